@@ -1,0 +1,1 @@
+"""What PlexSync costs, measured: requests, processes, rates."""

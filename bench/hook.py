@@ -1,0 +1,53 @@
+"""What a save in Stash waits for: the hook as a process, against a bare Python and one that imports what others import."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from store.database import Database
+
+ROOT = Path(__file__).resolve().parent.parent
+HOOK = ROOT / "plugin" / "hook.py"
+
+
+def measure(rounds: int = 40) -> dict[str, float]:
+    """Median milliseconds of each process, in interleaved rounds so that a noisy machine is noisy for all."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o700)
+        event = {
+            "server_connection": {
+                "Scheme": "http",
+                "Host": "0.0.0.0",
+                "Port": 9999,
+                "Dir": folder,
+                "PluginDir": folder,
+            },
+            "args": {
+                "hookContext": {"id": 7, "type": "Scene.Update.Post", "input": {"id": "7"}, "inputFields": ["title"]}
+            },
+        }
+        # The worker's connection stays open, as it does when PlexSync runs.
+        database = Database(Path(folder) / "plexsync.db", worker=True)
+        with database.writing():
+            pass
+        environ = {**os.environ, "PLEXSYNC_DATA_DIR": folder}
+        commands = {
+            "bare python (-c pass)": [sys.executable, "-c", "pass"],
+            "PlexSync's hook": [sys.executable, str(HOOK)],
+            "import pydantic, plexapi": [sys.executable, "-c", "import pydantic, plexapi.server"],
+        }
+        times: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(rounds):
+            for name, command in commands.items():
+                began = time.perf_counter()
+                subprocess.run(
+                    command, input=json.dumps(event).encode(), env=environ, check=True, stdout=subprocess.DEVNULL
+                )
+                times[name].append((time.perf_counter() - began) * 1000)
+        database.close()
+        return {name: statistics.median(taken) for name, taken in times.items()}

@@ -1,0 +1,114 @@
+"""What every call of `plexsync` is given, and how a command is declared.
+
+A command is declared with `@command(...)` (a family of commands with `@family(...)`). It takes the options that all
+commands share, before or after its name, and a `Call` that holds them; it returns its exit code. Nothing heavy is
+imported here, so that the list of commands costs nothing.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+FINE, FAILED, WRONG, NEWER, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+@dataclass
+class Call:
+    """The shared options of this call. `secrets` is known once the settings were read."""
+
+    config_file: Path | None = None
+    data_dir: str | None = None
+    verbose: bool = False
+    json: bool = False
+    secrets: tuple[str, ...] = ()
+
+    def answer(self, facts: Mapping[str, Any], tell: Callable[[], None]) -> None:
+        """Print `facts` as one JSON object if that was asked for; `tell` them in words otherwise."""
+        if self.json:
+            click.echo(json.dumps(facts, indent=2))
+        else:
+            tell()
+
+
+def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
+    """Put a shared option into the call, wherever on the line it stood; the last one given wins."""
+    if value and option.name:
+        setattr(context.ensure_object(Call), option.name, value)
+
+
+def _shared() -> list[click.Option]:
+    return [
+        click.Option(
+            ["--config", "config_file"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            expose_value=False,
+            callback=_keep,
+            help="Read the settings from this file instead of the usual plexsync.toml.",
+        ),
+        click.Option(
+            ["--data-dir", "data_dir"],
+            metavar="DIR",
+            expose_value=False,
+            callback=_keep,
+            help="Use the database in this folder instead of the usual one.",
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            expose_value=False,
+            callback=_keep,
+            help="Log what is done in detail, and show where a fault of PlexSync happened.",
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            callback=_keep,
+            help="Answer with one JSON object on standard output.",
+        ),
+    ]
+
+
+class Sharing(click.Command):
+    """A command with the shared options, which its help lists apart from its own."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.shared = _shared()
+        self.params = [*self.params, *self.shared]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options, then those that every command takes."""
+        own = [option for option in self.get_params(ctx) if option not in self.shared]
+        for title, options in (("Options", own), ("Options of every command", self.shared)):
+            rows = [row for option in options if (row := option.get_help_record(ctx)) is not None]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+class SharingFamily(Sharing, click.Group):
+    """A family of commands, with the shared options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, then the commands."""
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+Body = Callable[..., int]
+
+
+def command(name: str) -> Callable[[Body], Sharing]:
+    """Declare a command; its docstring is its help, its answer the exit code."""
+    return click.command(name, cls=Sharing)
+
+
+def family(name: str) -> Callable[[Callable[..., None]], SharingFamily]:
+    """Declare a family of commands; its docstring is its help."""
+    return click.group(name, cls=SharingFamily)

@@ -1,0 +1,50 @@
+"""What cures a scene that was given up, by the cause it died of. The one table that the queue's doors show."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cure:
+    """What happened, and what a person can do about it."""
+
+    meaning: str
+    advice: str
+
+
+CURES: dict[str, Cure] = {
+    "refused": Cure(
+        "Plex or Stash refused the request",
+        "explain shows what would be sent: mend the value it names in Stash. Saving the scene tries it again.",
+    ),
+    "ambiguous": Cure(
+        "several items in Plex fit, and PlexSync does not guess",
+        "explain lists the candidates: remove or split the double item in Plex, or set path_map so that the full path "
+        "decides; then dlq retry.",
+    ),
+    "strict": Cure(
+        "a value would have to be cut or dropped, and strict_mode forbids it",
+        "shorten or mend the value in Stash, or set strict_mode = false; then dlq retry.",
+    ),
+    "poison": Cure(
+        "the worker died three times while it worked on this scene alone",
+        "look for the crash in the log of the worker and in the system's log (memory?); then dlq retry.",
+    ),
+    "bug": Cure(
+        "a fault of PlexSync",
+        "run the worker with -v, dlq retry this scene, and report the fault with that log; it holds no secrets.",
+    ),
+    "unavailable": Cure(
+        "requests for this scene alone failed again and again while others went well",
+        "look at the item in Plex and in Plex's log: its entry may be damaged; then dlq retry.",
+    ),
+    "missing": Cure(
+        "its item vanished from Plex every time it was edited",
+        "let Plex finish scanning and empty its trash; then dlq retry.",
+    ),
+}
+UNKNOWN = Cure("given up", "dlq show tells what happened; dlq retry gives it another chance.")
+
+
+def cure(cause: str) -> Cure:
+    """The table's row, or a general one."""
+    return CURES.get(cause, UNKNOWN)

@@ -1,0 +1,42 @@
+"""`plexsync drain`: works what is due, then ends."""
+
+import click
+
+from cli.call import FAILED, FINE, Call, command
+from cli.screen import Bar, paper
+from cli.start import begun
+from cli.stopping import stoppable
+from cli.words import many, stamp
+from cli.working import Due, Work, outcome_words
+from wiring import opened
+
+
+@command("drain")
+@click.pass_obj
+def drain(call: Call) -> int:
+    """Work until nothing is due, then stop.
+
+    For machines where no worker runs all the time: call it from a timer. What is tried again later, or waits for a scan
+    of Plex, is left for the next call. If another worker runs, this one watches until nothing is due. Exits with 1 if a
+    scene was given up on the way, or if due work could not be done because a server is away or does not let us in.
+
+    \b
+    Example:
+      plexsync drain
+    """
+    with begun(call) as start, stoppable() as stop:
+        with Bar(start.console, "working") as bar:
+            ended = Work(start, stop, bar, Due(), patient=False).run()
+        with opened(start.config, start.folder) as parts, parts.store.reading() as db:
+            seen = db.overview(parts.clock.now())
+        stuck = bool(ended.why) and seen.due > 0
+        facts = {
+            "outcomes": dict(ended.outcomes),
+            "due": seen.due,
+            "why": ended.why,
+            "until": stamp(ended.until) if ended.why else None,
+        }
+        until = f" (until {stamp(ended.until)})" if ended.why and ended.until else ""
+        told = outcome_words(ended.outcomes) + (f"; {many(seen.due, 'row')} still due: {ended.why}{until}" if stuck else "")
+        call.answer(facts, lambda: paper().print(told, soft_wrap=True))
+        return stop.code or (FAILED if stuck or ended.outcomes["dead"] else FINE)

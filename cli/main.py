@@ -1,0 +1,148 @@
+"""The program `plexsync`: which commands there are, and how every call ends.
+
+A command's module is imported when the command is called, so `--version` and `--help` import nothing else. Exit codes:
+0 fine; 1 a job of this call is dead or could not be done now; 2 usage, configuration or database; 3 the database is newer
+than this program; 130 interrupted.
+"""
+
+import difflib
+import importlib
+import importlib.metadata
+import io
+import json
+import os
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
+
+# Every command with the line that stands for it in the list; its module has its name.
+COMMANDS = {
+    "serve": "Keep Plex in step with Stash until stopped.",
+    "sync": "Bring scenes in step: all, the recent ones, or those named.",
+    "drain": "Work until nothing is due, then stop.",
+    "status": "Show how everything stands.",
+    "explain": "Show why a scene stands as it stands.",
+    "dlq": "Look after the scenes that were given up.",
+    "reconcile": "Compare everything in Stash with everything in Plex.",
+    "doctor": "Check settings, folders, both servers and path mapping.",
+    "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
+}
+
+
+class Program(SharingFamily):
+    """The commands by name, each imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order in which a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(importlib.import_module(f"cli.{cmd_name}"), cmd_name)
+        return found if isinstance(found, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As usual, but an unknown name is answered with the nearest one."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "plexsync --help lists the commands"
+            ctx.fail(f"there is no command {name!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list, from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def version() -> str:
+    """This program's version, also when it runs from its folder without having been installed."""
+    try:
+        return importlib.metadata.version("plexsync")
+    except importlib.metadata.PackageNotFoundError:
+        project = Path(__file__).resolve().parent.parent / "pyproject.toml"
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+
+
+def _tell_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(f"plexsync {version()}")
+        context.exit()
+
+
+@click.group("plexsync", cls=Program)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help="Print the version."
+)
+def plexsync() -> None:
+    """Make a Plex library show what a Stash library says.
+
+    To begin, say where both servers are and ask whether all is well:
+
+    \b
+      export PLEXSYNC_PLEX_URL=http://localhost:32400 PLEXSYNC_PLEX_TOKEN=...
+      export PLEXSYNC_STASH_URL=http://localhost:9999 PLEXSYNC_STASH_API_KEY=...
+      plexsync doctor
+
+    Then bring everything in step once, and keep it so:
+
+    \b
+      plexsync sync --all --wait
+      plexsync serve
+
+    Exit codes: 0 fine, 1 something could not be done, 2 usage, configuration or database, 3 the database is newer than
+    this program, 130 interrupted.
+    """
+
+
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    """Do what the command line (or `words`) says and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A title in a script that the terminal can't show must not end the call.
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(list(sys.argv[1:] if words is None else words)))
+
+
+def run(words: list[str]) -> int:
+    """Do what `words` say; returns the exit code. Every error becomes one clear line on standard error."""
+    call = Call()
+    try:
+        code = plexsync.main(words, prog_name="plexsync", obj=call, standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        return _misused(error, as_json=call.json or "--json" in words)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our answer has left, as `head` does. Nothing can be told, and nothing may be printed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - the edge of the program: whatever happens becomes a line and an exit code
+        return int(importlib.import_module("cli.faults").tell(error, call))
+    return code if isinstance(code, int) else FINE
+
+
+def _misused(error: click.ClickException, *, as_json: bool) -> int:
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return WRONG
+    told = error.format_message()
+    if as_json:
+        click.echo(json.dumps({"error": told}))
+    click.echo(f"plexsync: {told}", err=True)
+    if context is not None:
+        click.echo(f"See '{context.command_path} --help'.", err=True)
+    return WRONG

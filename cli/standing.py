@@ -1,0 +1,78 @@
+"""How everything stands: the store's overview as plain facts, with the moments as texts, for `status` and `serve`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cli.words import noted, stamp
+from sync.errors import Neighbour
+from sync.job import State
+from sync.ports import BreakerRow, HoldRow, Overview
+from wiring import Parts
+from worker.gates import breaker_probe_at, breaker_state
+from worker.loop import HEARTBEAT
+from worker.polling import LAST_POLL
+from worker.reconciling import LAST_RECONCILE
+
+
+def facts(parts: Parts) -> dict[str, Any]:
+    """Everything `status` tells, from one snapshot; times are RFC 3339 or None."""
+    now = parts.clock.now()
+    with parts.store.reading() as db:
+        seen = db.overview(now)
+        beat, polled, reconciled = (noted(db.note(name)) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE))
+    return {
+        "at": stamp(now),
+        "jobs": {state.value: seen.jobs.get(state, 0) for state in State},
+        "due": seen.due,
+        "oldest_due": stamp(seen.oldest_due),
+        "dead": dict(seen.dead),
+        "breakers": {who.value: breaker(parts, seen.breakers.get(who, BreakerRow()), now) for who in Neighbour},
+        "holds": {who.value: hold(row) for who, row in seen.holds.items()},
+        "paces": {
+            who.value: {"not_before": stamp(row.not_before) if row.not_before > now else None, "jobs_per_claim": row.ramp}
+            for who, row in seen.paces.items()
+        },
+        "worker": {"running": parts.someone_works(), "heartbeat": stamp(beat), "enabled": parts.config.enabled},
+        "index": {"items": seen.indexed, "libraries": libraries(seen)},
+        "last_poll": stamp(polled),
+        "last_reconcile": stamp(reconciled),
+        "books": books(seen),
+    }
+
+
+def breaker(parts: Parts, row: BreakerRow, now: int) -> dict[str, Any]:
+    """A breaker as a reader finds it now."""
+    return {
+        "state": breaker_state(row, parts.breaker_rules, now),
+        "failures": row.failures,
+        "opened_at": None if row.opened_at is None else stamp(row.opened_at * 1000),
+        "next_probe_at": stamp(breaker_probe_at(row, parts.breaker_rules)),
+        "cause": row.cause,
+        "error": row.error,
+    }
+
+
+def hold(row: HoldRow) -> dict[str, Any]:
+    """A hold, with the setting to put right."""
+    return {
+        "setting": row.setting,
+        "message": row.message,
+        "since": stamp(row.since),
+        "retest_at": stamp(row.retest_at),
+    }
+
+
+def libraries(seen: Overview) -> list[dict[str, Any]]:
+    """The libraries in the index."""
+    return [
+        {"key": row.key, "title": row.title, "walked_at": stamp(row.walked_at) if row.walked_at else None}
+        for row in seen.sections
+    ]
+
+
+def books(seen: Overview) -> dict[str, Any]:
+    """The four counters, what is open, and whether accepted = coalesced + done + pruned + open."""
+    kept: Mapping[str, int] = {name: seen.books.get(name, 0) for name in ("accepted", "coalesced", "done", "pruned")}
+    still_open = sum(count for state, count in seen.jobs.items() if state is not State.IDLE)
+    settled = kept["coalesced"] + kept["done"] + kept["pruned"]
+    return {**kept, "open": still_open, "balanced": kept["accepted"] == settled + still_open}

@@ -1,0 +1,91 @@
+"""`plexsync status`: how everything stands."""
+
+from typing import Any
+
+import click
+from rich.console import Console
+
+from cli.call import FINE, Call, command
+from cli.cures import cure
+from cli.screen import paper, table
+from cli.standing import facts
+from cli.start import opened
+from cli.words import many
+
+# What a person reads for each state; the states that are always told come first.
+STATES = {
+    "ready": "waiting to be worked",
+    "running": "being worked",
+    "absent": "not in Plex yet, looked for again",
+    "dead": "given up (plexsync dlq list)",
+    "idle": "in step",
+    "gone": "gone from Stash",
+    "dropped": "dropped by a person",
+    "ignored": "ignored by a person",
+}
+ALWAYS = ("ready", "running", "absent", "dead", "idle")
+
+
+@command("status")
+@click.pass_obj
+def status(call: Call) -> int:
+    """Show how everything stands: the queue, both servers, the worker, the books.
+
+    Asks neither Stash nor Plex: it tells what the database knows, so it answers at once and also during an outage.
+    Always exits with 0 if the database could be read.
+
+    \b
+    Examples:
+      plexsync status
+      plexsync status --json
+    """
+    with opened(call) as parts:
+        found = facts(parts)
+    call.answer(found, lambda: _tell(found, paper()))
+    return FINE
+
+
+def _tell(found: dict[str, Any], out: Console) -> None:
+    jobs = found["jobs"]
+    rows = [(name, f"{jobs[name]:,}", words) for name, words in STATES.items() if jobs[name] or name in ALWAYS]
+    out.print(table("Queue", ("state", "count", ""), rows, right=(1,)))
+    out.print(table("Servers", ("server", "state", "failures", "next try", "why"), _servers(found)))
+    if found["dead"]:
+        dead = [(cause, f"{count:,}", cure(cause).meaning) for cause, count in sorted(found["dead"].items())]
+        out.print(table("Given up", ("cause", "count", ""), dead, right=(1,)))
+    out.print(table("", ("", ""), _rest(found)))
+
+
+def _servers(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows = []
+    for who, seen in found["breakers"].items():
+        held, pace = found["holds"].get(who), found["paces"].get(who)
+        if held:
+            state, again, why = "on hold", held["retest_at"], f"{held['message']}: change {held['setting']}"
+        elif seen["state"] == "closed" and pace and pace["not_before"]:
+            state, again, why = "asked for patience", pace["not_before"], ""
+        else:
+            state, again, why = NAMED[seen["state"]], seen["next_probe_at"], seen["error"]
+        rows.append((who.title(), state, f"{seen['failures']}", again or "", why))
+    return rows
+
+
+NAMED = {"closed": "well", "open": "away", "half_open": "away, about to be tried"}
+
+
+def _rest(found: dict[str, Any]) -> list[tuple[str, str]]:
+    worker, index, kept = found["worker"], found["index"], found["books"]
+    runs = "running" if worker["running"] else "not running (plexsync serve)"
+    off = "" if worker["enabled"] else ", switched off (enabled = false)"
+    names = ", ".join(one["title"] for one in index["libraries"])
+    sums = f"{kept['coalesced']:,} coalesced + {kept['done']:,} done + {kept['pruned']:,} pruned + {kept['open']:,} open"
+    verdict = "" if kept["balanced"] else ": THEY DO NOT BALANCE, please report this"
+    return [
+        ("due now", f"{found['due']:,}"),
+        ("oldest waiting since", found["oldest_due"] or "-"),
+        ("worker", f"{runs}{off}; last heartbeat {found['worker']['heartbeat'] or 'never'}"),
+        ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was walked yet"),
+        ("last poll of Stash", found["last_poll"] or "never"),
+        ("last reconcile", found["last_reconcile"] or "never"),
+        ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
+    ]

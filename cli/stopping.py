@@ -1,0 +1,65 @@
+"""Stopping in good order, and in time: the first signal asks, the second one, or patience running out, ends the process.
+
+Ending at any instant is allowed: leases, saved pushes and the worker's lock were made for it. So a server that hangs can
+delay the end of the process by `GRACE` seconds and no more.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from cli.call import INTERRUPTED
+
+GRACE = 8.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop:
+    """Whether this call is to end. `event` is for whoever works; `code` is the exit code that the signal asks for."""
+
+    def __init__(self, terminated: int) -> None:
+        self.event = threading.Event()
+        self.code = 0
+        self._terminated = terminated
+        self._timer: threading.Timer | None = None
+
+    def __bool__(self) -> bool:
+        return self.event.is_set()
+
+    def hear(self, number: int, _frame: FrameType | None = None) -> None:
+        """A signal has come."""
+        self.code = INTERRUPTED if number == signal.SIGINT else self._terminated
+        if self.event.is_set():
+            self._leave()
+        self.event.set()
+        self._timer = threading.Timer(GRACE, self._leave)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def done(self) -> None:
+        """The work has ended in good order."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _leave(self) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write("\x1b[?25h\n")  # a live line may have hidden the cursor
+        sys.stderr.flush()
+        os._exit(self.code)
+
+
+@contextmanager
+def stoppable(*, terminated: int = 128 + signal.SIGTERM) -> Iterator[Stop]:
+    """Hear SIGINT and SIGTERM until the block ends; `terminated` is the exit code after SIGTERM."""
+    stop = Stop(terminated)
+    before = {number: signal.signal(number, stop.hear) for number in SIGNALS}
+    try:
+        yield stop
+    finally:
+        stop.done()
+        for number, handler in before.items():
+            signal.signal(number, handler)

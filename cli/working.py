@@ -1,0 +1,223 @@
+"""Getting work done before a call ends: in this process when the worker's lock is free, else by watching whoever has it."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+
+import wiring
+from cli.screen import Bar
+from cli.start import Begun
+from cli.stopping import Stop
+from cli.words import ago
+from sync.errors import Neighbour
+from sync.job import Kind, State
+from sync.ports import JobRow, Reading
+from wiring import Parts
+from worker.engine import Idle, Probed, Worked
+from worker.verbs import unsettled
+
+LOOK = 0.3  # seconds between two looks at what another process does
+COUNT_PACE = 0.5  # seconds between two counts for the bar
+SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
+
+
+class Remaining:
+    """What of these scenes is still to be worked (None: of everything). Cheap to ask again and again."""
+
+    def __init__(self, ids: Iterable[int] | None) -> None:
+        self._pending = None if ids is None else list(ids)
+        self.total = 0 if self._pending is None else len(self._pending)
+
+    def count(self, parts: Parts) -> int:
+        """How many are not settled; for a long list at most that many."""
+        if self._pending is None:
+            left = unsettled(parts.store, None)
+            self.total = max(self.total, left)
+            return left
+        while self._pending and not unsettled(parts.store, self._pending[-1:]):
+            self._pending.pop()
+        if len(self._pending) <= 200:
+            return unsettled(parts.store, self._pending)
+        # At least the last one is open, so never 0 before all are settled.
+        return max(1, min(len(self._pending), unsettled(parts.store, None)))
+
+
+class Due:
+    """What is due now, or being worked: for a call that does not wait for later tries."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def count(self, parts: Parts) -> int:
+        """How many rows are due or running."""
+        with parts.store.reading() as db:
+            seen = db.overview(parts.clock.now())
+        left = seen.due + seen.jobs.get(State.RUNNING, 0)
+        self.total = max(self.total, left)
+        return left
+
+
+@dataclass
+class Ended:
+    """How work ended: outcomes of batches worked in this process, and `why` it ended early ('' when all is done)."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    why: str = ""
+    until: int | None = None
+
+
+class Work:
+    """Works or watches until nothing of `left` remains. `patient`: through outages, until every scene is settled."""
+
+    def __init__(self, start: Begun, stop: Stop, bar: Bar, left: Remaining | Due, *, patient: bool) -> None:
+        self._start = start
+        self._stop = stop
+        self._bar = bar
+        self._left = left
+        self._patient = patient
+        self._counted = 0.0
+        self._said = ""
+        self._gave_up = ""
+        self._until: int | None = None
+
+    def run(self) -> Ended:
+        """Do it; raises LocalFault when the database can't be used."""
+        ended = Ended()
+        while True:
+            with wiring.at_work(self._start.config, self._start.folder) as (parts, mine):
+                if mine:
+                    return self._work(parts, ended)
+                if self._watch(parts, ended):
+                    return ended
+            # Whoever worked has ended before the work did: it is ours now.
+
+    def _work(self, parts: Parts, ended: Ended) -> Ended:
+        def told(step: Worked | Probed | Idle) -> None:
+            self._tell(parts)
+            if isinstance(step, Idle) and step.why:
+                self._say(parts, step.why, step.until)
+                with parts.store.reading() as db:
+                    if any(db.hold(who) for who in Neighbour) or not self._start.config.enabled:
+                        self._gave_up, self._until = step.why, step.until
+
+        def enough() -> bool:
+            return bool(self._gave_up) or self._left.count(parts) == 0
+
+        self._tell(parts)
+        ran = wiring.drain(parts, self._stop.event, told, wait_for=enough if self._patient else None)
+        ended.outcomes += ran.outcomes
+        ended.why, ended.until = ran.why or self._gave_up, ran.until if ran.why else self._until
+        self._bar.at(self._left.total, self._left.total)
+        return ended
+
+    def _watch(self, parts: Parts, ended: Ended) -> bool:
+        """True when all is done or cannot be done now; False when nobody works any more."""
+        self._bar.say("another process works on this database: watching it")
+        while not self._stop:
+            if not self._left.count(parts):
+                return True
+            self._tell(parts)
+            with parts.store.reading() as db:
+                ended.why = closed(parts, db)
+                held = any(db.hold(who) for who in Neighbour)
+            if ended.why:
+                self._say(parts, ended.why, None)
+                if held or not self._patient or not self._start.config.enabled:
+                    return True
+            if not parts.someone_works():
+                return False
+            self._stop.event.wait(LOOK)
+        ended.why = "stopped"
+        return True
+
+    def _tell(self, parts: Parts) -> None:
+        if monotonic() - self._counted >= COUNT_PACE:
+            left = self._left.count(parts)
+            self._bar.at(self._left.total - left, self._left.total)
+            self._counted = monotonic()
+
+    def _say(self, parts: Parts, why: str, until: int | None) -> None:
+        if why != self._said:
+            self._said = why
+            again = f"; tried again {ago(until, parts.clock.now())}" if until else ""
+            self._bar.say(f"{why}{again}")
+
+
+def closed(parts: Parts, db: Reading) -> str:
+    """Why nothing can be worked now, or ''."""
+    if not parts.config.enabled:
+        return SWITCHED_OFF
+    now = parts.clock.now()
+    return next((why for who in Neighbour if (why := parts.gates.closed_because(db, who, now))), "")
+
+
+WORDS = {
+    "in_step": "in step",
+    "absent": "not in Plex (yet)",
+    "ambiguous": "ambiguous",
+    "dead": "given up",
+    "waiting": "still waiting",
+    "gone": "gone from Stash",
+    "dropped": "dropped before",
+    "ignored": "ignored",
+}
+NAMES = {State.IDLE: "in_step", State.READY: "waiting", State.RUNNING: "waiting"}
+
+
+@dataclass
+class Outcomes:
+    """What became of scenes: how many stand how (by the names of `WORDS`), and the causes of those given up."""
+
+    standing: Counter[str] = field(default_factory=Counter)
+    causes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def well(self) -> bool:
+        """Whether none is dead and none is left to do."""
+        return not (self.standing["dead"] or self.standing["ambiguous"] or self.standing["waiting"])
+
+    def line(self) -> str:
+        """`12 in step, 1 given up (refused 1)`."""
+        causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()) if cause != "ambiguous")
+        told = [f"{self.standing[name]:,} {word}" for name, word in WORDS.items() if self.standing[name]]
+        return ", ".join(told) + (f" ({causes})" if causes else "") if told else "nothing to do"
+
+
+def outcomes(db: Reading, ids: Iterable[int]) -> Outcomes:
+    """How these scenes stand now."""
+    found, wanted = Outcomes(), set(ids)
+    for id, state in db.job_ids(Kind.SCENE):
+        if id in wanted and state is not State.DEAD:
+            found.standing[NAMES.get(state, state.value)] += 1
+    for row in dead_rows(db):
+        if row.kind is Kind.SCENE and row.id in wanted:
+            found.causes[row.cls] += 1
+            found.standing["ambiguous" if row.cls == "ambiguous" else "dead"] += 1
+    return found
+
+
+def dead_rows(db: Reading, cause: str = "") -> Iterator[JobRow]:
+    """Every dead row (of one cause), by kind and id."""
+    after: tuple[str, int] = ("", 0)
+    while page := db.jobs(State.DEAD, cls=cause, limit=500, after=after):
+        yield from page
+        after = (page[-1].kind, page[-1].id)
+
+
+ENDED_WORDS = {
+    "done": "in step",
+    "absent": "not in Plex (yet)",
+    "dead": "given up",
+    "gone": "gone from Stash",
+    "later": "to be tried again",
+    "waiting": "to be tried again",
+}
+
+
+def outcome_words(counts: Counter[str]) -> str:
+    """`48 in step, 2 given up` from the outcomes of batches; what fits no word is counted as it is named."""
+    told: Counter[str] = Counter()
+    for name, count in counts.items():
+        told[ENDED_WORDS.get(name, name)] += count
+    return ", ".join(f"{count:,} {word}" for word, count in told.items()) or "nothing was due"

@@ -1,0 +1,1 @@
+"""The neighbour people watch in: an HTTP client that answers in our records and our errors."""

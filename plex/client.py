@@ -1,0 +1,224 @@
+"""Plex over HTTP: what `sync.ports.Plex` promises, and who the server is.
+
+Every answer is checked for what it has to be; one that is cut, foreign or contradicts itself raises Unavailable and never
+reads as "nothing there". Unknown filters are ignored by Plex without a word, so what a filter should have found is looked
+at again here.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
+from urllib.parse import urlencode
+
+import httpx2
+import msgspec
+
+from plex import answers, edits
+from sync.errors import Barred, Missing, Neighbour, TooLong, Unavailable
+from sync.http_answers import Server
+from sync.item import Entry, Item
+from sync.paths import base_name
+from sync.plan import Edit
+from sync.ports import Clock, Section
+from wire.http import LISTING_CAP, Answer, Timeouts, Wire
+
+MOVIE = "1"
+# What the index has no use for. The names are hints: a server may send it all the same.
+UNWANTED = "Image,Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
+UNWANTED_FIELDS = "summary,tagline"
+FOUND_LIMIT = 200
+STEPS_BACK = 100
+
+SECTIONS = msgspec.json.Decoder(answers.SectionsAnswer)
+ENTRIES = msgspec.json.Decoder(answers.EntriesAnswer)
+ITEMS = msgspec.json.Decoder(answers.ItemsAnswer)
+IDENTITY = msgspec.json.Decoder(answers.IdentityAnswer)
+NOTHING = msgspec.json.Decoder(answers.Nothing)
+
+T = TypeVar("T")
+
+
+class PlexClient:
+    """One Plex Media Server. Safe to use from several threads; raises `NeighbourError` only, once it is made.
+
+    `libraries` are the names of the movie libraries to use, none for all. `client_id` tells installations apart. Raises
+    Unusable for an address or token that can't be sent. See `wire.http.Wire` for `clock` and `transport`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        libraries: Sequence[str] = (),
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        total_timeout: float = 0.0,
+        client_id: str = "plexsync",
+        clock: Clock | None = None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self._libraries = tuple(libraries)
+        self._wire = Wire(
+            Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token"),
+            url,
+            headers={"X-Plex-Token": token, "X-Plex-Client-Identifier": client_id, "X-Plex-Product": "PlexSync"},
+            timeouts=Timeouts(connect_timeout, read_timeout, total_timeout),
+            clock=clock,
+            transport=transport,
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._wire.close()
+
+    def identity(self) -> tuple[str, str]:
+        """(name, version) of the server, in one authenticated request."""
+        container = self._wire.decoded(IDENTITY, self._here("/").body).MediaContainer
+        return container.friendlyName, container.version
+
+    def sections(self) -> list[Section]:
+        """The movie libraries to use. Raises Barred (setting plex_libraries) when one of the names given does not exist."""
+        container = self._wire.decoded(SECTIONS, self._here("/library/sections").body).MediaContainer
+        return self._chosen(self._checked(lambda: answers.sections_of(container)))
+
+    def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
+        """Every item of a library with its files, in pages of new ones; what was not listed to its end raises Unavailable.
+
+        Each page begins with the last item of the one before. Where it does not, items have gone meanwhile and the rest
+        has moved up, so the walk steps back until pages meet again: what stays in the library is met for certain.
+        """
+        seen: set[str] = set()
+        start = steps_back = 0
+        while True:
+            found, total = self._page(section, start, page)
+            if start and (not found or found[0].key not in seen):
+                steps_back += 1
+                if steps_back > STEPS_BACK:
+                    raise self._wire.foreign("with a library that does not hold still")
+                start = max(0, start - page)
+                continue
+            fresh = [entry for entry in found if entry.key not in seen]
+            seen.update(entry.key for entry in fresh)
+            if fresh:
+                yield fresh
+            if start + len(found) >= total:
+                return
+            if len(found) < 2:
+                raise self._wire.foreign("with an incomplete library")
+            start += len(found) - 1
+
+    def find(self, section: str, name: str) -> list[Entry]:
+        """The items of a library that have a file of exactly this base name (in whatever Unicode form)."""
+        container = self._listing(section, {"file": name}, start=0, size=FOUND_LIMIT)[0]
+        wanted = _composed(name)
+        found = self._checked(lambda: answers.entries_of(container, section))
+        return [one for one in found if any(_composed(base_name(part.path)) == wanted for part in one.parts)]
+
+    def items(self, keys: Sequence[str]) -> dict[str, Item]:
+        """Full items by rating key, in one request; those that do not exist are left out."""
+        for key in keys:
+            _check_number(key)
+        if not keys:
+            return {}
+        target = f"/library/metadata/{','.join(keys)}?skipRefresh=1"
+        try:
+            body = self._wire.ask("GET", target, cap=LISTING_CAP).body
+        except Missing:
+            return {}
+        container = self._wire.decoded(ITEMS, body).MediaContainer
+        wanted = set(keys)
+        return {key: item for key, item in self._checked(lambda: answers.items_of(container)).items() if key in wanted}
+
+    def edit(self, section: str, key: str, edit: Edit, *, roles: Mapping[str, str] | None = None) -> None:
+        """One PUT that applies all of `edit` to one item; several when it is too long (see `plex.edits`).
+
+        Raises ValueError for what can't be built, Missing when the item is gone. When one of several fails, what went
+        before has been applied.
+        """
+        limit = edits.LINE_LIMIT
+        waiting = edits.targets(section, key, edit, roles=roles, limit=limit)
+        applied = False
+        while waiting:
+            try:
+                self._put(waiting[0])
+            except TooLong:
+                limit = min(limit, len(waiting[0])) // 2
+                smaller = edits.targets(section, key, edit, roles=roles, limit=limit)
+                if waiting[0] in smaller:
+                    raise
+                waiting = smaller
+            except Unavailable as error:
+                error.sent = error.sent or applied
+                raise
+            else:
+                applied = True
+                waiting = waiting[1:]
+
+    def _put(self, target: str) -> None:
+        body = self._wire.ask("PUT", target).body
+        if body.strip():
+            self._wire.decoded(NOTHING, body)
+
+    def _here(self, target: str) -> Answer:
+        """What every Plex has; a server without it is none."""
+        try:
+            return self._wire.ask("GET", target)
+        except Missing:
+            failure = self._wire.foreign("that it does not know libraries: is something else at this address?")
+        raise failure
+
+    def _page(self, section: str, start: int, size: int) -> tuple[list[Entry], int]:
+        """One page, without a smaller one than two: pages overlap by one item."""
+        container, header = self._listing(section, {"sort": "id"}, start=start, size=max(size, 2))
+        found = self._checked(lambda: answers.entries_of(container, section))
+        return found, self._checked(lambda: answers.total_of(container, header))
+
+    def _listing(
+        self, section: str, filters: Mapping[str, str], *, start: int, size: int
+    ) -> tuple[answers.Entries, str]:
+        _check_number(section)
+        query = {
+            "type": MOVIE,
+            **filters,
+            "excludeElements": UNWANTED,
+            "excludeFields": UNWANTED_FIELDS,
+            "X-Plex-Container-Start": str(start),
+            "X-Plex-Container-Size": str(size),
+        }
+        target = f"/library/sections/{section}/all?{urlencode(query, errors='replace')}"
+        answer = self._wire.ask("GET", target, cap=LISTING_CAP)
+        total = answer.headers.get("x-plex-container-total-size", "")
+        return self._wire.decoded(ENTRIES, answer.body).MediaContainer, total
+
+    def _chosen(self, sections: list[Section]) -> list[Section]:
+        if not self._libraries:
+            return sections
+        wanted = {_folded(name): name for name in self._libraries}
+        missing = [name for folded, name in wanted.items() if folded not in {_folded(one.title) for one in sections}]
+        if missing:
+            there = ", ".join(one.title for one in sections) or "none"
+            message = f"Plex has no movie library named {', '.join(missing)}; it has: {there}"
+            raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
+        return [one for one in sections if _folded(one.title) in wanted]
+
+    def _checked(self, read: Callable[[], T]) -> T:
+        """What was read from a decoded answer; raises Unavailable if it contradicts itself."""
+        try:
+            return read()
+        except ValueError:
+            failure = self._wire.foreign("with something that contradicts itself")
+        raise failure
+
+
+def _check_number(text: str) -> None:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("a library or item is named by a number")
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _folded(name: str) -> str:
+    return _composed(name.strip()).casefold()

@@ -1,0 +1,1 @@
+"""A Plex and a Stash on loopback, to try things against without owning either."""

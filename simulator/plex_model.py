@@ -1,0 +1,452 @@
+"""What the simulated Plex knows: sections, items, tags, collections, pictures, and how each of them changes.
+
+Nothing here speaks HTTP. Rating keys are integers that are never used twice, tags are shared by all items that carry
+them, a collection is an item of its own that lives as long as it has members. The caller holds the lock. Times are
+whole epoch seconds of a clock that is handed in.
+"""
+
+import hashlib
+import posixpath
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+Scalar = str | int | float
+TagMode = Literal["add", "replace"]
+
+TEXTS = ("titleSort", "originalTitle", "summary", "tagline", "studio", "contentRating", "editionTitle")
+RATINGS = ("rating", "audienceRating", "userRating")
+SCALARS = ("title", *TEXTS, *RATINGS, "originallyAvailableAt", "addedAt")
+NAMES = ("title", "titleSort", "originalTitle")
+NOT_THE_AGENTS = ("userRating", "addedAt")
+TAG_ELEMENTS = {
+    "genre": "Genre",
+    "country": "Country",
+    "director": "Director",
+    "writer": "Writer",
+    "producer": "Producer",
+    "actor": "Role",
+    "collection": "Collection",
+    "label": "Label",
+}
+PICTURE_LOCKS = {"posters": "thumb", "arts": "art"}
+LOCKABLE = frozenset((*SCALARS, *TAG_ELEMENTS, *PICTURE_LOCKS.values()))
+MAX_PICTURE_BYTES = 10 * 1024 * 1024
+ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+
+
+class Unacceptable(Exception):
+    """What was asked cannot be done; `status` is how the server says so."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"answered with {status}")
+        self.status = status
+
+
+@dataclass
+class Tag:
+    """A genre, a label, a person in one trade: one object for all items that carry it."""
+
+    id: int
+    kind: str
+    tag: str
+    thumb: str = ""
+
+
+@dataclass
+class Tagging:
+    """A tag on one item; `text` is the role played, for actors."""
+
+    tag: Tag
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class File:
+    """One media with one part."""
+
+    media_id: int
+    part_id: int
+    path: str
+    size: int
+    duration: int
+
+    @property
+    def name(self) -> str:
+        """The last component of the path, whichever slash it uses."""
+        return base_name(self.path)
+
+
+@dataclass
+class Item:
+    """A movie or a collection.
+
+    `agent_*` is what a metadata refresh brings back to unlocked fields, `tag_id` the tag that makes movies members of a
+    collection, `listed` the item as it was last written for a listing.
+    """
+
+    key: int
+    section: "Section"
+    type: Literal["movie", "collection"]
+    files: list[File] = field(default_factory=list)
+    scalars: dict[str, Scalar] = field(default_factory=dict)
+    lists: dict[str, list[Tagging]] = field(default_factory=dict)
+    locks: set[str] = field(default_factory=set)
+    agent_scalars: dict[str, Scalar] = field(default_factory=dict)
+    agent_lists: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    pictures: dict[str, dict[str, bytes]] = field(default_factory=lambda: {"posters": {}, "arts": {}})
+    selected: dict[str, str | None] = field(default_factory=lambda: {"posters": None, "arts": None})
+    stamps: dict[str, int] = field(default_factory=lambda: {"posters": 0, "arts": 0})
+    updated_at: int = 0
+    view_count: int = 0
+    last_viewed_at: int | None = None
+    last_rated_at: int | None = None
+    tag_id: int = 0
+    listed: dict[object, str] = field(default_factory=dict)
+
+    @property
+    def sort_title(self) -> str:
+        """What the item is sorted by."""
+        return str(self.scalars.get("titleSort") or self.scalars.get("title") or "").casefold()
+
+    def names(self, kind: str) -> list[str]:
+        """The names of one tag list, in order."""
+        return [tagging.tag.tag for tagging in self.lists.get(kind, ())]
+
+
+@dataclass
+class Section:
+    """One library."""
+
+    id: int
+    title: str
+    locations: tuple[str, ...]
+    agent: str
+    scanner: str
+    uuid: str
+    created_at: int
+    updated_at: int
+    scanned_at: int
+    content_changed_at: int = 1
+    scan_ends: float | None = None
+    scan_paths: list[str] = field(default_factory=list)
+    items: dict[int, Item] = field(default_factory=dict)
+    collections: dict[int, Item] = field(default_factory=dict)
+    members: dict[int, set[int]] = field(default_factory=dict)
+    by_name: dict[str, set[int]] = field(default_factory=dict)
+    by_folder: dict[str, set[int]] = field(default_factory=dict)
+    staged: list[Item] = field(default_factory=list)
+    orders: dict[tuple[str, str], tuple[int, list[Item]]] = field(default_factory=dict)
+
+
+def base_name(path: str) -> str:
+    """The last component of a path with slashes of either kind."""
+    return posixpath.basename(path.replace("\\", "/"))
+
+
+def folder_name(path: str) -> str:
+    """All but the last component, slashes made forward."""
+    return posixpath.dirname(path.replace("\\", "/"))
+
+
+class Library:
+    """All state of the server, and every way it changes."""
+
+    def __init__(self, now: Callable[[], int], *, normalise: bool = True, max_summary: int | None = None) -> None:
+        self.now = now
+        self.normalise = normalise
+        self.max_summary = max_summary
+        self.sections: dict[int, Section] = {}
+        self.items: dict[int, Item] = {}
+        self._tags: dict[tuple[str, int, str], Tag] = {}
+        self._last_key = 0
+        self._last_tag = 0
+        self._last_file = 800
+
+    # sections
+
+    def add_section(self, title: str, locations: Iterable[str], agent: str) -> Section:
+        """A movie section; an agent that ends in `.none` makes it one for other videos."""
+        number = len(self.sections) + 1
+        now = self.now()
+        scanner = "Plex Video Files Scanner" if agent.endswith(".none") else "Plex Movie"
+        uuid = str(hashlib.sha1(f"{number}{title}".encode(), usedforsecurity=False).hexdigest())
+        section = Section(
+            id=number,
+            title=title,
+            locations=tuple(locations),
+            agent=agent,
+            scanner=scanner,
+            uuid=f"{uuid[:8]}-{uuid[8:12]}-{uuid[12:16]}-{uuid[16:20]}-{uuid[20:32]}",
+            created_at=now,
+            updated_at=now,
+            scanned_at=now,
+        )
+        self.sections[number] = section
+        return section
+
+    # items
+
+    def new_movie(
+        self,
+        section: Section,
+        files: Iterable[tuple[str, int, int]],
+        scalars: dict[str, Scalar],
+        lists: dict[str, list[tuple[str, str]]],
+    ) -> Item:
+        """A movie with a rating key of its own that nobody sees until `reveal`."""
+        known = [self._file(*one) for one in files]
+        own = {"title": _stem(known[0].name) if known else "", "addedAt": self.now(), **scalars}
+        item = Item(key=self._next_key(), section=section, type="movie", files=known, agent_scalars=own)
+        item.agent_lists = lists
+        return item
+
+    def reveal(self, item: Item) -> None:
+        """Let the movie be seen, with what its agent says of it."""
+        section = item.section
+        self.items[item.key] = section.items[item.key] = item
+        item.scalars = dict(item.agent_scalars)
+        frame = f"media://{item.key:x}/posters/frame"
+        item.pictures["posters"][frame] = b""
+        item.selected["posters"] = frame
+        item.stamps["posters"] = self.now()
+        for kind, names in item.agent_lists.items():
+            self.set_list(item, kind, [self.tagging(section, kind, name, text) for name, text in names])
+        for one in item.files:
+            section.by_name.setdefault(one.name, set()).add(item.key)
+            section.by_folder.setdefault(folder_name(one.path), set()).add(item.key)
+        self.touch(item)
+
+    def remove(self, item: Item) -> None:
+        """The movie is gone; its key answers 404 from now on."""
+        section = item.section
+        self.set_list(item, "collection", [])
+        del self.items[item.key], section.items[item.key]
+        for one in item.files:
+            section.by_name.get(one.name, set()).discard(item.key)
+            section.by_folder.get(folder_name(one.path), set()).discard(item.key)
+        section.content_changed_at += 1
+
+    def renewed(self, item: Item) -> Item:
+        """The same files as a new item, as after a re-add: new key, edits and locks lost."""
+        files = [(one.path, one.size, one.duration) for one in item.files]
+        fresh = self.new_movie(item.section, files, {**item.agent_scalars, "addedAt": self.now()}, item.agent_lists)
+        self.remove(item)
+        self.reveal(fresh)
+        return fresh
+
+    def refresh(self, item: Item) -> None:
+        """What the agent says comes back wherever no lock stands in the way."""
+        for name in SCALARS:
+            if name not in item.locks and name not in NOT_THE_AGENTS:
+                self._put(item, name, item.agent_scalars.get(name))
+        for kind in TAG_ELEMENTS:
+            if kind not in item.locks:
+                names = item.agent_lists.get(kind, [])
+                self.set_list(item, kind, [self.tagging(item.section, kind, name, text) for name, text in names])
+        if "year" in item.agent_scalars and "originallyAvailableAt" not in item.locks:
+            item.scalars["year"] = item.agent_scalars["year"]
+        self.touch(item)
+
+    def touch(self, item: Item) -> None:
+        """Something about the item changed: its stamp and its section's counter move."""
+        item.updated_at = self.now()
+        item.listed.clear()
+        item.section.content_changed_at += 1
+
+    # fields
+
+    def readable(self, name: str, text: str) -> Scalar | None:
+        """The value that is kept when `text` is written to a field; None clears it. Raises `Unacceptable` (400)."""
+        if not text:
+            return None
+        if name in RATINGS:
+            return self._rating(text)
+        if name == "addedAt":
+            if not text.lstrip("-").isdecimal():
+                raise Unacceptable(400)
+            return int(text)
+        if name == "originallyAvailableAt":
+            return _iso_date(text)
+        return self._text(name, text)
+
+    def set_scalar(self, item: Item, name: str, value: Scalar | None) -> None:
+        """Write one field. A collection that takes another's name is refused (409)."""
+        if item.type == "collection" and name == "title":
+            self._rename(item, str(value or ""))
+        if name == "userRating":
+            item.last_rated_at = self.now()
+        self._put(item, name, value)
+
+    def _put(self, item: Item, name: str, value: Scalar | None) -> None:
+        if value is None or value == "":
+            item.scalars.pop(name, None)
+        else:
+            item.scalars[name] = value
+        if name == "originallyAvailableAt":
+            item.scalars.pop("year", None)
+            if value:
+                item.scalars["year"] = int(str(value)[:4])
+
+    def _rating(self, text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError as wrong:
+            raise Unacceptable(400) from wrong
+        if not 0 <= value <= 10:
+            raise Unacceptable(400)
+        return round(value, 1) if self.normalise else value
+
+    def _text(self, name: str, text: str) -> str:
+        text = CONTROL.sub("", text)
+        if not self.normalise:
+            return text
+        text = " ".join(text.split()) if name in NAMES else text.strip()
+        return text[: self.max_summary] if name == "summary" else text
+
+    # tags
+
+    def tagging(self, section: Section, kind: str, name: str, text: str = "") -> Tagging:
+        """A tag of that name for an item of this section; created when unknown, else in its first spelling."""
+        name = CONTROL.sub("", name)
+        if self.normalise:
+            name = " ".join(name.split())
+        place = _place(section, kind, name)
+        tag = self._tags.get(place)
+        if tag is None:
+            self._last_tag += 1
+            tag = self._tags[place] = Tag(self._last_tag, kind, name)
+        return Tagging(tag, text)
+
+    def tagging_key(self, name: str) -> str:
+        """What two spellings of one tag have in common."""
+        return " ".join(name.split()).casefold() if self.normalise else name.casefold()
+
+    def tags(self, section: Section, kind: str) -> list[Tag]:
+        """The tags of one kind that movies of this section carry, by name."""
+        found = {one.tag.id: one.tag for item in section.items.values() for one in item.lists.get(kind, ())}
+        return sorted(found.values(), key=lambda tag: tag.tag.casefold())
+
+    def set_list(self, item: Item, kind: str, taggings: list[Tagging]) -> None:
+        """Make this the item's list, each tag once; collections appear and vanish with their members."""
+        unique: dict[int, Tagging] = {}
+        for one in taggings:
+            if one.tag.tag:
+                unique.setdefault(one.tag.id, one)
+        before = {one.tag.id: one.tag for one in item.lists.get(kind, ())}
+        item.lists[kind] = list(unique.values())
+        if kind == "collection" and item.type == "movie":
+            for tag_id, one in unique.items():
+                if tag_id not in before:
+                    self._join(item, one.tag)
+            for tag_id, tag in before.items():
+                if tag_id not in unique:
+                    self._leave(item, tag)
+
+    def _join(self, item: Item, tag: Tag) -> None:
+        section = item.section
+        if tag.id not in section.collections:
+            now = self.now()
+            made = Item(key=self._next_key(), section=section, type="collection", updated_at=now, tag_id=tag.id)
+            made.scalars = {"title": tag.tag, "addedAt": now}
+            section.collections[tag.id] = self.items[made.key] = made
+        section.members.setdefault(tag.id, set()).add(item.key)
+
+    def _leave(self, item: Item, tag: Tag) -> None:
+        section = item.section
+        section.members[tag.id].discard(item.key)
+        if not section.members[tag.id]:
+            del section.members[tag.id]
+            del self.items[section.collections.pop(tag.id).key]
+            del self._tags[_place(section, "collection", tag.tag)]
+
+    def _rename(self, collection: Item, title: str) -> None:
+        section = collection.section
+        old, new = (_place(section, "collection", name) for name in (str(collection.scalars["title"]), title))
+        if not title or (new in self._tags and self._tags[new].id != collection.tag_id):
+            raise Unacceptable(409)
+        tag = self._tags.pop(old)
+        tag.tag = title
+        self._tags[new] = tag
+
+    def members(self, collection: Item) -> list[Item]:
+        """The movies in a collection, by key."""
+        keys = collection.section.members[collection.tag_id]
+        return [self.items[key] for key in sorted(keys)]
+
+    # pictures
+
+    def upload(self, item: Item, shelf: str, data: bytes) -> str:
+        """Keep a picture under the SHA-1 of its bytes, select and lock it; its key. Raises `Unacceptable` (400, 500)."""
+        if not data:
+            raise Unacceptable(400)
+        if len(data) > MAX_PICTURE_BYTES:
+            raise Unacceptable(500)
+        key = f"upload://{shelf}/{hashlib.sha1(data, usedforsecurity=False).hexdigest()}"
+        item.pictures[shelf][key] = data
+        self.select(item, shelf, key)
+        return key
+
+    def select(self, item: Item, shelf: str, key: str | None) -> None:
+        """Show this picture (None: none) and lock the field. Raises `Unacceptable` (404) for an unknown one."""
+        if key is not None and key not in item.pictures[shelf]:
+            raise Unacceptable(404)
+        item.selected[shelf] = key
+        item.stamps[shelf] = max(item.stamps[shelf] + 1, self.now())
+        item.locks.add(PICTURE_LOCKS[shelf])
+        self.touch(item)
+
+    # scans
+
+    def start_scan(self, section: Section, path: str | None, ends: float) -> None:
+        """Begin to look for staged movies, below `path` only if one is given."""
+        section.scan_paths.append(path or "")
+        section.scan_ends = ends
+
+    def finish_scan(self, section: Section) -> None:
+        """Reveal what the scan covered. A section that is not being scanned stays as it is."""
+        if section.scan_ends is None:
+            return
+        paths, section.scan_paths, section.scan_ends = section.scan_paths, [], None
+        for item in list(section.staged):
+            if any(_below(one.path, path) for one in item.files for path in paths):
+                section.staged.remove(item)
+                self.reveal(item)
+        section.scanned_at = max(section.scanned_at + 1, self.now())
+
+    # numbers
+
+    def _next_key(self) -> int:
+        self._last_key += 1
+        return self._last_key
+
+    def _file(self, path: str, size: int, duration: int) -> File:
+        self._last_file += 1
+        return File(
+            media_id=self._last_file, part_id=self._last_file + 100_000, path=path, size=size, duration=duration
+        )
+
+
+def _place(section: Section, kind: str, name: str) -> tuple[str, int, str]:
+    """Where a tag is kept: collections belong to a section, all others to the server; case does not matter."""
+    return (kind, section.id if kind == "collection" else 0, name.casefold())
+
+
+def _below(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(folder.rstrip("/\\") + ("\\" if "\\" in folder else "/"))
+
+
+def _stem(name: str) -> str:
+    return posixpath.splitext(name)[0]
+
+
+def _iso_date(text: str) -> str:
+    if not ISO_DATE.fullmatch(text):
+        raise Unacceptable(400)
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as wrong:
+        raise Unacceptable(400) from wrong

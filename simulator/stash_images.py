@@ -1,0 +1,36 @@
+"""Pictures for the simulated Stash: valid image files made of nothing but the standard library."""
+
+import struct
+import zlib
+
+DEFAULT_IMAGE = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="320" height="180">'
+    b'<rect width="320" height="180" fill="#777"/></svg>'
+)
+
+
+def png(red: int, green: int, blue: int, *, width: int = 16, height: int = 9) -> bytes:
+    """A PNG of one colour, each channel 0-255; equal arguments give equal bytes."""
+    row = b"\0" + bytes((red, green, blue)) * width
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", head)
+        + _chunk(b"IDAT", zlib.compress(row * height))
+        + _chunk(b"IEND", b"")
+    )
+
+
+def media_type(image: bytes) -> str:
+    """What kind of picture the bytes hold, told from how they begin."""
+    if image.startswith(b"\x89PNG"):
+        return "image/png"
+    if image.startswith(b"\xff\xd8"):
+        return "image/jpeg"
+    if image.startswith(b"<svg"):
+        return "image/svg+xml"
+    return "application/octet-stream"
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,0 +1,203 @@
+"""Runs one plugin process through the raw interface, with Stash's habits about pipes, logs and killing.
+
+The input is written whole, stdout is read until its last writer closes it, then the process is awaited: a grandchild
+that kept stdout open keeps Stash waiting. stderr is a log, one message a line; a line over 64 KiB ends the reading, and
+later writes of the plugin fail. A kill is SIGKILL to the process alone, without any signal before, and nobody waits for
+its children. POSIX only.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+LEVELS = {b"t": "trace", b"d": "debug", b"i": "info", b"w": "warning", b"e": "error"}
+LONGEST_LINE = 64 * 1024
+CHUNK = 64 * 1024
+LOOK_SECONDS = 0.02
+
+
+class CannotStart(Exception):
+    """The command could not be started at all."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a plugin process ended: `error` and `output` are what Stash makes of stdout and exit code; `log` is (level,
+    text).
+    """
+
+    returncode: int
+    stdout: bytes
+    output: Any
+    error: str | None
+    log: tuple[tuple[str, str], ...]
+    progress: tuple[float, ...]
+    killed: bool
+    seconds: float
+
+
+@dataclass
+class PluginLog:
+    """The lines of a plugin's stderr."""
+
+    err_log: str
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    progress: list[float] = field(default_factory=list)
+    pending: bytes = b""
+
+    def feed(self, data: bytes) -> bool:
+        """Take more of the stream; False once a line is too long to go on."""
+        *whole, self.pending = (self.pending + data).split(b"\n")
+        for line in whole:
+            if len(line) > LONGEST_LINE:
+                return False
+            self._line(line)
+        return len(self.pending) <= LONGEST_LINE
+
+    def finish(self) -> None:
+        """The stream ended: what is left is a line, too."""
+        if self.pending and len(self.pending) <= LONGEST_LINE:
+            self._line(self.pending)
+        self.pending = b""
+
+    def _line(self, line: bytes) -> None:
+        line = line.removesuffix(b"\r")
+        prefixed = len(line) >= 4 and line[:1] == b"\x01" and line[2:3] == b"\x02"
+        mark, words = (line[1:2], line[3:]) if prefixed else (b"", line)
+        if mark == b"p":
+            with contextlib.suppress(ValueError):
+                self.progress.append(float(words))
+        elif mark in LEVELS:
+            self.lines.append((LEVELS[mark], words.decode(errors="replace")))
+        elif words and self.err_log != "none":
+            self.lines.append((self.err_log, words.decode(errors="replace")))
+
+
+def run_plugin(
+    command: Sequence[str],
+    stdin: bytes,
+    *,
+    environment: Mapping[str, str],
+    err_log: str = "error",
+    kill: threading.Event,
+    kill_after: float | None = None,
+) -> Outcome:
+    """Start the command, feed it, wait for its end; `kill` or `kill_after` seconds cut it short. Raises CannotStart."""
+    started = time.monotonic()
+    deadline = None if kill_after is None else started + kill_after
+    try:
+        process = subprocess.Popen(  # noqa: S603
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environment),
+            bufsize=0,
+        )
+    except OSError as wrong:
+        raise CannotStart(f"cannot start {command[0]}: {wrong.strerror}") from None
+    log = PluginLog(err_log)
+    try:
+        stdout, killed = exchange(process, stdin, log, kill, deadline)
+        killed = killed or not awaited(process, kill, deadline)
+        if killed:
+            process.kill()
+        returncode = process.wait()
+        rest_of_log(process, log)
+    finally:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None and not pipe.closed:
+                pipe.close()
+    output, error = meaning(stdout, returncode)
+    seconds = time.monotonic() - started
+    return Outcome(returncode, stdout, output, error, tuple(log.lines), tuple(log.progress), killed, seconds)
+
+
+def exchange(
+    process: "subprocess.Popen[bytes]", stdin: bytes, log: PluginLog, kill: threading.Event, deadline: float | None
+) -> tuple[bytes, bool]:
+    """Write the input and read both streams until stdout ends; what stdout said, and whether it is time to kill."""
+    said, left = bytearray(), memoryview(stdin)
+    with selectors.DefaultSelector() as selector:
+        for pipe, event in (
+            (process.stdin, selectors.EVENT_WRITE),
+            (process.stdout, selectors.EVENT_READ),
+            (process.stderr, selectors.EVENT_READ),
+        ):
+            os.set_blocking(pipe.fileno(), False)  # type: ignore[union-attr]
+            selector.register(pipe, event)  # type: ignore[arg-type]
+        while not time_is_up(kill, deadline):
+            for key, _ in selector.select(LOOK_SECONDS):
+                pipe = key.fileobj  # type: ignore[assignment]
+                if pipe is process.stdin:
+                    left = written(pipe, left)
+                    goes_on = bool(left)
+                elif pipe is process.stdout:
+                    data = os.read(key.fd, CHUNK)
+                    said += data
+                    goes_on = bool(data)
+                else:
+                    data = os.read(key.fd, CHUNK)
+                    goes_on = bool(data) and log.feed(data)
+                if not goes_on:
+                    selector.unregister(pipe)  # type: ignore[arg-type]
+                    pipe.close()  # type: ignore[union-attr]
+                    if pipe is process.stdout:
+                        return bytes(said), False
+    return bytes(said), True
+
+
+def written(pipe: Any, left: memoryview) -> memoryview:
+    """What is still to be written; nothing when the plugin does not listen any more."""
+    try:
+        return left[os.write(pipe.fileno(), left[:CHUNK]) :]
+    except BrokenPipeError:
+        return left[:0]
+
+
+def awaited(process: "subprocess.Popen[bytes]", kill: threading.Event, deadline: float | None) -> bool:
+    """Wait for the end of the process; False when it is time to kill it first."""
+    while not time_is_up(kill, deadline):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(LOOK_SECONDS)
+            return True
+    return False
+
+
+def time_is_up(kill: threading.Event, deadline: float | None) -> bool:
+    """Whether the process is to be killed now."""
+    return kill.is_set() or (deadline is not None and time.monotonic() >= deadline)
+
+
+def rest_of_log(process: "subprocess.Popen[bytes]", log: PluginLog) -> None:
+    """Read what the pipe still holds, without waiting for a grandchild that may have kept it."""
+    pipe = process.stderr
+    if pipe is None or pipe.closed:
+        return
+    with contextlib.suppress(BlockingIOError):
+        while data := os.read(pipe.fileno(), CHUNK):
+            if not log.feed(data):
+                return
+    log.finish()
+
+
+def meaning(stdout: bytes, returncode: int) -> tuple[Any, str | None]:
+    """Output and error as Stash understands them: a JSON object if stdout is one, else the text; a bad exit is an
+    error.
+    """
+    output: Any = stdout.decode(errors="replace")
+    error = None
+    with contextlib.suppress(ValueError):
+        said = json.loads(stdout)
+        if isinstance(said, dict):
+            output, error = said.get("output"), said.get("error") or None
+    if returncode and error is None:
+        error = f"exit status {returncode}" if returncode > 0 else f"signal {-returncode}"
+    return output, error

@@ -1,0 +1,122 @@
+"""Every question we ask Stash, word for word, for Stash 0.28 and newer.
+
+Only what is used is asked for. Lists are walked by id ("greater than the last one") rather than by page number, so that
+what is deleted during a walk makes nothing else slip through.
+"""
+
+from collections.abc import Sequence
+
+from sync.job import Kind
+
+SCENE_FIELDS = """
+fragment SceneFields on Scene {
+  id title details date rating100 organized updated_at
+  studio { name }
+  performers { name }
+  tags { name }
+  files { path size duration }
+}
+"""
+
+PROBE = "query Probe { systemStatus { status } }"
+
+VERSION = "query Version { version { version } }"
+
+CONFIG_PATH = "query ConfigPath { systemStatus { configPath } }"
+
+PLUGIN_SETTINGS = "query PluginSettings($ids: [ID!]) { configuration { plugins(include: $ids) } }"
+
+WALK = (
+    """
+query Walk($scenes: SceneFilterType, $page: FindFilterType) {
+  findScenes(scene_filter: $scenes, filter: $page) {
+    count
+    scenes { ...SceneFields }
+  }
+}
+"""
+    + SCENE_FIELDS
+)
+
+WALK_IDS = """
+query WalkIds($scenes: SceneFilterType, $page: FindFilterType) {
+  findScenes(scene_filter: $scenes, filter: $page) {
+    count
+    scenes { id updated_at }
+  }
+}
+"""
+
+RIVALS = """
+query Rivals($scenes: SceneFilterType, $page: FindFilterType) {
+  findScenes(scene_filter: $scenes, filter: $page) {
+    count
+    scenes { id files { path size duration } }
+  }
+}
+"""
+
+NEWEST = """
+query Newest($page: FindFilterType) {
+  scenes: findScenes(filter: $page) { count things: scenes { id updated_at } }
+  performers: findPerformers(filter: $page) { count things: performers { id updated_at } }
+  studios: findStudios(filter: $page) { count things: studios { id updated_at } }
+  tags: findTags(filter: $page) { count things: tags { id updated_at } }
+}
+"""
+
+RECENT = {
+    Kind.SCENE: """
+query RecentScenes($page: FindFilterType) {
+  found: findScenes(filter: $page) { count things: scenes { id updated_at } }
+}
+""",
+    Kind.PERFORMER: """
+query RecentPerformers($page: FindFilterType) {
+  found: findPerformers(filter: $page) { count things: performers { id updated_at } }
+}
+""",
+    Kind.STUDIO: """
+query RecentStudios($page: FindFilterType) {
+  found: findStudios(filter: $page) { count things: studios { id updated_at } }
+}
+""",
+    Kind.TAG: """
+query RecentTags($page: FindFilterType) {
+  found: findTags(filter: $page) { count things: tags { id updated_at } }
+}
+""",
+}
+
+
+def scenes(ids: Sequence[int]) -> str:
+    """One question for many scenes, each under the alias `s<id>`.
+
+    `findScenes(ids:)` fails as a whole when one of them is missing; `findScene` answers null. Raises ValueError for an id
+    that is not a plain positive number: ids are the only thing that is written into a query.
+    """
+    for id in ids:
+        if type(id) is not int or id < 0:
+            raise ValueError("a scene is named by a number")
+    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ ...SceneFields }}" for id in ids)
+    return f"query Scenes {{\n{aliases}\n}}\n{SCENE_FIELDS}"
+
+
+def page(size: int, *, sort: str, number: int = 1, descending: bool = False) -> dict[str, object]:
+    """A FindFilterType: the page to give, of so many things in such an order."""
+    return {"page": number, "per_page": size, "sort": sort, "direction": "DESC" if descending else "ASC"}
+
+
+def above(id: int, **more: object) -> dict[str, object]:
+    """A SceneFilterType: scenes with a greater id, and whatever else is asked of them."""
+    return {"id": {"value": id, "modifier": "GREATER_THAN"}, **more}
+
+
+def showing(kind: Kind, id: int) -> dict[str, object]:
+    """What a SceneFilterType asks of scenes that this performer, studio or tag shows on."""
+    return {f"{kind}s": {"value": [str(id)], "modifier": "INCLUDES"}}
+
+
+def named(pattern: str) -> dict[str, object]:
+    """A SceneFilterType: scenes with a file whose whole path has a match of this pattern."""
+    return {"path": {"value": pattern, "modifier": "MATCHES_REGEX"}}

@@ -1,0 +1,51 @@
+"""A Plex item as it is now, and the part of the library that the path index keeps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SCALARS = ("title", "studio", "summary", "originallyAvailableAt", "userRating")
+LISTS = ("actor", "genre", "collection")
+FIELDS = SCALARS + LISTS
+
+# Plex shows no lock for a rating; it is a person's whenever it has a value.
+LOCKLESS = frozenset({"userRating"})
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of an item: absolute `path` as Plex sees it, `size` in bytes."""
+
+    path: str
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Item:
+    """A Plex item in full. Scalars are texts ('' = empty), lists are names in Plex's order, `locks` holds field names.
+
+    `actor` is what Plex reads back as Role; `roles` keeps the role text of each actor that has one, so that sending the
+    cast again does not lose it.
+    """
+
+    key: str
+    section: str
+    scalars: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    locks: frozenset[str] = frozenset()
+    parts: tuple[Part, ...] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
+
+    def locked(self, name: str) -> bool:
+        """Whether a person's hand (or ours) is on the field."""
+        if name in LOCKLESS:
+            return bool(self.scalars.get(name))
+        return name in self.locks
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item as the path index knows it: enough to match by, in the order Plex gives its parts."""
+
+    key: str
+    section: str
+    parts: tuple[Part, ...]

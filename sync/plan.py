@@ -1,0 +1,496 @@
+"""The three-way difference: what we last said, what Plex has now, what Stash says now.
+
+`plan` first finds out what became of pushes whose end is unknown, then decides field by field by the two tables of
+docs/fields.md, and `learn` turns a push that was read back into memory. Nothing that we did not write is ever cleared.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from sync.item import LISTS, LOCKLESS, Item
+from sync.text import composed, fold
+
+Value = str | tuple[str, ...]
+
+# A shorter text counts as ours, cut by Plex, from this length on; below, a person has shortened it.
+LEAST_CUT = 64
+
+
+@dataclass(frozen=True)
+class Held:
+    """A field in Plex: its value and whether it is locked. Scalars are texts, lists tuples of names in Plex's order."""
+
+    value: Value
+    locked: bool
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What we know of one field of one item: what we said, what was read back, what was there before us.
+
+    `ours` (lists only) maps each name we added to the name Plex read back for it.
+    """
+
+    said: Value
+    left: Held
+    found: Held
+    ours: Mapping[str, str] = field(default_factory=dict)
+
+
+Memory = Mapping[str, Remembered]  # by field name of sync.item.FIELDS
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What one push is about to do to one field. `said` None: we take our hand off (restore or forget after it).
+
+    `sent` is the value and lock that go out (for a lock-only edit: the value already there); `before` is what Plex had
+    when the plan was made; `adds` and `removes` are the names a list edit adds and takes away.
+    """
+
+    said: Value | None
+    sent: Held
+    found: Held
+    before: Held
+    adds: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pushing:
+    """A push whose end may be unknown: it may still take effect until `until` (UTC ms), the end of its total deadline."""
+
+    fields: Mapping[str, Sending]
+    until: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of an edit. `value` None leaves the value alone (lock only). `lock` None leaves the lock alone.
+
+    For lists `value` is the complete wanted list (right under a Plex that adds and one that replaces) and `removes` the
+    names to take away explicitly; `adds` are the names that are new.
+    """
+
+    value: Value | None
+    lock: bool | None = None
+    adds: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+
+
+Edit = Mapping[str, Change]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something a person may want to know about one field: what was kept, cut, dropped, and why."""
+
+    field: str
+    reason: Literal["kept", "cut", "dropped", "person", "reverted"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do with one item for one scene.
+
+    `edit` empty: nothing to send. `memory` is what to remember now whatever becomes of the push (resolved pushes, fields
+    that were already right, forgotten fields). `sending` is saved before the edit goes out and turned into memory by
+    `learn` once the item was read back.
+    """
+
+    edit: Edit
+    memory: Memory
+    sending: Mapping[str, Sending]
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who wins where both sides have spoken.
+
+    `conflict`: Stash changed a field that a person had edited in Plex. `first_push`: Plex has a locked value of its own
+    in a field that we never wrote.
+    """
+
+    conflict: Literal["stash", "plex"] = "stash"
+    first_push: Literal["keep", "stash"] = "keep"
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a push that was read back has taught.
+
+    `again` holds the removals that did not take, to be sent alone; afterwards `learn` may be asked once more, with this
+    memory, the same sending and the item as it is then.
+    """
+
+    memory: Memory
+    again: Edit
+    notes: tuple[Note, ...] = ()
+
+
+def plan(
+    values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing], policy: Policy | None = None
+) -> Plan:
+    """What to do so that the item shows `values` (by field; a field that is not there is switched off).
+
+    `memory` and `pushing` (oldest first) are those of this scene and item. A field that is switched off keeps its value,
+    lock and memory in Plex; what became of its pushes is found out all the same.
+    """
+    known = {
+        name: found
+        for name in _named(values, memory, pushing)
+        if (found := _resolved(name, values, item, memory, pushing))
+    }
+    steps = {
+        name: _step(name, value, held(item, name), known.get(name), policy or Policy())
+        for name, value in values.items()
+        if value or name != "title"
+    }
+    for name, step in steps.items():
+        _put(known, name, step.memory)
+    return Plan(
+        edit={name: step.change for name, step in steps.items() if step.change},
+        memory=known,
+        sending={name: step.sending for name, step in steps.items() if step.sending},
+        notes=tuple(step.note for step in steps.values() if step.note),
+    )
+
+
+def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
+    """What is known after a push was answered well and the item was read back as `item`."""
+    known = dict(memory)
+    again: dict[str, Change] = {}
+    notes: list[Note] = []
+    for name, sent in sending.items():
+        now = held(item, name)
+        if name in LISTS:
+            found = _list_learnt(memory.get(name), sent, now)
+            if stubborn := _present(sent.removes, now.value):
+                again[name] = Change(None, removes=stubborn)
+        else:
+            found = None if sent.said is None else Remembered(sent.said, now, sent.found)
+        _put(known, name, found)
+        if _was_ignored(sent, now):
+            notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
+    return Learnt(known, again, tuple(notes))
+
+
+def held(item: Item, name: str) -> Held:
+    """A field of an item: its value and whether a hand is on it."""
+    value: Value = item.lists.get(name, ()) if name in LISTS else item.scalars.get(name, "")
+    return Held(value, item.locked(name))
+
+
+# --- what became of pushes whose end is unknown ----------------------------------------------------------------------
+
+
+def _named(values: Mapping[str, Value], memory: Memory, pushing: Sequence[Pushing]) -> dict[str, None]:
+    """Every field that anything is known of, in a stable order."""
+    return dict.fromkeys([*memory, *values, *(name for push in pushing for name in push.fields)])
+
+
+def _resolved(
+    name: str, values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing]
+) -> Remembered | None:
+    """What is known of a field once its unfinished pushes are taken into account."""
+    known = memory.get(name)
+    sendings = [push.fields[name] for push in pushing if name in push.fields]
+    now = held(item, name)
+    if not sendings or (known and _exactly(name, now, known.left)):
+        return known  # nothing has moved since the field was last read back
+    for sent in reversed(sendings):
+        if _landed(name, sent, now):
+            return _as_settled(known, sent, now)
+    if name in LISTS:
+        for sent in sendings:
+            known = _with_members(known, sent, now)
+        return known
+    for sent in reversed(sendings):
+        if sent.said is not None and sent.said == values.get(name) and _edited_since(name, sent, now):
+            return Remembered(sent.said, sent.sent, sent.found)
+    return known
+
+
+def _landed(name: str, sent: Sending, now: Held) -> bool:
+    """Whether what Plex has is what the push sent, however Plex has spelt it."""
+    if _exactly(name, now, sent.sent):
+        return True
+    return _alike(name, now.value, sent.sent.value) and not _exactly(name, now, sent.before)
+
+
+def _as_settled(known: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
+    """The memory as if the push had been read back, with the lock that was sent."""
+    left = Held(now.value, sent.sent.locked)
+    if isinstance(now.value, tuple):
+        return _list_learnt(known, sent, left)
+    return None if sent.said is None else Remembered(sent.said, left, sent.found)
+
+
+def _edited_since(name: str, sent: Sending, now: Held) -> bool:
+    """Whether a person's hand is on the field since the push was planned: then it is as if the push had settled first."""
+    return now.locked and not _same(name, now.value, sent.before.value) and not _alike(name, now.value, sent.sent.value)
+
+
+def _with_members(known: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
+    """The memory of a list that a push has changed in part, or that others have changed since: member by member."""
+    came, went = _came(known, sent, now), _went(known, sent, now)
+    if not came and not went:
+        return known
+    before = _keys(sent.before.value)
+    said: Value = known.said if known else tuple(name for name in sent.said or () if fold(name) in before)
+    said = _without((*said, *came), went)
+    ours = {**(known.ours if known else {}), **came}
+    return Remembered(said, Held(now.value, sent.sent.locked), known.found if known else sent.found, ours)
+
+
+def _came(known: Remembered | None, sent: Sending, now: Held) -> dict[str, str]:
+    """The planned additions that are there and were not when we last looked, with the names they read back as."""
+    seen = _keys(known.left.value) if known else frozenset[str]()
+    return {ours: theirs for ours, theirs in _read_back(sent, now).items() if fold(theirs) not in seen}
+
+
+def _went(known: Remembered | None, sent: Sending, now: Held) -> tuple[str, ...]:
+    """The planned removals that are gone and were there when we last looked, by our own names for them."""
+    gone = _keys(sent.removes) - _keys(now.value)
+    if known:
+        gone &= _keys(known.left.value)
+    names = {fold(ours) for ours, theirs in known.ours.items() if fold(theirs) in gone} if known else set()
+    return tuple(gone | names)
+
+
+# --- deciding a field ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What is decided for one field: what to remember at once, and what to send."""
+
+    memory: Remembered | None
+    change: Change | None = None
+    sending: Sending | None = None
+    note: Note | None = None
+
+
+def _step(name: str, value: Value, now: Held, known: Remembered | None, policy: Policy) -> _Step:
+    if isinstance(value, tuple):
+        return _list_step(name, value, now, known)
+    if not value:
+        return _emptied(name, now, known)
+    if known is None:
+        return _first(name, value, now, policy)
+    return _later(name, value, now, known, policy)
+
+
+def _emptied(name: str, now: Held, known: Remembered | None) -> _Step:
+    """Stash has nothing: what we wrote and nobody touched gives way to what was there before us; then it is forgotten."""
+    if known is None or not _same(name, now.value, known.left.value) or (now.locked and not known.left.locked):
+        return _Step(None)
+    found = known.found
+    value = None if _same(name, now.value, found.value) else found.value
+    lock = None if name in LOCKLESS or now.locked == found.locked else found.locked
+    if value is None and lock is None:
+        return _Step(None)
+    return _Step(known, Change(value, lock), Sending(None, found, found, now))
+
+
+def _first(name: str, value: str, now: Held, policy: Policy) -> _Step:
+    if _same(name, now.value, value) or not now.value or not now.locked or policy.first_push == "stash":
+        return _written(name, value, now, now, None)
+    return _Step(None, note=Note(name, "kept", "Plex has a locked value that is not ours; it is kept"))
+
+
+def _later(name: str, value: str, now: Held, known: Remembered, policy: Policy) -> _Step:
+    news = value != known.said
+    as_left = _same(name, now.value, known.left.value) and (now.locked or not known.left.locked)
+    if as_left and not news:
+        return _Step(known)
+    if as_left or (news and now.locked and policy.conflict == "stash"):
+        return _written(name, value, now, known.found, known)
+    if not now.locked:
+        note = Note(name, "reverted", "Plex no longer has what we wrote, or no lock on it; it is written again")
+        return replace(_written(name, value, now, known.found, known), note=note)
+    if news:
+        return _Step(known, note=Note(name, "kept", "Stash has changed, but an edit made in Plex is kept"))
+    return _Step(known, note=Note(name, "person", "edited in Plex since it was written; left alone"))
+
+
+def _written(name: str, value: str, now: Held, found: Held, known: Remembered | None) -> _Step:
+    """Write and lock; only lock what has the value already; only remember what has both."""
+    value_is_there = _same(name, now.value, value)
+    if value_is_there and now.locked:
+        return _Step(Remembered(value, now, found))
+    change = Change(None if value_is_there else value, None if name in LOCKLESS else True)
+    sent = Held(now.value if value_is_there else value, True)
+    return _Step(known, change, Sending(value, sent, found, now))
+
+
+def _list_step(name: str, names: tuple[str, ...], now: Held, known: Remembered | None) -> _Step:
+    if known is None and not names:
+        return _Step(None)
+    found = known.found if known else now
+    known = _looked_at(known, now)
+    adds, removes = _added(names, now, known), _removed(names, now, known)
+    target = (*_without(now.value, removes), *adds)
+    lock = bool(names) or found.locked
+    moved = bool(adds or removes)
+    # A lock that Plex did not take once is not asked for again until something else is sent.
+    settled = lock == now.locked or (bool(names) and known is not None and not _lock_gone(known, now))
+    if not moved and settled:
+        return _Step(_list_memory(names, now, found, known), note=_list_note(name, names, now, known))
+    change = Change(target if moved else None, None if not names and lock == now.locked else lock, adds, removes)
+    sending = Sending(names or None, Held(target, lock), found, now, adds, removes)
+    return _Step(known, change, sending, _list_note(name, names, now, known))
+
+
+def _list_memory(names: tuple[str, ...], now: Held, found: Held, known: Remembered | None) -> Remembered | None:
+    """What is remembered of a list that needs nothing sent."""
+    if not names:
+        return None
+    if known is None:
+        return Remembered(names, now, found)
+    return replace(known, said=names)
+
+
+def _list_note(name: str, names: tuple[str, ...], now: Held, known: Remembered | None) -> Note | None:
+    if known is None:
+        return None
+    if _lock_gone(known, now):
+        return Note(name, "reverted", "Plex no longer has our lock; what Stash says is added again")
+    away = _without(_without(names, _there(now, known)), _added(names, now, known))
+    if away:
+        return Note(name, "person", f"taken away in Plex since they were written; they stay away: {', '.join(away)}")
+    return None
+
+
+def _there(now: Held, known: Remembered | None) -> frozenset[str]:
+    """The keys of the members that Plex has, under the names that Plex and we know them by."""
+    there = _keys(now.value)
+    if known is None:
+        return there
+    return there | {fold(mine) for mine, theirs in known.ours.items() if fold(theirs) in there}
+
+
+def _looked_at(known: Remembered | None, now: Held) -> Remembered | None:
+    """The memory without members that somebody took away; while our lock is gone, Plex did, and they stay ours."""
+    if known is None or _lock_gone(known, now):
+        return known
+    there = _keys(now.value)
+    ours = {mine: theirs for mine, theirs in known.ours.items() if fold(theirs) in there}
+    return known if ours == known.ours else replace(known, ours=ours)
+
+
+def _lock_gone(known: Remembered, now: Held) -> bool:
+    return known.left.locked and not now.locked
+
+
+def _added(names: tuple[str, ...], now: Held, known: Remembered | None) -> tuple[str, ...]:
+    """What Stash has said since we last spoke and Plex does not have; all of it at first and when our lock is gone."""
+    missing = _without(names, _there(now, known))
+    return missing if known is None or _lock_gone(known, now) else _without(missing, _keys(known.said))
+
+
+def _removed(names: tuple[str, ...], now: Held, known: Remembered | None) -> tuple[str, ...]:
+    """The members that we added and Stash no longer has, as Plex spells them."""
+    if known is None:
+        return ()
+    wanted = _keys(names)
+    kept = wanted | {fold(theirs) for mine, theirs in known.ours.items() if fold(mine) in wanted}
+    going = {fold(theirs) for theirs in known.ours.values()} - kept
+    return tuple(name for name in now.value if fold(name) in going)
+
+
+# --- learning a list -------------------------------------------------------------------------------------------------
+
+
+def _list_learnt(known: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
+    """A list after a push: what we had added and is still there, and what this push added."""
+    there = _keys(now.value)
+    ours = {mine: theirs for mine, theirs in known.ours.items() if fold(theirs) in there} if known else {}
+    ours |= _read_back(sent, now)
+    if sent.said is None and not _present(tuple(ours.values()), now.value):
+        return None
+    return Remembered(sent.said or (), now, sent.found, ours)
+
+
+def _read_back(sent: Sending, now: Held) -> dict[str, str]:
+    """The names that a push added and the names Plex gave them; what was there before the push is nobody's but Plex's."""
+    new = {fold(name): name for name in _without(now.value, _keys(sent.before.value))}
+    pairs = {
+        mine: new.get(fold(mine)) or next((theirs for theirs in new.values() if _alike_text(theirs, mine)), "")
+        for mine in sent.adds
+    }
+    return {mine: theirs for mine, theirs in pairs.items() if theirs}
+
+
+# --- comparing -------------------------------------------------------------------------------------------------------
+
+
+def _put(known: dict[str, Remembered], name: str, found: Remembered | None) -> None:
+    if found is None:
+        known.pop(name, None)
+    else:
+        known[name] = found
+
+
+def _exactly(name: str, a: Held, b: Held) -> bool:
+    return a.locked == b.locked and _same(name, a.value, b.value)
+
+
+def _same(name: str, a: Value, b: Value) -> bool:
+    """Whether two values are the same: texts up to their Unicode form, ratings as numbers, lists as sets of names."""
+    if isinstance(a, tuple) or isinstance(b, tuple):
+        return _keys(a) == _keys(b)
+    if name == "userRating":
+        return _rating(a) == _rating(b)
+    return composed(a) == composed(b)
+
+
+def _alike(name: str, theirs: Value, ours: Value) -> bool:
+    """Whether a value of Plex can be what came of ours."""
+    if isinstance(theirs, tuple) or isinstance(ours, tuple):
+        return _alike_lists(theirs, ours)
+    return _same(name, theirs, ours) or _alike_text(theirs, ours)
+
+
+def _alike_lists(theirs: Value, ours: Value) -> bool:
+    odd_theirs, odd_ours = _without(theirs, _keys(ours)), _without(ours, _keys(theirs))
+    return all(any(_alike_text(a, b) for b in odd_ours) for a in odd_theirs) and all(
+        any(_alike_text(a, b) for a in theirs) for b in odd_ours
+    )
+
+
+def _alike_text(theirs: str, ours: str) -> bool:
+    a, b = fold(theirs), fold(ours)
+    return a == b or (len(a) >= LEAST_CUT and b.startswith(a))
+
+
+def _rating(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _keys(names: Value) -> frozenset[str]:
+    """The keys of a list's names."""
+    return frozenset(fold(name) for name in names)
+
+
+def _without(names: Value, gone: Sequence[str] | frozenset[str]) -> tuple[str, ...]:
+    keys = {fold(name) for name in gone}
+    return tuple(name for name in names if fold(name) not in keys)
+
+
+def _present(names: Sequence[str], now: Value) -> tuple[str, ...]:
+    there = _keys(now)
+    return tuple(name for name in names if fold(name) in there)
+
+
+def _was_ignored(sent: Sending, now: Held) -> bool:
+    """Whether Plex has after a push exactly what it had before, although the push would have changed it."""
+    if isinstance(now.value, tuple):
+        return bool(sent.adds) and not _read_back(sent, now)
+    return sent.said is not None and now.value == sent.before.value != sent.sent.value

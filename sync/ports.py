@@ -1,0 +1,437 @@
+"""What the engine needs from the outside: a store, two neighbours, a clock and dice.
+
+Times are UTC milliseconds unless a name says seconds. The store's methods are called inside `reading()` (one snapshot) or
+`writing()` (one `BEGIN IMMEDIATE` transaction, committed and synced when the block ends well, rolled back otherwise);
+nothing of it stays open while a request is under way. Neighbour methods raise `sync.errors.NeighbourError` only; store
+methods raise `LocalFault` and `NewerDatabase` only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sync.errors import Neighbour
+from sync.item import Entry, Item
+from sync.job import Crashed, Job, Kind, Settled, State, Why
+from sync.plan import Edit, Memory, Pushing
+from sync.scene import Scene
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> int:
+        """UTC milliseconds on the wall."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never step."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; may return early."""
+        ...
+
+
+class Dice(Protocol):
+    """Where chance comes from."""
+
+    def random(self) -> float:
+        """Uniform in [0, 1)."""
+        ...
+
+
+# --- what the store keeps besides jobs -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BreakerRow:
+    """One neighbour's breaker as plain values (seconds, UTC); the rules are in worker/circuit_breaker.py.
+
+    `cause` is what tripped it or counts against it now: "read" or "write"; `error` the last one-line message.
+    """
+
+    state: str = "closed"
+    failures: int = 0
+    successes: int = 0
+    opened_at: float | None = None
+    wait: float = 0.0
+    trips: int = 0
+    generation: int = 1
+    probe_started: float | None = None
+    cause: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class HoldRow:
+    """Work is held until a person changes `setting`; re-tested at `retest_at`, at once when `fingerprint` changes."""
+
+    setting: str
+    message: str
+    since: int
+    retest_at: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class PaceRow:
+    """How fast one neighbour may be asked. `not_before`: a throttle; `ramp`: jobs per claim while recovering, 0 = no limit.
+
+    `writes_ok` and `writes_bad` count every write ever tried: what the evidence rule compares.
+    """
+
+    not_before: int = 0
+    ramp: int = 0
+    writes_ok: int = 0
+    writes_bad: int = 0
+
+
+@dataclass(frozen=True)
+class SectionRow:
+    """A Plex library in the index and the marks it had when it was last walked completely (`walked_at` 0: never)."""
+
+    key: str
+    title: str
+    scanned_at: int = 0
+    changed_at: int = 0
+    walked_at: int = 0
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job row as a reader sees it."""
+
+    kind: Kind
+    id: int
+    state: State
+    lane: int
+    wanted_rev: int
+    claimed_rev: int
+    settled_rev: int
+    attempts: int
+    streak: int
+    crashes: int
+    due: int
+    since: int
+    lease_until: int | None
+    error: str
+    cls: str
+    desired: str
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One ended attempt that did not go well."""
+
+    at: int
+    cls: str
+    error: str
+    attempts: int
+    state: State
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the poller last saw of one thing in Stash: the text of its `updated_at`, and whether that second is over."""
+
+    id: int
+    updated_at: str
+    sure: bool = True
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The store at one moment, for `status`. `jobs` has every state; `books` the four counters; `dead` counts by class."""
+
+    jobs: Mapping[State, int]
+    due: int
+    oldest_due: int | None
+    dead: Mapping[str, int]
+    books: Mapping[str, int]
+    breakers: Mapping[Neighbour, BreakerRow]
+    holds: Mapping[Neighbour, HoldRow]
+    paces: Mapping[Neighbour, PaceRow]
+    sections: Sequence[SectionRow]
+    indexed: int
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Reading(Protocol):
+    """One consistent snapshot."""
+
+    def breaker(self, who: Neighbour) -> BreakerRow:
+        """The breaker's row; the default row when there is none, an OPEN one when the stored values are impossible."""
+        ...
+
+    def hold(self, who: Neighbour) -> HoldRow | None: ...
+
+    def pace(self, who: Neighbour) -> PaceRow: ...
+
+    def job(self, kind: Kind, id: int) -> JobRow | None: ...
+
+    def jobs(self, state: State, *, cls: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)) -> list[JobRow]:
+        """Rows of one state, ordered by (kind, id) after the key given; `cls` filters by error class."""
+        ...
+
+    def job_ids(self, kind: Kind) -> Iterator[tuple[int, State]]:
+        """Every row of one kind, by id."""
+        ...
+
+    def attempts(self, kind: Kind, id: int) -> list[AttemptRow]:
+        """Newest first."""
+        ...
+
+    def next_due(self, now: int) -> int | None:
+        """When the next ready or absent row is due, or a lease ends (may be past); None when nothing waits."""
+        ...
+
+    def unsettled(self) -> int:
+        """How many rows are ready or running."""
+        ...
+
+    def scan(self) -> int:
+        """How many finished Plex scans were noticed."""
+        ...
+
+    def note(self, name: str) -> str:
+        """A small named text ('' when unset): cursors, times of the last poll and reconcile, the worker's heartbeat."""
+        ...
+
+    def memories(self, scenes: Sequence[int]) -> dict[tuple[int, str], Memory]:
+        """What is remembered, by (scene, item key), of every item of these scenes."""
+        ...
+
+    def pushings(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Pushing, ...]]:
+        """Pushes whose end is unknown, oldest first, by (scene, item key)."""
+        ...
+
+    def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
+        """Which scenes have memory of these items; items without any are left out."""
+        ...
+
+    def healthy(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
+        """(section, item key, field) of locks that we hold on items whose latest push went well, newest first."""
+        ...
+
+    def sections(self) -> list[SectionRow]: ...
+
+    def indexed(self) -> int:
+        """How many items the index holds."""
+        ...
+
+    def entries(self, keys: Sequence[str]) -> list[Entry]:
+        """Indexed items by rating key."""
+        ...
+
+    def entries_at(self, path_keys: Sequence[str]) -> list[Entry]:
+        """Indexed items with a part at one of these path keys (sync.paths.path_key)."""
+        ...
+
+    def entries_named(self, name_keys: Sequence[str]) -> list[Entry]:
+        """Indexed items with a part of one of these name keys (sync.paths.name_key)."""
+        ...
+
+    def seen(self, kind: Kind, ids: Sequence[int]) -> dict[int, Seen]: ...
+
+    def unsure(self, kind: Kind) -> list[Seen]:
+        """Things seen in a second that was not over yet: they are wanted once more at the next poll."""
+        ...
+
+    def overview(self, now: int) -> Overview: ...
+
+
+class Writing(Reading, Protocol):
+    """One write transaction."""
+
+    def want(self, kind: Kind, id: int, why: Why, now: int, *, desired: str = "") -> None:
+        """The only way in. One upsert; the books count it as accepted, and as coalesced when the row was not idle."""
+        ...
+
+    def claim(self, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
+        """Up to `limit` due rows, edits before sweeps with one slot kept for sweeps; a row that crashed comes alone."""
+        ...
+
+    def renew(self, tokens: Sequence[str], *, until: int) -> set[str]:
+        """Prolong leases; returns the tokens that still hold."""
+        ...
+
+    def renewed(self, job: Job) -> bool:
+        """Whether the wish was renewed since the claim."""
+        ...
+
+    def settle(self, job: Job, after: Settled, *, now: int, ok_mark: int, bad_mark: int) -> bool:
+        """End an attempt: one UPDATE guarded by the token, with an attempt row when it carries an error; False if lost."""
+        ...
+
+    def expired(self, *, now: int, dead_holders: bool = False) -> list[tuple[JobRow, bool, int]]:
+        """Running rows whose lease is over (all running rows when `dead_holders`): (row, claimed alone, first crash)."""
+        ...
+
+    def crash(self, row: JobRow, after: Crashed, *, now: int) -> None: ...
+
+    def retry(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int) -> int:
+        """Dead rows back to ready with no attempts used: one, those of one class, or all. Returns how many."""
+        ...
+
+    def drop(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int) -> int:
+        """Give up dead rows: one, those of one class, or all. They come back only by a new edit. Returns how many."""
+        ...
+
+    def prune(self, *, now: int, before: int, limit: int) -> int:
+        """Delete dead, dropped and gone rows (and their attempts) that have been so since before `before`; counted."""
+        ...
+
+    def save_breaker(self, who: Neighbour, row: BreakerRow) -> None: ...
+
+    def log_transition(self, who: Neighbour, *, at: int, old: str, new: str, cause: str, error: str) -> None:
+        """One line in the log of breaker and hold transitions that outages are derived from."""
+        ...
+
+    def save_hold(self, who: Neighbour, row: HoldRow | None) -> None: ...
+
+    def save_pace(self, who: Neighbour, row: PaceRow) -> None: ...
+
+    def save_note(self, name: str, value: str) -> None: ...
+
+    def remember(self, scene: int, key: str, memory: Memory, *, now: int) -> None:
+        """Replace what is known of one (scene, item); an empty memory deletes it."""
+        ...
+
+    def add_pushing(self, scene: int, key: str, pushing: Pushing) -> int:
+        """Save an entry before its edit goes out; returns its number."""
+        ...
+
+    def drop_pushing(self, scene: int, key: str, *, number: int | None = None, ended: int | None = None) -> None:
+        """Forget one entry, or those whose `until` is at or before `ended`."""
+        ...
+
+    def save_section(self, row: SectionRow) -> None: ...
+
+    def drop_sections(self, but: Sequence[str]) -> None:
+        """Forget the libraries (and their entries) that are not named."""
+        ...
+
+    def index(self, entries: Iterable[Entry], *, walk: int) -> None:
+        """Put entries in the index as of walk number `walk` (path and name keys are computed by the store)."""
+        ...
+
+    def sweep_index(self, section: str, *, walk: int) -> int:
+        """After a complete walk: forget the section's entries that it did not meet. Returns how many."""
+        ...
+
+    def unindex(self, keys: Sequence[str]) -> None: ...
+
+    def scanned(self, now: int) -> int:
+        """A Plex scan has finished: count it and make absent rows due. Returns how many rows woke."""
+        ...
+
+    def save_seen(self, kind: Kind, seen: Iterable[Seen]) -> None: ...
+
+    def forget_seen(self, kind: Kind) -> None: ...
+
+
+class Store(Protocol):
+    """The database."""
+
+    def reading(self) -> AbstractContextManager[Reading]: ...
+
+    def writing(self) -> AbstractContextManager[Writing]: ...
+
+    def changed(self) -> bool:
+        """Whether another connection has committed since this was last asked (microseconds; PRAGMA data_version)."""
+        ...
+
+    def drain_spool(self, now: int) -> int:
+        """Want what hooks had to leave as files; returns how many."""
+        ...
+
+
+# --- the neighbours --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Newest:
+    """How many things of a kind Stash has, and the newest `updated_at` among them as Stash wrote it."""
+
+    count: int
+    updated_at: str
+
+
+class Stash(Protocol):
+    """The neighbour that says what is true."""
+
+    def probe(self) -> None:
+        """One cheap authenticated request; raises unless Stash answers and is ready."""
+        ...
+
+    def scenes(self, ids: Sequence[int]) -> dict[int, Scene]:
+        """The scenes of these ids, in one request; those that do not exist are left out."""
+        ...
+
+    def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
+        """Every scene with an id above `after`, complete, in pages by id."""
+        ...
+
+    def walk_ids(self, *, after: int = 0, page: int = 5000) -> Iterator[list[tuple[int, str]]]:
+        """Every scene's (id, updated_at), in pages by id."""
+        ...
+
+    def rivals(self, names: Sequence[str]) -> list[Scene]:
+        """The scenes that have a file with one of these base names (only `id` and `files` are filled), in one request."""
+        ...
+
+    def showing(self, kind: Kind, id: int) -> list[int]:
+        """The ids of the scenes a performer, studio or tag shows on."""
+        ...
+
+    def newest(self) -> dict[Kind, Newest]:
+        """For scenes, performers, studios and tags, in one request: has anything changed?"""
+        ...
+
+    def recent(self, kind: Kind, *, page: int, size: int) -> list[tuple[int, str]]:
+        """(id, updated_at), newest first; page 1 is the first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Section:
+    """A movie library of Plex. `scanned_at` and `changed_at` are marks to compare, nothing else."""
+
+    key: str
+    title: str
+    locations: tuple[str, ...]
+    scanned_at: int
+    changed_at: int
+    scanning: bool
+
+
+class Plex(Protocol):
+    """The neighbour that shows it."""
+
+    def sections(self) -> list[Section]:
+        """The movie libraries we were told to use, in one authenticated request; also the probe.
+
+        Raises Barred (setting plex_libraries) when one of the names given does not exist.
+        """
+        ...
+
+    def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
+        """Every item of a library with its files, in pages."""
+        ...
+
+    def find(self, section: str, name: str) -> list[Entry]:
+        """The items of a library that have a file of exactly this base name, in one request."""
+        ...
+
+    def items(self, keys: Sequence[str]) -> dict[str, Item]:
+        """Full items by rating key, in one request; those that do not exist are left out."""
+        ...
+
+    def edit(self, section: str, key: str, edit: Edit, *, roles: Mapping[str, str] | None = None) -> None:
+        """One PUT (split only when it is too long) that applies all of `edit` to one item.
+
+        `roles` are the role texts of its cast by name (`Item.roles`); they are sent along so that they stay.
+        """
+        ...

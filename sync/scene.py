@@ -1,0 +1,29 @@
+"""A scene as Stash tells it, and what of it Plex can show."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SceneFile:
+    """One file of a scene. `path` as Stash sees it, `size` in bytes (0 when unknown), `duration` in seconds."""
+
+    path: str
+    size: int = 0
+    duration: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What Stash says about a scene at one moment. Texts are as stored there, uncleaned; the primary file comes first."""
+
+    id: int
+    title: str = ""
+    details: str = ""
+    date: str = ""
+    rating100: int | None = None
+    studio: str = ""
+    performers: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    organized: bool = False
+    files: tuple[SceneFile, ...] = ()
+    updated_at: str = ""

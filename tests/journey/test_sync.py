@@ -1,0 +1,118 @@
+"""The main job, end to end: real processes, real HTTP, the real file; read back by the real client."""
+
+import signal
+import time
+
+import pytest
+
+from simulator.http import Fault
+from tests.journey.world import TOKEN, World, until
+
+
+def test_a_library_comes_in_step_and_the_same_sync_again_writes_nothing(world: World) -> None:
+    ids = world.add(120)
+    first = world.run("sync", "--all", "--wait")
+    assert first.returncode == 0, first.stderr
+    assert world.out_of_step(ids) == []
+    writes = world.plex.count("PUT")
+    assert writes == 120
+
+    again = world.run("sync", "--all", "--wait")
+    assert again.returncode == 0
+    assert world.plex.count("PUT") == writes
+
+
+def test_a_changed_scene_costs_about_one_request_to_plex_and_hardly_any_to_stash(world: World) -> None:
+    world.add(200)
+    assert world.run("sync", "--all", "--wait").returncode == 0
+    assert world.plex.count() / 200 <= 1.2
+    assert world.stash.count() / 200 <= 0.05
+
+
+def test_everything_written_is_locked_and_nothing_else_is_touched(world: World) -> None:
+    ids = world.add(3)
+    alone = world.plex.add_movie(world.section, files=[("/media/scenes/other.mp4", 77, 1000)], title="other")
+    before = world.plex.item(alone)
+    assert world.run("sync", "--all", "--wait").returncode == 0
+    assert world.out_of_step(ids) == []
+    assert world.plex.item(alone) == before
+    key = next(key for key in world.plex.keys(world.section) if key != alone)
+    assert {"title", "summary", "studio", "originallyAvailableAt", "actor", "genre", "collection"} <= world.plex.item(
+        key
+    ).locks
+
+
+def test_serve_needs_no_hook_to_notice_edits_deletions_and_renames(world: World) -> None:
+    ids = world.add(10)
+    with world.serving():
+        until(lambda: world.in_step(ids), seconds=30)
+        world.stash.edit_scene(ids[0], title="Edited", performers=["Somebody New"])
+        world.stash.rename_studio("Studio 1", "Studio One")
+        until(lambda: world.in_step(ids), seconds=30)
+        world.stash.destroy_scene(ids[5])
+        until(lambda: world.count("gone") == 1, seconds=30)
+
+
+def test_the_latest_edit_wins_while_the_worker_works(world: World) -> None:
+    ids = world.add(30)
+    with world.serving():
+        until(lambda: world.in_step(ids), seconds=30)
+        for turn in range(8):
+            for id in ids[:5]:
+                world.stash.edit_scene(id, title=f"turn {turn} of {id}", tags=[f"turn {turn}"])
+                world.run("sync", str(id)) if id == ids[0] else None
+        world.run("sync", *map(str, ids[:5]))
+        until(lambda: world.in_step(ids), seconds=30)
+
+
+def test_twenty_kills_in_a_row_lose_nothing_and_blame_nobody(world: World) -> None:
+    ids = world.add(200)
+    world.plex.faults.set(Fault("latency", seconds=0.01))
+    assert world.run("sync", "--all").returncode == 0
+    for kill in range(20):
+        process = world.start("serve")
+        time.sleep(0.7 + 0.05 * (kill % 7))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    world.plex.faults.clear()
+    with world.serving():
+        until(lambda: world.in_step(ids), seconds=150, every=1)
+        until(lambda: world.count("idle") == 200, seconds=30)
+    assert world.count("dead") == 0
+    assert world.json("status")["books"]["balanced"] is True
+
+
+OUTAGES = {
+    "refusing": lambda world: world.plex.faults.set(Fault("refuse")),
+    "maintenance": lambda world: world.plex.faults.set(Fault("maintenance")),
+    "hanging": lambda world: world.plex.faults.set(Fault("hang")),
+    "resetting": lambda world: world.plex.faults.set(Fault("reset")),
+    "lost answers": lambda world: world.plex.faults.set(Fault("reset_after")),
+    "token revoked": lambda world: setattr(world.plex, "token", "another"),
+}
+
+
+@pytest.mark.parametrize("kind", OUTAGES)
+def test_an_outage_uses_nobodys_attempts_and_heals_without_a_hand(world: World, kind: str) -> None:
+    world.settings["plex_read_timeout"] = "5"
+    ids = world.add(150)
+    world.plex.faults.set(Fault("latency", seconds=0.01))
+    with world.serving():
+        until(lambda: world.plex.count("PUT") >= 30, seconds=30)
+        OUTAGES[kind](world)
+        time.sleep(2)
+        world.plex.clear_log()
+        time.sleep(6)
+        asked = world.plex.count()
+        assert world.rows("select max(attempts) from job") == [(0,)]
+        assert world.count("dead") == 0
+        world.plex.faults.clear()
+        world.plex.token = TOKEN
+        if kind == "token revoked":
+            # A hold is tested again every five minutes, at once when the worker starts with other settings.
+            assert asked <= 2
+            world.rows("select 1")
+            return
+        assert asked <= 12, f"{asked} requests in 6 s of outage with a probe each 1-2 s"
+        until(lambda: world.in_step(ids), seconds=60, every=0.5)
+        assert world.count("dead") == 0

@@ -1,0 +1,176 @@
+"""A little world for journeys: a simulated Stash and Plex, a database folder, and PlexSync as a process of its own."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from plexapi.server import PlexServer
+
+from simulator.plex_server import PlexSim
+from simulator.stash_server import StashSim
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "journey-plex-token-0123456789"
+KEY = "journey-stash-key-0123456789"
+
+
+@dataclass
+class World:
+    """Both neighbours and the folder PlexSync lives in. Settings are handed over by the environment."""
+
+    stash: StashSim
+    plex: PlexSim
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    section: str = ""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        settings = {
+            "plex_url": self.plex.url,
+            "plex_token": TOKEN,
+            "stash_url": self.stash.url,
+            "stash_api_key": KEY,
+            "data_dir": str(self.folder),
+            "poll_interval": "0.1",
+            "stash_poll_interval": "5",
+            "breaker_recovery_timeout": "1",
+            "breaker_max_recovery_timeout": "2",
+            **self.settings,
+        }
+        given = {f"PLEXSYNC_{name.upper()}": value for name, value in settings.items()}
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", **given}
+
+    def add(self, count: int, *, start: int = 0) -> list[int]:
+        """Scenes with a file each, the same files in Plex; nothing in step yet."""
+        ids = []
+        for n in range(start, start + count):
+            path = f"/media/scenes/scene {n:05}.mp4"
+            self.plex.add_movie(self.section, files=[(path, 1_000_000 + n, 60_000)], title=f"scene {n:05}")
+            ids.append(
+                self.stash.add_scene(
+                    title=f"Title {n}",
+                    details=f"What happens in {n}.",
+                    date="2024-05-17",
+                    rating100=1 + n % 100,
+                    studio=f"Studio {n % 7}",
+                    performers=[f"Performer {n % 13}", f"Performer {n % 5 + 20}"],
+                    tags=[f"Tag {n % 11}"],
+                    files=[(path, 1_000_000 + n, 60.0)],
+                )
+            )
+        return ids
+
+    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """One command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "cli", *words],
+            cwd=ROOT,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def json(self, *words: str) -> dict:
+        """A command's answer as JSON, whatever its exit code."""
+        done = self.run("--json", *words)
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
+
+    @contextmanager
+    def serving(self) -> Iterator[subprocess.Popen[str]]:
+        """`plexsync serve` in the background; stopped in good order at the end."""
+        process = self.start("serve")
+        try:
+            yield process
+        finally:
+            stop(process)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        log = (self.folder.parent / "log.txt").open("a")
+        with log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "cli", *words], cwd=ROOT, env=self.environ, stdout=log, stderr=log, text=True
+            )
+
+    def log(self) -> str:
+        return (self.folder.parent / "log.txt").read_text()
+
+    def rows(self, sql: str) -> list[tuple]:
+        """What the database says, read by an independent connection."""
+        db = sqlite3.connect(f"file:{self.folder / 'plexsync.db'}?mode=ro", uri=True, timeout=10)
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+    def count(self, state: str) -> int:
+        try:
+            return self.rows(f"select count(*) from job where state = '{state}'")[0][0]
+        except sqlite3.OperationalError:
+            return 0
+
+    def out_of_step(self, ids: list[int]) -> list[tuple[int, str, object, object]]:
+        """(scene, field, Stash's value, Plex's value) for each difference, read by `plexapi` over HTTP."""
+        session = PlexServer(self.plex.url, TOKEN)
+        try:
+            movies = {part: movie for movie in self.movies(session) for part in movie.locations}
+            found = []
+            for id in ids:
+                scene = self.stash.scene(id)
+                movie = movies[scene.files[0].path]
+                found += [(id, name, want, have) for name, want, have in differences(scene, movie) if want != have]
+            return found
+        finally:
+            session._session.close()
+
+    def movies(self, server: PlexServer) -> list:
+        keys = [movie.ratingKey for section in server.library.sections() for movie in section.all()]
+        return [
+            movie
+            for start in range(0, len(keys), 100)
+            for movie in server.fetchItems(f"/library/metadata/{','.join(map(str, keys[start : start + 100]))}")
+        ]
+
+    def in_step(self, ids: list[int]) -> bool:
+        return not self.out_of_step(ids)
+
+
+def differences(scene, movie) -> list[tuple[str, object, object]]:
+    day = movie.originallyAvailableAt.strftime("%Y-%m-%d") if movie.originallyAvailableAt else None
+    return [
+        ("title", scene.title, movie.title),
+        ("summary", scene.details, movie.summary),
+        ("date", scene.date, day),
+        ("studio", scene.studio, movie.studio),
+        ("rating", None if scene.rating100 is None else scene.rating100 / 10, movie.userRating),
+        ("cast", set(scene.performers), {role.tag for role in movie.roles}),
+        ("genres", set(scene.tags), {genre.tag for genre in movie.genres}),
+        ("collections", {scene.studio} - {None, ""}, {collection.tag for collection in movie.collections}),
+    ]
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    process.wait(timeout=15)
+
+
+def until(condition: Callable[[], bool], *, seconds: float = 60, every: float = 0.1) -> None:
+    """Wait for something to become true; a failure says what was waited for."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(every)
+    raise AssertionError(f"not within {seconds} s")

@@ -1,0 +1,523 @@
+"""What the settings accept and refuse, and that the secrets among them stay secret."""
+
+import json
+import logging
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from validation.config import PlexSyncConfig, describe
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOKEN = "sN4xT7qLw2Vb9KcR5hJd"
+KEY = "eyJhbGciOiJIUzI1NiJ9.kQz8"
+REQUIRED = {"plex_url": "http://plex.local:32400", "plex_token": TOKEN}
+
+BOUNDS = {
+    "plex_connect_timeout": (1, 30),
+    "plex_read_timeout": (5, 120),
+    "plex_parallel": (1, 8),
+    "poll_interval": (0.1, 60),
+    "stash_poll_interval": (5, 3600),
+    "reconcile_interval_hours": (0, 720),
+    "max_retries": (1, 20),
+    "dlq_retention_days": (1, 365),
+    "breaker_failure_threshold": (1, 100),
+    "breaker_recovery_timeout": (0.5, 3600),
+    "breaker_max_recovery_timeout": (0.5, 86400),
+}
+DEFAULTS = {
+    "plex_libraries": "",
+    "plex_connect_timeout": 5.0,
+    "plex_read_timeout": 30.0,
+    "plex_parallel": 2,
+    "stash_url": "http://localhost:9999",
+    "stash_api_key": "",
+    "path_map": (),
+    "enabled": True,
+    "poll_interval": 1.0,
+    "stash_poll_interval": 60.0,
+    "reconcile_interval_hours": 24.0,
+    "max_retries": 5,
+    "dlq_retention_days": 30,
+    "strict_mode": False,
+    "conflict_policy": "stash",
+    "first_push": "keep",
+    "breaker_failure_threshold": 5,
+    "breaker_recovery_timeout": 60.0,
+    "breaker_max_recovery_timeout": 300.0,
+    "data_dir": "",
+}
+NOT_NUMBERS = (
+    *(True, False, math.nan, math.inf, -math.inf, 10**400, 10**5000, 7j, b"7", [7], (7,)),
+    *("", " ", "7 ", " 7", "\t7", "7\n", "seven", "true", "nan", "inf", "1_0", "1e1", "\u0667", "\x007", "9" * 10_240),
+)
+SWITCHES = [f"sync_{name}" for name in ["title", "studio", "summary", "date", "cast", "genres", "collection", "rating"]]
+
+
+def config(**given):
+    return PlexSyncConfig(**{**REQUIRED, **given})
+
+
+def refusal(**given):
+    with pytest.raises(ValidationError) as caught:
+        config(**given)
+    return caught.value
+
+
+def test_url_and_token_are_enough():
+    made = PlexSyncConfig(plex_url="http://x:32400", plex_token="xxxxxxxxxxxx")
+
+    assert made.plex_url == "http://x:32400"
+    assert type(made.plex_token) is str
+    assert made.plex_token == "xxxxxxxxxxxx"
+    assert {name: getattr(made, name) for name in DEFAULTS} == DEFAULTS
+    assert all(getattr(made, name) is True for name in SWITCHES)
+    assert set(PlexSyncConfig.model_fields) == {*REQUIRED, *DEFAULTS, *SWITCHES}
+
+
+@pytest.mark.parametrize(("extra", "days"), [("", "30"), (", dlq_retention_days=7", "7")])
+def test_it_can_be_made_from_the_root_of_the_repository(extra, days):
+    code = (
+        "from validation.config import PlexSyncConfig; "
+        f"c = PlexSyncConfig(plex_url='http://x:32400', plex_token='xxxxxxxxxxxx'{extra}); print(c.dlq_retention_days)"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == days
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_required_setting_may_not_be_missing(name):
+    with pytest.raises(ValidationError, match=name):
+        PlexSyncConfig(**{other: value for other, value in REQUIRED.items() if other != name})
+
+
+@pytest.mark.parametrize("name", PlexSyncConfig.model_fields)
+def test_no_setting_takes_null_or_a_table(name):
+    for value in (None, {"a": 1}, object()):
+        assert [error["loc"][0] for error in refusal(**{name: value}).errors()] == [name]
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_number_is_taken_from_bound_to_bound(name):
+    low, high = BOUNDS[name]
+    freely = {"breaker_recovery_timeout": 0.5, "breaker_max_recovery_timeout": 86400}
+    for value in (low, high):
+        made = config(**{**freely, name: value})
+        assert getattr(made, name) == value
+        assert getattr(config(**{**freely, name: str(value)}), name) == value
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+@pytest.mark.parametrize(
+    "bad",
+    NOT_NUMBERS,
+    ids=lambda bad: "huge" if isinstance(bad, int) and bad > 9 else ascii(bad)[:12],
+)
+def test_a_number_is_not_guessed_from_anything_else(name, bad):
+    assert [error["loc"] for error in refusal(**{name: bad}).errors()] == [(name,)]
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_number_beyond_its_bounds_is_refused(name):
+    low, high = BOUNDS[name]
+    step = 1 if PlexSyncConfig.model_fields[name].annotation is int else 0.01
+    for bad in (low - step, high + step, low - 1, high + 1):
+        assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
+
+
+def test_a_whole_number_has_no_fraction():
+    assert config(max_retries=7.0).max_retries == 7
+    assert refusal(max_retries=7.5).errors()[0]["loc"] == ("max_retries",)
+
+
+@pytest.mark.parametrize("name", ["enabled", "strict_mode", *SWITCHES])
+def test_a_switch_is_true_or_false(name):
+    for value, meant in ((True, True), (False, False), ("true", True), ("false", False), ("off", False), ("1", True)):
+        assert getattr(config(**{name: value}), name) is meant
+    for bad in ("", " ", " true", "maybe", 2, -1, math.nan, math.inf, [], "x" * 10_240, "tr\x00ue"):
+        assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
+
+
+@pytest.mark.parametrize(("name", "good"), [("conflict_policy", ["stash", "plex"]), ("first_push", ["keep", "stash"])])
+def test_a_choice_is_one_of_its_words(name, good):
+    for value in good:
+        assert getattr(config(**{name: value}), name) == value
+    for bad in ("", " ", "Stash", "stash ", "both", 1, True, math.nan, ["stash"], "x" * 10_240, "stash\n"):
+        assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
+
+
+@pytest.mark.parametrize("name", ["plex_url", "stash_url"])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("http://plex:32400", "http://plex:32400"),
+        ("http://plex:32400/", "http://plex:32400"),
+        ("https://example.org/plex/", "https://example.org/plex"),
+        ("HTTPS://Example.org", "https://Example.org"),
+        ("http://192.168.1.5:32400", "http://192.168.1.5:32400"),
+        ("http://[::1]:32400", "http://[::1]:32400"),
+        ("http://my_nas.local.", "http://my_nas.local."),
+        ("http://plex:", "http://plex"),
+        ("http://häuschen.example", "http://häuschen.example"),
+    ],
+)
+def test_an_address_is_kept_without_its_last_slash(name, given, kept):
+    assert getattr(config(**{name: given}), name) == kept
+
+
+@pytest.mark.parametrize("name", ["plex_url", "stash_url"])
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ("", "start with http://"),
+        ("   ", "blanks"),
+        (" http://plex", "blanks"),
+        ("http://plex ", "blanks"),
+        ("http://pl ex", "blanks"),
+        ("plex:32400", "start with http://"),
+        ("ftp://plex", "start with http://"),
+        ("file:///etc/passwd", "start with http://"),
+        ("javascript:alert(1)", "start with http://"),
+        ("http://", "name a host"),
+        ("http://:32400", "name a host"),
+        ("http:plex", "name a host"),
+        ("http://-plex", "name a host"),
+        ("http://a..b", "name a host"),
+        ("http://[::1", "name a host"),
+        ("http://[::zz]", "name a host"),
+        ("http://[v1.x:y]", "name a host"),
+        ("http://pl%65x", "name a host"),
+        ("http://plex:0", "port"),
+        ("http://plex:65536", "port"),
+        ("http://plex:port", "port"),
+        ("http://user@plex", "user name"),
+        ("http://user:hunter2hunter2@plex:32400", "user name"),
+        ("http://@plex", "user name"),
+        ("http://plex?X-Plex-Token=hunter2hunter2", "?"),
+        ("http://plex?", "?"),
+        ("http://plex/web/index.html#!/", "#"),
+        ("http://plex\\@evil", "backslashes"),
+        ("http://plex\r\nHost: evil", "control characters"),
+        ("http://plex/\x00", "control characters"),
+        ("http://plex/\u202e", "control characters"),
+        ("http://plex/" + "a" * 10_240, "at most"),
+        (5, "string"),
+        (True, "string"),
+        (math.nan, "string"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_without_repeating_it(name, bad, words):
+    error = refusal(**{name: bad})
+
+    assert [one["loc"] for one in error.errors()] == [(name,)]
+    assert words in str(error)
+    assert "hunter2hunter2" not in str(error) + repr(error.errors()) + error.json()
+
+
+BAD_SECRETS = [
+    f" {TOKEN}",
+    f"{TOKEN} ",
+    f"{TOKEN}\n",
+    f"{TOKEN[:8]} {TOKEN[8:]}",
+    f"{TOKEN}\x00",
+    f"{TOKEN}\x7f",
+    f"{TOKEN}é",
+    f"{TOKEN}\ud800",
+    TOKEN * 512,
+    [TOKEN],
+    {"token": TOKEN},
+]
+
+
+@pytest.mark.parametrize("name", ["plex_token", "stash_api_key"])
+@pytest.mark.parametrize("bad", BAD_SECRETS, ids=lambda bad: ascii(bad)[-12:])
+def test_a_bad_secret_is_refused_without_a_word_of_it(name, bad):
+    error = refusal(**{name: bad})
+
+    assert [one["loc"] for one in error.errors()] == [(name,)]
+    assert TOKEN[:8] not in str(error) + repr(error) + repr(error.errors()) + error.json()
+
+
+@pytest.mark.parametrize("bad", ["", " ", "\t\n"])
+def test_the_token_may_not_be_empty(bad):
+    assert "must not be empty" in str(refusal(plex_token=bad))
+
+
+def test_a_secret_may_be_as_long_as_the_limit():
+    assert len(config(plex_token="!" * 4_096).plex_token) == 4_096
+    assert config(stash_api_key="").stash_api_key == ""
+
+
+def test_an_unknown_setting_is_refused_without_its_value():
+    error = refusal(plex_tokn="hunter2hunter2")
+
+    assert "plex_tokn" in str(error)
+    assert "hunter2hunter2" not in str(error) + repr(error.errors())
+
+
+def test_no_error_of_another_setting_shows_the_secrets():
+    error = refusal(stash_api_key=KEY, max_retries=99, breaker_recovery_timeout=900, unknown=KEY)
+
+    shown = str(error) + repr(error) + repr(error.errors()) + error.json()
+    assert TOKEN not in shown
+    assert KEY not in shown
+
+
+def test_no_text_of_the_settings_shows_the_secrets():
+    made = config(stash_api_key=KEY)
+
+    for text in (
+        repr(made),
+        str(made),
+        f"{made}",
+        f"{made!r:>2}",
+        made.model_dump_json(),
+        str(made.model_dump(mode="json")),
+    ):
+        assert TOKEN not in text
+        assert KEY not in text
+    assert json.loads(made.model_dump_json())["plex_token"] == "***"
+    assert json.loads(config().model_dump_json())["stash_api_key"] == ""
+    assert made.model_dump()["plex_token"] == TOKEN
+    assert made.secrets == (TOKEN, KEY)
+    assert config().secrets == (TOKEN,)
+
+
+def test_settings_do_not_change():
+    made = config()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        made.dlq_retention_days = 7
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("", ()),
+        ("Movies", ("Movies",)),
+        (" Movies , Clips,, Movies", ("Movies", "Clips")),
+        ('"Movies, HD",Clips', ("Movies, HD", "Clips")),
+        ([], ()),
+        (["Movies", "Clips"], ("Movies", "Clips")),
+        (("Movies, HD", 'The "best"', "👩\u200d👧"), ("Movies, HD", 'The "best"', "👩\u200d👧")),
+    ],
+)
+def test_libraries_are_named_in_one_text_or_a_list(given, names):
+    made = config(plex_libraries=given)
+
+    assert type(made.plex_libraries) is str
+    assert made.library_names == names
+    assert config(plex_libraries=made.plex_libraries).library_names == names
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        " ",
+        ",",
+        " , ",
+        "a\nb",
+        "a\x00",
+        "a\u202e",
+        "x" * 10_240,
+        5,
+        True,
+        math.nan,
+        [""],
+        [" "],
+        ["a", 5],
+        [["a"]],
+        ["a\nb"],
+    ],
+    ids=lambda bad: ascii(bad)[:12],
+)
+def test_libraries_without_a_name_are_refused(bad):
+    assert refusal(plex_libraries=bad).errors()[0]["loc"] == ("plex_libraries",)
+
+
+@pytest.mark.parametrize(
+    ("given", "rules"),
+    [
+        ("", ()),
+        ([], ()),
+        ("/data => /media", (("/data", "/media"),)),
+        ("/a=>/b;/c=>/d", (("/a", "/b"), ("/c", "/d"))),
+        ("/a => /b\r\n/c => /d\n", (("/a", "/b"), ("/c", "/d"))),
+        (["/a => /b", "/c => /b"], (("/a", "/b"), ("/c", "/b"))),
+        ([["/a; b", "/b"], ("/c", "/d")], (("/a; b", "/b"), ("/c", "/d"))),
+        ("/data/ => /media//", (("/data", "/media"),)),
+        ("/ => /mnt", (("/", "/mnt"),)),
+        (r"/data => X:\Media\ ", (("/data", r"X:\Media"),)),
+        ("C:\\ => D:/", (("C:\\", "D:/"),)),
+        (r"\\nas\share => /mnt/share", ((r"\\nas\share", "/mnt/share"),)),
+        (r"\\nas\share\films\ => /mnt", ((r"\\nas\share\films", "/mnt"),)),
+        ("/a/..b => /b/c..", (("/a/..b", "/b/c.."),)),
+        ("/A => /b; /a => /b", (("/A", "/b"), ("/a", "/b"))),
+        ("/Ünï 💿 => /b", (("/Ünï 💿", "/b"),)),
+    ],
+)
+def test_path_rules_are_pairs_of_full_paths(given, rules):
+    made = config(path_map=given)
+
+    assert made.path_rules == rules
+    assert config(path_map=made.path_map).path_rules == rules
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (" ", "rule 1 has not"),
+        ("/data", "rule 1 has not"),
+        ("/a => /b => /c", "rule 1 has not"),
+        (["/a => /b", "/c"], "rule 2 has not"),
+        (["/a", "/b"], "rule 1 has not"),
+        ([["/a"]], "rule 1 has not"),
+        ([["/a", "/b", "/c"]], "rule 1 has not"),
+        ([["/a", 5]], "rule 1 has not"),
+        ([None], "rule 1 has not"),
+        ("data => /media", "the Stash side of rule 1"),
+        ("/data => media", "the Plex side of rule 1"),
+        (" => /media", "the Stash side of rule 1"),
+        ("/data => ", "the Plex side of rule 1"),
+        ("C:data => /media", "full paths"),
+        (r"\data => /media", "full paths"),
+        (r"\\nas => /media", "full paths"),
+        ("~/data => /media", "full paths"),
+        ("smb://nas/share => /media", "full paths"),
+        ("/a/../b => /media", "without . or .."),
+        (r"C:\a\..\b => /media", "without . or .."),
+        ("/a => /./b", "without . or .."),
+        ("/a\x00 => /b", "control characters"),
+        ("/a => /b\u202e", "control characters"),
+        ([["/a\n", "/b\nc"]], "control characters"),
+        ([["/a => x", "/b"]], "see the Stash side of rule 1"),
+        ("/" + "a" * 10_240 + " => /b", "at most"),
+        ("x" * 10_240, "rule 1 has not"),
+        ([f"/a{n} => /b" for n in range(201)], "at most 200 rules"),
+        ("/a => /b; /a => /b", "rules 1 and 2"),
+        ("/a => /b; /x => /y; /a/ => /c", "rules 1 and 3"),
+        (r"C:\Films => /b; c:/films/ => /c", "rules 1 and 2"),
+        ({"/a": "/b"}, "list of rules"),
+        (5, "list of rules"),
+        (True, "list of rules"),
+        (math.nan, "list of rules"),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_a_bad_path_rule_is_named_by_its_number(bad, words):
+    error = refusal(path_map=bad)
+
+    assert [one["loc"] for one in error.errors()] == [("path_map",)]
+    assert words in str(error)
+
+
+def test_the_data_folder_is_empty_or_a_full_path(tmp_path):
+    assert config(data_dir=str(tmp_path)).data_dir == str(tmp_path)
+    for bad in (
+        " ",
+        "data",
+        "./data",
+        "~/data",
+        f"{tmp_path}\x00",
+        f"{tmp_path}\n",
+        "/" + "a" * 10_240,
+        5,
+        True,
+        math.nan,
+    ):
+        assert refusal(data_dir=bad).errors()[0]["loc"] == ("data_dir",)
+
+
+def test_the_longest_wait_of_the_breaker_is_no_shorter_than_the_first():
+    assert config(breaker_recovery_timeout=300).breaker_max_recovery_timeout == 300
+    assert config(breaker_recovery_timeout=20, breaker_max_recovery_timeout=20).breaker_max_recovery_timeout == 20
+    for given in ({"breaker_recovery_timeout": 301}, {"breaker_max_recovery_timeout": 59.9}):
+        error = refusal(**given)
+        assert [one["loc"] for one in error.errors()] == [("breaker_max_recovery_timeout",)]
+        assert "must be at least breaker_recovery_timeout" in str(error)
+
+
+def test_the_log_names_every_setting_once_and_no_secret(caplog):
+    made = config(
+        stash_api_key=KEY,
+        dlq_retention_days=7,
+        plex_libraries='"Movies, HD",Clips',
+        path_map="/private => /media",
+        plex_url=f"https://proxy.example/{TOKEN}/plex",
+    )
+
+    with caplog.at_level(logging.DEBUG):
+        made.log_config()
+
+    [record] = caplog.records
+    message = record.getMessage()
+    assert (record.name, record.levelno) == ("PlexSync.config", logging.INFO)
+    assert re.findall(r"(?:^| )(\w+)=", message) == list(PlexSyncConfig.model_fields)
+    assert " dlq_retention_days=7 " in message
+    assert " plex_token=*** " in message
+    assert " stash_api_key=*** " in message
+    assert " plex_url=https://proxy.example/***/plex " in message
+    assert " path_map=(1 rules) " in message
+    assert "\n" not in message
+    for hidden in (TOKEN, KEY, "/private"):
+        assert hidden not in message
+
+
+def test_the_log_does_not_show_how_long_the_token_is(caplog):
+    with caplog.at_level(logging.INFO):
+        config(plex_token="x").log_config()
+        config(plex_token="x" * 999).log_config()
+
+    assert caplog.messages[0] == caplog.messages[1]
+    assert "stash_api_key=(not set)" in caplog.messages[0]
+
+
+@pytest.mark.parametrize("setting", describe(), ids=lambda setting: setting.name)
+def test_every_description_states_unit_range_and_default(setting):
+    field = PlexSyncConfig.model_fields[setting.name]
+
+    if field.is_required():
+        assert setting.default is None
+        assert "Required." in setting.description
+    elif setting.name in BOUNDS:
+        low, high = BOUNDS[setting.name]
+        assert setting.rule.endswith(f"number from {low} to {high}")
+        assert f"{low} to {high}, default {field.default:g}" in setting.description
+        assert setting.description.split()[0] in ("Seconds", "Hours", "Days", "Attempts", "Failures", "Edits")
+    elif field.annotation is bool:
+        assert setting.rule == "true or false"
+        assert f"true or false, default {setting.default}" in setting.description
+    else:
+        assert "efault" in setting.description
+    assert setting.variable == f"PLEXSYNC_{setting.name.upper()}"
+    assert setting.secret == (setting.name in ("plex_token", "stash_api_key"))
+    assert "\n" not in setting.description
+
+
+def rows():
+    """The tables of docs/settings.md: for each setting its default, what it may be, and what it does."""
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    cells = [
+        [cell.strip() for cell in line.strip("| ").split(" | ")] for line in text.splitlines() if line.startswith("| `")
+    ]
+    return {name.strip("`"): rest for name, *rest in cells}
+
+
+def test_the_page_about_settings_has_a_row_for_each_and_no_other():
+    assert set(rows()) == set(PlexSyncConfig.model_fields)
+
+
+@pytest.mark.parametrize("setting", describe(), ids=lambda setting: setting.name)
+def test_the_page_about_settings_says_what_holds(setting):
+    default, description = rows()[setting.name]
+
+    assert default == ("required" if setting.default is None else f"`{setting.default}`")
+    assert description == setting.description

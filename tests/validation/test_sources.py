@@ -1,0 +1,539 @@
+"""Where settings come from, which source wins, and what a person reads when one of them is wrong."""
+
+import json
+import math
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+
+from validation.config import SECRETS, PlexSyncConfig, describe
+from validation.sources import OTHER_VARIABLES, ConfigError, default_data_dir, default_toml, load
+
+TOKEN = "sN4xT7qLw2Vb9KcR5hJd"
+KEY = "eyJhbGciOiJIUzI1NiJ9.kQz8"
+REQUIRED = {"plex_url": "http://plex.local:32400", "plex_token": TOKEN}
+IN_ENVIRONMENT = {"PLEXSYNC_PLEX_URL": REQUIRED["plex_url"], "PLEXSYNC_PLEX_TOKEN": TOKEN}
+
+
+def written(value):
+    """A value as TOML spells it; JSON's texts, numbers and lists are TOML's too."""
+    return str(value) if isinstance(value, float) else json.dumps(value)
+
+
+@pytest.fixture
+def toml(tmp_path):
+    """Writes a settings file for its owner's eyes only, and gives its path."""
+
+    def write(text="", **settings):
+        path = tmp_path / "plexsync.toml"
+        lines = [f"{name} = {written(value)}\n" for name, value in settings.items()]
+        path.write_bytes("".join(lines).encode() + (text if isinstance(text, bytes) else text.encode()))
+        path.chmod(0o600)
+        return path
+
+    return write
+
+
+def problems(**sources):
+    with pytest.raises(ConfigError) as caught:
+        load(**{"environ": {}, "toml_path": None, **sources})
+    error = caught.value
+    assert str(error) == "\n".join(error.lines)
+    assert all(len(line.splitlines()) == 1 and len(line) < 500 for line in error.lines)
+    everything = "".join(traceback.format_exception(error))
+    assert TOKEN not in everything
+    assert KEY not in everything
+    assert "pydantic" not in str(error)
+    assert "Traceback" not in str(error)
+    return error.lines
+
+
+# Which source wins
+
+
+def test_defaults_fill_what_nothing_sets():
+    loaded = load(environ=IN_ENVIRONMENT, toml_path=None)
+
+    assert loaded.config == PlexSyncConfig(**REQUIRED)
+    assert set(loaded.origin) == set(PlexSyncConfig.model_fields)
+    assert {name for name, origin in loaded.origin.items() if origin != "default"} == set(REQUIRED)
+    assert loaded.warnings == ()
+
+
+def test_the_stronger_source_wins(toml):
+    names = ["max_retries", "plex_parallel", "dlq_retention_days", "breaker_failure_threshold"]
+    loaded = load(
+        environ={**IN_ENVIRONMENT, "PLEXSYNC_DLQ_RETENTION_DAYS": "3", "PLEXSYNC_BREAKER_FAILURE_THRESHOLD": "3"},
+        toml_path=toml(**dict.fromkeys(names[1:], 2)),
+        plugin_settings=dict.fromkeys([*names, *REQUIRED], 1),
+        overrides={"breaker_failure_threshold": 4},
+    )
+
+    assert [getattr(loaded.config, name) for name in names] == [1, 2, 3, 4]
+    assert [loaded.origin[name] for name in names] == ["Stash", "plexsync.toml", "environment", "command line"]
+    assert loaded.origin["enabled"] == "default"
+
+
+@pytest.mark.parametrize("setting", describe(), ids=lambda setting: setting.name)
+def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
+    value = {
+        **REQUIRED,
+        "plex_libraries": "Movies",
+        "stash_url": "https://stash",
+        "stash_api_key": KEY,
+        "path_map": "/a => /b",
+        "conflict_policy": "plex",
+        "first_push": "stash",
+        "data_dir": str(tmp_path),
+        "enabled": "false",
+        "strict_mode": "true",
+        "breaker_max_recovery_timeout": "301",
+    }.get(setting.name, "false" if setting.name.startswith("sync_") else "7")
+    others = {**REQUIRED, "max_retries": 2}
+    others.pop(setting.name, None)
+
+    for given in (
+        {"environ": {setting.variable: value}, "toml_path": None},
+        {"environ": {}, "toml_path": toml(**{setting.name: value})},
+        {"environ": {}, "toml_path": None, "overrides": {setting.name: value}},
+    ):
+        loaded = load(**given, plugin_settings=others)
+        assert loaded.origin[setting.name] in ("environment", "plexsync.toml", "command line")
+        assert getattr(loaded.config, setting.name) != (
+            None if setting.default is None else getattr(DEFAULTS, setting.name)
+        )
+    loaded = load(environ={}, toml_path=None, plugin_settings={**others, setting.name: value})
+    assert loaded.origin[setting.name] == "Stash"
+
+
+DEFAULTS = PlexSyncConfig(**REQUIRED)
+
+
+def test_toml_keeps_its_types(toml):
+    path = toml(
+        **REQUIRED,
+        poll_interval=2,
+        plex_read_timeout=12.5,
+        enabled=False,
+        plex_libraries=["Movies, HD", "Clips"],
+        path_map=["/a => /b", ["/c", "/d"]],
+    )
+
+    config = load(environ={}, toml_path=path).config
+
+    assert (config.poll_interval, config.plex_read_timeout, config.enabled) == (2.0, 12.5, False)
+    assert config.library_names == ("Movies, HD", "Clips")
+    assert config.path_rules == (("/a", "/b"), ("/c", "/d"))
+
+
+def test_an_empty_variable_is_a_value(toml):
+    path = toml(plex_libraries="Movies")
+
+    loaded = load(environ={**IN_ENVIRONMENT, "PLEXSYNC_PLEX_LIBRARIES": ""}, toml_path=path)
+
+    assert loaded.config.library_names == ()
+    assert loaded.origin["plex_libraries"] == "environment"
+
+
+def test_what_stash_stores_for_a_cleared_field_is_not_set():
+    cleared = {
+        "max_retries": 0,
+        "poll_interval": 0.0,
+        "reconcile_interval_hours": 0,
+        "stash_url": "",
+        "path_map": "",
+        "conflict_policy": "",
+        "plex_libraries": None,
+    }
+
+    loaded = load(environ=IN_ENVIRONMENT, toml_path=None, plugin_settings={**cleared, "sync_title": False})
+
+    assert {loaded.origin[name] for name in cleared} == {"default"}
+    assert loaded.config.sync_title is False
+    assert loaded.origin["sync_title"] == "Stash"
+
+
+def test_zero_elsewhere_is_a_value():
+    loaded = load(environ={**IN_ENVIRONMENT, "PLEXSYNC_RECONCILE_INTERVAL_HOURS": "0"}, toml_path=None)
+
+    assert loaded.config.reconcile_interval_hours == 0
+
+
+def test_an_option_that_was_not_given_leaves_the_others_their_say():
+    loaded = load(environ={**IN_ENVIRONMENT, "PLEXSYNC_ENABLED": "false"}, toml_path=None, overrides={"enabled": None})
+
+    assert loaded.config.enabled is False
+
+
+# What is wrong is said in one line
+
+
+def test_the_line_for_a_number_says_setting_place_rule_and_value(toml):
+    assert problems(environ=IN_ENVIRONMENT, toml_path=toml(dlq_retention_days=400)) == [
+        "dlq_retention_days in plexsync.toml must be a whole number from 1 to 365, not 400"
+    ]
+    assert problems(environ={**IN_ENVIRONMENT, "PLEXSYNC_DLQ_RETENTION_DAYS": " 7"}) == [
+        'dlq_retention_days in PLEXSYNC_DLQ_RETENTION_DAYS must be a whole number from 1 to 365, not " 7"'
+    ]
+    assert problems(environ=IN_ENVIRONMENT, plugin_settings={"max_retries": True}) == [
+        "max_retries in the plugin settings in Stash must be a whole number from 1 to 20, not true"
+    ]
+    assert problems(environ=IN_ENVIRONMENT, overrides={"first_push": "both"}) == [
+        'first_push on the command line must be "keep" or "stash", not "both"'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("", "an empty text"),
+        ("\x00\n", '"\\x00\\n"'),
+        ("x" * 10_240, "a text of 10240 characters"),
+        (TOKEN, "a text of 20 characters"),
+        (math.nan, "nan"),
+        (-math.inf, "a number as large as that"),
+        (10**5000, "a number as large as that"),
+        (-3, "-3"),
+        ([1], "a list"),
+        ({}, "a table"),
+        (1j, "a value of type complex"),
+        (False, "false"),
+    ],
+    ids=lambda value: "huge" if isinstance(value, int) and value > 9 else ascii(value)[:12],
+)
+def test_a_wrong_value_is_shown_if_it_is_short(value, shown):
+    assert problems(environ=IN_ENVIRONMENT, overrides={"max_retries": value}) == [
+        f"max_retries on the command line must be a whole number from 1 to 20, not {shown}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (5, "a number"),
+        (True, "true or false"),
+        ([TOKEN], "a list"),
+        ({TOKEN: TOKEN}, "a table"),
+        (10**5000, "a number as large as that"),
+    ],
+    ids=["number", "bool", "list", "table", "huge"],
+)
+def test_of_a_text_only_the_kind_of_a_wrong_value_is_shown(value, shown):
+    for name in ("plex_token", "stash_api_key", "plex_url", "stash_url", "data_dir"):
+        [line] = problems(environ={} if name in REQUIRED else IN_ENVIRONMENT, overrides={**REQUIRED, name: value})
+        assert line.startswith(f"{name} on the command line must be ")
+        assert line.endswith(f", not {shown}")
+
+
+def test_a_missing_setting_names_the_places_to_set_it():
+    assert problems() == [
+        f"{name} is missing: set it in plexsync.toml, as {variable} in the environment, or in the plugin settings in Stash"
+        for name, variable in zip(REQUIRED, IN_ENVIRONMENT, strict=True)
+    ]
+
+
+def test_all_problems_are_shown_at_once(toml):
+    lines = problems(
+        environ={**IN_ENVIRONMENT, "PLEXSYNC_PLEX_TOKN": KEY, "PLEXSYNC_MAX_RETRIES": "many"},
+        toml_path=toml(dlq_retention_day=7, poll_interval=0),
+        overrides={"plex_paralel": 1},
+    )
+
+    assert lines == [
+        '"PLEXSYNC_PLEX_TOKN" in the environment is no setting: did you mean PLEXSYNC_PLEX_TOKEN?',
+        '"plex_paralel" on the command line is no setting: did you mean plex_parallel?',
+        '"dlq_retention_day" in plexsync.toml is no setting: did you mean dlq_retention_days?',
+        "poll_interval in plexsync.toml must be a number from 0.1 to 60, not 0",
+        'max_retries in PLEXSYNC_MAX_RETRIES must be a whole number from 1 to 20, not "many"',
+    ]
+
+
+def test_the_two_waits_of_the_breaker_are_compared(toml):
+    assert problems(environ=IN_ENVIRONMENT, toml_path=toml(breaker_recovery_timeout=400)) == [
+        "breaker_max_recovery_timeout (default 300.0) must be at least breaker_recovery_timeout (400): "
+        "raise this one or lower that one"
+    ]
+    assert problems(environ={**IN_ENVIRONMENT, "PLEXSYNC_BREAKER_MAX_RECOVERY_TIMEOUT": "5"}) == [
+        "breaker_max_recovery_timeout in PLEXSYNC_BREAKER_MAX_RECOVERY_TIMEOUT must be at least "
+        "breaker_recovery_timeout (60): raise this one or lower that one"
+    ]
+
+
+def bad_values(setting):
+    """What no setting of this kind may take: blank, out of bounds, of the wrong type, too long, unprintable, no number."""
+    bad = [" ", "\x00\x1b[31m", "x" * 10_240, math.nan, math.inf, -math.inf, [[]], {"a": 1}]
+    if setting.name not in ("plex_libraries", "stash_api_key", "path_map", "data_dir"):
+        bad.append("")
+    if "number" in setting.rule:
+        low, high = (float(bound) for bound in setting.rule.split(" from ")[1].split(" to "))
+        bad += [True, low - 1, high + 1, "seven", " 7"]
+    elif setting.rule == "true or false":
+        bad += [2, "maybe", " true"]
+    else:
+        bad += [True, 5]
+    if setting.name.endswith("_url"):
+        bad += ["ftp://plex", "http://user:" + KEY + "@plex", "http://", "http://plex?X-Plex-Token=" + KEY]
+    if setting.secret:
+        bad += [KEY + " ", " " + KEY, KEY + "\n", KEY + "é"]
+    return bad
+
+
+CASES = [
+    pytest.param(setting, value, id=f"{setting.name}-{number}")
+    for setting in describe()
+    for number, value in enumerate(bad_values(setting))
+]
+
+
+@pytest.mark.parametrize(("setting", "value"), CASES)
+def test_a_bad_value_in_a_file_is_one_line_that_names_the_setting(toml, setting, value):
+    if isinstance(value, dict):
+        path = toml(
+            **{name: given for name, given in REQUIRED.items() if name != setting.name}, text=f"[{setting.name}]\na=1"
+        )
+    else:
+        path = toml(**{**REQUIRED, setting.name: value})
+
+    [line] = problems(toml_path=path)
+
+    assert line.startswith(f"{setting.name} in plexsync.toml must ")
+    assert "\x1b" not in line
+
+
+@pytest.mark.parametrize(("setting", "value"), [case for case in CASES if isinstance(case.values[1], str)])
+def test_a_bad_value_in_the_environment_is_one_line_that_names_the_variable(setting, value):
+    [line] = problems(environ={**IN_ENVIRONMENT, setting.variable: value})
+
+    assert line.startswith(f"{setting.name} in {setting.variable} must ")
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_null_is_the_same_as_missing(name):
+    for source in ("plugin_settings", "overrides"):
+        [line] = problems(**{source: {**REQUIRED, name: None}})
+        assert line.startswith(f"{name} is missing")
+
+
+# Names nobody knows
+
+
+@pytest.mark.parametrize("variable", OTHER_VARIABLES)
+def test_variables_that_are_no_settings_are_left_alone(variable):
+    assert load(environ={**IN_ENVIRONMENT, variable: "anything"}, toml_path=None).warnings == ()
+
+
+def test_variables_of_others_are_left_alone():
+    load(environ={**IN_ENVIRONMENT, "PATH": "/bin", "PLEX_TOKEN": "x", "MY_PLEXSYNC_X": "y"}, toml_path=None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "guess"),
+    [
+        ("PLEXSYNC_DLQ_RETENTION", "did you mean PLEXSYNC_DLQ_RETENTION_DAYS?"),
+        ("PLEXSYNC_plex_url", "did you mean PLEXSYNC_PLEX_URL?"),
+        ("plexsync_max_retries", "did you mean PLEXSYNC_MAX_RETRIES?"),
+        ("PLEXSYNC_CONFG", "did you mean PLEXSYNC_CONFIG?"),
+        ("PLEXSYNC_", ""),
+        ("PLEXSYNC_" + "Q" * 10_240, "docs/settings.md lists them all"),
+        ("PLEXSYNC_A\nB", ""),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_the_nearest_name(variable, guess):
+    [line] = problems(environ={**IN_ENVIRONMENT, variable: KEY})
+
+    assert "in the environment is no setting: " in line
+    assert line.endswith(guess)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plex_tokn = 'x'", '"plex_tokn" in plexsync.toml is no setting: did you mean plex_token?'),
+        ("[plex]\nurl = 'x'", '"plex" in plexsync.toml is no setting: did you mean plex_url?'),
+        ("Enabled = true", '"Enabled" in plexsync.toml is no setting: did you mean enabled?'),
+        ('"\\u001b\\n" = 1', '"\\x1b\\n" in plexsync.toml is no setting: docs/settings.md lists them all'),
+        ('"" = 1', '"" in plexsync.toml is no setting: docs/settings.md lists them all'),
+    ],
+)
+def test_an_unknown_name_in_a_file_is_refused_with_the_nearest(toml, text, shown):
+    assert problems(environ=IN_ENVIRONMENT, toml_path=toml(text)) == [shown]
+
+
+def test_what_an_older_version_left_in_stash_is_a_warning():
+    loaded = load(environ=IN_ENVIRONMENT, toml_path=None, plugin_settings={"old_setting": 1})
+
+    assert loaded.warnings == ('"old_setting" in the plugin settings in Stash is no setting and has no effect',)
+
+
+# Files that are none
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (b"plex_url = ", "is not valid TOML at its end: look for missing quotes there"),
+        (b"a = 1\nplex_token = sN4xT7qLw2Vb9KcR5hJd\n", "is not valid TOML at line 2, column"),
+        (b"plex_token = 'sN4xT7qLw2Vb9KcR5hJd", "is not valid TOML"),
+        (b"max_retries = 1\nmax_retries = 2", "is not valid TOML"),
+        (b"max_retries = " + b"9" * 5_000, "is not valid TOML: a number in it is too long"),
+        (b"path_map = " + b"[" * 50_000, "is not valid TOML"),
+        ("plex_url = 'x'".encode("utf-16"), "is not UTF-8 text"),
+        (b"plex_url = '\xff'", "is not UTF-8 text"),
+        (b"#" * 1_000_001, "is larger than 1 MB"),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_a_file_that_cannot_be_understood_is_one_line(toml, content, shown):
+    [line] = problems(toml_path=toml(content))
+
+    assert "plexsync.toml " in line
+    assert shown in line
+
+
+def test_a_broken_file_does_not_hide_an_unknown_variable(toml):
+    assert len(problems(environ={"PLEXSYNC_X": "1"}, toml_path=toml("="))) == 2
+
+
+def test_a_file_of_one_megabyte_with_a_mark_at_its_start_is_read(toml):
+    path = toml(b"")
+    path.write_bytes(b"\xef\xbb\xbfmax_retries = 7\n".ljust(1_000_000, b"\n"))
+
+    assert load(environ=IN_ENVIRONMENT, toml_path=path).config.max_retries == 7
+
+
+def test_a_folder_is_no_file(tmp_path):
+    assert problems(toml_path=tmp_path) == [f"{tmp_path} is a folder: give the path of the file in it"]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "gone\n.toml"
+
+    [line] = problems(toml_path=path, environ={"PLEXSYNC_CONFIG": str(path)})
+
+    assert line.endswith("gone\\n.toml does not exist: create it or correct the path (PLEXSYNC_CONFIG)")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither pipes in the file system nor these links")
+def test_pipes_and_circles_are_no_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "file").touch()
+
+    assert "is not a regular file" in problems(toml_path=tmp_path / "pipe")[0]
+    assert "can't be read" in problems(toml_path=tmp_path / "circle")[0]
+    assert "can't be read" in problems(toml_path=tmp_path / "file" / "plexsync.toml")[0]
+    assert "can't be read" in problems(toml_path=tmp_path / "a\0b")[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is unreadable to the superuser")
+def test_a_file_that_may_not_be_read_is_named(toml):
+    path = toml()
+    path.chmod(0)
+
+    assert "may not be read" in problems(toml_path=path)[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the mode bits mean nothing on Windows")
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
+def test_a_secret_that_everyone_can_read_is_a_warning(toml, mode, warned):
+    path = toml(**REQUIRED, stash_api_key=KEY)
+    path.chmod(mode)
+
+    warnings = load(environ={}, toml_path=path).warnings
+
+    expected = (
+        f"every user of this machine can read plex_token and stash_api_key in {path}: take that right away (chmod 600)"
+    )
+    assert warnings == ((expected,) if warned else ())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the mode bits mean nothing on Windows")
+def test_a_file_without_a_secret_may_be_read_by_all(toml):
+    path = toml(stash_api_key="")
+    path.chmod(0o644)
+
+    assert load(environ=IN_ENVIRONMENT, toml_path=path).warnings == ()
+
+
+def test_nothing_loaded_shows_a_secret():
+    loaded = load(environ={**IN_ENVIRONMENT, "PLEXSYNC_STASH_API_KEY": KEY}, toml_path=None)
+
+    assert TOKEN not in repr(loaded)
+    assert KEY not in repr(loaded)
+    assert loaded.config.secrets == (TOKEN, KEY)
+    assert set(SECRETS) <= set(loaded.origin)
+
+
+# The usual places
+
+
+def test_the_settings_file_is_the_named_one_else_the_one_here_else_the_users(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    home = {"HOME": "/home/ann"}
+    assert default_toml(home, platform="linux") == Path("/home/ann/.config/plexsync/plexsync.toml")
+    assert default_toml({**home, "XDG_CONFIG_HOME": "/cfg"}, platform="darwin") == Path("/cfg/plexsync/plexsync.toml")
+    assert default_toml({**home, "XDG_CONFIG_HOME": "rel"}, platform="linux") == default_toml(home, platform="linux")
+    assert default_toml({"APPDATA": "/roaming"}, platform="win32") == Path("/roaming/plexsync/plexsync.toml")
+    assert default_toml({"USERPROFILE": "/u"}, platform="win32") == Path("/u/AppData/Roaming/plexsync/plexsync.toml")
+
+    (tmp_path / "plexsync.toml").touch()
+    assert default_toml(home) == Path("plexsync.toml")
+    assert default_toml({**home, "PLEXSYNC_CONFIG": ""}) == Path("plexsync.toml")
+    assert default_toml({**home, "PLEXSYNC_CONFIG": "/etc/x.toml"}) == Path("/etc/x.toml")
+
+
+def test_no_file_at_a_usual_place_is_no_problem(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    environ = {**IN_ENVIRONMENT, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+
+    assert load(environ=environ, toml_path=default_toml(environ)).config == DEFAULTS
+    assert load(environ=environ, toml_path=Path("plexsync.toml")).config == DEFAULTS
+
+
+def test_something_else_at_a_usual_place_is_a_problem(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    environ = {"XDG_CONFIG_HOME": str(tmp_path), "APPDATA": str(tmp_path)}
+    default_toml(environ).mkdir(parents=True)
+    assert "is a folder" in problems(environ=environ, toml_path=default_toml(environ))[0]
+
+    (tmp_path / "file").touch()
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "file"), "APPDATA": str(tmp_path / "file")}
+    if sys.platform != "win32":
+        assert "can't be read" in problems(environ=environ, toml_path=default_toml(environ))[0]
+
+
+def test_the_database_lies_in_the_named_folder_else_at_the_usual_place():
+    home = {"HOME": "/home/ann"}
+    assert default_data_dir({**home, "PLEXSYNC_DATA_DIR": "/data"}) == Path("/data")
+    assert default_data_dir({**home, "PLEXSYNC_DATA_DIR": "/data"}, data_dir="/set") == Path("/set")
+    assert default_data_dir(home, platform="linux") == Path("/home/ann/.local/share/plexsync")
+    assert default_data_dir({**home, "XDG_DATA_HOME": "/xdg"}, platform="linux") == Path("/xdg/plexsync")
+    assert default_data_dir({**home, "XDG_DATA_HOME": "xdg"}, platform="linux") == default_data_dir(
+        home, platform="linux"
+    )
+    assert default_data_dir(home, platform="darwin") == Path("/home/ann/Library/Application Support/plexsync")
+    assert default_data_dir({"LOCALAPPDATA": "/local"}, platform="win32") == Path("/local/plexsync")
+    assert default_data_dir({"USERPROFILE": "/u"}, platform="win32") == Path("/u/AppData/Local/plexsync")
+
+
+def test_without_a_variable_the_system_knows_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+
+    assert default_data_dir({}, platform="linux") == tmp_path / ".local/share/plexsync"
+
+
+def test_without_a_home_folder_the_database_must_be_placed_by_hand(tmp_path, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "home", homeless)
+
+    with pytest.raises(ConfigError, match="PLEXSYNC_DATA_DIR"):
+        default_data_dir({}, platform="linux")
+    assert default_toml({}, platform="linux") == Path("plexsync.toml")
+    assert load(environ=IN_ENVIRONMENT, toml_path=default_toml({})).config == DEFAULTS

@@ -1,0 +1,423 @@
+"""The settings of PlexSync: their names, types, bounds and defaults, and nothing about where they come from.
+
+`PlexSyncConfig(...)` reads neither environment nor files; `validation.sources.load` does. An instance never changes. The
+secrets are plain strings for whoever uses them, and are left out of `repr`, `str`, error texts, JSON and `log_config`. Only
+`model_dump()` in Python mode and `vars` hold them, so neither belongs in a log.
+"""
+
+import csv
+import io
+import ipaddress
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from validation.redact import MASK, Redactor, is_safe
+
+SECRETS = ("plex_token", "stash_api_key")
+
+_LONGEST_SECRET = 4_096
+_LONGEST_ADDRESS = 2_048
+_LONGEST_LIST = 8_192
+_LONGEST_PATH = 4_096
+_MOST_RULES = 200
+_SHORTEST_TELLING_SECRET = 8  # a shorter one can't be told from ordinary words in other settings
+
+_log = logging.getLogger("PlexSync.config")
+
+
+# What a text may look like. Each function returns the value to keep, or raises ValueError with words that follow the
+# setting's name ("plex_url must ...") and never quote the value.
+
+
+def _address(value: str) -> str:
+    """An http(s) address without a slash at its end, ready to have a path appended."""
+    if len(value) > _LONGEST_ADDRESS:
+        raise ValueError(f"must have at most {_LONGEST_ADDRESS} characters")
+    if not value.isprintable() or re.search(r"[\s\\]", value):
+        raise ValueError("must not contain blanks, backslashes or control characters")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError("must name a host and, if at all, a port from 1 to 65535") from error
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("must start with http:// or https://")
+    if "@" in parts.netloc:
+        raise ValueError("must not contain a user name or password")
+    if "?" in value or "#" in value:
+        raise ValueError("must end before any ? or #")
+    if port == 0 or not _is_host(parts.hostname or ""):
+        raise ValueError("must name a host and, if at all, a port from 1 to 65535")
+    return f"{parts.scheme}://{parts.netloc.rstrip(':')}{parts.path.rstrip('/')}"
+
+
+def _is_host(host: str) -> bool:
+    if ":" not in host:
+        return re.fullmatch(r"\w[\w-]*(\.\w[\w-]*)*\.?", host) is not None
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _secret(value: str) -> str:
+    if value != value.strip():
+        raise ValueError("must not begin or end with blanks or line ends: copy it again, without them")
+    if not re.fullmatch(r"[!-~]*", value):
+        raise ValueError("must be plain ASCII letters, digits and signs, without blanks or control characters")
+    if len(value) > _LONGEST_SECRET:
+        raise ValueError(f"must have at most {_LONGEST_SECRET} characters")
+    return value
+
+
+def _token(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return _secret(value)
+
+
+def _split_names(line: str) -> list[str]:
+    """The names in a comma separated line; a name that holds a comma stands in double quotes."""
+    cells = next(csv.reader([line], skipinitialspace=True), [])
+    return list(dict.fromkeys(name for name in (cell.strip() for cell in cells) if name))
+
+
+def _join_names(names: object) -> object:
+    """A list of names as the line that `_split_names` reads; anything else as it is."""
+    if not isinstance(names, list | tuple):
+        return names
+    if not all(isinstance(name, str) and name.strip() for name in names):
+        raise ValueError("must be library names: one text with commas between them, or a list of texts")
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([name.strip() for name in names])
+    return line.getvalue() if names else ""
+
+
+def _names(line: str) -> str:
+    if len(line) > _LONGEST_LIST:
+        raise ValueError(f"must have at most {_LONGEST_LIST} characters")
+    if not is_safe(line):
+        raise ValueError("must not contain control characters")
+    if line and not _split_names(line):
+        raise ValueError("must be empty (all movie libraries) or name libraries, with commas between them")
+    return line
+
+
+def _folder(value: str) -> str:
+    if len(value) > _LONGEST_PATH:
+        raise ValueError(f"must have at most {_LONGEST_PATH} characters")
+    if not is_safe(value):
+        raise ValueError("must not contain control characters")
+    if value and not PurePath(value).is_absolute():
+        raise ValueError("must be empty (the usual place) or the full path of a folder")
+    return value
+
+
+def _rules(value: object) -> tuple[str, ...]:
+    """Path rules, each as the text `stash folder => plex folder`, from one text, a list of texts or a list of pairs."""
+    if isinstance(value, str):
+        value = (
+            [rule for rule in re.split(r"[;\r\n]+", value) if rule.strip()] if value.strip() or not value else [value]
+        )
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be a list of rules, each of the form stash folder => plex folder")
+    if len(value) > _MOST_RULES:
+        raise ValueError(f"must have at most {_MOST_RULES} rules")
+    rules = [_rule(number, rule) for number, rule in enumerate(value, start=1)]
+    _refuse_repeats(rules)
+    return tuple(f"{stash} => {plex}" for stash, plex in rules)
+
+
+def _rule(number: int, rule: object) -> tuple[str, str]:
+    sides = rule.split("=>") if isinstance(rule, str) else rule
+    if not isinstance(sides, list | tuple) or len(sides) != 2 or not all(isinstance(side, str) for side in sides):
+        raise ValueError(f"must have the form stash folder => plex folder; rule {number} has not")
+    return _prefix(number, "Stash", sides[0].strip()), _prefix(number, "Plex", sides[1].strip())
+
+
+def _prefix(number: int, whose: str, path: str) -> str:
+    """One side of a rule without separators at its end (a root keeps its own)."""
+    place = f"the {whose} side of rule {number}"
+    if not re.match(r"/|[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/][^\\/]+", path):
+        raise ValueError(rf"must hold full paths (/…, X:\… or \\server\share…); {place} is none")
+    if len(path) > _LONGEST_PATH or not is_safe(path) or "=>" in path:
+        raise ValueError(
+            f"must hold paths of at most {_LONGEST_PATH} characters without control characters; see {place}"
+        )
+    if {".", ".."} & set(re.split("/" if path.startswith("/") else r"[\\/]", path)):
+        raise ValueError(f"must hold paths without . or .. in them; see {place}")
+    if path.startswith("/"):
+        return path.rstrip("/") or "/"
+    return path[:3] + path[3:].rstrip("\\/")
+
+
+def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
+    """A Stash folder may stand in one rule only; Windows paths are the same in any case and with either slash."""
+    seen: dict[str, int] = {}
+    for number, (stash, _) in enumerate(rules, start=1):
+        key = stash if stash.startswith("/") else stash.replace("/", "\\").casefold()
+        if key in seen:
+            raise ValueError(f"must name each Stash folder once; rules {seen[key]} and {number} have the same one")
+        seen[key] = number
+
+
+class PlexSyncConfig(BaseModel):
+    """All settings, checked. Raises pydantic's `ValidationError`, which names fields and rules but never a value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    plex_url: Annotated[str, AfterValidator(_address)] = Field()
+    """Where the Plex server answers: an http:// or https:// address, a path behind it is kept. Required."""
+
+    plex_token: Annotated[str, AfterValidator(_token)] = Field(repr=False)
+    """The Plex token (X-Plex-Token) of the server's owner; kept out of every log. Required."""
+
+    plex_libraries: Annotated[str, BeforeValidator(_join_names), AfterValidator(_names)] = Field(default="")
+    """Names of the Plex movie libraries to keep in step, with commas between them, or a list of names; a name with a
+    comma in it stands in double quotes. Default empty: all movie libraries."""
+
+    plex_connect_timeout: float = Field(default=5.0, ge=1, le=30)
+    """Seconds to wait for a connection to Plex: 1 to 30, default 5."""
+
+    plex_read_timeout: float = Field(default=30.0, ge=5, le=120)
+    """Seconds to wait for Plex to go on with an answer: 5 to 120, default 30."""
+
+    plex_parallel: int = Field(default=2, ge=1, le=8)
+    """Edits sent to Plex at the same time: 1 to 8, default 2."""
+
+    stash_url: Annotated[str, AfterValidator(_address)] = Field(default="http://localhost:9999")
+    """Where Stash answers: an http:// or https:// address, default http://localhost:9999."""
+
+    stash_api_key: Annotated[str, AfterValidator(_secret)] = Field(default="", repr=False)
+    """The API key of Stash; kept out of every log. Default empty: for a Stash that asks for no login."""
+
+    path_map: Annotated[tuple[str, ...], BeforeValidator(_rules)] = Field(default=())
+    """Where Plex sees the folders of Stash: rules of the form stash folder => plex folder, as a list, or as one text
+    with ; or line ends between them. Default none: both see the same paths."""
+
+    enabled: bool = Field(default=True)
+    """Whether scenes are synced: true or false, default true. With false, events are kept and nothing is sent."""
+
+    poll_interval: float = Field(default=1.0, ge=0.1, le=60)
+    """Seconds after which an idle worker looks for work without being woken (at most 5 in effect): 0.1 to 60, default
+    1."""
+
+    stash_poll_interval: float = Field(default=60.0, ge=5, le=3600)
+    """Seconds between two looks for scenes that changed in Stash: 5 to 3600, default 60."""
+
+    reconcile_interval_hours: float = Field(default=24.0, ge=0, le=720)
+    """Hours between two comparisons of everything in Stash with everything in Plex: 0 to 720, default 24; 0 means
+    never."""
+
+    max_retries: int = Field(default=5, ge=1, le=20)
+    """Attempts that may fail by a job's own fault before it is given up: 1 to 20, default 5. Outages use up none."""
+
+    dlq_retention_days: int = Field(default=30, ge=1, le=365)
+    """Days that jobs which were given up are kept in the dead-letter queue: 1 to 365, default 30."""
+
+    strict_mode: bool = Field(default=False)
+    """Whether a scene is refused when a value would have to be cut or dropped to fit Plex: true or false, default
+    false, which sends what fits and reports the rest."""
+
+    sync_title: bool = Field(default=True)
+    """Whether titles are synced: true or false, default true."""
+
+    sync_studio: bool = Field(default=True)
+    """Whether studios are synced: true or false, default true."""
+
+    sync_summary: bool = Field(default=True)
+    """Whether summaries are synced, from the details in Stash: true or false, default true."""
+
+    sync_date: bool = Field(default=True)
+    """Whether release dates are synced: true or false, default true."""
+
+    sync_cast: bool = Field(default=True)
+    """Whether performers are synced as cast: true or false, default true."""
+
+    sync_genres: bool = Field(default=True)
+    """Whether tags are synced as genres: true or false, default true."""
+
+    sync_collection: bool = Field(default=True)
+    """Whether collections are synced: true or false, default true."""
+
+    sync_rating: bool = Field(default=True)
+    """Whether ratings are synced: true or false, default true."""
+
+    conflict_policy: Literal["stash", "plex"] = Field(default="stash")
+    """Who wins when a value was changed in Stash and, by a person, in Plex: stash or plex, default stash."""
+
+    first_push: Literal["keep", "stash"] = Field(default="keep")
+    """What happens at the first sync to a different value that is locked in Plex: keep or stash (overwrite it),
+    default keep."""
+
+    breaker_failure_threshold: int = Field(default=5, ge=1, le=100)
+    """Failures in a row after which a server counts as down: 1 to 100, default 5."""
+
+    breaker_recovery_timeout: float = Field(default=60.0, ge=0.5, le=3600)
+    """Seconds until a server that is down is tried again: 0.5 to 3600, default 60."""
+
+    breaker_max_recovery_timeout: float = Field(default=300.0, ge=0.5, le=86400, validate_default=True)
+    """Seconds that the growing wait between such tries may reach: 0.5 to 86400, default 300, never less than
+    breaker_recovery_timeout."""
+
+    data_dir: Annotated[str, AfterValidator(_folder)] = Field(default="")
+    """Full path of the folder for PlexSync's database, plexsync.db. Default empty: the usual place of this system."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _forget_inputs(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Error texts hide values by the model's own setting; this also takes them out of `ValidationError.errors()`."""
+        try:
+            return handler(data)
+        except ValidationError as error:
+            raise ValidationError.from_exception_data(error.title, _without_inputs(error), hide_input=True) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain_number(cls, value: object, info: ValidationInfo) -> object:
+        """Numbers come as numbers, or as clean digits in a text; `True` is no 1 and " 7" is no 7."""
+        if cls.model_fields[str(info.field_name)].annotation not in (int, float):
+            return value
+        digits = isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?", value)
+        if isinstance(value, bool) or not (digits or isinstance(value, int | float)):
+            raise PydanticCustomError("not_a_number", "must be a number")
+        return value
+
+    @field_validator("breaker_max_recovery_timeout")
+    @classmethod
+    def _at_least_the_first_wait(cls, value: float, info: ValidationInfo) -> float:
+        first = info.data.get("breaker_recovery_timeout")
+        if first is not None and value < first:
+            raise ValueError(f"must be at least breaker_recovery_timeout ({first:g}): raise this one or lower that one")
+        return value
+
+    @field_serializer(*SECRETS, when_used="json")
+    def _mask(self, value: str) -> str:
+        return MASK if value else ""
+
+    @property
+    def library_names(self) -> tuple[str, ...]:
+        """The libraries to keep in step; empty for all movie libraries."""
+        return tuple(_split_names(self.plex_libraries))
+
+    @property
+    def path_rules(self) -> tuple[tuple[str, str], ...]:
+        """The path rules as (Stash prefix, Plex prefix), neither with a separator at its end unless it is a root."""
+        return tuple((stash, plex) for stash, _, plex in (rule.partition(" => ") for rule in self.path_map))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets that are set, for a `Redactor`."""
+        return tuple(value for name in SECRETS if (value := getattr(self, name)))
+
+    def log_config(self) -> None:
+        """Write one INFO record to the log `PlexSync.config`: each setting as name=value, no secret, no media path."""
+        hidden = Redactor(secret for secret in self.secrets if len(secret) >= _SHORTEST_TELLING_SECRET)
+        shown = (f"{name}={hidden.redact(_shown(name, getattr(self, name)))}" for name in type(self).model_fields)
+        _log.info("settings: %s", " ".join(shown))
+
+
+def _without_inputs(error: ValidationError) -> list[InitErrorDetails]:
+    return [
+        InitErrorDetails(type=_error_type(one), loc=one["loc"], input=MASK, ctx=one.get("ctx", {}))
+        for one in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _error_type(one: Mapping[str, Any]) -> str | PydanticCustomError:
+    return (
+        PydanticCustomError("not_a_number", "must be a number") if one["type"] == "not_a_number" else str(one["type"])
+    )
+
+
+def _shown(name: str, value: object) -> str:
+    """A value as the log shows it; texts that could be misread stand in quotes."""
+    if name in SECRETS:
+        return MASK if value else "(not set)"
+    if name == "path_map" and isinstance(value, tuple):
+        return f"({len(value)} rules)"
+    text = str(value)
+    return text if re.fullmatch(r"[^\s,;\"=]+", text) else '"' + text.replace('"', '\\"') + '"'
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a reader needs to know of one setting. `default` is a text as it stands in plexsync.toml, None if required."""
+
+    name: str
+    variable: str
+    rule: str
+    default: str | None
+    description: str
+    secret: bool
+
+
+_SHAPES = {
+    "plex_url": "an http:// or https:// address",
+    "plex_token": "a Plex token",
+    "plex_libraries": "library names with commas between them, or a list of names",
+    "stash_url": "an http:// or https:// address",
+    "stash_api_key": "an API key of Stash",
+    "path_map": "rules of the form stash folder => plex folder",
+    "data_dir": "the full path of a folder",
+}
+
+
+def describe() -> tuple[Setting, ...]:
+    """All settings in their order, for `doctor`, `--help`, the documentation and error lines."""
+    return tuple(
+        Setting(
+            name=name,
+            variable=f"PLEXSYNC_{name.upper()}",
+            rule=_SHAPES.get(name) or _rule_of(field),
+            default=None if field.is_required() else _toml(field.default),
+            description=" ".join((field.description or "").split()),
+            secret=name in SECRETS,
+        )
+        for name, field in PlexSyncConfig.model_fields.items()
+    )
+
+
+def _rule_of(field: FieldInfo) -> str:
+    """Words that follow "must be": what the type and bounds of a field ask for."""
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(f'"{choice}"' for choice in get_args(field.annotation))
+    if field.annotation is bool:
+        return "true or false"
+    low = next(bound.ge for bound in field.metadata if hasattr(bound, "ge"))
+    high = next(bound.le for bound in field.metadata if hasattr(bound, "le"))
+    return f"a {'whole ' if field.annotation is int else ''}number from {low} to {high}"
+
+
+def _toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case tuple():
+            return "[]"
+        case _:
+            return str(value)

@@ -1,0 +1,160 @@
+"""Keeps secrets out of texts, and every log event on one line.
+
+`Redactor` knows the secrets of this run and replaces them by `***` in any text, however the text spells them: as they are,
+URL-encoded (whichever characters are escaped, also twice), JSON- or HTML-escaped, in base64 or base64url at any offset, or
+broken over lines. `RedactingFilter` puts it in front of a log handler. Neither can know a secret that it was not given.
+"""
+
+import base64
+import html
+import logging
+import re
+import traceback
+from collections.abc import Iterable, Mapping
+
+MASK = "***"
+
+# Controls, line ends that are none, marks and overrides that turn the reading direction, halves of surrogate pairs.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_BREAK = re.compile(r"\\?\r?\n[ \t]*")
+_SHORTEST_PIECE = 6  # base64 characters; less than this would match ordinary words
+_BASE64 = "[A-Za-z0-9+/_-]"
+_NAMED_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
+
+
+def is_safe(text: str) -> bool:
+    """Whether `text` stays on one line and reads in the order it is written."""
+    return _UNSAFE.search(text) is None
+
+
+def one_line(text: str) -> str:
+    """`text` with control characters, bidirectional marks and lone surrogates spelled out: `\\n`, `\\x1b`, `\\u202e`."""
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+class Redactor:
+    """Replaces secrets by `***`. An empty secret is ignored; the longest wins where two overlap."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+        patterns = [pattern for secret in known for pattern in _patterns(secret)]
+        self._pattern = re.compile("|".join(patterns)) if patterns else None
+
+    def redact(self, text: str) -> str:
+        """`text` without any of the secrets."""
+        if self._pattern is None:
+            return text
+        text = self._pattern.sub(MASK, text)
+        return _redact_across_lines(self._pattern, text) if "\n" in text else text
+
+
+def _redact_across_lines(pattern: re.Pattern[str], text: str) -> str:
+    """Masks what only shows once line breaks and the indents after them are taken out."""
+    broken = {at for gap in _BREAK.finditer(text) for at in range(*gap.span())}
+    kept = [at for at in range(len(text)) if at not in broken]
+    joined = "".join(text[at] for at in kept)
+    for found in reversed(list(pattern.finditer(joined))):
+        text = text[: kept[found.start()]] + MASK + text[kept[found.end() - 1] + 1 :]
+    return text
+
+
+def _patterns(secret: str) -> list[str]:
+    """Regular expressions for the spellings of one secret."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    pieces = (_base64_piece(raw, offset) for offset in range(3))
+    inside = [_BASE64 + "?" + piece + _BASE64 + "?(?:=|%3[dD]){0,2}" for piece in pieces if piece]
+    whole = "(?<![A-Za-z0-9+/])" + _base64_spelling(base64.b64encode(raw).decode("ascii")) + "(?![A-Za-z0-9+/])"
+    return ["".join(map(_spelling, secret)), *inside, whole]
+
+
+def _base64_piece(raw: bytes, offset: int) -> str:
+    """What base64 makes of `raw` at `offset` modulo 3, without the characters that its neighbours also shape."""
+    encoded = base64.b64encode(b"\0" * offset + raw).decode("ascii")
+    piece = encoded[(offset * 8 + 5) // 6 : (offset + len(raw)) * 8 // 6]
+    return _base64_spelling(piece) if len(piece) >= _SHORTEST_PIECE else ""
+
+
+def _base64_spelling(encoded: str) -> str:
+    either = {"+": "(?:[+-]|%2[bB])", "/": "(?:[/_]|%2[fF])", "=": "(?:=|%3[dD])?"}
+    return "".join(either.get(character, character) for character in encoded)
+
+
+def _spelling(character: str) -> str:
+    """A regular expression for every usual escape of one character. Letters and digits are never escaped."""
+    if character.isascii() and character.isalnum():
+        return character
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    spellings = [
+        r"\\*" + re.escape(character) if character != "\\" else r"\\+",
+        "".join(f"%(?:25)*(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass")),
+        "".join(rf"\\+u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4)),
+        rf"&#0*{ord(character)};",
+        rf"&#[xX]0*(?i:{ord(character):x});",
+    ]
+    if ord(character) > 0xFFFF:
+        spellings.append(rf"\\+U(?i:{ord(character):08x})")
+    if ord(character) < 0x100:
+        spellings.append(rf"\\+x(?i:{ord(character):02x})")
+    if character in _NAMED_ESCAPES:
+        spellings.append(rf"\\+{_NAMED_ESCAPES[character]}")
+    if character == " ":
+        spellings.append(r"\+")
+    if html.escape(character) != character:
+        spellings.append(html.escape(character))
+    return f"(?:{'|'.join(spellings)})"
+
+
+_OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class RedactingFilter(logging.Filter):
+    """Rewrites each record into one line without secrets; it belongs on handlers, where records of all loggers pass.
+
+    The finished message takes the place of message and arguments, and the text of an exception or stack is appended to it.
+    Fields given as `extra` are cleaned too: texts, numbers and plain containers keep their shape, other objects become text.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = " | ".join(map(self._clean, _texts(record)))
+        record.args = record.exc_info = record.exc_text = record.stack_info = None
+        for name in vars(record).keys() - _OWN_FIELDS:
+            setattr(record, name, self._clean_field(getattr(record, name)))
+        return True
+
+    def _clean(self, text: str) -> str:
+        return one_line(self._redactor.redact(text))
+
+    def _clean_field(self, value: object) -> object:
+        match value:
+            case None | bool() | int() | float():
+                return value
+            case Mapping():
+                return {self._clean(str(key)): self._clean_field(item) for key, item in value.items()}
+            case list() | tuple():
+                return [self._clean_field(item) for item in value]
+            case _:
+                return self._clean(str(value))
+
+
+def _texts(record: logging.LogRecord) -> list[str]:
+    """What a formatter would write for the record: the message, then the exception, then the stack."""
+    texts = [_message(record)]
+    if record.exc_info and record.exc_info[0] is not None:
+        texts.append("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
+    elif record.exc_text:
+        texts.append(record.exc_text)
+    if record.stack_info:
+        texts.append(record.stack_info)
+    return texts
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The finished message. Arguments that don't fit are appended: logging itself would print them to stderr as they are."""
+    try:
+        return record.getMessage()
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+        return f"{record.msg} {record.args!r}"

@@ -1,0 +1,339 @@
+"""Where settings come from, and which source wins.
+
+From strongest to weakest: the command line, the environment (`PLEXSYNC_<FIELD>`), `plexsync.toml`, the plugin's settings in
+Stash, the defaults. Problems are reported all at once, a line for each, in words that name the setting, the place to change
+it, and what belongs there. No line holds the value of a setting that is a text.
+"""
+
+import difflib
+import re
+import stat
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from validation.config import SECRETS, PlexSyncConfig, describe
+from validation.redact import one_line
+
+ENVIRONMENT = "environment"
+TOML = "plexsync.toml"
+STASH = "Stash"
+DEFAULT = "default"
+COMMAND_LINE = "command line"
+
+# Variables with our prefix that are no settings: the path of plexsync.toml, the folder of the API contracts and the length
+# of the random tests (both read by the tests alone), the level of the log.
+OTHER_VARIABLES = ("PLEXSYNC_CONFIG", "PLEXSYNC_CONTRACTS", "PLEXSYNC_TORTURE", "PLEXSYNC_LOG")
+
+_PREFIX = "PLEXSYNC_"
+_LARGEST_FILE = 1_000_000  # bytes
+_LONGEST_SHOWN = 10  # characters; a Plex token has 20, and may have been pasted into the wrong setting
+_LARGEST_SHOWN = 10**15
+_SETTINGS = {setting.name: setting for setting in describe()}
+
+
+class ConfigError(Exception):
+    """The settings can't be used. `lines` holds one line for each problem, without the value of any secret."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines = list(lines)
+        super().__init__("\n".join(self.lines))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings, the source that won for each of them, and what a user should know although it works."""
+
+    config: PlexSyncConfig
+    origin: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class _Findings:
+    """What was noticed on the way, gathered so that one run shows everything there is to mend."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def load(
+    *,
+    environ: Mapping[str, str],
+    toml_path: Path | None,
+    plugin_settings: Mapping[str, object] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Loaded:
+    """The settings from all sources; raises `ConfigError` with every problem found.
+
+    The file at `toml_path` may be missing only where `default_toml` looks by itself. An override of None was not given.
+    """
+    found = _Findings()
+    environment = _from_environment(environ, found)
+    command_line = _from_command_line(overrides or {}, found)
+    stash = _from_stash(plugin_settings or {}, found)
+    toml = _from_toml(toml_path, environ, found)
+    values, origin = _merged({STASH: stash, TOML: toml, ENVIRONMENT: environment, COMMAND_LINE: command_line})
+    try:
+        config = PlexSyncConfig(**values)
+    except ValidationError as error:
+        found.problems += _lines(error, values, origin, toml_path.name if toml_path else TOML)
+    if found.problems:
+        raise ConfigError(found.problems)
+    return Loaded(config, origin, tuple(found.warnings))
+
+
+def _merged(sources: Mapping[str, Mapping[str, object]]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values that win, and for every setting its source. Later sources win."""
+    values: dict[str, Any] = {}
+    origin = dict.fromkeys(_SETTINGS, DEFAULT)
+    for source, given in sources.items():
+        values.update(given)
+        origin.update(dict.fromkeys(given, source))
+    return values, origin
+
+
+def _known(given: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in given.items() if name in _SETTINGS and value is not None}
+
+
+def _unknown(given: Mapping[str, object]) -> list[str]:
+    return sorted(given.keys() - _SETTINGS.keys())
+
+
+def _from_stash(given: Mapping[str, object], found: _Findings) -> dict[str, object]:
+    """The plugin's settings. Stash keeps what an older version left there, out of anyone's reach: that is no error."""
+    for name in _unknown(given):
+        found.warnings.append(f"{_quoted(name)} in the plugin settings in Stash is no setting and has no effect")
+    return {name: value for name, value in _known(given).items() if not _is_emptied(value)}
+
+
+def _is_emptied(value: object) -> bool:
+    """What Stash stores for a field that was cleared: an empty text or the number 0."""
+    return value == "" or (isinstance(value, int | float) and not isinstance(value, bool) and value == 0)
+
+
+def _from_environment(environ: Mapping[str, str], found: _Findings) -> dict[str, object]:
+    names = {setting.variable: setting.name for setting in _SETTINGS.values()}
+    known = [*names, *OTHER_VARIABLES]
+    for variable in sorted(environ):
+        if variable.upper().startswith(_PREFIX) and variable not in known:
+            guess = _guess(variable.upper(), known)
+            found.problems.append(f"{_quoted(variable)} in the environment is no setting: {guess}")
+    return {name: environ[variable] for variable, name in names.items() if variable in environ}
+
+
+def _from_command_line(given: Mapping[str, object], found: _Findings) -> dict[str, object]:
+    for name in _unknown(given):
+        found.problems.append(f"{_quoted(name)} on the command line is no setting: {_guess(name, _SETTINGS)}")
+    return _known(given)
+
+
+def _from_toml(path: Path | None, environ: Mapping[str, str], found: _Findings) -> dict[str, object]:
+    """The settings in the file. A file that can't be read ends the search: without it, all else would look wrong too."""
+    if path is None or (_is_only_a_guess(path, environ) and not _exists(path)):
+        return {}
+    try:
+        table = _parsed(path, _read(path))
+    except ConfigError as error:
+        raise ConfigError([*found.problems, *error.lines]) from None
+    for name in _unknown(table):
+        found.problems.append(f"{_quoted(name)} in {_name(path)} is no setting: {_guess(name, _SETTINGS)}")
+    found.warnings += _readers_warning(path, table)
+    return _known(table)
+
+
+def _is_only_a_guess(path: Path, environ: Mapping[str, str]) -> bool:
+    return not environ.get("PLEXSYNC_CONFIG") and path in (Path(TOML), _user_toml(environ, sys.platform))
+
+
+def _exists(path: Path) -> bool:
+    """False only if nothing is there; what is there and can't be looked at is for `_read` to explain."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
+
+
+def _read(path: Path) -> bytes:
+    """The content of a settings file; raises `ConfigError` for anything that can't be one."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ConfigError([f"{_full(path)} is a folder: give the path of the file in it"])
+        if not stat.S_ISREG(mode):
+            raise ConfigError([f"{_full(path)} is not a regular file: give the path of a settings file"])
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise ConfigError([f"{_full(path)} does not exist: create it or correct the path (PLEXSYNC_CONFIG)"]) from None
+    except PermissionError:
+        raise ConfigError([f"{_full(path)} may not be read: let the user that runs PlexSync read it"]) from None
+    except (OSError, ValueError):
+        raise ConfigError([f"{_full(path)} can't be read: correct the path (PLEXSYNC_CONFIG)"]) from None
+    if len(content) > _LARGEST_FILE:
+        raise ConfigError([f"{_full(path)} is larger than 1 MB: that is no settings file"])
+    return content
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, object]:
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ConfigError([f"{_name(path)} is not UTF-8 text: save it in that encoding"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{_name(path)} is not valid TOML{_place(error)}: look for missing quotes there"]) from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, brackets nested by the hundred
+        raise ConfigError(
+            [f"{_name(path)} is not valid TOML: a number in it is too long, or brackets too deep"]
+        ) from None
+
+
+def _place(error: tomllib.TOMLDecodeError) -> str:
+    """Line and column only: the rest of the parser's message may quote the file."""
+    found = re.search(r"at line (\d+), column (\d+)\)$", str(error))
+    return f" at line {found[1]}, column {found[2]}" if found else " at its end"
+
+
+def _readers_warning(path: Path, table: Mapping[str, object]) -> list[str]:
+    """On Windows the mode bits say nothing about who may read."""
+    held = [name for name in SECRETS if table.get(name)]
+    if not held or sys.platform == "win32" or not path.stat().st_mode & stat.S_IROTH:
+        return []
+    return [
+        f"every user of this machine can read {' and '.join(held)} in {_full(path)}: take that right away (chmod 600)"
+    ]
+
+
+def _lines(error: ValidationError, values: Mapping[str, Any], origin: Mapping[str, str], file: str) -> list[str]:
+    lines = []
+    for one in error.errors(include_url=False, include_input=False):
+        setting = _SETTINGS[str(one["loc"][0])]
+        where = f"{setting.name} {_where(setting.name, origin[setting.name], file)}"
+        if one["type"] == "missing":
+            lines.append(
+                f"{setting.name} is missing: set it in {TOML}, as {setting.variable} in the environment, "
+                "or in the plugin settings in Stash"
+            )
+        elif one["type"] == "value_error":
+            lines.append(f"{where} {one['ctx']['error']}")
+        else:
+            shape_only = PlexSyncConfig.model_fields[setting.name].annotation in (str, tuple[str, ...])
+            value = values[setting.name]
+            lines.append(f"{where} must be {setting.rule}, not {_kind(value) if shape_only else _shown(value)}")
+    return lines
+
+
+def _where(name: str, source: str, file: str) -> str:
+    return {
+        COMMAND_LINE: "on the command line",
+        ENVIRONMENT: f"in {_SETTINGS[name].variable}",
+        TOML: f"in {_cut(file)}",
+        STASH: "in the plugin settings in Stash",
+        DEFAULT: f"(default {_SETTINGS[name].default})",
+    }[source]
+
+
+def _shown(value: object) -> str:
+    """A value that is no secret, if it is short enough to be none in the wrong place; else what kind of value it is."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float() if not abs(value) >= _LARGEST_SHOWN:
+            return str(value)
+        case str() if 0 < len(value) <= _LONGEST_SHOWN:
+            return _quoted(value)
+        case _:
+            return _kind(value)
+
+
+def _kind(value: object) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number" if abs(value) < _LARGEST_SHOWN else "a number as large as that"
+        case str():
+            return f"a text of {len(value)} characters" if value else "an empty text"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return f"a value of type {type(value).__name__}"
+
+
+def _guess(name: str, known: Iterable[str]) -> str:
+    lowered = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(name.lower()[:100], lowered, n=1)
+    return f"did you mean {lowered[near[0]]}?" if near else "docs/settings.md lists them all"
+
+
+def _cut(text: str) -> str:
+    return one_line(text if len(text) <= 60 else text[:60] + "…")
+
+
+def _quoted(text: str) -> str:
+    return f'"{_cut(text)}"'
+
+
+def _name(path: Path) -> str:
+    return _cut(path.name)
+
+
+def _full(path: Path) -> str:
+    return one_line(str(path))
+
+
+def default_toml(environ: Mapping[str, str], *, platform: str = sys.platform) -> Path:
+    """The settings file to read: the one PLEXSYNC_CONFIG names, else ./plexsync.toml if there is one, else the user's."""
+    if named := environ.get("PLEXSYNC_CONFIG"):
+        return Path(named)
+    here = Path(TOML)
+    return here if here.is_file() else _user_toml(environ, platform)
+
+
+def _user_toml(environ: Mapping[str, str], platform: str) -> Path:
+    """The user's own settings file; without a home folder, the one in the current folder."""
+    variable, below_home = ("APPDATA", "AppData/Roaming") if platform == "win32" else ("XDG_CONFIG_HOME", ".config")
+    folder = _user_folder(environ, platform, variable, below_home)
+    return folder / "plexsync" / TOML if folder else Path(TOML)
+
+
+def default_data_dir(environ: Mapping[str, str], *, data_dir: str = "", platform: str = sys.platform) -> Path:
+    """The folder of the database: `data_dir`, else PLEXSYNC_DATA_DIR, else the usual place of the system.
+
+    Raises `ConfigError` if the user has no home folder.
+    """
+    if named := data_dir or environ.get("PLEXSYNC_DATA_DIR"):
+        return Path(named)
+    match platform:
+        case "win32":
+            folder = _user_folder(environ, platform, "LOCALAPPDATA", "AppData/Local")
+        case "darwin":
+            folder = _user_folder(environ, platform, None, "Library/Application Support")
+        case _:
+            folder = _user_folder(environ, platform, "XDG_DATA_HOME", ".local/share")
+    if folder is None:
+        raise ConfigError(["there is no home folder to keep the database in: set PLEXSYNC_DATA_DIR to a folder"])
+    return folder / "plexsync"
+
+
+def _user_folder(environ: Mapping[str, str], platform: str, variable: str | None, below_home: str) -> Path | None:
+    """The folder that `variable` names with its full path, else the one below the home folder; None without a home."""
+    named = Path(environ.get(variable, "")) if variable else Path()
+    if named.is_absolute():
+        return named
+    home = environ.get("USERPROFILE" if platform == "win32" else "HOME")
+    try:
+        return (Path(home) if home else Path.home()) / below_home
+    except RuntimeError:
+        return None

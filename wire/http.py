@@ -1,0 +1,286 @@
+"""One neighbour over HTTP: a pool of kept connections, three deadlines, a cap on every body, and errors of ours alone.
+
+A `Wire` is used from several threads at once. Secrets travel in headers only, redirects are never followed, certificates
+are always verified, and nothing of the environment (proxies, netrc) has a say. What it raises is `NeighbourError`; the
+foreign exception, which would carry the request and its headers along, is left behind.
+"""
+
+import logging
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TypeVar
+
+import httpcore2
+import httpx2
+import msgspec
+
+from sync.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
+from sync.http_answers import Server, judge, unreachable
+from sync.ports import Clock
+from wire.streams import Deadline, Transport
+
+MEGABYTE = 1_000_000
+ORDINARY_CAP = 10 * MEGABYTE
+LISTING_CAP = 32 * MEGABYTE
+ERROR_CAP = 64_000
+STEP = 64_000
+
+# Plex drops idle connections after 20 s; giving them up earlier avoids writing into one that is being closed.
+IDLE_SECONDS = 15.0
+CONNECTIONS = 10
+
+# The libraries below log addresses with their query (names of files, whole edits); that is nobody's to read.
+for _name in ("httpx2", "httpcore2"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds to connect, between two bytes, and for a whole request (by default twice as long as between two bytes)."""
+
+    connect: float
+    read: float
+    total: float = 0.0
+
+    @property
+    def whole(self) -> float:
+        """Seconds for everything together."""
+        return self.total or 2 * self.read
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete answer: the body is unpacked; for errors it is cut at 64 kB or empty."""
+
+    status: int
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+
+class Wire:
+    """The way to one server.
+
+    `headers` go with every request. `transport` replaces the network (its exceptions are those of `httpcore2`); `clock`
+    serves a Retry-After that names a moment in an answer without a Date. Raises Unusable for an address or a header
+    that can't be used.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeouts: Timeouts,
+        clock: Clock | None = None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        base = _address(url, server.url_setting)
+        _check_headers(headers, server.key_setting)
+        self.server = Server(
+            server.neighbour, f"{server.name} at {_host(base)}", server.url_setting, server.key_setting
+        )
+        self._base = base
+        self._prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
+        self._clock = clock
+        self._whole = timeouts.whole
+        self._deadline = Deadline()
+        self._client = httpx2.Client(
+            transport=transport or _transport(self._deadline, base),
+            headers={"User-Agent": "PlexSync", "Accept": "application/json", "Accept-Encoding": "gzip", **headers},
+            timeout=httpx2.Timeout(timeouts.read, connect=timeouts.connect),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.close()
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        cap: int = ORDINARY_CAP,
+    ) -> Answer:
+        """The good answer (2xx) to one request; `target` is a path below the server's address with its encoded query."""
+        return self.accepted(self.send(method, target, content=content, headers=headers, cap=cap))
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        cap: int = ORDINARY_CAP,
+    ) -> Answer:
+        """The answer to one request whatever its status; raises only when there is none that is complete."""
+        try:
+            url = self._base.copy_with(raw_path=f"{self._prefix}{target}".encode("ascii"))
+            request = self._client.build_request(method, url, content=content or None, headers=headers)
+            with self._deadline.due_in(self._whole):
+                return self._exchange(request, cap)
+        except NeighbourError:
+            raise
+        except (*_NETWORK, httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, OSError) as error:
+            failure = self._translated(error)
+        raise failure
+
+    def accepted(self, answer: Answer) -> Answer:
+        """The answer itself if its status is good; raises what the status stands for."""
+        error = judge(
+            answer.status,
+            self.server,
+            retry_after=answer.headers.get("retry-after", ""),
+            date=answer.headers.get("date", ""),
+            now=self._clock.now() / 1000 if self._clock else None,
+        )
+        if error is not None:
+            raise error
+        return answer
+
+    def decoded(self, decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+        """The body as what it has to be; raises Unavailable for anything else, however deep or broken."""
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError:
+            failure = self.foreign("in a form that is not known")
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            failure = self.foreign(_looks_like(body))
+        raise failure
+
+    def foreign(self, what: str) -> Unavailable:
+        """The error for an answer that can't be from this kind of server: "Plex at nas:32400 answered <what>"."""
+        return Unavailable(self.server.neighbour, f"{self.server.name} answered {what}")
+
+    def _exchange(self, request: httpx2.Request, cap: int) -> Answer:
+        response = self._client.send(request, stream=True)
+        try:
+            body = self._body(response, cap) if response.is_success else self._error_body(response)
+        finally:
+            response.close()
+        return Answer(response.status_code, body, response.headers)
+
+    def _body(self, response: httpx2.Response, cap: int) -> bytes:
+        too_much = self.foreign(f"with more than {cap // MEGABYTE} MB")
+        length = response.headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > cap):
+            raise too_much
+        body = bytearray()
+        for piece in self._pieces(response):
+            body += piece
+            if len(body) > cap:
+                raise too_much
+        return bytes(body)
+
+    def _error_body(self, response: httpx2.Response) -> bytes:
+        """What an error says, if it can be had: the status alone is an answer."""
+        try:
+            return self._body(response, ERROR_CAP)
+        except (NeighbourError, *_NETWORK, OSError):
+            return b""
+
+    def _pieces(self, response: httpx2.Response) -> Iterator[bytes]:
+        coding = response.headers.get("content-encoding", "").strip().lower()
+        if coding in ("", "identity"):
+            return response.iter_raw()
+        if coding in ("gzip", "x-gzip"):
+            return self._unpacked(response.iter_raw())
+        raise self.foreign("in a packing that was not asked for")
+
+    def _unpacked(self, packed: Iterator[bytes]) -> Iterator[bytes]:
+        """The bytes inside a gzip stream, a little at a time, so that a small body can't grow large in memory."""
+        unpacker = zlib.decompressobj(wbits=31)
+        empty = True
+        try:
+            for chunk in packed:
+                empty = False
+                if unpacker.eof:
+                    raise self.foreign("with something behind its end")
+                left = chunk
+                while left and not unpacker.eof:
+                    yield unpacker.decompress(left, STEP)
+                    left = unpacker.unconsumed_tail
+            yield unpacker.flush()
+        except zlib.error:
+            raise self.foreign("with a broken body") from None
+        if not (empty or unpacker.eof):
+            raise self.foreign("with half a body")
+
+    def _translated(self, error: Exception) -> NeighbourError:
+        """Our error for what the network raised."""
+        who, name = self.server.neighbour, self.server.name
+        match error:
+            case httpcore2.PoolTimeout():
+                return Unavailable(who, f"every connection to {name} is busy", sent=False)
+            case httpcore2.ConnectTimeout():
+                return unreachable(self.server, TimeoutError())
+            case httpcore2.ConnectError():
+                return unreachable(self.server, error.__cause__)
+            case UnicodeError():
+                return unreachable(self.server, error)
+            case httpx2.InvalidURL():
+                return TooLong(who, f"the request was too long for {name}")
+            case httpcore2.LocalProtocolError():
+                return Refused(who, f"the request to {name} could not be put into HTTP")
+            case httpcore2.TimeoutException():
+                return Unavailable(who, f"{name} did not answer in time")
+            case httpcore2.ProtocolError() | httpx2.HTTPError():
+                return Unavailable(who, f"{name} broke off its answer, or does not speak HTTP")
+            case _:
+                return Unavailable(who, f"{name} dropped the connection")
+
+
+_NETWORK = (
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.UnsupportedProtocol,
+)
+
+
+def _transport(deadline: Deadline, base: httpx2.URL) -> Transport:
+    tls = httpx2.create_ssl_context(trust_env=False) if base.scheme == "https" else None
+    return Transport(deadline, tls, connections=CONNECTIONS, idle_seconds=IDLE_SECONDS)
+
+
+def _address(url: str, setting: str) -> httpx2.URL:
+    try:
+        base = httpx2.URL(url.strip())
+    except httpx2.InvalidURL:
+        base = httpx2.URL("")
+    if base.scheme not in ("http", "https") or not base.host:
+        raise Unusable(f"{setting} must be an address like http://host:port")
+    if base.userinfo or base.query or base.fragment:
+        raise Unusable(f"{setting} must be an address alone, without a user, a query or a fragment")
+    return base
+
+
+def _check_headers(headers: Mapping[str, str], setting: str) -> None:
+    for value in headers.values():
+        if not value or not value.isascii() or not value.isprintable() or value != value.strip():
+            raise Unusable(f"{setting} is empty, or has characters that can't be sent")
+
+
+def _host(base: httpx2.URL) -> str:
+    host = f"[{base.host}]" if ":" in base.host else base.host
+    return f"{host}:{base.port}" if base.port else host
+
+
+def _looks_like(body: bytes) -> str:
+    """How a body that is no JSON strikes a person."""
+    start = body[:200].lstrip()[:15].lower()
+    if not start:
+        return "with nothing"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "with a web page: is something else at this address?"
+    return "with something that can't be read"

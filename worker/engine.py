@@ -1,0 +1,273 @@
+"""The pass over one batch: want -> claim -> look -> plan -> push -> verify -> settle.
+
+One `step` does one thing: probe a neighbour that was away, or work one batch, or say until when there is nothing to do.
+No transaction is open while a request is under way; whatever kills the process between two of them costs at most the
+edits in flight, which can be sent again.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from sync.errors import Barred, LocalFault, Neighbour, NeighbourError, Throttled, Unavailable
+from sync.job import Done, Job, Kind, Later, Outcome, State, Waiting, Why, crashed, settle
+from sync.ports import Clock, Dice, Plex, Stash, Store, Writing
+from worker.gates import READ, WRITE, Gates, Probe, Rest
+from worker.looking import Looker
+from worker.pushing import Pusher
+from worker.rules import WorkRules
+
+log = logging.getLogger("PlexSync.engine")
+
+FAN_OUT = 500
+PRUNE_BATCH = 500
+PRUNE_EVERY = 60_000
+DAY = 86_400_000
+LEAP = 2 * DAY
+
+
+@dataclass(frozen=True)
+class Worked:
+    """A batch has ended. `outcomes` counts by name what became of its jobs."""
+
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Probed:
+    """A neighbour was asked whether it is back."""
+
+    who: Neighbour
+    well: bool
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Nothing is due before `until` (UTC ms; None: nothing waits at all). `why` is set when a gate is closed."""
+
+    until: int | None
+    why: str = ""
+
+
+class Engine:
+    """Works one store's queue. One thread; `holder` names this worker in its leases."""
+
+    def __init__(
+        self,
+        store: Store,
+        stash: Stash,
+        plex: Plex,
+        looker: Looker,
+        gates: Gates,
+        clock: Clock,
+        dice: Dice,
+        rules: WorkRules,
+        *,
+        holder: str,
+    ) -> None:
+        self._store = store
+        self._stash = stash
+        self._plex = plex
+        self._looker = looker
+        self._gates = gates
+        self._clock = clock
+        self._dice = dice
+        self._rules = rules
+        self._holder = holder
+        self._counts: dict[str, int] = {}
+        self._open: dict[str, Job] = {}
+        self._pruned_at = 0
+        self._pusher = Pusher(store, plex, looker, gates, clock, rules, self._settle)
+
+    def close(self) -> None:
+        """Let go of the threads; jobs in work were settled by the step that had them."""
+        self._pusher.close()
+
+    # --- the step ----------------------------------------------------------------------------------------------------
+
+    def step(self, *, stopping: Callable[[], bool] = lambda: False) -> Worked | Probed | Idle:
+        """Do the next thing; `stopping` is asked between two writes."""
+        self._counts = {}
+        self._release_open()
+        now = self._clock.now()
+        with self._store.writing() as tx:
+            self._rescue(tx, now)
+            if not self._rules.enabled:
+                return Idle(now + 5000, "PlexSync is switched off (enabled = false)")
+            gate = self._gates.admit(tx, now)
+            jobs = [] if isinstance(gate, Probe | Rest) else self._claim(tx, gate.limit, now)
+        if isinstance(gate, Probe):
+            return Probed(gate.who, self._probe(gate))
+        if isinstance(gate, Rest):
+            return Idle(gate.until, gate.why)
+        if not jobs:
+            with self._store.reading() as db:
+                return Idle(db.next_due(now))
+        self._work(jobs, stopping)
+        return Worked(self._counts)
+
+    def _claim(self, tx: Writing, ramp: int, now: int) -> list[Job]:
+        limit = min(ramp, self._rules.batch) if ramp else self._rules.batch
+        jobs = tx.claim(limit, now=now, lease_ms=self._rules.lease, holder=self._holder)
+        self._open = {job.token: job for job in jobs}
+        return jobs
+
+    def _work(self, jobs: list[Job], stopping: Callable[[], bool]) -> None:
+        try:
+            scenes = self._expand(jobs)
+            if scenes:
+                self._sync(scenes, stopping)
+            if not self._counts.keys() & {"waiting", "later"}:
+                with self._store.writing() as tx:
+                    self._gates.speed_up(tx, batch=self._rules.batch)
+        except LocalFault:
+            # What is open is released, unblamed, as soon as the disk can be written again.
+            raise
+        except Exception as bug:
+            log.exception("a batch of %d failed by a fault of our own", len(jobs))
+            self._settle_all(Later(f"fault of our own: {type(bug).__name__}"))
+
+    def _sync(self, jobs: list[Job], stopping: Callable[[], bool]) -> None:
+        by_id = {job.id: job for job in jobs}
+        try:
+            sights = self._looker.look(list(by_id))
+        except NeighbourError as error:
+            self._settle_all(waits(error))
+            return
+        pairs = []
+        for sight in sights:
+            job = by_id[sight.id]
+            if isinstance(sight.error, Unavailable):
+                own = self._pusher.owns(job, sight.key)
+                pairs.append((job, sight.ended(Waiting(str(sight.error), "unavailable", counted=own))))
+            else:
+                pairs.append((job, sight))
+        self._pusher.push(pairs, stopping=stopping)
+
+    def _expand(self, jobs: list[Job]) -> list[Job]:
+        """Performers, studios and tags become wants of the scenes they show on; what is left are the scenes."""
+        for job in jobs:
+            if job.kind is Kind.SCENE:
+                continue
+            try:
+                ids = self._gates.ask(Neighbour.STASH, READ, partial(self._stash.showing, job.kind, job.id))
+            except NeighbourError as error:
+                with self._store.writing() as tx:
+                    self._settle(tx, job, waits(error))
+                continue
+            for start in range(0, max(len(ids), 1), FAN_OUT):
+                last = start + FAN_OUT >= len(ids)
+                with self._store.writing() as tx:
+                    for id in ids[start : start + FAN_OUT]:
+                        tx.want(Kind.SCENE, id, Why.EDIT, self._clock.now())
+                    if last:
+                        self._settle(tx, job, Done())
+        return [job for job in jobs if job.kind is Kind.SCENE]
+
+    # --- ending attempts ---------------------------------------------------------------------------------------------
+
+    def _settle(self, tx: Writing, job: Job, outcome: Outcome) -> None:
+        now = self._clock.now()
+        after = settle(
+            job,
+            outcome,
+            renewed=tx.renewed(job),
+            now=now,
+            max_retries=self._rules.max_retries,
+            draw=self._dice.random(),
+            scan=tx.scan(),
+        )
+        blamed = isinstance(outcome, Waiting | Later) and outcome.cls in ("unavailable", "bug")
+        ok, bad = self._gates.writes(tx) if blamed else (0, 0)
+        if isinstance(outcome, Waiting) and not outcome.backoff:
+            ok, bad = job.ok_mark, job.bad_mark
+        if tx.settle(job, after, now=now, ok_mark=ok, bad_mark=bad):
+            name = type(outcome).__name__.lower()
+            self._counts[name] = self._counts.get(name, 0) + 1
+        self._open.pop(job.token, None)
+
+    def _settle_all(self, outcome: Outcome) -> None:
+        with self._store.writing() as tx:
+            for job in list(self._open.values()):
+                self._settle(tx, job, outcome)
+
+    def _release_open(self) -> None:
+        """What a local fault left open goes back unblamed: this worker holds it, and is not working on it."""
+        if self._open:
+            self._settle_all(Waiting("our own database could not be written", "local", backoff=False))
+
+    # --- housekeeping ------------------------------------------------------------------------------------------------
+
+    def reclaim(self) -> int:
+        """Take back what a dead worker held: to be called once, by the holder of the worker's lock."""
+        with self._store.writing() as tx:
+            return self._rescue(tx, self._clock.now(), dead_holders=True)
+
+    def _rescue(self, tx: Writing, now: int, *, dead_holders: bool = False) -> int:
+        rows = tx.expired(now=now, dead_holders=dead_holders)
+        for row, alone, first in rows:
+            after = crashed(alone=alone, crashes=row.crashes, first_crash=first, now=now)
+            tx.crash(row, after, now=now)
+            if after.state is State.DEAD:
+                log.error("%s %d killed its worker %d times: set aside as poison", row.kind, row.id, after.crashes)
+        return len(rows)
+
+    def prune(self) -> int:
+        """Delete dead letters older than the retention, a batch at a time; nothing after the clock has leapt."""
+        now = self._clock.now()
+        if abs(now - self._pruned_at) < PRUNE_EVERY:
+            return 0
+        self._pruned_at = now
+        with self._store.writing() as tx:
+            if not may_prune(tx, now):
+                return 0
+            return tx.prune(now=now, before=now - self._rules.retention, limit=PRUNE_BATCH)
+
+    # --- is it back? -------------------------------------------------------------------------------------------------
+
+    def _probe(self, gate: Probe) -> bool:
+        """One cheap authenticated request; writes that failed have to be answered by a write."""
+        try:
+            if gate.who is Neighbour.STASH:
+                self._gates.ask(gate.who, READ, self._stash.probe)
+            else:
+                self._gates.ask(gate.who, READ, self._plex.sections)
+                if gate.writes and not self._write_again():
+                    return False
+        except NeighbourError as error:
+            log.debug("%s is still away: %s", gate.who, error)
+            return False
+        self._gates.let_in(gate.who)
+        return True
+
+    def _write_again(self) -> bool:
+        """The canary: a lock that we hold, sent again. With none to send, the next job is the test."""
+        with self._store.reading() as db:
+            known = db.healthy(1)
+        if not known or self._pusher.canaries(1):
+            self._gates.alive(Neighbour.PLEX, WRITE)
+            return True
+        self._gates.ill(Unavailable(Neighbour.PLEX, "Plex answers, but refuses to write"), WRITE)
+        return False
+
+
+def may_prune(tx: Writing, now: int) -> bool:
+    """Whether the clock can be trusted with deleting: it ran without a leap for a day since it last leapt."""
+    last, leapt = int(tx.note("tick") or now), int(tx.note("leapt") or 0)
+    tx.save_note("tick", str(now))
+    if now < last or now - last > LEAP:
+        tx.save_note("leapt", str(now))
+        return False
+    return leapt == 0 or now - leapt >= DAY
+
+
+def waits(error: NeighbourError) -> Outcome:
+    """What a whole batch does about a failed request of everyone's: nobody's attempt is used."""
+    if isinstance(error, Unavailable):
+        return Waiting(str(error), "unavailable", backoff=False)
+    if isinstance(error, Throttled):
+        return Waiting(str(error), "throttled", backoff=False)
+    if isinstance(error, Barred):
+        return Waiting(str(error), "barred", backoff=False)
+    return Later(str(error), "refused")

@@ -1,0 +1,155 @@
+"""Working on and on: as long as something is due, until nothing is, or for ever.
+
+A wake-up (another process has committed) is only a hint that saves time; looking every `poll_seconds` is the guarantee.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sync.errors import LocalFault
+from sync.ports import Clock, Store
+from worker.engine import Engine, Idle, Probed, Worked
+
+log = logging.getLogger("PlexSync.loop")
+
+WAKE_UP = 0.05
+LONGEST_LOOK = 5.0
+SPOOL_PACE = 1.0
+BEAT_PACE = 10_000
+FAULT_PAUSE = 5.0
+FULL_PAUSE = 60.0
+HEARTBEAT = "worker:beat"
+
+
+@dataclass
+class Ran:
+    """What a run did: outcomes by name, and what stopped it (`why` is '' when nothing was due any more)."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    why: str = ""
+    until: int | None = None
+
+
+class Loop:
+    """Drives one engine. `stop` ends it between two requests; `told` hears of every step."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        clock: Clock,
+        *,
+        poll_seconds: float,
+        stop: threading.Event,
+        told: Callable[[Worked | Probed | Idle], None] = lambda _step: None,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._clock = clock
+        self._look = min(poll_seconds, LONGEST_LOOK)
+        self._stop = stop
+        self._told = told
+        self._spooled_at: float | None = None
+        self._beat_at = 0
+        self._complained_at: float | None = None
+
+    def serve(self) -> None:
+        """Work until stopped. A fault of the local disk pauses; it never ends the worker."""
+        while not self._stop.is_set():
+            try:
+                step = self._step()
+            except LocalFault as fault:
+                self._complain(fault)
+                self._stop.wait(FULL_PAUSE if fault.full else FAULT_PAUSE)
+                continue
+            if isinstance(step, Idle):
+                self._rest(step.until)
+
+    def drain(self, *, wait_for: Callable[[], bool] | None = None) -> Ran:
+        """Work until nothing is due; with `wait_for`, go on (through outages and backoff) until it is true."""
+        ran = Ran()
+        while not self._stop.is_set():
+            if wait_for is not None and wait_for():
+                return ran
+            step = self._step()
+            if isinstance(step, Worked):
+                ran.outcomes.update(step.outcomes)
+            if isinstance(step, Idle):
+                if wait_for is None and (step.why or step.until is None or step.until > self._clock.now()):
+                    ran.why, ran.until = step.why, step.until
+                    return ran
+                self._rest(step.until)
+        ran.why = "stopped"
+        return ran
+
+    def _step(self) -> Worked | Probed | Idle:
+        self._take_spool()
+        self._beat()
+        step = self._engine.step(stopping=self._stop.is_set)
+        if isinstance(step, Idle):
+            self._engine.prune()
+        self._told(step)
+        return step
+
+    def _rest(self, until: int | None) -> None:
+        """Sleep until something is due, a wake-up comes, or it is time to look again."""
+        end = self._clock.monotonic() + self._look
+        if until is not None:
+            end = min(end, self._clock.monotonic() + max(0.0, (until - self._clock.now()) / 1000))
+        while not self._stop.is_set() and (left := end - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left, WAKE_UP))
+            if self._store.changed():
+                return
+
+    def _take_spool(self) -> None:
+        now = self._clock.monotonic()
+        if self._spooled_at is None or now - self._spooled_at >= SPOOL_PACE:
+            self._spooled_at = now
+            if taken := self._store.drain_spool(self._clock.now()):
+                log.info("%d events taken over that hooks had left as files", taken)
+
+    def _beat(self) -> None:
+        now = self._clock.now()
+        if abs(now - self._beat_at) >= BEAT_PACE:
+            self._beat_at = now
+            with self._store.writing() as tx:
+                tx.save_note(HEARTBEAT, str(now))
+
+    def _complain(self, fault: LocalFault) -> None:
+        now = self._clock.monotonic()
+        if self._complained_at is None or now - self._complained_at >= 60:
+            self._complained_at = now
+            log.error("paused: %s", fault)
+
+
+class Watcher(threading.Thread):
+    """The poller and the reconcile schedule beside the worker, each at its pace."""
+
+    def __init__(
+        self,
+        *,
+        poll: Callable[[], object],
+        reconcile: Callable[[], bool],
+        poll_seconds: float,
+        stop: threading.Event,
+    ) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._poll = poll
+        self._reconcile = reconcile
+        self._seconds = poll_seconds
+        self._stop_event = stop
+
+    def run(self) -> None:
+        """Poll, reconcile when it is due, rest; a local fault is waited out."""
+        while not self._stop_event.is_set():
+            try:
+                self._poll()
+                self._reconcile()
+            except LocalFault as fault:
+                log.warning("watching paused: %s", fault)
+            except Exception:
+                log.exception("watching failed by a fault of our own")
+            self._stop_event.wait(self._seconds)

@@ -1,0 +1,293 @@
+"""Sending the edits of one batch: one PUT per changed item, read back together, closed together.
+
+What is about to be sent was saved before, and stays saved while its end is unknown, so a kill at any instant leaves enough
+to tell afterwards whose value stands in Plex. A failed write is the job's own fault only by the evidence of other writes.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
+
+from sync.errors import Barred, LocalFault, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
+from sync.job import Dead, Done, Job, Later, Outcome, Waiting
+from sync.plan import Change, Edit, Memory, learn
+from sync.ports import Clock, Plex, Store, Writing
+from sync.wanted import digest
+from worker.gates import WRITE, Gates
+from worker.looking import Looker, Sight, Target
+from worker.rules import WorkRules
+
+log = logging.getLogger("PlexSync.push")
+
+SETTLE_EVERY = 1.0
+CANARIES = 3
+EVIDENCE_WRITES = 3
+EVIDENCE_BAD_SHARE = 0.1
+
+
+@dataclass
+class Errand:
+    """One edit of one job under way. `number` is its saved entry."""
+
+    job: Job
+    sight: Sight
+    target: Target
+    number: int = 0
+    outcome: Outcome | None = None
+    memory: Memory | None = None
+
+
+@dataclass
+class Batch:
+    """What is open: the jobs not yet settled, each with its errands."""
+
+    errands: dict[str, list[Errand]] = field(default_factory=dict)
+
+
+Settle = Callable[[Writing, Job, Outcome], None]
+
+
+class Pusher:
+    """Sends, verifies and hands the outcomes to `settle`, which runs inside the transaction that remembers them."""
+
+    def __init__(
+        self, store: Store, plex: Plex, looker: Looker, gates: Gates, clock: Clock, rules: WorkRules, settle: Settle
+    ) -> None:
+        self._store = store
+        self._plex = plex
+        self._looker = looker
+        self._gates = gates
+        self._clock = clock
+        self._rules = rules
+        self._settle = settle
+        self._pool = ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
+
+    def close(self) -> None:
+        """Wait for the writes in flight and end the threads."""
+        self._pool.shutdown()
+
+    def push(self, sights: Sequence[tuple[Job, Sight]], *, stopping: Callable[[], bool]) -> None:
+        """Bring the sights' items in step; every job given is settled when this returns, unless its lease was lost."""
+        batch = self._save(sights)
+        todo = deque(errand for errands in batch.errands.values() for errand in errands)
+        running: dict[Future[None], Errand] = {}
+        answered: list[Errand] = []
+        ends = self._clock.monotonic() + self._rules.lease / 1000
+        settled_at = self._clock.monotonic()
+        while todo or running:
+            if todo and (why := self._why_not(stopping)):
+                self._release(todo, why)
+                todo.clear()
+            while todo and len(running) < self._rules.parallel:
+                errand = todo.popleft()
+                running[self._pool.submit(self._send, errand)] = errand
+            done, _ = wait(running, timeout=SETTLE_EVERY, return_when=FIRST_COMPLETED)
+            answered += self._sort_out((future, running.pop(future)) for future in done)
+            if self._clock.monotonic() - settled_at >= SETTLE_EVERY or not (todo or running):
+                lost = self._close(batch, answered)
+                answered = []
+                settled_at = self._clock.monotonic()
+                ends = settled_at + self._rules.lease / 1000
+                todo = deque(errand for errand in todo if errand.job.token not in lost)
+            if todo and self._clock.monotonic() > ends:
+                # The machine slept through the lease: somebody else may have these scenes by now.
+                todo = deque(errand for errand in todo if errand.job.token not in self._renew(batch))
+        self._close(batch, answered)
+
+    # --- before ------------------------------------------------------------------------------------------------------
+
+    def _save(self, sights: Sequence[tuple[Job, Sight]]) -> Batch:
+        """One transaction for the batch: what was learnt by looking, what is about to be sent, what needs nothing."""
+        batch, now = Batch(), self._clock.now()
+        until = now + self._rules.lease + self._rules.deadline
+        with self._store.writing() as tx:
+            for job, sight in sights:
+                if sight.outcome is not None:
+                    self._settle(tx, job, sight.outcome)
+                    continue
+                errands = []
+                for target in sight.targets:
+                    self._looker.save(tx, sight, target, now=now)
+                    if target.plan.edit:
+                        errand = Errand(job, sight, target, memory=target.plan.memory)
+                        errand.number = tx.add_pushing(sight.id, target.item.key, target.entry(until))
+                        errands.append(errand)
+                if errands:
+                    batch.errands[job.token] = errands
+                else:
+                    self._settle(tx, job, Done())
+        return batch
+
+    def _why_not(self, stopping: Callable[[], bool]) -> str:
+        if stopping():
+            return "stopped in good order"
+        with self._store.reading() as db:
+            return self._gates.closed_because(db, Neighbour.PLEX, self._clock.now())
+
+    def _release(self, errands: Iterable[Errand], why: str) -> None:
+        """Never sent: nobody's failure. The saved entries go, since nothing of them can be in Plex."""
+        with self._store.writing() as tx:
+            for errand in errands:
+                errand.outcome = Waiting(why, "released", backoff=False)
+                tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def _send(self, errand: Errand) -> None:
+        item = errand.target.item
+        self._plex.edit(item.section, item.key, errand.target.plan.edit, roles=item.roles)
+
+    def _sort_out(self, ended: Iterable[tuple[Future[None], Errand]]) -> list[Errand]:
+        """The errands that were answered well; the others get their outcome here."""
+        well = []
+        for future, errand in ended:
+            try:
+                future.result()
+            except NeighbourError as error:
+                errand.outcome = self._failed(errand, error)
+            except LocalFault:
+                raise
+            except Exception as bug:
+                log.exception("push of scene %d failed by a fault of our own", errand.sight.id)
+                errand.outcome = Later(f"fault of our own: {type(bug).__name__}")
+            else:
+                self._gates.well(Neighbour.PLEX, WRITE)
+                well.append(errand)
+        return well
+
+    def _failed(self, errand: Errand, error: NeighbourError) -> Outcome:
+        key = errand.target.item.key
+        if isinstance(error, Unavailable):
+            own = self.owns(errand.job, key)
+            self._gates.ill(error, WRITE, own=own)
+            if not error.sent:
+                self._forget(errand)
+            return Waiting(str(error), "unavailable", after=error.retry_after or 0.0, counted=own)
+        self._gates.ill(error, WRITE)
+        self._forget(errand)
+        if isinstance(error, Throttled):
+            return Waiting(str(error), "throttled", after=error.retry_after)
+        if isinstance(error, Barred):
+            return Waiting(str(error), "barred", backoff=False)
+        if isinstance(error, Missing):
+            with self._store.writing() as tx:
+                tx.unindex([key])
+            return Waiting(str(error), "missing", counted=True)
+        if isinstance(error, Refused):
+            return Dead("refused", str(error), desired=digest(errand.sight.wanted) if errand.sight.wanted else "")
+        return Later(str(error))
+
+    def _forget(self, errand: Errand) -> None:
+        with self._store.writing() as tx:
+            tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
+
+    # --- whose fault -------------------------------------------------------------------------------------------------
+
+    def owns(self, job: Job, key: str) -> bool:
+        """Whether a failure is the job's own: others went well since its last one, or canaries do. A first never is."""
+        if not (job.ok_mark or job.bad_mark):
+            return False
+        with self._store.writing() as tx:
+            ok, bad = self._gates.writes(tx)
+        ok, bad = ok - job.ok_mark, bad - job.bad_mark
+        if ok >= EVIDENCE_WRITES and bad <= EVIDENCE_BAD_SHARE * (ok + bad):
+            return True
+        if ok or bad or job.streak + 1 < CANARIES:
+            return False
+        return self.canaries(CANARIES, but=frozenset({key}))
+
+    def canaries(self, count: int, *, but: frozenset[str] = frozenset()) -> bool:
+        """Send locks that we hold again to healthy items: True when there are any and all are answered well."""
+        with self._store.reading() as db:
+            healthy = db.healthy(count, but=but)
+        for section, key, name in healthy:
+            try:
+                self._plex.edit(section, key, {name: Change(None, lock=True)})
+            except Missing:
+                continue
+            except NeighbourError as error:
+                log.info("canary write failed: %s", error)
+                return False
+        return bool(healthy)
+
+    # --- after -------------------------------------------------------------------------------------------------------
+
+    def _close(self, batch: Batch, answered: list[Errand]) -> set[str]:
+        """Read back, remember and settle what has ended; prolong the rest. Returns the tokens that were lost."""
+        self._verify(answered)
+        now, ended = self._clock.now(), []
+        with self._store.writing() as tx:
+            for errand in answered:
+                if errand.memory is not None and isinstance(errand.outcome, Done):
+                    tx.remember(errand.sight.id, errand.target.item.key, errand.memory, now=now)
+                    tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
+            for token, errands in batch.errands.items():
+                outcomes = [errand.outcome for errand in errands if errand.outcome is not None]
+                if len(outcomes) == len(errands):
+                    self._settle(tx, errands[0].job, worst(outcomes))
+                    ended.append(token)
+            for token in ended:
+                del batch.errands[token]
+            open_tokens = list(batch.errands)
+            held = tx.renew(open_tokens, until=now + self._rules.lease) if open_tokens else set()
+        return self._give_up(batch, set(open_tokens) - held)
+
+    def _renew(self, batch: Batch) -> set[str]:
+        with self._store.writing() as tx:
+            held = tx.renew(list(batch.errands), until=self._clock.now() + self._rules.lease)
+        return self._give_up(batch, batch.errands.keys() - held)
+
+    def _give_up(self, batch: Batch, lost: set[str]) -> set[str]:
+        for token in lost:
+            log.warning("lease lost: scene %d belongs to another attempt", batch.errands[token][0].sight.id)
+            del batch.errands[token]
+        return lost
+
+    def _verify(self, answered: list[Errand]) -> None:
+        """One GET for all: what is read back is what is remembered. A removal that did not take is sent again alone."""
+        for errand, again in self._read_back(answered):
+            item = errand.target.item
+            try:
+                self._gates.ask(Neighbour.PLEX, WRITE, partial(self._plex.edit, item.section, item.key, again))
+            except NeighbourError as error:
+                errand.outcome = Waiting(str(error), "unavailable")
+        self._read_back([errand for errand in answered if errand.outcome is None], last=True)
+
+    def _read_back(self, errands: list[Errand], *, last: bool = False) -> list[tuple[Errand, Edit]]:
+        """Settle what was read back as it should be; returns what has to be sent again (nothing when `last`)."""
+        if not errands:
+            return []
+        unresolved: list[tuple[Errand, Edit]] = []
+        try:
+            items = self._looker.items([errand.target.item.key for errand in errands])
+        except NeighbourError as error:
+            # Sent and answered, but not seen: the saved entries tell the next look what may be in Plex.
+            for errand in errands:
+                errand.outcome = Waiting(str(error), "unavailable")
+            return []
+        for errand in errands:
+            item = items.get(errand.target.item.key)
+            if item is None:
+                errand.outcome = Waiting("the item vanished while it was edited", "missing", counted=True)
+            elif isinstance(item, NeighbourError):
+                errand.outcome = Waiting(str(item), "unavailable")
+            else:
+                learnt = learn(errand.target.plan.memory, errand.target.plan.sending, item)
+                errand.memory = learnt.memory
+                if learnt.again and not last:
+                    unresolved.append((errand, learnt.again))
+                else:
+                    errand.outcome = Done()
+        return unresolved
+
+
+def worst(outcomes: Sequence[Outcome]) -> Outcome:
+    """What becomes of a job with several items: whatever has to be tried again first, then what is dead, then done."""
+    for kind in (Waiting, Later, Dead):
+        for outcome in outcomes:
+            if isinstance(outcome, kind):
+                return outcome
+    return outcomes[0]

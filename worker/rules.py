@@ -1,0 +1,33 @@
+"""What the engine was asked to do: small frozen rules, cut from the configuration by the wiring."""
+
+from dataclasses import dataclass
+
+from sync.plan import Policy
+from sync.wanted import Profile
+
+
+@dataclass(frozen=True)
+class LookRules:
+    """How scenes are matched and compared. `paths`: (Stash prefix, Plex prefix) pairs."""
+
+    profile: Profile
+    policy: Policy
+    paths: tuple[tuple[str, str], ...] = ()
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class WorkRules:
+    """How the queue is worked. Durations in milliseconds unless named otherwise.
+
+    `lease` outlives every request of a batch's reading phase; `deadline` is the longest one request can take.
+    """
+
+    max_retries: int = 5
+    parallel: int = 2
+    batch: int = 50
+    lease: int = 120_000
+    deadline: int = 60_000
+    poll_seconds: float = 1.0
+    retention: int = 30 * 86_400_000
+    enabled: bool = True
