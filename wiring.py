@@ -116,10 +116,16 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
     with ExitStack() as stack:
         store = Database(folder / DATABASE, worker=worker)
         stack.callback(store.close)
-        timeouts = {"connect_timeout": config.plex_connect_timeout, "read_timeout": config.plex_read_timeout}
-        stash = StashClient(config.stash_url, config.stash_api_key, **timeouts)
+        connect, read = config.plex_connect_timeout, config.plex_read_timeout
+        stash = StashClient(config.stash_url, config.stash_api_key, connect_timeout=connect, read_timeout=read)
         stack.callback(stash.close)
-        plex = PlexClient(config.plex_url, config.plex_token, libraries=config.library_names, **timeouts)
+        plex = PlexClient(
+            config.plex_url,
+            config.plex_token,
+            libraries=config.library_names,
+            connect_timeout=connect,
+            read_timeout=read,
+        )
         stack.callback(plex.close)
         rules, prints = breaker_rules(config), fingerprints(config, store)
 

@@ -66,7 +66,7 @@ class Reporter:
         self._parts = parts
         self._line = line
         self._fresh: Counter[str] = Counter()
-        self._began = self._logged = monotonic()
+        self._logged = monotonic()
         self._shown = 0.0
         self._why = ""
 
@@ -91,13 +91,13 @@ class Reporter:
         self._logged = monotonic()
 
     def _show(self) -> None:
-        before, self._shown = self._shown, monotonic()
+        self._shown = monotonic()
         try:
             text = self._text()
         except LocalFault:
             # The loop tells of it and waits; the line can wait as well.
             return
-        rate = sum(self._fresh.values()) / max(self._shown - max(before, self._logged), LINE_PACE)
+        rate = sum(self._fresh.values()) / max(self._shown - self._logged, 1.0)
         self._line.show(f"{text} | {rate:.1f}/s" if rate else text)
 
     def _text(self) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from cli.call import FAILED, FINE, Call, command
+from cli.keys import SceneNumber
 from cli.screen import Bar, paper
 from cli.start import Begun, begun
 from cli.stopping import stoppable
@@ -16,7 +17,6 @@ from wiring import Parts, opened
 from worker.verbs import want_all, want_scenes
 
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-LARGEST_ID = 2**63 - 1
 
 
 class When(click.ParamType[datetime | timedelta]):
@@ -40,7 +40,7 @@ class When(click.ParamType[datetime | timedelta]):
 
 
 @command("sync")
-@click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=click.IntRange(min=1, max=LARGEST_ID))
+@click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber())
 @click.option("--all", "all_", is_flag=True, help="Every scene in Stash.")
 @click.option("--since", metavar="WHEN", type=When(), help="The scenes changed in Stash since then: 2026-03-31, 2h, 3d.")
 @click.option("--wait", is_flag=True, help="Return when they are in step, with a summary.")

@@ -151,13 +151,14 @@ class StashApi:
             "tagsMerge": lambda _, asking, input: self.merge_tags(input, asking.visited),
             "configurePlugin": lambda _, __, plugin_id, input: self.configure(plugin_id, input),
             "runPluginTask": self.queue_task,
-            "stopJob": lambda _, __, job_id: self.jobs.stop(job_id) is None,
+            "stopJob": self.stop_job,
         }
 
     def find_scene(self, _: Any, __: Asking, id: str | None = None, checksum: str | None = None) -> Scene | None:
         """The scene of this id, or with a file of this checksum; None if there is none."""
         if id is not None:
-            return one_of(self.data.scenes, id)
+            scene: Scene | None = one_of(self.data.scenes, id)
+            return scene
         with_it = (
             scene
             for scene in self.data.scenes.values()
@@ -321,6 +322,11 @@ class StashApi:
     ) -> str:
         """runPluginTask: returns the id of the queued job at once."""
         return str(self.run_task(plugin_id, task_name, args_map or {}))
+
+    def stop_job(self, _: Any, __: Asking, job_id: str) -> bool:
+        """stopJob: true whatever became of the job."""
+        self.jobs.stop(job_id)
+        return True
 
     def _fire_update(self, event: str, id_: int, kind: str, values: Mapping[str, Any], visited: Visited) -> None:
         self.fire([Event(event, id_, shaped(kind, values), tuple(values))], visited)

@@ -200,8 +200,7 @@ def read_document(schema: GraphQLSchema, query: str) -> Document | Reply:
 
 
 class Words(Visitor):
-    """Collects the variables used anywhere but as arguments of `roots`, and whether the document asks about the schema.
-    """
+    """Collects the variables used anywhere but as arguments of `roots`, and whether the document asks about the schema."""
 
     def __init__(self, roots: Set[int]) -> None:
         super().__init__()

@@ -15,9 +15,9 @@ class Job:
     id: int
     description: str
     work: Callable[["Job"], None] = field(repr=False)
-    addTime: str = ""  # noqa: N815
-    startTime: str | None = None  # noqa: N815
-    endTime: str | None = None  # noqa: N815
+    addTime: str = ""
+    startTime: str | None = None
+    endTime: str | None = None
     status: str = "READY"
     progress: float | None = None
     error: str | None = None

@@ -1,8 +1,8 @@
 """A Stash on loopback: the GraphQL API, pictures, sign-in, hooks and jobs, over data that lives in memory.
 
-`StashSim` is started and stopped like any `HttpServer`, and what a person would do in Stash's own pages are its methods. Faults of
-the network are the base's; `graphql_fault` spoils well-formed answers instead. The clock is `now`: it starts at a fixed moment and
-runs on by itself, unless a test puts its own in its place.
+`StashSim` is started and stopped like any `HttpServer`, and what a person would do in Stash's own pages are its
+methods. Faults of the network are the base's; `graphql_fault` spoils well-formed answers instead. The clock is `now`:
+it starts at a fixed moment and runs on by itself, unless a test puts its own in its place.
 """
 
 import base64
@@ -32,9 +32,9 @@ NOT_FOUND = Answer(404, b"404 page not found\n", "text/plain; charset=utf-8")
 class StashSim(HttpServer):
     """A Stash that is real enough to sync from.
 
-    `hooks` is the installed plugin (None: none), `plugin_settings` what is stored for plugins, `system_status` what systemStatus
-    says. `graphql_fault` gets each 200 body of the API as a dict and returns the one to send. With `api_key` empty there is no
-    sign-in, and a request that sends a key is refused.
+    `hooks` is the installed plugin (None: none), `plugin_settings` what is stored for plugins, `system_status` what
+    systemStatus says. `graphql_fault` gets each 200 body of the API as a dict and returns the one to send. With
+    `api_key` empty there is no sign-in, and a request that sends a key is refused.
     """
 
     def __init__(self, api_key: str = "", port: int = 0, utc_offset_minutes: int = 0, version: str = "v0.30.1") -> None:
@@ -70,7 +70,7 @@ class StashSim(HttpServer):
         self.jobs.close()
         super().stop()
 
-    # -- what happens in Stash ------------------------------------------------------------------------------------------
+    # what happens in Stash
 
     def add_scene(
         self,
@@ -85,7 +85,7 @@ class StashSim(HttpServer):
         files: Sequence[FileSpec] = (("/data/a.mp4", 123456, 60.0),),
         **more: Any,
     ) -> int:
-        """A scan finds a scene; returns its id. Names make performers, studios and tags on demand; `more` as in `edit_scene`.
+        """A scan finds a scene; returns its id. Names make performers, studios and tags; `more` as in `edit_scene`.
 
         Starts the hook of a created scene (with no input, as a scan does) where `hooks` wants it.
         """
@@ -113,8 +113,9 @@ class StashSim(HttpServer):
     def edit_scene(self, scene_id: int, **changes: Any) -> None:
         """A person edits the scene: `updated_at` moves, and the hook runs before this returns.
 
-        Changes: title, code, details, director, date, rating100, organized, urls, studio (a name or None), performers and tags
-        (names; a performer may be a pair with the disambiguation), groups (names or (name, index) pairs), cover (bytes).
+        Changes: title, code, details, director, date, rating100, organized, urls, studio (a name or None), performers
+        and tags (names; a performer may be a pair with the disambiguation), groups (names or (name, index) pairs),
+        cover (bytes).
         """
         with self.data.lock:
             self.data.scene(scene_id)
@@ -199,7 +200,7 @@ class StashSim(HttpServer):
                 if file.path.startswith(old):
                     file.path = new + file.path[len(old) :]
 
-    # -- looking at it --------------------------------------------------------------------------------------------------
+    # looking at it
 
     def scene(self, scene_id: int) -> SceneSnapshot:
         """The scene as it is now; raises StashError if there is none."""
@@ -219,7 +220,7 @@ class StashSim(HttpServer):
         """The value of a `session` cookie of someone who is signed in."""
         return self.sessions.open()
 
-    # -- over HTTP ------------------------------------------------------------------------------------------------------
+    # over HTTP
 
     def answer(self, request: Request) -> Answer:
         """Answer one request: /healthz for everyone, the rest for those who are signed in."""
@@ -275,7 +276,7 @@ class StashSim(HttpServer):
             record = records.get(id_)
             return NOT_FOUND if record is None else picture(record.image)
 
-    # -- inner workings -------------------------------------------------------------------------------------------------
+    # inner workings
 
     def _fire(self, events: list[Event], visited: Visited = ()) -> None:
         if self.hooks is not None:

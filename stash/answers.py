@@ -158,7 +158,7 @@ class Version(msgspec.Struct):
 class Plugins(msgspec.Struct):
     """Settings of plugins, by plugin."""
 
-    plugins: dict[str, dict[str, object]]
+    plugins: dict[str, dict[str, object] | None]
 
 
 class PluginSettings(msgspec.Struct):

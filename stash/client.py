@@ -100,7 +100,7 @@ class StashClient:
     def plugin_settings(self, plugin_id: str) -> dict[str, object]:
         """What is stored for a plugin, as Stash keeps it; empty when nothing is."""
         data = self._ask(PLUGIN_SETTINGS, queries.PLUGIN_SETTINGS, {"ids": [plugin_id]})
-        return data.configuration.plugins.get(plugin_id, {})
+        return data.configuration.plugins.get(plugin_id) or {}
 
     def scenes(self, ids: Sequence[int]) -> dict[int, Scene]:
         """The scenes of these ids, in one request; those that do not exist are left out."""

@@ -114,11 +114,11 @@ def match(offer: Offer) -> Verdict:
     if not offer.scene.files:
         return NotThere((Step("files", "The scene has no file, so nothing in Plex can show it."),))
     found = _finds(offer)
-    exact_places = {find.place for find in found if find.grade is Grade.EXACT}
-    at_path = [find for find in found if find.grade is Grade.EXACT or _is_only_place(find, exact_places)]
+    spelt = _places_spelt_as_ours(offer)
+    at_path = [find for find in found if find.grade is Grade.EXACT or _is_only_place(find, spelt)]
     alike = [find for find in found if find.grade is Grade.ALIKE]
-    known = [find for find in alike if find.entry.key in offer.remembered]
-    return _climb(offer, at_path, known, alike)
+    maybe = [find for find in found if find.grade is Grade.MAYBE]
+    return _climb(offer, at_path, alike, maybe)
 
 
 # --- what a scene can say of a file in Plex --------------------------------------------------------------------------
@@ -128,18 +128,19 @@ class Grade(IntEnum):
     """How well a file of a scene fits a file of Plex."""
 
     NONE = 0
-    ALIKE = 1  # same name, same known size
-    PLACE = 2  # same full path up to case or Unicode form
-    EXACT = 3  # same full path
+    MAYBE = 1  # same name, but a size is unknown: no reason to match, but one to doubt
+    ALIKE = 2  # same name, same known size
+    PLACE = 3  # same full path up to case or Unicode form
+    EXACT = 4  # same full path
 
 
 @dataclass(frozen=True)
 class _Claimant:
-    """A scene and where its files are in Plex by the rules: by path key, the (target, file) pairs."""
+    """A scene, where its files are in Plex by the rules (by path key, (target, file) pairs), and their sizes by name."""
 
     scene: Scene
     targets: Mapping[str, Sequence[tuple[str, SceneFile]]]
-    sizes: frozenset[tuple[str, int]]
+    sizes: Mapping[str, frozenset[int]]
 
 
 @dataclass(frozen=True)
@@ -165,27 +166,33 @@ def _claimant(scene: Scene, rules: Rules) -> _Claimant:
     for file in scene.files:
         for target in map_path(file.path, rules):
             targets.setdefault(path_key(target), []).append((target, file))
-    sizes = frozenset((name_key(file.path), file.size) for file in scene.files if file.size > 0)
+    sizes: dict[str, frozenset[int]] = {}
+    for file in scene.files:
+        sizes[name_key(file.path)] = sizes.get(name_key(file.path), frozenset()) | {file.size}
     return _Claimant(scene, targets, sizes)
 
 
 def _grade(claimant: _Claimant, part: Part, rules: Rules) -> Grade:
     at_place = claimant.targets.get(path_key(part.path), ())
     best = max((_path_grade(target, file, part, rules) for target, file in at_place), default=Grade.NONE)
-    if best is Grade.NONE and (name_key(part.path), part.size) in claimant.sizes:
+    return best or _name_grade(claimant.sizes.get(name_key(part.path), frozenset()), part.size)
+
+
+def _name_grade(sizes: frozenset[int], size: int) -> Grade:
+    if size > 0 and size in sizes:
         return Grade.ALIKE
-    return best
+    return Grade.MAYBE if sizes and (size <= 0 or 0 in sizes) else Grade.NONE
 
 
 def _path_grade(target: str, file: SceneFile, part: Part, rules: Rules) -> Grade:
     """The grade of two files whose path keys are equal.
 
-    Where a rule leads to, Plex has the folder that the rule names; a path that no rule fits is there by accident, unless
-    the size speaks for it; so it must where rules lead to one place from several, since another file can hide ours. A path
-    equal in its key alone can be a twin (é written in two ways): there the sizes must not disagree.
+    Where a rule leads to, Plex has the folder that the rule names; a path that no rule fits is there by accident. Where
+    rules lead to one place from several, another file can hide ours: the size must speak for it. A path equal in its key
+    alone can be a twin (é written in two ways): the sizes must not disagree.
     """
     if is_target(part.path, rules) and not is_mapped(file.path, rules):
-        return Grade.PLACE if _sizes_agree(file, part) else Grade.NONE
+        return Grade.NONE
     if raw_equal(target, part.path):
         return Grade.EXACT if _sizes_agree(file, part) or not _other_sources(file, part, rules) else Grade.NONE
     return Grade.NONE if _sizes_differ(file, part) else Grade.PLACE
@@ -218,9 +225,16 @@ def _finds(offer: Offer) -> list[_Find]:
     return found
 
 
-def _is_only_place(find: _Find, exact_places: set[str]) -> bool:
+def _places_spelt_as_ours(offer: Offer) -> set[str]:
+    """The places at which Plex has a file that is written exactly as we write it, whatever its size says."""
+    targets = _claimant(offer.scene, offer.rules).targets
+    theirs = {(path_key(part.path), part.path) for entry in offer.entries for part in entry.parts}
+    return {key for key, path in theirs if any(raw_equal(target, path) for target, _ in targets.get(key, ()))}
+
+
+def _is_only_place(find: _Find, spelt: set[str]) -> bool:
     """Whether a find at the full path by its key alone has no twin there that is written exactly as we write it."""
-    return find.grade is Grade.PLACE and find.place not in exact_places
+    return find.grade is Grade.PLACE and find.place not in spelt
 
 
 # --- the ladder ------------------------------------------------------------------------------------------------------
@@ -235,10 +249,10 @@ class _Judged:
     steps: list[Step]
 
 
-def _climb(offer: Offer, at_path: list[_Find], known: list[_Find], alike: list[_Find]) -> Verdict:
+def _climb(offer: Offer, at_path: list[_Find], alike: list[_Find], maybe: list[_Find]) -> Verdict:
     """Take the first rung that says anything."""
     if offer.rivals is None and any(_needs_rivals(find, offer) for find in at_path or alike):
-        return AskRivals(_names_to_ask(offer.scene, (find.entry for find in (*at_path, *alike))))
+        return AskRivals(_names_to_ask(offer.scene, (find.entry for find in (*at_path, *alike, *maybe))))
     steps: list[Step] = []
     if at_path:
         judged = _judge(offer, at_path, "path")
@@ -247,15 +261,15 @@ def _climb(offer: Offer, at_path: list[_Find], known: list[_Find], alike: list[_
             return verdict
     else:
         steps.append(Step("path", _nothing_at_path(offer)))
-    if known:
+    if known := [find for find in alike if find.entry.key in offer.remembered]:
         judged = _judge(offer, known, "remembered")
         steps += judged.steps
         if verdict := _all_of(judged, steps):
             return verdict
     if not alike:
         return NotThere((*steps, Step("name and size", "No item has a file of the same name and size.")))
-    judged = _judge(offer, alike, "name and size")
-    return _only_one(judged, [*steps, *judged.steps])
+    judged, unsized = _judge(offer, alike, "name and size"), _judge(offer, maybe, "name and size")
+    return _only_one(judged, unsized, [*steps, *judged.steps, *unsized.steps])
 
 
 def _needs_rivals(find: _Find, offer: Offer) -> bool:
@@ -310,11 +324,15 @@ def _all_of(judged: _Judged, steps: list[Step]) -> Verdict | None:
     return _unclear(judged.doubtful, steps) if judged.doubtful else None
 
 
-def _only_one(judged: _Judged, steps: list[Step]) -> Verdict:
-    if len(judged.ours) == 1 and not judged.doubtful:
-        return Matched((judged.ours[0].entry.key,), tuple(steps))
+def _only_one(judged: _Judged, unsized: _Judged, steps: list[Step]) -> Verdict:
+    """The only item that fits, if no other may: neither by its size nor for want of one."""
     left: list[tuple[_Find, Reason]] = [*((find, "look-alike") for find in judged.ours), *judged.doubtful]
-    return _unclear(left, steps) if left else NotThere(tuple(steps))
+    if not left:
+        return NotThere(tuple(steps))
+    left += [*((find, "look-alike") for find in unsized.ours), *unsized.doubtful]
+    if judged.ours and len(left) == 1:
+        return Matched((judged.ours[0].entry.key,), tuple(steps))
+    return _unclear(left, steps)
 
 
 def _unclear(doubtful: Sequence[tuple[_Find, Reason]], steps: list[Step]) -> Unclear:
@@ -335,7 +353,7 @@ def _whose(find: _Find, offer: Offer, rivals: Sequence[_Claimant]) -> tuple[_Who
         grades = tuple(_grade(rival, part, offer.rules) for part in find.entry.parts)
         whose = (
             _against_alike(find, grades, offer, rival)
-            if find.grade is Grade.ALIKE
+            if find.grade <= Grade.ALIKE
             else _against(find, grades, offer, rival)
         )
         if whose == "theirs":
@@ -350,11 +368,21 @@ def _against(find: _Find, grades: Sequence[Grade], offer: Offer, rival: _Claiman
     if any(grades[: find.at]):
         return "shared item"
     theirs = grades[find.at]
-    if theirs is not find.grade:
-        return "theirs" if theirs > find.grade else "ours"
+    if theirs > find.grade:
+        return "theirs"
+    if theirs < find.grade:
+        return "look-alike" if _contests(rival, find, theirs, offer.rules) else "ours"
     if _same_file(offer.scene, rival.scene):
         return "shared item"
     return _by_evidence(find, offer, rival)
+
+
+def _contests(rival: _Claimant, find: _Find, theirs: Grade, rules: Rules) -> bool:
+    """Whether a rival without as good a grade may be at our place all the same, for want of a size to tell by."""
+    at_place = rival.targets.get(find.place, ())
+    if find.grade is Grade.PLACE:
+        return bool(at_place) and theirs is not Grade.NONE
+    return theirs is Grade.MAYBE and any(is_mapped(file.path, rules) for _, file in at_place)
 
 
 def _against_alike(find: _Find, grades: Sequence[Grade], offer: Offer, rival: _Claimant) -> _Whose:
@@ -404,6 +432,7 @@ _GRADES: Mapping[Grade, str] = {
     Grade.EXACT: "has the full path",
     Grade.PLACE: "has the full path, spelt in another way:",
     Grade.ALIKE: "has a file of the same name and size:",
+    Grade.MAYBE: "has a file of the same name, of a size that can't be compared:",
 }
 
 

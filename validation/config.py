@@ -174,13 +174,18 @@ def _prefix(number: int, whose: str, path: str) -> str:
 
 
 def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
-    """A Stash folder may stand in one rule only; Windows paths are the same in any case and with either slash."""
-    seen: dict[str, int] = {}
-    for number, (stash, _) in enumerate(rules, start=1):
-        key = stash if stash.startswith("/") else stash.replace("/", "\\").casefold()
-        if key in seen:
-            raise ValueError(f"must name each Stash folder once; rules {seen[key]} and {number} have the same one")
-        seen[key] = number
+    """The same rule twice is a slip; one Stash folder in two rules is right where two libraries show it."""
+    seen: dict[tuple[str, str], int] = {}
+    for number, rule in enumerate(rules, start=1):
+        stash, plex = (_folded(path) for path in rule)
+        if (stash, plex) in seen:
+            raise ValueError(f"must name each rule once; rules {seen[stash, plex]} and {number} are the same")
+        seen[stash, plex] = number
+
+
+def _folded(path: str) -> str:
+    """Windows paths are the same in any case and with either slash."""
+    return path if path.startswith("/") else path.replace("/", "\\").casefold()
 
 
 class PlexSyncConfig(BaseModel):

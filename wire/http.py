@@ -225,7 +225,7 @@ class Wire:
             case httpcore2.ConnectTimeout():
                 return unreachable(self.server, TimeoutError())
             case httpcore2.ConnectError():
-                return unreachable(self.server, error.__cause__)
+                return unreachable(self.server, _cause(error))
             case UnicodeError():
                 return unreachable(self.server, error)
             case httpx2.InvalidURL():
@@ -246,6 +246,11 @@ _NETWORK = (
     httpcore2.ProtocolError,
     httpcore2.UnsupportedProtocol,
 )
+
+
+def _cause(error: Exception) -> BaseException | None:
+    """What the system raised: `httpcore2` hands it on as the argument of its own error, and cuts the chain of causes."""
+    return next((arg for arg in error.args if isinstance(arg, BaseException)), error.__cause__)
 
 
 def _transport(deadline: Deadline, base: httpx2.URL) -> Transport:

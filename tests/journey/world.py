@@ -128,7 +128,7 @@ class World:
             found = []
             for id in ids:
                 scene = self.stash.scene(id)
-                movie = movies[scene.files[0].path]
+                movie = movies[scene.files[0][0]]
                 found += [(id, name, want, have) for name, want, have in differences(scene, movie) if want != have]
             return found
         finally:

@@ -1,0 +1,39 @@
+"""How a person names a row of the queue: `7` is scene 7, `tag:12` is tag 12."""
+
+import re
+
+import click
+
+from sync.job import Kind
+
+LARGEST_ID = 2**63 - 1
+
+
+class SceneNumber(click.IntRange):
+    """The number of a scene in Stash."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1, max=LARGEST_ID)
+
+
+class RowKey(click.ParamType[tuple[Kind, int]]):
+    """A row of the queue."""
+
+    name = "scene"
+
+    def convert(
+        self, value: str | tuple[Kind, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Kind, int]:
+        """(kind, number); a number alone is a scene's."""
+        if isinstance(value, tuple):
+            return value
+        kinds = "|".join(Kind)
+        found = re.fullmatch(rf"(?:({kinds}):)?([0-9]{{1,19}})", value)
+        if not found or not 1 <= int(found[2]) <= LARGEST_ID:
+            self.fail(f"{value!r} is not the number of a scene (7), nor one with its kind (tag:12)", param, ctx)
+        return Kind(found[1] or Kind.SCENE), int(found[2])
+
+
+def written(kind: Kind, id: int) -> str:
+    """The key as a person writes it."""
+    return str(id) if kind is Kind.SCENE else f"{kind.value}:{id}"

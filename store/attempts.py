@@ -1,0 +1,36 @@
+"""The history of a job: its attempts that ended with an error, the newest twenty of each."""
+
+import sqlite3
+
+from store.db import clean
+from sync.job import Kind, State
+from sync.ports import AttemptRow
+
+KEPT = 20
+
+ADD = """
+insert into attempt (kind, id, at, cls, error, attempts, state)
+values (:kind, :id, :at, :cls, :error, :attempts, :state)
+"""
+FORGET_OLD = f"""
+delete from attempt
+ where kind = :kind and id = :id and number <= (
+    select number from attempt where kind = :kind and id = :id order by number desc limit 1 offset {KEPT}
+ )
+"""
+LIST = "select at, cls, error, attempts, state from attempt where kind = :kind and id = :id order by number desc"
+
+
+def add(
+    db: sqlite3.Connection, kind: Kind, id: int, *, at: int, cls: str, error: str, attempts: int, state: State
+) -> None:
+    """Write down how an attempt ended."""
+    row = {"kind": kind, "id": id, "at": at, "cls": cls, "error": clean(error), "attempts": attempts, "state": state}
+    db.execute(ADD, row)
+    db.execute(FORGET_OLD, row)
+
+
+def listed(db: sqlite3.Connection, kind: Kind, id: int) -> list[AttemptRow]:
+    """A job's attempts, newest first."""
+    rows = db.execute(LIST, {"kind": kind, "id": id})
+    return [AttemptRow(at, cls, error, attempts, State(state)) for at, cls, error, attempts, state in rows]

@@ -1,0 +1,324 @@
+"""The database as the engine sees it: `sync.ports.Store` over one SQLite file."""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from store import (
+    attempts,
+    books,
+    breakers,
+    holds,
+    index,
+    intake,
+    jobs,
+    memories,
+    notes,
+    pushings,
+    seen,
+)
+from store.db import MOUNTS, connect, faults, transaction
+from sync.errors import LocalFault, Neighbour
+from sync.item import Entry
+from sync.job import Crashed, Job, Kind, Settled, State, Why
+from sync.plan import Memory, Pushing
+from sync.ports import AttemptRow, BreakerRow, HoldRow, JobRow, Overview, PaceRow, SectionRow, Seen
+
+SPOOL_BATCH = 500
+
+
+class ReadingTransaction:
+    """`sync.ports.Reading` on an open transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def breaker(self, who: Neighbour) -> BreakerRow:
+        """See `sync.ports.Reading`, as for all that follow."""
+        return breakers.find(self._db, who)
+
+    def hold(self, who: Neighbour) -> HoldRow | None:
+        return holds.find(self._db, who)
+
+    def pace(self, who: Neighbour) -> PaceRow:
+        return holds.pace(self._db, who)
+
+    def job(self, kind: Kind, id: int) -> JobRow | None:
+        return jobs.find(self._db, kind, id)
+
+    def jobs(self, state: State, *, cls: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)) -> list[JobRow]:
+        return jobs.listed(self._db, state, cls=cls, limit=limit, after=after)
+
+    def job_ids(self, kind: Kind) -> Iterator[tuple[int, State]]:
+        return jobs.ids(self._db, kind)
+
+    def attempts(self, kind: Kind, id: int) -> list[AttemptRow]:
+        return attempts.listed(self._db, kind, id)
+
+    def next_due(self, now: int) -> int | None:
+        return jobs.next_due(self._db, now)
+
+    def unsettled(self) -> int:
+        return jobs.unsettled(self._db)
+
+    def scan(self) -> int:
+        return books.scans(self._db)
+
+    def note(self, name: str) -> str:
+        return notes.find(self._db, name)
+
+    def memories(self, scenes: Sequence[int]) -> dict[tuple[int, str], Memory]:
+        return memories.listed(self._db, scenes)
+
+    def pushings(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Pushing, ...]]:
+        return pushings.listed(self._db, scenes)
+
+    def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
+        return memories.owners(self._db, keys)
+
+    def healthy(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
+        return memories.healthy(self._db, limit, but=but)
+
+    def sections(self) -> list[SectionRow]:
+        return index.sections(self._db)
+
+    def indexed(self) -> int:
+        return index.count(self._db)
+
+    def entries(self, keys: Sequence[str]) -> list[Entry]:
+        return index.by_key(self._db, keys)
+
+    def entries_at(self, path_keys: Sequence[str]) -> list[Entry]:
+        return index.by_path(self._db, path_keys)
+
+    def entries_named(self, name_keys: Sequence[str]) -> list[Entry]:
+        return index.by_name(self._db, name_keys)
+
+    def seen(self, kind: Kind, ids: Sequence[int]) -> dict[int, Seen]:
+        return seen.listed(self._db, kind, ids)
+
+    def unsure(self, kind: Kind) -> list[Seen]:
+        return seen.unsure(self._db, kind)
+
+    def overview(self, now: int) -> Overview:
+        due, oldest = jobs.count_due(self._db, now)
+        held = {who: holds.find(self._db, who) for who in Neighbour}
+        return Overview(
+            jobs=jobs.count_states(self._db),
+            due=due,
+            oldest_due=oldest,
+            dead=jobs.count_dead(self._db),
+            books=books.read(self._db),
+            breakers={who: breakers.find(self._db, who) for who in Neighbour},
+            holds={who: hold for who, hold in held.items() if hold},
+            paces={who: holds.pace(self._db, who) for who in Neighbour},
+            sections=index.sections(self._db),
+            indexed=index.count(self._db),
+            notes=notes.listed(self._db),
+        )
+
+
+class WritingTransaction(ReadingTransaction):
+    """`sync.ports.Writing` on an open write transaction."""
+
+    def want(self, kind: Kind, id: int, why: Why, now: int, *, desired: str = "") -> None:
+        """See `sync.ports.Writing`, as for all that follow."""
+        intake.want(self._db, kind, id, why, now, desired)
+
+    def claim(self, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
+        return jobs.claim(self._db, limit, now=now, lease_ms=lease_ms, holder=holder)
+
+    def renew(self, tokens: Sequence[str], *, until: int) -> set[str]:
+        return jobs.renew(self._db, tokens, until=until)
+
+    def renewed(self, job: Job) -> bool:
+        return jobs.renewed(self._db, job)
+
+    def settle(self, job: Job, after: Settled, *, now: int, ok_mark: int, bad_mark: int) -> bool:
+        return jobs.settle(self._db, job, after, now=now, ok_mark=ok_mark, bad_mark=bad_mark)
+
+    def expired(self, *, now: int, dead_holders: bool = False) -> list[tuple[JobRow, bool, int]]:
+        return jobs.expired(self._db, now=now, dead_holders=dead_holders)
+
+    def crash(self, row: JobRow, after: Crashed, *, now: int) -> None:
+        jobs.crash(self._db, row, after, now=now)
+
+    def retry(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int) -> int:
+        return jobs.retry(self._db, kind=kind, id=id, cls=cls, now=now)
+
+    def drop(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int) -> int:
+        return jobs.drop(self._db, kind=kind, id=id, cls=cls, now=now)
+
+    def prune(self, *, now: int, before: int, limit: int) -> int:
+        return jobs.prune(self._db, now=now, before=before, limit=limit)
+
+    def save_breaker(self, who: Neighbour, row: BreakerRow) -> None:
+        breakers.save(self._db, who, row)
+
+    def log_transition(self, who: Neighbour, *, at: int, old: str, new: str, cause: str, error: str) -> None:
+        breakers.log(self._db, who, at=at, old=old, new=new, cause=cause, error=error)
+
+    def save_hold(self, who: Neighbour, row: HoldRow | None) -> None:
+        holds.save(self._db, who, row)
+
+    def save_pace(self, who: Neighbour, row: PaceRow) -> None:
+        holds.save_pace(self._db, who, row)
+
+    def save_note(self, name: str, value: str) -> None:
+        notes.save(self._db, name, value)
+
+    def remember(self, scene: int, key: str, memory: Memory, *, now: int) -> None:
+        memories.save(self._db, scene, key, memory, now=now)
+
+    def add_pushing(self, scene: int, key: str, pushing: Pushing) -> int:
+        return pushings.add(self._db, scene, key, pushing)
+
+    def drop_pushing(self, scene: int, key: str, *, number: int | None = None, ended: int | None = None) -> None:
+        pushings.drop(self._db, scene, key, number=number, ended=ended)
+
+    def save_section(self, row: SectionRow) -> None:
+        index.save_section(self._db, row)
+
+    def drop_sections(self, but: Sequence[str]) -> None:
+        index.drop_sections(self._db, but)
+
+    def index(self, entries: Iterable[Entry], *, walk: int) -> None:
+        index.save(self._db, entries, walk=walk)
+
+    def sweep_index(self, section: str, *, walk: int) -> int:
+        return index.sweep(self._db, section, walk=walk)
+
+    def unindex(self, keys: Sequence[str]) -> None:
+        index.drop(self._db, keys)
+
+    def scanned(self, now: int) -> int:
+        books.count_scan(self._db)
+        return jobs.wake_absent(self._db, now)
+
+    def save_seen(self, kind: Kind, seen_now: Iterable[Seen]) -> None:
+        seen.save(self._db, kind, seen_now)
+
+    def forget_seen(self, kind: Kind) -> None:
+        seen.forget(self._db, kind)
+
+
+class _Open:
+    """One thread's connection. `version` is what `changed` compares."""
+
+    def __init__(self, db: sqlite3.Connection, thread: threading.Thread) -> None:
+        self.db = db
+        self.thread = thread
+        self.version = self.data_version()
+
+    def data_version(self) -> int:
+        return int(self.db.execute("pragma data_version").fetchone()[0])
+
+
+class Database:
+    """`sync.ports.Store` over the file at `path`, which is made when missing; a connection for each thread.
+
+    `worker`: this process holds the worker's lock, so the connection of the thread that opens the database copies the
+    log back. `mounts` tells what kind of file system it lies on. Raises NewerDatabase and Unusable when opened, and
+    LocalFault then and later; after a fault the connection is opened anew.
+    """
+
+    def __init__(self, path: Path, *, worker: bool = False, mounts: Path = MOUNTS) -> None:
+        self._path = path
+        self._mounts = mounts
+        self._keeper = threading.current_thread() if worker else None
+        self._local = threading.local()
+        self._opened: list[_Open] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._connection()
+
+    @contextmanager
+    def reading(self) -> Iterator[ReadingTransaction]:
+        """One snapshot."""
+        with self._transaction("begin") as db:
+            yield ReadingTransaction(db)
+
+    @contextmanager
+    def writing(self) -> Iterator[WritingTransaction]:
+        """One write transaction, committed and synced when the block ends well."""
+        with self._transaction("begin immediate") as db:
+            yield WritingTransaction(db)
+
+    def changed(self) -> bool:
+        """Whether another connection has committed since this thread last asked (at first: since it opened its own)."""
+        own = self._connection()
+        with self._poisoned_by_faults(own):
+            found = own.data_version()
+        changed, own.version = found != own.version, found
+        return changed
+
+    def drain_spool(self, now: int) -> int:
+        """Want what hooks had to leave as files; returns how many. A kill in between wants a thing twice."""
+        folder, total = str(self._path.parent), 0
+        while events := self._spooled(folder):
+            with self.writing() as tx:
+                for _, kind, id, why in events:
+                    tx.want(Kind(kind), id, Why(why), now)
+            intake.unspool([path for path, *_ in events])
+            total += len(events)
+        return total
+
+    def close(self) -> None:
+        """Close every thread's connection; the store can't be used any more."""
+        with self._lock:
+            self._closed = True
+            for own in self._opened:
+                own.db.close()
+            self._opened.clear()
+
+    def _spooled(self, folder: str) -> list[tuple[str, str, int, str]]:
+        try:
+            return intake.spooled(folder, SPOOL_BATCH)
+        except OSError as error:
+            raise LocalFault(f"events left as files can't be read: {error.strerror}") from error
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        own = self._connection()
+        if own.db.in_transaction:
+            raise RuntimeError("a transaction is open in this thread already")
+        with self._poisoned_by_faults(own), transaction(own.db, begin):
+            yield own.db
+
+    @contextmanager
+    def _poisoned_by_faults(self, own: _Open) -> Iterator[None]:
+        """After a fault nothing is known about a connection: the next use opens another."""
+        try:
+            with faults(self._path):
+                yield
+        except LocalFault:
+            self._discard(own)
+            raise
+
+    def _connection(self) -> _Open:
+        own: _Open | None = getattr(self._local, "own", None)
+        if own is None:
+            own = self._local.own = self._another()
+        return own
+
+    def _another(self) -> _Open:
+        thread = threading.current_thread()
+        with self._lock:
+            if self._closed:
+                raise LocalFault(f"{self._path.name} is closed")
+            for past in [one for one in self._opened if not one.thread.is_alive()]:
+                past.db.close()
+                self._opened.remove(past)
+            db = connect(self._path, checkpoints=thread is self._keeper, mounts=self._mounts)
+            own = _Open(db, thread)
+            self._opened.append(own)
+        return own
+
+    def _discard(self, own: _Open) -> None:
+        self._local.own = None
+        with self._lock:
+            own.db.close()
+            if own in self._opened:
+                self._opened.remove(own)

@@ -1,0 +1,191 @@
+"""Opening the database: where it may lie, how it is synced, and what a fault of SQLite means to us.
+
+On a local disk: a write-ahead log, synced at every commit. On a network share, where such a log is not safe: a rollback
+journal. SQLite before 3.51.3 can damage a database when two connections copy the log back at once, so only one
+connection, that of the worker's lock holder, does so by itself. Transactions are begun by hand, writes with BEGIN
+IMMEDIATE.
+"""
+
+import errno
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from store import intake, schema
+from sync.errors import LocalFault, SyncError, Unusable
+
+BUSY_SECONDS = 30.0
+MOUNTS = Path("/proc/self/mountinfo")
+LOG_LIMIT = 16 * 2**20
+CHECKPOINT_PAGES = 1000
+# With less than this left, a failed write is put down to the full disk.
+FULL_BELOW = 2**20
+
+_NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|fuse.*")
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
+def connect(
+    path: Path,
+    *,
+    checkpoints: bool = False,
+    mounts: Path = MOUNTS,
+    busy_seconds: float = BUSY_SECONDS,
+    migrations: schema.Migrations = schema.MIGRATIONS,
+) -> sqlite3.Connection:
+    """A connection to the database at `path`, which is made when missing and brought to the newest schema.
+
+    The connection may be closed by another thread, and is otherwise for one. Raises NewerDatabase (not a byte of the
+    file is changed), Unusable when a person has to mend something, LocalFault for what may pass.
+    """
+    _prepare(path)
+    with faults(path, opening=True):
+        _look(path, busy_seconds, migrations)
+        db = _open(path, "rw", busy_seconds)
+        try:
+            _set_up(db, checkpoints=checkpoints, network=on_network(path, mounts))
+            schema.migrate(db, migrations)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def _prepare(path: Path) -> None:
+    """Make folder and file for our eyes only, whatever the umask; refuse a place where others can plant theirs."""
+    folder = str(path.parent)
+    try:
+        intake.make_folder(folder)
+        if trouble := intake.insecure(folder, str(path)):
+            raise Unusable(trouble)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        # A file that is there must not be opened here: closing it would let go of this process's locks on it.
+        return
+    except OSError as error:
+        raise _local(f"{folder} can't be used: {error.strerror}", error.errno) from error
+    if hasattr(os, "fchmod"):
+        os.fchmod(file, 0o600)
+    os.close(file)
+
+
+def _local(message: str, number: int | None) -> SyncError:
+    full = number in (errno.ENOSPC, errno.EDQUOT)
+    return LocalFault(message, full=True) if full else Unusable(message)
+
+
+def _look(path: Path, busy_seconds: float, migrations: schema.Migrations) -> None:
+    """Check that it is ours and not newer, by a connection that can't write so much as a log back."""
+    db = _open(path, "ro", busy_seconds)
+    try:
+        schema.check(db, path.name, migrations)
+    finally:
+        db.close()
+
+
+def _open(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        intake.uri(str(path), mode), uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+    )
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def _set_up(db: sqlite3.Connection, *, checkpoints: bool, network: bool) -> None:
+    mode = "delete" if network else "wal"
+    (found,) = db.execute("pragma journal_mode").fetchone()
+    if found != mode:
+        (found,) = db.execute(f"pragma journal_mode = {mode}").fetchone()
+    if found != mode and network:
+        raise Unusable(
+            "the database lies on a network share and is still in use with a write-ahead log: stop all users"
+        )
+    db.execute(f"pragma synchronous = {'full' if found == 'wal' else 'extra'}")
+    db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}")
+    db.execute(f"pragma journal_size_limit = {LOG_LIMIT}")
+    db.execute("pragma foreign_keys = on")
+    db.execute("pragma trusted_schema = off")
+
+
+def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
+    """Whether the path lies on a network (or user-space) file system; False where the system does not tell."""
+    return _NETWORK.fullmatch(file_system(path, mounts)) is not None
+
+
+def file_system(path: Path, mounts: Path = MOUNTS) -> str:
+    """The type of the file system a path lies on, by the longest mount point above it; '' when unknown."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    parts, best, kind = path.resolve().parts, -1, ""
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        fields, types = before.split(" "), after.split(" ")
+        if len(fields) < 5 or not types[0]:
+            continue
+        point = Path(_ESCAPE.sub(lambda found: chr(int(found[1], 8)), fields[4])).parts
+        # A later mount on the same point covers the earlier one.
+        if parts[: len(point)] == point and len(point) >= best:
+            best, kind = len(point), types[0]
+    return kind
+
+
+# --- transactions ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, begin: str) -> Iterator[None]:
+    """From `begin` to COMMIT; rolled back when the block fails, unless SQLite has done so already."""
+    db.execute(begin)
+    try:
+        yield
+        db.execute("commit")
+    except BaseException:
+        if db.in_transaction:
+            # The first fault is the one to tell of.
+            with suppress(sqlite3.Error):
+                db.execute("rollback")
+        raise
+
+
+@contextmanager
+def faults(path: Path, *, opening: bool = False) -> Iterator[None]:
+    """The one place where SQLite's errors become ours. `opening`: what a person has to mend is Unusable."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translated(error, path, opening=opening) from error
+
+
+def translated(error: sqlite3.Error, path: Path, *, opening: bool = False) -> SyncError:
+    """An error of SQLite in our words: one line that names the file."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    name = path.name
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _disk_is_full(path)):
+        return LocalFault(f"no space is left for {name} in {path.parent}", full=True)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LocalFault(f"{name} is busy: another process is writing to it and does not end")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        message = f"{path} is damaged, or not a database: move it away or restore a backup"
+    elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        message = f"{path} can't be opened for writing: check its owner and mode"
+    else:
+        return LocalFault(f"{name} can't be used: {error}")
+    return Unusable(message) if opening else LocalFault(message)
+
+
+def _disk_is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < FULL_BELOW
+    except OSError:
+        return False
+
+
+def clean(text: str) -> str:
+    """The text as SQLite can store it: lone surrogates, which no encoding has, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,129 @@
+"""The path index: Plex's libraries, their items, and the files of each, found by path and by name."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from store.db import clean
+from sync.item import Entry, Part
+from sync.paths import name_key, path_key
+from sync.ports import SectionRow
+
+SECTIONS = "select key, title, scanned_at, changed_at, walked_at from section order by key"
+SAVE_SECTION = """
+insert or replace into section (key, title, scanned_at, changed_at, walked_at)
+values (:key, :title, :scanned_at, :changed_at, :walked_at)
+"""
+DROP_SECTIONS = "delete from section where key not in (select value from json_each(:but))"
+DROP_ITEMS = "delete from item where section not in (select value from json_each(:but))"
+COUNT = "select count(*) from item"
+
+_ENTRY = """
+select item.key, item.section, part.path, part.size
+  from item left join part on part.item = item.key
+"""
+BY_KEY = f"{_ENTRY} where item.key in (select value from json_each(:keys)) order by item.key, part.position"
+BY_PATH = f"""
+{_ENTRY} where item.key in (select item from part where path_key in (select value from json_each(:keys)))
+ order by item.key, part.position
+"""
+BY_NAME = f"""
+{_ENTRY} where item.key in (select item from part where name_key in (select value from json_each(:keys)))
+ order by item.key, part.position
+"""
+SAVE_ITEM = """
+insert into item (key, section, walk) values (:key, :section, :walk)
+on conflict (key) do update set section = :section, walk = :walk
+"""
+DROP_PARTS = "delete from part where item = :key"
+ADD_PART = """
+insert into part (item, position, path, path_key, name_key, size)
+values (:item, :position, :path, :path_key, :name_key, :size)
+"""
+SWEEP = "delete from item where section = :section and walk <> :walk"
+DROP_ITEM = "delete from item where key = :key"
+
+
+def sections(db: sqlite3.Connection) -> list[SectionRow]:
+    """The libraries of the index."""
+    return [SectionRow(*row) for row in db.execute(SECTIONS)]
+
+
+def save_section(db: sqlite3.Connection, row: SectionRow) -> None:
+    """Replace what is known of a library."""
+    db.execute(SAVE_SECTION, {**vars(row), "title": clean(row.title)})
+
+
+def drop_sections(db: sqlite3.Connection, but: Sequence[str]) -> None:
+    """Forget the libraries that are not named, and their items."""
+    named = json.dumps(list(but))
+    db.execute(DROP_SECTIONS, {"but": named})
+    db.execute(DROP_ITEMS, {"but": named})
+
+
+def count(db: sqlite3.Connection) -> int:
+    """How many items are known."""
+    return int(db.execute(COUNT).fetchone()[0])
+
+
+def by_key(db: sqlite3.Connection, keys: Sequence[str]) -> list[Entry]:
+    """The items of these rating keys."""
+    return _entries(db, BY_KEY, keys)
+
+
+def by_path(db: sqlite3.Connection, path_keys: Sequence[str]) -> list[Entry]:
+    """The items that have a file at one of these places."""
+    return _entries(db, BY_PATH, path_keys)
+
+
+def by_name(db: sqlite3.Connection, name_keys: Sequence[str]) -> list[Entry]:
+    """The items that have a file of one of these names."""
+    return _entries(db, BY_NAME, name_keys)
+
+
+def save(db: sqlite3.Connection, entries: Iterable[Entry], *, walk: int) -> None:
+    """Put items in the index, as met by that walk. The files of one that has not changed are not written again."""
+    given = {entry.key: _storable(entry) for entry in entries}
+    known = {entry.key: entry for entry in by_key(db, list(given))}
+    rows = [{"key": entry.key, "section": entry.section, "walk": walk} for entry in given.values()]
+    db.executemany(SAVE_ITEM, rows)
+    changed = [entry for key, entry in given.items() if key not in known or known[key].parts != entry.parts]
+    db.executemany(DROP_PARTS, [{"key": entry.key} for entry in changed if entry.key in known])
+    db.executemany(ADD_PART, [row for entry in changed for row in _parts(entry)])
+
+
+def sweep(db: sqlite3.Connection, section: str, *, walk: int) -> int:
+    """Forget the items of a library that a complete walk did not meet; returns how many."""
+    return db.execute(SWEEP, {"section": section, "walk": walk}).rowcount
+
+
+def drop(db: sqlite3.Connection, keys: Sequence[str]) -> None:
+    """Forget these items."""
+    db.executemany(DROP_ITEM, [{"key": key} for key in keys])
+
+
+def _entries(db: sqlite3.Connection, sql: str, keys: Sequence[str]) -> list[Entry]:
+    found: dict[str, tuple[str, list[Part]]] = {}
+    for key, section, path, size in db.execute(sql, {"keys": json.dumps([clean(key) for key in keys])}):
+        _, parts = found.setdefault(key, (section, []))
+        if path is not None:
+            parts.append(Part(path, size))
+    return [Entry(key, section, tuple(parts)) for key, (section, parts) in found.items()]
+
+
+def _storable(entry: Entry) -> Entry:
+    return Entry(entry.key, entry.section, tuple(Part(clean(part.path), part.size) for part in entry.parts))
+
+
+def _parts(entry: Entry) -> list[dict[str, object]]:
+    return [
+        {
+            "item": entry.key,
+            "position": position,
+            "path": part.path,
+            "path_key": path_key(part.path),
+            "name_key": name_key(part.path),
+            "size": part.size,
+        }
+        for position, part in enumerate(entry.parts)
+    ]

@@ -1,0 +1,273 @@
+"""All that the hook needs: wanting one thing durably, in the database or, when that can't be, as a file beside it.
+
+Standard library only, and little of it, since a save in Stash waits for the process that imports this. An event that
+`store` has returned for is on the disk, synced. Files left in the spool folder are wanted later by the worker
+(`spooled`); wanting a thing twice is wanting it once, so a file that is read twice does no harm.
+"""
+
+# The hook has no time for pathlib.
+# ruff: noqa: PTH
+
+import json
+import os
+
+try:
+    import sqlite3
+except ImportError:  # a Python that was built without it can still leave files
+    sqlite3 = None  # type: ignore[assignment]
+
+DATABASE = "plexsync.db"
+SPOOL = "spool"
+UNREAD = "unread"
+# The schema that WANT and COUNT are written for; any other database is left alone.
+SCHEMA = 1
+LAST_ID = 2**63 - 1
+BUSY_SECONDS = 1.0
+KINDS = ("scene", "performer", "studio", "tag")
+EDITS = ("edit", "user")
+WHYS = (*EDITS, "sweep")
+
+# A thing that was left in peace this long is due at once; one that is busy rests this long after every want, but the
+# first want that nobody has served yet waits no longer than LONGEST_REST.
+QUIET = 2_000
+LONGEST_REST = 90_000
+
+NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"
+
+COUNT = """
+update book
+   set accepted = accepted + 1,
+       coalesced = coalesced + exists (select 1 from job where kind = :kind and id = :id and state <> 'idle')
+"""
+
+# The row as a want finds it decides everything, so it is one statement. `moved` rows have something new to do:
+# idle and gone ones by any want, waiting, running and given-up ones by an edit, given-up ones also by a sweep that
+# wants something else than what died. A moment that lies in the future was written by a clock that has stepped back
+# since: it counts as long ago. What is wanted while a row runs is kept for when it settles.
+_REVIVED = """(
+    job.state in ('idle', 'gone')
+    or (:edit and job.state in ('absent', 'dead', 'dropped'))
+    or (not :edit and job.state in ('dead', 'dropped') and :desired <> '' and :desired <> job.desired)
+)"""
+_MOVED = f"({_REVIVED} or (:edit and job.state in ('ready', 'running')))"
+WANT = f"""
+insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, first_unserved, desired)
+values (:kind, :id, 'ready', :lane, 1, :now, :now, :now, :now, :desired)
+on conflict (kind, id) do update
+   set state = iif({_REVIVED}, 'ready', job.state),
+       since = iif({_REVIVED}, :now, job.since),
+       lane = iif({_MOVED}, :lane, job.lane),
+       wanted_rev = job.wanted_rev + ({_MOVED} or job.state = 'ignored'),
+       attempts = iif({_REVIVED} or (:edit and job.state = 'ready'), 0, job.attempts),
+       streak = iif(job.state in ('idle', 'gone'), 0, job.streak),
+       due = iif({_MOVED},
+                 iif(job.stirred > :now or job.stirred <= :now - {QUIET},
+                     :now,
+                     min(:now + {QUIET}, min(coalesce(job.first_unserved, :now), :now) + {LONGEST_REST})),
+                 job.due),
+       first_unserved = iif({_MOVED}, min(coalesce(job.first_unserved, :now), :now), job.first_unserved),
+       stirred = iif({_MOVED}, :now, job.stirred),
+       desired = iif({_MOVED}, :desired, job.desired)
+"""
+
+
+class NotStored(Exception):
+    """The event is neither in the database nor in a file; the message is one line for a person."""
+
+
+def want(db: "sqlite3.Connection", kind: str, id: int, why: str, now: int, desired: str = "") -> None:
+    """Want one thing, inside the caller's write transaction; counted as accepted, and as coalesced unless it was idle.
+
+    `desired` is the hash of what a sweep found to be wanted. Two processes that want the same thing wait for each other
+    in BEGIN IMMEDIATE. Raises ValueError for what can't be wanted.
+    """
+    if kind not in KINDS or why not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
+        raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {why!r}")
+    edit = why in EDITS
+    row = {"kind": kind, "id": id, "edit": edit, "lane": int(not edit), "now": now, "desired": desired}
+    db.execute(COUNT, row)
+    db.execute(WANT, row)
+
+
+def clock(db: "sqlite3.Connection") -> int:
+    """UTC milliseconds on the wall, as the database reads them."""
+    return int(db.execute(NOW).fetchone()[0])
+
+
+def store(folder: str, kind: str, id: int, why: str = "edit") -> str:
+    """Want one thing durably: in the database of `folder`, else as a file in its spool.
+
+    Returns why the database could not take it, '' when it did. Raises NotStored when the file could not be written
+    either. For a process that has no connection to the database yet: reading the file by hand would let go of its locks.
+    """
+    trouble = _into_database(folder, kind, id, why)
+    if trouble:
+        spool(folder, json.dumps({"kind": kind, "id": id, "why": why}).encode(), ".json")
+    return trouble
+
+
+def _into_database(folder: str, kind: str, id: int, why: str) -> str:
+    path = os.path.join(folder, DATABASE)
+    if sqlite3 is None:
+        return "this Python has no sqlite3"
+    if trouble := _unfit(folder, path):
+        return trouble
+    try:
+        db = sqlite3.connect(uri(path), uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    except sqlite3.Error as error:
+        return f"the database can't be opened: {error}"
+    try:
+        # Extra syncs the rollback journal's folder, and is the same as full with a write-ahead log.
+        db.execute("pragma synchronous = extra")
+        db.execute("pragma wal_autocheckpoint = 0")
+        db.execute("begin immediate")
+        (version,) = db.execute("pragma user_version").fetchone()
+        if version != SCHEMA:
+            return f"the database has schema {version}, this hook knows {SCHEMA}"
+        want(db, kind, id, why, clock(db))
+        db.execute("commit")
+    except sqlite3.Error as error:
+        return f"the database can't be written: {error}"
+    finally:
+        db.close()
+    return ""
+
+
+def _unfit(folder: str, path: str) -> str:
+    """Why the database must not even be opened, '' when it may be. Reads the file's first bytes only."""
+    if trouble := insecure(folder, path):
+        return trouble
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        return f"the database can't be read: {error.strerror}"
+    if head[:16] != b"SQLite format 3\0":
+        return "the database is not one" if head else "the database is empty"
+    version = int.from_bytes(head[60:64], "big")
+    if version > SCHEMA:
+        return f"the database has schema {version}, this hook knows {SCHEMA}"
+    return ""
+
+
+def insecure(folder: str, path: str) -> str:
+    """Why others than the owner could put a database of theirs in the place of ours; '' when they can't."""
+    if os.path.islink(path):
+        return f"{path} is a link, and must be a file"
+    try:
+        mode = os.stat(folder).st_mode
+    except OSError as error:
+        return f"{folder} can't be used: {error.strerror}"
+    if os.name == "posix" and mode & 0o002:
+        return f"{folder} can be written by everyone: chmod 700 it"
+    return ""
+
+
+def uri(path: str, mode: str = "rw") -> str:
+    """The path as SQLite's URI, which never creates a file."""
+    text = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    if os.name == "nt":
+        text = "/" + text.replace("\\", "/")
+    return f"file:{text}?mode={mode}"
+
+
+# --- the spool -------------------------------------------------------------------------------------------------------
+
+
+def make_folder(folder: str) -> None:
+    """Make a folder for our eyes only, whatever the umask; one that is there stays as it is. Raises OSError."""
+    if not os.path.isdir(folder):
+        os.makedirs(os.path.dirname(folder) or ".", exist_ok=True)
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            return
+        os.chmod(folder, 0o700)
+        _sync_folder(os.path.dirname(folder) or ".")
+
+
+def spool(folder: str, content: bytes, suffix: str) -> str:
+    """Leave an event as a synced file of mode 0600 in the folder's spool; returns its path, raises NotStored.
+
+    It appears under its name only when it is complete.
+    """
+    place = os.path.join(folder, SPOOL)
+    name = f"{os.getpid()}-{os.urandom(8).hex()}"
+    try:
+        make_folder(folder)
+        make_folder(place)
+        hidden, final = os.path.join(place, f".{name}.tmp"), os.path.join(place, name + suffix)
+        _write_synced(hidden, content)
+        os.rename(hidden, final)
+        _sync_folder(place)
+    except OSError as error:
+        raise NotStored(f"{place} can't be written: {error.strerror}") from error
+    return final
+
+
+def spooled(folder: str, limit: int) -> list[tuple[str, str, int, str]]:
+    """(path, kind, id, why) of up to `limit` events that hooks left as files; the caller wants them, then `unspool`s.
+
+    A file that tells no event is set aside in the folder `unread` of the spool, for a person.
+    """
+    place = os.path.join(folder, SPOOL)
+    events = []
+    try:
+        names = sorted(name for name in os.listdir(place) if name.endswith((".json", ".raw")))[:limit]
+    except FileNotFoundError:
+        return []
+    for name in names:
+        path = os.path.join(place, name)
+        event = _event_of(path) if name.endswith(".json") else None
+        if event is None:
+            make_folder(os.path.join(place, UNREAD))
+            os.replace(path, os.path.join(place, UNREAD, name))
+        else:
+            events.append((path, *event))
+    return events
+
+
+def unspool(paths: list[str]) -> None:
+    """Remove spooled events that were committed to the database."""
+    for path in paths:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            continue
+
+
+def _event_of(path: str) -> tuple[str, int, str] | None:
+    try:
+        with open(path, "rb") as file:
+            event = json.loads(file.read())
+        kind, id, why = event["kind"], event["id"], event["why"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    fits = kind in KINDS and why in WHYS and type(id) is int and 1 <= id <= LAST_ID
+    return (kind, id, why) if fits else None
+
+
+def _write_synced(path: str, content: bytes) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        if hasattr(os, "fchmod"):
+            os.fchmod(file, 0o600)
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(file, rest) :]
+        os.fsync(file)
+    except OSError:
+        os.close(file)
+        os.unlink(path)
+        raise
+    os.close(file)
+
+
+def _sync_folder(folder: str) -> None:
+    """Make a new name in a folder as durable as the file's content. Windows has no such call."""
+    if os.name != "nt":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

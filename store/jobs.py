@@ -1,0 +1,350 @@
+"""The job table: what may be out of step, and who is working on it.
+
+One row per thing, so wanting it twice is wanting it once (`store.intake`). A claim is a lease: when its holder dies, the
+row is found by `expired` and given to another, and whatever the first holder still tries to write is ignored, since it
+no longer has the row's token. Every function that writes runs inside one write transaction of its caller. Times are UTC
+milliseconds, given by the caller.
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from store import attempts, books
+from store.db import clean
+from store.intake import QUIET
+from sync.job import HOUR, MINUTE, Crashed, Job, Kind, Lane, Settled, State
+from sync.ports import JobRow
+
+# Only every so many claims does the sweeps' lane go first; a lone or crashed sweep then gets its turn.
+SWEEPS_TURN = 10
+# No lease is ever this long: one that ends further ahead was given by a clock that has stepped back since.
+LONGEST_LEASE = 24 * HOUR
+# A clock that is this far behind the time of an earlier claim has stepped back.
+STEP = MINUTE
+
+_WAITS = "state in ('ready', 'absent')"
+_ENDED = "state in ('dead', 'dropped', 'gone')"
+_ROW = (
+    "kind, id, state, lane, wanted_rev, claimed_rev, settled_rev, attempts, streak, crashes, due, since, lease_until,"
+    " error, cls, desired"
+)
+
+FIND = f"select {_ROW} from job where kind = :kind and id = :id"
+LIST = f"""
+select {_ROW} from job
+ where state = :state and (kind, id) > (:after_kind, :after_id)
+ order by kind, id limit :limit
+"""
+LIST_DEAD_OF = f"""
+select {_ROW} from job
+ where state = 'dead' and cls = :cls and (kind, id) > (:after_kind, :after_id)
+ order by kind, id limit :limit
+"""
+LIST_OF = f"""
+select {_ROW} from job
+ where state = :state and cls = :cls and (kind, id) > (:after_kind, :after_id)
+ order by kind, id limit :limit
+"""
+IDS = "select id, state from job where kind = :kind order by id"
+UNSETTLED = "select count(*) from job where state in ('ready', 'running')"
+COUNT_STATES = "select state, count(*) from job group by state"
+COUNT_DEAD = "select cls, count(*) from job where state = 'dead' group by cls"
+COUNT_DUE = f"select count(*), min(due) from job where {_WAITS} and lane = :lane and due <= :now"
+NEXT_DUE = f"select due from job where {_WAITS} and lane = :lane order by due limit 1"
+NEXT_LEASE = "select lease_until from job where state = 'running' order by lease_until limit 1"
+
+DUE = f"""
+select kind, id, lane, wanted_rev, attempts, streak, crashes, alone, ok_mark, bad_mark, cls from job
+ where {_WAITS} and lane = :lane and due <= :now
+ order by due limit :limit
+"""
+CLAIM = """
+update job
+   set state = 'running', since = :now, token = :token, lease_until = :until, holder = :holder,
+       claimed_rev = wanted_rev, first_unserved = null
+ where kind = :kind and id = :id
+"""
+# What was due some time after the step is due that time after it again.
+FOLLOW_CLOCK = f"""
+update job set due = max(:now, due - :back) where {_WAITS} and due > :now + {QUIET}
+"""
+RENEW = "update job set lease_until = :until where token = :token and state = 'running'"
+WANTED = "select wanted_rev from job where kind = :kind and id = :id"
+SETTLE = """
+update job
+   set state = :state, since = :now, stirred = :now, settled_rev = claimed_rev,
+       attempts = :attempts, streak = :streak, crashes = :crashes, first_crash = iif(:crashes, first_crash, 0),
+       due = coalesce(:due, due), ok_mark = :ok_mark, bad_mark = :bad_mark, error = :error, cls = :cls,
+       desired = case when :state = 'idle' then '' when :desired <> '' then :desired else desired end,
+       token = null, lease_until = null, holder = '', alone = 0
+ where kind = :kind and id = :id and token = :token and state = 'running'
+"""
+EXPIRED = f"""
+select {_ROW}, alone, first_crash from job
+ where state = 'running' and (:all or lease_until <= :now or lease_until > :now + {LONGEST_LEASE})
+ order by kind, id
+"""
+# A wish that was renewed while its row killed the worker is a wish all the same: it gets one lone claim more.
+CRASH = """
+update job
+   set state = iif(wanted_rev > claimed_rev, 'ready', :state), since = :now, due = :due,
+       crashes = :crashes, first_crash = :first_crash, error = iif(:error <> '', :error, error),
+       cls = iif(:cls <> '', :cls, cls), token = null, lease_until = null, holder = '', alone = 1
+ where kind = :kind and id = :id and state = 'running' and claimed_rev = :claimed_rev and lease_until is :lease_until
+"""
+_DEAD_ONES = """
+ where state = 'dead' and (:kind is null or kind = :kind) and (:id is null or id = :id) and (:cls = '' or cls = :cls)
+"""
+RETRY = f"update job set state = 'ready', lane = 0, attempts = 0, due = :now, since = :now {_DEAD_ONES}"
+DROP = f"update job set state = 'dropped', since = :now {_DEAD_ONES}"
+WAKE_ABSENT = "update job set due = :now where state = 'absent' and due > :now"
+# Rows that ended in a future which the clock has left again would never grow old.
+UNDATE = f"update job set since = :now where {_ENDED} and since > :now"
+PRUNE = f"""
+delete from job where (kind, id) in (
+    select kind, id from job where {_ENDED} and since < :before order by since limit :limit
+)
+"""
+
+
+# --- looking ---------------------------------------------------------------------------------------------------------
+
+
+def find(db: sqlite3.Connection, kind: Kind, id: int) -> JobRow | None:
+    """One row."""
+    row = db.execute(FIND, {"kind": kind, "id": id}).fetchone()
+    return _job_row(row) if row else None
+
+
+def listed(db: sqlite3.Connection, state: State, *, cls: str, limit: int, after: tuple[str, int]) -> list[JobRow]:
+    """Up to `limit` rows of one state (and class, unless ''), by (kind, id), from behind the key `after`."""
+    sql = LIST if not cls else LIST_DEAD_OF if state is State.DEAD else LIST_OF
+    kind, id = after
+    values = {"state": state, "cls": cls, "limit": limit, "after_kind": kind, "after_id": id}
+    return [_job_row(row) for row in db.execute(sql, values)]
+
+
+def ids(db: sqlite3.Connection, kind: Kind) -> Iterator[tuple[int, State]]:
+    """(id, state) of every row of one kind, by id."""
+    for id, state in db.execute(IDS, {"kind": kind}):
+        yield id, State(state)
+
+
+def unsettled(db: sqlite3.Connection) -> int:
+    """How many rows are ready or running."""
+    return int(db.execute(UNSETTLED).fetchone()[0])
+
+
+def count_states(db: sqlite3.Connection) -> dict[State, int]:
+    """How many rows are in each state, those without any included; reads an index, not the rows."""
+    return {**dict.fromkeys(State, 0), **{State(state): count for state, count in db.execute(COUNT_STATES)}}
+
+
+def count_dead(db: sqlite3.Connection) -> dict[str, int]:
+    """How many rows died of each class."""
+    return dict(db.execute(COUNT_DEAD).fetchall())
+
+
+def count_due(db: sqlite3.Connection, now: int) -> tuple[int, int | None]:
+    """How many rows are due, and since when the one that waits the longest is."""
+    found = [db.execute(COUNT_DUE, {"lane": lane, "now": now}).fetchone() for lane in Lane]
+    oldest = [due for _, due in found if due is not None]
+    return sum(count for count, _ in found), min(oldest, default=None)
+
+
+def next_due(db: sqlite3.Connection, now: int) -> int | None:
+    """When the next waiting row is due or a lease ends; None when nothing waits.
+
+    After a step back of the clock that is now: the next claim puts the due times right.
+    """
+    if now < books.tick(db) - STEP:
+        return now
+    rows = [db.execute(NEXT_DUE, {"lane": lane}).fetchone() for lane in Lane]
+    rows.append(db.execute(NEXT_LEASE).fetchone())
+    return min((row[0] for row in rows if row), default=None)
+
+
+# --- claiming --------------------------------------------------------------------------------------------------------
+
+
+def claim(db: sqlite3.Connection, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
+    """Take up to `limit` due rows under a lease, each with a token of its own.
+
+    Edits go before sweeps, in the order in which they are due. While both are due, one slot of several is kept for a
+    sweep, and every tenth claim takes a sweep first: so neither lane starves, with one slot either. A row that crashed
+    its worker is never taken together with others: at the head of a claim it is taken alone, else it is passed over
+    until it is at the head.
+    """
+    _follow_clock(db, now)
+    rows = _chosen(db, limit, now)
+    scans = books.scans(db)
+    jobs = [_job(row, secrets.token_hex(8), scans) for row in rows]
+    db.executemany(
+        CLAIM,
+        [
+            {"kind": job.kind, "id": job.id, "token": job.token, "now": now, "until": now + lease_ms, "holder": holder}
+            for job in jobs
+        ],
+    )
+    return jobs
+
+
+def _chosen(db: sqlite3.Connection, limit: int, now: int) -> list[sqlite3.Row]:
+    edits, sweeps = (
+        db.execute(DUE, {"lane": lane, "now": now, "limit": limit}).fetchall() for lane in (Lane.EDIT, Lane.SWEEP)
+    )
+    both = bool(edits and sweeps)
+    if both and books.take_turn(db) % SWEEPS_TURN == 0:
+        ordered = [sweeps[0], *edits, *sweeps[1:]]
+    elif both and limit > 1:
+        ordered = [*edits[: limit - 1], *sweeps, *edits[limit - 1 :]]
+    else:
+        ordered = [*edits, *sweeps]
+    if ordered and ordered[0]["alone"]:
+        return ordered[:1]
+    return [row for row in ordered if not row["alone"]][:limit]
+
+
+def _follow_clock(db: sqlite3.Connection, now: int) -> None:
+    """When the clock has stepped back, put what waits for the old time as far ahead of the new one."""
+    tick = books.tick(db)
+    if abs(now - tick) > STEP:
+        books.save_tick(db, now)
+    if now < tick - STEP:
+        db.execute(FOLLOW_CLOCK, {"now": now, "back": tick - now})
+
+
+def renew(db: sqlite3.Connection, tokens: Sequence[str], *, until: int) -> set[str]:
+    """Prolong leases; returns the tokens that still hold a row."""
+    return {token for token in tokens if db.execute(RENEW, {"token": token, "until": until}).rowcount}
+
+
+# --- ending ----------------------------------------------------------------------------------------------------------
+
+
+def renewed(db: sqlite3.Connection, job: Job) -> bool:
+    """Whether the row is wanted anew since the claim."""
+    row = db.execute(WANTED, {"kind": job.kind, "id": job.id}).fetchone()
+    return row is not None and row[0] > job.claimed_rev
+
+
+def settle(db: sqlite3.Connection, job: Job, after: Settled, *, now: int, ok_mark: int, bad_mark: int) -> bool:
+    """End an attempt; False, and nothing is touched, when another holds the row by now or nobody does."""
+    values = {
+        "kind": job.kind,
+        "id": job.id,
+        "token": job.token,
+        "now": now,
+        "state": after.state,
+        "attempts": after.attempts,
+        "streak": after.streak,
+        "crashes": after.crashes,
+        "due": after.due,
+        "error": "" if after.state is State.IDLE else clean(after.error),
+        "cls": "" if after.state is State.IDLE else after.cls,
+        "desired": after.desired,
+        "ok_mark": ok_mark,
+        "bad_mark": bad_mark,
+    }
+    if db.execute(SETTLE, values).rowcount == 0:
+        return False
+    if after.state is State.IDLE:
+        books.count_done(db)
+    if after.error:
+        attempts.add(
+            db, job.kind, job.id, at=now, cls=after.cls, error=after.error, attempts=after.attempts, state=after.state
+        )
+    return True
+
+
+def expired(db: sqlite3.Connection, *, now: int, dead_holders: bool) -> list[tuple[JobRow, bool, int]]:
+    """Running rows whose lease is over, or all of them: (row, whether it was claimed alone, its first crash)."""
+    rows = db.execute(EXPIRED, {"now": now, "all": dead_holders})
+    return [(_job_row(row), bool(row["alone"]), row["first_crash"]) for row in rows]
+
+
+def crash(db: sqlite3.Connection, row: JobRow, after: Crashed, *, now: int) -> None:
+    """Take back a row whose holder died; it is claimed alone from now on, until it settles."""
+    error = f"the worker died {after.crashes} times while it worked on this alone" if after.cls else ""
+    values = {
+        "kind": row.kind,
+        "id": row.id,
+        "claimed_rev": row.claimed_rev,
+        "lease_until": row.lease_until,
+        "now": now,
+        "state": after.state,
+        "due": after.due,
+        "crashes": after.crashes,
+        "first_crash": after.first_crash,
+        "cls": after.cls,
+        "error": error,
+    }
+    if db.execute(CRASH, values).rowcount and after.cls:
+        attempts.add(db, row.kind, row.id, at=now, cls=after.cls, error=error, attempts=row.attempts, state=after.state)
+
+
+# --- dead letters ----------------------------------------------------------------------------------------------------
+
+
+def retry(db: sqlite3.Connection, *, kind: Kind | None, id: int | None, cls: str, now: int) -> int:
+    """Dead rows are ready at once, as a person's wish, with no attempts used; returns how many."""
+    return db.execute(RETRY, {"kind": kind, "id": id, "cls": cls, "now": now}).rowcount
+
+
+def drop(db: sqlite3.Connection, *, kind: Kind | None, id: int | None, cls: str, now: int) -> int:
+    """Dead rows are given up; returns how many."""
+    return db.execute(DROP, {"kind": kind, "id": id, "cls": cls, "now": now}).rowcount
+
+
+def wake_absent(db: sqlite3.Connection, now: int) -> int:
+    """Absent rows are due at once; returns how many were not."""
+    return db.execute(WAKE_ABSENT, {"now": now}).rowcount
+
+
+def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
+    """Delete up to `limit` of the rows that ended before `before`, longest ended first, with their attempts."""
+    db.execute(UNDATE, {"now": now})
+    count = db.execute(PRUNE, {"before": before, "limit": limit}).rowcount
+    if count:
+        books.count_pruned(db, count)
+    return count
+
+
+def _job(row: sqlite3.Row, token: str, scans: int) -> Job:
+    return Job(
+        kind=Kind(row["kind"]),
+        id=row["id"],
+        lane=Lane(row["lane"]),
+        token=token,
+        claimed_rev=row["wanted_rev"],
+        attempts=row["attempts"],
+        streak=row["streak"],
+        crashes=row["crashes"],
+        alone=bool(row["alone"]),
+        scan=scans,
+        ok_mark=row["ok_mark"],
+        bad_mark=row["bad_mark"],
+        died_of=row["cls"],
+    )
+
+
+def _job_row(row: sqlite3.Row) -> JobRow:
+    return JobRow(
+        kind=Kind(row["kind"]),
+        id=row["id"],
+        state=State(row["state"]),
+        lane=row["lane"],
+        wanted_rev=row["wanted_rev"],
+        claimed_rev=row["claimed_rev"],
+        settled_rev=row["settled_rev"],
+        attempts=row["attempts"],
+        streak=row["streak"],
+        crashes=row["crashes"],
+        due=row["due"],
+        since=row["since"],
+        lease_until=row["lease_until"],
+        error=row["error"],
+        cls=row["cls"],
+        desired=row["desired"],
+    )

@@ -1,0 +1,96 @@
+"""Every question we ask Stash, against the schema of a real one."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from graphql import (
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
+    build_client_schema,
+    get_operation_ast,
+    get_variable_values,
+    parse,
+    validate,
+    visit,
+)
+
+from stash import queries
+from sync.job import Kind
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = Path(os.environ.get("PLEXSYNC_CONTRACTS") or ROOT.parent / "shared" / "contracts")
+FILE = FOLDER / "stash-introspection.json"
+
+PAGE = queries.page(500, sort="id")
+WALKING = {"scenes": queries.above(7), "page": PAGE}
+NEWEST_FIRST = {"page": queries.page(25, sort="updated_at", number=3, descending=True)}
+
+# Each question with each form of variables that the client gives it.
+ASKED = {
+    "probe": (queries.PROBE, {}),
+    "version": (queries.VERSION, {}),
+    "config path": (queries.CONFIG_PATH, {}),
+    "plugin settings": (queries.PLUGIN_SETTINGS, {"ids": ["StashPlexSync"]}),
+    "scenes": (queries.scenes([1, 22, 333]), {}),
+    "walk": (queries.WALK, WALKING),
+    "walk ids": (queries.WALK_IDS, WALKING),
+    "rivals": (queries.RIVALS, {"scenes": queries.named("x$"), "page": queries.page(-1, sort="id")}),
+    "newest": (queries.NEWEST, NEWEST_FIRST),
+    **{f"recent {kind}": (query, NEWEST_FIRST) for kind, query in queries.RECENT.items()},
+    **{
+        f"showing {kind}": (queries.WALK_IDS, {"scenes": queries.above(0, **queries.showing(kind, 5)), "page": PAGE})
+        for kind in (Kind.PERFORMER, Kind.STUDIO, Kind.TAG)
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def schema():
+    if not FILE.is_file():
+        pytest.skip("Stash's schema is not here: set PLEXSYNC_CONTRACTS to the folder with stash-introspection.json")
+    answer = json.loads(FILE.read_text(encoding="utf-8"))
+    return build_client_schema(answer.get("data", answer))
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_question_is_valid_with_its_variables(schema, name):
+    query, variables = ASKED[name]
+    document = parse(query)
+    assert validate(schema, document) == []
+    operation = get_operation_ast(document)
+    given = {definition.variable.name.value for definition in operation.variable_definitions}
+    assert variables.keys() == given
+    coerced = get_variable_values(schema, operation.variable_definitions, variables)
+    assert not isinstance(coerced, list), coerced
+
+
+def test_no_question_asks_for_what_is_going_away(schema):
+    old = set()
+    for type_name, field in asked_fields(schema):
+        definition = schema.get_type(type_name).fields[field]
+        if definition.deprecation_reason:
+            old.add(f"{type_name}.{field}")
+    assert old == set()
+
+
+def test_every_literal_question_is_tried_here():
+    literal = {value for name, value in vars(queries).items() if name.isupper() and isinstance(value, str)}
+    tried = {query for query, _ in ASKED.values()}
+    assert literal - tried == {queries.SCENE_FIELDS}
+    assert set(queries.RECENT.values()) <= tried
+
+
+def asked_fields(schema):
+    found = set()
+
+    class Fields(Visitor):
+        def enter_field(self, node, *_):
+            found.add((info.get_parent_type().name, node.name.value))
+
+    for query, _ in ASKED.values():
+        info = TypeInfo(schema)
+        visit(parse(query), TypeInfoVisitor(info, Fields()))
+    return found

@@ -1,0 +1,605 @@
+"""The Plex client against a server that behaves, one that misbehaves, and answers that no Plex gives."""
+
+import json
+import time
+
+import httpx2
+import pytest
+
+from plex.client import PlexClient
+from simulator.http import Fault
+from simulator.plex_server import PlexSim
+from sync.errors import Barred, Missing, Refused, Throttled, TooLong, Unavailable, Unusable
+from sync.item import Entry, Item, Part
+from sync.plan import Change
+from sync.ports import Plex
+
+TOKEN = "canary-plex-token-0123456789"
+
+
+@pytest.fixture
+def sim():
+    with PlexSim(token=TOKEN) as running:
+        yield running
+
+
+@pytest.fixture
+def section(sim):
+    return sim.add_section("Movies", locations=["/media/movies", "/media/more"])
+
+
+@pytest.fixture
+def plex(sim):
+    client = PlexClient(sim.url, TOKEN, read_timeout=10)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def made():
+    """Clients that are closed in the end."""
+    clients = []
+
+    def make(url, token=TOKEN, **more):
+        clients.append(PlexClient(url, token, **more))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def movies(sim, section, count):
+    return [
+        sim.add_movie(section, files=[(f"/media/movies/m{n}.mp4", 1000 + n, 60_000)], title=f"M {n}")
+        for n in range(count)
+    ]
+
+
+def test_it_is_what_the_engine_asks_for(plex):
+    neighbour: Plex = plex
+    assert neighbour.sections() == []
+
+
+def test_who_the_server_is(plex):
+    assert plex.identity() == ("Simulated Plex", "1.43.1.10611-1e34174b1")
+
+
+def test_the_token_travels_in_a_header_and_never_in_an_address(sim, section, plex):
+    (key,) = movies(sim, section, 1)
+    plex.identity(), plex.sections(), list(plex.entries(section)), plex.find(section, "m0.mp4"), plex.items([key])
+    plex.edit(section, key, {"title": Change("x", True)})
+    assert len(sim.log) == 6
+    assert all(request.headers["x-plex-token"] == TOKEN for request in sim.log)
+    assert all("oken" not in request.target for request in sim.log)
+    assert all(request.headers["x-plex-product"] == "PlexSync" for request in sim.log)
+    assert all(request.headers["x-plex-client-identifier"] for request in sim.log)
+
+
+# --- libraries -------------------------------------------------------------------------------------------------------
+
+
+def test_movie_libraries_with_their_marks(sim, section, plex):
+    (found,) = plex.sections()
+    assert (found.key, found.title, found.locations) == (section, "Movies", ("/media/movies", "/media/more"))
+    assert found.scanned_at > 0
+    assert not found.scanning
+    movies(sim, section, 1)
+    assert plex.sections()[0].changed_at != found.changed_at
+
+
+def test_a_scan_under_way_shows(sim, section, plex):
+    sim.scan_seconds = None
+    sim.scan(section)
+    assert plex.sections()[0].scanning
+
+
+def test_libraries_are_chosen_by_name_whatever_its_case(sim, section, made):
+    sim.add_section("Café Films")
+    sim.add_section("Others")
+    client = made(sim.url, libraries=("movies", " CAFE\u0301 FILMS "))
+    assert [one.title for one in client.sections()] == ["Movies", "Café Films"]
+
+
+def test_a_library_that_does_not_exist_waits_for_a_person(sim, section, made):
+    client = made(sim.url, libraries=("Movies", "Mouvies"))
+    with pytest.raises(Barred, match=r"named Mouvies; it has: Movies$") as raised:
+        client.sections()
+    assert raised.value.setting == "plex_libraries"
+
+
+def test_only_movie_libraries_count(made):
+    body = {"MediaContainer": {"size": 2, "Directory": [directory(1, "show"), directory("2", "movie", refreshing="1")]}}
+    found = answering(made, body).sections()
+    assert [(one.key, one.scanning) for one in found] == [("2", True)]
+
+
+def test_what_is_no_plex_is_not_empty(made):
+    client = made("http://nas", transport=httpx2.MockTransport(lambda request: said(404)))
+    with pytest.raises(Unavailable):
+        client.sections()
+
+
+# --- listings --------------------------------------------------------------------------------------------------------
+
+
+def test_a_library_is_listed_in_pages_each_item_once(sim, section, plex):
+    keys = movies(sim, section, 25)
+    pages = list(plex.entries(section, page=10))
+    assert [entry.key for page in pages for entry in page] == keys
+    assert len(pages) == 3
+    assert pages[0][0] == Entry(keys[0], section, (Part("/media/movies/m0.mp4", 1000),))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9, 10, 11, 19, 20])
+def test_every_size_of_library_is_listed_whole(sim, section, plex, count):
+    keys = movies(sim, section, count)
+    assert [entry.key for page in plex.entries(section, page=10) for entry in page] == keys
+
+
+def test_all_files_of_an_item_are_listed_in_order(sim, section, plex):
+    sim.add_movie(section, files=[("/media/b.mp4", 2, 1000), ("/media/a.mp4", 1, 1000)], title="two")
+    ((entry,),) = plex.entries(section)
+    assert entry.parts == (Part("/media/b.mp4", 2), Part("/media/a.mp4", 1))
+
+
+def test_a_server_that_gives_smaller_pages_is_listed_whole(sim, section, plex):
+    keys = movies(sim, section, 12)
+    sim.max_page = 5
+    assert [entry.key for page in plex.entries(section, page=1000) for entry in page] == keys
+
+
+def test_what_goes_during_a_walk_hides_nothing_else(sim, section, plex):
+    keys = movies(sim, section, 30)
+    walk = plex.entries(section, page=10)
+    met = [entry.key for entry in next(walk)]
+    for key in keys[:3] + keys[9:10]:
+        sim.remove(key)
+    met += [entry.key for page in walk for entry in page]
+    assert set(met) == set(keys)
+    assert len(met) == len(set(met))
+
+
+def test_even_when_a_whole_page_goes(sim, section, plex):
+    keys = movies(sim, section, 40)
+    walk = plex.entries(section, page=10)
+    met = [entry.key for entry in next(walk)] + [entry.key for entry in next(walk)]
+    for key in keys[:19]:
+        sim.remove(key)
+    met += [entry.key for page in walk for entry in page]
+    assert set(met) == set(keys)
+
+
+def test_what_comes_during_a_walk_is_met(sim, section, plex):
+    movies(sim, section, 10)
+    walk = plex.entries(section, page=10)
+    next(walk)
+    new = movies(sim, section, 2)
+    assert {entry.key for page in walk for entry in page} <= set(new)
+
+
+def test_a_walk_that_falls_short_is_no_walk(made):
+    def answer(request):
+        start = int(request.url.params["X-Plex-Container-Start"])
+        return [media(n) for n in range(10)][start : start + 4], 20
+
+    walk = paged(made, answer).entries("1", page=4)
+    with pytest.raises(Unavailable, match="incomplete"):
+        list(walk)
+
+
+def test_a_library_that_never_holds_still_is_given_up(made):
+    count = iter(range(0, 10**9, 100))
+
+    def answer(request):
+        first = next(count)
+        return [media(first + n) for n in range(4)], 20
+
+    with pytest.raises(Unavailable, match="hold still"):
+        list(paged(made, answer).entries("1", page=4))
+
+
+def test_a_server_that_ignores_pages_is_listed_once(made):
+    everything = [media(n) for n in range(1, 8)]
+    client = paged(made, lambda request: (everything, 7))
+    assert [len(page) for page in client.entries("1", page=2)] == [7]
+
+
+def test_a_missing_library_is_missing(plex):
+    with pytest.raises(Missing):
+        list(plex.entries("77"))
+
+
+def test_a_file_is_found_by_its_exact_name(sim, section, plex):
+    _, second, _ = movies(sim, section, 3)
+    assert [entry.key for entry in plex.find(section, "m1.mp4")] == [second]
+    assert plex.find(section, "M1.mp4") == []
+    assert sim.log[0].params["file"] == "m1.mp4"
+    assert sim.log[0].params["type"] == "1"
+
+
+@pytest.mark.parametrize("name", ["a&b=c#d?.mp4", "100%.mp4", "é.mp4", "a+b c.mp4", "日本.mp4"])
+def test_names_with_any_character_are_found(sim, section, plex, name):
+    key = sim.add_movie(section, files=[(f"/media/{name}", 1, 1000)], title="x")
+    assert [entry.key for entry in plex.find(section, name)] == [key]
+
+
+def test_a_filter_that_plex_ignores_finds_nothing_wrong(made):
+    everything = [media(1, "/m/a.mp4"), media(2, "D:\\m\\b.mp4"), media(3, "/m/cafe\u0301.mp4"), media(4, "/m/xb.mp4")]
+    client = paged(made, lambda request: (everything, 4))
+    assert [entry.key for entry in client.find("1", "b.mp4")] == ["2"]
+    assert [entry.key for entry in client.find("1", "caf\u00e9.mp4")] == ["3"]
+
+
+# --- items -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_item_in_full(sim, section, plex):
+    key = sim.add_movie(
+        section,
+        files=[("/media/a.mp4", 5, 1000)],
+        title="A",
+        studio="S",
+        summary="Long.",
+        originallyAvailableAt="2024-05-17",
+        userRating=8.5,
+        actor=[("Ann", "Queen"), "Bo", "Cy", "Di"],
+        genre=["G", "H"],
+        collection=["C"],
+    )
+    sim.hand_edit(key, title="B")
+    assert plex.items([key]) == {
+        key: Item(
+            key=key,
+            section=section,
+            scalars={
+                "title": "B",
+                "studio": "S",
+                "summary": "Long.",
+                "originallyAvailableAt": "2024-05-17",
+                "userRating": "8.5",
+            },
+            lists={"actor": ("Ann", "Bo", "Cy", "Di"), "genre": ("G", "H"), "collection": ("C",)},
+            locks=frozenset({"title"}),
+            parts=(Part("/media/a.mp4", 5),),
+            roles={"Ann": "Queen"},
+        )
+    }
+    assert sim.log[0].params == {"skipRefresh": "1"}
+
+
+def test_many_items_in_one_request_without_those_that_are_gone(sim, section, plex):
+    first, second, third = movies(sim, section, 3)
+    sim.remove(second)
+    assert plex.items([first, second, third]).keys() == {first, third}
+    assert plex.items([second]) == {}
+    assert plex.items([]) == {}
+    assert len(sim.log) == 2
+
+
+@pytest.mark.parametrize("key", ["", "1,2", "x", "../1"])
+def test_items_are_asked_for_by_number(plex, key):
+    with pytest.raises(ValueError, match="number"):
+        plex.items([key])
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [(8.5, "8.5"), (8, "8"), (8.0, "8"), ("7.5", "7.5"), (10, "10"), (-1, ""), (None, ""), ("", "")],
+)
+def test_ratings_are_written_one_way(made, given, text):
+    client = answering(made, container([{**media(1), "librarySectionID": 1, "userRating": given}]))
+    assert client.items(["1"])["1"].scalars["userRating"] == text
+
+
+def test_types_that_plex_mixes_are_read_alike(made):
+    fields = [{"name": "title", "locked": 1}, {"name": "genre", "locked": "1"}, {"name": "studio", "locked": False}]
+    one = {
+        **media("7"),
+        "librarySectionID": "3",
+        "Field": fields,
+        "title": None,
+        "originallyAvailableAt": "2024-05-17 00:00",
+    }
+    item = answering(made, container([one], size="1")).items(["7"])["7"]
+    assert (item.key, item.section, item.locks) == ("7", "3", {"title", "genre"})
+    assert item.scalars["title"] == ""
+    assert item.scalars["originallyAvailableAt"] == "2024-05-17"
+
+
+def test_the_container_may_name_the_library(made):
+    body = {"MediaContainer": {"size": 1, "librarySectionID": 4, "Metadata": [media(7)]}}
+    assert answering(made, body).items(["7"])["7"].section == "4"
+
+
+def test_what_was_not_asked_for_is_not_answered(made):
+    client = answering(made, container([{**media(n), "librarySectionID": 1} for n in (1, 2)]))
+    assert client.items(["2", "3"]).keys() == {"2"}
+
+
+BROKEN = [
+    b"",
+    b"null",
+    b"[]",
+    b"{}",
+    b'{"MediaContainer": null}',
+    b'{"MediaContainer": {}}',
+    b'{"MediaContainer": []}',
+    b'{"MediaContainer": {"size": 1}}',
+    b'{"MediaContainer": {"size": 0, "Metadata": null, "Directory": null}}',
+    b'{"MediaContainer": {"size": 0, "Metadata": {}, "Directory": {}}}',
+    b'{"MediaContainer": {"size": -1}}',
+    b'{"MediaContainer": {"size": 2, "totalSize": 2, "Metadata": [{"ratingKey": 1}], "Directory": []}}',
+    b'{"MediaContainer": {"size": 1, "totalSize": 1, "Metadata": [{"ratingKey": "x"}], "Directory": [7]}}',
+    b'{"MediaContainer": {"size": 1, "totalSize": 1, "Metadata": [{"title": "x"}], "Directory": [{"key": 1}]}}',
+    b'{"MediaContainer": {"size": 1, "totalSize": 1, "Metadata": [{"ratingKey": 1, "Media": 3}], "Directory": 3}}',
+    b'{"MediaContainer": {"size": 1, "totalSize": 1, "Metadata": [{"ratingKey": 1',
+    b"<!DOCTYPE html><html><body>Sign in</body></html>",
+    b'<?xml version="1.0"?><MediaContainer size="0"/>',
+    b'{"MediaContainer": ' + b"[" * 50_000,
+    b"\xff\xfe",
+]
+
+
+@pytest.mark.parametrize("body", BROKEN)
+def test_an_answer_of_another_shape_is_never_no_items(made, body):
+    client = made("http://nas", transport=httpx2.MockTransport(lambda request: said(200, body)))
+    for ask in (
+        client.sections,
+        lambda: list(client.entries("1")),
+        lambda: client.find("1", "a.mp4"),
+        lambda: client.items(["1"]),
+        client.identity,
+    ):
+        with pytest.raises(Unavailable) as raised:
+            ask()
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"MediaContainer": []}',
+        b'{"MediaContainer": {"si',
+        b"<html><body>Sign in</body></html>",
+        b"\xff",
+    ],
+)
+def test_an_edit_that_something_else_answered_was_not_made(made, body):
+    client = made("http://nas", transport=httpx2.MockTransport(lambda request: said(200, body)))
+    with pytest.raises(Unavailable):
+        client.edit("1", "1", {"title": Change("x")})
+
+
+@pytest.mark.parametrize("body", [b"", b"\n", b'{"MediaContainer": {"size": 0}}'])
+def test_an_edit_needs_no_words_in_answer(made, body):
+    client = made("http://nas", transport=httpx2.MockTransport(lambda request: said(200, body)))
+    client.edit("1", "1", {"title": Change("x")})
+
+
+# --- edits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["add", "replace"])
+def test_an_edit_reads_back_as_it_was_sent(sim, section, plex, mode):
+    sim.tag_mode = mode
+    key = sim.add_movie(
+        section,
+        files=[("/media/a.mp4", 5, 1000)],
+        title="A",
+        actor=[("Ann", "Queen"), "Bo"],
+        genre=["Old, worn", "Stays"],
+    )
+    before = plex.items([key])[key]
+    edit = {
+        "title": Change("New & improved = 100%?", True),
+        "studio": Change("Stúdio #1", True),
+        "summary": Change("Line one.\nLine two; + more.", True),
+        "originallyAvailableAt": Change("2024-05-17", True),
+        "userRating": Change("8.5"),
+        "actor": Change(("Ann", "Bo", "日本 Ko"), True, adds=("日本 Ko",)),
+        "genre": Change(("Stays", "Fresh"), True, adds=("Fresh",), removes=("Old, worn",)),
+        "collection": Change(("S[0], x",), True, adds=("S[0], x",)),
+    }
+    plex.edit(section, key, edit, roles=before.roles)
+    after = plex.items([key])[key]
+    assert after.scalars == {name: edit[name].value for name in after.scalars}
+    assert {name: set(names) for name, names in after.lists.items()} == {
+        name: set(edit[name].value) for name in after.lists
+    }
+    assert after.roles == {"Ann": "Queen"}
+    assert after.locks >= {"title", "studio", "summary", "originallyAvailableAt", "actor", "genre", "collection"}
+    assert sim.count("PUT") == 1
+
+
+def test_an_edit_touches_its_item_alone(sim, section, plex):
+    keys = movies(sim, section, 5)
+    plex.edit(section, keys[2], {"title": Change("X", True)})
+    assert [sim.item(key).scalars["title"] for key in keys] == ["M 0", "M 1", "X", "M 3", "M 4"]
+
+
+def test_an_edit_without_an_item_sends_nothing(sim, section, plex):
+    movies(sim, section, 2)
+    for key in ("", "1,2"):
+        with pytest.raises(ValueError, match="item"):
+            plex.edit(section, key, {"title": Change("X", True)})
+    plex.edit(section, "1", {})
+    assert sim.log == []
+
+
+def test_a_gone_item_is_missing(sim, section, plex):
+    with pytest.raises(Missing):
+        plex.edit(section, "999", {"title": Change("X", True)})
+
+
+def test_a_locked_list_can_be_let_go(sim, section, plex):
+    key = sim.add_movie(section, files=[("/media/a.mp4", 5, 1000)], title="A", genre=["G"])
+    plex.edit(section, key, {"genre": Change(None, True)})
+    plex.edit(section, key, {"genre": Change((), False, removes=("G",))})
+    after = plex.items([key])[key]
+    assert after.lists["genre"] == ()
+    assert "genre" not in after.locks
+
+
+def test_a_long_edit_arrives_whole(sim, section, plex):
+    (key,) = movies(sim, section, 1)
+    names = tuple(f"Name {n} " + "x" * 60 for n in range(60))
+    edit = {"title": Change("X", True), "summary": Change("s " * 2500 + "!", True), "genre": Change(names, True)}
+    plex.edit(section, key, edit)
+    after = plex.items([key])[key]
+    assert after.scalars["summary"] == "s " * 2500 + "!"
+    assert set(after.lists["genre"]) == set(names)
+    assert sim.count("PUT") == 3
+
+
+def test_what_a_server_finds_too_long_is_sent_in_smaller_pieces(sim, section, plex):
+    key = sim.add_movie(section, files=[("/media/a.mp4", 5, 1000)], title="A", genre=[f"Old {n}" for n in range(60)])
+    sim.max_target = 700
+    edit = {
+        "title": Change("X", True),
+        "summary": Change("s" * 500, True),
+        "actor": Change(("Ann", "Bo"), True),
+        "genre": Change(("Fresh",), True, removes=tuple(f"Old {n}" for n in range(60))),
+    }
+    plex.edit(section, key, edit)
+    after = plex.items([key])[key]
+    assert (after.scalars["title"], after.scalars["summary"]) == ("X", "s" * 500)
+    assert (set(after.lists["actor"]), after.lists["genre"]) == ({"Ann", "Bo"}, ("Fresh",))
+
+
+def test_what_cannot_be_made_smaller_is_too_long(sim, section, plex):
+    (key,) = movies(sim, section, 1)
+    sim.max_target = 700
+    with pytest.raises(TooLong):
+        plex.edit(section, key, {"title": Change("X", True), "summary": Change("s" * 900, True)})
+    with pytest.raises(TooLong):
+        plex.edit(section, key, {"summary": Change("s" * 100_000, True)})
+
+
+def test_half_an_edit_was_sent_even_if_the_rest_could_not_be(made):
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        return said(200 if len(asked) == 1 else 503)
+
+    client = made("http://nas", transport=httpx2.MockTransport(answer))
+    with pytest.raises(Unavailable) as raised:
+        client.edit("1", "1", {"title": Change("x" * 5000), "summary": Change("y" * 5000)})
+    assert len(asked) == 2
+    assert raised.value.sent
+
+
+# --- trouble ---------------------------------------------------------------------------------------------------------
+
+
+def asks(client, section, key):
+    return [
+        client.sections,
+        lambda: list(client.entries(section)),
+        lambda: client.find(section, "m0.mp4"),
+        lambda: client.items([key]),
+        lambda: client.edit(section, key, {"title": Change("x", True)}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault("refuse"), Unavailable),
+        (Fault("hang"), Unavailable),
+        (Fault("reset"), Unavailable),
+        (Fault("reset_after"), Unavailable),
+        (Fault("garbage"), Unavailable),
+        (Fault("html"), Unavailable),
+        (Fault("huge", megabytes=40), Unavailable),
+        (Fault("maintenance"), Unavailable),
+        (Fault("status", status=500), Unavailable),
+        (Fault("status", status=408), Unavailable),
+        (Fault("status", status=503, retry_after=30), Unavailable),
+        (Fault("status", status=429, retry_after=30), Throttled),
+        (Fault("status", status=401), Barred),
+        (Fault("status", status=403), Barred),
+        (Fault("status", status=400), Refused),
+        (Fault("status", status=414), TooLong),
+    ],
+)
+def test_trouble_of_every_kind_has_its_name(sim, section, made, fault, error):
+    (key,) = movies(sim, section, 1)
+    sim.faults.set(fault)
+    client = made(sim.url, connect_timeout=1, read_timeout=0.25 if fault.kind == "hang" else 10)
+    for ask in asks(client, section, key):
+        began = time.monotonic()
+        with pytest.raises(error) as raised:
+            ask()
+        assert type(raised.value) is error
+        assert time.monotonic() - began < 5
+        assert TOKEN not in str(raised.value)
+        assert "m0.mp4" not in str(raised.value)
+        if isinstance(raised.value, Barred):
+            assert raised.value.setting == "plex_token"
+        if fault.retry_after:
+            assert raised.value.retry_after == 30
+        if fault.kind == "refuse":
+            assert not raised.value.sent
+    sim.faults.clear()
+
+
+@pytest.mark.parametrize("fault", [Fault("cut"), Fault("trickle", seconds=0.02)])
+def test_an_answer_that_does_not_end_well_is_none(sim, section, made, fault):
+    (key,) = movies(sim, section, 1)
+    sim.faults.set(fault)
+    client = made(sim.url, read_timeout=0.25)
+    for ask in asks(client, section, key)[:4]:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            ask()
+        assert time.monotonic() - began < 2
+    sim.faults.clear()
+
+
+def test_a_wrong_token_is_a_matter_for_a_person(sim, made):
+    with pytest.raises(Barred) as raised:
+        made(sim.url, "another-token").sections()
+    assert raised.value.setting == "plex_token"
+
+
+def test_a_token_is_needed(made):
+    with pytest.raises(Unusable, match="plex_token"):
+        made("http://nas", "")
+
+
+# --- answers by hand -------------------------------------------------------------------------------------------------
+
+
+def said(status, body=b""):
+    return httpx2.Response(status, stream=httpx2.ByteStream(body))
+
+
+def directory(key, type, **more):
+    return {"key": key, "type": type, "title": f"Library {key}", "Location": [{"id": 1, "path": "/m"}], **more}
+
+
+def media(key, path="/m/a.mp4"):
+    return {"ratingKey": key, "title": "x", "Media": [{"Part": [{"file": path, "size": "12"}]}]}
+
+
+def container(things, *, size=None):
+    return {"MediaContainer": {"size": len(things) if size is None else size, "Metadata": things}}
+
+
+def answering(made, body):
+    content = json.dumps(body).encode()
+    return made("http://nas", transport=httpx2.MockTransport(lambda request: said(200, content)))
+
+
+def paged(made, answer):
+    def respond(request):
+        things, total = answer(request)
+        body = {"MediaContainer": {"size": len(things), "totalSize": total, "Metadata": things}}
+        return said(200, json.dumps(body).encode())
+
+    return made("http://nas", transport=httpx2.MockTransport(respond))
