@@ -2,18 +2,20 @@
 
 import hashlib
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stash.client import StashClient
-from store.database import Database
-from store.lock import Lock, is_locked, try_lock
-
 from plex.client import PlexClient
-from sync.errors import LocalFault, Neighbour
+from stash.client import StashClient
+from store import intake, schema
+from store.database import Database
+from store.db import faults, file_system, on_network
+from store.lock import Lock, is_locked, try_lock
+from sync.errors import LocalFault, Neighbour, Unusable
 from sync.item import FIELDS
 from sync.plan import Policy
 from sync.wanted import Profile
@@ -71,6 +73,38 @@ class Parts:
     def someone_works(self) -> bool:
         """Whether a worker is running on this database."""
         return is_locked(self.folder)
+
+    def inspected(self) -> "Inspection":
+        """What the database file looks like from outside, by a connection of its own that reads only."""
+        path = self.folder / DATABASE
+        with faults(path):
+            db = sqlite3.connect(intake.uri(str(path), "ro"), uri=True)
+            try:
+                (journal,) = db.execute("pragma journal_mode").fetchone()
+                damage = [str(line) for (line,) in db.execute("pragma quick_check(5)")]
+                version = schema.version(db)
+            finally:
+                db.close()
+        return Inspection(
+            schema=version,
+            journal=str(journal),
+            sqlite=sqlite3.sqlite_version,
+            damage=tuple(line for line in damage if line != "ok"),
+            file_system=file_system(path),
+            network=on_network(path),
+        )
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The database file for `doctor`; `damage` holds the first faults that SQLite finds in it, none if it is sound."""
+
+    schema: int
+    journal: str
+    sqlite: str
+    damage: tuple[str, ...]
+    file_system: str
+    network: bool
 
 
 def breaker_rules(config: PlexSyncConfig) -> Rules:
@@ -151,6 +185,20 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             poller=Poller(store, stash, indexer, watch_gates, clock),
             reconciler=Reconciler(store, stash, watch_looker, indexer, watch_gates, clock),
         )
+
+
+@contextmanager
+def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]]:
+    """As `opened`, with True when this process got the worker's lock and is the one to work, False when another has it."""
+    try:
+        intake.make_folder(str(folder))
+    except OSError as error:
+        raise Unusable(f"{folder} can't be used: {error.strerror}") from error
+    with ExitStack() as stack:
+        lock = try_lock(folder)
+        if lock is not None:
+            stack.enter_context(lock)
+        yield stack.enter_context(opened(config, folder, worker=lock is not None)), lock is not None
 
 
 @contextmanager

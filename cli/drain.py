@@ -37,6 +37,8 @@ def drain(call: Call) -> int:
             "until": stamp(ended.until) if ended.why else None,
         }
         until = f" (until {stamp(ended.until)})" if ended.why and ended.until else ""
-        told = outcome_words(ended.outcomes) + (f"; {many(seen.due, 'row')} still due: {ended.why}{until}" if stuck else "")
+        told = outcome_words(ended.outcomes) + (
+            f"; {many(seen.due, 'row')} still due: {ended.why}{until}" if stuck else ""
+        )
         call.answer(facts, lambda: paper().print(told, soft_wrap=True))
         return stop.code or (FAILED if stuck or ended.outcomes["dead"] else FINE)

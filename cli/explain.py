@@ -15,11 +15,12 @@ from cli.words import safe
 from sync.errors import NeighbourError
 from sync.item import FIELDS
 from sync.job import Absent, Dead, Gone, Kind
-from sync.plan import Change, Note, Value, held
+from sync.plan import Change, Note, Remembered, Value, held
 from sync.ports import AttemptRow, JobRow
 from wiring import Parts
 from worker.looking import Sight, Target
-from worker.verbs import Explanation, explain as look_at
+from worker.verbs import Explanation
+from worker.verbs import explain as look_at
 
 Facts = dict[str, Any]
 
@@ -57,7 +58,7 @@ def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
     with parts.store.reading() as db:
         row, attempts = db.job(Kind.SCENE, id), db.attempts(Kind.SCENE, id)
         memories = db.memories([id])
-    remembered = [
+    remembered: list[Facts] = [
         {"key": key, "field": name, "said": one.said, "left": one.left.value, "left_locked": one.left.locked}
         for (_, key), memory in sorted(memories.items())
         for name, one in memory.items()
@@ -117,13 +118,15 @@ def _target_facts(sight: Sight, target: Target) -> Facts:
 def _field_facts(sight: Sight, target: Target, name: str) -> Facts:
     wants = sight.wanted.values if sight.wanted else {}
     now = held(target.item, name)
+    change = target.plan.edit.get(name)
     notes = [note for note in target.plan.notes if note.field == name]
     return {
         "field": name,
         "stash": wants.get(name),
         "plex": now.value,
         "locked": now.locked,
-        "action": action(name, target.plan.edit.get(name), wants),
+        "action": action(name, change, wants),
+        "reason": reason(target.memory.get(name), wants.get(name)) if change else "",
         "why": [_note_facts(note) for note in notes],
     }
 
@@ -159,6 +162,13 @@ def action(name: str, change: Change | None, wants: Mapping[str, Value]) -> str:
     return "write" if change.value else "empty"
 
 
+def reason(known: Remembered | None, wants: Value | None) -> str:
+    """Why a field would be changed, from what was remembered of it."""
+    if known is None:
+        return "first push"
+    return "changed in Stash" if known.said != wants else "not as it was left in Plex"
+
+
 # --- as words --------------------------------------------------------------------------------------------------------
 
 
@@ -185,7 +195,7 @@ HEADS = ("field", "Stash wants", "Plex has", "locked", "would do", "why")
 
 
 def _field_row(one: Facts) -> tuple[str, ...]:
-    why = "; ".join(note["text"] for note in one["why"])
+    why = "; ".join(filter(None, [one["reason"], *(note["text"] for note in one["why"])]))
     locked = "yes" if one["locked"] else ""
     return _short(one["field"]), _shown(one["stash"]), _shown(one["plex"]), locked, one["action"], why
 

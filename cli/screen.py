@@ -35,7 +35,15 @@ def margin() -> Console:
 
 def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
     """A plain table; texts of others are made safe for the terminal. `right` numbers the columns of figures."""
-    drawn = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD if any(heads) else None,
+        show_header=any(heads),
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+    )
     for number, head in enumerate(heads):
         drawn.add_column(Text(head), justify="right" if number in right else "left", overflow="fold")
     for row in rows:

@@ -29,7 +29,10 @@ def facts(parts: Parts) -> dict[str, Any]:
         "breakers": {who.value: breaker(parts, seen.breakers.get(who, BreakerRow()), now) for who in Neighbour},
         "holds": {who.value: hold(row) for who, row in seen.holds.items()},
         "paces": {
-            who.value: {"not_before": stamp(row.not_before) if row.not_before > now else None, "jobs_per_claim": row.ramp}
+            who.value: {
+                "not_before": stamp(row.not_before) if row.not_before > now else None,
+                "jobs_per_claim": row.ramp,
+            }
             for who, row in seen.paces.items()
         },
         "worker": {"running": parts.someone_works(), "heartbeat": stamp(beat), "enabled": parts.config.enabled},

@@ -57,7 +57,7 @@ def _tell(found: dict[str, Any], out: Console) -> None:
 
 
 def _servers(found: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for who, seen in found["breakers"].items():
         held, pace = found["holds"].get(who), found["paces"].get(who)
         if held:
@@ -78,7 +78,9 @@ def _rest(found: dict[str, Any]) -> list[tuple[str, str]]:
     runs = "running" if worker["running"] else "not running (plexsync serve)"
     off = "" if worker["enabled"] else ", switched off (enabled = false)"
     names = ", ".join(one["title"] for one in index["libraries"])
-    sums = f"{kept['coalesced']:,} coalesced + {kept['done']:,} done + {kept['pruned']:,} pruned + {kept['open']:,} open"
+    sums = (
+        f"{kept['coalesced']:,} coalesced + {kept['done']:,} done + {kept['pruned']:,} pruned + {kept['open']:,} open"
+    )
     verdict = "" if kept["balanced"] else ": THEY DO NOT BALANCE, please report this"
     return [
         ("due now", f"{found['due']:,}"),

@@ -16,6 +16,7 @@ from sync.job import Why
 from wiring import Parts, opened
 from worker.verbs import want_all, want_scenes
 
+LONGEST_SPAN = timedelta(days=36_525)
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -33,7 +34,10 @@ class When(click.ParamType[datetime | timedelta]):
         span = re.fullmatch(r"(\d{1,6}) ?(s|m|min|h|d|w)", value.strip())
         try:
             if span:
-                return timedelta(**{UNITS[span[2]]: int(span[1])})
+                back = timedelta(**{UNITS[span[2]]: int(span[1])})
+                if back <= LONGEST_SPAN:
+                    return back
+                self.fail("must not lie more than a hundred years back", param, ctx)
             return datetime.fromisoformat(value.strip()).astimezone(UTC)
         except (ValueError, OverflowError, OSError):
             self.fail("must be a date (2026-03-31), a date with time (2026-03-31T18:00) or a span (2h, 3d)", param, ctx)
@@ -42,7 +46,9 @@ class When(click.ParamType[datetime | timedelta]):
 @command("sync")
 @click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber())
 @click.option("--all", "all_", is_flag=True, help="Every scene in Stash.")
-@click.option("--since", metavar="WHEN", type=When(), help="The scenes changed in Stash since then: 2026-03-31, 2h, 3d.")
+@click.option(
+    "--since", metavar="WHEN", type=When(), help="The scenes changed in Stash since then: 2026-03-31, 2h, 3d."
+)
 @click.option("--wait", is_flag=True, help="Return when they are in step, with a summary.")
 @click.pass_obj
 def sync(call: Call, scenes: tuple[int, ...], all_: bool, since: datetime | timedelta | None, wait: bool) -> int:

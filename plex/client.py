@@ -5,10 +5,9 @@ reads as "nothing there". Unknown filters are ignored by Plex without a word, so
 at again here.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx2
 import msgspec
@@ -20,6 +19,7 @@ from sync.item import Entry, Item
 from sync.paths import base_name
 from sync.plan import Edit
 from sync.ports import Clock, Section
+from sync.text import composed, fold
 from wire.http import LISTING_CAP, Answer, Timeouts, Wire
 
 MOVIE = "1"
@@ -91,7 +91,7 @@ class PlexClient:
         seen: set[str] = set()
         start = steps_back = 0
         while True:
-            found, total = self._page(section, start, page)
+            found, total = self._page(section, start, page + 1 if start else page)
             if start and (not found or found[0].key not in seen):
                 steps_back += 1
                 if steps_back > STEPS_BACK:
@@ -111,9 +111,9 @@ class PlexClient:
     def find(self, section: str, name: str) -> list[Entry]:
         """The items of a library that have a file of exactly this base name (in whatever Unicode form)."""
         container = self._listing(section, {"file": name}, start=0, size=FOUND_LIMIT)[0]
-        wanted = _composed(name)
+        wanted = composed(name)
         found = self._checked(lambda: answers.entries_of(container, section))
-        return [one for one in found if any(_composed(base_name(part.path)) == wanted for part in one.parts)]
+        return [one for one in found if any(composed(base_name(part.path)) == wanted for part in one.parts)]
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
         """Full items by rating key, in one request; those that do not exist are left out."""
@@ -186,7 +186,7 @@ class PlexClient:
             "X-Plex-Container-Start": str(start),
             "X-Plex-Container-Size": str(size),
         }
-        target = f"/library/sections/{section}/all?{urlencode(query, errors='replace')}"
+        target = f"/library/sections/{section}/all?{urlencode(query, errors='replace', quote_via=quote)}"
         answer = self._wire.ask("GET", target, cap=LISTING_CAP)
         total = answer.headers.get("x-plex-container-total-size", "")
         return self._wire.decoded(ENTRIES, answer.body).MediaContainer, total
@@ -194,13 +194,13 @@ class PlexClient:
     def _chosen(self, sections: list[Section]) -> list[Section]:
         if not self._libraries:
             return sections
-        wanted = {_folded(name): name for name in self._libraries}
-        missing = [name for folded, name in wanted.items() if folded not in {_folded(one.title) for one in sections}]
+        wanted = {fold(name): name for name in self._libraries}
+        missing = [name for folded, name in wanted.items() if folded not in {fold(one.title) for one in sections}]
         if missing:
             there = ", ".join(one.title for one in sections) or "none"
             message = f"Plex has no movie library named {', '.join(missing)}; it has: {there}"
             raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
-        return [one for one in sections if _folded(one.title) in wanted]
+        return [one for one in sections if fold(one.title) in wanted]
 
     def _checked(self, read: Callable[[], T]) -> T:
         """What was read from a decoded answer; raises Unavailable if it contradicts itself."""
@@ -214,11 +214,3 @@ class PlexClient:
 def _check_number(text: str) -> None:
     if not (text.isascii() and text.isdigit()):
         raise ValueError("a library or item is named by a number")
-
-
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
-def _folded(name: str) -> str:
-    return _composed(name.strip()).casefold()

@@ -3,21 +3,24 @@
 `build` is a pure function of its arguments. What it makes is realistic where it can be and nasty where real libraries
 are. Of each 1,000 scenes there are, by kind:
 
-    plain        785   the same file on both sides, at the mapped full path; their names take turns with the nasty ones
-    below composed      30   as plain, but one side writes accents composed and the other decomposed duplicate     30
-    the same content in two libraries, both at a mapped full path: both are targets versions      20   two files of one
-    scene, two media of one movie split         15   two files of one scene, two movies: both are targets half
-    15   one file of a scene, the first of two media of a movie; the other is in Plex only moved         20   in another
-    folder in Plex: only name and size agree, and no other file has both recased       10   as moved, and the case of
-    the name differs, too twins         10   two scenes whose files share name and size; each has its own movie at its
-    full path (5 pairs) doubled       10   at its full path; another movie elsewhere has a file of the same name and
-    size, and is nobody's shared        10   two scenes on one merged movie: the scene of the first part owns it (5
-    pairs) rival          5   no movie of its own; the one of the same name and size is another scene's by its full path
-    crowd         10   no movie at the full path, two of the same name and size elsewhere: ambiguous contested     10
-    two scenes claim one movie by name and size alone: both ambiguous (5 pairs) absent        15   not in Plex fileless
-    5   a scene without any file
+    plain        785   the same file on both sides, at the mapped full path; names take turns with the nasty ones below
+    composed      30   as plain, but one side writes accents composed and the other decomposed
+    duplicate     30   the same content in two libraries, both at a mapped full path: both are targets
+    versions      20   two files of one scene, two media of one movie
+    split         15   two files of one scene, two movies: both are targets
+    half          15   one file of a scene, the first of two media of a movie; the other is in Plex only
+    moved         20   in another folder in Plex: only name and size agree, and no other file has both
+    recased       10   as moved, and the case of the name differs, too
+    twins         10   two scenes whose files share name and size; each has its movie at its full path (5 pairs)
+    doubled       10   at its full path; a movie elsewhere has a file of the same name and size, and is nobody's
+    shared        10   two scenes on one merged movie: the scene of the first part owns it (5 pairs)
+    rival          5   no movie of its own; the one of the same name and size is another scene's by its full path
+    crowd         10   no movie at the full path, two of the same name and size elsewhere: ambiguous
+    contested     10   two scenes claim one movie by name and size alone: both ambiguous (5 pairs)
+    absent        15   not in Plex
+    fileless       5   a scene without any file
 
-So 955 scenes have movies to be written to, 20 are ambiguous, 5 shared and 20 absent. Each `rival` also has the plain
+So 950 scenes have movies to be written to, 20 are ambiguous, 5 shared and 25 absent. Each `rival` comes with the plain
 scene that owns its look-alike. Besides, there is a movie that is in Plex only for every 20 scenes. From 100 scenes on
 every kind occurs at least once; below that, kinds drop out.
 
@@ -73,29 +76,113 @@ EVERY_KIND_FROM = 100
 SCENES_PER_STRANGER = 20
 LOCKED_TITLE = "As a person wants it"
 
-FIRST = (
-    "Ada Alma Anton Boris Clara Dario Edda Emil Fay Flora Gregor Hanna Ida Ilja Jonas Juno Kaspar Lena Mara Milo Nora
-    Oskar Paula " "Quentin Romy Selma Tilda Ugo Vera Wanda Xaver Yara Zeno Noël Zoë André Søren Łucja" ).split() LAST =
-    ( "Abend Birke Cordes Dorn Eichel Falk Garten Hafner Iller Jansen Kiesel Lorenz Moor Nebel Ostwind Pfeil Quast
-    Reuter Sommer " "Thal Ufer Vogel Winter Ypern Zander O'Hara Müller-Öhm Nuñez Đorđević" ).split() ADJECTIVES = (
-    "Quiet Golden Distant Early Wooden Paper Silver Windy Hidden Broad Gentle Northern Lively Narrow Bright Patient
-    Curious " "Late Blue Frozen" ).split() NOUNS = ( "Harbour Orchard Lantern Bridge Market Meadow Workshop Library
-    Lighthouse Kitchen Station Garden Valley Ferry Bakery " "Observatory Mill Island Canal Terrace" ).split() PLACES =
-    "Ålesund Bern Cork Dresden Évora Florence Gdańsk Hội-An Kraków Lübeck Malmö Nîmes Oslo Porto Riga Zürich".split()
-    ACCENTED = ("Café del Río", "Übersee", "Señor Ávila", "Crème brûlée", "Đà Nẵng", "ガーデン パーティー", "Ελλάδα ή αλλού",
-    "Zażółć") STUDIOS = ( "Harbour Light", "Nine & Sons", "Studio Löwe", "Blue Door Pictures", "Rock, Paper & Film",
-    "The “Quiet” Company", "Kleinbild", "100% Handmade", "C++ Motion", "Ten O'Clock", "Fjord [Archive]", "雪の映画", )
-    PARENT_STUDIOS = {"Kleinbild": "Studio Löwe", "Ten O'Clock": "Harbour Light", "Fjord [Archive]": "Harbour Light"}
-    TAGS = ( "Outdoor", "outdoor", "Black, White and Grey", "Documentary", "Interview", "Slow Motion", "Time-Lapse",
-    "Rain", "Sunset", "Café", "R&B", "Q&A", "4K", "Behind the Scenes", "50% Off", "C++", "Sea 🌊", "Rooftop",
-    "Tea/Coffee", "Hand-held", "Winter", "WINTER", "Long Take", "“Quoted”", ) TAG_PARENTS = {"Rain": ("Outdoor",),
-    "Sunset": ("Outdoor",), "Rooftop": ("Outdoor",), "Interview": ("Documentary",)} NAMESAKES: tuple[Name, ...] =
-    (("Robin Vale", "pilot"), ("Robin Vale", "writer"), "Robin Vale", "Quill, Ada", "Moor, Jr., Emil") GROUPS =
-    ("Letters from the Coast", "Four Seasons", "Craft & Trade", "Die große Reise") DECORATIONS = ( "{}", "{} 🌊✨", 'The
-    "{}"', "It's {}", "{}, Part 2", "{} [1080p] (Director's Cut)", "You & {}", "100% {}", "{} 50%25", "{} + More", "#1
-    {}", "{}_under_score", "“{}” – ‘live’", "{}; or: what now!", "{} = a & b + c", "{} 日本語", ) ROOTS = {"films":
-    ("/data/films", "/media/films"), "clips": ("/data/clips", "/media/clips")} WINDOWS_ROOTS = ("\\\\?\\E:\\Stash",
-    "D:\\Video") NOT_ON_WINDOWS = str.maketrans(dict.fromkeys('<>:"/\\|?*', "-")) LONGEST_NAME = 250
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text."""
+    return tuple(text.split())
+
+
+FIRST = words(
+    "Ada Alma Anton Boris Clara Dario Edda Emil Fay Flora Gregor Hanna Ida Ilja Jonas Juno Kaspar Lena Mara Milo Nora "
+    "Oskar Paula Quentin Romy Selma Tilda Ugo Vera Wanda Xaver Yara Zeno Noël Zoë André Søren Łucja"
+)
+LAST = words(
+    "Abend Birke Cordes Dorn Eichel Falk Garten Hafner Iller Jansen Kiesel Lorenz Moor Nebel Ostwind Pfeil Quast "
+    "Reuter Sommer Thal Ufer Vogel Winter Ypern Zander O'Hara Müller-Öhm Nuñez Đorđević"
+)
+ADJECTIVES = words(
+    "Quiet Golden Distant Early Wooden Paper Silver Windy Hidden Broad Gentle Northern Lively Narrow Bright Patient "
+    "Curious Late Blue Frozen"
+)
+NOUNS = words(
+    "Harbour Orchard Lantern Bridge Market Meadow Workshop Library Lighthouse Kitchen Station Garden Valley Ferry "
+    "Bakery Observatory Mill Island Canal Terrace"
+)
+PLACES = words(
+    "Ålesund Bern Cork Dresden Évora Florence Gdańsk Hội-An Kraków Lübeck Malmö Nîmes Oslo Porto Riga Zürich"
+)
+ACCENTED = (
+    "Café del Río",
+    "Übersee",
+    "Señor Ávila",
+    "Crème brûlée",
+    "Đà Nẵng",
+    "ガーデン パーティー",
+    "Ελλάδα ή αλλού",
+    "Zażółć",
+)
+STUDIOS = (
+    "Harbour Light",
+    "Nine & Sons",
+    "Studio Löwe",
+    "Blue Door Pictures",
+    "Rock, Paper & Film",
+    "The “Quiet” Company",
+    "Kleinbild",
+    "100% Handmade",
+    "C++ Motion",
+    "Ten O'Clock",
+    "Fjord [Archive]",
+    "雪の映画",
+)
+PARENT_STUDIOS = {"Kleinbild": "Studio Löwe", "Ten O'Clock": "Harbour Light", "Fjord [Archive]": "Harbour Light"}
+TAGS = (
+    "Outdoor",
+    "outdoor",
+    "Black, White and Grey",
+    "Documentary",
+    "Interview",
+    "Slow Motion",
+    "Time-Lapse",
+    "Rain",
+    "Sunset",
+    "Café",
+    "R&B",
+    "Q&A",
+    "4K",
+    "Behind the Scenes",
+    "50% Off",
+    "C++",
+    "Sea 🌊",
+    "Rooftop",
+    "Tea/Coffee",
+    "Hand-held",
+    "Winter",
+    "WINTER",
+    "Long Take",
+    "“Quoted”",
+)
+TAG_PARENTS = {"Rain": ("Outdoor",), "Sunset": ("Outdoor",), "Rooftop": ("Outdoor",), "Interview": ("Documentary",)}
+NAMESAKES: tuple[Name, ...] = (
+    ("Robin Vale", "pilot"),
+    ("Robin Vale", "writer"),
+    "Robin Vale",
+    "Quill, Ada",
+    "Moor, Jr., Emil",
+)
+GROUPS = ("Letters from the Coast", "Four Seasons", "Craft & Trade", "Die große Reise")
+DECORATIONS = (
+    "{}",
+    "{} 🌊✨",
+    'The "{}"',
+    "It's {}",
+    "{}, Part 2",
+    "{} [1080p] (Director's Cut)",
+    "You & {}",
+    "100% {}",
+    "{} 50%25",
+    "{} + More",
+    "#1 {}",
+    "{}_under_score",
+    "“{}” – ‘live’",
+    "{}; or: what now!",
+    "{} = a & b + c",
+    "{} 日本語",
+)
+ROOTS = {"films": ("/data/films", "/media/films"), "clips": ("/data/clips", "/media/clips")}
+WINDOWS_ROOTS = ("\\\\?\\E:\\Stash", "D:\\Video")
+NOT_ON_WINDOWS = str.maketrans(dict.fromkeys('<>:"/\\|?*', "-"))
+LONGEST_NAME = 250
 
 
 @dataclass(frozen=True)
@@ -439,8 +526,8 @@ class Builder:
 
     def _spots(self, number: int, root: str | None = None, *, windows: bool = False) -> list[Spot]:
         """So many different folders, next to each other."""
-        folder, year = self.dice.choice(PLACES), self.dice.randint(1990, 2025)
-        years = [year + place * 40 for place in range(number)]
+        folder, year = self.dice.choice(PLACES), self.dice.randint(1990, 1999)
+        years = [year + place * 10 for place in range(number)]
         if windows:
             stash, plex = WINDOWS_ROOTS
             return [Spot(f"{stash}\\{folder}\\{one}", f"{plex}\\{folder}\\{one}", "Windows", True) for one in years]

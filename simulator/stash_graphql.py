@@ -200,7 +200,7 @@ def read_document(schema: GraphQLSchema, query: str) -> Document | Reply:
 
 
 class Words(Visitor):
-    """Collects the variables used anywhere but as arguments of `roots`, and whether the document asks about the schema."""
+    """Collects the variables used elsewhere than as arguments of `roots`, and whether the schema is asked about."""
 
     def __init__(self, roots: Set[int]) -> None:
         super().__init__()

@@ -90,7 +90,7 @@ class Run:
 
 @dataclass
 class Sessions:
-    """Session cookies given to plugins; each remembers which hooks led to it, which is Stash's guard against recursion."""
+    """Session cookies given to plugins; each remembers which hooks led to it: Stash's guard against recursion."""
 
     visited: dict[str, Visited] = field(default_factory=dict)
 

@@ -62,7 +62,7 @@ NAMED_SORT_KEYS: dict[str, Callable[[Any], Any]] = {
 
 
 def scene_words(query: str) -> Predicate:
-    """Scenes where each word (or quoted phrase) is somewhere in title, details, a path or a hash; `-word` must not be."""
+    """Scenes where each word (or quoted phrase) is in title, details, a path or a hash; `-word` must not be."""
     words = [(quoted or word).casefold() for quoted, word in WORDS.findall(query)]
 
     def matches(scene: Scene) -> bool:
@@ -217,7 +217,7 @@ COMPARISONS: dict[str, Callable[[Any, Any, Any], bool]] = {
 def members(
     read: Callable[[Any], Iterable[Any]], ancestors: Callable[[Any], Iterable[Any]] | None = None
 ) -> Callable[[Mapping[str, Any]], Predicate]:
-    """A (Hierarchical)MultiCriterionInput over related records; with `depth` a descendant of a wanted one counts, too."""
+    """A (Hierarchical)MultiCriterionInput over related records; with `depth` descendants of a wanted one count."""
 
     def criterion(wanted: Mapping[str, Any]) -> Predicate:
         ids, unwanted = numbers(wanted.get("value")), numbers(wanted.get("excludes"))

@@ -51,7 +51,7 @@ class StashSim(HttpServer):
         self.data = StashData(self.stamp)
         self.jobs = Jobs(self.stamp)
         self._api = StashApi(self.data, self.jobs, self._fire, self._run_task, self._facts)
-        self._executor = Executor(schema(), self._api.resolvers(), self.data.lock)
+        self.executor = Executor(schema(), self._api.resolvers(), self.data.lock)
 
     @property
     def plugin_settings(self) -> dict[str, dict[str, Any]]:
@@ -248,14 +248,14 @@ class StashSim(HttpServer):
     def _graphql(self, request: Request, visited: Visited) -> Answer:
         if not request.headers.get("content-type", "").startswith("application/json"):
             return json_answer(400, {"errors": [{"message": "transport not supported"}], "data": None})
-        try:
-            asked = json.loads(request.body)
-            query, variables = asked["query"], asked.get("variables") or {}
-        except (ValueError, KeyError, TypeError, AttributeError):
+        asked = decoded(request.body)
+        if asked is None:
             return json_answer(400, {"errors": [{"message": "json request body could not be decoded"}], "data": None})
         host = request.headers.get("host") or urlsplit(self.url).netloc
         asking = Asking(f"http://{host}", visited, self.api_key)
-        reply = self._executor.answer(query, variables, asked.get("operationName") or None, asking)
+        reply = self.executor.answer(
+            asked["query"], asked.get("variables") or {}, asked.get("operationName") or None, asking
+        )
         body = reply.body
         if self.graphql_fault is not None and reply.status == 200:
             body = self.graphql_fault(body)
@@ -357,6 +357,17 @@ def running_clock() -> Callable[[], float]:
     """A clock in Unix seconds that shows a fixed moment now and goes on from there."""
     offset = BEGINNING - time.monotonic()
     return lambda: time.monotonic() + offset
+
+
+def decoded(body: bytes) -> dict[str, Any] | None:
+    """The body of a GraphQL request, None if it is not one."""
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(asked, dict) or not isinstance(asked.get("query"), str):
+        return None
+    return asked if isinstance(asked.get("variables") or {}, dict) else None
 
 
 def session_of(request: Request) -> str:

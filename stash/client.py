@@ -199,7 +199,7 @@ class StashClient:
         envelope = self._wire.decoded(ENVELOPE, self._wire.accepted(answer).body)
         if bytes(envelope.errors) not in (b"null", b"[]"):
             raise self._wire.foreign("with an error of its own")
-        return self._wire.decoded(decoder, bytes(envelope.data))
+        return self._wire.decoded(decoder, memoryview(envelope.data))
 
     def _has_errors(self, answer: Answer) -> bool:
         try:

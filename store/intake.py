@@ -6,7 +6,7 @@ Standard library only, and little of it, since a save in Stash waits for the pro
 """
 
 # The hook has no time for pathlib.
-# ruff: noqa: PTH
+# ruff: noqa: PTH100, PTH101, PTH102, PTH103, PTH104, PTH105, PTH108, PTH112, PTH114, PTH116, PTH118, PTH120, PTH123, PTH208
 
 import json
 import os

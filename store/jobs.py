@@ -49,13 +49,14 @@ select {_ROW} from job
 IDS = "select id, state from job where kind = :kind order by id"
 UNSETTLED = "select count(*) from job where state in ('ready', 'running')"
 COUNT_STATES = "select state, count(*) from job group by state"
-COUNT_DEAD = "select cls, count(*) from job where state = 'dead' group by cls"
-COUNT_DUE = f"select count(*), min(due) from job where {_WAITS} and lane = :lane and due <= :now"
-NEXT_DUE = f"select due from job where {_WAITS} and lane = :lane order by due limit 1"
-NEXT_LEASE = "select lease_until from job where state = 'running' order by lease_until limit 1"
+COUNT_DEAD = "select cls, count(*) from job indexed by job_dead where state = 'dead' group by cls"
+COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {_WAITS} and lane = :lane and due <= :now"
+NEXT_DUE = f"select due from job indexed by job_due where {_WAITS} and lane = :lane order by due limit 1"
+NEXT_LEASE = "select lease_until from job indexed by job_lease where state = 'running' order by lease_until limit 1"
 
 DUE = f"""
-select kind, id, lane, wanted_rev, attempts, streak, crashes, alone, ok_mark, bad_mark, cls from job
+select kind, id, lane, wanted_rev, attempts, streak, crashes, alone, ok_mark, bad_mark, cls
+  from job indexed by job_due
  where {_WAITS} and lane = :lane and due <= :now
  order by due limit :limit
 """
@@ -100,10 +101,10 @@ RETRY = f"update job set state = 'ready', lane = 0, attempts = 0, due = :now, si
 DROP = f"update job set state = 'dropped', since = :now {_DEAD_ONES}"
 WAKE_ABSENT = "update job set due = :now where state = 'absent' and due > :now"
 # Rows that ended in a future which the clock has left again would never grow old.
-UNDATE = f"update job set since = :now where {_ENDED} and since > :now"
+UNDATE = f"update job indexed by job_ended set since = :now where {_ENDED} and since > :now"
 PRUNE = f"""
 delete from job where (kind, id) in (
-    select kind, id from job where {_ENDED} and since < :before order by since limit :limit
+    select kind, id from job indexed by job_ended where {_ENDED} and since < :before order by since limit :limit
 )
 """
 

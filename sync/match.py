@@ -371,18 +371,19 @@ def _against(find: _Find, grades: Sequence[Grade], offer: Offer, rival: _Claiman
     if theirs > find.grade:
         return "theirs"
     if theirs < find.grade:
-        return "look-alike" if _contests(rival, find, theirs, offer.rules) else "ours"
+        return "look-alike" if _contests(rival, find, offer.rules) else "ours"
     if _same_file(offer.scene, rival.scene):
         return "shared item"
     return _by_evidence(find, offer, rival)
 
 
-def _contests(rival: _Claimant, find: _Find, theirs: Grade, rules: Rules) -> bool:
+def _contests(rival: _Claimant, find: _Find, rules: Rules) -> bool:
     """Whether a rival without as good a grade may be at our place all the same, for want of a size to tell by."""
-    at_place = rival.targets.get(find.place, ())
-    if find.grade is Grade.PLACE:
-        return bool(at_place) and theirs is not Grade.NONE
-    return theirs is Grade.MAYBE and any(is_mapped(file.path, rules) for _, file in at_place)
+    return any(
+        find.grade is Grade.PLACE or (raw_equal(target, find.part.path) and is_mapped(file.path, rules))
+        for target, file in rival.targets.get(find.place, ())
+        if not _sizes_differ(file, find.part)
+    )
 
 
 def _against_alike(find: _Find, grades: Sequence[Grade], offer: Offer, rival: _Claimant) -> _Whose:

@@ -148,14 +148,14 @@ class Wire:
             raise error
         return answer
 
-    def decoded(self, decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+    def decoded(self, decoder: "msgspec.json.Decoder[T]", body: bytes | memoryview) -> T:
         """The body as what it has to be; raises Unavailable for anything else, however deep or broken."""
         try:
             return decoder.decode(body)
         except msgspec.ValidationError:
             failure = self.foreign("in a form that is not known")
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            failure = self.foreign(_looks_like(body))
+            failure = self.foreign(_looks_like(bytes(body[:200])))
         raise failure
 
     def foreign(self, what: str) -> Unavailable:
@@ -281,9 +281,9 @@ def _host(base: httpx2.URL) -> str:
     return f"{host}:{base.port}" if base.port else host
 
 
-def _looks_like(body: bytes) -> str:
+def _looks_like(beginning: bytes) -> str:
     """How a body that is no JSON strikes a person."""
-    start = body[:200].lstrip()[:15].lower()
+    start = beginning.lstrip()[:15].lower()
     if not start:
         return "with nothing"
     if start.startswith((b"<!doctype html", b"<html")):

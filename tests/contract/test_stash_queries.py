@@ -60,10 +60,9 @@ def test_a_question_is_valid_with_its_variables(schema, name):
     query, variables = ASKED[name]
     document = parse(query)
     assert validate(schema, document) == []
-    operation = get_operation_ast(document)
-    given = {definition.variable.name.value for definition in operation.variable_definitions}
-    assert variables.keys() == given
-    coerced = get_variable_values(schema, operation.variable_definitions, variables)
+    definitions = get_operation_ast(document).variable_definitions or ()
+    assert variables.keys() == {definition.variable.name.value for definition in definitions}
+    coerced = get_variable_values(schema, definitions, variables)
     assert not isinstance(coerced, list), coerced
 
 

@@ -143,6 +143,12 @@ def test_all_files_of_an_item_are_listed_in_order(sim, section, plex):
     assert entry.parts == (Part("/media/b.mp4", 2), Part("/media/a.mp4", 1))
 
 
+def test_a_listing_costs_a_request_for_each_page_and_no_more(sim, section, plex):
+    movies(sim, section, 30)
+    assert len(list(plex.entries(section, page=10))) == 3
+    assert len(sim.log) == 3
+
+
 def test_a_server_that_gives_smaller_pages_is_listed_whole(sim, section, plex):
     keys = movies(sim, section, 12)
     sim.max_page = 5
@@ -222,6 +228,7 @@ def test_a_file_is_found_by_its_exact_name(sim, section, plex):
 def test_names_with_any_character_are_found(sim, section, plex, name):
     key = sim.add_movie(section, files=[(f"/media/{name}", 1, 1000)], title="x")
     assert [entry.key for entry in plex.find(section, name)] == [key]
+    assert "+" not in sim.log[0].target
 
 
 def test_a_filter_that_plex_ignores_finds_nothing_wrong(made):

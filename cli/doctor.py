@@ -1,0 +1,334 @@
+"""`plexsync doctor`: checks everything that has to be right, and says how to mend what is not."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from cli.call import FAILED, FINE, NEWER, WRONG, Call, command
+from cli.mapping import suggested
+from cli.screen import paper, table
+from cli.standing import books
+from cli.start import begun
+from cli.words import ago, many, noted, safe
+from sync.errors import Barred, LocalFault, Neighbour, NeighbourError, NewerDatabase, Unusable
+from sync.paths import map_path, name_key, path_key
+from sync.ports import Reading, Section
+from sync.scene import Scene
+from validation.config import PlexSyncConfig, describe
+from validation.redact import MASK
+from validation.sources import DEFAULT, ConfigError, Loaded
+from wiring import Parts, opened
+from worker.loop import HEARTBEAT
+
+LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
+LITTLE_SPACE = 200 * 2**20
+SAMPLE = 50
+OK, WARNING, PROBLEM = "ok", "warning", "problem"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. `code` is the exit code that a problem asks for."""
+
+    name: str
+    told: str
+    state: str = OK
+    mend: str = ""
+    code: int = FINE
+
+
+def warning(name: str, told: str, mend: str) -> Check:
+    """Something that works, but not as well as it could."""
+    return Check(name, told, WARNING, mend)
+
+
+def problem(name: str, told: str, mend: str, code: int = FAILED) -> Check:
+    """Something that stops work."""
+    return Check(name, told, PROBLEM, mend, code)
+
+
+@command("doctor")
+@click.pass_obj
+def doctor(call: Call) -> int:
+    """Check settings, folders, database, both servers and path mapping; say how to mend what is not right.
+
+    Run it first, and whenever something seems wrong. It asks both servers a few questions and writes to neither. A hold
+    ("on hold until plex_token is put right") is lifted when the server lets us in again.
+
+    Exits with 0 if work can go on (there may be warnings), 1 if something stops it, 2 if settings or database are wrong,
+    3 if the database is newer than this program.
+
+    \b
+    Examples:
+      plexsync doctor
+      plexsync doctor --json
+    """
+    checks: list[Check] = []
+    settings: list[dict[str, str]] = []
+    try:
+        with begun(call, level="error") as start:
+            settings = _settings(start.loaded)
+            for check in _checks(start.loaded, start.folder):
+                checks.append(check)
+                if start.console.is_terminal and not call.json:
+                    start.console.print(f"{check.name}: {check.state}", end="\r", soft_wrap=True)
+    except ConfigError as error:
+        mend = "correct it there; docs/settings.md describes every setting"
+        checks += [problem("configuration", line, mend, WRONG) for line in error.lines]
+    code = max((check.code for check in checks), default=FINE)
+    facts = {
+        "well": code == FINE,
+        "checks": [{"name": c.name, "state": c.state, "told": c.told, "mend": c.mend or None} for c in checks],
+        "settings": settings,
+    }
+    call.answer(facts, lambda: _tell(checks, settings, paper()))
+    return code
+
+
+def _tell(checks: Sequence[Check], settings: Sequence[dict[str, str]], out: Console) -> None:
+    given = [(one["name"], one["value"], one["origin"]) for one in settings if one["origin"] != DEFAULT]
+    if given:
+        out.print(table("Settings that were given", ("setting", "value", "from"), given))
+    rows = [(check.state, check.name, f"{check.told}\n{check.mend}" if check.mend else check.told) for check in checks]
+    drawn = table("Checks", ("", "what", "found, and how to mend it"), [])
+    for state, name, told in rows:
+        drawn.add_row(state, name, "\n".join(safe(line) for line in told.split("\n")), style=STYLES[state])
+    out.print(drawn)
+    counts = [sum(check.state == state for check in checks) for state in (PROBLEM, WARNING)]
+    out.print(f"{many(counts[0], 'problem')}, {many(counts[1], 'warning')}")
+
+
+STYLES = {OK: "", WARNING: "yellow", PROBLEM: "bold red"}
+
+
+# --- the checks, in the order in which one needs the other -----------------------------------------------------------
+
+
+def _checks(loaded: Loaded, folder: Path) -> Iterator[Check]:
+    yield from _configuration(loaded)
+    yield from _folder(folder)
+    try:
+        with opened(loaded.config, folder) as parts:
+            yield from _database(parts)
+            yield from _worker(parts)
+            stash_well = plex_well = True
+            for check in _stash(parts):
+                stash_well = stash_well and check.state != PROBLEM
+                yield check
+            for check in _plex(parts):
+                plex_well = plex_well and check.state != PROBLEM
+                yield check
+            if stash_well and plex_well:
+                yield from _mapping(parts)
+    except NewerDatabase as error:
+        yield problem("database", str(error), "install the newer PlexSync again", NEWER)
+    except (LocalFault, Unusable) as error:
+        yield problem("database", str(error), "mend that, or choose another folder with data_dir", WRONG)
+
+
+def _settings(loaded: Loaded) -> list[dict[str, str]]:
+    """Every setting as it is in effect, secrets masked."""
+    values = loaded.config.model_dump(mode="json")
+    return [
+        {"name": one.name, "value": _shown(one.secret, values[one.name]), "origin": loaded.origin[one.name]}
+        for one in describe()
+    ]
+
+
+def _shown(secret: bool, value: object) -> str:
+    if secret:
+        return MASK if value else "(not set)"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _configuration(loaded: Loaded) -> Iterator[Check]:
+    given = sum(origin != DEFAULT for origin in loaded.origin.values())
+    yield Check("configuration", f"{many(given, 'setting')} given, the others at their defaults")
+    for line in loaded.warnings:
+        yield warning("configuration", line, "plexsync works on without that")
+    if not loaded.config.enabled:
+        yield warning("enabled", "PlexSync is switched off: events are kept, nothing is sent", "set enabled = true")
+
+
+def _folder(folder: Path) -> Iterator[Check]:
+    name = "data folder"
+    if not folder.exists():
+        yield Check(name, f"{folder} will be made")
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield problem(name, f"{folder} can't be written", "give it to the user that runs PlexSync", WRONG)
+        return
+    if os.name == "posix" and folder.stat().st_mode & 0o077:
+        yield warning(name, f"others may look into {folder}", f"chmod 700 {folder}")
+    else:
+        yield Check(name, f"{folder} is writable, and for its owner only")
+    free = shutil.disk_usage(folder).free
+    if free < LITTLE_SPACE:
+        yield warning(
+            "free space", f"{free // 2**20} MB left for the database", "make room: work pauses on a full disk"
+        )
+
+
+def _database(parts: Parts) -> Iterator[Check]:
+    seen = parts.inspected()
+    if seen.damage:
+        yield problem("database", f"it is damaged: {seen.damage[0]}", "restore a backup, or move it away", WRONG)
+        return
+    where = f"on {seen.file_system}" if seen.file_system else "on a file system of unknown kind"
+    told = f"sound; schema {seen.schema}, SQLite {seen.sqlite}, journal {seen.journal}, {where}"
+    if seen.network:
+        yield warning("database", f"{told}, a network share", "a local disk is faster and safer: see data_dir")
+    else:
+        yield Check("database", told)
+    with parts.store.reading() as db:
+        kept = books(db.overview(parts.clock.now()))
+    if kept["balanced"]:
+        yield Check("books", f"balanced: {kept['accepted']:,} accepted")
+    else:
+        yield problem("books", "accepted is not coalesced + done + pruned + open", "please report this fault", FAILED)
+
+
+def _worker(parts: Parts) -> Iterator[Check]:
+    with parts.store.reading() as db:
+        beat = noted(db.note(HEARTBEAT))
+    heard = ago(beat, parts.clock.now())
+    if parts.someone_works():
+        yield Check("worker", f"running; last heartbeat {heard}")
+    else:
+        yield warning("worker", f"not running; last heartbeat {heard}", "start plexsync serve")
+
+
+def _stash(parts: Parts) -> Iterator[Check]:
+    name = "Stash"
+    try:
+        parts.stash.probe()
+        version = parts.stash.version()
+    except NeighbourError as error:
+        yield _away(name, error, "stash_url")
+        return
+    yield from _let_in(parts, Neighbour.STASH)
+    yield _version(name, version, LEAST_STASH, "it answers and accepts us")
+
+
+def _plex(parts: Parts) -> Iterator[Check]:
+    name = "Plex"
+    try:
+        title, version = parts.plex.identity()
+        sections = parts.plex.sections()
+    except NeighbourError as error:
+        yield _away(name, error, "plex_url")
+        return
+    yield from _let_in(parts, Neighbour.PLEX)
+    yield _version(name, version, LEAST_PLEX, f"{title or 'the server'} answers and accepts the token")
+    if not sections:
+        yield problem("libraries", "Plex has no movie library", "add one there that holds the files of Stash")
+        return
+    yield Check("libraries", "; ".join(map(_library, sections)))
+
+
+def _library(section: Section) -> str:
+    return f"{section.title} ({', '.join(section.locations)})"
+
+
+def _away(name: str, error: NeighbourError, address: str) -> Check:
+    if isinstance(error, Barred):
+        return problem(name, str(error), f"change {error.setting}")
+    return problem(name, str(error), f"is it running, and is {address} right?")
+
+
+def _let_in(parts: Parts, who: Neighbour) -> Iterator[Check]:
+    """A server that lets us in has no reason to be on hold any longer."""
+    with parts.store.reading() as db:
+        held = db.hold(who)
+    if held:
+        parts.gates.let_in(who)
+        yield Check(who.title(), "it was on hold, and lets us in again: work goes on")
+
+
+def _version(name: str, version: str, least: tuple[int, ...], told: str) -> Check:
+    needed = ".".join(map(str, least))
+    found = re.match(r"v?(\d+(?:\.\d+)*)", version)
+    if not found:
+        return warning(name, f"{told}; its version is not known", f"PlexSync needs {needed} or newer")
+    if tuple(map(int, found[1].split("."))) < least:
+        return problem(name, f"{told}, but is version {version}", f"update it: PlexSync needs {needed} or newer")
+    return Check(name, f"{told}; version {version}")
+
+
+# --- do both name the files alike? -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Found:
+    """How the files of some scenes were found in the index."""
+
+    scenes: int = 0
+    by_path: int = 0
+    by_name: int = 0
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def missing(self) -> int:
+        return self.scenes - self.by_path - self.by_name
+
+
+def _mapping(parts: Parts) -> Iterator[Check]:
+    name = "path mapping"
+    try:
+        scenes = [scene for scene in next(parts.stash.walk(page=SAMPLE), []) if scene.files]
+        if parts.indexer.empty():
+            parts.indexer.freshen()
+    except NeighbourError as error:
+        yield problem(name, str(error), "run doctor again when both servers answer")
+        return
+    if not scenes:
+        yield Check(name, "Stash has no scene with a file yet")
+        return
+    with parts.store.reading() as db:
+        found = _looked_up(db, scenes, parts.config)
+    yield _judged(name, found)
+
+
+def _looked_up(db: Reading, scenes: Sequence[Scene], config: PlexSyncConfig) -> Found:
+    found, pairs = Found(len(scenes)), []
+    for scene in scenes:
+        places = {path_key(path) for file in scene.files for path in map_path(file.path, config.path_rules)}
+        if db.entries_at(sorted(places)):
+            found.by_path += 1
+        elif alike := _alike(db, scene):
+            found.by_name += 1
+            pairs += alike
+    found.pairs = tuple(pairs)
+    return found
+
+
+def _alike(db: Reading, scene: Scene) -> list[tuple[str, str]]:
+    """(path in Stash, path in Plex) of the scene's files that exactly one file in Plex is like, by name and size."""
+    pairs = []
+    for file in scene.files:
+        key = name_key(file.path)
+        parts = [part for entry in db.entries_named([key]) for part in entry.parts]
+        same = [part.path for part in parts if name_key(part.path) == key and part.size == file.size > 0]
+        if len(same) == 1:
+            pairs.append((file.path, same[0]))
+    return pairs
+
+
+def _judged(name: str, found: Found) -> Check:
+    told = f"of {many(found.scenes, 'scene')}, {found.by_path} found by full path"
+    told += f", {found.by_name} by name and size, {found.missing} not at all"
+    if not found.by_path and not found.by_name:
+        return problem(name, told, "do the libraries hold these files? If their folders have other names: set path_map")
+    if found.by_name:
+        rule = suggested(found.pairs)
+        mend = f'path_map = ["{rule[0]} => {rule[1]}"] would find them by full path' if rule else "set path_map"
+        return warning(name, told, mend)
+    if found.missing * 2 > found.scenes:
+        return warning(name, told, "has Plex scanned these files, and do the libraries above hold them?")
+    return Check(name, told)

@@ -1,0 +1,93 @@
+"""The terminal door in this process: what is called is `cli.main.run`, against simulated neighbours and a real file."""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import run
+from simulator.http import Fault, Request
+from simulator.plex_server import PlexSim
+from simulator.stash_server import StashSim
+from tests.journey.world import KEY, TOKEN, World
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one call left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+
+Door = Callable[..., Answer]
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the machine reaches the test."""
+    for name in [name for name in os.environ if name.startswith(("PLEXSYNC_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def door(
+    bare: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> Door:
+    """Call a command with the world's settings (if the test has a world); secrets must never come out."""
+    world: World | None = request.getfixturevalue("world") if "world" in request.fixturenames else None
+
+    def call(*words: str, answer: str = "") -> Answer:
+        if world is not None:
+            for name, value in world.environ.items():
+                if name.startswith("PLEXSYNC_"):
+                    monkeypatch.setenv(name, value)
+        monkeypatch.setattr("sys.stdin", StringIO(answer))
+        code = run([str(word) for word in words])
+        assert not [one for one in logging.getLogger().handlers if type(one).__name__ == "ConsoleHandler"]
+        out, err = capsys.readouterr()
+        assert TOKEN not in out + err
+        assert KEY not in out + err
+        assert "Traceback" not in out + err
+        return Answer(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
+        made = World(stash, plex, folder)
+        made.section = plex.add_section("Movies", locations=("/media/scenes",))
+        yield made
+
+
+@pytest.fixture
+def refusing(world: World) -> Callable[..., None]:
+    """Let Plex refuse every edit of these scenes' items (in the order in which they were added)."""
+
+    def refuse(*ids: int) -> None:
+        keys = {world.plex.keys(world.section)[id - 1] for id in ids}
+
+        def edits(request: Request) -> bool:
+            return request.method == "PUT" and request.path.rpartition("/")[2] in keys
+
+        world.plex.faults.set(Fault("status", status=400, when=edits))
+
+    return refuse

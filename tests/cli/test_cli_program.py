@@ -1,0 +1,162 @@
+"""The program as a whole: its commands, their help, and what it costs to ask for it."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.main import COMMANDS, plexsync, version
+from tests.cli.conftest import Door
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("pydantic", "rich", "httpx2", "msgspec", "sqlite3", "wiring", "worker", "validation")
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        if (*path, name) == ("demo",):
+            # It has tests of its own, and may have packages of its own that are not installed.
+            continue
+        command = group.get_command(context, name)
+        assert command is not None, name
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+OURS = dict(commands(plexsync))
+named = pytest.mark.parametrize("path", OURS, ids=" ".join)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["nonsense"]], ids=" ".join)
+def test_the_list_of_commands_costs_nothing(words: list[str]) -> None:
+    program = f"""
+import sys
+from cli.main import run
+run({words!r})
+loaded = [name for name in {HEAVY!r} if name in sys.modules]
+sys.exit(f"loaded: {{loaded}}" if loaded else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_version_is_told(door: Door) -> None:
+    done = door("--version")
+    assert (done.code, done.out) == (0, f"plexsync {version()}\n")
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", version())
+
+
+def test_the_module_is_the_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "cli", "--version"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"plexsync {version()}\n"
+
+
+def test_the_list_holds_every_command(door: Door) -> None:
+    listed = door("--help").out
+    for name, line in COMMANDS.items():
+        assert name in listed
+        assert line in listed
+
+
+@named
+def test_a_help_text_says_what_and_when_and_shows_an_example(path: tuple[str, ...], door: Door) -> None:
+    done = door(*path, "--help")
+    assert done.code == 0
+    assert "Example" in done.out
+    assert f"plexsync {' '.join(path)}" in done.out
+    for shared in ("--config FILE", "--data-dir DIR", "--verbose", "--json"):
+        assert shared in done.out
+
+
+@named
+def test_a_help_text_needs_no_settings_and_no_wide_terminal(
+    path: tuple[str, ...], door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, door(*path, "--help").out.splitlines())) <= 80
+
+
+def test_an_unknown_command_is_answered_with_the_nearest(door: Door) -> None:
+    done = door("statsu")
+    assert done.code == 2
+    assert "did you mean status?" in done.err
+
+
+MISUSES = [
+    (),
+    ("--nonsense",),
+    ("status", "--nonsense"),
+    ("status", "7"),
+    ("sync",),
+    ("sync", "--all", "7"),
+    ("sync", "--all", "--since", "2h"),
+    ("sync", "0"),
+    ("sync", "-7"),
+    ("sync", "seven"),
+    ("sync", "--since", "yesterday"),
+    ("sync", "--since", "2026-13-01"),
+    ("sync", "--since", "999999d"),
+    ("sync", "--since", ""),
+    ("explain",),
+    ("explain", "x"),
+    ("explain", str(2**63)),
+    ("dlq",),
+    ("dlq", "burn"),
+    ("dlq", "show"),
+    ("dlq", "show", "movie:7"),
+    ("dlq", "retry"),
+    ("dlq", "retry", "7", "--all"),
+    ("dlq", "retry", "--cause", "refused", "--all"),
+    ("dlq", "drop"),
+    ("dlq", "list", "--cause", "boredom"),
+]
+
+
+@pytest.mark.parametrize("words", MISUSES, ids=" ".join)
+def test_misuse_ends_with_2_and_a_line_that_helps(words: tuple[str, ...], door: Door) -> None:
+    done = door(*words)
+    assert done.code == 2
+    assert done.out == ""
+    assert "plexsync" in done.err
+
+
+def test_misuse_is_told_as_json_too(door: Door) -> None:
+    done = door("sync", "--json")
+    assert done.code == 2
+    assert "--all" in done.facts["error"]
+    assert done.err.startswith("plexsync: ")
+
+
+# --- the page that describes them ------------------------------------------------------------------------------------
+
+
+def sections() -> dict[str, str]:
+    """docs/commands.md by its headings: `## sync` and `### dlq list`."""
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    parts = re.split(r"^#{2,3} `(.+?)`$", page, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_the_page_describes_the_commands_that_there_are() -> None:
+    assert set(sections()) == {*map(" ".join, OURS), "demo"}
+
+
+@named
+def test_the_page_describes_the_options_that_a_command_has(path: tuple[str, ...]) -> None:
+    own = [option for option in OURS[path].params if option not in OURS[path].shared and isinstance(option, click.Option)]
+    told = set(re.findall(r"`(--[a-z-]+)", sections()[" ".join(path)]))
+    assert told == {option.opts[0] for option in own}
+
+
+def test_the_page_describes_the_options_of_every_command() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    before = page[: page.index("\n## ")]
+    for option in plexsync.params:
+        if isinstance(option, click.Option):
+            assert option.opts[-1] in before

@@ -1,0 +1,202 @@
+"""sync, drain, reconcile: what they want, work, wait for, and how they end."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simulator.http import Fault, Request
+from store.lock import try_lock
+from tests.cli.conftest import Door
+from tests.journey.world import World
+
+
+def test_sync_wants_and_returns(world: World, door: Door) -> None:
+    world.add(3)
+    done = door("sync", "--all")
+    assert done.code == 0
+    assert "3 scenes wanted" in done.out
+    assert "plexsync serve" in done.out
+    assert world.count("ready") == 3
+    assert world.plex.count() == 0
+
+
+def test_sync_names_scenes_once(world: World, door: Door) -> None:
+    assert door("sync", "7", "12", "7", "--json").facts == {"wanted": 2}
+    assert world.rows("select id from job order by id") == [(7,), (12,)]
+
+
+def test_sync_needs_no_server_to_want_scenes_by_number(world: World, door: Door) -> None:
+    world.stash.faults.set(Fault("refuse"))
+    assert door("sync", "7").code == 0
+
+
+@pytest.mark.parametrize(("when", "wanted"), [("2h", 2), ("1w", 2), ("2000-01-01", 2), ("2999-12-31T23:59:59Z", 0)])
+def test_sync_since_takes_moments_and_spans(when: str, wanted: int, world: World, door: Door) -> None:
+    world.add(2)
+    assert door("sync", "--since", when, "--json").facts["wanted"] == wanted
+
+
+def test_sync_and_wait_brings_scenes_in_step(world: World, door: Door) -> None:
+    ids = world.add(5)
+    done = door("sync", "--all", "--wait", "--json")
+    assert done.code == 0
+    assert done.facts == {"wanted": 5, "outcomes": {"in_step": 5}, "causes": {}, "why": ""}
+    assert world.in_step(ids)
+
+
+def test_sync_and_wait_tells_what_became_of_each(world: World, door: Door, refusing: Callable[..., None]) -> None:
+    ids = world.add(3)
+    ids.append(world.stash.add_scene(title="not in Plex", files=[("/media/scenes/new.mp4", 5, 60.0)]))
+    for folder in ("a", "b"):
+        world.plex.add_movie(world.section, files=[(f"/elsewhere/{folder}/twin.mp4", 77, 60_000)], title="twin")
+    ids.append(world.stash.add_scene(title="twin", files=[("/media/scenes/twin.mp4", 77, 60.0)]))
+    refusing(1)
+    done = door("sync", *ids, 99, "--wait")
+    assert done.code == 1
+    for words in ("2 in step", "1 not in Plex (yet)", "1 ambiguous", "1 given up", "(refused 1)", "1 gone from Stash"):
+        assert words in done.out
+    facts = door("sync", *ids, "--wait", "--json").facts
+    assert facts["outcomes"] == {"in_step": 2, "absent": 1, "ambiguous": 1, "dead": 1}
+    assert facts["causes"] == {"refused": 1, "ambiguous": 1}
+
+
+def test_sync_and_wait_goes_through_a_short_outage(world: World, door: Door) -> None:
+    world.add(3)
+    world.plex.faults.set(Fault("status", status=503, times=4))
+    done = door("sync", "--all", "--wait")
+    assert done.code == 0
+    assert done.out == "3 in step\n"
+
+
+def test_sync_and_wait_does_not_wait_for_a_person(world: World, door: Door) -> None:
+    world.add(3)
+    world.settings["plex_token"] = "another-token-0123456789"
+    done = door("sync", "--all", "--wait", "--json")
+    assert done.code == 1
+    assert done.facts["outcomes"] == {"waiting": 3}
+    assert "plex_token" in done.facts["why"]
+
+
+def test_drain_works_what_is_due_and_no_more(world: World, door: Door) -> None:
+    world.add(3)
+    door("sync", "--all")
+    done = door("drain")
+    assert (done.code, done.out) == (0, "3 in step\n")
+    assert door("drain").out == "nothing was due\n"
+
+
+def test_drain_ends_with_1_when_a_scene_was_given_up(world: World, door: Door, refusing: Callable[..., None]) -> None:
+    world.add(2)
+    refusing(1)
+    door("sync", "--all")
+    done = door("drain", "--json")
+    assert done.code == 1
+    assert done.facts["outcomes"] == {"done": 1, "dead": 1}
+
+
+def test_drain_says_why_due_work_could_not_be_done_and_until_when(world: World, door: Door) -> None:
+    world.settings["breaker_recovery_timeout"] = world.settings["breaker_max_recovery_timeout"] = "600"
+    world.add(2)
+    door("sync", "--all")
+    world.plex.faults.set(Fault("refuse"))
+    done = door("drain")
+    assert done.code == 1
+    assert "2 rows still due: Plex is away" in done.out
+    assert "until 20" in done.out
+    facts = door("drain", "--json").facts
+    assert facts["due"] == 2
+    assert facts["until"].endswith("Z")
+
+
+def test_drain_says_that_it_is_switched_off(world: World, door: Door) -> None:
+    world.settings["enabled"] = "false"
+    door("sync", "7")
+    done = door("drain")
+    assert done.code == 1
+    assert "enabled = false" in done.out
+
+
+def test_a_second_worker_is_not_started(world: World, door: Door) -> None:
+    door("status")
+    with try_lock(world.folder):
+        done = door("serve", "--json")
+    assert done.code == 1
+    assert "another worker runs" in done.err
+    assert "another worker runs" in done.facts["error"]
+
+
+def test_waiting_beside_a_worker_is_watching_it(world: World, door: Door) -> None:
+    ids = world.add(3)
+    with world.serving():
+        done = door("sync", *ids, "--wait")
+        assert (done.code, done.out) == (0, "3 in step\n")
+        assert door("drain").code == 0
+        assert "the worker takes them" in door("sync", "1").out
+    assert world.in_step(ids)
+
+
+def test_work_is_taken_over_when_the_worker_that_was_watched_ends(world: World, door: Door, tmp_path: Path) -> None:
+    ids = world.add(3)
+    door("sync", "--all")
+    lock = try_lock(world.folder)
+    assert lock is not None
+    world.stash.faults.set(Fault("status", times=1, when=lambda request: let_go(request, lock.release)))
+    # The watcher asks nobody, so the lock is let go by a look of another process at Stash.
+    world.run("explain", "1")
+    done = door("sync", "--all", "--wait")
+    assert done.code == 0
+    assert world.in_step(ids)
+
+
+def let_go(_request: Request, release: Callable[[], None]) -> bool:
+    release()
+    return False
+
+
+def test_reconcile_tells_how_many_stand_how(world: World, door: Door) -> None:
+    ids = world.add(3)
+    door("sync", "--all", "--wait")
+    world.stash.edit_scene(ids[0], title="Edited")
+    world.stash.destroy_scene(ids[1])
+    world.stash.add_scene(title="new", files=[("/media/scenes/new.mp4", 5, 60.0)])
+    done = door("reconcile", "--json")
+    assert done.code == 0
+    facts = done.facts
+    assert facts["scenes"] == 3
+    assert {name: facts[name] for name in ("in_step", "differ", "absent", "gone", "wanted")} == {
+        "in_step": 1,
+        "differ": 1,
+        "absent": 1,
+        "gone": 1,
+        "wanted": 3,
+    }
+    assert facts["complete"] is True
+
+
+def test_reconcile_says_who_does_the_rest(world: World, door: Door) -> None:
+    world.add(2)
+    done = door("reconcile")
+    assert done.code == 0
+    assert "2 scenes compared" in done.out
+    assert "2 differ" in done.out
+    assert "plexsync drain" in done.out
+    assert world.plex.count("PUT") == 0
+
+
+def test_reconcile_and_wait_works_what_differs(world: World, door: Door) -> None:
+    ids = world.add(2)
+    done = door("reconcile", "--wait")
+    assert done.code == 0
+    assert "worked now: 2 in step" in done.out
+    assert world.in_step(ids)
+
+
+def test_reconcile_and_wait_ends_with_1_when_a_scene_is_given_up(
+    world: World, door: Door, refusing: Callable[..., None]
+) -> None:
+    world.add(2)
+    refusing(2)
+    done = door("reconcile", "--wait", "--json")
+    assert done.code == 1
+    assert done.facts["outcomes"] == {"in_step": 1, "dead": 1}

@@ -1,0 +1,662 @@
+"""The job table: wanting, claiming, ending, giving up. Times are milliseconds from a moment called T."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store import books, intake, jobs
+from store.database import Database
+from store.db import connect
+from sync.job import DAY, HOUR, Crashed, Kind, Lane, Settled, State, Why
+
+T = 1_700_000_000_000
+SCENE = Kind.SCENE
+
+
+def want(store: Database, id: int, now: int = T, why: Why = Why.EDIT, **more) -> None:
+    with store.writing() as tx:
+        tx.want(SCENE, id, why, now, **more)
+
+
+def claim(store: Database, now: int = T, limit: int = 10):
+    with store.writing() as tx:
+        return tx.claim(limit, now=now, lease_ms=120_000, holder="worker")
+
+
+def settle(store: Database, job, state: State, now: int = T, **more) -> bool:
+    values = {"attempts": 0, "streak": 0, "crashes": 0, "due": now, **more}
+    with store.writing() as tx:
+        return tx.settle(job, Settled(state, **values), now=now, ok_mark=5, bad_mark=6)
+
+
+def row(store: Database, id: int):
+    with store.reading() as db:
+        return db.job(SCENE, id)
+
+
+def alter(folder: Path, id: int, **columns) -> None:
+    """Put a row in a state that no verb leads to here."""
+    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
+    names = ", ".join(f"{name} = :{name}" for name in {"id": id, **columns})
+    db.execute(f"update job set {names} where id = :id", {**columns, "id": id})
+    db.close()
+
+
+def in_state(store: Database, folder: Path, state: State, **columns) -> None:
+    """Scene 7 in a state, reached by the verbs where there are some."""
+    want(store, 7)
+    if state is State.READY:
+        alter(folder, 7, attempts=3, streak=4, due=T + HOUR, lane=1, **columns)
+        return
+    (job,) = claim(store)
+    if state is State.RUNNING:
+        alter(folder, 7, attempts=3, streak=4, **columns)
+        return
+    settle(store, job, state, attempts=3, streak=4, due=T + HOUR, desired="old")
+    alter(folder, 7, **columns)
+
+
+def book(store: Database) -> dict[str, int]:
+    with store.reading() as db:
+        return dict(db.overview(T).books)
+
+
+@pytest.fixture(autouse=True)
+def balanced(store: Database, folder: Path) -> Iterator[None]:
+    yield
+    with connect(folder / "plexsync.db") as db:
+        left = books.balance(db)
+    db.close()
+    assert left == 0, "the books do not balance"
+
+
+# --- want ------------------------------------------------------------------------------------------------------------
+
+LATER = T + HOUR  # everything is quiet by then
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "becomes", "attempts", "streak"),
+    [
+        (State.IDLE, Why.EDIT, State.READY, 0, 0),
+        (State.IDLE, Why.SWEEP, State.READY, 0, 0),
+        (State.GONE, Why.USER, State.READY, 0, 0),
+        (State.GONE, Why.SWEEP, State.READY, 0, 0),
+        (State.READY, Why.EDIT, State.READY, 0, 4),
+        (State.READY, Why.USER, State.READY, 0, 4),
+        (State.RUNNING, Why.EDIT, State.RUNNING, 3, 4),
+        (State.ABSENT, Why.EDIT, State.READY, 0, 4),
+        (State.DEAD, Why.USER, State.READY, 0, 4),
+        (State.DROPPED, Why.EDIT, State.READY, 0, 4),
+    ],
+)
+def test_a_want_that_moves_a_row(store, folder, state, why, becomes, attempts, streak):
+    in_state(store, folder, state)
+    before = row(store, 7)
+
+    want(store, 7, LATER, why)
+
+    after = row(store, 7)
+    assert (after.state, after.attempts, after.streak) == (becomes, attempts, streak)
+    assert after.wanted_rev == before.wanted_rev + 1
+    assert after.lane == (Lane.SWEEP if why is Why.SWEEP else Lane.EDIT)
+    assert after.due == LATER
+
+
+@pytest.mark.parametrize("state", [State.READY, State.RUNNING, State.ABSENT, State.DEAD, State.DROPPED])
+def test_a_sweep_over_a_row_that_is_not_idle_is_counted_and_changes_nothing(store, folder, state):
+    in_state(store, folder, state)
+    before = row(store, 7)
+
+    want(store, 7, LATER, Why.SWEEP)
+    want(store, 7, LATER, Why.SWEEP, desired="old" if state in (State.DEAD, State.DROPPED) else "new")
+
+    assert row(store, 7) == before
+    assert book(store)["accepted"] == 3
+    assert book(store)["coalesced"] == 2
+
+
+@pytest.mark.parametrize("state", [State.DEAD, State.DROPPED])
+def test_a_sweep_revives_a_row_that_died_when_it_wants_something_else(store, folder, state):
+    in_state(store, folder, state)
+
+    want(store, 7, LATER, Why.SWEEP, desired="new")
+
+    after = row(store, 7)
+    assert (after.state, after.lane, after.attempts) == (State.READY, Lane.SWEEP, 0)
+
+
+def test_a_wish_that_died_without_a_name_is_revived_once_and_not_at_every_sweep(store, folder):
+    in_state(store, folder, State.DEAD, desired="")
+    want(store, 7, LATER, Why.SWEEP, desired="new")
+    (job,) = claim(store, LATER)
+    settle(store, job, State.DEAD, LATER, error="no", cls="bug")
+
+    want(store, 7, LATER + HOUR, Why.SWEEP, desired="new")
+
+    assert row(store, 7).state is State.DEAD
+
+
+@pytest.mark.parametrize("why", Why)
+def test_an_ignored_row_stays_ignored_and_the_want_is_noted(store, folder, why):
+    want(store, 7)
+    alter(folder, 7, state="ignored")
+
+    want(store, 7, LATER, why, desired="new")
+
+    assert row(store, 7).state is State.IGNORED
+    assert row(store, 7).wanted_rev == 2
+    assert book(store)["coalesced"] == 1
+
+
+def test_other_kinds_are_rows_of_their_own(store):
+    with store.writing() as tx:
+        for kind in Kind:
+            tx.want(kind, 7, Why.EDIT, T)
+    assert {(job.kind, job.id) for job in claim(store)} == {(kind, 7) for kind in Kind}
+
+
+@pytest.mark.parametrize("id", [0, -1, 2**63, True])
+def test_an_id_that_stash_can_not_have_is_refused(store, id):
+    with pytest.raises(ValueError, match="no such thing"):
+        want(store, id)
+
+
+def test_the_largest_id_is_kept_as_it_is(store):
+    want(store, 2**63 - 1)
+    assert claim(store)[0].id == 2**63 - 1
+
+
+# --- debounce --------------------------------------------------------------------------------------------------------
+
+
+def test_a_quiet_scene_is_due_at_once_and_a_busy_one_rests_two_seconds_after_each_want(store):
+    want(store, 7, T)
+    assert row(store, 7).due == T
+    want(store, 7, T + 1000)
+    assert row(store, 7).due == T + 3000
+    want(store, 7, T + 2500)
+    assert row(store, 7).due == T + 4500
+    want(store, 7, T + 4500)
+    assert row(store, 7).due == T + 4500
+
+
+def test_wants_without_end_are_served_ninety_seconds_after_the_first_at_the_latest(store):
+    for second in range(100):
+        want(store, 7, T + second * 1000)
+        assert row(store, 7).due <= T + 90_000
+    assert row(store, 7).due == T + 90_000
+
+
+def test_a_claim_serves_what_was_wanted_so_the_next_rest_is_counted_from_the_next_want(store):
+    for second in range(89):
+        want(store, 7, T + second * 1000)
+    claim(store, T + 90_000)
+    want(store, 7, T + 90_500)
+    want(store, 7, T + 91_500)
+    assert row(store, 7).due == T + 93_500
+
+
+def test_a_scene_that_was_settled_just_now_is_not_quiet(store):
+    want(store, 7, T)
+    (job,) = claim(store)
+    settle(store, job, State.IDLE, T + 5000)
+    want(store, 7, T + 6000)
+    assert row(store, 7).due == T + 8000
+
+
+def test_a_clock_that_steps_back_delays_a_want_by_the_rest_at_most(store):
+    want(store, 7, T + DAY)
+    want(store, 7, T)
+    assert row(store, 7).due == T
+    want(store, 7, T + 1000)
+    assert row(store, 7).due == T + 3000
+
+
+# --- claim -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_claim_leases_due_rows_in_the_order_they_are_due(store):
+    for id, at in ((1, 300), (2, 100), (3, 200), (4, 400)):
+        want(store, id, T + at)
+    assert [job.id for job in claim(store, T + 300)] == [2, 3, 1]
+    assert row(store, 2).state is State.RUNNING
+    assert row(store, 2).lease_until == T + 300 + 120_000
+    assert claim(store, T + 300) == []
+
+
+def test_each_claimed_row_has_a_token_of_its_own_and_knows_what_it_serves(store):
+    for id in range(1, 6):
+        want(store, id)
+        want(store, id, T + 10)
+    with store.writing() as tx:
+        tx.scanned(T)
+    claimed = claim(store, T + 3000)
+    assert len({job.token for job in claimed}) == 5
+    assert {job.claimed_rev for job in claimed} == {2}
+    assert {job.scan for job in claimed} == {1}
+
+
+def test_the_marks_of_the_last_end_come_with_the_next_claim(store):
+    want(store, 7)
+    settle(store, claim(store)[0], State.READY, streak=2, attempts=1)
+    (job,) = claim(store)
+    assert (job.ok_mark, job.bad_mark, job.streak, job.attempts) == (5, 6, 2, 1)
+
+
+def test_edits_go_before_sweeps_with_one_slot_kept_for_a_sweep(store):
+    for id in range(1, 21):
+        want(store, id, T + id, Why.SWEEP)
+        want(store, 100 + id, T + id)
+    lanes = [job.lane for job in claim(store, T + 100, limit=5)]
+    assert lanes == [Lane.EDIT] * 4 + [Lane.SWEEP]
+
+
+def test_a_lane_alone_gets_every_slot(store):
+    for id in range(1, 21):
+        want(store, id, T, Why.SWEEP)
+    assert len(claim(store, limit=10)) == 10
+    want(store, 100, T)
+    assert [job.id for job in claim(store, limit=3)][:1] == [100]
+
+
+def test_one_slot_is_the_sweeps_every_tenth_time(store):
+    for id in range(1, 101):
+        want(store, id, T, Why.SWEEP)
+        want(store, 100 + id, T)
+    lanes = [claim(store, limit=1)[0].lane for _ in range(20)]
+    assert lanes.count(Lane.SWEEP) == 2
+    assert lanes.count(Lane.EDIT) == 18
+
+
+def test_a_row_that_crashed_is_claimed_alone_wherever_it_stands(store):
+    for id, why in ((1, Why.EDIT), (2, Why.EDIT), (3, Why.SWEEP), (4, Why.SWEEP)):
+        want(store, id, T + id, why)
+    claim(store, T + 10)
+    with store.writing() as tx:
+        for found, alone, first in tx.expired(now=T + 10, dead_holders=True):
+            assert not alone
+            tx.crash(found, Crashed(State.READY, 0, first, T + 10 + found.id), now=T + 10)
+    want(store, 5, T + 100)
+
+    batches = [claim(store, T + 100, limit=10) for _ in range(6)]
+
+    assert [[job.id for job in batch] for batch in batches] == [[1], [2], [5], [3], [4], []]
+    assert [job.alone for batch in batches for job in batch] == [True, True, False, True, True]
+
+
+def test_a_sweep_that_crashed_gets_its_turn_while_edits_keep_coming(store):
+    want(store, 1, T, Why.SWEEP)
+    claim(store)
+    with store.writing() as tx:
+        ((found, _, _),) = tx.expired(now=T, dead_holders=True)
+        tx.crash(found, Crashed(State.READY, 0, 0, T), now=T)
+    for turn in range(12):
+        want(store, 100 + turn, T)
+        if [job.id for job in claim(store)] == [1]:
+            return
+    raise AssertionError("the lone sweep starved")
+
+
+def test_alone_stays_until_the_row_settles(store):
+    want(store, 7)
+    claim(store)
+    for crashes in (0, 1):
+        with store.writing() as tx:
+            ((found, alone, _),) = tx.expired(now=T, dead_holders=True)
+            assert alone == bool(crashes)
+            tx.crash(found, Crashed(State.READY, crashes, T, T), now=T)
+        (job,) = claim(store)
+        assert (job.alone, job.crashes) == (True, crashes)
+    settle(store, job, State.READY)
+    assert not claim(store)[0].alone
+
+
+# --- leases ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_lease_is_over_at_its_end_unless_it_was_renewed(store):
+    want(store, 1)
+    want(store, 2)
+    one, two = claim(store)
+    with store.writing() as tx:
+        assert tx.expired(now=T + 119_999) == []
+        assert tx.renew([one.token, "nobody's"], until=T + HOUR) == {one.token}
+        assert [found.id for found, _, _ in tx.expired(now=T + 120_000)] == [two.id]
+        assert [found.id for found, _, _ in tx.expired(now=T, dead_holders=True)] == [1, 2]
+
+
+def test_a_lease_of_a_clock_that_has_stepped_back_is_over(store):
+    want(store, 1, T + 10 * DAY)
+    claim(store, T + 10 * DAY)
+    with store.writing() as tx:
+        assert len(tx.expired(now=T)) == 1
+
+
+def test_what_a_holder_writes_after_its_row_was_taken_back_is_ignored(store):
+    want(store, 7)
+    (first,) = claim(store)
+    with store.writing() as tx:
+        ((found, _, _),) = tx.expired(now=T, dead_holders=True)
+        tx.crash(found, Crashed(State.READY, 0, 0, T), now=T)
+    (second,) = claim(store)
+    before = row(store, 7)
+
+    assert not settle(store, first, State.DEAD, error="too late", cls="bug")
+
+    assert row(store, 7) == before
+    with store.reading() as db:
+        assert db.attempts(SCENE, 7) == []
+    with store.writing() as tx:
+        assert tx.renew([first.token], until=T + HOUR) == set()
+    assert settle(store, second, State.IDLE)
+    assert not settle(store, second, State.IDLE)
+    assert book(store)["done"] == 1
+
+
+def test_a_third_lone_crash_is_kept_as_poison_with_its_history(store):
+    want(store, 7)
+    claim(store)
+    with store.writing() as tx:
+        ((found, _, _),) = tx.expired(now=T, dead_holders=True)
+        tx.crash(found, Crashed(State.DEAD, 3, T, T, "poison"), now=T)
+    assert (row(store, 7).state, row(store, 7).cls) == (State.DEAD, "poison")
+    with store.reading() as db:
+        (attempt,) = db.attempts(SCENE, 7)
+    assert (attempt.cls, attempt.state) == ("poison", State.DEAD)
+
+
+def test_a_wish_renewed_while_its_row_killed_the_worker_is_not_lost(store):
+    want(store, 7)
+    claim(store)
+    want(store, 7, T + 5000)
+    with store.writing() as tx:
+        ((found, _, _),) = tx.expired(now=T, dead_holders=True)
+        tx.crash(found, Crashed(State.DEAD, 3, T, T, "poison"), now=T)
+    assert row(store, 7).state is State.READY
+    assert claim(store, T + 5000)[0].alone
+
+
+# --- settle ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_made_while_its_scene_is_being_synced_is_synced_afterwards(store):
+    want(store, 7, T)
+    (job,) = claim(store)
+    want(store, 7, T + 5)
+    with store.writing() as tx:
+        assert tx.renewed(job)
+    settle(store, job, State.READY, T + 10, due=None)
+
+    assert row(store, 7).due == T + 2005
+    assert claim(store, T + 2004) == []
+    assert claim(store, T + 2005)[0].claimed_rev == 2
+
+
+def test_a_sweep_while_a_scene_is_being_synced_is_no_new_wish(store):
+    want(store, 7, T)
+    (job,) = claim(store)
+    want(store, 7, T + 5, Why.SWEEP)
+    with store.writing() as tx:
+        assert not tx.renewed(job)
+
+
+def test_an_ended_attempt_with_an_error_is_written_down_and_twenty_are_kept(store):
+    want(store, 7)
+    for number in range(25):
+        (job,) = claim(store, T + number)
+        settle(store, job, State.READY, T + number, attempts=number, error=f"error {number}", cls="unavailable")
+    with store.reading() as db:
+        found = db.attempts(SCENE, 7)
+    assert [attempt.error for attempt in found] == [f"error {number}" for number in range(24, 4, -1)]
+    assert (found[0].attempts, found[0].at, found[0].cls) == (24, T + 24, "unavailable")
+
+
+def test_an_idle_row_keeps_no_error(store):
+    want(store, 7)
+    settle(store, claim(store)[0], State.READY, error="no answer", cls="unavailable")
+    assert (row(store, 7).error, row(store, 7).cls) == ("no answer", "unavailable")
+    settle(store, claim(store)[0], State.IDLE, error="no answer", cls="unavailable", desired="x")
+    assert (row(store, 7).error, row(store, 7).cls, row(store, 7).desired) == ("", "", "")
+    assert row(store, 7).settled_rev == 1
+
+
+def test_an_error_of_any_text_can_be_kept(store):
+    want(store, 7)
+    settle(store, claim(store)[0], State.DEAD, error="a lone \ud800 surrogate and a \0", cls="bug")
+    assert row(store, 7).error == "a lone ? surrogate and a \0"
+
+
+# --- dead letters ----------------------------------------------------------------------------------------------------
+
+
+def dead(store: Database, id: int, cls: str, at: int = T) -> None:
+    want(store, id, at)
+    (job,) = claim(store, at)
+    settle(store, job, State.DEAD, at, attempts=5, streak=5, error=f"died of {cls}", cls=cls, desired="old")
+
+
+@pytest.fixture
+def graves(store: Database) -> None:
+    for id, cls in ((1, "refused"), (2, "refused"), (3, "ambiguous")):
+        dead(store, id, cls)
+    want(store, 4)
+
+
+@pytest.mark.usefixtures("graves")
+@pytest.mark.parametrize(
+    ("chosen", "ids"),
+    [({}, [1, 2, 3]), ({"cls": "refused"}, [1, 2]), ({"kind": SCENE, "id": 3}, [3]), ({"kind": Kind.TAG}, [])],
+)
+@pytest.mark.parametrize("verb", ["retry", "drop"])
+def test_dead_rows_are_tried_again_or_given_up_one_a_class_or_all(store, verb, chosen, ids):
+    with store.writing() as tx:
+        assert getattr(tx, verb)(now=T + 5, **chosen) == len(ids)
+    state = State.READY if verb == "retry" else State.DROPPED
+    moved = [row(store, id) for id in (1, 2, 3) if row(store, id).state is state]
+    assert [found.id for found in moved] == ids
+    if verb == "retry" and ids:
+        assert {(found.attempts, found.due, found.lane) for found in moved} == {(0, T + 5, Lane.EDIT)}
+    with store.reading() as db:
+        assert len(db.attempts(SCENE, 1)) == 1
+
+
+@pytest.mark.usefixtures("graves")
+def test_dead_rows_are_listed_by_class_and_page(store):
+    with store.reading() as db:
+        assert [found.id for found in db.jobs(State.DEAD)] == [1, 2, 3]
+        assert [found.id for found in db.jobs(State.DEAD, cls="refused")] == [1, 2]
+        assert [found.id for found in db.jobs(State.DEAD, limit=1, after=("scene", 1))] == [2]
+        assert [found.id for found in db.jobs(State.READY, cls="refused")] == []
+        assert db.overview(T).dead == {"refused": 2, "ambiguous": 1}
+        assert list(db.job_ids(SCENE)) == [(1, State.DEAD), (2, State.DEAD), (3, State.DEAD), (4, State.READY)]
+        assert db.unsettled() == 1
+
+
+def test_pruning_deletes_what_ended_before_in_batches_with_its_history(store):
+    for id in range(1, 6):
+        dead(store, id, "refused", T + id)
+    want(store, 6, T)
+    settle(store, claim(store, T)[0], State.IDLE)
+    with store.writing() as tx:
+        assert tx.prune(now=T + DAY, before=T + 4, limit=2) == 2
+        assert tx.prune(now=T + DAY, before=T + 4, limit=2) == 1
+        assert tx.prune(now=T + DAY, before=T + 4, limit=2) == 0
+    with store.reading() as db:
+        assert [id for id, _ in db.job_ids(SCENE)] == [4, 5, 6]
+        assert db.attempts(SCENE, 1) == []
+    assert book(store)["pruned"] == 3
+
+
+def test_what_died_while_the_clock_was_ahead_grows_old_from_now_on(store):
+    dead(store, 1, "refused", T + 3650 * DAY)
+    with store.writing() as tx:
+        assert tx.prune(now=T, before=T - DAY, limit=10) == 0
+        assert tx.prune(now=T + 2 * DAY, before=T + DAY, limit=10) == 1
+
+
+# --- absent ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_scan_wakes_every_absent_row(store):
+    for id in (1, 2, 3):
+        want(store, id)
+    one, two, three = claim(store)
+    settle(store, one, State.ABSENT, due=T + DAY, error="not in Plex yet", cls="absent")
+    settle(store, two, State.ABSENT, due=T + HOUR, error="not in Plex yet", cls="absent")
+    settle(store, three, State.READY, due=T + HOUR)
+    with store.writing() as tx:
+        assert tx.scanned(T + 5) == 2
+        assert tx.scan() == 1
+    assert [job.id for job in claim(store, T + 5)] == [1, 2]
+
+
+# --- time ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("back", [2 * 60_000, DAY, 3650 * DAY, T - 1])
+def test_after_the_clock_stepped_back_a_row_waits_no_longer_than_it_would_have(store, back):
+    want(store, 1, T)
+    want(store, 2, T)
+    one, two = claim(store, T)
+    settle(store, one, State.READY, T, due=T + HOUR, streak=3)
+    settle(store, two, State.ABSENT, T, due=T + DAY)
+    now = T - back
+    want(store, 3, now)
+
+    assert [job.id for job in claim(store, now)] == [3]
+
+    with store.reading() as db:
+        assert db.next_due(now) <= now + HOUR + 60_000
+    assert [job.id for job in claim(store, now + HOUR)] == [1]
+    assert [job.id for job in claim(store, now + DAY)] == [2]
+
+
+def test_until_a_claim_has_seen_the_step_back_something_is_due_at_once(store):
+    want(store, 1, T)
+    (job,) = claim(store, T)
+    settle(store, job, State.READY, T, due=T + HOUR)
+    with store.reading() as db:
+        assert db.next_due(T - DAY) == T - DAY
+        assert db.next_due(T) == T + HOUR
+
+
+def test_the_next_due_is_a_waiting_row_or_the_end_of_a_lease(store):
+    with store.reading() as db:
+        assert db.next_due(T) is None
+    want(store, 1, T + 500)
+    want(store, 2, T, Why.SWEEP)
+    with store.reading() as db:
+        assert db.next_due(T) == T
+    claim(store, T)
+    with store.reading() as db:
+        assert db.next_due(T) == T + 500
+    claim(store, T + 500)
+    with store.reading() as db:
+        assert db.next_due(T) == T + 120_000
+
+
+def test_the_overview_counts_states_and_what_is_due(store):
+    for id in (1, 2, 3, 4):
+        want(store, id, T + id)
+    settle(store, claim(store, T + 1)[0], State.IDLE)
+    with store.reading() as db:
+        seen = db.overview(T + 3)
+    assert {state: count for state, count in seen.jobs.items() if count} == {State.READY: 3, State.IDLE: 1}
+    assert set(seen.jobs) == set(State)
+    assert (seen.due, seen.oldest_due) == (2, T + 2)
+    assert seen.books == {"accepted": 4, "coalesced": 0, "done": 1, "pruned": 0}
+
+
+# --- a large table ---------------------------------------------------------------------------------------------------
+
+
+def steps(db: sqlite3.Connection, sql: str, values: dict[str, object]) -> int:
+    """How many steps SQLite's machine takes: a measure of work that no other process disturbs."""
+    count = 0
+
+    def tick() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    db.set_progress_handler(tick, 1)
+    db.execute(sql, values).fetchall()
+    db.set_progress_handler(None, 1)
+    return count
+
+
+def plan(db: sqlite3.Connection, sql: str, values: dict[str, object]) -> str:
+    return " / ".join(step["detail"] for step in db.execute(f"explain query plan {sql}", values))
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory) -> Iterator[sqlite3.Connection]:
+    """100,000 rows: 90,000 delayed or absent, 5,000 idle, 5,000 dead, and 20 due."""
+    folder = tmp_path_factory.mktemp("large")
+    folder.chmod(0o700)
+    db = connect(folder / "plexsync.db")
+    db.execute("begin immediate")
+    db.execute(
+        """
+        with recursive n (i) as (select 1 union all select i + 1 from n where i < 100000)
+        insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, cls)
+        select 'scene', i,
+               case when i <= 45000 then 'ready' when i <= 90000 then 'absent' when i <= 95000 then 'idle' else 'dead' end,
+               i % 2, 1, :later, 0, 0, ''
+          from n
+        """,
+        {"later": T + DAY},
+    )
+    db.execute("update job set due = :now where id % 4500 = 0 and id <= 90000", {"now": T})
+    db.execute("commit")
+    yield db
+    db.close()
+
+
+def test_a_claim_reads_due_rows_by_an_index_without_sorting(large):
+    for lane in Lane:
+        found = plan(large, jobs.DUE, {"lane": lane, "now": T, "limit": 10})
+        assert "job_due (lane=? AND due<?)" in found
+        assert "TEMP B-TREE" not in found
+        assert "SCAN" not in found
+
+
+def test_delayed_rows_cost_a_claim_nothing(large):
+    assert steps(large, jobs.DUE, {"lane": 0, "now": T, "limit": 50}) < 60 * 20
+    assert steps(large, jobs.DUE, {"lane": 0, "now": T - 1, "limit": 50}) < 30
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        (jobs.NEXT_DUE, "job_due (lane=?)"),
+        (jobs.NEXT_LEASE, "job_lease"),
+        (jobs.COUNT_STATES, "COVERING INDEX job_state"),
+        (jobs.COUNT_DEAD, "INDEX job_dead"),
+        (jobs.LIST, "job_state (state=? AND (kind,id)>(?,?))"),
+        (jobs.LIST_DEAD_OF, "job_dead (cls=? AND (kind,id)>(?,?))"),
+        (jobs.PRUNE, "job_ended (since<?)"),
+        (jobs.UNDATE, "job_ended (since>?)"),
+        (jobs.RENEW, "job_token (token=?)"),
+        (jobs.SETTLE, "PRIMARY KEY (kind=? AND id=?)"),
+        (intake.COUNT, "PRIMARY KEY (kind=? AND id=?)"),
+    ],
+)
+def test_the_other_statements_find_their_rows_by_an_index(large, sql, index):
+    names = (
+        "lane now limit state cls after_kind after_id before token until kind id attempts streak crashes due ok_mark"
+        " bad_mark error desired"
+    )
+    found = plan(large, sql, dict.fromkeys(names.split(), 1))
+    assert index in found
+    assert "TEMP B-TREE" not in found
+
+
+def test_a_want_costs_the_same_whatever_the_table_holds(large):
+    values = {"kind": "scene", "id": 44_999, "edit": True, "lane": 0, "now": T, "desired": ""}
+    large.execute("begin immediate")
+    assert steps(large, intake.COUNT, values) + steps(large, intake.WANT, values) < 1000
+    large.execute("rollback")

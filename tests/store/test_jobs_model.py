@@ -1,0 +1,314 @@
+"""The job table against a model of it: whatever happens in whatever order, rows and books are the same."""
+
+import shutil
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from store import books
+from store.database import Database
+from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+T = 1_700_000_000_000
+IDS = st.integers(1, 4)
+ENDED = ("dead", "dropped", "gone")
+
+
+@dataclass
+class Row:
+    """What the model knows of a row; the names are those of the table's columns."""
+
+    kind: str
+    id: int
+    state: str
+    lane: int
+    due: int
+    since: int
+    stirred: int
+    first_unserved: int | None
+    desired: str
+    wanted_rev: int = 1
+    claimed_rev: int = 0
+    settled_rev: int = 0
+    attempts: int = 0
+    streak: int = 0
+    crashes: int = 0
+    first_crash: int = 0
+    alone: int = 0
+    token: str | None = None
+    lease_until: int | None = None
+    error: str = ""
+    cls: str = ""
+
+
+COLUMNS = ", ".join(Row.__dataclass_fields__)
+
+
+class Model:
+    """The page that describes the job row, once more in plain Python."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, int], Row] = {}
+        self.books = dict.fromkeys(books.COUNTERS, 0)
+        self.turns = 0
+        self.tick = 0
+
+    def want(self, kind: str, id: int, why: str, now: int, desired: str) -> None:
+        self.books["accepted"] += 1
+        row = self.rows.get((kind, id))
+        lane = 1 if why == "sweep" else 0
+        if row is None:
+            self.rows[kind, id] = Row(kind, id, "ready", lane, now, now, now, now, desired)
+            return
+        if row.state != "idle":
+            self.books["coalesced"] += 1
+        if row.state in ("idle", "gone"):
+            row.streak = 0
+            self._renew(row, lane, now, desired, revived=True)
+        elif why != "sweep" and row.state in ("absent", "dead", "dropped"):
+            self._renew(row, lane, now, desired, revived=True)
+        elif why != "sweep":
+            if row.state == "ready":
+                row.attempts = 0
+            self._renew(row, lane, now, desired, revived=False)
+        elif row.state in ("dead", "dropped") and desired not in ("", row.desired):
+            self._renew(row, lane, now, desired, revived=True)
+
+    def _renew(self, row: Row, lane: int, now: int, desired: str, *, revived: bool) -> None:
+        row.wanted_rev += 1
+        row.lane, row.desired = lane, desired
+        first = now if row.first_unserved is None else min(now, row.first_unserved)
+        quiet = row.stirred > now or now - row.stirred >= 2000
+        row.due = now if quiet else min(now + 2000, first + 90_000)
+        row.first_unserved, row.stirred = first, now
+        if revived:
+            row.state, row.since, row.attempts = "ready", now, 0
+
+    def claim(self, limit: int, now: int) -> list[Row]:
+        if now < self.tick - MINUTE:
+            for row in self.rows.values():
+                if row.state in ("ready", "absent") and row.due > now + 2000:
+                    row.due = max(now, row.due - (self.tick - now))
+        if abs(now - self.tick) > MINUTE:
+            self.tick = now
+        due = sorted(
+            (row for row in self.rows.values() if row.state in ("ready", "absent") and row.due <= now),
+            key=lambda row: (row.due, row.kind, row.id),
+        )
+        edits, sweeps = [row for row in due if row.lane == 0], [row for row in due if row.lane == 1]
+        order = edits + sweeps
+        if edits and sweeps:
+            self.turns += 1
+            if self.turns % 10 == 0:
+                order = sweeps[:1] + edits + sweeps[1:]
+            elif limit > 1:
+                order = edits[: limit - 1] + sweeps + edits[limit - 1 :]
+        if order and order[0].alone:
+            return order[:1]
+        # Rows that must come alone hide nothing that stands in the first `limit` of their lane.
+        seen = [row for row in order if row in edits[:limit] or row in sweeps[:limit]]
+        return [row for row in seen if not row.alone][:limit]
+
+    def claimed(self, row: Row, token: str, now: int) -> None:
+        row.state, row.since, row.token, row.lease_until = "running", now, token, now + 120_000
+        row.claimed_rev, row.first_unserved = row.wanted_rev, None
+
+    def settle(self, row: Row, after: Settled, now: int) -> None:
+        row.state, row.since, row.stirred, row.settled_rev = str(after.state), now, now, row.claimed_rev
+        row.attempts, row.streak, row.crashes = after.attempts, after.streak, after.crashes
+        row.first_crash = row.first_crash if after.crashes else 0
+        row.due = row.due if after.due is None else after.due
+        row.token, row.lease_until, row.alone = None, None, 0
+        row.error, row.cls = after.error, after.cls
+        row.desired = after.desired or row.desired
+        if row.state == "idle":
+            row.error = row.cls = row.desired = ""
+            self.books["done"] += 1
+
+    def crash(self, row: Row, after: Crashed, now: int) -> None:
+        row.state = "ready" if row.wanted_rev > row.claimed_rev else str(after.state)
+        row.since, row.due, row.crashes, row.first_crash = now, after.due, after.crashes, after.first_crash
+        row.token, row.lease_until, row.alone = None, None, 1
+        if after.cls:
+            row.cls = after.cls
+            row.error = f"the worker died {after.crashes} times while it worked on this alone"
+
+    def prune(self, now: int, before: int, limit: int) -> int:
+        for row in self.rows.values():
+            if row.state in ENDED and row.since > now:
+                row.since = now
+        old = sorted(
+            (row for row in self.rows.values() if row.state in ENDED and row.since < before),
+            key=lambda row: (row.since, row.kind, row.id),
+        )[:limit]
+        for row in old:
+            del self.rows[row.kind, row.id]
+        self.books["pruned"] += len(old)
+        return len(old)
+
+
+class JobTable(RuleBasedStateMachine):
+    """Random histories of wants, claims, ends, crashes, verbs of a person, and a clock that steps."""
+
+    @initialize()
+    def open(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.store = Database(self.folder / "plexsync.db", worker=True)
+        self.eyes = sqlite3.connect(self.folder / "plexsync.db", isolation_level=None)
+        self.eyes.row_factory = sqlite3.Row
+        self.model = Model()
+        self.now = T
+        self.held: list[Job] = []
+        self.lost: list[Job] = []
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.store.close()
+            self.eyes.close()
+            shutil.rmtree(self.folder)
+
+    @rule(
+        id=IDS,
+        kind=st.sampled_from([Kind.SCENE, Kind.SCENE, Kind.TAG]),
+        why=st.sampled_from(Why),
+        desired=st.sampled_from(["", "a", "b"]),
+    )
+    def want(self, id, kind, why, desired) -> None:
+        with self.store.writing() as tx:
+            tx.want(kind, id, why, self.now, desired=desired)
+        self.model.want(str(kind), id, str(why), self.now, desired)
+
+    @rule(limit=st.integers(1, 4))
+    def claim(self, limit) -> None:
+        with self.store.writing() as tx:
+            jobs = tx.claim(limit, now=self.now, lease_ms=120_000, holder="one")
+        rows = self.model.claim(limit, self.now)
+        assert [(job.kind, job.id) for job in jobs] == [(row.kind, row.id) for row in rows]
+        for job, row in zip(jobs, rows, strict=True):
+            assert (job.attempts, job.streak, job.crashes) == (row.attempts, row.streak, row.crashes)
+            assert (job.alone, job.lane, job.claimed_rev) == (bool(row.alone), Lane(row.lane), row.wanted_rev)
+            self.model.claimed(row, job.token, self.now)
+        assert not any(job.alone for job in jobs) or len(jobs) == 1
+        self.held += jobs
+
+    @precondition(lambda self: self.held)
+    @rule(
+        data=st.data(),
+        state=st.sampled_from([State.IDLE, State.READY, State.ABSENT, State.DEAD, State.GONE]),
+        wait=st.sampled_from([0, 500, MINUTE, HOUR]),
+        number=st.integers(0, 3),
+        desired=st.sampled_from(["", "a", "b"]),
+        error=st.sampled_from(["", "no answer"]),
+    )
+    def settle(self, data, state, wait, number, desired, error) -> None:
+        job = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
+        row = self.model.rows[str(job.kind), job.id]
+        with self.store.writing() as tx:
+            renewed = tx.renewed(job)
+            assert renewed == (row.wanted_rev > row.claimed_rev)
+            due = None if renewed else self.now + wait
+            after = Settled(State.READY if renewed else state, number, number, number, due, error, "bug", desired)
+            assert tx.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
+        self.model.settle(row, after, self.now)
+
+    @precondition(lambda self: self.lost)
+    @rule(data=st.data(), state=st.sampled_from(State))
+    def settle_late(self, data, state) -> None:
+        job = self.lost[data.draw(st.integers(0, len(self.lost) - 1))]
+        with self.store.writing() as tx:
+            after = Settled(state, 9, 9, 9, self.now, "too late", "bug")
+            assert not tx.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
+            assert tx.renew([job.token], until=self.now + HOUR) == set()
+
+    @rule(dead_holders=st.booleans(), dies=st.booleans(), wait=st.sampled_from([0, MINUTE]))
+    def crash(self, dead_holders, dies, wait) -> None:
+        running = [row for row in self.model.rows.values() if row.state == "running"]
+        over = [
+            row
+            for row in sorted(running, key=lambda row: (row.kind, row.id))
+            if dead_holders or row.lease_until <= self.now or row.lease_until > self.now + DAY
+        ]
+        with self.store.writing() as tx:
+            found = tx.expired(now=self.now, dead_holders=dead_holders)
+            assert [(row.kind, row.id, alone, first) for row, alone, first in found] == [
+                (row.kind, row.id, bool(row.alone), row.first_crash) for row in over
+            ]
+            for seen, alone, _ in found:
+                poison = dies and alone
+                state = State.DEAD if poison else State.READY
+                crashes = seen.crashes + alone
+                after = Crashed(state, crashes, self.now, self.now + wait, "poison" if poison else "")
+                tx.crash(seen, after, now=self.now)
+                self.model.crash(self.model.rows[str(seen.kind), seen.id], after, self.now)
+        gone = {(row.kind, row.id) for row in over}
+        self.lost += [job for job in self.held if (job.kind, job.id) in gone]
+        self.held = [job for job in self.held if (job.kind, job.id) not in gone]
+
+    @rule(cls=st.sampled_from(["", "bug", "poison"]), verb=st.sampled_from(["retry", "drop"]), id=st.none() | IDS)
+    def bury_or_raise(self, cls, verb, id) -> None:
+        chosen = [
+            row
+            for row in self.model.rows.values()
+            if row.state == "dead" and cls in ("", row.cls) and id in (None, row.id)
+        ]
+        with self.store.writing() as tx:
+            assert getattr(tx, verb)(now=self.now, cls=cls, id=id) == len(chosen)
+        for row in chosen:
+            row.since = self.now
+            if verb == "retry":
+                row.state, row.attempts, row.due, row.lane = "ready", 0, self.now, 0
+            else:
+                row.state = "dropped"
+
+    @rule(age=st.sampled_from([0, HOUR]), limit=st.integers(1, 2))
+    def prune(self, age, limit) -> None:
+        with self.store.writing() as tx:
+            count = tx.prune(now=self.now, before=self.now - age, limit=limit)
+        assert count == self.model.prune(self.now, self.now - age, limit)
+
+    @rule()
+    def scanned(self) -> None:
+        absent = [row for row in self.model.rows.values() if row.state == "absent" and row.due > self.now]
+        with self.store.writing() as tx:
+            assert tx.scanned(self.now) == len(absent)
+        for row in absent:
+            row.due = self.now
+
+    @rule(step=st.sampled_from([1, 400, 2500, 30_000, 95_000, 130_000, HOUR, 2 * DAY, -1, -3000, -120_000, -2 * DAY]))
+    def clock_moves(self, step) -> None:
+        self.now += step
+
+    @invariant()
+    def rows_are_the_same(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        found = {(row["kind"], row["id"]): Row(**row) for row in self.eyes.execute(f"select {COLUMNS} from job")}
+        assert found == self.model.rows
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        assert books.read(self.eyes) == self.model.books
+        assert books.balance(self.eyes) == 0
+
+    @invariant()
+    def nothing_waits_longer_than_it_may(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        with self.store.reading() as db:
+            due = db.next_due(self.now)
+        waits = [row for row in self.model.rows.values() if row.state in ("ready", "absent", "running")]
+        assert (due is None) == (not waits) or self.now < self.model.tick - MINUTE
+
+
+TestJobTable = JobTable.TestCase
+TestJobTable.settings = settings(
+    max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+)

@@ -1,0 +1,408 @@
+"""Random histories of a Stash, a Plex and the hands on both, with pushes killed at every step.
+
+Each history is one seed. `World` lives it and keeps a second set of books (who wrote what, who touched what) that the rules
+never see; every plan and every quiet moment is judged by these. PLEXSYNC_TORTURE=1 lives many more.
+"""
+
+import os
+import random
+from collections import Counter
+
+import pytest
+
+from sync.item import LISTS, LOCKLESS, Item
+from sync.plan import Policy, Pushing, learn, plan
+from sync.text import fold
+
+HISTORIES = 40_000 if os.environ.get("PLEXSYNC_TORTURE") else 3_000
+BATCHES = 4
+STEPS = 24
+DEADLINE = 5
+
+FIELDS = ("studio", "summary", "userRating", "genre")
+LONG = "a long summary, longer than this Plex is willing to keep, so that it is cut where it likes"
+POOL = {
+    "studio": ("", "S One", "S  Two", "s one", " S Three "),
+    "summary": ("", f"{LONG} one", f"{LONG} two", "short"),
+    "userRating": ("", "8.5", "7", "10"),
+    "genre": ((), ("a",), ("a", "b"), ("b", "C  c"), ("a", "b", "d"), ("d", f"{LONG} tag")),
+}
+BASE = {"studio": "agent studio", "summary": "", "userRating": "", "genre": ("x", "b")}
+HANDS = {"studio": "hand", "summary": "hand", "userRating": "", "genre": "hand"}
+
+
+class Ways:
+    """How this world's Plex behaves, and what the user has chosen."""
+
+    def __init__(self, dice):
+        self.collapses = dice.random() < 0.5
+        self.cuts = dice.choice((0, 0, 80))
+        self.replaces_lists = dice.random() < 0.5
+        self.stubborn = dice.choice((0.0, 0.3))
+        self.takes_list_locks = dice.random() < 0.9
+        self.kills = dice.choice((0.0, 0.4))
+        self.policy = Policy(dice.choice(("stash", "stash", "plex")), dice.choice(("keep", "keep", "stash")))
+
+
+class World:
+    def __init__(self, seed):
+        self.dice = random.Random(seed)
+        self.ways = Ways(self.dice)
+        self.now, self.serial = 0, 0
+        self.spelling = {}
+        self.value = {name: self.normal(name, BASE[name]) for name in FIELDS}
+        self.locks = set()
+        self.stash = {name: self.dice.choice(POOL[name]) for name in FIELDS}
+        self.on = set(FIELDS)
+        self.memory, self.pushing, self.in_flight = {}, [], []
+        # the books
+        self.told = []
+        self.virgin = {name: self.state(name) for name in FIELDS}
+        self.pure = dict.fromkeys(FIELDS, True)
+        self.edited = {}  # scalars: a person's locked value that has to survive
+        self.news = dict.fromkeys(FIELDS, False)  # Stash spoke after the last hand
+        self.planned = dict.fromkeys(FIELDS)
+        self.hand_added = set()  # members that a person added and that have to stay
+        self.hand_removed = set()  # members that a person removed and that have to stay away
+        self.ever_by_hand = set()
+        self.claims = set()  # members that we added
+        self.late_mess = False
+
+    # --- Plex --------------------------------------------------------------------------------------------------------
+
+    def normal(self, name, value):
+        if isinstance(value, tuple):
+            names = {}
+            for member in value:
+                text = self.normal("", member)
+                names.setdefault(fold(text), self.spelling.setdefault(fold(text), text))
+            return tuple(names.values())
+        if self.ways.collapses:
+            value = " ".join(value.split())
+        return value[: self.ways.cuts] if self.ways.cuts else value
+
+    def item(self):
+        scalars = {name: value for name, value in self.value.items() if name not in LISTS}
+        lists = {name: value for name, value in self.value.items() if name in LISTS}
+        return Item("7", "1", scalars, lists, frozenset(self.locks))
+
+    def state(self, name):
+        """Value and lock as the books compare them."""
+        value = self.value[name]
+        locked = name in self.locks
+        return (frozenset(map(fold, value)) if name in LISTS else value, locked)
+
+    def apply(self, edit, *, stubborn=False):
+        for name, change in edit.items():
+            if change.value is not None:
+                self.value[name] = self.listed(name, change) if name in LISTS else self.normal(name, change.value)
+            if change.removes and not stubborn:
+                gone = set(map(fold, change.removes))
+                self.value[name] = tuple(member for member in self.value[name] if fold(member) not in gone)
+            if change.lock is not None and (name not in LISTS or self.ways.takes_list_locks):
+                (self.locks.add if change.lock else self.locks.discard)(name)
+
+    def listed(self, name, change):
+        if self.ways.replaces_lists:
+            return self.normal(name, change.value)
+        return self.normal(name, (*self.value[name], *change.value))
+
+    def refresh(self):
+        """A metadata refresh gives unlocked fields back to the agent."""
+        for name in FIELDS:
+            if name not in self.locks and name not in LOCKLESS:
+                self.touch(name, self.normal(name, BASE[name]))
+
+    def touch(self, name, value, lock=None):
+        """Somebody else than us changes a field."""
+        before = self.state(name)
+        self.value[name] = value
+        if lock is not None and name not in LOCKLESS:
+            (self.locks.add if lock else self.locks.discard)(name)
+        if self.state(name) == before:
+            return
+        self.edited.pop(name, None)
+        self.virgin[name] = self.state(name)
+        self.pure[name] = name not in self.memory and not self.entries(name)
+        if name in LISTS and name not in self.locks:
+            self.hand_removed.clear()
+
+    # --- hands -------------------------------------------------------------------------------------------------------
+
+    def hand_edit(self):
+        name = self.dice.choice(FIELDS)
+        lock = self.dice.random() < 0.8
+        if name in LISTS:
+            self.hand_edit_list(name, lock)
+            return
+        before = self.value[name]
+        value = self.hand_value(name)
+        settled = self.planned[name] == self.stash[name] and name in self.on
+        unwritten = name not in self.memory and not self.entries(name) and self.ways.policy.first_push == "keep"
+        clear = self.is_nobodys(name, value)
+        self.touch(name, value, lock)
+        self.news[name] = False
+        held = value and (lock or name in LOCKLESS) and value != before
+        if held and clear and (settled or unwritten):
+            self.edited[name] = value
+
+    def hand_value(self, name):
+        self.serial += 1
+        if name == "userRating":
+            return self.dice.choice(("", "1", "2", "3"))
+        if self.dice.random() < 0.15:
+            return self.normal(name, self.dice.choice(POOL[name]))
+        return f"hand {self.serial}"
+
+    def is_nobodys(self, name, value):
+        """Whether a value can't be mistaken for one that is on its way or was there before."""
+        known = {self.value[name], self.normal(name, self.stash[name])}
+        for sent in self.entries(name):
+            known |= {sent.sent.value, sent.before.value, self.normal(name, sent.sent.value)}
+        if name in self.memory:
+            known |= {self.memory[name].left.value}
+        return value not in known and (name in LOCKLESS or value.startswith("hand"))
+
+    def hand_edit_list(self, name, lock):
+        value, settled = self.value[name], not self.entries(name)
+        self.news[name] = False
+        if value and self.dice.random() < 0.5:
+            gone = self.dice.choice(value)
+            known = self.memory.get(name)
+            ours = known and settled and fold(gone) in {*map(fold, known.said), *map(fold, known.ours.values())}
+            self.touch(name, tuple(member for member in value if member != gone), lock)
+            self.hand_added.discard(fold(gone))
+            self.ever_by_hand.add(fold(gone))
+            locked = name in self.locks and known and known.left.locked
+            if ours and locked and fold(gone) in set(map(fold, self.stash[name])):
+                self.hand_removed.add(fold(gone))
+            return
+        self.serial += 1
+        new = f"hand {self.serial}" if self.dice.random() < 0.7 else self.dice.choice("abdx")
+        pending = {fold(member) for sent in self.entries(name) for member in sent.adds}
+        there = fold(new) in set(map(fold, value))
+        self.touch(name, self.normal(name, (*value, new)), lock)
+        self.hand_removed.discard(fold(new))
+        self.ever_by_hand.add(fold(new))
+        if fold(new) not in pending | self.claims and not there:
+            self.hand_added.add(fold(new))
+
+    def stash_edit(self, name=None, value=None):
+        name = name or self.dice.choice(FIELDS)
+        value = self.dice.choice(POOL[name]) if value is None else value
+        if value == self.stash[name]:
+            return
+        self.stash[name] = value
+        if name in self.memory or self.entries(name) or self.ways.policy.first_push == "stash":
+            self.edited.pop(name, None)
+        known = self.memory.get(name)
+        self.news[name] = value != self.planned[name] and not (known and known.said == value)
+        if name in LISTS:
+            self.hand_removed &= set(map(fold, value))
+
+    # --- the sync ----------------------------------------------------------------------------------------------------
+
+    def entries(self, name):
+        return [push.fields[name] for push in self.pushing if name in push.fields]
+
+    def wanted(self):
+        return {name: self.stash[name] for name in FIELDS if name in self.on}
+
+    def planning(self):
+        return plan(self.wanted(), self.item(), self.memory, self.pushing, self.ways.policy)
+
+    def sync(self, *, fate="well", stubborn=False):
+        self.pass_time()
+        written = {name for name in FIELDS if name in self.memory}
+        self.forget_claims()
+        made = self.planning()
+        self.judge(made)
+        self.memory = dict(made.memory)
+        self.pushing = [push for push in self.pushing if push.until > self.now]
+        self.planned |= self.wanted()
+        self.renew_virgins(made.edit)
+        if not made.edit:
+            return
+        entry = Pushing(made.sending, self.now + DEADLINE)
+        self.pushing.append(entry)
+        for name in LISTS:
+            if name in made.edit:
+                self.claims |= set(map(fold, self.normal(name, made.edit[name].adds)))
+        if fate == "before":
+            return
+        if fate == "late":
+            self.in_flight.append((self.now + self.dice.randint(1, DEADLINE), made.edit))
+            return
+        self.apply(made.edit, stubborn=stubborn)
+        if fate == "after":
+            return
+        learnt = learn(made.memory, made.sending, self.item())
+        if learnt.again:
+            assert stubborn, "a removal that took is sent again"
+            self.apply(learnt.again)
+            learnt = learn(learnt.memory, made.sending, self.item())
+        assert not learnt.again
+        self.memory = dict(learnt.memory)
+        self.pushing.remove(entry)
+        self.judge_outcome(written)
+
+    def pass_time(self):
+        for at, edit in [late for late in self.in_flight if late[0] <= self.now]:
+            self.in_flight.remove((at, edit))
+            self.apply(edit)
+            self.late_mess = True
+            for name in edit:
+                self.edited.pop(name, None)
+                self.hand_removed -= set(map(fold, self.value[name])) if name in LISTS else set()
+
+    def forget_claims(self):
+        known = self.memory.get("genre")
+        lock_gone = known and known.left.locked and "genre" not in self.locks
+        if not lock_gone and not self.entries("genre"):
+            self.claims &= set(map(fold, self.value["genre"]))
+
+    def renew_virgins(self, edit):
+        """A field that we know nothing of is as it is found."""
+        for name in FIELDS:
+            if name not in self.memory and not self.entries(name) and not self.in_flight:
+                self.virgin[name], self.pure[name] = self.state(name), True
+        if "genre" not in self.memory and "genre" not in edit:
+            self.hand_removed.clear()
+
+    # --- judging -----------------------------------------------------------------------------------------------------
+
+    def judge(self, made):
+        assert set(made.edit) <= self.on, "a field that is switched off was edited"
+        assert set(made.edit) == set(made.sending)
+        for name in set(FIELDS) - self.on - {name for name in FIELDS if self.entries(name)}:
+            assert made.memory.get(name) == self.memory.get(name), "a field switched off was forgotten"
+        for name, change in made.edit.items():
+            assert name in LOCKLESS or change.lock is not False or not self.stash[name]
+            if name in LISTS:
+                self.judge_list(name, change)
+            else:
+                self.judge_scalar(name, change)
+
+    def judge_scalar(self, name, change):
+        if name in self.edited:
+            assert self.value[name] != self.edited[name], f"a person's {name} was overwritten"
+        if change.value is not None and not change.value:
+            sent = {self.normal(name, value) for value in POOL[name]}
+            assert self.value[name] in sent or self.value[name].startswith("final"), "cleared what was not ours"
+
+    def judge_list(self, name, change):
+        adds, removes = set(map(fold, change.adds)), set(map(fold, change.removes))
+        there = set(map(fold, self.value[name]))
+        assert not adds & there
+        assert removes <= there
+        assert removes <= self.claims, "removed what was not ours"
+        assert not removes & self.hand_added, "removed what a person added"
+        assert not adds & self.hand_removed, "added what a person removed"
+        if change.value is not None:
+            assert set(map(fold, change.value)) == (there - removes) | adds, "not the complete list"
+
+    def judge_outcome(self, written):
+        """A push that went well: nothing is left to do, and what Stash said last is there."""
+        if self.in_flight:
+            return
+        again = self.planning()
+        assert not again.edit, "the second run plans something"
+        for name in self.on - set(LISTS):
+            news = self.news[name] and self.stash[name] and name in written
+            if news and self.ways.policy.conflict == "stash":
+                # A hand that typed nearly what was on its way is taken for ours.
+                assert fold(self.value[name]) == fold(self.normal(name, self.stash[name])), (
+                    f"{name} is not what Stash says"
+                )
+
+    def settle(self):
+        """Let everything come to rest; nothing may be left to do after two undisturbed runs."""
+        self.now += DEADLINE + 1
+        self.sync()
+        self.sync()
+        assert not self.planning().edit, "no rest is found"
+        assert not self.pushing or self.planning().memory == self.memory
+
+    # --- living ------------------------------------------------------------------------------------------------------
+
+    def step(self):
+        self.now += self.dice.choice((0, 1, 1, 3))
+        self.pass_time()
+        what = self.dice.random()
+        if what < 0.25:
+            self.stash_edit()
+        elif what < 0.40:
+            self.hand_edit()
+        elif what < 0.48:
+            self.refresh()
+        elif what < 0.53:
+            self.on ^= {self.dice.choice(FIELDS)}
+        else:
+            killed = self.dice.random() < self.ways.kills
+            fate = self.dice.choice(("before", "after", "late")) if killed else "well"
+            self.sync(fate=fate, stubborn=self.dice.random() < self.ways.stubborn)
+
+    def live(self):
+        for _ in range(STEPS):
+            self.step()
+        self.settle()
+
+
+def lives(batch):
+    for seed in range(batch, HISTORIES, BATCHES):
+        world = World(seed)
+        try:
+            world.live()
+            yield world
+        except AssertionError as wrong:
+            raise AssertionError(f"history {seed}: {wrong}") from wrong
+
+
+def seeded(world, wrong):
+    return f"{wrong}: {world.value} {world.memory}"
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_every_history_finds_rest_and_leaves_to_others_what_is_theirs(batch):
+    endings = Counter()
+    for world in lives(batch):
+        world.on = set(FIELDS)
+        world.settle()
+        ending = world.dice.choice((ends_with_news, ends_empty))
+        ending(world)
+        endings[ending.__name__] += 1
+    assert min(endings.values()) > HISTORIES / BATCHES / 3
+
+
+def ends_with_news(world):
+    """Whatever has happened: what Stash says anew is there in the end, except where a person is to be asked."""
+    written = set(world.memory)
+    final = {
+        "studio": "final studio",
+        "summary": "final summary",
+        "userRating": "9",
+        "genre": ("final one", "final two"),
+    }
+    for name, value in final.items():
+        world.stash_edit(name, value)
+    world.settle()
+    for name in set(FIELDS) - set(LISTS):
+        if name in written and world.ways.policy.conflict == "stash":
+            assert world.value[name] == final[name], seeded(world, name)
+            assert name in LOCKLESS or name in world.locks
+    members = set(map(fold, world.value["genre"]))
+    assert set(map(fold, final["genre"])) <= members, seeded(world, "genre")
+    ours = {fold(world.normal("", m)) for names in POOL["genre"] for m in names}
+    left_over = members & ours - set(BASE["genre"]) - world.ever_by_hand
+    assert world.late_mess or not left_over, seeded(world, left_over)
+
+
+def ends_empty(world):
+    """Stash has nothing any more: where nobody else has been, everything is as it was found, with its lock."""
+    for name in FIELDS:
+        world.stash_edit(name, () if name in LISTS else "")
+    world.settle()
+    assert world.memory == {}
+    for name in FIELDS:
+        if world.pure[name]:
+            assert world.state(name) == world.virgin[name], seeded(world, name)
