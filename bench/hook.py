@@ -18,7 +18,7 @@ HOOK = ROOT / "plugin" / "hook.py"
 def measure(rounds: int = 40) -> dict[str, float]:
     """Median milliseconds of each process, in interleaved rounds so that a noisy machine is noisy for all."""
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o700)
+        Path(folder).chmod(0o700)
         event = {
             "server_connection": {
                 "Scheme": "http",

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cli.call import FAILED, FINE, NEWER, WRONG, Call, command
 from cli.mapping import suggested
-from cli.screen import paper, table
+from cli.screen import LiveLine, paper, table
 from cli.standing import books
 from cli.start import begun
 from cli.words import ago, many, noted, safe
@@ -23,7 +23,7 @@ from sync.scene import Scene
 from validation.config import PlexSyncConfig, describe
 from validation.redact import MASK
 from validation.sources import DEFAULT, ConfigError, Loaded
-from wiring import Parts, opened
+from wiring import DATABASE, Parts, opened
 from worker.loop import HEARTBEAT
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
@@ -72,12 +72,12 @@ def doctor(call: Call) -> int:
     checks: list[Check] = []
     settings: list[dict[str, str]] = []
     try:
-        with begun(call, level="error") as start:
+        with begun(call) as start:
             settings = _settings(start.loaded)
-            for check in _checks(start.loaded, start.folder):
-                checks.append(check)
-                if start.console.is_terminal and not call.json:
-                    start.console.print(f"{check.name}: {check.state}", end="\r", soft_wrap=True)
+            with LiveLine(start.console) as line:
+                for check in _checks(start.loaded, start.folder):
+                    checks.append(check)
+                    line.show(f"checked: {check.name}")
     except ConfigError as error:
         mend = "correct it there; docs/settings.md describes every setting"
         checks += [problem("configuration", line, mend, WRONG) for line in error.lines]
@@ -168,6 +168,9 @@ def _folder(folder: Path) -> Iterator[Check]:
         yield warning(name, f"others may look into {folder}", f"chmod 700 {folder}")
     else:
         yield Check(name, f"{folder} is writable, and for its owner only")
+    file = folder / DATABASE
+    if os.name == "posix" and file.exists() and file.stat().st_mode & 0o077:
+        yield warning(name, f"others may read {file}", f"chmod 600 {file}")
     free = shutil.disk_usage(folder).free
     if free < LITTLE_SPACE:
         yield warning(
@@ -208,12 +211,20 @@ def _stash(parts: Parts) -> Iterator[Check]:
     name = "Stash"
     try:
         parts.stash.probe()
-        version = parts.stash.version()
+        version, settings_file = parts.stash.version(), parts.stash.config_path()
     except NeighbourError as error:
         yield _away(name, error, "stash_url")
         return
     yield from _let_in(parts, Neighbour.STASH)
-    yield _version(name, version, LEAST_STASH, "it answers and accepts us")
+    yield version_check(name, version, LEAST_STASH, "it answers and accepts us")
+    yield from other_database(parts.folder, settings_file)
+
+
+def other_database(folder: Path, settings_file: str) -> Iterator[Check]:
+    """The plugin stores its events beside Stash's own settings; where that is on this machine, it should be our folder."""
+    theirs = Path(settings_file).parent / "plexsync"
+    if settings_file and (theirs / DATABASE).is_file() and not (folder / DATABASE).samefile(theirs / DATABASE):
+        yield warning("plugin", f"its events go to another database, in {theirs}", f"set data_dir to {theirs}")
 
 
 def _plex(parts: Parts) -> Iterator[Check]:
@@ -225,7 +236,7 @@ def _plex(parts: Parts) -> Iterator[Check]:
         yield _away(name, error, "plex_url")
         return
     yield from _let_in(parts, Neighbour.PLEX)
-    yield _version(name, version, LEAST_PLEX, f"{title or 'the server'} answers and accepts the token")
+    yield version_check(name, version, LEAST_PLEX, f"{title or 'the server'} answers and accepts the token")
     if not sections:
         yield problem("libraries", "Plex has no movie library", "add one there that holds the files of Stash")
         return
@@ -251,7 +262,8 @@ def _let_in(parts: Parts, who: Neighbour) -> Iterator[Check]:
         yield Check(who.title(), "it was on hold, and lets us in again: work goes on")
 
 
-def _version(name: str, version: str, least: tuple[int, ...], told: str) -> Check:
+def version_check(name: str, version: str, least: tuple[int, ...], told: str) -> Check:
+    """Whether a version (as its server writes it) is new enough; `told` is what else is known of the server."""
     needed = ".".join(map(str, least))
     found = re.match(r"v?(\d+(?:\.\d+)*)", version)
     if not found:

@@ -49,11 +49,14 @@ def reconcile(call: Call, wait: bool) -> int:
     with begun(call) as start, stoppable() as stop:
         with opened(start.config, start.folder) as parts, Bar(start.console, "comparing") as bar:
             report = parts.reconciler.reconcile(bar.at, stopping=lambda: bool(stop))
+            complete = not stop
             waiting = _waiting(parts)
             busy = parts.someone_works()
-        found = _work(start, stop, waiting) if wait and not stop else None
-        facts = _facts(report, found, stopped=bool(stop))
-        call.answer(facts, lambda: paper().print(_words(report, found, busy=busy, stopped=bool(stop)), soft_wrap=True))
+        found, why = _work(start, stop, waiting) if wait and not stop else (None, "")
+        facts = _facts(report, found, why, complete=complete)
+        call.answer(
+            facts, lambda: paper().print(_words(report, found, why, busy=busy, complete=complete), soft_wrap=True)
+        )
         return stop.code or (FAILED if found and not found.well else FINE)
 
 
@@ -62,16 +65,17 @@ def _waiting(parts: Parts) -> list[int]:
         return [id for id, state in db.job_ids(Kind.SCENE) if state in (State.READY, State.RUNNING)]
 
 
-def _work(start: Begun, stop: Stop, ids: list[int]) -> Outcomes:
+def _work(start: Begun, stop: Stop, ids: list[int]) -> tuple[Outcomes, str]:
+    """Work or watch until these are settled; what became of them, and why that ended early."""
     with Bar(start.console, "syncing") as bar:
-        Work(start, stop, bar, Remaining(ids), patient=True).run()
+        ended = Work(start, stop, bar, Remaining(ids), patient=True).run()
     with opened(start.config, start.folder) as parts, parts.store.reading() as db:
-        return outcomes(db, ids)
+        return outcomes(db, ids), ended.why
 
 
-def _facts(report: Report, found: Outcomes | None, *, stopped: bool) -> dict[str, object]:
+def _facts(report: Report, found: Outcomes | None, why: str, *, complete: bool) -> dict[str, object]:
     standing = Counter({STANDINGS.get(name, name): count for name, count in report.standing.items()})
-    worked = {"outcomes": dict(found.standing), "causes": dict(found.causes)} if found else {}
+    worked = {"outcomes": dict(found.standing), "causes": dict(found.causes), "why": why} if found else {}
     return {
         "scenes": report.scenes,
         **{name: standing[name] for name in WORDS},
@@ -79,19 +83,19 @@ def _facts(report: Report, found: Outcomes | None, *, stopped: bool) -> dict[str
         "gone": report.gone,
         "wanted": report.wanted,
         "items": report.items,
-        "complete": not stopped,
+        "complete": complete,
         **worked,
     }
 
 
-def _words(report: Report, found: Outcomes | None, *, busy: bool, stopped: bool) -> str:
+def _words(report: Report, found: Outcomes | None, why: str, *, busy: bool, complete: bool) -> str:
     facts = Counter({STANDINGS.get(name, name): count for name, count in report.standing.items()})
-    lines = [f"{report.scenes:,} scenes compared" + (", then stopped" if stopped else "")]
+    lines = [f"{report.scenes:,} scenes compared" + ("" if complete else ", then stopped")]
     lines += [f"  {facts[name]:,} {WORDS.get(name, name)}" for name in {**WORDS, **facts} if facts[name]]
     if report.gone:
         lines.append(f"  {report.gone:,} gone from Stash")
     if found:
-        lines.append(f"worked now: {found.line()}")
+        lines.append(f"worked now: {found.line()}" + (f"; {why}" if why else ""))
     elif report.wanted:
         rest = "the worker does the rest" if busy else "start plexsync serve, or run plexsync drain, to work them"
         lines.append(f"{report.wanted:,} wanted; {rest}")

@@ -1,12 +1,12 @@
 """How a command begins: settings read, log set up, and the house put together on the right folder."""
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 from rich.console import Console
 
 import wiring
@@ -17,8 +17,6 @@ from validation.config import PlexSyncConfig
 from validation.redact import Redactor
 from validation.sources import Loaded, default_data_dir, default_toml, load
 from wiring import Parts
-
-log = logging.getLogger("PlexSync.cli")
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def settings(call: Call) -> Loaded:
 
 
 @contextmanager
-def begun(call: Call, *, level: str = "warning") -> Iterator[Begun]:
+def begun(call: Call, *, level: str = "error") -> Iterator[Begun]:
     """Settings, folder and log of this call; `level` is the usual level of its log."""
     level_now = level_of(os.environ, verbose=call.verbose, usual=level)
     loaded = settings(call)
@@ -56,7 +54,7 @@ def begun(call: Call, *, level: str = "warning") -> Iterator[Begun]:
     console = margin()
     with logging_to(console, level_now, Redactor(call.secrets)):
         for warning in loaded.warnings:
-            log.warning("%s", warning)
+            click.echo(f"plexsync: warning: {warning}", err=True)
         yield Begun(loaded, folder, console)
 
 

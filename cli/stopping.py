@@ -14,7 +14,7 @@ from types import FrameType
 
 from cli.call import INTERRUPTED
 
-GRACE = 8.0
+GRACE = 5.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

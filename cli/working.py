@@ -15,8 +15,11 @@ from sync.job import Kind, State
 from sync.ports import JobRow, Reading
 from wiring import Parts
 from worker.engine import Idle, Probed, Worked
+from worker.loop import Ran
 from worker.verbs import unsettled
 
+# Milliseconds that everybody sits out: the rest of a scene that was just edited, or a breath after a failed request.
+SHORT_REST = 3_000
 LOOK = 0.3  # seconds between two looks at what another process does
 COUNT_PACE = 0.5  # seconds between two counts for the bar
 SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
@@ -105,15 +108,27 @@ class Work:
             return bool(self._gave_up) or self._left.count(parts) == 0
 
         self._tell(parts)
-        ran = wiring.drain(parts, self._stop.event, told, wait_for=enough if self._patient else None)
-        ended.outcomes += ran.outcomes
+        ran = Ran()
+        while not self._stop:
+            ran = wiring.drain(parts, self._stop.event, told, wait_for=enough if self._patient else None)
+            ended.outcomes.update(ran.outcomes)
+            if not self._is_short(parts, ran):
+                break
+            self._stop.event.wait(LOOK)
         ended.why, ended.until = ran.why or self._gave_up, ran.until if ran.why else self._until
-        self._bar.at(self._left.total, self._left.total)
         return ended
+
+    def _is_short(self, parts: Parts, ran: Ran) -> bool:
+        """Whether a call that does not wait for outages was stopped by a rest that is over in a moment."""
+        if self._patient or ran.until is None or not parts.config.enabled:
+            return False
+        stopped = not ran.why or self._left.count(parts) > 0
+        return stopped and ran.until - parts.clock.now() <= SHORT_REST
 
     def _watch(self, parts: Parts, ended: Ended) -> bool:
         """True when all is done or cannot be done now; False when nobody works any more."""
         self._bar.say("another process works on this database: watching it")
+        seen_at = monotonic()
         while not self._stop:
             if not self._left.count(parts):
                 return True
@@ -121,7 +136,9 @@ class Work:
             with parts.store.reading() as db:
                 ended.why = closed(parts, db)
                 held = any(db.hold(who) for who in Neighbour)
-            if ended.why:
+            if not ended.why:
+                seen_at = monotonic()
+            elif (monotonic() - seen_at) * 1000 > SHORT_REST:
                 self._say(parts, ended.why, None)
                 if held or not self._patient or not self._start.config.enabled:
                     return True

@@ -372,7 +372,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _misbehave(self, fault: Fault, request: Request, released: threading.Event) -> None:
         neighbour = self.server.neighbour
         match fault.kind:
-            case "hang" | "refuse":
+            case "hang":
                 released.wait()
                 self.close_connection = True
             case "slow":
@@ -380,7 +380,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(request, neighbour.answer(request))
             case "trickle":
                 self._trickle(request, neighbour.answer(request), fault.seconds, released)
-            case "reset":
+            case "reset" | "refuse":
+                # A request that came in just before the door closed is dropped with its connection.
                 self._reset()
             case "reset_after":
                 neighbour.answer(request)

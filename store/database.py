@@ -282,10 +282,11 @@ class Database:
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         own = self._connection()
-        if own.db.in_transaction:
-            raise RuntimeError("a transaction is open in this thread already")
-        with self._poisoned_by_faults(own), transaction(own.db, begin):
-            yield own.db
+        with self._poisoned_by_faults(own):
+            if own.db.in_transaction:
+                raise RuntimeError("a transaction is open in this thread already")
+            with transaction(own.db, begin):
+                yield own.db
 
     @contextmanager
     def _poisoned_by_faults(self, own: _Open) -> Iterator[None]:
@@ -299,7 +300,7 @@ class Database:
 
     def _connection(self) -> _Open:
         own: _Open | None = getattr(self._local, "own", None)
-        if own is None:
+        if own is None or self._closed:
             own = self._local.own = self._another()
         return own
 

@@ -209,7 +209,7 @@ def _resolved(
             known = _with_members(known, sent, now)
         return known
     for sent in reversed(sendings):
-        if sent.said is not None and sent.said == values.get(name) and _edited_since(name, sent, now):
+        if sent.said is not None and sent.said == values.get(name, sent.said) and _edited_since(name, sent, now):
             return Remembered(sent.said, sent.sent, sent.found)
     return known
 
@@ -253,12 +253,11 @@ def _came(known: Remembered | None, sent: Sending, now: Held) -> dict[str, str]:
 
 
 def _went(known: Remembered | None, sent: Sending, now: Held) -> tuple[str, ...]:
-    """The planned removals that are gone and were there when we last looked, by our own names for them."""
-    gone = _keys(sent.removes) - _keys(now.value)
-    if known:
-        gone &= _keys(known.left.value)
-    names = {fold(ours) for ours, theirs in known.ours.items() if fold(theirs) in gone} if known else set()
-    return tuple(gone | names)
+    """The planned removals that are gone and were there when we last looked, under our own names and Plex's."""
+    if known is None:
+        return ()
+    gone = (_keys(sent.removes) - _keys(now.value)) & _keys(known.left.value)
+    return tuple(gone | {fold(ours) for ours, theirs in known.ours.items() if fold(theirs) in gone})
 
 
 # --- deciding a field ------------------------------------------------------------------------------------------------

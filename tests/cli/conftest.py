@@ -86,7 +86,7 @@ def refusing(world: World) -> Callable[..., None]:
         keys = {world.plex.keys(world.section)[id - 1] for id in ids}
 
         def edits(request: Request) -> bool:
-            return request.method == "PUT" and request.path.rpartition("/")[2] in keys
+            return request.method == "PUT" and request.params.get("id") in keys
 
         world.plex.faults.set(Fault("status", status=400, when=edits))
 

@@ -80,7 +80,9 @@ def test_a_newer_database_is_left_alone_with_3(words: tuple[str, ...], world: Wo
     assert (world.folder / "plexsync.db").read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4000], ids=["text", "torn"])
+@pytest.mark.parametrize(
+    "content", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4000], ids=["text", "torn"]
+)
 def test_a_corrupt_database_ends_with_2(content: bytes, world: World, door: Door) -> None:
     file = world.folder / "plexsync.db"
     file.write_bytes(content)
@@ -101,7 +103,9 @@ def test_a_database_of_another_program_ends_with_2(world: World, door: Door) -> 
 
 
 @pytest.mark.parametrize("words", [("status",), ("serve",), ("drain",)], ids=" ".join)
-def test_a_data_folder_that_is_a_file_ends_with_2(words: tuple[str, ...], world: World, door: Door, tmp_path: Path) -> None:
+def test_a_data_folder_that_is_a_file_ends_with_2(
+    words: tuple[str, ...], world: World, door: Door, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     done = door(*words, "--data-dir", str(tmp_path / "file"))
     assert done.code == 2

@@ -53,7 +53,9 @@ def test_the_version_is_told(door: Door) -> None:
 
 
 def test_the_module_is_the_program() -> None:
-    done = subprocess.run([sys.executable, "-m", "cli", "--version"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout == f"plexsync {version()}\n"
 
 
@@ -149,7 +151,9 @@ def test_the_page_describes_the_commands_that_there_are() -> None:
 
 @named
 def test_the_page_describes_the_options_that_a_command_has(path: tuple[str, ...]) -> None:
-    own = [option for option in OURS[path].params if option not in OURS[path].shared and isinstance(option, click.Option)]
+    own = [
+        option for option in OURS[path].params if option not in OURS[path].shared and isinstance(option, click.Option)
+    ]
     told = set(re.findall(r"`(--[a-z-]+)", sections()[" ".join(path)]))
     assert told == {option.opts[0] for option in own}
 

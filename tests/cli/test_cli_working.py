@@ -1,14 +1,15 @@
 """sync, drain, reconcile: what they want, work, wait for, and how they end."""
 
+import threading
+import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from simulator.http import Fault, Request
-from store.lock import try_lock
+from simulator.http import Fault
+from store.lock import is_locked, try_lock
 from tests.cli.conftest import Door
-from tests.journey.world import World
+from tests.journey.world import World, until
 
 
 def test_sync_wants_and_returns(world: World, door: Door) -> None:
@@ -33,6 +34,7 @@ def test_sync_needs_no_server_to_want_scenes_by_number(world: World, door: Door)
 
 @pytest.mark.parametrize(("when", "wanted"), [("2h", 2), ("1w", 2), ("2000-01-01", 2), ("2999-12-31T23:59:59Z", 0)])
 def test_sync_since_takes_moments_and_spans(when: str, wanted: int, world: World, door: Door) -> None:
+    world.stash.now = time.time
     world.add(2)
     assert door("sync", "--since", when, "--json").facts["wanted"] == wanted
 
@@ -62,11 +64,14 @@ def test_sync_and_wait_tells_what_became_of_each(world: World, door: Door, refus
 
 
 def test_sync_and_wait_goes_through_a_short_outage(world: World, door: Door) -> None:
-    world.add(3)
+    ids = world.add(3)
+    door("sync", "--all", "--wait")
+    for id in ids:
+        world.stash.edit_scene(id, title="Edited")
     world.plex.faults.set(Fault("status", status=503, times=4))
-    done = door("sync", "--all", "--wait")
-    assert done.code == 0
-    assert done.out == "3 in step\n"
+    done = door("sync", *ids, "--wait")
+    assert (done.code, done.out) == (0, "3 in step\n")
+    assert world.in_step(ids)
 
 
 def test_sync_and_wait_does_not_wait_for_a_person(world: World, door: Door) -> None:
@@ -97,8 +102,11 @@ def test_drain_ends_with_1_when_a_scene_was_given_up(world: World, door: Door, r
 
 def test_drain_says_why_due_work_could_not_be_done_and_until_when(world: World, door: Door) -> None:
     world.settings["breaker_recovery_timeout"] = world.settings["breaker_max_recovery_timeout"] = "600"
-    world.add(2)
-    door("sync", "--all")
+    ids = world.add(2)
+    door("sync", "--all", "--wait")
+    for id in ids:
+        world.stash.edit_scene(id, title="Edited")
+    door("sync", *ids)
     world.plex.faults.set(Fault("refuse"))
     done = door("drain")
     assert done.code == 1
@@ -129,6 +137,7 @@ def test_a_second_worker_is_not_started(world: World, door: Door) -> None:
 def test_waiting_beside_a_worker_is_watching_it(world: World, door: Door) -> None:
     ids = world.add(3)
     with world.serving():
+        until(lambda: is_locked(world.folder), seconds=20)
         done = door("sync", *ids, "--wait")
         assert (done.code, done.out) == (0, "3 in step\n")
         assert door("drain").code == 0
@@ -136,22 +145,18 @@ def test_waiting_beside_a_worker_is_watching_it(world: World, door: Door) -> Non
     assert world.in_step(ids)
 
 
-def test_work_is_taken_over_when_the_worker_that_was_watched_ends(world: World, door: Door, tmp_path: Path) -> None:
+def test_work_is_taken_over_when_the_worker_that_was_watched_ends(world: World, door: Door) -> None:
     ids = world.add(3)
     door("sync", "--all")
     lock = try_lock(world.folder)
     assert lock is not None
-    world.stash.faults.set(Fault("status", times=1, when=lambda request: let_go(request, lock.release)))
-    # The watcher asks nobody, so the lock is let go by a look of another process at Stash.
-    world.run("explain", "1")
+    leaves = threading.Timer(0.2, lock.release)
+    leaves.start()
     done = door("sync", "--all", "--wait")
+    leaves.join()
     assert done.code == 0
+    assert "watching it" in done.err
     assert world.in_step(ids)
-
-
-def let_go(_request: Request, release: Callable[[], None]) -> bool:
-    release()
-    return False
 
 
 def test_reconcile_tells_how_many_stand_how(world: World, door: Door) -> None:

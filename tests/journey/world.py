@@ -135,11 +135,12 @@ class World:
             session._session.close()
 
     def movies(self, server: PlexServer) -> list:
-        keys = [movie.ratingKey for section in server.library.sections() for movie in section.all()]
+        # Not by listing: titles change while it is paged, and with them the order.
+        keys = self.plex.keys(self.section)
         return [
             movie
             for start in range(0, len(keys), 100)
-            for movie in server.fetchItems(f"/library/metadata/{','.join(map(str, keys[start : start + 100]))}")
+            for movie in server.fetchItems(f"/library/metadata/{','.join(keys[start : start + 100])}")
         ]
 
     def in_step(self, ids: list[int]) -> bool:

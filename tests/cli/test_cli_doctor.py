@@ -1,0 +1,228 @@
+"""doctor: each check as one line, how to mend it, and the exit code."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from cli.doctor import Check, other_database, version_check
+from cli.mapping import rule_of, suggested
+from simulator.http import Fault
+from tests.cli.conftest import Answer, Door
+from tests.journey.world import KEY, TOKEN, World
+
+
+def check(done: Answer, name: str) -> dict[str, str]:
+    """The worst check of a name."""
+    found = [one for one in done.facts["checks"] if one["name"] == name]
+    return max(found, key=lambda one: ("ok", "warning", "problem").index(one["state"]))
+
+
+def test_all_well(world: World, door: Door) -> None:
+    world.add(60)
+    done = door("doctor", "--json")
+    assert done.code == 0
+    assert done.facts["well"] is True
+    states = {one["name"]: one["state"] for one in done.facts["checks"]}
+    assert states.pop("worker") == "warning"
+    assert set(states.values()) == {"ok"}
+    assert set(states) == {
+        "configuration",
+        "data folder",
+        "database",
+        "books",
+        "Stash",
+        "Plex",
+        "libraries",
+        "path mapping",
+    }
+    assert check(done, "libraries")["told"] == "Movies (/media/scenes)"
+    assert "50 found by full path" in check(done, "path mapping")["told"]
+    assert world.plex.count("PUT") == 0
+
+
+def test_settings_are_told_with_their_origin_and_secrets_masked(world: World, door: Door) -> None:
+    settings = {one["name"]: one for one in door("doctor", "--json").facts["settings"]}
+    assert settings["plex_token"] == {"name": "plex_token", "value": "***", "origin": "environment"}
+    assert settings["max_retries"] == {"name": "max_retries", "value": "5", "origin": "default"}
+
+
+def test_in_words(world: World, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    told = door("doctor").out
+    for words in ("plex_token", "***", "start plexsync serve", "0 problems, 1 warning"):
+        assert words in told
+    assert max(map(len, told.splitlines())) <= 80
+    assert TOKEN not in told
+    assert KEY not in told
+
+
+def test_every_problem_of_the_settings_is_told_at_once(world: World, door: Door) -> None:
+    world.settings |= {"max_retries": "0", "plex_url": "ftp://plex"}
+    done = door("doctor", "--json")
+    assert done.code == 2
+    told = " ".join(one["told"] for one in done.facts["checks"])
+    assert "max_retries" in told
+    assert "plex_url" in told
+
+
+def test_a_newer_database_ends_with_3(world: World, door: Door) -> None:
+    door("status")
+    db = sqlite3.connect(world.folder / "plexsync.db")
+    db.execute("pragma user_version = 99")
+    db.close()
+    done = door("doctor", "--json")
+    assert done.code == 3
+    assert check(done, "database")["state"] == "problem"
+
+
+def test_a_corrupt_database_ends_with_2(world: World, door: Door) -> None:
+    (world.folder / "plexsync.db").write_bytes(b"nonsense" * 1000)
+    done = door("doctor", "--json")
+    assert done.code == 2
+    assert "data_dir" in check(done, "database")["mend"]
+
+
+def test_a_data_folder_that_others_may_look_into_is_a_warning(world: World, door: Door) -> None:
+    world.folder.chmod(0o755)
+    done = door("doctor", "--json")
+    assert done.code == 0
+    assert "chmod 700" in check(done, "data folder")["mend"]
+
+
+def test_a_database_that_others_may_read_is_a_warning(world: World, door: Door) -> None:
+    door("status")
+    (world.folder / "plexsync.db").chmod(0o644)
+    assert "chmod 600" in check(door("doctor", "--json"), "data folder")["mend"]
+
+
+def test_a_plugin_with_a_database_of_its_own_is_a_warning(world: World, door: Door, tmp_path: Path) -> None:
+    door("status")
+    assert list(other_database(world.folder, "")) == []
+    assert list(other_database(world.folder, str(tmp_path / "stash" / "config.yaml"))) == []
+    theirs = tmp_path / "stash" / "plexsync"
+    assert door("status", "--data-dir", str(theirs)).code == 0
+    (found,) = other_database(world.folder, str(tmp_path / "stash" / "config.yaml"))
+    assert (found.state, found.mend) == ("warning", f"set data_dir to {theirs}")
+    assert list(other_database(theirs, str(tmp_path / "stash" / "config.yaml"))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value", "words"),
+    [
+        ("Plex", "plex_token", "another-token-0123456789", "change plex_token"),
+        ("Stash", "stash_api_key", "another-key-0123456789", "change stash_api_key"),
+        ("Plex", "plex_libraries", "Filme", "change plex_libraries"),
+        ("Plex", "plex_url", "http://127.0.0.1:1", "is plex_url right?"),
+        ("Stash", "stash_url", "http://127.0.0.1:1", "is stash_url right?"),
+    ],
+)
+def test_a_server_that_does_not_let_us_in_ends_with_1(
+    name: str, setting: str, value: str, words: str, world: World, door: Door
+) -> None:
+    world.settings[setting] = value
+    done = door("doctor", "--json")
+    assert done.code == 1
+    assert check(done, name)["state"] == "problem"
+    assert words in check(done, name)["mend"]
+    assert not [one for one in done.facts["checks"] if one["name"] == "path mapping"]
+
+
+def test_a_foreign_server_is_a_problem(world: World, door: Door) -> None:
+    world.plex.faults.set(Fault("html"))
+    assert door("doctor").code == 1
+
+
+def test_a_hold_is_lifted_when_the_server_lets_us_in_again(world: World, door: Door) -> None:
+    world.plex.token = "another"
+    world.add(1)
+    door("sync", "--all", "--wait")
+    assert "plex" in door("status", "--json").facts["holds"]
+    world.plex.token = TOKEN
+    assert door("doctor").code == 0
+    assert door("status", "--json").facts["holds"] == {}
+
+
+def test_switched_off_is_a_warning(world: World, door: Door) -> None:
+    world.settings["enabled"] = "false"
+    assert check(door("doctor", "--json"), "enabled")["mend"] == "set enabled = true"
+
+
+def test_no_movie_library_is_a_problem(world: World, door: Door) -> None:
+    world.plex.faults.clear()
+    world.settings["plex_libraries"] = ""
+    with type(world.plex)(token=TOKEN) as empty:
+        world.settings["plex_url"] = empty.url
+        done = door("doctor", "--json")
+    assert done.code == 1
+    assert "no movie library" in check(done, "libraries")["told"]
+
+
+# --- path mapping ----------------------------------------------------------------------------------------------------
+
+
+def other_folders(world: World, count: int) -> None:
+    for n in range(count):
+        world.plex.add_movie(world.section, files=[(f"/media/scenes/{n}.mp4", 10 + n, 9_000)], title=f"{n}")
+        world.stash.add_scene(title=f"{n}", files=[(f"/data/scenes/{n}.mp4", 10 + n, 9.0)])
+
+
+def test_a_rule_is_suggested_when_all_pairs_agree(world: World, door: Door) -> None:
+    other_folders(world, 5)
+    done = door("doctor", "--json")
+    assert done.code == 0
+    found = check(done, "path mapping")
+    assert "0 found by full path, 5 by name and size, 0 not at all" in found["told"]
+    assert 'path_map = ["/data => /media"]' in found["mend"]
+
+    world.settings["path_map"] = "/data => /media"
+    assert "5 found by full path" in check(door("doctor", "--json"), "path mapping")["told"]
+
+
+def test_nothing_found_at_all_is_a_problem(world: World, door: Door) -> None:
+    world.stash.add_scene(title="a", files=[("/data/a.mp4", 10, 9.0)])
+    done = door("doctor", "--json")
+    assert done.code == 1
+    assert check(done, "path mapping")["state"] == "problem"
+
+
+def test_a_few_that_are_missing_are_nothing_to_worry_about(world: World, door: Door) -> None:
+    world.add(3)
+    world.stash.add_scene(title="a", files=[("/data/a.mp4", 10, 9.0)])
+    assert check(door("doctor", "--json"), "path mapping")["state"] == "ok"
+    for n in range(5):
+        world.stash.add_scene(title="a", files=[(f"/data/a{n}.mp4", 10, 9.0)])
+    assert check(door("doctor", "--json"), "path mapping")["state"] == "warning"
+
+
+RULES = [
+    ("/data/scenes/a.mp4", "/media/scenes/a.mp4", ("/data", "/media")),
+    ("/data/a.mp4", "/a.mp4", ("/data", "/")),
+    ("/a.mp4", "/media/a.mp4", ("/", "/media")),
+    ("/data/x/A.mp4", "/media/x/a.mp4", ("/data", "/media")),
+    (r"D:\Stash\x\a.mp4", "/media/x/a.mp4", (r"D:\Stash", "/media")),
+    ("/data/x/a.mp4", r"D:\x\a.mp4", ("/data", "D:\\")),
+    ("/data/a.mp4", r"\\nas\share\a.mp4", ("/data", r"\\nas\share")),
+    ("/data/a.mp4", "/data/a.mp4", None),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "rule"), RULES)
+def test_a_rule_is_what_is_left_of_two_paths(ours: str, theirs: str, rule: tuple[str, str] | None) -> None:
+    assert rule_of(ours, theirs) == rule
+
+
+def test_no_rule_without_agreement() -> None:
+    assert suggested([]) is None
+    assert suggested([("/a/x.mp4", "/b/x.mp4"), ("/a/y.mp4", "/b/y.mp4")]) == ("/a", "/b")
+    assert suggested([("/a/x.mp4", "/b/x.mp4"), ("/a/y.mp4", "/c/y.mp4")]) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [("v0.28.0", "ok"), ("v0.30.1-4-gabcdef", "ok"), ("0.27.9", "problem"), ("v1.0", "ok"), ("", "warning")],
+)
+def test_versions_are_compared_as_numbers(version: str, state: str) -> None:
+    found = version_check("Stash", version, (0, 28), "it answers")
+    assert isinstance(found, Check)
+    assert found.state == state

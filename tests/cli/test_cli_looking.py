@@ -1,0 +1,310 @@
+"""status, explain and dlq: what they tell, in words and as JSON."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from cli.cures import CURES
+from simulator.http import Fault
+from tests.cli.conftest import Door
+from tests.journey.world import World, until
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+MOMENTS = (
+    "at",
+    "since",
+    "until",
+    "oldest_due",
+    "heartbeat",
+    "last_poll",
+    "last_reconcile",
+    "lease_until",
+    "not_before",
+)
+
+
+def moments(facts: Any) -> Iterator[object]:
+    """Every value that is a moment by its name."""
+    if isinstance(facts, dict):
+        for name, value in facts.items():
+            if name in MOMENTS or name.endswith("_at"):
+                yield value
+            yield from moments(value)
+    elif isinstance(facts, list):
+        for one in facts:
+            yield from moments(one)
+
+
+@pytest.fixture
+def given_up(world: World, door: Door, refusing: Callable[..., None]) -> World:
+    """Scenes 1 and 2 were refused, 4 is ambiguous, 3 is in step."""
+    ids = world.add(3)
+    for folder in ("a", "b"):
+        world.plex.add_movie(world.section, files=[(f"/elsewhere/{folder}/twin.mp4", 77, 60_000)], title="twin")
+    ids.append(world.stash.add_scene(title="twin", files=[("/media/scenes/twin.mp4", 77, 60.0)]))
+    refusing(1, 2)
+    assert door("sync", *ids, "--wait").code == 1
+    world.plex.faults.clear()
+    return world
+
+
+# --- status ----------------------------------------------------------------------------------------------------------
+
+
+def test_status_of_a_new_database(world: World, door: Door) -> None:
+    facts = door("status", "--json").facts
+    assert set(facts["jobs"]) == {"ready", "running", "absent", "dead", "idle", "gone", "dropped", "ignored"}
+    for who in ("plex", "stash"):
+        breaker = facts["breakers"][who]
+        assert (breaker["state"], breaker["failures"]) == ("closed", 0)
+        assert breaker["opened_at"] is breaker["next_probe_at"] is None
+    assert facts["holds"] == {}
+    assert facts["worker"] == {"running": False, "heartbeat": None, "enabled": True}
+    assert facts["books"]["balanced"] is True
+
+
+def test_status_tells_counts_books_and_libraries(given_up: World, door: Door) -> None:
+    facts = door("status", "--json").facts
+    assert facts["jobs"]["idle"] == 1
+    assert facts["jobs"]["dead"] == 3
+    assert facts["dead"] == {"refused": 2, "ambiguous": 1}
+    assert facts["index"]["items"] == 5
+    assert facts["index"]["libraries"][0]["title"] == "Movies"
+    assert facts["books"] == {
+        "accepted": 4,
+        "coalesced": 0,
+        "done": 1,
+        "pruned": 0,
+        "open": 3,
+        "balanced": True,
+    }
+
+
+def test_every_moment_is_rfc_3339_in_utc(given_up: World, door: Door) -> None:
+    door("sync", "9")
+    told = [
+        door(*words, "--json").facts for words in (["status"], ["explain", "1"], ["dlq", "list"], ["dlq", "show", "1"])
+    ]
+    found = [moment for moment in moments(told) if moment is not None]
+    assert len(found) > 10
+    assert all(MOMENT.fullmatch(str(moment)) for moment in found)
+
+
+def test_status_in_words(given_up: World, door: Door) -> None:
+    told = door("status").out
+    for words in ("Queue", "Plex", "well", "refused", "2", "5 items of Movies", "4 accepted", "not running", "never"):
+        assert words in told
+    assert "\x1b" not in told
+    assert "DO NOT BALANCE" not in told
+
+
+def test_status_fits_the_terminal(given_up: World, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, door("status").out.splitlines())) <= 60
+
+
+def test_status_tells_an_outage_with_its_reason_and_next_probe(world: World, door: Door) -> None:
+    world.settings["breaker_recovery_timeout"] = world.settings["breaker_max_recovery_timeout"] = "600"
+    world.settings["breaker_failure_threshold"] = "1"
+    world.add(1)
+    world.stash.faults.set(Fault("refuse"))
+    door("sync", "--all")
+    breaker = door("status", "--json").facts["breakers"]["stash"]
+    assert breaker["state"] == "open"
+    assert MOMENT.fullmatch(breaker["next_probe_at"])
+    assert MOMENT.fullmatch(breaker["opened_at"])
+    told = door("status").out
+    assert "away" in told
+    assert breaker["next_probe_at"] in told
+
+
+def test_status_tells_the_setting_that_a_hold_waits_for(world: World, door: Door) -> None:
+    world.settings["stash_api_key"] = "another-key-0123456789"
+    door("sync", "--all")
+    told = door("status").out
+    assert "on hold" in told
+    assert "change stash_api_key" in told
+
+
+def test_status_tells_a_running_worker(world: World, door: Door) -> None:
+    with world.serving():
+        until(lambda: door("status", "--json").facts["worker"]["heartbeat"] is not None, seconds=20)
+        assert door("status", "--json").facts["worker"]["running"] is True
+    assert door("status", "--json").facts["worker"]["running"] is False
+
+
+# --- explain ---------------------------------------------------------------------------------------------------------
+
+
+def test_explain_tells_what_would_happen_and_writes_nothing(world: World, door: Door) -> None:
+    world.add(1)
+    done = door("explain", "1", "--json")
+    assert done.code == 0
+    facts = done.facts
+    assert facts["title"] == "Title 0"
+    assert facts["verdict"] == "8 fields would be changed"
+    assert facts["steps"][0]["rung"] == "path"
+    fields = {one["field"]: one for one in facts["targets"][0]["fields"]}
+    assert (fields["title"]["stash"], fields["title"]["plex"]) == ("Title 0", "scene 00000")
+    assert (fields["title"]["action"], fields["title"]["reason"]) == ("write", "first push")
+    assert fields["genre"]["action"] == "add Tag 0"
+    assert facts["job"] is None
+    assert world.plex.count("PUT") == 0
+
+
+def test_explain_tells_why_a_field_is_left_or_changed(world: World, door: Door) -> None:
+    world.add(1)
+    door("sync", "1", "--wait")
+    key = world.plex.keys(world.section)[0]
+    world.plex.hand_edit(key, title="A person's")
+    world.stash.edit_scene(1, details="Edited")
+    fields = {one["field"]: one for one in door("explain", "1", "--json").facts["targets"][0]["fields"]}
+    assert fields["title"]["action"] == "nothing"
+    assert fields["title"]["locked"] is True
+    assert [note["reason"] for note in fields["title"]["why"]] == ["person"]
+    assert (fields["summary"]["action"], fields["summary"]["reason"]) == ("write", "changed in Stash")
+    assert fields["studio"]["reason"] == ""
+
+
+def test_explain_in_words(given_up: World, door: Door) -> None:
+    told = door("explain", "1").out
+    for words in ("Scene 1: Title 0", "has the full path", "Stash wants", "Plex has", "Title 0", "dead", "(refused)"):
+        assert words in told
+
+
+def test_explain_lists_the_candidates_of_an_ambiguous_scene(given_up: World, door: Door) -> None:
+    facts = door("explain", "4", "--json").facts
+    assert {one["path"] for one in facts["candidates"]} == {"/elsewhere/a/twin.mp4", "/elsewhere/b/twin.mp4"}
+    assert all(one["why"] for one in facts["candidates"])
+    assert facts["targets"] == []
+    told = door("explain", "4").out
+    assert "Candidates" in told
+    assert "/elsewhere/b/twin.mp4" in told
+
+
+def test_explain_tells_that_a_scene_is_not_in_plex(world: World, door: Door) -> None:
+    id = world.stash.add_scene(title="new", files=[("/media/scenes/new.mp4", 5, 60.0)])
+    done = door("explain", id)
+    assert done.code == 0
+    assert "no item in Plex has this file (yet)" in done.out
+
+
+def test_explain_of_a_scene_that_nobody_knows_ends_with_1(world: World, door: Door) -> None:
+    done = door("explain", "999")
+    assert done.code == 1
+    assert "Stash has no such scene" in done.out
+
+
+def test_explain_shows_what_is_known_while_a_server_is_away(world: World, door: Door) -> None:
+    world.add(1)
+    door("sync", "1", "--wait")
+    world.plex.faults.set(Fault("refuse"))
+    done = door("explain", "1")
+    assert done.code == 1
+    assert "What is known" in done.out
+    assert "idle" in done.out
+    assert "Title 0" in done.out
+    facts = door("explain", "1", "--json").facts
+    assert facts["error"]
+    assert facts["job"]["state"] == "idle"
+    assert {"key": "1", "field": "title", "said": "Title 0", "left": "Title 0", "left_locked": True} in facts[
+        "remembered"
+    ]
+
+
+def test_texts_of_others_can_not_steer_the_terminal(world: World, door: Door) -> None:
+    id = world.stash.add_scene(title="\x1b[31mred [bold]\u202e", files=[("/media/\x07bell.mp4", 5, 60.0)])
+    told = door("explain", id).out
+    assert "[bold]" in told
+    assert not {"\x1b", "\x07", "\u202e"} & set(told)
+
+
+# --- dlq -------------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_queue_of_dead_letters(world: World, door: Door) -> None:
+    assert door("dlq", "list").out == "nothing was given up\n"
+    assert door("dlq", "list", "--json").facts == {"dead": 0, "causes": [], "rows": []}
+    assert door("dlq", "retry", "--all", "--json").facts == {"retried": 0}
+    assert door("dlq", "drop", "--all", "--yes", "--json").facts == {"dropped": 0}
+
+
+def test_the_dead_are_listed_by_cause_with_their_cure(given_up: World, door: Door) -> None:
+    facts = door("dlq", "list", "--json").facts
+    assert [(group["cause"], group["count"]) for group in facts["causes"]] == [("refused", 2), ("ambiguous", 1)]
+    assert facts["causes"][0]["example"]["id"] == 1
+    assert facts["causes"][0]["advice"] == CURES["refused"].advice
+    assert [row["id"] for row in facts["rows"]] == [1, 2, 4]
+    told = door("dlq", "list").out
+    for words in ("refused: 2", "ambiguous: 1", "cure", "example"):
+        assert words in told
+    assert [row["id"] for row in door("dlq", "list", "--cause", "ambiguous", "--json").facts["rows"]] == [4]
+
+
+def test_a_long_list_is_cut_in_words_and_whole_as_json(world: World, door: Door) -> None:
+    ids = [world.stash.add_scene(title="x" * 300, files=[(f"/media/scenes/{n}.mp4", n + 1, 9.0)]) for n in range(60)]
+    for n in range(60):
+        world.plex.add_movie(world.section, files=[(f"/media/scenes/{n}.mp4", n + 1, 9_000)], title=f"{n}")
+    world.settings["strict_mode"] = "true"
+    assert door("sync", *ids, "--wait", "--json").facts["causes"] == {"strict": 60}
+    assert "and 10 more" in door("dlq", "list").out
+    assert len(door("dlq", "list", "--json").facts["rows"]) == 60
+
+
+def test_one_is_shown_with_its_attempts_and_cure(given_up: World, door: Door) -> None:
+    facts = door("dlq", "show", "1", "--json").facts
+    assert facts["job"]["cause"] == "refused"
+    assert facts["attempts"][0]["then"] == "dead"
+    assert facts["advice"] == CURES["refused"].advice
+    told = door("dlq", "show", "scene:1").out
+    assert "Attempts that did not go well" in told
+    assert CURES["refused"].meaning in told
+
+
+@pytest.mark.parametrize("key", ["3", "99", "tag:1"])
+def test_one_that_was_not_given_up_is_not_shown(key: str, given_up: World, door: Door) -> None:
+    done = door("dlq", "show", key, "--json")
+    assert done.code == 1
+    assert f"not among those given up: {key}" in done.facts["error"]
+
+
+def test_retry_gives_another_chance(given_up: World, door: Door) -> None:
+    done = door("dlq", "retry", "1")
+    assert (done.code, done.out) == (0, "1 scene retried\n")
+    assert door("sync", "1", "--wait").code == 0
+    assert door("dlq", "retry", "--cause", "refused", "--json").facts == {"retried": 1}
+    assert door("dlq", "retry", "--all", "--json").facts == {"retried": 1}
+    assert given_up.count("dead") == 0
+
+
+def test_retry_says_which_were_not_dead_and_does_the_others(given_up: World, door: Door) -> None:
+    done = door("dlq", "retry", "1", "3", "1", "--json")
+    assert done.code == 1
+    assert (done.facts["retried"], done.facts["not_dead"]) == (1, ["3"])
+    assert given_up.count("dead") == 2
+
+
+def test_drop_asks_first(given_up: World, door: Door) -> None:
+    done = door("dlq", "drop", "--all", answer="n\n")
+    assert done.code == 1
+    assert "Drop 3 scenes?" in done.err
+    assert given_up.count("dead") == 3
+    assert door("dlq", "drop", "1", answer="y\n").code == 0
+    assert given_up.count("dropped") == 1
+
+
+def test_drop_needs_yes_where_nobody_can_answer(given_up: World, door: Door) -> None:
+    done = door("dlq", "drop", "--all")
+    assert done.code == 2
+    assert "--yes" in done.err
+    assert given_up.count("dead") == 3
+
+
+def test_drop_takes_what_died_of_a_cause(given_up: World, door: Door) -> None:
+    done = door("dlq", "drop", "--cause", "refused", "--yes", "--json")
+    assert (done.code, done.facts) == (0, {"dropped": 2})
+    assert json.loads(door("status", "--json").out)["jobs"]["dropped"] == 2
+    assert given_up.count("dead") == 1

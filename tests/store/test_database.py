@@ -1,0 +1,220 @@
+"""The store as a whole: transactions, threads, wake-ups, and what hooks left as files."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from store import intake
+from store.database import Database
+from store.db import connect
+from sync import ports
+from sync.errors import LocalFault
+from sync.job import Kind, Why
+
+ROOT = Path(__file__).resolve().parents[2]
+T = 1_700_000_000_000
+
+
+def note(store: Database, name: str) -> str:
+    with store.reading() as db:
+        return db.note(name)
+
+
+def test_it_is_the_store_that_the_engine_asks_for(store):
+    given: ports.Store = store
+    with given.writing() as tx:
+        writing: ports.Writing = tx
+        writing.save_note("a", "b")
+    with given.reading() as db:
+        reading: ports.Reading = db
+        assert reading.note("a") == "b"
+
+
+def test_a_transaction_is_whole_or_absent(store):
+    with pytest.raises(ZeroDivisionError), store.writing() as tx:
+        tx.save_note("a", "1")
+        1 / 0  # noqa: B018
+    assert note(store, "a") == ""
+
+
+def test_a_reader_sees_one_moment(folder, store):
+    other = Database(folder / "plexsync.db")
+    with store.reading() as db:
+        assert db.note("a") == ""
+        with other.writing() as tx:
+            tx.save_note("a", "1")
+        assert db.note("a") == ""
+    assert note(store, "a") == "1"
+    other.close()
+
+
+def test_a_transaction_inside_a_transaction_is_a_fault_of_the_caller(store):
+    with store.writing() as tx:
+        tx.save_note("a", "1")
+        with pytest.raises(RuntimeError, match="open in this thread"), store.reading():
+            pass
+    assert note(store, "a") == "1"
+
+
+def test_threads_have_connections_of_their_own(store):
+    def write(name: str) -> None:
+        for number in range(20):
+            with store.writing() as tx:
+                tx.save_note(name, f"{int(tx.note(name) or 0) + 1}")
+                tx.save_note("all", f"{int(tx.note('all') or 0) + 1}")
+                assert number >= 0
+
+    threads = [threading.Thread(target=write, args=(f"thread {n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert note(store, "all") == "80"
+
+
+def test_a_commit_of_another_connection_is_noticed_and_our_own_is_not(folder, store):
+    other = Database(folder / "plexsync.db")
+    store.changed()
+    assert not store.changed()
+    with store.writing() as tx:
+        tx.save_note("a", "1")
+    assert not store.changed()
+    with other.writing() as tx:
+        tx.save_note("a", "2")
+    assert store.changed()
+    assert not store.changed()
+    with other.reading() as db:
+        db.note("a")
+    assert not store.changed()
+    other.close()
+
+
+def test_a_commit_before_the_first_question_is_noticed(folder):
+    store, other = Database(folder / "plexsync.db"), Database(folder / "plexsync.db")
+    with other.writing() as tx:
+        tx.save_note("a", "2")
+    assert store.changed()
+    store.close()
+    other.close()
+
+
+def test_after_a_fault_the_next_transaction_has_a_new_connection(folder, store):
+    with pytest.raises(LocalFault), store.writing() as tx:
+        tx._db.execute("select * from no_such_table")
+    with store.writing() as tx:
+        tx.save_note("a", "1")
+    assert note(store, "a") == "1"
+
+
+def test_a_closed_store_says_so(folder):
+    store = Database(folder / "plexsync.db")
+    store.close()
+    with pytest.raises(LocalFault, match="closed"), store.reading():
+        pass
+
+
+# --- the spool --------------------------------------------------------------------------------------------------------
+
+
+def test_events_left_as_files_are_wanted_and_removed(folder, store):
+    for id in (7, 8, 7):
+        intake.spool(str(folder), json.dumps({"kind": "scene", "id": id, "why": "edit"}).encode(), ".json")
+    intake.spool(str(folder), json.dumps({"kind": "tag", "id": 7, "why": "edit"}).encode(), ".json")
+
+    assert store.drain_spool(T) == 4
+    assert store.drain_spool(T) == 0
+
+    with store.reading() as db:
+        assert [id for id, _ in db.job_ids(Kind.SCENE)] == [7, 8]
+        assert [id for id, _ in db.job_ids(Kind.TAG)] == [7]
+        assert db.overview(T).books["accepted"] == 4
+    assert list((folder / "spool").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b"null",
+        b"[" * 100_000,
+        b'{"kind": "scene", "id": 0, "why": "edit"}',
+        b'{"kind": "scene", "id": true, "why": "edit"}',
+        b'{"kind": "scene", "id": 9223372036854775808, "why": "edit"}',
+        b'{"kind": ["scene"], "id": 1, "why": "edit"}',
+        b'{"kind": "scene", "id": 1}',
+        b'{"kind": "boat", "id": 1, "why": "edit"}',
+    ],
+)
+def test_a_file_that_tells_no_event_is_set_aside_and_hides_none(folder, store, content):
+    path = Path(intake.spool(str(folder), content, ".json"))
+    intake.spool(str(folder), b'{"kind": "scene", "id": 7, "why": "edit"}', ".json")
+    intake.spool(str(folder), b"raw", ".raw")
+
+    assert store.drain_spool(T) == 1
+
+    assert (folder / "spool" / "unread" / path.name).read_bytes() == content
+    assert len(list((folder / "spool" / "unread").iterdir())) == 2
+
+
+def test_a_file_that_is_being_written_is_not_read(folder, store):
+    spool = folder / "spool"
+    spool.mkdir()
+    (spool / ".1-ab.tmp").write_bytes(b'{"kind": "sc')
+    assert store.drain_spool(T) == 0
+    assert [path.name for path in spool.iterdir()] == [".1-ab.tmp"]
+
+
+def test_events_stay_in_their_files_until_they_are_committed(folder, store):
+    intake.spool(str(folder), b'{"kind": "scene", "id": 7, "why": "edit"}', ".json")
+    other = connect(folder / "plexsync.db")
+    other.execute("begin immediate")
+    other.execute("drop table book")
+    other.execute("commit")
+    with pytest.raises(LocalFault):
+        store.drain_spool(T)
+    other.close()
+    assert len(list((folder / "spool").iterdir())) == 1
+
+
+# --- many writers ------------------------------------------------------------------------------------------------------
+
+
+def test_wants_of_many_processes_are_all_counted_while_a_worker_works(folder, store):
+    script = f"""
+        import sys
+        from pathlib import Path
+        sys.path.insert(0, {str(ROOT)!r})
+        from store.database import Database
+        from sync.job import Kind, Why
+        store = Database(Path({str(folder / "plexsync.db")!r}))
+        for id in range(1, 101):
+            with store.writing() as tx:
+                tx.want(Kind.SCENE, id, Why.EDIT, {T} + id)
+        store.close()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    while any(process.poll() is None for process in started):
+        with store.writing() as tx:
+            for job in tx.claim(20, now=T + 10_000_000, lease_ms=1000, holder="w"):
+                tx.renewed(job)
+    assert [process.communicate()[1] for process in started] == ["", "", "", ""]
+    db = sqlite3.connect(folder / "plexsync.db")
+    assert db.execute("select accepted, accepted - coalesced, (select count(*) from job) from book").fetchone() == (
+        400,
+        100,
+        100,
+    )
+    db.close()
+    with store.reading() as tx:
+        assert tx.job(Kind.SCENE, 100).wanted_rev == 4
+    with store.writing() as tx:
+        tx.want(Kind.SCENE, 1, Why.USER, T)

@@ -1,0 +1,304 @@
+"""What survives besides jobs: memory, pushes under way, the path index, breakers, holds, paces, notes, what was seen."""
+
+import sqlite3
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from store.database import Database
+from sync.errors import Neighbour
+from sync.item import Entry, Part
+from sync.job import Kind
+from sync.paths import name_key, path_key
+from sync.plan import Held, Pushing, Remembered, Sending
+from sync.ports import BreakerRow, HoldRow, PaceRow, SectionRow, Seen
+
+T = 1_700_000_000_000
+PLEX, STASH = Neighbour
+
+
+def title(text: str, *, locked: bool = True) -> Remembered:
+    return Remembered(text, Held(text, locked), Held("before", False))
+
+
+def remember(store: Database, scene: int, key: str, memory, now: int = T) -> None:
+    with store.writing() as tx:
+        tx.remember(scene, key, memory, now=now)
+
+
+def memories(store: Database, *scenes: int):
+    with store.reading() as db:
+        return db.memories(scenes)
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+GENRES = Remembered(("a", "b"), Held(("a", "b", "c"), True), Held((), False), ours={"a": "A", "b": "b"})
+
+
+def test_memory_is_kept_by_scene_and_item_and_replaced_as_a_whole(store):
+    remember(store, 1, "10", {"title": title("One"), "genre": GENRES})
+    remember(store, 1, "11", {"title": title("Also one")})
+    remember(store, 2, "10", {"title": title("Two")})
+
+    assert memories(store, 1) == {
+        (1, "10"): {"title": title("One"), "genre": GENRES},
+        (1, "11"): {"title": title("Also one")},
+    }
+    remember(store, 1, "10", {"title": title("New")})
+    remember(store, 1, "11", {})
+    assert memories(store, 1, 2, 3) == {(1, "10"): {"title": title("New")}, (2, "10"): {"title": title("Two")}}
+
+
+def test_the_owners_of_an_item_are_the_scenes_that_remember_it(store):
+    remember(store, 1, "10", {"title": title("One")})
+    remember(store, 2, "10", {"title": title("Two")})
+    with store.reading() as db:
+        assert db.owners(["10", "11"]) == {"10": frozenset({1, 2})}
+
+
+def test_a_memory_that_can_not_be_read_counts_as_none(store, folder, caplog):
+    remember(store, 1, "10", {"title": title("One")})
+    remember(store, 2, "10", {"title": title("Two")})
+    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
+    db.execute("update memory set document = cast('{\"title\": 5}' as blob) where scene = 1")
+    db.close()
+    assert list(memories(store, 1, 2)) == [(2, "10")]
+    assert "scene 1" in caplog.text
+
+
+TEXTS = st.text(st.characters(codec=None), max_size=8) | st.sampled_from(
+    ["\ud800", "a\0b", "\U0001f469\u200d\U0001f680"]
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=TEXTS, names=st.lists(TEXTS, max_size=3, unique=True))
+def test_any_text_can_be_remembered(store, text, names):
+    def kept(given: str) -> str:
+        return given.encode("utf-8", "replace").decode()
+
+    ours = dict.fromkeys(names, text)
+    memory = {"title": title(text), "genre": Remembered(tuple(names), Held(text, True), Held((), False), ours)}
+    remember(store, 1, "10", memory)
+    found = memories(store, 1)[1, "10"]
+    assert found["title"] == title(kept(text))
+    assert found["genre"].said == tuple(kept(name) for name in names)
+    assert found["genre"].ours == {kept(name): kept(text) for name in names}
+
+
+# --- pushes under way ---------------------------------------------------------------------------------------------------
+
+
+def pushing(text: str, until: int) -> Pushing:
+    return Pushing({"title": Sending(text, Held(text, True), Held("", False), Held("", False), adds=("x",))}, until)
+
+
+def test_pushes_are_kept_in_their_order_and_dropped_by_number_or_when_they_have_ended(store):
+    with store.writing() as tx:
+        first = tx.add_pushing(1, "10", pushing("a", T + 1))
+        second = tx.add_pushing(1, "10", pushing("b", T + 2))
+        tx.add_pushing(1, "10", pushing("c", T + 3))
+        tx.add_pushing(2, "10", pushing("d", T + 1))
+        assert first != second
+        assert tx.pushings([1])[1, "10"] == (pushing("a", T + 1), pushing("b", T + 2), pushing("c", T + 3))
+
+        tx.drop_pushing(1, "10", number=second)
+        assert tx.pushings([1])[1, "10"] == (pushing("a", T + 1), pushing("c", T + 3))
+        tx.drop_pushing(1, "10", ended=T + 1)
+        assert tx.pushings([1, 2]) == {(1, "10"): (pushing("c", T + 3),), (2, "10"): (pushing("d", T + 1),)}
+        tx.drop_pushing(1, "10")
+        assert len(tx.pushings([1])[1, "10"]) == 1
+
+
+def test_a_number_is_never_given_twice(store):
+    with store.writing() as tx:
+        first = tx.add_pushing(1, "10", pushing("a", T))
+        tx.drop_pushing(1, "10", number=first)
+    with store.writing() as tx:
+        assert tx.add_pushing(1, "10", pushing("a", T)) != first
+
+
+# --- healthy items ------------------------------------------------------------------------------------------------------
+
+
+def healthy(store: Database, limit: int, **more):
+    with store.reading() as db:
+        return db.healthy(limit, **more)
+
+
+def index(store: Database, *keys: str, section: str = "1", walk: int = 1) -> None:
+    with store.writing() as tx:
+        tx.index([Entry(key, section, (Part(f"/media/{key}.mp4", 5),)) for key in keys], walk=walk)
+
+
+def test_healthy_are_locks_we_hold_on_indexed_items_newest_first_one_for_each_item(store):
+    index(store, "10", "11", "12", "13", "14", section="7")
+    remember(store, 1, "10", {"title": title("a"), "studio": title("b")}, T + 1)
+    remember(store, 2, "11", {"title": title("a", locked=False), "studio": title("b")}, T + 3)
+    remember(store, 3, "12", {"title": title("a", locked=False)}, T + 4)
+    remember(store, 4, "99", {"title": title("not in the index")}, T + 5)
+    remember(store, 5, "13", {"userRating": title("7")}, T + 6)
+    remember(store, 6, "14", {"title": title("a")}, T + 7)
+    remember(store, 7, "10", {"title": title("a")}, T + 2)
+    with store.writing() as tx:
+        tx.add_pushing(6, "14", pushing("under way", T))
+
+    assert healthy(store, 9) == [("7", "11", "studio"), ("7", "10", "title")]
+    assert healthy(store, 1) == [("7", "11", "studio")]
+    assert healthy(store, 9, but=frozenset({"11"})) == [("7", "10", "title")]
+    assert healthy(store, 0) == []
+
+
+# --- the index ----------------------------------------------------------------------------------------------------------
+
+
+def test_items_are_found_by_key_place_and_name_with_their_files_in_order(store):
+    two = Entry("20", "1", (Part("/media/b/Two CD1.mp4", 5), Part("/media/a/Two CD2.mp4", 6)))
+    one = Entry("3", "1", (Part("D:\\Media\\One.mp4", 7),))
+    bare = Entry("4", "1", ())
+    with store.writing() as tx:
+        tx.index([two, one, bare], walk=1)
+    with store.reading() as db:
+        assert db.entries(["20", "4", "99"]) == [two, bare]
+        assert db.entries_at([path_key("/media/a/Two CD2.mp4")]) == [two]
+        assert db.entries_at([path_key("d:/media/one.MP4")]) == [one]
+        assert db.entries_named([name_key("/elsewhere/two cd1.MP4"), name_key("one.mp4")]) == [two, one]
+        assert db.entries_at([path_key("/media/A/two cd2.mp4")]) == []
+        assert db.indexed() == 3
+
+
+def test_an_item_met_again_has_the_files_it_has_now(store):
+    index(store, "10", walk=1)
+    now = Entry("10", "1", (Part("/media/moved.mp4", 5),))
+    with store.writing() as tx:
+        tx.index([now], walk=2)
+    with store.reading() as db:
+        assert db.entries(["10"]) == [now]
+        assert db.entries_at([path_key("/media/10.mp4")]) == []
+
+
+def test_a_complete_walk_forgets_what_it_did_not_meet_in_its_library(store):
+    index(store, "10", "11", walk=1)
+    index(store, "20", section="2", walk=1)
+    index(store, "10", walk=2)
+    with store.writing() as tx:
+        assert tx.sweep_index("1", walk=2) == 1
+        assert [entry.key for entry in tx.entries(["10", "11", "20"])] == ["10", "20"]
+        assert tx.entries_named([name_key("11.mp4")]) == []
+        tx.unindex(["10", "99"])
+        assert tx.indexed() == 1
+
+
+def test_libraries_that_are_not_named_are_forgotten_with_their_items(store):
+    index(store, "10")
+    index(store, "20", section="2")
+    with store.writing() as tx:
+        tx.save_section(SectionRow("1", "Movies", 1, 2, 3))
+        tx.save_section(SectionRow("2", "Old", 4, 5, 6))
+        tx.save_section(SectionRow("1", "Films", 7, 8, 9))
+        tx.drop_sections(["1", "3"])
+        assert tx.sections() == [SectionRow("1", "Films", 7, 8, 9)]
+        assert tx.entries(["10", "20"]) == [Entry("10", "1", (Part("/media/10.mp4", 5),))]
+
+
+def test_a_path_of_any_characters_is_found_again(store):
+    path = "/media/caf\u00e9 \ud83d \U0001f680.mp4"
+    with store.writing() as tx:
+        tx.index([Entry("1", "1", (Part(path, 5),))], walk=1)
+    with store.reading() as db:
+        assert [entry.key for entry in db.entries_at([path_key(path)])] == ["1"]
+        assert [entry.key for entry in db.entries_named([name_key(path)])] == ["1"]
+
+
+# --- breakers, holds, paces ---------------------------------------------------------------------------------------------
+
+
+def test_a_breaker_is_closed_until_it_was_saved(store):
+    row = BreakerRow("open", 5, 1, 12.5, 60.0, 2, 7, 13.5, "write", "no answer \ud800")
+    with store.writing() as tx:
+        assert tx.breaker(PLEX) == BreakerRow()
+        tx.save_breaker(PLEX, row)
+    with store.reading() as db:
+        assert db.breaker(PLEX) == BreakerRow(**{**vars(row), "error": "no answer ?"})
+        assert db.breaker(STASH) == BreakerRow()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "state = 'ajar'",
+        "state = null",
+        "failures = -1",
+        "failures = 'many'",
+        "wait = 9e999",
+        "wait = -1",
+        "opened_at = null",
+        "opened_at = 'noon'",
+        "generation = null",
+        "trips = 1.5",
+        "error = null",
+    ],
+)
+def test_a_breaker_with_values_that_can_not_be_is_open(store, folder, damage):
+    with store.writing() as tx:
+        tx.save_breaker(PLEX, BreakerRow("half_open", 5, 0, 12.5, 60.0, 2, 7))
+    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
+    db.execute(f"update breaker set {damage}")
+    db.close()
+    with store.reading() as tx:
+        assert tx.breaker(PLEX).state == "open"
+        assert tx.breaker(PLEX).opened_at == 0.0
+
+
+def test_holds_and_paces_are_kept_for_each_neighbour(store):
+    hold = HoldRow("plex_token", "Plex does not accept the token", T, T + 5, "abc")
+    with store.writing() as tx:
+        assert tx.hold(PLEX) is None
+        assert tx.pace(PLEX) == PaceRow()
+        tx.save_hold(PLEX, hold)
+        tx.save_pace(PLEX, PaceRow(T, 4, 100, 3))
+    with store.reading() as db:
+        assert (db.hold(PLEX), db.hold(STASH)) == (hold, None)
+        assert db.pace(PLEX) == PaceRow(T, 4, 100, 3)
+        assert db.overview(T).holds == {PLEX: hold}
+    with store.writing() as tx:
+        tx.save_hold(PLEX, None)
+        assert tx.hold(PLEX) is None
+
+
+def test_transitions_are_written_down_in_order(store, folder):
+    with store.writing() as tx:
+        tx.log_transition(PLEX, at=T, old="closed", new="open", cause="read", error="no answer")
+        tx.log_transition(PLEX, at=T + 1, old="open", new="half_open", cause="", error="")
+    db = sqlite3.connect(folder / "plexsync.db")
+    found = db.execute("select who, at, old, new, cause, error from transition order by number").fetchall()
+    db.close()
+    assert found == [("plex", T, "closed", "open", "read", "no answer"), ("plex", T + 1, "open", "half_open", "", "")]
+
+
+# --- notes and what was seen --------------------------------------------------------------------------------------------
+
+
+def test_notes_are_empty_until_they_are_set(store):
+    with store.writing() as tx:
+        assert tx.note("cursor") == ""
+        tx.save_note("cursor", "1")
+        tx.save_note("cursor", "2 \ud800")
+    with store.reading() as db:
+        assert db.note("cursor") == "2 ?"
+        assert db.overview(T).notes == {"cursor": "2 ?"}
+
+
+def test_what_was_seen_is_kept_for_each_kind(store):
+    with store.writing() as tx:
+        tx.save_seen(Kind.SCENE, [Seen(1, "2024-01-01T00:00:00Z"), Seen(2, "2024-01-01T00:00:01Z", sure=False)])
+        tx.save_seen(Kind.TAG, [Seen(1, "2023-01-01T00:00:00Z")])
+        assert tx.seen(Kind.SCENE, [1, 3]) == {1: Seen(1, "2024-01-01T00:00:00Z")}
+        assert tx.unsure(Kind.SCENE) == [Seen(2, "2024-01-01T00:00:01Z", sure=False)]
+        tx.save_seen(Kind.SCENE, [Seen(2, "2024-01-01T00:00:01Z")])
+        assert tx.unsure(Kind.SCENE) == []
+        tx.forget_seen(Kind.SCENE)
+        assert tx.seen(Kind.SCENE, [1, 2]) == {}
+        assert tx.seen(Kind.TAG, [1]) == {1: Seen(1, "2023-01-01T00:00:00Z")}
