@@ -46,7 +46,8 @@ class Sending:
     """What one push is about to do to one field. `said` None: we take our hand off (restore or forget after it).
 
     `sent` is the value and lock that go out (for a lock-only edit: the value already there); `before` is what Plex had
-    when the plan was made; `adds` and `removes` are the names a list edit adds and takes away.
+    when the plan was made; `adds` and `removes` are the names a list edit adds and takes away; `was` is what we had said
+    until then (None: nothing).
     """
 
     said: Value | None
@@ -55,6 +56,7 @@ class Sending:
     before: Held
     adds: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
+    was: Value | None = None
 
 
 @dataclass(frozen=True)
@@ -149,12 +151,17 @@ def plan(
         for name, value in values.items()
         if value or name != "title"
     }
+    sending = {
+        name: replace(step.sending, was=known[name].said if name in known else None)
+        for name, step in steps.items()
+        if step.sending
+    }
     for name, step in steps.items():
         _put(known, name, step.memory)
     return Plan(
         edit={name: step.change for name, step in steps.items() if step.change},
         memory=known,
-        sending={name: step.sending for name, step in steps.items() if step.sending},
+        sending=sending,
         notes=tuple(step.note for step in steps.values() if step.note),
     )
 
@@ -199,8 +206,10 @@ def _resolved(
     known = memory.get(name)
     sendings = [push.fields[name] for push in pushing if name in push.fields]
     now = held(item, name)
-    if not sendings or (known and _exactly(name, now, known.left)):
-        return known  # nothing has moved since the field was last read back
+    if not sendings:
+        return known
+    if known and _exactly(name, now, known.left):
+        return _with_repaired(name, known, sendings, now)
     for sent in reversed(sendings):
         if _landed(name, sent, now):
             return _as_settled(known, sent, now)
@@ -209,9 +218,20 @@ def _resolved(
             known = _with_members(known, sent, now)
         return known
     for sent in reversed(sendings):
-        if sent.said is not None and sent.said == values.get(name, sent.said) and _edited_since(name, sent, now):
-            return Remembered(sent.said, sent.sent, sent.found)
+        if _edited_since(name, sent, known, now, values.get(name, sent.said)):
+            return Remembered(sent.said or "", sent.sent, sent.found)
     return known
+
+
+def _with_repaired(name: str, known: Remembered, sendings: Sequence[Sending], now: Held) -> Remembered:
+    """The memory of a field that is as it was last read back: only a list can have been changed and repaired since."""
+    if name not in LISTS:
+        return known
+    repairs = [sent for sent in sendings if _exactly(name, now, sent.sent) and not _exactly(name, now, sent.before)]
+    ours = dict(known.ours)
+    for sent in repairs:
+        ours |= _read_back(sent, now)
+    return known if ours == known.ours else replace(known, ours=ours)
 
 
 def _landed(name: str, sent: Sending, now: Held) -> bool:
@@ -229,8 +249,13 @@ def _as_settled(known: Remembered | None, sent: Sending, now: Held) -> Remembere
     return None if sent.said is None else Remembered(sent.said, left, sent.found)
 
 
-def _edited_since(name: str, sent: Sending, now: Held) -> bool:
-    """Whether a person's hand is on the field since the push was planned: then it is as if the push had settled first."""
+def _edited_since(name: str, sent: Sending, known: Remembered | None, now: Held, value: Value | None) -> bool:
+    """Whether a person's hand is on the field since the push was planned: then it is as if the push had settled first.
+
+    Only while Stash still says what was pushed, and no later push has taught us more.
+    """
+    if sent.said is None or sent.said != value or sent.was != (known.said if known else None):
+        return False
     return now.locked and not _same(name, now.value, sent.before.value) and not _alike(name, now.value, sent.sent.value)
 
 

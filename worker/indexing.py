@@ -43,9 +43,8 @@ class Indexer:
             return self._freshen(force=force)
 
     def _freshen(self, *, force: bool) -> bool:
-        asked, self._asked = self._asked, self._clock.monotonic()
-        if asked is not None and not force and self._asked - asked < MARKS_PACE:
-            self._asked = asked
+        asked = self._clock.monotonic()
+        if self._asked is not None and not force and asked - self._asked < MARKS_PACE:
             return False
         sections = self._gates.ask(Neighbour.PLEX, READ, self._plex.sections)
         with self._store.reading() as db:
@@ -58,6 +57,8 @@ class Indexer:
         for section in stale:
             self._walk(section)
         self._notice_scans(stale, known)
+        # Only now: what broke off on the way is tried again at once.
+        self._asked = asked
         return bool(stale or dropped)
 
     def _stale(self, section: Section, row: SectionRow | None) -> bool:

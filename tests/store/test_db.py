@@ -21,7 +21,7 @@ from sync.job import Kind, Why
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "plexsync.db"
-as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+needs_a_user = pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 
 
 def pragma(db: sqlite3.Connection, name: str) -> object:
@@ -134,7 +134,7 @@ def test_a_folder_that_is_a_file_is_told_of_in_one_line(tmp_path):
     assert "\n" not in str(found.value)
 
 
-@as_root
+@needs_a_user
 def test_a_folder_that_can_not_be_written_is_told_of(folder):
     folder.chmod(0o500)
     with pytest.raises(Unusable, match="can't be used"):
