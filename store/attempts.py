@@ -18,6 +18,7 @@ delete from attempt
     select number from attempt where kind = :kind and id = :id order by number desc limit 1 offset {KEPT}
  )
 """
+USED = "select count(*) from attempt where attempts > 0"
 LIST = "select at, cls, error, attempts, state from attempt where kind = :kind and id = :id order by number desc"
 
 
@@ -28,6 +29,11 @@ def add(
     row = {"kind": kind, "id": id, "at": at, "cls": cls, "error": clean(error), "attempts": attempts, "state": state}
     db.execute(ADD, row)
     db.execute(FORGET_OLD, row)
+
+
+def used(db: sqlite3.Connection) -> int:
+    """How many of the attempts in memory were counted against their job."""
+    return int(db.execute(USED).fetchone()[0])
 
 
 def listed(db: sqlite3.Connection, kind: Kind, id: int) -> list[AttemptRow]:

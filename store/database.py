@@ -57,6 +57,9 @@ class ReadingTransaction:
     def attempts(self, kind: Kind, id: int) -> list[AttemptRow]:
         return attempts.listed(self._db, kind, id)
 
+    def attempts_used(self) -> int:
+        return attempts.used(self._db)
+
     def next_due(self, now: int) -> int | None:
         return jobs.next_due(self._db, now)
 
@@ -257,7 +260,7 @@ class Database:
     def drain_spool(self, now: int) -> int:
         """Want what hooks had to leave as files; returns how many. A kill in between wants a thing twice."""
         folder, total = str(self._path.parent), 0
-        while events := self._spooled(folder):
+        while events := self._spooled(folder, now):
             with self.writing() as tx:
                 for _, kind, id, why in events:
                     tx.want(Kind(kind), id, Why(why), now)
@@ -273,9 +276,9 @@ class Database:
                 own.db.close()
             self._opened.clear()
 
-    def _spooled(self, folder: str) -> list[tuple[str, str, int, str]]:
+    def _spooled(self, folder: str, now: int) -> list[tuple[str, str, int, str]]:
         try:
-            return intake.spooled(folder, SPOOL_BATCH)
+            return intake.spooled(folder, SPOOL_BATCH, now)
         except OSError as error:
             raise LocalFault(f"events left as files can't be read: {error.strerror}") from error
 

@@ -19,6 +19,8 @@ except ImportError:  # a Python that was built without it can still leave files
 DATABASE = "plexsync.db"
 SPOOL = "spool"
 UNREAD = "unread"
+# A file that was never given its name by then was left by a hook that was killed before it answered.
+UNFINISHED = 3_600_000
 # The schema that WANT and COUNT are written for; any other database is left alone.
 SCHEMA = 1
 LAST_ID = 2**63 - 1
@@ -205,7 +207,7 @@ def spool(folder: str, content: bytes, suffix: str) -> str:
     return final
 
 
-def spooled(folder: str, limit: int) -> list[tuple[str, str, int, str]]:
+def spooled(folder: str, limit: int, now: int) -> list[tuple[str, str, int, str]]:
     """(path, kind, id, why) of up to `limit` events that hooks left as files; the caller wants them, then `unspool`s.
 
     A file that tells no event is set aside in the folder `unread` of the spool, for a person.
@@ -213,10 +215,11 @@ def spooled(folder: str, limit: int) -> list[tuple[str, str, int, str]]:
     place = os.path.join(folder, SPOOL)
     events = []
     try:
-        names = sorted(name for name in os.listdir(place) if name.endswith((".json", ".raw")))[:limit]
+        names = sorted(os.listdir(place))
     except FileNotFoundError:
         return []
-    for name in names:
+    _sweep(place, names, now)
+    for name in [name for name in names if name.endswith((".json", ".raw"))][:limit]:
         path = os.path.join(place, name)
         event = _event_of(path) if name.endswith(".json") else None
         if event is None:
@@ -232,6 +235,15 @@ def unspool(paths: list[str]) -> None:
     for path in paths:
         try:
             os.unlink(path)
+        except FileNotFoundError:
+            continue
+
+
+def _sweep(place: str, names: list[str], now: int) -> None:
+    for path in (os.path.join(place, name) for name in names if name.endswith(".tmp")):
+        try:
+            if os.stat(path).st_mtime * 1000 < now - UNFINISHED:
+                os.unlink(path)
         except FileNotFoundError:
             continue
 

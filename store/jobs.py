@@ -16,6 +16,8 @@ from store.intake import QUIET
 from sync.job import HOUR, MINUTE, Crashed, Job, Kind, Lane, Settled, State
 from sync.ports import JobRow
 
+# Ends of a claim that were no attempt: nothing was sent for the job.
+UNTRIED = ("released", "local")
 # Only every so many claims does the sweeps' lane go first; a lone or crashed sweep then gets its turn.
 SWEEPS_TURN = 10
 # No lease is ever this long: one that ends further ahead was given by a clock that has stepped back since.
@@ -81,6 +83,7 @@ update job
        token = null, lease_until = null, holder = '', alone = 0
  where kind = :kind and id = :id and token = :token and state = 'running'
 """
+FORGET = "delete from job where kind = :kind and id = :id and state = 'idle'"
 EXPIRED = f"""
 select {_ROW}, alone, first_crash from job
  where state = 'running' and (:all or lease_until <= :now or lease_until > :now + {LONGEST_LEASE})
@@ -252,7 +255,10 @@ def settle(db: sqlite3.Connection, job: Job, after: Settled, *, now: int, ok_mar
         return False
     if after.state is State.IDLE:
         books.count_done(db)
-    if after.error:
+        if job.kind is not Kind.SCENE:
+            # It has become wants of its scenes; there is nothing that could be in step.
+            db.execute(FORGET, values)
+    if after.error and after.cls not in UNTRIED:
         attempts.add(
             db, job.kind, job.id, at=now, cls=after.cls, error=after.error, attempts=after.attempts, state=after.state
         )

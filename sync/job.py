@@ -142,9 +142,7 @@ class Settled:
     desired: str = ""
 
 
-def settle(
-    job: Job, outcome: Outcome, *, renewed: bool, now: int, max_retries: int, draw: float, scan: int
-) -> Settled:
+def settle(job: Job, outcome: Outcome, *, renewed: bool, now: int, max_retries: int, draw: float, scan: int) -> Settled:
     """What becomes of a row whose attempt ended with `outcome`.
 
     `renewed`: the wish was renewed while the attempt ran, so whatever came of it the row is ready again with no attempts

@@ -218,8 +218,8 @@ def _resolved(
             known = _with_members(known, sent, now)
         return known
     for sent in reversed(sendings):
-        if _edited_since(name, sent, known, now, values.get(name, sent.said)):
-            return Remembered(sent.said or "", sent.sent, sent.found)
+        if sent.said is not None and _edited_since(name, sent, known, now, values.get(name, sent.said)):
+            return Remembered(sent.said, sent.sent, sent.found)
     return known
 
 
@@ -254,7 +254,7 @@ def _edited_since(name: str, sent: Sending, known: Remembered | None, now: Held,
 
     Only while Stash still says what was pushed, and no later push has taught us more.
     """
-    if sent.said is None or sent.said != value or sent.was != (known.said if known else None):
+    if sent.said != value or sent.was != (known.said if known else None):
         return False
     return now.locked and not _same(name, now.value, sent.before.value) and not _alike(name, now.value, sent.sent.value)
 

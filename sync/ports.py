@@ -183,6 +183,10 @@ class Reading(Protocol):
         """Newest first."""
         ...
 
+    def attempts_used(self) -> int:
+        """How many attempts (of those still remembered) were counted against their job."""
+        ...
+
     def next_due(self, now: int) -> int | None:
         """When the next ready or absent row is due, or a lease ends (may be past); None when nothing waits."""
         ...

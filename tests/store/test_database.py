@@ -119,7 +119,7 @@ def test_a_closed_store_says_so(folder):
         pass
 
 
-# --- the spool --------------------------------------------------------------------------------------------------------
+# --- the spool -------------------------------------------------------------------------------------------------------
 
 
 def test_events_left_as_files_are_wanted_and_removed(folder, store):
@@ -164,12 +164,15 @@ def test_a_file_that_tells_no_event_is_set_aside_and_hides_none(folder, store, c
     assert len(list((folder / "spool" / "unread").iterdir())) == 2
 
 
-def test_a_file_that_is_being_written_is_not_read(folder, store):
+def test_a_file_that_is_being_written_is_not_read_and_one_that_never_was_finished_goes(folder, store):
     spool = folder / "spool"
     spool.mkdir()
     (spool / ".1-ab.tmp").write_bytes(b'{"kind": "sc')
-    assert store.drain_spool(T) == 0
+    begun = round((spool / ".1-ab.tmp").stat().st_mtime * 1000)
+    assert store.drain_spool(begun + 3_500_000) == 0
     assert [path.name for path in spool.iterdir()] == [".1-ab.tmp"]
+    assert store.drain_spool(begun + 3_700_000) == 0
+    assert list(spool.iterdir()) == []
 
 
 def test_events_stay_in_their_files_until_they_are_committed(folder, store):
@@ -184,7 +187,7 @@ def test_events_stay_in_their_files_until_they_are_committed(folder, store):
     assert len(list((folder / "spool").iterdir())) == 1
 
 
-# --- many writers ------------------------------------------------------------------------------------------------------
+# --- many writers ----------------------------------------------------------------------------------------------------
 
 
 def test_wants_of_many_processes_are_all_counted_while_a_worker_works(folder, store):

@@ -38,7 +38,7 @@ def mounts(tmp_path: Path, kind: str, point: Path | str) -> Path:
     return table
 
 
-# --- what is made, and how it is synced --------------------------------------------------------------------------------
+# --- what is made, and how it is synced ------------------------------------------------------------------------------
 
 
 def test_folder_and_files_are_for_the_owner_alone_whatever_the_umask(tmp_path):
@@ -110,7 +110,7 @@ def test_only_the_workers_connection_copies_the_log_back_by_itself(folder):
     other.close()
 
 
-# --- where it must not lie --------------------------------------------------------------------------------------------
+# --- where it must not lie -------------------------------------------------------------------------------------------
 
 
 def test_a_folder_that_everyone_can_write_is_refused(folder):
@@ -168,7 +168,7 @@ def test_a_path_may_hold_what_means_something_in_an_address(tmp_path):
     assert [path.name for path in folder.iterdir()] == [NAME]
 
 
-# --- schemas ----------------------------------------------------------------------------------------------------------
+# --- schemas ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ahead", [1, 1000])
@@ -235,7 +235,7 @@ def test_many_processes_make_one_database(folder):
     store.close()
 
 
-# --- faults -----------------------------------------------------------------------------------------------------------
+# --- faults ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_database_that_stays_busy_is_a_fault_that_passes(folder):
@@ -288,7 +288,7 @@ def test_damage_found_at_work_is_a_fault_and_not_the_end_of_the_worker(folder):
     store.close()
 
 
-# --- kill -9 -----------------------------------------------------------------------------------------------------------
+# --- kill -9 ---------------------------------------------------------------------------------------------------------
 
 VICTIM = """
     import os, signal, sys
@@ -296,7 +296,7 @@ VICTIM = """
     from pathlib import Path
     from store import intake, jobs
     from store.db import connect, transaction
-    db = connect(Path({path!r}))
+    db = connect(Path({path!r}), mounts=Path({mounts!r}))
     step, last = 0, int(sys.argv[1])
     def tick():
         global step
@@ -313,17 +313,18 @@ VICTIM = """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
-def test_a_kill_at_any_step_leaves_a_want_whole_or_absent_and_present_once_it_was_told(tmp_path):
-    template = tmp_path / "template"
-    connect(template / NAME).close()
+@pytest.mark.parametrize("kind", ["ext4", "nfs4"])
+def test_a_kill_at_any_step_leaves_a_want_whole_or_absent_and_present_once_it_was_told(tmp_path, kind):
+    template, table = tmp_path / "template", mounts(tmp_path, kind, tmp_path)
+    connect(template / NAME, mounts=table).close()
 
     def stored(step: int) -> str:
         folder = tmp_path / str(step)
         shutil.copytree(template, folder)
-        script = textwrap.dedent(VICTIM).format(root=str(ROOT), path=str(folder / NAME))
+        script = textwrap.dedent(VICTIM).format(root=str(ROOT), path=str(folder / NAME), mounts=str(table))
         done = subprocess.run([sys.executable, "-c", script, str(step)], capture_output=True, text=True, check=False)
         assert done.returncode in (0, -signal.SIGKILL), done.stderr
-        db = connect(folder / NAME)
+        db = connect(folder / NAME, mounts=table)
         count = db.execute("select count(*) from job").fetchone()[0]
         assert pragma(db, "integrity_check") == "ok"
         assert db.execute("select accepted from book").fetchone()[0] == count

@@ -414,6 +414,17 @@ def test_an_ended_attempt_with_an_error_is_written_down_and_twenty_are_kept(stor
     assert (found[0].attempts, found[0].at, found[0].cls) == (24, T + 24, "unavailable")
 
 
+@pytest.mark.parametrize("cls", ["released", "local"])
+def test_a_job_that_was_given_back_untried_has_made_no_attempt(store, cls):
+    want(store, 7)
+    settle(store, claim(store)[0], State.READY, error="stopped in good order", cls=cls)
+    settle(store, claim(store)[0], State.READY, error="no answer", cls="unavailable")
+    settle(store, claim(store)[0], State.READY, error="no answer", cls="unavailable", attempts=1)
+    with store.reading() as db:
+        assert [attempt.cls for attempt in db.attempts(SCENE, 7)] == ["unavailable", "unavailable"]
+        assert db.attempts_used() == 1
+
+
 def test_an_idle_row_keeps_no_error(store):
     want(store, 7)
     settle(store, claim(store)[0], State.READY, error="no answer", cls="unavailable")

@@ -32,7 +32,7 @@ def memories(store: Database, *scenes: int):
         return db.memories(scenes)
 
 
-# --- memory -----------------------------------------------------------------------------------------------------------
+# --- memory ----------------------------------------------------------------------------------------------------------
 
 GENRES = Remembered(("a", "b"), Held(("a", "b", "c"), True), Held((), False), ours={"a": "A", "b": "b"})
 
@@ -88,7 +88,7 @@ def test_any_text_can_be_remembered(store, text, names):
     assert found["genre"].ours == {kept(name): kept(text) for name in names}
 
 
-# --- pushes under way ---------------------------------------------------------------------------------------------------
+# --- pushes under way ------------------------------------------------------------------------------------------------
 
 
 def pushing(text: str, until: int) -> Pushing:
@@ -120,7 +120,7 @@ def test_a_number_is_never_given_twice(store):
         assert tx.add_pushing(1, "10", pushing("a", T)) != first
 
 
-# --- healthy items ------------------------------------------------------------------------------------------------------
+# --- healthy items ---------------------------------------------------------------------------------------------------
 
 
 def healthy(store: Database, limit: int, **more):
@@ -151,7 +151,7 @@ def test_healthy_are_locks_we_hold_on_indexed_items_newest_first_one_for_each_it
     assert healthy(store, 0) == []
 
 
-# --- the index ----------------------------------------------------------------------------------------------------------
+# --- the index -------------------------------------------------------------------------------------------------------
 
 
 def test_items_are_found_by_key_place_and_name_with_their_files_in_order(store):
@@ -212,7 +212,7 @@ def test_a_path_of_any_characters_is_found_again(store):
         assert [entry.key for entry in db.entries_named([name_key(path)])] == ["1"]
 
 
-# --- breakers, holds, paces ---------------------------------------------------------------------------------------------
+# --- breakers, holds, paces ------------------------------------------------------------------------------------------
 
 
 def test_a_breaker_is_closed_until_it_was_saved(store):
@@ -278,7 +278,7 @@ def test_transitions_are_written_down_in_order(store, folder):
     assert found == [("plex", T, "closed", "open", "read", "no answer"), ("plex", T + 1, "open", "half_open", "", "")]
 
 
-# --- notes and what was seen --------------------------------------------------------------------------------------------
+# --- notes and what was seen -----------------------------------------------------------------------------------------
 
 
 def test_notes_are_empty_until_they_are_set(store):

@@ -404,3 +404,36 @@ def test_a_push_that_was_settled_since_is_no_news():
     settled = Remembered("new", Held("new", True), Held("before us", False))
     made = decide("studio", "newer", item("studio", studio="new"), settled, (pushing("studio", sent),))
     assert made.edit == {"studio": Change("newer", True)}
+
+
+def test_a_push_that_differs_in_case_alone_from_what_was_there_is_not_taken_for_landed():
+    theirs = item("studio", studio="new name")
+    _, entries = unfinished("studio", "New Name", theirs, OLD)
+    assert decide("studio", "New Name", theirs, OLD, entries).edit == {"studio": Change("New Name", True)}
+
+
+def test_an_old_push_of_what_stash_says_again_does_not_hide_that_stash_has_changed():
+    _, entries = unfinished("studio", "new", BEFORE)
+    settled_since = remembered("newer", found="before us")
+    made = decide("studio", "new", item("studio", studio="theirs"), settled_since, entries)
+    assert made.edit == {"studio": WRITE}
+
+
+def test_an_old_push_does_not_claim_again_what_a_person_has_added_since():
+    _, entries = unfinished("genre", ("a",), genres())
+    known = known_genres("a", "b", ours={"b": "b"})
+    made = decide("genre", ("a", "b"), genres("b", "a", "theirs"), known, entries)
+    assert made.memory["genre"].ours == {"b": "b"}
+
+
+def test_a_member_that_a_push_of_unknown_end_has_brought_back_is_ours():
+    known = known_genres("a", "b", left=("b", "a"), found=("b",), ours={"a": "a"})
+    _, entries = unfinished("genre", ("a", "b"), genres("a", locked=False), known)
+    made = decide("genre", ("a", "b"), genres("a", "b"), known, entries)
+    assert (made.edit, made.memory["genre"].ours) == ({}, {"a": "a", "b": "b"})
+
+
+def test_an_old_removal_does_not_bring_a_forgotten_list_back_to_mind():
+    _, entries = unfinished("genre", (), genres("x", "a"), known_genres("a", found=("x",)))
+    made = decide("genre", (), genres("theirs"), None, entries)
+    assert (made.edit, made.memory) == ({}, {})

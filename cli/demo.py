@@ -1,0 +1,371 @@
+"""`plexsync demo`: the real thing against a made-up Stash and Plex, with an outage on the way.
+
+The play has a stage (`Stage`: both simulators, a folder, `plexsync serve` as a process of its own) and acts. What it claims
+at the end was read back from Plex by `plexapi`, and compared with the truth that the library was made with.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+import wiring
+from cli.call import FAILED, FINE, INTERRUPTED, Call, command
+from cli.screen import paper, table
+from cli.standing import facts
+from cli.words import many
+from sync.errors import LocalFault
+from validation.config import PlexSyncConfig
+from wiring import Parts
+
+ROOT = Path(__file__).resolve().parent.parent
+TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
+KEY = "demo-stash-key-0123456789"
+LATENCY = 0.008
+OUTAGE = 12.0
+LONGEST_ACT = 90.0
+LOOK = 0.25
+
+
+@command("demo")
+@click.option("--scenes", type=click.IntRange(100, 20_000), default=1000, show_default=True, help="How many scenes.")
+@click.option("--keep", is_flag=True, help="Stay up afterwards, to try the other commands against it.")
+@click.pass_obj
+def demo(call: Call, scenes: int, keep: bool) -> int:
+    """Watch PlexSync work, without a Stash or Plex of your own.
+
+    Starts a simulated Stash and a simulated Plex on this machine with a library of realistic and nasty names, runs
+    `plexsync serve` against them, edits scenes, takes Plex away for a while, and ends with a summary read back from
+    Plex. Takes about a minute, needs no network, leaves nothing behind.
+
+    \b
+    Examples:
+      plexsync demo
+      plexsync demo --keep
+    """
+    screen = Console(file=sys.stderr, highlight=False, markup=False, emoji=False) if call.json else paper()
+    try:
+        with Stage.set(scenes) as stage:
+            summary = Play(stage, screen).perform()
+            call.answer(summary, lambda: None)
+            if keep:
+                stay(stage, screen)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return FINE if summary["well"] else FAILED
+
+
+@dataclass
+class Stage:
+    """Both neighbours, the library they hold, and PlexSync beside them."""
+
+    stash: Any
+    plex: Any
+    library: Any
+    handles: Any
+    folder: Path
+    parts: Parts
+
+    @classmethod
+    @contextmanager
+    def set(cls, scenes: int) -> Iterator["Stage"]:
+        """Start everything; stop and remove it at the end."""
+        # Only here: no other command needs the simulators or what they are made of.
+        from simulator.library import build, populate
+        from simulator.plex_server import PlexSim
+        from simulator.stash_server import StashSim
+
+        library = build(scenes)
+        with tempfile.TemporaryDirectory(prefix="plexsync-demo-") as place, StashSim(api_key=KEY) as stash:
+            with PlexSim(token=TOKEN) as plex:
+                handles = populate(library, stash, plex)
+                folder = Path(place)
+                config = PlexSyncConfig(
+                    plex_url=plex.url,
+                    plex_token=TOKEN,
+                    stash_url=stash.url,
+                    stash_api_key=KEY,
+                    path_map=library.path_map,
+                    stash_poll_interval=5,
+                    poll_interval=0.5,
+                    breaker_recovery_timeout=2,
+                    breaker_max_recovery_timeout=4,
+                    data_dir=str(folder / "data"),
+                )
+                write_settings(folder / "plexsync.toml", config)
+                (folder / "data").mkdir(mode=0o700)
+                with wiring.opened(config, folder / "data") as parts:
+                    yield cls(stash, plex, library, handles, folder, parts)
+
+    def install_hook(self) -> bool:
+        """Put our plugin into the simulated Stash; False where it is not at hand (a wheel carries none)."""
+        from simulator.stash_hooks import HookRunner
+
+        manifest = ROOT / "StashPlexSync.yml"
+        if not manifest.exists():
+            return False
+        self.stash.hooks = HookRunner.from_manifest(
+            manifest,
+            dir=str(self.folder),
+            python_path=sys.executable,
+            environment={**os.environ, "PLEXSYNC_DATA_DIR": str(self.folder / "data")},
+        )
+        return True
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """`plexsync serve`, as a process of its own, with its log beside the database."""
+        with (self.folder / "serve.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cli", "--config", str(self.folder / "plexsync.toml"), "serve"],
+                cwd=ROOT,
+                env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+class Play:
+    """The acts, and what is shown of them."""
+
+    def __init__(self, stage: Stage, screen: Console) -> None:
+        self._stage = stage
+        self._screen = screen
+        self._told_why = False
+        self._untouched = {
+            handle: stage.plex.item(stage.handles.movies[handle]) for handle in sorted(stage.library.bystanders)
+        }
+
+    def perform(self) -> dict[str, Any]:
+        """All acts in order; returns the summary."""
+        from simulator.http import Fault
+
+        stage = self._stage
+        latency = Fault("latency", seconds=LATENCY)
+        stage.plex.faults.set(latency)
+        began = time.monotonic()
+        self._title(
+            f"{len(stage.library.scenes):,} scenes in Stash, {len(stage.library.movies):,} movies in Plex, nothing in step"
+        )
+        with stage.serving():
+            self._title("1. plexsync serve: compares both sides, and brings in step what differs")
+            self._until(lambda now: bool(now["last_reconcile"]) and not self._waiting(now))
+
+            edited = self._title_edits()
+            self._until(lambda _now: self._pushed(edited) >= 20, quiet=True)
+
+            self._title(f"3. Plex goes away for {OUTAGE:.0f} seconds, in the middle of it; people go on editing")
+            stage.plex.faults.set(Fault("refuse"))
+            gone = time.monotonic()
+            more = self._edit(range(150, 200), "edited while Plex was away")
+            self._until(lambda _now: time.monotonic() - gone >= OUTAGE, stalls=True)
+
+            self._title("4. Plex is back")
+            stage.plex.faults.set(latency)
+            self._until(lambda now: not self._waiting(now) and self._pushed(more) == len(more))
+        spent = time.monotonic() - began
+        stage.plex.faults.clear()
+        return self._sum_up(spent)
+
+    def _title_edits(self) -> list[int]:
+        hooked = self._stage.install_hook()
+        how = "each tells PlexSync by its hook" if hooked else "PlexSync finds them by asking Stash"
+        self._title(f"2. people edit 150 scenes in Stash: {how}")
+        return self._edit(range(150), "edited")
+
+    def _edit(self, places: range, words: str) -> list[int]:
+        """Edit the matched scenes at these places; every third one twice, as people do."""
+        ids = self._matched()[places.start : places.stop]
+        for place, id in enumerate(ids):
+            if place % 3 == 0:
+                self._stage.stash.edit_scene(id, title=f"Scene {id}, not right yet")
+            self._stage.stash.edit_scene(
+                id, title=f"Scene {id}, {words}", tags=["Documentary", "Rain", f"Shelf {id % 9}"]
+            )
+        return ids
+
+    def _matched(self) -> list[int]:
+        stage = self._stage
+        locked = set(stage.library.hand_locked)
+        return [
+            stage.handles.scenes[handle]
+            for handle, truth in stage.library.truth.items()
+            if truth.movies and not locked & set(truth.movies)
+        ]
+
+    def _pushed(self, ids: list[int]) -> int:
+        """How many of these scenes Plex shows with their present title."""
+        stage = self._stage
+        movies = {stage.handles.scenes[handle]: truth.movies for handle, truth in stage.library.truth.items()}
+        return sum(
+            all(
+                stage.plex.item(stage.handles.movies[movie]).scalars.get("title") == stage.stash.scene(id).title
+                for movie in movies[id]
+            )
+            for id in ids
+        )
+
+    # --- what is shown on the way ------------------------------------------------------------------------------------
+
+    def _title(self, text: str) -> None:
+        self._screen.print()
+        self._screen.print(text, style="bold", soft_wrap=True)
+
+    def _until(self, reached: Callable[[dict[str, Any]], bool], *, stalls: bool = False, quiet: bool = False) -> None:
+        """Show how everything stands, about once a second, until the act is over."""
+        began = told = time.monotonic()
+        last = -1
+        while time.monotonic() - began < LONGEST_ACT:
+            time.sleep(LOOK)
+            try:
+                now = facts(self._stage.parts)
+            except LocalFault:
+                continue
+            over = reached(now)
+            self._tell_why(now["breakers"]["plex"])
+            if not quiet and (over or time.monotonic() - told >= (2 if stalls else 1)):
+                done = now["jobs"]["idle"]
+                rate = max(0, done - last) / (time.monotonic() - told) if last >= 0 else 0
+                self._screen.print(self._line(now, rate), soft_wrap=True)
+                told, last = time.monotonic(), done
+            if over:
+                return
+        self._screen.print("   this takes longer than it should; the summary tells what is missing")
+
+    def _tell_why(self, breaker: dict[str, Any]) -> None:
+        """Once per outage: what PlexSync says about it."""
+        if breaker["state"] == "closed":
+            self._told_why = False
+        elif not self._told_why:
+            self._told_why = True
+            self._screen.print(f"   {breaker['error']}; asking again every few seconds", soft_wrap=True)
+
+    def _line(self, now: dict[str, Any], rate: float) -> str:
+        jobs, breaker = now["jobs"], now["breakers"]["plex"]
+        words = [
+            f"{jobs['idle']:5,} in step",
+            f"{self._waiting(now):5,} waiting",
+            f"{jobs['absent']:3} absent",
+            f"{jobs['dead']:3} set aside",
+            f"breaker {breaker['state'].replace('_', '-'):9}",
+        ]
+        if breaker["state"] != "closed":
+            words.append(f"{many(self._attempts(), 'attempt')} used up")
+        elif now["paces"]["plex"]["jobs_per_claim"]:
+            words.append(f"ramping up: {now['paces']['plex']['jobs_per_claim']} at a time")
+        elif rate:
+            words.append(f"{rate:,.0f}/s")
+        return "   " + " | ".join(words)
+
+    def _waiting(self, now: dict[str, Any]) -> int:
+        return int(now["jobs"]["ready"] + now["jobs"]["running"])
+
+    def _attempts(self) -> int:
+        with self._stage.parts.store.reading() as db:
+            return db.attempts_used()
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _sum_up(self, spent: float) -> dict[str, Any]:
+        from cli.demo_check import check
+
+        stage = self._stage
+        asked = {"plex": stage.plex.count(), "edits": stage.plex.count("PUT"), "stash": stage.stash.count()}
+        checked = check(stage, self._untouched)
+        now = facts(stage.parts)
+        unexplained = now["dead"].keys() - {"ambiguous"}
+        well = not checked.wrong and not checked.touched and not unexplained and now["books"]["balanced"]
+        self._title("Read back from Plex by plexapi, and compared with what the library was made of")
+        scenes = len(stage.library.scenes)
+        rows = [
+            ("in step, every field of every item", f"{checked.in_step:,} of {scenes:,} scenes"),
+            *((f"{reason}: {why}", f"{checked.reasons.get(reason, 0):,}") for reason, why in REASONS.items()),
+            ("a title that a person had locked in Plex, kept", f"{checked.kept:,}"),
+            ("not as it should be", f"{len(checked.wrong):,}"),
+            ("movies that are nobody's, written to", f"{len(checked.touched):,} of {len(self._untouched):,}"),
+            ("attempts used up by the outage", f"{self._attempts():,}"),
+            ("requests to Plex", f"{asked['plex']:,} ({asked['edits']:,} edits)"),
+            ("requests to Stash", f"{asked['stash']:,}"),
+            ("time", f"{spent:.0f} s, {OUTAGE:.0f} s of them without Plex"),
+        ]
+        self._screen.print(table("", ("", ""), rows, right=(1,)))
+        for line in checked.wrong[:10]:
+            self._screen.print(f"   {line}", soft_wrap=True)
+        if checked.example:
+            self._screen.print(f"Ask about any of them: plexsync explain {checked.example}", soft_wrap=True)
+        return {
+            "well": well,
+            "scenes": scenes,
+            "in_step": checked.in_step,
+            "not_written": checked.reasons,
+            "kept_for_a_person": checked.kept,
+            "wrong": checked.wrong,
+            "bystanders_written": checked.touched,
+            "attempts_used": self._attempts(),
+            "requests": asked,
+            "seconds": round(spent, 1),
+            "dead": now["dead"],
+        }
+
+
+REASONS = {
+    "absent": "Plex has no such file",
+    "ambiguous": "look-alikes, left alone",
+    "shared": "their movie is another scene's",
+}
+
+
+def write_settings(path: Path, config: PlexSyncConfig) -> None:
+    """The settings as a person would write them, for the owner's eyes only."""
+    path.touch(mode=0o600)
+    rules = ", ".join(f"'{rule}'" for rule in config.path_map)
+    path.write_text(
+        f'plex_url = "{config.plex_url}"\n'
+        f'plex_token = "{config.plex_token}"\n'
+        f'stash_url = "{config.stash_url}"\n'
+        f'stash_api_key = "{config.stash_api_key}"\n'
+        f"path_map = [{rules}]\n"
+        f"stash_poll_interval = {config.stash_poll_interval}\n"
+        f"poll_interval = {config.poll_interval}\n"
+        f"breaker_recovery_timeout = {config.breaker_recovery_timeout}\n"
+        f"breaker_max_recovery_timeout = {config.breaker_max_recovery_timeout}\n"
+        f"data_dir = '{config.data_dir}'\n",
+        encoding="utf-8",
+    )
+
+
+def stay(stage: Stage, screen: Console) -> None:
+    """Keep everything running until Ctrl-C."""
+    program = Path(sys.executable).with_name("plexsync")
+    words = str(program) if program.exists() else f"{sys.executable} -m cli"
+    screen.print()
+    screen.print("Still up, with `plexsync serve` running. In another terminal, in this folder:", soft_wrap=True)
+    screen.print(f"   export PLEXSYNC_CONFIG={stage.folder / 'plexsync.toml'}", soft_wrap=True)
+    for example in ("status", "explain 7", "dlq list", "reconcile"):
+        screen.print(f"   {words} {example}", soft_wrap=True)
+    screen.print(f"Its log: {stage.folder / 'serve.log'}. Ctrl-C ends everything.", soft_wrap=True)
+    with stage.serving():
+        try:
+            while True:
+                time.sleep(1)
+        except KeyboardInterrupt:
+            return
