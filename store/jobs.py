@@ -255,13 +255,13 @@ def settle(db: sqlite3.Connection, job: Job, after: Settled, *, now: int, ok_mar
         return False
     if after.state is State.IDLE:
         books.count_done(db)
-        if job.kind is not Kind.SCENE:
-            # It has become wants of its scenes; there is nothing that could be in step.
-            db.execute(FORGET, values)
     if after.error and after.cls not in UNTRIED:
         attempts.add(
             db, job.kind, job.id, at=now, cls=after.cls, error=after.error, attempts=after.attempts, state=after.state
         )
+    if after.state is State.IDLE and job.kind is not Kind.SCENE:
+        # It has become wants of its scenes; there is nothing that could be in step.
+        db.execute(FORGET, values)
     return True
 
 

@@ -214,9 +214,7 @@ def _resolved(
         if _landed(name, sent, now):
             return _as_settled(known, sent, now)
     if name in LISTS:
-        for sent in sendings:
-            known = _with_members(known, sent, now)
-        return known
+        return _with_members(known, sendings, now)
     for sent in reversed(sendings):
         if sent.said is not None and _edited_since(name, sent, known, now, values.get(name, sent.said)):
             return Remembered(sent.said, sent.sent, sent.found)
@@ -259,16 +257,18 @@ def _edited_since(name: str, sent: Sending, known: Remembered | None, now: Held,
     return now.locked and not _same(name, now.value, sent.before.value) and not _alike(name, now.value, sent.sent.value)
 
 
-def _with_members(known: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
-    """The memory of a list that a push has changed in part, or that others have changed since: member by member."""
-    came, went = _came(known, sent, now), _went(known, sent, now)
-    if not came and not went:
-        return known
-    before = _keys(sent.before.value)
-    said: Value = known.said if known else tuple(name for name in sent.said or () if fold(name) in before)
-    said = _without((*said, *came), went)
-    ours = {**(known.ours if known else {}), **came}
-    return Remembered(said, Held(now.value, sent.sent.locked), known.found if known else sent.found, ours)
+def _with_members(known: Remembered | None, sendings: Sequence[Sending], now: Held) -> Remembered | None:
+    """The memory of a list that pushes have changed in part, or that others have changed since: member by member."""
+    learnt = known
+    for sent in sendings:
+        came, went = _came(known, sent, now), _went(known, sent, now)
+        if came or went:
+            before = _keys(sent.before.value)
+            said = learnt.said if learnt else tuple(name for name in sent.said or () if fold(name) in before)
+            ours = {**(learnt.ours if learnt else {}), **came}
+            left, found = Held(now.value, sent.sent.locked), learnt.found if learnt else sent.found
+            learnt = Remembered(_without((*said, *came), went), left, found, ours)
+    return learnt
 
 
 def _came(known: Remembered | None, sent: Sending, now: Held) -> dict[str, str]:

@@ -671,3 +671,13 @@ def test_a_want_costs_the_same_whatever_the_table_holds(large):
     large.execute("begin immediate")
     assert steps(large, intake.COUNT, values) + steps(large, intake.WANT, values) < 1000
     large.execute("rollback")
+
+
+def test_a_performer_or_tag_that_has_become_wants_of_its_scenes_leaves_no_row(store):
+    with store.writing() as tx:
+        tx.want(Kind.TAG, 3, Why.EDIT, 1_000)
+        (job,) = tx.claim(5, now=1_000, lease_ms=120_000, holder="w")
+        assert tx.settle(job, Settled(State.IDLE, 0, 0, 0, 1_000), now=1_000, ok_mark=0, bad_mark=0)
+        assert tx.job(Kind.TAG, 3) is None
+        books = tx.overview(1_000).books
+    assert (books["accepted"], books["done"]) == (1, 1)

@@ -130,6 +130,8 @@ class Model:
         if row.state == "idle":
             row.error = row.cls = row.desired = ""
             self.books["done"] += 1
+            if row.kind != "scene":
+                del self.rows[row.kind, row.id]
 
     def crash(self, row: Row, after: Crashed, now: int) -> None:
         row.state = "ready" if row.wanted_rev > row.claimed_rev else str(after.state)
