@@ -337,10 +337,10 @@ def _judged(name: str, found: Found) -> Check:
     told += f", {found.by_name} by name and size, {found.missing} not at all"
     if not found.by_path and not found.by_name:
         return problem(name, told, "do the libraries hold these files? If their folders have other names: set path_map")
-    if found.by_name:
-        rule = suggested(found.pairs)
-        mend = f'path_map = ["{rule[0]} => {rule[1]}"] would find them by full path' if rule else "set path_map"
-        return warning(name, told, mend)
+    if found.by_name and (rule := suggested(found.pairs)):
+        return warning(name, told, f'path_map = ["{rule[0]} => {rule[1]}"] would find them by full path')
+    if found.by_name > found.by_path:
+        return warning(name, told, "set path_map: by name and size alone, look-alikes can't be told apart")
     if found.missing * 2 > found.scenes:
         return warning(name, told, "has Plex scanned these files, and do the libraries above hold them?")
     return Check(name, told)

@@ -46,8 +46,8 @@ class Sending:
     """What one push is about to do to one field. `said` None: we take our hand off (restore or forget after it).
 
     `sent` is the value and lock that go out (for a lock-only edit: the value already there); `before` is what Plex had
-    when the plan was made; `adds` and `removes` are the names a list edit adds and takes away; `was` is what we had said
-    until then (None: nothing).
+    when the plan was made; `adds` and `removes` are the names a list edit adds and takes away; `was` is what was
+    remembered of the field then.
     """
 
     said: Value | None
@@ -56,7 +56,7 @@ class Sending:
     before: Held
     adds: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
-    was: Value | None = None
+    was: Remembered | None = None
 
 
 @dataclass(frozen=True)
@@ -151,11 +151,7 @@ def plan(
         for name, value in values.items()
         if value or name != "title"
     }
-    sending = {
-        name: replace(step.sending, was=known[name].said if name in known else None)
-        for name, step in steps.items()
-        if step.sending
-    }
+    sending = {name: replace(step.sending, was=known.get(name)) for name, step in steps.items() if step.sending}
     for name, step in steps.items():
         _put(known, name, step.memory)
     return Plan(
@@ -228,7 +224,7 @@ def _with_repaired(name: str, known: Remembered, sendings: Sequence[Sending], no
     repairs = [sent for sent in sendings if _exactly(name, now, sent.sent) and not _exactly(name, now, sent.before)]
     ours = dict(known.ours)
     for sent in repairs:
-        ours |= _read_back(sent, now)
+        ours |= _brought(sent, now)
     return known if ours == known.ours else replace(known, ours=ours)
 
 
@@ -252,7 +248,7 @@ def _edited_since(name: str, sent: Sending, known: Remembered | None, now: Held,
 
     Only while Stash still says what was pushed, and no later push has taught us more.
     """
-    if sent.said != value or sent.was != (known.said if known else None):
+    if sent.said != value or _said(sent.was) != _said(known):
         return False
     return now.locked and not _same(name, now.value, sent.before.value) and not _alike(name, now.value, sent.sent.value)
 
@@ -272,9 +268,9 @@ def _with_members(known: Remembered | None, sendings: Sequence[Sending], now: He
 
 
 def _came(known: Remembered | None, sent: Sending, now: Held) -> dict[str, str]:
-    """The planned additions that are there and were not when we last looked, with the names they read back as."""
+    """The members of ours that a push can have brought and that were not there when we last looked."""
     seen = _keys(known.left.value) if known else frozenset[str]()
-    return {ours: theirs for ours, theirs in _read_back(sent, now).items() if fold(theirs) not in seen}
+    return {ours: theirs for ours, theirs in _brought(sent, now).items() if fold(theirs) not in seen}
 
 
 def _went(known: Remembered | None, sent: Sending, now: Held) -> tuple[str, ...]:
@@ -433,10 +429,17 @@ def _list_learnt(known: Remembered | None, sent: Sending, now: Held) -> Remember
     """A list after a push: what we had added and is still there, and what this push added."""
     there = _keys(now.value)
     ours = {mine: theirs for mine, theirs in known.ours.items() if fold(theirs) in there} if known else {}
-    ours |= _read_back(sent, now)
+    ours |= _brought(sent, now)
     if sent.said is None and not _present(tuple(ours.values()), now.value):
         return None
     return Remembered(sent.said or (), now, sent.found, ours)
+
+
+def _brought(sent: Sending, now: Held) -> dict[str, str]:
+    """The members of ours that a push has brought, or brought back (a list travels whole), if they are there."""
+    there = _keys(now.value) & _keys(sent.sent.value)
+    back = {mine: theirs for mine, theirs in sent.was.ours.items() if fold(theirs) in there} if sent.was else {}
+    return back | _read_back(sent, now)
 
 
 def _read_back(sent: Sending, now: Held) -> dict[str, str]:
@@ -450,6 +453,10 @@ def _read_back(sent: Sending, now: Held) -> dict[str, str]:
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------
+
+
+def _said(known: Remembered | None) -> Value | None:
+    return known.said if known else None
 
 
 def _put(known: dict[str, Remembered], name: str, found: Remembered | None) -> None:

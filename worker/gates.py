@@ -127,8 +127,8 @@ class Gates:
         return round(self._rules.longest_wait * 1000)
 
     def _retest(self, since: int, now: int) -> int:
-        """How long a hold waits for its next test (ms): as long as it has lasted, within the breaker's waits."""
-        return min(self._longest_hold, max(round(self._rules.recovery_timeout * 1000), now - since))
+        """How long a hold waits for its next test (ms): half as long as it has lasted, within the breaker's waits."""
+        return min(self._longest_hold, max(round(self._rules.recovery_timeout * 1000), (now - since) // 2))
 
     def _breaker(self, tx: Writing, who: Neighbour, now: int) -> Probe | Rest | None:
         row = tx.breaker(who)
