@@ -185,7 +185,7 @@ def _tries_again(
     job: Job, outcome: Waiting | Later, *, counted: bool, now: int, max_retries: int, draw: float
 ) -> Settled:
     attempts = job.attempts + counted
-    if attempts > max_retries:
+    if counted and attempts > max_retries:
         return Settled(State.DEAD, attempts, job.streak + 1, 0, now, outcome.error, outcome.cls)
     floor = outcome.after if isinstance(outcome, Waiting) else 0.0
     wait = retry.delay(outcome.cls, job.streak, draw=draw, floor=floor)

@@ -6,16 +6,26 @@ edits in flight, which can be sent again.
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from sync.errors import Barred, LocalFault, Neighbour, NeighbourError, Throttled, Unavailable
-from sync.job import Done, Job, Kind, Later, Outcome, State, Waiting, Why, crashed, settle
+from sync.errors import (
+    Barred,
+    LocalFault,
+    Neighbour,
+    NeighbourError,
+    NewerDatabase,
+    Refused,
+    Throttled,
+    Unavailable,
+    Unusable,
+)
+from sync.job import Dead, Done, Job, Kind, Later, Outcome, State, Waiting, Why, crashed, settle
 from sync.ports import Clock, Dice, Plex, Stash, Store, Writing
 from worker.gates import READ, WRITE, Gates, Probe, Rest
-from worker.looking import Looker
-from worker.pushing import Pusher
+from worker.looking import Looker, desired
+from worker.pushing import CANARIES, Pusher
 from worker.rules import WorkRules
 
 log = logging.getLogger("PlexSync.engine")
@@ -76,7 +86,9 @@ class Engine:
         self._rules = rules
         self._holder = holder
         self._counts: dict[str, int] = {}
-        self._open: dict[str, Job] = {}
+        # What this worker has claimed and may not have ended, and by token the hash of what was wanted.
+        self._open: list[Job] = []
+        self._desired: dict[str, str] = {}
         self._pruned_at = 0
         self._pusher = Pusher(store, plex, looker, gates, clock, rules, self._settle)
 
@@ -110,39 +122,52 @@ class Engine:
     def _claim(self, tx: Writing, ramp: int, now: int) -> list[Job]:
         limit = min(ramp, self._rules.batch) if ramp else self._rules.batch
         jobs = tx.claim(limit, now=now, lease_ms=self._rules.lease, holder=self._holder)
-        self._open = {job.token: job for job in jobs}
+        self._open, self._desired = jobs, {}
         return jobs
 
     def _work(self, jobs: list[Job], stopping: Callable[[], bool]) -> None:
+        self._attempt(jobs, stopping)
+        self._open = []
+        if not self._counts.keys() & {"waiting", "later"}:
+            with self._store.writing() as tx:
+                self._gates.speed_up(tx, batch=self._rules.batch)
+
+    def _attempt(self, jobs: list[Job], stopping: Callable[[], bool]) -> None:
         try:
             scenes = self._expand(jobs)
             if scenes:
                 self._sync(scenes, stopping)
-            if not self._counts.keys() & {"waiting", "later"}:
-                with self._store.writing() as tx:
-                    self._gates.speed_up(tx, batch=self._rules.batch)
-        except LocalFault:
+        except (LocalFault, NewerDatabase, Unusable):
             # What is open is released, unblamed, as soon as the disk can be written again.
             raise
         except Exception as bug:
             log.exception("a batch of %d failed by a fault of our own", len(jobs))
-            self._settle_all(Later(f"fault of our own: {type(bug).__name__}"))
+            if len(jobs) == 1:
+                self._settle_all(jobs, Later(f"fault of our own: {type(bug).__name__}"))
+                return
+            # One of them is to blame, and only that one shall be: each is tried alone.
+            for job in self._held(jobs):
+                self._attempt([job], stopping)
+
+    def _held(self, jobs: list[Job]) -> list[Job]:
+        """Those of these jobs that have not been ended, here or by others."""
+        with self._store.writing() as tx:
+            tokens = tx.renew([job.token for job in jobs], until=self._clock.now() + self._rules.lease)
+        return [job for job in jobs if job.token in tokens]
 
     def _sync(self, jobs: list[Job], stopping: Callable[[], bool]) -> None:
         by_id = {job.id: job for job in jobs}
         try:
             sights = self._looker.look(list(by_id))
         except NeighbourError as error:
-            self._settle_all(waits(error))
+            self._settle_all(jobs, self._alone(jobs[0], error) if len(jobs) == 1 else waits(error))
             return
         pairs = []
         for sight in sights:
             job = by_id[sight.id]
-            if isinstance(sight.error, Unavailable):
-                own = self._pusher.owns(job, sight.key)
-                pairs.append((job, sight.ended(Waiting(str(sight.error), "unavailable", counted=own))))
-            else:
-                pairs.append((job, sight))
+            self._desired[job.token] = desired(sight)
+            outcome = self._alone(job, sight.error, key=sight.key) if sight.error else sight.outcome
+            pairs.append((job, sight.ended(outcome) if outcome else sight))
         self._pusher.push(pairs, stopping=stopping)
 
     def _expand(self, jobs: list[Job]) -> list[Job]:
@@ -153,8 +178,10 @@ class Engine:
             try:
                 ids = self._gates.ask(Neighbour.STASH, READ, partial(self._stash.showing, job.kind, job.id))
             except NeighbourError as error:
-                with self._store.writing() as tx:
-                    self._settle(tx, job, waits(error))
+                self._settle_all([job], self._alone(job, error))
+                if not self._gates.passable(Neighbour.STASH):
+                    self._settle_all(jobs, waits(error))
+                    return []
                 continue
             for start in range(0, max(len(ids), 1), FAN_OUT):
                 last = start + FAN_OUT >= len(ids)
@@ -164,6 +191,32 @@ class Engine:
                     if last:
                         self._settle(tx, job, Done())
         return [job for job in jobs if job.kind is Kind.SCENE]
+
+    # --- whose fault -------------------------------------------------------------------------------------------------
+
+    def _alone(self, job: Job, error: NeighbourError, *, key: str = "") -> Outcome:
+        """What one job does about a failure that no other shared: it backs off, and is blamed if the evidence says so."""
+        if isinstance(error, Unavailable):
+            others = partial(self._others_are_told, job) if error.neighbour is Neighbour.STASH else None
+            own = self._pusher.owns(job, key, canaries=others)
+            return Waiting(str(error), "unavailable", after=error.retry_after or 0.0, counted=own)
+        if isinstance(error, Refused) and key:
+            return Dead("refused", str(error), desired=self._desired.get(job.token, ""))
+        return waits(error)
+
+    def _others_are_told(self, job: Job) -> bool:
+        """The canary for Stash: whether it tells of scenes that were in step."""
+        with self._store.reading() as db:
+            rows = db.jobs(State.IDLE, limit=CANARIES + 1, after=(Kind.SCENE, 0))
+        ids = [row.id for row in rows if row.kind is Kind.SCENE and row.id != job.id]
+        if not ids:
+            return False
+        try:
+            self._gates.ask(Neighbour.STASH, READ, partial(self._stash.scenes, ids))
+        except NeighbourError as error:
+            log.info("canary question failed: %s", error)
+            return False
+        return True
 
     # --- ending attempts ---------------------------------------------------------------------------------------------
 
@@ -182,20 +235,23 @@ class Engine:
         ok, bad = self._gates.writes(tx) if blamed else (0, 0)
         if isinstance(outcome, Waiting) and not outcome.backoff:
             ok, bad = job.ok_mark, job.bad_mark
+        if after.state is State.DEAD and not after.desired:
+            after = replace(after, desired=self._desired.get(job.token, ""))
         if tx.settle(job, after, now=now, ok_mark=ok, bad_mark=bad):
             name = type(outcome).__name__.lower()
             self._counts[name] = self._counts.get(name, 0) + 1
-        self._open.pop(job.token, None)
 
-    def _settle_all(self, outcome: Outcome) -> None:
+    def _settle_all(self, jobs: Iterable[Job], outcome: Outcome) -> None:
+        """End all of these attempts alike; those that have been ended already stay as they are."""
         with self._store.writing() as tx:
-            for job in list(self._open.values()):
+            for job in jobs:
                 self._settle(tx, job, outcome)
 
     def _release_open(self) -> None:
         """What a local fault left open goes back unblamed: this worker holds it, and is not working on it."""
         if self._open:
-            self._settle_all(Waiting("our own database could not be written", "local", backoff=False))
+            self._settle_all(self._open, Waiting("our own database could not be written", "local", backoff=False))
+            self._open = []
 
     # --- housekeeping ------------------------------------------------------------------------------------------------
 
@@ -245,11 +301,11 @@ class Engine:
         """The canary: a lock that we hold, sent again. With none to send, the next job is the test."""
         with self._store.reading() as db:
             known = db.healthy(1)
-        if not known or self._pusher.canaries(1):
+        if known:
+            self._pusher.canaries(1)
+        else:
             self._gates.alive(Neighbour.PLEX, WRITE)
-            return True
-        self._gates.ill(Unavailable(Neighbour.PLEX, "Plex answers, but refuses to write"), WRITE)
-        return False
+        return self._gates.passable(Neighbour.PLEX)
 
 
 def may_prune(tx: Writing, now: int) -> bool:
@@ -263,7 +319,7 @@ def may_prune(tx: Writing, now: int) -> bool:
 
 
 def waits(error: NeighbourError) -> Outcome:
-    """What a whole batch does about a failed request of everyone's: nobody's attempt is used."""
+    """What a whole batch does about a failed request of everyone's: no outage, patience or hold uses an attempt."""
     if isinstance(error, Unavailable):
         return Waiting(str(error), "unavailable", backoff=False)
     if isinstance(error, Throttled):

@@ -78,14 +78,15 @@ class Gates:
         """What the engine may do now. A Probe has taken its slot in this transaction: report on it by `ask`."""
         rests: list[Rest] = []
         for who in Neighbour:
-            gate = self._hold(tx, who, now) or self._breaker(tx, who, now) or self._throttle(tx, who, now)
+            # Patience first: it binds the probe of a breaker or hold as well.
+            gate = self._throttle(tx, who, now) or self._hold(tx, who, now) or self._breaker(tx, who, now)
             if isinstance(gate, Probe):
                 return gate
             if gate:
                 rests.append(gate)
         if rests:
             return min(rests, key=lambda rest: rest.until)
-        return Go(max((tx.pace(who).ramp for who in Neighbour), default=0))
+        return Go(min((ramp for who in Neighbour if (ramp := tx.pace(who).ramp)), default=0))
 
     def passable(self, who: Neighbour) -> bool:
         """Whether a request may be made now: a pure read, asked between the requests of one batch."""
@@ -151,7 +152,7 @@ class Gates:
         if pace.not_before > now + MAX_THROTTLE:
             pace = replace(pace, not_before=now + MAX_THROTTLE)
             tx.save_pace(who, pace)
-        return Rest(pace.not_before, f"{who.title()} asked for patience")
+        return Rest(pace.not_before, self.closed_because(tx, who, now))
 
     # --- after a request ---------------------------------------------------------------------------------------------
 

@@ -85,8 +85,9 @@ class Indexer:
         log.info("library %s walked: %d items, %d forgotten", section.title, count, forgotten)
 
     def _notice_scans(self, walked: list[Section], known: dict[str, SectionRow]) -> None:
-        """Absent scenes are due at once when a scan has finished since the library was last walked."""
-        scanned = [s for s in walked if s.key in known and known[s.key].scanned_at != s.scanned_at]
+        """Absent scenes are due at once when a scan has finished since the library was last walked, or one was added."""
+        before = {key: row.scanned_at for key, row in known.items() if row.walked_at}
+        scanned = [s for s in walked if before and before.get(s.key) != s.scanned_at]
         if scanned:
             with self._store.writing() as tx:
                 woken = tx.scanned(self._clock.now())

@@ -4,11 +4,12 @@ Engine, reconcile and explain see through the same eyes, so what one reports is 
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from sync import match
-from sync.errors import Neighbour, NeighbourError, Unavailable
+from sync.errors import Neighbour, NeighbourError, Refused, Unavailable
 from sync.item import Item
 from sync.job import Absent, Dead, Gone, Outcome
 from sync.match import AskRivals, Candidate, Matched, NotThere, Step, Unclear
@@ -22,6 +23,8 @@ from worker.indexing import Indexer
 from worker.rules import LookRules
 
 Decided = Matched | NotThere | Unclear
+K = TypeVar("K", int, str)
+T = TypeVar("T")
 
 log = logging.getLogger("PlexSync.look")
 
@@ -45,7 +48,7 @@ class Target:
 @dataclass(frozen=True)
 class Sight:
     """What was seen of one scene. Either `targets` are there to be brought in step, or `outcome` says why there are none,
-    or `error` is the failure of its item `key` alone, to be judged by the evidence of others."""
+    or `error` is the failure of the scene alone or of its item `key` alone, to be judged by the evidence of others."""
 
     id: int
     scene: Scene | None = None
@@ -85,9 +88,11 @@ class Looker:
 
     def look(self, ids: Sequence[int]) -> list[Sight]:
         """See the scenes of these ids; those Stash does not have (any more) are Gone."""
-        scenes = self._gates.ask(Neighbour.STASH, READ, lambda: self._stash.scenes(ids))
-        gone = [Sight(id, outcome=Gone()) for id in ids if id not in scenes]
-        return self.look_at(list(scenes.values())) + gone
+        answers = self._read(Neighbour.STASH, self._stash.scenes, ids)
+        scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
+        failed = [Sight(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
+        gone = [Sight(id, outcome=Gone()) for id in ids if id not in answers]
+        return self.look_at(scenes) + failed + gone
 
     def look_at(self, scenes: Sequence[Scene]) -> list[Sight]:
         """See scenes that were just read from Stash."""
@@ -160,7 +165,13 @@ class Looker:
     # --- items -------------------------------------------------------------------------------------------------------
 
     def items(self, keys: Iterable[str]) -> dict[str, Item | NeighbourError]:
-        """Full items in one request; those Plex does not have are left out.
+        """Full items in one request, halved as `_read` says; those Plex does not have are left out."""
+        return self._read(Neighbour.PLEX, self._plex.items, keys)
+
+    def _read(
+        self, who: Neighbour, request: Callable[[list[K]], Mapping[K, T]], keys: Iterable[K]
+    ) -> dict[K, T | NeighbourError]:
+        """What `request` answers for these keys, asked for together.
 
         A request that fails is halved before anyone is blamed, and the whole halving is one report: well if any part was
         answered, with the error in place of what was not. Both halves failing is an outage and raises.
@@ -169,40 +180,12 @@ class Looker:
         if not wanted_keys:
             return {}
         try:
-            found = self._halved(wanted_keys)
+            found = halved(request, wanted_keys)
         except NeighbourError as error:
             self._gates.ill(error, READ)
             raise
-        self._gates.well(Neighbour.PLEX, READ)
+        self._gates.well(who, READ)
         return found
-
-    def _halved(self, keys: list[str]) -> dict[str, Item | NeighbourError]:
-        try:
-            return dict(self._plex.items(keys))
-        except Unavailable as error:
-            if len(keys) == 1 or not error.sent:
-                raise
-        middle = len(keys) // 2
-        halves: list[dict[str, Item | NeighbourError] | Unavailable] = []
-        for half in (keys[:middle], keys[middle:]):
-            try:
-                halves.append(dict(self._plex.items(half)))
-            except Unavailable as error:
-                halves.append(error)
-        first, second = halves
-        if isinstance(first, Unavailable) and isinstance(second, Unavailable):
-            raise first
-        return self._part(keys[:middle], first) | self._part(keys[middle:], second)
-
-    def _part(
-        self, keys: list[str], answer: dict[str, Item | NeighbourError] | Unavailable
-    ) -> dict[str, Item | NeighbourError]:
-        if not isinstance(answer, Unavailable):
-            return answer
-        try:
-            return self._halved(keys) if len(keys) > 1 else {keys[0]: answer}
-        except Unavailable as error:
-            return dict.fromkeys(keys, error)
 
     # --- planning ----------------------------------------------------------------------------------------------------
 
@@ -235,6 +218,46 @@ class Looker:
         return replace(seen, targets=tuple(targets))
 
 
+def halved(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[K, T | NeighbourError]:
+    """The answers to one request, or to its halves while only one of two fails; raises when both do, or nothing was sent."""
+    try:
+        return dict(request(keys))
+    except (Unavailable, Refused) as error:
+        if len(keys) == 1 or (isinstance(error, Unavailable) and not error.sent):
+            raise
+    return _parted(request, keys)
+
+
+def _parted(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[K, T | NeighbourError]:
+    """As `halved`, for keys that failed together."""
+    middle = len(keys) // 2
+    answers: list[tuple[list[K], Mapping[K, T] | NeighbourError]] = []
+    for half in (keys[:middle], keys[middle:]):
+        try:
+            answers.append((half, request(half)))
+        except (Unavailable, Refused) as error:
+            answers.append((half, error))
+    failures = [error for _, error in answers if isinstance(error, NeighbourError)]
+    if len(failures) == len(answers):
+        raise failures[0]
+    found: dict[K, T | NeighbourError] = {}
+    for half, answer in answers:
+        found |= _blamed(request, half, answer) if isinstance(answer, NeighbourError) else answer
+    return found
+
+
+def _blamed(
+    request: Callable[[list[K]], Mapping[K, T]], keys: list[K], error: NeighbourError
+) -> dict[K, T | NeighbourError]:
+    """Which of the keys that failed together are to blame: one, or all when their halves fail too."""
+    if len(keys) > 1:
+        try:
+            return _parted(request, keys)
+        except (Unavailable, Refused):
+            pass
+    return dict.fromkeys(keys, error)
+
+
 def keys_of(verdicts: Iterable[Decided]) -> set[str]:
     """The rating keys that matched."""
     return {key for verdict in verdicts if isinstance(verdict, Matched) for key in verdict.keys}
@@ -252,3 +275,10 @@ def unclear(verdict: Unclear) -> Dead:
     keys = sorted(candidate.key for candidate in verdict.candidates)
     told = "its item is another scene's" if verdict.reason == "shared item" else "several files could be it"
     return Dead("ambiguous", f"{told}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))
+
+
+def desired(sight: Sight) -> str:
+    """A hash of what is wanted, to tell a new wish from the one that died; for an ambiguous scene, of its candidates."""
+    if isinstance(sight.outcome, Dead):
+        return sight.outcome.desired
+    return digest(sight.wanted) if sight.wanted else ""

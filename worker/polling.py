@@ -71,7 +71,7 @@ class Poller:
     def _poll(self, kind: Kind, newest: Newest) -> int:
         cursor = self._cursor(kind)
         if cursor is None:
-            self._save_cursor(kind, newest, [])
+            self._save_cursor(kind, newest, self._newest_second(newest, self._list(kind, newest), None))
             return 0
         with self._store.reading() as db:
             unsure = db.unsure(kind)
@@ -84,11 +84,14 @@ class Poller:
         self._want(kind, changed)
         if kind is Kind.SCENE and newest.count != cursor.count + created:
             self._want_gone()
-        # What was seen in the newest second may change once more within it: it is wanted again at the next poll.
-        last = _instant(newest.updated_at)
-        again = [Seen(id, text, sure=text == cursor.updated_at) for id, text in listed if _instant(text) == last]
-        self._save_cursor(kind, newest, again)
+        self._save_cursor(kind, newest, self._newest_second(newest, listed, cursor))
         return len(changed)
+
+    def _newest_second(self, newest: Newest, listed: list[tuple[int, str]], cursor: Newest | None) -> list[Seen]:
+        """What was seen in the newest second may change once more within it: it is wanted again at the next poll."""
+        last = _instant(newest.updated_at)
+        sure = cursor is not None and newest.updated_at == cursor.updated_at
+        return [Seen(id, text, sure=sure) for id, text in listed if _instant(text) == last]
 
     def _list(self, kind: Kind, cursor: Newest) -> list[tuple[int, str]]:
         """The newest, down to the cursor's second."""

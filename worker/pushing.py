@@ -42,8 +42,9 @@ class Errand:
 
 @dataclass
 class Batch:
-    """What is open: the jobs not yet settled, each with its errands."""
+    """What is open: the jobs not yet settled, each with its errands, and until when they are ours (UTC ms)."""
 
+    until: int
     errands: dict[str, list[Errand]] = field(default_factory=dict)
 
 
@@ -75,9 +76,12 @@ class Pusher:
         todo = deque(errand for errands in batch.errands.values() for errand in errands)
         running: dict[Future[None], Errand] = {}
         answered: list[Errand] = []
-        ends = self._clock.monotonic() + self._rules.lease / 1000
         settled_at = self._clock.monotonic()
         while todo or running:
+            if todo and self._clock.now() >= batch.until:
+                # The machine slept through the lease: somebody else may have these scenes by now.
+                self._renew(batch)
+                todo = deque(errand for errand in todo if errand.job.token in batch.errands)
             if todo and (why := self._why_not(stopping)):
                 self._release(todo, why)
                 todo.clear()
@@ -87,24 +91,28 @@ class Pusher:
             done, _ = wait(running, timeout=SETTLE_EVERY, return_when=FIRST_COMPLETED)
             answered += self._sort_out((future, running.pop(future)) for future in done)
             if self._clock.monotonic() - settled_at >= SETTLE_EVERY or not (todo or running):
-                lost = self._close(batch, answered)
+                self._close(batch, answered)
                 answered = []
                 settled_at = self._clock.monotonic()
-                ends = settled_at + self._rules.lease / 1000
-                todo = deque(errand for errand in todo if errand.job.token not in lost)
-            if todo and self._clock.monotonic() > ends:
-                # The machine slept through the lease: somebody else may have these scenes by now.
-                todo = deque(errand for errand in todo if errand.job.token not in self._renew(batch))
+                todo = deque(errand for errand in todo if errand.job.token in batch.errands)
         self._close(batch, answered)
 
     # --- before ------------------------------------------------------------------------------------------------------
 
     def _save(self, sights: Sequence[tuple[Job, Sight]]) -> Batch:
-        """One transaction for the batch: what was learnt by looking, what is about to be sent, what needs nothing."""
-        batch, now = Batch(), self._clock.now()
-        until = now + self._rules.lease + self._rules.deadline
+        """One transaction for the batch: what was learnt by looking, what is about to be sent, what needs nothing.
+
+        Looking takes a while: of jobs that another attempt has claimed meanwhile, nothing is saved or sent.
+        """
+        now = self._clock.now()
+        batch = Batch(until=now + self._rules.lease)
+        until = batch.until + self._rules.deadline
         with self._store.writing() as tx:
+            held = tx.renew([job.token for job, _ in sights], until=batch.until)
             for job, sight in sights:
+                if job.token not in held:
+                    _log_lost(sight)
+                    continue
                 if sight.outcome is not None:
                     self._settle(tx, job, sight.outcome)
                     continue
@@ -173,8 +181,7 @@ class Pusher:
         if isinstance(error, Barred):
             return Waiting(str(error), "barred", backoff=False)
         if isinstance(error, Missing):
-            with self._store.writing() as tx:
-                tx.unindex([key])
+            # The next look finds that the item is gone, and what has taken its place.
             return Waiting(str(error), "missing", counted=True)
         if isinstance(error, Refused):
             return Dead("refused", str(error), desired=digest(errand.sight.wanted) if errand.sight.wanted else "")
@@ -186,65 +193,77 @@ class Pusher:
 
     # --- whose fault -------------------------------------------------------------------------------------------------
 
-    def owns(self, job: Job, key: str) -> bool:
-        """Whether a failure is the job's own: others went well since its last one, or canaries do. A first never is."""
+    def owns(self, job: Job, key: str, *, canaries: Callable[[], bool] | None = None) -> bool:
+        """Whether a failure is the job's own: others went well since its last one, or canaries do. A first never is.
+
+        `canaries` takes the place of writes to items other than `key`, where it is not Plex that failed.
+        """
         if not (job.ok_mark or job.bad_mark):
             return False
         with self._store.writing() as tx:
             ok, bad = self._gates.writes(tx)
+            others = frozenset({key, *(own for _, own in tx.memories([job.id]))})
         ok, bad = ok - job.ok_mark, bad - job.bad_mark
         if ok >= EVIDENCE_WRITES and bad <= EVIDENCE_BAD_SHARE * (ok + bad):
             return True
         if ok or bad or job.streak + 1 < CANARIES:
             return False
-        return self.canaries(CANARIES, but=frozenset({key}))
+        return canaries() if canaries else self.canaries(CANARIES, but=others)
 
     def canaries(self, count: int, *, but: frozenset[str] = frozenset()) -> bool:
         """Send locks that we hold again to healthy items: True when there are any and all are answered well."""
         with self._store.reading() as db:
             healthy = db.healthy(count, but=but)
+        answered = False
         for section, key, name in healthy:
+            again: Edit = {name: Change(None, lock=True)}
             try:
-                self._plex.edit(section, key, {name: Change(None, lock=True)})
+                self._gates.ask(Neighbour.PLEX, WRITE, partial(self._plex.edit, section, key, again))
             except Missing:
                 continue
             except NeighbourError as error:
                 log.info("canary write failed: %s", error)
                 return False
-        return bool(healthy)
+            answered = True
+        return answered
 
     # --- after -------------------------------------------------------------------------------------------------------
 
-    def _close(self, batch: Batch, answered: list[Errand]) -> set[str]:
-        """Read back, remember and settle what has ended; prolong the rest. Returns the tokens that were lost."""
-        self._verify(answered)
-        now, ended = self._clock.now(), []
+    def _close(self, batch: Batch, answered: list[Errand]) -> None:
+        """Read back, remember and settle what has ended; prolong the rest. What was lost leaves the batch untouched."""
+        if not batch.errands:
+            return
+        if self._clock.now() >= batch.until:
+            self._renew(batch)
+        self._verify([errand for errand in answered if errand.job.token in batch.errands])
+        now = self._clock.now()
+        batch.until = now + self._rules.lease
         with self._store.writing() as tx:
+            held = tx.renew(list(batch.errands), until=batch.until)
             for errand in answered:
-                if errand.memory is not None and isinstance(errand.outcome, Done):
+                if errand.job.token in held and errand.memory is not None and isinstance(errand.outcome, Done):
                     tx.remember(errand.sight.id, errand.target.item.key, errand.memory, now=now)
                     tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
+            ended = []
             for token, errands in batch.errands.items():
                 outcomes = [errand.outcome for errand in errands if errand.outcome is not None]
-                if len(outcomes) == len(errands):
+                if token in held and len(outcomes) == len(errands):
                     self._settle(tx, errands[0].job, worst(outcomes))
                     ended.append(token)
-            for token in ended:
-                del batch.errands[token]
-            open_tokens = list(batch.errands)
-            held = tx.renew(open_tokens, until=now + self._rules.lease) if open_tokens else set()
-        return self._give_up(batch, set(open_tokens) - held)
-
-    def _renew(self, batch: Batch) -> set[str]:
-        with self._store.writing() as tx:
-            held = tx.renew(list(batch.errands), until=self._clock.now() + self._rules.lease)
-        return self._give_up(batch, batch.errands.keys() - held)
-
-    def _give_up(self, batch: Batch, lost: set[str]) -> set[str]:
-        for token in lost:
-            log.warning("lease lost: scene %d belongs to another attempt", batch.errands[token][0].sight.id)
+        self._give_up(batch, batch.errands.keys() - held)
+        for token in ended:
             del batch.errands[token]
-        return lost
+
+    def _renew(self, batch: Batch) -> None:
+        batch.until = self._clock.now() + self._rules.lease
+        with self._store.writing() as tx:
+            held = tx.renew(list(batch.errands), until=batch.until)
+        self._give_up(batch, batch.errands.keys() - held)
+
+    def _give_up(self, batch: Batch, lost: set[str]) -> None:
+        for token in lost:
+            _log_lost(batch.errands[token][0].sight)
+            del batch.errands[token]
 
     def _verify(self, answered: list[Errand]) -> None:
         """One GET for all: what is read back is what is remembered. A removal that did not take is sent again alone."""
@@ -252,6 +271,9 @@ class Pusher:
             item = errand.target.item
             try:
                 self._gates.ask(Neighbour.PLEX, WRITE, partial(self._plex.edit, item.section, item.key, again))
+            except Refused as error:
+                # Plex keeps the member: what is read back now is what is remembered.
+                log.info("a removal was refused: %s", error)
             except NeighbourError as error:
                 errand.outcome = Waiting(str(error), "unavailable")
         self._read_back([errand for errand in answered if errand.outcome is None], last=True)
@@ -282,6 +304,10 @@ class Pusher:
                 else:
                     errand.outcome = Done()
         return unresolved
+
+
+def _log_lost(sight: Sight) -> None:
+    log.warning("lease lost: scene %d belongs to another attempt", sight.id)
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from sync.errors import Neighbour, NeighbourError, Unavailable
 from sync.job import Absent, Dead, Kind, State, Why
 from sync.ports import Clock, Stash, Store, Writing
-from sync.wanted import digest
 from worker.gates import READ, Gates
 from worker.indexing import Indexer
-from worker.looking import Looker, Sight
+from worker.looking import Looker, Sight, desired
 
 log = logging.getLogger("PlexSync.reconcile")
 
@@ -136,10 +135,3 @@ def stands(sight: Sight) -> str:
     if any(note.reason == "person" for target in sight.targets for note in target.plan.notes):
         return "person"
     return "in step"
-
-
-def desired(sight: Sight) -> str:
-    """A hash of what is wanted, to tell a new wish from the one that died; for an ambiguous scene, of its candidates."""
-    if isinstance(sight.outcome, Dead):
-        return sight.outcome.desired
-    return digest(sight.wanted) if sight.wanted else ""

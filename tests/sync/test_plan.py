@@ -437,3 +437,17 @@ def test_an_old_removal_does_not_bring_a_forgotten_list_back_to_mind():
     _, entries = unfinished("genre", (), genres("x", "a"), known_genres("a", found=("x",)))
     made = decide("genre", (), genres("theirs"), None, entries)
     assert (made.edit, made.memory) == ({}, {})
+
+
+def test_two_pushes_that_landed_between_two_looks_are_both_ours():
+    _, first = unfinished("genre", ("a",), genres("x"))
+    _, second = unfinished("genre", ("b",), genres("x"))
+    made = decide("genre", ("b",), genres("x", "a", "b"), None, (*first, *second))
+    assert sole_change(made).removes == ("a",)
+    assert made.memory["genre"].ours == {"a": "a", "b": "b"}
+
+
+def test_a_member_that_a_late_list_brings_back_is_ours_again():
+    _, entries = unfinished("genre", ("a", "b"), genres("a"), known_genres("a"))
+    made = decide("genre", ("c",), genres("c", "a", "b"), known_genres("c"), entries)
+    assert set(sole_change(made).removes) == {"a", "b"}

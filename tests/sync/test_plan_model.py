@@ -66,7 +66,6 @@ class World:
         self.hand_removed = set()  # members that a person removed and that have to stay away
         self.ever_by_hand = set()
         self.claims = set()  # members that we added
-        self.late_mess = False
 
     # --- Plex --------------------------------------------------------------------------------------------------------
 
@@ -257,7 +256,6 @@ class World:
         for at, edit in [late for late in self.in_flight if late[0] <= self.now]:
             self.in_flight.remove((at, edit))
             self.apply(edit)
-            self.late_mess = True
             for name in edit:
                 self.edited.pop(name, None)
             there = set(map(fold, self.value["genre"]))
