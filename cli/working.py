@@ -14,6 +14,7 @@ from sync.errors import Neighbour
 from sync.job import Kind, State
 from sync.ports import JobRow, Reading
 from wiring import Parts
+from worker.circuit_breaker import CircuitState
 from worker.engine import Idle, Probed, Worked
 from worker.loop import Ran
 from worker.verbs import unsettled
@@ -122,6 +123,10 @@ class Work:
         """Whether a call that does not wait for outages was stopped by a rest that is over in a moment."""
         if self._patient or ran.until is None or not parts.config.enabled:
             return False
+        with parts.store.reading() as db:
+            # An outage or a hold may be tested again soon; that does not make it a short one.
+            if any(db.hold(who) or db.breaker(who).state != CircuitState.CLOSED for who in Neighbour):
+                return False
         stopped = not ran.why or self._left.count(parts) > 0
         return stopped and ran.until - parts.clock.now() <= SHORT_REST
 

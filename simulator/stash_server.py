@@ -43,7 +43,7 @@ class StashSim(HttpServer):
         self.utc_offset_minutes = utc_offset_minutes
         self.version = version
         self.system_status = "OK"
-        self.config_dir = "/root/.stash"
+        self.config_dir = "/config"
         self.hooks: HookRunner | None = None
         self.graphql_fault: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.now: Callable[[], float] = running_clock()

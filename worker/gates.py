@@ -148,6 +148,9 @@ class Gates:
     def _throttle(self, tx: Writing, who: Neighbour, now: int) -> Rest | None:
         pace = tx.pace(who)
         if pace.not_before <= now:
+            if pace.not_before:
+                # Forgotten when it is over, or a clock that is set back later would bring it back.
+                tx.save_pace(who, replace(pace, not_before=0))
             return None
         if pace.not_before > now + MAX_THROTTLE:
             pace = replace(pace, not_before=now + MAX_THROTTLE)
@@ -223,7 +226,7 @@ class Gates:
             who,
             replace(
                 pace,
-                not_before=max(pace.not_before, now + min(patience, MAX_THROTTLE)),
+                not_before=max(pace.not_before, now + min(patience, MAX_THROTTLE)) if patience else pace.not_before,
                 ramp=pace.ramp // 2 if pace.ramp > 1 else pace.ramp,
             ),
         )

@@ -110,3 +110,13 @@ def test_an_outage_uses_nobodys_attempts_and_heals_without_a_hand(world: World, 
         assert asked <= 12, f"{asked} requests in 6 s of outage with a probe each 1-2 s"
         until(lambda: world.in_step(ids), seconds=60, every=0.5)
         assert world.count("dead") == 0
+
+
+def test_drain_ends_with_the_reason_however_soon_a_hold_is_tested_again(world: World) -> None:
+    world.add(2)
+    assert world.run("sync", "--all").returncode == 0
+    world.settings["plex_libraries"] = "Nowhere"
+    world.run("drain", timeout=20)
+    again = world.run("drain", timeout=20)
+    assert again.returncode == 1
+    assert "Plex has no movie library named Nowhere" in again.stdout

@@ -272,7 +272,7 @@ def test_what_changed_last_comes_first(sim, stash):
 def test_what_doctor_asks(sim, stash):
     sim.plugin_settings["StashPlexSync"] = {"plex_url": "http://nas:32400", "max_retries": 5}
     assert stash.version() == "v0.30.1"
-    assert stash.config_path() == "/root/.stash/config.yml"
+    assert stash.config_path() == "/config/config.yml"
     assert stash.plugin_settings("StashPlexSync") == {"plex_url": "http://nas:32400", "max_retries": 5}
     assert stash.plugin_settings("another") == {}
 
