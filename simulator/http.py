@@ -14,6 +14,7 @@ import struct
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -162,7 +163,7 @@ class Faults:
             return met, latency, self._released
 
 
-class HttpServer:
+class HttpServer(ABC):
     """A server on loopback that keeps a log and can misbehave; use it as a context manager, or `start()` and `stop()` it.
 
     `port=0` takes a free one. The port is bound when the object is made, so `url` is known before `start()`.
@@ -178,9 +179,9 @@ class HttpServer:
         self._started = False
         self._listener: _Listener | None = None
 
+    @abstractmethod
     def answer(self, request: Request) -> Answer:
         """What the neighbour says to this request; called from several threads at once."""
-        raise NotImplementedError
 
     def start(self) -> Self:
         """Open the door; requests are answered from here on."""

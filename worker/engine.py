@@ -304,7 +304,7 @@ class Engine:
         if known:
             self._pusher.canaries(1)
         else:
-            self._gates.alive(Neighbour.PLEX, WRITE)
+            self._gates.trust(Neighbour.PLEX)
         return self._gates.passable(Neighbour.PLEX)
 
 

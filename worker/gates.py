@@ -207,6 +207,15 @@ class Gates:
                 generation = self._generations.get(who)
                 self._report(tx, who, row, lambda b, at: after_success(b, self._rules, at, generation))
 
+    def trust(self, who: Neighbour) -> None:
+        """Lost by its writes, and there is none to try it with: the next job is the test, and one failure is enough."""
+        with self._store.writing() as tx:
+            row = tx.breaker(who)
+            last_chance = Breaker(
+                failures=self._rules.failure_threshold - 1, trips=row.trips, generation=row.generation + 1
+            )
+            self._save(tx, who, row, last_chance, self._clock.now())
+
     def _ill(self, tx: Writing, error: NeighbourError, how: str, *, own: bool, now: int) -> None:
         who, generation = error.neighbour, self._generations.get(error.neighbour)
         row = tx.breaker(who)
@@ -269,7 +278,7 @@ class Gates:
                 successes=after.successes,
                 opened_at=after.opened_at,
                 wait=after.wait,
-                trips=after.trips,
+                trips=0 if fresh else after.trips,
                 generation=after.generation,
                 probe_started=after.probe_started,
                 cause="" if fresh else row.cause,

@@ -39,8 +39,12 @@ TABLE = [
     pytest.param(Dead("refused", "no"), (State.DEAD, 2, 4, 0, 0), id="dead"),
     pytest.param(Absent("not there"), (State.ABSENT, 0, 5, 0, 6 * HOUR), id="absent"),
     pytest.param(OUTAGE, (State.READY, 2, 5, 1, 40_000), id="waiting"),
-    pytest.param(Waiting("its own", "unavailable", counted=True), (State.READY, 3, 5, 1, 40_000), id="waiting, counted"),
-    pytest.param(Waiting("patience", "throttled", after=90), (State.READY, 2, 5, 1, 130_000), id="waiting, with a floor"),
+    pytest.param(
+        Waiting("its own", "unavailable", counted=True), (State.READY, 3, 5, 1, 40_000), id="waiting, counted"
+    ),
+    pytest.param(
+        Waiting("patience", "throttled", after=90), (State.READY, 2, 5, 1, 130_000), id="waiting, with a floor"
+    ),
     pytest.param(Waiting("stopped", "released", backoff=False), (State.READY, 2, 4, 1, 0), id="orderly stop"),
     pytest.param(Waiting("hold", "barred", after=3, backoff=False), (State.READY, 2, 4, 1, 3000), id="hold"),
     pytest.param(Later("bug"), (State.READY, 3, 5, 1, 240_000), id="later"),
@@ -189,4 +193,3 @@ def test_full_jitter_spreads_ten_thousand_failures_evenly():
     waits = [retry.delay("unavailable", 12, draw=n / 10_000) for n in range(10_000)]
     tenths = [sum(low <= wait < low + 360 for wait in waits) for low in range(0, 3600, 360)]
     assert all(abs(count - 1000) <= 2 for count in tenths), "no wave"
-
