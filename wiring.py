@@ -1,38 +1,54 @@
 """The only place that knows all concrete parts: cuts rules from the configuration and puts the house together."""
 
 import hashlib
+import logging
+import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from notify.apprise_sender import AppriseMessenger
+from notify.command import CommandMessenger
 from plex.client import PlexClient
 from stash.client import StashClient
-from store import intake, schema
+from store import backup, intake, schema
+from store.backup import Copied, Restored
 from store.database import Database
 from store.db import faults, file_system, on_network
 from store.lock import Lock, is_locked, try_lock
+from store.repair import REPAIRED, repair
 from sync.errors import LocalFault, Neighbour, Unusable
 from sync.item import FIELDS
+from sync.notices import NoticeRules
 from sync.plan import Policy
+from sync.ports import Messenger
+from sync.text import NAME_LIMIT, SUMMARY_LIMIT
 from sync.wanted import Profile
 from validation.config import PlexSyncConfig
 from worker.circuit_breaker import Rules
 from worker.clock import SystemClock, SystemDice
+from worker.curing import Curer
 from worker.engine import Engine, Idle, Probed, Worked
 from worker.gates import Gates
 from worker.indexing import Indexer
 from worker.looking import Looker
 from worker.loop import Loop, Ran, Watcher
+from worker.noticing import Bell, Noticer, Standstill
 from worker.polling import Poller
 from worker.reconciling import LAST_RECONCILE, Reconciler
 from worker.rules import LookRules, WorkRules
 
+log = logging.getLogger("PlexSync.wiring")
+
 DATABASE = "plexsync.db"
-HOUR = 3_600_000
+# The note that tells since when this database is there.
+BEGUN = "begun"
+MINUTE, HOUR = 60_000, 3_600_000
 # A reconcile that could not run is tried again at this pace.
 RECONCILE_RETRY = 300.0
 SWITCHES = {
@@ -65,6 +81,7 @@ class Parts:
     looker: Looker
     poller: Poller
     reconciler: Reconciler
+    curer: Curer
 
     def try_lock(self) -> Lock | None:
         """The worker's lock on this database; None while another process works it."""
@@ -136,6 +153,7 @@ def work_rules(config: PlexSyncConfig) -> WorkRules:
         deadline=deadline,
         poll_seconds=config.poll_interval,
         retention=config.dlq_retention_days * 24 * HOUR,
+        dlq_max=config.dlq_max,
         enabled=config.enabled,
     )
 
@@ -151,7 +169,14 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         store = Database(folder / DATABASE, worker=worker)
         stack.callback(store.close)
         connect, read = config.plex_connect_timeout, config.plex_read_timeout
-        stash = StashClient(config.stash_url, config.stash_api_key, connect_timeout=connect, read_timeout=read)
+        stash = StashClient(
+            config.stash_url,
+            config.stash_api_key,
+            connect_timeout=connect,
+            read_timeout=read,
+            clock=clock,
+            ca_file=config.tls_ca_file,
+        )
         stack.callback(stash.close)
         plex = PlexClient(
             config.plex_url,
@@ -159,6 +184,8 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             libraries=config.library_names,
             connect_timeout=connect,
             read_timeout=read,
+            clock=clock,
+            ca_file=config.tls_ca_file,
         )
         stack.callback(plex.close)
         rules, prints = breaker_rules(config), fingerprints(config, store)
@@ -184,6 +211,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             looker=looker,
             poller=Poller(store, stash, indexer, watch_gates, clock),
             reconciler=Reconciler(store, stash, watch_looker, indexer, watch_gates, clock),
+            curer=Curer(store, watch_looker, watch_gates, clock, prints_of_cures(config, prints)),
         )
 
 
@@ -198,7 +226,21 @@ def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]
         lock = try_lock(folder)
         if lock is not None:
             stack.enter_context(lock)
+            _repair(folder)
         yield stack.enter_context(opened(config, folder, worker=lock is not None)), lock is not None
+
+
+def mend(folder: Path) -> None:
+    """Make a damaged database anew, for a command that writes and does not work; a worker that runs did so at its start."""
+    if os.access(folder / DATABASE, os.R_OK | os.W_OK) and (lock := try_lock(folder)) is not None:
+        with lock:
+            _repair(folder)
+
+
+def _repair(folder: Path) -> None:
+    repaired = repair(folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE,))
+    if repaired:
+        log.error("%s", repaired)
 
 
 @contextmanager
@@ -218,6 +260,7 @@ def engine(parts: Parts) -> Iterator[Engine]:
     )
     try:
         works.reclaim()
+        parts.curer.apply()
         yield works
     finally:
         works.close()
@@ -226,28 +269,62 @@ def engine(parts: Parts) -> Iterator[Engine]:
 def drain(parts: Parts, stop: threading.Event, told: Told, *, wait_for: Callable[[], bool] | None = None) -> Ran:
     """Work in this process until nothing is due, or until `wait_for` is true."""
     with engine(parts) as works:
+        parts.curer.recheck(stopping=stop.is_set)
         return _loop(parts, works, stop, told).drain(wait_for=wait_for)
 
 
+def messengers(config: PlexSyncConfig) -> list[Messenger]:
+    """The ways to tell a person that are set up; raises Unusable when one of them can't be used."""
+    ways: list[Messenger] = [AppriseMessenger(url, number) for number, url in enumerate(config.notify_urls, start=1)]
+    if config.notify_command:
+        ways.append(CommandMessenger(config.notify_command))
+    return ways
+
+
+@contextmanager
+def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
+    """Tell a person what needs one while the block runs, if there is a way to; it hears of pauses by what is yielded."""
+    standstill = Standstill(parts.clock)
+    bell = None
+    if ways := messengers(parts.config):
+        rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
+        bell = Bell(Noticer(parts.store, parts.clock, ways, rules, standstill), stop=stop)
+        bell.start()
+    try:
+        yield standstill
+    finally:
+        stop.set()
+        if bell is not None:
+            bell.join(timeout=1)
+
+
 def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
-    """Worker, poller and reconcile schedule until `stop`."""
-    with engine(parts) as works:
+    """Worker, poller, reconcile schedule and notices until `stop`."""
+    with noticing(parts, stop) as paused, engine(parts) as works:
         watcher = Watcher(
-            poll=parts.poller.poll,
+            poll=lambda: (parts.poller.poll(), parts.curer.recheck(stopping=stop.is_set)),
             reconcile=Schedule(parts, stop),
             poll_seconds=parts.config.stash_poll_interval,
             stop=stop,
         )
         watcher.start()
         try:
-            _loop(parts, works, stop, told).serve()
+            _loop(parts, works, stop, told, paused).serve()
         finally:
             stop.set()
             watcher.join(timeout=10)
 
 
-def _loop(parts: Parts, works: Engine, stop: threading.Event, told: Told) -> Loop:
-    return Loop(works, parts.store, parts.clock, poll_seconds=parts.config.poll_interval, stop=stop, told=told)
+def _loop(parts: Parts, works: Engine, stop: threading.Event, told: Told, paused: Standstill | None = None) -> Loop:
+    return Loop(
+        works,
+        parts.store,
+        parts.clock,
+        poll_seconds=parts.config.poll_interval,
+        stop=stop,
+        told=told,
+        paused=paused or Standstill(parts.clock),
+    )
 
 
 class Schedule:
@@ -263,9 +340,9 @@ class Schedule:
         parts, now = self._parts, self._parts.clock.now()
         hours = parts.config.reconcile_interval_hours
         with parts.store.reading() as db:
-            last = int(db.note(LAST_RECONCILE) or 0)
+            last, repaired = int(db.note(LAST_RECONCILE) or 0), int(db.note(REPAIRED) or 0)
         # A last time in the future was written by a clock that has stepped back: compare, rather than wait for it.
-        if not hours or not parts.config.enabled or 0 <= now - last < hours * HOUR:
+        if not parts.config.enabled or (repaired <= last and (not hours or 0 <= now - last < hours * HOUR)):
             return False
         tried, self._tried = self._tried, parts.clock.monotonic()
         if tried is not None and self._tried - tried < RECONCILE_RETRY and not self._came_back():
@@ -277,6 +354,40 @@ class Schedule:
         return all(self._parts.gates.passable(who) for who in Neighbour)
 
 
+def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> dict[str, str]:
+    """What `worker.curing` compares to see which settings changed; neither secrets nor paths can be read from it."""
+    strict = (config.strict_mode, NAME_LIMIT, SUMMARY_LIMIT, *(getattr(config, switch) for switch in SWITCHES.values()))
+    return {
+        "paths": hashlib.blake2b(repr(config.path_rules).encode(errors="replace"), digest_size=8).hexdigest(),
+        "plex": prints[Neighbour.PLEX],
+        "stash": prints[Neighbour.STASH],
+        "strict": hashlib.blake2b(repr(strict).encode(), digest_size=8).hexdigest(),
+    }
+
+
+# --- copies of the database ------------------------------------------------------------------------------------------
+
+
+def save_backup(folder: Path, target: Path, *, replace: bool = False) -> Copied:
+    """Copy the database of `folder`, also while a worker runs. Raises Unusable when it can't be done."""
+    return backup.save(folder / DATABASE, target, replace=replace)
+
+
+def restore_backup(folder: Path, file: Path) -> Restored | None:
+    """Put a copy back, after which a complete comparison is due; None, and nothing is done, while a worker runs."""
+    try:
+        intake.make_folder(str(folder))
+    except OSError as error:
+        raise Unusable(f"{folder} can't be used: {error.strerror}") from error
+    lock = try_lock(folder)
+    if lock is None:
+        return None
+    with lock:
+        moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
+        aside = f"plexsync.before-{moment:%Y%m%dT%H%M%SZ}.db"
+        return backup.restore(file, folder / DATABASE, aside=aside, forget=(LAST_RECONCILE,))
+
+
 def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str]:
     """What a hold compares to see that its settings changed: salted hashes, from which no secret can be read."""
     with store.reading() as db:
@@ -286,11 +397,12 @@ def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str
         try:
             with store.writing() as tx:
                 tx.save_note("salt", salt)
+                tx.save_note(BEGUN, str(SystemClock().now()))
         except LocalFault:
             pass
     settings = {
-        Neighbour.PLEX: (config.plex_url, config.plex_token, *config.library_names),
-        Neighbour.STASH: (config.stash_url, config.stash_api_key),
+        Neighbour.PLEX: (config.plex_url, config.plex_token, config.tls_ca_file, *config.library_names),
+        Neighbour.STASH: (config.stash_url, config.stash_api_key, config.tls_ca_file),
     }
     return {
         who: hashlib.blake2b("\0".join(values).encode(), key=salt.encode(), digest_size=8).hexdigest()

@@ -2,7 +2,7 @@
 
 import argparse
 
-from bench import hook, requests
+from bench import hook, queues, requests
 
 
 def main() -> None:
@@ -20,6 +20,9 @@ def main() -> None:
     print(f"{'process':34} {'median ms':>9} {'x bare':>9}")
     for name, taken in medians.items():
         print(f"{name:34} {taken:9.1f} {taken / bare:9.2f}")
+    print()
+    for line in queues.report():
+        print(line)
 
 
 if __name__ == "__main__":

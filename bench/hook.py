@@ -13,6 +13,16 @@ from store.database import Database
 
 ROOT = Path(__file__).resolve().parent.parent
 HOOK = ROOT / "plugin" / "hook.py"
+# The least that such a hook does: read the event, store it, answer.
+ON_PERSIST_QUEUE = """
+import json, sys
+from persistqueue import SQLiteAckQueue
+event = json.load(sys.stdin)["args"]["hookContext"]
+queue = SQLiteAckQueue(sys.argv[1], auto_resume=False)
+queue.put({"kind": "scene", "id": event["id"], "why": "edit"})
+queue.close()
+print(json.dumps({"output": "ok"}))
+"""
 
 
 def measure(rounds: int = 40) -> dict[str, float]:
@@ -39,6 +49,7 @@ def measure(rounds: int = 40) -> dict[str, float]:
         commands = {
             "bare python (-c pass)": [sys.executable, "-c", "pass"],
             "PlexSync's hook": [sys.executable, str(HOOK)],
+            "a hook on persist-queue": [sys.executable, "-c", ON_PERSIST_QUEUE, str(Path(folder) / "other")],
             "import pydantic, plexapi": [sys.executable, "-c", "import pydantic, plexapi.server"],
         }
         times: dict[str, list[float]] = {name: [] for name in commands}

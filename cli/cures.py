@@ -14,16 +14,17 @@ class Cure:
 CURES: dict[str, Cure] = {
     "refused": Cure(
         "Plex or Stash refused the request",
-        "explain shows what would be sent: mend the value it names in Stash. Saving the scene tries it again.",
+        "explain shows what would be sent: mend the value it names in Stash. Saving the scene tries it again, and so does a "
+        "new address or token of the server.",
     ),
     "ambiguous": Cure(
         "several items in Plex fit, and PlexSync does not guess",
         "explain lists the candidates: remove or split the double item in Plex, or set path_map so that the full path "
-        "decides; then dlq retry.",
+        "decides. It is tried again by itself then.",
     ),
     "strict": Cure(
         "a value would have to be cut or dropped, and strict_mode forbids it",
-        "shorten or mend the value in Stash, or set strict_mode = false; then dlq retry.",
+        "shorten or mend the value in Stash, or set strict_mode = false. It is tried again by itself then.",
     ),
     "poison": Cure(
         "the worker died three times while it worked on this scene alone",

@@ -1,28 +1,33 @@
 """`plexsync dlq`: looks after what was given up (the dead-letter queue)."""
 
 import sys
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 from rich.console import Console
 
+from cli.asking import confirmed
 from cli.call import FAILED, FINE, Call, Sharing, family
 from cli.cures import CURES, cure
+from cli.exporting import dead_letters, output, write_csv, write_json
 from cli.keys import RowKey, written
-from cli.rows import attempt_facts, attempt_table, row_facts, row_table
+from cli.rows import attempt_facts, attempt_table, push_facts, push_table, row_facts, row_table, rows_in
 from cli.screen import paper, table
+from cli.standing import too_many
 from cli.start import opened
 from cli.words import many, stamp
-from cli.working import dead_rows
-from sync.job import Kind, State
-from sync.ports import JobRow, Writing
+from sync.job import Kind, Lane, State
+from sync.ports import JobRow, Reading, Writing
 from wiring import Parts
 
 Key = tuple[Kind, int]
 
 SHOWN = 50
+# So many rows are moved in one transaction: hooks and the worker get their turn in between.
+BATCH = 500
+# What can be dropped by name: whatever is not in step, or aside already.
+OPEN = (State.READY, State.RUNNING, State.ABSENT, State.DEAD)
 causes = click.Choice(sorted(CURES))
 
 
@@ -38,6 +43,7 @@ def dlq() -> None:
       plexsync dlq list
       plexsync dlq show 7
       plexsync dlq retry --cause refused
+      plexsync dlq export letters.csv --format csv
     """
 
 
@@ -54,33 +60,42 @@ def list_(call: Call, cause: str | None) -> int:
       plexsync dlq list
       plexsync dlq list --cause ambiguous --json
     """
-    with opened(call) as parts, parts.store.reading() as db:
-        rows = list(dead_rows(db, cause or ""))
-    groups = _grouped(rows)
-    facts = {"dead": len(rows), "causes": groups, "rows": [row_facts(row) for row in rows]}
-    call.answer(facts, lambda: _tell(groups, rows, paper()))
+    with opened(call) as parts:
+        with parts.store.reading() as db:
+            counts = db.dead()
+            groups = _groups(db, counts, cause)
+            shown = db.jobs(State.DEAD, cls=cause or "", limit=SHOWN)
+            banner = too_many(sum(counts.values()), parts.config.dlq_max)
+        count = sum(group["count"] for group in groups)
+        if call.json:
+            head = {"dead": count, "causes": groups, **({"banner": banner} if banner else {})}
+            write_json(head, "rows", map(row_facts, rows_in(parts, State.DEAD, cause or "")), sys.stdout)
+        else:
+            _tell(banner, groups, shown, count, paper())
     return FINE
 
 
-def _grouped(rows: Sequence[JobRow]) -> list[dict[str, Any]]:
+def _groups(db: Reading, counts: Mapping[str, int], cause: str | None) -> list[dict[str, Any]]:
     """By cause, the most frequent first: a count, an example and the advice."""
-    groups: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        group = groups.setdefault(
-            row.cls,
+    chosen = [(name, count) for name, count in counts.items() if cause in (None, name)]
+    groups = []
+    for name, count in sorted(chosen, key=lambda pair: (-pair[1], pair[0])):
+        (row,) = db.jobs(State.DEAD, cls=name, limit=1) if name else db.jobs(State.DEAD, limit=1)
+        groups.append(
             {
-                "cause": row.cls,
-                "meaning": cure(row.cls).meaning,
-                "advice": cure(row.cls).advice,
-                "count": 0,
+                "cause": name,
+                "meaning": cure(name).meaning,
+                "advice": cure(name).advice,
+                "count": count,
                 "example": {"kind": row.kind.value, "id": row.id, "error": row.error},
-            },
+            }
         )
-        group["count"] += 1
-    return sorted(groups.values(), key=lambda group: (-group["count"], group["cause"]))
+    return groups
 
 
-def _tell(groups: list[dict[str, Any]], rows: Sequence[JobRow], out: Console) -> None:
+def _tell(banner: str, groups: list[dict[str, Any]], rows: Sequence[JobRow], count: int, out: Console) -> None:
+    if banner:
+        out.print(banner, style="bold")
     if not rows:
         out.print("nothing was given up")
         return
@@ -92,17 +107,17 @@ def _tell(groups: list[dict[str, Any]], rows: Sequence[JobRow], out: Console) ->
             ("cure", group["advice"]),
         ]
         out.print(table(f"{group['cause']}: {group['count']:,}", ("", ""), facts))
-    shown = [(written(row.kind, row.id), row.cls, stamp(row.since) or "", row.error) for row in islice(rows, SHOWN)]
+    shown = [(written(row.kind, row.id), row.cls, stamp(row.since) or "", row.error) for row in rows]
     out.print(table("", ("scene", "cause", "since", "error"), shown))
-    if len(rows) > SHOWN:
-        out.print(f"and {len(rows) - SHOWN:,} more: --cause C narrows the list, --json shows all")
+    if count > len(rows):
+        out.print(f"and {count - len(rows):,} more: --cause C narrows the list, --json shows all")
 
 
 @dlq.command("show", cls=Sharing)
 @click.argument("scene", type=RowKey())
 @click.pass_obj
 def show(call: Call, scene: Key) -> int:
-    """Show one that was given up: its row, every failed attempt, and what cures it.
+    """Show one that was given up: its row, failed attempts, what was changed in Plex before, and what cures it.
 
     plexsync explain SCENE shows, in addition, how the scene and its Plex item look now. A performer, studio or tag is
     named with its kind, as in tag:12.
@@ -113,16 +128,24 @@ def show(call: Call, scene: Key) -> int:
     """
     kind, id = scene
     with opened(call) as parts, parts.store.reading() as db:
-        row, attempts, now = db.job(kind, id), db.attempts(kind, id), parts.clock.now()
+        row, attempts, pushes = db.job(kind, id), db.attempts(kind, id), db.pushes(kind, id)
+        now = parts.clock.now()
     if row is None or row.state is not State.DEAD:
-        return _not_dead(call, [scene], done=0, verb="shown")
-    facts = {"job": row_facts(row), "attempts": attempt_facts(attempts), "advice": cure(row.cls).advice}
+        return _missed(call, [scene], done=0, verb="shown")
+    facts = {
+        "job": row_facts(row),
+        "attempts": attempt_facts(attempts),
+        "pushes": push_facts(pushes),
+        "advice": cure(row.cls).advice,
+    }
 
     def tell() -> None:
         out = paper()
         out.print(row_table(row, now))
         if attempts:
             out.print(attempt_table(attempts))
+        if pushes:
+            out.print(push_table(pushes))
         out.print(f"{cure(row.cls).meaning}: {cure(row.cls).advice}")
 
     call.answer(facts, tell)
@@ -158,11 +181,16 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
     """
     _check_which(scenes, cause, all_)
     with opened(call) as parts:
-
-        def act(tx: Writing, kind: Kind | None, id: int | None) -> int:
-            return tx.retry(kind=kind, id=id, cls=cause or "", now=parts.clock.now())
-
-        return _answer(call, _each(parts, scenes, act), "retried")
+        now = parts.clock.now()
+        if scenes:
+            done = _each(parts, scenes, lambda tx, kind, id: bool(tx.retry(kind=kind, id=id, now=now)))
+        else:
+            # So many at once are a backfill: a hand edit does not wait behind them.
+            count = _in_batches(
+                parts, cause or "", lambda tx, limit: tx.retry(cls=cause or "", now=now, lane=Lane.SWEEP, limit=limit)
+            )
+            done = (count, [])
+    return _answer(call, done, "retried")
 
 
 @dlq.command("drop", cls=Sharing)
@@ -172,8 +200,9 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
 def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes: bool) -> int:
     """Stop caring for what was given up: it leaves the queue, and comes back only by a new edit.
 
-    What is in Plex stays as it is. Asks for confirmation unless --yes is given. Exits with 1 if one of the scenes named
-    was not given up.
+    What is in Plex stays as it is. A scene that is named may also still be waiting, worked, or not in Plex yet. Asks for
+    confirmation unless --yes is given. Exits with 1 if one of the scenes named was not in the queue. plexsync ignore
+    leaves a scene alone whatever is edited.
 
     \b
     Examples:
@@ -182,52 +211,96 @@ def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes
     """
     _check_which(scenes, cause, all_)
     with opened(call) as parts:
-        if not yes and not _confirmed(parts, scenes, cause):
+        if not yes and not _sure(parts, scenes, cause):
             click.echo("plexsync: nothing was dropped", err=True)
             call.answer({"dropped": 0}, lambda: None)
             return FAILED
+        now = parts.clock.now()
+        if scenes:
+            done = _each(parts, scenes, lambda tx, kind, id: _is_open(tx, kind, id) and tx.set_aside(kind, id, now=now))
+        else:
+            count = _in_batches(parts, cause or "", lambda tx, limit: tx.drop(cls=cause or "", now=now, limit=limit))
+            done = (count, [])
+    return _answer(call, done, "dropped", where="in the queue")
 
-        def act(tx: Writing, kind: Kind | None, id: int | None) -> int:
-            return tx.drop(kind=kind, id=id, cls=cause or "", now=parts.clock.now())
 
-        return _answer(call, _each(parts, scenes, act), "dropped")
+@dlq.command("export", cls=Sharing)
+@click.argument("file", metavar="FILE|-")
+@click.option(
+    "--format", "format_", type=click.Choice(["json", "csv"]), default="json", help="json unless told otherwise."
+)
+@click.option("--cause", type=causes, help="Only what died of this cause.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@click.pass_obj
+def export(call: Call, file: str, format_: str, cause: str | None, force: bool) -> int:
+    """Write what was given up to a file, or to standard output for -.
+
+    As JSON with everything that is known of each: its row, every failed attempt, what was changed in Plex before, and
+    what cures it. As CSV with a line for each, safe to open as a spreadsheet. The file is for your eyes only.
+
+    \b
+    Examples:
+      plexsync dlq export letters.json
+      plexsync dlq export - --format csv --cause refused
+    """
+    if file == "-" and call.json and format_ == "csv":
+        raise click.UsageError("standard output takes either the CSV or --json")
+    with opened(call) as parts, output(file, replace=force) as out:
+        letters = dead_letters(parts, cause or "")
+        if format_ == "csv":
+            count = write_csv(letters, out)
+        else:
+            count = write_json({"exported_at": stamp(parts.clock.now()), "cause": cause}, "rows", letters, out)
+    if file != "-":
+        call.answer({"exported": count, "file": file}, lambda: paper().print(f"{many(count, 'scene')} exported"))
+    return FINE
 
 
-def _confirmed(parts: Parts, scenes: Sequence[Key], cause: str | None) -> bool:
-    """Ask on standard error; a call that nobody can answer has to say --yes."""
+def _sure(parts: Parts, scenes: Sequence[Key], cause: str | None) -> bool:
     with parts.store.reading() as db:
-        count = len(scenes) or sum(1 for _ in dead_rows(db, cause or ""))
-    click.echo(f"Drop {many(count, 'scene')}? They come back only by a new edit. [y/N] ", err=True, nl=False)
-    answer = sys.stdin.readline()
-    if not answer:
-        click.echo(err=True)
-        raise click.UsageError("nobody is there to confirm: give --yes")
-    return answer.strip().lower() in ("y", "yes")
+        count = len(dict.fromkeys(scenes)) or sum(n for name, n in db.dead().items() if cause in (None, name))
+    return confirmed(f"Drop {many(count, 'scene')}? They come back only by a new edit.")
 
 
 Done = tuple[int, list[Key]]
 
 
-def _each(parts: Parts, scenes: Sequence[Key], act: Callable[[Writing, Kind | None, int | None], int]) -> Done:
-    """Do it to each scene named, or to all that fit, in one transaction; how many, and those that were not dead."""
+def _is_open(tx: Writing, kind: Kind, id: int) -> bool:
+    row = tx.job(kind, id)
+    return row is not None and row.state in OPEN
+
+
+def _each(parts: Parts, scenes: Iterable[Key], act: Callable[[Writing, Kind, int], bool]) -> Done:
+    """Do it to each scene named, in one transaction; how many, and those that it could not be done to."""
+    named = list(dict.fromkeys(scenes))
     with parts.store.writing() as tx:
-        if not scenes:
-            return act(tx, None, None), []
-        missed = [(kind, id) for kind, id in dict.fromkeys(scenes) if not act(tx, kind, id)]
-        return len(dict.fromkeys(scenes)) - len(missed), missed
+        missed = [(kind, id) for kind, id in named if not act(tx, kind, id)]
+    return len(named) - len(missed), missed
 
 
-def _answer(call: Call, done: Done, verb: str) -> int:
+def _in_batches(parts: Parts, cause: str, act: Callable[[Writing, int], int]) -> int:
+    """Do it to all that are dead (of one cause) now; what dies meanwhile is left alone."""
+    with parts.store.reading() as db:
+        left = sum(count for name, count in db.dead().items() if cause in ("", name))
+    done, count = 0, BATCH
+    while left > done and count:
+        with parts.store.writing() as tx:
+            count = act(tx, min(BATCH, left - done))
+        done += count
+    return done
+
+
+def _answer(call: Call, done: Done, verb: str, *, where: str = "among those given up") -> int:
     count, missed = done
     if missed:
-        return _not_dead(call, missed, done=count, verb=verb)
+        return _missed(call, missed, done=count, verb=verb, where=where)
     call.answer({verb: count}, lambda: paper().print(f"{many(count, 'scene')} {verb}"))
     return FINE
 
 
-def _not_dead(call: Call, missed: Sequence[Key], *, done: int, verb: str) -> int:
+def _missed(call: Call, missed: Sequence[Key], *, done: int, verb: str, where: str = "among those given up") -> int:
     names = ", ".join(written(*key) for key in missed)
-    message = f"not among those given up: {names} (plexsync dlq list shows them)"
+    message = f"not {where}: {names} (plexsync dlq list shows what was given up)"
     facts = {verb: done, "not_dead": [written(*key) for key in missed], "error": message}
     call.answer(facts, lambda: paper().print(f"{many(done, 'scene')} {verb}") if done else None)
     click.echo(f"plexsync: {message}", err=True)

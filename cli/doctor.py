@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -21,7 +21,7 @@ from sync.paths import map_path, name_key, path_key
 from sync.ports import Reading, Section
 from sync.scene import Scene
 from validation.config import PlexSyncConfig, describe
-from validation.redact import MASK
+from validation.redact import MASK, Redactor
 from validation.sources import DEFAULT, ConfigError, Loaded
 from wiring import DATABASE, Parts, opened
 from worker.loop import HEARTBEAT
@@ -75,8 +75,10 @@ def doctor(call: Call) -> int:
         with begun(call) as start:
             settings = _settings(start.loaded)
             with LiveLine(start.console) as line:
+                hidden = Redactor(start.config.secrets)
                 for check in _checks(start.loaded, start.folder):
-                    checks.append(check)
+                    # What is told may quote a server: its name, its version.
+                    checks.append(replace(check, told=hidden.redact(check.told)))
                     line.show(f"checked: {check.name}")
     except ConfigError as error:
         mend = "correct it there; docs/settings.md describes every setting"
@@ -95,10 +97,10 @@ def _tell(checks: Sequence[Check], settings: Sequence[dict[str, str]], out: Cons
     given = [(one["name"], one["value"], one["origin"]) for one in settings if one["origin"] != DEFAULT]
     if given:
         out.print(table("Settings that were given", ("setting", "value", "from"), given))
-    rows = [(check.state, check.name, f"{check.told}\n{check.mend}" if check.mend else check.told) for check in checks]
     drawn = table("Checks", ("", "what", "found, and how to mend it"), [])
-    for state, name, told in rows:
-        drawn.add_row(state, name, "\n".join(safe(line) for line in told.split("\n")), style=STYLES[state])
+    for check in checks:
+        told = "\n".join(safe(text) for text in (check.told, check.mend) if text)
+        drawn.add_row(check.state, check.name, told, style=STYLES[check.state])
     out.print(drawn)
     counts = [sum(check.state == state for check in checks) for state in (PROBLEM, WARNING)]
     out.print(f"{many(counts[0], 'problem')}, {many(counts[1], 'warning')}")

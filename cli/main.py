@@ -12,6 +12,7 @@ import io
 import json
 import os
 import sys
+import threading
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ import click
 
 from cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
 
-# Every command with the line that stands for it in the list; its module has its name.
+# Every command with the line that stands for it in the list; its module has its name, or that of its opposite.
 COMMANDS = {
     "serve": "Keep Plex in step with Stash until stopped.",
     "sync": "Bring scenes in step: all, the recent ones, or those named.",
@@ -29,10 +30,16 @@ COMMANDS = {
     "status": "Show how everything stands.",
     "explain": "Show why a scene stands as it stands.",
     "dlq": "Look after the scenes that were given up.",
+    "ignore": "Leave scenes alone for good.",
+    "unignore": "Look after ignored scenes again.",
+    "outages": "Show when the servers were away, and for how long.",
     "reconcile": "Compare everything in Stash with everything in Plex.",
     "doctor": "Check settings, folders, both servers and path mapping.",
+    "backup": "Copy the database to a file.",
+    "restore": "Put a copy of the database back.",
     "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
 }
+OPPOSITES = {"unignore": "ignore", "restore": "backup"}
 
 
 class Program(SharingFamily):
@@ -46,7 +53,7 @@ class Program(SharingFamily):
         """The command of this name, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        found = getattr(importlib.import_module(f"cli.{cmd_name}"), cmd_name)
+        found = getattr(importlib.import_module(f"cli.{OPPOSITES.get(cmd_name, cmd_name)}"), cmd_name)
         return found if isinstance(found, click.Command) else None
 
     def resolve_command(
@@ -112,7 +119,11 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # A title in a script that the terminal can't show must not end the call.
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(list(sys.argv[1:] if words is None else words)))
+    code = run(list(sys.argv[1:] if words is None else words))
+    if any(thread.name == "log" for thread in threading.enumerate()):
+        # The log is not read by anybody, and Python would wait for that at its end.
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(words: list[str]) -> int:

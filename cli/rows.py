@@ -1,17 +1,34 @@
 """A row of the queue and its failed attempts, as facts and as words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.table import Table
 
 from cli.keys import written
 from cli.screen import table
-from cli.words import ago, stamp
+from cli.words import ago, safe, stamp
 from sync.job import Lane, State
-from sync.ports import AttemptRow, JobRow
+from sync.plan import Held
+from sync.ports import AttemptRow, JobRow, PushRow
+from wiring import Parts
 
 WAITING = (State.READY, State.ABSENT)
+
+
+PAGE = 500
+
+
+def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
+    """Every row of a state (and cause), by kind and id; page by page, so that a slow reader holds nothing up."""
+    after: tuple[str, int] = ("", 0)
+    while True:
+        with parts.store.reading() as db:
+            page = db.jobs(state, cls=cause, limit=PAGE, after=after)
+        if not page:
+            return
+        yield from page
+        after = (page[-1].kind, page[-1].id)
 
 
 def row_facts(row: JobRow | None) -> dict[str, Any] | None:
@@ -62,3 +79,39 @@ def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
     """Failed attempts in words, newest first."""
     rows = [(stamp(one.at) or "", one.cls, one.state.value, one.error) for one in attempts]
     return table("Attempts that did not go well", ("at", "cause", "then", "error"), rows)
+
+
+def push_facts(pushes: Sequence[PushRow]) -> list[dict[str, Any]]:
+    """Past pushes for JSON, newest first."""
+    return [
+        {
+            "at": stamp(push.at),
+            "item": push.key,
+            "fields": [
+                {
+                    "field": name,
+                    "old": moved.old.value,
+                    "new": moved.new.value,
+                    "was_locked": moved.old.locked,
+                    "locked": moved.new.locked,
+                }
+                for name, moved in push.moved.items()
+            ],
+        }
+        for push in pushes
+    ]
+
+
+def push_table(pushes: Sequence[PushRow]) -> Table:
+    """Past pushes in words, a line for each field, newest first."""
+    rows = [
+        (stamp(push.at) or "", push.key, name, _held(moved.old), _held(moved.new))
+        for push in pushes
+        for name, moved in push.moved.items()
+    ]
+    return table("Changed in Plex", ("at", "item", "field", "before", "after"), rows)
+
+
+def _held(held: Held) -> str:
+    text = ", ".join(held.value) if isinstance(held.value, tuple) else held.value
+    return f"{safe(text, 120) or '-'}{' (locked)' if held.locked else ''}"

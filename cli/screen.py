@@ -5,9 +5,12 @@ answer alone. Colour is used on terminals only.
 """
 
 import logging
+import queue
 import sys
+import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +24,9 @@ from rich.text import Text
 from cli.words import lasting, safe
 
 PLAIN_PACE = 10.0
+# So many lines of the log wait for whoever reads it, and so many seconds for the last of them to be read.
+LINES_KEPT = 1000
+LAST_WORDS = 1.0
 
 
 def paper() -> Console:
@@ -28,9 +34,17 @@ def paper() -> Console:
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
+class Margin(Console):
+    """A console that is not to be the end of the process: when nobody reads it any more, it falls silent."""
+
+    def on_broken_pipe(self) -> None:
+        """What else would end the process."""
+        self.quiet = True
+
+
 def margin() -> Console:
     """Standard error, for progress and logs."""
-    return Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
+    return Margin(file=sys.stderr, highlight=False, markup=False, emoji=False)
 
 
 def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
@@ -138,16 +152,42 @@ class LiveLine:
 
 
 class ConsoleHandler(logging.Handler):
-    """Writes log lines above whatever is live on a console."""
+    """Writes log lines above whatever is live on a console.
+
+    A thread does it, so that work never waits for a reader who does not read. Lines for which there is no room any more
+    are dropped, and their number is told as soon as there is.
+    """
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
+        self._lines: queue.Queue[str | None] = queue.Queue(LINES_KEPT)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+        self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line, never wrapped or coloured."""
         try:
-            self._console.print(Text(self.format(record)), soft_wrap=True)
-        except (OSError, ValueError):
-            # Standard error is closed or full: there is nowhere left to say so.
-            self.handleError(record)
+            self._lines.put_nowait(self.format(record))
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Write what is left, if somebody reads it."""
+        with suppress(queue.Full):
+            self._lines.put(None, timeout=LAST_WORDS)
+            self._thread.join(LAST_WORDS)
+        super().close()
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            self._print(line)
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                self._print(f"{dropped} lines of the log were dropped, since nobody read it")
+
+    def _print(self, line: str) -> None:
+        # Standard error may be closed: there is nowhere left to say so.
+        with suppress(OSError, ValueError):
+            self._console.print(Text(line), soft_wrap=True)

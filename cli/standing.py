@@ -6,6 +6,7 @@ from typing import Any
 from cli.words import noted, stamp
 from sync.errors import Neighbour
 from sync.job import State
+from sync.outages import Outage, last_ended, lasting, outages
 from sync.ports import BreakerRow, HoldRow, Overview
 from wiring import Parts
 from worker.gates import breaker_probe_at, breaker_state
@@ -19,6 +20,8 @@ def facts(parts: Parts) -> dict[str, Any]:
     now = parts.clock.now()
     with parts.store.reading() as db:
         seen = db.overview(now)
+        past = outages(db.transitions())
+        tallies = db.tallies()
         beat, polled, reconciled = (noted(db.note(name)) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE))
     return {
         "at": stamp(now),
@@ -26,8 +29,13 @@ def facts(parts: Parts) -> dict[str, Any]:
         "due": seen.due,
         "oldest_due": stamp(seen.oldest_due),
         "dead": dict(seen.dead),
+        "dlq": dlq(sum(seen.dead.values()), parts.config.dlq_max, tallies),
         "breakers": {who.value: breaker(parts, seen.breakers.get(who, BreakerRow()), now) for who in Neighbour},
         "holds": {who.value: hold(row) for who, row in seen.holds.items()},
+        "outages": {
+            "current": [outage_facts(one, now) for one in lasting(past)],
+            "last": outage_facts(last, now) if (last := last_ended(past)) else None,
+        },
         "paces": {
             who.value: {
                 "not_before": stamp(row.not_before) if row.not_before > now else None,
@@ -63,6 +71,46 @@ def hold(row: HoldRow) -> dict[str, Any]:
         "since": stamp(row.since),
         "retest_at": stamp(row.retest_at),
     }
+
+
+def outage_facts(one: Outage, now: int) -> dict[str, Any]:
+    """An outage; `until` is None while it lasts, `waiting` the largest number of scenes that was seen to wait."""
+    return {
+        "server": one.who.value,
+        "kind": one.gate.value,
+        "since": stamp(one.start),
+        "until": stamp(one.end),
+        "seconds": one.lasted(now) / 1000,
+        "cause": one.cause,
+        "error": one.error,
+        "waiting_at_start": one.waiting,
+        "waiting": one.most,
+    }
+
+
+def dlq(count: int, most: int, tallies: Mapping[str, int]) -> dict[str, Any]:
+    """The dead-letter queue: how many, whether that is too many, and how they came and went since there is a database.
+
+    `renewed` came back by a new wish: died = count + retried + cured + dropped + ignored + pruned + renewed.
+    """
+    ways = {name: tallies.get(name, 0) for name in ("died", "retried", "cured", "dropped", "ignored", "pruned")}
+    left = sum(ways.values()) - ways["died"]
+    forgotten = {name: tallies.get(f"{name}_pruned", 0) for name in ("attempts", "pushes")}
+    return {
+        "count": count,
+        "max": most,
+        "over": count > most,
+        **ways,
+        "renewed": ways["died"] - count - left,
+        "forgotten": forgotten,
+    }
+
+
+def too_many(count: int, most: int) -> str:
+    """The banner over a queue that is longer than it should be, or ''."""
+    if count <= most:
+        return ""
+    return f"{count:,} scenes were given up, more than dlq_max ({most:,}). None is thrown away: mend the causes below."
 
 
 def libraries(seen: Overview) -> list[dict[str, Any]]:

@@ -8,9 +8,9 @@ from rich.console import Console
 from cli.call import FINE, Call, command
 from cli.cures import cure
 from cli.screen import paper, table
-from cli.standing import facts
+from cli.standing import facts, too_many
 from cli.start import opened
-from cli.words import many
+from cli.words import lasting, many
 
 # What a person reads for each state; the states that are always told come first.
 STATES = {
@@ -47,6 +47,8 @@ def status(call: Call) -> int:
 
 def _tell(found: dict[str, Any], out: Console) -> None:
     jobs = found["jobs"]
+    if banner := too_many(found["dlq"]["count"], found["dlq"]["max"]):
+        out.print(banner, style="bold")
     rows = [(name, f"{jobs[name]:,}", words) for name, words in STATES.items() if jobs[name] or name in ALWAYS]
     out.print(table("Queue", ("state", "count", ""), rows, right=(1,)))
     out.print(table("Servers", ("server", "state", "failures", "next try", "why"), _servers(found)))
@@ -86,8 +88,41 @@ def _rest(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("due now", f"{found['due']:,}"),
         ("oldest waiting since", found["oldest_due"] or "-"),
         ("worker", f"{runs}{off}; last heartbeat {found['worker']['heartbeat'] or 'never'}"),
+        *_outages(found["outages"]),
         ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was walked yet"),
+        ("dead letters", _dead_letters(found["dlq"])),
         ("last poll of Stash", found["last_poll"] or "never"),
         ("last reconcile", found["last_reconcile"] or "never"),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]
+
+
+def _dead_letters(found: dict[str, Any]) -> str:
+    """How those that were given up came and went."""
+    names = {
+        "retried": "retried",
+        "cured": "tried again when the cause was cured",
+        "renewed": "wanted anew",
+        "dropped": "dropped",
+        "ignored": "ignored",
+        "pruned": "older than dlq_retention_days",
+    }
+    left = [f"{found[name]:,} {word}" for name, word in names.items() if found[name]]
+    return f"{found['died']:,} given up so far" + (f": {', '.join(left)}" if left else "")
+
+
+def _outages(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """A line for each outage that lasts, and one for the last that is over."""
+    rows = [("outage", f"{_outage(one)} since {one['since']}, {_length(one)} so far") for one in found["current"]]
+    if one := found["last"]:
+        rows.append(("last outage", f"{_outage(one)} for {_length(one)}, until {one['until']} (plexsync outages)"))
+    return rows
+
+
+def _outage(one: dict[str, Any]) -> str:
+    what = f"on hold ({one['cause']})" if one["kind"] == "hold" else "away"
+    return f"{one['server'].title()} {what}"
+
+
+def _length(one: dict[str, Any]) -> str:
+    return lasting(one["seconds"] * 1000)

@@ -48,7 +48,7 @@ class Stop:
     def _leave(self) -> None:
         if sys.stderr.isatty():
             sys.stderr.write("\x1b[?25h\n")  # a live line may have hidden the cursor
-        sys.stderr.flush()
+            sys.stderr.flush()
         os._exit(self.code)
 
 

@@ -13,7 +13,7 @@ from cli.stopping import stoppable
 from cli.words import many
 from cli.working import Remaining, Work, outcomes
 from sync.job import Why
-from wiring import Parts, opened
+from wiring import Parts, mend, opened
 from worker.verbs import want_all, want_scenes
 
 LONGEST_SPAN = timedelta(days=36_525)
@@ -67,6 +67,7 @@ def sync(call: Call, scenes: tuple[int, ...], all_: bool, since: datetime | time
     if bool(scenes) + all_ + (since is not None) != 1:
         raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
     with begun(call) as start:
+        mend(start.folder)
         with opened(start.config, start.folder) as parts:
             ids = _want(parts, scenes, since)
             busy = parts.someone_works()

@@ -42,7 +42,7 @@ class PlexClient:
     """One Plex Media Server. Safe to use from several threads; raises `NeighbourError` only, once it is made.
 
     `libraries` are the names of the movie libraries to use, none for all. `client_id` tells installations apart. Raises
-    Unusable for an address or token that can't be sent. See `wire.http.Wire` for `clock` and `transport`.
+    Unusable for an address or token that can't be sent. See `wire.http.Wire` for `clock`, `transport` and `ca_file`.
     """
 
     def __init__(
@@ -57,8 +57,10 @@ class PlexClient:
         client_id: str = "plexsync",
         clock: Clock | None = None,
         transport: httpx2.BaseTransport | None = None,
+        ca_file: str = "",
     ) -> None:
         self._libraries = tuple(libraries)
+        self._token = token
         self._wire = Wire(
             Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token"),
             url,
@@ -66,6 +68,7 @@ class PlexClient:
             timeouts=Timeouts(connect_timeout, read_timeout, total_timeout),
             clock=clock,
             transport=transport,
+            ca_file=ca_file,
         )
 
     def close(self) -> None:
@@ -198,6 +201,7 @@ class PlexClient:
         missing = [name for folded, name in wanted.items() if folded not in {fold(one.title) for one in sections}]
         if missing:
             there = ", ".join(one.title for one in sections) or "none"
+            there = there.replace(self._token, "***")
             message = f"Plex has no movie library named {', '.join(missing)}; it has: {there}"
             raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
         return [one for one in sections if fold(one.title) in wanted]

@@ -67,6 +67,10 @@ EVENTS = {
 
 _ID = re.compile(rb'(?<!\\)"id"\s*:\s*("?)(-?\d{1,30})\1\s*[,}]')
 _TYPE = re.compile(rb'(?<!\\)"type"\s*:\s*"([A-Za-z]+\.[A-Za-z]+\.[A-Za-z]+)"')
+# Stash hands its plugins the cookie of a session. It has no place in a file; wide letters have a zero byte each.
+_COOKIE = re.compile(
+    rb'("\0?%s\0?"[\0\s]*:[\0\s]*")[^"\\]*+(?:\\.[^"\\]*+)*+' % rb"\0?".join(b"%c" % one for one in b"Value"), re.DOTALL
+)
 _FOLDER = re.compile(rb'(?<!\\)"Dir"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
@@ -93,8 +97,8 @@ def _noted(data: bytes) -> dict[str, str]:
 
 
 def _kept_raw(data: bytes) -> dict[str, str]:
-    """What tells no event is kept as it came, for a person."""
-    path = intake.spool(data_folder(_folder_in(data[:HEAD])), data, ".raw")
+    """What tells no event is kept as it came, but for the session's cookie, for a person."""
+    path = intake.spool(data_folder(_folder_in(data[:HEAD])), _COOKIE.sub(rb"\1***", data), ".raw")
     return {"error": f"PlexSync: the event can't be read; it is kept in {path}"}
 
 

@@ -18,10 +18,14 @@ from sync.job import Kind
 from sync.paths import name_key
 from sync.ports import Clock, Newest
 from sync.scene import Scene
-from wire.http import LISTING_CAP, Answer, Timeouts, Wire
+from wire.http import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire
 
 EVERYTHING = -1
 SHOWING_PAGE = 5000
+# Settings are the one answer whose values may be anything, and as objects they are many times as large.
+SETTINGS_CAP = MEGABYTE
+# Room for one scene with a very long text, and for the usual in each of the others.
+SCENES_CAP, SCENE_CAP = 2 * MEGABYTE, MEGABYTE // 4
 # What a GraphQL server says to a question that does not fit its schema: the body tells it from a refusal.
 SCHEMA_STATUSES = (400, 422)
 
@@ -54,7 +58,7 @@ class StashClient:
     """One Stash. Safe to use from several threads; raises `NeighbourError` only, once it is made.
 
     Without a key none is sent (Stash refuses any key where none is configured). Raises Unusable for an address or key
-    that can't be sent. See `wire.http.Wire` for `clock` and `transport`.
+    that can't be sent. See `wire.http.Wire` for `clock`, `transport` and `ca_file`.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class StashClient:
         total_timeout: float = 0.0,
         clock: Clock | None = None,
         transport: httpx2.BaseTransport | None = None,
+        ca_file: str = "",
     ) -> None:
         self._wire = Wire(
             Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key"),
@@ -75,6 +80,7 @@ class StashClient:
             timeouts=Timeouts(connect_timeout, read_timeout, total_timeout),
             clock=clock,
             transport=transport,
+            ca_file=ca_file,
         )
 
     def close(self) -> None:
@@ -99,7 +105,7 @@ class StashClient:
 
     def plugin_settings(self, plugin_id: str) -> dict[str, object]:
         """What is stored for a plugin, as Stash keeps it; empty when nothing is."""
-        data = self._ask(PLUGIN_SETTINGS, queries.PLUGIN_SETTINGS, {"ids": [plugin_id]})
+        data = self._ask(PLUGIN_SETTINGS, queries.PLUGIN_SETTINGS, {"ids": [plugin_id]}, cap=SETTINGS_CAP)
         return data.configuration.plugins.get(plugin_id) or {}
 
     def scenes(self, ids: Sequence[int]) -> dict[int, Scene]:
@@ -107,7 +113,8 @@ class StashClient:
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
-        data = self._ask(SCENES, queries.scenes(wanted))
+        cap = min(LISTING_CAP, SCENES_CAP + SCENE_CAP * len(wanted))
+        data = self._ask(SCENES, queries.scenes(wanted), cap=cap)
         return self._checked(lambda: _scenes_of(data, wanted))
 
     def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
@@ -187,11 +194,18 @@ class StashClient:
             if not found:
                 raise self._wire.foreign("with a part of its scenes")
 
-    def _ask(self, decoder: "msgspec.json.Decoder[D]", query: str, variables: Mapping[str, object] | None = None) -> D:
+    def _ask(
+        self,
+        decoder: "msgspec.json.Decoder[D]",
+        query: str,
+        variables: Mapping[str, object] | None = None,
+        *,
+        cap: int = LISTING_CAP,
+    ) -> D:
         """The data of one GraphQL request; raises Unavailable for anything but complete data."""
         content = msgspec.json.encode({"query": query, "variables": dict(variables or {})})
         headers = {"Content-Type": "application/json"}
-        answer = self._wire.send("POST", "/graphql", content=content, headers=headers, cap=LISTING_CAP)
+        answer = self._wire.send("POST", "/graphql", content=content, headers=headers, cap=cap)
         if answer.status == 404:
             raise self._wire.foreign("that it has no API: is something else at this address?")
         if answer.status in SCHEMA_STATUSES and self._has_errors(answer):

@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from store import tallies
 from store.db import clean
 from sync.job import Kind, State
 from sync.ports import AttemptRow
@@ -18,6 +19,13 @@ delete from attempt
     select number from attempt where kind = :kind and id = :id order by number desc limit 1 offset {KEPT}
  )
 """
+# What is dated in a future that the clock has left again would never grow old.
+UNDATE = "update attempt set at = :now where at > :now"
+PRUNE = """
+delete from attempt where number in (
+    select number from attempt indexed by attempt_at where at < :before order by at limit :limit
+)
+"""
 USED = "select count(*) from attempt where attempts > 0"
 LIST = "select at, cls, error, attempts, state from attempt where kind = :kind and id = :id order by number desc"
 
@@ -29,6 +37,14 @@ def add(
     row = {"kind": kind, "id": id, "at": at, "cls": cls, "error": clean(error), "attempts": attempts, "state": state}
     db.execute(ADD, row)
     db.execute(FORGET_OLD, row)
+
+
+def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
+    """Delete up to `limit` of the attempts that ended before `before`, oldest first; returns how many, and counts them."""
+    db.execute(UNDATE, {"now": now})
+    count = db.execute(PRUNE, {"before": before, "limit": limit}).rowcount
+    tallies.add(db, "attempts_pruned", count)
+    return count
 
 
 def used(db: sqlite3.Connection) -> int:

@@ -1,7 +1,8 @@
 """The books: one row of counters. Always: accepted = coalesced + done + pruned + rows that are not idle.
 
 `store.intake` counts what is accepted and coalesced, in the transaction of the want. Beside them stand the number of
-finished scans, of claims that found both lanes due, and the time of a recent claim, by which a step of the clock shows.
+finished scans, of claims that found both lanes due, and the latest time (to the minute) that a claim has seen or a row
+was given, by which a step back of the clock shows.
 """
 
 import sqlite3
@@ -10,6 +11,7 @@ COUNTERS = ("accepted", "coalesced", "done", "pruned")
 
 READ = "select accepted, coalesced, done, pruned from book"
 OPEN_ROWS = "select count(*) from job where state <> 'idle'"
+COUNT_ACCEPTED = "update book set accepted = accepted + 1"
 COUNT_DONE = "update book set done = done + 1"
 COUNT_PRUNED = "update book set pruned = pruned + :count"
 SCANS = "select scans from book"
@@ -18,6 +20,7 @@ TURNS = "select turns from book"
 TAKE_TURN = "update book set turns = turns + 1"
 TICK = "select tick from book"
 SAVE_TICK = "update book set tick = :now"
+LIFT_TICK = "update book set tick = :now where tick < :now - 60000"
 
 
 def read(db: sqlite3.Connection) -> dict[str, int]:
@@ -30,6 +33,11 @@ def balance(db: sqlite3.Connection) -> int:
     book = read(db)
     (rows,) = db.execute(OPEN_ROWS).fetchone()
     return book["accepted"] - book["coalesced"] - book["done"] - book["pruned"] - int(rows)
+
+
+def count_accepted(db: sqlite3.Connection) -> None:
+    """A row that was idle, or none, is idle no longer without having been wanted."""
+    db.execute(COUNT_ACCEPTED)
 
 
 def count_done(db: sqlite3.Connection) -> None:
@@ -59,10 +67,15 @@ def take_turn(db: sqlite3.Connection) -> int:
 
 
 def tick(db: sqlite3.Connection) -> int:
-    """When rows were last claimed, to the minute."""
+    """The latest time that a row can have been given, to the minute."""
     return int(db.execute(TICK).fetchone()[0])
 
 
 def save_tick(db: sqlite3.Connection, now: int) -> None:
     """Note the time of a claim."""
     db.execute(SAVE_TICK, {"now": now})
+
+
+def lift_tick(db: sqlite3.Connection, now: int) -> None:
+    """Note that rows are given times from `now` on: should the clock step back from there, the next claim sees it."""
+    db.execute(LIFT_TICK, {"now": now})

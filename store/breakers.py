@@ -5,10 +5,13 @@ import sqlite3
 
 from store.db import clean
 from sync.errors import Neighbour
+from sync.outages import Transition
 from sync.ports import BreakerRow
 
 STATES = ("closed", "open", "half_open")
+# Probes that failed are forgotten first: what began and ended an outage is kept ten times as long.
 KEPT_TRANSITIONS = 10_000
+KEPT_EDGES = 10 * KEPT_TRANSITIONS
 
 _COLUMNS = "state, failures, successes, opened_at, wait, trips, generation, probe_started, cause, error"
 
@@ -18,9 +21,16 @@ insert or replace into breaker (who, {_COLUMNS})
 values (:who, :state, :failures, :successes, :opened_at, :wait, :trips, :generation, :probe_started, :cause, :error)
 """
 LOG = """
-insert into transition (who, at, old, new, cause, error) values (:who, :at, :old, :new, :cause, :error)
+insert into transition (who, at, old, new, cause, error, waiting)
+values (:who, :at, :old, :new, :cause, :error, :waiting)
 """
-FORGET_OLD = f"delete from transition where number <= (select max(number) from transition) - {KEPT_TRANSITIONS}"
+FORGET_OLD = f"""
+delete from transition
+ where number <= (select max(number) from transition) - {KEPT_TRANSITIONS}
+   and ((old in ('open', 'half_open') and new in ('open', 'half_open'))
+        or number <= (select max(number) from transition) - {KEPT_EDGES})
+"""
+TRANSITIONS = "select who, at, old, new, cause, error, waiting from transition order by number"
 
 # What stands in for values that no breaker can have: open since long ago, so that the next request is a probe.
 UNREADABLE = BreakerRow(
@@ -41,11 +51,19 @@ def save(db: sqlite3.Connection, who: Neighbour, row: BreakerRow) -> None:
     db.execute(SAVE, {**vars(row), "who": who, "cause": clean(row.cause), "error": clean(row.error)})
 
 
-def log(db: sqlite3.Connection, who: Neighbour, *, at: int, old: str, new: str, cause: str, error: str) -> None:
-    """Write down a transition; the newest ten thousand are kept."""
+def log(
+    db: sqlite3.Connection, who: Neighbour, *, at: int, old: str, new: str, cause: str, error: str, waiting: int
+) -> None:
+    """Write down a transition, with how many jobs wait; the newest ten thousand are kept."""
     values = {"who": who, "at": at, "old": old, "new": new, "cause": clean(cause), "error": clean(error)}
-    db.execute(LOG, values)
+    db.execute(LOG, {**values, "waiting": waiting})
     db.execute(FORGET_OLD)
+
+
+def transitions(db: sqlite3.Connection) -> list[Transition]:
+    """The log, oldest first; lines about someone who is no neighbour are left out."""
+    names = set(Neighbour)
+    return [Transition(Neighbour(who), *rest) for who, *rest in db.execute(TRANSITIONS) if who in names]
 
 
 def _possible(row: sqlite3.Row) -> bool:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,17 +16,34 @@ from store import (
     jobs,
     memories,
     notes,
+    pushes,
     pushings,
     seen,
+    tallies,
 )
-from store.db import MOUNTS, connect, faults, transaction
+from store.db import BUSY_SECONDS, MOUNTS, connect, faults, transaction
 from sync.errors import LocalFault, Neighbour
 from sync.item import Entry
-from sync.job import Crashed, Job, Kind, Settled, State, Why
+from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
+from sync.outages import Transition
 from sync.plan import Memory, Pushing
-from sync.ports import AttemptRow, BreakerRow, HoldRow, JobRow, Overview, PaceRow, SectionRow, Seen
+from sync.ports import (
+    AttemptRow,
+    BreakerRow,
+    HoldRow,
+    JobRow,
+    Moved,
+    Overview,
+    PaceRow,
+    PushRow,
+    SectionRow,
+    Seen,
+)
 
 SPOOL_BATCH = 500
+# A log of so many bytes is begun anew, if those who read it are done within so many milliseconds.
+LONG_LOG = 6 * 2**20
+PATIENCE = 250
 
 
 class ReadingTransaction:
@@ -45,6 +62,9 @@ class ReadingTransaction:
     def pace(self, who: Neighbour) -> PaceRow:
         return holds.pace(self._db, who)
 
+    def transitions(self) -> list[Transition]:
+        return breakers.transitions(self._db)
+
     def job(self, kind: Kind, id: int) -> JobRow | None:
         return jobs.find(self._db, kind, id)
 
@@ -56,6 +76,21 @@ class ReadingTransaction:
 
     def attempts(self, kind: Kind, id: int) -> list[AttemptRow]:
         return attempts.listed(self._db, kind, id)
+
+    def pushes(self, kind: Kind, id: int) -> list[PushRow]:
+        return pushes.listed(self._db, kind, id)
+
+    def dead(self) -> dict[str, int]:
+        return jobs.count_dead(self._db)
+
+    def dead_up_to(self, limit: int) -> int:
+        return jobs.dead_up_to(self._db, limit)
+
+    def tallies(self) -> dict[str, int]:
+        return tallies.listed(self._db)
+
+    def outline(self) -> str:
+        return index.outline(self._db)
 
     def attempts_used(self) -> int:
         return attempts.used(self._db)
@@ -148,20 +183,55 @@ class WritingTransaction(ReadingTransaction):
     def crash(self, row: JobRow, after: Crashed, *, now: int) -> None:
         jobs.crash(self._db, row, after, now=now)
 
-    def retry(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int) -> int:
-        return jobs.retry(self._db, kind=kind, id=id, cls=cls, now=now)
+    def retry(
+        self,
+        *,
+        kind: Kind | None = None,
+        id: int | None = None,
+        cls: str = "",
+        now: int,
+        lane: Lane = Lane.EDIT,
+        limit: int = -1,
+    ) -> int:
+        return jobs.retry(self._db, kind=kind, id=id, cls=cls, now=now, lane=lane, limit=limit)
 
-    def drop(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int) -> int:
-        return jobs.drop(self._db, kind=kind, id=id, cls=cls, now=now)
+    def cure(self, cls: str, *, now: int, limit: int) -> int:
+        return jobs.cure(self._db, cls, now=now, limit=limit)
+
+    def wake(self, keys: Iterable[tuple[Kind, int]], *, now: int) -> int:
+        return jobs.wake(self._db, keys, now=now)
+
+    def drop(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int, limit: int = -1) -> int:
+        return jobs.drop(self._db, kind=kind, id=id, cls=cls, now=now, limit=limit)
+
+    def set_aside(self, kind: Kind, id: int, *, now: int) -> bool:
+        return jobs.set_aside(self._db, kind, id, now=now)
+
+    def ignore(self, kind: Kind, id: int, *, now: int) -> bool:
+        return jobs.ignore(self._db, kind, id, now=now)
+
+    def unignore(self, kind: Kind, id: int, *, now: int) -> bool:
+        return jobs.unignore(self._db, kind, id, now=now)
 
     def prune(self, *, now: int, before: int, limit: int) -> int:
         return jobs.prune(self._db, now=now, before=before, limit=limit)
+
+    def prune_history(self, *, now: int, before: int, limit: int) -> int:
+        gone = attempts.prune(self._db, now=now, before=before, limit=limit)
+        return gone + pushes.prune(self._db, now=now, before=before, limit=limit)
+
+    def add_push(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int) -> None:
+        pushes.add(self._db, scene, key, moved, at=at)
+
+    def tally(self, name: str, count: int = 1) -> None:
+        tallies.add(self._db, name, count)
 
     def save_breaker(self, who: Neighbour, row: BreakerRow) -> None:
         breakers.save(self._db, who, row)
 
     def log_transition(self, who: Neighbour, *, at: int, old: str, new: str, cause: str, error: str) -> None:
-        breakers.log(self._db, who, at=at, old=old, new=new, cause=cause, error=error)
+        waiting = jobs.unsettled(self._db)
+        breakers.log(self._db, who, at=at, old=old, new=new, cause=cause, error=error, waiting=waiting)
 
     def save_hold(self, who: Neighbour, row: HoldRow | None) -> None:
         holds.save(self._db, who, row)
@@ -229,6 +299,7 @@ class Database:
 
     def __init__(self, path: Path, *, worker: bool = False, mounts: Path = MOUNTS) -> None:
         self._path = path
+        self._log = path.with_name(f"{path.name}-wal")
         self._mounts = mounts
         self._keeper = threading.current_thread() if worker else None
         self._local = threading.local()
@@ -248,6 +319,8 @@ class Database:
         """One write transaction, committed and synced when the block ends well."""
         with self._transaction("begin immediate") as db:
             yield WritingTransaction(db)
+        if self._keeper is threading.current_thread():
+            self._shorten_log()
 
     def changed(self) -> bool:
         """Whether another connection has committed since this thread last asked (at first: since it opened its own)."""
@@ -282,14 +355,32 @@ class Database:
         except OSError as error:
             raise LocalFault(f"events left as files can't be read: {error.strerror}") from error
 
+    def _shorten_log(self) -> None:
+        """Begin the log anew when it has grown long, which it does while there always is somebody who reads or writes."""
+        try:
+            size = self._log.stat().st_size
+        except OSError:
+            return
+        if size > LONG_LOG:
+            own = self._connection()
+            with self._poisoned_by_faults(own):
+                own.db.execute(f"pragma busy_timeout = {PATIENCE}")
+                own.db.execute("pragma wal_checkpoint(restart)").fetchall()
+                own.db.execute(f"pragma busy_timeout = {round(BUSY_SECONDS * 1000)}")
+
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         own = self._connection()
         with self._poisoned_by_faults(own):
             if own.db.in_transaction:
                 raise RuntimeError("a transaction is open in this thread already")
-            with transaction(own.db, begin):
-                yield own.db
+            try:
+                with transaction(own.db, begin):
+                    yield own.db
+            finally:
+                if own.db.in_transaction:
+                    # Something failed between the two, for want of memory: nobody would end it any more.
+                    self._discard(own)
 
     @contextmanager
     def _poisoned_by_faults(self, own: _Open) -> Iterator[None]:

@@ -12,11 +12,11 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from store import intake, schema
-from sync.errors import LocalFault, SyncError, Unusable
+from sync.errors import Damaged, LocalFault, SyncError, Unusable
 
 BUSY_SECONDS = 30.0
 MOUNTS = Path("/proc/self/mountinfo")
@@ -48,6 +48,7 @@ def connect(
         db = _open(path, "rw", busy_seconds)
         try:
             _set_up(db, checkpoints=checkpoints, network=on_network(path, mounts))
+            _keep_old(db, path, migrations)
             schema.migrate(db, migrations)
         except BaseException:
             db.close()
@@ -64,6 +65,8 @@ def _prepare(path: Path) -> None:
             raise Unusable(trouble)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
+        if path.is_dir():
+            raise Unusable(f"{path} is a folder, and must be a file") from None
         # A file that is there must not be opened here: closing it would let go of this process's locks on it.
         return
     except OSError as error:
@@ -80,11 +83,31 @@ def _local(message: str, number: int | None) -> SyncError:
 
 def _look(path: Path, busy_seconds: float, migrations: schema.Migrations) -> None:
     """Check that it is ours and not newer, by a connection that can't write so much as a log back."""
-    db = _open(path, "ro", busy_seconds)
-    try:
+    with closing(_open(path, "ro", busy_seconds)) as db:
+        try:
+            schema.check(db, path.name, migrations)
+            return
+        except sqlite3.Error as error:
+            if not half_written(error):
+                raise
+    with closing(_open(path, "rw", busy_seconds)) as db:
         schema.check(db, path.name, migrations)
+
+
+def half_written(error: sqlite3.Error) -> bool:
+    """Whether a dead process has left a transaction in a rollback journal, which nobody who only reads can take back."""
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK
+
+
+def sync_to_disk(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable. Windows has no such call for folders. Raises OSError."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
     finally:
-        db.close()
+        os.close(handle)
 
 
 def _open(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
@@ -93,6 +116,30 @@ def _open(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
     )
     db.row_factory = sqlite3.Row
     return db
+
+
+def _keep_old(db: sqlite3.Connection, path: Path, migrations: schema.Migrations) -> None:
+    """Before a database is brought to a newer schema, a copy of it is made beside it, whole and synced."""
+    seen = schema.version(db)
+    if not 0 < seen < len(migrations):
+        return
+    kept = path.with_name(f"{path.stem}-schema-{seen}.db")
+    hidden = path.with_name(f".{kept.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    try:
+        os.close(os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(_open(hidden, "rw", BUSY_SECONDS)) as copy:
+            db.backup(copy)
+            copy.execute("pragma journal_mode = delete")
+            # Another process may have been faster, and has its own copy then.
+            whole = schema.version(copy) == seen
+        if whole:
+            hidden.replace(kept)
+            sync_to_disk(path.parent)
+    except OSError as error:
+        raise _local(f"a copy of {path.name} can't be made in {path.parent}: {error.strerror}", error.errno) from error
+    finally:
+        for end in ("", "-journal", "-wal", "-shm"):
+            hidden.with_name(hidden.name + end).unlink(missing_ok=True)
 
 
 def _set_up(db: sqlite3.Connection, *, checkpoints: bool, network: bool) -> None:
@@ -171,8 +218,10 @@ def translated(error: sqlite3.Error, path: Path, *, opening: bool = False) -> Sy
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LocalFault(f"{name} is busy: another process is writing to it and does not end")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        message = f"{path} is damaged, or not a database: move it away or restore a backup"
-    elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return Damaged(
+            f"{path} is damaged, or not a database: plexsync serve makes it anew and keeps this one; or restore a backup"
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         message = f"{path} can't be opened for writing: check its owner and mode"
     else:
         return LocalFault(f"{name} can't be used: {error}")

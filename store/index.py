@@ -17,6 +17,8 @@ values (:key, :title, :scanned_at, :changed_at, :walked_at)
 DROP_SECTIONS = "delete from section where key not in (select value from json_each(:but))"
 DROP_ITEMS = "delete from item where section not in (select value from json_each(:but))"
 COUNT = "select count(*) from item"
+OUTLINE = "select count(*), total(cast(key as integer)) from item"
+OUTLINE_PARTS = "select count(*), total(size), total(length(path)) from part"
 
 _ENTRY = """
 select item.key, item.section, part.path, part.size
@@ -64,6 +66,11 @@ def drop_sections(db: sqlite3.Connection, but: Sequence[str]) -> None:
 def count(db: sqlite3.Connection) -> int:
     """How many items are known."""
     return int(db.execute(COUNT).fetchone()[0])
+
+
+def outline(db: sqlite3.Connection) -> str:
+    """A text that changes when items or files come, go or change (but for changes that even out)."""
+    return ":".join(str(int(value)) for sql in (OUTLINE, OUTLINE_PARTS) for value in db.execute(sql).fetchone())
 
 
 def by_key(db: sqlite3.Connection, keys: Sequence[str]) -> list[Entry]:

@@ -6,7 +6,7 @@ Standard library only, and little of it, since a save in Stash waits for the pro
 """
 
 # The hook has no time for pathlib.
-# ruff: noqa: PTH100, PTH101, PTH102, PTH103, PTH104, PTH105, PTH108, PTH112, PTH114, PTH116, PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH100, PTH101, PTH102, PTH104, PTH105, PTH108, PTH112, PTH113, PTH114, PTH116, PTH118, PTH120, PTH123, PTH208
 
 import json
 import os
@@ -22,7 +22,7 @@ UNREAD = "unread"
 # A file that was never given its name by then was left by a hook that was killed before it answered.
 UNFINISHED = 3_600_000
 # The schema that WANT and COUNT are written for; any other database is left alone.
-SCHEMA = 1
+SCHEMA = 3
 LAST_ID = 2**63 - 1
 BUSY_SECONDS = 1.0
 KINDS = ("scene", "performer", "studio", "tag")
@@ -39,7 +39,8 @@ NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"
 COUNT = """
 update book
    set accepted = accepted + 1,
-       coalesced = coalesced + exists (select 1 from job where kind = :kind and id = :id and state <> 'idle')
+       coalesced = coalesced + exists (select 1 from job where kind = :kind and id = :id and state <> 'idle'),
+       tick = iif(tick < :now - 60000, :now, tick)
 """
 
 # The row as a want finds it decides everything, so it is one statement. `moved` rows have something new to do:
@@ -177,9 +178,11 @@ def uri(path: str, mode: str = "rw") -> str:
 
 
 def make_folder(folder: str) -> None:
-    """Make a folder for our eyes only, whatever the umask; one that is there stays as it is. Raises OSError."""
+    """Make a folder, and those above it, for our eyes only, whatever the umask; what is there stays. Raises OSError."""
     if not os.path.isdir(folder):
-        os.makedirs(os.path.dirname(folder) or ".", exist_ok=True)
+        above = os.path.dirname(os.path.abspath(folder))
+        if above != folder:
+            make_folder(above)
         try:
             os.mkdir(folder, 0o700)
         except FileExistsError:
@@ -197,6 +200,8 @@ def spool(folder: str, content: bytes, suffix: str) -> str:
     name = f"{os.getpid()}-{os.urandom(8).hex()}"
     try:
         make_folder(folder)
+        if os.path.islink(place):
+            raise NotStored(f"{place} is a link, and must be a folder")
         make_folder(place)
         hidden, final = os.path.join(place, f".{name}.tmp"), os.path.join(place, name + suffix)
         _write_synced(hidden, content)
@@ -210,12 +215,12 @@ def spool(folder: str, content: bytes, suffix: str) -> str:
 def spooled(folder: str, limit: int, now: int) -> list[tuple[str, str, int, str]]:
     """(path, kind, id, why) of up to `limit` events that hooks left as files; the caller wants them, then `unspool`s.
 
-    A file that tells no event is set aside in the folder `unread` of the spool, for a person.
+    A file that tells no event, or is a link, is set aside in the folder `unread` of the spool, for a person.
     """
     place = os.path.join(folder, SPOOL)
     events = []
     try:
-        names = sorted(os.listdir(place))
+        names = [] if os.path.islink(place) else sorted(os.listdir(place))
     except FileNotFoundError:
         return []
     _sweep(place, names, now)
@@ -249,6 +254,9 @@ def _sweep(place: str, names: list[str], now: int) -> None:
 
 
 def _event_of(path: str) -> tuple[str, int, str] | None:
+    # A link may lead anywhere, and a pipe would never end.
+    if os.path.islink(path) or not os.path.isfile(path):
+        return None
     try:
         with open(path, "rb") as file:
             event = json.loads(file.read())

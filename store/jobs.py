@@ -8,9 +8,9 @@ milliseconds, given by the caller.
 
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from store import attempts, books
+from store import attempts, books, memories, pushings, tallies
 from store.db import clean
 from store.intake import QUIET
 from sync.job import HOUR, MINUTE, Crashed, Job, Kind, Lane, Settled, State
@@ -96,20 +96,34 @@ update job
        crashes = :crashes, first_crash = :first_crash, error = iif(:error <> '', :error, error),
        cls = iif(:cls <> '', :cls, cls), token = null, lease_until = null, holder = '', alone = 1
  where kind = :kind and id = :id and state = 'running' and claimed_rev = :claimed_rev and lease_until is :lease_until
+returning state
 """
-_DEAD_ONES = """
- where state = 'dead' and (:kind is null or kind = :kind) and (:id is null or id = :id) and (:cls = '' or cls = :cls)
+DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit)"
+# Each is completed by which of the dead rows are meant.
+RETRY = "update job set state = 'ready', lane = :lane, attempts = 0, due = :now, since = :now"
+DROP = "update job set state = 'dropped', since = :now"
+SET_ASIDE = """
+update job
+   set state = :state, since = :now, first_unserved = null, token = null, lease_until = null, holder = ''
+ where kind = :kind and id = :id
 """
-RETRY = f"update job set state = 'ready', lane = 0, attempts = 0, due = :now, since = :now {_DEAD_ONES}"
-DROP = f"update job set state = 'dropped', since = :now {_DEAD_ONES}"
+IGNORE_NEW = """
+insert into job (kind, id, state, lane, wanted_rev, due, since, stirred)
+values (:kind, :id, 'ignored', 0, 1, :now, :now, :now)
+"""
+UNIGNORE = """
+update job
+   set state = 'ready', lane = 0, attempts = 0, streak = 0, due = :now, since = :now, stirred = :now
+ where kind = :kind and id = :id and state = 'ignored'
+"""
+WAKE = "update job set due = :now where kind = :kind and id = :id and state = 'absent' and due > :now"
 WAKE_ABSENT = "update job set due = :now where state = 'absent' and due > :now"
 # Rows that ended in a future which the clock has left again would never grow old.
 UNDATE = f"update job indexed by job_ended set since = :now where {_ENDED} and since > :now"
 PRUNE = f"""
-delete from job where (kind, id) in (
-    select kind, id from job indexed by job_ended where {_ENDED} and since < :before order by since limit :limit
-)
+select kind, id, state from job indexed by job_ended where {_ENDED} and since < :before order by since limit :limit
 """
+DELETE = "delete from job where kind = :kind and id = :id"
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------
@@ -253,8 +267,11 @@ def settle(db: sqlite3.Connection, job: Job, after: Settled, *, now: int, ok_mar
     }
     if db.execute(SETTLE, values).rowcount == 0:
         return False
+    books.lift_tick(db, now)
     if after.state is State.IDLE:
         books.count_done(db)
+    if after.state is State.DEAD:
+        tallies.add(db, "died")
     if after.error and after.cls not in UNTRIED:
         attempts.add(
             db, job.kind, job.id, at=now, cls=after.cls, error=after.error, attempts=after.attempts, state=after.state
@@ -287,35 +304,128 @@ def crash(db: sqlite3.Connection, row: JobRow, after: Crashed, *, now: int) -> N
         "cls": after.cls,
         "error": error,
     }
-    if db.execute(CRASH, values).rowcount and after.cls:
+    found = db.execute(CRASH, values).fetchall()
+    books.lift_tick(db, now)
+    if found and found[0]["state"] == State.DEAD:
+        tallies.add(db, "died")
+    if found and after.cls:
         attempts.add(db, row.kind, row.id, at=now, cls=after.cls, error=error, attempts=row.attempts, state=after.state)
 
 
 # --- dead letters ----------------------------------------------------------------------------------------------------
 
 
-def retry(db: sqlite3.Connection, *, kind: Kind | None, id: int | None, cls: str, now: int) -> int:
-    """Dead rows are ready at once, as a person's wish, with no attempts used; returns how many."""
-    return db.execute(RETRY, {"kind": kind, "id": id, "cls": cls, "now": now}).rowcount
+def dead_up_to(db: sqlite3.Connection, limit: int) -> int:
+    """How many rows are dead, counted no further than `limit`."""
+    return int(db.execute(DEAD_UP_TO, {"limit": limit}).fetchone()[0])
 
 
-def drop(db: sqlite3.Connection, *, kind: Kind | None, id: int | None, cls: str, now: int) -> int:
-    """Dead rows are given up; returns how many."""
-    return db.execute(DROP, {"kind": kind, "id": id, "cls": cls, "now": now}).rowcount
+def retry(
+    db: sqlite3.Connection, *, kind: Kind | None, id: int | None, cls: str, now: int, lane: Lane, limit: int
+) -> int:
+    """Up to `limit` dead rows (-1: all) are ready at once, with no attempts used; returns how many."""
+    books.lift_tick(db, now)
+    count = db.execute(
+        RETRY + _dead_ones(kind, id, cls),
+        {"kind": kind, "id": id, "cls": cls, "now": now, "lane": lane, "limit": limit},
+    ).rowcount
+    tallies.add(db, "retried", count)
+    return count
+
+
+def cure(db: sqlite3.Connection, cls: str, *, now: int, limit: int) -> int:
+    """Up to `limit` rows that died of a cause which is no more are ready again, behind every edit; returns how many."""
+    values = {"cls": cls, "now": now, "lane": Lane.SWEEP, "limit": limit}
+    books.lift_tick(db, now)
+    count = db.execute(RETRY + _dead_ones(None, None, cls), values).rowcount
+    tallies.add(db, "cured", count)
+    return count
+
+
+def drop(db: sqlite3.Connection, *, kind: Kind | None, id: int | None, cls: str, now: int, limit: int) -> int:
+    """Up to `limit` dead rows (-1: all) are given up; returns how many."""
+    values = {"kind": kind, "id": id, "cls": cls, "now": now, "limit": limit}
+    count = db.execute(DROP + _dead_ones(kind, id, cls), values).rowcount
+    tallies.add(db, "dropped", count)
+    return count
+
+
+def _dead_ones(kind: Kind | None, id: int | None, cls: str) -> str:
+    """Which dead rows are meant, in a form that lets SQLite use the index that fits."""
+    chosen = "state = 'dead'"
+    chosen += " and kind = :kind" if kind is not None else ""
+    chosen += " and id = :id" if id is not None else ""
+    chosen += " and cls = :cls" if cls else ""
+    return f" where (kind, id) in (select kind, id from job where {chosen} limit :limit)"
+
+
+# --- set aside -------------------------------------------------------------------------------------------------------
+
+
+def set_aside(db: sqlite3.Connection, kind: Kind, id: int, *, now: int) -> bool:
+    """Drop one row in whatever state; whoever works on it has lost it. False if there is none, or it is aside already."""
+    row = find(db, kind, id)
+    if row is None or row.state in (State.DROPPED, State.IGNORED):
+        return False
+    _put_aside(db, row, State.DROPPED, now)
+    return True
+
+
+def ignore(db: sqlite3.Connection, kind: Kind, id: int, *, now: int) -> bool:
+    """Ignore one thing from now on, whatever its state, also before it was ever wanted. False if it is ignored already."""
+    row = find(db, kind, id)
+    if row is None:
+        db.execute(IGNORE_NEW, {"kind": kind, "id": id, "now": now})
+        books.count_accepted(db)
+        return True
+    if row.state is State.IGNORED:
+        return False
+    _put_aside(db, row, State.IGNORED, now)
+    return True
+
+
+def _put_aside(db: sqlite3.Connection, row: JobRow, state: State, now: int) -> None:
+    db.execute(SET_ASIDE, {"kind": row.kind, "id": row.id, "state": state, "now": now})
+    if row.state is State.IDLE:
+        books.count_accepted(db)
+    if row.state is State.DEAD:
+        tallies.add(db, str(state))
+
+
+def unignore(db: sqlite3.Connection, kind: Kind, id: int, *, now: int) -> bool:
+    """An ignored row is ready at once, as a person's wish. False if it was not ignored."""
+    books.lift_tick(db, now)
+    return db.execute(UNIGNORE, {"kind": kind, "id": id, "now": now}).rowcount == 1
+
+
+def wake(db: sqlite3.Connection, keys: Iterable[tuple[Kind, int]], *, now: int) -> int:
+    """Absent rows of these keys are due at once; returns how many were not."""
+    books.lift_tick(db, now)
+    return sum(db.execute(WAKE, {"kind": kind, "id": id, "now": now}).rowcount for kind, id in keys)
 
 
 def wake_absent(db: sqlite3.Connection, now: int) -> int:
     """Absent rows are due at once; returns how many were not."""
+    books.lift_tick(db, now)
     return db.execute(WAKE_ABSENT, {"now": now}).rowcount
 
 
 def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
-    """Delete up to `limit` of the rows that ended before `before`, longest ended first, with their attempts."""
+    """Delete up to `limit` of the rows that ended before `before`, longest ended first, with their attempts.
+
+    With a scene that is gone from Stash goes what was remembered of its items; what was pushed for others stays known.
+    """
     db.execute(UNDATE, {"now": now})
-    count = db.execute(PRUNE, {"before": before, "limit": limit}).rowcount
-    if count:
-        books.count_pruned(db, count)
-    return count
+    rows = db.execute(PRUNE, {"before": before, "limit": limit}).fetchall()
+    if not rows:
+        return 0
+    db.executemany(DELETE, [{"kind": row["kind"], "id": row["id"]} for row in rows])
+    books.count_pruned(db, len(rows))
+    tallies.add(db, "pruned", sum(row["state"] == State.DEAD for row in rows))
+    gone = [row["id"] for row in rows if row["state"] == State.GONE and row["kind"] == Kind.SCENE]
+    memories.forget(db, gone)
+    pushings.forget(db, gone)
+    return len(rows)
 
 
 def _job(row: sqlite3.Row, token: str, scans: int) -> Job:

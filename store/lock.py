@@ -71,7 +71,8 @@ def is_locked(folder: Path) -> bool:
 
 def _open(folder: Path, flags: int) -> int:
     try:
-        return os.open(folder / FILE, flags, 0o600)
+        # A link in its place would lock, or create, a file that is somebody else's.
+        return os.open(folder / FILE, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError as error:
         raise Unusable(f"{folder / FILE} can't be opened: {error.strerror}") from error
 

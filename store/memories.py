@@ -16,6 +16,7 @@ insert into memory (scene, key, at, document) values (:scene, :key, :now, :docum
 on conflict (scene, key) do update set at = :now, document = :document
 """
 FORGET = "delete from memory where scene = :scene and key = :key"
+FORGET_SCENES = "delete from memory where scene in (select value from json_each(:scenes))"
 OWNERS = "select key, scene from memory where key in (select value from json_each(:keys))"
 # Newest first by the index on `at`; an item with a push whose end is unknown is not known to be well.
 WELL = """
@@ -39,6 +40,11 @@ def save(db: sqlite3.Connection, scene: int, key: str, memory: Memory, *, now: i
         db.execute(SAVE, {"scene": scene, "key": key, "now": now, "document": encode(memory)})
     else:
         db.execute(FORGET, {"scene": scene, "key": key})
+
+
+def forget(db: sqlite3.Connection, scenes: Sequence[int]) -> None:
+    """Forget all that is remembered of these scenes."""
+    db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
 
 
 def owners(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, frozenset[int]]:

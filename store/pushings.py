@@ -16,6 +16,8 @@ ADD = "insert into pushing (scene, key, until, document) values (:scene, :key, :
 DROP_ONE = "delete from pushing where scene = :scene and key = :key and number = :number"
 DROP_ENDED = "delete from pushing where scene = :scene and key = :key and until <= :ended"
 
+FORGET_SCENES = "delete from pushing where scene in (select value from json_each(:scenes))"
+
 
 def listed(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Pushing, ...]]:
     """The pushes of these scenes, oldest first, by (scene, item key)."""
@@ -38,3 +40,8 @@ def drop(db: sqlite3.Connection, scene: int, key: str, *, number: int | None, en
         db.execute(DROP_ONE, {"scene": scene, "key": key, "number": number})
     if ended is not None:
         db.execute(DROP_ENDED, {"scene": scene, "key": key, "ended": ended})
+
+
+def forget(db: sqlite3.Connection, scenes: Sequence[int]) -> None:
+    """Forget the pushes of these scenes."""
+    db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})

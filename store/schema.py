@@ -182,8 +182,27 @@ KNOWLEDGE = (
     "create table note (name text primary key, value text not null) without rowid",
 )
 
+HISTORY = (
+    """
+    create table push (
+        number integer primary key,
+        scene integer not null,
+        key text not null,
+        at integer not null,
+        document blob not null
+    )
+    """,
+    "create index push_pair on push (scene, key, number)",
+    "create index push_at on push (at)",
+    "create index attempt_at on attempt (at)",
+    "create table tally (name text primary key, count integer not null) without rowid",
+    "insert into tally (name, count) select 'died', count(*) from job where state = 'dead' group by state",
+)
+
+OUTAGES = ("alter table transition add column waiting integer not null default 0",)
+
 Migrations = Sequence[Sequence[str]]
-MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE),)
+MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES)
 
 
 def version(db: sqlite3.Connection) -> int:

@@ -10,6 +10,7 @@
   * LocalFault      our own disk or database: pause, nobody is to blame
   * NewerDatabase   the database was written by a newer PlexSync: nothing may be touched
   * Unusable        a value of a person's configuration can't be worked with; the message names it
+    * Damaged       the database can't be read as one: a worker makes it anew when it starts
 
 Every message is one line, free of secrets, and says what happened in words a user can act on.
 """
@@ -89,3 +90,7 @@ class NewerDatabase(SyncError):
 
 class Unusable(SyncError):
     """A setting or file that a person has to mend."""
+
+
+class Damaged(LocalFault, Unusable):
+    """The database is damaged: a fault of our own disk, and one that does not pass by itself."""

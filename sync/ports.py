@@ -13,8 +13,10 @@ from typing import Protocol
 
 from sync.errors import Neighbour
 from sync.item import Entry, Item
-from sync.job import Crashed, Job, Kind, Settled, State, Why
-from sync.plan import Edit, Memory, Pushing
+from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
+from sync.notices import Notice
+from sync.outages import Transition
+from sync.plan import Edit, Held, Memory, Pushing
 from sync.scene import Scene
 
 
@@ -31,6 +33,17 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait; may return early."""
+        ...
+
+
+class Messenger(Protocol):
+    """A way to tell a person something."""
+
+    name: str
+    """What it is called in the log."""
+
+    def send(self, notice: Notice) -> None:
+        """Tell it, within a minute or so; raises `sync.notices.NotSent`."""
         ...
 
 
@@ -133,6 +146,23 @@ class AttemptRow:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """What a push did to one field: value and lock before it, and as read back after it."""
+
+    old: Held
+    new: Held
+
+
+@dataclass(frozen=True)
+class PushRow:
+    """One past push of a scene to the item `key`, with what it changed by field."""
+
+    at: int
+    key: str
+    moved: Mapping[str, Moved]
+
+
+@dataclass(frozen=True)
 class Seen:
     """What the poller last saw of one thing in Stash: the text of its `updated_at`, and whether that second is over."""
 
@@ -169,6 +199,10 @@ class Reading(Protocol):
 
     def pace(self, who: Neighbour) -> PaceRow: ...
 
+    def transitions(self) -> list[Transition]:
+        """The log of breaker and hold transitions that is still kept, oldest first: what outages are derived from."""
+        ...
+
     def job(self, kind: Kind, id: int) -> JobRow | None: ...
 
     def jobs(self, state: State, *, cls: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)) -> list[JobRow]:
@@ -181,6 +215,26 @@ class Reading(Protocol):
 
     def attempts(self, kind: Kind, id: int) -> list[AttemptRow]:
         """Newest first."""
+        ...
+
+    def pushes(self, kind: Kind, id: int) -> list[PushRow]:
+        """What was changed in Plex for it, newest first."""
+        ...
+
+    def dead(self) -> dict[str, int]:
+        """How many rows died of each class."""
+        ...
+
+    def dead_up_to(self, limit: int) -> int:
+        """How many rows are dead, counted no further than `limit`."""
+        ...
+
+    def tallies(self) -> dict[str, int]:
+        """How rows came into the dead-letter queue and left it (`store/tallies.py`), and what history was forgotten."""
+        ...
+
+    def outline(self) -> str:
+        """A text that changes when the index gets, loses or changes items."""
         ...
 
     def attempts_used(self) -> int:
@@ -275,22 +329,64 @@ class Writing(Reading, Protocol):
 
     def crash(self, row: JobRow, after: Crashed, *, now: int) -> None: ...
 
-    def retry(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int) -> int:
+    def retry(
+        self,
+        *,
+        kind: Kind | None = None,
+        id: int | None = None,
+        cls: str = "",
+        now: int,
+        lane: Lane = Lane.EDIT,
+        limit: int = -1,
+    ) -> int:
         """Dead rows back to ready with no attempts used: one, those of one class, or all. Returns how many."""
         ...
 
-    def drop(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int) -> int:
+    def cure(self, cls: str, *, now: int, limit: int) -> int:
+        """Up to `limit` rows of a class whose cause was cured are ready again, as sweeps. Returns how many."""
+        ...
+
+    def wake(self, keys: Iterable[tuple[Kind, int]], *, now: int) -> int:
+        """Absent rows of these keys are due at once. Returns how many were not."""
+        ...
+
+    def drop(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int, limit: int = -1) -> int:
         """Give up dead rows: one, those of one class, or all. They come back only by a new edit. Returns how many."""
         ...
 
-    def prune(self, *, now: int, before: int, limit: int) -> int:
-        """Delete dead, dropped and gone rows (and their attempts) that have been so since before `before`; counted."""
+    def set_aside(self, kind: Kind, id: int, *, now: int) -> bool:
+        """Drop a row in whatever state; an attempt under way loses it. False if there is none, or it is aside already."""
         ...
+
+    def ignore(self, kind: Kind, id: int, *, now: int) -> bool:
+        """Want it never again, whatever its state (also when it has no row yet). False if it is ignored already."""
+        ...
+
+    def unignore(self, kind: Kind, id: int, *, now: int) -> bool:
+        """An ignored row is ready. False if it was not ignored."""
+        ...
+
+    def prune(self, *, now: int, before: int, limit: int) -> int:
+        """Delete dead, dropped and gone rows (and their attempts) that have been so since before `before`; counted.
+
+        What was remembered of the items of gone scenes goes with them.
+        """
+        ...
+
+    def prune_history(self, *, now: int, before: int, limit: int) -> int:
+        """Delete up to `limit` attempts and as many pushes that are older than `before`; counted. Returns how many."""
+        ...
+
+    def add_push(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int) -> None:
+        """Write down what a push has changed."""
+        ...
+
+    def tally(self, name: str, count: int = 1) -> None: ...
 
     def save_breaker(self, who: Neighbour, row: BreakerRow) -> None: ...
 
     def log_transition(self, who: Neighbour, *, at: int, old: str, new: str, cause: str, error: str) -> None:
-        """One line in the log of breaker and hold transitions that outages are derived from."""
+        """One line in the log that outages are derived from, with how many rows are ready or running."""
         ...
 
     def save_hold(self, who: Neighbour, row: HoldRow | None) -> None: ...

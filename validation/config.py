@@ -2,7 +2,7 @@
 
 `PlexSyncConfig(...)` reads neither environment nor files; `validation.sources.load` does. An instance never changes. The
 secrets are plain strings for whoever uses them, and are left out of `repr`, `str`, error texts, JSON and `log_config`. Only
-`model_dump()` in Python mode and `vars` hold them, so neither belongs in a log.
+`model_dump()` in Python mode and `vars` hold them, so neither belongs in a log; an instance can't be pickled.
 """
 
 import csv
@@ -10,10 +10,11 @@ import io
 import ipaddress
 import logging
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, NoReturn, Self, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -34,13 +35,15 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from validation.redact import MASK, Redactor, is_safe
 
-SECRETS = ("plex_token", "stash_api_key")
+SECRETS = ("plex_token", "stash_api_key", "notify_urls")
 
 _LONGEST_SECRET = 4_096
 _LONGEST_ADDRESS = 2_048
 _LONGEST_LIST = 8_192
 _LONGEST_PATH = 4_096
 _MOST_RULES = 200
+_MOST_MESSENGERS = 20
+_MOST_WORDS = 100
 _SHORTEST_TELLING_SECRET = 8  # a shorter one can't be told from ordinary words in other settings
 
 _log = logging.getLogger("PlexSync.config")
@@ -67,7 +70,8 @@ def _address(value: str) -> str:
         raise ValueError("must not contain a user name or password")
     if "?" in value or "#" in value:
         raise ValueError("must end before any ? or #")
-    if port == 0 or not _is_host(parts.hostname or ""):
+    host = parts.hostname or ""
+    if port == 0 or not _is_host(host) or ("[" in parts.netloc and ":" not in host):
         raise ValueError("must name a host and, if at all, a port from 1 to 65535")
     return f"{parts.scheme}://{parts.netloc.rstrip(':')}{parts.path.rstrip('/')}"
 
@@ -133,6 +137,51 @@ def _folder(value: str) -> str:
     if value and not PurePath(value).is_absolute():
         raise ValueError("must be empty (the usual place) or the full path of a folder")
     return value
+
+
+def _file(value: str) -> str:
+    if len(value) > _LONGEST_PATH:
+        raise ValueError(f"must have at most {_LONGEST_PATH} characters")
+    if not is_safe(value):
+        raise ValueError("must not contain control characters")
+    if value and not PurePath(value).is_absolute():
+        raise ValueError("must be empty (the authorities of this system alone) or the full path of a file")
+    return value
+
+
+def _messengers(value: object) -> tuple[str, ...]:
+    """Addresses as the package apprise takes them, from one text with blanks between them or a list of texts."""
+    if isinstance(value, str):
+        value = value.split() if value.strip() or not value else [value]
+    if not isinstance(value, list | tuple) or not all(isinstance(url, str) for url in value):
+        raise ValueError("must be addresses such as json://host/path, as a list or as one text with blanks between")
+    if len(value) > _MOST_MESSENGERS:
+        raise ValueError(f"must have at most {_MOST_MESSENGERS} addresses")
+    for number, url in enumerate(value, start=1):
+        if len(url) > _LONGEST_ADDRESS or not is_safe(url) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
+            raise ValueError(
+                f"must be addresses such as json://host/path of at most {_LONGEST_ADDRESS} characters, without blanks; "
+                f"address {number} is none"
+            )
+    return tuple(value)
+
+
+def _command(value: object) -> tuple[str, ...]:
+    """A program and its arguments, from a list of words or from one text that is cut into words as a shell does."""
+    if isinstance(value, str):
+        try:
+            value = shlex.split(value) if value.strip() or not value else [value]
+        except ValueError:
+            raise ValueError("must be a list of words, or one text whose quotation marks are closed") from None
+    if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
+        raise ValueError("must be a list of words: a program and its arguments")
+    if len(value) > _MOST_WORDS or any(len(word) > _LONGEST_PATH or not is_safe(word) for word in value):
+        raise ValueError(
+            f"must have at most {_MOST_WORDS} words of at most {_LONGEST_PATH} characters, without control characters"
+        )
+    if value and not value[0].strip():
+        raise ValueError("must begin with the name or the full path of a program")
+    return tuple(value)
 
 
 def _rules(value: object) -> tuple[str, ...]:
@@ -218,6 +267,10 @@ class PlexSyncConfig(BaseModel):
     stash_api_key: Annotated[str, AfterValidator(_secret)] = Field(default="", repr=False)
     """The API key of Stash; kept out of every log. Default empty: for a Stash that asks for no login."""
 
+    tls_ca_file: Annotated[str, AfterValidator(_file)] = Field(default="")
+    """Full path of a PEM file with certificates to trust beside those of this system, for an https:// server that has
+    its own. Default empty: none beside them."""
+
     path_map: Annotated[tuple[str, ...], BeforeValidator(_rules)] = Field(default=())
     """Where Plex sees the folders of Stash: rules of the form stash folder => plex folder, as a list, or as one text
     with ; or line ends between them. Default none: both see the same paths."""
@@ -241,6 +294,10 @@ class PlexSyncConfig(BaseModel):
 
     dlq_retention_days: int = Field(default=30, ge=1, le=365)
     """Days that jobs which were given up are kept in the dead-letter queue: 1 to 365, default 30."""
+
+    dlq_max: int = Field(default=10_000, ge=100, le=1_000_000)
+    """Scenes in the dead-letter queue above which status, dlq list and the log say so; none is thrown away for it: 100 to
+    1000000, default 10000."""
 
     strict_mode: bool = Field(default=False)
     """Whether a scene is refused when a value would have to be cut or dropped to fit Plex: true or false, default
@@ -287,6 +344,17 @@ class PlexSyncConfig(BaseModel):
     """Seconds that the growing wait between such tries may reach: 0.5 to 86400, default 300, never less than
     breaker_recovery_timeout."""
 
+    notify_urls: Annotated[tuple[str, ...], BeforeValidator(_messengers)] = Field(default=(), repr=False)
+    """Where to tell a person what needs one: addresses of services and webhooks as the package apprise takes them, a
+    list, or one text with blanks between them; kept out of every log. Default none."""
+
+    notify_command: Annotated[tuple[str, ...], BeforeValidator(_command)] = Field(default=(), repr=False)
+    """A command that tells a person what needs one, as a list of words, or as one text that is cut into words as a
+    shell does; no shell runs it. Default none."""
+
+    notify_after_minutes: int = Field(default=10, ge=1, le=1440)
+    """Minutes that a server may be away before a person is told: 1 to 1440, default 10."""
+
     data_dir: Annotated[str, AfterValidator(_folder)] = Field(default="")
     """Full path of the folder for PlexSync's database, plexsync.db. Default empty: the usual place of this system."""
 
@@ -319,8 +387,14 @@ class PlexSyncConfig(BaseModel):
         return value
 
     @field_serializer(*SECRETS, when_used="json")
-    def _mask(self, value: str) -> str:
+    def _mask(self, value: str | tuple[str, ...]) -> str | list[str]:
+        if isinstance(value, tuple):
+            return [MASK for _ in value]
         return MASK if value else ""
+
+    def __reduce__(self) -> NoReturn:
+        """A pickle would hold the secrets in plain text."""
+        raise TypeError("settings hold secrets and can't be pickled")
 
     @property
     def library_names(self) -> tuple[str, ...]:
@@ -335,13 +409,25 @@ class PlexSyncConfig(BaseModel):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The secrets that are set, for a `Redactor`."""
-        return tuple(value for name in SECRETS if (value := getattr(self, name)))
+        alone = (self.plex_token, self.stash_api_key)
+        inside = (piece for url in self.notify_urls for piece in (url, *_telling_pieces(url)))
+        return tuple(dict.fromkeys(secret for secret in (*alone, *inside) if secret))
 
     def log_config(self) -> None:
         """Write one INFO record to the log `PlexSync.config`: each setting as name=value, no secret, no media path."""
         hidden = Redactor(secret for secret in self.secrets if len(secret) >= _SHORTEST_TELLING_SECRET)
         shown = (f"{name}={hidden.redact(_shown(name, getattr(self, name)))}" for name in type(self).model_fields)
         _log.info("settings: %s", " ".join(shown))
+
+
+def _telling_pieces(url: str) -> list[str]:
+    """The parts of an address that may be a secret by themselves: long, and neither a plain word nor numbers and dots."""
+    pieces = re.split(r"[/:@?&=#,]+", url.partition("://")[2])
+    return [
+        piece
+        for piece in pieces
+        if len(piece) >= _SHORTEST_TELLING_SECRET and re.search(r"[0-9]", piece) and re.search(r"[^0-9.]", piece)
+    ]
 
 
 def _without_inputs(error: ValidationError) -> list[InitErrorDetails]:
@@ -363,6 +449,9 @@ def _shown(name: str, value: object) -> str:
         return MASK if value else "(not set)"
     if name == "path_map" and isinstance(value, tuple):
         return f"({len(value)} rules)"
+    if name == "notify_command" and isinstance(value, tuple):
+        # Its arguments may hold a secret too.
+        return f"({len(value)} words)"
     text = str(value)
     return text if re.fullmatch(r"[^\s,;\"=]+", text) else '"' + text.replace('"', '\\"') + '"'
 
@@ -385,7 +474,10 @@ _SHAPES = {
     "plex_libraries": "library names with commas between them, or a list of names",
     "stash_url": "an http:// or https:// address",
     "stash_api_key": "an API key of Stash",
+    "tls_ca_file": "the full path of a file",
     "path_map": "rules of the form stash folder => plex folder",
+    "notify_urls": "addresses such as json://host/path",
+    "notify_command": "a list of words: a program and its arguments",
     "data_dir": "the full path of a folder",
 }
 

@@ -7,6 +7,7 @@ it, and what belongs there. No line holds the value of a setting that is a text.
 
 import difflib
 import re
+import ssl
 import stat
 import sys
 import tomllib
@@ -34,6 +35,7 @@ _PREFIX = "PLEXSYNC_"
 _LARGEST_FILE = 1_000_000  # bytes
 _LONGEST_SHOWN = 10  # characters; a Plex token has 20, and may have been pasted into the wrong setting
 _LARGEST_SHOWN = 10**15
+_MOST_TOLD = 20  # unknown names in one file
 _SETTINGS = {setting.name: setting for setting in describe()}
 
 
@@ -83,6 +85,8 @@ def load(
         config = PlexSyncConfig(**values)
     except ValidationError as error:
         found.problems += _lines(error, values, origin, toml_path.name if toml_path else TOML)
+    else:
+        found.problems += _authorities_lines(config, origin, toml_path.name if toml_path else TOML)
     if found.problems:
         raise ConfigError(found.problems)
     return Loaded(config, origin, tuple(found.warnings))
@@ -142,8 +146,11 @@ def _from_toml(path: Path | None, environ: Mapping[str, str], found: _Findings) 
         table = _parsed(path, _read(path))
     except ConfigError as error:
         raise ConfigError([*found.problems, *error.lines]) from None
-    for name in _unknown(table):
-        found.problems.append(f"{_quoted(name)} in {_name(path)} is no setting: {_guess(name, _SETTINGS)}")
+    unknown = _unknown(table)
+    for name in unknown[:_MOST_TOLD]:
+        found.problems.append(f"{_named(name)} in {_name(path)} is no setting: {_guess(name, _SETTINGS)}")
+    if len(unknown) > _MOST_TOLD:
+        found.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {_name(path)} are no settings")
     found.warnings += _readers_warning(path, table)
     return _known(table)
 
@@ -232,6 +239,34 @@ def _lines(error: ValidationError, values: Mapping[str, Any], origin: Mapping[st
     return lines
 
 
+def _authorities_lines(config: PlexSyncConfig, origin: Mapping[str, str], file: str) -> list[str]:
+    """What is wrong with the file of certificates to trust, if one was given."""
+    name = "tls_ca_file"
+    trouble = _authorities_trouble(Path(config.tls_ca_file)) if config.tls_ca_file else ""
+    return [f"{name} {_where(name, origin[name], file)} {trouble}"] if trouble else []
+
+
+def _authorities_trouble(path: Path) -> str:
+    """Why a file can't vouch for servers, in words that follow the setting's name; '' when it can."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return "must name a file; this is a folder or a device"
+        if sys.platform != "win32" and found.st_mode & stat.S_IWOTH:
+            return "must name a file that not every user can change: chmod 644 it"
+        if found.st_size > _LARGEST_FILE:
+            return "must name a file of certificates; this one is larger than 1 MB"
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cafile=str(path))
+    except FileNotFoundError:
+        return "must name a file that exists"
+    except ssl.SSLError:
+        return "must name a file with certificates in PEM form; this one holds none that can be read"
+    except OSError:
+        return "must name a file that the user of PlexSync may read"
+    return "" if context.cert_store_stats()["x509"] else "must name a file with certificates in PEM form"
+
+
 def _where(name: str, source: str, file: str) -> str:
     return {
         COMMAND_LINE: "on the command line",
@@ -279,6 +314,12 @@ def _guess(name: str, known: Iterable[str]) -> str:
 
 def _cut(text: str) -> str:
     return one_line(text if len(text) <= 60 else text[:60] + "…")
+
+
+def _named(name: str) -> str:
+    """An unknown name, unless it may be a secret that came to stand on the wrong side."""
+    telling = len(name) <= _LONGEST_SHOWN or re.fullmatch(r"[a-z]{1,15}([_-][a-z]{1,15})*", name)
+    return _quoted(name) if telling else f"a name of {len(name)} characters"
 
 
 def _quoted(text: str) -> str:

@@ -6,6 +6,7 @@ foreign exception, which would carry the request and its headers along, is left 
 """
 
 import logging
+import ssl
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class Answer:
     """A complete answer: the body is unpacked; for errors it is cut at 64 kB or empty."""
 
     status: int
-    body: bytes = field(repr=False)
+    body: bytes | bytearray = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
 
 
@@ -65,8 +66,8 @@ class Wire:
     """The way to one server.
 
     `headers` go with every request. `transport` replaces the network (its exceptions are those of `httpcore2`); `clock`
-    serves a Retry-After that names a moment in an answer without a Date. Raises Unusable for an address or a header
-    that can't be used.
+    serves a Retry-After that names a moment in an answer without a Date. `ca_file` holds certificates to trust beside
+    those of the system. Raises Unusable for an address, a header or a file that can't be used.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Wire:
         timeouts: Timeouts,
         clock: Clock | None = None,
         transport: httpx2.BaseTransport | None = None,
+        ca_file: str = "",
     ) -> None:
         base = _address(url, server.url_setting)
         _check_headers(headers, server.key_setting)
@@ -90,7 +92,7 @@ class Wire:
         self._whole = timeouts.whole
         self._deadline = Deadline()
         self._client = httpx2.Client(
-            transport=transport or _transport(self._deadline, base),
+            transport=transport or _transport(self._deadline, base, ca_file),
             headers={"User-Agent": "PlexSync", "Accept": "application/json", "Accept-Encoding": "gzip", **headers},
             timeout=httpx2.Timeout(timeouts.read, connect=timeouts.connect),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -148,7 +150,7 @@ class Wire:
             raise error
         return answer
 
-    def decoded(self, decoder: "msgspec.json.Decoder[T]", body: bytes | memoryview) -> T:
+    def decoded(self, decoder: "msgspec.json.Decoder[T]", body: bytes | bytearray | memoryview) -> T:
         """The body as what it has to be; raises Unavailable for anything else, however deep or broken."""
         try:
             return decoder.decode(body)
@@ -170,7 +172,7 @@ class Wire:
             response.close()
         return Answer(response.status_code, body, response.headers)
 
-    def _body(self, response: httpx2.Response, cap: int) -> bytes:
+    def _body(self, response: httpx2.Response, cap: int) -> bytearray:
         too_much = self.foreign(f"with more than {cap // MEGABYTE} MB")
         length = response.headers.get("content-length", "")
         if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > cap):
@@ -180,9 +182,10 @@ class Wire:
             body += piece
             if len(body) > cap:
                 raise too_much
-        return bytes(body)
+        # As it is: a copy would double what a large answer takes.
+        return body
 
-    def _error_body(self, response: httpx2.Response) -> bytes:
+    def _error_body(self, response: httpx2.Response) -> bytes | bytearray:
         """What an error says, if it can be had: the status alone is an answer."""
         try:
             return self._body(response, ERROR_CAP)
@@ -253,9 +256,22 @@ def _cause(error: Exception) -> BaseException | None:
     return next((arg for arg in error.args if isinstance(arg, BaseException)), error.__cause__)
 
 
-def _transport(deadline: Deadline, base: httpx2.URL) -> Transport:
-    tls = httpx2.create_ssl_context(trust_env=False) if base.scheme == "https" else None
+def _transport(deadline: Deadline, base: httpx2.URL, ca_file: str) -> Transport:
+    tls = _trusting(ca_file) if base.scheme == "https" else None
     return Transport(deadline, tls, connections=CONNECTIONS, idle_seconds=IDLE_SECONDS)
+
+
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    """Verifies certificates and names, by what the system trusts and by what the file holds."""
+    context = httpx2.create_ssl_context(trust_env=False)
+    if ca_file:
+        # So that the file may hold the server's own certificate instead of the authority behind it.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as error:
+            raise Unusable("tls_ca_file can't be read, or holds no certificates in PEM form") from error
+    return context
 
 
 def _address(url: str, setting: str) -> httpx2.URL:

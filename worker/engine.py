@@ -7,6 +7,7 @@ edits in flight, which can be sent again.
 
 import logging
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -23,7 +24,7 @@ from sync.errors import (
 )
 from sync.job import Dead, Done, Job, Kind, Later, Outcome, State, Waiting, Why, crashed, settle
 from sync.ports import Clock, Dice, Plex, Stash, Store, Writing
-from worker.gates import READ, WRITE, Gates, Probe, Rest
+from worker.gates import READ, Gates, Probe, Rest
 from worker.looking import Looker, desired
 from worker.pushing import CANARIES, Pusher
 from worker.rules import WorkRules
@@ -33,6 +34,7 @@ log = logging.getLogger("PlexSync.engine")
 FAN_OUT = 500
 PRUNE_BATCH = 500
 PRUNE_EVERY = 60_000
+DLQ_WARNED = "dlq:warned"
 DAY = 86_400_000
 LEAP = 2 * DAY
 
@@ -61,7 +63,7 @@ class Idle:
 
 
 class Engine:
-    """Works one store's queue. One thread; `holder` names this worker in its leases."""
+    """Works one store's queue. One thread; `holder` names this worker in its leases, `pool` runs its writes (`Pusher`)."""
 
     def __init__(
         self,
@@ -75,6 +77,7 @@ class Engine:
         rules: WorkRules,
         *,
         holder: str,
+        pool: Executor | None = None,
     ) -> None:
         self._store = store
         self._stash = stash
@@ -90,7 +93,7 @@ class Engine:
         self._open: list[Job] = []
         self._desired: dict[str, str] = {}
         self._pruned_at = 0
-        self._pusher = Pusher(store, plex, looker, gates, clock, rules, self._settle)
+        self._pusher = Pusher(store, plex, looker, gates, clock, rules, self._settle, pool=pool)
 
     def close(self) -> None:
         """Let go of the threads; jobs in work were settled by the step that had them."""
@@ -270,15 +273,24 @@ class Engine:
         return len(rows)
 
     def prune(self) -> int:
-        """Delete dead letters older than the retention, a batch at a time; nothing after the clock has leapt."""
+        """Delete dead letters older than the retention, a batch at a time; nothing after the clock has leapt.
+
+        Attempts and pushes of that age go as well. Returns how many rows were deleted. As long as there is more to
+        delete, every call deletes a batch; otherwise there is a rest of a minute.
+        """
         now = self._clock.now()
         if abs(now - self._pruned_at) < PRUNE_EVERY:
             return 0
-        self._pruned_at = now
         with self._store.writing() as tx:
-            if not may_prune(tx, now):
-                return 0
-            return tx.prune(now=now, before=now - self._rules.retention, limit=PRUNE_BATCH)
+            may, before = may_prune(tx, now), now - self._rules.retention
+            rows = tx.prune(now=now, before=before, limit=PRUNE_BATCH) if may else 0
+        with self._store.writing() as tx:
+            past = tx.prune_history(now=now, before=before, limit=PRUNE_BATCH) if may else 0
+            warn_of_dead(tx, now, self._rules.dlq_max)
+        if rows or past:
+            log.info("%d rows and %d attempts and pushes were older than the retention and are forgotten", rows, past)
+        self._pruned_at = now if max(rows, past) < PRUNE_BATCH else 0
+        return rows
 
     # --- is it back? -------------------------------------------------------------------------------------------------
 
@@ -316,6 +328,16 @@ def may_prune(tx: Writing, now: int) -> bool:
         tx.save_note("leapt", str(now))
         return False
     return leapt == 0 or now - leapt >= DAY
+
+
+def warn_of_dead(tx: Writing, now: int, most: int) -> None:
+    """Say once a day that more was given up than there should be: nothing is thrown away for it."""
+    if tx.dead_up_to(most + 1) <= most:
+        return
+    last = int(tx.note(DLQ_WARNED) or 0)
+    if not last or now < last or now - last >= DAY:
+        tx.save_note(DLQ_WARNED, str(now))
+        log.warning("more than %d scenes were given up: plexsync dlq list tells why, and what cures it", most)
 
 
 def waits(error: NeighbourError) -> Outcome:

@@ -285,7 +285,9 @@ class Gates:
                 error="" if fresh else row.error,
             ),
         )
-        if after.state is before.state:
+        # Closed on trial (`trust`), and now proved: only this ends the outage.
+        proved = fresh and before.state is CircuitState.CLOSED and before.trips > 0
+        if after.state is before.state and not proved:
             return
         tx.log_transition(
             who,
@@ -293,8 +295,10 @@ class Gates:
             old=before.state.value,
             new=after.state.value,
             cause=row.cause,
-            error="" if closed else row.error,
+            error="" if fresh else row.error,
         )
+        if proved:
+            return
         log.log(
             logging.WARNING if after.state is CircuitState.OPEN else logging.INFO,
             "breaker of %s: %s -> %s%s",

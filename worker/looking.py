@@ -147,17 +147,18 @@ class Looker:
         verdicts: Mapping[int, Decided],
         items: dict[str, Item | NeighbourError],
     ) -> dict[int, Decided]:
-        """Items that the index knows and Plex does not: forget them, ask Plex by file name, match once more."""
+        """Items that the index knows and Plex does not: ask Plex by file name, forget them, match once more."""
         stale = keys_of(verdicts.values()) - items.keys()
         if not stale:
             return {}
-        with self._store.writing() as tx:
-            tx.unindex(sorted(stale))
         again = [scene for scene in scenes if keys_of([verdicts[scene.id]]) & stale]
+        # Asked before anything is forgotten: should Plex not answer now, a look-alike would be the only one that fits.
         if len(again) <= FIND_AT_MOST:
             self._indexer.find(sorted({base_name(file.path) for scene in again for file in scene.files}))
         else:
             self._indexer.freshen(force=True)
+        with self._store.writing() as tx:
+            tx.unindex(sorted(stale))
         fresh = self._match(again)
         items |= self.items(keys_of(fresh.values()) - items.keys())
         return fresh

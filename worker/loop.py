@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sync.errors import LocalFault
+from sync.errors import Damaged, LocalFault, SyncError, Unusable
 from sync.ports import Clock, Store
 from worker.engine import Engine, Idle, Probed, Worked
 
@@ -34,7 +34,10 @@ class Ran:
 
 
 class Loop:
-    """Drives one engine. `stop` ends it between two requests; `told` hears of every step."""
+    """Drives one engine. `stop` ends it between two requests; `told` hears of every step.
+
+    `paused` hears of every fault of our own disk or database that holds up the work, and None when it goes on.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class Loop:
         poll_seconds: float,
         stop: threading.Event,
         told: Callable[[Worked | Probed | Idle], None] = lambda _step: None,
+        paused: Callable[[SyncError | None], None] = lambda _fault: None,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -52,19 +56,26 @@ class Loop:
         self._look = min(poll_seconds, LONGEST_LOOK)
         self._stop = stop
         self._told = told
+        self._paused = paused
         self._spooled_at: float | None = None
         self._beat_at = 0
         self._complained_at: float | None = None
 
     def serve(self) -> None:
-        """Work until stopped. A fault of the local disk pauses; it never ends the worker."""
+        """Work until stopped. A fault of the local disk pauses and never ends the worker, but for a damaged database."""
         while not self._stop.is_set():
             try:
                 step = self._step()
-            except LocalFault as fault:
+            except Damaged:
+                # This does not pass: the next start makes the database anew.
+                raise
+            except (LocalFault, Unusable) as fault:
+                # Unusable: the database can't be opened anew after a fault, which may pass as well.
                 self._complain(fault)
-                self._stop.wait(FULL_PAUSE if fault.full else FAULT_PAUSE)
+                self._paused(fault)
+                self._stop.wait(FULL_PAUSE if isinstance(fault, LocalFault) and fault.full else FAULT_PAUSE)
                 continue
+            self._paused(None)
             if isinstance(step, Idle):
                 self._rest(step.until)
 
@@ -118,7 +129,7 @@ class Loop:
             with self._store.writing() as tx:
                 tx.save_note(HEARTBEAT, str(now))
 
-    def _complain(self, fault: LocalFault) -> None:
+    def _complain(self, fault: SyncError) -> None:
         now = self._clock.monotonic()
         if self._complained_at is None or now - self._complained_at >= 60:
             self._complained_at = now
@@ -148,8 +159,9 @@ class Watcher(threading.Thread):
             try:
                 self._poll()
                 self._reconcile()
-            except LocalFault as fault:
-                log.warning("watching paused: %s", fault)
+            except (LocalFault, Unusable) as fault:
+                # The loop meets it as well, and says so once a minute.
+                log.debug("watching paused: %s", fault)
             except Exception:
                 log.exception("watching failed by a fault of our own")
             self._stop_event.wait(self._seconds)

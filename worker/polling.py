@@ -27,6 +27,7 @@ log = logging.getLogger("PlexSync.poll")
 PAGE = 200
 CHUNK = 500
 MIXED_OFFSETS_MARGIN = timedelta(hours=26)
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LAST_POLL = "poll:last"
 
 
@@ -151,9 +152,9 @@ class Poller:
 
 
 def _instant(text: str) -> datetime:
-    """The moment a Stash timestamp names; the earliest one for an empty or unreadable text."""
+    """The moment a Stash timestamp names; the earliest one for an empty or unreadable text, or Go's zero time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return EARLIEST
+    return max(moment if moment.tzinfo else moment.replace(tzinfo=UTC), EARLIEST)

@@ -7,14 +7,15 @@ to tell afterwards whose value stands in Plex. A failed write is the job's own f
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 
 from sync.errors import Barred, LocalFault, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
+from sync.item import Item
 from sync.job import Dead, Done, Job, Later, Outcome, Waiting
-from sync.plan import Change, Edit, Memory, learn
-from sync.ports import Clock, Plex, Store, Writing
+from sync.plan import Change, Edit, Memory, held, learn
+from sync.ports import Clock, Moved, Plex, Store, Writing
 from sync.wanted import digest
 from worker.gates import WRITE, Gates
 from worker.looking import Looker, Sight, Target
@@ -30,7 +31,7 @@ EVIDENCE_BAD_SHARE = 0.1
 
 @dataclass
 class Errand:
-    """One edit of one job under way. `number` is its saved entry."""
+    """One edit of one job under way. `number` is its saved entry; `moved` what it has changed, for people to read."""
 
     job: Job
     sight: Sight
@@ -38,6 +39,12 @@ class Errand:
     number: int = 0
     outcome: Outcome | None = None
     memory: Memory | None = None
+    moved: dict[str, Moved] = field(default_factory=dict)
+
+    def saw(self, item: Item) -> None:
+        """Take note of what stands in Plex after the edit: fields that are as they were before have not moved."""
+        before = {name: sent.before for name, sent in self.target.plan.sending.items()}
+        self.moved = {name: Moved(old, new) for name, old in before.items() if (new := held(item, name)) != old}
 
 
 @dataclass
@@ -52,10 +59,22 @@ Settle = Callable[[Writing, Job, Outcome], None]
 
 
 class Pusher:
-    """Sends, verifies and hands the outcomes to `settle`, which runs inside the transaction that remembers them."""
+    """Sends, verifies and hands the outcomes to `settle`, which runs inside the transaction that remembers them.
+
+    `pool` runs the writes and is shut down with the pusher; by default it is as many threads as there may be writes at once.
+    """
 
     def __init__(
-        self, store: Store, plex: Plex, looker: Looker, gates: Gates, clock: Clock, rules: WorkRules, settle: Settle
+        self,
+        store: Store,
+        plex: Plex,
+        looker: Looker,
+        gates: Gates,
+        clock: Clock,
+        rules: WorkRules,
+        settle: Settle,
+        *,
+        pool: Executor | None = None,
     ) -> None:
         self._store = store
         self._plex = plex
@@ -64,7 +83,7 @@ class Pusher:
         self._clock = clock
         self._rules = rules
         self._settle = settle
-        self._pool = ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
+        self._pool = pool or ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
 
     def close(self) -> None:
         """Wait for the writes in flight and end the threads."""
@@ -89,7 +108,8 @@ class Pusher:
                 errand = todo.popleft()
                 running[self._pool.submit(self._send, errand)] = errand
             done, _ = wait(running, timeout=SETTLE_EVERY, return_when=FIRST_COMPLETED)
-            answered += self._sort_out((future, running.pop(future)) for future in done)
+            # In the order in which they were sent: a set of futures has another one every time.
+            answered += self._sort_out((future, running.pop(future)) for future in list(running) if future in done)
             if self._clock.monotonic() - settled_at >= SETTLE_EVERY or not (todo or running):
                 self._close(batch, answered)
                 answered = []
@@ -244,6 +264,7 @@ class Pusher:
                 if errand.job.token in held and errand.memory is not None and isinstance(errand.outcome, Done):
                     tx.remember(errand.sight.id, errand.target.item.key, errand.memory, now=now)
                     tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
+                    tx.add_push(errand.sight.id, errand.target.item.key, errand.moved, at=now)
             ended = []
             for token, errands in batch.errands.items():
                 outcomes = [errand.outcome for errand in errands if errand.outcome is not None]
@@ -299,6 +320,7 @@ class Pusher:
             else:
                 learnt = learn(errand.target.plan.memory, errand.target.plan.sending, item)
                 errand.memory = learnt.memory
+                errand.saw(item)
                 if learnt.again and not last:
                     unresolved.append((errand, learnt.again))
                 else:

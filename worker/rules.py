@@ -30,4 +30,5 @@ class WorkRules:
     deadline: int = 60_000
     poll_seconds: float = 1.0
     retention: int = 30 * 86_400_000
+    dlq_max: int = 10_000
     enabled: bool = True

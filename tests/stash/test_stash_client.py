@@ -493,6 +493,8 @@ def test_a_trickle_ends_within_the_deadline(sim, made):
 def test_a_body_without_end_is_cut_off(sim, stash):
     sim.faults.set(Fault("huge", megabytes=40))
     with pytest.raises(Unavailable, match="more than 32 MB"):
+        list(stash.walk())
+    with pytest.raises(Unavailable, match="more than 2 MB"):
         stash.scenes([1])
 
 

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +57,16 @@ class Model:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, int], Row] = {}
         self.books = dict.fromkeys(books.COUNTERS, 0)
+        self.tallies: Counter[str] = Counter()
         self.turns = 0
         self.tick = 0
 
+    def lift_tick(self, now: int) -> None:
+        if now > self.tick + MINUTE:
+            self.tick = now
+
     def want(self, kind: str, id: int, why: str, now: int, desired: str) -> None:
+        self.lift_tick(now)
         self.books["accepted"] += 1
         row = self.rows.get((kind, id))
         lane = 1 if why == "sweep" else 0
@@ -68,6 +75,10 @@ class Model:
             return
         if row.state != "idle":
             self.books["coalesced"] += 1
+        if row.state == "ignored":
+            row.wanted_rev += 1
+            return
+        was_dead = row.state == "dead"
         if row.state in ("idle", "gone"):
             row.streak = 0
             self._renew(row, lane, now, desired, revived=True)
@@ -79,6 +90,7 @@ class Model:
             self._renew(row, lane, now, desired, revived=False)
         elif row.state in ("dead", "dropped") and desired not in ("", row.desired):
             self._renew(row, lane, now, desired, revived=True)
+        self.tallies["renewed"] += was_dead and row.state == "ready"
 
     def _renew(self, row: Row, lane: int, now: int, desired: str, *, revived: bool) -> None:
         row.wanted_rev += 1
@@ -120,6 +132,7 @@ class Model:
         row.claimed_rev, row.first_unserved = row.wanted_rev, None
 
     def settle(self, row: Row, after: Settled, now: int) -> None:
+        self.lift_tick(now)
         row.state, row.since, row.stirred, row.settled_rev = str(after.state), now, now, row.claimed_rev
         row.attempts, row.streak, row.crashes = after.attempts, after.streak, after.crashes
         row.first_crash = row.first_crash if after.crashes else 0
@@ -127,6 +140,7 @@ class Model:
         row.token, row.lease_until, row.alone = None, None, 0
         row.error, row.cls = after.error, after.cls
         row.desired = after.desired or row.desired
+        self.tallies["died"] += row.state == "dead"
         if row.state == "idle":
             row.error = row.cls = row.desired = ""
             self.books["done"] += 1
@@ -134,12 +148,30 @@ class Model:
                 del self.rows[row.kind, row.id]
 
     def crash(self, row: Row, after: Crashed, now: int) -> None:
+        self.lift_tick(now)
         row.state = "ready" if row.wanted_rev > row.claimed_rev else str(after.state)
         row.since, row.due, row.crashes, row.first_crash = now, after.due, after.crashes, after.first_crash
         row.token, row.lease_until, row.alone = None, None, 1
+        self.tallies["died"] += row.state == "dead"
         if after.cls:
             row.cls = after.cls
             row.error = f"the worker died {after.crashes} times while it worked on this alone"
+
+    def set_aside(self, row: Row, state: str, now: int) -> None:
+        self.books["accepted"] += row.state == "idle"
+        self.tallies[state] += row.state == "dead"
+        row.state, row.since, row.first_unserved, row.token, row.lease_until = state, now, None, None, None
+
+    def ignore(self, kind: str, id: int, now: int) -> bool:
+        row = self.rows.get((kind, id))
+        if row is None:
+            self.books["accepted"] += 1
+            self.rows[kind, id] = Row(kind, id, "ignored", 0, now, now, now, None, "")
+            return True
+        if row.state == "ignored":
+            return False
+        self.set_aside(row, "ignored", now)
+        return True
 
     def prune(self, now: int, before: int, limit: int) -> int:
         for row in self.rows.values():
@@ -151,8 +183,13 @@ class Model:
         )[:limit]
         for row in old:
             del self.rows[row.kind, row.id]
+            self.tallies["pruned"] += row.state == "dead"
         self.books["pruned"] += len(old)
         return len(old)
+
+
+# The longest wait that `settle` and `crash` give here, and the debounce's.
+LONGEST = HOUR + MINUTE + 90_000
 
 
 class JobTable(RuleBasedStateMachine):
@@ -191,6 +228,10 @@ class JobTable(RuleBasedStateMachine):
         with self.store.writing() as tx:
             jobs = tx.claim(limit, now=self.now, lease_ms=120_000, holder="one")
         rows = self.model.claim(limit, self.now)
+        # What was given a later time by a clock that has gone back since waits no longer than it would have.
+        assert all(
+            row.due <= self.now + LONGEST for row in self.model.rows.values() if row.state in ("ready", "absent")
+        )
         assert [(job.kind, job.id) for job in jobs] == [(row.kind, row.id) for row in rows]
         for job, row in zip(jobs, rows, strict=True):
             assert (job.attempts, job.streak, job.crashes) == (row.attempts, row.streak, row.crashes)
@@ -261,12 +302,67 @@ class JobTable(RuleBasedStateMachine):
         ]
         with self.store.writing() as tx:
             assert getattr(tx, verb)(now=self.now, cls=cls, id=id) == len(chosen)
+        if verb == "retry":
+            self.model.lift_tick(self.now)
         for row in chosen:
-            row.since = self.now
-            if verb == "retry":
-                row.state, row.attempts, row.due, row.lane = "ready", 0, self.now, 0
-            else:
-                row.state = "dropped"
+            self._moved(row, verb, lane=0)
+
+    def _moved(self, row: Row, verb: str, *, lane: int) -> None:
+        row.since = self.now
+        self.model.tallies[{"retry": "retried", "cure": "cured", "drop": "dropped"}[verb]] += 1
+        if verb == "drop":
+            row.state = "dropped"
+        else:
+            row.state, row.attempts, row.due, row.lane = "ready", 0, self.now, lane
+
+    @rule(
+        cls=st.sampled_from(["bug", "poison"]), verb=st.sampled_from(["retry", "drop", "cure"]), limit=st.integers(1, 2)
+    )
+    def bury_or_raise_some(self, cls, verb, limit) -> None:
+        def dead() -> set[tuple[str, int]]:
+            return {key for key, row in self.model.rows.items() if row.state == "dead" and row.cls == cls}
+
+        with self.store.writing() as tx:
+            found = (
+                tx.cure(cls, now=self.now, limit=limit)
+                if verb == "cure"
+                else getattr(tx, verb)(now=self.now, cls=cls, limit=limit)
+            )
+            assert found == min(limit, len(dead()))
+            left = {(str(row.kind), row.id) for row in tx.jobs(State.DEAD, cls=cls)}
+        if verb != "drop":
+            self.model.lift_tick(self.now)
+        for key in dead() - left:
+            self._moved(self.model.rows[key], verb, lane=1 if verb == "cure" else 0)
+
+    @rule(
+        id=IDS, kind=st.sampled_from([Kind.SCENE, Kind.SCENE, Kind.TAG]), verb=st.sampled_from(["ignore", "set_aside"])
+    )
+    def leave_alone(self, id, kind, verb) -> None:
+        """Whatever state it is in: who works on it has lost it."""
+        with self.store.writing() as tx:
+            done = getattr(tx, verb)(kind, id, now=self.now)
+        row = self.model.rows.get((str(kind), id))
+        if verb == "ignore":
+            assert done == self.model.ignore(str(kind), id, self.now)
+        else:
+            assert done == (row is not None and row.state not in ("dropped", "ignored"))
+            if done:
+                self.model.set_aside(row, "dropped", self.now)
+        if done:
+            self.lost += [job for job in self.held if (job.kind, job.id) == (kind, id)]
+            self.held = [job for job in self.held if (job.kind, job.id) != (kind, id)]
+
+    @rule(id=IDS)
+    def unignore(self, id) -> None:
+        with self.store.writing() as tx:
+            done = tx.unignore(Kind.SCENE, id, now=self.now)
+        self.model.lift_tick(self.now)
+        row = self.model.rows.get(("scene", id))
+        assert done == (row is not None and row.state == "ignored")
+        if done:
+            row.state, row.lane, row.attempts, row.streak = "ready", 0, 0, 0
+            row.due = row.since = row.stirred = self.now
 
     @rule(age=st.sampled_from([0, HOUR]), limit=st.integers(1, 2))
     def prune(self, age, limit) -> None:
@@ -279,6 +375,7 @@ class JobTable(RuleBasedStateMachine):
         absent = [row for row in self.model.rows.values() if row.state == "absent" and row.due > self.now]
         with self.store.writing() as tx:
             assert tx.scanned(self.now) == len(absent)
+        self.model.lift_tick(self.now)
         for row in absent:
             row.due = self.now
 
@@ -303,6 +400,17 @@ class JobTable(RuleBasedStateMachine):
             return
         assert books.read(self.eyes) == self.model.books
         assert books.balance(self.eyes) == 0
+
+    @invariant()
+    def every_way_into_and_out_of_the_dead_is_counted(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        with self.store.reading() as db:
+            found, dead = Counter(db.tallies()), sum(db.dead().values())
+        ways = {name: self.model.tallies[name] for name in ("retried", "cured", "dropped", "ignored", "pruned")}
+        assert found["died"] == self.model.tallies["died"]
+        assert {name: found[name] for name in ways} == ways
+        assert found["died"] == dead + sum(ways.values()) + self.model.tallies["renewed"]
 
     @invariant()
     def nothing_waits_longer_than_it_may(self) -> None:

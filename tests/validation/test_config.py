@@ -27,6 +27,8 @@ BOUNDS = {
     "reconcile_interval_hours": (0, 720),
     "max_retries": (1, 20),
     "dlq_retention_days": (1, 365),
+    "dlq_max": (100, 1_000_000),
+    "notify_after_minutes": (1, 1440),
     "breaker_failure_threshold": (1, 100),
     "breaker_recovery_timeout": (0.5, 3600),
     "breaker_max_recovery_timeout": (0.5, 86400),
@@ -38,6 +40,7 @@ DEFAULTS = {
     "plex_parallel": 2,
     "stash_url": "http://localhost:9999",
     "stash_api_key": "",
+    "tls_ca_file": "",
     "path_map": (),
     "enabled": True,
     "poll_interval": 1.0,
@@ -45,12 +48,16 @@ DEFAULTS = {
     "reconcile_interval_hours": 24.0,
     "max_retries": 5,
     "dlq_retention_days": 30,
+    "dlq_max": 10_000,
     "strict_mode": False,
     "conflict_policy": "stash",
     "first_push": "keep",
     "breaker_failure_threshold": 5,
     "breaker_recovery_timeout": 60.0,
     "breaker_max_recovery_timeout": 300.0,
+    "notify_urls": (),
+    "notify_command": (),
+    "notify_after_minutes": 10,
     "data_dir": "",
 }
 NOT_NUMBERS = (
@@ -492,15 +499,92 @@ def test_every_description_states_unit_range_and_default(setting):
         low, high = BOUNDS[setting.name]
         assert setting.rule.endswith(f"number from {low} to {high}")
         assert f"{low} to {high}, default {field.default:g}" in setting.description
-        assert setting.description.split()[0] in ("Seconds", "Hours", "Days", "Attempts", "Failures", "Edits")
+        assert setting.description.split()[0] in (
+            "Seconds",
+            "Minutes",
+            "Hours",
+            "Days",
+            "Attempts",
+            "Failures",
+            "Edits",
+            "Scenes",
+        )
     elif field.annotation is bool:
         assert setting.rule == "true or false"
         assert f"true or false, default {setting.default}" in setting.description
     else:
         assert "efault" in setting.description
     assert setting.variable == f"PLEXSYNC_{setting.name.upper()}"
-    assert setting.secret == (setting.name in ("plex_token", "stash_api_key"))
+    assert setting.secret == (setting.name in ("plex_token", "stash_api_key", "notify_urls"))
     assert "\n" not in setting.description
+
+
+# --- telling a person ------------------------------------------------------------------------------------------------
+
+HOOK = "json://ann:hunter2hunter2@hooks.example/services/T01AbCdEf/sEcReTpAtH42?token=QuErYsEcReT7"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ()),
+        ([], ()),
+        ("json://host/path", ("json://host/path",)),
+        (" json://a  tgram://1:b/c\n", ("json://a", "tgram://1:b/c")),
+        (["json://a", "mailto://b,c"], ("json://a", "mailto://b,c")),
+    ],
+)
+def test_addresses_to_tell_are_one_text_or_a_list(given, kept):
+    assert config(notify_urls=given).notify_urls == kept
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *(" ", "nowhere", "://host", "1json://host", "json://", 5, True, ["json://a", 5], ["json://a b"], {"a": 1}),
+        *(["json://a\x00"], ["json://a\u202e"], ["json://" + "a" * 10_240], ["json://a"] * 21),
+    ],
+    ids=lambda bad: ascii(bad)[:16],
+)
+def test_an_address_to_tell_that_is_none_is_refused_without_repeating_it(bad):
+    error = refusal(notify_urls=[HOOK, *bad] if isinstance(bad, list) else bad)
+    assert [one["loc"] for one in error.errors()] == [("notify_urls",)]
+    assert "hunter2" not in str(error) + repr(error.errors()) + error.json()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ()),
+        ([], ()),
+        ("notify-send 'Plex Sync' --urgent", ("notify-send", "Plex Sync", "--urgent")),
+        (["/opt/tell", "a b", ""], ("/opt/tell", "a b", "")),
+    ],
+)
+def test_a_command_is_a_list_of_words_or_one_text(given, kept):
+    assert config(notify_command=given).notify_command == kept
+
+
+@pytest.mark.parametrize("bad", [" ", "tell 'me", "tell \x00", [""], ["tell", 5], 5, True, {"a": 1}, ["x"] * 101])
+def test_a_command_that_is_none_is_refused(bad):
+    assert refusal(notify_command=bad).errors()[0]["loc"] == ("notify_command",)
+
+
+def test_no_text_of_the_settings_shows_whom_to_tell(caplog):
+    made = config(notify_urls=[HOOK], notify_command=["tell", "--key", "hunter2hunter2"])
+    with caplog.at_level(logging.DEBUG):
+        made.log_config()
+    shown = repr(made) + str(made) + made.model_dump_json(exclude={"notify_command"}) + caplog.text
+    for hidden in ("hooks.example", "T01AbCdEf", "sEcReTpAtH42", "QuErYsEcReT7", "json://"):
+        assert hidden not in shown
+    assert " notify_urls=*** " in caplog.text
+    assert " notify_command=(3 words) " in caplog.text
+
+
+def test_the_parts_of_an_address_are_secrets_too():
+    found = config(notify_urls=[HOOK]).secrets
+    assert {HOOK, "hunter2hunter2", "T01AbCdEf", "sEcReTpAtH42", "QuErYsEcReT7"} <= set(found)
+    assert not {"services", "hooks.example", "ann"} & set(found)
 
 
 def rows():

@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+import trustme
 
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.sources import OTHER_VARIABLES, ConfigError, default_data_dir, default_toml, load
@@ -79,6 +80,7 @@ def test_the_stronger_source_wins(toml):
 
 @pytest.mark.parametrize("setting", describe(), ids=lambda setting: setting.name)
 def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     value = {
         **REQUIRED,
         "plex_libraries": "Movies",
@@ -87,7 +89,10 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "path_map": "/a => /b",
         "conflict_policy": "plex",
         "first_push": "stash",
+        "dlq_max": "700",
         "data_dir": str(tmp_path),
+        "notify_urls": "json://localhost/told",
+        "tls_ca_file": str(tmp_path / "ca.pem"),
         "enabled": "false",
         "strict_mode": "true",
         "breaker_max_recovery_timeout": "301",
@@ -262,10 +267,17 @@ def test_the_two_waits_of_the_breaker_are_compared(toml):
     ]
 
 
+# Whose empty text means something, and is no mistake.
+MAY_BE_EMPTY = (
+    *("plex_libraries", "stash_api_key", "path_map", "data_dir", "tls_ca_file"),
+    *("notify_urls", "notify_command"),
+)
+
+
 def bad_values(setting):
     """What no setting of this kind may take: blank, out of bounds, of the wrong type, too long, unprintable, no number."""
     bad = [" ", "\x00\x1b[31m", "x" * 10_240, math.nan, math.inf, -math.inf, [[]], {"a": 1}]
-    if setting.name not in ("plex_libraries", "stash_api_key", "path_map", "data_dir"):
+    if setting.name not in MAY_BE_EMPTY:
         bad.append("")
     if "number" in setting.rule:
         low, high = (float(bound) for bound in setting.rule.split(" from ")[1].split(" to "))

@@ -49,11 +49,12 @@ class Worker:
         self._stack = ExitStack()
         look = {name: rules.pop(name) for name in ("policy", "paths", "strict") if name in rules}
         libraries = rules.pop("libraries", ())
+        read = rules.pop("read_timeout", 5.0)
         clock, dice = house.clock, house.dice
         self.store = house.store
-        self.stash = StashClient(house.stash_sim.url, KEY, connect_timeout=2.0, read_timeout=2.0)
+        self.stash = StashClient(house.stash_sim.url, KEY, connect_timeout=5.0, read_timeout=read)
         self._stack.callback(self.stash.close)
-        self.plex = PlexClient(house.plex_sim.url, token, libraries=libraries, connect_timeout=2.0, read_timeout=2.0)
+        self.plex = PlexClient(house.plex_sim.url, token, libraries=libraries, connect_timeout=5.0, read_timeout=read)
         self._stack.callback(self.plex.close)
 
         def gates() -> Gates:
@@ -182,6 +183,15 @@ class House:
         db = sqlite3.connect(f"file:{self.folder / 'plexsync.db'}?mode=ro", uri=True, timeout=10)
         try:
             return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+    def change(self, sql: str) -> None:
+        """What another process does to the database."""
+        db = sqlite3.connect(self.folder / "plexsync.db", timeout=10)
+        try:
+            with db:
+                db.execute(sql)
         finally:
             db.close()
 

@@ -1,5 +1,7 @@
 """The three gates before each neighbour: breaker, hold and patience, as rows that the whole house shares."""
 
+from itertools import pairwise
+
 import pytest
 
 from simulator.http import Fault
@@ -372,9 +374,9 @@ def test_on_hold_nothing_is_asked_but_the_retest_at_growing_intervals(house, sta
         before = house.plex_sim.count()
         house.work_for(1)
         tested += [house.clock.now()] * (house.plex_sim.count() - before)
-    waits = [round((b - a) / 1000) for a, b in zip(tested, tested[1:], strict=False)]
+    waits = [round((b - a) / 1000) for a, b in pairwise(tested)]
     assert all(wait in (60, 61) for wait in waits[:3])
-    assert all(later >= earlier - 1 for earlier, later in zip(waits, waits[1:], strict=False))
+    assert all(later >= earlier - 1 for earlier, later in pairwise(waits))
     assert all(wait in (300, 301) for wait in waits[-2:])
     assert house.stash_sim.count() == 0
     assert house.attempts_used() == 0

@@ -1,0 +1,367 @@
+"""The queue against others on the same work in one run: storing durably, claiming and settling, and a hook as a process.
+
+Rounds take turns, so that a noisy machine is noisy for all: read the ratios. What a contender can't do stands in the
+table: *synced* (an acknowledged job survives a power cut), *delays* (a job can wait for its time), *kept* (a job that was
+taken by a worker that dies is not lost).
+"""
+
+import json
+import sqlite3
+import statistics
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from huey.storage import SqliteStorage
+from litequeue import LiteQueue
+from persistqueue import SQLiteAckQueue
+from persistqueue.exceptions import Empty
+
+from store.database import Database
+from store.intake import DATABASE
+from sync.job import Done, Kind, Why, settle
+from worker.rules import WorkRules
+
+ROUNDS = 12
+STORED_A_ROUND = 150
+SIZES = (1_000, 10_000, 100_000)
+DUE_SHARE = 10  # one in ten is due
+WORKED = 1_000
+PATIENCE = 6.0
+FAR = 86_400_000
+BATCH = WorkRules().batch
+JOB = {"kind": "scene", "id": 7}
+
+
+class Contender(ABC):
+    """One queue on a disk. `backlog` jobs of which one in ten is due; `work` does the next few that are."""
+
+    name = ""
+    synced = True
+    delays = True
+    kept = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @abstractmethod
+    def store(self, number: int) -> None:
+        """Store one job so that it is acknowledged."""
+
+    @abstractmethod
+    def fill(self, backlog: int) -> None:
+        """Make a backlog of which one in ten is due."""
+
+    @abstractmethod
+    def work(self) -> int:
+        """Take and end the next due jobs; how many, 0 when none is due."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the files."""
+
+
+class Bare(Contender):
+    """What SQLite itself costs: one insert, one commit. It is no queue."""
+
+    name = "bare SQLite insert, WAL, FULL"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.db = sqlite3.connect(folder / "bare.db", isolation_level=None)
+        self.db.execute("pragma journal_mode = wal")
+        self.db.execute("pragma synchronous = full")
+        self.db.execute("create table job (id integer primary key, payload text not null)")
+
+    def store(self, number: int) -> None:
+        self.db.execute("begin immediate")
+        self.db.execute("insert into job (payload) values (?)", (json.dumps({**JOB, "id": number}),))
+        self.db.execute("commit")
+
+    def fill(self, backlog: int) -> None:
+        """It has no backlog to work on."""
+
+    def work(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        self.db.close()
+
+
+class Ours(Contender):
+    """The job table as the engine uses it: batches of `limit`, one transaction to claim and one to settle."""
+
+    name = "PlexSync"
+
+    def __init__(self, folder: Path, limit: int = BATCH) -> None:
+        super().__init__(folder)
+        folder.chmod(0o700)
+        self.limit = limit
+        self.now = 1_768_471_200_000
+        self.database = Database(folder / DATABASE, worker=True)
+
+    def store(self, number: int) -> None:
+        with self.database.writing() as tx:
+            tx.want(Kind.SCENE, number + 1, Why.EDIT, self.now)
+
+    def fill(self, backlog: int) -> None:
+        with self.database.writing() as tx:
+            for number in range(backlog):
+                tx.want(Kind.SCENE, number + 1, Why.SWEEP if number % 2 else Why.EDIT, self.now)
+        self._delay()
+
+    def _delay(self) -> None:
+        db = sqlite3.connect(self.folder / DATABASE)
+        with db:
+            db.execute(f"update job set due = :far where id % {DUE_SHARE}", {"far": self.now + FAR})
+        db.close()
+
+    def again(self) -> None:
+        """Those that were done are due again, so that small backlogs can be worked on for as long as large ones."""
+        db = sqlite3.connect(self.folder / DATABASE)
+        with db:
+            db.execute("update book set accepted = accepted + (select count(*) from job where state = 'idle')")
+            db.execute("update job set state = 'ready', due = :now where state = 'idle'", {"now": self.now})
+        db.close()
+
+    def work(self) -> int:
+        with self.database.writing() as tx:
+            jobs = tx.claim(self.limit, now=self.now, lease_ms=120_000, holder="bench")
+        with self.database.writing() as tx:
+            for job in jobs:
+                after = settle(
+                    job, Done(), renewed=tx.renewed(job), now=self.now, max_retries=5, draw=0.5, scan=tx.scan()
+                )
+                tx.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
+        return len(jobs)
+
+    def close(self) -> None:
+        self.database.close()
+
+
+class OursOneByOne(Ours):
+    """The same with a transaction for each job, as the others have it."""
+
+    name = "PlexSync, one at a time"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, limit=1)
+
+
+class PersistQueue(Contender):
+    """It knows no time: whoever wants delays takes a job, looks at it and puts it back."""
+
+    name = "persist-queue, SQLiteAckQueue"
+    delays = False
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.queue: Any = SQLiteAckQueue(str(folder), auto_resume=False, multithreading=True)
+        self.last: int | None = None
+        self.until = 0.0
+
+    def store(self, number: int) -> None:
+        self.queue.put({**JOB, "id": number})
+
+    def fill(self, backlog: int) -> None:
+        pack, table = self.queue._serializer.dumps, self.queue._table_name
+        rows = ((pack({**JOB, "id": n, "due": 0 if n % DUE_SHARE == 0 else FAR}), 0.0) for n in range(backlog))
+        with self.queue._putter as db:
+            db.executemany(f"insert into {table} (data, timestamp, status) values (?, ?, 1)", rows)
+        self.queue.total = self.queue._count()
+
+    def work(self) -> int:
+        while True:
+            try:
+                after = {"id": self.last, "next_in_order": True} if self.last else {}
+                found = self.queue.get(block=False, raw=True, **after)
+            except Empty:
+                return 0
+            self.last = found["pqid"]
+            if found["data"]["due"]:
+                self.queue.nack(id=found["pqid"])
+                if time.perf_counter() > self.until:
+                    return 0
+            else:
+                self.queue.ack(id=found["pqid"])
+                return 1
+
+    def close(self) -> None:
+        self.queue.close()
+
+
+class Huey(Contender):
+    """Its storage: delayed jobs in a table of their own. Taking a job deletes it, so a worker that dies loses it."""
+
+    name = "huey, SqliteStorage, fsync"
+    kept = False
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.storage: Any = SqliteStorage(filename=str(folder / "huey.db"), fsync=True)
+
+    def store(self, number: int) -> None:
+        self.storage.enqueue(json.dumps({**JOB, "id": number}).encode())
+
+    def fill(self, backlog: int) -> None:
+        job, later = json.dumps(JOB).encode(), (datetime.now() + timedelta(days=1)).timestamp()
+        with self.storage.db(commit=True) as db:
+            db.executemany(
+                "insert into task (queue, data, priority) values ('huey', ?, 0)",
+                ((job,) for _ in range(backlog // DUE_SHARE)),
+            )
+            db.executemany(
+                "insert into schedule (queue, data, timestamp) values ('huey', ?, ?)",
+                ((job, later) for _ in range(backlog - backlog // DUE_SHARE)),
+            )
+
+    def work(self) -> int:
+        self.storage.read_schedule(datetime.now())
+        return int(self.storage.dequeue() is not None)
+
+    def close(self) -> None:
+        self.storage.close()
+
+
+class Lite(Contender):
+    """It knows no time, so everything is due; and it does not sync."""
+
+    name = "litequeue (nothing delayed)"
+    synced = False
+    delays = False
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.queue: Any = LiteQueue(str(folder / "lite.db"))
+
+    def store(self, number: int) -> None:
+        self.queue.put(json.dumps({**JOB, "id": number}))
+
+    def fill(self, backlog: int) -> None:
+        job = json.dumps(JOB)
+        with self.queue.transaction():
+            for _ in range(backlog):
+                self.queue.put(job)
+
+    def work(self) -> int:
+        message = self.queue.pop()
+        if message is None:
+            return 0
+        self.queue.done(message.message_id)
+        return 1
+
+    def close(self) -> None:
+        self.queue.close()
+
+
+STORING: tuple[type[Contender], ...] = (Bare, Ours, PersistQueue, Huey, Lite)
+WORKING: tuple[type[Contender], ...] = (Ours, OursOneByOne, PersistQueue, Huey, Lite)
+
+
+@contextmanager
+def opened(kind: type[Contender]) -> Iterator[Contender]:
+    """A contender in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="plexsync-bench-") as folder:
+        contender = kind(Path(folder))
+        try:
+            yield contender
+        finally:
+            contender.close()
+
+
+def measure_storing(backlog: int = 0) -> dict[str, float]:
+    """Jobs a second that each stores, one commit each: the median of interleaved rounds."""
+    with _all(STORING) as contenders:
+        for contender in contenders:
+            contender.fill(backlog)
+        seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+        for turn in range(ROUNDS):
+            for contender in contenders:
+                numbers = range(backlog + turn * STORED_A_ROUND, backlog + (turn + 1) * STORED_A_ROUND)
+                seconds[contender.name].append(_timed(lambda c=contender, n=numbers: [c.store(one) for one in n]))  # type: ignore[misc]
+        return {name: STORED_A_ROUND / statistics.median(taken) for name, taken in seconds.items()}
+
+
+@contextmanager
+def _all(kinds: tuple[type[Contender], ...]) -> Iterator[list[Contender]]:
+    if not kinds:
+        yield []
+        return
+    with opened(kinds[0]) as first, _all(kinds[1:]) as rest:
+        yield [first, *rest]
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def measure_working(size: int) -> dict[str, float]:
+    """Jobs a second that each takes and ends, out of a backlog of `size` of which a tenth is due."""
+    rates: dict[str, float] = {}
+    for kind in WORKING:
+        with opened(kind) as contender:
+            contender.fill(size)
+            rates[contender.name] = _rate(contender)
+    return rates
+
+
+def _rate(contender: Contender) -> float:
+    done, taken = 0, 0.0
+    if isinstance(contender, PersistQueue):
+        contender.until = time.perf_counter() + PATIENCE
+    while done < WORKED and taken < PATIENCE:
+        began = time.perf_counter()
+        found = contender.work()
+        taken += time.perf_counter() - began
+        done += found
+        if not found:
+            if not isinstance(contender, Ours):
+                break
+            contender.again()
+    return done / taken
+
+
+def report() -> Iterator[str]:
+    """The tables, line by line."""
+    yield f"{'storing, one commit each':34} {'jobs/s':>9} {'x bare':>7} {'synced':>7} {'delays':>7} {'kept':>6}"
+    rates = measure_storing()
+    for kind in STORING:
+        rate = rates[kind.name]
+        marks = ("-" if kind is Bare else _mark(kind.delays), "-" if kind is Bare else _mark(kind.kept))
+        yield (
+            f"{kind.name:34} {rate:9.0f} {rate / rates[Bare.name]:7.2f} {_mark(kind.synced):>7}"
+            f" {marks[0]:>7} {marks[1]:>6}"
+        )
+    few, many = (measure_storing_ours(size) for size in (SIZES[0], SIZES[-1]))
+    yield f"{'PlexSync, among 100,000 rows / 1,000':34} {many:9.0f} {many / few:7.2f} (ratio of the two rates)"
+    yield ""
+    head = "taking and ending, a tenth due"
+    yield f"{head:34} {'1,000':>9} {'10,000':>9} {'100,000':>9} {'100k/1k':>8} {'ours x':>7}"
+    table = {size: measure_working(size) for size in SIZES}
+    ours = table[SIZES[-1]][Ours.name]
+    for kind in WORKING:
+        found = [table[size][kind.name] for size in SIZES]
+        cells = " ".join(f"{rate:9.1f}" for rate in found)
+        yield f"{kind.name:34} {cells} {found[-1] / found[0]:8.2f} {ours / max(found[-1], 0.01):7.1f}"
+
+
+def measure_storing_ours(backlog: int) -> float:
+    """Jobs a second that PlexSync stores beside a backlog."""
+    with opened(Ours) as ours:
+        ours.fill(backlog)
+        taken = [
+            _timed(lambda turn=turn: [ours.store(backlog + turn * STORED_A_ROUND + n) for n in range(STORED_A_ROUND)])  # type: ignore[misc]
+            for turn in range(ROUNDS)
+        ]
+        return STORED_A_ROUND / statistics.median(taken)
+
+
+def _mark(yes: bool) -> str:
+    return "yes" if yes else "no"

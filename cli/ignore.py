@@ -1,0 +1,68 @@
+"""`plexsync ignore` and `plexsync unignore`: scenes that a person wants left alone."""
+
+import click
+
+from cli.call import FAILED, FINE, Call, command
+from cli.keys import SceneNumber
+from cli.rows import rows_in
+from cli.screen import paper, table
+from cli.start import opened
+from cli.words import many, stamp
+from sync.job import Kind, State
+
+
+@command("ignore")
+@click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber())
+@click.option("--list", "list_", is_flag=True, help="List what is ignored.")
+@click.pass_obj
+def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
+    """Leave scenes alone for good: no edit, comparison or retry brings them back, only unignore does.
+
+    What is in Plex stays as it is. A scene that is being worked is let go at once: at most the request that is under
+    way still reaches Plex. What happens to an ignored scene in Stash is noted and counted.
+
+    \b
+    Examples:
+      plexsync ignore 7 12
+      plexsync ignore --list
+    """
+    if bool(scenes) == list_:
+        raise click.UsageError("say which scenes by their numbers, or --list")
+    with opened(call) as parts:
+        if list_:
+            rows = list(rows_in(parts, State.IGNORED))
+            facts = {"count": len(rows), "scenes": [{"id": row.id, "since": stamp(row.since)} for row in rows]}
+            shown = [(f"{row.id}", stamp(row.since) or "") for row in rows]
+            call.answer(
+                facts, lambda: paper().print(table("", ("scene", "since"), shown) if rows else "nothing is ignored")
+            )
+            return FINE
+        with parts.store.writing() as tx:
+            now = parts.clock.now()
+            done = [id for id in dict.fromkeys(scenes) if tx.ignore(Kind.SCENE, id, now=now)]
+    call.answer({"ignored": len(done)}, lambda: paper().print(f"{many(len(done), 'scene')} ignored"))
+    return FINE
+
+
+@command("unignore")
+@click.argument("scenes", metavar="SCENE...", nargs=-1, required=True, type=SceneNumber())
+@click.pass_obj
+def unignore(call: Call, scenes: tuple[int, ...]) -> int:
+    """Look after ignored scenes again: each is put in the queue, so that it comes in step as it is now.
+
+    Exits with 1 if one of the scenes was not ignored.
+
+    \b
+    Example:
+      plexsync unignore 7
+    """
+    with opened(call) as parts, parts.store.writing() as tx:
+        now = parts.clock.now()
+        missed = [id for id in dict.fromkeys(scenes) if not tx.unignore(Kind.SCENE, id, now=now)]
+    done = len(dict.fromkeys(scenes)) - len(missed)
+    error = f"not ignored: {', '.join(map(str, missed))} (plexsync ignore --list shows them)"
+    facts = {"unignored": done, **({"not_ignored": missed, "error": error} if missed else {})}
+    call.answer(facts, lambda: paper().print(f"{many(done, 'scene')} wanted again") if done or not missed else None)
+    if missed:
+        click.echo(f"plexsync: {error}", err=True)
+    return FAILED if missed else FINE

@@ -1,0 +1,318 @@
+"""Size and pace: what a large table, a busy scene, readers and a backfill cost. PLEXSYNC_TORTURE=1 uses the full figures."""
+
+import gc
+import os
+import sqlite3
+import statistics
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from store.database import Database
+from sync.job import DAY, Done, Kind, Why, settle
+from tests.worker.house import House
+from worker.engine import Idle, Worked
+from worker.loop import Loop
+
+TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
+NOW = 1_768_471_200_000
+ROWS = 1_000_000 if TORTURE else 20_000
+CLAIMS = 100_000 if TORTURE else 10_000
+BACKFILL = 100_000 if TORTURE else 3_000
+WANTS = 10_000
+MEGABYTE = 2**20
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "data"
+    made.mkdir(mode=0o700)
+    return made
+
+
+@pytest.fixture
+def house(tmp_path):
+    with House(tmp_path / "house") as made:
+        yield made
+
+
+def filled(folder, rows, state="ready", due=NOW + DAY) -> Database:
+    """A store whose rows all wait for tomorrow, with books that balance."""
+    store = Database(folder / "plexsync.db", worker=True)
+    with closing(sqlite3.connect(folder / "plexsync.db")) as db, db:
+        db.execute(
+            """
+            with recursive n (i) as (select 1 union all select i + 1 from n where i < :rows)
+            insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, cls)
+            select 'scene', i, :state, i % 2, 1, :due, :since, 0, iif(:state = 'dead', 'refused', '') from n
+            """,
+            {"rows": rows, "state": state, "due": due, "since": NOW - 60 * DAY},
+        )
+        db.execute("update book set accepted = :rows, tick = :now", {"rows": rows, "now": NOW})
+    return store
+
+
+def work_one_batch(store, size=50) -> int:
+    """As the engine does it: one transaction to claim, one to settle."""
+    with store.writing() as tx:
+        jobs = tx.claim(size, now=NOW, lease_ms=120_000, holder="w")
+    with store.writing() as tx:
+        for job in jobs:
+            after = settle(job, Done(), renewed=tx.renewed(job), now=NOW, max_retries=5, draw=0.5, scan=0)
+            assert tx.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
+    return len(jobs)
+
+
+def want(store, ids, why=Why.EDIT):
+    with store.writing() as tx:
+        for id in ids:
+            tx.want(Kind.SCENE, id, why, NOW)
+
+
+def balance(folder) -> int:
+    with closing(sqlite3.connect(folder / "plexsync.db")) as db:
+        accepted, coalesced, done, pruned = db.execute("select accepted, coalesced, done, pruned from book").fetchone()
+        (left,) = db.execute("select count(*) from job where state <> 'idle'").fetchone()
+    return accepted - coalesced - done - pruned - left
+
+
+def test_a_large_table_costs_a_want_and_a_claim_no_more_than_a_small_one(tmp_path):
+    """Counted in the machine's own steps of SQLite, which a busy computer does not change."""
+    counts = {}
+    for rows in (1_000, ROWS):
+        folder = tmp_path / str(rows)
+        folder.mkdir(mode=0o700)
+        store = filled(folder, rows)
+        steps = [0]
+
+        def count(steps=steps) -> int:
+            steps[0] += 1
+            return 0
+
+        with store.writing() as tx:
+            tx._db.set_progress_handler(count, 10)
+        want(store, range(rows + 1, rows + 101))
+        done = [work_one_batch(store) for _ in range(3)]
+        with store.reading() as db:
+            db.next_due(NOW)
+        store.close()
+        assert done == [50, 50, 0]
+        assert balance(folder) == 0
+        counts[rows] = steps[0]
+    assert counts[ROWS] < 1.2 * counts[1_000]
+
+
+def test_pruning_holds_the_lock_briefly_however_much_there_is_to_prune(folder):
+    store = filled(folder, ROWS, state="dead", due=NOW)
+    held, pruned = [], 0
+    while pruned < min(ROWS, 20_000):
+        began = time.perf_counter()
+        with store.writing() as tx:
+            pruned += tx.prune(now=NOW, before=NOW - 30 * DAY, limit=500)
+        held.append(time.perf_counter() - began)
+    store.close()
+    assert statistics.median(held) < 0.2
+    assert balance(folder) == 0
+
+
+def test_the_log_stays_small_with_readers_around(folder):
+    """Short reads, as the dashboard and `status` make them, from other connections all the time."""
+    store = filled(folder, 1_000)
+    largest, stop = [0], threading.Event()
+
+    def look() -> None:
+        other = Database(folder / "plexsync.db")
+        while not stop.is_set():
+            with other.reading() as db:
+                db.overview(NOW)
+        other.close()
+
+    readers = [threading.Thread(target=look) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        for round in range(CLAIMS // 500):
+            want(store, range(2_000 + 500 * round, 2_500 + 500 * round))
+            while work_one_batch(store):
+                largest[0] = max(largest[0], (folder / "plexsync.db-wal").stat().st_size)
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+        store.close()
+    assert largest[0] < 16 * MEGABYTE
+    assert balance(folder) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not tell how much memory is used")
+def test_memory_stays_flat(folder):
+    store = filled(folder, 1_000)
+
+    def work(count) -> None:
+        for round in range(count // 500):
+            want(store, range(2_000 + 500 * (round % 4), 2_500 + 500 * (round % 4)))
+            while work_one_batch(store):
+                continue
+
+    work(2_000)
+    gc.collect()
+    before = resident()
+    work(CLAIMS)
+    gc.collect()
+    grown = resident() - before
+    store.close()
+    assert grown < 16 * MEGABYTE
+    assert balance(folder) == 0
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+# --- a busy scene ----------------------------------------------------------------------------------------------------
+
+
+def test_a_single_edit_is_taken_up_at_once(house):
+    (id,) = house.in_step()
+    house.stash_sim.edit_scene(id, title="Edited")
+    house.want(id)
+    assert house.step() == Worked({"done": 1})
+    assert house.title_in_plex(id) == "Edited"
+
+
+def test_ten_thousand_wants_within_a_minute_are_two_runs_and_the_last_value_wins(house):
+    (id,) = house.in_step()
+    runs, began = 0, house.clock.now()
+    for n in range(0, WANTS, 20):
+        house.stash_sim.edit_scene(id, title=f"Edit {n}")
+        with house.store.writing() as tx:
+            for _ in range(20):
+                tx.want(Kind.SCENE, id, Why.EDIT, house.clock.now())
+                house.clock.move(60 / WANTS)
+        runs += isinstance(house.step(), Worked)
+    assert house.clock.now() - began == pytest.approx(60_000, abs=100)
+    house.stash_sim.edit_scene(id, title="The last one")
+    house.want(id)
+    steps = house.work_for(120)
+    runs += sum(isinstance(step, Worked) for step in steps)
+    assert runs <= 2
+    assert house.title_in_plex(id) == "The last one"
+    assert house.rows("select count(*) from job") == [(1,)]
+    assert house.books_balance()
+
+
+def test_wants_of_many_scenes_are_a_row_each(house):
+    ids = house.add(50)
+    for _ in range(10):
+        house.want(*ids)
+    assert house.rows("select count(*) from job") == [(50,)]
+    house.work_until_settled()
+    assert house.plex_sim.count("PUT") == 50
+    assert house.books_balance()
+
+
+# --- lanes -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_backfill_does_not_hold_up_an_edit_by_more_than_two_seconds(house):
+    """Each request takes 25 ms; the edit comes in the middle of a batch of changed scenes."""
+    edited, *changed = one_in_step_of(house, 121)
+    with house.store.writing() as tx:
+        for id in (*changed, *range(1_000, 1_000 + BACKFILL)):
+            tx.want(Kind.SCENE, id, Why.SWEEP, house.clock.now())
+    for client, name in ((house.worker.plex, "edit"), (house.worker.plex, "items"), (house.worker.stash, "scenes")):
+        setattr(client, name, slow(house, getattr(client, name)))
+    batches, wanted_at = 0, None
+    while not isinstance(house.step(), Idle):
+        batches += 1
+        if wanted_at is not None and house.title_in_plex(edited) == f"Edit {wanted_at}":
+            assert house.clock.now() - wanted_at <= 2_000
+            wanted_at = None
+        if batches in (1, 5, 20):
+            house.clock.move(5)
+            wanted_at = house.clock.now()
+            house.stash_sim.edit_scene(edited, title=f"Edit {wanted_at}")
+            house.want(edited)
+    assert batches > 20
+    assert wanted_at is None
+    assert house.out_of_step([edited, *changed]) == []
+
+
+def one_in_step_of(house, count) -> list[int]:
+    """So many scenes that Plex knows; the first is in step, and has been for a while."""
+    ids = house.add(count)
+    house.want(ids[0])
+    house.work_until_settled()
+    house.clock.move(60)
+    return ids
+
+
+def slow(house, real):
+    def taking_its_time(*args, **kwargs):
+        house.clock.move(0.025)
+        return real(*args, **kwargs)
+
+    return taking_its_time
+
+
+def test_an_edit_that_arrives_while_a_batch_is_written_is_in_plex_two_seconds_later(house):
+    edited, *changed = one_in_step_of(house, 51)
+    house.want(*changed, why=Why.SWEEP)
+    real, arrived = house.worker.plex.edit, []
+
+    def writing(section, key, edit, **kwargs):
+        if not arrived:
+            arrived.append(house.clock.now())
+            house.stash_sim.edit_scene(edited, title="Edited by hand")
+            house.want(edited)
+        house.clock.move(0.025)
+        real(section, key, edit, **kwargs)
+
+    house.worker.plex.edit = writing
+    house.work()
+    assert house.title_in_plex(edited) == "Edited by hand"
+    stamp = house.rows(f"select at from memory where scene = {edited}")[0][0]
+    assert stamp - arrived[0] <= 2_000
+
+
+# --- lost wake-ups ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("poll_seconds", [0.5, 5.0, 3600.0])
+def test_a_lost_wake_up_costs_six_seconds_at_most(house, poll_seconds):
+    (id,) = house.in_step()
+    store, stop = DeafStore(house.store), threading.Event()
+    wanted, started = [], []
+    real = house.clock.sleep
+
+    def sleeping(seconds):
+        real(seconds)
+        if not wanted:
+            house.stash_sim.edit_scene(id, title="Nobody was told")
+            house.want(id)
+            wanted.append(house.clock.monotonic())
+
+    def told(step):
+        if isinstance(step, Worked):
+            started.append(house.clock.monotonic())
+            stop.set()
+
+    house.clock.sleep = sleeping
+    Loop(house.worker.engine, store, house.clock, poll_seconds=poll_seconds, stop=stop, told=told).serve()
+    assert started[0] - wanted[0] <= 6
+    assert house.title_in_plex(id) == "Nobody was told"
+
+
+class DeafStore:
+    """The store as a loop sees it, but no other process's commit is ever noticed."""
+
+    def __init__(self, store) -> None:
+        self.writing = store.writing
+        self.reading = store.reading
+        self.drain_spool = store.drain_spool
+
+    def changed(self) -> bool:
+        return False

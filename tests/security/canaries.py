@@ -1,0 +1,120 @@
+"""Two secrets that may appear in request headers and nowhere else, and the search for them in all that a run leaves behind.
+
+Each holds characters that other notations spell otherwise, around a core of letters and digits that none of them changes.
+"""
+
+import base64
+import html
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+from simulator.http import HttpServer
+from simulator.plex_server import PlexSim
+from simulator.stash_server import StashSim
+from tests.journey.world import ROOT, World
+
+TOKEN = 'tOk+/q7XvZ2mKp9LrT4wHs"<&%\\z=='
+KEY = 'kEy/+h3NcW8dJy5BgQ6uVf"<&%\\a='
+CARRIERS = ("x-plex-token", "apikey")
+_BREAKS = re.compile(rb"\\?[\r\n]+[ \t]*|\\n[ \t]*|[ \t|]+")
+
+
+def spellings(secret: str) -> dict[str, str]:
+    """Every usual way to write the secret, or a part of it that gives it away."""
+    raw = secret.encode()
+    found = {
+        "raw": secret,
+        "core": re.findall(r"[A-Za-z0-9]{12,}", secret)[0][:12],
+        "url": quote(secret, safe=""),
+        "url twice": quote(quote(secret, safe=""), safe=""),
+        "form": quote_plus(secret),
+        "json": json.dumps(secret)[1:-1],
+        "html": html.escape(secret),
+        "repr": repr(secret)[1:-1],
+        "hex": raw.hex(),
+    }
+    for offset in range(3):
+        piece = base64.b64encode(b"\0" * offset + raw)[(offset * 8 + 5) // 6 : (offset + len(raw)) * 8 // 6].decode()
+        found[f"base64 at {offset}"] = piece
+        found[f"base64url at {offset}"] = piece.replace("+", "-").replace("/", "_")
+    return found
+
+
+def leaks(content: bytes) -> list[str]:
+    """Which spellings of which canary the bytes hold, also broken over lines and in wide letters."""
+    narrow = content.replace(b"\0", b"")
+    views = (content, narrow, _BREAKS.sub(b"", narrow))
+    return [
+        f"{name} as {spelling}"
+        for name, secret in (("token", TOKEN), ("key", KEY))
+        for spelling, text in spellings(secret).items()
+        if any(text.encode() in view for view in views)
+    ]
+
+
+def check_files(folder: Path, *, but: tuple[Path, ...] = ()) -> int:
+    """Look through every file below the folder, its name included; returns how many there were."""
+    count = 0
+    for path in sorted(folder.rglob("*")):
+        assert not leaks(str(path.relative_to(folder)).encode()), path
+        if path.is_file() and path not in but:
+            assert not leaks(path.read_bytes()), path
+            count += 1
+    return count
+
+
+def check_requests(*servers: HttpServer) -> int:
+    """Look through what servers were asked: the canaries are in the two headers made for them at most."""
+    count = 0
+    for request in [request for server in servers for request in list(server.log)]:
+        others = {name: value for name, value in request.headers.items() if name not in CARRIERS}
+        seen = f"{request.method} {request.target} {others}".encode() + request.body
+        assert not leaks(seen), f"{request.method} {request.path}"
+        count += 1
+    return count
+
+
+@contextmanager
+def canary_world(folder: Path, **settings: str) -> Iterator[World]:
+    """Both neighbours, who know the canaries, and a data folder; three scenes are out of step."""
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
+        world = World(stash, plex, data, {"plex_token": TOKEN, "stash_api_key": KEY, **QUICK, **settings})
+        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+        world.add(3)
+        yield world
+
+
+QUICK = {"breaker_failure_threshold": "2", "plex_connect_timeout": "1", "plex_read_timeout": "5"}
+
+
+def start(world: World, *words: str, said: Path, program: tuple[str, ...] = ("-m", "cli")) -> subprocess.Popen:
+    """A command as a process that logs everything; what it says is appended to the file `said`."""
+    with said.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, *program, *words],
+            cwd=ROOT,
+            env={**world.environ, "PLEXSYNC_LOG": "debug", "COLUMNS": "80"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+
+
+def run(world: World, *commands: tuple[str, ...], said: Path, program: tuple[str, ...] = ("-m", "cli")) -> list[int]:
+    """Commands beside each other, each to its end; returns their exit codes."""
+    processes = [start(world, *words, said=said, program=program) for words in commands]
+    return [process.wait(timeout=60) for process in processes]
+
+
+def torture() -> bool:
+    """Whether the long form of the tests was asked for."""
+    return bool(os.environ.get("PLEXSYNC_TORTURE"))

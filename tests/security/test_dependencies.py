@@ -1,0 +1,93 @@
+"""What PlexSync is made of: few packages, each pinned with its hashes, and all of them listed with licence and purpose."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+FILES = sorted((ROOT / "requirements").glob("*.txt"))
+MOST_DIRECT = 8
+PIN = re.compile(r"([a-z0-9][a-z0-9.-]*)==([^\s;\\]+)( ; [^\\]+?)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)")
+LICENCES = {"MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "MPL-2.0", "ISC", "not installed"}
+files = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+
+
+def pinned(path: Path) -> dict[str, str]:
+    """The version of every package in a requirement file."""
+    return {found[1]: found[2] for found in PIN.finditer(path.read_text(encoding="utf-8"))}
+
+
+def direct(*extras: str) -> list[Requirement]:
+    lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
+    return [Requirement(line) for lines in lists for line in lines]
+
+
+@files
+def test_every_package_is_pinned_with_hashes_and_nothing_else_is_said(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert pinned(path)
+    rest = PIN.sub("", text)
+    for line in rest.splitlines():
+        assert not line.strip() or line.lstrip().startswith("#"), line
+    assert "://" not in text
+    assert "index" not in text.replace("via", "")
+
+
+def test_every_file_pins_the_same_versions() -> None:
+    seen: dict[str, set[str]] = {}
+    for path in FILES:
+        for package, version in pinned(path).items():
+            seen.setdefault(package, set()).add(version)
+    assert {package: versions for package, versions in seen.items() if len(versions) > 1} == {}
+
+
+def test_the_core_is_what_the_project_asks_for() -> None:
+    core = pinned(ROOT / "requirements" / "core.txt")
+    for wanted in direct():
+        assert wanted.specifier.contains(core[canonicalize_name(wanted.name)]), wanted.name
+    assert len(direct()) <= MOST_DIRECT
+    text = (ROOT / "requirements" / "core.txt").read_text(encoding="utf-8")
+    named = re.findall(r"^([a-z0-9.-]+)==(?:(?!^[a-z0-9])[\s\S])*?plexsync \(pyproject\.toml\)", text, re.MULTILINE)
+    assert set(named) == {canonicalize_name(wanted.name) for wanted in direct()}
+
+
+@pytest.mark.parametrize(("name", "extras"), [("demo", ("demo",)), ("dev", ("demo", "dev"))])
+def test_the_other_files_hold_what_their_extras_ask_for(name: str, extras: tuple[str, ...]) -> None:
+    there = pinned(ROOT / "requirements" / f"{name}.txt")
+    for wanted in direct(*extras):
+        assert wanted.specifier.contains(there[canonicalize_name(wanted.name)]), wanted.name
+
+
+def test_what_is_needed_to_build_is_pinned_too() -> None:
+    """So that an installation from the folder fetches nothing that is not in the files."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    there = pinned(ROOT / "requirements" / "dev.txt")
+    assert {canonicalize_name(Requirement(line).name) for line in build} <= there.keys()
+
+
+def rows() -> dict[str, list[str]]:
+    """The tables of docs/dependencies.md: for each package its licence, and what it is for."""
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    cells = [
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if line.startswith("| `")
+    ]
+    return {name.strip("`"): rest for name, *rest in cells}
+
+
+def test_the_page_lists_every_package_of_the_core_and_all_that_are_asked_for() -> None:
+    asked = {canonicalize_name(wanted.name) for wanted in direct(*PROJECT["optional-dependencies"])}
+    core = set(pinned(ROOT / "requirements" / "core.txt"))
+    assert rows().keys() == asked | core
+
+
+@pytest.mark.parametrize("package", rows())
+def test_a_package_is_listed_with_a_licence_we_can_live_with_and_a_purpose(package: str) -> None:
+    licence, purpose = rows()[package]
+    assert set(re.split(" or | and ", licence)) <= LICENCES
+    assert len(purpose) > 5
+    assert not re.search(r"\d+\.\d+", purpose)

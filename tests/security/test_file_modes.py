@@ -1,0 +1,186 @@
+"""Files are for their owner's eyes only, whatever the umask; a place where others can plant theirs is refused."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from store import intake
+from tests.journey.world import ROOT
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and links as Unix has them")
+
+LOOSE = "import os, sys; os.umask(0); from cli.main import main; main(sys.argv[1:])"
+HOOKED = (
+    "import os, sys; os.umask(0); sys.argv = [{hook!r}]; import runpy; runpy.run_path({hook!r}, run_name='__main__')"
+)
+EVENT = b'{"server_connection": {"Dir": "/"}, "args": {"hookContext": {"id": 7, "type": "Scene.Update.Post"}}}'
+
+
+def plexsync(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command in a process without any umask."""
+    return subprocess.run([sys.executable, "-c", LOOSE, *words], **_given(folder), text=True)
+
+
+def hook(folder: Path, event: bytes) -> subprocess.CompletedProcess[bytes]:
+    program = HOOKED.format(hook=str(ROOT / "plugin" / "hook.py"))
+    return subprocess.run([sys.executable, "-c", program], **_given(folder), input=event)
+
+
+def _given(folder: Path) -> dict:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder.parent),
+        "PLEXSYNC_DATA_DIR": str(folder),
+        "PLEXSYNC_PLEX_URL": "http://127.0.0.1:1",
+        "PLEXSYNC_STASH_URL": "http://127.0.0.1:1",
+        "PLEXSYNC_PLEX_TOKEN": "token",
+    }
+    return {"cwd": ROOT, "env": environ, "capture_output": True, "timeout": 60, "check": False}
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """The permission bits of the folder and of all in it, by path."""
+    return {
+        str(path.relative_to(folder.parent)): stat.S_IMODE(path.lstat().st_mode)
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+def test_everything_is_for_its_owner_alone_whatever_the_umask(tmp_path: Path) -> None:
+    folder = tmp_path / "above" / "data"
+    assert b"noted" in hook(folder, EVENT).stdout  # there is no database yet: the event is a file
+    assert b"kept" in hook(folder, b'"hookContext" what {{{').stdout
+    assert "tried again" in plexsync(folder, "drain").stdout
+    assert plexsync(folder, "sync", "1", "2").returncode == 0
+    seen = {}
+    for moment in range(2):
+        # A reader keeps the side files of the log in place while the others come and go.
+        reader = subprocess.Popen(
+            [sys.executable, "-c", READER, str(folder / intake.DATABASE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        with reader:
+            reader.stdout.readline()
+            assert plexsync(folder, "sync", str(moment + 5)).returncode == 0
+            seen |= modes(tmp_path / "above")
+            reader.stdin.close()
+    names = {path.split("above/")[-1] for path in seen}
+    assert {"data/plexsync.db", "data/plexsync.db-wal", "data/plexsync.db-shm", "data/worker.lock"} <= names
+    assert {"data/spool", "data/spool/unread"} <= names
+    for path, mode in seen.items():
+        wanted = 0o700 if (tmp_path / path).is_dir() else 0o600
+        assert mode == wanted, f"{path}: {mode:o}"
+
+
+READER = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("begin"); db.execute("select count(*) from job").fetchone()
+print("reading", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_an_existing_folder_keeps_its_mode_and_its_files_stay_private(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o755)
+    assert plexsync(folder, "status").returncode == 0
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE((folder / intake.DATABASE).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("words", [("status",), ("drain",), ("doctor",)], ids=" ".join)
+def test_a_folder_that_everyone_can_write_is_refused(words: tuple[str, ...], tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o777)
+    done = plexsync(folder, *words)
+    assert done.returncode == 2
+    assert "can be written by everyone" in " ".join((done.stdout + done.stderr).split())
+    assert not (folder / intake.DATABASE).exists()
+
+
+def test_a_database_that_is_a_link_is_refused_and_its_target_left_alone(tmp_path: Path) -> None:
+    folder, target = tmp_path / "data", tmp_path / "theirs.db"
+    folder.mkdir(mode=0o700)
+    target.write_bytes(b"")
+    (folder / intake.DATABASE).symlink_to(target)
+    for words in (("status",), ("drain",)):
+        done = plexsync(folder, *words)
+        assert done.returncode == 2
+        assert "is a link" in done.stderr
+    answer = hook(folder, EVENT).stdout
+    assert b"noted in a file" in answer
+    assert b"is a link" in answer
+    assert target.read_bytes() == b""
+
+
+def test_a_dangling_link_is_not_followed_to_make_a_database(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    (folder / intake.DATABASE).symlink_to(tmp_path / "elsewhere.db")
+    assert plexsync(folder, "status").returncode == 2
+    assert not (tmp_path / "elsewhere.db").exists()
+
+
+def test_a_lock_that_is_a_link_is_refused_and_its_target_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    (folder / "worker.lock").symlink_to(tmp_path / "elsewhere")
+    done = plexsync(folder, "drain")
+    assert done.returncode == 2
+    assert "worker.lock" in done.stderr
+    assert not (tmp_path / "elsewhere").exists()
+
+
+# --- the spool -------------------------------------------------------------------------------------------------------
+
+
+def test_a_spool_that_is_a_link_is_neither_written_nor_read(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    folder.mkdir(mode=0o700)
+    elsewhere.mkdir()
+    (elsewhere / "1.json").write_bytes(b'{"kind": "scene", "id": 7, "why": "edit"}')
+    (folder / intake.SPOOL).symlink_to(elsewhere)
+    with pytest.raises(intake.NotStored, match="is a link"):
+        intake.store(str(folder), "scene", 7)
+    assert intake.spooled(str(folder), 100, 0) == []
+    assert [path.name for path in elsewhere.iterdir()] == ["1.json"]
+
+
+def test_what_is_no_plain_file_in_the_spool_is_set_aside_unread(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "data", tmp_path / "secret.json"
+    intake.store(str(folder), "scene", 1)
+    place = folder / intake.SPOOL
+    secret.write_bytes(b'{"kind": "scene", "id": 666, "why": "edit"}')
+    (place / "a-link.json").symlink_to(secret)
+    (place / "b-folder.json").mkdir()
+    os.mkfifo(place / "c-pipe.json")  # reading it would wait for ever
+    (place / "d-nothing.json").symlink_to(tmp_path / "nothing")
+
+    events = intake.spooled(str(folder), 100, 0)
+
+    assert [event[1:] for event in events] == [("scene", 1, "edit")]
+    assert sorted(path.name[0] for path in (place / intake.UNREAD).iterdir()) == ["a", "b", "c", "d"]
+    assert secret.read_bytes()
+
+
+def test_a_raw_event_is_kept_without_the_cookie_of_the_session(tmp_path: Path) -> None:
+    cookie = "MTc2NDAzMjM0MHxEWDhFQVFMX2dBQUJFQUVRQUFCUV"
+    start = (
+        '{"server_connection": {"SessionCookie": {"Name": "session", "Value": "'
+        f'{cookie}", "Path": ""}}, "Dir": "/"}}, '
+    )
+    whole = start + '"args": {"hookContext": {'
+    for event in (whole, whole.replace('": "', '" :\t"'), start[: start.index(cookie) + 20], '"Value":"' + cookie):
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+            assert b"kept" in hook(tmp_path / "data", event.encode(encoding)).stdout
+    kept = [path.read_bytes() for path in (tmp_path / "data" / intake.SPOOL).glob("*.raw")]
+    assert len(kept) == 12
+    for content in kept:
+        assert cookie[:20].encode() not in content.replace(b"\0", b"")
+        assert b"***" in content.replace(b"\0", b"")

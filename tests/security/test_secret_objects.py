@@ -1,0 +1,119 @@
+"""What objects that hold a secret show of it when they are printed, compared, copied, packed or part of a traceback."""
+
+import copy
+import pickle
+import pprint
+import traceback
+
+import pytest
+from pydantic import ValidationError
+from rich.pretty import pretty_repr
+
+from plex.client import PlexClient
+from simulator.http import Fault
+from simulator.plex_server import PlexSim
+from simulator.stash_server import StashSim
+from stash.client import StashClient
+from sync.errors import NeighbourError, Unusable
+from tests.security.canaries import KEY, TOKEN, leaks
+from validation.config import PlexSyncConfig
+from validation.redact import Redactor
+from validation.sources import load
+
+GIVEN = {"plex_url": "http://plex:32400", "plex_token": TOKEN, "stash_api_key": KEY}
+
+
+def shown(value: object) -> str:
+    return f"{value!r} {value!s} {value} {pprint.pformat(value)} {[value]!r} {value!a}"
+
+
+def test_no_text_of_the_settings_holds_a_secret() -> None:
+    config = PlexSyncConfig(**GIVEN)
+    loaded = load(environ={f"PLEXSYNC_{name.upper()}": value for name, value in GIVEN.items()}, toml_path=None)
+    texts = [shown(config), shown(loaded), config.model_dump_json(), repr(config.model_dump(mode="json"))]
+    texts += [shown(copy.deepcopy(config)), shown(config.model_copy()), pretty_repr(config)]
+    assert not leaks("".join(texts).encode())
+    assert (config.plex_token, config.stash_api_key) == (TOKEN, KEY)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_settings_are_not_pickled(protocol: int) -> None:
+    with pytest.raises(TypeError) as caught:
+        pickle.dumps(PlexSyncConfig(**GIVEN), protocol)
+    assert not leaks(str(caught.value).encode())
+
+
+def test_a_copy_of_the_settings_is_the_settings() -> None:
+    config = PlexSyncConfig(**GIVEN)
+    assert copy.copy(config) == copy.deepcopy(config) == config
+
+
+def test_no_error_of_the_settings_holds_a_secret() -> None:
+    for bad in ({"plex_token": TOKEN + " "}, {"stash_api_key": [KEY]}, {"max_retries": TOKEN}, {TOKEN[4:20]: KEY}):
+        with pytest.raises(ValidationError) as caught:
+            PlexSyncConfig(**{**GIVEN, **bad})
+        error = caught.value
+        told = shown(error) + repr(error.errors()) + error.json() + "".join(traceback.format_exception(error))
+        if "plex_token" in bad or "stash_api_key" in bad or "max_retries" in bad:
+            assert not leaks(told.encode())
+        assert KEY not in told
+
+
+def test_clients_show_no_secret_and_are_not_pickled() -> None:
+    for client in (PlexClient("http://plex:1", TOKEN), StashClient("http://stash:1", KEY)):
+        try:
+            assert not leaks(shown(client).encode())
+            with pytest.raises(TypeError) as caught:
+                pickle.dumps(client)
+            assert not leaks(str(caught.value).encode())
+        finally:
+            client.close()
+
+
+FAULTS = [
+    Fault("refuse"),
+    Fault("reset"),
+    Fault("cut"),
+    Fault("garbage"),
+    Fault("html"),
+    Fault("status", status=401),
+    Fault("status", status=500),
+    Fault("status", status=429, retry_after=TOKEN),
+    Fault("maintenance"),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.status}")
+def test_no_error_of_a_client_holds_a_secret(fault: Fault) -> None:
+    with PlexSim(token=TOKEN) as plex, StashSim(api_key=KEY) as stash:
+        plex.faults.set(fault)
+        stash.faults.set(fault)
+        clients = (PlexClient(plex.url, TOKEN), StashClient(stash.url, KEY))
+        for client, ask in zip(clients, (clients[0].sections, clients[1].probe), strict=True):
+            with pytest.raises(NeighbourError) as caught:
+                ask()
+            client.close()
+            error = caught.value
+            told = shown(error) + repr(vars(error)) + repr(error.args)
+            told += "".join(traceback.format_exception(error))
+            assert not leaks(told.encode())
+            assert not leaks(pickle.dumps(error))
+            # Nothing foreign travels along: its request would carry the headers.
+            assert error.__cause__ is None
+            assert error.__context__ is None
+            frames = traceback.TracebackException.from_exception(error, capture_locals=True)
+            names = [f"{frame.name}: {frame.locals}" for frame in frames.stack if "wire/" in frame.filename]
+            assert names
+            assert not leaks("".join(names).encode())
+
+
+@pytest.mark.parametrize("bad", [TOKEN + "\n", " " + TOKEN, TOKEN + "é"])
+def test_a_secret_that_can_not_be_sent_is_refused_without_it(bad: str) -> None:
+    for make in (PlexClient, StashClient):
+        with pytest.raises(Unusable) as caught:
+            make("http://plex:1", bad)
+        assert not leaks("".join(traceback.format_exception(caught.value)).encode())
+
+
+def test_the_redactor_shows_no_secret() -> None:
+    assert not leaks(repr(Redactor((TOKEN, KEY))).encode())

@@ -1,0 +1,243 @@
+"""Read off the syntax tree: SQL is constant and takes parameters, and what runs foreign data as code is not used at all."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.test_layers import ROOT, name, product_files
+
+FILES = [*product_files(), *sorted((ROOT / "bench").glob("*.py"))]
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+EXECUTES = {"execute", "executemany", "executescript"}
+NEVER_IMPORTED = {
+    "pickle",
+    "cPickle",
+    "dill",
+    "shelve",
+    "marshal",
+    "yaml",
+    "xmlrpc",
+    "telnetlib",
+    "ftplib",
+    "code",
+    "codeop",
+}
+NEVER_CALLED = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "tempfile.mktemp", "input"}
+NEVER_NAMED = {"CERT_NONE", "_create_unverified_context", "verify_mode", "check_hostname"}
+files = pytest.mark.parametrize("path", FILES, ids=name)
+
+
+def test_the_rules_see_the_product() -> None:
+    seen = {name(path).split("/")[0] for path in FILES}
+    assert {"cli", "plex", "plugin", "stash", "store", "sync", "validation", "wire", "worker", "wiring.py"} <= seen
+    calls = [node for tree in TREES.values() for node in ast.walk(tree) if _is_execute(node)]
+    assert len(calls) > 60
+
+
+def _is_execute(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in EXECUTES
+
+
+class Statements:
+    """Follows what is executed in one module back to where it was written."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._tree = tree
+        self._functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        self._home: dict[ast.AST, ast.FunctionDef] = {}
+        for function in self._functions.values():
+            for node in ast.walk(function):
+                self._home[node] = function
+        self._known = set()
+        for node in tree.body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id=id)]) | ast.AnnAssign(target=ast.Name(id=id)):
+                    self._known.add(id)
+                case ast.ImportFrom(names=names) | ast.Import(names=names):
+                    # A constant of another module is one as well: its file is held to the same rule.
+                    self._known |= {(alias.asname or alias.name).split(".")[0] for alias in names}
+
+    def odd(self) -> set[str]:
+        """What is executed without being made of texts and constants of modules alone."""
+        calls = [node for node in ast.walk(self._tree) if _is_execute(node)]
+        return {ast.unparse(call.args[0]) for call in calls if not self._constant(call.args[0], self._home.get(call))}
+
+    def _constant(self, node: ast.expr | None, home: ast.FunctionDef | None) -> bool:
+        def all_of(*parts: ast.expr | None) -> bool:
+            return bool(parts) and all(self._constant(part, home) for part in parts)
+
+        match node:
+            case ast.Constant(value=str()):
+                return True
+            case ast.Name(id=id):
+                return self._named(id, home)
+            case ast.Attribute(value=ast.Name(id=module), attr=attr):
+                return module in self._known and attr.isupper()
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return all_of(left, right)
+            case ast.IfExp(body=one, orelse=other):
+                return all_of(one, other)
+            case ast.Tuple(elts=parts):
+                return all_of(*parts)
+            case ast.Subscript(value=table):
+                return all_of(table)
+            case ast.JoinedStr(values=parts):
+                return all_of(*(part.value if isinstance(part, ast.FormattedValue) else part for part in parts))
+            case ast.Call(func=ast.Name(id=id)) if id in self._functions:
+                inner = self._functions[id]
+                answers = [one.value for one in ast.walk(inner) if isinstance(one, ast.Return)]
+                return bool(answers) and all(self._constant(one, inner) for one in answers)
+        return False
+
+    def _named(self, id: str, home: ast.FunctionDef | None) -> bool:
+        if home is not None:
+            if values := _given_to(id, home):
+                return all(self._constant(value, home) for value in values)
+            parameters = [one.arg for one in home.args.posonlyargs + home.args.args]
+            if id in parameters:
+                return self._called_with(home.name, parameters.index(id))
+        return id in self._known and id.lstrip("_").isupper()
+
+    def _called_with(self, function: str, place: int) -> bool:
+        """Whether every call of a function of this module hands over a constant at this place."""
+        calls = [
+            node
+            for node in ast.walk(self._tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function
+        ]
+        return bool(calls) and all(
+            place < len(call.args) and self._constant(call.args[place], self._home.get(call)) for call in calls
+        )
+
+
+def _given_to(id: str, function: ast.FunctionDef) -> list[ast.expr]:
+    """Every value that a name gets inside a function."""
+    values = []
+    for node in ast.walk(function):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=one)], value=value) if one == id:
+                values.append(value)
+            case ast.AugAssign(target=ast.Name(id=one), value=value) if one == id:
+                values.append(value)
+            case ast.For(target=ast.Name(id=one), iter=value) | ast.comprehension(target=ast.Name(id=one), iter=value):
+                if one == id:
+                    values.append(value)
+    return values
+
+
+def test_the_rule_on_sql_finds_what_it_is_for() -> None:
+    bad = """
+A = "select 1"
+def f(db, x, y):
+    db.execute(A + x)
+    db.execute(f"select {y}")
+    sql = A
+    sql += " where " + str(x)
+    db.execute(sql)
+    db.execute("select %s" % x)
+    db.execute("select {}".format(x))
+    db.execute(A + g(x))
+    h(db, A)
+    h(db, x)
+def g(x):
+    return f" where {x}"
+def h(db, sql):
+    db.execute(sql)
+"""
+    assert len(Statements(ast.parse(bad)).odd()) == 6  # `sql` stands for two of them
+
+
+# Where a statement comes in as an argument, or a pragma takes a number: pragmas take no parameters.
+BY_HAND = {
+    "store/db.py": {
+        "begin",
+        "f'pragma wal_autocheckpoint = {(CHECKPOINT_PAGES if checkpoints else 0)}'",
+        "f'pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}'",
+    },
+    # Tables come from a constant, columns from a damaged database: only those named in small letters are taken.
+    "store/repair.py": {
+        "f'select * from {table} order by {by}'",
+        "f\"insert or ignore into {table} ({', '.join(names)}) values ({marks})\"",
+    },
+    "store/schema.py": {"statement", "f'pragma user_version = {seen + 1}'"},
+}
+
+
+@files
+def test_sql_is_made_of_constants(path: Path) -> None:
+    if not name(path).startswith(("bench/", "simulator/")):
+        assert Statements(TREES[path]).odd() <= BY_HAND.get(name(path), set())
+
+
+@files
+def test_constants_of_sql_are_made_of_constants(path: Path) -> None:
+    """An f-string at the top of a module may use what stands above it, and nothing that is called or comes from outside."""
+    if not name(path).startswith("store/"):
+        return
+    for node in TREES[path].body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            for part in ast.walk(node.value):
+                if isinstance(part, ast.FormattedValue):
+                    allowed = (ast.Name, ast.Attribute, ast.Constant, ast.Call)
+                    assert isinstance(part.value, allowed), f"{name(path)}:{node.lineno}"
+                    called = ast.unparse(part.value)
+                    assert not isinstance(part.value, ast.Call) or "join" in called, f"{name(path)}:{node.lineno}"
+
+
+@files
+def test_nothing_runs_data_as_code(path: Path) -> None:
+    for node in ast.walk(TREES[path]):
+        where = f"{name(path)}:{getattr(node, 'lineno', 0)}"
+        match node:
+            case ast.Import(names=names):
+                modules = {alias.name.split(".")[0] for alias in names}
+                assert not modules & NEVER_IMPORTED, where
+            case ast.ImportFrom(module=module):
+                assert str(module).split(".")[0] not in NEVER_IMPORTED, where
+            case ast.Call(func=func, keywords=keywords):
+                assert ast.unparse(func) not in NEVER_CALLED, where
+                for keyword in keywords:
+                    if keyword.arg == "shell":
+                        assert isinstance(keyword.value, ast.Constant), where
+                        assert keyword.value.value is False, where
+            case ast.Attribute(attr=attr):
+                if not name(path).startswith("simulator/"):
+                    assert attr not in NEVER_NAMED, where
+
+
+@files
+def test_certificates_and_redirects_are_not_a_matter_of_choice(path: Path) -> None:
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.keyword) and node.arg in ("verify", "follow_redirects", "trust_env", "check_hostname"):
+            wanted = node.arg in ("verify", "check_hostname")
+            assert isinstance(node.value, ast.Constant), f"{name(path)}:{node.value.lineno}"
+            assert node.value.value is wanted, f"{name(path)}:{node.value.lineno}"
+
+
+@files
+def test_programs_are_started_by_lists_of_words(path: Path) -> None:
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("subprocess.run", "subprocess.Popen"):
+            first = node.args[0]
+            assert not isinstance(first, ast.Constant | ast.JoinedStr), f"{name(path)}:{node.lineno}"
+
+
+def test_xml_of_others_is_not_parsed() -> None:
+    """Plex is asked for JSON. The simulator alone reads XML, and writes it."""
+    for path in FILES:
+        if not name(path).startswith(("simulator/", "bench/", "cli/demo")):
+            text = {
+                alias
+                for node in ast.walk(TREES[path])
+                if isinstance(node, ast.Import)
+                for alias in map(str, node.names)
+            }
+            modules = {str(node.module) for node in ast.walk(TREES[path]) if isinstance(node, ast.ImportFrom)}
+            modules |= {
+                alias.name for node in ast.walk(TREES[path]) if isinstance(node, ast.Import) for alias in node.names
+            }
+            assert not {one for one in modules if one.split(".")[0] in ("xml", "lxml", "defusedxml")}, (
+                name(path),
+                text,
+            )

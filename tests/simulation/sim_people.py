@@ -1,0 +1,460 @@
+"""What people, disks and schedules do to the world while PlexSync works."""
+
+from collections.abc import Callable
+from random import Random
+
+from simulator.stash_graphql import StashError
+from simulator.stash_model import SceneSnapshot
+from sync.job import Kind, Why
+from tests.simulation.sim_truth import FIELDS, LISTS, LOCKLESS, Shown, desired, fold, folded, held, remembered
+from tests.simulation.sim_world import World
+
+KINDS = ("plain",) * 6 + ("absent", "absent", "moved", "double", "doubled", "crowd", "twins")
+FOLDERS = ("/media/a", "/media/b")
+ELSEWHERE = "/media/elsewhere"
+STUDIOS = ("Studio One", "Studio Two", "studio  two", "Studio Three")
+PERFORMERS = ("Ann", "Bob", "Cid", "Dee", ("Eve", "one"), ("Eve", "two"))
+TAGS = ("Rain", "rain", "Snow", "Sun", "Wind  and Fog", "Hail")
+DATES = (None, "2024-05-17", "2023-01-02")
+
+
+class People:
+    """Acts by the dice of the seed; every action keeps the truth up to date."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.dice: Random = world.dice
+        self.serial = 0
+        self.hidden: list[tuple[str, str]] = []  # (section, content) of files on the disk that Plex does not see
+        self.names: dict[str, list] = {
+            "studio": list(STUDIOS),
+            "performers": list(PERFORMERS),
+            "tags": list(TAGS),
+        }
+        self.sections = [
+            world.plex.add_section("Movies", locations=("/media",)),
+            world.plex.add_section("Mirror", locations=("/media",)),
+        ]
+        self.spots: dict[str, tuple[str, int]] = {}  # content -> path and size of its file
+        self.strangers: set[str] = set()
+        self.told: dict[int, bool] = {}  # scene -> whether a hook told of its last change
+        count = self.dice.randint(3, 12)
+        while len(self.spots) < count:
+            self.new_content(self.dice.choice(KINDS))
+        self.actions = self._weights()
+
+    def _weights(self) -> list[tuple[int, str, Callable[[], None]]]:
+        world, nature = self.world, self.world.nature
+        table: list[tuple[int, str, Callable[[], None]]] = [
+            (60, "work", world.work),
+            (22, "time", self.some_time),
+            (14, "edit", self.edit),
+            (3, "rename", self.rename),
+            (3, "create", self.create),
+            (2, "destroy", self.destroy),
+            (1, "merge tags", self.merge_tags),
+            (1, "merge", self.merge_scenes),
+            (2, "move", self.move_file),
+            (6, "hand", self.hand),
+            (3, "refresh", self.refresh),
+            (2, "readd", self.readd),
+            (2, "vanish", self.vanish),
+            (4, "scan", self.scan),
+            (6, "poll", world.poll),
+            (2, "reconcile", world.reconcile),
+            (2, "sweep", self.sweep),
+            (1, "retry", self.retry),
+        ]
+        if nature.outages or nature.bars:
+            table.append((5, "weather", world.change_weather))
+        if nature.leaps:
+            table.append((2, "leap", world.leap))
+        if nature.kills:
+            table.append((1, "kill", world.kill_idle))
+        if nature.full_disk:
+            table.append((2, "disk", self.fill_disk))
+        if nature.poison:
+            table.append((1, "poison", self.poison))
+        return table
+
+    def act(self) -> None:
+        """One step of the world."""
+        weights = [weight for weight, *_ in self.actions]
+        ((_, name, action),) = self.dice.choices(self.actions, weights)
+        self.world.tally[name] += 1
+        action()
+
+    def meanwhile(self, *, watchers: bool) -> None:
+        """What can happen while the process waits for something."""
+        choices = [self.edit, self.edit, self.hand, self.refresh, self.readd, self.scan, self.rename, self.move_file]
+        if watchers:
+            choices += [self.world.poll, self.world.reconcile]
+        if self.world.nature.leaps:
+            choices.append(self.world.leap)
+        self.dice.choice(choices)()
+
+    # --- the disk ----------------------------------------------------------------------------------------------------
+
+    def new_content(self, kind: str) -> None:
+        """A file appears, in Stash and (unless it is absent) in Plex."""
+        contents = [self._file(kind)]
+        if kind == "twins":
+            path, size = self.spots[contents[0]]
+            contents.append(self._file(kind, name=path.rsplit("/", 1)[1], size=size, folder=FOLDERS[1]))
+        for content in contents:
+            self.add_scene(content)
+            if kind in ("plain", "double", "doubled", "twins"):
+                self.show(self.sections[0], content)
+            if kind == "double":
+                self.show(self.sections[1], content)
+            if kind == "absent":
+                self.hide(self.sections[0], content)
+            if kind == "moved":
+                self.show(self.sections[0], content, folder=ELSEWHERE)
+            for n in range({"doubled": 1, "crowd": 2}.get(kind, 0)):
+                self.show_stranger(content, n)
+
+    def _file(self, kind: str, *, name: str = "", size: int = 0, folder: str = "") -> str:
+        self.serial += 1
+        content = f"c{self.serial}"
+        folder = folder or (FOLDERS[0] if kind == "twins" else self.dice.choice(FOLDERS))
+        path = f"{folder}/{name or f'file {content}.mp4'}"
+        self.world.truth.contents[path] = content
+        self.world.truth.kinds[content] = kind
+        self.spots[content] = (path, size or 1000 + self.serial)
+        return content
+
+    def _agent(self, title: str) -> tuple[dict, dict]:
+        """What Plex's own agent says of a movie: as it takes it, and as the truth keeps it."""
+        given: dict = {"title": title}
+        if self.dice.random() < 0.4:
+            given |= {"summary": "The agent's summary", "studio": "Agent Studio"}
+        if self.dice.random() < 0.4:
+            given |= {"genre": self.dice.sample(["Agent Genre", "Rain", "Sun"], 2), "actor": ["Agent Actor"]}
+        kept = {name: folded(value) if name in LISTS else value for name, value in given.items()}
+        return given, kept
+
+    def show(self, section: str, content: str, *, folder: str = "") -> str:
+        """Plex sees the file at once."""
+        path, size = self.spots[content]
+        name = path.rsplit("/", 1)[1]
+        path = f"{folder}/{name}" if folder else path
+        given, kept = self._agent(name.removesuffix(".mp4"))
+        key = self.world.plex.add_movie(section, files=[(path, size, 60_000)], **given)
+        self.world.truth.items[key] = Shown(content, kept)
+        return key
+
+    def show_stranger(self, content: str, number: int) -> None:
+        """A file of the same name and size elsewhere, that is nobody's."""
+        path, size = self.spots[content]
+        path = f"{ELSEWHERE} {number}/{path.rsplit('/', 1)[1]}"
+        key = self.world.plex.add_movie(self.sections[0], files=[(path, size, 60_000)])
+        self.world.truth.items[key] = Shown("c0", {"title": path.rsplit("/", 1)[1].removesuffix(".mp4")})
+        self.strangers.add(key)
+
+    def hide(self, section: str, content: str) -> None:
+        """The file lies on the disk; Plex sees it after a scan."""
+        path, size = self.spots[content]
+        given, kept = self._agent(path.rsplit("/", 1)[1].removesuffix(".mp4"))
+        key = self.world.plex.stage_movie(section, files=[(path, size, 60_000)], **given)
+        self.world.truth.items[key] = Shown(content, kept)
+        self.hidden.append((section, content))
+
+    def visible(self) -> list[str]:
+        """The rating keys that Plex shows now, without the strangers."""
+        keys = [key for section in self.sections for key in self.world.plex.keys(section)]
+        return [key for key in keys if key not in self.strangers]
+
+    # --- Stash -------------------------------------------------------------------------------------------------------
+
+    def scenes(self) -> list[SceneSnapshot]:
+        return [self.world.stash.scene(id) for id in self.world.stash.scene_ids()]
+
+    def some_scene(self) -> SceneSnapshot | None:
+        ids = self.world.stash.scene_ids()
+        return self.world.stash.scene(self.dice.choice(ids)) if ids else None
+
+    def noted(self, kind: Kind, id: int, what: str) -> None:
+        """Something has happened in Stash: the truth hears of it, and perhaps a hook runs."""
+        world = self.world
+        world.truth.note_stash(self.scenes())
+        hook = self.dice.random() < world.nature.hooks
+        if kind is Kind.SCENE:
+            self.told[id] = hook
+        world.tell(f"Stash: {what}{' (hook)' if hook else ''}")
+        if hook:
+            world.hook(kind, id, Why.USER if self.dice.random() < 0.05 else Why.EDIT)
+
+    def values(self, marks: list[str]) -> dict:
+        """New values for some fields of a scene; texts carry its marks."""
+        self.serial += 1
+        mark = f"#{self.dice.choice(marks)}#"
+        dice = self.dice
+        all_values = {
+            "title": f"Title  {self.serial} of {mark}",
+            "details": dice.choice(("", f"Details {self.serial} of {mark}", f"Line one\nof {mark} {self.serial}")),
+            "date": dice.choice(DATES),
+            "rating100": dice.choice((None, 20, 45, 70, 100)),
+            "studio": dice.choice([None, *self.names["studio"]]),
+            "performers": dice.sample(self.names["performers"], dice.randint(0, 3)),
+            "tags": dice.sample(self.names["tags"], min(dice.randint(0, 4), len(self.names["tags"]))),
+        }
+        chosen = dice.sample(list(all_values), dice.randint(1, 4))
+        return {name: all_values[name] for name in chosen}
+
+    def add_scene(self, content: str) -> None:
+        path, size = self.spots[content]
+        values = self.values([content])
+        id = self.world.stash.add_scene(files=[(path, size, 60.0)], **values)
+        self.noted(Kind.SCENE, id, f"scene {id} of {content} created {values}")
+
+    def edit(self) -> None:
+        """An edit in Stash, by a person or by a task that fires no hook."""
+        if scene := self.some_scene():
+            values = self.values(self.world.truth.of(scene) or ["c0"])
+            if not scene.files:
+                values.pop("title", None)
+            self.world.stash.edit_scene(scene.id, **values)
+            self.noted(Kind.SCENE, scene.id, f"scene {scene.id} edited {values}")
+
+    def rename(self) -> None:
+        """A studio, performer or tag gets another name: its scenes do not move."""
+        self.serial += 1
+        what, verb, kind = self.dice.choice(
+            (
+                ("studio", "rename_studio", Kind.STUDIO),
+                ("performers", "rename_performer", Kind.PERFORMER),
+                ("tags", "rename_tag", Kind.TAG),
+            )
+        )
+        names = self.names[what]
+        old = self.dice.choice(names)
+        new = f"{what.title()} {self.serial}"
+        data = self.world.stash.data
+        records = {"studio": data.studios, "performers": data.performers, "tags": data.tags}[what]
+        id = next((one.id for one in records.values() if _name_of(one) == old), 0)
+        if not id:
+            return
+        getattr(self.world.stash, verb)(old, new)
+        names[names.index(old)] = new if isinstance(old, str) else (new, old[1])
+        self.noted(kind, id, f"{what} {old!r} renamed to {new!r}")
+
+    def merge_tags(self) -> None:
+        """Two tags become one."""
+        tags = self.names["tags"]
+        if len(tags) < 3:
+            return
+        gone, kept = self.dice.sample(tags, 2)
+        try:
+            self.world.stash.merge_tags([gone], kept)
+        except StashError:
+            return
+        tags.remove(gone)
+        id = next(tag.id for tag in self.world.stash.data.tags.values() if tag.name == kept)
+        self.noted(Kind.TAG, id, f"tag {gone!r} merged into {kept!r}")
+
+    def create(self) -> None:
+        """A new file, or a scene again for one that was deleted."""
+        known = {content for scene in self.scenes() for content in self.world.truth.of(scene)}
+        orphans = sorted(content for content in self.spots if content not in known)
+        if orphans and self.dice.random() < 0.5:
+            content = self.dice.choice(orphans)
+            self.add_scene(content)
+        elif len(self.spots) < 20:
+            self.new_content(self.dice.choice(KINDS))
+
+    def destroy(self) -> None:
+        """A scene is deleted in Stash."""
+        if scene := self.some_scene():
+            self.world.stash.destroy_scene(scene.id)
+            self.noted(Kind.SCENE, scene.id, f"scene {scene.id} destroyed")
+
+    def merge_scenes(self) -> None:
+        """Two plain scenes become one with two files."""
+        plain = [s for s in self.scenes() if {self.world.truth.kinds[c] for c in self.world.truth.of(s)} == {"plain"}]
+        if len(plain) < 2:
+            return
+        source, into = self.dice.sample(plain, 2)
+        self.world.stash.merge_scenes([source.id], into.id)
+        self.noted(Kind.SCENE, into.id, f"scene {source.id} merged into {into.id}")
+
+    def move_file(self) -> None:
+        """A file gets another name on the disk: Stash follows, Plex has it as a new item after the next scan."""
+        away = {content for _, content in self.hidden}
+        plain = [
+            content for content in self.spots if self.world.truth.kinds[content] == "plain" and content not in away
+        ]
+        if not plain:
+            return
+        content = self.dice.choice(plain)
+        old, size = self.spots[content]
+        self.serial += 1
+        new = f"{self.dice.choice(FOLDERS)}/moved {self.serial}.mp4"
+        self.world.truth.contents[new] = content
+        self.spots[content] = (new, size)
+        for key in self.visible():
+            if self.world.truth.items[key].content == content:
+                self.world.plex.remove(key)
+                self.hide(self.sections[0], content)
+        self.world.stash.rename_file(old, new)
+        owner = next((scene.id for scene in self.scenes() if any(path == new for path, *_ in scene.files)), 0)
+        if owner:
+            self.noted(Kind.SCENE, owner, f"{content} is now {new}")
+
+    # --- Plex --------------------------------------------------------------------------------------------------------
+
+    def some_item(self) -> str:
+        keys = self.visible()
+        return self.dice.choice(keys) if keys else ""
+
+    def hand(self) -> None:
+        """A person edits an item in Plex."""
+        if key := self.some_item():
+            name = self.dice.choice(FIELDS)
+            (self._hand_on_list if name in LISTS else self._hand_on_scalar)(key, name)
+
+    def _hand_on_scalar(self, key: str, name: str) -> None:
+        self.serial += 1
+        value = {
+            "originallyAvailableAt": f"1999-01-{1 + self.serial % 28:02}",
+            "userRating": str((1 + self.serial % 19) / 10),
+        }.get(name, f"hand {self.serial}")
+        if self.dice.random() < 0.1 and name != "title":
+            value = ""
+        locked = self.dice.random() < 0.75
+        sure, wanted = self._is_at_rest(key, name)
+        given = (float(value) if name == "userRating" else value) if value else None
+        self.world.plex.hand_edit(key, locked=locked, **{name: given})
+        self.world.truth.note_scalar(key, name, value, locked=locked, sure=sure, wanted=wanted)
+        self.world.tell(
+            f"hand on {key}: {name} = {value!r}{', locked' if locked else ''}{' (at rest)' if sure else ''}"
+        )
+
+    def _is_at_rest(self, key: str, name: str) -> tuple[bool, str]:
+        """Whether the field is in step and nothing is under way, so that the rules say what becomes of an edit; and
+        what Stash says."""
+        world = self.world
+        content = world.truth.items[key].content
+        scene = next((one for one in self.scenes() if content in world.truth.of(one)), None)
+        if scene is None:
+            return False, ""
+        want = desired(scene)[name]
+        item = world.plex.item(key)
+        rows = world.rows("select state from job where kind = 'scene' and id = ?", scene.id)
+        documents = world.rows("select document from memory where scene = ? and key = ?", scene.id, key)
+        said, left = remembered(documents[0][0] if documents else None, name)
+        pending = world.rows("select 1 from pushing where key = ?", key)
+        quiet = (
+            not world.depth and rows == [("idle",)] and not pending and not any(w.late for w in world.weather.values())
+        )
+        in_step = held(item, name) == want and (name in item.locks or name in LOCKLESS)
+        as_known = said is not None and left is not None and _alike(name, said, want) and _alike(name, left, want)
+        return bool(want and quiet and in_step and as_known), want
+
+    def _hand_on_list(self, key: str, kind: str) -> None:
+        world, truth = self.world, self.world.truth
+        names = world.plex.item(key).lists[kind]
+        locked = self.dice.random() < 0.8
+        if names and self.dice.random() < 0.5:
+            gone = self.dice.choice(names)
+            world.plex.hand_edit(key, locked=locked, **{kind: [name for name in names if name != gone]})
+            truth.note_member(key, kind, removed=gone)
+            world.tell(f"hand on {key}: {kind} without {gone!r}")
+        else:
+            self.serial += 1
+            new = f"hand {self.serial}"
+            world.plex.hand_edit(key, locked=locked, **{kind: [*names, new]})
+            truth.note_member(key, kind, added=new)
+            world.tell(f"hand on {key}: {kind} with {new!r}")
+
+    def refresh(self) -> None:
+        """Plex asks its agent again."""
+        if key := self.some_item():
+            self.world.truth.note_refresh(key, self.world.plex.item(key).locks)
+            self.world.plex.refresh_item(key)
+            self.world.tell(f"Plex: {key} refreshed")
+
+    def readd(self) -> None:
+        """An item gets another rating key; edits and locks are lost."""
+        if key := self.some_item():
+            new = self.world.plex.readd(key)
+            old = self.world.truth.items[key]
+            self.world.truth.items[new] = Shown(old.content, old.agent)
+            self.world.tell(f"Plex: {key} is now {new}")
+
+    def vanish(self) -> None:
+        """A file's disk is away for a while: the item leaves Plex and comes back with a scan."""
+        key = self.some_item()
+        if not key:
+            return
+        content = self.world.truth.items[key].content
+        if self.world.truth.kinds[content] in ("plain", "absent"):
+            section = self.world.plex.item(key).section
+            self.world.plex.remove(key)
+            self.hide(section, content)
+            self.world.tell(f"Plex: {key} of {content} has vanished")
+
+    def scan(self) -> None:
+        """A scan of a library ends."""
+        section = self.dice.choice(self.sections)
+        self.finish_scan(section)
+
+    def finish_scan(self, section: str) -> None:
+        self.world.plex.scan(section)
+        self.world.plex.finish_scan(section)
+        self.hidden = [one for one in self.hidden if one[0] != section]
+        self.world.tell(f"Plex: library {section} scanned")
+
+    # --- ours --------------------------------------------------------------------------------------------------------
+
+    def some_time(self) -> None:
+        """Time goes by, mostly a little."""
+        world, dice = self.world, self.dice
+        if dice.random() < 0.35 and world.idle_until is not None:
+            seconds = max(0.05, min(3600.0, (world.idle_until - world.clock.now()) / 1000))
+        else:
+            longest = 28_800 if world.nature.long_days and dice.random() < 0.2 else 900 if dice.random() < 0.1 else 6
+            seconds = dice.random() * longest
+        world.tell(f"{seconds:.2f} s pass")
+        world.pass_time(seconds)
+
+    def sweep(self) -> None:
+        """A person asks for everything."""
+        for id in self.world.stash.scene_ids():
+            self.world.hook(Kind.SCENE, id, Why.SWEEP)
+        self.world.tell("sync --all")
+
+    def retry(self) -> None:
+        """A person tries the dead letters again."""
+        world = self.world
+
+        def again() -> None:
+            with world.process.store.writing() as tx:
+                world.tell(f"retry: {tx.retry(now=world.clock.now())}")
+
+        world.at_work("retry", again)
+
+    def fill_disk(self) -> None:
+        """The disk fills up, or somebody makes room."""
+        self.world.full = not self.world.full
+        self.world.tell("the disk is full" if self.world.full else "there is room again")
+
+    def poison(self) -> None:
+        """One item makes Plex fail at every write, or no longer does."""
+        if self.world.poisoned:
+            self.world.poisoned.clear()
+        elif key := self.some_item():
+            self.world.poisoned.add(key)
+            self.world.tally["poisoned"] += 1
+        self.world.tell(f"poisoned: {sorted(self.world.poisoned)}")
+
+
+def _name_of(record) -> object:
+    disambiguation = getattr(record, "disambiguation", "")
+    return (record.name, disambiguation) if disambiguation else record.name
+
+
+def _alike(name: str, value: object, want: object) -> bool:
+    if name == "userRating":
+        return bool(value and want) and float(str(value)) == float(str(want))
+    return fold(str(value)) == fold(str(want))

@@ -1,0 +1,306 @@
+"""Runs seeds: lives a world for so many steps, lets it come to rest, and judges what is left.
+
+`python -m tests.simulation.sim_run FIRST COUNT STEPS` runs a range by hand and prints the history of what fails.
+"""
+
+import argparse
+import logging
+import shutil
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simulator.plex_server import ItemSnapshot
+from simulator.stash_model import SceneSnapshot
+from sync.job import Kind
+from tests.simulation.sim_people import People
+from tests.simulation.sim_truth import FIELDS, Violation, remembered, shown
+from tests.simulation.sim_world import Listener, World
+
+SETTLING = 6 * 3600.0
+ROUNDS = 8
+STEPS_AT_REST = 4000
+MEMORY_DISK = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A promise that a seed has found broken; `history` ends with the moment."""
+
+    seed: int
+    steps: int
+    kind: str
+    text: str
+    history: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join((f"seed {self.seed}, {self.steps} steps: {self.text}", *self.history))
+
+
+@dataclass
+class Report:
+    """What a range of seeds came to. `tally` counts what happened, by name: faults, kills, requests, writes."""
+
+    first: int
+    count: int
+    steps: int
+    seconds: float = 0.0
+    tally: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+    digests: dict[int, int] = field(default_factory=dict)
+
+    def failed(self, kind: str) -> int:
+        """How many seeds found something lost, doubled, wrong or broken."""
+        return sum(failure.kind == kind for failure in self.failures)
+
+    @property
+    def lost(self) -> int:
+        return self.failed("lost")
+
+    @property
+    def doubled(self) -> int:
+        return self.failed("doubled")
+
+    @property
+    def wrong(self) -> int:
+        return self.failed("wrong") + self.failed("broken")
+
+
+def run_seeds(first: int, count: int, steps: int) -> Report:
+    """Live so many seeds, one after the other; failures are in the report, each with the seed that shows it again."""
+    report = Report(first, count, steps)
+    began = time.monotonic()
+    for seed in range(first, first + count):
+        failure, world_tally, digest = run_seed(seed, steps)
+        report.tally += world_tally
+        report.digests[seed] = digest
+        if failure:
+            report.failures.append(failure)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def run_seed(seed: int, steps: int) -> tuple[Failure | None, Counter[str], int]:
+    """One seed: its failure if it has one, what happened, and the digest of its history."""
+    with scratch() as folder, listening(), _world(seed, folder) as world:
+        try:
+            _live(world, steps)
+        except Violation as violation:
+            failure = Failure(seed, steps, violation.kind, str(violation), tuple(world.history))
+        except Exception:  # noqa: BLE001 - a fault of any kind is a finding
+            failure = Failure(seed, steps, "broken", traceback.format_exc(), tuple(world.history))
+        else:
+            failure = None
+        return failure, world.tally, world.digest
+
+
+def _live(world: World, steps: int) -> None:
+    people = world.people = People(world)
+    for _ in range(steps):
+        people.act()
+        world.judge_books()
+    Ending(world, people).judge()
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder on a disk that syncs for nothing, where there is one: no power is lost here."""
+    place = MEMORY_DISK if MEMORY_DISK.is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix="plexsync-simulation-", dir=place))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """Every line that the product logs is heard, and goes nowhere else."""
+    logger, listener = logging.getLogger("PlexSync"), Listener()
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(listener)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+@contextmanager
+def _world(seed: int, folder: Path) -> Iterator[World]:
+    world = World(seed, folder)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+class Ending:
+    """The world comes to rest, and is judged."""
+
+    def __init__(self, world: World, people: People) -> None:
+        self.world = world
+        self.people = people
+
+    def judge(self) -> None:
+        """Raise Violation for whatever is not as it was promised."""
+        self._judge_blame()
+        self._come_to_rest()
+        self._judge_rows()
+        self._judge_scenes()
+        self.world.judge_books()
+        self.world.judge_database()
+
+    def _come_to_rest(self) -> None:
+        world = self.world
+        world.at_rest = True
+        world.full = False
+        world.back_at = 0.0
+        world.tell("--- at rest ---")
+        for section in self.people.sections:
+            self.people.finish_scan(section)
+        self._work()
+        self._judge_told()
+        for n in range(ROUNDS):
+            world.pass_time(600)
+            world.poll()
+            self._work()
+            if n == 1:
+                self._retry()
+                self._work()
+            world.pass_time(600)
+            self._work()
+            found = world.process.reconciler.reconcile()
+            world.tell(f"reconcile: {found}")
+            if n > 1 and not found.wanted and not found.standing["differs"] and not found.standing["failed"]:
+                return
+        raise Violation("lost", f"no rest after {ROUNDS} rounds: {found}")
+
+    def _work(self) -> None:
+        """Let time pass until nothing waits but what Plex does not have."""
+        world = self.world
+        end = world.clock.steady + SETTLING
+        for _ in range(STEPS_AT_REST):
+            world.work()
+            waiting = world.rows("select count(*) from job where state in ('ready', 'running')")[0][0]
+            due_absent = world.rows("select count(*) from job where state = 'absent' and due <= ?", world.clock.now())
+            if not waiting and not due_absent[0][0]:
+                return
+            if world.clock.steady > end:
+                break
+            if world.idle_until is not None:
+                world.pass_time(min(60.0, max(0.01, (world.idle_until - world.clock.now()) / 1000)))
+            elif world.clock.steady < world.paused_until:
+                world.pass_time(10)
+        raise Violation("lost", f"does not settle: {world.states()}")
+
+    def _retry(self) -> None:
+        with self.world.process.store.writing() as tx:
+            tx.retry(now=self.world.clock.now())
+
+    # --- judging -----------------------------------------------------------------------------------------------------
+
+    def _judge_blame(self) -> None:
+        """No outage has used an attempt, and the dead are dead for what this world contains."""
+        world = self.world
+        blips = world.nature.blips or world.nature.poison
+        for kind, id, cls, error in world.rows("select kind, id, cls, error from job where state = 'dead'"):
+            allowed = {"ambiguous": True, "poison": world.tally["kills"] >= 3, "unavailable": bool(blips)}
+            if not allowed.get(cls, False):
+                raise Violation("lost", f"{kind} {id} died of {cls}: {error}")
+        if not blips:
+            self._judge_attempts()
+
+    def _judge_attempts(self) -> None:
+        """A job that fails for the first time in one outage and next in another may be blamed once, and no more."""
+        rows = self.world.rows("select kind, id, attempts, cls, error from attempt order by number")
+        # An item that leaves while it is edited is no outage.
+        others = {(kind, id) for kind, id, _, cls, _ in rows if cls == "missing"}
+        for kind, id, attempts, _, error in rows:
+            if attempts > 1 and (kind, id) not in others:
+                raise Violation("wrong", f"{kind} {id} has used {attempts} attempts for: {error}")
+
+    def _judge_told(self) -> None:
+        """What a hook has told of last is what was pushed last, before any poll or comparison could make up for it."""
+        world = self.world
+        idle = {id for (id,) in world.rows("select id from job where kind = 'scene' and state = 'idle'")}
+        for scene in self.people.scenes():
+            if scene.id not in idle or not self.people.told.get(scene.id):
+                continue
+            want = world.truth.wanted[scene.id]["title"]
+            for item in self._targets(scene):
+                truth = world.truth.items[item.key]
+                documents = world.rows("select document from memory where scene = ? and key = ?", scene.id, item.key)
+                said, _ = remembered(documents[0][0] if documents else None, "title")
+                if said is not None and "title" not in truth.touched and shown(str(said)) != want:
+                    raise Violation("lost", f"scene {scene.id} was told of as {want!r}, and {said!r} was said last")
+
+    def _judge_rows(self) -> None:
+        world = self.world
+        there = {scene.id: scene for scene in self.people.scenes()}
+        for kind, id, state, cls, error in world.rows("select kind, id, state, cls, error from job"):
+            scene = there.get(id) if kind == Kind.SCENE else None
+            if kind != Kind.SCENE:
+                raise Violation("lost", f"{kind} {id} is left {state}: {error}")
+            if scene is None and state not in ("gone", "idle"):
+                raise Violation("lost", f"scene {id} is no more, and its row is {state}")
+            if scene is not None and state != self._right_state(scene, cls):
+                raise Violation("lost", f"scene {id} is {state} ({error}), not {self._right_state(scene, cls)}")
+
+    def _right_state(self, scene: SceneSnapshot, cls: str) -> str:
+        if self._targets(scene):
+            return "idle"
+        kinds = {self.world.truth.kinds[content] for content in self.world.truth.of(scene)}
+        return "dead" if "crowd" in kinds and cls == "ambiguous" else "absent"
+
+    def _targets(self, scene: SceneSnapshot) -> list[ItemSnapshot]:
+        contents = set(self.world.truth.of(scene))
+        keys = [key for key in self.people.visible() if self.world.truth.items[key].content in contents]
+        return [self.world.plex.item(key) for key in keys]
+
+    def _judge_scenes(self) -> None:
+        world = self.world
+        for scene in self.people.scenes():
+            for item in self._targets(scene):
+                for name in FIELDS:
+                    wrong = world.truth.judge_field(
+                        scene.id,
+                        item.key,
+                        item,
+                        name,
+                        conflict=world.nature.setting.policy.conflict,
+                        adds=not world.nature.replaces_lists,
+                    )
+                    if wrong:
+                        want = world.truth.wanted[scene.id][name]
+                        raise Violation("lost", f"scene {scene.id} wants {name} = {want!r}, item {item.key}: {wrong}")
+
+
+def main() -> None:
+    """Run a range by hand."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("first", type=int)
+    parser.add_argument("count", type=int, nargs="?", default=1)
+    parser.add_argument("steps", type=int, nargs="?", default=200)
+    options = parser.parse_args()
+    report = run_seeds(options.first, options.count, options.steps)
+    for failure in report.failures:
+        print(failure, end="\n\n")
+    print(dict(report.tally.most_common()))
+    print(
+        f"{report.count} seeds of {report.steps} steps in {report.seconds:.1f} s: "
+        f"{report.lost} lost, {report.doubled} doubled, {report.wrong} wrong; "
+        f"seeds {[failure.seed for failure in report.failures]}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""What is true, kept beside the product: which file is which, who has said what, and what Plex has to show in the end.
+
+Every text of a scene carries the mark of its content (`#c7#`), so a text that lands on a wrong item is seen at once.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from urllib.parse import unquote
+
+from simulator.http import Request
+from simulator.plex_server import ItemSnapshot
+from simulator.stash_model import SceneSnapshot
+
+Value = str | frozenset[str]
+
+SCALARS = ("title", "studio", "summary", "originallyAvailableAt", "userRating")
+LISTS = ("actor", "genre", "collection")
+FIELDS = (*SCALARS, *LISTS)
+LOCKLESS = ("userRating",)
+MARK = re.compile(r"#(c\d+)#")
+EDITED = re.compile(r"(?:\w+\.value|\w+\[\d+\]\.tag\.tag)")
+REMOVED = re.compile(r"(\w+)\[\]\.tag\.tag-")
+
+
+class Violation(BaseException):
+    """The product broke a promise. `kind`: lost, doubled, wrong or broken. Nothing of the product may catch it."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(f"{kind}: {text}")
+        self.kind = kind
+
+
+def fold(name: str) -> str:
+    """The key of a name."""
+    return " ".join(name.split()).casefold()
+
+
+def folded(names) -> frozenset[str]:
+    return frozenset(fold(name) for name in names)
+
+
+def desired(scene: SceneSnapshot) -> dict[str, Value]:
+    """What a scene wants, told independently of the product."""
+    rating = "" if not scene.rating100 else str(scene.rating100 / 10)
+    return {
+        "title": shown(scene.title or (PurePosixPath(scene.files[0][0]).stem if scene.files else "")),
+        "studio": scene.studio or "",
+        "summary": scene.details.strip(),
+        "originallyAvailableAt": scene.date or "",
+        "userRating": rating,
+        "actor": folded(name if isinstance(name, str) else name[0] for name in scene.performers),
+        "genre": folded(scene.tags),
+        "collection": folded([scene.studio] if scene.studio else []),
+    }
+
+
+def shown(text: str) -> str:
+    """A name as Plex writes it."""
+    return " ".join(text.split())
+
+
+def held(item: ItemSnapshot, name: str) -> Value:
+    """What Plex has in a field."""
+    if name in LISTS:
+        return folded(item.lists[name])
+    value = item.scalars.get(name, "")
+    return str(float(value)) if name == "userRating" and value != "" else str(value)
+
+
+@dataclass
+class Hand:
+    """A person's edit of a scalar in Plex. `sure`: everything was at rest, so the rules say for certain what follows."""
+
+    seq: int
+    value: str
+    locked: bool
+    sure: bool
+    wanted: str
+
+
+@dataclass
+class Shown:
+    """An item of Plex: whose file it is, what its agent says, and every hand that was on it."""
+
+    content: str
+    agent: dict[str, Value]
+    hands: dict[str, Hand] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    added: dict[str, set[str]] = field(default_factory=dict)
+    ever_added: dict[str, set[str]] = field(default_factory=dict)
+    removed: dict[str, set[str]] = field(default_factory=dict)
+
+
+@dataclass
+class Truth:
+    """Everything that is known from outside."""
+
+    contents: dict[str, str] = field(default_factory=dict)  # path -> content, the same on both sides
+    kinds: dict[str, str] = field(default_factory=dict)  # content -> kind
+    items: dict[str, Shown] = field(default_factory=dict)  # rating key -> item
+    wanted: dict[int, dict[str, Value]] = field(default_factory=dict)
+    changes: dict[tuple[int, str], list[tuple[int, Value]]] = field(default_factory=dict)
+    handed_over: set[str] = field(default_factory=set)  # contents that more than one scene has had
+    owner: dict[str, int] = field(default_factory=dict)
+    said: dict[str, dict[str, set[str]]] = field(default_factory=dict)  # content -> field -> every value ever wanted
+    together: dict[str, set[str]] = field(default_factory=dict)  # content -> contents it ever shared a scene with
+    seq: int = 0
+
+    def note_stash(self, scenes: list[SceneSnapshot]) -> None:
+        """Compare with what was wanted before; to be called after anything that happens in Stash."""
+        self.seq += 1
+        for scene in scenes:
+            now = desired(scene)
+            before = self.wanted.get(scene.id)
+            for name in FIELDS:
+                if before is None or before[name] != now[name]:
+                    self.changes.setdefault((scene.id, name), []).append((self.seq, now[name]))
+            self.wanted[scene.id] = now
+            for content in self.of(scene):
+                self.together.setdefault(content, set()).update(self.of(scene))
+                if self.owner.setdefault(content, scene.id) != scene.id:
+                    self.handed_over.add(content)
+                said = self.said.setdefault(content, {})
+                for name in FIELDS:
+                    value = now[name]
+                    said.setdefault(name, set()).update(value if isinstance(value, frozenset) else {value})
+        there = {scene.id for scene in scenes}
+        for id in [id for id in self.wanted if id not in there]:
+            del self.wanted[id]
+
+    def of(self, scene: SceneSnapshot) -> list[str]:
+        """The contents of a scene's files."""
+        return [self.contents[path] for path, *_ in scene.files]
+
+    def marks_of(self, content: str) -> set[str]:
+        """The marks that texts for an item of this content may carry: scenes that were merged bring theirs along."""
+        found, left = set(), {content}
+        while left:
+            found |= left
+            left = {other for one in left for other in self.together.get(one, ())} - found
+        return found
+
+    # --- judging a write ---------------------------------------------------------------------------------------------
+
+    def judge_write(self, asked: Request) -> None:
+        """Raise Violation for an edit of no item, of a whole library, or of another scene's item."""
+        key = asked.params.get("id", "")
+        if not key.isdecimal():
+            raise Violation("wrong", f"a write that names no item: {asked.target[:200]}")
+        item = self.items.get(key)
+        if item is None:
+            raise Violation("wrong", f"a write to {key}, which was never an item")
+        for name, value in asked.query:
+            if EDITED.fullmatch(name) and (marks := set(MARK.findall(value)) - self.marks_of(item.content)):
+                raise Violation("wrong", f"item {key} is {item.content} and was given {value!r} of {marks}")
+            if found := REMOVED.fullmatch(name):
+                self._judge_removal(key, item, found[1], folded(unquote(one) for one in value.split(",")))
+
+    def _judge_removal(self, key: str, item: Shown, kind: str, names: frozenset[str]) -> None:
+        ours = self.said.get(item.content, {}).get(kind, set())
+        if strange := names - ours:
+            raise Violation("wrong", f"{kind} {sorted(strange)} of item {key} was never ours and is taken away")
+
+    # --- judging the end ---------------------------------------------------------------------------------------------
+
+    def judge_field(self, scene: int, key: str, item: ItemSnapshot, name: str, *, conflict: str, adds: bool) -> str:
+        """'' when the field is as it has to be, else what is wrong with it."""
+        truth = self.items[key]
+        want, have = self.wanted[scene][name], held(item, name)
+        if name in LISTS:
+            return self._judge_list(truth, name, want, have, adds=adds)
+        if truth.content in self.handed_over:
+            known = self.said[truth.content][name] | {truth.agent.get(name, ""), want}
+            known |= {truth.hands[name].value} if name in truth.hands else set()
+            return "" if have in known or name in truth.touched else f"{have!r} is nobody's"
+        allowed = self._allowed(scene, truth, name, want, conflict)
+        if have not in allowed:
+            return (
+                f"{have!r}, and it has to be {' or '.join(map(repr, sorted(allowed)))} (hand {truth.hands.get(name)})"
+            )
+        if want and have == want and name not in LOCKLESS and name not in item.locks and name not in truth.touched:
+            return "not locked"
+        return ""
+
+    def _allowed(self, scene: int, truth: Shown, name: str, want: str, conflict: str) -> set[str]:
+        agent, hand = truth.agent.get(name, ""), truth.hands.get(name)
+        if hand is None:
+            return {want or agent}
+        holds = bool(hand.value) if name in LOCKLESS else hand.locked
+        if not holds:
+            return {want} if want else {hand.value, agent, hand.wanted}
+        after = [value for seq, value in self.changes.get((scene, name), ()) if seq > hand.seq]
+        if hand.sure and (not after or (conflict == "plex" and hand.value)):
+            return {hand.value}
+        written = hand.sure and hand.wanted and conflict == "stash"
+        if written and all(after) and want != hand.wanted:
+            return {want}
+        return {want, hand.value, agent, hand.wanted}
+
+    def _judge_list(self, truth: Shown, name: str, want: frozenset, have: frozenset, *, adds: bool) -> str:
+        removed = truth.removed.get(name, set())
+        if missing := want - have - removed:
+            return f"lacks {sorted(missing)}"
+        if adds and (lost := truth.added.get(name, set()) - have):
+            return f"has lost {sorted(lost)}, which a person added"
+        known = want | truth.agent.get(name, frozenset()) | truth.ever_added.get(name, set())
+        if truth.content in self.handed_over:
+            known |= self.said[truth.content][name]
+        if strange := have - known:
+            return f"still has {sorted(strange)}"
+        return ""
+
+    # --- hands -------------------------------------------------------------------------------------------------------
+
+    def note_scalar(self, key: str, name: str, value: str, *, locked: bool, sure: bool, wanted: str) -> None:
+        """A person has edited a scalar in Plex."""
+        self.seq += 1
+        item = self.items[key]
+        item.hands[name] = Hand(self.seq, value, locked, sure, wanted)
+        item.touched.add(name)
+
+    def note_member(self, key: str, kind: str, *, added: str = "", removed: str = "") -> None:
+        """A person has added a member to a list, or taken one away."""
+        item = self.items[key]
+        item.touched.add(kind)
+        if added:
+            for names in (item.added, item.ever_added):
+                names.setdefault(kind, set()).add(fold(added))
+        if removed:
+            item.added.setdefault(kind, set()).discard(fold(removed))
+            item.removed.setdefault(kind, set()).add(fold(removed))
+
+    def note_refresh(self, key: str, locks: frozenset[str]) -> None:
+        """A refresh has given every list without a lock back to the agent."""
+        for kind in LISTS:
+            if kind not in locks:
+                self.items[key].added.pop(kind, None)
+
+
+def remembered(document: bytes | None, name: str) -> tuple[object, object]:
+    """(said, left value) of a field in a stored memory; (None, None) when it holds nothing of it."""
+    known = json.loads(document).get(name) if document else None
+    return (known["said"], known["left"]["value"]) if known else (None, None)

@@ -1,0 +1,168 @@
+"""A neighbour without a network: the client's requests become calls of the simulator, and what can go wrong goes wrong.
+
+Nothing here sleeps: a request that takes long moves the virtual clock. What the real transport would raise is raised.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+from urllib.parse import parse_qsl, urlsplit
+
+import httpcore2
+import httpx2
+
+from simulator.http import FOREIGN_PAGE, GARBAGE, Answer, HttpServer, Request, html_page
+from sync.errors import Neighbour
+from tests.worker.clocks import Clock
+
+CONNECT, READ = 5.0, 10.0
+DEADLINE = 2 * READ
+
+# What a period of bad weather can be. In the second half the request is carried out, or may be later.
+LOST = ("refused", "no route", "hangs", "500", "502", "503", "503 patience", "429", "garbage", "foreign page")
+DONE = ("unheard", "reset", "cut", "502 done", "late")
+BARRED = ("401", "403")
+PATIENCE = ("0", "3", "45", "7200", "-5", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT")
+
+
+@dataclass
+class Weather:
+    """How one neighbour fares: what every request meets until a moment (steady seconds), and writes still on their way."""
+
+    kind: str = ""
+    until: float = 0.0
+    late: list[tuple[float, Request]] = field(default_factory=list)
+
+
+class Watching(Protocol):
+    """What a wire tells the world; any of these may raise."""
+
+    def before_request(self, who: Neighbour, asked: Request) -> None: ...
+
+    def carried_out(self, who: Neighbour, asked: Request, answer: Answer) -> None: ...
+
+    def before_answer(self, who: Neighbour, asked: Request) -> None: ...
+
+
+class SimWire(httpx2.BaseTransport):
+    """The way to one simulated neighbour. `fate` says what a request meets that the weather lets through."""
+
+    def __init__(
+        self,
+        who: Neighbour,
+        sim: HttpServer,
+        clock: Clock,
+        dice: Random,
+        weather: Weather,
+        world: Watching,
+        fate: Callable[[Neighbour, Request], str],
+    ) -> None:
+        self._who = who
+        self._sim = sim
+        self._clock = clock
+        self._dice = dice
+        self._weather = weather
+        self._world = world
+        self._fate = fate
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer, or what the network would have raised."""
+        asked = read(request)
+        self._world.before_request(self._who, asked)
+        fate = self._fate(self._who, asked)
+        if fate == "slow":
+            self._clock.move(self._dice.random() * READ)
+        response = self._meets(fate, asked)
+        self._world.before_answer(self._who, asked)
+        return response
+
+    def _meets(self, fate: str, asked: Request) -> httpx2.Response:
+        match fate:
+            case "" | "slow":
+                return said(self._carry_out(asked))
+            case "refused":
+                raise httpcore2.ConnectError(ConnectionRefusedError())
+            case "no route":
+                self._clock.move(CONNECT)
+                raise httpcore2.ConnectTimeout
+            case "late" if asked.method == "PUT":
+                at = self._clock.steady + self._dice.random() * DEADLINE
+                self._weather.late.append((at, asked))
+                self._hang()
+            case "hangs" | "late":
+                self._hang()
+            case "unheard":
+                self._carry_out(asked)
+                self._hang()
+            case "reset":
+                self._carry_out(asked)
+                raise httpcore2.ReadError
+            case "cut":
+                return said(self._carry_out(asked), whole=False)
+            case "502 done":
+                self._carry_out(asked)
+                return status(502)
+            case "garbage":
+                return said(Answer(200, GARBAGE, "application/json"))
+            case "foreign page":
+                return said(Answer(200, FOREIGN_PAGE))
+            case "429" | "503 patience":
+                return status(int(fate[:3]), self._dice.choice(PATIENCE))
+        return status(int(fate))
+
+    def _carry_out(self, asked: Request) -> Answer:
+        answer = self._sim.answer(asked)
+        self._world.carried_out(self._who, asked, answer)
+        return answer
+
+    def _hang(self) -> None:
+        self._clock.move(READ)
+        raise httpcore2.ReadTimeout
+
+
+class Body(httpx2.SyncByteStream):
+    """What comes back, to its end or half of it."""
+
+    def __init__(self, content: bytes, *, whole: bool) -> None:
+        self._content = content
+        self._whole = whole
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._whole:
+            yield self._content
+            return
+        yield self._content[: len(self._content) // 2]
+        raise httpcore2.RemoteProtocolError("the peer closed the connection before the body was complete")
+
+
+def read(request: httpx2.Request) -> Request:
+    """The request as the simulator sees it."""
+    target = request.url.raw_path.decode("ascii")
+    parts = urlsplit(target)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Request(
+        request.method, parts.path, dict(query), target=target, query=query, headers=headers, body=request.read()
+    )
+
+
+def said(answer: Answer, *, whole: bool = True) -> httpx2.Response:
+    """An answer of the simulator as a response."""
+    headers = {"Content-Type": answer.content_type, **answer.headers}
+    return httpx2.Response(answer.status, headers=headers, stream=Body(answer.body, whole=whole))
+
+
+def status(code: int, retry_after: str | None = None) -> httpx2.Response:
+    """A bare status."""
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    return said(Answer(code, html_page(code), headers=headers))
+
+
+def told(asked: Request) -> str:
+    """A request in a few words for the history."""
+    if asked.path == "/graphql":
+        found = re.search(rb"(?:query|mutation)\s*\w*|find\w+|systemStatus", asked.body)
+        return f"graphql {found[0].decode() if found else '?'}"
+    return f"{asked.method} {asked.path}{'?id=' + asked.params['id'] if 'id' in asked.params else ''}"

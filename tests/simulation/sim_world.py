@@ -1,0 +1,386 @@
+"""The world of one seed: both neighbours, the database, the process, and everyone who acts on them, in one thread.
+
+Whoever is asked by a wire or a store may be interrupted there: other people act meanwhile, or the process is killed. All
+chance comes from the seed and all time from one clock, so a seed that fails fails again in the same way.
+"""
+
+import json
+import logging
+import sqlite3
+from collections import Counter, deque
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from urllib.parse import quote
+
+from simulator.http import Answer, Request
+from simulator.plex_server import PlexSim
+from simulator.stash_server import StashSim
+from store import intake
+from sync.errors import LocalFault, Neighbour
+from sync.job import DAY, HOUR, Kind, Why
+from sync.plan import Policy
+from tests.simulation.sim_process import KEY, TOKEN, Killed, Process, Setting, SimDice, disk_full
+from tests.simulation.sim_truth import Truth, Violation
+from tests.simulation.sim_wire import BARRED, DONE, LOST, SimWire, Weather, told
+from tests.worker.clocks import Clock
+from worker.engine import Idle
+
+HISTORY = 60
+SECRETS = {form for secret in (TOKEN, KEY) for form in (secret, quote(secret, safe=""), quote(secret))}
+
+
+class SteadyPlex(PlexSim):
+    """A Plex whose time is ours, and that listens on nothing."""
+
+    def __init__(self, clock: Clock, **how: object) -> None:
+        self._clock = clock
+        super().__init__(token=TOKEN, scan_seconds=None, **how)
+        self.stop()
+
+    def now(self) -> int:
+        return int(1_760_000_000 + self._clock.steady)
+
+
+@dataclass(frozen=True)
+class Nature:
+    """Which sorts of trouble this seed knows: each seed has some of them, so that they do not hide one another."""
+
+    kills: float
+    meanwhile: float
+    blips: float
+    outages: bool
+    bars: bool
+    leaps: bool
+    full_disk: bool
+    poison: bool
+    hooks: float
+    long_days: bool
+    replaces_lists: bool
+    own_clock: bool
+    setting: Setting
+
+    @classmethod
+    def of(cls, dice: Random) -> "Nature":
+        """Drawn from the seed."""
+        return cls(
+            kills=dice.choice((0.0, 0.0, 0.002, 0.01, 0.03)),
+            meanwhile=dice.choice((0.0, 0.05, 0.2)),
+            blips=dice.choice((0.0, 0.0, 0.03, 0.15)),
+            outages=dice.random() < 0.6,
+            bars=dice.random() < 0.3,
+            leaps=dice.random() < 0.4,
+            full_disk=dice.random() < 0.3,
+            poison=dice.random() < 0.2,
+            hooks=dice.choice((0.0, 0.5, 0.9, 1.0)),
+            long_days=dice.random() < 0.3,
+            replaces_lists=dice.random() < 0.3,
+            own_clock=dice.random() < 0.5,
+            setting=Setting(
+                batch=dice.choice((1, 3, 10, 50)),
+                parallel=dice.choice((1, 2, 4)),
+                retention=dice.choice((DAY, 30 * DAY)),
+                policy=Policy(dice.choice(("stash", "stash", "plex")), dice.choice(("keep", "keep", "stash"))),
+            ),
+        )
+
+
+class World:
+    """Everything there is, and what the product sees of it. Raises Violation when a promise is broken."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.seed = seed
+        self.dice = Random(seed)
+        self.nature = Nature.of(self.dice)
+        self.clock = Clock()
+        self.plex = SteadyPlex(self.clock, tag_mode="replace" if self.nature.replaces_lists else "add")
+        self.stash = StashSim(api_key=KEY)
+        self.stash.stop()
+        steady_start = self.clock.wall / 1000 - self.clock.steady
+        self.stash.now = (
+            (lambda: steady_start + self.clock.steady) if self.nature.own_clock else (lambda: self.clock.wall / 1000)
+        )
+        self.truth = Truth()
+        self.weather = {who: Weather() for who in Neighbour}
+        self.poisoned: set[str] = set()
+        self.full = False
+        self.at_rest = False
+        self.depth = 0
+        self.tally: Counter[str] = Counter()
+        self.history: deque[str] = deque(maxlen=HISTORY)
+        self.digest = 0
+        self.hired = 0
+        self.back_at = 0.0
+        self.paused_until = 0.0
+        self.idle_until: int | None = None
+        self.folder = folder
+        self.path = folder / intake.DATABASE
+        self._dice_of_ours = SimDice(seed)
+        self.process: Process | None = None
+        self.people = None
+        self.others = None
+        self._hire()
+        self.others = sqlite3.connect(self.path, isolation_level=None, timeout=5)
+        self.others.execute("pragma wal_autocheckpoint = 0")
+        self.others.execute("pragma synchronous = off")
+
+    def close(self) -> None:
+        """Let go of every file."""
+        if self.process is not None:
+            self.process.kill()
+        self.others.close()
+
+    def tell(self, what: str) -> None:
+        """One line of the history; all lines together make the digest by which two runs of a seed are compared."""
+        line = f"{self.clock.steady:10.2f} {self.clock.wall % 10_000_000_000:>10} {'  ' * self.depth}{what}"
+        self.history.append(line)
+        self.digest = (self.digest * 1_000_003 + sum(line.encode())) % (1 << 61)
+
+    def happens(self, chance: float) -> bool:
+        """Whether something of that likelihood happens now."""
+        return self.dice.random() < chance
+
+    # --- the process -------------------------------------------------------------------------------------------------
+
+    def _hire(self) -> None:
+        self.hired += 1
+        wires = {
+            who: SimWire(who, sim, self.clock, self.dice, self.weather[who], self, self._fate)
+            for who, sim in ((Neighbour.PLEX, self.plex), (Neighbour.STASH, self.stash))
+        }
+        self.process = Process(
+            self.path, self, wires, self.clock, self._dice_of_ours, self.nature.setting, f"holder {self.hired}"
+        )
+        self.paused_until = 0.0
+        self.idle_until = 0
+        self.process.engine.reclaim()
+        self.tell(f"process {self.hired} starts")
+
+    def at_work(self, what: str, work) -> object:
+        """Let the process do something: it may be killed on the way, or find its disk full."""
+        if self.process is None:
+            if self.clock.steady < self.back_at:
+                return None
+            if not self._guarded("start", self._hire):
+                self._bury()
+                return None
+        return self._guarded(what, work)
+
+    def _guarded(self, what: str, work) -> object:
+        if self.depth:
+            # Inside another part's request: a kill ends both, a full disk only this one.
+            try:
+                return work() or True
+            except LocalFault as fault:
+                self.tell(f"{what}: {fault}")
+                return None
+        try:
+            found = work()
+        except Killed:
+            self.tally["kills"] += 1
+            self.tell(f"killed in {what}")
+            self._bury()
+            return None
+        except LocalFault as fault:
+            self.tally["full disk"] += 1
+            self.tell(f"{what}: {fault}")
+            self.paused_until = self.clock.steady + 60
+            return None
+        finally:
+            self.depth = 0
+        return True if found is None else found
+
+    def _bury(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+        self.process = None
+        self.back_at = self.clock.steady + (0 if self.happens(0.6) else self.dice.random() * 300)
+
+    def kill_idle(self) -> None:
+        """The machine goes down while nothing is under way."""
+        self.tally["kills"] += 1
+        self.tell("killed at rest")
+        self._bury()
+
+    def work(self) -> None:
+        """One turn of the worker's loop."""
+        if self.clock.steady >= self.paused_until:
+            self.at_work("step", self._turn)
+
+    def _turn(self) -> None:
+        process = self.process
+        process.store.drain_spool(self.clock.now())
+        step = process.engine.step()
+        self.idle_until = None
+        if isinstance(step, Idle):
+            self.idle_until = step.until if step.until is not None else self.clock.now() + 60_000
+            if pruned := process.engine.prune():
+                self.tally["pruned"] += pruned
+        self.tell(f"step: {step}")
+
+    def poll(self) -> None:
+        """The poller looks."""
+        self.at_work("poll", lambda: self.tell(f"poll: {self.process.poller.poll()}"))
+
+    def reconcile(self) -> None:
+        """The comparison runs."""
+        self.at_work("reconcile", lambda: self.tell(f"reconcile: {self.process.reconciler.try_reconcile()}"))
+
+    # --- what the process meets --------------------------------------------------------------------------------------
+
+    def before_request(self, who: Neighbour, asked: Request) -> None:
+        """`sim_wire.Watching`, as for those that follow."""
+        self.tally["requests"] += 1
+        if self.process is not None and self.process.store.open:
+            raise Violation("broken", f"a transaction is open while {told(asked)} is under way")
+        self.land_late()
+        self._moment(f"before {told(asked)}", watchers=not _indexing(asked))
+
+    def carried_out(self, who: Neighbour, asked: Request, answer: Answer) -> None:
+        if asked.method == "PUT":
+            self.tally["writes"] += 1
+            self.tell(f"Plex: {asked.target.partition('?')[2][:300]} -> {answer.status}")
+            self.truth.judge_write(asked)
+
+    def before_answer(self, who: Neighbour, asked: Request) -> None:
+        self._moment(f"after {told(asked)}", watchers=not _indexing(asked))
+
+    def before_begin(self) -> None:
+        """`sim_process.Disk`, as for those that follow."""
+        self._disk()
+        self._moment("before a transaction", watchers=False)
+
+    def before_commit(self) -> None:
+        self._disk()
+        self._kill("before a commit")
+
+    def after_commit(self) -> None:
+        self._moment("after a commit", watchers=False)
+
+    def _disk(self) -> None:
+        if self.full and self.happens(0.5):
+            raise disk_full()
+
+    def _moment(self, where: str, *, watchers: bool) -> None:
+        self._kill(where)
+        if self.people is None or self.at_rest or self.depth or not self.happens(self.nature.meanwhile):
+            return
+        self.depth = 1
+        self.people.meanwhile(watchers=watchers)
+        self.depth = 0
+
+    def _kill(self, where: str) -> None:
+        if self.people is not None and not self.at_rest and self.happens(self.nature.kills):
+            self.tell(f"killed {where}")
+            raise Killed(where)
+
+    def _fate(self, who: Neighbour, asked: Request) -> str:
+        if self.at_rest:
+            return ""
+        weather = self.weather[who]
+        if weather.kind and self.clock.steady < weather.until:
+            fate = weather.kind
+        elif self._is_poisoned(asked):
+            fate = "500"
+        elif self.happens(self.nature.blips):
+            fate = self.dice.choice((*LOST, *DONE))
+        else:
+            fate = "slow" if self.happens(0.02) else ""
+        if fate:
+            self.tally[fate] += 1
+            self.tell(f"{who} {fate}: {told(asked)}")
+        return fate
+
+    def _is_poisoned(self, asked: Request) -> bool:
+        return asked.method == "PUT" and asked.params.get("id") in self.poisoned
+
+    def change_weather(self) -> None:
+        """An outage begins or ends at one of the two."""
+        weather = self.weather[who := self.dice.choice(list(Neighbour))]
+        kinds = [*(LOST + DONE if self.nature.outages else ()), *(BARRED if self.nature.bars else ())]
+        if not kinds:
+            return
+        weather.kind = "" if weather.kind and self.happens(0.5) else self.dice.choice(kinds)
+        weather.until = self.clock.steady + self.dice.choice((5, 60, 600, 7200)) * self.dice.random()
+        self.tell(f"weather of {who}: {weather.kind or 'fine'} for {weather.until - self.clock.steady:.0f} s")
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def pass_time(self, seconds: float) -> None:
+        """Time goes by; what was late takes effect."""
+        self.clock.move(seconds)
+        self.land_late()
+
+    def land_late(self) -> None:
+        """Requests that were given up, and reach the other side all the same."""
+        for weather in self.weather.values():
+            for at, asked in [late for late in weather.late if late[0] <= self.clock.steady]:
+                weather.late.remove((at, asked))
+                self.tell(f"late: {told(asked)}")
+                self.carried_out(Neighbour.PLEX, asked, self.plex.answer(asked))
+
+    def leap(self) -> None:
+        """Somebody sets the clock."""
+        by = self.dice.choice((-DAY, -3 * HOUR, -90_000, -3000, 3000, 90_000, 3 * HOUR, DAY, 400 * DAY, -400 * DAY))
+        self.clock.leap(by / 1000)
+        self.tally["leaps"] += 1
+        self.tell(f"the clock leaps by {by / 1000:.0f} s")
+
+    # --- other processes ---------------------------------------------------------------------------------------------
+
+    def hook(self, kind: Kind, id: int, why: Why = Why.EDIT) -> None:
+        """A hook stores an event: in the database, or in a file when the disk of the database is full."""
+        if self.full and self.happens(0.5):
+            intake.spool(str(self.folder), json.dumps({"kind": kind, "id": id, "why": why}).encode(), ".json")
+            return
+        self.others.execute("begin immediate")
+        intake.want(self.others, kind, id, why, self.clock.now())
+        self.others.execute("commit")
+
+    def rows(self, sql: str, *values: object) -> list[tuple]:
+        """What the database says to another process."""
+        return self.others.execute(sql, values).fetchall()
+
+    # --- judging -----------------------------------------------------------------------------------------------------
+
+    def judge_books(self) -> None:
+        """Raise Violation unless the books balance: at every moment, whatever has just happened."""
+        (accepted, coalesced, done, pruned) = self.rows("select accepted, coalesced, done, pruned from book")[0]
+        (left,) = self.rows("select count(*) from job where state <> 'idle'")[0]
+        gap = accepted - coalesced - done - pruned - left
+        if gap:
+            raise Violation("lost" if gap > 0 else "doubled", f"the books are out of balance by {gap}")
+
+    def judge_database(self) -> None:
+        """Raise Violation unless the file is sound, and free of secrets."""
+        ((verdict,),) = self.rows("pragma integrity_check")
+        if verdict != "ok":
+            raise Violation("broken", f"the database is damaged: {verdict}")
+        for file in self.folder.rglob("*"):
+            if file.is_file() and any(secret.encode() in file.read_bytes() for secret in SECRETS):
+                raise Violation("broken", f"{file.name} holds a secret")
+
+    def states(self) -> dict[str, int]:
+        """How many rows are in each state."""
+        return dict(self.rows("select state, count(*) from job group by state order by state"))
+
+
+class Listener(logging.Handler):
+    """Hears every line that the product logs: no secret may be in it, and no fault of our own."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines += 1
+        line = self.format(record)
+        if any(secret in line for secret in SECRETS):
+            raise Violation("broken", f"a secret is logged by {record.name}")
+        if record.exc_info:
+            raise Violation("broken", f"a fault of our own: {line}")
+
+
+def _indexing(asked: Request) -> bool:
+    """Whether the request is part of a walk of the index, which the watcher waits for."""
+    return asked.method == "GET" and asked.path.startswith("/library/sections")

@@ -1,0 +1,249 @@
+"""Backup and restore: a copy is sound and stands for itself, and putting it back loses nothing on the way."""
+
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from store import backup, schema
+from store.database import Database
+from sync.errors import LocalFault, NewerDatabase, Unusable
+from sync.job import Kind, Why
+
+T = 1_700_000_000_000
+ASIDE = "plexsync.before-restore.db"
+
+
+def fill(store: Database, ids) -> None:
+    with store.writing() as tx:
+        for id in ids:
+            tx.want(Kind.SCENE, id, Why.EDIT, T)
+        tx.save_note("reconcile:last", str(T))
+
+
+def ids(path: Path) -> list[int]:
+    db = sqlite3.connect(path)
+    try:
+        return [id for (id,) in db.execute("select id from job order by id")]
+    finally:
+        db.close()
+
+
+def value(path: Path, sql: str):
+    db = sqlite3.connect(path)
+    try:
+        return db.execute(sql).fetchone()[0]
+    finally:
+        db.close()
+
+
+@pytest.fixture
+def database(folder: Path) -> Path:
+    return folder / "plexsync.db"
+
+
+def test_a_backup_holds_what_was_committed_also_while_the_database_is_open(store, database, tmp_path):
+    fill(store, range(1, 101))
+    copied = backup.save(database, tmp_path / "copy.db")
+    assert (copied.rows, copied.schema) == (100, len(schema.MIGRATIONS))
+    assert copied.size == (tmp_path / "copy.db").stat().st_size
+    assert ids(tmp_path / "copy.db") == list(range(1, 101))
+    assert value(tmp_path / "copy.db", "pragma integrity_check") == "ok"
+
+
+def test_a_backup_is_one_file_for_the_owners_eyes_only(store, database, tmp_path):
+    fill(store, [1])
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    backup.save(database, folder / "copy.db")
+    assert [path.name for path in folder.iterdir()] == ["copy.db"]
+    assert stat.S_IMODE((folder / "copy.db").stat().st_mode) == 0o600
+    assert value(folder / "copy.db", "pragma journal_mode") == "delete"
+
+
+def test_backups_taken_while_a_worker_writes_are_each_one_moment(store, database, tmp_path):
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 1
+        while not stop.is_set():
+            # Always two rows at once: a copy that was torn in between would hold an odd number.
+            fill(store, [number, number + 1])
+            number += 2
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        counts = [backup.save(database, tmp_path / f"{n}.db").rows for n in range(8)]
+    finally:
+        stop.set()
+        writer.join()
+    assert all(count % 2 == 0 for count in counts)
+    assert counts == sorted(counts)
+
+
+def test_a_backup_never_overwrites_unless_told_to(store, database, tmp_path):
+    target = tmp_path / "copy.db"
+    target.write_text("something of a person's")
+    with pytest.raises(Unusable, match="exists already"):
+        backup.save(database, target)
+    assert target.read_text() == "something of a person's"
+    fill(store, [7])
+    backup.save(database, target, replace=True)
+    assert ids(target) == [7]
+
+
+def test_a_backup_refuses_the_database_itself_a_link_and_a_missing_folder(store, database, tmp_path):
+    with pytest.raises(Unusable, match="the database itself"):
+        backup.save(database, database, replace=True)
+    (tmp_path / "link.db").symlink_to(tmp_path / "elsewhere.db")
+    with pytest.raises(Unusable, match="not a file"):
+        backup.save(database, tmp_path / "link.db")
+    with pytest.raises(Unusable, match="can't be written"):
+        backup.save(database, tmp_path / "nowhere" / "copy.db")
+
+
+def test_there_is_nothing_to_back_up_before_there_is_a_database(tmp_path):
+    with pytest.raises(Unusable, match="nothing to back up"):
+        backup.save(tmp_path / "plexsync.db", tmp_path / "copy.db")
+
+
+def test_a_damaged_database_is_not_backed_up_as_if_it_were_sound(store, database, tmp_path):
+    fill(store, range(1, 3000))
+    store.close()
+    db = sqlite3.connect(database)
+    db.execute("pragma wal_checkpoint(truncate)")
+    db.close()
+    content = bytearray(database.read_bytes())
+    for page in range(3, len(content) // 4096, 2):
+        content[page * 4096 : page * 4096 + 200] = b"\xff" * 200
+    database.write_bytes(content)
+    with pytest.raises(Unusable, match="damaged"):
+        backup.save(database, tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_a_restore_brings_back_the_rows_and_keeps_what_was_there(store, database, tmp_path, folder):
+    fill(store, [1, 2, 3])
+    backup.save(database, tmp_path / "copy.db")
+    fill(store, [4, 5])
+    restored = backup.restore(tmp_path / "copy.db", database, aside=ASIDE, forget=["reconcile:last"])
+    assert restored.copy.rows == 3
+    assert ids(restored.aside) == [1, 2, 3, 4, 5]
+    assert stat.S_IMODE(restored.aside.stat().st_mode) == 0o600
+    # The store was open all the time, and sees the new state without being opened anew.
+    with store.reading() as db:
+        assert [id for id, _ in db.job_ids(Kind.SCENE)] == [1, 2, 3]
+        assert db.note("reconcile:last") == "", "a complete comparison is due"
+    fill(store, [9])
+    assert ids(database) == [1, 2, 3, 9]
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_restore_into_an_empty_folder(store, database, tmp_path):
+    fill(store, [1, 2])
+    backup.save(database, tmp_path / "copy.db")
+    fresh = tmp_path / "fresh"
+    fresh.mkdir(mode=0o700)
+    restored = backup.restore(tmp_path / "copy.db", fresh / "plexsync.db", aside=ASIDE)
+    assert restored.aside is None
+    again = Database(fresh / "plexsync.db")
+    with again.reading() as db:
+        assert [id for id, _ in db.job_ids(Kind.SCENE)] == [1, 2]
+    again.close()
+    assert stat.S_IMODE((fresh / "plexsync.db").stat().st_mode) == 0o600
+
+
+def test_a_restore_over_a_damaged_database_moves_it_aside_with_its_log(store, database, tmp_path, folder):
+    fill(store, [1, 2])
+    backup.save(database, tmp_path / "copy.db")
+    store.close()
+    database.write_bytes(b"no database at all" * 1000)
+    (folder / "plexsync.db-wal").write_bytes(b"the log of another")
+    restored = backup.restore(tmp_path / "copy.db", database, aside=ASIDE)
+    assert restored.aside.read_bytes().startswith(b"no database")
+    assert (folder / f"{ASIDE}-wal").read_bytes() == b"the log of another"
+    assert ids(database) == [1, 2]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 an archive", b"SQLite format 3\0" + b"\0" * 4080])
+def test_what_is_no_backup_changes_nothing(content, store, database, tmp_path):
+    fill(store, [1])
+    (tmp_path / "copy.db").write_bytes(content)
+    with pytest.raises(Unusable):
+        backup.restore(tmp_path / "copy.db", database, aside=ASIDE)
+    assert ids(database) == [1]
+    assert not database.with_name(ASIDE).exists()
+
+
+def test_a_database_of_another_program_is_refused(store, database, tmp_path):
+    db = sqlite3.connect(tmp_path / "other.db")
+    db.execute("create table job (id integer)")
+    db.commit()
+    db.close()
+    with pytest.raises(Unusable, match="not a database of PlexSync"):
+        backup.restore(tmp_path / "other.db", database, aside=ASIDE)
+
+
+def test_a_newer_backup_is_refused_and_an_older_one_migrated(store, database, tmp_path):
+    fill(store, [1])
+    backup.save(database, tmp_path / "newer.db")
+    db = sqlite3.connect(tmp_path / "newer.db")
+    db.execute("pragma user_version = 1000")
+    db.close()
+    with pytest.raises(NewerDatabase, match="1000"):
+        backup.restore(tmp_path / "newer.db", database, aside=ASIDE)
+    older = tmp_path / "older.db"
+    db = sqlite3.connect(older, isolation_level=None)
+    schema.migrate(db, schema.MIGRATIONS[:1])
+    db.execute(
+        "insert into job (kind, id, state, lane, wanted_rev, due, since, stirred) values ('scene', 8, 'dead', 0, 1, 0, 0, 0)"
+    )
+    db.execute("update book set accepted = 1")
+    db.close()
+    store.close()
+    backup.restore(older, database, aside=ASIDE)
+    again = Database(database)
+    with again.reading() as seen:
+        assert [id for id, _ in seen.job_ids(Kind.SCENE)] == [8]
+        assert seen.tallies() == {"died": 1}
+    again.close()
+    assert value(database, "pragma user_version") == len(schema.MIGRATIONS)
+
+
+def test_a_restore_gives_up_when_another_process_does_not_let_go(store, database, tmp_path, monkeypatch):
+    monkeypatch.setattr(backup, "BUSY_SECONDS", 0.1)
+    fill(store, [1])
+    backup.save(database, tmp_path / "copy.db")
+    fill(store, [2])
+    with store.writing():
+        with pytest.raises(LocalFault):
+            backup.restore(tmp_path / "copy.db", database, aside=ASIDE)
+    assert ids(database) == [1, 2]
+
+
+def test_a_sound_database_that_can_not_be_copied_is_not_moved_away(store, database, tmp_path, monkeypatch):
+    fill(store, [1])
+    backup.save(database, tmp_path / "copy.db")
+    fill(store, [2])
+
+    def no_room(_path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(backup, "_sync", no_room)
+    with pytest.raises(Unusable, match="No space left"):
+        backup.restore(tmp_path / "copy.db", database, aside=ASIDE)
+    assert ids(database) == [1, 2]
+    assert not database.with_name(ASIDE).exists()
+
+
+def test_what_was_kept_before_is_never_overwritten(store, database, tmp_path):
+    fill(store, [1])
+    backup.save(database, tmp_path / "copy.db")
+    database.with_name(ASIDE).write_text("kept from before")
+    with pytest.raises(Unusable, match="exists already"):
+        backup.restore(tmp_path / "copy.db", database, aside=ASIDE)
+    assert database.with_name(ASIDE).read_text() == "kept from before"

@@ -1,0 +1,56 @@
+"""The log of transitions: what it keeps, and for how long."""
+
+import pytest
+
+from store import breakers
+from store.database import Database
+from sync.errors import Neighbour
+from sync.job import Kind, Why
+from sync.outages import Transition, outages
+
+PLEX = Neighbour.PLEX
+T = 1_768_471_200_000
+
+
+@pytest.fixture
+def store(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    store = Database(folder / "plexsync.db")
+    yield store
+    store.close()
+
+
+def log(tx, at, old, new):
+    tx.log_transition(PLEX, at=T + at, old=old, new=new, cause="read", error="" if new == "closed" else "away")
+
+
+def test_a_line_tells_how_many_rows_wait_at_that_moment(store):
+    with store.writing() as tx:
+        log(tx, 0, "closed", "open")
+        for id in range(1, 4):
+            tx.want(Kind.SCENE, id, Why.EDIT, T)
+        tx.claim(1, now=T + 5000, lease_ms=60_000, holder="one")
+        log(tx, 1, "open", "half_open")
+    with store.reading() as db:
+        assert db.transitions() == [
+            Transition(PLEX, T, "closed", "open", "read", "away", 0),
+            Transition(PLEX, T + 1, "open", "half_open", "read", "away", 3),
+        ]
+
+
+def test_failed_probes_are_forgotten_first_so_that_a_long_outage_keeps_its_beginning(store, monkeypatch):
+    monkeypatch.setattr(breakers, "FORGET_OLD", breakers.FORGET_OLD.replace("10000\n", "10\n").replace("100000", "100"))
+    with store.writing() as tx:
+        log(tx, 0, "closed", "open")
+        for n in range(1, 30):
+            log(tx, 2 * n, "open", "half_open")
+            log(tx, 2 * n + 1, "half_open", "open")
+        kept = tx.transitions()
+        assert len(kept) == 11
+        (found,) = outages(kept)
+        assert found.start == T
+        for n in range(200):
+            log(tx, 100 + 2 * n, "half_open", "closed")
+            log(tx, 101 + 2 * n, "closed", "open")
+        assert len(tx.transitions()) == 100

@@ -1,0 +1,103 @@
+"""`python -m tests.torture`: every fault of disk, process and crowd, in full figures, as one table.
+
+--sample    what `make test` runs          --only F5,F6   these faults alone
+--long      as long as it takes            --seed N       other chances; a failure is found again by its seed
+Exits with 1 if anything was lost, doubled or wrong.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.torture import crowd, damage, disk_faults, kill_jobs, kill_steps, places, power, suspended
+from tests.torture.score import Score
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS: dict[str, Callable[[str, int], list[Score]]] = {
+    "F1-F3,F13": kill_steps.kill,
+    "F4": kill_jobs.kill,
+    "F5": power.power_loss,
+    "F6,F7": disk_faults.full_and_failing,
+    "F8": places.unwritable,
+    "F9": places.busy,
+    "F10": damage.corrupt,
+    "F10-repair": damage.repair_killed,
+    "F11": damage.mixed,
+    "F12": places.shares,
+    "F14": damage.versions,
+    "F15": crowd.workers,
+    "F16": crowd.everyone,
+    "F19": suspended.suspended,
+    "F20": kill_jobs.told_to_end,
+    "F45": places.pipes,
+    "F46": kill_jobs.memory,
+}
+AT_ONCE = 2
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("--sample", action="store_true")
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    size = "sample" if given.sample else "long" if given.long else "full"
+    seed = given.seed or random.SystemRandom().randrange(1, 1_000_000)
+    # `F6,F7` is one run: whoever names one of its faults gets it.
+    wanted = set(given.only.split(",")) if given.only else set()
+    names = [name for name in RUNS if not wanted or name == given.only or wanted & {name, *name.split(",")}]
+    if not names:
+        parser.error(f"there are {', '.join(RUNS)}")
+    if len(names) == 1:
+        scores = RUNS[names[0]](size, seed)
+    else:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            scores = [score for some in pool.map(lambda name: apart(name, size, seed), names) for score in some]
+    if given.json:
+        print(json.dumps([score.plain() for score in scores]))
+    else:
+        print("\n".join(table(scores)))
+    return 0 if all(score.clean for score in scores) else 1
+
+
+def apart(name: str, size: str, seed: int) -> list[Score]:
+    """One run in a process of its own, which has no threads to be forked with."""
+    began = time.monotonic()
+    words = [sys.executable, "-m", "tests.torture", f"--only={name}", f"--seed={seed}", "--json"]
+    done = subprocess.run(
+        [*words, *([] if size == "full" else [f"--{size}"])], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    try:
+        return [Score(**one) for one in json.loads(done.stdout)]
+    except ValueError:
+        score = Score(name, "the run itself failed", seed)
+        score.spoil(done.stderr[-2000:])
+        return [score]
+
+
+def table(scores: list[Score]) -> Iterator[str]:
+    """One line for each, the causes of trouble after them."""
+    width = max(len(score.what) for score in scores)
+    yield f"{'fault':6} {'what':{width}} {'cases':>7} {'lost':>5} {'doubled':>7} {'wrong':>5}  seed"
+    for score in scores:
+        counts = score.left_out or f"{score.cases:7} {score.lost:5} {score.doubled:7} {score.wrong:5}  {score.seed}"
+        yield f"{score.fault:6} {score.what:{width}} {counts}"
+    cases = sum(score.cases for score in scores)
+    sums = [sum(getattr(score, name) for score in scores) for name in ("lost", "doubled", "wrong")]
+    yield f"{'':6} {'in all':{width}} {cases:7} {sums[0]:5} {sums[1]:7} {sums[2]:5}"
+    for score in scores:
+        for note in score.notes:
+            yield f"{score.fault}: {note}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

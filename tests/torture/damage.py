@@ -1,0 +1,337 @@
+"""Damaged, mixed, missing, old and new databases: F10, F11, F13 and F14."""
+
+# A child has ended before the next case begins, so what it closes over stays as it is.
+# ruff: noqa: B023
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from store import intake, schema
+from store.database import Database
+from store.repair import repair
+from sync.errors import LocalFault, NewerDatabase, Unusable
+from sync.item import Entry, Part
+from sync.job import Kind, Settled, State, Why
+from sync.plan import Held, Remembered
+from tests.torture import forks
+from tests.torture.score import NAME, Score, dump, workshop
+
+NOW = 1_768_471_200_000
+DAY = 86_400_000
+# As long as a case may take before it counts as hanging.
+SECONDS = 10
+MUTATIONS = {"sample": 60, "full": 10_000, "long": 40_000}
+MIXES = {"sample": 3, "full": 40, "long": 200}
+SIDES = ("", "-wal", "-shm", "-journal")
+
+
+def filled(folder: Path, *, log: bool, rows: int = 400, start: int = 1) -> None:
+    """A database as it looks after a while; with `log`, as a killed process leaves it: the newest is in the log."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def fill(ack: Callable[[str], None]) -> None:
+        store = Database(folder / NAME, worker=True)
+        fill_half(store, start, rows // 2)
+        if not log:
+            fill_half(store, start + rows // 2, rows // 2)
+            store.close()
+            return
+        store.close()
+        store = Database(folder / NAME)
+        fill_half(store, start + rows // 2, rows // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    end = forks.run(fill)
+    assert not end.failed, end
+
+
+def fill_half(store: Database, start: int, count: int) -> None:
+    ids = range(start, start + count)
+    with store.writing() as tx:
+        for id in ids:
+            tx.want(Kind.SCENE, id, Why.EDIT if id % 3 else Why.SWEEP, NOW)
+    with store.writing() as tx:
+        for job in tx.claim(count // 2, now=NOW + 1000, lease_ms=60_000, holder="one"):
+            if job.id % 5 == 0:
+                after = Settled(State.DEAD, 6, 6, 0, NOW + 2000, "Plex answered 400", "refused", "abc")
+            elif job.id % 5 == 1:
+                after = Settled(State.ABSENT, 0, 1, 0, NOW + 60_000, "not there", "absent")
+            elif job.id % 5 < 4:
+                after = Settled(State.IDLE, 0, 0, 0, NOW + 2000)
+            else:
+                continue
+            tx.settle(job, after, now=NOW + 2000, ok_mark=1, bad_mark=1)
+            value = Held(f"Title {job.id}", locked=True)
+            tx.remember(job.id, str(job.id), {"title": Remembered(value.value, value, Held("", locked=False))}, now=NOW)
+        tx.index((Entry(str(id), "1", (Part(f"/media/{id}.mp4", 1000 + id),)) for id in ids), walk=1)
+        tx.save_note("salt", "grain")
+        tx.save_note("reconcile:last", str(NOW))
+
+
+# --- F10 -------------------------------------------------------------------------------------------------------------
+
+
+def mutate(folder: Path, dice: random.Random) -> str:
+    """Damage one of the files; returns how."""
+    names = [name for end in SIDES[:2] if (folder / (name := NAME + end)).exists()]
+    path = folder / dice.choice([NAME, *names])
+    content = bytearray(path.read_bytes())
+    size = len(content)
+    how = dice.choice(
+        ("flips", "flips", "zeroed page", "page of noise", "truncated", "cut in a page", "head", "doubled")
+    )
+    page = 4096 * dice.randrange(max(1, size // 4096))
+    if how == "flips":
+        for _ in range(dice.randint(1, 64)):
+            content[dice.randrange(size)] ^= 1 << dice.randrange(8)
+    elif how == "zeroed page":
+        content[page : page + 4096] = bytes(4096)
+    elif how == "page of noise":
+        content[page : page + 4096] = dice.randbytes(4096)
+    elif how == "truncated":
+        del content[page:]
+    elif how == "cut in a page":
+        del content[dice.randrange(size) :]
+    elif how == "head":
+        content[dice.randrange(100)] ^= 1 << dice.randrange(8)
+    else:
+        other = 4096 * dice.randrange(max(1, size // 4096))
+        content[page : page + 4096] = content[other : other + 4096]
+    path.write_bytes(content)
+    return f"{how} in {path.name}"
+
+
+def live(path: Path, ack: Callable[[str], None]) -> None:
+    """What a worker does with whatever it finds: mend, open, look, take, end, prune."""
+    signal.alarm(SECONDS)
+    try:
+        mended = repair(path, now=NOW + DAY, forget=("reconcile:last",))
+        ack(f"repaired {mended.aside}" if mended else "sound")
+        store = Database(path, worker=True)
+        with store.writing() as tx:
+            tx.want(Kind.SCENE, 5, Why.USER, NOW + DAY)
+        with store.writing() as tx:
+            for job in tx.claim(50, now=NOW + DAY, lease_ms=60_000, holder="two"):
+                tx.settle(job, Settled(State.IDLE, 0, 0, 0, NOW), now=NOW + DAY, ok_mark=0, bad_mark=0)
+            tx.prune(now=NOW + DAY, before=NOW, limit=500)
+        with store.reading() as db:
+            db.overview(NOW + DAY)
+            ids = [id for id, _ in db.job_ids(Kind.SCENE)]
+            db.memories(ids)
+            db.entries([str(id) for id in ids])
+        store.close()
+        ack("worked")
+    except (NewerDatabase, Unusable, LocalFault) as fault:
+        ack(f"refused {type(fault).__name__} {fault}")
+
+
+def corrupt(size: str, seed: int) -> list[Score]:
+    score = Score("F10", "damaged database: found at the start, put aside, made anew", seed)
+    counts = {"sound": 0, "repaired": 0, "refused": 0}
+    with workshop() as place:
+        for log in (False, True):
+            filled(place / f"template{log}", log=log)
+        for case in range(MUTATIONS[size]):
+            dice = random.Random(seed * 1_000_003 + case)
+            folder = place / "case"
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(place / f"template{case % 2 == 1}", folder)
+            how = mutate(folder, dice)
+            marks = {name: sum_of(folder / name) for end in SIDES if (folder / (name := NAME + end)).exists()}
+            # Twice: damage that only shows at work is mended at the next start.
+            ends = [forks.run(lambda ack: live(folder / NAME, ack)) for _ in range(2)]
+            score.cases += 1
+            _judge(score, f"case {case} ({how})", folder, ends, marks, counts)
+    score.what += f" ({counts['repaired']} made anew, {counts['sound']} sound, {counts['refused']} left alone)"
+    return [score]
+
+
+def _judge(score: Score, case: str, folder: Path, ends: list, marks: dict[str, str], counts: dict[str, int]) -> None:
+    for end in ends:
+        if end.killed or end.failed or len(end.acks) < 1:
+            score.spoil(f"{case}: crashed or hung: {end}")
+            return
+    first, last = ends[0].acks, ends[-1].acks
+    asides = sorted(folder.glob("damaged-*"))
+    if last[-1].startswith("refused"):
+        counts["refused"] += 1
+        # Only a mark that says "newer" or "another program's" is a reason to leave a file alone.
+        if not ("newer" in last[-1] or "another program" in last[-1]):
+            score.spoil(f"{case}: {last}")
+        elif sum_of(folder / NAME) != marks[NAME]:
+            score.spoil(f"{case}: left alone, and changed all the same")
+        return
+    if asides:
+        counts["repaired"] += 1
+        if first[0].startswith("repaired") and sum_of(asides[0] / NAME) != marks[NAME]:
+            score.spoil(f"{case}: what was put aside is not what was there")
+    else:
+        counts["sound"] += 1
+    if asides or "head" not in case:
+        score.law(folder / NAME, case)
+
+
+def sum_of(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes()).hexdigest() if path.exists() else "missing"
+
+
+def repair_killed(size: str, seed: int) -> list[Score]:
+    """A repair that is killed at any line of it ends well at the next start, and nothing of the old files is gone."""
+    score = Score("F10", "kill at every line of a repair", seed)
+    every = {"sample": 997, "full": 19, "long": 3}[size]
+    with workshop() as place:
+        filled(place / "template", log=False, rows=60)
+        forks.run(lambda ack: want_and_die(place / "template" / NAME))
+        spoil_index(place / "template" / NAME)
+        marks = {end: sum_of(place / "template" / (NAME + end)) for end in ("", "-wal")}
+        ours = (str(Path(repair.__code__.co_filename).parent),)
+        total = _repair_lines(place, ours)
+        for line in range(1 + seed % every, total, every):
+            folder = place / "case"
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(place / "template", folder)
+            lines = forks.Lines(ours, line)
+            forks.run(lambda ack: repair(folder / NAME, now=NOW), before=lines.watch)
+            end = forks.run(lambda ack: live(folder / NAME, ack))
+            score.cases += 1
+            if end.failed or end.killed or end.acks[-1] != "worked":
+                score.spoil(f"line {line}: {end}")
+                continue
+            kept = {sum_of(file) for file in folder.rglob("*") if file.is_file()}
+            if not {marks[""], marks["-wal"]} <= kept:
+                score.lose(f"line {line}: a file of the damaged database is gone")
+            score.law(folder / NAME, f"line {line}")
+            if not dump(folder / NAME)["memory"]:
+                score.lose(f"line {line}: what is remembered was not taken over")
+    return [score]
+
+
+def want_and_die(path: Path) -> None:
+    store = Database(path)
+    with store.writing() as tx:
+        tx.want(Kind.SCENE, 7000, Why.USER, NOW)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def spoil_index(path: Path) -> None:
+    """Damage a page that nothing but a thorough look will meet, and that is not in the log."""
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    (page,) = db.execute("select rootpage from sqlite_master where name = 'part_path'").fetchone()
+    db.close()
+    with path.open("r+b") as file:
+        file.seek(4096 * (page - 1))
+        file.write(bytes(4096))
+
+
+def _repair_lines(place: Path, ours: tuple[str, ...]) -> int:
+    shutil.copytree(place / "template", place / "count")
+    lines = forks.Lines(ours)
+
+    def count(ack: Callable[[str], None]) -> None:
+        repair(place / "count" / NAME, now=NOW)
+        ack(str(lines.count))
+
+    return int(forks.run(count, before=lines.watch).acks[-1])
+
+
+# --- F11 -------------------------------------------------------------------------------------------------------------
+
+
+def mixed(size: str, seed: int) -> list[Score]:
+    """Side files that are missing, of another database, or older: it ends sound, if need be anew."""
+    score = Score("F11", "side files deleted, mixed or half copied", seed)
+    with workshop() as place:
+        filled(place / "one", log=True)
+        filled(place / "two", log=True, start=5000)
+        for round in range(MIXES[size]):
+            for name, mix in MIXED.items():
+                folder = place / "case"
+                shutil.rmtree(folder, ignore_errors=True)
+                shutil.copytree(place / "one", folder)
+                mix(folder, place / "two", random.Random(seed + round))
+                ends = [forks.run(lambda ack: live(folder / NAME, ack)) for _ in range(2)]
+                score.cases += 1
+                if any(end.failed or end.killed for end in ends) or ends[-1].acks[-1] != "worked":
+                    score.spoil(f"{name}: {ends}")
+                else:
+                    score.law(folder / NAME, name)
+    return [score]
+
+
+def _no_log(folder: Path, other: Path, dice: random.Random) -> None:
+    (folder / f"{NAME}-wal").unlink()
+
+
+def _no_index(folder: Path, other: Path, dice: random.Random) -> None:
+    (folder / f"{NAME}-shm").unlink()
+
+
+def _foreign_log(folder: Path, other: Path, dice: random.Random) -> None:
+    shutil.copy(other / f"{NAME}-wal", folder)
+
+
+def _foreign_base(folder: Path, other: Path, dice: random.Random) -> None:
+    shutil.copy(other / NAME, folder)
+
+
+def _stray_journal(folder: Path, other: Path, dice: random.Random) -> None:
+    (folder / f"{NAME}-journal").write_bytes(dice.randbytes(9000))
+
+
+def _noisy_index(folder: Path, other: Path, dice: random.Random) -> None:
+    (folder / f"{NAME}-shm").write_bytes(dice.randbytes(32768))
+
+
+def _half_copied(folder: Path, other: Path, dice: random.Random) -> None:
+    path = folder / f"{NAME}-wal"
+    content = path.read_bytes()
+    path.write_bytes(content[: dice.randrange(len(content))])
+
+
+def _no_base(folder: Path, other: Path, dice: random.Random) -> None:
+    (folder / NAME).unlink()
+
+
+MIXED = {
+    "no log": _no_log,
+    "no index of the log": _no_index,
+    "log of another": _foreign_log,
+    "database of another": _foreign_base,
+    "stray journal": _stray_journal,
+    "index of noise": _noisy_index,
+    "log cut off": _half_copied,
+    "log without its database": _no_base,
+}
+
+
+# --- F13, F14 --------------------------------------------------------------------------------------------------------
+
+
+def versions(size: str, seed: int) -> list[Score]:
+    """Newer schemas are left alone to the byte, and the hook's event becomes a file; older ones have a copy kept."""
+    score = Score("F14", "newer and older schemas: refused untouched, or copied and brought up", seed)
+    newest = len(schema.MIGRATIONS)
+    for version in (newest + 1, newest + 1000):
+        with workshop() as place:
+            filled(place / "x", log=False, rows=20)
+            path = place / "x" / NAME
+            content = bytearray(path.read_bytes())
+            content[60:64] = version.to_bytes(4, "big")
+            path.write_bytes(content)
+            before = sum_of(path)
+            end = forks.run(lambda ack: live(path, ack))
+            hook = forks.run(lambda ack: ack(intake.store(str(path.parent), "scene", 3)))
+            score.cases += 1
+            if not any(str(version) in told and str(newest) in told for told in end.acks):
+                score.spoil(f"{version}: {end.acks}")
+            if sum_of(path) != before:
+                score.spoil(f"{version}: the file was changed")
+            if hook.failed or not list((place / "x" / "spool").glob("*.json")):
+                score.lose(f"{version}: the hook's event is not kept")
+    return [score]

@@ -1,0 +1,114 @@
+"""Stash and Plex in a process of their own, so that whoever is killed or forked has no thread of theirs.
+
+`python -m tests.torture.neighbours` reads one JSON object a line and answers with one; `Neighbours` is the other end.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+from simulator.http import Fault
+from simulator.plex_server import PlexSim
+from simulator.stash_server import StashSim
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN, KEY = "torture-plex-token-0123", "torture-stash-key-0123"
+
+
+class Town:
+    """What stands behind the pipe."""
+
+    def __init__(self) -> None:
+        self.sims: list = []
+        self.ids: list[int] = []
+
+    def fresh(self, scenes: int) -> dict[str, Any]:
+        """New neighbours with so many scenes, whose files Plex has under other titles."""
+        self.close()
+        stash, plex = StashSim(api_key=KEY), PlexSim(token=TOKEN, scan_seconds=None)
+        stash.__enter__()
+        plex.__enter__()
+        self.sims = [stash, plex]
+        self.section = plex.add_section("Movies", locations=("/media",))
+        self.ids = [self._scene(n) for n in range(scenes)]
+        return {"stash": stash.url, "plex": plex.url, "ids": self.ids}
+
+    def _scene(self, n: int) -> int:
+        stash, plex = self.sims
+        path = f"/media/scene {n:05}.mp4"
+        plex.add_movie(self.section, files=[(path, 1000 + n, 60_000)], title=f"file {n}")
+        return stash.add_scene(
+            title=f"Title {n}",
+            details=f"What happens in {n}.",
+            date="2024-05-17",
+            rating100=10 + n,
+            studio=f"Studio {n % 2}",
+            performers=[f"Performer {n % 3}"],
+            tags=[f"Tag {n % 2}", f"Tag {n % 3 + 5}"],
+            files=[(path, 1000 + n, 60.0)],
+        )
+
+    def edit(self, id: int, title: str) -> dict[str, Any]:
+        self.sims[0].edit_scene(id, title=title)
+        return {}
+
+    def slow(self, seconds: float) -> dict[str, Any]:
+        """Writes to Plex take so long from now on."""
+        self.sims[1].faults.set(Fault("latency", seconds=seconds, when=lambda request: request.method == "PUT"))
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """What Plex shows, by path."""
+        plex = self.sims[1]
+        shown = {}
+        for key in plex.keys(self.section):
+            item = plex.item(key)
+            scalars = {name: value for name, value in item.scalars.items() if name != "addedAt"}
+            lists = {name: sorted(values) for name, values in item.lists.items()}
+            shown[item.files[0][0]] = [scalars, lists, sorted(item.locks)]
+        return {"shown": shown, "writes": plex.count("PUT")}
+
+    def close(self) -> None:
+        for sim in self.sims:
+            sim.__exit__(None, None, None)
+
+
+class Neighbours:
+    """Asks the town."""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.torture.neighbours"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(timeout=20)
+        self._process.stdout.close()
+
+    def ask(self, what: str, *values: object) -> dict[str, Any]:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps([what, *values]) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
+def main() -> None:
+    town = Town()
+    for line in sys.stdin:
+        what, *values = json.loads(line)
+        sys.stdout.write(json.dumps(getattr(town, what)(*values)) + "\n")
+        sys.stdout.flush()
+    town.close()
+
+
+if __name__ == "__main__":
+    main()

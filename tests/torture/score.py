@@ -1,0 +1,120 @@
+"""What a fault did: how many cases were tried, and how many of them lost, doubled or spoilt something."""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+NAME = "plexsync.db"
+STATES = ("ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored")
+NOTES_KEPT = 20
+
+
+@dataclass
+class Score:
+    """One line of the table. `lost`: accepted and not there; `doubled`: counted or held twice; `wrong`: anything else."""
+
+    fault: str
+    what: str
+    seed: int = 0
+    cases: int = 0
+    lost: int = 0
+    doubled: int = 0
+    wrong: int = 0
+    notes: list[str] = field(default_factory=list)
+    left_out: str = ""
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.doubled or self.wrong)
+
+    def lose(self, note: str) -> None:
+        self.lost += 1
+        self._note(f"lost: {note}")
+
+    def double(self, note: str) -> None:
+        self.doubled += 1
+        self._note(f"doubled: {note}")
+
+    def spoil(self, note: str) -> None:
+        self.wrong += 1
+        self._note(f"wrong: {note}")
+
+    def law(self, path: Path, case: object) -> bool:
+        """Look at a database by a connection of its own: is it sound, are its rows whole, do its books balance?"""
+        trouble = broken(path)
+        for kind, told in trouble:
+            {"lost": self.lose, "doubled": self.double, "wrong": self.spoil}[kind](f"{case}: {told}")
+        return not trouble
+
+    def plain(self) -> dict[str, object]:
+        return asdict(self)
+
+    def _note(self, note: str) -> None:
+        if len(self.notes) < NOTES_KEPT:
+            self.notes.append(note)
+
+
+def broken(path: Path) -> list[tuple[str, str]]:
+    """(lost, doubled or wrong, what it is) of everything that must never be so in a database."""
+    db = sqlite3.connect(path, timeout=10)
+    try:
+        return list(_broken(db))
+    except sqlite3.Error as error:
+        return [("wrong", f"it can't be read: {error}")]
+    finally:
+        db.close()
+
+
+def _broken(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    for (line,) in db.execute("pragma integrity_check"):
+        if line != "ok":
+            yield "wrong", f"integrity: {line}"
+    for row in db.execute("pragma foreign_key_check"):
+        yield "wrong", f"a row refers to nothing: {row}"
+    if not db.execute("select 1 from sqlite_master where name = 'book'").fetchone():
+        return
+    (half,) = db.execute(
+        f"""
+        select count(*) from job
+         where state not in {STATES} or (state = 'running') <> (token is not null)
+            or (state = 'running') <> (lease_until is not null) or claimed_rev > wanted_rev
+        """
+    ).fetchone()
+    if half:
+        yield "wrong", f"{half} rows are not whole"
+    (off,) = db.execute(
+        """
+        select accepted - coalesced - done - pruned - (select count(*) from job where state <> 'idle') from book
+        """
+    ).fetchone()
+    if off:
+        yield ("lost" if off > 0 else "doubled"), f"the books are off by {off}"
+
+
+def dump(path: Path, *, but: tuple[str, ...] = ()) -> dict[str, list[tuple]]:
+    """All rows of all tables, apart from columns that chance or time fills."""
+    db = sqlite3.connect(path, timeout=10)
+    try:
+        tables = [name for (name,) in db.execute("select name from sqlite_master where type = 'table' order by name")]
+        found: dict[str, list[tuple]] = {"schema": db.execute("pragma user_version").fetchall()}
+        for table in tables:
+            columns = [row[1] for row in db.execute(f"pragma table_info({table})") if row[1] not in but]
+            found[table] = sorted(db.execute(f"select {', '.join(columns)} from {table}"), key=repr)
+        return found
+    finally:
+        db.close()
+
+
+@contextmanager
+def workshop() -> Iterator[Path]:
+    """A folder for many small databases: in memory where there is such a place, since no fsync is at stake."""
+    memory = Path("/dev/shm")
+    place = Path(tempfile.mkdtemp(prefix="torture-", dir=memory if memory.is_dir() else None))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
