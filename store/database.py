@@ -43,7 +43,9 @@ from sync.ports import (
 SPOOL_BATCH = 500
 # A log of so many bytes is begun anew, if those who read it are done within so many milliseconds.
 LONG_LOG = 6 * 2**20
-PATIENCE = 250
+WAIT_BRIEFLY = "pragma busy_timeout = 250"
+BUSY = round(BUSY_SECONDS * 1000)
+WAIT_AS_USUAL = f"pragma busy_timeout = {BUSY}"
 
 
 class ReadingTransaction:
@@ -364,9 +366,9 @@ class Database:
         if size > LONG_LOG:
             own = self._connection()
             with self._poisoned_by_faults(own):
-                own.db.execute(f"pragma busy_timeout = {PATIENCE}")
+                own.db.execute(WAIT_BRIEFLY)
                 own.db.execute("pragma wal_checkpoint(restart)").fetchall()
-                own.db.execute(f"pragma busy_timeout = {round(BUSY_SECONDS * 1000)}")
+                own.db.execute(WAIT_AS_USUAL)
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:

@@ -13,7 +13,7 @@ from functools import partial
 
 from sync.errors import Barred, LocalFault, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
 from sync.item import Item
-from sync.job import Dead, Done, Job, Later, Outcome, Waiting
+from sync.job import Dead, Done, Job, Kind, Later, Outcome, Waiting, Why
 from sync.plan import Change, Edit, Memory, held, learn
 from sync.ports import Clock, Moved, Plex, Store, Writing
 from sync.wanted import digest
@@ -49,10 +49,15 @@ class Errand:
 
 @dataclass
 class Batch:
-    """What is open: the jobs not yet settled, each with its errands, and until when they are ours (UTC ms)."""
+    """What is open: the jobs not yet settled, each with its errands, and until when they are ours (UTC ms).
+
+    `lost` are the tokens whose jobs belong to others by now, `sent` the errands that ended since the last close.
+    """
 
     until: int
     errands: dict[str, list[Errand]] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    sent: list[Errand] = field(default_factory=list)
 
 
 Settle = Callable[[Writing, Job, Outcome], None]
@@ -108,6 +113,7 @@ class Pusher:
                 errand = todo.popleft()
                 running[self._pool.submit(self._send, errand)] = errand
             done, _ = wait(running, timeout=SETTLE_EVERY, return_when=FIRST_COMPLETED)
+            batch.sent += [running[future] for future in done]
             # In the order in which they were sent: a set of futures has another one every time.
             answered += self._sort_out((future, running.pop(future)) for future in list(running) if future in done)
             if self._clock.monotonic() - settled_at >= SETTLE_EVERY or not (todo or running):
@@ -252,6 +258,7 @@ class Pusher:
     def _close(self, batch: Batch, answered: list[Errand]) -> None:
         """Read back, remember and settle what has ended; prolong the rest. What was lost leaves the batch untouched."""
         if not batch.errands:
+            self._revisit(batch)
             return
         if self._clock.now() >= batch.until:
             self._renew(batch)
@@ -274,6 +281,21 @@ class Pusher:
         self._give_up(batch, batch.errands.keys() - held)
         for token in ended:
             del batch.errands[token]
+        self._revisit(batch)
+
+    def _revisit(self, batch: Batch) -> None:
+        """What was sent for a job that was lost meanwhile may have come after the writes of whoever has it now.
+
+        So it is noted as a push whose end is unknown, and the scene is looked at once more.
+        """
+        strays = [errand for errand in batch.sent if errand.job.token in batch.lost]
+        batch.sent = []
+        if strays:
+            now = self._clock.now()
+            with self._store.writing() as tx:
+                for errand in strays:
+                    tx.add_pushing(errand.sight.id, errand.target.item.key, errand.target.entry(now + self._rules.deadline))
+                    tx.want(Kind.SCENE, errand.sight.id, Why.EDIT, now)
 
     def _renew(self, batch: Batch) -> None:
         batch.until = self._clock.now() + self._rules.lease
@@ -284,6 +306,7 @@ class Pusher:
     def _give_up(self, batch: Batch, lost: set[str]) -> None:
         for token in lost:
             _log_lost(batch.errands[token][0].sight)
+            batch.lost.add(token)
             del batch.errands[token]
 
     def _verify(self, answered: list[Errand]) -> None:

@@ -163,7 +163,7 @@ class Ending:
         world = self.world
         world.at_rest = True
         world.full = False
-        world.back_at = 0.0
+        world.back_at = world.paused_until = 0.0
         world.tell("--- at rest ---")
         for section in self.people.sections:
             self.people.finish_scan(section)
