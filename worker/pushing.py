@@ -294,8 +294,10 @@ class Pusher:
             now = self._clock.now()
             with self._store.writing() as tx:
                 for errand in strays:
-                    tx.add_pushing(errand.sight.id, errand.target.item.key, errand.target.entry(now + self._rules.deadline))
-                    tx.want(Kind.SCENE, errand.sight.id, Why.EDIT, now)
+                    scene, key = errand.sight.id, errand.target.item.key
+                    tx.drop_pushing(scene, key, number=errand.number)
+                    tx.add_pushing(scene, key, errand.target.entry(now + self._rules.deadline))
+                    tx.want(Kind.SCENE, scene, Why.EDIT, now)
 
     def _renew(self, batch: Batch) -> None:
         batch.until = self._clock.now() + self._rules.lease

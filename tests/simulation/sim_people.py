@@ -322,34 +322,33 @@ class People:
         if self.dice.random() < 0.1 and name != "title":
             value = ""
         locked = self.dice.random() < 0.75
-        sure, wanted = self._is_at_rest(key, name)
+        sure, first, wanted = self._is_at_rest(key, name)
         given = (float(value) if name == "userRating" else value) if value else None
         self.world.plex.hand_edit(key, locked=locked, **{name: given})
-        self.world.truth.note_scalar(key, name, value, locked=locked, sure=sure, wanted=wanted)
+        self.world.truth.note_scalar(key, name, value, locked=locked, sure=sure, first=first, wanted=wanted)
         self.world.tell(
             f"hand on {key}: {name} = {value!r}{', locked' if locked else ''}{' (at rest)' if sure else ''}"
         )
 
-    def _is_at_rest(self, key: str, name: str) -> tuple[bool, str]:
-        """Whether the field is in step and nothing is under way, so that the rules say what becomes of an edit; and
-        what Stash says."""
+    def _is_at_rest(self, key: str, name: str) -> tuple[bool, bool, str]:
+        """(in step with nothing under way, never written with nothing under way, what Stash says)."""
         world = self.world
         content = world.truth.items[key].content
         scene = next((one for one in self.scenes() if content in world.truth.of(one)), None)
         if scene is None:
-            return False, ""
+            return False, False, ""
         want = desired(scene)[name]
         item = world.plex.item(key)
         rows = world.rows("select state from job where kind = 'scene' and id = ?", scene.id)
         documents = world.rows("select document from memory where scene = ? and key = ?", scene.id, key)
         said, left = remembered(documents[0][0] if documents else None, name)
         pending = world.rows("select 1 from pushing where key = ?", key)
-        quiet = (
-            not world.depth and rows == [("idle",)] and not pending and not any(w.late for w in world.weather.values())
-        )
+        still = not world.depth and not pending and not any(weather.late for weather in world.weather.values())
+        quiet = still and rows == [("idle",)]
         in_step = held(item, name) == want and (name in item.locks or name in LOCKLESS)
         as_known = said is not None and left is not None and _alike(name, said, want) and _alike(name, left, want)
-        return bool(want and quiet and in_step and as_known), want
+        keeps = world.nature.setting.policy.first_push == "keep"
+        return bool(want and quiet and in_step and as_known), still and keeps and said is None, want
 
     def _hand_on_list(self, key: str, kind: str) -> None:
         world, truth = self.world, self.world.truth

@@ -71,12 +71,16 @@ def held(item: ItemSnapshot, name: str) -> Value:
 
 @dataclass
 class Hand:
-    """A person's edit of a scalar in Plex. `sure`: everything was at rest, so the rules say for certain what follows."""
+    """A person's edit of a scalar in Plex, and whether the rules say for certain what follows.
+
+    `sure`: the field was in step and nothing under way. `first`: we had never written it and nothing was under way.
+    """
 
     seq: int
     value: str
     locked: bool
     sure: bool
+    first: bool
     wanted: str
 
 
@@ -191,6 +195,8 @@ class Truth:
         holds = bool(hand.value) if name in LOCKLESS else hand.locked
         if not holds:
             return {want} if want else {hand.value, agent, hand.wanted}
+        if hand.first and hand.value:
+            return {hand.value}
         after = [value for seq, value in self.changes.get((scene, name), ()) if seq > hand.seq]
         if hand.sure and (not after or (conflict == "plex" and hand.value)):
             return {hand.value}
@@ -214,11 +220,13 @@ class Truth:
 
     # --- hands -------------------------------------------------------------------------------------------------------
 
-    def note_scalar(self, key: str, name: str, value: str, *, locked: bool, sure: bool, wanted: str) -> None:
+    def note_scalar(
+        self, key: str, name: str, value: str, *, locked: bool, sure: bool, first: bool, wanted: str
+    ) -> None:
         """A person has edited a scalar in Plex."""
         self.seq += 1
         item = self.items[key]
-        item.hands[name] = Hand(self.seq, value, locked, sure, wanted)
+        item.hands[name] = Hand(self.seq, value, locked, sure, first, wanted)
         item.touched.add(name)
 
     def note_member(self, key: str, kind: str, *, added: str = "", removed: str = "") -> None:

@@ -344,12 +344,14 @@ class World:
     # --- judging -----------------------------------------------------------------------------------------------------
 
     def judge_books(self) -> None:
-        """Raise Violation unless the books balance: at every moment, whatever has just happened."""
+        """Raise Violation unless the books balance and no wish is forgotten: at every moment, whatever has just happened."""
         (accepted, coalesced, done, pruned) = self.rows("select accepted, coalesced, done, pruned from book")[0]
         (left,) = self.rows("select count(*) from job where state <> 'idle'")[0]
         gap = accepted - coalesced - done - pruned - left
         if gap:
             raise Violation("lost" if gap > 0 else "doubled", f"the books are out of balance by {gap}")
+        if forgotten := self.rows("select kind, id from job where state = 'idle' and wanted_rev > claimed_rev"):
+            raise Violation("lost", f"idle, and wanted again since they were claimed: {forgotten}")
 
     def judge_database(self) -> None:
         """Raise Violation unless the file is sound, and free of secrets."""
