@@ -150,7 +150,8 @@ def test_work_is_taken_over_when_the_worker_that_was_watched_ends(world: World, 
     door("sync", "--all")
     lock = try_lock(world.folder)
     assert lock is not None
-    leaves = threading.Timer(0.2, lock.release)
+    # Long enough for the call to have begun on a busy machine too.
+    leaves = threading.Timer(2.0, lock.release)
     leaves.start()
     done = door("sync", "--all", "--wait")
     leaves.join()
