@@ -25,6 +25,7 @@ T = TypeVar("T")
 log = logging.getLogger("PlexSync.poll")
 
 PAGE = 200
+CROWD = 20
 CHUNK = 500
 MIXED_OFFSETS_MARGIN = timedelta(hours=26)
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
@@ -91,8 +92,13 @@ class Poller:
     def _newest_second(self, newest: Newest, listed: list[tuple[int, str]], cursor: Newest | None) -> list[Seen]:
         """What was seen in the newest second may change once more within it: it is wanted again at the next poll."""
         last = _instant(newest.updated_at)
-        sure = cursor is not None and newest.updated_at == cursor.updated_at
-        return [Seen(id, text, sure=sure) for id, text in listed if _instant(text) == last]
+        second = [(id, text) for id, text in listed if _instant(text) == last]
+        if cursor is None:
+            # People edit a few things in a second; a crowd was imported, and is not wanted again one by one.
+            sure = len(second) > CROWD
+        else:
+            sure = newest.updated_at == cursor.updated_at
+        return [Seen(id, text, sure=sure) for id, text in second]
 
     def _list(self, kind: Kind, cursor: Newest) -> list[tuple[int, str]]:
         """The newest, down to the cursor's second."""

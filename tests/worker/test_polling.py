@@ -38,6 +38,15 @@ def test_the_first_poll_marks_where_it_starts_and_wants_nothing(house):
     assert wanted(house) == set()
 
 
+def test_what_was_imported_by_the_hundred_within_one_second_is_not_wanted_again_one_by_one(house):
+    house.stash_sim.now = lambda: 1_768_471_200.0  # all of them bear the same time
+    house.add(60)
+    poll(house)
+    house.clock.move(60)
+    poll(house)
+    assert wanted(house) & {("scene", id) for id in range(1, 61)} == set()
+
+
 def test_a_poll_without_news_costs_one_request(watched):
     poll(watched)
     assert watched.stash_sim.count() == 1
