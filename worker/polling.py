@@ -93,11 +93,8 @@ class Poller:
         """What was seen in the newest second may change once more within it: it is wanted again at the next poll."""
         last = _instant(newest.updated_at)
         second = [(id, text) for id, text in listed if _instant(text) == last]
-        if cursor is None:
-            # People edit a few things in a second; a crowd was imported, and is not wanted again one by one.
-            sure = len(second) > CROWD
-        else:
-            sure = newest.updated_at == cursor.updated_at
+        # People edit a few things in a second; a crowd was imported, and is not wanted again one by one.
+        sure = len(second) > CROWD if cursor is None else newest.updated_at == cursor.updated_at
         return [Seen(id, text, sure=sure) for id, text in second]
 
     def _list(self, kind: Kind, cursor: Newest) -> list[tuple[int, str]]:
