@@ -11,10 +11,11 @@ import statistics
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from huey.storage import SqliteStorage
@@ -23,16 +24,16 @@ from persistqueue import SQLiteAckQueue
 from persistqueue.exceptions import Empty
 
 from store.database import Database
-from store.intake import DATABASE
+from store.intake import DATABASE, want
 from sync.job import Done, Kind, Why, settle
 from worker.rules import WorkRules
 
-ROUNDS = 12
-STORED_A_ROUND = 150
+ROUNDS = 24
+STORED_A_ROUND = 100
 SIZES = (1_000, 10_000, 100_000)
 DUE_SHARE = 10  # one in ten is due
-WORKED = 1_000
-PATIENCE = 6.0
+WORKED_A_ROUND = 200
+PATIENCE = 0.6
 FAR = 86_400_000
 BATCH = WorkRules().batch
 JOB = {"kind": "scene", "id": 7}
@@ -96,7 +97,7 @@ class Bare(Contender):
 class Ours(Contender):
     """The job table as the engine uses it: batches of `limit`, one transaction to claim and one to settle."""
 
-    name = "PlexSync"
+    name = "PlexSync, as its engine works"
 
     def __init__(self, folder: Path, limit: int = BATCH) -> None:
         super().__init__(folder)
@@ -142,6 +143,36 @@ class Ours(Contender):
 
     def close(self) -> None:
         self.database.close()
+
+
+class OursByHook(Ours):
+    """What the hook executes to store an event, on a connection that is open already."""
+
+    name = "PlexSync, as its hook stores"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.hook = sqlite3.connect(folder / DATABASE, isolation_level=None)
+        self.hook.execute("pragma synchronous = full")
+        self.hook.execute("pragma temp_store = memory")
+
+    def store(self, number: int) -> None:
+        self.hook.execute("begin immediate")
+        want(self.hook, Kind.SCENE, number + 1, Why.EDIT, self.now)
+        self.hook.execute("commit")
+
+    def close(self) -> None:
+        self.hook.close()
+        super().close()
+
+
+class OursAgain(OursByHook):
+    """The same few scenes again and again, as a person edits: a row is updated, and none is added."""
+
+    name = "the same, for the same ten scenes"
+
+    def store(self, number: int) -> None:
+        super().store(number % 10)
 
 
 class OursOneByOne(Ours):
@@ -259,7 +290,7 @@ class Lite(Contender):
         self.queue.close()
 
 
-STORING: tuple[type[Contender], ...] = (Bare, Ours, PersistQueue, Huey, Lite)
+STORING: tuple[type[Contender], ...] = (Bare, OursByHook, OursAgain, Ours, PersistQueue, Huey, Lite)
 WORKING: tuple[type[Contender], ...] = (Ours, OursOneByOne, PersistQueue, Huey, Lite)
 
 
@@ -274,49 +305,68 @@ def opened(kind: type[Contender]) -> Iterator[Contender]:
             contender.close()
 
 
-def measure_storing(backlog: int = 0) -> dict[str, float]:
-    """Jobs a second that each stores, one commit each: the median of interleaved rounds."""
-    with _all(STORING) as contenders:
-        for contender in contenders:
-            contender.fill(backlog)
+def measure_storing() -> dict[str, tuple[float, float]]:
+    """(jobs a second, ratio to the bare insert) of each, one commit a job: medians of interleaved rounds."""
+    with ExitStack() as stack:
+        contenders = [stack.enter_context(opened(kind)) for kind in STORING]
         seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
         for turn in range(ROUNDS):
-            for contender in contenders:
-                numbers = range(backlog + turn * STORED_A_ROUND, backlog + (turn + 1) * STORED_A_ROUND)
-                seconds[contender.name].append(_timed(lambda c=contender, n=numbers: [c.store(one) for one in n]))  # type: ignore[misc]
-        return {name: STORED_A_ROUND / statistics.median(taken) for name, taken in seconds.items()}
+            # What one leaves for the disk to do, the next one pays for: who is next changes from turn to turn.
+            for contender in Random(turn).sample(contenders, len(contenders)):
+                seconds[contender.name].append(_storing(contender, turn * STORED_A_ROUND))
+    bare = seconds[Bare.name]
+    return {
+        name: (
+            STORED_A_ROUND / statistics.median(taken),
+            statistics.median(of_bare / own for of_bare, own in zip(bare, taken, strict=True)),
+        )
+        for name, taken in seconds.items()
+    }
 
 
-@contextmanager
-def _all(kinds: tuple[type[Contender], ...]) -> Iterator[list[Contender]]:
-    if not kinds:
-        yield []
-        return
-    with opened(kinds[0]) as first, _all(kinds[1:]) as rest:
-        yield [first, *rest]
+def measure_growth() -> tuple[float, float]:
+    """Jobs a second that PlexSync stores beside the smallest and beside the largest backlog; they take turns."""
+    with opened(Ours) as few, opened(Ours) as many:
+        places = ((few, SIZES[0]), (many, SIZES[-1]))
+        taken: tuple[list[float], list[float]] = ([], [])
+        for contender, size in places:
+            contender.fill(size)
+        for turn in range(ROUNDS):
+            for (contender, size), times in zip(places, taken, strict=True):
+                times.append(_storing(contender, size + turn * STORED_A_ROUND))
+        return STORED_A_ROUND / statistics.median(taken[0]), STORED_A_ROUND / statistics.median(taken[1])
 
 
-def _timed(work: Callable[[], object]) -> float:
+def _storing(contender: Contender, first: int) -> float:
+    """Seconds that one turn of storing takes."""
     began = time.perf_counter()
-    work()
+    for number in range(first, first + STORED_A_ROUND):
+        contender.store(number)
     return time.perf_counter() - began
 
 
-def measure_working(size: int) -> dict[str, float]:
-    """Jobs a second that each takes and ends, out of a backlog of `size` of which a tenth is due."""
-    rates: dict[str, float] = {}
-    for kind in WORKING:
-        with opened(kind) as contender:
+def measure_working(kind: type[Contender]) -> list[float]:
+    """Jobs a second that it takes and ends at each backlog of `SIZES`, of which a tenth is due; the sizes take turns."""
+    with ExitStack() as stack:
+        contenders = [stack.enter_context(opened(kind)) for _ in SIZES]
+        for contender, size in zip(contenders, SIZES, strict=True):
             contender.fill(size)
-            rates[contender.name] = _rate(contender)
-    return rates
+        done, seconds = [0] * len(SIZES), [0.0] * len(SIZES)
+        for _ in range(ROUNDS):
+            for place, contender in enumerate(contenders):
+                due = SIZES[place] // (1 if kind is Lite else DUE_SHARE) - done[place]
+                found, taken = _worked(contender, WORKED_A_ROUND if isinstance(contender, Ours) else due)
+                done[place] += found
+                seconds[place] += taken
+        return [found / taken for found, taken in zip(done, seconds, strict=True)]
 
 
-def _rate(contender: Contender) -> float:
+def _worked(contender: Contender, due: int) -> tuple[int, float]:
+    """A turn: (jobs, seconds), with `due` jobs left. Ours are made due again, so that a turn always has enough to do."""
     done, taken = 0, 0.0
     if isinstance(contender, PersistQueue):
         contender.until = time.perf_counter() + PATIENCE
-    while done < WORKED and taken < PATIENCE:
+    while done < min(WORKED_A_ROUND, due) and taken < PATIENCE:
         began = time.perf_counter()
         found = contender.work()
         taken += time.perf_counter() - began
@@ -325,7 +375,7 @@ def _rate(contender: Contender) -> float:
             if not isinstance(contender, Ours):
                 break
             contender.again()
-    return done / taken
+    return done, taken
 
 
 def report() -> Iterator[str]:
@@ -333,34 +383,20 @@ def report() -> Iterator[str]:
     yield f"{'storing, one commit each':34} {'jobs/s':>9} {'x bare':>7} {'synced':>7} {'delays':>7} {'kept':>6}"
     rates = measure_storing()
     for kind in STORING:
-        rate = rates[kind.name]
+        rate, ratio = rates[kind.name]
         marks = ("-" if kind is Bare else _mark(kind.delays), "-" if kind is Bare else _mark(kind.kept))
-        yield (
-            f"{kind.name:34} {rate:9.0f} {rate / rates[Bare.name]:7.2f} {_mark(kind.synced):>7}"
-            f" {marks[0]:>7} {marks[1]:>6}"
-        )
-    few, many = (measure_storing_ours(size) for size in (SIZES[0], SIZES[-1]))
-    yield f"{'PlexSync, among 100,000 rows / 1,000':34} {many:9.0f} {many / few:7.2f} (ratio of the two rates)"
+        yield (f"{kind.name:34} {rate:9.0f} {ratio:7.2f} {_mark(kind.synced):>7} {marks[0]:>7} {marks[1]:>6}")
+    few, many = measure_growth()
+    yield f"{'PlexSync, among 100,000 rows':34} {many:9.0f} {many / few:7.2f} x among 1,000"
     yield ""
     head = "taking and ending, a tenth due"
     yield f"{head:34} {'1,000':>9} {'10,000':>9} {'100,000':>9} {'100k/1k':>8} {'ours x':>7}"
-    table = {size: measure_working(size) for size in SIZES}
-    ours = table[SIZES[-1]][Ours.name]
+    ours = 0.0
     for kind in WORKING:
-        found = [table[size][kind.name] for size in SIZES]
+        found = measure_working(kind)
+        ours = ours or found[-1]
         cells = " ".join(f"{rate:9.1f}" for rate in found)
-        yield f"{kind.name:34} {cells} {found[-1] / found[0]:8.2f} {ours / max(found[-1], 0.01):7.1f}"
-
-
-def measure_storing_ours(backlog: int) -> float:
-    """Jobs a second that PlexSync stores beside a backlog."""
-    with opened(Ours) as ours:
-        ours.fill(backlog)
-        taken = [
-            _timed(lambda turn=turn: [ours.store(backlog + turn * STORED_A_ROUND + n) for n in range(STORED_A_ROUND)])  # type: ignore[misc]
-            for turn in range(ROUNDS)
-        ]
-        return STORED_A_ROUND / statistics.median(taken)
+        yield f"{kind.name:34} {cells} {found[-1] / max(found[0], 0.01):8.2f} {ours / max(found[-1], 0.01):7.1f}"
 
 
 def _mark(yes: bool) -> str:

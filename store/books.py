@@ -1,15 +1,17 @@
-"""The books: one row of counters. Always: accepted = coalesced + done + pruned + rows that are not idle.
+"""The books. Always: accepted = coalesced + done + pruned + rows that are not idle.
 
-`store.intake` counts what is accepted and coalesced, in the transaction of the want. Beside them stand the number of
-finished scans, of claims that found both lanes due, and the latest time (to the minute) that a claim has seen or a row
-was given, by which a step back of the clock shows.
+`store.intake` counts what is accepted and coalesced in the row that is wanted; when a row is deleted its counts go into the
+one row of counters here. Beside them stand the number of finished scans, of claims that found both lanes due, and the
+latest time (to the minute) that a claim has seen or a row was given, by which a step back of the clock shows.
 """
 
 import sqlite3
 
+from store.intake import LIFT_TICK
+
 COUNTERS = ("accepted", "coalesced", "done", "pruned")
 
-READ = "select accepted, coalesced, done, pruned from book"
+READ = "select accepted, coalesced, done, pruned from books"
 OPEN_ROWS = "select count(*) from job where state <> 'idle'"
 COUNT_ACCEPTED = "update book set accepted = accepted + 1"
 COUNT_DONE = "update book set done = done + 1"
@@ -20,7 +22,6 @@ TURNS = "select turns from book"
 TAKE_TURN = "update book set turns = turns + 1"
 TICK = "select tick from book"
 SAVE_TICK = "update book set tick = :now"
-LIFT_TICK = "update book set tick = :now where tick < :now - 60000"
 
 
 def read(db: sqlite3.Connection) -> dict[str, int]:

@@ -43,6 +43,10 @@ from sync.ports import (
 SPOOL_BATCH = 500
 # A log of so many bytes is begun anew, if those who read it are done within so many milliseconds.
 LONG_LOG = 6 * 2**20
+# Else it may grow by so many more before that is tried again.
+LONGER = 2**20
+# To ask for the length of a file that was just synced can cost as much as to sync it: so many changed rows apart.
+WEIGHED_EVERY = 200
 WAIT_BRIEFLY = "pragma busy_timeout = 250"
 BUSY = round(BUSY_SECONDS * 1000)
 WAIT_AS_USUAL = f"pragma busy_timeout = {BUSY}"
@@ -304,6 +308,8 @@ class Database:
         self._log = path.with_name(f"{path.name}-wal")
         self._mounts = mounts
         self._keeper = threading.current_thread() if worker else None
+        self._long_log = LONG_LOG
+        self._weighed = 0
         self._local = threading.local()
         self._opened: list[_Open] = []
         self._lock = threading.Lock()
@@ -359,16 +365,22 @@ class Database:
 
     def _shorten_log(self) -> None:
         """Begin the log anew when it has grown long, which it does while there always is somebody who reads or writes."""
+        changes = self._connection().db.total_changes
+        if 0 <= changes - self._weighed < WEIGHED_EVERY:
+            return
+        self._weighed = changes
         try:
             size = self._log.stat().st_size
         except OSError:
             return
-        if size > LONG_LOG:
+        if size > self._long_log:
             own = self._connection()
             with self._poisoned_by_faults(own):
                 own.db.execute(WAIT_BRIEFLY)
-                own.db.execute("pragma wal_checkpoint(restart)").fetchall()
+                ((busy, *_),) = own.db.execute("pragma wal_checkpoint(truncate)").fetchall()
                 own.db.execute(WAIT_AS_USUAL)
+            # While a reader stands in the way, not every commit is to wait for it.
+            self._long_log = size + LONGER if busy else LONG_LOG
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:

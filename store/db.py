@@ -154,6 +154,8 @@ def _set_up(db: sqlite3.Connection, *, checkpoints: bool, network: bool) -> None
     db.execute(f"pragma synchronous = {'full' if found == 'wal' else 'extra'}")
     db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}")
     db.execute(f"pragma journal_size_limit = {LOG_LIMIT}")
+    # An update that could fail half way keeps its undo there: as a file, it costs more than the update.
+    db.execute("pragma temp_store = memory")
     db.execute("pragma foreign_keys = on")
     db.execute("pragma trusted_schema = off")
 

@@ -21,8 +21,8 @@ SPOOL = "spool"
 UNREAD = "unread"
 # A file that was never given its name by then was left by a hook that was killed before it answered.
 UNFINISHED = 3_600_000
-# The schema that WANT and COUNT are written for; any other database is left alone.
-SCHEMA = 3
+# The schema that WANT is written for; any other database is left alone.
+SCHEMA = 4
 LAST_ID = 2**63 - 1
 BUSY_SECONDS = 1.0
 KINDS = ("scene", "performer", "studio", "tag")
@@ -36,12 +36,8 @@ LONGEST_REST = 90_000
 
 NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"
 
-COUNT = """
-update book
-   set accepted = accepted + 1,
-       coalesced = coalesced + exists (select 1 from job where kind = :kind and id = :id and state <> 'idle'),
-       tick = iif(tick < :now - 60000, :now, tick)
-"""
+# Rows are given times from now on: should the clock step back from there, the next claim sees it.
+LIFT_TICK = "update book set tick = :now where tick < :now - 60000"
 
 # The row as a want finds it decides everything, so it is one statement. `moved` rows have something new to do:
 # idle and gone ones by any want, waiting, running and given-up ones by an edit, given-up ones also by a sweep that
@@ -54,10 +50,12 @@ _REVIVED = """(
 )"""
 _MOVED = f"({_REVIVED} or (:edit and job.state in ('ready', 'running')))"
 WANT = f"""
-insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, first_unserved, desired)
-values (:kind, :id, 'ready', :lane, 1, :now, :now, :now, :now, :desired)
+insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, first_unserved, desired, accepted)
+values (:kind, :id, 'ready', :lane, 1, :now, :now, :now, :now, :desired, 1)
 on conflict (kind, id) do update
-   set state = iif({_REVIVED}, 'ready', job.state),
+   set accepted = job.accepted + 1,
+       coalesced = job.coalesced + (job.state <> 'idle'),
+       state = iif({_REVIVED}, 'ready', job.state),
        since = iif({_REVIVED}, :now, job.since),
        lane = iif({_MOVED}, :lane, job.lane),
        wanted_rev = job.wanted_rev + ({_MOVED} or job.state = 'ignored'),
@@ -88,7 +86,7 @@ def want(db: "sqlite3.Connection", kind: str, id: int, why: str, now: int, desir
         raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {why!r}")
     edit = why in EDITS
     row = {"kind": kind, "id": id, "edit": edit, "lane": int(not edit), "now": now, "desired": desired}
-    db.execute(COUNT, row)
+    db.execute(LIFT_TICK, row)
     db.execute(WANT, row)
 
 
@@ -123,6 +121,8 @@ def _into_database(folder: str, kind: str, id: int, why: str) -> str:
         # Extra syncs the rollback journal's folder, and is the same as full with a write-ahead log.
         db.execute("pragma synchronous = extra")
         db.execute("pragma wal_autocheckpoint = 0")
+        # Else the undo of an update is a file, which costs more than the update.
+        db.execute("pragma temp_store = memory")
         db.execute("begin immediate")
         (version,) = db.execute("pragma user_version").fetchone()
         if version != SCHEMA:

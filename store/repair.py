@@ -25,6 +25,8 @@ from sync.job import DAY, Kind, Lane, State
 REPAIRED = "repaired"
 # A tree of pages that leads in circles is left after so long.
 LONGEST_READ = 60.0
+# No row was ever wanted so often; and the sum over all rows stays a number that SQLite can hold.
+MOST_WANTS = 2**40
 SIDES = ("-wal", "-shm", "-journal")
 MARK = ".mended-"
 
@@ -36,7 +38,12 @@ TYPES: Mapping[str, type] = {"integer": int, "text": str, "blob": bytes}
 
 SHAPE = "select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by sql"
 TALLY = "update book set coalesced = :coalesced, done = :done, pruned = :pruned, scans = :scans"
-ACCEPT = "update book set accepted = coalesced + done + pruned + (select count(*) from job where state <> 'idle')"
+ACCEPT = """
+update book
+   set accepted = coalesced + done + pruned
+                + (select count(*) from job where state <> 'idle')
+                + (select coalesce(sum(coalesced - accepted), 0) from job)
+"""
 SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
 FORGET_NOTE = "delete from note where name = :name or substr(name, 1, length(:prefix)) = :prefix"
 COUNT = "select count(*) from job"
@@ -205,6 +212,8 @@ def _quieten(row: dict[str, object], now: int) -> None:
 def _is_job(row: Mapping[str, object]) -> bool:
     counts = [row.get(name) for name in ("wanted_rev", "claimed_rev", "attempts", "streak", "crashes", "due", "since")]
     wanted, claimed = row.get("wanted_rev"), row.get("claimed_rev")
+    # An older database does not have them.
+    accepted, coalesced = row.get("accepted", 0), row.get("coalesced", 0)
     return (
         row.get("kind") in tuple(Kind)
         and row.get("state") in tuple(State)
@@ -215,6 +224,9 @@ def _is_job(row: Mapping[str, object]) -> bool:
         and isinstance(wanted, int)
         and isinstance(claimed, int)
         and wanted >= claimed
+        and isinstance(accepted, int)
+        and isinstance(coalesced, int)
+        and 0 <= coalesced <= accepted <= MOST_WANTS
     )
 
 

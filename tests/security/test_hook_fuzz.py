@@ -143,7 +143,7 @@ def test_whatever_comes_is_answered_and_stored_kept_or_refused(
 
 
 def accepted(db: sqlite3.Connection) -> int:
-    return db.execute("select accepted from book").fetchone()[0]
+    return db.execute("select accepted from books").fetchone()[0]
 
 
 def outcome(answer: dict[str, str], err: bytes) -> str:

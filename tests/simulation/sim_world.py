@@ -345,7 +345,7 @@ class World:
 
     def judge_books(self) -> None:
         """Raise Violation unless the books balance and no wish is forgotten: at every moment, whatever has just happened."""
-        (accepted, coalesced, done, pruned) = self.rows("select accepted, coalesced, done, pruned from book")[0]
+        (accepted, coalesced, done, pruned) = self.rows("select accepted, coalesced, done, pruned from books")[0]
         (left,) = self.rows("select count(*) from job where state <> 'idle'")[0]
         gap = accepted - coalesced - done - pruned - left
         if gap:

@@ -211,7 +211,7 @@ def test_wants_of_many_processes_are_all_counted_while_a_worker_works(folder, st
                 tx.renewed(job)
     assert [process.communicate()[1] for process in started] == ["", "", "", ""]
     db = sqlite3.connect(folder / "plexsync.db")
-    assert db.execute("select accepted, accepted - coalesced, (select count(*) from job) from book").fetchone() == (
+    assert db.execute("select accepted, accepted - coalesced, (select count(*) from job) from books").fetchone() == (
         400,
         100,
         100,

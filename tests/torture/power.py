@@ -323,7 +323,7 @@ def _look(folder: Path, ack) -> None:
     db = connect(path)
     (verdict,) = db.execute("pragma integrity_check").fetchone()
     (off,) = db.execute(
-        "select accepted - coalesced - done - pruned - (select count(*) from job where state <> 'idle') from book"
+        "select accepted - coalesced - done - pruned - (select count(*) from job where state <> 'idle') from books"
     ).fetchone()
     ids = {id for (id,) in db.execute("select id from job")}
     db.close()

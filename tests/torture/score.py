@@ -88,7 +88,7 @@ def _broken(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
         yield "wrong", f"{half} rows are not whole"
     (off,) = db.execute(
         """
-        select accepted - coalesced - done - pruned - (select count(*) from job where state <> 'idle') from book
+        select accepted - coalesced - done - pruned - (select count(*) from job where state <> 'idle') from books
         """
     ).fetchone()
     if off:

@@ -174,7 +174,7 @@ class House:
         return most
 
     def books_balance(self) -> bool:
-        (accepted, coalesced, done, pruned) = self.rows("select accepted, coalesced, done, pruned from book")[0]
+        (accepted, coalesced, done, pruned) = self.rows("select accepted, coalesced, done, pruned from books")[0]
         (left,) = self.rows("select count(*) from job where state <> 'idle'")[0]
         return accepted == coalesced + done + pruned + left
 
