@@ -48,6 +48,8 @@ log = logging.getLogger("PlexSync.wiring")
 DATABASE = "plexsync.db"
 # The note that tells since when this database is there.
 BEGUN = "begun"
+# When a backup was put back: from then on a complete comparison is due.
+RESTORED = "restored"
 MINUTE, HOUR = 60_000, 3_600_000
 # A reconcile that could not run is tried again at this pace.
 RECONCILE_RETRY = 300.0
@@ -238,9 +240,16 @@ def mend(folder: Path) -> None:
 
 
 def _repair(folder: Path) -> None:
+    _check_place(folder)
     repaired = repair(folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE,))
     if repaired:
         log.error("%s", repaired)
+
+
+def _check_place(folder: Path) -> None:
+    """Raises Unusable where others could have put a database, or a file that becomes one, in the place of ours."""
+    if trouble := intake.insecure(str(folder), str(folder / DATABASE)):
+        raise Unusable(trouble)
 
 
 @contextmanager
@@ -273,12 +282,31 @@ def drain(parts: Parts, stop: threading.Event, told: Told, *, wait_for: Callable
         return _loop(parts, works, stop, told).drain(wait_for=wait_for)
 
 
+def comparison_owed(parts: Parts) -> bool:
+    """Whether the database was made anew or put back, and no complete comparison has found since what it lost."""
+    with parts.store.reading() as db:
+        return max(int(db.note(name) or 0) for name in (REPAIRED, RESTORED)) > int(db.note(LAST_RECONCILE) or 0)
+
+
 def messengers(config: PlexSyncConfig) -> list[Messenger]:
     """The ways to tell a person that are set up; raises Unusable when one of them can't be used."""
     ways: list[Messenger] = [AppriseMessenger(url, number) for number, url in enumerate(config.notify_urls, start=1)]
     if config.notify_command:
         ways.append(CommandMessenger(config.notify_command))
     return ways
+
+
+def tried_ways(config: PlexSyncConfig) -> Iterator[tuple[str, str]]:
+    """The setting of each way to tell a person, and what is wrong with it ('' for nothing); nothing is sent."""
+    for number, url in enumerate(config.notify_urls, start=1):
+        try:
+            AppriseMessenger(url, number)
+        except Unusable as error:
+            yield "notify_urls", str(error)
+        else:
+            yield "notify_urls", ""
+    if config.notify_command:
+        yield "notify_command", CommandMessenger(config.notify_command).hindrance()
 
 
 @contextmanager
@@ -340,9 +368,9 @@ class Schedule:
         parts, now = self._parts, self._parts.clock.now()
         hours = parts.config.reconcile_interval_hours
         with parts.store.reading() as db:
-            last, repaired = int(db.note(LAST_RECONCILE) or 0), int(db.note(REPAIRED) or 0)
+            last = int(db.note(LAST_RECONCILE) or 0)
         # A last time in the future was written by a clock that has stepped back: compare, rather than wait for it.
-        if not parts.config.enabled or (repaired <= last and (not hours or 0 <= now - last < hours * HOUR)):
+        if not parts.config.enabled or (not comparison_owed(parts) and (not hours or 0 <= now - last < hours * HOUR)):
             return False
         tried, self._tried = self._tried, parts.clock.monotonic()
         if tried is not None and self._tried - tried < RECONCILE_RETRY and not self._came_back():
@@ -370,6 +398,8 @@ def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> 
 
 def save_backup(folder: Path, target: Path, *, replace: bool = False) -> Copied:
     """Copy the database of `folder`, also while a worker runs. Raises Unusable when it can't be done."""
+    if folder.is_dir():
+        _check_place(folder)
     return backup.save(folder / DATABASE, target, replace=replace)
 
 
@@ -379,13 +409,15 @@ def restore_backup(folder: Path, file: Path) -> Restored | None:
         intake.make_folder(str(folder))
     except OSError as error:
         raise Unusable(f"{folder} can't be used: {error.strerror}") from error
+    _check_place(folder)
     lock = try_lock(folder)
     if lock is None:
         return None
     with lock:
-        moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
+        now = SystemClock().now()
+        moment = datetime.fromtimestamp(now / 1000, UTC)
         aside = f"plexsync.before-{moment:%Y%m%dT%H%M%SZ}.db"
-        return backup.restore(file, folder / DATABASE, aside=aside, forget=(LAST_RECONCILE,))
+        return backup.restore(file, folder / DATABASE, aside=aside, notes={LAST_RECONCILE: "", RESTORED: str(now)})
 
 
 def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str]:

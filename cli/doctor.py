@@ -20,10 +20,10 @@ from sync.errors import Barred, LocalFault, Neighbour, NeighbourError, NewerData
 from sync.paths import map_path, name_key, path_key
 from sync.ports import Reading, Section
 from sync.scene import Scene
-from validation.config import PlexSyncConfig, describe
+from validation.config import PlexSyncConfig, Setting, describe
 from validation.redact import MASK, Redactor
 from validation.sources import DEFAULT, ConfigError, Loaded
-from wiring import DATABASE, Parts, opened
+from wiring import DATABASE, Parts, opened, tried_ways
 from worker.loop import HEARTBEAT
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
@@ -56,7 +56,7 @@ def problem(name: str, told: str, mend: str, code: int = FAILED) -> Check:
 @command("doctor")
 @click.pass_obj
 def doctor(call: Call) -> int:
-    """Check settings, folders, database, both servers and path mapping; say how to mend what is not right.
+    """Check settings, notifications, folders, database, both servers and path mapping; say how to mend what is not right.
 
     Run it first, and whenever something seems wrong. It asks both servers a few questions and writes to neither. A hold
     ("on hold until plex_token is put right") is lifted when the server lets us in again.
@@ -114,6 +114,7 @@ STYLES = {OK: "", WARNING: "yellow", PROBLEM: "bold red"}
 
 def _checks(loaded: Loaded, folder: Path) -> Iterator[Check]:
     yield from _configuration(loaded)
+    yield from _notices(loaded.config)
     yield from _folder(folder)
     try:
         with opened(loaded.config, folder) as parts:
@@ -138,14 +139,17 @@ def _settings(loaded: Loaded) -> list[dict[str, str]]:
     """Every setting as it is in effect, secrets masked."""
     values = loaded.config.model_dump(mode="json")
     return [
-        {"name": one.name, "value": _shown(one.secret, values[one.name]), "origin": loaded.origin[one.name]}
+        {"name": one.name, "value": _shown(one, values[one.name]), "origin": loaded.origin[one.name]}
         for one in describe()
     ]
 
 
-def _shown(secret: bool, value: object) -> str:
-    if secret:
+def _shown(one: Setting, value: object) -> str:
+    if one.secret:
         return MASK if value else "(not set)"
+    if one.name == "notify_command" and isinstance(value, list):
+        # Its arguments may hold a secret too.
+        return many(len(value), "word") if value else ""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -156,6 +160,24 @@ def _configuration(loaded: Loaded) -> Iterator[Check]:
         yield warning("configuration", line, "plexsync works on without that")
     if not loaded.config.enabled:
         yield warning("enabled", "PlexSync is switched off: events are kept, nothing is sent", "set enabled = true")
+
+
+def _notices(config: PlexSyncConfig) -> Iterator[Check]:
+    """Whether somebody is told when something needs a person. Nothing is sent."""
+    name = "notifications"
+    ways = list(tried_ways(config))
+    # Without the package, all addresses lack the same.
+    faults = [way for way in dict.fromkeys(ways) if way[1]]
+    for setting, fault in faults:
+        if setting == "notify_urls":
+            mend = f"serve does not start like that: mend it (docs/outages.md says how), or take it out of {setting}"
+            yield problem(name, fault, mend, WRONG)
+        else:
+            yield warning(name, f"{setting} can't be started: {fault}", f"correct {setting}, or make its program run")
+    if not ways:
+        yield Check(name, "not set up: nobody is told when something needs a person (notify_urls, notify_command)")
+    elif not faults:
+        yield Check(name, f"{many(len(ways), 'way')} set up, and usable as far as that shows without sending anything")
 
 
 def _folder(folder: Path) -> Iterator[Check]:

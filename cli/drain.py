@@ -8,7 +8,9 @@ from cli.start import begun
 from cli.stopping import stoppable
 from cli.words import many, stamp
 from cli.working import Due, Work, outcome_words
-from wiring import opened
+from wiring import comparison_owed, opened
+
+OWED = "a complete comparison is due, since the database was made anew or put back: plexsync reconcile makes it"
 
 
 @command("drain")
@@ -17,8 +19,9 @@ def drain(call: Call) -> int:
     """Work until nothing is due, then stop.
 
     For machines where no worker runs all the time: call it from a timer. What is tried again later, or waits for a scan
-    of Plex, is left for the next call. If another worker runs, this one watches until nothing is due. Exits with 1 if a
-    scene was given up on the way, or if due work could not be done because a server is away or does not let us in.
+    of Plex, is left for the next call. If another worker runs, this one watches until nothing is due. A database that
+    was damaged is made anew first; after that, and after a restore, everything is compared. Exits with 1 if a scene was
+    given up on the way, or if something due could not be done because a server is away or does not let us in.
 
     \b
     Example:
@@ -27,18 +30,23 @@ def drain(call: Call) -> int:
     with begun(call) as start, stoppable() as stop:
         with Bar(start.console, "working") as bar:
             ended = Work(start, stop, bar, Due(), patient=False).run()
-        with opened(start.config, start.folder) as parts, parts.store.reading() as db:
-            seen = db.overview(parts.clock.now())
+        with opened(start.config, start.folder) as parts:
+            with parts.store.reading() as db:
+                seen = db.overview(parts.clock.now())
+            # Whoever works beside us has a schedule for it.
+            owed = comparison_owed(parts) and not parts.someone_works()
         stuck = bool(ended.why) and seen.due > 0
         facts = {
             "outcomes": dict(ended.outcomes),
             "due": seen.due,
             "why": ended.why,
             "until": stamp(ended.until) if ended.why else None,
+            "comparison_due": owed,
         }
         until = f" (until {stamp(ended.until)})" if ended.why and ended.until else ""
         told = outcome_words(ended.outcomes) + (
             f"; {many(seen.due, 'row')} still due: {ended.why}{until}" if stuck else ""
         )
+        told += f"; {OWED}" if owed else ""
         call.answer(facts, lambda: paper().print(told, soft_wrap=True))
-        return stop.code or (FAILED if stuck or ended.outcomes["dead"] else FINE)
+        return stop.code or (FAILED if stuck or owed or ended.outcomes["dead"] else FINE)

@@ -189,5 +189,5 @@ class ConsoleHandler(logging.Handler):
 
     def _print(self, line: str) -> None:
         # Standard error may be closed: there is nowhere left to say so.
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, MemoryError):
             self._console.print(Text(line), soft_wrap=True)

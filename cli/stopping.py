@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from cli.call import INTERRUPTED
@@ -38,7 +38,9 @@ class Stop:
         self.event.set()
         self._timer = threading.Timer(GRACE, self._leave)
         self._timer.daemon = True
-        self._timer.start()
+        # Where there is no room for a thread, whoever sent the signal has patience of their own.
+        with suppress(RuntimeError):
+            self._timer.start()
 
     def done(self) -> None:
         """The work has ended in good order."""

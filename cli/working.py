@@ -109,6 +109,8 @@ class Work:
             return bool(self._gave_up) or self._left.count(parts) == 0
 
         self._tell(parts)
+        if not self._patient:
+            self._compare(parts)
         ran = Ran()
         while not self._stop:
             ran = wiring.drain(parts, self._stop.event, told, wait_for=enough if self._patient else None)
@@ -118,6 +120,12 @@ class Work:
             self._stop.event.wait(LOOK)
         ended.why, ended.until = ran.why or self._gave_up, ran.until if ran.why else self._until
         return ended
+
+    def _compare(self, parts: Parts) -> None:
+        """Find what a damaged database has lost, for machines where no schedule does it; a side that is away is left."""
+        if parts.config.enabled and wiring.comparison_owed(parts):
+            self._bar.say("the database was made anew: comparing everything first")
+            parts.reconciler.try_reconcile(stopping=lambda: bool(self._stop))
 
     def _is_short(self, parts: Parts, ran: Ran) -> bool:
         """Whether a call that does not wait for outages was stopped by a rest that is over in a moment."""

@@ -12,6 +12,7 @@ from sync.errors import Unusable
 from sync.notices import Notice, NotSent
 
 MISSING = "notify_urls needs the package apprise, which is not installed: pip install 'plexsync[notify]'"
+TOO_OLD = "notify_urls needs a newer package apprise, which can stay at an address: pip install -U 'plexsync[notify]'"
 # Loggers of the package and of what it sends with; their lines may hold addresses.
 TALKATIVE = ("apprise", "urllib3", "requests")
 SILENT = logging.CRITICAL + 1
@@ -20,7 +21,8 @@ SILENT = logging.CRITICAL + 1
 class AppriseMessenger:
     """Sends every notice to one address, the `number`-th that was given.
 
-    Raises Unusable when the package is missing or can't use the address, which is named by its number alone.
+    A redirect is not followed, unless the address asks for that. Raises Unusable when the package is missing or can't use
+    the address, which is named by its number alone.
     """
 
     def __init__(self, url: str, number: int) -> None:
@@ -32,7 +34,11 @@ class AppriseMessenger:
             package: Any = importlib.import_module("apprise")
         except ImportError:
             raise Unusable(MISSING) from None
-        asset = package.AppriseAsset(app_id="PlexSync", app_desc="PlexSync", app_url="", async_mode=False)
+        if not hasattr(package.AppriseAsset, "http_redirects"):
+            raise Unusable(TOO_OLD)
+        asset = package.AppriseAsset(
+            app_id="PlexSync", app_desc="PlexSync", app_url="", async_mode=False, http_redirects=False
+        )
         self._kinds = package.NotifyType
         self._plain = package.NotifyFormat.TEXT
         self._way = package.Apprise(asset=asset)

@@ -1,22 +1,26 @@
 """Tells a person by a command of theirs. No shell is involved: the first word is the program, the others its arguments."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from sync.notices import Notice, NotSent, moment
 
 LIMIT = 30.0
+# Variables that hold secrets of ours, which are none of the command's business.
+WITHHELD = ("PLEXSYNC_PLEX_TOKEN", "PLEXSYNC_STASH_API_KEY", "PLEXSYNC_NOTIFY_URLS", "PLEXSYNC_NOTIFY_COMMAND")
 
 
 class CommandMessenger:
     """Runs a command for every notice, for at most half a minute.
 
     The command finds the sentence on its standard input, and in its environment NOTICE_TEXT (the sentence), NOTICE_KEY
-    (what it is about), NOTICE_SINCE (since when) and NOTICE_OVER ("1" when it has ended, else "0"). What it prints is
-    not looked at.
+    (what it is about), NOTICE_SINCE (since when) and NOTICE_OVER ("1" when it has ended, else "0"). Our own secrets are
+    taken out of that environment. What it prints is not looked at.
     """
 
     name = "notify_command"
@@ -25,10 +29,18 @@ class CommandMessenger:
         self._words = list(words)
         self._limit = limit
 
+    def hindrance(self) -> str:
+        """What would keep it from being started, as far as that shows without running it; '' for nothing."""
+        program = self._words[0]
+        if shutil.which(program):
+            return ""
+        there = Path(program).name != program and Path(program).exists()
+        return "its program is not an executable file" if there else "its program does not exist"
+
     def send(self, notice: Notice) -> None:
         """Run it; raises NotSent when it can't be started, takes too long, or ends with another code than 0."""
         environ = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in WITHHELD},
             "NOTICE_KEY": notice.key,
             "NOTICE_TEXT": notice.text,
             "NOTICE_SINCE": moment(notice.since),

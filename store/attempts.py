@@ -8,6 +8,8 @@ from sync.job import Kind, State
 from sync.ports import AttemptRow
 
 KEPT = 20
+# So many are dated anew at once: a whole table of them would hold up everyone who writes.
+UNDATED = 50
 
 ADD = """
 insert into attempt (kind, id, at, cls, error, attempts, state)
@@ -20,7 +22,11 @@ delete from attempt
  )
 """
 # What is dated in a future that the clock has left again would never grow old.
-UNDATE = "update attempt set at = :now where at > :now"
+UNDATE = f"""
+update attempt set at = :now where number in (
+    select number from attempt indexed by attempt_at where at > :now limit {UNDATED}
+)
+"""
 PRUNE = """
 delete from attempt where number in (
     select number from attempt indexed by attempt_at where at < :before order by at limit :limit
@@ -40,7 +46,10 @@ def add(
 
 
 def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
-    """Delete up to `limit` of the attempts that ended before `before`, oldest first; returns how many, and counts them."""
+    """Delete up to `limit` of the attempts that ended before `before`, oldest first; returns how many, and counts them.
+
+    Of those that are dated after `now`, the next `UNDATED` are of now from here on.
+    """
     db.execute(UNDATE, {"now": now})
     count = db.execute(PRUNE, {"before": before, "limit": limit}).rowcount
     tallies.add(db, "attempts_pruned", count)

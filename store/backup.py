@@ -7,7 +7,7 @@ old or the new state; what was there before is kept in a file beside it.
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from sync.errors import LocalFault, NewerDatabase, Unusable
 # Whoever holds the database while it is replaced is waited for this long.
 BUSY_SECONDS = 30.0
 SIDES = ("-wal", "-shm", "-journal")
-FORGET_NOTE = "update note set value = '' where name = :name"
+SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
 
 
 class Unsound(Unusable):
@@ -60,8 +60,8 @@ def save(database: Path, target: Path, *, replace: bool = False) -> Copied:
     return Copied(target, copied.size, copied.schema, copied.rows)
 
 
-def restore(file: Path, database: Path, *, aside: str, forget: Sequence[str] = ()) -> Restored:
-    """Put a copy back; only for the holder of the worker's lock. `forget` names notes that are not true any more.
+def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] | None = None) -> Restored:
+    """Put a copy back; only for the holder of the worker's lock. `notes` take the place of those in the copy.
 
     What is there now goes to a file named `aside` beside the database first: as a copy or, if it is too damaged for one,
     as it is. Raises Unusable for a file that is no sound copy, NewerDatabase for one of a newer PlexSync, LocalFault when
@@ -78,7 +78,7 @@ def restore(file: Path, database: Path, *, aside: str, forget: Sequence[str] = (
                 f"{file} has schema {copied.schema}, and this PlexSync knows schemas up to {len(schema.MIGRATIONS)}:"
                 " install the newer one"
             )
-        _forget(hidden, forget)
+        _note(hidden, notes or {})
         kept = database.with_name(aside) if database.exists() else None
         if kept is not None and _kept(database, kept):
             _replace_content(hidden, database)
@@ -113,9 +113,9 @@ def _move_away(database: Path, kept: Path) -> None:
             side.replace(kept.with_name(kept.name + end))
 
 
-def _forget(path: Path, names: Sequence[str]) -> None:
+def _note(path: Path, notes: Mapping[str, str]) -> None:
     with faults(path, opening=True), closing(_opened(path, "rw")) as db:
-        db.executemany(FORGET_NOTE, [{"name": name} for name in names])
+        db.executemany(SAVE_NOTE, [{"name": name, "value": value} for name, value in notes.items()])
 
 
 def _copy(source: Path, target: Path) -> Copied:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,8 +46,10 @@ SPOOL_BATCH = 500
 LONG_LOG = 6 * 2**20
 # Else it may grow by so many more before that is tried again.
 LONGER = 2**20
-# To ask for the length of a file that was just synced can cost as much as to sync it: so many changed rows apart.
+# To ask for the length of a file that was just synced can cost as much as to sync it: so many changed rows apart, or so
+# many seconds, in which others may have written.
 WEIGHED_EVERY = 200
+WEIGHED_AFTER = 0.1
 WAIT_BRIEFLY = "pragma busy_timeout = 250"
 BUSY = round(BUSY_SECONDS * 1000)
 WAIT_AS_USUAL = f"pragma busy_timeout = {BUSY}"
@@ -310,6 +313,7 @@ class Database:
         self._keeper = threading.current_thread() if worker else None
         self._long_log = LONG_LOG
         self._weighed = 0
+        self._weighed_at = 0.0
         self._local = threading.local()
         self._opened: list[_Open] = []
         self._lock = threading.Lock()
@@ -366,9 +370,10 @@ class Database:
     def _shorten_log(self) -> None:
         """Begin the log anew when it has grown long, which it does while there always is somebody who reads or writes."""
         changes = self._connection().db.total_changes
-        if 0 <= changes - self._weighed < WEIGHED_EVERY:
+        now = time.monotonic()
+        if 0 <= changes - self._weighed < WEIGHED_EVERY and now - self._weighed_at < WEIGHED_AFTER:
             return
-        self._weighed = changes
+        self._weighed, self._weighed_at = changes, now
         try:
             size = self._log.stat().st_size
         except OSError:
@@ -377,6 +382,8 @@ class Database:
             own = self._connection()
             with self._poisoned_by_faults(own):
                 own.db.execute(WAIT_BRIEFLY)
+                # What is copied beforehand, while others may write, need not be copied while nobody may.
+                own.db.execute("pragma wal_checkpoint(passive)").fetchall()
                 ((busy, *_),) = own.db.execute("pragma wal_checkpoint(truncate)").fetchall()
                 own.db.execute(WAIT_AS_USUAL)
             # While a reader stands in the way, not every commit is to wait for it.

@@ -25,6 +25,9 @@ CHECKPOINT_PAGES = 1000
 # With less than this left, a failed write is put down to the full disk.
 FULL_BELOW = 2**20
 
+# Python says so, and without a code, of a text in the database that is none.
+NO_TEXT = "Could not decode"
+
 _NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|fuse.*")
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
@@ -219,7 +222,7 @@ def translated(error: sqlite3.Error, path: Path, *, opening: bool = False) -> Sy
         return LocalFault(f"no space is left for {name} in {path.parent}", full=True)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LocalFault(f"{name} is busy: another process is writing to it and does not end")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or str(error).startswith(NO_TEXT):
         return Damaged(
             f"{path} is damaged, or not a database: plexsync serve makes it anew and keeps this one; or restore a backup"
         )

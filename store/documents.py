@@ -1,7 +1,11 @@
-"""Records of `sync.plan` as JSON documents in a column."""
+"""Records of `sync.plan` as JSON documents in a column, each behind its checksum.
+
+A flipped bit in the middle of a page is not noticed by SQLite, and what is remembered decides what is written to Plex.
+"""
 
 import logging
-from typing import TypeVar
+import zlib
+from typing import TypeGuard, TypeVar
 
 import msgspec
 
@@ -12,21 +16,38 @@ log = logging.getLogger("PlexSync.store")
 T = TypeVar("T")
 
 
+SUM = 8
+
+
 def encode(record: object) -> bytes:
-    """The record as JSON. Lone surrogates, which have no encoding, become question marks."""
+    """The record as JSON behind its checksum. Lone surrogates, which have no encoding, become question marks."""
     try:
-        return msgspec.json.encode(record)
+        json = msgspec.json.encode(record)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_cleaned(msgspec.to_builtins(record)))
+        json = msgspec.json.encode(_cleaned(msgspec.to_builtins(record)))
+    return _checksum(json) + json
 
 
 def decode(document: bytes, type_: type[T], what: str) -> T | None:
     """The record, or None when the document can't be one: what it said is then unknown, and that is on record."""
+    if not sound(document):
+        log.error("%s can't be read and counts as unknown: it is not what was written", what)
+        return None
     try:
-        return msgspec.json.decode(document, type=type_)
+        return msgspec.json.decode(document[SUM:], type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         log.error("%s can't be read and counts as unknown: %s", what, error)
         return None
+
+
+def sound(document: object) -> TypeGuard[bytes]:
+    """Whether the document is, to the last bit, one that `encode` made."""
+    return isinstance(document, bytes) and document[:SUM] == _checksum(document[SUM:])
+
+
+def _checksum(json: bytes) -> bytes:
+    """CRC-32 in eight hex digits."""
+    return b"%08x" % zlib.crc32(json)
 
 
 def _cleaned(value: object) -> object:

@@ -118,8 +118,14 @@ update job
 """
 WAKE = "update job set due = :now where kind = :kind and id = :id and state = 'absent' and due > :now"
 WAKE_ABSENT = "update job set due = :now where state = 'absent' and due > :now"
-# Rows that ended in a future which the clock has left again would never grow old.
-UNDATE = f"update job indexed by job_ended set since = :now where {_ENDED} and since > :now"
+# Rows that ended in a future which the clock has left again would never grow old. All of them at once would hold up
+# everyone who writes.
+UNDATED = 50
+UNDATE = f"""
+update job set since = :now where (kind, id) in (
+    select kind, id from job indexed by job_ended where {_ENDED} and since > :now limit {UNDATED}
+)
+"""
 PRUNE = f"""
 select kind, id, state from job indexed by job_ended where {_ENDED} and since < :before order by since limit :limit
 """
@@ -414,6 +420,7 @@ def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
     """Delete up to `limit` of the rows that ended before `before`, longest ended first, with their attempts.
 
     With a scene that is gone from Stash goes what was remembered of its items; what was pushed for others stays known.
+    Of the rows that ended after `now`, the next `UNDATED` ended now from here on.
     """
     db.execute(UNDATE, {"now": now})
     rows = db.execute(PRUNE, {"before": before, "limit": limit}).fetchall()

@@ -13,6 +13,8 @@ from sync.plan import Held
 from sync.ports import Moved, PushRow
 
 KEPT = 20
+# So many are dated anew at once: a whole table of them would hold up everyone who writes.
+UNDATED = 50
 # A summary may be long, and twenty of them twice: for reading, its beginning is enough.
 LONGEST_TEXT = 500
 
@@ -25,7 +27,11 @@ delete from push
 """
 LIST = "select key, at, document from push where scene = :scene order by number desc"
 # What is dated in a future that the clock has left again would never grow old.
-UNDATE = "update push set at = :now where at > :now"
+UNDATE = f"""
+update push set at = :now where number in (
+    select number from push indexed by push_at where at > :now limit {UNDATED}
+)
+"""
 PRUNE = """
 delete from push where number in (
     select number from push indexed by push_at where at < :before order by at limit :limit
@@ -49,7 +55,10 @@ def listed(db: sqlite3.Connection, kind: Kind, id: int) -> list[PushRow]:
 
 
 def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
-    """Delete up to `limit` of the pushes made before `before`, oldest first; returns how many, and counts them."""
+    """Delete up to `limit` of the pushes made before `before`, oldest first; returns how many, and counts them.
+
+    Of those that are dated after `now`, the next `UNDATED` are of now from here on.
+    """
     db.execute(UNDATE, {"now": now})
     count = db.execute(PRUNE, {"before": before, "limit": limit}).rowcount
     tallies.add(db, "pushes_pruned", count)

@@ -6,7 +6,6 @@ next call. Nothing is ever deleted. What can't be read is found again by a compl
 asks for: the index of Plex, the poller's marks and the notes named by the caller are left behind.
 """
 
-import json
 import os
 import re
 import sqlite3
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from store import books, intake, schema
-from store.db import MOUNTS, connect, faults, half_written, sync_to_disk
+from store import books, documents, intake, schema
+from store.db import MOUNTS, NO_TEXT, connect, faults, half_written, sync_to_disk
 from sync.errors import Unusable
 from sync.job import DAY, Kind, Lane, State
 
@@ -29,6 +28,8 @@ LONGEST_READ = 60.0
 MOST_WANTS = 2**40
 SIDES = ("-wal", "-shm", "-journal")
 MARK = ".mended-"
+# Where a database's first page says how it may be read and written: in 1 or 2 ways.
+VERSIONS = slice(18, 20)
 
 # A table after those that its rows refer to.
 TABLES = ("job", "attempt", "breaker", "transition", "hold", "pace", "memory", "pushing", "push", "tally", "note")
@@ -43,6 +44,16 @@ update book
    set accepted = coalesced + done + pruned
                 + (select count(*) from job where state <> 'idle')
                 + (select coalesce(sum(coalesced - accepted), 0) from job)
+"""
+COLUMNS = 'select name, type, pk, "notnull" from pragma_table_info(:table)'
+NAMES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
+# What settles and claims never leave behind: only a damaged page does.
+KINDS, STATES, LANES = tuple(map(str, Kind)), tuple(map(str, State)), tuple(map(int, Lane))
+HALF = f"""
+select 1 from job
+ where kind not in {KINDS} or state not in {STATES} or lane not in {LANES}
+    or alone not in (0, 1) or (state = 'running') <> (token is not null)
+    or (state = 'running') <> (lease_until is not null) or claimed_rev > wanted_rev limit 1
 """
 SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
 FORGET_NOTE = "delete from note where name = :name or substr(name, 1, length(:prefix)) = :prefix"
@@ -96,6 +107,9 @@ def damage(path: Path) -> str:
     """The first fault that SQLite finds in a database of ours, '' when it finds none or it isn't ours; reads only."""
     if not path.is_file() or path.is_symlink() or not path.stat().st_size:
         return ""
+    # Before anything is open: to close a file lets go of the process's locks on it.
+    if why := _first_page(path):
+        return why
     with faults(path, opening=True):
         with closing(_opened(path)) as db:
             try:
@@ -125,8 +139,40 @@ def _damage(db: sqlite3.Connection) -> str:
         return _line(found)
     if mark != schema.APPLICATION_ID or shape != _shape(known):
         return "its schema is not what its version says"
-    (rows,) = db.execute("select count(*) from book").fetchone() if known else (1,)
-    return "" if rows == 1 else "its books are gone"
+    if not known:
+        return ""
+    (rows,) = db.execute("select count(*) from book").fetchone()
+    if rows != 1:
+        return "its books are gone"
+    if db.execute(HALF).fetchone():
+        return "a row of the queue is not whole"
+    return _unreadable(db)
+
+
+def _first_page(path: Path) -> str:
+    """What SQLite makes no fault of: by its first page it may only be read, and by nobody be written."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(VERSIONS.stop)
+    except OSError:
+        return ""
+    sound = not head.startswith(b"SQLite format 3") or set(head[VERSIONS]) <= {1, 2}
+    return "" if sound else "its first page can't be right"
+
+
+def _unreadable(db: sqlite3.Connection) -> str:
+    """The first table with a text that is none; SQLite itself never looks."""
+    db.text_factory = str
+    for (table,) in db.execute(NAMES).fetchall():
+        columns = [row["name"] for row in _columns(db, table) if row["type"] not in ("integer", "blob")]
+        try:
+            for _ in db.execute(f"select {', '.join(columns)} from {table}") if columns else ():
+                pass
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith(NO_TEXT):
+                raise
+            return f"a text in {table} can't be read"
+    return ""
 
 
 def _ours(shape: Sequence[str]) -> bool:
@@ -175,7 +221,7 @@ def _read_what_can_be_read(old: sqlite3.Connection, new: sqlite3.Connection, now
     end = time.monotonic() + LONGEST_READ
     old.set_progress_handler(lambda: time.monotonic() > end, 10_000)
     for table in TABLES:
-        columns = new.execute(f"pragma table_info({table})").fetchall()
+        columns = _columns(new, table)
         for row in _rows(old, table):
             if table == "job":
                 _quieten(row, now)
@@ -190,7 +236,7 @@ def _rows(old: sqlite3.Connection, table: str) -> Iterator[dict[str, object]]:
     """Rows by the table's key from the beginning as far as that goes, and then from the end."""
     for order in ("asc", "desc"):
         try:
-            keys = [row["name"] for row in old.execute(f"pragma table_info({table})") if row["pk"]]
+            keys = [row["name"] for row in _columns(old, table) if row["pk"]]
             by = ", ".join(f"{key} {order}" for key in keys if re.fullmatch(r"[a-z_]+", key))
             for row in old.execute(f"select * from {table} order by {by}"):
                 yield dict(row)
@@ -243,15 +289,7 @@ def _fits(row: dict[str, object], columns: Iterable[sqlite3.Row]) -> bool:
         elif expected is not None and type(value) is not expected:
             return False
     document = row.get("document")
-    return not isinstance(document, bytes) or _is_json(document)
-
-
-def _is_json(document: bytes) -> bool:
-    try:
-        json.loads(document)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    return not isinstance(document, bytes) or documents.sound(document)
 
 
 def _insert(new: sqlite3.Connection, table: str, row: Mapping[str, object]) -> None:
@@ -260,6 +298,10 @@ def _insert(new: sqlite3.Connection, table: str, row: Mapping[str, object]) -> N
     marks = ", ".join(f":{name}" for name in names)
     with suppress(sqlite3.IntegrityError):
         new.execute(f"insert or ignore into {table} ({', '.join(names)}) values ({marks})", row)
+
+
+def _columns(db: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
+    return db.execute(COLUMNS, {"table": table}).fetchall()
 
 
 def _opened(path: Path, mode: str = "ro") -> sqlite3.Connection:

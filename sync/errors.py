@@ -76,6 +76,9 @@ class TooLong(Refused):
     """The request was too large for the other side."""
 
 
+NO_MEMORY = "no memory is left for this process"
+
+
 class LocalFault(SyncError):
     """Our own disk or database failed; `full` when there is no space left."""
 

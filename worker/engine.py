@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from sync.errors import (
+    NO_MEMORY,
     Barred,
     LocalFault,
     Neighbour,
@@ -34,6 +35,13 @@ log = logging.getLogger("PlexSync.engine")
 FAN_OUT = 500
 PRUNE_BATCH = 500
 PRUNE_EVERY = 60_000
+# A transaction that prunes ends after so many deletions, or, where reading them from the disk takes long, so many seconds.
+PRUNE_PIECE = 50
+PRUNE_HOLD = 0.05
+# Then others have so many seconds at least; whoever waits for the database only looks again now and then.
+PRUNE_PAUSE = 0.01
+# An edit that arrives meanwhile is not to wait for a whole batch of slow ones.
+PRUNE_LOOK = 0.5
 DLQ_WARNED = "dlq:warned"
 DAY = 86_400_000
 LEAP = 2 * DAY
@@ -143,6 +151,8 @@ class Engine:
         except (LocalFault, NewerDatabase, Unusable):
             # What is open is released, unblamed, as soon as the disk can be written again.
             raise
+        except MemoryError as error:
+            raise LocalFault(NO_MEMORY) from error
         except Exception as bug:
             log.exception("a batch of %d failed by a fault of our own", len(jobs))
             if len(jobs) == 1:
@@ -276,21 +286,48 @@ class Engine:
         """Delete dead letters older than the retention, a batch at a time; nothing after the clock has leapt.
 
         Attempts and pushes of that age go as well. Returns how many rows were deleted. As long as there is more to
-        delete, every call deletes a batch; otherwise there is a rest of a minute.
+        delete, every call deletes a batch; otherwise there is a rest of a minute. No transaction deletes more than
+        `PRUNE_PIECE` times, nor begins to delete another row after `PRUNE_HOLD`, and between two of them the database
+        is free for as long.
         """
         now = self._clock.now()
         if abs(now - self._pruned_at) < PRUNE_EVERY:
             return 0
+        before, ends = now - self._rules.retention, self._clock.monotonic() + PRUNE_LOOK
         with self._store.writing() as tx:
-            may, before = may_prune(tx, now), now - self._rules.retention
-            rows = tx.prune(now=now, before=before, limit=PRUNE_BATCH) if may else 0
-        with self._store.writing() as tx:
-            past = tx.prune_history(now=now, before=before, limit=PRUNE_BATCH) if may else 0
-            warn_of_dead(tx, now, self._rules.dlq_max)
+            may = may_prune(tx, now)
+        rows = past = 0
+        more = more_past = False
+        if may:
+            rows, more = self._delete(partial(_prune_row, now=now, before=before), ends)
+            past, more_past = self._delete(partial(_prune_past, now=now, before=before), ends)
+        with self._store.reading() as db:
+            many = db.dead_up_to(self._rules.dlq_max + 1) > self._rules.dlq_max
+        if many:
+            with self._store.writing() as tx:
+                warn_of_dead(tx, now, self._rules.dlq_max)
         if rows or past:
             log.info("%d rows and %d attempts and pushes were older than the retention and are forgotten", rows, past)
-        self._pruned_at = now if max(rows, past) < PRUNE_BATCH else 0
+        self._pruned_at = 0 if more or more_past else now
         return rows
+
+    def _delete(self, one: Callable[[Writing], int], ends: float) -> tuple[int, bool]:
+        """Delete a batch in pieces, no further piece after `ends`: (how many rows, whether there may be more)."""
+        count = 0
+        for _ in range(PRUNE_BATCH // PRUNE_PIECE):
+            with self._store.writing() as tx:
+                began = self._clock.monotonic()
+                for _ in range(PRUNE_PIECE):
+                    found = one(tx)
+                    count += found
+                    if not found:
+                        return count, False
+                    if self._clock.monotonic() - began >= PRUNE_HOLD:
+                        break
+            self._clock.sleep(max(PRUNE_PAUSE, self._clock.monotonic() - began))
+            if self._clock.monotonic() >= ends:
+                break
+        return count, True
 
     # --- is it back? -------------------------------------------------------------------------------------------------
 
@@ -330,10 +367,16 @@ def may_prune(tx: Writing, now: int) -> bool:
     return leapt == 0 or now - leapt >= DAY
 
 
+def _prune_row(tx: Writing, *, now: int, before: int) -> int:
+    return tx.prune(now=now, before=before, limit=1)
+
+
+def _prune_past(tx: Writing, *, now: int, before: int) -> int:
+    return tx.prune_history(now=now, before=before, limit=1)
+
+
 def warn_of_dead(tx: Writing, now: int, most: int) -> None:
-    """Say once a day that more was given up than there should be: nothing is thrown away for it."""
-    if tx.dead_up_to(most + 1) <= most:
-        return
+    """More was given up than there should be: said once a day, and nothing is thrown away for it."""
     last = int(tx.note(DLQ_WARNED) or 0)
     if not last or now < last or now - last >= DAY:
         tx.save_note(DLQ_WARNED, str(now))

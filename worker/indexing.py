@@ -46,7 +46,14 @@ class Indexer:
         asked = self._clock.monotonic()
         if self._asked is not None and not force and asked - self._asked < MARKS_PACE:
             return False
-        sections = self._gates.ask(Neighbour.PLEX, READ, self._plex.sections)
+        # One report for all of it: a list of libraries that is told does not make up for a library that is not.
+        changed = self._gates.ask(Neighbour.PLEX, READ, lambda: self._renew(force=force))
+        # Only now: what broke off on the way is tried again at once.
+        self._asked = asked
+        return changed
+
+    def _renew(self, *, force: bool) -> bool:
+        sections = self._plex.sections()
         with self._store.reading() as db:
             known = {row.key: row for row in db.sections()}
         dropped = known.keys() - {section.key for section in sections}
@@ -57,8 +64,6 @@ class Indexer:
         for section in stale:
             self._walk(section)
         self._notice_scans(stale, known)
-        # Only now: what broke off on the way is tried again at once.
-        self._asked = asked
         return bool(stale or dropped)
 
     def _stale(self, section: Section, row: SectionRow | None) -> bool:
@@ -75,7 +80,7 @@ class Indexer:
         walk = self._clock.now()
         pages = self._plex.entries(section.key)
         count = 0
-        while (page := self._gates.ask(Neighbour.PLEX, READ, lambda: next(pages, None))) is not None:
+        while (page := next(pages, None)) is not None:
             count += len(page)
             with self._store.writing() as tx:
                 tx.index(page, walk=walk)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sync.errors import Damaged, LocalFault, SyncError, Unusable
+from sync.errors import NO_MEMORY, Damaged, LocalFault, SyncError, Unusable
 from sync.ports import Clock, Store
 from worker.engine import Engine, Idle, Probed, Worked
 
@@ -66,6 +66,10 @@ class Loop:
         while not self._stop.is_set():
             try:
                 step = self._step()
+            except MemoryError:
+                self._complain(LocalFault(NO_MEMORY))
+                self._stop.wait(FAULT_PAUSE)
+                continue
             except Damaged:
                 # This does not pass: the next start makes the database anew.
                 raise
@@ -162,6 +166,9 @@ class Watcher(threading.Thread):
             except (LocalFault, Unusable) as fault:
                 # The loop meets it as well, and says so once a minute.
                 log.debug("watching paused: %s", fault)
+            except MemoryError:
+                # To tell of it takes memory as well, and the loop does once it meets it.
+                pass
             except Exception:
                 log.exception("watching failed by a fault of our own")
             self._stop_event.wait(self._seconds)

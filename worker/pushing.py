@@ -11,7 +11,17 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 from dataclasses import dataclass, field
 from functools import partial
 
-from sync.errors import Barred, LocalFault, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
+from sync.errors import (
+    NO_MEMORY,
+    Barred,
+    LocalFault,
+    Missing,
+    Neighbour,
+    NeighbourError,
+    Refused,
+    Throttled,
+    Unavailable,
+)
 from sync.item import Item
 from sync.job import Dead, Done, Job, Kind, Later, Outcome, Waiting, Why
 from sync.plan import Change, Edit, Memory, held, learn
@@ -111,7 +121,7 @@ class Pusher:
                 todo.clear()
             while todo and len(running) < self._rules.parallel:
                 errand = todo.popleft()
-                running[self._pool.submit(self._send, errand)] = errand
+                running[self._begun(errand)] = errand
             done, _ = wait(running, timeout=SETTLE_EVERY, return_when=FIRST_COMPLETED)
             batch.sent += [running[future] for future in done]
             # In the order in which they were sent: a set of futures has another one every time.
@@ -170,6 +180,13 @@ class Pusher:
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
+    def _begun(self, errand: Errand) -> Future[None]:
+        try:
+            return self._pool.submit(self._send, errand)
+        except RuntimeError as error:
+            # The system has no room for another thread.
+            raise LocalFault(NO_MEMORY) from error
+
     def _send(self, errand: Errand) -> None:
         item = errand.target.item
         self._plex.edit(item.section, item.key, errand.target.plan.edit, roles=item.roles)
@@ -184,6 +201,8 @@ class Pusher:
                 errand.outcome = self._failed(errand, error)
             except LocalFault:
                 raise
+            except MemoryError as error:
+                raise LocalFault(NO_MEMORY) from error
             except Exception as bug:
                 log.exception("push of scene %d failed by a fault of our own", errand.sight.id)
                 errand.outcome = Later(f"fault of our own: {type(bug).__name__}")

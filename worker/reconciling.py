@@ -132,6 +132,6 @@ def stands(sight: Sight) -> str:
         return "failed"
     if any(target.plan.edit for target in sight.targets):
         return "differs"
-    if any(note.reason == "person" for target in sight.targets for note in target.plan.notes):
+    if any(note.reason in ("person", "kept") for target in sight.targets for note in target.plan.notes):
         return "person"
     return "in step"

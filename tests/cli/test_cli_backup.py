@@ -82,6 +82,15 @@ def test_a_worker_that_starts_after_a_restore_compares_everything(synced: World,
         until(lambda: synced.in_step([1, 2, 3]), seconds=30)
 
 
+def test_a_drain_after_a_restore_compares_everything(synced: World, door: Door, tmp_path: Path) -> None:
+    door("backup", tmp_path / "copy.db")
+    synced.stash.edit_scene(2, title="Edited, and no hook told")
+    assert door("restore", tmp_path / "copy.db", "--yes").code == 0
+    done = door("drain", "--json")
+    assert (done.code, done.facts["comparison_due"]) == (0, False)
+    assert synced.in_step([1, 2, 3])
+
+
 def test_a_restore_does_not_disturb_a_worker(synced: World, door: Door, tmp_path: Path) -> None:
     door("backup", tmp_path / "copy.db")
     door("sync", "99")

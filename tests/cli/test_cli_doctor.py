@@ -28,6 +28,7 @@ def test_all_well(world: World, door: Door) -> None:
     assert set(states.values()) == {"ok"}
     assert set(states) == {
         "configuration",
+        "notifications",
         "data folder",
         "database",
         "books",

@@ -206,3 +206,59 @@ def test_reconcile_and_wait_ends_with_1_when_a_scene_is_given_up(
     done = door("reconcile", "--wait", "--json")
     assert done.code == 1
     assert done.facts["outcomes"] == {"in_step": 1, "dead": 1}
+
+
+def spoil_database(world: World) -> None:
+    """Damage a page of an index, which no command would meet by itself, as a bad disk does."""
+    path = world.folder / "plexsync.db"
+    ((page,),) = world.rows("select rootpage from sqlite_master where name = 'part_path'")
+    world.rows("pragma wal_checkpoint(truncate)")
+    with path.open("r+b") as file:
+        file.seek(4096 * (page - 1))
+        file.write(bytes(4096))
+
+
+def test_drain_compares_everything_after_a_damaged_database_was_made_anew(world: World, door: Door) -> None:
+    ids = world.add(3)
+    door("sync", "--all", "--wait")
+    world.stash.edit_scene(ids[1], title="Edited, and what wanted it is lost")
+    spoil_database(world)
+    done = door("drain", "--json")
+    assert done.code == 0
+    assert "comparing everything" in done.err
+    assert done.facts["outcomes"] == {"done": 1}
+    assert done.facts["comparison_due"] is False
+    assert world.in_step(ids)
+    again = door("drain")
+    assert (again.code, again.out) == (0, "nothing was due\n")
+    assert "comparing" not in again.err
+
+
+@pytest.mark.parametrize("away", ["stash", "plex"])
+def test_drain_says_that_the_comparison_is_still_due_when_a_server_is_away(away: str, world: World, door: Door) -> None:
+    ids = world.add(2)
+    door("sync", "--all", "--wait")
+    world.stash.edit_scene(ids[0], title="Edited")
+    spoil_database(world)
+    server = getattr(world, away)
+    server.faults.set(Fault("refuse"))
+    done = door("drain")
+    assert done.code == 1
+    assert "a complete comparison is due" in done.out
+    assert "plexsync reconcile" in done.out
+    assert door("drain", "--json").facts["comparison_due"] is True
+    server.faults.clear()
+    until(lambda: door("drain").code == 0, seconds=20, every=0.3)
+    assert world.in_step(ids)
+
+
+def test_drain_that_is_switched_off_compares_nothing(world: World, door: Door) -> None:
+    world.add(1)
+    door("sync", "--all", "--wait")
+    spoil_database(world)
+    world.settings["enabled"] = "false"
+    asked = world.stash.count()
+    done = door("drain", "--json")
+    assert done.code == 1
+    assert done.facts["comparison_due"] is True
+    assert world.stash.count() == asked

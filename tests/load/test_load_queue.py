@@ -3,7 +3,6 @@
 import gc
 import os
 import sqlite3
-import statistics
 import threading
 import time
 from contextlib import closing
@@ -103,19 +102,6 @@ def test_a_large_table_costs_a_want_and_a_claim_no_more_than_a_small_one(tmp_pat
         assert balance(folder) == 0
         counts[rows] = steps[0]
     assert counts[ROWS] < 1.2 * counts[1_000]
-
-
-def test_pruning_holds_the_lock_briefly_however_much_there_is_to_prune(folder):
-    store = filled(folder, ROWS, state="dead", due=NOW)
-    held, pruned = [], 0
-    while pruned < min(ROWS, 20_000):
-        began = time.perf_counter()
-        with store.writing() as tx:
-            pruned += tx.prune(now=NOW, before=NOW - 30 * DAY, limit=500)
-        held.append(time.perf_counter() - began)
-    store.close()
-    assert statistics.median(held) < 0.2
-    assert balance(folder) == 0
 
 
 def test_the_log_stays_small_with_readers_around(folder):

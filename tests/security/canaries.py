@@ -1,4 +1,6 @@
-"""Two secrets that may appear in request headers and nowhere else, and the search for them in all that a run leaves behind.
+"""Secrets that may appear in the one place made for each and nowhere else, and the search for them in all that a run leaves.
+
+Token and key belong into two request headers, the path of a hook to that hook, the word of a command to that command.
 
 Each holds characters that other notations spell otherwise, around a core of letters and digits that none of them changes.
 """
@@ -22,6 +24,9 @@ from tests.journey.world import ROOT, World
 
 TOKEN = 'tOk+/q7XvZ2mKp9LrT4wHs"<&%\\z=='
 KEY = 'kEy/+h3NcW8dJy5BgQ6uVf"<&%\\a='
+HOOK = "hOkPath7RbV2xNq9LmT4wZs-_.~"
+WORD = "wOrd5GtY8pXc3KdF6jRqBn"
+CANARIES = {"token": TOKEN, "key": KEY, "hook": HOOK, "word": WORD}
 CARRIERS = ("x-plex-token", "apikey")
 _BREAKS = re.compile(rb"\\?[\r\n]+[ \t]*|\\n[ \t]*|[ \t|]+")
 
@@ -53,7 +58,7 @@ def leaks(content: bytes) -> list[str]:
     views = (content, narrow, _BREAKS.sub(b"", narrow))
     return [
         f"{name} as {spelling}"
-        for name, secret in (("token", TOKEN), ("key", KEY))
+        for name, secret in CANARIES.items()
         for spelling, text in spellings(secret).items()
         if any(text.encode() in view for view in views)
     ]
@@ -82,17 +87,20 @@ def check_requests(*servers: HttpServer) -> int:
 
 
 @contextmanager
-def canary_world(folder: Path, **settings: str) -> Iterator[World]:
+def canary_world(folder: Path, *, plex_like: type[PlexSim] = PlexSim, **settings: str) -> Iterator[World]:
     """Both neighbours, who know the canaries, and a data folder; three scenes are out of step."""
     data = folder / "data"
     data.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
-        world = World(stash, plex, data, {"plex_token": TOKEN, "stash_api_key": KEY, **QUICK, **settings})
+    with StashSim(api_key=KEY) as stash, plex_like(token=TOKEN) as plex:
+        secrets = {"plex_token": TOKEN, "stash_api_key": KEY, **TELLING}
+        world = World(stash, plex, data, {**secrets, **QUICK, **settings})
         world.section = plex.add_section("Movies", locations=("/media/scenes",))
         world.add(3)
         yield world
 
 
+# Ways to tell a person that are never there.
+TELLING = {"notify_urls": f"json://127.0.0.1:1/{HOOK}", "notify_command": f"tell --key={WORD}"}
 QUICK = {"breaker_failure_threshold": "2", "plex_connect_timeout": "1", "plex_read_timeout": "5"}
 
 

@@ -11,8 +11,11 @@ from simulator.http import Answer, Fault, HttpServer
 from store import intake
 from tests.journey.world import until
 from tests.security.canaries import (
+    CANARIES,
+    HOOK,
     KEY,
     TOKEN,
+    WORD,
     canary_world,
     check_files,
     check_requests,
@@ -55,7 +58,7 @@ def want_all(folder: Path) -> None:
 
 
 def test_the_search_finds_a_secret_in_every_spelling() -> None:
-    for name, secret in (("token", TOKEN), ("key", KEY)):
+    for name, secret in CANARIES.items():
         for spelling, text in spellings(secret).items():
             assert f"{name} as {spelling}" in leaks(f"before {text} behind".encode())
         broken = "\n    ".join(re.findall("(?s).{1,7}", secret))
@@ -116,6 +119,12 @@ BAD_SETTINGS = {
     "in a choice": {"PLEXSYNC_CONFLICT_POLICY": KEY},
     "in a list": {"PLEXSYNC_PATH_MAP": TOKEN},
     "in a misspelt setting": {"PLEXSYNC_PLEX_TOKN": TOKEN},
+    "an address with a blank": {"PLEXSYNC_NOTIFY_URLS": f"json://nas/ {HOOK}"},
+    "no address": {"PLEXSYNC_NOTIFY_URLS": HOOK},
+    "a hook in a misspelt setting": {"PLEXSYNC_NOTIFY_URL": f"json://nas/{HOOK}"},
+    "a command with an open quotation mark": {"PLEXSYNC_NOTIFY_COMMAND": f"tell '{WORD}"},
+    "a command over two lines": {"PLEXSYNC_NOTIFY_COMMAND": f"tell {WORD}\x07"},
+    "in the minutes": {"PLEXSYNC_NOTIFY_AFTER_MINUTES": WORD},
     "in the level of the log": {"PLEXSYNC_LOG": TOKEN},
 }
 
@@ -225,7 +234,8 @@ import os, sys
 from cli.main import main
 from {module} import {owner}
 def fault(*_, **__):
-    raise RuntimeError("with " + os.environ["PLEXSYNC_PLEX_TOKEN"] + "\\n" + os.environ["PLEXSYNC_STASH_API_KEY"])
+    names = "PLEX_TOKEN", "STASH_API_KEY", "NOTIFY_URLS"
+    raise RuntimeError("with " + "\\n".join(os.environ["PLEXSYNC_" + name] for name in names))
 {owner}.{name} = fault
 main(sys.argv[1:])
 """
@@ -259,9 +269,11 @@ def test_a_running_worker_shows_no_secret_to_who_looks_at_processes(tmp_path: Pa
     said = tmp_path / "said"
     with canary_world(tmp_path) as world:
         file = tmp_path / "settings.toml"
-        file.write_text(f"plex_token = {json.dumps(TOKEN)}\nstash_api_key = {json.dumps(KEY)}\n")
+        url = world.settings.pop("notify_urls")
+        given = {"plex_token": TOKEN, "stash_api_key": KEY, "notify_urls": [url]}
+        file.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in given.items()))
         file.chmod(0o600)
-        del world.settings["plex_token"], world.settings["stash_api_key"]
+        del world.settings["plex_token"], world.settings["stash_api_key"], world.settings["notify_command"]
         environ = {name: value for name, value in world.environ.items() if not name.endswith(("_TOKEN", "_API_KEY"))}
         process = start(_With(environ), "--config", str(file), "serve", said=said)
         try:

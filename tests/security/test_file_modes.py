@@ -1,6 +1,8 @@
 """Files are for their owner's eyes only, whatever the umask; a place where others can plant theirs is refused."""
 
+import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -93,15 +95,92 @@ def test_an_existing_folder_keeps_its_mode_and_its_files_stay_private(tmp_path: 
     assert stat.S_IMODE((folder / intake.DATABASE).stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("words", [("status",), ("drain",), ("doctor",)], ids=" ".join)
-def test_a_folder_that_everyone_can_write_is_refused(words: tuple[str, ...], tmp_path: Path) -> None:
+COMMANDS = [
+    "status",
+    "drain",
+    "sync 1",
+    "doctor",
+    "outages",
+    "explain 1",
+    "dlq list",
+    "dlq show 1",
+    "dlq retry --all",
+    "dlq drop --all --yes",
+    "dlq export -",
+    "ignore 1",
+    "unignore 1",
+    "backup {above}/copy.db",
+    "restore {above}/good.db --yes",
+]
+
+
+EACH = """
+import json, os, sys
+os.umask(0)
+from cli.main import run
+codes = [run(words) for words in json.loads(sys.argv[1])]
+print("codes", json.dumps(codes))
+"""
+
+
+def all_refused(folder: Path, above: Path) -> str:
+    """Each command ended with 2; returns what they said, in one line."""
+    words = [words.format(above=above).split() for words in COMMANDS]
+    done = subprocess.run([sys.executable, "-c", EACH, json.dumps(words)], **_given(folder), text=True)
+    assert json.loads(done.stdout.rpartition("codes ")[2]) == [2] * len(COMMANDS), done.stdout + done.stderr
+    return " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound copy of a database."""
+    place = tmp_path_factory.mktemp("good")
+    assert plexsync(place / "data", "ignore", "3").returncode == 0
+    assert plexsync(place / "data", "backup", str(place / "good.db")).returncode == 0
+    return place / "good.db"
+
+
+def test_a_folder_that_everyone_can_write_is_refused(good: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     folder.chmod(0o777)
-    done = plexsync(folder, *words)
-    assert done.returncode == 2
-    assert "can be written by everyone" in " ".join((done.stdout + done.stderr).split())
+    shutil.copy(good, tmp_path / "good.db")
+    # What somebody planted for the worker to find.
+    shutil.copy(good, folder / "plexsync.db.mended-20260101T000000Z")
+    said = all_refused(folder, tmp_path)
+    assert said.count("can be written by everyone") == len(COMMANDS)
     assert not (folder / intake.DATABASE).exists()
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_a_sound_database_behind_a_link_is_neither_read_nor_changed(good: Path, tmp_path: Path) -> None:
+    folder, theirs = tmp_path / "data", tmp_path / "theirs.db"
+    folder.mkdir(mode=0o700)
+    for name in ("good.db", "theirs.db"):
+        shutil.copy(good, tmp_path / name)
+    (folder / intake.DATABASE).symlink_to(theirs)
+    said = all_refused(folder, tmp_path)
+    assert said.count("is a link") == len(COMMANDS)
+    assert theirs.read_bytes() == good.read_bytes()
+    assert (folder / intake.DATABASE).is_symlink()
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_a_file_in_the_place_of_an_export_or_copy_is_replaced_and_not_written_through(tmp_path: Path) -> None:
+    folder, theirs = tmp_path / "data", tmp_path / "theirs"
+    assert plexsync(folder, "ignore", "3").returncode == 0
+    theirs.write_text("theirs")
+    for words in (("dlq", "export"), ("backup",)):
+        link = tmp_path / words[0]
+        link.symlink_to(theirs)
+        assert plexsync(folder, *words, str(link)).returncode == 2
+        plexsync(folder, *words, str(link), "--force")
+        assert theirs.read_text() == "theirs"
+        link.unlink()
+        link.write_text("old")
+        link.chmod(0o666)
+        assert plexsync(folder, *words, str(link), "--force").returncode == 0
+        assert stat.S_IMODE(link.stat().st_mode) == 0o600
 
 
 def test_a_database_that_is_a_link_is_refused_and_its_target_left_alone(tmp_path: Path) -> None:

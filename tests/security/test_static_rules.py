@@ -155,8 +155,11 @@ BY_HAND = {
         "f'pragma wal_autocheckpoint = {(CHECKPOINT_PAGES if checkpoints else 0)}'",
         "f'pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}'",
     },
-    # Tables come from a constant, columns from a damaged database: only those named in small letters are taken.
+    # Tables come from a constant or a schema that was compared with ours, columns from a damaged database: only those
+    # named in small letters are taken.
     "store/repair.py": {
+        "f\"select {', '.join(columns)} from {table}\" if columns else ()",
+        "f\"select {', '.join(columns)} from {table}\"",
         "f'select * from {table} order by {by}'",
         "f\"insert or ignore into {table} ({', '.join(names)}) values ({marks})\"",
     },

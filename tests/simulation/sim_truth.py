@@ -19,6 +19,8 @@ SCALARS = ("title", "studio", "summary", "originallyAvailableAt", "userRating")
 LISTS = ("actor", "genre", "collection")
 FIELDS = (*SCALARS, *LISTS)
 LOCKLESS = ("userRating",)
+# A document stands behind so many characters of checksum.
+CHECKSUM = 8
 MARK = re.compile(r"#(c\d+)#")
 EDITED = re.compile(r"(?:\w+\.value|\w+\[\d+\]\.tag\.tag)")
 REMOVED = re.compile(r"(\w+)\[\]\.tag\.tag-")
@@ -249,5 +251,5 @@ class Truth:
 
 def remembered(document: bytes | None, name: str) -> tuple[object, object]:
     """(said, left value) of a field in a stored memory; (None, None) when it holds nothing of it."""
-    known = json.loads(document).get(name) if document else None
+    known = json.loads(document[CHECKSUM:]).get(name) if document else None
     return (known["said"], known["left"]["value"]) if known else (None, None)

@@ -19,9 +19,9 @@ from tests.worker.house import House
 
 ROOT = Path(__file__).resolve().parents[2]
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
-SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else 120))
+SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else 200))
 STEPS = 500 if TORTURE else 200
-PARTS = 20 if TORTURE else 4
+PARTS = 20 if TORTURE else 8
 FIRST = 1
 
 # Each has found a fault that is mended now, and is lived again for ever.

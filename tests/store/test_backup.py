@@ -130,7 +130,7 @@ def test_a_restore_brings_back_the_rows_and_keeps_what_was_there(store, database
     fill(store, [1, 2, 3])
     backup.save(database, tmp_path / "copy.db")
     fill(store, [4, 5])
-    restored = backup.restore(tmp_path / "copy.db", database, aside=ASIDE, forget=["reconcile:last"])
+    restored = backup.restore(tmp_path / "copy.db", database, aside=ASIDE, notes={"reconcile:last": ""})
     assert restored.copy.rows == 3
     assert ids(restored.aside) == [1, 2, 3, 4, 5]
     assert stat.S_IMODE(restored.aside.stat().st_mode) == 0o600

@@ -2,10 +2,6 @@
 
 import os
 import sqlite3
-import threading
-import time
-
-import pytest
 
 from store import attempts, pushes
 from store.database import Database
@@ -129,92 +125,3 @@ def test_the_memory_of_a_gone_scene_goes_with_its_row_and_no_other(store):
         assert tx.prune(now=T + DAY, before=T + 1, limit=10) == 3
         assert set(tx.memories([1, 2, 3])) == {(2, "10"), (3, "10")}
         assert set(tx.pushings([1, 2, 3])) == {(2, "10"), (3, "10")}
-
-
-# --- what it costs ---------------------------------------------------------------------------------------------------
-
-ROWS = """
-with recursive n(id) as (select 1 union all select id + 1 from n where id < {count})
-insert into job (kind, id, state, lane, wanted_rev, attempts, due, since, stirred, error, cls)
-select 'scene', id, 'dead', 0, 1, 5, {T}, {T} + id, {T}, 'an error text of some length ' || id, 'refused' from n
-"""
-ATTEMPTS = """
-insert into attempt (kind, id, at, cls, error, attempts, state)
-select kind, id, since, cls, error, 1, 'dead' from job union all select kind, id, since, cls, error, 2, 'dead' from job
-"""
-PUSHES = "insert into push (scene, key, at, document) select id, id, since, zeroblob(200) from job"
-
-
-@pytest.mark.timeout(1800)
-def test_pruning_a_very_long_queue_never_holds_the_lock_for_long(store, folder):
-    """Batch by batch, as the engine does it, while another process keeps wanting things."""
-    count = 1_000_000 if TORTURE else 20_000
-    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
-    db.execute("pragma synchronous = off")
-    db.execute("begin immediate")
-    for sql in (ROWS, ATTEMPTS, PUSHES):
-        db.execute(sql.format(count=count, T=T))
-    db.execute("update book set accepted = ?", (count,))
-    db.execute("update tally set count = ?", (count,))
-    db.execute("commit")
-    db.execute("pragma wal_checkpoint(truncate)").fetchall()
-    db.close()
-    size = (folder / "plexsync.db").stat().st_size
-
-    stop, waited = threading.Event(), []
-
-    def hook() -> None:
-        other = Database(folder / "plexsync.db")
-        number = 10 * count
-        while not stop.is_set():
-            number += 1
-            began = time.perf_counter()
-            with other.writing() as tx:
-                tx.want(Kind.SCENE, number, Why.EDIT, T)
-            waited.append(time.perf_counter() - began)
-            time.sleep(0.005)
-        other.close()
-
-    beside = threading.Thread(target=hook)
-    beside.start()
-    now, held, pruned = T + 40 * DAY, [], 0
-    try:
-        while True:
-            began = time.perf_counter()
-            with store.writing() as tx:
-                entered = time.perf_counter()
-                rows = tx.prune(now=now, before=now - DAY, limit=500)
-            held.append(time.perf_counter() - entered)
-            with store.writing() as tx:
-                entered = time.perf_counter()
-                past = tx.prune_history(now=now, before=now - DAY, limit=500)
-            held.append(time.perf_counter() - entered)
-            pruned += rows
-            if not rows and not past:
-                break
-            assert time.perf_counter() - began < 10
-            # The engine rests much longer between two batches; a hook gets its turn.
-            time.sleep(0.01)
-    finally:
-        stop.set()
-        beside.join()
-    held.sort()
-    waited.sort()
-    print(
-        f"{count:,} rows: lock held {held[len(held) // 2] * 1000:.1f} ms in the median, {held[-1] * 1000:.0f} ms at most;"
-        f" {len(waited):,} wants beside it, {max(waited) * 1000:.0f} ms at most"
-    )
-    assert pruned == count
-    # The slowest of thousands may have been put aside by the machine; one in a hundred may not.
-    assert held[int(len(held) * 0.99)] < 0.2
-    assert waited[len(waited) // 2] < 0.2
-    with store.reading() as seen:
-        books = seen.overview(T).books
-        assert books["accepted"] == count + len(waited)
-        assert books["pruned"] == count
-        assert seen.dead() == {}
-    # The space is used again: as much anew lets the file grow by little.
-    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
-    free, page = (db.execute(f"pragma {name}").fetchone()[0] for name in ("freelist_count", "page_size"))
-    db.close()
-    assert free * page > size * 0.8

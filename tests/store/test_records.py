@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from store import documents
 from store.database import Database
 from sync.errors import Neighbour
 from sync.item import Entry, Part
@@ -62,10 +63,20 @@ def test_a_memory_that_can_not_be_read_counts_as_none(store, folder, caplog):
     remember(store, 1, "10", {"title": title("One")})
     remember(store, 2, "10", {"title": title("Two")})
     db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
-    db.execute("update memory set document = cast('{\"title\": 5}' as blob) where scene = 1")
+    db.execute("update memory set document = ? where scene = 1", [documents.encode({"title": 5})])
     db.close()
     assert list(memories(store, 1, 2)) == [(2, "10")]
     assert "scene 1" in caplog.text
+
+
+def test_no_flipped_bit_of_what_is_remembered_goes_unnoticed():
+    written = documents.encode({"title": title("One"), "genre": GENRES})
+    read = dict[str, Remembered]
+    assert documents.decode(written, read, "it") == {"title": title("One"), "genre": GENRES}
+    for place in range(len(written) * 8):
+        flipped = bytearray(written)
+        flipped[place // 8] ^= 1 << place % 8
+        assert documents.decode(bytes(flipped), read, "it") is None
 
 
 TEXTS = st.text(st.characters(codec=None), max_size=8) | st.sampled_from(

@@ -13,22 +13,40 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from tests.torture import crowd, damage, disk_faults, kill_jobs, kill_steps, places, power, suspended
+from tests.torture import (
+    crowd,
+    damage,
+    disk_faults,
+    full_disk,
+    kill_calls,
+    kill_jobs,
+    kill_steps,
+    lost_log,
+    places,
+    power,
+    short_memory,
+    suites,
+    suspended,
+)
 from tests.torture.score import Score
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS: dict[str, Callable[[str, int], list[Score]]] = {
     "F1-F3,F13": kill_steps.kill,
     "F4": kill_jobs.kill,
+    "F4-calls": kill_calls.kill,
     "F5": power.power_loss,
     "F6,F7": disk_faults.full_and_failing,
+    "F6-serve": full_disk.serving,
     "F8": places.unwritable,
     "F9": places.busy,
     "F10": damage.corrupt,
     "F10-repair": damage.repair_killed,
     "F11": damage.mixed,
+    "F11-lost": lost_log.compared,
     "F12": places.shares,
     "F14": damage.versions,
     "F15": crowd.workers,
@@ -37,7 +55,10 @@ RUNS: dict[str, Callable[[str, int], list[Score]]] = {
     "F20": kill_jobs.told_to_end,
     "F45": places.pipes,
     "F46": kill_jobs.memory,
+    "F46-limit": short_memory.limited,
 }
+# What `make test` runs as tests of its own, here in full figures; the longest first.
+SUITES = {"F48": suites.lives, **{name: partial(suites.run, name) for name in suites.SUITES}}
 AT_ONCE = 2
 
 
@@ -51,13 +72,14 @@ def main() -> int:
     given = parser.parse_args()
     size = "sample" if given.sample else "long" if given.long else "full"
     seed = given.seed or random.SystemRandom().randrange(1, 1_000_000)
+    runs = RUNS if given.sample and not given.only else {**SUITES, **RUNS}
     # `F6,F7` is one run: whoever names one of its faults gets it.
     wanted = set(given.only.split(",")) if given.only else set()
-    names = [name for name in RUNS if not wanted or name == given.only or wanted & {name, *name.split(",")}]
+    names = [name for name in runs if not wanted or name == given.only or wanted & {name, *name.split(",")}]
     if not names:
-        parser.error(f"there are {', '.join(RUNS)}")
+        parser.error(f"there are {', '.join(runs)}")
     if len(names) == 1:
-        scores = RUNS[names[0]](size, seed)
+        scores = runs[names[0]](size, seed)
     else:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             scores = [score for some in pool.map(lambda name: apart(name, size, seed), names) for score in some]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import wiring
 from store.database import Database
+from sync.errors import LocalFault
 from sync.job import Kind, Why
 from tests.torture import forks
 from tests.torture.neighbours import KEY, TOKEN, Neighbours
@@ -221,7 +222,7 @@ def _as_well_as_it_can(config: PlexSyncConfig, folder: Path, ids: list[int], ack
                 ack(str(id))
         try:
             wiring.drain(parts, threading.Event(), lambda _step: None)
-        except MemoryError:
+        except (MemoryError, LocalFault):
             wiring.drain(parts, threading.Event(), lambda _step: None)
 
 

@@ -239,11 +239,18 @@ def prepared(deed: Deed, folder: Path, table: Path) -> None:
     db.close()
 
 
+OLD_ROW = """
+insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, first_unserved)
+values ('scene', :id, 'ready', 0, 1, :now, :now, :now, :now)
+"""
+
+
 def with_old_rows(db) -> None:
     """Rows in a database of an older schema, written as it was known then."""
     for id in range(1, 9):
         db.execute("begin immediate")
-        intake.want(db, "scene", id, "edit", NOW)
+        db.execute(OLD_ROW, {"id": id, "now": NOW})
+        db.execute("update book set accepted = accepted + 1, tick = :now", {"now": NOW})
         db.execute("commit")
 
 

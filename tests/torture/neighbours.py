@@ -59,6 +59,29 @@ class Town:
         self.sims[1].faults.set(Fault("latency", seconds=seconds, when=lambda request: request.method == "PUT"))
         return {}
 
+    def huge(self, who: int, megabytes: int, times: int | None = None) -> dict[str, Any]:
+        """Stash (0) or Plex (1) answers whoever asks for more than a sign of life with so much that never ends well."""
+        asks = (lambda request: request.method == "POST", lambda request: request.path.endswith("/all"))
+        self.sims[who].faults.set(Fault("huge", megabytes=megabytes, times=times, when=asks[who]))
+        return {}
+
+    def heavy(self, megabytes: int) -> dict[str, Any]:
+        """Movies that nobody asked for, whose files have such long names that Plex lists so many megabytes."""
+        for n in range(megabytes * 10):
+            path = f"/media/{n:05}{'x' * 100_000}.mp4"
+            self.sims[1].add_movie(self.section, files=[(path, n, 60_000)], title=f"heavy {n}")
+        return {}
+
+    def wordy(self, id: int, megabytes: int) -> dict[str, Any]:
+        """The scene's details are so long from now on."""
+        self.sims[0].edit_scene(id, details="word " * (megabytes * 200_000))
+        return {}
+
+    def well(self) -> dict[str, Any]:
+        for sim in self.sims:
+            sim.faults.clear()
+        return {}
+
     def state(self) -> dict[str, Any]:
         """What Plex shows, by path."""
         plex = self.sims[1]

@@ -106,6 +106,19 @@ def test_whatever_an_outage_looks_like_it_blames_nobody(house, kind, who):
     assert house.attempts_used() == 0
 
 
+def test_libraries_that_are_told_while_their_items_are_not_are_an_outage_and_no_loop(house):
+    ids = house.add(5)
+    house.want(*ids)
+    house.plex_sim.faults.set(Fault("status", status=500, when=lambda request: request.path.endswith("/all")))
+    house.work_for(600)
+    # After each minute of rest a probe that is answered, and five failures of two requests.
+    assert house.plex_sim.count() <= 11 * (1 + 2 * 5)
+    assert house.attempts_used() == 0
+    house.plex_sim.faults.clear()
+    house.work_until_settled(within=301 + 60)
+    assert house.out_of_step(ids) == []
+
+
 def test_the_first_probe_after_the_return_lets_work_go_on(house):
     ids = house.in_step(10)
     for id in ids:

@@ -1,0 +1,144 @@
+"""The log is lost after it was relied on: F11. SQLite then shows an older state without a word; one comparison mends it."""
+
+# A child has ended before the next case begins, so what it closes over stays as it is.
+# ruff: noqa: B023
+
+import os
+import random
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import wiring
+from sync.job import Why
+from tests.torture import forks
+from tests.torture.kill_jobs import OURS, SECONDS, a_pass, config_for, rows, rush
+from tests.torture.neighbours import Neighbours
+from tests.torture.score import NAME, Score, workshop
+from validation.config import PlexSyncConfig
+from worker.clock import SystemClock
+from worker.verbs import want_scenes
+
+CASES = {"sample": 6, "full": 100, "long": 2000}
+SCENES = 8
+# About as many lines of ours run while a few scenes are worked.
+LINES = 12_000
+
+
+def compared(size: str, seed: int) -> list[Score]:
+    """Edits are wanted (and worked) by a process that is killed, its log goes; one comparison wants all that differs."""
+    score = Score("F11", "log lost after acknowledged wants: one comparison wants all of it again", seed)
+    drifted = 0
+    with workshop() as place, Neighbours() as town:
+        for case in range(CASES[size]):
+            dice = random.Random(seed * 1_000_003 + case)
+            made, folder = town.ask("fresh", SCENES), place / "case"
+            config = config_for(made)
+            shutil.rmtree(folder, ignore_errors=True)
+            # In step, and all of it in the database's own file: the worker that closes it copies the log back.
+            forks.run(lambda ack: a_pass(config, folder, made["ids"], ack))
+            edited = dice.sample(made["ids"], dice.randint(1, SCENES))
+            for id in edited:
+                town.ask("edit", id, f"Newer {id}")
+            _killed(config, folder, edited, dice)
+            name, lose = dice.choice(list(LOSSES.items()))
+            lose(folder, dice)
+            told = f"case {case}, {name}"
+            score.cases += 1
+            if not score.law(folder / NAME, told):
+                continue
+            drift = {id for id in edited if not _shown(town, id)}
+            drifted += len(drift - _waiting(folder))
+            end = forks.run(lambda ack: _compare(config, folder, ack))
+            if end.failed or end.killed:
+                score.spoil(f"{told}: the comparison failed: {end}")
+                continue
+            if lost := drift - _waiting(folder):
+                score.lose(f"{told}: {sorted(lost)} of {sorted(drift)} differ, and the comparison did not want them")
+            _judge(score, told, config, folder, town, made["ids"], edited)
+    score.what += f" ({drifted} scenes)"
+    if not drifted:
+        score.spoil("no want was ever lost: this harness proves nothing")
+    return [score]
+
+
+def _killed(config: PlexSyncConfig, folder: Path, ids: list[int], dice: random.Random) -> None:
+    """A worker that dies without closing: after its wants, after its work, or at any line in between."""
+    how = dice.choice(("wants", "works", "line"))
+    before = forks.Lines(OURS, dice.randrange(1, LINES)).watch if how == "line" else _nothing
+    forks.run(lambda ack: _want_and_die(config, folder, ids, ack, works=how != "wants"), before=before)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _want_and_die(
+    config: PlexSyncConfig, folder: Path, ids: list[int], ack: Callable[[str], None], *, works: bool
+) -> None:
+    signal.alarm(SECONDS)
+    with wiring.at_work(config, folder) as (parts, _mine):
+        for id in ids:
+            want_scenes(parts.store, [id], Why.USER, SystemClock())
+            ack(str(id))
+        if works:
+            wiring.drain(parts, threading.Event(), lambda _step: None)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _compare(config: PlexSyncConfig, folder: Path, ack: Callable[[str], None]) -> None:
+    signal.alarm(SECONDS)
+    with wiring.at_work(config, folder) as (parts, _mine):
+        ack(str(parts.reconciler.reconcile()))
+
+
+def _waiting(folder: Path) -> set[int]:
+    return {id for (id,) in rows(folder / NAME, "select id from job where state in ('ready', 'running')")}
+
+
+def _shown(town: Neighbours, id: int) -> bool:
+    return f"Newer {id}" in {scalars.get("title") for scalars, _, _ in town.ask("state")["shown"].values()}
+
+
+def _judge(
+    score: Score, case: str, config: PlexSyncConfig, folder: Path, town: Neighbours, ids: list[int], edited: list[int]
+) -> None:
+    rush(folder / NAME)
+    end = forks.run(lambda ack: a_pass(config, folder, [], ack))
+    if end.failed or end.killed:
+        score.spoil(f"{case}: the run in peace ended badly: {end}")
+        return
+    score.law(folder / NAME, case)
+    if left := rows(folder / NAME, "select id, state, error from job where state <> 'idle'"):
+        score.spoil(f"{case}: not all in step: {left}")
+    titles = sorted(str(scalars.get("title")) for scalars, _, _ in town.ask("state")["shown"].values())
+    wanted = sorted(f"Newer {id}" if id in edited else f"Title {n}" for n, id in enumerate(ids))
+    if titles != wanted:
+        score.spoil(f"{case}: Plex shows {titles}")
+
+
+# --- what is lost ----------------------------------------------------------------------------------------------------
+
+
+def _log_gone(folder: Path, dice: random.Random) -> None:
+    (folder / f"{NAME}-wal").unlink(missing_ok=True)
+
+
+def _sides_gone(folder: Path, dice: random.Random) -> None:
+    for end in ("-wal", "-shm"):
+        (folder / f"{NAME}{end}").unlink(missing_ok=True)
+
+
+def _log_cut(folder: Path, dice: random.Random) -> None:
+    path = folder / f"{NAME}-wal"
+    if path.exists() and path.stat().st_size:
+        os.truncate(path, dice.randrange(path.stat().st_size))
+
+
+LOSSES: dict[str, Callable[[Path, random.Random], None]] = {
+    "log deleted": _log_gone,
+    "log and its index deleted": _sides_gone,
+    "log cut off": _log_cut,
+}
