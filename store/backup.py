@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from store import intake, schema
-from store.db import faults
+from store.db import faults, half_written
+from store.repair import MARK, SIDES, first_page
 from sync.errors import LocalFault, NewerDatabase, Unusable
 
 # Whoever holds the database while it is replaced is waited for this long.
 BUSY_SECONDS = 30.0
-SIDES = ("-wal", "-shm", "-journal")
 SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
 
 
@@ -64,8 +64,9 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
     """Put a copy back; only for the holder of the worker's lock. `notes` take the place of those in the copy.
 
     What is there now goes to a file named `aside` beside the database first: as a copy or, if it is too damaged for one,
-    as it is. Raises Unusable for a file that is no sound copy, NewerDatabase for one of a newer PlexSync, LocalFault when
-    another process does not let go of the database; then nothing has changed.
+    as it is. A repair that was broken off is overtaken, and what it had made goes aside as well. Raises Unusable for a file
+    that is no sound copy, NewerDatabase for one of a newer PlexSync, LocalFault when another process does not let go of the
+    database; then nothing has changed.
     """
     if not file.is_file():
         raise Unusable(f"{file} is not a file")
@@ -79,14 +80,17 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
                 " install the newer one"
             )
         _note(hidden, notes or {})
-        kept = database.with_name(aside) if database.exists() else None
-        if kept is not None and _kept(database, kept):
+        kept = database.with_name(aside)
+        there = database.exists()
+        if there and _kept(database, kept):
             _replace_content(hidden, database)
         else:
-            if kept is not None:
-                _move_away(database, kept)
+            # A log without its database would be taken for the copy's own.
+            _move_away(database, kept)
             _name(hidden, database)
-    return Restored(Copied(file, copied.size, copied.schema, copied.rows), kept)
+        for mended in database.parent.glob(f"{database.name}{MARK}*"):
+            mended.replace(kept.with_name(kept.name + mended.name.removeprefix(database.name)))
+    return Restored(Copied(file, copied.size, copied.schema, copied.rows), kept if there else None)
 
 
 def _kept(database: Path, kept: Path) -> bool:
@@ -107,7 +111,8 @@ def _replace_content(source: Path, database: Path) -> None:
 
 def _move_away(database: Path, kept: Path) -> None:
     """A damaged database can't be copied: its files get other names, so that a person can still look at them."""
-    for end in ("", *SIDES):
+    # The log first: it must never lie beside another database than its own.
+    for end in (*SIDES, ""):
         side = database.with_name(database.name + end)
         if side.exists():
             side.replace(kept.with_name(kept.name + end))
@@ -121,7 +126,10 @@ def _note(path: Path, notes: Mapping[str, str]) -> None:
 def _copy(source: Path, target: Path) -> Copied:
     """Copy page by page within one snapshot, make it one file, check it, and sync it."""
     _create(target)
+    if why := first_page(source):
+        raise Unsound(f"{source} is damaged: {why}")
     with faults(source, opening=True), _unsound(source):
+        _take_back(source)
         with closing(_opened(source, "ro")) as db, closing(_opened(target, "rw")) as copy:
             (mark,) = db.execute("pragma application_id").fetchone()
             if mark != schema.APPLICATION_ID:
@@ -135,6 +143,19 @@ def _copy(source: Path, target: Path) -> Copied:
             found = schema.version(copy)
     _sync(target)
     return Copied(target, target.stat().st_size, found, int(rows))
+
+
+def _take_back(path: Path) -> None:
+    """End what a dead process has left half written in a rollback journal, which nobody who only reads can."""
+    with closing(_opened(path, "ro")) as db:
+        try:
+            schema.version(db)
+            return
+        except sqlite3.Error as error:
+            if not half_written(error):
+                raise
+    with closing(_opened(path, "rw")) as db:
+        db.execute("begin immediate")
 
 
 def _not_for_ever(status: int, _left: int, _pages: int) -> None:

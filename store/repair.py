@@ -22,8 +22,8 @@ from sync.errors import Unusable
 from sync.job import DAY, Kind, Lane, State
 
 REPAIRED = "repaired"
-# A tree of pages that leads in circles is left after so long.
-LONGEST_READ = 60.0
+# A tree of pages that leads in circles is left when nothing new was read for so long.
+LONGEST_STILL = 20.0
 # No row was ever wanted so often; and the sum over all rows stays a number that SQLite can hold.
 MOST_WANTS = 2**40
 SIDES = ("-wal", "-shm", "-journal")
@@ -108,11 +108,13 @@ def damage(path: Path) -> str:
     if not path.is_file() or path.is_symlink() or not path.stat().st_size:
         return ""
     # Before anything is open: to close a file lets go of the process's locks on it.
-    if why := _first_page(path):
+    if why := first_page(path):
         return why
     with faults(path, opening=True):
         with closing(_opened(path)) as db:
             try:
+                # One snapshot: another process may bring it to a newer schema meanwhile.
+                db.execute("begin")
                 return _damage(db)
             except UnicodeDecodeError:
                 return "its schema can't be read"
@@ -137,7 +139,8 @@ def _damage(db: sqlite3.Connection) -> str:
     (found,) = db.execute("pragma integrity_check(1)").fetchone()
     if found != "ok":
         return _line(found)
-    if mark != schema.APPLICATION_ID or shape != _shape(known):
+    # What a person or a tool has added is no damage.
+    if mark != schema.APPLICATION_ID or not set(_shape(known)) <= set(shape):
         return "its schema is not what its version says"
     if not known:
         return ""
@@ -149,7 +152,7 @@ def _damage(db: sqlite3.Connection) -> str:
     return _unreadable(db)
 
 
-def _first_page(path: Path) -> str:
+def first_page(path: Path) -> str:
     """What SQLite makes no fault of: by its first page it may only be read, and by nobody be written."""
     try:
         with path.open("rb") as file:
@@ -218,15 +221,15 @@ def _read_what_can_be_read(old: sqlite3.Connection, new: sqlite3.Connection, now
         old.execute("pragma cell_size_check = on")
         # A table whose definition is damaged must not hide the others.
         old.execute("pragma writable_schema = on")
-    end = time.monotonic() + LONGEST_READ
-    old.set_progress_handler(lambda: time.monotonic() > end, 10_000)
+    read = time.monotonic()
+    old.set_progress_handler(lambda: time.monotonic() > read + LONGEST_STILL, 10_000)
     for table in TABLES:
-        columns = _columns(new, table)
+        columns, read = _columns(new, table), time.monotonic()
         for row in _rows(old, table):
             if table == "job":
                 _quieten(row, now)
-            if _fits(row, columns) and (table != "job" or _is_job(row)):
-                _insert(new, table, row)
+            if _fits(row, columns) and (table != "job" or _is_job(row)) and _insert(new, table, row):
+                read = time.monotonic()
     kept = next(iter(_rows(old, "book")), {})
     counts = {name: kept.get(name) for name in (*books.COUNTERS[1:], "scans")}
     new.execute(TALLY, {name: count if isinstance(count, int) and count >= 0 else 0 for name, count in counts.items()})
@@ -292,12 +295,13 @@ def _fits(row: dict[str, object], columns: Iterable[sqlite3.Row]) -> bool:
     return not isinstance(document, bytes) or documents.sound(document)
 
 
-def _insert(new: sqlite3.Connection, table: str, row: Mapping[str, object]) -> None:
-    """Add a row, unless it is there already or refers to one that is not."""
+def _insert(new: sqlite3.Connection, table: str, row: Mapping[str, object]) -> bool:
+    """Add a row, unless it is there already or refers to one that is not: then False."""
     names = [name for name in row if re.fullmatch(r"[a-z_]+", name)]
     marks = ", ".join(f":{name}" for name in names)
     with suppress(sqlite3.IntegrityError):
-        new.execute(f"insert or ignore into {table} ({', '.join(names)}) values ({marks})", row)
+        return new.execute(f"insert or ignore into {table} ({', '.join(names)}) values ({marks})", row).rowcount == 1
+    return False
 
 
 def _columns(db: sqlite3.Connection, table: str) -> list[sqlite3.Row]:

@@ -66,6 +66,8 @@ class Loop:
         while not self._stop.is_set():
             try:
                 step = self._step()
+                if isinstance(step, Idle):
+                    self._rest(step.until)
             except MemoryError:
                 self._complain(LocalFault(NO_MEMORY))
                 self._stop.wait(FAULT_PAUSE)
@@ -80,8 +82,6 @@ class Loop:
                 self._stop.wait(FULL_PAUSE if isinstance(fault, LocalFault) and fault.full else FAULT_PAUSE)
                 continue
             self._paused(None)
-            if isinstance(step, Idle):
-                self._rest(step.until)
 
     def drain(self, *, wait_for: Callable[[], bool] | None = None) -> Ran:
         """Work until nothing is due; with `wait_for`, go on (through outages and backoff) until it is true."""
