@@ -37,9 +37,9 @@ from worker.engine import Engine, Idle, Probed, Worked
 from worker.gates import Gates
 from worker.indexing import Indexer
 from worker.looking import Looker
-from worker.loop import Loop, Ran, Watcher
+from worker.loop import Farewell, Loop, Ran, Watcher
 from worker.noticing import Bell, Noticer, Standstill
-from worker.polling import Poller
+from worker.polling import LAST_POLL, Poller
 from worker.reconciling import LAST_RECONCILE, Reconciler
 from worker.rules import LookRules, WorkRules
 
@@ -52,6 +52,8 @@ BEGUN = "begun"
 RESTORED = "restored"
 MINUTE, HOUR = 60_000, 3_600_000
 # A reconcile that could not run is tried again at this pace.
+# Seconds between two looks at whether a comparison is due; each is two small reads.
+COMPARE_LOOK = 1.0
 RECONCILE_RETRY = 300.0
 SWITCHES = {
     "title": "sync_title",
@@ -131,7 +133,8 @@ def breaker_rules(config: PlexSyncConfig) -> Rules:
     return Rules(
         failure_threshold=config.breaker_failure_threshold,
         recovery_timeout=config.breaker_recovery_timeout,
-        probe_lease=max(config.breaker_recovery_timeout, 3 * config.plex_read_timeout),
+        # A probe is up to three requests, of twice the read timeout each.
+        probe_lease=max(config.breaker_recovery_timeout, 6 * config.plex_read_timeout),
         backoff_multiplier=2.0,
         max_recovery_timeout=config.breaker_max_recovery_timeout,
         jitter=0.1,
@@ -153,7 +156,6 @@ def work_rules(config: PlexSyncConfig) -> WorkRules:
         parallel=config.plex_parallel,
         lease=max(120_000, 2 * deadline),
         deadline=deadline,
-        poll_seconds=config.poll_interval,
         retention=config.dlq_retention_days * 24 * HOUR,
         dlq_max=config.dlq_max,
         enabled=config.enabled,
@@ -197,7 +199,8 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
 
         # The index has gates of its own, since worker and poller share it under its lock.
         indexer = Indexer(store, plex, gates(), clock)
-        worker_gates, watch_gates = gates(), gates()
+        # Those of one thread each.
+        worker_gates, watch_gates, poll_gates = gates(), gates(), gates()
         looker = Looker(store, stash, plex, indexer, worker_gates, clock, look_rules(config))
         watch_looker = Looker(store, stash, plex, indexer, watch_gates, clock, look_rules(config))
         yield Parts(
@@ -211,7 +214,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             gates=worker_gates,
             indexer=indexer,
             looker=looker,
-            poller=Poller(store, stash, indexer, watch_gates, clock),
+            poller=Poller(store, stash, indexer, poll_gates, clock),
             reconciler=Reconciler(store, stash, watch_looker, indexer, watch_gates, clock),
             curer=Curer(store, watch_looker, watch_gates, clock, prints_of_cures(config, prints)),
         )
@@ -253,8 +256,11 @@ def _check_place(folder: Path) -> None:
 
 
 @contextmanager
-def engine(parts: Parts) -> Iterator[Engine]:
-    """An engine on these parts, for the holder of the worker's lock; takes back what a dead worker held."""
+def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
+    """An engine on these parts, for the holder of the worker's lock; takes back what a dead worker held.
+
+    What hangs when `stop` is set is given back before anybody loses patience with this process.
+    """
     holder = secrets.token_hex(4)
     works = Engine(
         parts.store,
@@ -267,17 +273,20 @@ def engine(parts: Parts) -> Iterator[Engine]:
         work_rules(parts.config),
         holder=holder,
     )
+    farewell = Farewell(works.abandon, stop=stop)
     try:
         works.reclaim()
         parts.curer.apply()
+        farewell.start()
         yield works
     finally:
+        farewell.done()
         works.close()
 
 
 def drain(parts: Parts, stop: threading.Event, told: Told, *, wait_for: Callable[[], bool] | None = None) -> Ran:
     """Work in this process until nothing is due, or until `wait_for` is true."""
-    with engine(parts) as works:
+    with engine(parts, stop) as works:
         parts.curer.recheck(stopping=stop.is_set)
         return _loop(parts, works, stop, told).drain(wait_for=wait_for)
 
@@ -328,19 +337,26 @@ def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
 
 def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
     """Worker, poller, reconcile schedule and notices until `stop`."""
-    with noticing(parts, stop) as paused, engine(parts) as works:
-        watcher = Watcher(
-            poll=lambda: (parts.poller.poll(), parts.curer.recheck(stopping=stop.is_set)),
-            reconcile=Schedule(parts, stop),
-            poll_seconds=parts.config.stash_poll_interval,
-            stop=stop,
-        )
-        watcher.start()
+    with noticing(parts, stop) as paused, engine(parts, stop) as works:
+        schedule = Schedule(parts, stop)
+        # A comparison may take long, and edits are not to wait for it.
+        watchers = [
+            Watcher(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval, stop=stop),
+            Watcher(
+                lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()),
+                name="compare",
+                seconds=COMPARE_LOOK,
+                stop=stop,
+            ),
+        ]
+        for watcher in watchers:
+            watcher.start()
         try:
             _loop(parts, works, stop, told, paused).serve()
         finally:
             stop.set()
-            watcher.join(timeout=10)
+            for watcher in watchers:
+                watcher.join(timeout=10)
 
 
 def _loop(parts: Parts, works: Engine, stop: threading.Event, told: Told, paused: Standstill | None = None) -> Loop:
@@ -368,14 +384,19 @@ class Schedule:
         parts, now = self._parts, self._parts.clock.now()
         hours = parts.config.reconcile_interval_hours
         with parts.store.reading() as db:
-            last = int(db.note(LAST_RECONCILE) or 0)
+            last, polled = int(db.note(LAST_RECONCILE) or 0), db.note(LAST_POLL)
+        # First the poller notes where it starts: what is edited during the comparison is a change since then.
+        if not polled:
+            return False
         # A last time in the future was written by a clock that has stepped back: compare, rather than wait for it.
         if not parts.config.enabled or (not comparison_owed(parts) and (not hours or 0 <= now - last < hours * HOUR)):
             return False
-        tried, self._tried = self._tried, parts.clock.monotonic()
-        if tried is not None and self._tried - tried < RECONCILE_RETRY and not self._came_back():
-            self._tried = tried
-            return False
+        tried, passed = self._tried, parts.clock.monotonic()
+        if tried is not None:
+            rest = parts.config.stash_poll_interval if self._came_back() else RECONCILE_RETRY
+            if passed - tried < rest:
+                return False
+        self._tried = passed
         return parts.reconciler.try_reconcile(stopping=self._stop.is_set)
 
     def _came_back(self) -> bool:

@@ -219,6 +219,12 @@ class PlexSim(HttpServer):
         with self._lock:
             self._library.remove(self._movie(key))
 
+    def swap_files(self, key: str, other: str) -> None:
+        """Two movies have each other's files, as after files were renamed or an old database of Plex was put back."""
+        with self._lock:
+            one, two = self._movie(key), self._movie(other)
+            one.files, two.files = two.files, one.files
+
     def hand_edit(self, key: str, locked: bool = True, **fields: object) -> None:
         """What a person does in Plex: scalars by name (None clears), whole lists by kind, `thumb` and `art` as bytes."""
         with self._lock:

@@ -170,9 +170,9 @@ class ReadingTransaction:
 class WritingTransaction(ReadingTransaction):
     """`sync.ports.Writing` on an open write transaction."""
 
-    def want(self, kind: Kind, id: int, why: Why, now: int, *, desired: str = "") -> None:
+    def want(self, kind: Kind, id: int, why: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
         """See `sync.ports.Writing`, as for all that follow."""
-        intake.want(self._db, kind, id, why, now, desired)
+        intake.want(self._db, kind, id, why, now, desired, behind=behind)
 
     def claim(self, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
         return jobs.claim(self._db, limit, now=now, lease_ms=lease_ms, holder=holder)
@@ -257,6 +257,9 @@ class WritingTransaction(ReadingTransaction):
     def add_pushing(self, scene: int, key: str, pushing: Pushing) -> int:
         return pushings.add(self._db, scene, key, pushing)
 
+    def prolong_pushing(self, numbers: Sequence[int], until: int) -> None:
+        pushings.prolong(self._db, numbers, until)
+
     def drop_pushing(self, scene: int, key: str, *, number: int | None = None, ended: int | None = None) -> None:
         pushings.drop(self._db, scene, key, number=number, ended=ended)
 
@@ -266,8 +269,8 @@ class WritingTransaction(ReadingTransaction):
     def drop_sections(self, but: Sequence[str]) -> None:
         index.drop_sections(self._db, but)
 
-    def index(self, entries: Iterable[Entry], *, walk: int) -> None:
-        index.save(self._db, entries, walk=walk)
+    def index(self, entries: Iterable[Entry], *, walk: int) -> int:
+        return index.save(self._db, entries, walk=walk)
 
     def sweep_index(self, section: str, *, walk: int) -> int:
         return index.sweep(self._db, section, walk=walk)

@@ -88,8 +88,11 @@ def by_name(db: sqlite3.Connection, name_keys: Sequence[str]) -> list[Entry]:
     return _entries(db, BY_NAME, name_keys)
 
 
-def save(db: sqlite3.Connection, entries: Iterable[Entry], *, walk: int) -> None:
-    """Put items in the index, as met by that walk. The files of one that has not changed are not written again."""
+def save(db: sqlite3.Connection, entries: Iterable[Entry], *, walk: int) -> int:
+    """Put items in the index, as met by that walk; returns how many are new or have other files than before.
+
+    The files of one that has not changed are not written again.
+    """
     given = {entry.key: _storable(entry) for entry in entries}
     known = {entry.key: entry for entry in by_key(db, list(given))}
     rows = [{"key": entry.key, "section": entry.section, "walk": walk} for entry in given.values()]
@@ -97,6 +100,7 @@ def save(db: sqlite3.Connection, entries: Iterable[Entry], *, walk: int) -> None
     changed = [entry for key, entry in given.items() if key not in known or known[key].parts != entry.parts]
     db.executemany(DROP_PARTS, [{"key": entry.key} for entry in changed if entry.key in known])
     db.executemany(ADD_PART, [row for entry in changed for row in _parts(entry)])
+    return len(changed)
 
 
 def sweep(db: sqlite3.Connection, section: str, *, walk: int) -> int:

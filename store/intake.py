@@ -57,7 +57,7 @@ on conflict (kind, id) do update
        coalesced = job.coalesced + (job.state <> 'idle'),
        state = iif({_REVIVED}, 'ready', job.state),
        since = iif({_REVIVED}, :now, job.since),
-       lane = iif({_MOVED}, :lane, job.lane),
+       lane = iif({_MOVED}, iif(job.state in ('ready', 'running'), min(job.lane, :lane), :lane), job.lane),
        wanted_rev = job.wanted_rev + ({_MOVED} or job.state = 'ignored'),
        attempts = iif({_REVIVED} or (:edit and job.state = 'ready'), 0, job.attempts),
        streak = iif(job.state in ('idle', 'gone'), 0, job.streak),
@@ -76,16 +76,18 @@ class NotStored(Exception):
     """The event is neither in the database nor in a file; the message is one line for a person."""
 
 
-def want(db: "sqlite3.Connection", kind: str, id: int, why: str, now: int, desired: str = "") -> None:
+def want(
+    db: "sqlite3.Connection", kind: str, id: int, why: str, now: int, desired: str = "", *, behind: bool = False
+) -> None:
     """Want one thing, inside the caller's write transaction; counted as accepted, and as coalesced unless it was idle.
 
-    `desired` is the hash of what a sweep found to be wanted. Two processes that want the same thing wait for each other
-    in BEGIN IMMEDIATE. Raises ValueError for what can't be wanted.
+    `desired` is the hash of what a sweep found to be wanted; `behind`: one of many, so what people edit goes first. Two
+    processes that want the same thing wait for each other in BEGIN IMMEDIATE. Raises ValueError for what can't be wanted.
     """
     if kind not in KINDS or why not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
         raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {why!r}")
     edit = why in EDITS
-    row = {"kind": kind, "id": id, "edit": edit, "lane": int(not edit), "now": now, "desired": desired}
+    row = {"kind": kind, "id": id, "edit": edit, "lane": int(behind or not edit), "now": now, "desired": desired}
     db.execute(LIFT_TICK, row)
     db.execute(WANT, row)
 

@@ -449,7 +449,7 @@ def _job(row: sqlite3.Row, token: str, scans: int) -> Job:
         scan=scans,
         ok_mark=row["ok_mark"],
         bad_mark=row["bad_mark"],
-        died_of=row["cls"],
+        cls=row["cls"],
     )
 
 

@@ -16,6 +16,7 @@ insert into memory (scene, key, at, document) values (:scene, :key, :now, :docum
 on conflict (scene, key) do update set at = :now, document = :document
 """
 FORGET = "delete from memory where scene = :scene and key = :key"
+FORGET_OTHERS = "delete from memory where key = :key and scene <> :scene"
 FORGET_SCENES = "delete from memory where scene in (select value from json_each(:scenes))"
 OWNERS = "select key, scene from memory where key in (select value from json_each(:keys))"
 # Newest first by the index on `at`; an item with a push whose end is unknown is not known to be well.
@@ -35,9 +36,10 @@ def listed(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[tuple[int, str
 
 
 def save(db: sqlite3.Connection, scene: int, key: str, memory: Memory, *, now: int) -> None:
-    """Replace what is remembered of one (scene, item); an empty memory forgets it."""
+    """Replace what is remembered of one (scene, item), which is no other scene's from then on; an empty memory forgets it."""
     if memory:
         db.execute(SAVE, {"scene": scene, "key": key, "now": now, "document": encode(memory)})
+        db.execute(FORGET_OTHERS, {"scene": scene, "key": key})
     else:
         db.execute(FORGET, {"scene": scene, "key": key})
 

@@ -13,6 +13,7 @@ select scene, key, document from pushing
  order by number
 """
 ADD = "insert into pushing (scene, key, until, document) values (:scene, :key, :until, :document)"
+PROLONG = "update pushing set until = :until where number in (select value from json_each(:numbers))"
 DROP_ONE = "delete from pushing where scene = :scene and key = :key and number = :number"
 DROP_ENDED = "delete from pushing where scene = :scene and key = :key and until <= :ended"
 
@@ -32,6 +33,11 @@ def add(db: sqlite3.Connection, scene: int, key: str, pushing: Pushing) -> int:
     """Save a push; returns its number, which is never given again."""
     row = {"scene": scene, "key": key, "until": pushing.until, "document": encode(pushing)}
     return int(db.execute(ADD, row).lastrowid or 0)
+
+
+def prolong(db: sqlite3.Connection, numbers: Sequence[int], until: int) -> None:
+    """The pushes of these numbers may take effect until then."""
+    db.execute(PROLONG, {"numbers": json.dumps(list(numbers)), "until": until})
 
 
 def drop(db: sqlite3.Connection, scene: int, key: str, *, number: int | None, ended: int | None) -> None:

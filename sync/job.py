@@ -16,6 +16,8 @@ DAY = 24 * HOUR
 
 # How soon an absent scene is looked for again; a finished scan asks at once.
 ABSENT_PACE = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
+# The class of a row that is not in Plex yet.
+ABSENT = "absent"
 POISON_CRASHES = 3
 POISON_WINDOW = 72 * HOUR
 CRASH_PACE = (MINUTE, 10 * MINUTE)
@@ -74,7 +76,17 @@ class Job:
     scan: int = 0
     ok_mark: int = 0
     bad_mark: int = 0
-    died_of: str = ""
+    cls: str = ""
+
+    @property
+    def failures(self) -> int:
+        """How often it has failed in a row; looks that did not find it in Plex are no failures."""
+        return 0 if self.cls == ABSENT else self.streak
+
+    @property
+    def looks(self) -> int:
+        """How often in a row it was looked for in Plex and was not there."""
+        return self.streak if self.cls == ABSENT else 0
 
 
 @dataclass(frozen=True)
@@ -166,8 +178,8 @@ def _ended(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: floa
                 State.DEAD, job.attempts, job.streak, 0, now, outcome.error, outcome.cls, desired=outcome.desired
             )
         case Absent():
-            wait = 0 if scan > job.scan else ABSENT_PACE[min(job.streak, len(ABSENT_PACE) - 1)]
-            return Settled(State.ABSENT, 0, job.streak + 1, 0, now + wait, outcome.error, "absent")
+            wait = 0 if scan > job.scan else ABSENT_PACE[min(job.looks, len(ABSENT_PACE) - 1)]
+            return Settled(State.ABSENT, 0, job.looks + 1, 0, now + wait, outcome.error, ABSENT)
         case Waiting():
             return _waits(job, outcome, now=now, max_retries=max_retries, draw=draw)
         case Later():
@@ -177,7 +189,7 @@ def _ended(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: floa
 def _waits(job: Job, outcome: Waiting, *, now: int, max_retries: int, draw: float) -> Settled:
     if not outcome.backoff:
         due = now + round(outcome.after * 1000)
-        return Settled(State.READY, job.attempts, job.streak, job.crashes, due, outcome.error, outcome.cls)
+        return Settled(State.READY, job.attempts, job.failures, job.crashes, due, outcome.error, outcome.cls)
     return _tries_again(job, outcome, counted=outcome.counted, now=now, max_retries=max_retries, draw=draw)
 
 
@@ -185,13 +197,12 @@ def _tries_again(
     job: Job, outcome: Waiting | Later, *, counted: bool, now: int, max_retries: int, draw: float
 ) -> Settled:
     attempts = job.attempts + counted
+    failures = job.failures + 1
     if counted and attempts > max_retries:
-        return Settled(State.DEAD, attempts, job.streak + 1, 0, now, outcome.error, outcome.cls)
+        return Settled(State.DEAD, attempts, failures, 0, now, outcome.error, outcome.cls)
     floor = outcome.after if isinstance(outcome, Waiting) else 0.0
-    wait = retry.delay(outcome.cls, job.streak, draw=draw, floor=floor)
-    return Settled(
-        State.READY, attempts, job.streak + 1, job.crashes, now + round(wait * 1000), outcome.error, outcome.cls
-    )
+    wait = retry.delay(outcome.cls, job.failures, draw=draw, floor=floor)
+    return Settled(State.READY, attempts, failures, job.crashes, now + round(wait * 1000), outcome.error, outcome.cls)
 
 
 @dataclass(frozen=True)

@@ -303,8 +303,11 @@ class Reading(Protocol):
 class Writing(Reading, Protocol):
     """One write transaction."""
 
-    def want(self, kind: Kind, id: int, why: Why, now: int, *, desired: str = "") -> None:
-        """The only way in. One upsert; the books count it as accepted, and as coalesced when the row was not idle."""
+    def want(self, kind: Kind, id: int, why: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
+        """The only way in. One upsert; the books count it as accepted, and as coalesced when the row was not idle.
+
+        `behind`: an edit that is one of many at once goes with the sweeps, unless the row is a person's already.
+        """
         ...
 
     def claim(self, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
@@ -403,6 +406,10 @@ class Writing(Reading, Protocol):
         """Save an entry before its edit goes out; returns its number."""
         ...
 
+    def prolong_pushing(self, numbers: Sequence[int], until: int) -> None:
+        """The edits of these entries may take effect until then."""
+        ...
+
     def drop_pushing(self, scene: int, key: str, *, number: int | None = None, ended: int | None = None) -> None:
         """Forget one entry, or those whose `until` is at or before `ended`."""
         ...
@@ -413,8 +420,11 @@ class Writing(Reading, Protocol):
         """Forget the libraries (and their entries) that are not named."""
         ...
 
-    def index(self, entries: Iterable[Entry], *, walk: int) -> None:
-        """Put entries in the index as of walk number `walk` (path and name keys are computed by the store)."""
+    def index(self, entries: Iterable[Entry], *, walk: int) -> int:
+        """Put entries in the index as of walk number `walk` (path and name keys are computed by the store).
+
+        Returns how many are new or have other files than before.
+        """
         ...
 
     def sweep_index(self, section: str, *, walk: int) -> int:

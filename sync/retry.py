@@ -15,6 +15,7 @@ class Pace:
 TABLE = {
     "unavailable": Pace(base=5.0, cap=3600.0),
     "throttled": Pace(base=5.0, cap=3600.0),
+    "refused": Pace(base=30.0, cap=3600.0, least=5.0),
     "missing": Pace(base=1.0, cap=60.0),
     "local": Pace(base=5.0, cap=60.0),
     "bug": Pace(base=30.0, cap=3600.0, least=5.0),

@@ -9,10 +9,10 @@ import logging
 from collections.abc import Callable, Mapping
 
 from sync.errors import Neighbour, NeighbourError
-from sync.job import Kind, State, Why
+from sync.job import Kind, State, Waiting, Why
 from sync.ports import Clock, SectionRow, Store
 from worker.gates import Gates
-from worker.looking import Looker, desired
+from worker.looking import Looker, Sight, desired
 
 log = logging.getLogger("PlexSync.cure")
 
@@ -121,7 +121,9 @@ class Curer:
             ids = [row.id for row in rows if row.kind is Kind.SCENE]
             if not ids:
                 break
-            total += self._try_again({sight.id: desired(sight) for sight in self._looker.look(ids)})
+            total += self._try_again(
+                {sight.id: desired(sight) for sight in self._looker.look(ids) if sight.error is None}
+            )
             after = (rows[-1].kind, rows[-1].id)
         if total:
             log.info("the items of Plex changed: %d scenes that were ambiguous are tried again", total)
@@ -138,3 +140,8 @@ class Curer:
                     count += 1
             tx.tally("cured", count)
         return count
+
+
+def is_certain(sight: Sight) -> bool:
+    """Whether a look came to its end, so that what it found can be compared."""
+    return sight.error is None and not isinstance(sight.outcome, Waiting)

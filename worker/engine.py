@@ -173,13 +173,13 @@ class Engine:
         try:
             sights = self._looker.look(list(by_id))
         except NeighbourError as error:
-            self._settle_all(jobs, self._alone(jobs[0], error) if len(jobs) == 1 else waits(error))
+            self._settle_all(jobs, waits(error))
             return
         pairs = []
         for sight in sights:
             job = by_id[sight.id]
             self._desired[job.token] = desired(sight)
-            outcome = self._alone(job, sight.error, key=sight.key) if sight.error else sight.outcome
+            outcome = self._alone(job, sight.error) if sight.error else sight.outcome
             pairs.append((job, sight.ended(outcome) if outcome else sight))
         self._pusher.push(pairs, stopping=stopping)
 
@@ -196,40 +196,42 @@ class Engine:
                     self._settle_all(jobs, waits(error))
                     return []
                 continue
+            many = len(ids) > self._rules.batch
             for start in range(0, max(len(ids), 1), FAN_OUT):
                 last = start + FAN_OUT >= len(ids)
                 with self._store.writing() as tx:
                     for id in ids[start : start + FAN_OUT]:
-                        tx.want(Kind.SCENE, id, Why.EDIT, self._clock.now())
+                        tx.want(Kind.SCENE, id, Why.EDIT, self._clock.now(), behind=many)
                     if last:
                         self._settle(tx, job, Done())
         return [job for job in jobs if job.kind is Kind.SCENE]
 
     # --- whose fault -------------------------------------------------------------------------------------------------
 
-    def _alone(self, job: Job, error: NeighbourError, *, key: str = "") -> Outcome:
-        """What one job does about a failure that no other shared: it backs off, and is blamed if the evidence says so."""
-        if isinstance(error, Unavailable):
-            others = partial(self._others_are_told, job) if error.neighbour is Neighbour.STASH else None
-            own = self._pusher.owns(job, key, canaries=others)
-            return Waiting(str(error), "unavailable", after=error.retry_after or 0.0, counted=own)
-        if isinstance(error, Refused) and key:
-            return Dead("refused", str(error), desired=self._desired.get(job.token, ""))
-        return waits(error)
+    def _alone(self, job: Job, error: NeighbourError) -> Outcome:
+        """What one job does about a failed read that no other shared: it backs off, and is blamed if others can be read."""
+        if isinstance(error, Refused):
+            if self._others_are_told(job, error.neighbour):
+                return Dead("refused", str(error), desired=self._desired.get(job.token, ""))
+            return waits(error)
+        if not isinstance(error, Unavailable):
+            return waits(error)
+        tried = job.failures + 1 >= CANARIES
+        own = tried and self._others_are_told(job, error.neighbour)
+        return Waiting(str(error), "unavailable", after=error.retry_after or 0.0, counted=own)
 
-    def _others_are_told(self, job: Job) -> bool:
-        """The canary for Stash: whether it tells of scenes that were in step."""
-        with self._store.reading() as db:
-            rows = db.jobs(State.IDLE, limit=CANARIES + 1, after=(Kind.SCENE, 0))
-        ids = [row.id for row in rows if row.kind is Kind.SCENE and row.id != job.id]
-        if not ids:
-            return False
+    def _others_are_told(self, job: Job, who: Neighbour) -> bool:
+        """The canary for reads: whether a neighbour tells of others than this job's, that were in step."""
         try:
-            self._gates.ask(Neighbour.STASH, READ, partial(self._stash.scenes, ids))
+            if who is Neighbour.PLEX:
+                return self._pusher.readable(CANARIES, but=job)
+            with self._store.reading() as db:
+                rows = db.jobs(State.IDLE, limit=CANARIES + 1, after=(Kind.SCENE, 0))
+            ids = [row.id for row in rows if row.kind is Kind.SCENE and row.id != job.id]
+            return bool(ids) and bool(self._gates.ask(who, READ, partial(self._stash.scenes, ids)))
         except NeighbourError as error:
             log.info("canary question failed: %s", error)
             return False
-        return True
 
     # --- ending attempts ---------------------------------------------------------------------------------------------
 
@@ -265,6 +267,13 @@ class Engine:
         if self._open:
             self._settle_all(self._open, Waiting("our own database could not be written", "local", backoff=False))
             self._open = []
+
+    def abandon(self) -> None:
+        """Give back, unblamed, what this worker has in work; for another thread, when the end is near and a request hangs.
+
+        What is in flight keeps its saved push, which tells the next worker what may have come of it.
+        """
+        self._settle_all(list(self._open), Waiting("stopped in good order", "released", backoff=False))
 
     # --- housekeeping ------------------------------------------------------------------------------------------------
 
@@ -332,29 +341,36 @@ class Engine:
     # --- is it back? -------------------------------------------------------------------------------------------------
 
     def _probe(self, gate: Probe) -> bool:
-        """One cheap authenticated request; writes that failed have to be answered by a write."""
+        """One cheap authenticated request, and one like those that failed: a known item, a write."""
         try:
             if gate.who is Neighbour.STASH:
                 self._gates.ask(gate.who, READ, self._stash.probe)
-            else:
-                self._gates.ask(gate.who, READ, self._plex.sections)
-                if gate.writes and not self._write_again():
-                    return False
+            elif not self._plex_is_back(writes=gate.writes):
+                return False
         except NeighbourError as error:
             log.debug("%s is still away: %s", gate.who, error)
             return False
         self._gates.let_in(gate.who)
         return True
 
-    def _write_again(self) -> bool:
-        """The canary: a lock that we hold, sent again. With none to send, the next job is the test."""
+    def _plex_is_back(self, *, writes: bool) -> bool:
+        """Whether Plex answers, tells of an item that we know, and takes the canary if writes had failed.
+
+        With nothing to try a write with, the next job is the test.
+        """
         with self._store.reading() as db:
-            known = db.healthy(1)
-        if known:
-            self._pusher.canaries(1)
-        else:
+            known = [key for _, key, _ in db.healthy(1)]
+
+        def asked() -> None:
+            self._plex.sections()
+            if known and not writes:
+                self._plex.items(known)
+
+        self._gates.ask(Neighbour.PLEX, READ, asked)
+        taken = self._pusher.canaries(1) if writes else True
+        if taken is None and not self._gates.usable(Neighbour.PLEX):
             self._gates.trust(Neighbour.PLEX)
-        return self._gates.passable(Neighbour.PLEX)
+        return taken is not False and self._gates.usable(Neighbour.PLEX)
 
 
 def may_prune(tx: Writing, now: int) -> bool:
@@ -391,4 +407,4 @@ def waits(error: NeighbourError) -> Outcome:
         return Waiting(str(error), "throttled", backoff=False)
     if isinstance(error, Barred):
         return Waiting(str(error), "barred", backoff=False)
-    return Later(str(error), "refused")
+    return Waiting(str(error), "refused")

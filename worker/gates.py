@@ -30,7 +30,11 @@ log = logging.getLogger("PlexSync.gates")
 T = TypeVar("T")
 
 READ, WRITE = "read", "write"
+# The note that says by which kind of request a hold came about: only the same kind can end it.
+HELD = "held:"
 MAX_THROTTLE = 3_600_000
+# Seconds, and up to as many again by chance, that a busy server is left alone at least.
+LEAST_PATIENCE = 1.0
 BREATH = 0.25
 BREATH_CAP = 2.0
 
@@ -88,6 +92,11 @@ class Gates:
             return min(rests, key=lambda rest: rest.until)
         return Go(min((ramp for who in Neighbour if (ramp := tx.pace(who).ramp)), default=0))
 
+    def usable(self, who: Neighbour) -> bool:
+        """Whether its breaker is closed, whatever else holds us back."""
+        with self._store.reading() as db:
+            return db.breaker(who).state == CircuitState.CLOSED
+
     def passable(self, who: Neighbour) -> bool:
         """Whether a request may be made now: a pure read, asked between the requests of one batch."""
         with self._store.reading() as db:
@@ -120,7 +129,7 @@ class Gates:
             retest_at = now + self._retest(hold.since, now)
             tx.save_hold(who, replace(hold, retest_at=retest_at, fingerprint=self._fingerprints[who]))
             self._generations[who] = tx.breaker(who).generation
-            return Probe(who, writes=False)
+            return Probe(who, writes=tx.note(HELD + who) == WRITE)
         return Rest(hold.retest_at, f"{who.title()} is on hold: {hold.message}")
 
     @property
@@ -228,7 +237,7 @@ class Gates:
         else:
             self._report(tx, who, row, lambda b, at: after_neutral(b, self._rules, at, generation))
         if isinstance(error, Barred):
-            self._bar(tx, error, now)
+            self._bar(tx, error, how, now)
         pace = tx.pace(who)
         patience = round(self._patience(error, how, row.failures) * 1000)
         tx.save_pace(
@@ -243,7 +252,8 @@ class Gates:
     def _patience(self, error: NeighbourError, how: str, failures: int) -> float:
         """Seconds to leave everyone waiting: what was asked for, or a breath so that a blip does not open the breaker."""
         if isinstance(error, Throttled):
-            return error.retry_after
+            # A server that says "at once" and refuses again would be asked without end.
+            return max(error.retry_after, LEAST_PATIENCE * (1 + self._dice.random()))
         if isinstance(error, Unavailable):
             if error.retry_after:
                 return error.retry_after
@@ -251,8 +261,10 @@ class Gates:
                 return min(BREATH_CAP, BREATH * 2.0**failures) * (1 + self._dice.random()) / 2
         return 0.0
 
-    def _bar(self, tx: Writing, error: Barred, now: int) -> None:
+    def _bar(self, tx: Writing, error: Barred, how: str, now: int) -> None:
         who, hold = error.neighbour, tx.hold(error.neighbour)
+        if hold is None or how == WRITE:
+            tx.save_note(HELD + who, how)
         since = hold.since if hold else now
         retest_at = now + self._retest(since, now)
         tx.save_hold(who, HoldRow(error.setting, str(error), since, retest_at, fingerprint=self._fingerprints[who]))

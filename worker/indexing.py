@@ -6,9 +6,11 @@ only after it came to its end, so a walk that breaks off loses nothing.
 
 import logging
 import threading
+from collections.abc import Sequence
 from functools import partial
 
-from sync.errors import Neighbour
+from sync.errors import Neighbour, NeighbourError, Refused, Unavailable
+from sync.item import Entry
 from sync.ports import Clock, Plex, Section, SectionRow, Store
 from worker.gates import READ, Gates
 
@@ -18,6 +20,9 @@ log = logging.getLogger("PlexSync.index")
 CHANGE_PACE = 5 * 60_000
 # Many scenes may be missing at once; the marks are asked for once in a while, not for each of them.
 MARKS_PACE = 2.0
+# Seconds that a library which can't be listed is left alone: half as long as that has lasted, within these.
+UNLISTED_PACE = 10.0
+LONGEST_UNLISTED = 600.0
 
 
 class Indexer:
@@ -29,6 +34,9 @@ class Indexer:
         self._gates = gates
         self._clock = clock
         self._asked: float | None = None
+        self._unlisted: dict[str, str] = {}
+        self._failing_since: dict[str, float] = {}
+        self._again_at: dict[str, float] = {}
         # The worker and the poller share one index: two walks at once would sweep away what the other has just met.
         self._lock = threading.Lock()
 
@@ -37,8 +45,18 @@ class Indexer:
         with self._store.reading() as db:
             return not any(row.walked_at for row in db.sections())
 
+    def gap(self) -> str:
+        """Why the index may lack something that Plex has: one line about a library that could not be listed, '' if none."""
+        with self._store.reading() as db:
+            rows = db.sections()
+        never = [f"library {row.title} was never listed" for row in rows if not row.walked_at]
+        return next((self._unlisted[row.key] for row in rows if row.key in self._unlisted), "") or next(iter(never), "")
+
     def freshen(self, *, force: bool = False) -> bool:
-        """Walk the libraries whose marks have moved (all when `force`); True when the index may have changed."""
+        """Walk the libraries whose marks have moved (all when `force`); True when the index may have changed.
+
+        A library that can't be listed is tried again later and does not keep the others from anything (see `gap`).
+        """
         with self._lock:
             return self._freshen(force=force)
 
@@ -46,9 +64,14 @@ class Indexer:
         asked = self._clock.monotonic()
         if self._asked is not None and not force and asked - self._asked < MARKS_PACE:
             return False
-        # One report for all of it: a list of libraries that is told does not make up for a library that is not.
-        changed = self._gates.ask(Neighbour.PLEX, READ, lambda: self._renew(force=force))
-        # Only now: what broke off on the way is tried again at once.
+        self._gates.enter(Neighbour.PLEX)
+        try:
+            changed = self._renew(force=force)
+        except NeighbourError as error:
+            self._gates.ill(error, READ)
+            raise
+        # That libraries are told of says nothing about items that can't be read, so no success is reported. And only now
+        # is it noted: what broke off on the way is tried again at once.
         self._asked = asked
         return changed
 
@@ -60,13 +83,17 @@ class Indexer:
         if dropped:
             with self._store.writing() as tx:
                 tx.drop_sections([section.key for section in sections])
+        first = not any(row.walked_at for row in known.values())
         stale = [section for section in sections if force or self._stale(section, known.get(section.key))]
-        for section in stale:
-            self._walk(section)
-        self._notice_scans(stale, known)
-        return bool(stale or dropped)
+        failures = [failure for section in stale if (failure := self._failure(section, known.get(section.key), first))]
+        # Of one library among several the breaker does not hear: what else is read tells whether Plex is well.
+        if first and len(failures) == len(stale) > 0:
+            raise failures[0]
+        return bool(dropped) or len(stale) > len(failures)
 
     def _stale(self, section: Section, row: SectionRow | None) -> bool:
+        if self._clock.monotonic() < self._again_at.get(section.key, 0.0):
+            return False
         if row is None or not row.walked_at:
             return True
         if section.scanning:
@@ -76,34 +103,65 @@ class Indexer:
         rested = abs(self._clock.now() - row.walked_at) >= CHANGE_PACE
         return section.changed_at != row.changed_at and rested
 
-    def _walk(self, section: Section) -> None:
+    def _failure(self, section: Section, row: SectionRow | None, first: bool) -> Unavailable | Refused | None:
+        """Walk a library; returns what prevents that, when it may be the library's own trouble and not everyone's."""
+        try:
+            self._walk(section, row, first=first)
+        except (Unavailable, Refused) as error:
+            if isinstance(error, Unavailable) and not error.sent:
+                raise
+            self._put_off(section, error)
+            if row is None:
+                with self._store.writing() as tx:
+                    tx.save_section(SectionRow(section.key, section.title, 0, 0, 0))
+            return error
+        self._unlisted.pop(section.key, None)
+        return None
+
+    def _put_off(self, section: Section, error: NeighbourError) -> None:
+        now, told = self._clock.monotonic(), f"library {section.title} can't be listed: {error}"
+        if section.key not in self._unlisted:
+            log.warning("%s; what is known of it still counts", told)
+            self._failing_since[section.key] = now
+        self._unlisted[section.key] = told
+        rest = (now - self._failing_since[section.key]) / 2
+        self._again_at[section.key] = now + min(max(rest, UNLISTED_PACE), LONGEST_UNLISTED)
+
+    def _walk(self, section: Section, row: SectionRow | None, *, first: bool) -> None:
         walk = self._clock.now()
         pages = self._plex.entries(section.key)
-        count = 0
+        count = news = 0
         while (page := next(pages, None)) is not None:
             count += len(page)
             with self._store.writing() as tx:
-                tx.index(page, walk=walk)
+                news += tx.index(page, walk=walk)
+        # Before the mark is saved: should we be killed in between, it is all done again.
+        scanned = row is None or row.scanned_at != section.scanned_at
+        if not first and (news or scanned):
+            self._wake(section)
         with self._store.writing() as tx:
             forgotten = tx.sweep_index(section.key, walk=walk)
             tx.save_section(SectionRow(section.key, section.title, section.scanned_at, section.changed_at, walk))
         log.info("library %s walked: %d items, %d forgotten", section.title, count, forgotten)
 
-    def _notice_scans(self, walked: list[Section], known: dict[str, SectionRow]) -> None:
-        """Absent scenes are due at once when a scan has finished since the library was last walked, or one was added."""
-        before = {key: row.scanned_at for key, row in known.items() if row.walked_at}
-        scanned = [s for s in walked if before and before.get(s.key) != s.scanned_at]
-        if scanned:
-            with self._store.writing() as tx:
-                woken = tx.scanned(self._clock.now())
-            log.info(
-                "scan of %s finished: %d absent scenes looked for again", ", ".join(s.title for s in scanned), woken
-            )
+    def _wake(self, section: Section) -> None:
+        """What was not in Plex may be there now: absent scenes are due at once, and those at work are looked at again."""
+        with self._store.writing() as tx:
+            woken = tx.scanned(self._clock.now())
+        if woken:
+            log.info("%s has new files: %d absent scenes are looked for again", section.title, woken)
+
+    def correct(self, entries: Sequence[Entry], *, gone: Sequence[str]) -> None:
+        """Put right what the index says of these items, as they were just read, and forget those that are gone."""
+        with self._lock, self._store.writing() as tx:
+            tx.unindex(gone)
+            tx.index(entries, walk=self._clock.now())
 
     def find(self, names: list[str]) -> bool:
         """Ask Plex itself for files of these base names, one request a library and name; True when any was there."""
         with self._store.reading() as db:
             sections = [row.key for row in db.sections()]
+        self._gates.enter(Neighbour.PLEX)
         with self._lock:
             return self._find(sections, names)
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from sync import match
 from sync.errors import Neighbour, NeighbourError, Refused, Unavailable
-from sync.item import Item
-from sync.job import Absent, Dead, Gone, Outcome
+from sync.item import Entry, Item
+from sync.job import Absent, Dead, Gone, Outcome, Waiting
 from sync.match import AskRivals, Candidate, Matched, NotThere, Step, Unclear
 from sync.paths import base_name
 from sync.plan import Memory, Plan, Pushing, Remembered, plan
@@ -23,13 +23,17 @@ from worker.indexing import Indexer
 from worker.rules import LookRules
 
 Decided = Matched | NotThere | Unclear
+# What is known of a scene's items: decided, or the failure of its own that stands in the way, or the gap in the index.
+Verdict = Decided | NeighbourError | str
 K = TypeVar("K", int, str)
 T = TypeVar("T")
 
 log = logging.getLogger("PlexSync.look")
 
-# Plex is asked for missing files by name only while they are few; after that the marks of the libraries have to do.
+# Plex is asked for missing files by name only while they are few; after that the libraries are walked.
 FIND_AT_MOST = 5
+# So often the index is put right before an item that changes all the time is left alone.
+LOOKED_AGAIN = 2
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,25 @@ class Sight:
     def ended(self, outcome: Outcome) -> "Sight":
         """The same sight, with nothing left to do but to settle."""
         return replace(self, targets=(), outcome=outcome)
+
+
+@dataclass(frozen=True)
+class Past:
+    """What is known of items from before: memories and unfinished pushes by (scene, item key), and whose the items were."""
+
+    memories: Mapping[tuple[int, str], Memory]
+    pushings: Mapping[tuple[int, str], tuple[Pushing, ...]]
+    owners: Mapping[str, frozenset[int]]
+
+    def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
+        """What a scene is to know of its item: if it is new to it, what the scene knew that had the item before.
+
+        A scene that was deleted and made anew, merged into another, or swapped its file, finds our own values there; they
+        are no person's.
+        """
+        before = sorted(self.owners.get(key, frozenset()) - {id})
+        known = next((one for one in (id, *before) if (one, key) in self.memories), id)
+        return self.memories.get((known, key), {}), self.pushings.get((known, key), ())
 
 
 class Looker:
@@ -99,14 +122,16 @@ class Looker:
         if self._indexer.empty():
             self._indexer.freshen()
         verdicts = self._match(scenes)
-        missing = [scene for scene in scenes if isinstance(verdicts[scene.id], NotThere) and scene.files]
+        missing = self._missing(scenes, verdicts)
         if missing and self._indexer.freshen():
             verdicts |= self._match(missing)
-        items = self.items(keys_of(verdicts.values()))
-        verdicts |= self._match_again(scenes, verdicts, items)
-        with self._store.reading() as db:
-            memories, pushings = db.memories([s.id for s in scenes]), db.pushings([s.id for s in scenes])
-        return [self._sight(scene, verdicts[scene.id], items, memories, pushings) for scene in scenes]
+        if gap := self._indexer.gap():
+            # It may be what they lack, or hold the item that a look-alike would be taken for.
+            verdicts |= dict.fromkeys((scene.id for scene in self._missing(scenes, verdicts)), gap)
+        items = self.items(keys_of(_matches(verdicts)))
+        self._match_again(scenes, verdicts, items)
+        past = self._past(verdicts)
+        return [self._sight(scene, verdicts[scene.id], items, past) for scene in scenes]
 
     def save(self, tx: Writing, sight: Sight, target: Target, *, now: int) -> None:
         """Keep what looking has taught: resolved pushes, fields found right, fields forgotten."""
@@ -114,19 +139,35 @@ class Looker:
             tx.remember(sight.id, target.item.key, target.plan.memory, now=now)
         tx.drop_pushing(sight.id, target.item.key, ended=now)
 
+    @staticmethod
+    def _missing(scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> list[Scene]:
+        """The scenes that no full path leads to an item for."""
+        return [scene for scene in scenes if scene.files and _needs_all(verdicts[scene.id])]
+
     # --- matching ----------------------------------------------------------------------------------------------------
 
-    def _match(self, scenes: Sequence[Scene]) -> dict[int, Decided]:
+    def _match(self, scenes: Sequence[Scene]) -> dict[int, Verdict]:
         """Two rounds at most: what cannot be told from Plex's side alone asks Stash who else has such a file."""
         with self._store.reading() as db:
             offers = {scene.id: self._offer(db, scene) for scene in scenes}
         verdicts = {id: match.match(offer) for id, offer in offers.items()}
-        asking = {id: verdict for id, verdict in verdicts.items() if isinstance(verdict, AskRivals)}
-        if asking:
-            names = sorted({name for verdict in asking.values() for name in verdict.names})
-            rivals = self._gates.ask(Neighbour.STASH, READ, lambda: self._stash.rivals(names))
-            verdicts |= {id: match.match(replace(offers[id], rivals=rivals)) for id in asking}
-        return {id: verdict for id, verdict in verdicts.items() if not isinstance(verdict, AskRivals)}
+        asking = {id: verdict.names for id, verdict in verdicts.items() if isinstance(verdict, AskRivals)}
+
+        def rivals(ids: Sequence[int]) -> dict[int, Sequence[Scene]]:
+            return dict.fromkeys(ids, self._stash.rivals(sorted({name for id in ids for name in asking[id]})))
+
+        told = self._read(Neighbour.STASH, rivals, asking)
+        decided: dict[int, Verdict] = {}
+        for id, verdict in verdicts.items():
+            answer = told.get(id, ())
+            if isinstance(answer, NeighbourError):
+                decided[id] = answer
+            elif isinstance(verdict, AskRivals):
+                again = match.match(replace(offers[id], rivals=answer))
+                decided |= {} if isinstance(again, AskRivals) else {id: again}
+            else:
+                decided[id] = verdict
+        return decided
 
     def _offer(self, db: Reading, scene: Scene) -> match.Offer:
         at = db.entries_at(sorted(match.places(scene, self._rules.paths)))
@@ -144,24 +185,57 @@ class Looker:
     def _match_again(
         self,
         scenes: Sequence[Scene],
-        verdicts: Mapping[int, Decided],
+        verdicts: dict[int, Verdict],
         items: dict[str, Item | NeighbourError],
-    ) -> dict[int, Decided]:
-        """Items that the index knows and Plex does not: ask Plex by file name, forget them, match once more."""
-        stale = keys_of(verdicts.values()) - items.keys()
-        if not stale:
-            return {}
-        again = [scene for scene in scenes if keys_of([verdicts[scene.id]]) & stale]
-        # Asked before anything is forgotten: should Plex not answer now, a look-alike would be the only one that fits.
-        if len(again) <= FIND_AT_MOST:
-            self._indexer.find(sorted({base_name(file.path) for scene in again for file in scene.files}))
+    ) -> None:
+        """What the index says is a map and no proof: an item is gone, or has other files by now.
+
+        Then Plex is asked by file name, the index put right, and matched once more. An item that will not hold still is
+        nobody's.
+        """
+        for _ in range(LOOKED_AGAIN):
+            again = self._misled(scenes, verdicts, items)
+            if not again:
+                return
+            keys = keys_of(_matches({scene.id: verdicts[scene.id] for scene in again}))
+            # Asked before anything is forgotten: should Plex not answer now, a look-alike would be the only one that fits.
+            try:
+                self._ask_for(again)
+            except Unavailable as error:
+                # Other items were read a moment ago, so it may be these alone.
+                verdicts |= dict.fromkeys((scene.id for scene in again), error)
+                return
+            moved = [entry_of(item) for key, item in items.items() if key in keys and isinstance(item, Item)]
+            self._indexer.correct(moved, gone=sorted(keys - items.keys()))
+            verdicts |= self._match(again)
+            items |= self.items(keys_of(_matches(verdicts)) - items.keys())
+        for scene in self._misled(scenes, verdicts, items):
+            verdicts[scene.id] = NotThere(
+                (match.Step("files", "Its item in Plex got other files while it was looked at."),)
+            )
+
+    def _misled(
+        self,
+        scenes: Sequence[Scene],
+        verdicts: Mapping[int, Verdict],
+        items: Mapping[str, Item | NeighbourError],
+    ) -> list[Scene]:
+        """The scenes that were matched by an entry which Plex does not have, or has with other files."""
+        keys = keys_of(_matches(verdicts))
+        with self._store.reading() as db:
+            known = {entry.key: frozenset(entry.parts) for entry in db.entries(sorted(keys))}
+        stale = {
+            key
+            for key in keys
+            if key not in items or (isinstance(item := items[key], Item) and frozenset(item.parts) != known.get(key))
+        }
+        return [scene for scene in scenes if keys_of(_matches({0: verdicts[scene.id]})) & stale]
+
+    def _ask_for(self, scenes: Sequence[Scene]) -> None:
+        if len(scenes) <= FIND_AT_MOST:
+            self._indexer.find(sorted({base_name(file.path) for scene in scenes for file in scene.files}))
         else:
             self._indexer.freshen(force=True)
-        with self._store.writing() as tx:
-            tx.unindex(sorted(stale))
-        fresh = self._match(again)
-        items |= self.items(keys_of(fresh.values()) - items.keys())
-        return fresh
 
     # --- items -------------------------------------------------------------------------------------------------------
 
@@ -175,7 +249,8 @@ class Looker:
         """What `request` answers for these keys, asked for together.
 
         A request that fails is halved before anyone is blamed, and the whole halving is one report: well if any part was
-        answered, with the error in place of what was not. Both halves failing is an outage and raises.
+        answered, with the error in place of what was not. Both halves failing is an outage and raises, also when they were
+        refused: no single one of them is to blame. A failure of one alone stands in its place, for others to judge.
         """
         wanted_keys = sorted(set(keys))
         if not wanted_keys:
@@ -183,22 +258,35 @@ class Looker:
         try:
             found = halved(request, wanted_keys)
         except NeighbourError as error:
-            self._gates.ill(error, READ)
-            raise
+            failure = outage(error) if len(wanted_keys) > 1 else error
+            self._gates.ill(failure, READ)
+            if len(wanted_keys) == 1 and may_be_its_own(failure):
+                return {wanted_keys[0]: failure}
+            raise failure from None
         self._gates.well(who, READ)
         return found
 
     # --- planning ----------------------------------------------------------------------------------------------------
 
+    def _past(self, verdicts: Mapping[int, Verdict]) -> "Past":
+        keys = keys_of(_matches(verdicts))
+        with self._store.reading() as db:
+            owners = db.owners(sorted(keys))
+            ids = sorted({*verdicts, *(id for scenes in owners.values() for id in scenes)})
+            return Past(db.memories(ids), db.pushings(ids), owners)
+
     def _sight(
         self,
         scene: Scene,
-        verdict: Decided,
+        verdict: Verdict,
         items: Mapping[str, Item | NeighbourError],
-        memories: Mapping[tuple[int, str], Memory],
-        pushings: Mapping[tuple[int, str], tuple[Pushing, ...]],
+        past: "Past",
     ) -> Sight:
         desired = wanted(scene, self._rules.profile)
+        if isinstance(verdict, NeighbourError):
+            return Sight(scene.id, scene, desired, error=verdict)
+        if isinstance(verdict, str):
+            return Sight(scene.id, scene, desired, outcome=Waiting(verdict, "unavailable"))
         seen = Sight(scene.id, scene, desired, steps=verdict.steps)
         if isinstance(verdict, NotThere):
             return replace(seen, outcome=Absent(absence(scene)))
@@ -213,10 +301,20 @@ class Looker:
                 return replace(seen, outcome=Absent("Plex no longer has the item"))
             if isinstance(item, NeighbourError):
                 return replace(seen, error=item, key=key)
-            memory = memories.get((scene.id, key), {})
-            made = plan(desired.values, item, memory, pushings.get((scene.id, key), ()), self._rules.policy)
-            targets.append(Target(item, made, memory))
+            memory, pushing = past.of(scene.id, key)
+            made = plan(desired.values, item, memory, pushing, self._rules.policy)
+            targets.append(Target(item, made, past.memories.get((scene.id, key), {})))
         return replace(seen, targets=tuple(targets))
+
+
+def outage(error: NeighbourError) -> NeighbourError:
+    """What a failure of many things at once means: whoever refuses them all is not the server we know."""
+    return Unavailable(error.neighbour, str(error)) if isinstance(error, Refused) else error
+
+
+def may_be_its_own(error: NeighbourError) -> bool:
+    """Whether a request for one thing can have failed because of that thing."""
+    return isinstance(error, Refused) or (isinstance(error, Unavailable) and error.sent)
 
 
 def halved(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[K, T | NeighbourError]:
@@ -262,6 +360,22 @@ def _blamed(
 def keys_of(verdicts: Iterable[Decided]) -> set[str]:
     """The rating keys that matched."""
     return {key for verdict in verdicts if isinstance(verdict, Matched) for key in verdict.keys}
+
+
+def entry_of(item: Item) -> Entry:
+    """An item as the index is to know it."""
+    return Entry(item.key, item.section, item.parts)
+
+
+def _matches(verdicts: Mapping[int, Verdict]) -> list[Decided]:
+    return [verdict for verdict in verdicts.values() if not isinstance(verdict, NeighbourError | str)]
+
+
+def _needs_all(verdict: Verdict) -> bool:
+    """Whether it holds only if the index knows all of Plex: nothing was found, or one item by its file's name and size."""
+    if isinstance(verdict, Matched):
+        return verdict.steps[-1].rung == "name and size"
+    return isinstance(verdict, NotThere)
 
 
 def absence(scene: Scene) -> str:

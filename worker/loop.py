@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sync.errors import NO_MEMORY, Damaged, LocalFault, SyncError, Unusable
+from sync.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SyncError, Unusable
 from sync.ports import Clock, Store
 from worker.engine import Engine, Idle, Probed, Worked
 
@@ -140,29 +140,46 @@ class Loop:
             log.error("paused: %s", fault)
 
 
-class Watcher(threading.Thread):
-    """The poller and the reconcile schedule beside the worker, each at its pace."""
+class Farewell(threading.Thread):
+    """Sees to it that a stop is no crash: what hangs `PATIENCE` seconds after `stop` is given back by `abandon`."""
 
-    def __init__(
-        self,
-        *,
-        poll: Callable[[], object],
-        reconcile: Callable[[], bool],
-        poll_seconds: float,
-        stop: threading.Event,
-    ) -> None:
-        super().__init__(name="watch", daemon=True)
-        self._poll = poll
-        self._reconcile = reconcile
-        self._seconds = poll_seconds
+    PATIENCE = 3.0
+
+    def __init__(self, abandon: Callable[[], None], *, stop: threading.Event) -> None:
+        super().__init__(name="farewell", daemon=True)
+        self._abandon = abandon
+        self._stop_event = stop
+        self._ended = threading.Event()
+
+    def done(self) -> None:
+        """The work has ended by itself."""
+        self._ended.set()
+
+    def run(self) -> None:
+        """Wait for the stop, then for the end of the work."""
+        while not self._ended.is_set():
+            if self._stop_event.wait(1.0) and not self._ended.wait(self.PATIENCE):
+                try:
+                    self._abandon()
+                except (LocalFault, NewerDatabase, Unusable) as fault:
+                    log.debug("what is in work is left to the next worker: %s", fault)
+                return
+
+
+class Watcher(threading.Thread):
+    """Something that is looked at beside the worker, again and again at its own pace."""
+
+    def __init__(self, look: Callable[[], object], *, name: str, seconds: float, stop: threading.Event) -> None:
+        super().__init__(name=name, daemon=True)
+        self._look = look
+        self._seconds = seconds
         self._stop_event = stop
 
     def run(self) -> None:
-        """Poll, reconcile when it is due, rest; a local fault is waited out."""
+        """Look, rest; a local fault is waited out."""
         while not self._stop_event.is_set():
             try:
-                self._poll()
-                self._reconcile()
+                self._look()
             except (LocalFault, Unusable) as fault:
                 # The loop meets it as well, and says so once a minute.
                 log.debug("watching paused: %s", fault)

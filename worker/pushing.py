@@ -27,7 +27,7 @@ from sync.job import Dead, Done, Job, Kind, Later, Outcome, Waiting, Why
 from sync.plan import Change, Edit, Memory, held, learn
 from sync.ports import Clock, Moved, Plex, Store, Writing
 from sync.wanted import digest
-from worker.gates import WRITE, Gates
+from worker.gates import READ, WRITE, Gates
 from worker.looking import Looker, Sight, Target
 from worker.rules import WorkRules
 
@@ -61,10 +61,12 @@ class Errand:
 class Batch:
     """What is open: the jobs not yet settled, each with its errands, and until when they are ours (UTC ms).
 
-    `lost` are the tokens whose jobs belong to others by now, `sent` the errands that ended since the last close.
+    `known_until` is when the last edit can have ended by the saved entries. `lost` are the tokens whose jobs belong to
+    others by now, `sent` the errands that ended since the last close.
     """
 
     until: int
+    known_until: int
     errands: dict[str, list[Errand]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     sent: list[Errand] = field(default_factory=list)
@@ -110,6 +112,21 @@ class Pusher:
         todo = deque(errand for errands in batch.errands.values() for errand in errands)
         running: dict[Future[None], Errand] = {}
         answered: list[Errand] = []
+        try:
+            self._push(batch, todo, running, answered, stopping)
+        except BaseException:
+            # What is in flight ends before anybody can claim these jobs anew.
+            wait(running)
+            raise
+
+    def _push(
+        self,
+        batch: Batch,
+        todo: deque[Errand],
+        running: dict[Future[None], Errand],
+        answered: list[Errand],
+        stopping: Callable[[], bool],
+    ) -> None:
         settled_at = self._clock.monotonic()
         while todo or running:
             if todo and self._clock.now() >= batch.until:
@@ -119,6 +136,8 @@ class Pusher:
             if todo and (why := self._why_not(stopping)):
                 self._release(todo, why)
                 todo.clear()
+            if todo and self._clock.now() + self._rules.deadline > batch.known_until:
+                self._prolong(batch, todo)
             while todo and len(running) < self._rules.parallel:
                 errand = todo.popleft()
                 running[self._begun(errand)] = errand
@@ -141,8 +160,8 @@ class Pusher:
         Looking takes a while: of jobs that another attempt has claimed meanwhile, nothing is saved or sent.
         """
         now = self._clock.now()
-        batch = Batch(until=now + self._rules.lease)
-        until = batch.until + self._rules.deadline
+        until = now + self._rules.lease + self._rules.deadline
+        batch = Batch(until=now + self._rules.lease, known_until=until)
         with self._store.writing() as tx:
             held = tx.renew([job.token for job, _ in sights], until=batch.until)
             for job, sight in sights:
@@ -164,6 +183,12 @@ class Pusher:
                 else:
                     self._settle(tx, job, Done())
         return batch
+
+    def _prolong(self, batch: Batch, errands: Iterable[Errand]) -> None:
+        """The batch takes long: what is sent from now on may end later than its saved entry says."""
+        batch.known_until = self._clock.now() + self._rules.lease + self._rules.deadline
+        with self._store.writing() as tx:
+            tx.prolong_pushing([errand.number for errand in errands], batch.known_until)
 
     def _why_not(self, stopping: Callable[[], bool]) -> str:
         if stopping():
@@ -238,32 +263,34 @@ class Pusher:
 
     # --- whose fault -------------------------------------------------------------------------------------------------
 
-    def owns(self, job: Job, key: str, *, canaries: Callable[[], bool] | None = None) -> bool:
-        """Whether a failure is the job's own: others went well since its last one, or canaries do. A first never is.
-
-        `canaries` takes the place of writes to items other than `key`, where it is not Plex that failed.
-        """
+    def owns(self, job: Job, key: str) -> bool:
+        """Whether a failed write is the job's own: others went well since its last one, or canaries do. A first never is."""
         if not (job.ok_mark or job.bad_mark):
             return False
         with self._store.writing() as tx:
             ok, bad = self._gates.writes(tx)
-            others = frozenset({key, *(own for _, own in tx.memories([job.id]))})
         ok, bad = ok - job.ok_mark, bad - job.bad_mark
         if ok >= EVIDENCE_WRITES and bad <= EVIDENCE_BAD_SHARE * (ok + bad):
             return True
-        if ok or bad or job.streak + 1 < CANARIES:
+        if ok or bad or job.failures + 1 < CANARIES:
             return False
-        return canaries() if canaries else self.canaries(CANARIES, but=others)
+        return self.canaries(CANARIES, but=job, key=key) is True
 
-    def canaries(self, count: int, *, but: frozenset[str] = frozenset()) -> bool:
-        """Send locks that we hold again to healthy items: True when there are any and all are answered well."""
-        with self._store.reading() as db:
-            healthy = db.healthy(count, but=but)
-        answered = False
-        for section, key, name in healthy:
+    def canaries(self, count: int, *, but: Job | None = None, key: str = "") -> bool | None:
+        """Send locks that we hold again to healthy items: whether all were answered well; None when there are none to send.
+
+        A lock that a person has taken off meanwhile is not put back.
+        """
+        answered = None
+        try:
+            healthy = self._healthy(count, but=but, key=key)
+        except NeighbourError as error:
+            log.info("canary can't be read: %s", error)
+            return False
+        for item, name in healthy:
             again: Edit = {name: Change(None, lock=True)}
             try:
-                self._gates.ask(Neighbour.PLEX, WRITE, partial(self._plex.edit, section, key, again))
+                self._gates.ask(Neighbour.PLEX, WRITE, partial(self._plex.edit, item.section, item.key, again))
             except Missing:
                 continue
             except NeighbourError as error:
@@ -271,6 +298,20 @@ class Pusher:
                 return False
             answered = True
         return answered
+
+    def readable(self, count: int, *, but: Job) -> bool:
+        """Whether Plex tells of healthy items that are not this job's."""
+        return bool(self._healthy(count, but=but))
+
+    def _healthy(self, count: int, *, but: Job | None, key: str = "") -> list[tuple[Item, str]]:
+        """Items that hold a lock of ours, with the field's name, as Plex has them now; asked for in one request."""
+        with self._store.reading() as db:
+            own = db.memories([but.id]) if but else {}
+            locks = db.healthy(count, but=frozenset({key, *(item for _, item in own)}))
+        if not locks:
+            return []
+        found = self._gates.ask(Neighbour.PLEX, READ, partial(self._plex.items, [item for _, item, _ in locks]))
+        return [(found[item], name) for _, item, name in locks if item in found and found[item].locked(name)]
 
     # --- after -------------------------------------------------------------------------------------------------------
 
@@ -377,9 +418,9 @@ def _log_lost(sight: Sight) -> None:
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
-    """What becomes of a job with several items: whatever has to be tried again first, then what is dead, then done."""
+    """What becomes of a job with several items: what is to be tried again (counted first), then dead, then done."""
     for kind in (Waiting, Later, Dead):
-        for outcome in outcomes:
-            if isinstance(outcome, kind):
-                return outcome
+        found = [outcome for outcome in outcomes if isinstance(outcome, kind)]
+        if found:
+            return next((one for one in found if isinstance(one, Waiting) and one.counted), found[0])
     return outcomes[0]

@@ -55,10 +55,7 @@ class Reconciler:
         self, progress: Progress = lambda _done, _total: None, *, stopping: Callable[[], bool] = lambda: False
     ) -> Report:
         """Compare everything; raises NeighbourError when a side is away (what was found until then stays wanted)."""
-        for who in Neighbour:
-            if not self._gates.enter(who):
-                with self._store.reading() as db:
-                    raise Unavailable(who, self._gates.closed_because(db, who, self._clock.now()))
+        self._enter()
         report = Report()
         newest = self._gates.ask(Neighbour.STASH, READ, self._stash.newest)
         total = newest[Kind.SCENE].count
@@ -69,6 +66,7 @@ class Reconciler:
             for start in range(0, len(page), BATCH):
                 if stopping():
                     return report
+                self._enter()
                 scenes = page[start : start + BATCH]
                 there |= {scene.id for scene in scenes}
                 self._compare(self._looker.look_at(scenes), report)
@@ -90,6 +88,13 @@ class Reconciler:
             return False
         return not stopping()
 
+    def _enter(self) -> None:
+        """Pass both gates, or raise Unavailable with the reason one is closed."""
+        for who in Neighbour:
+            if not self._gates.enter(who):
+                with self._store.reading() as db:
+                    raise Unavailable(who, self._gates.closed_because(db, who, self._clock.now()), sent=False)
+
     def _compare(self, sights: list[Sight], report: Report) -> None:
         now = self._clock.now()
         with self._store.writing() as tx:
@@ -97,6 +102,9 @@ class Reconciler:
                 standing = stands(sight)
                 report.scenes += 1
                 report.standing[standing] += 1
+                if sight.targets:
+                    # Whatever is done about it, it is in Plex: nobody has to wait for that any more.
+                    report.wanted += tx.wake([(Kind.SCENE, sight.id)], now=now)
                 if standing in ("in step", "person") or not self._news(tx, sight):
                     continue
                 tx.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=desired(sight))

@@ -28,7 +28,6 @@ class WorkRules:
     batch: int = 50
     lease: int = 120_000
     deadline: int = 60_000
-    poll_seconds: float = 1.0
     retention: int = 30 * 86_400_000
     dlq_max: int = 10_000
     enabled: bool = True

@@ -259,7 +259,7 @@ def test_a_breaker_tripped_by_writes_is_probed_by_a_write(house):
     house.clock.move(63)
     house.plex_sim.faults.set(fails("PUT"))
     assert house.step() == Probed(PLEX, well=False)
-    assert [request.method for request in house.plex_sim.log] == ["GET", "PUT"]
+    assert [request.method for request in house.plex_sim.log] == ["GET", "GET", "PUT"]
     assert breaker(house).state == "open"
     house.plex_sim.faults.clear()
     house.work_for(130)

@@ -71,22 +71,24 @@ def test_what_a_complete_walk_did_not_meet_is_forgotten(walked):
     assert indexed(walked) == 4
 
 
-def test_a_walk_that_breaks_off_loses_nothing_and_is_done_again_at_once(walked):
+def test_a_walk_that_breaks_off_loses_nothing_and_is_done_again_soon(walked):
     walked.plex_sim.remove(walked.plex_sim.keys(walked.section)[0])
     walked.plex_sim.max_page = 2
     scan(walked)
     pages = iter(range(100))
     walked.plex_sim.faults.set(Fault("cut", when=lambda r: r.path.endswith("/all") and next(pages) == 1))
-    with pytest.raises(NeighbourError):
-        walked.worker.indexer.freshen()
+    assert walked.worker.indexer.freshen() is False
     assert indexed(walked) == 5
+    assert "Movies can't be listed" in walked.worker.indexer.gap()
     with walked.store.reading() as db:
         (row,) = db.sections()
     assert row.walked_at
 
     walked.plex_sim.faults.clear()
+    walked.clock.move(10)
     assert walked.worker.indexer.freshen() is True
     assert indexed(walked) == 4
+    assert walked.worker.indexer.gap() == ""
 
 
 def test_a_first_walk_that_breaks_off_is_no_walk(house):

@@ -37,7 +37,7 @@ TABLE = [
     pytest.param(Done(), (State.IDLE, 0, 0, 0, 0), id="done"),
     pytest.param(Gone(), (State.GONE, 0, 0, 0, 0), id="gone"),
     pytest.param(Dead("refused", "no"), (State.DEAD, 2, 4, 0, 0), id="dead"),
-    pytest.param(Absent("not there"), (State.ABSENT, 0, 5, 0, 6 * HOUR), id="absent"),
+    pytest.param(Absent("not there"), (State.ABSENT, 0, 1, 0, MINUTE), id="absent"),
     pytest.param(OUTAGE, (State.READY, 2, 5, 1, 40_000), id="waiting"),
     pytest.param(
         Waiting("its own", "unavailable", counted=True), (State.READY, 3, 5, 1, 40_000), id="waiting, counted"
@@ -80,9 +80,19 @@ def test_waiting_uncounted_never_kills_not_even_after_max_retries_was_lowered():
 def test_the_absent_pace_is_1_5_15_60_minutes_6_hours_then_daily():
     paces = []
     for streak in range(8):
-        job = Job(Kind.SCENE, 7, Lane.EDIT, "token", claimed_rev=1, streak=streak, scan=10)
+        job = Job(Kind.SCENE, 7, Lane.EDIT, "token", claimed_rev=1, streak=streak, cls="absent", scan=10)
         paces.append(ended(Absent("not there"), job=job).due - NOW)
     assert paces == [MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY, DAY, DAY]
+
+
+def test_looks_that_found_nothing_and_failures_are_counted_apart():
+    looked_for = Job(Kind.SCENE, 7, Lane.EDIT, "token", claimed_rev=1, streak=12, cls="absent", scan=10)
+    failed = ended(OUTAGE, job=looked_for, draw=0.99)
+    assert (failed.streak, failed.due - NOW) == (1, 4_950), "a first failure waits like a first failure"
+    released = ended(Waiting("stopped", "released", backoff=False), job=looked_for)
+    assert released.streak == 0
+    away = Job(Kind.SCENE, 7, Lane.EDIT, "token", claimed_rev=1, streak=5, cls="unavailable", scan=10)
+    assert ended(Absent("not there"), job=away).due - NOW == MINUTE
 
 
 def test_an_absent_verdict_older_than_the_last_scan_is_looked_at_again_at_once():
