@@ -36,7 +36,7 @@ def listed(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[tuple[int, str
 
 
 def save(db: sqlite3.Connection, scene: int, key: str, memory: Memory, *, now: int) -> None:
-    """Replace what is remembered of one (scene, item), which is no other scene's from then on; an empty memory forgets it."""
+    """Replace what is remembered of one (scene, item), which is no other scene's from then on; an empty one forgets it."""
     if memory:
         db.execute(SAVE, {"scene": scene, "key": key, "now": now, "document": encode(memory)})
         db.execute(FORGET_OTHERS, {"scene": scene, "key": key})
