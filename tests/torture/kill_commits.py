@@ -1,13 +1,18 @@
 """SIGKILL between any two calls to the system that change the disk, in everything that the store does: F1, F2, F3, F13.
 
 SQLite tells of no step while it commits, so `kill_steps` never stops a commit half way: here strace does, before each
-write, sync, cut, renaming and removal, of the deeds in a child and of the hook as Stash starts it.
+write, sync, cut, renaming and removal, of the deeds in a child and of the hook as Stash starts it. With a log, once more
+while another process has the database open: then the log's index in shared memory outlives who was killed.
 """
 
 import json
+import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from store import intake
@@ -31,6 +36,11 @@ KILLED = (-9, 128 + 9)
 
 def kill(size: str, seed: int) -> list[Score]:
     """All deeds, and the hook as a process, in both journal modes; the hook also where only a file can be left."""
+    return [Score(**one) for one in forks.apart("tests.torture.kill_commits", size, seed)]
+
+
+def all_kills(size: str, seed: int) -> list[Score]:
+    """What `kill` does, in this process."""
     if not there():
         return [Score("F1-F3", "kill at every call to the disk", seed, left_out=MISSING)]
     scores = []
@@ -38,12 +48,14 @@ def kill(size: str, seed: int) -> list[Score]:
         for kind, mode in MODES.items():
             table = mount_table(place, kind)
             for deed in DEEDS:
+                tried = Tried(deed(), place / f"{kind}-{deed.__name__}", kind, table)
                 score = Score(deed.fault, f"kill at every call to the disk: {deed.name}, {mode}", seed)
                 scores.append(score)
-                try:
-                    _deed(Tried(deed(), place / f"{kind}-{deed.__name__}", kind, table), size, place, score)
-                except PermissionError as error:
-                    score.left_out = f"left out: {error}"
+                _deed(tried, size, place, score)
+                if kind == "ext4" and deed.fault != "F13":
+                    score = Score(deed.fault, f"kill at every call to the disk: {deed.name}, {mode}, in company", seed)
+                    scores.append(score)
+                    _deed(tried, size, place, score, among=company)
             score = Score("F1", f"kill at every call to the disk: the hook's process, {mode}", seed)
             scores.append(score)
             _hook(Tried(HookProcess(), place / f"{kind}-process", kind, table), size, place, score)
@@ -62,21 +74,49 @@ def _some(calls: list[Call], every: int, repeats: int, score: Score) -> list[Cal
 # --- deeds -----------------------------------------------------------------------------------------------------------
 
 
-def _deed(tried: Tried, size: str, place: Path, score: Score) -> None:
+def _deed(
+    tried: Tried, size: str, place: Path, score: Score, among: Callable[[Path], AbstractContextManager] = nullcontext
+) -> None:
     log = place / "calls.log"
-    tried.fresh()
-    whole = forks.traced(tried.act, CALLS, log=log)
+    try:
+        with among(tried.fresh()):
+            whole = forks.traced(tried.act, CALLS, log=log)
+    except PermissionError as error:
+        score.left_out = f"left out: {error}"
+        return
     assert "done" in whole.acks and not whole.failed, whole
     tried.judge(whole.acks, score, f"{tried.deed.name}, undisturbed")
     for call in _some(forks.calls_in(log), EVERY[size], REPEATS[size], score):
-        tried.fresh()
-        end = forks.traced(tried.act, CALLS, at=call)
         case = f"{tried.deed.name}, {call}"
-        score.cases += 1
-        if not end.killed:
-            score.spoil(f"{case}: it was not killed: {end}")
-            continue
-        tried.judge(end.acks, score, case)
+        with among(tried.fresh()):
+            end = forks.traced(tried.act, CALLS, at=call)
+            score.cases += 1
+            if end.killed:
+                tried.judge(end.acks, score, case)
+            else:
+                score.spoil(f"{case}: it was not killed: {end}")
+
+
+@contextmanager
+def company(path: Path) -> Iterator[None]:
+    """Another process has the database open."""
+    end, stay = os.pipe()
+
+    def beside(ack: Callable[[str], None]) -> None:
+        os.close(stay)
+        db = sqlite3.connect(path)
+        db.execute("select count(*) from job").fetchone()
+        ack("here")
+        os.read(end, 1)
+
+    child = forks.forked(beside)
+    os.close(end)
+    try:
+        assert os.read(child[1], len("here\n")) == b"here\n"
+        yield
+    finally:
+        os.close(stay)
+        forks.ended(child)
 
 
 # --- the hook's process ----------------------------------------------------------------------------------------------
@@ -153,3 +193,7 @@ def _hooked(folder: Path, more: list[str], log: Path | str = "/dev/null") -> sub
         timeout=60,
         check=False,
     )
+
+
+if __name__ == "__main__":
+    print(json.dumps([score.plain() for score in all_kills(sys.argv[1], int(sys.argv[2]))]))
