@@ -26,7 +26,7 @@ JOURNALS = {"ext4": "wal", "nfs4": "delete"}
 MODES = {"ext4": "log", "nfs4": "rollback journal"}
 
 Ack = Callable[[str], None]
-SAMPLE = {"every": 101, "repeats": 1, "modes": ("ext4", "nfs4")}
+SAMPLE = {"every": 151, "repeats": 1, "modes": ("ext4", "nfs4")}
 FULL = {"every": 1, "repeats": 1, "modes": ("ext4", "nfs4")}
 LONG = {"every": 1, "repeats": 20, "modes": ("ext4", "nfs4")}
 
