@@ -22,6 +22,7 @@ from tests.torture import (
     disk_faults,
     full_disk,
     kill_calls,
+    kill_commits,
     kill_jobs,
     kill_steps,
     lost_log,
@@ -36,6 +37,7 @@ from tests.torture.score import Score
 ROOT = Path(__file__).resolve().parents[2]
 RUNS: dict[str, Callable[[str, int], list[Score]]] = {
     "F1-F3,F13": kill_steps.kill,
+    "F1-F3-calls": kill_commits.kill,
     "F4": kill_jobs.kill,
     "F4-calls": kill_calls.kill,
     "F5": power.power_loss,

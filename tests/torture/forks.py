@@ -1,18 +1,27 @@
 """Children of a warmed parent: forked, killed by themselves at a chosen step, and heard through a pipe."""
 
+import ctypes
+import json
 import os
+import re
 import signal
 import sqlite3
+import subprocess
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 Act = Callable[[Callable[[str], None]], None]
 plain_connect = sqlite3.connect
+ROOT = Path(__file__).resolve().parents[2]
+
+_LINE = re.compile(r"^(\d+)\s+(\w+)\(")
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,76 @@ def ended(started: tuple[int, int]) -> End:
 def run(act: Act, *, before: Callable[[], None] = lambda: None) -> End:
     """A child from its beginning to its end."""
     return ended(forked(act, before=before))
+
+
+@dataclass(frozen=True)
+class Call:
+    """The `number`-th call of this name to the system in a thread. strace counts each name by itself, and each thread."""
+
+    name: str
+    number: int
+
+    @property
+    def kill(self) -> list[str]:
+        """What strace is told in order to end whoever is about to make it."""
+        return ["-e", f"inject={self.name}:signal=KILL:when={self.number}"]
+
+    def __str__(self) -> str:
+        return f"{self.name} no. {self.number}"
+
+
+def calls_in(log: Path) -> list[Call]:
+    """The calls that strace has seen, in their order; of those that several threads made, one."""
+    counts: Counter[tuple[str, str]] = Counter()
+    calls: dict[Call, None] = {}
+    for line in log.read_text().splitlines():
+        if found := _LINE.match(line):
+            thread, name = found.groups()
+            counts[thread, name] += 1
+            calls[Call(name, counts[thread, name])] = None
+    return list(calls)
+
+
+def traced(act: Act, names: str, *, at: Call | None = None, log: str | Path = os.devnull) -> End:
+    """As `run`, with strace ending the child at one call, before that is made; `log` gets a line for each of these names.
+
+    Raises PermissionError where strace may not do that.
+    """
+    gate, opener = os.pipe()
+
+    def late(ack: Callable[[str], None]) -> None:
+        os.close(opener)
+        _let_trace()
+        ack("begun")
+        if os.read(gate, 1):
+            act(ack)
+
+    child, reader = forked(late)
+    os.close(gate)
+    os.read(reader, len("begun\n"))
+    words = ["strace", "-f", "-e", f"trace={names}", "-e", "signal=none", "-o", str(log), *(at.kill if at else [])]
+    with subprocess.Popen([*words, "-p", str(child)], stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr
+        said = tracer.stderr.readline()
+        if "attached" in said:
+            os.write(opener, b"x")
+        os.close(opener)
+        end = ended((child, reader))
+    if "attached" not in said:
+        raise PermissionError(said.strip())
+    return end
+
+
+def _let_trace() -> None:
+    """Some systems let only those above a process trace it, unless it says otherwise."""
+    ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
+
+
+def apart(module: str, size: str, seed: int) -> list[dict[str, Any]]:
+    """The scores of a module that forks thousands of times, in a process of its own: a small one is forked fast."""
+    words = [sys.executable, "-m", module, size, str(seed)]
+    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return list(json.loads(done.stdout))
 
 
 class Steps:

@@ -1,15 +1,14 @@
-"""Whole jobs of a real `plexsync drain`, killed at a call to the system: F4. strace ends it at the N-th such call."""
+"""Whole jobs of a real `plexsync drain`, killed by strace at a call to the system: F4."""
 
 import os
 import random
-import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 from tests.torture import forks
+from tests.torture.forks import Call
 from tests.torture.kill_jobs import ROOT, SCENES, a_pass, config_for, environ_for, rows, rush, want_all
 from tests.torture.neighbours import Neighbours
 from tests.torture.power import MISSING, there
@@ -24,8 +23,6 @@ CASES = {"sample": 4, "full": 100, "long": 2000}
 PASSES = 4
 # strace ends as what it traced did.
 KILLED = (-9, 128 + 9)
-
-_LINE = re.compile(r"^(\d+)\s+\w+\(")
 
 
 def kill(size: str, seed: int) -> list[Score]:
@@ -45,23 +42,23 @@ def kill(size: str, seed: int) -> list[Score]:
 def _cases(place: Path, town: Neighbours, calls: str, count: int, score: Score) -> None:
     made = town.ask("fresh", SCENES)
     want_all(place / "count", made["ids"])
-    total = _calls_of(calls, made, place / "count", place / "count.log")
+    points = _calls_of(calls, made, place / "count", place / "count.log")
     whole = town.ask("state")
     killed = 0
     for case in range(count):
         dice = random.Random(score.seed * 1_000_003 + case)
         # Spread over the whole run, wherever chance begins.
-        number = 1 + (case * total // count + score.seed) % total
+        call = points[(case * len(points) // count + score.seed) % len(points)]
         made, folder = town.ask("fresh", SCENES), place / "case"
         shutil.rmtree(folder, ignore_errors=True)
         want_all(folder, made["ids"])
         for _ in range(dice.choice((1, 1, 2))):
-            killed += _killed_at(calls, number, made, folder) in KILLED
-            score.law(folder / NAME, f"call {number}, after the kill")
+            killed += _killed_at(calls, call, made, folder) in KILLED
+            score.law(folder / NAME, f"{call}, after the kill")
             rush(folder / NAME)
         score.cases += 1
-        _judge(score, f"call {number} of {total}", made, folder, town, whole)
-    score.what += f" ({total} calls, {killed} kills)"
+        _judge(score, f"{call}", made, folder, town, whole)
+    score.what += f" ({len(points)} calls, {killed} kills)"
     if not killed:
         score.spoil("no process was killed: this harness proves nothing")
 
@@ -79,16 +76,15 @@ def _strace(calls: str, log: str, more: list[str], made: dict, folder: Path) -> 
     ).returncode
 
 
-def _calls_of(calls: str, made: dict, folder: Path, log: Path) -> int:
-    """How often the busiest thread of an undisturbed drain makes these calls: strace counts them by thread."""
+def _calls_of(calls: str, made: dict, folder: Path, log: Path) -> list[Call]:
+    """The calls that an undisturbed drain makes."""
     code = _strace(calls, str(log), [], made, folder)
     assert code == 0, code
-    threads = Counter(found[1] for line in log.read_text().splitlines() if (found := _LINE.match(line)))
-    return max(threads.values())
+    return forks.calls_in(log)
 
 
-def _killed_at(calls: str, number: int, made: dict, folder: Path) -> int:
-    return _strace(calls, os.devnull, ["-e", f"inject={calls}:signal=KILL:when={number}"], made, folder)
+def _killed_at(calls: str, call: Call, made: dict, folder: Path) -> int:
+    return _strace(calls, os.devnull, call.kill, made, folder)
 
 
 def _judge(score: Score, case: str, made: dict, folder: Path, town: Neighbours, whole: dict) -> None:

@@ -1,11 +1,12 @@
 """SIGKILL at every step of SQLite's virtual machine, in everything that the store does: F1, F2, F3 and F13."""
 
-# A child has ended before the next case begins, so what it closes over stays as it is.
-# ruff: noqa: B023
-
+import json
 import random
 import shutil
+import sqlite3
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from store import intake, schema
@@ -20,10 +21,13 @@ NOW = 1_768_471_200_000
 DAY = 86_400_000
 LEASE = 120_000
 BUT = ("token",)
+# In which mode a database on such a file system has to be.
+JOURNALS = {"ext4": "wal", "nfs4": "delete"}
+MODES = {"ext4": "log", "nfs4": "rollback journal"}
 
 Ack = Callable[[str], None]
-SAMPLE = {"every": 71, "repeats": 1, "modes": ("ext4", "nfs4")}
-FULL = {"every": 1, "repeats": 2, "modes": ("ext4", "nfs4")}
+SAMPLE = {"every": 151, "repeats": 1, "modes": ("ext4", "nfs4")}
+FULL = {"every": 1, "repeats": 1, "modes": ("ext4", "nfs4")}
 LONG = {"every": 1, "repeats": 20, "modes": ("ext4", "nfs4")}
 
 
@@ -40,6 +44,8 @@ class Deed:
     name = ""
     fault = ""
     migrations: schema.Migrations = schema.MIGRATIONS
+    # What differs between two runs of it.
+    but: tuple[str, ...] = BUT
 
     def prepare(self, store: Database) -> None:
         with store.writing() as tx:
@@ -60,6 +66,10 @@ class Deed:
         """What is wrong with a database after the kill, beyond the law; '' when nothing is."""
         return ""
 
+    def backups(self, folder: Path) -> list[Path]:
+        """Where what was there before has to be found afterwards."""
+        return []
+
 
 class Enqueue(Deed):
     name, fault = "enqueue (store)", "F1"
@@ -70,14 +80,14 @@ class Enqueue(Deed):
 
 
 class HookEnqueue(Deed):
+    """It reads the clock by itself, so that has to stand still."""
+
     name, fault = "enqueue (hook)", "F1"
 
     def act(self, path: Path, mounts: Path, ack: Ack) -> None:
+        intake.NOW = f"select {NOW + 5000}"
         trouble = intake.store(str(path.parent), "scene", 99)
         ack(f"spooled: {trouble}" if trouble else "done")
-
-    def after(self, path: Path, mounts: Path) -> str:
-        return ""
 
 
 class Claim(Deed):
@@ -182,6 +192,9 @@ class Migrate(Deed):
         connect(path, mounts=mounts).close()
         ack("done")
 
+    def backups(self, folder: Path) -> list[Path]:
+        return [folder / f"{Path(NAME).stem}-schema-{len(self.migrations)}.db"]
+
 
 class Create(Deed):
     """From nothing to the newest schema."""
@@ -211,15 +224,19 @@ DEEDS: tuple[type[Deed], ...] = (
 
 def kill(size: str, seed: int) -> list[Score]:
     """All deeds in both journal modes."""
+    return [Score(**one) for one in forks.apart("tests.torture.kill_steps", size, seed)]
+
+
+def all_kills(size: str, seed: int) -> list[Score]:
+    """What `kill` does, in this process."""
     how = {"sample": SAMPLE, "full": FULL, "long": LONG}[size]
     scores = []
     with workshop() as place:
         for kind in how["modes"]:
             table = mount_table(place, kind)
             for deed in DEEDS:
-                mode = "log" if kind == "ext4" else "rollback journal"
-                score = Score(deed.fault, f"kill at every step: {deed.name}, {mode}", seed)
-                _kill(deed(), place / f"{kind}-{deed.__name__}", table, how, score)
+                score = Score(deed.fault, f"kill at every step: {deed.name}, {MODES[kind]}", seed)
+                _kill(Tried(deed(), place / f"{kind}-{deed.__name__}", kind, table), how, score)
                 scores.append(score)
     return scores
 
@@ -254,75 +271,110 @@ def with_old_rows(db) -> None:
         db.execute("commit")
 
 
-def _kill(deed: Deed, place: Path, table: Path, how: dict, score: Score) -> None:
-    template = place / "template"
-    prepared(deed, template, table)
-    before = dump(template / NAME, but=BUT) if (template / NAME).exists() else {}
-    stages, steps = _fault_free(deed, template, place / "free", table, before)
-    first = random.Random(score.seed + hash_of(deed.name)).randrange(how["every"]) + 1
-    for step in range(first, steps + 1, how["every"]):
+class Tried:
+    """A deed in one journal mode: its database before, what it may look like after a kill, and how to judge a kill."""
+
+    def __init__(self, deed: Deed, place: Path, kind: str, table: Path) -> None:
+        self.deed = deed
+        self.table = table
+        self.folder = place / "case"
+        self._template = place / "template"
+        self._kind = kind
+        prepared(deed, self._template, table)
+        before = dump(self._template / NAME, but=deed.but) if (self._template / NAME).exists() else {}
+        self._stages = [before, *self._between()]
+        self.steps = self._fault_free()
+
+    def fresh(self) -> Path:
+        """The folder for the next case, as it stands before the deed; returns the path of the database."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(self._template, self.folder)
+        return self.folder / NAME
+
+    def act(self, ack: Ack) -> None:
+        """What a child does with the fresh folder."""
+        self.deed.act(self.folder / NAME, self.table, ack)
+
+    def judge(self, acks: tuple[str, ...], score: Score, case: str) -> None:
+        """As before or as after; what was acknowledged is as after; and life goes on."""
+        deed, path = self.deed, self.folder / NAME
+        last = self._stages[-1]
+        if path.exists() and not score.law(path, case):
+            return
+        found = dump(path, but=deed.but) if path.exists() else {}
+        # Where there was nothing, a database without anything in it is nothing, too.
+        nothing = not self._stages[0] and found == {"schema": [(0,)]}
+        if found not in self._stages and not nothing:
+            score.spoil(f"{case}: neither as before nor as after")
+        elif "done" in acks and found != last:
+            score.lose(f"{case}: acknowledged and not there")
+        elif acks and "done" not in acks:
+            score.spoil(f"{case}: {acks}")
+        if deed.fault == "F13":
+            self._again(score, case)
+        if told := deed.after(path, self.table):
+            score.lose(f"{case}: {told}")
+
+    def _again(self, score: Score, case: str) -> None:
+        """Once more, without a kill: it comes to its end, and the backup holds what was there before."""
+        path, but = self.folder / NAME, self.deed.but
+        connect(path, mounts=self.table).close()
+        if dump(path, but=but) != self._stages[-1]:
+            score.spoil(f"{case}: a second try does not end well")
+        for kept in self.deed.backups(self.folder):
+            if not kept.exists() or dump(kept, but=but) != self._stages[0]:
+                score.lose(f"{case}: {kept.name} is not what was there before")
+
+    def _between(self) -> list[dict]:
+        """What it looks like between two transactions of the deed."""
+        stages = []
+        known = range(len(self.deed.migrations) + 1, len(schema.MIGRATIONS)) if self.deed.fault == "F13" else ()
+        for number in known:
+            connect(self.fresh(), mounts=self.table, migrations=schema.MIGRATIONS[:number]).close()
+            stages.append(dump(self.folder / NAME, but=self.deed.but))
+        return stages
+
+    def _fault_free(self) -> int:
+        """Do it all; returns how many steps that takes."""
+        path, steps = self.fresh(), Steps()
+
+        def act(ack: Ack) -> None:
+            self.act(ack)
+            ack(str(steps.count))
+
+        end = forks.run(act, before=steps.watch)
+        # A deed that leaves no trace, or another than is meant, would pass whatever a kill did.
+        assert end.acks[:1] == ("done",) and not end.failed, (self.deed.name, end)
+        after = dump(path, but=self.deed.but)
+        assert after not in self._stages, self.deed.name
+        assert journal_of(path) == JOURNALS[self._kind], self.deed.name
+        self._stages.append(after)
+        return int(end.acks[1])
+
+
+def journal_of(path: Path) -> str:
+    """How the database keeps its journal: `wal`, or `delete`."""
+    with closing(sqlite3.connect(path)) as db:
+        return str(db.execute("pragma journal_mode").fetchone()[0])
+
+
+def _kill(tried: Tried, how: dict, score: Score) -> None:
+    first = random.Random(score.seed + hash_of(tried.deed.name)).randrange(how["every"]) + 1
+    for step in range(first, tried.steps + 1, how["every"]):
         for _ in range(how["repeats"]):
-            folder = place / "case"
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(template, folder)
-            end = forks.run(lambda ack: deed.act(folder / NAME, table, ack), before=Steps(step).watch)
+            tried.fresh()
+            end = forks.run(tried.act, before=Steps(step).watch)
+            case = f"{tried.deed.name}, step {step}"
             score.cases += 1
-            _judge(deed, folder, table, end, stages, score, step)
+            if not end.killed:
+                score.spoil(f"{case}: it was not killed: {end}")
+                continue
+            tried.judge(end.acks, score, case)
 
 
 def hash_of(text: str) -> int:
     return sum(text.encode())
 
 
-def _fault_free(deed: Deed, template: Path, folder: Path, table: Path, before: dict) -> tuple[list[dict], int]:
-    """What the database may look like after a kill (the last one: when all was done), and how many steps it takes."""
-    stages = [before]
-    if deed.fault == "F13":
-        for known in range(len(deed.migrations), len(schema.MIGRATIONS)):
-            stages.append(_migrated(deed, template, folder, table, known + 1))
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(template, folder)
-    steps = Steps()
-
-    def act(ack: Ack) -> None:
-        deed.act(folder / NAME, table, ack)
-        ack(f"steps {steps.count}")
-
-    end = forks.run(act, before=steps.watch)
-    assert not end.failed, end
-    stages.append(dump(folder / NAME, but=BUT))
-    shutil.rmtree(folder)
-    return stages, int(end.acks[-1].split()[1])
-
-
-def _migrated(deed: Deed, template: Path, folder: Path, table: Path, known: int) -> dict:
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(template, folder)
-    connect(folder / NAME, mounts=table, migrations=schema.MIGRATIONS[:known]).close()
-    return dump(folder / NAME, but=BUT)
-
-
-def _judge(deed: Deed, folder: Path, table: Path, end: forks.End, stages: list[dict], score: Score, step: int) -> None:
-    case = f"{deed.name}, step {step}"
-    if end.failed:
-        score.spoil(f"{case}: {end.acks}")
-        return
-    path = folder / NAME
-    if path.exists():
-        found = dump(path, but=BUT)
-        if not score.law(path, case):
-            return
-    else:
-        found = {}
-    empty = len(found.get("schema", ())) == 1 and found["schema"] == [(0,)] and len(found) == 1
-    if found not in stages and not empty:
-        score.spoil(f"{case}: neither as before nor as after")
-    elif "done" in end.acks and found != stages[-1]:
-        score.lose(f"{case}: acknowledged and not there")
-    if deed.fault == "F13":
-        # Once more, without a kill: it comes to its end, and the backup holds what was there before.
-        connect(path, mounts=table).close()
-        if dump(path, but=BUT) != stages[-1]:
-            score.spoil(f"{case}: a second try does not end well")
-    if told := deed.after(path, table):
-        score.lose(f"{case}: {told}")
+if __name__ == "__main__":
+    print(json.dumps([score.plain() for score in all_kills(sys.argv[1], int(sys.argv[2]))]))
