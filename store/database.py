@@ -1,5 +1,6 @@
 """The database as the engine sees it: `sync.ports.Store` over one SQLite file."""
 
+import logging
 import sqlite3
 import threading
 import time
@@ -23,7 +24,7 @@ from store import (
     tallies,
 )
 from store.db import BUSY_SECONDS, MOUNTS, connect, faults, transaction
-from sync.errors import LocalFault, Neighbour
+from sync.errors import LocalFault, Neighbour, SpoolFault
 from sync.item import Entry
 from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
 from sync.outages import Transition
@@ -40,6 +41,8 @@ from sync.ports import (
     SectionRow,
     Seen,
 )
+
+log = logging.getLogger("PlexSync.store")
 
 SPOOL_BATCH = 500
 # A log of so many bytes is begun anew, if those who read it are done within so many milliseconds.
@@ -318,6 +321,8 @@ class Database:
         self._opened: list[_Open] = []
         self._lock = threading.Lock()
         self._closed = False
+        # Files whose events are in the database, and that could not be removed: each is wanted once.
+        self._stuck: dict[str, str] = {}
         self._connection()
 
     @contextmanager
@@ -343,14 +348,24 @@ class Database:
         return changed
 
     def drain_spool(self, now: int) -> int:
-        """Want what hooks had to leave as files; returns how many. A kill in between wants a thing twice."""
+        """Want what hooks had to leave as files; returns how many. A kill in between wants a thing twice.
+
+        Raises SpoolFault, once everything else is wanted, for files that can't be read or removed.
+        """
         folder, total = str(self._path.parent), 0
-        while events := self._spooled(folder, now):
+        left: dict[str, str] = {}
+        while events := self._spooled(folder, now, left):
             with self.writing() as tx:
                 for _, kind, id, why in events:
                     tx.want(Kind(kind), id, Why(why), now)
-            intake.unspool([path for path, *_ in events])
+            self._stuck |= intake.unspool([path for path, *_ in events])
             total += len(events)
+        self._stuck = intake.unspool(self._stuck)
+        left |= self._stuck
+        if left:
+            path, why = min(left.items())
+            more = f", as {len(left) - 1} more" if len(left) > 1 else ""
+            raise SpoolFault(f"an event that a hook left can't be taken over or removed: {path}: {why}{more}")
         return total
 
     def close(self) -> None:
@@ -361,11 +376,17 @@ class Database:
                 own.db.close()
             self._opened.clear()
 
-    def _spooled(self, folder: str, now: int) -> list[tuple[str, str, int, str]]:
+    def _spooled(self, folder: str, now: int, left: dict[str, str]) -> list[tuple[str, str, int, str]]:
+        def told(path: str, why: str) -> None:
+            if why:
+                left[path] = why
+            else:
+                log.warning("%s tells no event: it is kept in the folder %s beside it", path, intake.UNREAD)
+
         try:
-            return intake.spooled(folder, SPOOL_BATCH, now)
+            return intake.spooled(folder, SPOOL_BATCH, now, but=self._stuck, told=told)
         except OSError as error:
-            raise LocalFault(f"events left as files can't be read: {error.strerror}") from error
+            raise SpoolFault(f"events left as files can't be read: {error.filename}: {error.strerror}") from error
 
     def _shorten_log(self) -> None:
         """Begin the log anew when it has grown long, which it does while there always is somebody who reads or writes."""

@@ -444,7 +444,7 @@ class Store(Protocol):
         ...
 
     def drain_spool(self, now: int) -> int:
-        """Want what hooks had to leave as files; returns how many."""
+        """Want what hooks had to leave as files; returns how many. Raises SpoolFault when some have to stay."""
         ...
 
 

@@ -40,8 +40,8 @@ def stop(house):
     return Stop(house.clock)
 
 
-def loop(house, stop, *, told=lambda _step: None, poll_seconds=1.0):
-    return Loop(house.worker.engine, house.store, house.clock, poll_seconds=poll_seconds, stop=stop, told=told)
+def loop(house, stop, *, poll_seconds=1.0, **heard):
+    return Loop(house.worker.engine, house.store, house.clock, poll_seconds=poll_seconds, stop=stop, **heard)
 
 
 def stop_when(stop, condition):
@@ -123,6 +123,19 @@ def test_events_that_hooks_left_as_files_are_taken_over(house, stop):
     intake.spool(str(house.folder), json.dumps({"kind": "scene", "id": id, "why": "edit"}).encode(), ".json")
     loop(house, stop).drain()
     assert house.out_of_step([id]) == []
+
+
+def test_a_spool_that_can_not_be_used_holds_up_no_work_and_is_told_of_once_a_minute(house, stop, caplog):
+    ids = house.add(3)
+    (house.folder / "spool").write_text("a file in its place")
+    house.want(*ids)
+    paused, end = [], house.clock.now() + 300_000
+    told = stop_when(stop, lambda: house.clock.now() >= end)
+    loop(house, stop, told=told, paused=paused.append).serve()
+    assert house.out_of_step(ids) == []
+    assert set(paused) == {None}
+    complaints = [record for record in caplog.records if str(house.folder / "spool") in record.getMessage()]
+    assert 4 <= len(complaints) <= 6
 
 
 def test_the_heart_beats_every_ten_seconds(house, stop):
