@@ -176,6 +176,19 @@ def test_a_fault_of_our_own_disk_pauses_the_worker_and_never_ends_it(house, stop
     assert len(complaints) <= 1 + 20 * pause / 60, "a line a minute"
 
 
+def test_a_fault_of_our_own_disk_while_it_rests_pauses_the_worker_as_well(house, stop, monkeypatch):
+    changed, end = Database.changed, house.clock.now() + 60_000
+
+    def failing(self):
+        if len(stop.waits) < 3:
+            raise LocalFault("plexsync.db can't be used: disk I/O error")
+        return changed(self)
+
+    monkeypatch.setattr(Database, "changed", failing)
+    loop(house, stop, told=stop_when(stop, lambda: house.clock.now() >= end)).serve()
+    assert stop.waits == [5] * 3
+
+
 def test_a_worker_that_goes_on_serving_brings_in_step_what_comes(house, stop):
     ids = house.add(5)
     house.want(*ids[:2])
