@@ -101,6 +101,7 @@ returning state
 DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit)"
 # Each is completed by which of the dead rows are meant.
 RETRY = "update job set state = 'ready', lane = :lane, attempts = 0, due = :now, since = :now"
+NO_CRASHES = ", crashes = 0, first_crash = 0"
 DROP = "update job set state = 'dropped', since = :now"
 SET_ASIDE = """
 update job
@@ -329,10 +330,10 @@ def dead_up_to(db: sqlite3.Connection, limit: int) -> int:
 def retry(
     db: sqlite3.Connection, *, kind: Kind | None, id: int | None, cls: str, now: int, lane: Lane, limit: int
 ) -> int:
-    """Up to `limit` dead rows (-1: all) are ready at once, with no attempts used; returns how many."""
+    """Up to `limit` dead rows (-1: all) are ready at once, with no attempts used and no crashes; returns how many."""
     books.lift_tick(db, now)
     count = db.execute(
-        RETRY + _dead_ones(kind, id, cls),
+        RETRY + NO_CRASHES + _dead_ones(kind, id, cls),
         {"kind": kind, "id": id, "cls": cls, "now": now, "lane": lane, "limit": limit},
     ).rowcount
     tallies.add(db, "retried", count)

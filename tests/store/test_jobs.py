@@ -139,6 +139,27 @@ def test_a_wish_that_died_without_a_name_is_revived_once_and_not_at_every_sweep(
     assert row(store, 7).state is State.DEAD
 
 
+def test_a_sweep_leaves_alone_what_was_dropped_or_killed_its_worker_before_its_value_was_known(store, folder):
+    in_state(store, folder, State.DEAD, desired="", cls="poison")
+    want(store, 8)
+    with store.writing() as tx:
+        assert tx.set_aside(SCENE, 8, now=T)
+
+    for id in (7, 8):
+        want(store, id, LATER, Why.SWEEP, desired="new")
+        assert row(store, id).state in (State.DEAD, State.DROPPED)
+        want(store, id, LATER, Why.EDIT)
+        assert row(store, id).state is State.READY
+
+
+def test_a_person_who_retries_what_killed_its_worker_gets_as_many_lone_crashes_as_at_first(store, folder):
+    in_state(store, folder, State.DEAD, cls="poison", crashes=3, first_crash=T, alone=1)
+    with store.writing() as tx:
+        assert tx.retry(kind=SCENE, id=7, now=T) == 1
+    (job,) = claim(store)
+    assert (job.crashes, job.alone) == (0, True)
+
+
 @pytest.mark.parametrize("why", Why)
 def test_an_ignored_row_stays_ignored_and_the_want_is_noted(store, folder, why):
     want(store, 7)
