@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from store import (
@@ -333,7 +333,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[WritingTransaction]:
-        """One write transaction, committed and synced when the block ends well."""
+        """One write transaction, committed and synced when the block ends well; no fault is raised after the commit."""
         with self._transaction("begin immediate") as db:
             yield WritingTransaction(db)
         if self._keeper is threading.current_thread():
@@ -400,15 +400,17 @@ class Database:
         except OSError:
             return
         if size > self._long_log:
-            own = self._connection()
-            with self._poisoned_by_faults(own):
+            own, shortened = self._connection(), False
+            # What was committed stays so: a fault, such as a full disk, is for the next transaction to meet.
+            with suppress(LocalFault), self._poisoned_by_faults(own):
                 own.db.execute(WAIT_BRIEFLY)
                 # What is copied beforehand, while others may write, need not be copied while nobody may.
                 own.db.execute("pragma wal_checkpoint(passive)").fetchall()
                 ((busy, *_),) = own.db.execute("pragma wal_checkpoint(truncate)").fetchall()
                 own.db.execute(WAIT_AS_USUAL)
+                shortened = not busy
             # While a reader stands in the way, not every commit is to wait for it.
-            self._long_log = size + LONGER if busy else LONG_LOG
+            self._long_log = LONG_LOG if shortened else size + LONGER
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:

@@ -48,8 +48,9 @@ LIFT_TICK = "update book set tick = :now where tick < :now - 60000"
 # The row as a want finds it decides everything, so it is one statement. `moved` rows have something new to do:
 # idle and gone ones by any want, waiting, running and given-up ones by an edit, given-up ones also by a sweep that
 # wants something else than what died. What is not known is nothing else: only what died by itself before anyone had
-# looked at it gets its try then, and not what killed its worker or what a person dropped. A moment that lies in the future was written by a clock that has stepped back
-# since: it counts as long ago. What is wanted while a row runs is kept for when it settles.
+# looked at it gets its try then, and not what killed its worker or what a person dropped. A moment that lies in the
+# future was written by a clock that has stepped back since: it counts as long ago. What is wanted while a row runs is
+# kept for when it settles.
 _REVIVED = """(
     job.state in ('idle', 'gone')
     or (:edit and job.state in ('absent', 'dead', 'dropped'))

@@ -122,6 +122,38 @@ def test_a_closed_store_says_so(folder):
         pass
 
 
+def test_a_log_that_can_not_be_copied_back_does_not_take_back_what_was_committed(folder):
+    """On a disk that lets the log grow and the database not. The limit is on a process of its own."""
+    pytest.importorskip("resource", reason="limits the size of files")
+    script = f"""
+        import resource, signal, sys
+        from pathlib import Path
+        sys.path.insert(0, {str(ROOT)!r})
+        from store import database
+        from sync.errors import LocalFault
+        from sync.job import Kind, Why
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        database.LONG_LOG, database.WEIGHED_EVERY = 2**20, 1
+        path = Path({str(folder / "plexsync.db")!r})
+        store = database.Database(path, worker=True)
+        acked, first = [], None
+        for id in range(1, 20_000, 60):
+            if id == 601:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 3 * 2**19, resource.RLIM_INFINITY))
+            try:
+                with store.writing() as tx:
+                    for number in range(id, id + 60):
+                        tx.want(Kind.SCENE, number, Why.EDIT, {T})
+            except LocalFault as fault:
+                with store.reading() as db:
+                    print(type(fault).__name__, id, db.job(Kind.SCENE, id) is None)
+                break
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
+    name, _, absent = done.stdout.split()
+    assert (name, absent, done.stderr) == ("LocalFault", "True", "")
+
+
 # --- the spool -------------------------------------------------------------------------------------------------------
 
 
