@@ -21,7 +21,7 @@ from store.backup import Copied, Restored
 from store.database import Database
 from store.db import faults, file_system, on_network
 from store.lock import Lock, is_locked, try_lock
-from store.repair import REPAIRED, repair
+from store.repair import MARK, REPAIRED, repair
 from sync.errors import LocalFault, Neighbour, Unusable
 from sync.item import FIELDS
 from sync.notices import NoticeRules
@@ -232,9 +232,15 @@ def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]
         yield stack.enter_context(opened(config, folder, worker=lock is not None)), lock is not None
 
 
+def half_mended(folder: Path) -> bool:
+    """Whether the mending of a database was broken off: it has to come to its end before anything is written there."""
+    return any(folder.glob(f"{DATABASE}{MARK}*"))
+
+
 def mend(folder: Path) -> None:
     """Make a damaged database anew, for a command that writes and does not work; a worker that runs did so at its start."""
-    if os.access(folder / DATABASE, os.R_OK | os.W_OK) and (lock := try_lock(folder)) is not None:
+    there = half_mended(folder) or os.access(folder / DATABASE, os.R_OK | os.W_OK)
+    if there and (lock := try_lock(folder)) is not None:
         with lock:
             _repair(folder)
 
