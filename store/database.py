@@ -269,6 +269,9 @@ class WritingTransaction(ReadingTransaction):
     def drop_sections(self, but: Sequence[str]) -> None:
         index.drop_sections(self._db, but)
 
+    def drop_items(self, but: Sequence[str], *, limit: int) -> int:
+        return index.drop_items(self._db, but, limit=limit)
+
     def index(self, entries: Iterable[Entry], *, walk: int) -> None:
         index.save(self._db, entries, walk=walk)
 
@@ -280,7 +283,10 @@ class WritingTransaction(ReadingTransaction):
 
     def scanned(self, now: int) -> int:
         books.count_scan(self._db)
-        return jobs.wake_absent(self._db, now)
+        return self.wake_absent(now, limit=-1)
+
+    def wake_absent(self, now: int, *, limit: int) -> int:
+        return jobs.wake_absent(self._db, now, limit=limit)
 
     def save_seen(self, kind: Kind, seen_now: Iterable[Seen]) -> None:
         seen.save(self._db, kind, seen_now)

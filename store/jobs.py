@@ -118,7 +118,12 @@ update job
  where kind = :kind and id = :id and state = 'ignored'
 """
 WAKE = "update job set due = :now where kind = :kind and id = :id and state = 'absent' and due > :now"
-WAKE_ABSENT = "update job set due = :now where state = 'absent' and due > :now"
+WAKE_ABSENT = f"""
+update job set due = :now where (kind, id) in (
+    select kind, id from job indexed by job_due
+     where {_WAITS} and state = 'absent' and lane in (0, 1) and due > :now limit :limit
+)
+"""
 # Rows that ended in a future which the clock has left again would never grow old. All of them at once would hold up
 # everyone who writes.
 UNDATED = 50
@@ -411,10 +416,10 @@ def wake(db: sqlite3.Connection, keys: Iterable[tuple[Kind, int]], *, now: int) 
     return sum(db.execute(WAKE, {"kind": kind, "id": id, "now": now}).rowcount for kind, id in keys)
 
 
-def wake_absent(db: sqlite3.Connection, now: int) -> int:
-    """Absent rows are due at once; returns how many were not."""
+def wake_absent(db: sqlite3.Connection, now: int, *, limit: int) -> int:
+    """Up to `limit` absent rows (-1: all) that are not due yet are due at once; returns how many."""
     books.lift_tick(db, now)
-    return db.execute(WAKE_ABSENT, {"now": now}).rowcount
+    return db.execute(WAKE_ABSENT, {"now": now, "limit": limit}).rowcount
 
 
 def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:

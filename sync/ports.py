@@ -413,6 +413,10 @@ class Writing(Reading, Protocol):
         """Forget the libraries (and their entries) that are not named."""
         ...
 
+    def drop_items(self, but: Sequence[str], *, limit: int) -> int:
+        """Forget up to `limit` entries of libraries that are not named. Returns how many."""
+        ...
+
     def index(self, entries: Iterable[Entry], *, walk: int) -> None:
         """Put entries in the index as of walk number `walk` (path and name keys are computed by the store)."""
         ...
@@ -425,6 +429,10 @@ class Writing(Reading, Protocol):
 
     def scanned(self, now: int) -> int:
         """A Plex scan has finished: count it and make absent rows due. Returns how many rows woke."""
+        ...
+
+    def wake_absent(self, now: int, *, limit: int) -> int:
+        """Make up to `limit` absent rows due that are not. Returns how many."""
         ...
 
     def save_seen(self, kind: Kind, seen: Iterable[Seen]) -> None: ...

@@ -6,10 +6,11 @@ only after it came to its end, so a walk that breaks off loses nothing.
 
 import logging
 import threading
+from collections.abc import Callable
 from functools import partial
 
 from sync.errors import Neighbour
-from sync.ports import Clock, Plex, Section, SectionRow, Store
+from sync.ports import Clock, Plex, Section, SectionRow, Store, Writing
 from worker.gates import READ, Gates
 
 log = logging.getLogger("PlexSync.index")
@@ -18,6 +19,8 @@ log = logging.getLogger("PlexSync.index")
 CHANGE_PACE = 5 * 60_000
 # Many scenes may be missing at once; the marks are asked for once in a while, not for each of them.
 MARKS_PACE = 2.0
+# So many rows are changed at once: a save in Stash must not wait for all of them.
+BATCH = 1_000
 
 
 class Indexer:
@@ -58,8 +61,10 @@ class Indexer:
             known = {row.key: row for row in db.sections()}
         dropped = known.keys() - {section.key for section in sections}
         if dropped:
+            there = [section.key for section in sections]
+            self._in_batches(lambda tx: tx.drop_items(there, limit=BATCH))
             with self._store.writing() as tx:
-                tx.drop_sections([section.key for section in sections])
+                tx.drop_sections(there)
         stale = [section for section in sections if force or self._stale(section, known.get(section.key))]
         for section in stale:
             self._walk(section)
@@ -94,11 +99,24 @@ class Indexer:
         before = {key: row.scanned_at for key, row in known.items() if row.walked_at}
         scanned = [s for s in walked if before and before.get(s.key) != s.scanned_at]
         if scanned:
+            now = self._clock.now()
+            woken = self._in_batches(lambda tx: tx.wake_absent(now, limit=BATCH))
             with self._store.writing() as tx:
-                woken = tx.scanned(self._clock.now())
+                woken += tx.scanned(now)
             log.info(
                 "scan of %s finished: %d absent scenes looked for again", ", ".join(s.title for s in scanned), woken
             )
+
+    def _in_batches(self, change: Callable[[Writing], int]) -> int:
+        """Change many rows a few at a time, with the database free for as long in between; returns how many."""
+        total, count = 0, BATCH
+        while count == BATCH:
+            began = self._clock.monotonic()
+            with self._store.writing() as tx:
+                count = change(tx)
+            total += count
+            self._clock.sleep(self._clock.monotonic() - began)
+        return total
 
     def find(self, names: list[str]) -> bool:
         """Ask Plex itself for files of these base names, one request a library and name; True when any was there."""

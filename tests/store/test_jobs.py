@@ -545,6 +545,17 @@ def test_a_finished_scan_wakes_every_absent_row(store):
     assert [job.id for job in claim(store, T + 5)] == [1, 2]
 
 
+def test_absent_rows_can_be_woken_a_few_at_a_time(store):
+    for id in range(1, 6):
+        want(store, id, why=Why.SWEEP if id % 2 else Why.EDIT)
+    for job in claim(store):
+        settle(store, job, State.ABSENT, due=T + DAY, error="not in Plex yet", cls="absent")
+    for left in (2, 2, 1, 0):
+        with store.writing() as tx:
+            assert tx.wake_absent(T + 5, limit=2) == left
+    assert len(claim(store, T + 5)) == 5
+
+
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
@@ -659,6 +670,11 @@ def test_a_claim_reads_due_rows_by_an_index_without_sorting(large):
 def test_delayed_rows_cost_a_claim_nothing(large):
     assert steps(large, jobs.DUE, {"lane": 0, "now": T, "limit": 50}) < 60 * 20
     assert steps(large, jobs.DUE, {"lane": 0, "now": T - 1, "limit": 50}) < 30
+
+
+def test_waking_absent_rows_finds_them_by_when_they_are_due(large):
+    found = plan(large, jobs.WAKE_ABSENT, {"now": T, "limit": 10})
+    assert "job_due (lane=? AND due>?)" in found
 
 
 @pytest.mark.parametrize(
