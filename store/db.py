@@ -28,7 +28,10 @@ FULL_BELOW = 2**20
 # Python says so, and without a code, of a text in the database that is none.
 NO_TEXT = "Could not decode"
 
-_NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|fuse.*")
+# Shared by several machines, or with the machine that a virtual one runs on.
+_NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|fuse.*|ceph|glusterfs|lustre|afs|davfs2?|gfs2|ocfs2|vboxsf|prl_fs|virtiofs")
+# A share on Windows without a letter; not the long form of a local path.
+_SHARE = re.compile(r"\\\\(?![?.]\\)|\\\\\?\\UNC\\", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
@@ -165,7 +168,7 @@ def _set_up(db: sqlite3.Connection, *, checkpoints: bool, network: bool) -> None
 
 def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
     """Whether the path lies on a network (or user-space) file system; False where the system does not tell."""
-    return _NETWORK.fullmatch(file_system(path, mounts)) is not None
+    return _SHARE.match(str(path)) is not None or _NETWORK.fullmatch(file_system(path, mounts)) is not None
 
 
 def file_system(path: Path, mounts: Path = MOUNTS) -> str:
