@@ -115,6 +115,17 @@ def test_sync_ends_a_mending_that_was_broken_off_before_it_wants_anything(world:
     assert world.rows("select id from job order by id") == [(7,), (8,)]
 
 
+def test_a_worker_that_starts_removes_what_killed_processes_were_making(world: World, door: Door) -> None:
+    world.folder.mkdir(mode=0o700, exist_ok=True)
+    hidden = world.folder / ".plexsync.db.7-00c0ffee.tmp"
+    hidden.touch()
+    os.utime(hidden, (0, 0))
+    assert door("status").code == 0
+    assert hidden.exists(), "somebody else may be at work"
+    assert door("drain").code == 0
+    assert not hidden.exists()
+
+
 def test_a_database_of_another_program_ends_with_2(world: World, door: Door) -> None:
     db = sqlite3.connect(world.folder / "plexsync.db")
     db.execute("create table theirs (x)")

@@ -6,8 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from store import repair, schema
+from store import backup, repair, schema
 from store.database import Database
+from sync.errors import Damaged
 from sync.job import Kind, Why
 
 T = 1_700_000_000_000
@@ -55,6 +56,48 @@ def test_a_database_that_becomes_newer_while_it_is_looked_at_is_not_taken_for_a_
 
     monkeypatch.setattr(schema, "version", migrated_right_after)
     assert repair.damage(database) == ""
+
+
+@pytest.mark.parametrize("main", ["empty", "gone"])
+def test_a_log_whose_database_is_lost_is_kept_and_not_deleted_by_who_looks(folder, main):
+    database, log = folder / "plexsync.db", folder / "plexsync.db-wal"
+    log.write_bytes(b"what was committed last" * 100)
+    if main == "empty":
+        database.touch()
+    with pytest.raises(Damaged):
+        Database(database)
+    assert repair.damage(database) == "it is empty, and its log is not"
+    mended = repair.repair(database, now=T)
+    assert (mended.aside / log.name).read_bytes() == b"what was committed last" * 100
+    assert (mended.rows, log.exists()) == (0, False)
+    Database(database).close()
+    assert repair.repair(database, now=T) is None
+
+
+def test_a_restore_keeps_such_a_log_too(database, folder):
+    backup.save(database, folder / "copy.db")
+    database.write_bytes(b"")
+    database.with_name("plexsync.db-wal").write_bytes(b"what was committed last" * 100)
+    backup.restore(folder / "copy.db", database, aside="aside.db")
+    assert (folder / "aside.db-wal").read_bytes() == b"what was committed last" * 100
+    assert repair.damage(database) == ""
+
+
+def test_what_killed_processes_were_making_is_removed_after_an_hour(database, folder):
+    left = [
+        folder / f".{name}.7-00c0ffee.tmp{end}"
+        for name in ("plexsync.db", "plexsync-schema-3.db")
+        for end in ("", "-wal")
+    ]
+    kept = [folder / ".theirs.tmp", folder / "plexsync.db", folder / "plexsync.tmp"]
+    for file in (*left, *kept):
+        file.touch()
+    now = round(left[0].stat().st_mtime * 1000)
+    repair.sweep(database, now=now + 3_500_000)
+    assert all(file.exists() for file in left)
+    repair.sweep(database, now=now + 3_700_000)
+    assert [file for file in left if file.exists()] == []
+    assert all(file.exists() for file in kept)
 
 
 def test_a_large_database_may_take_long_as_long_as_there_is_something_new_to_read(database, monkeypatch):
