@@ -21,7 +21,7 @@ from store.backup import Copied, Restored
 from store.database import Database
 from store.db import faults, file_system, on_network
 from store.lock import Lock, is_locked, try_lock
-from store.repair import REPAIRED, repair
+from store.repair import MARK, REPAIRED, repair, sweep
 from sync.errors import LocalFault, Neighbour, Unusable
 from sync.item import FIELDS
 from sync.notices import NoticeRules
@@ -232,12 +232,20 @@ def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]
         if lock is not None:
             stack.enter_context(lock)
             _repair(folder)
+            sweep(folder / DATABASE, now=SystemClock().now())
         yield stack.enter_context(opened(config, folder, worker=lock is not None)), lock is not None
+
+
+def half_mended(folder: Path) -> bool:
+    """Whether the mending of a database was broken off: it has to come to its end before anything is written there."""
+    return any(folder.glob(f"{DATABASE}{MARK}*"))
 
 
 def mend(folder: Path) -> None:
     """Make a damaged database anew, for a command that writes and does not work; a worker that runs did so at its start."""
-    if os.access(folder / DATABASE, os.R_OK | os.W_OK) and (lock := try_lock(folder)) is not None:
+    file = folder / DATABASE
+    ours = os.access(file, os.R_OK | os.W_OK) if file.exists() else folder.is_dir()
+    if ours and (lock := try_lock(folder)) is not None:
         with lock:
             _repair(folder)
 

@@ -12,8 +12,9 @@ from cli.start import Begun, begun
 from cli.stopping import stoppable
 from cli.words import many
 from cli.working import Remaining, Work, outcomes
+from sync.errors import Unusable
 from sync.job import Why
-from wiring import Parts, mend, opened
+from wiring import Parts, half_mended, mend, opened
 from worker.verbs import want_all, want_scenes
 
 LONGEST_SPAN = timedelta(days=36_525)
@@ -67,15 +68,25 @@ def sync(call: Call, scenes: tuple[int, ...], all_: bool, since: datetime | time
     if bool(scenes) + all_ + (since is not None) != 1:
         raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
     with begun(call) as start:
-        mend(start.folder)
-        with opened(start.config, start.folder) as parts:
-            ids = _want(parts, scenes, since)
-            busy = parts.someone_works()
+        if half_mended(start.folder):
+            mend(start.folder)
+        try:
+            ids, busy = _queued(start, scenes, since)
+        except Unusable:
+            # It may be damaged. To find that out takes its time, and the worker's lock: not on every call.
+            mend(start.folder)
+            ids, busy = _queued(start, scenes, since)
         if wait:
             return _wait(call, start, ids, whole=all_)
     hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
     call.answer({"wanted": len(ids)}, lambda: paper().print(f"{many(len(ids), 'scene')} wanted; {hint}"))
     return FINE
+
+
+def _queued(start: Begun, scenes: tuple[int, ...], since: datetime | timedelta | None) -> tuple[list[int], bool]:
+    """Want the scenes; returns them, and whether a worker runs."""
+    with opened(start.config, start.folder) as parts:
+        return _want(parts, scenes, since), parts.someone_works()
 
 
 def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | None) -> list[int]:

@@ -1,10 +1,11 @@
 """The database as the engine sees it: `sync.ports.Store` over one SQLite file."""
 
+import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from store import (
@@ -23,7 +24,7 @@ from store import (
     tallies,
 )
 from store.db import BUSY_SECONDS, MOUNTS, connect, faults, transaction
-from sync.errors import LocalFault, Neighbour
+from sync.errors import LocalFault, Neighbour, SpoolFault
 from sync.item import Entry
 from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
 from sync.outages import Transition
@@ -40,6 +41,8 @@ from sync.ports import (
     SectionRow,
     Seen,
 )
+
+log = logging.getLogger("PlexSync.store")
 
 SPOOL_BATCH = 500
 # A log of so many bytes is begun anew, if those who read it are done within so many milliseconds.
@@ -269,6 +272,9 @@ class WritingTransaction(ReadingTransaction):
     def drop_sections(self, but: Sequence[str]) -> None:
         index.drop_sections(self._db, but)
 
+    def drop_items(self, but: Sequence[str], *, limit: int) -> int:
+        return index.drop_items(self._db, but, limit=limit)
+
     def index(self, entries: Iterable[Entry], *, walk: int) -> int:
         return index.save(self._db, entries, walk=walk)
 
@@ -280,7 +286,10 @@ class WritingTransaction(ReadingTransaction):
 
     def scanned(self, now: int) -> int:
         books.count_scan(self._db)
-        return jobs.wake_absent(self._db, now)
+        return self.wake_absent(now, limit=-1)
+
+    def wake_absent(self, now: int, *, limit: int, lane: Lane = Lane.EDIT) -> int:
+        return jobs.wake_absent(self._db, now, limit=limit, lane=lane)
 
     def save_seen(self, kind: Kind, seen_now: Iterable[Seen]) -> None:
         seen.save(self._db, kind, seen_now)
@@ -321,6 +330,8 @@ class Database:
         self._opened: list[_Open] = []
         self._lock = threading.Lock()
         self._closed = False
+        # Files whose events are in the database, and that could not be removed: each is wanted once.
+        self._stuck: dict[str, str] = {}
         self._connection()
 
     @contextmanager
@@ -331,7 +342,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[WritingTransaction]:
-        """One write transaction, committed and synced when the block ends well."""
+        """One write transaction, committed and synced when the block ends well; no fault is raised after the commit."""
         with self._transaction("begin immediate") as db:
             yield WritingTransaction(db)
         if self._keeper is threading.current_thread():
@@ -346,14 +357,24 @@ class Database:
         return changed
 
     def drain_spool(self, now: int) -> int:
-        """Want what hooks had to leave as files; returns how many. A kill in between wants a thing twice."""
+        """Want what hooks had to leave as files; returns how many. A kill in between wants a thing twice.
+
+        Raises SpoolFault, once everything else is wanted, for files that can't be read or removed.
+        """
         folder, total = str(self._path.parent), 0
-        while events := self._spooled(folder, now):
+        left: dict[str, str] = {}
+        while events := self._spooled(folder, now, left):
             with self.writing() as tx:
                 for _, kind, id, why in events:
                     tx.want(Kind(kind), id, Why(why), now)
-            intake.unspool([path for path, *_ in events])
+            self._stuck |= intake.unspool([path for path, *_ in events])
             total += len(events)
+        self._stuck = intake.unspool(self._stuck)
+        left |= self._stuck
+        if left:
+            path, why = min(left.items())
+            more = f", as {len(left) - 1} more" if len(left) > 1 else ""
+            raise SpoolFault(f"an event that a hook left can't be taken over or removed: {path}: {why}{more}")
         return total
 
     def close(self) -> None:
@@ -364,11 +385,17 @@ class Database:
                 own.db.close()
             self._opened.clear()
 
-    def _spooled(self, folder: str, now: int) -> list[tuple[str, str, int, str]]:
+    def _spooled(self, folder: str, now: int, left: dict[str, str]) -> list[tuple[str, str, int, str]]:
+        def told(path: str, why: str) -> None:
+            if why:
+                left[path] = why
+            else:
+                log.warning("%s tells no event: it is kept in the folder %s beside it", path, intake.UNREAD)
+
         try:
-            return intake.spooled(folder, SPOOL_BATCH, now)
+            return intake.spooled(folder, SPOOL_BATCH, now, but=self._stuck, told=told)
         except OSError as error:
-            raise LocalFault(f"events left as files can't be read: {error.strerror}") from error
+            raise SpoolFault(f"events left as files can't be read: {error.filename}: {error.strerror}") from error
 
     def _shorten_log(self) -> None:
         """Begin the log anew when it has grown long, which it does while there always is somebody who reads or writes."""
@@ -382,15 +409,17 @@ class Database:
         except OSError:
             return
         if size > self._long_log:
-            own = self._connection()
-            with self._poisoned_by_faults(own):
+            own, shortened = self._connection(), False
+            # What was committed stays so: a fault, such as a full disk, is for the next transaction to meet.
+            with suppress(LocalFault), self._poisoned_by_faults(own):
                 own.db.execute(WAIT_BRIEFLY)
                 # What is copied beforehand, while others may write, need not be copied while nobody may.
                 own.db.execute("pragma wal_checkpoint(passive)").fetchall()
                 ((busy, *_),) = own.db.execute("pragma wal_checkpoint(truncate)").fetchall()
                 own.db.execute(WAIT_AS_USUAL)
+                shortened = not busy
             # While a reader stands in the way, not every commit is to wait for it.
-            self._long_log = size + LONGER if busy else LONG_LOG
+            self._long_log = LONG_LOG if shortened else size + LONGER
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:

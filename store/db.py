@@ -28,7 +28,10 @@ FULL_BELOW = 2**20
 # Python says so, and without a code, of a text in the database that is none.
 NO_TEXT = "Could not decode"
 
-_NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|fuse.*")
+# Shared by several machines, or with the machine that a virtual one runs on.
+_NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|fuse.*|ceph|glusterfs|lustre|afs|davfs2?|gfs2|ocfs2|vboxsf|prl_fs|virtiofs")
+# A share on Windows without a letter; not the long form of a local path.
+_SHARE = re.compile(r"\\\\(?![?.]\\)|\\\\\?\\UNC\\", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
@@ -45,6 +48,8 @@ def connect(
     The connection may be closed by another thread, and is otherwise for one. Raises NewerDatabase (not a byte of the
     file is changed), Unusable when a person has to mend something, LocalFault for what may pass.
     """
+    if lost_its_file(path):
+        raise _damaged(path)
     _prepare(path)
     with faults(path, opening=True):
         _look(path, busy_seconds, migrations)
@@ -100,6 +105,15 @@ def _look(path: Path, busy_seconds: float, migrations: schema.Migrations) -> Non
 def half_written(error: sqlite3.Error) -> bool:
     """Whether a dead process has left a transaction in a rollback journal, which nobody who only reads can take back."""
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK
+
+
+def lost_its_file(path: Path) -> bool:
+    """Whether there is a log and, of its database, nothing. SQLite deletes such a log when it opens the database."""
+    try:
+        log = path.with_name(f"{path.name}-wal").stat().st_size
+        return log > 0 and not (path.exists() and path.stat().st_size)
+    except OSError:
+        return False
 
 
 def sync_to_disk(path: Path) -> None:
@@ -165,7 +179,7 @@ def _set_up(db: sqlite3.Connection, *, checkpoints: bool, network: bool) -> None
 
 def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
     """Whether the path lies on a network (or user-space) file system; False where the system does not tell."""
-    return _NETWORK.fullmatch(file_system(path, mounts)) is not None
+    return _SHARE.match(str(path)) is not None or _NETWORK.fullmatch(file_system(path, mounts)) is not None
 
 
 def file_system(path: Path, mounts: Path = MOUNTS) -> str:
@@ -223,14 +237,18 @@ def translated(error: sqlite3.Error, path: Path, *, opening: bool = False) -> Sy
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LocalFault(f"{name} is busy: another process is writing to it and does not end")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or str(error).startswith(NO_TEXT):
-        return Damaged(
-            f"{path} is damaged, or not a database: plexsync serve makes it anew and keeps this one; or restore a backup"
-        )
+        return _damaged(path)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         message = f"{path} can't be opened for writing: check its owner and mode"
     else:
         return LocalFault(f"{name} can't be used: {error}")
     return Unusable(message) if opening else LocalFault(message)
+
+
+def _damaged(path: Path) -> Damaged:
+    return Damaged(
+        f"{path} is damaged, or not a database: plexsync serve makes it anew and keeps this one; or restore a backup"
+    )
 
 
 def _disk_is_full(path: Path) -> bool:

@@ -15,7 +15,11 @@ insert or replace into section (key, title, scanned_at, changed_at, walked_at)
 values (:key, :title, :scanned_at, :changed_at, :walked_at)
 """
 DROP_SECTIONS = "delete from section where key not in (select value from json_each(:but))"
-DROP_ITEMS = "delete from item where section not in (select value from json_each(:but))"
+DROP_ITEMS = """
+delete from item where key in (
+    select key from item where section not in (select value from json_each(:but)) limit :limit
+)
+"""
 COUNT = "select count(*) from item"
 OUTLINE = "select count(*), total(cast(key as integer)) from item"
 OUTLINE_PARTS = "select count(*), total(size), total(length(path)) from part"
@@ -58,9 +62,13 @@ def save_section(db: sqlite3.Connection, row: SectionRow) -> None:
 
 def drop_sections(db: sqlite3.Connection, but: Sequence[str]) -> None:
     """Forget the libraries that are not named, and their items."""
-    named = json.dumps(list(but))
-    db.execute(DROP_SECTIONS, {"but": named})
-    db.execute(DROP_ITEMS, {"but": named})
+    db.execute(DROP_SECTIONS, {"but": json.dumps(list(but))})
+    drop_items(db, but, limit=-1)
+
+
+def drop_items(db: sqlite3.Connection, but: Sequence[str], *, limit: int) -> int:
+    """Forget up to `limit` items (-1: all) of libraries that are not named; returns how many."""
+    return db.execute(DROP_ITEMS, {"but": json.dumps(list(but)), "limit": limit}).rowcount
 
 
 def count(db: sqlite3.Connection) -> int:

@@ -6,7 +6,7 @@ Standard library only, and little of it, since a save in Stash waits for the pro
 """
 
 # The hook has no time for pathlib.
-# ruff: noqa: PTH100, PTH101, PTH102, PTH104, PTH105, PTH108, PTH112, PTH113, PTH114, PTH116, PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH100, PTH101, PTH102, PTH104, PTH105, PTH108, PTH112, PTH113, PTH114, PTH116, PTH118, PTH119, PTH120, PTH123, PTH208
 
 import json
 import os
@@ -15,6 +15,10 @@ try:
     import sqlite3
 except ImportError:  # a Python that was built without it can still leave files
     sqlite3 = None  # type: ignore[assignment]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable
 
 DATABASE = "plexsync.db"
 SPOOL = "spool"
@@ -25,6 +29,8 @@ UNFINISHED = 3_600_000
 SCHEMA = 4
 LAST_ID = 2**63 - 1
 BUSY_SECONDS = 1.0
+# Stash's image runs its hooks as root.
+AS_ROOT = os.name == "posix" and os.geteuid() == 0
 KINDS = ("scene", "performer", "studio", "tag")
 EDITS = ("edit", "user")
 WHYS = (*EDITS, "sweep")
@@ -41,12 +47,15 @@ LIFT_TICK = "update book set tick = :now where tick < :now - 60000"
 
 # The row as a want finds it decides everything, so it is one statement. `moved` rows have something new to do:
 # idle and gone ones by any want, waiting, running and given-up ones by an edit, given-up ones also by a sweep that
-# wants something else than what died. A moment that lies in the future was written by a clock that has stepped back
-# since: it counts as long ago. What is wanted while a row runs is kept for when it settles.
+# wants something else than what died. What is not known is nothing else: only what died by itself before anyone had
+# looked at it gets its try then, and not what killed its worker or what a person dropped. A moment that lies in the
+# future was written by a clock that has stepped back since: it counts as long ago. What is wanted while a row runs is
+# kept for when it settles.
 _REVIVED = """(
     job.state in ('idle', 'gone')
     or (:edit and job.state in ('absent', 'dead', 'dropped'))
-    or (not :edit and job.state in ('dead', 'dropped') and :desired <> '' and :desired <> job.desired)
+    or (not :edit and job.state in ('dead', 'dropped') and :desired not in ('', job.desired)
+        and (job.desired <> '' or (job.state = 'dead' and job.cls <> 'poison')))
 )"""
 _MOVED = f"({_REVIVED} or (:edit and job.state in ('ready', 'running')))"
 WANT = f"""
@@ -180,7 +189,10 @@ def uri(path: str, mode: str = "rw") -> str:
 
 
 def make_folder(folder: str) -> None:
-    """Make a folder, and those above it, for our eyes only, whatever the umask; what is there stays. Raises OSError."""
+    """Make a folder, and those above it, for our eyes only, whatever the umask; what is there stays. Raises OSError.
+
+    What root makes belongs to the owner of the folder around it.
+    """
     if not os.path.isdir(folder):
         above = os.path.dirname(os.path.abspath(folder))
         if above != folder:
@@ -190,7 +202,28 @@ def make_folder(folder: str) -> None:
         except FileExistsError:
             return
         os.chmod(folder, 0o700)
+        _hand_over_folder(folder)
         _sync_folder(os.path.dirname(folder) or ".")
+
+
+def _hand_over_folder(folder: str) -> None:
+    """`_hand_over` for a folder, which is opened first: by its name it could be exchanged for a link."""
+    if AS_ROOT:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            _hand_over(handle, os.path.dirname(os.path.abspath(folder)))
+        finally:
+            os.close(handle)
+
+
+def _hand_over(handle: int, folder: str) -> None:
+    """What root has made in a folder belongs to whoever that belongs to: the worker may be another user than the hook."""
+    if AS_ROOT:
+        owner = os.stat(folder)
+        try:
+            os.fchown(handle, owner.st_uid, owner.st_gid)
+        except OSError:  # root is nobody on some shares, and the event counts for more
+            return
 
 
 def spool(folder: str, content: bytes, suffix: str) -> str:
@@ -205,8 +238,9 @@ def spool(folder: str, content: bytes, suffix: str) -> str:
         if os.path.islink(place):
             raise NotStored(f"{place} is a link, and must be a folder")
         make_folder(place)
+        _hand_over_folder(place)
         hidden, final = os.path.join(place, f".{name}.tmp"), os.path.join(place, name + suffix)
-        _write_synced(hidden, content)
+        _write_synced(place, hidden, content)
         os.rename(hidden, final)
         _sync_folder(place)
     except OSError as error:
@@ -214,36 +248,62 @@ def spool(folder: str, content: bytes, suffix: str) -> str:
     return final
 
 
-def spooled(folder: str, limit: int, now: int) -> list[tuple[str, str, int, str]]:
+def spooled(
+    folder: str,
+    limit: int,
+    now: int,
+    *,
+    but: "Container[str]" = (),
+    told: "Callable[[str, str], None]" = lambda _path, _why: None,
+) -> list[tuple[str, str, int, str]]:
     """(path, kind, id, why) of up to `limit` events that hooks left as files; the caller wants them, then `unspool`s.
 
-    A file that tells no event, or is a link, is set aside in the folder `unread` of the spool, for a person.
+    A file that tells no event, or is a link, is set aside in the folder `unread` of the spool, for a person: `told` hears
+    of it with ''. One that can't be read stays where it is: `told` hears why. The paths in `but` are passed over. Raises
+    OSError when the spool itself can't be read.
     """
     place = os.path.join(folder, SPOOL)
-    events = []
+    events: list[tuple[str, str, int, str]] = []
     try:
         names = [] if os.path.islink(place) else sorted(os.listdir(place))
     except FileNotFoundError:
         return []
     _sweep(place, names, now)
-    for name in [name for name in names if name.endswith((".json", ".raw"))][:limit]:
-        path = os.path.join(place, name)
-        event = _event_of(path) if name.endswith(".json") else None
-        if event is None:
-            make_folder(os.path.join(place, UNREAD))
-            os.replace(path, os.path.join(place, UNREAD, name))
-        else:
-            events.append((path, *event))
+    for path in (os.path.join(place, name) for name in names if name.endswith((".json", ".raw"))):
+        if len(events) == limit:
+            break
+        if path in but:
+            continue
+        try:
+            event = _event_of(path) if path.endswith(".json") else None
+            if event is not None:
+                events.append((path, *event))
+            else:
+                _set_aside(place, path)
+                told(path, "")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            told(path, str(error.strerror))
     return events
 
 
-def unspool(paths: list[str]) -> None:
-    """Remove spooled events that were committed to the database."""
+def unspool(paths: "Iterable[str]") -> dict[str, str]:
+    """Remove spooled events that were committed to the database; returns those that can't be removed, and why."""
+    stuck = {}
     for path in paths:
         try:
             os.unlink(path)
         except FileNotFoundError:
             continue
+        except OSError as error:
+            stuck[path] = str(error.strerror)
+    return stuck
+
+
+def _set_aside(place: str, path: str) -> None:
+    make_folder(os.path.join(place, UNREAD))
+    os.replace(path, os.path.join(place, UNREAD, os.path.basename(path)))
 
 
 def _sweep(place: str, names: list[str], now: int) -> None:
@@ -251,7 +311,7 @@ def _sweep(place: str, names: list[str], now: int) -> None:
         try:
             if os.stat(path).st_mtime * 1000 < now - UNFINISHED:
                 os.unlink(path)
-        except FileNotFoundError:
+        except OSError:  # another was faster, or it is not ours: it does no harm
             continue
 
 
@@ -269,11 +329,12 @@ def _event_of(path: str) -> tuple[str, int, str] | None:
     return (kind, id, why) if fits else None
 
 
-def _write_synced(path: str, content: bytes) -> None:
+def _write_synced(folder: str, path: str, content: bytes) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         if hasattr(os, "fchmod"):
             os.fchmod(file, 0o600)
+        _hand_over(file, folder)
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(file, rest) :]

@@ -101,6 +101,7 @@ returning state
 DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit)"
 # Each is completed by which of the dead rows are meant.
 RETRY = "update job set state = 'ready', lane = :lane, attempts = 0, due = :now, since = :now"
+NO_CRASHES = ", crashes = 0, first_crash = 0"
 DROP = "update job set state = 'dropped', since = :now"
 SET_ASIDE = """
 update job
@@ -117,7 +118,12 @@ update job
  where kind = :kind and id = :id and state = 'ignored'
 """
 WAKE = "update job set due = :now where kind = :kind and id = :id and state = 'absent' and due > :now"
-WAKE_ABSENT = "update job set due = :now where state = 'absent' and due > :now"
+WAKE_ABSENT = f"""
+update job set due = :now, lane = max(lane, :lane) where (kind, id) in (
+    select kind, id from job indexed by job_due
+     where {_WAITS} and state = 'absent' and lane in (0, 1) and due > :now limit :limit
+)
+"""
 # Rows that ended in a future which the clock has left again would never grow old. All of them at once would hold up
 # everyone who writes.
 UNDATED = 50
@@ -329,10 +335,10 @@ def dead_up_to(db: sqlite3.Connection, limit: int) -> int:
 def retry(
     db: sqlite3.Connection, *, kind: Kind | None, id: int | None, cls: str, now: int, lane: Lane, limit: int
 ) -> int:
-    """Up to `limit` dead rows (-1: all) are ready at once, with no attempts used; returns how many."""
+    """Up to `limit` dead rows (-1: all) are ready at once, with no attempts used and no crashes; returns how many."""
     books.lift_tick(db, now)
     count = db.execute(
-        RETRY + _dead_ones(kind, id, cls),
+        RETRY + NO_CRASHES + _dead_ones(kind, id, cls),
         {"kind": kind, "id": id, "cls": cls, "now": now, "lane": lane, "limit": limit},
     ).rowcount
     tallies.add(db, "retried", count)
@@ -410,10 +416,10 @@ def wake(db: sqlite3.Connection, keys: Iterable[tuple[Kind, int]], *, now: int) 
     return sum(db.execute(WAKE, {"kind": kind, "id": id, "now": now}).rowcount for kind, id in keys)
 
 
-def wake_absent(db: sqlite3.Connection, now: int) -> int:
-    """Absent rows are due at once; returns how many were not."""
+def wake_absent(db: sqlite3.Connection, now: int, *, limit: int, lane: Lane = Lane.EDIT) -> int:
+    """Up to `limit` absent rows (-1: all) that are not due yet are due at once, in no earlier lane; returns how many."""
     books.lift_tick(db, now)
-    return db.execute(WAKE_ABSENT, {"now": now}).rowcount
+    return db.execute(WAKE_ABSENT, {"now": now, "limit": limit, "lane": lane}).rowcount
 
 
 def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:

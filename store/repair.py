@@ -2,8 +2,8 @@
 
 Only for the holder of the worker's lock. The new database is made complete beside the old one, under a name that tells
 when; from that instant on the old files go aside, to a folder of that name, and a kill in between is made up for by the
-next call. Nothing is ever deleted. What can't be read is found again by a complete comparison, which the note `repaired`
-asks for: the index of Plex, the poller's marks and the notes named by the caller are left behind.
+next call. Nothing of the old one is ever deleted. What can't be read is found again by a complete comparison, which the
+note `repaired` asks for: the index of Plex, the poller's marks and the notes named by the caller are left behind.
 """
 
 import os
@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from store import books, documents, intake, schema
-from store.db import MOUNTS, NO_TEXT, connect, faults, half_written, sync_to_disk
+from store.db import MOUNTS, NO_TEXT, connect, faults, half_written, lost_its_file, sync_to_disk
 from sync.errors import Unusable
 from sync.job import DAY, Kind, Lane, State
 
@@ -105,11 +105,13 @@ def repair(path: Path, *, now: int, forget: Sequence[str] = (), mounts: Path = M
 
 def damage(path: Path) -> str:
     """The first fault that SQLite finds in a database of ours, '' when it finds none or it isn't ours; reads only."""
-    if not path.is_file() or path.is_symlink() or not path.stat().st_size:
+    if path.is_symlink() or path.is_dir():
         return ""
     # Before anything is open: to close a file lets go of the process's locks on it.
     if why := first_page(path):
         return why
+    if not path.is_file() or not path.stat().st_size:
+        return ""
     with faults(path, opening=True):
         with closing(_opened(path)) as db:
             try:
@@ -153,7 +155,9 @@ def _damage(db: sqlite3.Connection) -> str:
 
 
 def first_page(path: Path) -> str:
-    """What SQLite makes no fault of: by its first page it may only be read, and by nobody be written."""
+    """What SQLite makes no fault of: a page by which it may only be read, and by nobody be written; none, but a log."""
+    if lost_its_file(path):
+        return "it is empty, and its log is not"
     try:
         with path.open("rb") as file:
             head = file.read(VERSIONS.stop)
@@ -205,7 +209,8 @@ def _make(path: Path, hidden: Path, *, now: int, forget: Sequence[str], mounts: 
     """A complete new database in one file, synced, with what can be read of the old one."""
     with faults(path), closing(connect(hidden, mounts=mounts)) as new:
         new.execute("begin immediate")
-        with closing(_opened(path)) as old:
+        # Of a log alone nothing can be read, and opening it would be its end.
+        with closing(sqlite3.connect(":memory:") if lost_its_file(path) else _opened(path)) as old:
             _read_what_can_be_read(old, new, now)
         new.execute(ACCEPT)
         for name in forget:
@@ -313,6 +318,15 @@ def _opened(path: Path, mode: str = "ro") -> sqlite3.Connection:
     db.row_factory = sqlite3.Row
     db.text_factory = lambda text: text.decode("utf-8", "replace")
     return db
+
+
+def sweep(path: Path, *, now: int) -> None:
+    """Remove what was being made beside the database, a copy or a new one, by processes that were killed long ago."""
+    for end in ("", *SIDES):
+        for hidden in path.parent.glob(f".{path.stem}*.tmp{end}"):
+            with suppress(OSError):
+                if hidden.stat().st_mtime * 1000 < now - intake.UNFINISHED:
+                    hidden.unlink()
 
 
 # --- changing places -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
   * Refused         400, 405, 406, 409, 410, 413-415, 422: asking again gets the same answer
     * TooLong       413, 414, 431: the same edit may pass in smaller pieces
   * LocalFault      our own disk or database: pause, nobody is to blame
+    * SpoolFault    files that hooks left can't be taken over: a person has to see to them, all else goes on
   * NewerDatabase   the database was written by a newer PlexSync: nothing may be touched
   * Unusable        a value of a person's configuration can't be worked with; the message names it
     * Damaged       the database can't be read as one: a worker makes it anew when it starts
@@ -85,6 +86,10 @@ class LocalFault(SyncError):
     def __init__(self, message: str, *, full: bool = False) -> None:
         super().__init__(message)
         self.full = full
+
+
+class SpoolFault(LocalFault):
+    """Events that hooks left as files can't be read or removed; the queue itself is well."""
 
 
 class NewerDatabase(SyncError):

@@ -420,6 +420,10 @@ class Writing(Reading, Protocol):
         """Forget the libraries (and their entries) that are not named."""
         ...
 
+    def drop_items(self, but: Sequence[str], *, limit: int) -> int:
+        """Forget up to `limit` entries of libraries that are not named. Returns how many."""
+        ...
+
     def index(self, entries: Iterable[Entry], *, walk: int) -> int:
         """Put entries in the index as of walk number `walk` (path and name keys are computed by the store).
 
@@ -435,6 +439,10 @@ class Writing(Reading, Protocol):
 
     def scanned(self, now: int) -> int:
         """A Plex scan has finished: count it and make absent rows due. Returns how many rows woke."""
+        ...
+
+    def wake_absent(self, now: int, *, limit: int, lane: Lane = Lane.EDIT) -> int:
+        """Make up to `limit` absent rows due that are not, in this lane or where they are behind it. Returns how many."""
         ...
 
     def save_seen(self, kind: Kind, seen: Iterable[Seen]) -> None: ...
@@ -454,7 +462,7 @@ class Store(Protocol):
         ...
 
     def drain_spool(self, now: int) -> int:
-        """Want what hooks had to leave as files; returns how many."""
+        """Want what hooks had to leave as files; returns how many. Raises SpoolFault when some have to stay."""
         ...
 
 

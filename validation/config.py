@@ -1,8 +1,9 @@
 """The settings of PlexSync: their names, types, bounds and defaults, and nothing about where they come from.
 
 `PlexSyncConfig(...)` reads neither environment nor files; `validation.sources.load` does. An instance never changes. The
-secrets are plain strings for whoever uses them, and are left out of `repr`, `str`, error texts, JSON and `log_config`. Only
-`model_dump()` in Python mode and `vars` hold them, so neither belongs in a log; an instance can't be pickled.
+secrets are plain strings for whoever uses them, left out of `repr`, `str` and error texts, and masked in JSON and
+`log_config`; so are the words of `notify_command`, which may hold one. Only `model_dump()` in Python mode and `vars` hold
+them, so neither belongs in a log; an instance can't be pickled.
 """
 
 import csv
@@ -386,7 +387,7 @@ class PlexSyncConfig(BaseModel):
             raise ValueError(f"must be at least breaker_recovery_timeout ({first:g}): raise this one or lower that one")
         return value
 
-    @field_serializer(*SECRETS, when_used="json")
+    @field_serializer(*SECRETS, "notify_command", when_used="json")
     def _mask(self, value: str | tuple[str, ...]) -> str | list[str]:
         if isinstance(value, tuple):
             return [MASK for _ in value]

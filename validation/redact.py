@@ -84,19 +84,21 @@ def _spelling(character: str) -> str:
     if character.isascii() and character.isalnum():
         return character
     units = character.encode("utf-16-be", "surrogatepass").hex()
+    # Each quoting doubles the backslashes. Were their number open, a long run of them would be looked through from each.
+    some, any_ = r"\\{1,16}", r"\\{0,16}"
     spellings = [
-        r"\\*" + re.escape(character) if character != "\\" else r"\\+",
+        any_ + re.escape(character) if character != "\\" else some,
         "".join(f"%(?:25)*(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass")),
-        "".join(rf"\\+u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4)),
+        "".join(rf"{some}u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4)),
         rf"&#0*{ord(character)};",
         rf"&#[xX]0*(?i:{ord(character):x});",
     ]
     if ord(character) > 0xFFFF:
-        spellings.append(rf"\\+U(?i:{ord(character):08x})")
+        spellings.append(rf"{some}U(?i:{ord(character):08x})")
     if ord(character) < 0x100:
-        spellings.append(rf"\\+x(?i:{ord(character):02x})")
+        spellings.append(rf"{some}x(?i:{ord(character):02x})")
     if character in _NAMED_ESCAPES:
-        spellings.append(rf"\\+{_NAMED_ESCAPES[character]}")
+        spellings.append(rf"{some}{_NAMED_ESCAPES[character]}")
     if character == " ":
         spellings.append(r"\+")
     if html.escape(character) != character:

@@ -27,9 +27,13 @@ STASH = "Stash"
 DEFAULT = "default"
 COMMAND_LINE = "command line"
 
-# Variables with our prefix that are no settings: the path of plexsync.toml, the folder of the API contracts and the length
-# of the random tests (both read by the tests alone), the level of the log.
-OTHER_VARIABLES = ("PLEXSYNC_CONFIG", "PLEXSYNC_CONTRACTS", "PLEXSYNC_TORTURE", "PLEXSYNC_LOG")
+# Variables with our prefix that are no settings: the path of plexsync.toml and the level of the log; the folder of the API
+# contracts, the length of the random tests and how many lives they live, which the tests alone read.
+OTHER_VARIABLES = ("PLEXSYNC_CONFIG", "PLEXSYNC_LOG")
+TEST_VARIABLES = ("PLEXSYNC_CONTRACTS", "PLEXSYNC_TORTURE", "PLEXSYNC_SEEDS")
+# Kubernetes tells every container the address of a service named plexsync, or plexsync-something, like this.
+_SERVICE = re.compile(r"PLEXSYNC_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://")
 
 _PREFIX = "PLEXSYNC_"
 _LARGEST_FILE = 1_000_000  # bytes
@@ -126,10 +130,17 @@ def _from_environment(environ: Mapping[str, str], found: _Findings) -> dict[str,
     names = {setting.variable: setting.name for setting in _SETTINGS.values()}
     known = [*names, *OTHER_VARIABLES]
     for variable in sorted(environ):
-        if variable.upper().startswith(_PREFIX) and variable not in known:
+        if variable in (*known, *TEST_VARIABLES) or _tells_of_a_service(variable, environ[variable]):
+            continue
+        if variable.upper().startswith(_PREFIX):
             guess = _guess(variable.upper(), known)
             found.problems.append(f"{_quoted(variable)} in the environment is no setting: {guess}")
     return {name: environ[variable] for variable, name in names.items() if variable in environ}
+
+
+def _tells_of_a_service(variable: str, value: str) -> bool:
+    port = variable.endswith("_PORT") and _SERVICE_PORT.match(value)
+    return bool(port or _SERVICE.fullmatch(variable))
 
 
 def _from_command_line(given: Mapping[str, object], found: _Findings) -> dict[str, object]:

@@ -6,12 +6,13 @@ only after it came to its end, so a walk that breaks off loses nothing.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from sync.errors import Neighbour, NeighbourError, Refused, Unavailable
 from sync.item import Entry
-from sync.ports import Clock, Plex, Section, SectionRow, Store
+from sync.job import Lane
+from sync.ports import Clock, Plex, Section, SectionRow, Store, Writing
 from worker.gates import READ, Gates
 
 log = logging.getLogger("PlexSync.index")
@@ -23,6 +24,10 @@ MARKS_PACE = 2.0
 # Seconds that a library which can't be listed is left alone: half as long as that has lasted, within these.
 UNLISTED_PACE = 10.0
 LONGEST_UNLISTED = 600.0
+# So many rows are changed at once: a save in Stash must not wait for all of them.
+BATCH = 1_000
+# So many absent scenes keep their place before the sweeps.
+FEW = 50
 
 
 class Indexer:
@@ -81,8 +86,10 @@ class Indexer:
             known = {row.key: row for row in db.sections()}
         dropped = known.keys() - {section.key for section in sections}
         if dropped:
+            there = [section.key for section in sections]
+            self._in_batches(lambda tx: tx.drop_items(there, limit=BATCH))
             with self._store.writing() as tx:
-                tx.drop_sections([section.key for section in sections])
+                tx.drop_sections(there)
         first = not any(row.walked_at for row in known.values())
         stale = [section for section in sections if force or self._stale(section, known.get(section.key))]
         failures = [failure for section in stale if (failure := self._failure(section, known.get(section.key), first))]
@@ -146,8 +153,13 @@ class Indexer:
 
     def _wake(self, section: Section) -> None:
         """What was not in Plex may be there now: absent scenes are due at once, and those at work are looked at again."""
+        now = self._clock.now()
         with self._store.writing() as tx:
-            woken = tx.scanned(self._clock.now())
+            woken = tx.wake_absent(now, limit=FEW)
+        # Many of them do not go before what people edit.
+        woken += self._in_batches(lambda tx: tx.wake_absent(now, limit=BATCH, lane=Lane.SWEEP))
+        with self._store.writing() as tx:
+            woken += tx.scanned(now)
         if woken:
             log.info("%s has new files: %d absent scenes are looked for again", section.title, woken)
 
@@ -156,6 +168,17 @@ class Indexer:
         with self._lock, self._store.writing() as tx:
             tx.unindex(gone)
             tx.index(entries, walk=self._clock.now())
+
+    def _in_batches(self, change: Callable[[Writing], int]) -> int:
+        """Change many rows a few at a time, with the database free for as long in between; returns how many."""
+        total, count = 0, BATCH
+        while count == BATCH:
+            began = self._clock.monotonic()
+            with self._store.writing() as tx:
+                count = change(tx)
+            total += count
+            self._clock.sleep(self._clock.monotonic() - began)
+        return total
 
     def find(self, names: list[str]) -> bool:
         """Ask Plex itself for files of these base names, one request a library and name; True when any was there."""

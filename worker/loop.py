@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sync.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SyncError, Unusable
+from sync.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SpoolFault, SyncError, Unusable
 from sync.ports import Clock, Store
 from worker.engine import Engine, Idle, Probed, Worked
 
@@ -18,6 +18,7 @@ log = logging.getLogger("PlexSync.loop")
 WAKE_UP = 0.05
 LONGEST_LOOK = 5.0
 SPOOL_PACE = 1.0
+COMPLAINT_PACE = 60.0
 BEAT_PACE = 10_000
 FAULT_PAUSE = 5.0
 FULL_PAUSE = 60.0
@@ -60,6 +61,7 @@ class Loop:
         self._spooled_at: float | None = None
         self._beat_at = 0
         self._complained_at: float | None = None
+        self._told_of_spool: float | None = None
 
     def serve(self) -> None:
         """Work until stopped. A fault of the local disk pauses and never ends the worker, but for a damaged database."""
@@ -123,8 +125,14 @@ class Loop:
         now = self._clock.monotonic()
         if self._spooled_at is None or now - self._spooled_at >= SPOOL_PACE:
             self._spooled_at = now
-            if taken := self._store.drain_spool(self._clock.now()):
-                log.info("%d events taken over that hooks had left as files", taken)
+            try:
+                if taken := self._store.drain_spool(self._clock.now()):
+                    log.info("%d events taken over that hooks had left as files", taken)
+            except SpoolFault as fault:
+                # The engine has no need of it.
+                if self._told_of_spool is None or now - self._told_of_spool >= COMPLAINT_PACE:
+                    self._told_of_spool = now
+                    log.error("%s", fault)
 
     def _beat(self) -> None:
         now = self._clock.now()
@@ -135,7 +143,7 @@ class Loop:
 
     def _complain(self, fault: SyncError) -> None:
         now = self._clock.monotonic()
-        if self._complained_at is None or now - self._complained_at >= 60:
+        if self._complained_at is None or now - self._complained_at >= COMPLAINT_PACE:
             self._complained_at = now
             log.error("paused: %s", fault)
 

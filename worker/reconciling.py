@@ -115,7 +115,8 @@ class Reconciler:
         row = tx.job(Kind.SCENE, sight.id)
         if row is None or row.state in (State.IDLE, State.GONE):
             return True
-        return row.state in (State.DEAD, State.DROPPED) and desired(sight) != row.desired
+        known = row.desired or (row.state is State.DEAD and row.cls != "poison")
+        return row.state in (State.DEAD, State.DROPPED) and bool(known) and desired(sight) not in ("", row.desired)
 
     def _want_gone(self, there: set[int], report: Report) -> None:
         with self._store.reading() as db:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import wiring
 from cli.call import Call
 from cli.faults import tell
 from simulator.http import Fault
@@ -91,6 +92,38 @@ def test_a_corrupt_database_ends_with_2(content: bytes, world: World, door: Door
     assert done.code == 2
     assert "plexsync.db" in done.err
     assert file.read_bytes() == content
+
+
+def test_sync_makes_a_damaged_database_anew_and_looks_for_damage_only_if_it_meets_some(
+    world: World, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert door("status").code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(wiring, "repair", lambda *_, **__: pytest.fail("a sound database was checked from end to end"))
+        assert door("sync", "7").code == 0
+    (world.folder / "plexsync.db").write_bytes(b"no database at all" * 100)
+    assert door("sync", "8").code == 0
+    assert world.rows("select id from job") == [(8,)]
+    (aside,) = world.folder.glob("damaged-*")
+    assert (aside / "plexsync.db").read_bytes() == b"no database at all" * 100
+
+
+def test_sync_ends_a_mending_that_was_broken_off_before_it_wants_anything(world: World, door: Door) -> None:
+    assert door("sync", "7").code == 0
+    (world.folder / "plexsync.db").rename(world.folder / "plexsync.db.mended-20260101T000000Z")
+    assert door("sync", "8").code == 0
+    assert world.rows("select id from job order by id") == [(7,), (8,)]
+
+
+def test_a_worker_that_starts_removes_what_killed_processes_were_making(world: World, door: Door) -> None:
+    world.folder.mkdir(mode=0o700, exist_ok=True)
+    hidden = world.folder / ".plexsync.db.7-00c0ffee.tmp"
+    hidden.touch()
+    os.utime(hidden, (0, 0))
+    assert door("status").code == 0
+    assert hidden.exists(), "somebody else may be at work"
+    assert door("drain").code == 0
+    assert not hidden.exists()
 
 
 def test_a_database_of_another_program_ends_with_2(world: World, door: Door) -> None:

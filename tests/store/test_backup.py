@@ -1,17 +1,22 @@
 """Backup and restore: a copy is sound and stands for itself, and putting it back loses nothing on the way."""
 
+import signal
 import sqlite3
 import stat
+import subprocess
+import sys
+import textwrap
 import threading
 from pathlib import Path
 
 import pytest
 
-from store import backup, schema
+from store import backup, repair, schema
 from store.database import Database
 from sync.errors import LocalFault, NewerDatabase, Unusable
 from sync.job import Kind, Why
 
+ROOT = Path(__file__).resolve().parents[2]
 T = 1_700_000_000_000
 ASIDE = "plexsync.before-restore.db"
 
@@ -166,6 +171,101 @@ def test_a_restore_over_a_damaged_database_moves_it_aside_with_its_log(store, da
     restored = backup.restore(tmp_path / "copy.db", database, aside=ASIDE)
     assert restored.aside.read_bytes().startswith(b"no database")
     assert (folder / f"{ASIDE}-wal").read_bytes() == b"the log of another"
+    assert ids(database) == [1, 2]
+
+
+def killed_after(database: Path, script: str) -> None:
+    """Another process does it to the database, and is killed right after."""
+    begin = f"import os, sqlite3, sys; from pathlib import Path; path = Path({str(database)!r})\n"
+    script = begin + textwrap.dedent(script) + "\nos.kill(os.getpid(), 9)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+WANT_ONE_BY_ONE = f"""
+    from store.database import Database
+    from sync.job import Kind, Why
+    store = Database(path)
+    for id in range(1, 300):
+        with store.writing() as tx:
+            tx.want(Kind.SCENE, id, Why.EDIT, {T})
+"""
+# On a share, in the middle of a transaction of which something is in the file already.
+LEAVE_HALF_WRITTEN = """
+    db = sqlite3.connect(path, isolation_level=None)
+    for pragma in ("journal_mode = delete", "cache_size = 2", "cache_spill = 1"):
+        db.execute(f"pragma {pragma}").fetchall()
+    db.execute("begin immediate")
+    db.execute("update job set error = hex(randomblob(200))")
+"""
+
+
+def test_a_restore_never_leaves_the_log_of_a_lost_database_beside_the_copy(tmp_path, folder):
+    source = Database(tmp_path / "source" / "plexsync.db")
+    fill(source, range(1, 5000))
+    source.close()
+    backup.save(tmp_path / "source" / "plexsync.db", tmp_path / "copy.db")
+    database = folder / "plexsync.db"
+    killed_after(database, WANT_ONE_BY_ONE)
+    log = database.with_name("plexsync.db-wal").read_bytes()
+    assert log
+    database.unlink()
+
+    restored = backup.restore(tmp_path / "copy.db", database, aside=ASIDE)
+
+    assert restored.aside is None
+    assert ids(database) == list(range(1, 5000))
+    assert value(database, "pragma integrity_check") == "ok"
+    assert (folder / f"{ASIDE}-wal").read_bytes() == log, "a person may still want it"
+
+
+def test_a_restore_overtakes_a_repair_that_was_broken_off(store, database, tmp_path, folder, monkeypatch):
+    fill(store, range(1, 300))
+    store.close()
+    backup.save(database, tmp_path / "copy.db")
+    content = bytearray(database.read_bytes())
+    content[4096 * 3 : 4096 * 4] = b"\xff" * 4096
+    database.write_bytes(content)
+    with monkeypatch.context() as patched:
+        # Killed when the new database is complete and the old one still in its place.
+        patched.setattr(Path, "hardlink_to", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            repair.repair(database, now=T)
+    (mended,) = folder.glob(f"*{repair.MARK}*")
+    made = mended.read_bytes()
+
+    backup.restore(tmp_path / "copy.db", database, aside=ASIDE)
+
+    assert repair.repair(database, now=T + 1000) is None
+    assert ids(database) == list(range(1, 300))
+    assert [one.read_bytes() for one in folder.glob(f"{ASIDE}*{repair.MARK}*")] == [made]
+
+
+def test_what_a_killed_process_had_half_written_is_taken_back_by_backup_and_restore(store, database, tmp_path, folder):
+    fill(store, range(1, 3000))
+    store.close()
+    killed_after(database, LEAVE_HALF_WRITTEN)
+    assert (folder / "plexsync.db-journal").stat().st_size
+
+    assert backup.save(database, tmp_path / "copy.db").rows == 2999
+
+    assert value(tmp_path / "copy.db", "select count(*) from job where error <> ''") == 0
+    killed_after(database, LEAVE_HALF_WRITTEN)
+    backup.restore(tmp_path / "copy.db", database, aside=ASIDE)
+    assert value(database, "select count(*) from job where error <> ''") == 0
+    assert value(database.with_name(ASIDE), "select count(*) from job where error <> ''") == 0
+
+
+@pytest.mark.parametrize("byte", [18, 19])
+def test_a_restore_over_a_first_page_that_can_not_be_right(store, database, tmp_path, byte):
+    fill(store, [1, 2])
+    store.close()
+    backup.save(database, tmp_path / "copy.db")
+    content = bytearray(database.read_bytes())
+    content[byte] = 3
+    database.write_bytes(content)
+    restored = backup.restore(tmp_path / "copy.db", database, aside=ASIDE)
+    assert restored.aside.read_bytes() == content
     assert ids(database) == [1, 2]
 
 

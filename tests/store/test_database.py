@@ -1,6 +1,9 @@
 """The store as a whole: transactions, threads, wake-ups, and what hooks left as files."""
 
+import builtins
 import json
+import logging
+import os
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +17,7 @@ from store import intake
 from store.database import Database
 from store.db import connect
 from sync import ports
-from sync.errors import LocalFault
+from sync.errors import LocalFault, SpoolFault
 from sync.job import Kind, Why
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +122,38 @@ def test_a_closed_store_says_so(folder):
         pass
 
 
+def test_a_log_that_can_not_be_copied_back_does_not_take_back_what_was_committed(folder):
+    """On a disk that lets the log grow and the database not. The limit is on a process of its own."""
+    pytest.importorskip("resource", reason="limits the size of files")
+    script = f"""
+        import resource, signal, sys
+        from pathlib import Path
+        sys.path.insert(0, {str(ROOT)!r})
+        from store import database
+        from sync.errors import LocalFault
+        from sync.job import Kind, Why
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        database.LONG_LOG, database.WEIGHED_EVERY = 2**20, 1
+        path = Path({str(folder / "plexsync.db")!r})
+        store = database.Database(path, worker=True)
+        acked, first = [], None
+        for id in range(1, 20_000, 60):
+            if id == 601:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 3 * 2**19, resource.RLIM_INFINITY))
+            try:
+                with store.writing() as tx:
+                    for number in range(id, id + 60):
+                        tx.want(Kind.SCENE, number, Why.EDIT, {T})
+            except LocalFault as fault:
+                with store.reading() as db:
+                    print(type(fault).__name__, id, db.job(Kind.SCENE, id) is None)
+                break
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
+    name, _, absent = done.stdout.split()
+    assert (name, absent, done.stderr) == ("LocalFault", "True", "")
+
+
 # --- the spool -------------------------------------------------------------------------------------------------------
 
 
@@ -185,6 +220,85 @@ def test_events_stay_in_their_files_until_they_are_committed(folder, store):
         store.drain_spool(T)
     other.close()
     assert len(list((folder / "spool").iterdir())) == 1
+
+
+def edit_of(id: int) -> bytes:
+    return json.dumps({"kind": "scene", "id": id, "why": "edit"}).encode()
+
+
+def wanted(store: Database) -> dict[int, int]:
+    with store.reading() as db:
+        return {id: db.job(Kind.SCENE, id).wanted_rev for id, _ in db.job_ids(Kind.SCENE)}
+
+
+def refuse(monkeypatch, module, name: str, path: object) -> None:
+    """A call of the system is not allowed for one path, which root alone could be told of in no other way."""
+    call = getattr(module, name)
+
+    def refusing(given, *args, **more):
+        if str(given) == str(path):
+            raise PermissionError(13, "Permission denied", str(given))
+        return call(given, *args, **more)
+
+    monkeypatch.setattr(module, name, refusing)
+
+
+def test_a_file_that_can_not_be_read_hides_none_and_waits_until_it_can(folder, store, monkeypatch):
+    path = intake.spool(str(folder), edit_of(7), ".json")
+    for id in range(100, 100 + 5):
+        intake.spool(str(folder), edit_of(id), ".json")
+    monkeypatch.setattr("store.database.SPOOL_BATCH", 1)
+    with monkeypatch.context() as patched:
+        refuse(patched, builtins, "open", path)
+        for _ in range(2):
+            with pytest.raises(SpoolFault, match=f"{path}: Permission denied$"):
+                store.drain_spool(T)
+        assert wanted(store) == dict.fromkeys(range(100, 105), 1)
+    assert store.drain_spool(T) == 1
+    assert wanted(store)[7] == 1
+
+
+def test_a_file_that_can_not_be_removed_is_wanted_once_and_goes_as_soon_as_it_can(folder, store, monkeypatch):
+    path = intake.spool(str(folder), edit_of(7), ".json")
+    with monkeypatch.context() as patched:
+        refuse(patched, os, "unlink", path)
+        for _ in range(3):
+            with pytest.raises(SpoolFault, match=path):
+                store.drain_spool(T)
+        assert wanted(store) == {7: 1}
+        intake.spool(str(folder), edit_of(8), ".json")
+        with pytest.raises(SpoolFault):
+            store.drain_spool(T)
+        assert wanted(store) == {7: 1, 8: 1}
+    assert store.drain_spool(T) == 0
+    assert list((folder / "spool").iterdir()) == []
+    assert wanted(store) == {7: 1, 8: 1}
+
+
+def test_a_spool_that_can_not_be_looked_into_is_named(folder, store, monkeypatch):
+    intake.spool(str(folder), edit_of(7), ".json")
+    refuse(monkeypatch, os, "listdir", folder / "spool")
+    with pytest.raises(SpoolFault, match=f"{folder / 'spool'}: Permission denied"):
+        store.drain_spool(T)
+
+
+def test_what_is_set_aside_is_told_of_once(folder, store, caplog):
+    path = intake.spool(str(folder), b"no event", ".json")
+    with caplog.at_level(logging.WARNING):
+        store.drain_spool(T)
+        store.drain_spool(T)
+    (told,) = caplog.messages
+    assert path in told and intake.UNREAD in told
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("there", [True, False], ids=["root's spool is there", "nothing is there"])
+def test_what_root_leaves_belongs_to_the_owner_of_the_data_folder(folder, there):
+    if there:
+        (folder / "spool").mkdir(mode=0o700)
+    os.chown(folder, 65534, 65533)
+    path = Path(intake.spool(str(folder), edit_of(7), ".json"))
+    assert [(one.stat().st_uid, one.stat().st_gid) for one in (path, path.parent)] == [(65534, 65533)] * 2
 
 
 # --- many writers ----------------------------------------------------------------------------------------------------

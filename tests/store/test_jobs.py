@@ -139,6 +139,27 @@ def test_a_wish_that_died_without_a_name_is_revived_once_and_not_at_every_sweep(
     assert row(store, 7).state is State.DEAD
 
 
+def test_a_sweep_leaves_alone_what_was_dropped_or_killed_its_worker_before_its_value_was_known(store, folder):
+    in_state(store, folder, State.DEAD, desired="", cls="poison")
+    want(store, 8)
+    with store.writing() as tx:
+        assert tx.set_aside(SCENE, 8, now=T)
+
+    for id in (7, 8):
+        want(store, id, LATER, Why.SWEEP, desired="new")
+        assert row(store, id).state in (State.DEAD, State.DROPPED)
+        want(store, id, LATER, Why.EDIT)
+        assert row(store, id).state is State.READY
+
+
+def test_a_person_who_retries_what_killed_its_worker_gets_as_many_lone_crashes_as_at_first(store, folder):
+    in_state(store, folder, State.DEAD, cls="poison", crashes=3, first_crash=T, alone=1)
+    with store.writing() as tx:
+        assert tx.retry(kind=SCENE, id=7, now=T) == 1
+    (job,) = claim(store)
+    assert (job.crashes, job.alone) == (0, True)
+
+
 @pytest.mark.parametrize("why", Why)
 def test_an_ignored_row_stays_ignored_and_the_want_is_noted(store, folder, why):
     want(store, 7)
@@ -524,6 +545,17 @@ def test_a_finished_scan_wakes_every_absent_row(store):
     assert [job.id for job in claim(store, T + 5)] == [1, 2]
 
 
+def test_absent_rows_can_be_woken_a_few_at_a_time(store):
+    for id in range(1, 6):
+        want(store, id, why=Why.SWEEP if id % 2 else Why.EDIT)
+    for job in claim(store):
+        settle(store, job, State.ABSENT, due=T + DAY, error="not in Plex yet", cls="absent")
+    for left in (2, 2, 1, 0):
+        with store.writing() as tx:
+            assert tx.wake_absent(T + 5, limit=2) == left
+    assert len(claim(store, T + 5)) == 5
+
+
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
@@ -638,6 +670,11 @@ def test_a_claim_reads_due_rows_by_an_index_without_sorting(large):
 def test_delayed_rows_cost_a_claim_nothing(large):
     assert steps(large, jobs.DUE, {"lane": 0, "now": T, "limit": 50}) < 60 * 20
     assert steps(large, jobs.DUE, {"lane": 0, "now": T - 1, "limit": 50}) < 30
+
+
+def test_waking_absent_rows_finds_them_by_when_they_are_due(large):
+    found = plan(large, jobs.WAKE_ABSENT, {"now": T, "limit": 10})
+    assert "job_due (lane=? AND due>?)" in found
 
 
 @pytest.mark.parametrize(

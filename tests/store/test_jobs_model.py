@@ -88,7 +88,11 @@ class Model:
             if row.state == "ready":
                 row.attempts = 0
             self._renew(row, lane, now, desired, revived=False)
-        elif row.state in ("dead", "dropped") and desired not in ("", row.desired):
+        elif (
+            row.state in ("dead", "dropped")
+            and desired not in ("", row.desired)
+            and (row.desired or (row.state, row.cls == "poison") == ("dead", False))
+        ):
             self._renew(row, lane, now, desired, revived=True)
         self.tallies["renewed"] += was_dead and row.state == "ready"
 
@@ -314,6 +318,8 @@ class JobTable(RuleBasedStateMachine):
             row.state = "dropped"
         else:
             row.state, row.attempts, row.due, row.lane = "ready", 0, self.now, lane
+        if verb == "retry":
+            row.crashes = row.first_crash = 0
 
     @rule(
         cls=st.sampled_from(["bug", "poison"]), verb=st.sampled_from(["retry", "drop", "cure"]), limit=st.integers(1, 2)

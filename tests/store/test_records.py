@@ -214,6 +214,17 @@ def test_libraries_that_are_not_named_are_forgotten_with_their_items(store):
         assert tx.entries(["10", "20"]) == [Entry("10", "1", (Part("/media/10.mp4", 5),))]
 
 
+def test_the_items_of_libraries_that_are_not_named_can_be_forgotten_a_few_at_a_time(store):
+    for key in ("20", "21", "22"):
+        index(store, key, section="2")
+    index(store, "10")
+    for left in (2, 1, 0):
+        with store.writing() as tx:
+            assert tx.drop_items(["1"], limit=2) == left
+    with store.reading() as db:
+        assert [entry.key for entry in db.entries(["10", "20", "21", "22"])] == ["10"]
+
+
 def test_a_path_of_any_characters_is_found_again(store):
     path = "/media/caf\u00e9 \ud83d \U0001f680.mp4"
     with store.writing() as tx:

@@ -574,11 +574,12 @@ def test_no_text_of_the_settings_shows_whom_to_tell(caplog):
     made = config(notify_urls=[HOOK], notify_command=["tell", "--key", "hunter2hunter2"])
     with caplog.at_level(logging.DEBUG):
         made.log_config()
-    shown = repr(made) + str(made) + made.model_dump_json(exclude={"notify_command"}) + caplog.text
-    for hidden in ("hooks.example", "T01AbCdEf", "sEcReTpAtH42", "QuErYsEcReT7", "json://"):
+    shown = repr(made) + str(made) + made.model_dump_json() + caplog.text
+    for hidden in ("hunter2hunter2", "hooks.example", "T01AbCdEf", "sEcReTpAtH42", "QuErYsEcReT7", "json://"):
         assert hidden not in shown
     assert " notify_urls=*** " in caplog.text
     assert " notify_command=(3 words) " in caplog.text
+    assert json.loads(made.model_dump_json())["notify_command"] == ["***"] * 3
 
 
 def test_the_parts_of_an_address_are_secrets_too():

@@ -118,6 +118,15 @@ def test_a_secret_of_the_greatest_length_and_a_long_text_take_no_time():
     assert time.perf_counter() - started < 10
 
 
+@pytest.mark.parametrize("secret", ["_abcdefghij012345678", TOKEN, COOKIE])
+def test_a_long_run_of_backslashes_takes_no_time(secret):
+    redactor, started = Redactor([secret]), time.perf_counter()
+
+    assert redactor.redact("\\" * 60_000 + " " + secret).endswith(MASK)
+
+    assert time.perf_counter() - started < 5
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

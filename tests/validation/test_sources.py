@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from validation.config import SECRETS, PlexSyncConfig, describe
-from validation.sources import OTHER_VARIABLES, ConfigError, default_data_dir, default_toml, load
+from validation.sources import OTHER_VARIABLES, TEST_VARIABLES, ConfigError, default_data_dir, default_toml, load
 
 TOKEN = "sN4xT7qLw2Vb9KcR5hJd"
 KEY = "eyJhbGciOiJIUzI1NiJ9.kQz8"
@@ -332,9 +332,25 @@ def test_null_is_the_same_as_missing(name):
 # Names nobody knows
 
 
-@pytest.mark.parametrize("variable", OTHER_VARIABLES)
+@pytest.mark.parametrize("variable", [*OTHER_VARIABLES, *TEST_VARIABLES])
 def test_variables_that_are_no_settings_are_left_alone(variable):
     assert load(environ={**IN_ENVIRONMENT, variable: "anything"}, toml_path=None).warnings == ()
+
+
+@pytest.mark.parametrize("service", ["PLEXSYNC", "PLEXSYNC_WEB"])
+def test_what_kubernetes_tells_of_a_service_of_our_name_is_left_alone(service):
+    told = {
+        "SERVICE_HOST": "10.0.0.11",
+        "SERVICE_PORT": "80",
+        "SERVICE_PORT_HTTP": "80",
+        "PORT": "tcp://10.0.0.11:80",
+        "PORT_80_TCP": "tcp://10.0.0.11:80",
+        "PORT_80_TCP_PROTO": "tcp",
+        "PORT_80_TCP_PORT": "80",
+        "PORT_80_TCP_ADDR": "10.0.0.11",
+    }
+    given = {f"{service}_{name}": value for name, value in told.items()}
+    assert load(environ={**IN_ENVIRONMENT, **given}, toml_path=None).warnings == ()
 
 
 def test_variables_of_others_are_left_alone():
@@ -348,6 +364,8 @@ def test_variables_of_others_are_left_alone():
         ("PLEXSYNC_plex_url", "did you mean PLEXSYNC_PLEX_URL?"),
         ("plexsync_max_retries", "did you mean PLEXSYNC_MAX_RETRIES?"),
         ("PLEXSYNC_CONFG", "did you mean PLEXSYNC_CONFIG?"),
+        ("PLEXSYNC_PORT", ""),
+        ("PLEXSYNC_CONTRACT", "did you mean PLEXSYNC_CONFIG?"),
         ("PLEXSYNC_", ""),
         ("PLEXSYNC_" + "Q" * 10_240, "docs/settings.md lists them all"),
         ("PLEXSYNC_A\nB", ""),

@@ -40,8 +40,8 @@ def stop(house):
     return Stop(house.clock)
 
 
-def loop(house, stop, *, told=lambda _step: None, poll_seconds=1.0):
-    return Loop(house.worker.engine, house.store, house.clock, poll_seconds=poll_seconds, stop=stop, told=told)
+def loop(house, stop, *, poll_seconds=1.0, **heard):
+    return Loop(house.worker.engine, house.store, house.clock, poll_seconds=poll_seconds, stop=stop, **heard)
 
 
 def stop_when(stop, condition):
@@ -125,6 +125,19 @@ def test_events_that_hooks_left_as_files_are_taken_over(house, stop):
     assert house.out_of_step([id]) == []
 
 
+def test_a_spool_that_can_not_be_used_holds_up_no_work_and_is_told_of_once_a_minute(house, stop, caplog):
+    ids = house.add(3)
+    (house.folder / "spool").write_text("a file in its place")
+    house.want(*ids)
+    paused, end = [], house.clock.now() + 300_000
+    told = stop_when(stop, lambda: house.clock.now() >= end)
+    loop(house, stop, told=told, paused=paused.append).serve()
+    assert house.out_of_step(ids) == []
+    assert set(paused) == {None}
+    complaints = [record for record in caplog.records if str(house.folder / "spool") in record.getMessage()]
+    assert 4 <= len(complaints) <= 6
+
+
 def test_the_heart_beats_every_ten_seconds(house, stop):
     beats = set()
 
@@ -161,6 +174,19 @@ def test_a_fault_of_our_own_disk_pauses_the_worker_and_never_ends_it(house, stop
     assert house.attempts_used() == 0
     complaints = [record for record in caplog.records if "paused" in record.getMessage()]
     assert len(complaints) <= 1 + 20 * pause / 60, "a line a minute"
+
+
+def test_a_fault_of_our_own_disk_while_it_rests_pauses_the_worker_as_well(house, stop, monkeypatch):
+    changed, end = Database.changed, house.clock.now() + 60_000
+
+    def failing(self):
+        if len(stop.waits) < 3:
+            raise LocalFault("plexsync.db can't be used: disk I/O error")
+        return changed(self)
+
+    monkeypatch.setattr(Database, "changed", failing)
+    loop(house, stop, told=stop_when(stop, lambda: house.clock.now() >= end)).serve()
+    assert stop.waits == [5] * 3
 
 
 def test_a_worker_that_goes_on_serving_brings_in_step_what_comes(house, stop):

@@ -245,3 +245,18 @@ def test_a_persons_edit_stays_one_when_its_tag_is_renamed(house):
         for id in ids:
             tx.want(Kind.SCENE, id, Why.EDIT, house.clock.now(), behind=True)
     assert [house.row(id).lane for id in ids] == [Lane.EDIT, Lane.SWEEP]
+
+
+def test_a_scan_that_wakes_hundreds_does_not_hold_up_an_edit(house):
+    (id,) = house.in_step(1)
+    house.worker.poller.poll()
+    house.want(*[house.add_scene(1000 + n) for n in range(400)])
+    house.work_for(600)
+    house.plex_sim.scan(house.section)
+    house.plex_sim.finish_scan(house.section)
+    house.worker.poller.poll()
+    house.clock.move(1)
+    house.edit(id, title="by hand")
+    house.step()
+    house.step()
+    assert house.title_in_plex(id) == "by hand"

@@ -3,7 +3,9 @@
 import pytest
 
 from simulator.http import Fault
+from store.database import WritingTransaction
 from sync.errors import NeighbourError
+from sync.job import State
 from tests.worker.house import House, path_of
 
 
@@ -111,6 +113,29 @@ def test_a_removed_library_is_dropped_with_its_items(walked):
     assert indexed(walked) == 5
     with walked.store.reading() as db:
         assert [row.title for row in db.sections()] == ["Movies"]
+
+
+@pytest.mark.parametrize("method", ["wake_absent", "drop_items"])
+def test_many_rows_are_changed_a_few_at_a_time(walked, monkeypatch, method):
+    monkeypatch.setattr("worker.indexing.BATCH", 2)
+    change, counts = getattr(WritingTransaction, method), []
+
+    def counted(self, *args, limit):
+        counts.append(change(self, *args, limit=limit))
+        return counts[-1]
+
+    other = walked.plex_sim.add_section("Clips", locations=("/clips",))
+    for n in range(5):
+        walked.plex_sim.add_movie(other, files=[(f"/clips/{n}.mp4", n, 1)])
+    walked.worker.indexer.freshen()
+    walked.want(*[walked.add_scene(n) for n in range(90, 95)])
+    walked.work()
+    assert walked.states()[State.ABSENT] == 5
+    monkeypatch.setattr(WritingTransaction, method, counted)
+    scan(walked)
+    walked.replace_worker(libraries=("Movies",))
+    walked.worker.indexer.freshen()
+    assert counts == [2, 2, 1, *[0] * (method == "wake_absent")], "the last one wakes what came meanwhile"
 
 
 def test_a_library_that_is_being_scanned_is_not_walked_until_it_is_done(walked):

@@ -4,7 +4,7 @@ import pytest
 
 from simulator.http import Fault
 from sync.errors import Neighbour, Unavailable
-from sync.job import State, Why
+from sync.job import Kind, State, Why
 from tests.worker.house import House, fails, path_of
 
 
@@ -49,6 +49,34 @@ def test_quiet_edits_are_found_and_nothing_else(synced):
     synced.work()
     assert synced.out_of_step(list(range(1, 11))) == []
     assert compare(synced).wanted == 0
+
+
+def test_what_a_person_dropped_before_it_was_looked_at_is_not_wanted_until_it_is_edited(house):
+    (id,) = house.add()
+    house.want(id)
+    with house.store.writing() as tx:
+        tx.set_aside(Kind.SCENE, id, now=house.clock.now())
+    assert compare(house).wanted == 0
+    assert house.row(id).state is State.DROPPED
+    house.edit(id, title="Edited")
+    assert house.row(id).state is State.READY
+
+
+def test_what_killed_its_worker_whenever_it_was_looked_at_is_not_wanted_again_by_a_comparison(house):
+    (id,) = house.add()
+    house.want(id)
+    house.change("update job set state = 'dead', cls = 'poison', crashes = 3, desired = ''")
+    assert compare(house).wanted == 0
+    assert house.row(id).state is State.DEAD
+
+
+def test_what_died_before_it_could_be_looked_at_is_wanted_once_for_the_value_that_a_comparison_finds(house):
+    (id,) = house.add()
+    house.want(id)
+    house.change("update job set state = 'dead', cls = 'bug', desired = ''")
+    assert compare(house).wanted == 1
+    house.change("update job set state = 'dead', cls = 'bug'")
+    assert compare(house).wanted == 0
 
 
 def test_files_moved_without_any_sign_are_found_in_both_libraries(synced):

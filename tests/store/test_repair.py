@@ -1,0 +1,108 @@
+"""What counts as damage, and what the mending of it keeps."""
+
+import itertools
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from store import backup, repair, schema
+from store.database import Database
+from sync.errors import Damaged
+from sync.job import Kind, Why
+
+T = 1_700_000_000_000
+
+
+@pytest.fixture
+def database(folder):
+    store = Database(folder / "plexsync.db", worker=True)
+    with store.writing() as tx:
+        for id in range(1, 2001):
+            tx.want(Kind.SCENE, id, Why.EDIT, T)
+    store.close()
+    return folder / "plexsync.db"
+
+
+def change(database, *statements: str) -> None:
+    with closing(sqlite3.connect(database, isolation_level=None)) as db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def test_what_a_person_or_a_tool_has_added_is_no_damage(database):
+    change(
+        database,
+        "create table _litestream_seq (id integer primary key, seq integer)",
+        "create index by_error on job (error)",
+    )
+    assert repair.damage(database) == ""
+    assert repair.repair(database, now=T) is None
+
+
+def test_what_is_missing_of_our_own_is_damage(database):
+    change(database, "drop index job_state")
+    assert repair.damage(database) == "its schema is not what its version says"
+    assert repair.repair(database, now=T).rows == 2000
+
+
+def test_a_database_that_becomes_newer_while_it_is_looked_at_is_not_taken_for_a_damaged_one(database, monkeypatch):
+    version = schema.version
+
+    def migrated_right_after(db):
+        known = version(db)
+        change(database, "pragma user_version = 1000", "drop table if exists tally")
+        return known
+
+    monkeypatch.setattr(schema, "version", migrated_right_after)
+    assert repair.damage(database) == ""
+
+
+@pytest.mark.parametrize("main", ["empty", "gone"])
+def test_a_log_whose_database_is_lost_is_kept_and_not_deleted_by_who_looks(folder, main):
+    database, log = folder / "plexsync.db", folder / "plexsync.db-wal"
+    log.write_bytes(b"what was committed last" * 100)
+    if main == "empty":
+        database.touch()
+    with pytest.raises(Damaged):
+        Database(database)
+    assert repair.damage(database) == "it is empty, and its log is not"
+    mended = repair.repair(database, now=T)
+    assert (mended.aside / log.name).read_bytes() == b"what was committed last" * 100
+    assert (mended.rows, log.exists()) == (0, False)
+    Database(database).close()
+    assert repair.repair(database, now=T) is None
+
+
+def test_a_restore_keeps_such_a_log_too(database, folder):
+    backup.save(database, folder / "copy.db")
+    database.write_bytes(b"")
+    database.with_name("plexsync.db-wal").write_bytes(b"what was committed last" * 100)
+    backup.restore(folder / "copy.db", database, aside="aside.db")
+    assert (folder / "aside.db-wal").read_bytes() == b"what was committed last" * 100
+    assert repair.damage(database) == ""
+
+
+def test_what_killed_processes_were_making_is_removed_after_an_hour(database, folder):
+    left = [
+        folder / f".{name}.7-00c0ffee.tmp{end}"
+        for name in ("plexsync.db", "plexsync-schema-3.db")
+        for end in ("", "-wal")
+    ]
+    kept = [folder / ".theirs.tmp", folder / "plexsync.db", folder / "plexsync.tmp"]
+    for file in (*left, *kept):
+        file.touch()
+    now = round(left[0].stat().st_mtime * 1000)
+    repair.sweep(database, now=now + 3_500_000)
+    assert all(file.exists() for file in left)
+    repair.sweep(database, now=now + 3_700_000)
+    assert [file for file in left if file.exists()] == []
+    assert all(file.exists() for file in kept)
+
+
+def test_a_large_database_may_take_long_as_long_as_there_is_something_new_to_read(database, monkeypatch):
+    change(database, "drop index job_state")
+    # Whenever somebody looks at the clock, most of the time that nothing may come has passed.
+    seconds = itertools.count(step=repair.LONGEST_STILL * 0.9)
+    monkeypatch.setattr(repair.time, "monotonic", lambda: next(seconds))
+    assert repair.repair(database, now=T).rows == 2000
