@@ -124,7 +124,7 @@ class Poller:
         for start in range(0, len(ordered), CHUNK):
             with self._store.writing() as tx:
                 for id in ordered[start : start + CHUNK]:
-                    tx.want(kind, id, Why.EDIT, self._clock.now())
+                    tx.want(kind, id, Why.EDIT, self._clock.now(), behind=len(ordered) > CROWD)
         if ordered:
             log.info("poll: %d changed (%s)", len(ordered), kind)
 

@@ -673,7 +673,7 @@ def test_delayed_rows_cost_a_claim_nothing(large):
 
 
 def test_waking_absent_rows_finds_them_by_when_they_are_due(large):
-    found = plan(large, jobs.WAKE_ABSENT, {"now": T, "limit": 10})
+    found = plan(large, jobs.WAKE_ABSENT, {"now": T, "limit": 10, "lane": 0})
     assert "job_due (lane=? AND due>?)" in found
 
 
