@@ -215,7 +215,24 @@ def test_rivals_are_found_in_either_unicode_form(sim, stash, form):
 
 
 @pytest.mark.parametrize(
-    "name", ["a+b.mp4", "a[1].mp4", "a{2}.mp4", "a^$|b.mp4", "(?i).mp4", "a.*.mp4", "a'\"b.mp4", "日本.mp4"]
+    ("name", "other"),
+    [
+        ("phi\u00ea\u0301m.mp4", "phi\u1ebfm.mp4"),
+        ("v\u00ea\u0323.mp4", "v\u1ec7.mp4"),
+        ("\ud55c.mp4", "\ud558\u11ab.mp4"),
+        ("STRASSE.mp4", "straße.mp4"),
+        ("oﬃce.mp4", "OFFICE.mp4"),
+        ("\u0130x.mp4", "i\u0307x.mp4"),
+    ],
+)
+def test_rivals_are_found_in_mixed_forms_and_behind_ligatures(sim, stash, name, other):
+    ids = [sim.add_scene(files=files(f"/data/{n}/{one}")) for n, one in enumerate((name, other))]
+    assert [scene.id for scene in stash.rivals([name])] == [scene.id for scene in stash.rivals([other])] == ids
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a+b.mp4", "a[1].mp4", "a{2}.mp4", "a^$|b.mp4", "(?i).mp4", "a.*.mp4", "a'\"b.mp4", "日本.mp4", "\ufa10.mp4"],
 )
 def test_names_are_taken_literally(sim, stash, name):
     id = sim.add_scene(files=files(f"/data/{name}"))
