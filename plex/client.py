@@ -13,7 +13,7 @@ import httpx2
 import msgspec
 
 from plex import answers, edits
-from sync.errors import Barred, Missing, Neighbour, TooLong, Unavailable
+from sync.errors import Barred, Missing, Neighbour, NeighbourError, TooLong, Unavailable
 from sync.http_answers import Server
 from sync.item import Entry, Item
 from sync.paths import base_name
@@ -137,7 +137,7 @@ class PlexClient:
         """One PUT that applies all of `edit` to one item; several when it is too long (see `plex.edits`).
 
         Raises ValueError for what can't be built, Missing when the item is gone. When one of several fails, what went
-        before has been applied.
+        before has been applied, and the error says so.
         """
         limit = edits.LINE_LIMIT
         waiting = edits.targets(section, key, edit, roles=roles, limit=limit)
@@ -145,14 +145,15 @@ class PlexClient:
         while waiting:
             try:
                 self._put(waiting[0])
-            except TooLong:
+            except TooLong as error:
                 limit = min(limit, len(waiting[0])) // 2
                 smaller = edits.targets(section, key, edit, roles=roles, limit=limit)
                 if waiting[0] in smaller:
+                    error.applied = applied
                     raise
                 waiting = smaller
-            except Unavailable as error:
-                error.sent = error.sent or applied
+            except NeighbourError as error:
+                error.applied = applied
                 raise
             else:
                 applied = True

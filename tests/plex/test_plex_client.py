@@ -9,7 +9,7 @@ import pytest
 from plex.client import PlexClient
 from simulator.http import Fault
 from simulator.plex_server import PlexSim
-from sync.errors import Barred, Missing, Refused, Throttled, TooLong, Unavailable, Unusable
+from sync.errors import Barred, Missing, NeighbourError, Refused, Throttled, TooLong, Unavailable, Unusable
 from sync.item import Entry, Item, Part
 from sync.plan import Change
 from sync.ports import Plex
@@ -486,18 +486,18 @@ def test_what_cannot_be_made_smaller_is_too_long(sim, section, plex):
         plex.edit(section, key, {"summary": Change("s" * 100_000, True)})
 
 
-def test_half_an_edit_was_sent_even_if_the_rest_could_not_be(made):
-    asked = []
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 414, 429, 503])
+def test_an_error_says_whether_a_part_of_the_edit_was_applied(made, status):
+    edit = {"title": Change("x" * 5000), "summary": Change("y" * 5000)}
 
-    def answer(request):
-        asked.append(request)
-        return said(200 if len(asked) == 1 else 503)
+    def failing(at):
+        asked = iter(range(1, 100))
+        return made("http://nas", transport=httpx2.MockTransport(lambda _: said(status if next(asked) >= at else 200)))
 
-    client = made("http://nas", transport=httpx2.MockTransport(answer))
-    with pytest.raises(Unavailable) as raised:
-        client.edit("1", "1", {"title": Change("x" * 5000), "summary": Change("y" * 5000)})
-    assert len(asked) == 2
-    assert raised.value.sent
+    for at, applied in ((1, False), (2, True)):
+        with pytest.raises(NeighbourError) as raised:
+            failing(at).edit("1", "1", edit)
+        assert raised.value.applied is applied
 
 
 # --- trouble ---------------------------------------------------------------------------------------------------------

@@ -206,6 +206,25 @@ def test_what_plex_refuses_is_dead_at_once_and_a_retry_brings_it_back(house, sta
     assert house.books_balance()
 
 
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 503])
+def test_what_the_first_part_of_a_parted_edit_wrote_is_ours_whatever_met_the_next(house, status):
+    (id,) = house.add()
+    key = house.key_of(id)
+    performers = [f"Performer {n} {'ü' * 100}" for n in range(5)]
+    house.stash_sim.edit_scene(id, performers=performers, tags=[f"Tag {n} {'ü' * 100}" for n in range(12)])
+    tags = Fault(
+        "status", status=status, times=1, when=lambda r: r.method == "PUT" and any("genre" in name for name in r.params)
+    )
+    house.plex_sim.faults.set(tags)
+    house.want(id)
+    house.step()
+    assert len(house.plex_sim.item(key).lists["actor"]) == 5
+    assert house.plex_sim.item(key).lists["genre"] == []
+    house.edit(id, performers=[], tags=["Short"])
+    house.work_for(HOUR)
+    assert (house.plex_sim.item(key).lists["actor"], house.plex_sim.item(key).lists["genre"]) == ([], ["Short"])
+
+
 def test_a_new_edit_revives_what_was_refused(house):
     (id,) = house.add()
     house.plex_sim.faults.set(fails("PUT", status=400, times=1))
