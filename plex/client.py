@@ -13,7 +13,7 @@ import httpx2
 import msgspec
 
 from plex import answers, edits
-from sync.errors import Barred, Missing, Neighbour, NeighbourError, TooLong, Unavailable
+from sync.errors import Barred, Missing, Neighbour, NeighbourError, TooLong
 from sync.http_answers import Server
 from sync.item import Entry, Item
 from sync.paths import base_name
@@ -136,28 +136,32 @@ class PlexClient:
     def edit(self, section: str, key: str, edit: Edit, *, roles: Mapping[str, str] | None = None) -> None:
         """One PUT that applies all of `edit` to one item; several when it is too long (see `plex.edits`).
 
-        Raises ValueError for what can't be built, Missing when the item is gone. When one of several fails, what went
-        before has been applied, and the error says so.
+        Raises ValueError for what can't be built, Missing when the item is gone, TooLong when a text or a list is too long
+        by itself, once everything else was sent. The error says whether anything has been applied.
         """
         limit = edits.LINE_LIMIT
         waiting = edits.targets(section, key, edit, roles=roles, limit=limit)
-        applied = False
+        sent: list[str] = []
+        too_long: dict[str, TooLong] = {}
         while waiting:
+            target = waiting.pop(0)
             try:
-                self._put(waiting[0])
+                self._put(target)
             except TooLong as error:
-                limit = min(limit, len(waiting[0])) // 2
-                smaller = edits.targets(section, key, edit, roles=roles, limit=limit)
-                if waiting[0] in smaller:
-                    error.applied = applied
-                    raise
-                waiting = smaller
+                smaller = edits.targets(section, key, edit, roles=roles, limit=min(limit, len(target)) // 2)
+                if target in smaller:
+                    too_long[target] = error
+                else:
+                    limit = min(limit, len(target)) // 2
+                    waiting = [other for other in smaller if other not in too_long and other not in sent]
             except NeighbourError as error:
-                error.applied = applied
+                error.applied = bool(sent)
                 raise
             else:
-                applied = True
-                waiting = waiting[1:]
+                sent.append(target)
+        for left in too_long.values():
+            left.applied = bool(sent)
+            raise left
 
     def _put(self, target: str) -> None:
         body = self._wire.ask("PUT", target).body

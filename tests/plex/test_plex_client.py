@@ -477,13 +477,32 @@ def test_what_a_server_finds_too_long_is_sent_in_smaller_pieces(sim, section, pl
     assert (set(after.lists["actor"]), after.lists["genre"]) == ({"Ann", "Bo"}, ("Fresh",))
 
 
-def test_what_cannot_be_made_smaller_is_too_long(sim, section, plex):
+@pytest.mark.parametrize(("max_target", "length"), [(700, 900), (60_000, 100_000)])
+def test_what_cannot_be_made_smaller_is_too_long_and_everything_else_is_sent(sim, section, plex, max_target, length):
+    (key,) = movies(sim, section, 1)
+    sim.max_target = max_target
+    edit = {
+        "title": Change("X", True),
+        "summary": Change("s" * length, True),
+        "actor": Change(("Ann",), True),
+        "genre": Change(tuple(f"{'g' * length} {n}" for n in range(2)), True),
+        "collection": Change(("C",), True),
+    }
+    with pytest.raises(TooLong) as raised:
+        plex.edit(section, key, edit)
+    assert raised.value.applied
+    after = plex.items([key])[key]
+    assert (after.scalars["title"], after.scalars["summary"]) == ("X", "")
+    assert (after.lists["actor"], after.lists["genre"], after.lists["collection"]) == (("Ann",), (), ("C",))
+
+
+def test_a_text_that_is_too_long_by_itself_is_asked_once(sim, section, plex):
     (key,) = movies(sim, section, 1)
     sim.max_target = 700
-    with pytest.raises(TooLong):
-        plex.edit(section, key, {"title": Change("X", True), "summary": Change("s" * 900, True)})
-    with pytest.raises(TooLong):
-        plex.edit(section, key, {"summary": Change("s" * 100_000, True)})
+    with pytest.raises(TooLong) as raised:
+        plex.edit(section, key, {"summary": Change("s" * 900, True)})
+    assert not raised.value.applied
+    assert sim.count("PUT") == 1
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 414, 429, 503])

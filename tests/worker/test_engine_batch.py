@@ -225,6 +225,24 @@ def test_what_the_first_part_of_a_parted_edit_wrote_is_ours_whatever_met_the_nex
     assert (house.plex_sim.item(key).lists["actor"], house.plex_sim.item(key).lists["genre"]) == ([], ["Short"])
 
 
+def test_a_text_too_long_for_a_proxy_does_not_keep_the_rest_of_its_scene_back(house):
+    house.plex_sim.max_target = 8192
+    (id,) = house.add()
+    house.stash_sim.edit_scene(id, details="ж" * 1400, date="2020-01-01", rating100=80, performers=["P"])
+    house.want(id)
+    house.work()
+    item = house.plex_sim.item(house.key_of(id))
+    assert house.out_of_step([id]) == []
+    assert (item.scalars["originallyAvailableAt"], item.scalars["userRating"]) == ("2020-01-01", 8.0)
+    assert (item.lists["actor"], "summary" in item.scalars) == (["P"], False)
+    assert (house.row(id).state, house.row(id).cls) == (State.DEAD, "refused")
+    house.edit(id, title="Other", details="short", performers=[])
+    house.work()
+    item = house.plex_sim.item(house.key_of(id))
+    assert (item.scalars["title"], item.scalars["summary"], item.lists["actor"]) == ("Other", "short", [])
+    assert house.row(id).state is State.IDLE
+
+
 def test_a_new_edit_revives_what_was_refused(house):
     (id,) = house.add()
     house.plex_sim.faults.set(fails("PUT", status=400, times=1))
