@@ -13,6 +13,9 @@ import msgspec
 from sync.item import Entry, Item, Part
 from sync.ports import Section
 
+# What stands in the place of bytes that are no UTF-8.
+UNREADABLE = "\ufffd"
+
 Number = int | str
 Flag = bool | int | str
 
@@ -214,7 +217,9 @@ def _item(one: ItemAnswer, section: str) -> Item:
 
 
 def _parts(media: Iterable[MediaAnswer]) -> tuple[Part, ...]:
-    return tuple(Part(part.file, _number(part.size or 0)) for one in media for part in one.Part if part.file)
+    """The files; without one whose name is no UTF-8, since what is left of it could be another's too."""
+    files = ((part.file, part.size) for one in media for part in one.Part)
+    return tuple(Part(path, _number(size or 0)) for path, size in files if path and UNREADABLE not in path)
 
 
 def _check_size(size: Number, things: list[EntryAnswer] | list[ItemAnswer] | list[SectionAnswer]) -> None:

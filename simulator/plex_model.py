@@ -159,6 +159,7 @@ class Library:
         self.now = now
         self.normalise = normalise
         self.max_summary = max_summary
+        self.max_bytes: int | None = None
         self.sections: dict[int, Section] = {}
         self.items: dict[int, Item] = {}
         self._tags: dict[tuple[str, int, str], Tag] = {}
@@ -301,17 +302,21 @@ class Library:
         return round(value, 1) if self.normalise else value
 
     def _text(self, name: str, text: str) -> str:
-        text = CONTROL.sub("", text)
+        text = self._cut(CONTROL.sub("", text))
         if not self.normalise:
             return text
         text = " ".join(text.split()) if name in NAMES else text.strip()
         return text[: self.max_summary] if name == "summary" else text
 
+    def _cut(self, text: str) -> str:
+        """The text within `max_bytes`, half a character included: its bytes are kept as lone surrogates."""
+        return text.encode()[: self.max_bytes].decode(errors="surrogateescape")
+
     # tags
 
     def tagging(self, section: Section, kind: str, name: str, text: str = "") -> Tagging:
         """A tag of that name for an item of this section; created when unknown, else in its first spelling."""
-        name = CONTROL.sub("", name)
+        name = self._cut(CONTROL.sub("", name))
         if self.normalise:
             name = " ".join(name.split())
         place = _place(section, kind, name)

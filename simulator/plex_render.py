@@ -17,6 +17,8 @@ from simulator.plex_model import TAG_ELEMENTS, File, Item, Section, Tagging, bas
 
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 LISTED_ROLES = 3
+# Half a character is kept as lone surrogates and goes out as the bytes that it was.
+HALVES = "surrogateescape"
 LISTED_TAGS = ("genre", "country", "director", "writer", "actor")
 
 Value = str | int | float | bool | None
@@ -53,8 +55,8 @@ class Left:
 def document(container: Node, *, as_json: bool) -> bytes:
     """The whole answer as bytes."""
     if as_json:
-        return b'{"' + container.tag.encode() + b'":' + to_json(container).encode() + b"}"
-    return (XML_HEAD + to_xml(container)).encode()
+        return b'{"' + container.tag.encode() + b'":' + to_json(container).encode(errors=HALVES) + b"}"
+    return (XML_HEAD + to_xml(container)).encode(errors=HALVES)
 
 
 def to_xml(node: Node) -> str:
@@ -71,7 +73,9 @@ def to_xml(node: Node) -> str:
 def to_json(node: Node) -> str:
     """The object and all below it."""
     members = [
-        json.dumps(name) + ":" + json.dumps(value) for name, value in node.attributes.items() if value is not None
+        f"{json.dumps(name)}:{json.dumps(value, ensure_ascii=False)}"
+        for name, value in node.attributes.items()
+        if value is not None
     ]
     groups: dict[str, list[str]] = {}
     singles: set[str] = set()

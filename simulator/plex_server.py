@@ -194,6 +194,10 @@ class PlexSim(HttpServer):
             scalars["year"] = year
         return self._library.new_movie(self._library.sections[int(section)], files, scalars, lists)
 
+    def cut_texts(self, size: int) -> None:
+        """From now on texts and names are cut to so many bytes, also inside a character: such an answer is no UTF-8."""
+        self._library.max_bytes = size
+
     def scan(self, section: str, path: str | None = None) -> None:
         """Start a scan, as the refresh call does."""
         with self._lock:

@@ -5,6 +5,7 @@ are always verified, and nothing of the environment (proxies, netrc) has a say. 
 foreign exception, which would carry the request and its headers along, is left behind.
 """
 
+import codecs
 import logging
 import ssl
 import zlib
@@ -35,6 +36,8 @@ CONNECTIONS = 10
 # The libraries below log addresses with their query (names of files, whole edits); that is nobody's to read.
 for _name in ("httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+_BLANKS = bytes(max(32, code) for code in range(256))
 
 T = TypeVar("T")
 
@@ -151,9 +154,18 @@ class Wire:
         return answer
 
     def decoded(self, decoder: "msgspec.json.Decoder[T]", body: bytes | bytearray | memoryview) -> T:
-        """The body as what it has to be; raises Unavailable for anything else, however deep or broken."""
+        """The body as what it has to be; raises Unavailable for anything else, however deep or broken.
+
+        Inside texts the other side may be careless: what is no UTF-8 (a text that was cut inside a character) reads as
+        U+FFFD, a bare control character as a blank.
+        """
         try:
-            return decoder.decode(body)
+            try:
+                return decoder.decode(body)
+            except (msgspec.DecodeError, UnicodeError) as error:
+                if isinstance(error, msgspec.ValidationError):
+                    raise
+                return decoder.decode(_mended(body))
         except msgspec.ValidationError:
             failure = self.foreign("in a form that is not known")
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -295,6 +307,13 @@ def _check_headers(headers: Mapping[str, str], setting: str) -> None:
 def _host(base: httpx2.URL) -> str:
     host = f"[{base.host}]" if ":" in base.host else base.host
     return f"{host}:{base.port}" if base.port else host
+
+
+def _mended(body: bytes | bytearray | memoryview) -> bytes:
+    """The body in UTF-8 and without control characters, made piece by piece to keep it small in memory."""
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    pieces = (decode(bytes(body[at : at + STEP])).encode() for at in range(0, len(body), STEP))
+    return (b"".join(pieces) + decode(b"", final=True).encode()).translate(_BLANKS)
 
 
 def _looks_like(beginning: bytes) -> str:

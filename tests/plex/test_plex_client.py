@@ -519,6 +519,29 @@ def test_an_error_says_whether_a_part_of_the_edit_was_applied(made, status):
         assert raised.value.applied is applied
 
 
+def test_a_text_that_plex_cut_inside_a_character_is_read_all_the_same(made):
+    with PlexSim(token=TOKEN) as sim:
+        sim.cut_texts(100)
+        section = sim.add_section("Movies")
+        cut, whole = movies(sim, section, 2)
+        client = made(sim.url)
+        client.edit(section, cut, {"title": Change("日" * 60, True), "genre": Change(("本" * 60,), True)})
+        found = client.items([cut, whole])
+        assert (found[cut].scalars["title"], found[cut].lists["genre"]) == (
+            "日" * 33 + "\ufffd",
+            ("本" * 33 + "\ufffd",),
+        )
+        assert found[whole].scalars["title"] == "M 1"
+        assert len(next(client.entries(section))) == 2
+
+
+def test_a_file_whose_name_is_no_utf_8_is_not_known(made):
+    part = b'{"MediaContainer": {"size": 1, "totalSize": 1, "Metadata": [{"ratingKey": "1", "Media": [{"Part": '
+    part += b'[{"file": "/m/caf\xe9.mp4", "size": 5}, {"file": "/m/b.mp4", "size": 6}]}]}]}}'
+    client = made("http://nas", transport=httpx2.MockTransport(lambda _: said(200, part)))
+    assert next(client.entries("1"))[0].parts == (Part("/m/b.mp4", 6),)
+
+
 # --- trouble ---------------------------------------------------------------------------------------------------------
 
 

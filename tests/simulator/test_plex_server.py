@@ -501,6 +501,18 @@ def test_normalising_can_be_turned_off_and_summaries_cut() -> None:
         assert cutting.item("1").scalars["summary"] == "abcd"
 
 
+def test_texts_can_be_cut_inside_a_character(sim: PlexSim, client: Client) -> None:
+    sim.cut_texts(4)
+    key = sim.add_movie("1", [FILE])
+    client.edit(key, {"title.value": "日本", "genre[0].tag.tag": "本日", "genre[1].tag.tag": "日a"})
+
+    _, body = client.ask("GET", f"/library/metadata/{key}")
+
+    assert '"title":"日'.encode() + b'\xe6"' in body
+    assert '"tag":"本'.encode() + b'\xe6"' in body
+    assert '"tag":"日a"'.encode() in body
+
+
 @pytest.mark.parametrize("query", [{"id": ""}, {}])
 def test_an_edit_without_id_edits_the_whole_section(sim: PlexSim, client: Client, query: dict) -> None:
     keys = [sim.add_movie("1", [FILE]) for _ in range(3)]

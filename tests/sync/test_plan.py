@@ -324,6 +324,13 @@ def test_a_push_that_landed_cut_short_is_ours():
     assert (made.edit, made.memory["summary"].left.value) == ({}, long[:99])
 
 
+def test_a_push_that_landed_cut_inside_a_character_is_ours():
+    long = "日" * 100
+    _, entries = unfinished("title", long, item())
+    made = decide("title", long, item("title", title="日" * 84 + "\ufffd"), None, entries)
+    assert (made.edit, made.memory["title"].said) == ({}, long)
+
+
 def test_a_push_that_never_landed_is_sent_again():
     _, entries = unfinished("studio", "new", BEFORE)
     assert decide("studio", "new", BEFORE, None, entries).edit == {"studio": WRITE}

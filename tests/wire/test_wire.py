@@ -350,6 +350,8 @@ DECODER = msgspec.json.Decoder(dict[str, int])
         b'{"a": 1e999}',
         b'{"a": ' + b"9" * 5000 + b"}",
         b'{"a": "\xff"}',
+        b'{"a": 1, "b": \xff}',
+        b'{"a": 1,\x002}',
         b'{"a": "\\ud800"}',
         b"[" * 100_000,
         b'{"a": ' + b"[" * 100_000,
@@ -361,6 +363,21 @@ def test_a_body_of_another_shape_is_no_answer(server, body):
     with wired(server.url) as wire, pytest.raises(Unavailable) as raised:
         wire.decoded(DECODER, body)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"a": "ab\xe8\xaf"}', "ab\ufffd"),
+        (b'{"a": "\xff", "b": "\xe6\x97\xa5"}', "\ufffd"),
+        (b'{"a": "a\x01\nb"}', "a  b"),
+        (b'{"a": "' + b"x" * 63_992 + b'\xe6\x97\xa5\xe6"}', "x" * 63_992 + "日\ufffd"),
+    ],
+)
+def test_what_can_not_be_read_inside_a_text_does_not_make_the_answer_unreadable(server, body, text):
+    with wired(server.url) as wire:
+        for form in (body, bytearray(body), memoryview(body)):
+            assert wire.decoded(msgspec.json.Decoder(dict[str, str]), form)["a"] == text
 
 
 def test_a_connection_that_cannot_be_had_is_busy():

@@ -243,6 +243,29 @@ def test_a_text_too_long_for_a_proxy_does_not_keep_the_rest_of_its_scene_back(ho
     assert house.row(id).state is State.IDLE
 
 
+def test_a_plex_that_cuts_inside_a_character_keeps_nobody_from_being_in_step(tmp_path):
+    with House(tmp_path / "data") as house:
+        house.plex_sim.cut_texts(100)
+        cut, before, other = house.add(3)
+        house.stash_sim.edit_scene(cut, title="日" * 60)
+        house.plex_sim.hand_edit(house.key_of(before), locked=False, summary="本" * 60)
+        house.want(cut, before, other)
+        house.work_until_settled()
+        assert house.states() == {State.IDLE: 3}
+        assert house.out_of_step([before, other]) == []
+        house.forget_requests()
+        house.edit(cut, organized=True)
+        house.work_until_settled()
+        assert house.plex_sim.count("PUT") == 0
+        house.edit(cut, title="日" * 60, tags=["New"])
+        house.work_until_settled()
+        assert house.plex_sim.item(house.key_of(cut)).lists["genre"] == ["New"]
+        assert house.plex_sim.count("PUT") == 1
+        house.edit(cut, title="Short")
+        house.work_until_settled()
+        assert house.title_in_plex(cut) == "Short"
+
+
 def test_a_new_edit_revives_what_was_refused(house):
     (id,) = house.add()
     house.plex_sim.faults.set(fails("PUT", status=400, times=1))
