@@ -258,7 +258,7 @@ def test_a_lock_that_plex_does_not_take_for_a_list_is_not_asked_for_again():
 def test_an_emptied_list_loses_ours_and_gets_its_lock_back(found_locked):
     known = known_genres("a", "b", found=("a",), found_locked=found_locked)
     made = decide("genre", (), genres("a", "b", "x"), known)
-    assert made.edit == {"genre": Change(("a", "x"), None if found_locked else False, removes=("b",))}
+    assert made.edit == {"genre": Change(("a", "x"), found_locked, removes=("b",))}
     assert learn(made.memory, made.sending, item("genre", genre=("a", "x"))).memory == {}
 
 
@@ -272,7 +272,7 @@ def test_an_emptied_list_without_anything_of_ours_is_forgotten():
 def test_a_removal_that_did_not_take_is_sent_again_alone():
     made = decide("genre", ("b",), genres("a", "b"), known_genres("a", "b"))
     learnt = learn(made.memory, made.sending, genres("a", "b"))
-    assert learnt.again == {"genre": Change(None, removes=("a",))}
+    assert learnt.again == {"genre": Change(None, True, removes=("a",))}
     assert learnt.memory["genre"].ours == {"a": "a", "b": "b"}
     after = learn(learnt.memory, made.sending, genres("b"))
     assert (after.again, after.memory["genre"].ours) == ({}, {"b": "b"})
