@@ -20,13 +20,16 @@ from sync.paths import base_name
 from sync.plan import Edit
 from sync.ports import Clock, Section
 from sync.text import composed, fold
-from wire.http import LISTING_CAP, Answer, Timeouts, Wire
+from wire.http import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire
 
 MOVIE = "1"
 # What the index has no use for. The names are hints: a server may send it all the same.
 UNWANTED = "Image,Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
 UNWANTED_FIELDS = "summary,tagline"
 FOUND_LIMIT = 200
+# What tells a 404 of Plex itself from one of a proxy before it: the header, or where a proxy drops that, the page.
+MARK = "x-plex-protocol"
+NOT_FOUND = b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
 STEPS_BACK = 100
 
 SECTIONS = msgspec.json.Decoder(answers.SectionsAnswer)
@@ -77,12 +80,12 @@ class PlexClient:
 
     def identity(self) -> tuple[str, str]:
         """(name, version) of the server, in one authenticated request."""
-        container = self._wire.decoded(IDENTITY, self._here("/").body).MediaContainer
+        container = self._wire.decoded(IDENTITY, self._ask("GET", "/").body).MediaContainer
         return container.friendlyName, container.version
 
     def sections(self) -> list[Section]:
         """The movie libraries to use. Raises Barred (setting plex_libraries) when one of the names given does not exist."""
-        container = self._wire.decoded(SECTIONS, self._here("/library/sections").body).MediaContainer
+        container = self._wire.decoded(SECTIONS, self._ask("GET", "/library/sections").body).MediaContainer
         return self._chosen(self._checked(lambda: answers.sections_of(container)))
 
     def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
@@ -126,7 +129,7 @@ class PlexClient:
             return {}
         target = f"/library/metadata/{','.join(keys)}?skipRefresh=1"
         try:
-            body = self._wire.ask("GET", target, cap=LISTING_CAP).body
+            body = self._ask("GET", target, cap=LISTING_CAP).body
         except Missing:
             return {}
         container = self._wire.decoded(ITEMS, body).MediaContainer
@@ -164,17 +167,16 @@ class PlexClient:
             raise left
 
     def _put(self, target: str) -> None:
-        body = self._wire.ask("PUT", target).body
+        body = self._ask("PUT", target).body
         if body.strip():
             self._wire.decoded(NOTHING, body)
 
-    def _here(self, target: str) -> Answer:
-        """What every Plex has; a server without it is none."""
-        try:
-            return self._wire.ask("GET", target)
-        except Missing:
-            failure = self._wire.foreign("that it does not know libraries: is something else at this address?")
-        raise failure
+    def _ask(self, method: str, target: str, *, cap: int = ORDINARY_CAP) -> Answer:
+        """The good answer to one request; a 404 that is not Plex's own says nothing about what was asked for."""
+        answer = self._wire.send(method, target, cap=cap)
+        if answer.status == 404 and MARK not in answer.headers and bytes(answer.body).strip() != NOT_FOUND:
+            raise self._wire.foreign("404, and not as Plex does: is it running, and is this its address?")
+        return self._wire.accepted(answer)
 
     def _page(self, section: str, start: int, size: int) -> tuple[list[Entry], int]:
         """One page, without a smaller one than two: pages overlap by one item."""
@@ -195,7 +197,7 @@ class PlexClient:
             "X-Plex-Container-Size": str(size),
         }
         target = f"/library/sections/{section}/all?{urlencode(query, errors='replace', quote_via=quote)}"
-        answer = self._wire.ask("GET", target, cap=LISTING_CAP)
+        answer = self._ask("GET", target, cap=LISTING_CAP)
         total = answer.headers.get("x-plex-container-total-size", "")
         return self._wire.decoded(ENTRIES, answer.body).MediaContainer, total
 

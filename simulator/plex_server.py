@@ -10,8 +10,8 @@ import ipaddress
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 from simulator.http import Answer, HttpServer, Request, html_page
@@ -104,6 +104,8 @@ class PlexSim(HttpServer):
     scan_seconds     how long a scan takes when nobody calls `finish_scan`; None: until somebody does
     started_at       the server's time when it is made; it goes on by itself, and jumps by `advance`
     """
+
+    marks: Mapping[str, str] = {"X-Plex-Protocol": "1.0"}
 
     def __init__(
         self,
@@ -292,6 +294,10 @@ class PlexSim(HttpServer):
 
     def answer(self, request: Request) -> Answer:
         """Let the request in, find what it is about, and answer it; one at a time."""
+        answer = self._answered(request)
+        return replace(answer, headers={**self.marks, **answer.headers})
+
+    def _answered(self, request: Request) -> Answer:
         if len(request.target) > self.max_target:
             return _page(414)
         with self._lock:

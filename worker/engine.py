@@ -8,6 +8,7 @@ edits in flight, which can be sent again.
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -15,6 +16,7 @@ from sync.errors import (
     NO_MEMORY,
     Barred,
     LocalFault,
+    Missing,
     Neighbour,
     NeighbourError,
     NewerDatabase,
@@ -337,7 +339,9 @@ class Engine:
             if gate.who is Neighbour.STASH:
                 self._gates.ask(gate.who, READ, self._stash.probe)
             else:
-                self._gates.ask(gate.who, READ, self._plex.sections)
+                # That there is no such thing is an answer too.
+                with suppress(Missing):
+                    self._gates.ask(gate.who, READ, self._plex.sections)
                 if gate.writes and not self._write_again():
                     return False
         except NeighbourError as error:
@@ -391,4 +395,6 @@ def waits(error: NeighbourError) -> Outcome:
         return Waiting(str(error), "throttled", backoff=False)
     if isinstance(error, Barred):
         return Waiting(str(error), "barred", backoff=False)
+    if isinstance(error, Missing):
+        return Waiting(str(error), "missing")
     return Later(str(error), "refused")

@@ -114,10 +114,37 @@ def test_only_movie_libraries_count(made):
     assert [(one.key, one.scanning) for one in found] == [("2", True)]
 
 
-def test_what_is_no_plex_is_not_empty(made):
-    client = made("http://nas", transport=httpx2.MockTransport(lambda request: said(404)))
+@pytest.mark.parametrize("ask", range(5))
+def test_a_404_counts_as_an_answer_only_if_plex_itself_gave_it(sim, section, plex, ask):
+    key = sim.add_movie(section, files=[("/media/m0.mp4", 5, 1000)])
+    sim.faults.set(Fault("proxy", status=404))
     with pytest.raises(Unavailable):
-        client.sections()
+        asks(plex, section, key)[ask]()
+    sim.faults.set(Fault("status", status=404))
+    if ask == 3:
+        assert plex.items([key]) == {}
+    else:
+        with pytest.raises(Missing):
+            asks(plex, section, key)[ask]()
+
+
+@pytest.mark.parametrize(
+    ("page", "headers", "error"),
+    [
+        (b"", {}, Unavailable),
+        (
+            b"<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1>nginx</body></html>",
+            {},
+            Unavailable,
+        ),
+        (b"", {"X-Plex-Protocol": "1.0"}, Missing),
+        (b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>\n", {}, Missing),
+    ],
+)
+def test_plex_is_told_by_its_header_or_where_a_proxy_drops_that_by_its_page(made, page, headers, error):
+    answer = httpx2.MockTransport(lambda _: httpx2.Response(404, headers=headers, stream=httpx2.ByteStream(page)))
+    with pytest.raises(error):
+        made("http://nas", transport=answer).sections()
 
 
 # --- listings --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from simulator.http import Fault
 from simulator.plex_server import PlexSim
 
 TOKEN = "a-token"
@@ -158,6 +159,13 @@ def test_large_answers_are_compressed_for_those_who_take_it(sim: PlexSim, client
 
     assert gzip.decompress(packed) == plain
     assert len(packed) < len(plain) / 5
+
+
+def test_every_answer_of_plex_has_its_mark_and_one_of_a_proxy_has_not(sim: PlexSim, client: Client) -> None:
+    for path, fault in (("/", ""), ("/nowhere", ""), ("/", "status"), ("/", "proxy"), ("/", "html")):
+        sim.faults.set(*([Fault(fault, status=404)] if fault else []))
+        client.ask("GET", path)
+        assert ("x-plex-protocol" in client.answer_headers) == (fault not in ("proxy", "html")), (path, fault)
 
 
 def test_unknown_paths_and_sections_are_404(client: Client) -> None:

@@ -266,6 +266,33 @@ def test_a_plex_that_cuts_inside_a_character_keeps_nobody_from_being_in_step(tmp
         assert house.title_in_plex(cut) == "Short"
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_a_proxy_that_answers_404_for_a_stopped_plex_is_an_outage(house, method):
+    ids = house.in_step(20)
+    for id in ids:
+        house.stash_sim.edit_scene(id, title=f"Edited {id}")
+    house.want(*ids)
+    house.clock.move(3)
+    house.plex_sim.faults.set(Fault("proxy", status=404, when=lambda request: request.method == method))
+    house.work_for(6 * HOUR)
+    assert house.states() == {State.READY: 20}
+    assert (house.attempts_used(), house.breaker()) == (0, "open")
+    house.plex_sim.faults.clear()
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+
+
+def test_a_plex_that_knows_no_libraries_uses_nobodys_attempts(house):
+    ids = house.add(3)
+    house.plex_sim.faults.set(Fault("status", status=404, when=lambda request: request.path == "/library/sections"))
+    house.want(*ids)
+    house.work_for(6 * HOUR)
+    assert (house.states(), house.attempts_used()) == ({State.READY: 3}, 0)
+    house.plex_sim.faults.clear()
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+
+
 def test_a_new_edit_revives_what_was_refused(house):
     (id,) = house.add()
     house.plex_sim.faults.set(fails("PUT", status=400, times=1))
