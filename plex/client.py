@@ -84,7 +84,11 @@ class PlexClient:
         return container.friendlyName, container.version
 
     def sections(self) -> list[Section]:
-        """The movie libraries to use. Raises Barred (setting plex_libraries) when one of the names given does not exist."""
+        """The movie libraries to use, at least one.
+
+        Raises Barred when one of the names given does not exist (setting plex_libraries), and when there is none at all
+        (setting plex_token): to a token without access a Plex looks empty.
+        """
         container = self._wire.decoded(SECTIONS, self._ask("GET", "/library/sections").body).MediaContainer
         return self._chosen(self._checked(lambda: answers.sections_of(container)))
 
@@ -202,6 +206,9 @@ class PlexClient:
         return self._wire.decoded(ENTRIES, answer.body).MediaContainer, total
 
     def _chosen(self, sections: list[Section]) -> list[Section]:
+        if not self._libraries and not sections:
+            message = f"{self._wire.server.name} shows no movie library to this plex_token"
+            raise Barred(Neighbour.PLEX, message, setting="plex_token")
         if not self._libraries:
             return sections
         wanted = {fold(name): name for name in self._libraries}

@@ -56,9 +56,9 @@ def movies(sim, section, count):
     ]
 
 
-def test_it_is_what_the_engine_asks_for(plex):
+def test_it_is_what_the_engine_asks_for(section, plex):
     neighbour: Plex = plex
-    assert neighbour.sections() == []
+    assert [one.key for one in neighbour.sections()] == [section]
 
 
 def test_who_the_server_is(plex):
@@ -106,6 +106,15 @@ def test_a_library_that_does_not_exist_waits_for_a_person(sim, section, made):
     with pytest.raises(Barred, match=r"named Mouvies; it has: Movies$") as raised:
         client.sections()
     assert raised.value.setting == "plex_libraries"
+
+
+@pytest.mark.parametrize("libraries", [[], [{"type": "show"}]])
+def test_a_plex_without_movie_libraries_waits_for_a_person(made, libraries):
+    shown = [directory(number, **library) for number, library in enumerate(libraries)]
+    body = {"MediaContainer": {"size": len(shown), "Directory": shown}}
+    with pytest.raises(Barred, match="shows no movie library") as raised:
+        answering(made, body).sections()
+    assert raised.value.setting == "plex_token"
 
 
 def test_only_movie_libraries_count(made):
