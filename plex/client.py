@@ -126,7 +126,10 @@ class PlexClient:
         return [one for one in found if any(composed(base_name(part.path)) == wanted for part in one.parts)]
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
-        """Full items by rating key, in one request; those that do not exist are left out."""
+        """Full items by rating key, in one request; those that do not exist are left out.
+
+        A 404 for several can mean that only one is missing, or in the trash: then they are asked for in halves.
+        """
         for key in keys:
             _check_number(key)
         if not keys:
@@ -135,7 +138,8 @@ class PlexClient:
         try:
             body = self._ask("GET", target, cap=LISTING_CAP).body
         except Missing:
-            return {}
+            middle = len(keys) // 2
+            return {**self.items(keys[:middle]), **self.items(keys[middle:])} if middle else {}
         container = self._wire.decoded(ITEMS, body).MediaContainer
         wanted = set(keys)
         return {key: item for key, item in self._checked(lambda: answers.items_of(container)).items() if key in wanted}

@@ -105,6 +105,7 @@ class Item:
     last_viewed_at: int | None = None
     last_rated_at: int | None = None
     tag_id: int = 0
+    trashed: bool = False
     listed: dict[object, str] = field(default_factory=dict)
 
     @property

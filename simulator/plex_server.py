@@ -100,6 +100,7 @@ class PlexSim(HttpServer):
     normalise        trim text, collapse blanks in titles and tags, round the user rating to one decimal
     max_summary      cut summaries to so many characters
     max_page         never list more than so many items at once, whatever is asked
+    strict_ids       answer 404 to a list of items when one of them is missing; False: leave that one out
     max_target       answer 414 to a longer request target
     scan_seconds     how long a scan takes when nobody calls `finish_scan`; None: until somebody does
     started_at       the server's time when it is made; it goes on by itself, and jumps by `advance`
@@ -117,6 +118,7 @@ class PlexSim(HttpServer):
         normalise: bool = True,
         max_summary: int | None = None,
         max_page: int | None = None,
+        strict_ids: bool = False,
         max_target: int = 60_000,
         scan_seconds: float | None = 0.2,
         started_at: int = EPOCH,
@@ -126,6 +128,7 @@ class PlexSim(HttpServer):
         self.tag_mode = tag_mode
         self.mixed_removals = mixed_removals
         self.max_page = max_page
+        self.strict_ids = strict_ids
         self.max_target = max_target
         self.scan_seconds = scan_seconds
         self._offset = started_at - time.monotonic()
@@ -224,6 +227,13 @@ class PlexSim(HttpServer):
         """The movie leaves the library."""
         with self._lock:
             self._library.remove(self._movie(key))
+
+    def trash(self, key: str) -> None:
+        """The movie's files are gone and its library keeps it in the trash: it is listed, and its details are 404."""
+        with self._lock:
+            item = self._movie(key)
+            item.trashed = True
+            self._library.touch(item)
 
     def hand_edit(self, key: str, locked: bool = True, **fields: object) -> None:
         """What a person does in Plex: scalars by name (None clears), whole lists by kind, `thumb` and `art` as bytes."""
@@ -338,10 +348,10 @@ class PlexSim(HttpServer):
         return section
 
     def _wanted_items(self, asked: Asked) -> list[Item]:
-        """The items of a comma list that exist; raises `Unacceptable` (404) when none does."""
-        keys = [int(one) for one in unquote(asked.groups[0]).split(",") if one.isdecimal()]
-        found = [self._library.items[key] for key in dict.fromkeys(keys) if key in self._library.items]
-        if not found:
+        """The items of a comma list that exist outside the trash; raises `Unacceptable` (404) when none does."""
+        keys = dict.fromkeys(int(one) for one in unquote(asked.groups[0]).split(",") if one.isdecimal())
+        found = [item for key in keys if (item := self._library.items.get(key)) and not item.trashed]
+        if not found or (self.strict_ids and len(found) < len(keys)):
             raise Unacceptable(404)
         return found
 

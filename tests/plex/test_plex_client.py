@@ -320,6 +320,18 @@ def test_many_items_in_one_request_without_those_that_are_gone(sim, section, ple
     assert len(sim.log) == 2
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_one_item_that_is_missing_or_in_the_trash_does_not_hide_the_others(sim, section, plex, strict):
+    sim.strict_ids = strict
+    keys = movies(sim, section, 20)
+    sim.remove(keys[3])
+    sim.trash(keys[11])
+    there = [key for key in keys if key not in (keys[3], keys[11])]
+    assert list(plex.items(keys)) == there
+    assert len(sim.log) == (17 if strict else 1)
+    assert keys[11] in [entry.key for page in plex.entries(section) for entry in page]
+
+
 @pytest.mark.parametrize("key", ["", "1,2", "x", "../1"])
 def test_items_are_asked_for_by_number(plex, key):
     with pytest.raises(ValueError, match="number"):

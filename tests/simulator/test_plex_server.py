@@ -509,6 +509,17 @@ def test_normalising_can_be_turned_off_and_summaries_cut() -> None:
         assert cutting.item("1").scalars["summary"] == "abcd"
 
 
+def test_what_is_in_the_trash_is_listed_and_has_no_details(sim: PlexSim, client: Client) -> None:
+    kept, trashed = (sim.add_movie("1", [FILE], title=title) for title in ("kept", "trashed"))
+    sim.trash(trashed)
+
+    assert titles(client.get("/library/sections/1/all?type=1")) == ["kept", "trashed"]
+    assert titles(client.get(f"/library/metadata/{kept},{trashed}")) == ["kept"]
+    assert client.ask("GET", f"/library/metadata/{trashed}")[0] == 404
+    sim.strict_ids = True
+    assert client.ask("GET", f"/library/metadata/{kept},{trashed}")[0] == 404
+
+
 def test_texts_can_be_cut_inside_a_character(sim: PlexSim, client: Client) -> None:
     sim.cut_texts(4)
     key = sim.add_movie("1", [FILE])
