@@ -7,6 +7,7 @@ at again here.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
+from unicodedata import normalize
 from urllib.parse import quote, urlencode
 
 import httpx2
@@ -26,7 +27,7 @@ MOVIE = "1"
 # What the index has no use for. The names are hints: a server may send it all the same.
 UNWANTED = "Image,Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
 UNWANTED_FIELDS = "summary,tagline"
-FOUND_LIMIT = 200
+FOUND_PAGE = 200
 # What tells a 404 of Plex itself from one of a proxy before it: the header, or where a proxy drops that, the page.
 MARK = "x-plex-protocol"
 NOT_FOUND = b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
@@ -93,7 +94,11 @@ class PlexClient:
         return self._chosen(self._checked(lambda: answers.sections_of(container)))
 
     def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
-        """Every item of a library with its files, in pages of new ones; what was not listed to its end raises Unavailable.
+        """Every item of a library, in pages of new ones; what was not listed to its end raises Unavailable."""
+        return self._pages(section, {}, page)
+
+    def _pages(self, section: str, filters: Mapping[str, str], page: int) -> Iterator[list[Entry]]:
+        """The items that a filter lets through, in pages of new ones.
 
         Each page begins with the last item of the one before. Where it does not, items have gone meanwhile and the rest
         has moved up, so the walk steps back until pages meet again: what stays in the library is met for certain.
@@ -101,7 +106,7 @@ class PlexClient:
         seen: set[str] = set()
         start = steps_back = 0
         while True:
-            found, total = self._page(section, start, page + 1 if start else page)
+            found, total = self._page(section, filters, start, page + 1 if start else page)
             if start and (not found or found[0].key not in seen):
                 steps_back += 1
                 if steps_back > STEPS_BACK:
@@ -119,11 +124,21 @@ class PlexClient:
             start += len(found) - 1
 
     def find(self, section: str, name: str) -> list[Entry]:
-        """The items of a library that have a file of exactly this base name (in whatever Unicode form)."""
-        container = self._listing(section, {"file": name}, start=0, size=FOUND_LIMIT)[0]
-        wanted = composed(name)
-        found = self._checked(lambda: answers.entries_of(container, section))
-        return [one for one in found if any(composed(base_name(part.path)) == wanted for part in one.parts)]
+        """The items of a library that have a file of exactly this base name, written as it is, composed or decomposed.
+
+        Plex compares letter by letter, so each form is a request of its own.
+        """
+        found: dict[str, Entry] = {}
+        for form in dict.fromkeys((name, normalize("NFC", name), normalize("NFD", name))):
+            for page in self._pages(section, {"file": form}, FOUND_PAGE):
+                named = [
+                    one for one in page if any(composed(base_name(part.path)) == composed(name) for part in one.parts)
+                ]
+                found |= {one.key: one for one in named}
+                if not named:
+                    # A Plex that does not know the filter lists everything.
+                    break
+        return list(found.values())
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
         """Full items by rating key, in one request; those that do not exist are left out.
@@ -186,9 +201,9 @@ class PlexClient:
             raise self._wire.foreign("404, and not as Plex does: is it running, and is this its address?")
         return self._wire.accepted(answer)
 
-    def _page(self, section: str, start: int, size: int) -> tuple[list[Entry], int]:
+    def _page(self, section: str, filters: Mapping[str, str], start: int, size: int) -> tuple[list[Entry], int]:
         """One page, without a smaller one than two: pages overlap by one item."""
-        container, header = self._listing(section, {"sort": "id"}, start=start, size=max(size, 2))
+        container, header = self._listing(section, {**filters, "sort": "id"}, start=start, size=max(size, 2))
         found = self._checked(lambda: answers.entries_of(container, section))
         return found, self._checked(lambda: answers.total_of(container, header))
 

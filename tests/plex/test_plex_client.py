@@ -267,6 +267,33 @@ def test_names_with_any_character_are_found(sim, section, plex, name):
     assert "+" not in sim.log[0].target
 
 
+@pytest.mark.parametrize(("count", "max_page"), [(3, 2), (450, None)])
+def test_every_item_of_a_name_is_found_however_small_the_pages(sim, section, plex, count, max_page):
+    keys = [sim.add_movie(section, files=[(f"/media/{n}/1.mp4", 5, 1)]) for n in range(count)]
+    sim.max_page = max_page
+    assert [entry.key for entry in plex.find(section, "1.mp4")] == keys
+
+
+def test_a_file_is_found_whichever_way_its_accents_are_written(sim, section, plex):
+    forms = ["ph\u1ebf.mp4", "phe\u0302\u0301.mp4", "ph\u00ea\u0301.mp4"]
+    keys = [sim.add_movie(section, files=[(f"/media/{n}/{form}", 5, 1)]) for n, form in enumerate(forms)]
+    assert {entry.key for entry in plex.find(section, forms[2])} == set(keys)
+    assert {entry.key for entry in plex.find(section, forms[0])} == set(keys[:2])
+    assert sim.count() == 5
+
+
+def test_a_plex_that_does_not_know_the_filter_is_not_walked_for_one_name(sim, section, made):
+    pages = []
+
+    def answer(request):
+        start = int(request.url.params["X-Plex-Container-Start"])
+        pages.append(start)
+        return [media(n, f"/m/{n}.mp4") for n in range(start, start + 200)], 10_000
+
+    assert paged(made, answer).find("1", "x.mp4") == []
+    assert len(pages) == 1
+
+
 def test_a_filter_that_plex_ignores_finds_nothing_wrong(made):
     everything = [media(1, "/m/a.mp4"), media(2, "D:\\m\\b.mp4"), media(3, "/m/cafe\u0301.mp4"), media(4, "/m/xb.mp4")]
     client = paged(made, lambda request: (everything, 4))
