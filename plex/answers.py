@@ -21,9 +21,9 @@ Flag = bool | int | str
 
 
 class TagAnswer(msgspec.Struct):
-    """A member of a list; `role` for the cast only."""
+    """A member of a list, which may lack its name; `role` for the cast only."""
 
-    tag: str
+    tag: str | None = None
     role: str | None = None
 
 
@@ -206,14 +206,18 @@ def _item(one: ItemAnswer, section: str) -> Item:
             "userRating": _rating(one.userRating),
         },
         lists={
-            "actor": tuple(role.tag for role in one.Role),
-            "genre": tuple(genre.tag for genre in one.Genre),
-            "collection": tuple(collection.tag for collection in one.Collection),
+            "actor": _names(one.Role),
+            "genre": _names(one.Genre),
+            "collection": _names(one.Collection),
         },
         locks=frozenset(field.name for field in one.Field if _flag(field.locked)),
         parts=_parts(one.Media),
-        roles={role.tag: role.role for role in one.Role if role.role},
+        roles={role.tag: role.role for role in one.Role if role.tag and role.role},
     )
+
+
+def _names(tags: Iterable[TagAnswer]) -> tuple[str, ...]:
+    return tuple(tag.tag for tag in tags if tag.tag)
 
 
 def _parts(media: Iterable[MediaAnswer]) -> tuple[Part, ...]:

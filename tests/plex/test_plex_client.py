@@ -374,6 +374,14 @@ def test_ratings_are_written_one_way(made, given, text):
     assert client.items(["1"])["1"].scalars["userRating"] == text
 
 
+def test_members_of_lists_without_a_name_are_left_out(made):
+    tags = [{"id": 3, "filter": "genre=3"}, {"tag": ""}, {"tag": "G"}]
+    roles = [{"id": 4, "role": "Queen"}, {"tag": "Ann", "role": "King"}]
+    client = answering(made, container([{**media(1), "librarySectionID": 1, "Genre": tags, "Role": roles}]))
+    found = client.items(["1"])["1"]
+    assert (found.lists["genre"], found.lists["actor"], found.roles) == (("G",), ("Ann",), {"Ann": "King"})
+
+
 def test_types_that_plex_mixes_are_read_alike(made):
     fields = [{"name": "title", "locked": 1}, {"name": "genre", "locked": "1"}, {"name": "studio", "locked": False}]
     one = {
