@@ -10,6 +10,7 @@ import logging
 import ssl
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeVar
@@ -58,7 +59,7 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer: the body is unpacked; for errors it is cut at 64 kB or empty."""
+    """A complete answer: the body is unpacked; for errors it is what could be had of its first 64 kB."""
 
     status: int
     body: bytes | bytearray = field(repr=False)
@@ -197,12 +198,15 @@ class Wire:
         # As it is: a copy would double what a large answer takes.
         return body
 
-    def _error_body(self, response: httpx2.Response) -> bytes | bytearray:
-        """What an error says, if it can be had: the status alone is an answer."""
-        try:
-            return self._body(response, ERROR_CAP)
-        except (NeighbourError, *_NETWORK, OSError):
-            return b""
+    def _error_body(self, response: httpx2.Response) -> bytearray:
+        """The beginning of what an error says, as far as it can be had: the status alone is an answer."""
+        body = bytearray()
+        with suppress(NeighbourError, *_NETWORK, OSError):
+            for piece in self._pieces(response):
+                body += piece
+                if len(body) >= ERROR_CAP:
+                    break
+        return body[:ERROR_CAP]
 
     def _pieces(self, response: httpx2.Response) -> Iterator[bytes]:
         coding = response.headers.get("content-encoding", "").strip().lower()

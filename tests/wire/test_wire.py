@@ -327,6 +327,14 @@ def test_an_error_counts_whatever_its_body():
         wire.ask("GET", "/")
 
 
+@pytest.mark.parametrize("length", [ERROR_CAP - 1, ERROR_CAP, 3 * ERROR_CAP])
+def test_of_an_error_the_beginning_is_read(server, length):
+    server.says = Answer(422, bytes(range(256)) * (length // 256) + b"x" * (length % 256))
+    with wired(server.url) as wire:
+        assert wire.send("GET", "/").body == server.says.body[:ERROR_CAP]
+        assert wire.send("GET", "/").status == 422
+
+
 def test_an_address_that_is_too_long_says_so(server):
     with wired(server.url) as wire, pytest.raises(TooLong):
         wire.ask("PUT", "/all?summary.value=" + "x" * 100_000)
