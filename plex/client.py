@@ -45,7 +45,8 @@ T = TypeVar("T")
 class PlexClient:
     """One Plex Media Server. Safe to use from several threads; raises `NeighbourError` only, once it is made.
 
-    `libraries` are the names of the movie libraries to use, none for all. `client_id` tells installations apart. Raises
+    `libraries` are the names of the movie libraries to use, none for all. `client_id` tells installations apart: Plex
+    wants a stable one from each. Raises
     Unusable for an address or token that can't be sent. See `wire.http.Wire` for `clock`, `transport` and `ca_file`.
     """
 
@@ -57,7 +58,6 @@ class PlexClient:
         libraries: Sequence[str] = (),
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
-        total_timeout: float = 0.0,
         client_id: str = "plexsync",
         clock: Clock | None = None,
         transport: httpx2.BaseTransport | None = None,
@@ -69,7 +69,7 @@ class PlexClient:
             Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token"),
             url,
             headers={"X-Plex-Token": token, "X-Plex-Client-Identifier": client_id, "X-Plex-Product": "PlexSync"},
-            timeouts=Timeouts(connect_timeout, read_timeout, total_timeout),
+            timeouts=Timeouts(connect_timeout, read_timeout),
             clock=clock,
             transport=transport,
             ca_file=ca_file,

@@ -284,7 +284,6 @@ class _Listener(ThreadingHTTPServer):
         self.neighbour = server
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
-        self._closing = False
         self.server_activate()
         self._thread = threading.Thread(
             target=self.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, name=f"simulator-{server.port}"
@@ -292,8 +291,6 @@ class _Listener(ThreadingHTTPServer):
         self._thread.start()
 
     def close(self) -> None:
-        with self._connections_lock:
-            self._closing = True
         self.shutdown()
         self._thread.join()
         with self._connections_lock:

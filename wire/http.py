@@ -20,7 +20,7 @@ import httpx2
 import msgspec
 
 from sync.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
-from sync.http_answers import Server, judge, unreachable
+from sync.http_answers import Server, judge, unreachable, whole_request
 from sync.ports import Clock
 from wire.streams import Deadline, Transport
 
@@ -45,16 +45,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds to connect, between two bytes, and for a whole request (by default twice as long as between two bytes)."""
+    """Seconds to connect and between two bytes."""
 
     connect: float
     read: float
-    total: float = 0.0
-
-    @property
-    def whole(self) -> float:
-        """Seconds for everything together."""
-        return self.total or 2 * self.read
 
 
 @dataclass(frozen=True)
@@ -93,7 +87,7 @@ class Wire:
         self._base = base
         self._prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
         self._clock = clock
-        self._whole = timeouts.whole
+        self._whole = whole_request(timeouts.read)
         self._deadline = Deadline()
         self._client = httpx2.Client(
             transport=transport or _transport(self._deadline, base, ca_file),
