@@ -170,10 +170,11 @@ class HttpServer(ABC):
     """A server on loopback that keeps a log and can misbehave; use it as a context manager, or `start()` and `stop()` it.
 
     `port=0` takes a free one. The port is bound when the object is made, so `url` is known before `start()`. `marks` are
-    headers that each answer of the neighbour itself has.
+    headers that each answer of the neighbour itself has. A connection that nobody uses for `idle_seconds` is closed.
     """
 
     marks: Mapping[str, str] = {}
+    idle_seconds = 20.0
 
     def __init__(self, *, port: int = 0) -> None:
         self._placeholder: socket.socket | None = _bound_socket(port)
@@ -328,6 +329,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Listener
 
+    def setup(self) -> None:
+        """The connection, with the time that it may be idle."""
+        super().setup()
+        self.connection.settimeout(self.server.neighbour.idle_seconds)
+
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing on stderr: the log of the server is the list `log`."""
 
@@ -416,7 +422,11 @@ class _Handler(BaseHTTPRequestHandler):
             body = gzip.compress(body, compresslevel=1, mtime=0)
             lines.append("Content-Encoding: gzip")
         lines.append(f"Content-Length: {len(body)}")
-        lines.append("Connection: close" if self.close_connection else "Keep-Alive: timeout=20")
+        lines.append(
+            "Connection: close"
+            if self.close_connection
+            else f"Keep-Alive: timeout={self.server.neighbour.idle_seconds:.0f}"
+        )
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), body
 
     def _trickle(self, request: Request, answer: Answer, seconds: float, released: threading.Event) -> None:

@@ -17,7 +17,18 @@ from urllib.parse import unquote, urlsplit
 from simulator.http import Answer, HttpServer, Request, html_page
 from simulator.plex_edits import apply_edit, is_edit, read_edit
 from simulator.plex_meta import detail_nodes, meta_node
-from simulator.plex_model import SCALARS, TAG_ELEMENTS, Item, Library, Scalar, Section, TagMode, Unacceptable
+from simulator.plex_model import (
+    SCALARS,
+    TAG_ELEMENTS,
+    FileSpec,
+    Item,
+    Library,
+    Scalar,
+    Section,
+    SectionType,
+    TagMode,
+    Unacceptable,
+)
 from simulator.plex_query import parse_query, select
 from simulator.plex_render import (
     Left,
@@ -40,8 +51,6 @@ EPOCH = 1_760_000_000
 SHELVES = {"posters": "posters", "poster": "posters", "thumb": "posters", "arts": "arts", "art": "arts"}
 TYPE_JSON = "application/json"
 TYPE_XML = "text/xml;charset=utf-8"
-
-FileSpec = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -150,24 +159,29 @@ class PlexSim(HttpServer):
                     section.scan_ends -= seconds
 
     def add_section(
-        self, title: str, locations: Sequence[str] = ("/media",), agent: str = "tv.plex.agents.movie"
+        self,
+        title: str,
+        locations: Sequence[str] = ("/media",),
+        agent: str = "tv.plex.agents.movie",
+        type: SectionType = "movie",
     ) -> str:
-        """A movie library; its id. An agent ending in `.none` makes it one for Other Videos."""
+        """A library; its id. An agent ending in `.none` makes a movie library one for Other Videos."""
         with self._lock:
-            return str(self._library.add_section(title, locations, agent).id)
+            return str(self._library.add_section(title, locations, agent, type).id)
 
     def add_movie(
         self,
         section: str,
-        files: Iterable[FileSpec],
+        files: Iterable[FileSpec | Sequence[FileSpec]],
         title: str | None = None,
         year: int | None = None,
         **fields: object,
     ) -> str:
         """A movie that is there at once; its rating key.
 
-        Each file (path, bytes, milliseconds) becomes a media with one part. Fields are scalars by name, or lists of names
-        by kind (for `actor` also pairs of name and role); all count as what the agent says.
+        Each file (path, bytes, milliseconds) becomes a media with one part, a list of files a media of several. Fields
+        are scalars by name, or lists of names by kind (for `actor` also pairs of name and role); all count as what the
+        agent says.
         """
         with self._lock:
             item = self._new_movie(section, files, title, year, fields)
@@ -177,7 +191,7 @@ class PlexSim(HttpServer):
     def stage_movie(
         self,
         section: str,
-        files: Iterable[FileSpec],
+        files: Iterable[FileSpec | Sequence[FileSpec]],
         title: str | None = None,
         year: int | None = None,
         **fields: object,
@@ -189,7 +203,12 @@ class PlexSim(HttpServer):
             return str(item.key)
 
     def _new_movie(
-        self, section: str, files: Iterable[FileSpec], title: str | None, year: int | None, fields: dict[str, object]
+        self,
+        section: str,
+        files: Iterable[FileSpec | Sequence[FileSpec]],
+        title: str | None,
+        year: int | None,
+        fields: dict[str, object],
     ) -> Item:
         given = {**fields, **({"title": title} if title is not None else {})}
         scalars, lists = _split_fields(given)

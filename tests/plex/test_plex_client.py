@@ -117,6 +117,11 @@ def test_a_plex_without_movie_libraries_waits_for_a_person(made, libraries):
     assert raised.value.setting == "plex_token"
 
 
+def test_only_movie_libraries_are_used(sim, section, plex):
+    sim.add_section("Shows", type="show")
+    assert [one.key for one in plex.sections()] == [section]
+
+
 def test_only_movie_libraries_count(made):
     body = {"MediaContainer": {"size": 2, "Directory": [directory(1, "show"), directory("2", "movie", refreshing="1")]}}
     found = answering(made, body).sections()
@@ -265,6 +270,22 @@ def test_names_with_any_character_are_found(sim, section, plex, name):
     key = sim.add_movie(section, files=[(f"/media/{name}", 1, 1000)], title="x")
     assert [entry.key for entry in plex.find(section, name)] == [key]
     assert "+" not in sim.log[0].target
+
+
+def test_every_part_of_a_media_is_a_file_of_the_item(sim, section, plex):
+    halves = [("/media/a cd1.mp4", 2, 1000), ("/media/a cd2.mp4", 3, 1000)]
+    key = sim.add_movie(section, files=[halves, ("/media/b.mp4", 1, 1000)], title="two")
+    parts = (Part("/media/a cd1.mp4", 2), Part("/media/a cd2.mp4", 3), Part("/media/b.mp4", 1))
+    ((entry,),) = plex.entries(section)
+    assert entry.parts == plex.items([key])[key].parts == parts
+    assert [one.key for one in plex.find(section, "a cd2.mp4")] == [key]
+
+
+def test_a_connection_that_plex_has_closed_meanwhile_is_not_used_again(sim, section, plex):
+    sim.idle_seconds = 0.1
+    for _ in range(3):
+        assert plex.sections()
+        time.sleep(0.3)
 
 
 @pytest.mark.parametrize(("count", "max_page"), [(3, 2), (450, None)])
