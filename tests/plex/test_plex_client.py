@@ -303,6 +303,13 @@ def test_a_file_is_found_whichever_way_its_accents_are_written(sim, section, ple
     assert sim.count() == 5
 
 
+def test_what_a_filter_finds_may_come_without_a_total_and_a_library_may_not(made):
+    client = answering(made, {"MediaContainer": {"size": 1, "Metadata": [media(1, "/m/a.mp4")]}})
+    assert [entry.key for entry in client.find("1", "a.mp4")] == ["1"]
+    with pytest.raises(Unavailable):
+        list(client.entries("1"))
+
+
 def test_a_plex_that_does_not_know_the_filter_is_not_walked_for_one_name(sim, section, made):
     pages = []
 
