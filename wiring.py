@@ -23,6 +23,7 @@ from store.db import faults, file_system, on_network
 from store.lock import Lock, is_locked, try_lock
 from store.repair import MARK, REPAIRED, repair, sweep
 from sync.errors import LocalFault, Neighbour, Unusable
+from sync.http_answers import whole_request
 from sync.item import FIELDS
 from sync.notices import NoticeRules
 from sync.plan import Policy
@@ -149,8 +150,8 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
 
 
 def work_rules(config: PlexSyncConfig) -> WorkRules:
-    """How the queue is worked. A request takes at most twice the read timeout, a batch's reading phase a few of them."""
-    deadline = round(2000 * config.plex_read_timeout)
+    """How the queue is worked. A batch's reading phase takes a few requests at most."""
+    deadline = round(1000 * whole_request(config.plex_read_timeout))
     return WorkRules(
         max_retries=config.max_retries,
         parallel=config.plex_parallel,
@@ -188,6 +189,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             libraries=config.library_names,
             connect_timeout=connect,
             read_timeout=read,
+            client_id=client_id(store),
             clock=clock,
             ca_file=config.tls_ca_file,
         )
@@ -449,8 +451,26 @@ def restore_backup(folder: Path, file: Path) -> Restored | None:
         return backup.restore(file, folder / DATABASE, aside=aside, notes={LAST_RECONCILE: "", RESTORED: str(now)})
 
 
+def client_id(store: Database) -> str:
+    """By what Plex tells this installation from others, the same at every start."""
+    return f"plexsync-{hashlib.blake2b(b'client', key=_salt(store).encode(), digest_size=8).hexdigest()}"
+
+
 def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str]:
     """What a hold compares to see that its settings changed: salted hashes, from which no secret can be read."""
+    salt = _salt(store)
+    settings = {
+        Neighbour.PLEX: (config.plex_url, config.plex_token, config.tls_ca_file, *config.library_names),
+        Neighbour.STASH: (config.stash_url, config.stash_api_key, config.tls_ca_file),
+    }
+    return {
+        who: hashlib.blake2b("\0".join(values).encode(), key=salt.encode(), digest_size=8).hexdigest()
+        for who, values in settings.items()
+    }
+
+
+def _salt(store: Database) -> str:
+    """A random text of this database, made with it."""
     with store.reading() as db:
         salt = db.note("salt")
     if not salt:
@@ -461,11 +481,4 @@ def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str
                 tx.save_note(BEGUN, str(SystemClock().now()))
         except LocalFault:
             pass
-    settings = {
-        Neighbour.PLEX: (config.plex_url, config.plex_token, config.tls_ca_file, *config.library_names),
-        Neighbour.STASH: (config.stash_url, config.stash_api_key, config.tls_ca_file),
-    }
-    return {
-        who: hashlib.blake2b("\0".join(values).encode(), key=salt.encode(), digest_size=8).hexdigest()
-        for who, values in settings.items()
-    }
+    return salt

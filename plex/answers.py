@@ -13,14 +13,17 @@ import msgspec
 from sync.item import Entry, Item, Part
 from sync.ports import Section
 
+# What stands in the place of bytes that are no UTF-8.
+UNREADABLE = "\ufffd"
+
 Number = int | str
 Flag = bool | int | str
 
 
 class TagAnswer(msgspec.Struct):
-    """A member of a list; `role` for the cast only."""
+    """A member of a list, which may lack its name; `role` for the cast only."""
 
-    tag: str
+    tag: str | None = None
     role: str | None = None
 
 
@@ -203,18 +206,24 @@ def _item(one: ItemAnswer, section: str) -> Item:
             "userRating": _rating(one.userRating),
         },
         lists={
-            "actor": tuple(role.tag for role in one.Role),
-            "genre": tuple(genre.tag for genre in one.Genre),
-            "collection": tuple(collection.tag for collection in one.Collection),
+            "actor": _names(one.Role),
+            "genre": _names(one.Genre),
+            "collection": _names(one.Collection),
         },
         locks=frozenset(field.name for field in one.Field if _flag(field.locked)),
         parts=_parts(one.Media),
-        roles={role.tag: role.role for role in one.Role if role.role},
+        roles={role.tag: role.role for role in one.Role if role.tag and role.role},
     )
 
 
+def _names(tags: Iterable[TagAnswer]) -> tuple[str, ...]:
+    return tuple(tag.tag for tag in tags if tag.tag)
+
+
 def _parts(media: Iterable[MediaAnswer]) -> tuple[Part, ...]:
-    return tuple(Part(part.file, _number(part.size or 0)) for one in media for part in one.Part if part.file)
+    """The files; without one whose name is no UTF-8, since what is left of it could be another's too."""
+    files = ((part.file, part.size) for one in media for part in one.Part)
+    return tuple(Part(path, _number(size or 0)) for path, size in files if path and UNREADABLE not in path)
 
 
 def _check_size(size: Number, things: list[EntryAnswer] | list[ItemAnswer] | list[SectionAnswer]) -> None:

@@ -7,26 +7,30 @@ at again here.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
+from unicodedata import normalize
 from urllib.parse import quote, urlencode
 
 import httpx2
 import msgspec
 
 from plex import answers, edits
-from sync.errors import Barred, Missing, Neighbour, TooLong, Unavailable
+from sync.errors import Barred, Missing, Neighbour, NeighbourError, TooLong
 from sync.http_answers import Server
 from sync.item import Entry, Item
 from sync.paths import base_name
 from sync.plan import Edit
 from sync.ports import Clock, Section
 from sync.text import composed, fold
-from wire.http import LISTING_CAP, Answer, Timeouts, Wire
+from wire.http import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire
 
 MOVIE = "1"
 # What the index has no use for. The names are hints: a server may send it all the same.
 UNWANTED = "Image,Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
 UNWANTED_FIELDS = "summary,tagline"
-FOUND_LIMIT = 200
+FOUND_PAGE = 200
+# What tells a 404 of Plex itself from one of a proxy before it: the header, or where a proxy drops that, the page.
+MARK = "x-plex-protocol"
+NOT_FOUND = b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
 STEPS_BACK = 100
 
 SECTIONS = msgspec.json.Decoder(answers.SectionsAnswer)
@@ -41,7 +45,8 @@ T = TypeVar("T")
 class PlexClient:
     """One Plex Media Server. Safe to use from several threads; raises `NeighbourError` only, once it is made.
 
-    `libraries` are the names of the movie libraries to use, none for all. `client_id` tells installations apart. Raises
+    `libraries` are the names of the movie libraries to use, none for all. `client_id` tells installations apart: Plex
+    wants a stable one from each. Raises
     Unusable for an address or token that can't be sent. See `wire.http.Wire` for `clock`, `transport` and `ca_file`.
     """
 
@@ -53,7 +58,6 @@ class PlexClient:
         libraries: Sequence[str] = (),
         connect_timeout: float = 5.0,
         read_timeout: float = 30.0,
-        total_timeout: float = 0.0,
         client_id: str = "plexsync",
         clock: Clock | None = None,
         transport: httpx2.BaseTransport | None = None,
@@ -65,7 +69,7 @@ class PlexClient:
             Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token"),
             url,
             headers={"X-Plex-Token": token, "X-Plex-Client-Identifier": client_id, "X-Plex-Product": "PlexSync"},
-            timeouts=Timeouts(connect_timeout, read_timeout, total_timeout),
+            timeouts=Timeouts(connect_timeout, read_timeout),
             clock=clock,
             transport=transport,
             ca_file=ca_file,
@@ -77,16 +81,24 @@ class PlexClient:
 
     def identity(self) -> tuple[str, str]:
         """(name, version) of the server, in one authenticated request."""
-        container = self._wire.decoded(IDENTITY, self._here("/").body).MediaContainer
+        container = self._wire.decoded(IDENTITY, self._ask("GET", "/").body).MediaContainer
         return container.friendlyName, container.version
 
     def sections(self) -> list[Section]:
-        """The movie libraries to use. Raises Barred (setting plex_libraries) when one of the names given does not exist."""
-        container = self._wire.decoded(SECTIONS, self._here("/library/sections").body).MediaContainer
+        """The movie libraries to use, at least one.
+
+        Raises Barred when one of the names given does not exist (setting plex_libraries), and when there is none at all
+        (setting plex_token): to a token without access a Plex looks empty.
+        """
+        container = self._wire.decoded(SECTIONS, self._ask("GET", "/library/sections").body).MediaContainer
         return self._chosen(self._checked(lambda: answers.sections_of(container)))
 
     def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
-        """Every item of a library with its files, in pages of new ones; what was not listed to its end raises Unavailable.
+        """Every item of a library, in pages of new ones; what was not listed to its end raises Unavailable."""
+        return self._pages(section, {}, page)
+
+    def _pages(self, section: str, filters: Mapping[str, str], page: int) -> Iterator[list[Entry]]:
+        """The items that a filter lets through, in pages of new ones.
 
         Each page begins with the last item of the one before. Where it does not, items have gone meanwhile and the rest
         has moved up, so the walk steps back until pages meet again: what stays in the library is met for certain.
@@ -94,7 +106,7 @@ class PlexClient:
         seen: set[str] = set()
         start = steps_back = 0
         while True:
-            found, total = self._page(section, start, page + 1 if start else page)
+            found, total = self._page(section, filters, start, page + 1 if start else page)
             if start and (not found or found[0].key not in seen):
                 steps_back += 1
                 if steps_back > STEPS_BACK:
@@ -112,23 +124,37 @@ class PlexClient:
             start += len(found) - 1
 
     def find(self, section: str, name: str) -> list[Entry]:
-        """The items of a library that have a file of exactly this base name (in whatever Unicode form)."""
-        container = self._listing(section, {"file": name}, start=0, size=FOUND_LIMIT)[0]
-        wanted = composed(name)
-        found = self._checked(lambda: answers.entries_of(container, section))
-        return [one for one in found if any(composed(base_name(part.path)) == wanted for part in one.parts)]
+        """The items of a library that have a file of exactly this base name, written as it is, composed or decomposed.
+
+        Plex compares letter by letter, so each form is a request of its own.
+        """
+        found: dict[str, Entry] = {}
+        for form in dict.fromkeys((name, normalize("NFC", name), normalize("NFD", name))):
+            for page in self._pages(section, {"file": form}, FOUND_PAGE):
+                named = [
+                    one for one in page if any(composed(base_name(part.path)) == composed(name) for part in one.parts)
+                ]
+                found |= {one.key: one for one in named}
+                if not named:
+                    # A Plex that does not know the filter lists everything.
+                    break
+        return list(found.values())
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
-        """Full items by rating key, in one request; those that do not exist are left out."""
+        """Full items by rating key, in one request; those that do not exist are left out.
+
+        A 404 for several can mean that only one is missing, or in the trash: then they are asked for in halves.
+        """
         for key in keys:
             _check_number(key)
         if not keys:
             return {}
         target = f"/library/metadata/{','.join(keys)}?skipRefresh=1"
         try:
-            body = self._wire.ask("GET", target, cap=LISTING_CAP).body
+            body = self._ask("GET", target, cap=LISTING_CAP).body
         except Missing:
-            return {}
+            middle = len(keys) // 2
+            return {**self.items(keys[:middle]), **self.items(keys[middle:])} if middle else {}
         container = self._wire.decoded(ITEMS, body).MediaContainer
         wanted = set(keys)
         return {key: item for key, item in self._checked(lambda: answers.items_of(container)).items() if key in wanted}
@@ -136,45 +162,52 @@ class PlexClient:
     def edit(self, section: str, key: str, edit: Edit, *, roles: Mapping[str, str] | None = None) -> None:
         """One PUT that applies all of `edit` to one item; several when it is too long (see `plex.edits`).
 
-        Raises ValueError for what can't be built, Missing when the item is gone. When one of several fails, what went
-        before has been applied.
+        Raises ValueError for what can't be built, Missing when the item is gone, TooLong when a text or a list is too long
+        by itself, once everything else was sent. The error says whether anything has been applied.
         """
         limit = edits.LINE_LIMIT
         waiting = edits.targets(section, key, edit, roles=roles, limit=limit)
-        applied = False
+        sent: list[str] = []
+        too_long: dict[str, TooLong] = {}
         while waiting:
+            target = waiting.pop(0)
             try:
-                self._put(waiting[0])
-            except TooLong:
-                limit = min(limit, len(waiting[0])) // 2
-                smaller = edits.targets(section, key, edit, roles=roles, limit=limit)
-                if waiting[0] in smaller:
-                    raise
-                waiting = smaller
-            except Unavailable as error:
-                error.sent = error.sent or applied
+                self._put(target)
+            except TooLong as error:
+                smaller = edits.targets(section, key, edit, roles=roles, limit=min(limit, len(target)) // 2)
+                if target in smaller:
+                    too_long[target] = error
+                else:
+                    limit = min(limit, len(target)) // 2
+                    waiting = [other for other in smaller if other not in too_long and other not in sent]
+            except NeighbourError as error:
+                error.applied = bool(sent)
                 raise
             else:
-                applied = True
-                waiting = waiting[1:]
+                sent.append(target)
+        for left in too_long.values():
+            left.applied = bool(sent)
+            raise left
 
     def _put(self, target: str) -> None:
-        body = self._wire.ask("PUT", target).body
+        body = self._ask("PUT", target).body
         if body.strip():
             self._wire.decoded(NOTHING, body)
 
-    def _here(self, target: str) -> Answer:
-        """What every Plex has; a server without it is none."""
-        try:
-            return self._wire.ask("GET", target)
-        except Missing:
-            failure = self._wire.foreign("that it does not know libraries: is something else at this address?")
-        raise failure
+    def _ask(self, method: str, target: str, *, cap: int = ORDINARY_CAP) -> Answer:
+        """The good answer to one request; a 404 that is not Plex's own says nothing about what was asked for."""
+        answer = self._wire.send(method, target, cap=cap)
+        if answer.status == 404 and MARK not in answer.headers and bytes(answer.body).strip() != NOT_FOUND:
+            raise self._wire.foreign("404, and not as Plex does: is it running, and is this its address?")
+        return self._wire.accepted(answer)
 
-    def _page(self, section: str, start: int, size: int) -> tuple[list[Entry], int]:
+    def _page(self, section: str, filters: Mapping[str, str], start: int, size: int) -> tuple[list[Entry], int]:
         """One page, without a smaller one than two: pages overlap by one item."""
-        container, header = self._listing(section, {"sort": "id"}, start=start, size=max(size, 2))
+        container, header = self._listing(section, {**filters, "sort": "id"}, start=start, size=max(size, 2))
         found = self._checked(lambda: answers.entries_of(container, section))
+        if filters and container.totalSize is None and not header:
+            # The few that a filter lets through may come without a total.
+            return found, start + len(found)
         return found, self._checked(lambda: answers.total_of(container, header))
 
     def _listing(
@@ -190,11 +223,14 @@ class PlexClient:
             "X-Plex-Container-Size": str(size),
         }
         target = f"/library/sections/{section}/all?{urlencode(query, errors='replace', quote_via=quote)}"
-        answer = self._wire.ask("GET", target, cap=LISTING_CAP)
+        answer = self._ask("GET", target, cap=LISTING_CAP)
         total = answer.headers.get("x-plex-container-total-size", "")
         return self._wire.decoded(ENTRIES, answer.body).MediaContainer, total
 
     def _chosen(self, sections: list[Section]) -> list[Section]:
+        if not self._libraries and not sections:
+            message = f"{self._wire.server.name} shows no movie library to this plex_token"
+            raise Barred(Neighbour.PLEX, message, setting="plex_token")
         if not self._libraries:
             return sections
         wanted = {fold(name): name for name in self._libraries}

@@ -4,7 +4,7 @@ A request without an item id would edit every item of its library, so none can b
 one request is enough as long as its line stays below 8,000 bytes. Above that, or once a server has found it too long, it
 becomes several, each complete in itself: a list always travels whole, since some servers add what is named and others
 replace the list by it, and only a whole list is right for both. Names to take away are safe in any grouping and follow
-their list. So what can't be made shorter is one text, or one list, that is too long by itself.
+their list. So what can't be made shorter is one text, or one list, that is too long by itself; the rest is sent without it.
 """
 
 from collections.abc import Iterator, Mapping

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +33,7 @@ MAINTENANCE = (
     b'<Response code="503" title="Maintenance" status="The server is busy with maintenance, please try again later." />\n'
 )
 GARBAGE = b"\x00\x7f<<<{{{ neither one nor the other \xff\xfe"
+PROXY_PAGE = b"404 page not found\n"
 FOREIGN_PAGE = b"<!doctype html><html><head><title>Sign in</title></head><body><h1>Welcome</h1></body></html>"
 
 FaultKind = Literal[
@@ -46,6 +47,7 @@ FaultKind = Literal[
     "garbage",
     "html",
     "status",
+    "proxy",
     "maintenance",
     "huge",
     "latency",
@@ -97,6 +99,7 @@ class Fault:
     garbage      200, neither JSON nor XML
     html         200, a foreign HTML page
     status       `status` with a small HTML page, and `retry_after` as the header of that name
+    proxy        `status` with the page of a proxy that stands before the server and does not reach it
     maintenance  503 with the XML element that Plex sends while it migrates
     huge         200 with `megabytes` of body that never becomes a document
     latency      `seconds` before every answer; the only kind that stands beside another
@@ -166,8 +169,12 @@ class Faults:
 class HttpServer(ABC):
     """A server on loopback that keeps a log and can misbehave; use it as a context manager, or `start()` and `stop()` it.
 
-    `port=0` takes a free one. The port is bound when the object is made, so `url` is known before `start()`.
+    `port=0` takes a free one. The port is bound when the object is made, so `url` is known before `start()`. `marks` are
+    headers that each answer of the neighbour itself has. A connection that nobody uses for `idle_seconds` is closed.
     """
+
+    marks: Mapping[str, str] = {}
+    idle_seconds = 20.0
 
     def __init__(self, *, port: int = 0) -> None:
         self._placeholder: socket.socket | None = _bound_socket(port)
@@ -278,7 +285,6 @@ class _Listener(ThreadingHTTPServer):
         self.neighbour = server
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
-        self._closing = False
         self.server_activate()
         self._thread = threading.Thread(
             target=self.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, name=f"simulator-{server.port}"
@@ -286,8 +292,6 @@ class _Listener(ThreadingHTTPServer):
         self._thread.start()
 
     def close(self) -> None:
-        with self._connections_lock:
-            self._closing = True
         self.shutdown()
         self._thread.join()
         with self._connections_lock:
@@ -324,6 +328,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Listener
+
+    def setup(self) -> None:
+        """The connection, with the time that it may be idle."""
+        super().setup()
+        self.connection.settimeout(self.server.neighbour.idle_seconds)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing on stderr: the log of the server is the list `log`."""
@@ -392,7 +401,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "huge":
                 self._send_huge(request, fault.megabytes, released)
             case _:
-                self._send(request, _bad_answer(fault))
+                self._send(request, _bad_answer(fault, neighbour.marks))
 
     def _send(self, request: Request, answer: Answer) -> None:
         request.status = answer.status
@@ -413,7 +422,11 @@ class _Handler(BaseHTTPRequestHandler):
             body = gzip.compress(body, compresslevel=1, mtime=0)
             lines.append("Content-Encoding: gzip")
         lines.append(f"Content-Length: {len(body)}")
-        lines.append("Connection: close" if self.close_connection else "Keep-Alive: timeout=20")
+        lines.append(
+            "Connection: close"
+            if self.close_connection
+            else f"Keep-Alive: timeout={self.server.neighbour.idle_seconds:.0f}"
+        )
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), body
 
     def _trickle(self, request: Request, answer: Answer, seconds: float, released: threading.Event) -> None:
@@ -464,14 +477,16 @@ def html_page(status: int) -> bytes:
     return f"<html><head><title>{phrase}</title></head><body><h1>{status} {phrase}</h1></body></html>".encode()
 
 
-def _bad_answer(fault: Fault) -> Answer:
+def _bad_answer(fault: Fault, marks: Mapping[str, str]) -> Answer:
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
     match fault.kind:
         case "garbage":
             return Answer(200, GARBAGE, "application/json", headers)
         case "html":
             return Answer(200, FOREIGN_PAGE, "text/html;charset=utf-8", headers)
+        case "proxy":
+            return Answer(fault.status, PROXY_PAGE, "text/plain;charset=utf-8", headers)
         case "maintenance":
-            return Answer(503, MAINTENANCE, "text/xml;charset=utf-8", headers)
+            return Answer(503, MAINTENANCE, "text/xml;charset=utf-8", {**marks, **headers})
         case _:
-            return Answer(fault.status, html_page(fault.status), "text/html", headers)
+            return Answer(fault.status, html_page(fault.status), "text/html", {**marks, **headers})

@@ -8,13 +8,16 @@ whole epoch seconds of a clock that is handed in.
 import hashlib
 import posixpath
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import groupby
 from typing import Literal
 
 Scalar = str | int | float
 TagMode = Literal["add", "replace"]
+SectionType = Literal["movie", "show", "artist", "photo"]
+FileSpec = tuple[str, int, int]
 
 TEXTS = ("titleSort", "originalTitle", "summary", "tagline", "studio", "contentRating", "editionTitle")
 RATINGS = ("rating", "audienceRating", "userRating")
@@ -66,7 +69,7 @@ class Tagging:
 
 @dataclass(frozen=True)
 class File:
-    """One media with one part."""
+    """One part, of a media that may have several."""
 
     media_id: int
     part_id: int
@@ -105,12 +108,17 @@ class Item:
     last_viewed_at: int | None = None
     last_rated_at: int | None = None
     tag_id: int = 0
+    trashed: bool = False
     listed: dict[object, str] = field(default_factory=dict)
 
     @property
     def sort_title(self) -> str:
         """What the item is sorted by."""
         return str(self.scalars.get("titleSort") or self.scalars.get("title") or "").casefold()
+
+    def media(self) -> list[list[File]]:
+        """The files, those of one media together."""
+        return [list(parts) for _, parts in groupby(self.files, key=lambda one: one.media_id)]
 
     def names(self, kind: str) -> list[str]:
         """The names of one tag list, in order."""
@@ -123,6 +131,7 @@ class Section:
 
     id: int
     title: str
+    type: SectionType
     locations: tuple[str, ...]
     agent: str
     scanner: str
@@ -159,6 +168,7 @@ class Library:
         self.now = now
         self.normalise = normalise
         self.max_summary = max_summary
+        self.max_bytes: int | None = None
         self.sections: dict[int, Section] = {}
         self.items: dict[int, Item] = {}
         self._tags: dict[tuple[str, int, str], Tag] = {}
@@ -168,8 +178,8 @@ class Library:
 
     # sections
 
-    def add_section(self, title: str, locations: Iterable[str], agent: str) -> Section:
-        """A movie section; an agent that ends in `.none` makes it one for other videos."""
+    def add_section(self, title: str, locations: Iterable[str], agent: str, type: SectionType) -> Section:
+        """A section; an agent that ends in `.none` makes a movie section one for other videos."""
         number = len(self.sections) + 1
         now = self.now()
         scanner = "Plex Video Files Scanner" if agent.endswith(".none") else "Plex Movie"
@@ -177,6 +187,7 @@ class Library:
         section = Section(
             id=number,
             title=title,
+            type=type,
             locations=tuple(locations),
             agent=agent,
             scanner=scanner,
@@ -193,12 +204,12 @@ class Library:
     def new_movie(
         self,
         section: Section,
-        files: Iterable[tuple[str, int, int]],
+        files: Iterable[FileSpec | Sequence[FileSpec]],
         scalars: dict[str, Scalar],
         lists: dict[str, list[tuple[str, str]]],
     ) -> Item:
         """A movie with a rating key of its own that nobody sees until `reveal`."""
-        known = [self._file(*one) for one in files]
+        known = [part for one in files for part in self._media([one] if isinstance(one, tuple) else one)]
         own = {"title": _stem(known[0].name) if known else "", "addedAt": self.now(), **scalars}
         item = Item(key=self._next_key(), section=section, type="movie", files=known, agent_scalars=own)
         item.agent_lists = lists
@@ -232,7 +243,7 @@ class Library:
 
     def renewed(self, item: Item) -> Item:
         """The same files as a new item, as after a re-add: new key, edits and locks lost."""
-        files = [(one.path, one.size, one.duration) for one in item.files]
+        files = [[(one.path, one.size, one.duration) for one in parts] for parts in item.media()]
         fresh = self.new_movie(item.section, files, {**item.agent_scalars, "addedAt": self.now()}, item.agent_lists)
         self.remove(item)
         self.reveal(fresh)
@@ -301,17 +312,21 @@ class Library:
         return round(value, 1) if self.normalise else value
 
     def _text(self, name: str, text: str) -> str:
-        text = CONTROL.sub("", text)
+        text = self._cut(CONTROL.sub("", text))
         if not self.normalise:
             return text
         text = " ".join(text.split()) if name in NAMES else text.strip()
         return text[: self.max_summary] if name == "summary" else text
 
+    def _cut(self, text: str) -> str:
+        """The text within `max_bytes`, half a character included: its bytes are kept as lone surrogates."""
+        return text.encode()[: self.max_bytes].decode(errors="surrogateescape")
+
     # tags
 
     def tagging(self, section: Section, kind: str, name: str, text: str = "") -> Tagging:
         """A tag of that name for an item of this section; created when unknown, else in its first spelling."""
-        name = CONTROL.sub("", name)
+        name = self._cut(CONTROL.sub("", name))
         if self.normalise:
             name = " ".join(name.split())
         place = _place(section, kind, name)
@@ -423,11 +438,13 @@ class Library:
         self._last_key += 1
         return self._last_key
 
-    def _file(self, path: str, size: int, duration: int) -> File:
-        self._last_file += 1
-        return File(
-            media_id=self._last_file, part_id=self._last_file + 100_000, path=path, size=size, duration=duration
-        )
+    def _media(self, parts: Iterable[FileSpec]) -> Iterator[File]:
+        """The parts of a new media."""
+        media_id = self._last_file + 1
+        for path, size, duration in parts:
+            self._last_file += 1
+            part_id = self._last_file + 100_000
+            yield File(media_id=media_id, part_id=part_id, path=path, size=size, duration=duration)
 
 
 def _place(section: Section, kind: str, name: str) -> tuple[str, int, str]:

@@ -139,7 +139,7 @@ def _test(library: Library, name: str, value: str) -> Test | None:
     if field == "unwatched":
         return lambda item: (item.view_count == 0) == (value != "0")
     if field == "duplicate":
-        return lambda item: (len(item.files) > 1) == (value != "0")
+        return lambda item: (len(item.media()) > 1) == (value != "0")
     return None
 
 

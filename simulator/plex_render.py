@@ -8,7 +8,7 @@ details.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
@@ -17,6 +17,8 @@ from simulator.plex_model import TAG_ELEMENTS, File, Item, Section, Tagging, bas
 
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 LISTED_ROLES = 3
+# Half a character is kept as lone surrogates and goes out as the bytes that it was.
+HALVES = "surrogateescape"
 LISTED_TAGS = ("genre", "country", "director", "writer", "actor")
 
 Value = str | int | float | bool | None
@@ -53,8 +55,8 @@ class Left:
 def document(container: Node, *, as_json: bool) -> bytes:
     """The whole answer as bytes."""
     if as_json:
-        return b'{"' + container.tag.encode() + b'":' + to_json(container).encode() + b"}"
-    return (XML_HEAD + to_xml(container)).encode()
+        return b'{"' + container.tag.encode() + b'":' + to_json(container).encode(errors=HALVES) + b"}"
+    return (XML_HEAD + to_xml(container)).encode(errors=HALVES)
 
 
 def to_xml(node: Node) -> str:
@@ -71,7 +73,9 @@ def to_xml(node: Node) -> str:
 def to_json(node: Node) -> str:
     """The object and all below it."""
     members = [
-        json.dumps(name) + ":" + json.dumps(value) for name, value in node.attributes.items() if value is not None
+        f"{json.dumps(name)}:{json.dumps(value, ensure_ascii=False)}"
+        for name, value in node.attributes.items()
+        if value is not None
     ]
     groups: dict[str, list[str]] = {}
     singles: set[str] = set()
@@ -107,7 +111,7 @@ def listed_node(item: Item, left: Left) -> Node:
     """The abridged movie as a tree."""
     children: list[Node | Ready] = []
     if "Media" not in left.elements:
-        children += [_media_node(one, left, part={"id": one.part_id}) for one in item.files]
+        children += [_media_node(parts, left, {}, number=int) for parts in item.media()]
     if "Image" not in left.elements:
         children += _image_nodes(item)
     for kind in LISTED_TAGS:
@@ -125,7 +129,7 @@ def detailed_node(item: Item, *, check_files: bool) -> Node:
     """The whole movie: every tag with its id, every lock."""
     children: list[Node | Ready] = []
     seen: dict[str, Value] = {"accessible": True, "exists": True} if check_files else {}
-    children += [_media_node(one, Left(as_json=True), part={"id": str(one.part_id), **seen}) for one in item.files]
+    children += [_media_node(parts, Left(as_json=True), seen, number=str) for parts in item.media()]
     children += _image_nodes(item)
     for kind, element in TAG_ELEMENTS.items():
         children += [_tag_node(kind, element, one) for one in item.lists.get(kind, ())]
@@ -173,7 +177,7 @@ def section_node(section: Section) -> Node:
         "refreshing": section.scan_ends is not None,
         "thumb": "/:/resources/movie.png",
         "key": str(section.id),
-        "type": "movie",
+        "type": section.type,
         "title": section.title,
         "agent": section.agent,
         "scanner": section.scanner,
@@ -245,7 +249,7 @@ def _attributes(item: Item) -> dict[str, Value]:
         "editionTitle": scalars.get("editionTitle"),
         "thumb": _picture_path(item, "posters", "thumb"),
         "art": _picture_path(item, "arts", "art"),
-        "duration": item.files[0].duration or None if item.files else None,
+        "duration": sum(one.duration for one in item.media()[0]) or None if item.files else None,
         "originallyAvailableAt": scalars.get("originallyAvailableAt"),
         "addedAt": scalars.get("addedAt"),
         "updatedAt": item.updated_at,
@@ -266,12 +270,14 @@ def _picture_path(item: Item, shelf: str, element: str) -> str | None:
     return f"/library/metadata/{item.key}/{element}/{item.stamps[shelf]}"
 
 
-def _media_node(one: File, left: Left, *, part: dict[str, Value]) -> Node:
-    """A media with its part; `part` is what the part begins with: its id, and whether its file is there."""
-    container = base_name(one.path).rpartition(".")[2].lower() or None
+def _media_node(
+    parts: Sequence[File], left: Left, seen: dict[str, Value], *, number: Callable[[int], int | str]
+) -> Node:
+    """A media with its parts. `seen` is what is said of each part besides, `number` the type that its id has."""
+    container = base_name(parts[0].path).rpartition(".")[2].lower() or None
     attributes: dict[str, Value] = {
-        "id": one.media_id,
-        "duration": one.duration or None,
+        "id": parts[0].media_id,
+        "duration": sum(one.duration for one in parts) or None,
         "bitrate": 5000,
         "width": 1920,
         "height": 1080,
@@ -283,14 +289,22 @@ def _media_node(one: File, left: Left, *, part: dict[str, Value]) -> Node:
         "container": container,
         "videoFrameRate": "24p",
     }
-    part |= {
-        "key": f"/library/parts/{one.part_id}/0/file.{container}",
-        "duration": one.duration or None,
-        "file": None if "file" in left.fields else one.path,
-        "size": one.size,
-        "container": container,
-    }
-    return Node("Media", attributes, [] if "Part" in left.elements else [Node("Part", part)])
+    nodes: list[Node | Ready] = [
+        Node(
+            "Part",
+            {
+                "id": number(one.part_id),
+                **seen,
+                "key": f"/library/parts/{one.part_id}/0/file.{container}",
+                "duration": one.duration or None,
+                "file": None if "file" in left.fields else one.path,
+                "size": one.size,
+                "container": container,
+            },
+        )
+        for one in parts
+    ]
+    return Node("Media", attributes, [] if "Part" in left.elements else nodes)
 
 
 def _image_nodes(item: Item) -> list[Node]:

@@ -10,14 +10,25 @@ import ipaddress
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 from simulator.http import Answer, HttpServer, Request, html_page
 from simulator.plex_edits import apply_edit, is_edit, read_edit
 from simulator.plex_meta import detail_nodes, meta_node
-from simulator.plex_model import SCALARS, TAG_ELEMENTS, Item, Library, Scalar, Section, TagMode, Unacceptable
+from simulator.plex_model import (
+    SCALARS,
+    TAG_ELEMENTS,
+    FileSpec,
+    Item,
+    Library,
+    Scalar,
+    Section,
+    SectionType,
+    TagMode,
+    Unacceptable,
+)
 from simulator.plex_query import parse_query, select
 from simulator.plex_render import (
     Left,
@@ -40,8 +51,6 @@ EPOCH = 1_760_000_000
 SHELVES = {"posters": "posters", "poster": "posters", "thumb": "posters", "arts": "arts", "art": "arts"}
 TYPE_JSON = "application/json"
 TYPE_XML = "text/xml;charset=utf-8"
-
-FileSpec = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -100,10 +109,13 @@ class PlexSim(HttpServer):
     normalise        trim text, collapse blanks in titles and tags, round the user rating to one decimal
     max_summary      cut summaries to so many characters
     max_page         never list more than so many items at once, whatever is asked
+    strict_ids       answer 404 to a list of items when one of them is missing; False: leave that one out
     max_target       answer 414 to a longer request target
     scan_seconds     how long a scan takes when nobody calls `finish_scan`; None: until somebody does
     started_at       the server's time when it is made; it goes on by itself, and jumps by `advance`
     """
+
+    marks: Mapping[str, str] = {"X-Plex-Protocol": "1.0"}
 
     def __init__(
         self,
@@ -115,6 +127,7 @@ class PlexSim(HttpServer):
         normalise: bool = True,
         max_summary: int | None = None,
         max_page: int | None = None,
+        strict_ids: bool = False,
         max_target: int = 60_000,
         scan_seconds: float | None = 0.2,
         started_at: int = EPOCH,
@@ -124,6 +137,7 @@ class PlexSim(HttpServer):
         self.tag_mode = tag_mode
         self.mixed_removals = mixed_removals
         self.max_page = max_page
+        self.strict_ids = strict_ids
         self.max_target = max_target
         self.scan_seconds = scan_seconds
         self._offset = started_at - time.monotonic()
@@ -145,24 +159,29 @@ class PlexSim(HttpServer):
                     section.scan_ends -= seconds
 
     def add_section(
-        self, title: str, locations: Sequence[str] = ("/media",), agent: str = "tv.plex.agents.movie"
+        self,
+        title: str,
+        locations: Sequence[str] = ("/media",),
+        agent: str = "tv.plex.agents.movie",
+        type: SectionType = "movie",
     ) -> str:
-        """A movie library; its id. An agent ending in `.none` makes it one for Other Videos."""
+        """A library; its id. An agent ending in `.none` makes a movie library one for Other Videos."""
         with self._lock:
-            return str(self._library.add_section(title, locations, agent).id)
+            return str(self._library.add_section(title, locations, agent, type).id)
 
     def add_movie(
         self,
         section: str,
-        files: Iterable[FileSpec],
+        files: Iterable[FileSpec | Sequence[FileSpec]],
         title: str | None = None,
         year: int | None = None,
         **fields: object,
     ) -> str:
         """A movie that is there at once; its rating key.
 
-        Each file (path, bytes, milliseconds) becomes a media with one part. Fields are scalars by name, or lists of names
-        by kind (for `actor` also pairs of name and role); all count as what the agent says.
+        Each file (path, bytes, milliseconds) becomes a media with one part, a list of files a media of several. Fields
+        are scalars by name, or lists of names by kind (for `actor` also pairs of name and role); all count as what the
+        agent says.
         """
         with self._lock:
             item = self._new_movie(section, files, title, year, fields)
@@ -172,7 +191,7 @@ class PlexSim(HttpServer):
     def stage_movie(
         self,
         section: str,
-        files: Iterable[FileSpec],
+        files: Iterable[FileSpec | Sequence[FileSpec]],
         title: str | None = None,
         year: int | None = None,
         **fields: object,
@@ -184,7 +203,12 @@ class PlexSim(HttpServer):
             return str(item.key)
 
     def _new_movie(
-        self, section: str, files: Iterable[FileSpec], title: str | None, year: int | None, fields: dict[str, object]
+        self,
+        section: str,
+        files: Iterable[FileSpec | Sequence[FileSpec]],
+        title: str | None,
+        year: int | None,
+        fields: dict[str, object],
     ) -> Item:
         given = {**fields, **({"title": title} if title is not None else {})}
         scalars, lists = _split_fields(given)
@@ -193,6 +217,10 @@ class PlexSim(HttpServer):
         if year is not None:
             scalars["year"] = year
         return self._library.new_movie(self._library.sections[int(section)], files, scalars, lists)
+
+    def cut_texts(self, size: int) -> None:
+        """From now on texts and names are cut to so many bytes, also inside a character: such an answer is no UTF-8."""
+        self._library.max_bytes = size
 
     def scan(self, section: str, path: str | None = None) -> None:
         """Start a scan, as the refresh call does."""
@@ -224,6 +252,13 @@ class PlexSim(HttpServer):
         with self._lock:
             one, two = self._movie(key), self._movie(other)
             one.files, two.files = two.files, one.files
+
+    def trash(self, key: str) -> None:
+        """The movie's files are gone and its library keeps it in the trash: it is listed, and its details are 404."""
+        with self._lock:
+            item = self._movie(key)
+            item.trashed = True
+            self._library.touch(item)
 
     def hand_edit(self, key: str, locked: bool = True, **fields: object) -> None:
         """What a person does in Plex: scalars by name (None clears), whole lists by kind, `thumb` and `art` as bytes."""
@@ -294,6 +329,10 @@ class PlexSim(HttpServer):
 
     def answer(self, request: Request) -> Answer:
         """Let the request in, find what it is about, and answer it; one at a time."""
+        answer = self._answered(request)
+        return replace(answer, headers={**self.marks, **answer.headers})
+
+    def _answered(self, request: Request) -> Answer:
         if len(request.target) > self.max_target:
             return _page(414)
         with self._lock:
@@ -334,10 +373,10 @@ class PlexSim(HttpServer):
         return section
 
     def _wanted_items(self, asked: Asked) -> list[Item]:
-        """The items of a comma list that exist; raises `Unacceptable` (404) when none does."""
-        keys = [int(one) for one in unquote(asked.groups[0]).split(",") if one.isdecimal()]
-        found = [self._library.items[key] for key in dict.fromkeys(keys) if key in self._library.items]
-        if not found:
+        """The items of a comma list that exist outside the trash; raises `Unacceptable` (404) when none does."""
+        keys = dict.fromkeys(int(one) for one in unquote(asked.groups[0]).split(",") if one.isdecimal())
+        found = [item for key in keys if (item := self._library.items.get(key)) and not item.trashed]
+        if not found or (self.strict_ids and len(found) < len(keys)):
             raise Unacceptable(404)
         return found
 

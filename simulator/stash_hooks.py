@@ -1,8 +1,8 @@
 """Runs a plugin's hooks and tasks the way Stash does.
 
 For each event the hooks that want it are started one after another, each awaited, before the request that caused the
-event is answered. There is no timeout. A command that cannot start ends the round; a bad exit does not. What ran is
-kept in `runs`.
+event is answered. There is no timeout. A command that cannot start ends the round of its event; a bad exit does not.
+What ran is kept in `runs`.
 """
 
 import json
@@ -171,14 +171,14 @@ class HookRunner:
         """Run all hooks for these events of one request, one process at a time, and return when the last has ended."""
         for place, event in enumerate(events):
             gone = self.hangs_up_after is not None and place >= self.hangs_up_after
-            started = self._fire_one(event, port, sessions, visited, gone=gone)
-            if not started or (gone and event.type != "Scene.Destroy.Post"):
+            self._fire_one(event, port, sessions, visited, gone=gone)
+            if gone and event.type != "Scene.Destroy.Post":
                 return
 
-    def _fire_one(self, event: Event, port: int, sessions: Sessions, visited: Visited, *, gone: bool) -> bool:
+    def _fire_one(self, event: Event, port: int, sessions: Sessions, visited: Visited, *, gone: bool) -> None:
         here = (self.plugin_id, event.type)
         if not self.enabled or visited.count(here) >= MOST_NESTED:
-            return True
+            return
         for hook in self.hooks:
             if event.type not in hook.triggered_by:
                 continue
@@ -186,8 +186,7 @@ class HookRunner:
             args = {"hookContext": event.context(), **hook.default_args}
             run = self._run(hook, connection, args, event, self._stopped, 0.0 if gone else self.kill_after)
             if run.outcome is None:
-                return False
-        return True
+                return
 
     def task_named(self, name: str | None) -> Operation | None:
         """The task of this name; without a name the bare command."""

@@ -1,9 +1,9 @@
 """Runs one plugin process through the raw interface, with Stash's habits about pipes, logs and killing.
 
-The input is written whole, stdout is read until its last writer closes it, then the process is awaited: a grandchild
-that kept stdout open keeps Stash waiting. stderr is a log, one message a line; a line over 64 KiB ends the reading, and
-later writes of the plugin fail. A kill is SIGKILL to the process alone, without any signal before, and nobody waits for
-its children. POSIX only.
+The input is written whole, stdout is read until its last writer closes it, and the process is awaited, its input fed and
+its log read all the while: a grandchild that kept stdout open keeps Stash waiting. stderr is a log, one message a line; a
+line over 64 KiB ends the reading, and later writes of the plugin fail. A kill is SIGKILL to the process alone, without
+any signal before, and nobody waits for its children. POSIX only.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ LEVELS = {b"t": "trace", b"d": "debug", b"i": "info", b"w": "warning", b"e": "er
 LONGEST_LINE = 64 * 1024
 CHUNK = 64 * 1024
 LOOK_SECONDS = 0.02
+SHORT_LOOK_SECONDS = 0.001
 
 
 class CannotStart(Exception):
@@ -106,7 +107,6 @@ def run_plugin(
     log = PluginLog(err_log)
     try:
         stdout, killed = exchange(process, stdin, log, kill, deadline)
-        killed = killed or not awaited(process, kill, deadline)
         if killed:
             process.kill()
         returncode = process.wait()
@@ -123,8 +123,12 @@ def run_plugin(
 def exchange(
     process: "subprocess.Popen[bytes]", stdin: bytes, log: PluginLog, kill: threading.Event, deadline: float | None
 ) -> tuple[bytes, bool]:
-    """Write the input and read both streams until stdout ends; what stdout said, and whether it is time to kill."""
+    """Write the input and read both streams until stdout and the process have ended.
+
+    Returns what stdout said, and whether it is time to kill.
+    """
     said, left = bytearray(), memoryview(stdin)
+    stdout_ended = False
     with selectors.DefaultSelector() as selector:
         for pipe, event in (
             (process.stdin, selectors.EVENT_WRITE),
@@ -134,7 +138,9 @@ def exchange(
             os.set_blocking(pipe.fileno(), False)  # type: ignore[union-attr]
             selector.register(pipe, event)  # type: ignore[arg-type]
         while not time_is_up(kill, deadline):
-            for key, _ in selector.select(LOOK_SECONDS):
+            if stdout_ended and process.poll() is not None:
+                return bytes(said), False
+            for key, _ in selector.select(SHORT_LOOK_SECONDS if stdout_ended else LOOK_SECONDS):
                 pipe = key.fileobj  # type: ignore[assignment]
                 if pipe is process.stdin:
                     left = written(pipe, left)
@@ -146,11 +152,12 @@ def exchange(
                 else:
                     data = os.read(key.fd, CHUNK)
                     goes_on = bool(data) and log.feed(data)
+                    if not data:
+                        log.finish()
                 if not goes_on:
                     selector.unregister(pipe)  # type: ignore[arg-type]
                     pipe.close()  # type: ignore[union-attr]
-                    if pipe is process.stdout:
-                        return bytes(said), False
+                    stdout_ended = stdout_ended or pipe is process.stdout
     return bytes(said), True
 
 
@@ -160,15 +167,6 @@ def written(pipe: Any, left: memoryview) -> memoryview:
         return left[os.write(pipe.fileno(), left[:CHUNK]) :]
     except BrokenPipeError:
         return left[:0]
-
-
-def awaited(process: "subprocess.Popen[bytes]", kill: threading.Event, deadline: float | None) -> bool:
-    """Wait for the end of the process; False when it is time to kill it first."""
-    while not time_is_up(kill, deadline):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(LOOK_SECONDS)
-            return True
-    return False
 
 
 def time_is_up(kill: threading.Event, deadline: float | None) -> bool:

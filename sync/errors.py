@@ -31,11 +31,15 @@ class SyncError(Exception):
 
 
 class NeighbourError(SyncError):
-    """What one of the two neighbours answered, or failed to."""
+    """What one of the two neighbours answered, or failed to.
+
+    `applied` is True when it met a later part of an edit: what went before is in Plex.
+    """
 
     def __init__(self, neighbour: Neighbour, message: str) -> None:
         super().__init__(message)
         self.neighbour = neighbour
+        self.applied = False
 
 
 class Unavailable(NeighbourError):

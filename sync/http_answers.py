@@ -29,6 +29,11 @@ class Server:
     key_setting: str
 
 
+def whole_request(silence: float) -> float:
+    """Seconds that one request may take, where an answer may fall silent for `silence` seconds at most."""
+    return 2 * silence
+
+
 def patience(header: str, *, date: str = "", now: float | None = None, default: float = USUAL_PATIENCE) -> float:
     """The seconds that a Retry-After asks for, within 0..3600.
 

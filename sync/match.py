@@ -25,7 +25,7 @@ class Offer:
 
     `entries`: every indexed item at one of `places`, of one of `names`, or remembered, in any order, each once.
     `remembered`: keys of the items that this scene was pushed to. `owners`: by item key, the scenes it was pushed from.
-    `rivals`: the scenes that Stash has under the names of an `AskRivals` (this one may be among them); None: not asked.
+    `rivals`: the scenes that Stash has under the names of an `AskRivals`, this one among them; None: not asked.
     """
 
     scene: Scene
@@ -253,6 +253,8 @@ def _climb(offer: Offer, at_path: list[_Find], alike: list[_Find], maybe: list[_
     """Take the first rung that says anything."""
     if offer.rivals is None and any(_needs_rivals(find, offer) for find in at_path or alike):
         return AskRivals(_names_to_ask(offer.scene, (find.entry for find in (*at_path, *alike, *maybe))))
+    if offer.rivals is not None and all(rival.id != offer.scene.id for rival in offer.rivals):
+        return _unlisted(at_path or alike)
     steps: list[Step] = []
     if at_path:
         judged = _judge(offer, at_path, "path")
@@ -333,6 +335,12 @@ def _only_one(judged: _Judged, unsized: _Judged, steps: list[Step]) -> Verdict:
     if judged.ours and len(left) == 1:
         return Matched((judged.ours[0].entry.key,), tuple(steps))
     return _unclear(left, steps)
+
+
+def _unlisted(finds: Sequence[_Find]) -> Verdict:
+    """Stash did not find the scene by its own file names, so it can have missed others as well."""
+    step = Step("name and size", "Stash does not find this scene by its own file names: others may be missed as well.")
+    return _unclear([(find, "look-alike") for find in finds], [step])
 
 
 def _unclear(doubtful: Sequence[tuple[_Find, Reason]], steps: list[Step]) -> Unclear:

@@ -172,7 +172,7 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
         if name in LISTS:
             found = _list_learnt(memory.get(name), sent, now)
             if stubborn := _present(sent.removes, now.value):
-                again[name] = Change(None, removes=stubborn)
+                again[name] = Change(None, sent.sent.locked, removes=stubborn)
         else:
             found = None if sent.said is None else Remembered(sent.said, now, sent.found)
         _put(known, name, found)
@@ -360,7 +360,8 @@ def _list_step(name: str, names: tuple[str, ...], now: Held, known: Remembered |
     settled = lock == now.locked or (bool(names) and known is not None and not _lock_gone(known, now))
     if not moved and settled:
         return _Step(_list_memory(names, now, found, known), note=_list_note(name, names, now, known))
-    change = Change(target if moved else None, None if not names and lock == now.locked else lock, adds, removes)
+    # The lock always goes along: Plex locks a list that is touched unless it is told otherwise.
+    change = Change(target if moved else None, lock, adds, removes)
     sending = Sending(names or None, Held(target, lock), found, now, adds, removes)
     return _Step(known, change, sending, _list_note(name, names, now, known))
 
@@ -494,7 +495,8 @@ def _alike_lists(theirs: Value, ours: Value) -> bool:
 
 
 def _alike_text(theirs: str, ours: str) -> bool:
-    a, b = fold(theirs), fold(ours)
+    # A text that Plex has cut inside a character ends in what can't be read.
+    a, b = fold(theirs).rstrip("\ufffd"), fold(ours)
     return a == b or (len(a) >= LEAST_CUT and b.startswith(a))
 
 

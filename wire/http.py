@@ -5,10 +5,12 @@ are always verified, and nothing of the environment (proxies, netrc) has a say. 
 foreign exception, which would carry the request and its headers along, is left behind.
 """
 
+import codecs
 import logging
 import ssl
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TypeVar
@@ -18,7 +20,7 @@ import httpx2
 import msgspec
 
 from sync.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
-from sync.http_answers import Server, judge, unreachable
+from sync.http_answers import Server, judge, unreachable, whole_request
 from sync.ports import Clock
 from wire.streams import Deadline, Transport
 
@@ -36,26 +38,22 @@ CONNECTIONS = 10
 for _name in ("httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
+_BLANKS = bytes(max(32, code) for code in range(256))
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds to connect, between two bytes, and for a whole request (by default twice as long as between two bytes)."""
+    """Seconds to connect and between two bytes."""
 
     connect: float
     read: float
-    total: float = 0.0
-
-    @property
-    def whole(self) -> float:
-        """Seconds for everything together."""
-        return self.total or 2 * self.read
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer: the body is unpacked; for errors it is cut at 64 kB or empty."""
+    """A complete answer: the body is unpacked; for errors it is what could be had of its first 64 kB."""
 
     status: int
     body: bytes | bytearray = field(repr=False)
@@ -89,7 +87,7 @@ class Wire:
         self._base = base
         self._prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
         self._clock = clock
-        self._whole = timeouts.whole
+        self._whole = whole_request(timeouts.read)
         self._deadline = Deadline()
         self._client = httpx2.Client(
             transport=transport or _transport(self._deadline, base, ca_file),
@@ -151,9 +149,18 @@ class Wire:
         return answer
 
     def decoded(self, decoder: "msgspec.json.Decoder[T]", body: bytes | bytearray | memoryview) -> T:
-        """The body as what it has to be; raises Unavailable for anything else, however deep or broken."""
+        """The body as what it has to be; raises Unavailable for anything else, however deep or broken.
+
+        Inside texts the other side may be careless: what is no UTF-8 (a text that was cut inside a character) reads as
+        U+FFFD, a bare control character as a blank.
+        """
         try:
-            return decoder.decode(body)
+            try:
+                return decoder.decode(body)
+            except (msgspec.DecodeError, UnicodeError) as error:
+                if isinstance(error, msgspec.ValidationError):
+                    raise
+                return decoder.decode(_mended(body))
         except msgspec.ValidationError:
             failure = self.foreign("in a form that is not known")
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -185,12 +192,15 @@ class Wire:
         # As it is: a copy would double what a large answer takes.
         return body
 
-    def _error_body(self, response: httpx2.Response) -> bytes | bytearray:
-        """What an error says, if it can be had: the status alone is an answer."""
-        try:
-            return self._body(response, ERROR_CAP)
-        except (NeighbourError, *_NETWORK, OSError):
-            return b""
+    def _error_body(self, response: httpx2.Response) -> bytearray:
+        """The beginning of what an error says, as far as it can be had: the status alone is an answer."""
+        body = bytearray()
+        with suppress(NeighbourError, *_NETWORK, OSError):
+            for piece in self._pieces(response):
+                body += piece
+                if len(body) >= ERROR_CAP:
+                    break
+        return body[:ERROR_CAP]
 
     def _pieces(self, response: httpx2.Response) -> Iterator[bytes]:
         coding = response.headers.get("content-encoding", "").strip().lower()
@@ -295,6 +305,13 @@ def _check_headers(headers: Mapping[str, str], setting: str) -> None:
 def _host(base: httpx2.URL) -> str:
     host = f"[{base.host}]" if ":" in base.host else base.host
     return f"{host}:{base.port}" if base.port else host
+
+
+def _mended(body: bytes | bytearray | memoryview) -> bytes:
+    """The body in UTF-8 and without control characters, made piece by piece to keep it small in memory."""
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    pieces = (decode(bytes(body[at : at + STEP])).encode() for at in range(0, len(body), STEP))
+    return (b"".join(pieces) + decode(b"", final=True).encode()).translate(_BLANKS)
 
 
 def _looks_like(beginning: bytes) -> str:

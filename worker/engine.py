@@ -8,6 +8,7 @@ edits in flight, which can be sent again.
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -15,6 +16,7 @@ from sync.errors import (
     NO_MEMORY,
     Barred,
     LocalFault,
+    Missing,
     Neighbour,
     NeighbourError,
     NewerDatabase,
@@ -362,7 +364,9 @@ class Engine:
             known = [key for _, key, _ in db.healthy(1)]
 
         def asked() -> None:
-            self._plex.sections()
+            # That there is no such thing is an answer too.
+            with suppress(Missing):
+                self._plex.sections()
             if known and not writes:
                 self._plex.items(known)
 
@@ -407,4 +411,6 @@ def waits(error: NeighbourError) -> Outcome:
         return Waiting(str(error), "throttled", backoff=False)
     if isinstance(error, Barred):
         return Waiting(str(error), "barred", backoff=False)
+    if isinstance(error, Missing):
+        return Waiting(str(error), "missing")
     return Waiting(str(error), "refused")

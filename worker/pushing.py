@@ -238,14 +238,13 @@ class Pusher:
 
     def _failed(self, errand: Errand, error: NeighbourError) -> Outcome:
         key = errand.target.item.key
+        if not (error.applied or (isinstance(error, Unavailable) and error.sent)):
+            self._forget(errand)
         if isinstance(error, Unavailable):
             own = self.owns(errand.job, key)
             self._gates.ill(error, WRITE, own=own)
-            if not error.sent:
-                self._forget(errand)
             return Waiting(str(error), "unavailable", after=error.retry_after or 0.0, counted=own)
         self._gates.ill(error, WRITE)
-        self._forget(errand)
         if isinstance(error, Throttled):
             return Waiting(str(error), "throttled", after=error.retry_after)
         if isinstance(error, Barred):
@@ -258,6 +257,7 @@ class Pusher:
         return Later(str(error))
 
     def _forget(self, errand: Errand) -> None:
+        """Nothing of the edit can be in Plex."""
         with self._store.writing() as tx:
             tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
 

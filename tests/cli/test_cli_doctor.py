@@ -156,7 +156,7 @@ def test_no_movie_library_is_a_problem(world: World, door: Door) -> None:
         world.settings["plex_url"] = empty.url
         done = door("doctor", "--json")
     assert done.code == 1
-    assert "no movie library" in check(done, "libraries")["told"]
+    assert "no movie library" in check(done, "Plex")["told"]
 
 
 # --- path mapping ----------------------------------------------------------------------------------------------------

@@ -75,6 +75,34 @@ def test_no_question_asks_for_what_is_going_away(schema):
     assert old == set()
 
 
+# What came after 0.28 and a question of ours could use: fields, and keys of filters.
+NEWER_FIELDS = {
+    "Query.findFile",
+    "Query.findFiles",
+    "Scene.custom_fields",
+    "Studio.urls",
+    "Studio.o_counter",
+    "Tag.stash_ids",
+    "Group.o_counter",
+    "Performer.career_start",
+    "Performer.career_end",
+    "VideoFile.parent_folder",
+}
+NEWER_KEYS = {"files_filter", "parent_folder", "custom_fields"}
+
+
+def test_no_question_needs_more_than_0_28(schema):
+    assert {f"{type}.{field}" for type, field in asked_fields(schema)} & NEWER_FIELDS == set()
+    assert {key for _, variables in ASKED.values() for key in keys_within(variables)} & NEWER_KEYS == set()
+
+
+def keys_within(value):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from keys_within(inner)
+
+
 def test_every_literal_question_is_tried_here():
     literal = {value for name, value in vars(queries).items() if name.isupper() and isinstance(value, str)}
     tried = {query for query, _ in ASKED.values()}

@@ -9,7 +9,7 @@ import pytest
 from plex.client import PlexClient
 from simulator.http import Fault
 from simulator.plex_server import PlexSim
-from sync.errors import Barred, Missing, Refused, Throttled, TooLong, Unavailable, Unusable
+from sync.errors import Barred, Missing, NeighbourError, Refused, Throttled, TooLong, Unavailable, Unusable
 from sync.item import Entry, Item, Part
 from sync.plan import Change
 from sync.ports import Plex
@@ -56,9 +56,9 @@ def movies(sim, section, count):
     ]
 
 
-def test_it_is_what_the_engine_asks_for(plex):
+def test_it_is_what_the_engine_asks_for(section, plex):
     neighbour: Plex = plex
-    assert neighbour.sections() == []
+    assert [one.key for one in neighbour.sections()] == [section]
 
 
 def test_who_the_server_is(plex):
@@ -108,16 +108,57 @@ def test_a_library_that_does_not_exist_waits_for_a_person(sim, section, made):
     assert raised.value.setting == "plex_libraries"
 
 
+@pytest.mark.parametrize("libraries", [[], [{"type": "show"}]])
+def test_a_plex_without_movie_libraries_waits_for_a_person(made, libraries):
+    shown = [directory(number, **library) for number, library in enumerate(libraries)]
+    body = {"MediaContainer": {"size": len(shown), "Directory": shown}}
+    with pytest.raises(Barred, match="shows no movie library") as raised:
+        answering(made, body).sections()
+    assert raised.value.setting == "plex_token"
+
+
+def test_only_movie_libraries_are_used(sim, section, plex):
+    sim.add_section("Shows", type="show")
+    assert [one.key for one in plex.sections()] == [section]
+
+
 def test_only_movie_libraries_count(made):
     body = {"MediaContainer": {"size": 2, "Directory": [directory(1, "show"), directory("2", "movie", refreshing="1")]}}
     found = answering(made, body).sections()
     assert [(one.key, one.scanning) for one in found] == [("2", True)]
 
 
-def test_what_is_no_plex_is_not_empty(made):
-    client = made("http://nas", transport=httpx2.MockTransport(lambda request: said(404)))
+@pytest.mark.parametrize("ask", range(5))
+def test_a_404_counts_as_an_answer_only_if_plex_itself_gave_it(sim, section, plex, ask):
+    key = sim.add_movie(section, files=[("/media/m0.mp4", 5, 1000)])
+    sim.faults.set(Fault("proxy", status=404))
     with pytest.raises(Unavailable):
-        client.sections()
+        asks(plex, section, key)[ask]()
+    sim.faults.set(Fault("status", status=404))
+    if ask == 3:
+        assert plex.items([key]) == {}
+    else:
+        with pytest.raises(Missing):
+            asks(plex, section, key)[ask]()
+
+
+@pytest.mark.parametrize(
+    ("page", "headers", "error"),
+    [
+        (b"", {}, Unavailable),
+        (
+            b"<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1>nginx</body></html>",
+            {},
+            Unavailable,
+        ),
+        (b"", {"X-Plex-Protocol": "1.0"}, Missing),
+        (b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>\n", {}, Missing),
+    ],
+)
+def test_plex_is_told_by_its_header_or_where_a_proxy_drops_that_by_its_page(made, page, headers, error):
+    answer = httpx2.MockTransport(lambda _: httpx2.Response(404, headers=headers, stream=httpx2.ByteStream(page)))
+    with pytest.raises(error):
+        made("http://nas", transport=answer).sections()
 
 
 # --- listings --------------------------------------------------------------------------------------------------------
@@ -231,6 +272,56 @@ def test_names_with_any_character_are_found(sim, section, plex, name):
     assert "+" not in sim.log[0].target
 
 
+def test_every_part_of_a_media_is_a_file_of_the_item(sim, section, plex):
+    halves = [("/media/a cd1.mp4", 2, 1000), ("/media/a cd2.mp4", 3, 1000)]
+    key = sim.add_movie(section, files=[halves, ("/media/b.mp4", 1, 1000)], title="two")
+    parts = (Part("/media/a cd1.mp4", 2), Part("/media/a cd2.mp4", 3), Part("/media/b.mp4", 1))
+    ((entry,),) = plex.entries(section)
+    assert entry.parts == plex.items([key])[key].parts == parts
+    assert [one.key for one in plex.find(section, "a cd2.mp4")] == [key]
+
+
+def test_a_connection_that_plex_has_closed_meanwhile_is_not_used_again(sim, section, plex):
+    sim.idle_seconds = 0.1
+    for _ in range(3):
+        assert plex.sections()
+        time.sleep(0.3)
+
+
+@pytest.mark.parametrize(("count", "max_page"), [(3, 2), (450, None)])
+def test_every_item_of_a_name_is_found_however_small_the_pages(sim, section, plex, count, max_page):
+    keys = [sim.add_movie(section, files=[(f"/media/{n}/1.mp4", 5, 1)]) for n in range(count)]
+    sim.max_page = max_page
+    assert [entry.key for entry in plex.find(section, "1.mp4")] == keys
+
+
+def test_a_file_is_found_whichever_way_its_accents_are_written(sim, section, plex):
+    forms = ["ph\u1ebf.mp4", "phe\u0302\u0301.mp4", "ph\u00ea\u0301.mp4"]
+    keys = [sim.add_movie(section, files=[(f"/media/{n}/{form}", 5, 1)]) for n, form in enumerate(forms)]
+    assert {entry.key for entry in plex.find(section, forms[2])} == set(keys)
+    assert {entry.key for entry in plex.find(section, forms[0])} == set(keys[:2])
+    assert sim.count() == 5
+
+
+def test_what_a_filter_finds_may_come_without_a_total_and_a_library_may_not(made):
+    client = answering(made, {"MediaContainer": {"size": 1, "Metadata": [media(1, "/m/a.mp4")]}})
+    assert [entry.key for entry in client.find("1", "a.mp4")] == ["1"]
+    with pytest.raises(Unavailable):
+        list(client.entries("1"))
+
+
+def test_a_plex_that_does_not_know_the_filter_is_not_walked_for_one_name(sim, section, made):
+    pages = []
+
+    def answer(request):
+        start = int(request.url.params["X-Plex-Container-Start"])
+        pages.append(start)
+        return [media(n, f"/m/{n}.mp4") for n in range(start, start + 200)], 10_000
+
+    assert paged(made, answer).find("1", "x.mp4") == []
+    assert len(pages) == 1
+
+
 def test_a_filter_that_plex_ignores_finds_nothing_wrong(made):
     everything = [media(1, "/m/a.mp4"), media(2, "D:\\m\\b.mp4"), media(3, "/m/cafe\u0301.mp4"), media(4, "/m/xb.mp4")]
     client = paged(made, lambda request: (everything, 4))
@@ -284,6 +375,18 @@ def test_many_items_in_one_request_without_those_that_are_gone(sim, section, ple
     assert len(sim.log) == 2
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_one_item_that_is_missing_or_in_the_trash_does_not_hide_the_others(sim, section, plex, strict):
+    sim.strict_ids = strict
+    keys = movies(sim, section, 20)
+    sim.remove(keys[3])
+    sim.trash(keys[11])
+    there = [key for key in keys if key not in (keys[3], keys[11])]
+    assert list(plex.items(keys)) == there
+    assert len(sim.log) == (17 if strict else 1)
+    assert keys[11] in [entry.key for page in plex.entries(section) for entry in page]
+
+
 @pytest.mark.parametrize("key", ["", "1,2", "x", "../1"])
 def test_items_are_asked_for_by_number(plex, key):
     with pytest.raises(ValueError, match="number"):
@@ -297,6 +400,14 @@ def test_items_are_asked_for_by_number(plex, key):
 def test_ratings_are_written_one_way(made, given, text):
     client = answering(made, container([{**media(1), "librarySectionID": 1, "userRating": given}]))
     assert client.items(["1"])["1"].scalars["userRating"] == text
+
+
+def test_members_of_lists_without_a_name_are_left_out(made):
+    tags = [{"id": 3, "filter": "genre=3"}, {"tag": ""}, {"tag": "G"}]
+    roles = [{"id": 4, "role": "Queen"}, {"tag": "Ann", "role": "King"}]
+    client = answering(made, container([{**media(1), "librarySectionID": 1, "Genre": tags, "Role": roles}]))
+    found = client.items(["1"])["1"]
+    assert (found.lists["genre"], found.lists["actor"], found.roles) == (("G",), ("Ann",), {"Ann": "King"})
 
 
 def test_types_that_plex_mixes_are_read_alike(made):
@@ -477,27 +588,69 @@ def test_what_a_server_finds_too_long_is_sent_in_smaller_pieces(sim, section, pl
     assert (set(after.lists["actor"]), after.lists["genre"]) == ({"Ann", "Bo"}, ("Fresh",))
 
 
-def test_what_cannot_be_made_smaller_is_too_long(sim, section, plex):
+@pytest.mark.parametrize(("max_target", "length"), [(700, 900), (60_000, 100_000)])
+def test_what_cannot_be_made_smaller_is_too_long_and_everything_else_is_sent(sim, section, plex, max_target, length):
+    (key,) = movies(sim, section, 1)
+    sim.max_target = max_target
+    edit = {
+        "title": Change("X", True),
+        "summary": Change("s" * length, True),
+        "actor": Change(("Ann",), True),
+        "genre": Change(tuple(f"{'g' * length} {n}" for n in range(2)), True),
+        "collection": Change(("C",), True),
+    }
+    with pytest.raises(TooLong) as raised:
+        plex.edit(section, key, edit)
+    assert raised.value.applied
+    after = plex.items([key])[key]
+    assert (after.scalars["title"], after.scalars["summary"]) == ("X", "")
+    assert (after.lists["actor"], after.lists["genre"], after.lists["collection"]) == (("Ann",), (), ("C",))
+
+
+def test_a_text_that_is_too_long_by_itself_is_asked_once(sim, section, plex):
     (key,) = movies(sim, section, 1)
     sim.max_target = 700
-    with pytest.raises(TooLong):
-        plex.edit(section, key, {"title": Change("X", True), "summary": Change("s" * 900, True)})
-    with pytest.raises(TooLong):
-        plex.edit(section, key, {"summary": Change("s" * 100_000, True)})
+    with pytest.raises(TooLong) as raised:
+        plex.edit(section, key, {"summary": Change("s" * 900, True)})
+    assert not raised.value.applied
+    assert sim.count("PUT") == 1
 
 
-def test_half_an_edit_was_sent_even_if_the_rest_could_not_be(made):
-    asked = []
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 414, 429, 503])
+def test_an_error_says_whether_a_part_of_the_edit_was_applied(made, status):
+    edit = {"title": Change("x" * 5000), "summary": Change("y" * 5000)}
 
-    def answer(request):
-        asked.append(request)
-        return said(200 if len(asked) == 1 else 503)
+    def failing(at):
+        asked = iter(range(1, 100))
+        return made("http://nas", transport=httpx2.MockTransport(lambda _: said(status if next(asked) >= at else 200)))
 
-    client = made("http://nas", transport=httpx2.MockTransport(answer))
-    with pytest.raises(Unavailable) as raised:
-        client.edit("1", "1", {"title": Change("x" * 5000), "summary": Change("y" * 5000)})
-    assert len(asked) == 2
-    assert raised.value.sent
+    for at, applied in ((1, False), (2, True)):
+        with pytest.raises(NeighbourError) as raised:
+            failing(at).edit("1", "1", edit)
+        assert raised.value.applied is applied
+
+
+def test_a_text_that_plex_cut_inside_a_character_is_read_all_the_same(made):
+    with PlexSim(token=TOKEN) as sim:
+        sim.cut_texts(100)
+        section = sim.add_section("Movies")
+        cut, whole = movies(sim, section, 2)
+        client = made(sim.url)
+        client.edit(section, cut, {"title": Change("日" * 60, True), "genre": Change(("本" * 60,), True)})
+        found = client.items([cut, whole])
+        assert (found[cut].scalars["title"], found[cut].lists["genre"]) == (
+            "日" * 33 + "\ufffd",
+            ("本" * 33 + "\ufffd",),
+        )
+        assert found[whole].scalars["title"] == "M 1"
+        assert len(next(client.entries(section))) == 2
+
+
+def test_a_file_whose_name_is_no_utf_8_is_not_known(made):
+    part = b'{"MediaContainer": {"size": 1, "totalSize": 1, "Metadata": [{"ratingKey": "1", "Media": [{"Part": '
+    part += b'[{"file": "/m/caf\xe9.mp4", "size": 5}, {"file": "/m/b.mp4", "size": 6}]}]}]}}'
+    client = made("http://nas", transport=httpx2.MockTransport(lambda _: said(200, part)))
+    assert next(client.entries("1"))[0].parts == (Part("/m/b.mp4", 6),)
 
 
 # --- trouble ---------------------------------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ import gzip
 import hashlib
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
 import pytest
 
+from simulator.http import Fault
 from simulator.plex_server import PlexSim
 
 TOKEN = "a-token"
@@ -158,6 +160,13 @@ def test_large_answers_are_compressed_for_those_who_take_it(sim: PlexSim, client
 
     assert gzip.decompress(packed) == plain
     assert len(packed) < len(plain) / 5
+
+
+def test_every_answer_of_plex_has_its_mark_and_one_of_a_proxy_has_not(sim: PlexSim, client: Client) -> None:
+    for path, fault in (("/", ""), ("/nowhere", ""), ("/", "status"), ("/", "proxy"), ("/", "html")):
+        sim.faults.set(*([Fault(fault, status=404)] if fault else []))
+        client.ask("GET", path)
+        assert ("x-plex-protocol" in client.answer_headers) == (fault not in ("proxy", "html")), (path, fault)
 
 
 def test_unknown_paths_and_sections_are_404(client: Client) -> None:
@@ -499,6 +508,64 @@ def test_normalising_can_be_turned_off_and_summaries_cut() -> None:
 
         assert verbatim.item("1").scalars["title"] == " a  b "
         assert cutting.item("1").scalars["summary"] == "abcd"
+
+
+def test_a_media_can_have_several_parts(sim: PlexSim, client: Client) -> None:
+    halves = [("/media/a cd1.mp4", 5, 1000), ("/media/a cd2.mp4", 6, 2000)]
+    key = sim.add_movie("1", [halves, ("/media/a.mp4", 7, 3000)])
+
+    for item in (client.get("/library/sections/1/all?type=1")["Metadata"][0], client.detail(key)):
+        assert [[part["file"] for part in media["Part"]] for media in item["Media"]] == [
+            ["/media/a cd1.mp4", "/media/a cd2.mp4"],
+            ["/media/a.mp4"],
+        ]
+        assert [media["duration"] for media in item["Media"]] == [3000, 3000]
+    assert [media["id"] for media in client.detail(sim.readd(key))["Media"]] != [media["id"] for media in item["Media"]]
+    assert [len(media["Part"]) for media in client.get("/library/sections/1/all?type=1")["Metadata"][0]["Media"]] == [
+        2,
+        1,
+    ]
+
+
+def test_libraries_can_be_of_other_types(sim: PlexSim, client: Client) -> None:
+    shows = sim.add_section("Shows", type="show")
+
+    assert [one["type"] for one in client.get("/library/sections")["Directory"]] == ["movie", "show"]
+    assert client.get(f"/library/sections/{shows}/all?type=1")["size"] == 0
+
+
+def test_a_connection_that_nobody_uses_is_closed(sim: PlexSim) -> None:
+    sim.idle_seconds = 0.1
+    with socket.create_connection(("127.0.0.1", sim.port)) as connection:
+        connection.sendall(b"GET /identity HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.settimeout(5)
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 200")
+
+
+def test_what_is_in_the_trash_is_listed_and_has_no_details(sim: PlexSim, client: Client) -> None:
+    kept, trashed = (sim.add_movie("1", [FILE], title=title) for title in ("kept", "trashed"))
+    sim.trash(trashed)
+
+    assert titles(client.get("/library/sections/1/all?type=1")) == ["kept", "trashed"]
+    assert titles(client.get(f"/library/metadata/{kept},{trashed}")) == ["kept"]
+    assert client.ask("GET", f"/library/metadata/{trashed}")[0] == 404
+    sim.strict_ids = True
+    assert client.ask("GET", f"/library/metadata/{kept},{trashed}")[0] == 404
+
+
+def test_texts_can_be_cut_inside_a_character(sim: PlexSim, client: Client) -> None:
+    sim.cut_texts(4)
+    key = sim.add_movie("1", [FILE])
+    client.edit(key, {"title.value": "日本", "genre[0].tag.tag": "本日", "genre[1].tag.tag": "日a"})
+
+    _, body = client.ask("GET", f"/library/metadata/{key}")
+
+    assert '"title":"日'.encode() + b'\xe6"' in body
+    assert '"tag":"本'.encode() + b'\xe6"' in body
+    assert '"tag":"日a"'.encode() in body
 
 
 @pytest.mark.parametrize("query", [{"id": ""}, {}])

@@ -280,6 +280,25 @@ def test_a_hook_that_does_not_read_its_input_is_no_harm(stash, plugin):
     assert [run.outcome.output for run in runner.runs] == ["bye\n", "bye\n"]
 
 
+def test_a_hook_that_has_closed_its_output_is_still_fed_and_heard(stash, plugin):
+    runner = plugin("""
+        import os, sys
+        print("{}", flush=True)
+        os.close(1)
+        told = sys.stdin.read()
+        for _ in range(4000):
+            os.write(2, b"x" * 50 + b"\\n")
+        os.write(2, str(len(told)).encode())
+        """)
+    runner.kill_after = 10
+    stash.add_scene()
+    stash.edit_scene(1, details="d" * 500_000)
+    outcome = runner.runs[-1].outcome
+    assert not outcome.killed
+    assert len(outcome.log) == 4001
+    assert int(outcome.log[-1][1]) > 500_000
+
+
 def test_a_grandchild_that_keeps_stdout_keeps_stash_waiting(stash, plugin):
     plugin("""
         import subprocess, sys
@@ -302,13 +321,14 @@ def test_a_grandchild_with_streams_of_its_own_does_not(stash, plugin):
     assert time.monotonic() - began < 3
 
 
-def test_a_command_that_cannot_start_ends_the_round(stash, tmp_path):
+def test_a_command_that_cannot_start_ends_the_round_of_its_event_alone(stash, tmp_path):
     for _ in range(3):
         stash.add_scene()
     stash.hooks = HookRunner([str(tmp_path / "nothing")], plugin_dir=tmp_path, dir=tmp_path, triggered_by=ALL)
+    stash.hooks.hooks *= 2
     answer = post(stash, "mutation { bulkSceneUpdate(input: {ids: [1, 2, 3], organized: true}) { id } }")
     assert len(answer["bulkSceneUpdate"]) == 3, "the caller hears nothing of it"
-    assert [run.outcome for run in stash.hooks.runs] == [None]
+    assert [(run.event.id, run.outcome) for run in stash.hooks.runs] == [(1, None), (2, None), (3, None)]
 
 
 def test_python_is_found_and_can_import_from_beside_the_plugin(stash, tmp_path):

@@ -36,12 +36,21 @@ def decide(our_scene, entries, *, stash=(), rules=RULES, memory=None):
     if not isinstance(verdict, AskRivals):
         return verdict, ()
     asked = verdict.names
-    rivals = [other for other in stash if any(base_name(file.path) in asked for file in other.files)]
+    rivals = [other for other in (our_scene, *stash) if any(base_name(file.path) in asked for file in other.files)]
     return match(replace(offer, rivals=rivals)), asked
 
 
 A = scene(1, ("/data/a/x.mkv", 10))
 B = scene(2, ("/data/b/x.mkv", 10))
+
+
+def test_where_stash_does_not_find_the_scene_itself_nothing_is_certain():
+    offer = Offer(A, (entry("7", ("/media/moved/x.mkv", 10)),), RULES)
+    assert isinstance(match(offer), AskRivals)
+    assert match(replace(offer, rivals=(A,))).keys == ("7",)
+    unclear = match(replace(offer, rivals=()))
+    assert [candidate.key for candidate in unclear.candidates] == ["7"]
+    assert unclear.reason == "look-alike"
 
 
 # --- the rungs -------------------------------------------------------------------------------------------------------

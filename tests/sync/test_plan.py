@@ -258,7 +258,7 @@ def test_a_lock_that_plex_does_not_take_for_a_list_is_not_asked_for_again():
 def test_an_emptied_list_loses_ours_and_gets_its_lock_back(found_locked):
     known = known_genres("a", "b", found=("a",), found_locked=found_locked)
     made = decide("genre", (), genres("a", "b", "x"), known)
-    assert made.edit == {"genre": Change(("a", "x"), None if found_locked else False, removes=("b",))}
+    assert made.edit == {"genre": Change(("a", "x"), found_locked, removes=("b",))}
     assert learn(made.memory, made.sending, item("genre", genre=("a", "x"))).memory == {}
 
 
@@ -272,7 +272,7 @@ def test_an_emptied_list_without_anything_of_ours_is_forgotten():
 def test_a_removal_that_did_not_take_is_sent_again_alone():
     made = decide("genre", ("b",), genres("a", "b"), known_genres("a", "b"))
     learnt = learn(made.memory, made.sending, genres("a", "b"))
-    assert learnt.again == {"genre": Change(None, removes=("a",))}
+    assert learnt.again == {"genre": Change(None, True, removes=("a",))}
     assert learnt.memory["genre"].ours == {"a": "a", "b": "b"}
     after = learn(learnt.memory, made.sending, genres("b"))
     assert (after.again, after.memory["genre"].ours) == ({}, {"b": "b"})
@@ -322,6 +322,13 @@ def test_a_push_that_landed_cut_short_is_ours():
     _, entries = unfinished("summary", long, item())
     made = decide("summary", long, item("summary", summary=long[:99]), None, entries)
     assert (made.edit, made.memory["summary"].left.value) == ({}, long[:99])
+
+
+def test_a_push_that_landed_cut_inside_a_character_is_ours():
+    long = "日" * 100
+    _, entries = unfinished("title", long, item())
+    made = decide("title", long, item("title", title="日" * 84 + "\ufffd"), None, entries)
+    assert (made.edit, made.memory["title"].said) == ({}, long)
 
 
 def test_a_push_that_never_landed_is_sent_again():

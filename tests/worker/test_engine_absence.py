@@ -1,5 +1,7 @@
 """Scenes whose file Plex does not have yet: looked for at the pace of a library scan, and at once when one has ended."""
 
+import pytest
+
 from sync.job import State
 from tests.worker.house import DAY, HOUR, path_of
 from worker.engine import Worked
@@ -132,6 +134,24 @@ def test_a_scene_without_a_file_is_absent_and_no_library_is_asked_for_it(house):
     row = house.row(id)
     assert (row.state, row.error) == (State.ABSENT, "the scene has no file")
     assert house.plex_sim.count() == 0
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_an_item_in_the_trash_is_absent_alone_and_its_file_is_found_when_it_is_back(house, strict):
+    ids = house.in_step(5)
+    house.plex_sim.strict_ids = strict
+    house.plex_sim.trash(house.key_of(ids[0]))
+    for id in ids:
+        house.stash_sim.edit_scene(id, title=f"Edited {id}")
+    house.want(*ids)
+    house.work_for(30)
+    assert house.states() == {State.ABSENT: 1, State.IDLE: 4}
+    assert house.out_of_step(ids[1:]) == []
+    back = house.plex_sim.add_movie(house.section, files=[(path_of(0), 1000, 60_000)], title="back")
+    house.plex_sim.scan(house.section)
+    house.plex_sim.finish_scan(house.section)
+    house.work_for(2 * HOUR)
+    assert house.plex_sim.item(back).scalars["title"] == f"Edited {ids[0]}"
 
 
 def test_many_absent_scenes_of_one_batch_ask_for_the_marks_once(house):

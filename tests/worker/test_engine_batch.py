@@ -206,6 +206,93 @@ def test_what_plex_refuses_is_dead_at_once_and_a_retry_brings_it_back(house, sta
     assert house.books_balance()
 
 
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 503])
+def test_what_the_first_part_of_a_parted_edit_wrote_is_ours_whatever_met_the_next(house, status):
+    (id,) = house.add()
+    key = house.key_of(id)
+    performers = [f"Performer {n} {'ü' * 100}" for n in range(5)]
+    house.stash_sim.edit_scene(id, performers=performers, tags=[f"Tag {n} {'ü' * 100}" for n in range(12)])
+    tags = Fault(
+        "status", status=status, times=1, when=lambda r: r.method == "PUT" and any("genre" in name for name in r.params)
+    )
+    house.plex_sim.faults.set(tags)
+    house.want(id)
+    house.step()
+    assert len(house.plex_sim.item(key).lists["actor"]) == 5
+    assert house.plex_sim.item(key).lists["genre"] == []
+    house.edit(id, performers=[], tags=["Short"])
+    house.work_for(HOUR)
+    assert (house.plex_sim.item(key).lists["actor"], house.plex_sim.item(key).lists["genre"]) == ([], ["Short"])
+
+
+def test_a_text_too_long_for_a_proxy_does_not_keep_the_rest_of_its_scene_back(house):
+    house.plex_sim.max_target = 8192
+    (id,) = house.add()
+    house.stash_sim.edit_scene(id, details="ж" * 1400, date="2020-01-01", rating100=80, performers=["P"])
+    house.want(id)
+    house.work()
+    item = house.plex_sim.item(house.key_of(id))
+    assert house.out_of_step([id]) == []
+    assert (item.scalars["originallyAvailableAt"], item.scalars["userRating"]) == ("2020-01-01", 8.0)
+    assert (item.lists["actor"], "summary" in item.scalars) == (["P"], False)
+    assert (house.row(id).state, house.row(id).cls) == (State.DEAD, "refused")
+    house.edit(id, title="Other", details="short", performers=[])
+    house.work()
+    item = house.plex_sim.item(house.key_of(id))
+    assert (item.scalars["title"], item.scalars["summary"], item.lists["actor"]) == ("Other", "short", [])
+    assert house.row(id).state is State.IDLE
+
+
+def test_a_plex_that_cuts_inside_a_character_keeps_nobody_from_being_in_step(tmp_path):
+    with House(tmp_path / "data") as house:
+        house.plex_sim.cut_texts(100)
+        cut, before, other = house.add(3)
+        house.stash_sim.edit_scene(cut, title="日" * 60)
+        house.plex_sim.hand_edit(house.key_of(before), locked=False, summary="本" * 60)
+        house.want(cut, before, other)
+        house.work_until_settled()
+        assert house.states() == {State.IDLE: 3}
+        assert house.out_of_step([before, other]) == []
+        house.forget_requests()
+        house.edit(cut, organized=True)
+        house.work_until_settled()
+        assert house.plex_sim.count("PUT") == 0
+        house.edit(cut, title="日" * 60, tags=["New"])
+        house.work_until_settled()
+        assert house.plex_sim.item(house.key_of(cut)).lists["genre"] == ["New"]
+        assert house.plex_sim.count("PUT") == 1
+        house.edit(cut, title="Short")
+        house.work_until_settled()
+        assert house.title_in_plex(cut) == "Short"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_a_proxy_that_answers_404_for_a_stopped_plex_is_an_outage(house, method):
+    ids = house.in_step(20)
+    for id in ids:
+        house.stash_sim.edit_scene(id, title=f"Edited {id}")
+    house.want(*ids)
+    house.clock.move(3)
+    house.plex_sim.faults.set(Fault("proxy", status=404, when=lambda request: request.method == method))
+    house.work_for(6 * HOUR)
+    assert house.states() == {State.READY: 20}
+    assert (house.attempts_used(), house.breaker()) == (0, "open")
+    house.plex_sim.faults.clear()
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+
+
+def test_a_plex_that_knows_no_libraries_uses_nobodys_attempts(house):
+    ids = house.add(3)
+    house.plex_sim.faults.set(Fault("status", status=404, when=lambda request: request.path == "/library/sections"))
+    house.want(*ids)
+    house.work_for(6 * HOUR)
+    assert (house.states(), house.attempts_used()) == ({State.READY: 3}, 0)
+    house.plex_sim.faults.clear()
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+
+
 def test_a_new_edit_revives_what_was_refused(house):
     (id,) = house.add()
     house.plex_sim.faults.set(fails("PUT", status=400, times=1))

@@ -355,6 +355,24 @@ def test_a_removal_that_did_not_take_is_sent_again_alone(house, mixed):
     assert house.row(id).state is State.IDLE
 
 
+@pytest.mark.parametrize("mixed", [True, False])
+@pytest.mark.parametrize("still_ours", [True, False])
+def test_a_list_that_was_not_locked_before_us_is_not_locked_after_us(house, mixed, still_ours):
+    (id,) = house.add(1)
+    key = house.key_of(id)
+    house.plex_sim.mixed_removals = mixed
+    house.plex_sim.hand_edit(key, locked=False, genre=["The agent's"])
+    house.want(id)
+    house.work()
+    assert "genre" in house.plex_sim.item(key).locks
+    if not still_ours:
+        house.plex_sim.hand_edit(key, locked=False, genre=house.plex_sim.item(key).lists["genre"])
+    house.edit(id, tags=[])
+    house.work()
+    item = house.plex_sim.item(key)
+    assert (item.lists["genre"], "genre" in item.locks) == (["The agent's"], False)
+
+
 def test_the_pace_of_failures_grows(house):
     ids = house.in_step(6)
     house.plex_sim.faults.set(fails("PUT", house.key_of(ids[0])))

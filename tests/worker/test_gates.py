@@ -243,14 +243,31 @@ def test_a_probe_answered_401_turns_the_outage_into_a_hold(house):
     assert house.rows("select * from hold") == []
 
 
-def test_a_probe_answered_404_is_no_plex_and_waits_on(house):
+def test_a_probe_that_a_proxy_answers_404_is_no_plex_and_waits_on(house):
     probing(house)
-    house.plex_sim.faults.set(Fault("status", status=404))
+    house.plex_sim.faults.set(Fault("proxy", status=404))
     assert house.step() == Probed(PLEX, well=False)
     assert breaker(house).state == "open"
     house.plex_sim.faults.clear()
     house.work_for(130)
     assert breaker(house).state == "closed"
+
+
+def test_a_probe_that_plex_answers_404_closes_the_breaker(house):
+    probing(house)
+    house.plex_sim.faults.set(Fault("status", status=404))
+    assert house.step() == Probed(PLEX, well=True)
+    assert breaker(house).state == "closed"
+
+
+@pytest.mark.parametrize(("kind", "state"), [("status", "closed"), ("proxy", "open")])
+def test_a_canary_that_plex_answers_404_closes_the_breaker_and_one_that_a_proxy_answers_does_not(house, kind, state):
+    house.in_step(1)
+    trip(house, how=WRITE)
+    house.clock.move(63)
+    house.plex_sim.faults.set(Fault(kind, status=404, when=lambda request: request.method == "PUT"))
+    assert house.step() == Probed(PLEX, well=state == "closed")
+    assert breaker(house).state == state
 
 
 def test_a_breaker_tripped_by_writes_is_probed_by_a_write(house):

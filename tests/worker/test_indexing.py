@@ -2,11 +2,11 @@
 
 import pytest
 
-from simulator.http import Fault
+from simulator.http import Answer, Fault
 from store.database import WritingTransaction
 from sync.errors import NeighbourError
 from sync.job import State
-from tests.worker.house import House, path_of
+from tests.worker.house import HOUR, House, path_of
 
 
 def indexed(house):
@@ -137,6 +137,28 @@ def test_many_rows_are_changed_a_few_at_a_time(walked, monkeypatch, method):
     walked.replace_worker(libraries=("Movies",))
     walked.worker.indexer.freshen()
     assert [count for count in counts if count] == [2, 2, 1]
+
+
+def test_a_plex_that_shows_no_library_loses_nothing_and_holds_the_work(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(3)
+        house.clock.move(600)
+        shown = house.plex_sim.answer
+        empty = Answer(200, b'{"MediaContainer":{"size":0,"allowSync":true}}', "application/json")
+        house.plex_sim.answer = lambda request: empty if request.path == "/library/sections" else shown(request)
+        house.want(house.add_scene(50))
+        house.clock.move(3)
+        house.work()
+        for id in ids:
+            house.stash_sim.edit_scene(id, title=f"Edited {id}")
+        house.want(*ids)
+        house.work_for(10 * HOUR)
+        assert indexed(house) == 3
+        assert house.rows("select setting from hold") == [("plex_token",)]
+        assert house.attempts_used() == 0
+        house.plex_sim.answer = shown
+        house.work_for(600)
+        assert house.out_of_step(ids) == []
 
 
 def test_a_library_that_is_being_scanned_is_not_walked_until_it_is_done(walked):

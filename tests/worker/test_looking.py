@@ -40,6 +40,14 @@ def test_rivals_are_asked_for_only_when_the_decision_needs_them_and_then_all_at_
     assert house.stash_sim.count() == 2
 
 
+@pytest.mark.parametrize("name", ["phi\u1ebfm.mp4", "phi\u00ea\u0301m.mp4"])
+def test_a_pair_that_is_contested_is_left_alone_in_whatever_unicode_form_it_is_named(house, name):
+    house.plex_sim.add_movie(house.section, files=[(f"/media/elsewhere/{name}", 777, 60_000)])
+    pair = [house.stash_sim.add_scene(files=[(f"/media/{folder}/{name}", 777, 60.0)]) for folder in ("one", "two")]
+    sights = look(house, *pair)
+    assert [type(sights[id].outcome) for id in pair] == [Dead, Dead]
+
+
 def test_an_index_that_is_empty_is_filled_first(house):
     ids = house.add(2)
     assert look(house, *ids)[ids[0]].targets
