@@ -289,6 +289,7 @@ SUITES = {
     "F37": Suite(
         "texts of a megabyte, ten thousand tags: cut, marked and counted",
         (
+            "load/test_load_texts.py::*megabyte*",
             "sync/test_wanted.py::*long_texts*",
             "sync/test_wanted.py::*ten_thousand*",
             "sync/test_text.py::*cut*",
@@ -301,6 +302,7 @@ SUITES = {
     "F38": Suite(
         "texts of every script, control characters, lone surrogates",
         (
+            "load/test_load_texts.py::*every_script*",
             "sync/test_text.py",
             "-sync/test_text.py::*cut*",
             "sync/test_wanted.py",
@@ -315,7 +317,7 @@ SUITES = {
     "F39": Suite(
         "a million rows, readers around, a backfill: indexes, pace, memory",
         (
-            f"{QUEUE}::*large_table*",
+            f"{QUEUE}::*_large_table*",
             f"{QUEUE}::*log*",
             f"{QUEUE}::*memory*",
             f"{QUEUE}::*backfill*",
