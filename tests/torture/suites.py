@@ -5,6 +5,7 @@ Tests that take anything by chance take it from the seed of the run: PLEXSYNC_SE
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -480,7 +481,8 @@ def judge(score: Score, report: str, code: int, said: str) -> None:
 def told(trouble: ET.Element) -> str:
     """The beginning of what went wrong, and the example that shows it again."""
     text, message = trouble.text or "", trouble.get("message") or ""
-    example = text[text.find("Falsifying") :][:EXAMPLE] if "Falsifying" in text else ""
+    found = re.search(r"(Falsifying|Failing)[\w ]*example", text)
+    example = text[found.start() :][:EXAMPLE] if found and found[0] not in message[:TOLD] else ""
     return "\n".join(part for part in (message[:TOLD], example) if part)
 
 

@@ -118,10 +118,11 @@ def test_a_suite_that_failed_ended_early_or_tried_nothing_is_not_clean(text, cod
     assert score.notes
 
 
-def test_the_example_that_shows_a_fault_again_is_told_however_long_the_fault():
-    (note,) = judged(report(FAILED), 1).notes
+@pytest.mark.parametrize("words", ["Falsifying example", "Falsifying explicit example", "Failing explicit example"])
+def test_the_example_that_shows_a_fault_again_is_told_however_long_the_fault(words):
+    (note,) = judged(report(FAILED.replace("Falsifying example", words)), 1).notes
     assert "a::bad: assert xxx" in note
-    assert "Falsifying example: test_it(text='the one')" in note
+    assert f"{words}: test_it(text='the one')" in note
     assert len(note) < 3_000
 
 
