@@ -11,7 +11,16 @@ from worker.engine import Idle
 LONGEST = HOUR + 60
 YEAR = 365 * DAY
 TO_1970 = -1_768_471_100
-LEAPS = (-90, -HOUR, -DAY, -400 * DAY, TO_1970, 90, DAY, 10 * YEAR)
+LEAPS = [
+    pytest.param(-90, id="90 s earlier"),
+    pytest.param(-HOUR, id="an hour earlier"),
+    pytest.param(-DAY, id="a day earlier"),
+    pytest.param(-400 * DAY, id="400 days earlier"),
+    pytest.param(TO_1970, id="earlier, in 1970"),
+    pytest.param(90, id="90 s later"),
+    pytest.param(DAY, id="a day later"),
+    pytest.param(10 * YEAR, id="ten years later"),
+]
 
 
 @pytest.fixture

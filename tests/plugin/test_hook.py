@@ -285,15 +285,26 @@ def finished(process: subprocess.Popen) -> dict[str, str]:
     return checked(process.wait(timeout=10), *answer)
 
 
-def test_standard_input_that_never_ends_is_given_up(stash, store):
-    began = time.monotonic()
-    process = start()
-    process.stdin.write(json.dumps(event(stash)).encode())
-    process.stdin.flush()
-    assert finished(process) == {"output": "scene 7 noted"}
-    assert 0.8 < time.monotonic() - began < 3
-    process.stdin.close()
-    assert wanted(store) == {("scene", 7): 1}
+def test_standard_input_that_never_ends_is_given_up_within_two_seconds(stash, store):
+    """Beside what a hook takes whose input ends: its start. What a busy machine adds to one of three is not ours."""
+    spent = []
+    for _ in range(3):
+        began = time.monotonic()
+        run(event(stash))
+        plain = time.monotonic() - began
+        began = time.monotonic()
+        process = start()
+        process.stdin.write(json.dumps(event(stash)).encode())
+        process.stdin.flush()
+        assert finished(process) == {"output": "scene 7 noted"}
+        spent.append(time.monotonic() - began)
+        process.stdin.close()
+        assert spent[-1] > 0.8
+        if spent[-1] < 1.2 + plain:
+            break
+    else:
+        raise AssertionError(f"it took {spent} s")
+    assert wanted(store) == {("scene", 7): 2 * len(spent)}
 
 
 def test_what_never_ends_and_a_locked_database_take_two_seconds_together(stash, folder):

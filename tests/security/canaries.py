@@ -5,9 +5,6 @@ Token and key belong into two request headers, the path of a hook to that hook, 
 Each holds characters that other notations spell otherwise, around a core of letters and digits that none of them changes.
 """
 
-import base64
-import html
-import json
 import os
 import re
 import subprocess
@@ -15,12 +12,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote, quote_plus
 
 from simulator.http import HttpServer
 from simulator.plex_server import PlexSim
 from simulator.stash_server import StashSim
 from tests.journey.world import ROOT, World
+from tests.security.spellings import spellings
 
 TOKEN = 'tOk+/q7XvZ2mKp9LrT4wHs"<&%\\z=='
 KEY = 'kEy/+h3NcW8dJy5BgQ6uVf"<&%\\a='
@@ -29,27 +26,6 @@ WORD = "wOrd5GtY8pXc3KdF6jRqBn"
 CANARIES = {"token": TOKEN, "key": KEY, "hook": HOOK, "word": WORD}
 CARRIERS = ("x-plex-token", "apikey")
 _BREAKS = re.compile(rb"\\?[\r\n]+[ \t]*|\\n[ \t]*|[ \t|]+")
-
-
-def spellings(secret: str) -> dict[str, str]:
-    """Every usual way to write the secret, or a part of it that gives it away."""
-    raw = secret.encode()
-    found = {
-        "raw": secret,
-        "core": re.findall(r"[A-Za-z0-9]{12,}", secret)[0][:12],
-        "url": quote(secret, safe=""),
-        "url twice": quote(quote(secret, safe=""), safe=""),
-        "form": quote_plus(secret),
-        "json": json.dumps(secret)[1:-1],
-        "html": html.escape(secret),
-        "repr": repr(secret)[1:-1],
-        "hex": raw.hex(),
-    }
-    for offset in range(3):
-        piece = base64.b64encode(b"\0" * offset + raw)[(offset * 8 + 5) // 6 : (offset + len(raw)) * 8 // 6].decode()
-        found[f"base64 at {offset}"] = piece
-        found[f"base64url at {offset}"] = piece.replace("+", "-").replace("/", "_")
-    return found
 
 
 def leaks(content: bytes) -> list[str]:

@@ -49,9 +49,23 @@ class Disk(Protocol):
 
     def before_begin(self) -> None: ...
 
+    def before_statement(self, verb: str) -> None: ...
+
     def before_commit(self) -> None: ...
 
     def after_commit(self) -> None: ...
+
+
+class Watched:
+    """A write transaction each of whose verbs may find that the disk fails."""
+
+    def __init__(self, tx: WritingTransaction, disk: Disk) -> None:
+        self._tx = tx
+        self._disk = disk
+
+    def __getattr__(self, name: str) -> Any:
+        self._disk.before_statement(name)
+        return getattr(self._tx, name)
 
 
 class SimStore(Database):
@@ -68,7 +82,7 @@ class SimStore(Database):
         with super().writing() as tx:
             self.open += 1
             try:
-                yield tx
+                yield Watched(tx, self._disk)
                 self._disk.before_commit()
             finally:
                 self.open -= 1
@@ -149,6 +163,11 @@ class Process:
         self.store.close()
         for client in self._clients:
             client.close()
+
+
+def disk_failing() -> LocalFault:
+    """What an I/O error looks like to the engine."""
+    return LocalFault("disk I/O error")
 
 
 def disk_full() -> LocalFault:

@@ -20,7 +20,7 @@ from store import intake
 from sync.errors import LocalFault, Neighbour
 from sync.job import DAY, HOUR, Kind, Why
 from sync.plan import Policy
-from tests.simulation.sim_process import KEY, TOKEN, Killed, Process, Setting, SimDice, disk_full
+from tests.simulation.sim_process import KEY, TOKEN, Killed, Process, Setting, SimDice, disk_failing, disk_full
 from tests.simulation.sim_truth import Truth, Violation
 from tests.simulation.sim_wire import BARRED, DONE, LOST, SimWire, Weather, told
 from tests.worker.clocks import Clock
@@ -105,6 +105,9 @@ class World:
         self.poisoned: set[str] = set()
         self.full = False
         self.at_rest = False
+        # Chance of its own, so that seeds that have shown something before disks failed still live the same life.
+        self._bad_luck = Random(f"disk {seed}")
+        self._failing = self._bad_luck.choice((0.0, 0.0, 0.0, 0.002, 0.02))
         self.depth = 0
         self.tally: Counter[str] = Counter()
         self.history: deque[str] = deque(maxlen=HISTORY)
@@ -182,7 +185,7 @@ class World:
             self._bury()
             return None
         except LocalFault as fault:
-            self.tally["full disk"] += 1
+            self.tally["full disk" if fault.full else "faults of the disk"] += 1
             self.tell(f"{what}: {fault}")
             self.paused_until = self.clock.steady + 60
             return None
@@ -249,6 +252,12 @@ class World:
         """`sim_process.Disk`, as for those that follow."""
         self._disk()
         self._moment("before a transaction", watchers=False)
+
+    def before_statement(self, verb: str) -> None:
+        if self._failing and self.people is not None and not self.at_rest and self._bad_luck.random() < self._failing:
+            self.tally["failing disk"] += 1
+            self.tell(f"the disk fails before {verb}")
+            raise disk_failing()
 
     def before_commit(self) -> None:
         self._disk()

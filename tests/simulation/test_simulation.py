@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from simulator.http import Fault
-from tests.simulation.sim_run import run_seed, run_seeds
+from tests.simulation.sim_run import FOUND, FOUND_STEPS, run_seed, run_seeds
 from tests.worker.house import House
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,14 +23,6 @@ SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else 200))
 STEPS = 500 if TORTURE else 200
 PARTS = 20 if TORTURE else 8
 FIRST = 1
-
-# Each has found a fault that is mended now, and is lived again for ever.
-FOUND = {
-    21: "the clock was ahead when a row was given its time, and no claim had seen it",
-    27: "the same, when a hook had given it",
-    55: "the same, while a hold let nobody claim",
-    275: "an item had left, Plex could not say where to, and its look-alike was written to",
-}
 
 
 @pytest.mark.timeout(3600 if TORTURE else 300)
@@ -45,7 +37,7 @@ def test_whatever_happens_nothing_is_lost_doubled_or_wrong(part):
 
 @pytest.mark.parametrize("seed", FOUND, ids=FOUND.values())
 def test_what_has_been_found_once_stays_mended(seed):
-    failure, *_ = run_seed(seed, 200)
+    failure, *_ = run_seed(seed, FOUND_STEPS)
     assert failure is None, str(failure)
 
 

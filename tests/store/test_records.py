@@ -1,5 +1,6 @@
 """What survives besides jobs: memory, pushes under way, the path index, breakers, holds, paces, notes, what was seen."""
 
+import os
 import sqlite3
 
 import pytest
@@ -17,6 +18,7 @@ from sync.ports import BreakerRow, HoldRow, PaceRow, SectionRow, Seen
 
 T = 1_700_000_000_000
 PLEX, STASH = Neighbour
+CASES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 100
 
 
 def title(text: str, *, locked: bool = True) -> Remembered:
@@ -84,7 +86,8 @@ TEXTS = st.text(st.characters(codec=None), max_size=8) | st.sampled_from(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.timeout(1800)
+@settings(max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS, names=st.lists(TEXTS, max_size=3, unique=True))
 def test_any_text_can_be_remembered(store, text, names):
     def kept(given: str) -> str:

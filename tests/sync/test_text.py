@@ -1,11 +1,13 @@
+import os
 import unicodedata
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sync.text import caseless, clean_block, clean_line, cut, fold
 
+CASES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 100
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
@@ -34,6 +36,8 @@ def test_a_block_keeps_its_lines_and_tabs():
     assert clean_block("\r\n one\r\n\r\n\ttwo\rthree \x00\n ") == "one\n\n\ttwo\nthree"
 
 
+@pytest.mark.timeout(1800)
+@settings(max_examples=CASES, deadline=None)
 @given(ANY_TEXT)
 @example("\r\x00\n")
 @example("\u2028\x1c\ud800")
@@ -67,6 +71,8 @@ def test_a_cut_ends_where_a_reader_sees_a_character_end(text, limit, kept):
     assert cut(text, limit) == kept
 
 
+@pytest.mark.timeout(1800)
+@settings(max_examples=CASES, deadline=None)
 @given(ANY_TEXT.map(clean_line), st.integers(min_value=1, max_value=30))
 def test_a_cut_text_is_a_prefix_within_the_limit_never_empty_and_not_cut_again(text, limit):
     short = cut(text, limit)
@@ -85,6 +91,8 @@ def test_names_that_differ_in_spacing_case_or_form_share_a_key():
     assert fold("Stra\u00dfe") == fold("STRASSE")
 
 
+@pytest.mark.timeout(1800)
+@settings(max_examples=CASES, deadline=None)
 @given(ANY_TEXT)
 def test_keys_are_keys_of_themselves_and_blind_to_the_unicode_form(text):
     assert fold(fold(text)) == fold(text)

@@ -1,11 +1,14 @@
+import os
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.item import FIELDS
 from sync.scene import Scene, SceneFile
 from sync.wanted import MEMBER_LIMIT, Profile, digest, wanted
 
+CASES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 100
 ALL = Profile(frozenset(FIELDS))
 
 
@@ -120,6 +123,8 @@ def test_a_digest_stands_for_the_values():
 TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
 
 
+@pytest.mark.timeout(1800)
+@settings(max_examples=CASES, deadline=None)
 @given(TEXT, TEXT, st.lists(TEXT, max_size=6), TEXT)
 def test_what_is_wanted_of_any_text_is_wanted_of_itself_again(title, details, tags, date):
     scene = Scene(id=1, title=title, details=details, tags=tuple(tags), date=date, files=(SceneFile("/v/file.mkv"),))

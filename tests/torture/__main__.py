@@ -1,13 +1,14 @@
 """`python -m tests.torture`: every fault of disk, process and crowd, in full figures, as one table.
 
---sample    what `make test` runs          --only F5,F6   these faults alone
+--sample    what `make test` runs          --only F5,F6   all rows of these faults, or a run by its name
 --long      as long as it takes            --seed N       other chances; a failure is found again by its seed
-Exits with 1 if anything was lost, doubled or wrong.
+Exits with 1 if anything was lost, doubled or wrong, or if a row has tried nothing and doesn't say why.
 """
 
 import argparse
 import json
 import random
+import re
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ from tests.torture import (
     suites,
     suspended,
 )
+from tests.torture.leaking import heard
 from tests.torture.score import Score
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,60 +67,94 @@ AT_ONCE = 2
 
 
 def main() -> int:
+    began = time.monotonic()
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--sample", action="store_true")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--run", default="", help="one run by its name, in this process")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     size = "sample" if given.sample else "long" if given.long else "full"
     seed = given.seed or random.SystemRandom().randrange(1, 1_000_000)
-    runs = RUNS if given.sample and not given.only else {**SUITES, **RUNS}
-    # `F6,F7` is one run: whoever names one of its faults gets it.
-    wanted = set(given.only.split(",")) if given.only else set()
-    names = [name for name in runs if not wanted or name == given.only or wanted & {name, *name.split(",")}]
+    runs = RUNS if given.sample and not (given.only or given.run) else {**SUITES, **RUNS}
+    wanted = {given.run} if given.run else set(filter(None, given.only.split(",")))
+    names = [name for name in runs if not wanted or name in wanted or (not given.run and wanted & faults_of(name))]
     if not names:
         parser.error(f"there are {', '.join(runs)}")
-    if len(names) == 1:
-        scores = runs[names[0]](size, seed)
+    if given.run:
+        scores = alone(runs[given.run], size, seed)
     else:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             scores = [score for some in pool.map(lambda name: apart(name, size, seed), names) for score in some]
     if given.json:
         print(json.dumps([score.plain() for score in scores]))
     else:
-        print("\n".join(table(scores)))
+        print("\n".join(table(sorted(scores, key=place_of), time.monotonic() - began)))
     return 0 if all(score.clean for score in scores) else 1
+
+
+def faults_of(name: str) -> set[str]:
+    """F1-F3,F13 is one run of four faults, F6-serve one of F6."""
+    faults = set()
+    for part in name.split(","):
+        faults.add(part.partition("-")[0])
+        if found := re.fullmatch(r"([A-Z]+)(\d+)-\1(\d+)", part):
+            faults |= {f"{found[1]}{number}" for number in range(int(found[2]), int(found[3]) + 1)}
+    return faults
+
+
+def place_of(score: Score) -> tuple[bool, int, str]:
+    """The faults by their numbers, whatever has none behind them."""
+    found = re.match(r"F(\d+)", score.fault)
+    return not found, int(found[1]) if found else 0, score.fault
+
+
+def alone(run: Callable[[str, int], list[Score]], size: str, seed: int) -> list[Score]:
+    """One run in this process; whatever it and its children say is searched for secrets."""
+    with heard() as leaks:
+        scores = run(size, seed)
+    for leak in leaks:
+        scores[0].spoil(leak)
+    return scores
 
 
 def apart(name: str, size: str, seed: int) -> list[Score]:
     """One run in a process of its own, which has no threads to be forked with."""
     began = time.monotonic()
-    words = [sys.executable, "-m", "tests.torture", f"--only={name}", f"--seed={seed}", "--json"]
+    words = [sys.executable, "-m", "tests.torture", f"--run={name}", f"--seed={seed}", "--json"]
     done = subprocess.run(
         [*words, *([] if size == "full" else [f"--{size}"])], cwd=ROOT, capture_output=True, text=True, check=False
     )
     print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     try:
-        return [Score(**one) for one in json.loads(done.stdout)]
+        scores = [Score(**one) for one in json.loads(done.stdout)]
     except ValueError:
+        scores = []
+    if not scores or done.returncode != (0 if all(score.clean for score in scores) else 1):
         score = Score(name, "the run itself failed", seed)
-        score.spoil(done.stderr[-2000:])
-        return [score]
+        score.spoil(f"it ended with {done.returncode}: {done.stdout[-500:]}{done.stderr[-2000:]}")
+        scores.append(score)
+    return scores
 
 
-def table(scores: list[Score]) -> Iterator[str]:
+def table(scores: list[Score], seconds: float) -> Iterator[str]:
     """One line for each, the causes of trouble after them."""
     width = max(len(score.what) for score in scores)
-    yield f"{'fault':6} {'what':{width}} {'cases':>7} {'lost':>5} {'doubled':>7} {'wrong':>5}  seed"
+    first = max(len(score.fault) for score in scores)
+    yield f"{'fault':{first}} {'what':{width}} {'cases':>7} {'lost':>5} {'doubled':>7} {'wrong':>5}  seed"
     for score in scores:
         counts = score.left_out or f"{score.cases:7} {score.lost:5} {score.doubled:7} {score.wrong:5}  {score.seed}"
-        yield f"{score.fault:6} {score.what:{width}} {counts}"
+        skipped = f"  left out: {score.skipped}" if score.skipped and not score.left_out else ""
+        yield f"{score.fault:{first}} {score.what:{width}} {counts}{skipped}"
     cases = sum(score.cases for score in scores)
     sums = [sum(getattr(score, name) for score in scores) for name in ("lost", "doubled", "wrong")]
-    yield f"{'':6} {'in all':{width}} {cases:7} {sums[0]:5} {sums[1]:7} {sums[2]:5}"
+    yield f"{'':{first}} {'in all':{width}} {cases:7} {sums[0]:5} {sums[1]:7} {sums[2]:5}"
+    yield f"{len(scores)} rows in {seconds / 60:.1f} minutes, {AT_ONCE} at once"
     for score in scores:
+        if not score.clean and not score.notes:
+            yield f"{score.fault}: no case was tried"
         for note in score.notes:
             yield f"{score.fault}: {note}"
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.torture import leaking
+
 NAME = "plexsync.db"
 STATES = ("ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored")
 NOTES_KEPT = 20
@@ -26,10 +28,12 @@ class Score:
     wrong: int = 0
     notes: list[str] = field(default_factory=list)
     left_out: str = ""
+    skipped: int = 0
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.doubled or self.wrong)
+        """Nothing was lost, doubled or wrong, and something was tried, or it is said why not."""
+        return not (self.lost or self.doubled or self.wrong) and bool(self.cases or self.left_out)
 
     def lose(self, note: str) -> None:
         self.lost += 1
@@ -44,11 +48,18 @@ class Score:
         self._note(f"wrong: {note}")
 
     def law(self, path: Path, case: object) -> bool:
-        """Look at a database by a connection of its own: is it sound, are its rows whole, do its books balance?"""
-        trouble = broken(path)
+        """Look at a database by a connection of its own: is it sound, are its rows whole, do its books balance?
+
+        And is there a secret in it, or in what lies beside it?
+        """
+        trouble = [*(("wrong", leak) for leak in leaking.leaks_beside(path)), *broken(path)]
         for kind, told in trouble:
             {"lost": self.lose, "doubled": self.double, "wrong": self.spoil}[kind](f"{case}: {told}")
         return not trouble
+
+    def remark(self, note: str) -> None:
+        """A line below the table that spoils nothing."""
+        self._note(note)
 
     def plain(self) -> dict[str, object]:
         return asdict(self)
@@ -113,10 +124,14 @@ def dump(path: Path, *, but: tuple[str, ...] = ()) -> dict[str, list[tuple]]:
 
 @contextmanager
 def workshop() -> Iterator[Path]:
-    """A folder for many small databases: in memory where there is such a place, since no fsync is at stake."""
+    """A folder for many small databases: in memory where there is such a place, since no fsync is at stake.
+
+    What is left in it at the end is searched for secrets.
+    """
     memory = Path("/dev/shm")
     place = Path(tempfile.mkdtemp(prefix="torture-", dir=memory if memory.is_dir() else None))
     try:
         yield place
+        leaking.met.extend(leaking.leaks_of(*place.rglob("*")))
     finally:
         shutil.rmtree(place, ignore_errors=True)

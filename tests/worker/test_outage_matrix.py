@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from email.utils import formatdate
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from sync.errors import Neighbour, NeighbourError
 from sync.job import State
 from sync.outages import outages
 from tests.worker.house import BREAKER, DAY, HOUR, TOKEN, House, fails
+from wire.http import Wire
+from wire.streams import Transport
 from worker.engine import Worked
 from worker.gates import READ, Gates, Go, Probe, Rest
 
@@ -44,22 +47,52 @@ def transitions(house, who, new):
     return house.rows(f"select count(*) from transition where who = '{who}' and new = '{new}'")[0][0]
 
 
+@pytest.fixture
+def sent(monkeypatch):
+    """Every request that leaves for the network, by its port: also those that nobody is there to count."""
+    ports, real = [], Transport.handle_request
+
+    def handle_request(self, request):
+        ports.append(request.url.port)
+        return real(self, request)
+
+    monkeypatch.setattr(Transport, "handle_request", handle_request)
+    return ports
+
+
+@pytest.fixture
+def lasted(monkeypatch):
+    """How long each request took the one who made it, to the end of its answer or to giving it up, in seconds."""
+    times, real = [], Wire.send
+
+    def send(self, *args, **kwargs):
+        began = time.monotonic()
+        try:
+            return real(self, *args, **kwargs)
+        finally:
+            times.append(time.monotonic() - began)
+
+    monkeypatch.setattr(Wire, "send", send)
+    return times
+
+
 # --- F21: hours without Plex, 100,000 due jobs -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("who", Neighbour)
-def test_a_hundred_thousand_due_jobs_cost_a_server_that_is_away_80_requests_in_6_hours_and_300_in_24(house, who):
+def test_a_hundred_thousand_due_jobs_cost_a_server_that_is_away_80_requests_in_6_hours_and_300_in_24(house, who, sent):
     ids = [house.add_scene(n) for n in range(100)]
     fill(house, 100_000)
     sim = house.plex_sim if who is PLEX else house.stash_sim
     sim.faults.set(Fault("refuse"))
     house.work_for(6 * HOUR)
-    # A refused connection leaves no trace at the server: each failure that counts and each probe is one request.
-    asked = 5 + transitions(house, who, "half_open")
-    assert asked <= 80
+    # A refused connection leaves no trace at the server.
+    asked = [port for port in sent if port == sim.port]
+    assert 60 < len(asked) <= 80
     house.work_for(18 * HOUR)
-    asked = 5 + transitions(house, who, "half_open")
-    assert asked <= 300
+    asked = [port for port in sent if port == sim.port]
+    assert 250 < len(asked) <= 300
+    assert len(asked) == 5 + transitions(house, who, "half_open"), "each failure that counts, and each probe, is one"
     assert house.rows("select max(attempts), max(streak) from job") == [(0, 0)]
     assert house.states() == {State.READY: 100_000}
     assert house.books_balance()
@@ -103,7 +136,7 @@ def test_an_outage_of_writes_alone_ends_with_a_write_that_went_well_and_not_befo
 
 @pytest.mark.parametrize("who", Neighbour)
 @pytest.mark.parametrize("kind", ["trickle", "hang"])
-def test_an_answer_that_comes_byte_by_byte_or_never_ends_in_time_and_is_an_outage(house, who, kind):
+def test_an_answer_that_comes_byte_by_byte_or_never_ends_in_time_and_is_an_outage(house, who, kind, lasted):
     ids = house.in_step(3)
     for id in ids:
         house.stash_sim.edit_scene(id, title=f"Edited {id}")
@@ -115,8 +148,11 @@ def test_an_answer_that_comes_byte_by_byte_or_never_ends_in_time_and_is_an_outag
     house.work_for(60)
     assert house.breaker(who) == "open"
     assert house.attempts_used() == 0
-    lasted = [one.ended_monotonic - one.at_monotonic for one in list(sim.log) if one.ended_monotonic]
-    assert kind == "hang" or max(lasted) < 1.0
+    # None was let go before its time; a busy machine may look at its clock late, and does so at some alone.
+    slow = sorted(seconds for seconds in lasted if seconds > 0.09)
+    assert len(slow) >= 5
+    assert slow[len(slow) // 2] < 1.0
+    assert slow[-1] < 5.0
     sim.faults.clear()
     house.replace_worker()
     house.work_until_settled(within=HOUR)
@@ -345,11 +381,12 @@ def test_no_answer_of_stash_that_is_not_whole_blanks_a_field_in_plex(house):
 # --- F30: everything is due at once when it is back ------------------------------------------------------------------
 
 
-def test_after_the_return_ten_thousand_due_jobs_do_not_bring_it_down_again(tmp_path):
-    real = 3000 if TORTURE else 300
+@pytest.mark.timeout(1800 if TORTURE else 300)
+def test_after_the_return_all_that_is_due_at_once_does_not_bring_it_down_again(tmp_path):
+    real, due = (3_000, 100_000) if TORTURE else (300, 10_000)
     with House(tmp_path / "data", parallel=4) as house:
         ids = house.add(real)
-        fill(house, 10_000)
+        fill(house, due)
         house.plex_sim.faults.set(Fault("refuse"))
         house.work_for(2 * HOUR)
         assert house.breaker() == "open"
@@ -357,7 +394,7 @@ def test_after_the_return_ten_thousand_due_jobs_do_not_bring_it_down_again(tmp_p
         house.forget_requests()
         trips = transitions(house, PLEX, "open")
         steps = house.work_for(
-            HOUR, until=lambda: house.rows("select min(id) from job where state = 'ready'") == [(None,)]
+            6 * HOUR, until=lambda: house.rows("select min(id) from job where state = 'ready'") == [(None,)]
         )
         sizes = [sum(step.outcomes.values()) for step in steps if isinstance(step, Worked)]
         assert sizes[:7] == [1, 2, 4, 8, 16, 32, 50]
@@ -365,7 +402,7 @@ def test_after_the_return_ten_thousand_due_jobs_do_not_bring_it_down_again(tmp_p
         assert house.plex_sim.most_at_once("PUT") <= 4
         assert transitions(house, PLEX, "open") == trips
         assert house.out_of_step(ids) == []
-        assert house.states() == {State.IDLE: real, State.GONE: 10_000 - real}
+        assert house.states() == {State.IDLE: real, State.GONE: due - real}
         assert house.attempts_used() == 0
         assert house.books_balance()
 
