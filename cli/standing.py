@@ -56,6 +56,7 @@ def breaker(parts: Parts, row: BreakerRow, now: int) -> dict[str, Any]:
     return {
         "state": breaker_state(row, parts.breaker_rules, now),
         "failures": row.failures,
+        "failures_allowed": parts.breaker_rules.failure_threshold,
         "opened_at": None if row.opened_at is None else stamp(row.opened_at * 1000),
         "next_probe_at": stamp(breaker_probe_at(row, parts.breaker_rules)),
         "cause": row.cause,

@@ -64,6 +64,9 @@ def _servers(found: dict[str, Any]) -> list[tuple[str, ...]]:
         held, pace = found["holds"].get(who), found["paces"].get(who)
         if held:
             state, again, why = "on hold", held["retest_at"], f"{held['message']}: change {held['setting']}"
+        elif seen["state"] == "closed" and seen["error"]:
+            state = f"failing ({seen['failures']} of {seen['failures_allowed']})"
+            again, why = pace["not_before"] if pace else None, seen["error"]
         elif seen["state"] == "closed" and pace and pace["not_before"]:
             state, again, why = "asked for patience", pace["not_before"], ""
         else:

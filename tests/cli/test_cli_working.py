@@ -117,6 +117,27 @@ def test_drain_says_why_due_work_could_not_be_done_and_until_when(world: World, 
     assert facts["until"].endswith("Z")
 
 
+def test_drain_ends_with_1_as_long_as_a_server_does_not_answer(world: World, door: Door) -> None:
+    world.settings["breaker_recovery_timeout"] = world.settings["breaker_max_recovery_timeout"] = "600"
+    world.add(1)
+    world.plex.faults.set(Fault("refuse"))
+    door("sync", "1")
+    for _ in range(4):
+        done = door("drain")
+        assert done.code == 1
+        assert "refuses connections" in done.out
+        assert "nothing was due" not in done.out
+    world.plex.faults.clear()
+
+
+def test_drain_with_nothing_to_do_is_fine_whatever_failed_before(world: World, door: Door) -> None:
+    world.add(1)
+    door("sync", "1", "--wait")
+    world.stash.faults.set(Fault("refuse"))
+    assert door("reconcile").code == 1
+    assert door("drain").code == 0
+
+
 def test_drain_says_that_it_is_switched_off(world: World, door: Door) -> None:
     world.settings["enabled"] = "false"
     door("sync", "7")
