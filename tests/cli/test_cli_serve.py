@@ -115,6 +115,29 @@ def test_a_reader_that_left_before_is_no_fault(world: World) -> None:
         assert process.stderr.read() == ""
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize("words", ["status", "status --json", "--version", "dlq list --json", "nonsense --json"])
+@pytest.mark.parametrize(
+    ("where", "why"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")], ids=["full", "closed"]
+)
+def test_an_answer_that_can_not_be_written_is_one_line_and_1(words: str, where: str, why: str, world: World) -> None:
+    done = in_a_shell(world, words, where)
+    assert (done.returncode, done.stderr) == (1, f"plexsync: standard output can't be written: {why}\n")
+
+
+def test_errors_and_progress_that_nobody_can_see_leave_the_answer_alone(world: World) -> None:
+    world.add(2)
+    done = in_a_shell(world, "sync --all --wait", "2>&-")
+    assert (done.returncode, done.stdout) == (0, "2 in step\n")
+
+
+def in_a_shell(world: World, words: str, where: str) -> subprocess.CompletedProcess[str]:
+    command = f"{sys.executable} -m cli {words} {where}"
+    return subprocess.run(
+        command, shell=True, cwd=ROOT, env=world.environ, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
 def on_a_terminal(world: World, *words: str, until_shown: str = "", seconds: float = 30) -> tuple[int, str]:
     """Run a command with a terminal for standard error and output; returns its exit code and what was shown."""
     master, slave = pty.openpty()
