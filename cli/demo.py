@@ -4,6 +4,8 @@ The play has a stage (`Stage`: both simulators, a folder, `plexsync serve` as a 
 at the end was read back from Plex by `plexapi`, and compared with the truth that the library was made with.
 """
 
+import importlib.util
+import itertools
 import os
 import signal
 import subprocess
@@ -14,7 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -24,7 +27,7 @@ from cli.call import FAILED, FINE, INTERRUPTED, Call, command
 from cli.screen import paper, table
 from cli.standing import facts
 from cli.words import many
-from sync.errors import LocalFault
+from sync.errors import LocalFault, Unusable
 from validation.config import PlexSyncConfig
 from wiring import Parts
 
@@ -35,6 +38,11 @@ LATENCY = 0.008
 OUTAGE = 12.0
 LONGEST_ACT = 90.0
 LOOK = 0.25
+WEEKS = 30 * 86_400.0
+LOOKS_PER_SCENE = 20
+# What a module of another project is called, and its package.
+PACKAGES = {"graphql": "graphql-core", "plexapi": "plexapi"}
+SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @command("demo")
@@ -53,9 +61,10 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
       plexsync demo
       plexsync demo --keep
     """
+    _check_packages()
     screen = Console(file=sys.stderr, highlight=False, markup=False, emoji=False) if call.json else paper()
     try:
-        with Stage.set(scenes) as stage:
+        with ending_orderly(), Stage.set(scenes) as stage:
             summary = Play(stage, screen).perform()
             call.answer(summary, lambda: None)
             if keep:
@@ -63,6 +72,31 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return FINE if summary["well"] else FAILED
+
+
+def _check_packages() -> None:
+    if not all(map(importlib.util.find_spec, PACKAGES)):
+        raise Unusable(
+            f"the demo needs packages that are not installed ({' and '.join(PACKAGES.values())}): in the folder of PlexSync, "
+            ".venv/bin/python -m pip install --require-hashes -r requirements/demo.txt"
+        )
+
+
+@contextmanager
+def ending_orderly() -> Iterator[None]:
+    """A signal that would end the process at once ends it behind everything that is to be stopped and removed."""
+    before = {number: signal.signal(number, _leave) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 @dataclass
@@ -88,7 +122,9 @@ class Stage:
         library = build(scenes)
         with tempfile.TemporaryDirectory(prefix="plexsync-demo-") as place, StashSim(api_key=KEY) as stash:
             with PlexSim(token=TOKEN) as plex:
+                stash.now = over_weeks(scenes)
                 handles = populate(library, stash, plex)
+                stash.now = time.time
                 folder = Path(place)
                 config = PlexSyncConfig(
                     plex_url=plex.url,
@@ -127,9 +163,10 @@ class Stage:
         """`plexsync serve`, as a process of its own, with its log beside the database."""
         with (self.folder / "serve.log").open("w") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "--config", str(self.folder / "plexsync.toml"), "serve"],
+                [sys.executable, "-m", "cli.demo_serving", "--config", str(self.folder / "plexsync.toml"), "serve"],
                 cwd=ROOT,
                 env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
             )
@@ -325,6 +362,13 @@ class Play:
             "seconds": round(spent, 1),
             "dead": now["dead"],
         }
+
+
+def over_weeks(scenes: int) -> Callable[[], float]:
+    """A clock that goes on whenever it is looked at: nobody makes a library within one second."""
+    now = time.time()
+    moments = itertools.count(now - WEEKS, WEEKS / (LOOKS_PER_SCENE * scenes))
+    return lambda: min(next(moments), now - 60)
 
 
 REASONS = {
