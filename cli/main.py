@@ -29,6 +29,7 @@ COMMANDS = {
     "drain": "Work until nothing is due, then stop.",
     "status": "Show how everything stands.",
     "explain": "Show why a scene stands as it stands.",
+    "history": "Show what was done for a scene.",
     "dlq": "Look after the scenes that were given up.",
     "ignore": "Leave scenes alone for good.",
     "unignore": "Look after ignored scenes again.",

@@ -10,7 +10,7 @@ from cli.screen import table
 from cli.words import ago, safe, stamp
 from sync.job import Lane, State
 from sync.plan import Held
-from sync.ports import AttemptRow, JobRow, PushRow
+from sync.ports import AttemptRow, JobRow, Moved, PushRow
 from wiring import Parts
 
 WAITING = (State.READY, State.ABSENT)
@@ -110,6 +110,11 @@ def push_table(pushes: Sequence[PushRow]) -> Table:
         for name, moved in push.moved.items()
     ]
     return table("Changed in Plex", ("at", "item", "field", "before", "after"), rows)
+
+
+def change_words(field: str, moved: Moved) -> str:
+    """What a push did to one field: `title: before -> after`."""
+    return f"{field}: {_held(moved.old)} -> {_held(moved.new)}"
 
 
 def _held(held: Held) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -308,3 +309,42 @@ def test_drop_takes_what_died_of_a_cause(given_up: World, door: Door) -> None:
     assert (done.code, done.facts) == (0, {"dropped": 2})
     assert json.loads(door("status", "--json").out)["jobs"]["dropped"] == 2
     assert given_up.count("dead") == 1
+
+
+# --- history ---------------------------------------------------------------------------------------------------------
+
+
+def test_history_tells_pushes_and_failed_attempts_newest_first(
+    world: World, door: Door, refusing: Callable[..., None]
+) -> None:
+    world.add(1)
+    door("sync", "1", "--wait")
+    time.sleep(0.01)
+    world.stash.edit_scene(1, title="Another")
+    refusing(1)
+    door("sync", "1", "--wait")
+    facts = door("history", "1", "--json").facts
+    assert [one["what"] for one in facts["entries"]] == ["attempt", "push"]
+    assert (facts["total"], facts["entries"][0]["cause"], facts["entries"][0]["then"]) == (2, "refused", "dead")
+    title = next(one for one in facts["entries"][1]["fields"] if one["field"] == "title")
+    assert title == {"field": "title", "old": "scene 00000", "new": "Title 0", "was_locked": False, "locked": True}
+    told = door("history", "scene:1").out
+    assert "title: scene 00000 -> Title 0 (locked)" in told
+    assert told.index("attempt, then dead") < told.index("title: scene 00000")
+
+
+def test_history_is_cut_at_its_limit(given_up: World, door: Door) -> None:
+    given_up.stash.edit_scene(3, title="Another")
+    door("sync", "3", "--wait")
+    assert len(door("history", "3", "--json").facts["entries"]) == 2
+    assert len(door("history", "3", "--limit", "1", "--json").facts["entries"]) == 1
+    assert "and 1 older" in door("history", "3", "--limit", "1").out
+
+
+def test_history_of_a_scene_without_any(world: World, door: Door) -> None:
+    done = door("history", "7", "--json")
+    assert (done.code, done.facts["entries"]) == (1, [])
+    assert "7 was never in the queue" in done.err
+    door("sync", "7")
+    done = door("history", "7")
+    assert (done.code, done.out) == (0, "nothing was changed in Plex, and nothing went wrong\n")

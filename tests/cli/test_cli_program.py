@@ -108,6 +108,8 @@ MISUSES = [
     ("explain",),
     ("explain", "x"),
     ("explain", str(2**63)),
+    ("history",),
+    ("history", "7", "--limit", "0"),
     ("dlq",),
     ("dlq", "burn"),
     ("dlq", "show"),
