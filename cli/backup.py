@@ -11,6 +11,7 @@ from cli.call import FAILED, FINE, Call, command
 from cli.screen import paper
 from cli.start import begun
 from cli.words import many
+from sync.errors import Unusable
 from worker.clock import SystemClock
 
 BUSY = "a worker runs on this database: stop it first, then restore"
@@ -58,6 +59,8 @@ def restore(call: Call, file: Path, yes: bool) -> int:
       plexsync restore plexsync-backup.db
     """
     with begun(call) as start:
+        if not file.is_file():
+            raise Unusable(f"{file} is not a file")
         if not yes and not confirmed(f"Replace the database in {start.folder} by {file}?"):
             click.echo("plexsync: nothing was restored", err=True)
             call.answer({"restored": False}, lambda: None)

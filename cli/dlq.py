@@ -71,7 +71,7 @@ def list_(call: Call, cause: str | None) -> int:
             head = {"dead": count, "causes": groups, **({"banner": banner} if banner else {})}
             write_json(head, "rows", map(row_facts, rows_in(parts, State.DEAD, cause or "")), sys.stdout)
         else:
-            _tell(banner, groups, shown, count, paper())
+            _tell(banner, groups, shown, count, paper(), others=sum(counts.values()) - count)
     return FINE
 
 
@@ -93,11 +93,13 @@ def _groups(db: Reading, counts: Mapping[str, int], cause: str | None) -> list[d
     return groups
 
 
-def _tell(banner: str, groups: list[dict[str, Any]], rows: Sequence[JobRow], count: int, out: Console) -> None:
+def _tell(
+    banner: str, groups: list[dict[str, Any]], rows: Sequence[JobRow], count: int, out: Console, *, others: int
+) -> None:
     if banner:
         out.print(banner, style="bold")
     if not rows:
-        out.print("nothing was given up")
+        out.print(f"nothing of this cause; {many(others, 'scene')} of others" if others else "nothing was given up")
         return
     for group in groups:
         example = group["example"]
@@ -136,7 +138,7 @@ def show(call: Call, scene: Key) -> int:
         "job": row_facts(row),
         "attempts": attempt_facts(attempts),
         "pushes": push_facts(pushes),
-        "advice": cure(row.cls).advice,
+        "advice": cure(row.cls, row.error).advice,
     }
 
     def tell() -> None:
@@ -146,7 +148,8 @@ def show(call: Call, scene: Key) -> int:
             out.print(attempt_table(attempts))
         if pushes:
             out.print(push_table(pushes))
-        out.print(f"{cure(row.cls).meaning}: {cure(row.cls).advice}")
+        cured = cure(row.cls, row.error)
+        out.print(f"{cured.meaning}: {cured.advice}")
 
     call.answer(facts, tell)
     return FINE
@@ -211,7 +214,9 @@ def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes
     """
     _check_which(scenes, cause, all_)
     with opened(call) as parts:
-        if not yes and not _sure(parts, scenes, cause):
+        with parts.store.reading() as db:
+            found = _count(db, scenes, cause)
+        if found and not yes and not confirmed(f"Drop {many(found, 'scene')}? They come back only by a new edit."):
             click.echo("plexsync: nothing was dropped", err=True)
             call.answer({"dropped": 0}, lambda: None)
             return FAILED
@@ -256,17 +261,18 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
     return FINE
 
 
-def _sure(parts: Parts, scenes: Sequence[Key], cause: str | None) -> bool:
-    with parts.store.reading() as db:
-        count = len(dict.fromkeys(scenes)) or sum(n for name, n in db.dead().items() if cause in (None, name))
-    return confirmed(f"Drop {many(count, 'scene')}? They come back only by a new edit.")
+def _count(db: Reading, scenes: Sequence[Key], cause: str | None) -> int:
+    """How many would be dropped."""
+    if scenes:
+        return sum(_is_open(db, *key) for key in dict.fromkeys(scenes))
+    return sum(count for name, count in db.dead().items() if cause in (None, name))
 
 
 Done = tuple[int, list[Key]]
 
 
-def _is_open(tx: Writing, kind: Kind, id: int) -> bool:
-    row = tx.job(kind, id)
+def _is_open(db: Reading, kind: Kind, id: int) -> bool:
+    row = db.job(kind, id)
     return row is not None and row.state in OPEN
 
 

@@ -1,5 +1,6 @@
 """`plexsync doctor`: checks everything that has to be right, and says how to mend what is not."""
 
+import json
 import os
 import re
 import shutil
@@ -157,7 +158,8 @@ def _configuration(loaded: Loaded) -> Iterator[Check]:
     given = sum(origin != DEFAULT for origin in loaded.origin.values())
     yield Check("configuration", f"{many(given, 'setting')} given, the others at their defaults")
     for line in loaded.warnings:
-        yield warning("configuration", line, "plexsync works on without that")
+        told, _, file = line.rpartition(": chmod 600 ")
+        yield warning("configuration", told or line, f"chmod 600 {file}" if told else "plexsync works on without that")
     if not loaded.config.enabled:
         yield warning("enabled", "PlexSync is switched off: events are kept, nothing is sent", "set enabled = true")
 
@@ -328,7 +330,7 @@ def _mapping(parts: Parts) -> Iterator[Check]:
         return
     with parts.store.reading() as db:
         found = _looked_up(db, scenes, parts.config)
-    yield _judged(name, found)
+    yield _judged(name, found, given=bool(parts.config.path_map))
 
 
 def _looked_up(db: Reading, scenes: Sequence[Scene], config: PlexSyncConfig) -> Found:
@@ -356,15 +358,24 @@ def _alike(db: Reading, scene: Scene) -> list[tuple[str, str]]:
     return pairs
 
 
-def _judged(name: str, found: Found) -> Check:
+def _rules_to_set(found: Found, *, given: bool) -> str:
+    """What to set so that full paths decide, since most files were found by name and size alone."""
+    rules = [json.dumps(f"{ours} => {theirs}", ensure_ascii=False) for ours, theirs in suggested(found.pairs)]
+    if rules and given:
+        return f"add to path_map: {', '.join(rules)}"
+    if rules:
+        return f"path_map = [{', '.join(rules)}] would find them by full path"
+    why = "set path_map: by name and size alone, look-alikes can't be told apart"
+    return f"{why}. {found.pairs[0][0]} in Stash is {found.pairs[0][1]} in Plex" if found.pairs else why
+
+
+def _judged(name: str, found: Found, *, given: bool) -> Check:
     told = f"of {many(found.scenes, 'scene')}, {found.by_path} found by full path"
     told += f", {found.by_name} by name and size, {found.missing} not at all"
     if not found.by_path and not found.by_name:
         return problem(name, told, "do the libraries hold these files? If their folders have other names: set path_map")
-    if found.by_name and (rule := suggested(found.pairs)):
-        return warning(name, told, f'path_map = ["{rule[0]} => {rule[1]}"] would find them by full path')
     if found.by_name > found.by_path:
-        return warning(name, told, "set path_map: by name and size alone, look-alikes can't be told apart")
+        return warning(name, told, _rules_to_set(found, given=given))
     if found.missing * 2 > found.scenes:
         return warning(name, told, "has Plex scanned these files, and do the libraries above hold them?")
     return Check(name, told)

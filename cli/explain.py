@@ -35,7 +35,8 @@ def explain(call: Call, scene: int) -> int:
 
     Looks at Stash and Plex as the worker does, and writes to neither: every step of finding its item in Plex, the
     candidates if it is ambiguous, and for each field what Stash wants, what Plex has, whether it is locked, what would
-    be done and why. If a server is away it shows what the database knows and exits with 1.
+    be done and why. If a server is away it shows what the database knows and exits with 1, and so it does for a scene
+    that Stash does not have.
 
     \b
     Example:
@@ -49,8 +50,7 @@ def explain(call: Call, scene: int) -> int:
             return _only_known(call, parts, scene, str(error), now)
     facts = {**_sight_facts(seen.sight), **_row_facts(seen.job, seen.attempts)}
     call.answer(facts, lambda: _tell(seen, facts, now, paper()))
-    unknown = isinstance(seen.sight.outcome, Gone) and seen.job is None
-    return FAILED if unknown or seen.sight.error else FINE
+    return FAILED if isinstance(seen.sight.outcome, Gone) or seen.sight.error else FINE
 
 
 def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
@@ -135,7 +135,7 @@ def verdict(sight: Sight) -> str:
     """One sentence on how the scene stands."""
     match sight.outcome:
         case Gone():
-            return "Stash has no such scene"
+            return f"Stash has no scene {sight.id}"
         case Absent(error=error) | Dead(error=error):
             return error
     if sight.error is not None:

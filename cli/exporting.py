@@ -46,8 +46,8 @@ def dead_letters(parts: Parts, cause: str) -> Iterator[dict[str, Any]]:
             attempts, pushes = db.attempts(row.kind, row.id), db.pushes(row.kind, row.id)
         yield {
             **(row_facts(row) or {}),
-            "meaning": cure(row.cls).meaning,
-            "advice": cure(row.cls).advice,
+            "meaning": cure(row.cls, row.error).meaning,
+            "advice": cure(row.cls, row.error).advice,
             "failed_attempts": attempt_facts(attempts),
             "pushes": push_facts(pushes),
         }

@@ -39,7 +39,8 @@ def reconcile(call: Call, wait: bool) -> int:
 
     Finds what no event tells: edits made while nothing ran, merges, moved folders, restored backups, changes in Plex.
     Writes nothing to Plex itself: what differs is put in the queue for the worker. The worker does this by itself every
-    reconcile_interval_hours; call it after a move, a restore, or a change of settings.
+    reconcile_interval_hours; call it after a move, a restore, or a change of settings. Exits with 1 if a scene could not be
+    compared, or with --wait if one was given up.
 
     \b
     Examples:
@@ -57,7 +58,8 @@ def reconcile(call: Call, wait: bool) -> int:
         call.answer(
             facts, lambda: paper().print(_words(report, found, why, busy=busy, complete=complete), soft_wrap=True)
         )
-        return stop.code or (FAILED if found and not found.well else FINE)
+        failed = report.standing["failed"] or (found and not found.well)
+        return stop.code or (FAILED if failed else FINE)
 
 
 def _waiting(parts: Parts) -> list[int]:

@@ -21,7 +21,7 @@ def facts(parts: Parts) -> dict[str, Any]:
     with parts.store.reading() as db:
         seen = db.overview(now)
         past = outages(db.transitions())
-        tallies = db.tallies()
+        tallies, waiting = db.tallies(), db.unsettled()
         beat, polled, reconciled = (noted(db.note(name)) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE))
     return {
         "at": stamp(now),
@@ -33,7 +33,7 @@ def facts(parts: Parts) -> dict[str, Any]:
         "breakers": {who.value: breaker(parts, seen.breakers.get(who, BreakerRow()), now) for who in Neighbour},
         "holds": {who.value: hold(row) for who, row in seen.holds.items()},
         "outages": {
-            "current": [outage_facts(one, now) for one in lasting(past)],
+            "current": [outage_facts(one, now, waiting=waiting) for one in lasting(past)],
             "last": outage_facts(last, now) if (last := last_ended(past)) else None,
         },
         "paces": {
@@ -64,6 +64,18 @@ def breaker(parts: Parts, row: BreakerRow, now: int) -> dict[str, Any]:
     }
 
 
+NAMED = {"closed": "well", "open": "away", "half_open": "away, about to be tried"}
+
+
+def server_words(seen: Mapping[str, Any], *, held: bool, patience: bool = False) -> str:
+    """How a server stands, by the facts of its breaker: what `status` and the line of `serve` call it."""
+    if held:
+        return "on hold"
+    if seen["state"] == "closed" and seen["error"]:
+        return f"failing ({seen['failures']} of {seen['failures_allowed']})"
+    return "asked for patience" if seen["state"] == "closed" and patience else NAMED[seen["state"]]
+
+
 def hold(row: HoldRow) -> dict[str, Any]:
     """A hold, with the setting to put right."""
     return {
@@ -74,8 +86,11 @@ def hold(row: HoldRow) -> dict[str, Any]:
     }
 
 
-def outage_facts(one: Outage, now: int) -> dict[str, Any]:
-    """An outage; `until` is None while it lasts, `waiting` the largest number of scenes that was seen to wait."""
+def outage_facts(one: Outage, now: int, *, waiting: int = 0) -> dict[str, Any]:
+    """An outage; `until` is None while it lasts, `waiting` the largest number of scenes that was seen to wait.
+
+    `waiting` are those that wait now: they wait for an outage that lasts.
+    """
     return {
         "server": one.who.value,
         "kind": one.gate.value,
@@ -85,7 +100,7 @@ def outage_facts(one: Outage, now: int) -> dict[str, Any]:
         "cause": one.cause,
         "error": one.error,
         "waiting_at_start": one.waiting,
-        "waiting": one.most,
+        "waiting": max(one.most, waiting) if one.end is None else one.most,
     }
 
 

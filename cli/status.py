@@ -8,9 +8,10 @@ from rich.console import Console
 from cli.call import FINE, Call, command
 from cli.cures import cure
 from cli.screen import paper, table
-from cli.standing import facts, too_many
+from cli.standing import NAMED, facts, server_words, too_many
 from cli.start import opened
 from cli.words import lasting, many
+from sync.errors import Neighbour
 
 # What a person reads for each state; the states that are always told come first.
 STATES = {
@@ -62,20 +63,22 @@ def _servers(found: dict[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for who, seen in found["breakers"].items():
         held, pace = found["holds"].get(who), found["paces"].get(who)
+        patience = pace["not_before"] if pace else None
+        state = server_words(seen, held=held is not None, patience=patience is not None)
+        again, why = seen["next_probe_at"] or patience, seen["error"]
         if held:
-            state, again, why = "on hold", held["retest_at"], f"{held['message']}: change {held['setting']}"
-        elif seen["state"] == "closed" and seen["error"]:
-            state = f"failing ({seen['failures']} of {seen['failures_allowed']})"
-            again, why = pace["not_before"] if pace else None, seen["error"]
-        elif seen["state"] == "closed" and pace and pace["not_before"]:
-            state, again, why = "asked for patience", pace["not_before"], ""
-        else:
-            state, again, why = NAMED[seen["state"]], seen["next_probe_at"], seen["error"]
+            again, why = held["retest_at"], f"{held['message']}: change {held['setting']}"
+        if state == NAMED["closed"] and not _answered(found, who):
+            state = "nothing known yet"
         rows.append((who.title(), state, f"{seen['failures']}", again or "", why))
     return rows
 
 
-NAMED = {"closed": "well", "open": "away", "half_open": "away, about to be tried"}
+def _answered(found: dict[str, Any], who: str) -> bool:
+    """Whether there is any trace of an answer of this server."""
+    if any(found["jobs"][name] for name in ("idle", "absent", "gone")) or found["last_reconcile"]:
+        return True
+    return bool(found["index"]["libraries"]) if who == Neighbour.PLEX else bool(found["last_poll"])
 
 
 def _rest(found: dict[str, Any]) -> list[tuple[str, str]]:

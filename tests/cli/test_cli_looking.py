@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.cures import CURES
+from cli.cures import CURES, SHARED
 from simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
@@ -196,7 +196,7 @@ def test_explain_tells_that_a_scene_is_not_in_plex(world: World, door: Door) -> 
 def test_explain_of_a_scene_that_nobody_knows_ends_with_1(world: World, door: Door) -> None:
     done = door("explain", "999")
     assert done.code == 1
-    assert "Stash has no such scene" in done.out
+    assert "Stash has no scene 999" in done.out
 
 
 def test_explain_shows_what_is_known_while_a_server_is_away(world: World, door: Door) -> None:
@@ -309,6 +309,57 @@ def test_drop_takes_what_died_of_a_cause(given_up: World, door: Door) -> None:
     assert (done.code, done.facts) == (0, {"dropped": 2})
     assert json.loads(door("status", "--json").out)["jobs"]["dropped"] == 2
     assert given_up.count("dead") == 1
+
+
+# --- what a server is called -----------------------------------------------------------------------------------------
+
+
+def states(told: str) -> dict[str, str]:
+    return dict(re.findall(r"^ *(Plex|Stash) +(\w.*?)  ", told, re.MULTILINE))
+
+
+def test_status_claims_nothing_of_a_server_that_was_never_asked(world: World, door: Door) -> None:
+    assert states(door("status").out) == {"Plex": "nothing known yet", "Stash": "nothing known yet"}
+    world.add(1)
+    door("sync", "1", "--wait")
+    assert states(door("status").out) == {"Plex": "well", "Stash": "well"}
+
+
+def test_status_says_how_often_a_server_failed_and_why(world: World, door: Door) -> None:
+    world.stash.faults.set(Fault("refuse"))
+    door("sync", "--all")
+    told = door("status").out
+    assert states(told)["Stash"] == "failing (1 of 5)"
+    assert "refuses connections" in told
+    assert "patience" not in told
+
+
+# --- what dlq says of the odd case -----------------------------------------------------------------------------------
+
+
+def test_a_cause_that_nothing_died_of_is_told_with_the_others(given_up: World, door: Door) -> None:
+    assert door("dlq", "list", "--cause", "strict").out == "nothing of this cause; 3 scenes of others\n"
+
+
+def test_nobody_is_asked_when_there_is_nothing_to_drop(given_up: World, door: Door) -> None:
+    done = door("dlq", "drop", "--cause", "strict")
+    assert (done.code, done.out, done.err) == (0, "0 scenes dropped\n", "")
+    done = door("dlq", "drop", "77")
+    assert done.code == 1
+    assert done.err.startswith("plexsync: not in the queue: 77")
+    assert "Drop 1 scene?" in door("dlq", "drop", "77", "1", answer="n\n").err
+
+
+def test_the_second_scene_of_an_item_is_told_what_cures_that(world: World, door: Door) -> None:
+    files = [("/media/scenes/a.mp4", 5, 60_000), ("/media/scenes/b.mp4", 6, 60_000)]
+    world.plex.add_movie(world.section, files=files, title="both")
+    for path, size, _ in files:
+        world.stash.add_scene(title=path, files=[(path, size, 60.0)])
+    assert door("sync", "--all", "--wait", "--json").facts["causes"] == {"ambiguous": 1}
+    told = door("dlq", "show", "2").out
+    assert SHARED.meaning in told
+    assert "several items" not in told
+    assert door("dlq", "show", "2", "--json").facts["advice"] == SHARED.advice
 
 
 # --- history ---------------------------------------------------------------------------------------------------------

@@ -118,7 +118,9 @@ def test_a_reader_that_left_before_is_no_fault(world: World) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
 @pytest.mark.parametrize("words", ["status", "status --json", "--version", "dlq list --json", "nonsense --json"])
 @pytest.mark.parametrize(
-    ("where", "why"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")], ids=["full", "closed"]
+    ("where", "why"),
+    [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")],
+    ids=["full", "closed"],
 )
 def test_an_answer_that_can_not_be_written_is_one_line_and_1(words: str, where: str, why: str, world: World) -> None:
     done = in_a_shell(world, words, where)
@@ -167,7 +169,7 @@ def on_a_terminal(world: World, *words: str, until_shown: str = "", seconds: flo
 
 def test_serve_keeps_a_live_line_on_a_terminal(world: World) -> None:
     world.add(5)
-    code, shown = on_a_terminal(world, "serve", until_shown="5 in step | 0 waiting | Plex closed | Stash closed")
+    code, shown = on_a_terminal(world, "serve", until_shown="5 in step | 0 waiting | Plex well | Stash well")
     assert code == 130
     assert "Traceback" not in shown
 

@@ -56,11 +56,22 @@ def test_sync_and_wait_tells_what_became_of_each(world: World, door: Door, refus
     refusing(1)
     done = door("sync", *ids, 99, "--wait")
     assert done.code == 1
+    assert "plexsync: Stash has no scene 99\n" in done.err
     for words in ("2 in step", "1 not in Plex (yet)", "1 ambiguous", "1 given up", "(refused 1)", "1 gone from Stash"):
         assert words in done.out
     facts = door("sync", *ids, "--wait", "--json").facts
     assert facts["outcomes"] == {"in_step": 2, "absent": 1, "ambiguous": 1, "dead": 1}
     assert facts["causes"] == {"refused": 1, "ambiguous": 1}
+
+
+def test_sync_and_wait_ends_with_1_for_a_number_that_stash_does_not_have(world: World, door: Door) -> None:
+    ids = world.add(1)
+    done = door("sync", *ids, 999999, "--wait", "--json")
+    assert (done.code, done.facts["not_in_stash"]) == (1, [999999])
+    assert done.err.splitlines()[-1] == "plexsync: Stash has no scene 999999"
+    for _ in range(2):
+        done = door("explain", "999999")
+        assert (done.code, "Stash has no scene 999999" in done.out) == (1, True)
 
 
 def test_sync_and_wait_goes_through_a_short_outage(world: World, door: Door) -> None:
@@ -111,6 +122,7 @@ def test_drain_says_why_due_work_could_not_be_done_and_until_when(world: World, 
     done = door("drain")
     assert done.code == 1
     assert "2 rows still due: Plex is away" in done.out
+    assert "nothing could be worked; 2 rows still due" in door("drain").out
     assert "until 20" in done.out
     facts = door("drain", "--json").facts
     assert facts["due"] == 2
@@ -209,6 +221,18 @@ def test_reconcile_says_who_does_the_rest(world: World, door: Door) -> None:
     assert "2 differ" in done.out
     assert "plexsync drain" in done.out
     assert world.plex.count("PUT") == 0
+
+
+def test_reconcile_ends_with_1_when_a_scene_could_not_be_compared(world: World, door: Door) -> None:
+    world.add(2)
+    door("sync", "--all", "--wait")
+    key = world.plex.keys(world.section)[0]
+    world.plex.faults.set(
+        Fault("status", status=500, when=lambda request: key in request.path.split("/")[-1].split(","))
+    )
+    done = door("reconcile")
+    assert done.code == 1
+    assert "1 could not be compared" in done.out
 
 
 def test_reconcile_and_wait_works_what_differs(world: World, door: Door) -> None:
