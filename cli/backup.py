@@ -8,7 +8,7 @@ import click
 import wiring
 from cli.asking import confirmed
 from cli.call import FAILED, FINE, Call, command
-from cli.screen import paper
+from cli.screen import paper, say
 from cli.start import begun
 from cli.words import many
 from sync.errors import Unusable
@@ -39,7 +39,7 @@ def backup(call: Call, file: Path, force: bool) -> int:
         copied = wiring.save_backup(start.folder, file, replace=force)
     facts = {"file": str(copied.path), "bytes": copied.size, "schema": copied.schema, "rows": copied.rows}
     told = f"{copied.path}: {many(copied.rows, 'row')} in {copied.size / 2**20:.1f} MB, checked"
-    call.answer(facts, lambda: paper().print(told, soft_wrap=True))
+    call.answer(facts, lambda: say(paper(), told))
     return FINE
 
 
@@ -77,5 +77,5 @@ def restore(call: Call, file: Path, yes: bool) -> int:
         "the next worker compares everything (or call plexsync reconcile)",
     ]
     told += [f"what was there before is kept as {kept}"] if kept else []
-    call.answer(facts, lambda: paper().print("; ".join(told), soft_wrap=True))
+    call.answer(facts, lambda: say(paper(), "; ".join(told)))
     return FINE

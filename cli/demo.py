@@ -24,7 +24,7 @@ from rich.console import Console
 
 import wiring
 from cli.call import FAILED, FINE, INTERRUPTED, Call, command
-from cli.screen import paper, table
+from cli.screen import margin, paper, say, table
 from cli.standing import facts
 from cli.words import many
 from sync.errors import LocalFault, Unusable
@@ -62,7 +62,7 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
       plexsync demo --keep
     """
     _check_packages()
-    screen = Console(file=sys.stderr, highlight=False, markup=False, emoji=False) if call.json else paper()
+    screen = margin() if call.json else paper()
     try:
         with ending_orderly(), Stage.set(scenes) as stage:
             summary = Play(stage, screen).perform()
@@ -77,8 +77,8 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
 def _check_packages() -> None:
     if not all(map(importlib.util.find_spec, PACKAGES)):
         raise Unusable(
-            f"the demo needs packages that are not installed ({' and '.join(PACKAGES.values())}): in the folder of PlexSync, "
-            ".venv/bin/python -m pip install --require-hashes -r requirements/demo.txt"
+            f"the demo needs packages that are not installed ({' and '.join(PACKAGES.values())}): in the folder of "
+            "PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/demo.txt"
         )
 
 
@@ -265,7 +265,7 @@ class Play:
 
     def _title(self, text: str) -> None:
         self._screen.print()
-        self._screen.print(text, style="bold", soft_wrap=True)
+        say(self._screen, text, style="bold")
 
     def _until(self, reached: Callable[[dict[str, Any]], bool], *, stalls: bool = False, quiet: bool = False) -> None:
         """Show how everything stands, about once a second, until the act is over."""
@@ -282,7 +282,7 @@ class Play:
             if not quiet and (over or time.monotonic() - told >= (2 if stalls else 1)):
                 done = now["jobs"]["idle"]
                 rate = max(0, done - last) / (time.monotonic() - told) if last >= 0 else 0
-                self._screen.print(self._line(now, rate), soft_wrap=True)
+                say(self._screen, self._line(now, rate))
                 told, last = time.monotonic(), done
             if over:
                 return
@@ -294,7 +294,7 @@ class Play:
             self._told_why = False
         elif not self._told_why:
             self._told_why = True
-            self._screen.print(f"   {breaker['error']}; asking again every few seconds", soft_wrap=True)
+            say(self._screen, f"   {breaker['error']}; asking again every few seconds")
 
     def _line(self, now: dict[str, Any], rate: float) -> str:
         jobs, breaker = now["jobs"], now["breakers"]["plex"]
@@ -346,9 +346,9 @@ class Play:
         ]
         self._screen.print(table("", ("", ""), rows, right=(1,)))
         for line in checked.wrong[:10]:
-            self._screen.print(f"   {line}", soft_wrap=True)
+            say(self._screen, f"   {line}")
         if checked.example:
-            self._screen.print(f"Ask about any of them: plexsync explain {checked.example}", soft_wrap=True)
+            say(self._screen, f"Ask about any of them: plexsync explain {checked.example}")
         return {
             "well": well,
             "scenes": scenes,
@@ -402,11 +402,11 @@ def stay(stage: Stage, screen: Console) -> None:
     program = Path(sys.executable).with_name("plexsync")
     words = str(program) if program.exists() else f"{sys.executable} -m cli"
     screen.print()
-    screen.print("Still up, with `plexsync serve` running. In another terminal, in this folder:", soft_wrap=True)
-    screen.print(f"   export PLEXSYNC_CONFIG={stage.folder / 'plexsync.toml'}", soft_wrap=True)
+    say(screen, "Still up, with `plexsync serve` running. In another terminal, in this folder:")
+    say(screen, f"   export PLEXSYNC_CONFIG={stage.folder / 'plexsync.toml'}")
     for example in ("status", "explain 7", "dlq list", "reconcile"):
-        screen.print(f"   {words} {example}", soft_wrap=True)
-    screen.print(f"Its log: {stage.folder / 'serve.log'}. Ctrl-C ends everything.", soft_wrap=True)
+        say(screen, f"   {words} {example}")
+    say(screen, f"Its log: {stage.folder / 'serve.log'}. Ctrl-C ends everything.")
     with stage.serving():
         try:
             while True:

@@ -13,7 +13,7 @@ from cli.cures import CURES, cure
 from cli.exporting import dead_letters, output, write_csv, write_json
 from cli.keys import RowKey, written
 from cli.rows import attempt_facts, attempt_table, push_facts, push_table, row_facts, row_table, rows_in
-from cli.screen import paper, table
+from cli.screen import paper, say, table
 from cli.standing import too_many
 from cli.start import opened
 from cli.words import many, stamp
@@ -97,7 +97,7 @@ def _tell(
     banner: str, groups: list[dict[str, Any]], rows: Sequence[JobRow], count: int, out: Console, *, others: int
 ) -> None:
     if banner:
-        out.print(banner, style="bold")
+        say(out, banner, style="bold")
     if not rows:
         out.print(f"nothing of this cause; {many(others, 'scene')} of others" if others else "nothing was given up")
         return
@@ -115,7 +115,7 @@ def _tell(
         out.print(f"and {count - len(rows):,} more: --cause C narrows the list, --json shows all")
 
 
-@dlq.command("show", cls=Sharing)
+@dlq.command("show", cls=Sharing, short_help="Show what happened to one, and what cures it.")
 @click.argument("scene", type=RowKey())
 @click.pass_obj
 def show(call: Call, scene: Key) -> int:
@@ -149,7 +149,7 @@ def show(call: Call, scene: Key) -> int:
         if pushes:
             out.print(push_table(pushes))
         cured = cure(row.cls, row.error)
-        out.print(f"{cured.meaning}: {cured.advice}")
+        say(out, f"{cured.meaning}: {cured.advice}")
 
     call.answer(facts, tell)
     return FINE
@@ -196,7 +196,7 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
     return _answer(call, done, "retried")
 
 
-@dlq.command("drop", cls=Sharing)
+@dlq.command("drop", cls=Sharing, short_help="Stop caring for it, until it is edited again.")
 @_which
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj

@@ -24,7 +24,7 @@ from sync.scene import Scene
 from validation.config import PlexSyncConfig, Setting, describe
 from validation.redact import MASK, Redactor
 from validation.sources import DEFAULT, ConfigError, Loaded
-from wiring import DATABASE, Parts, opened, tried_ways
+from wiring import DATABASE, Parts, opened, spooled, tried_ways
 from worker.loop import HEARTBEAT
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
@@ -117,6 +117,7 @@ def _checks(loaded: Loaded, folder: Path) -> Iterator[Check]:
     yield from _configuration(loaded)
     yield from _notices(loaded.config)
     yield from _folder(folder)
+    yield from _events(folder)
     try:
         with opened(loaded.config, folder) as parts:
             yield from _database(parts)
@@ -202,6 +203,17 @@ def _folder(folder: Path) -> Iterator[Check]:
         yield warning(
             "free space", f"{free // 2**20} MB left for the database", "make room: work pauses on a full disk"
         )
+
+
+def _events(folder: Path) -> Iterator[Check]:
+    """Events that hooks left as files, because they could not be stored or understood."""
+    name = "events"
+    waiting, unread = spooled(folder)
+    if unread:
+        told = f"{many(unread, 'event')} could not be read, and were set aside in {folder / 'spool' / 'unread'}"
+        yield warning(name, told, "plexsync reconcile finds what they told of; look into the files, then delete them")
+    if waiting:
+        yield Check(name, f"{many(waiting, 'event')} left as files, which a worker takes over")
 
 
 def _database(parts: Parts) -> Iterator[Check]:

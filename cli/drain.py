@@ -3,7 +3,7 @@
 import click
 
 from cli.call import FAILED, FINE, Call, command
-from cli.screen import Bar, paper
+from cli.screen import Bar, paper, say
 from cli.start import begun
 from cli.stopping import stoppable
 from cli.words import many, stamp
@@ -50,7 +50,7 @@ def drain(call: Call) -> int:
         told = outcome_words(ended.outcomes, nothing="nothing could be worked" if stuck else "nothing was due")
         told += f"; {_left(seen)}: {ended.why}{until}" if stuck else ""
         told += f"; {OWED}" if owed else ""
-        call.answer(facts, lambda: paper().print(told, soft_wrap=True))
+        call.answer(facts, lambda: say(paper(), told))
         return stop.code or (FAILED if stuck or owed or ended.outcomes["dead"] else FINE)
 
 

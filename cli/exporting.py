@@ -103,6 +103,8 @@ def output(target: str, *, replace: bool) -> Iterator[TextIO]:
         yield sys.stdout
         return
     path = Path(target)
+    if not target or path.is_dir():
+        raise Unusable(f"{target} is a folder: name a file" if target else "name a file, or - for standard output")
     if path.exists() and not replace:
         raise Unusable(f"{path} exists already: name another file, or replace it with --force")
     hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -42,7 +42,8 @@ def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
         call.answer({"kind": kind.value, "id": id, "entries": [], "total": 0, "error": error}, lambda: None)
         click.echo(f"plexsync: {error}", err=True)
         return FAILED
-    past = sorted([*attempts, *pushes], key=lambda one: one.at, reverse=True)
+    entries: list[AttemptRow | PushRow] = [*attempts, *pushes]
+    past = sorted(entries, key=lambda one: one.at, reverse=True)
     facts = {"kind": kind.value, "id": id, "entries": list(map(_facts, past[:limit])), "total": len(past)}
 
     def tell() -> None:

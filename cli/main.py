@@ -85,14 +85,13 @@ def version() -> str:
 
 def _tell_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked:
-        click.echo(f"plexsync {version()}")
+        as_json = context.ensure_object(Call).json
+        click.echo(json.dumps({"version": version()}) if as_json else f"plexsync {version()}")
         context.exit()
 
 
 @click.group("plexsync", cls=Program)
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help="Print the version."
-)
+@click.option("--version", is_flag=True, expose_value=False, callback=_tell_version, help="Print the version.")
 def plexsync() -> None:
     """Make a Plex library show what a Stash library says.
 

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 from cli.call import FINE, Call, command
-from cli.screen import paper, table
+from cli.screen import paper, say, table
 from cli.standing import outage_facts
 from cli.start import opened
 from cli.words import DAY, lasting, noted, stamp
@@ -61,7 +61,7 @@ def _tell(found: list[dict[str, Any]], seen: Summary, days: int, out: Console) -
     if found:
         heads = ("since", "lasted", "server", "what", "waiting", "last message")
         out.print(table("Outages", heads, map(_row, found), right=(4,)))
-    out.print(_line(seen, days), soft_wrap=True)
+    say(out, _line(seen, days))
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:

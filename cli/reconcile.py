@@ -5,7 +5,7 @@ from collections import Counter
 import click
 
 from cli.call import FAILED, FINE, Call, command
-from cli.screen import Bar, paper
+from cli.screen import Bar, paper, say
 from cli.start import Begun, begun
 from cli.stopping import Stop, stoppable
 from cli.working import Outcomes, Remaining, Work, outcomes
@@ -55,9 +55,7 @@ def reconcile(call: Call, wait: bool) -> int:
             busy = parts.someone_works()
         found, why = _work(start, stop, waiting) if wait and not stop else (None, "")
         facts = _facts(report, found, why, complete=complete)
-        call.answer(
-            facts, lambda: paper().print(_words(report, found, why, busy=busy, complete=complete), soft_wrap=True)
-        )
+        call.answer(facts, lambda: say(paper(), _words(report, found, why, busy=busy, complete=complete)))
         failed = report.standing["failed"] or (found and not found.well)
         return stop.code or (FAILED if failed else FINE)
 

@@ -105,16 +105,24 @@ def push_facts(pushes: Sequence[PushRow]) -> list[dict[str, Any]]:
 def push_table(pushes: Sequence[PushRow]) -> Table:
     """Past pushes in words, a line for each field, newest first."""
     rows = [
-        (stamp(push.at) or "", push.key, name, _held(moved.old), _held(moved.new))
+        (stamp(push.at) or "", push.key, short(name), _held(moved.old), _held(moved.new))
         for push in pushes
         for name, moved in push.moved.items()
     ]
     return table("Changed in Plex", ("at", "item", "field", "before", "after"), rows)
 
 
+SHORT = {"originallyAvailableAt": "date", "userRating": "rating", "actor": "cast", "genre": "genres"}
+
+
+def short(name: str) -> str:
+    """What a person calls a field."""
+    return SHORT.get(name, name)
+
+
 def change_words(field: str, moved: Moved) -> str:
     """What a push did to one field: `title: before -> after`."""
-    return f"{field}: {_held(moved.old)} -> {_held(moved.new)}"
+    return f"{short(field)}: {_held(moved.old)} -> {_held(moved.new)}"
 
 
 def _held(held: Held) -> str:

@@ -8,7 +8,7 @@ from sync.errors import Neighbour
 from sync.job import State
 from sync.outages import Outage, last_ended, lasting, outages
 from sync.ports import BreakerRow, HoldRow, Overview
-from wiring import Parts
+from wiring import Parts, spooled
 from worker.gates import breaker_probe_at, breaker_state
 from worker.loop import HEARTBEAT
 from worker.polling import LAST_POLL
@@ -44,11 +44,18 @@ def facts(parts: Parts) -> dict[str, Any]:
             for who, row in seen.paces.items()
         },
         "worker": {"running": parts.someone_works(), "heartbeat": stamp(beat), "enabled": parts.config.enabled},
+        "events": events(parts),
         "index": {"items": seen.indexed, "libraries": libraries(seen)},
         "last_poll": stamp(polled),
         "last_reconcile": stamp(reconciled),
         "books": books(seen),
     }
+
+
+def events(parts: Parts) -> dict[str, Any]:
+    """Events that hooks had to leave as files: those that wait for a worker, and those that can't be read."""
+    waiting, unread = spooled(parts.folder)
+    return {"waiting": waiting, "unread": unread}
 
 
 def breaker(parts: Parts, row: BreakerRow, now: int) -> dict[str, Any]:

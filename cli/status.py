@@ -7,7 +7,7 @@ from rich.console import Console
 
 from cli.call import FINE, Call, command
 from cli.cures import cure
-from cli.screen import paper, table
+from cli.screen import paper, say, table
 from cli.standing import NAMED, facts, server_words, too_many
 from cli.start import opened
 from cli.words import lasting, many
@@ -49,7 +49,7 @@ def status(call: Call) -> int:
 def _tell(found: dict[str, Any], out: Console) -> None:
     jobs = found["jobs"]
     if banner := too_many(found["dlq"]["count"], found["dlq"]["max"]):
-        out.print(banner, style="bold")
+        say(out, banner, style="bold")
     rows = [(name, f"{jobs[name]:,}", words) for name, words in STATES.items() if jobs[name] or name in ALWAYS]
     out.print(table("Queue", ("state", "count", ""), rows, right=(1,)))
     out.print(table("Servers", ("server", "state", "failures", "next try", "why"), _servers(found)))
@@ -94,6 +94,7 @@ def _rest(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("due now", f"{found['due']:,}"),
         ("oldest waiting since", found["oldest_due"] or "-"),
         ("worker", f"{runs}{off}; last heartbeat {found['worker']['heartbeat'] or 'never'}"),
+        *_events(found["events"]),
         *_outages(found["outages"]),
         ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was walked yet"),
         ("dead letters", _dead_letters(found["dlq"])),
@@ -115,6 +116,13 @@ def _dead_letters(found: dict[str, Any]) -> str:
     }
     left = [f"{found[name]:,} {word}" for name, word in names.items() if found[name]]
     return f"{found['died']:,} given up so far" + (f": {', '.join(left)}" if left else "")
+
+
+def _events(found: dict[str, int]) -> list[tuple[str, str]]:
+    """A line when events were left as files."""
+    told = [f"{found['waiting']:,} left as files, for the worker"] if found["waiting"] else []
+    told += [f"{found['unread']:,} set aside, since they can't be read (plexsync doctor)"] if found["unread"] else []
+    return [("events", "; ".join(told))] if told else []
 
 
 def _outages(found: dict[str, Any]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import click
 
 from cli.call import FAILED, FINE, Call, command
 from cli.keys import SceneNumber
-from cli.screen import Bar, paper
+from cli.screen import Bar, paper, say
 from cli.start import Begun, begun
 from cli.stopping import stoppable
 from cli.words import many
@@ -57,7 +57,8 @@ def sync(call: Call, scenes: tuple[int, ...], all_: bool, since: datetime | time
 
     Puts them in the queue and returns; a running worker (plexsync serve) takes them at once. With --wait they are worked
     before the command returns: by this process if no worker runs, else by the worker while this one watches. A scene
-    that is in step already costs no write. Exits with 1 if one of the scenes was given up, or one that was named is not in Stash.
+    that is in step already costs no write. Exits with 1 if one of the scenes was given up, or one that was named is not
+    in Stash.
 
     \b
     Examples:
@@ -115,7 +116,7 @@ def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool)
             **({"not_in_stash": unknown} if unknown else {}),
         }
         why = f"; {ended.why}" if ended.why else ""
-        call.answer(facts, lambda: paper().print(found.line() + why, soft_wrap=True))
+        call.answer(facts, lambda: say(paper(), found.line() + why))
         for id in unknown:
             click.echo(f"plexsync: Stash has no scene {id}", err=True)
         return stop.code or (FINE if found.well and not unknown else FAILED)

@@ -362,6 +362,30 @@ def test_the_second_scene_of_an_item_is_told_what_cures_that(world: World, door:
     assert door("dlq", "show", "2", "--json").facts["advice"] == SHARED.advice
 
 
+# --- events that were left as files ----------------------------------------------------------------------------------
+
+
+def test_events_left_as_files_and_those_that_can_not_be_read_are_told(world: World, door: Door) -> None:
+    assert "events" not in door("status").out
+    assert door("status", "--json").facts["events"] == {"waiting": 0, "unread": 0}
+    spool = world.folder / "spool"
+    spool.mkdir(mode=0o700)
+    for name, content in (
+        ("1.raw", "nonsense"),
+        ("2.raw", ""),
+        ("3.json", '{"kind": "scene", "id": 7, "why": "edit"}'),
+    ):
+        (spool / name).write_text(content)
+    assert "3 left as files" in door("status").out
+    assert door("drain").code == 0
+    told = door("status")
+    assert "2 set aside, since they can't be read" in told.out
+    assert door("status", "--json").facts["events"] == {"waiting": 0, "unread": 2}
+    (found,) = [one for one in door("doctor", "--json").facts["checks"] if one["name"] == "events"]
+    assert found["state"] == "warning"
+    assert f"2 events could not be read, and were set aside in {spool / 'unread'}" in found["told"]
+
+
 # --- history ---------------------------------------------------------------------------------------------------------
 
 
