@@ -12,7 +12,7 @@ from cli.call import FAILED, FINE, Call, Sharing, family
 from cli.cures import CURES, cure
 from cli.exporting import dead_letters, output, write_csv, write_json
 from cli.keys import RowKey, written
-from cli.rows import attempt_facts, attempt_table, push_facts, push_table, row_facts, row_table, rows_in
+from cli.rows import attempt_facts, attempt_table, push_facts, push_table, row_facts, row_table, rows_in, title
 from cli.screen import paper, say, table
 from cli.standing import too_many
 from cli.start import opened
@@ -24,6 +24,7 @@ from wiring import Parts
 Key = tuple[Kind, int]
 
 SHOWN = 50
+HEADS = ("scene", "cause", "since", "title", "error, if another")
 # So many rows are moved in one transaction: hooks and the worker get their turn in between.
 BATCH = 500
 # What can be dropped by name: whatever is not in step, or aside already.
@@ -64,7 +65,7 @@ def list_(call: Call, cause: str | None) -> int:
         with parts.store.reading() as db:
             counts = db.dead()
             groups = _groups(db, counts, cause)
-            shown = db.jobs(State.DEAD, cls=cause or "", limit=SHOWN)
+            shown = [(row, title(db, row.kind, row.id)) for row in db.jobs(State.DEAD, cls=cause or "", limit=SHOWN)]
             banner = too_many(sum(counts.values()), parts.config.dlq_max)
         count = sum(group["count"] for group in groups)
         if call.json:
@@ -94,7 +95,13 @@ def _groups(db: Reading, counts: Mapping[str, int], cause: str | None) -> list[d
 
 
 def _tell(
-    banner: str, groups: list[dict[str, Any]], rows: Sequence[JobRow], count: int, out: Console, *, others: int
+    banner: str,
+    groups: list[dict[str, Any]],
+    rows: Sequence[tuple[JobRow, str]],
+    count: int,
+    out: Console,
+    *,
+    others: int,
 ) -> None:
     if banner:
         say(out, banner, style="bold")
@@ -109,8 +116,20 @@ def _tell(
             ("cure", group["advice"]),
         ]
         out.print(table(f"{group['cause']}: {group['count']:,}", ("", ""), facts))
-    shown = [(written(row.kind, row.id), row.cls, stamp(row.since) or "", row.error) for row in rows]
-    out.print(table("", ("scene", "cause", "since", "error"), shown))
+    told = {group["cause"]: group["example"]["error"] for group in groups}
+    shown = [
+        (
+            written(row.kind, row.id),
+            row.cls,
+            stamp(row.since) or "",
+            called,
+            "" if row.error == told[row.cls] else row.error,
+        )
+        for row, called in rows
+    ]
+    # What is empty in every row is left out: no title is known, or each died as the example above did.
+    kept = [place for place in range(len(HEADS)) if any(row[place] for row in shown)]
+    out.print(table("", [HEADS[place] for place in kept], [[row[place] for place in kept] for row in shown]))
     if count > len(rows):
         out.print(f"and {count - len(rows):,} more: --cause C narrows the list, --json shows all")
 
@@ -131,10 +150,11 @@ def show(call: Call, scene: Key) -> int:
     kind, id = scene
     with opened(call) as parts, parts.store.reading() as db:
         row, attempts, pushes = db.job(kind, id), db.attempts(kind, id), db.pushes(kind, id)
-        now = parts.clock.now()
+        now, called = parts.clock.now(), title(db, kind, id)
     if row is None or row.state is not State.DEAD:
         return _missed(call, [scene], done=0, verb="shown")
     facts = {
+        "title": called,
         "job": row_facts(row),
         "attempts": attempt_facts(attempts),
         "pushes": push_facts(pushes),
@@ -143,7 +163,7 @@ def show(call: Call, scene: Key) -> int:
 
     def tell() -> None:
         out = paper()
-        out.print(row_table(row, now))
+        out.print(row_table(row, now, called))
         if attempts:
             out.print(attempt_table(attempts))
         if pushes:

@@ -288,7 +288,7 @@ def _library(section: Section) -> str:
 def _away(name: str, error: NeighbourError, address: str) -> Check:
     if isinstance(error, Barred):
         return problem(name, str(error), f"change {error.setting}")
-    return problem(name, str(error), f"is it running, and is {address} right?")
+    return problem(name, str(error), f"is {address} right?")
 
 
 def _let_in(parts: Parts, who: Neighbour) -> Iterator[Check]:

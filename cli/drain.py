@@ -4,6 +4,7 @@ import click
 
 from cli.call import FAILED, FINE, Call, command
 from cli.screen import Bar, paper, say
+from cli.standing import OWED
 from cli.start import begun
 from cli.stopping import stoppable
 from cli.words import many, stamp
@@ -11,8 +12,6 @@ from cli.working import Due, Work, outcome_words
 from sync.job import State
 from sync.ports import Overview
 from wiring import comparison_owed, opened
-
-OWED = "a complete comparison is due, since the database was made anew or put back: plexsync reconcile makes it"
 
 
 @command("drain")

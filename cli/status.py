@@ -8,7 +8,7 @@ from rich.console import Console
 from cli.call import FINE, Call, command
 from cli.cures import cure
 from cli.screen import paper, say, table
-from cli.standing import NAMED, facts, server_words, too_many
+from cli.standing import NAMED, OWED, facts, server_words, too_many
 from cli.start import opened
 from cli.words import lasting, many
 from sync.errors import Neighbour
@@ -100,6 +100,7 @@ def _rest(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("dead letters", _dead_letters(found["dlq"])),
         ("last poll of Stash", found["last_poll"] or "never"),
         ("last reconcile", found["last_reconcile"] or "never"),
+        *([("to be done", OWED)] if found["comparison_due"] else []),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]
 

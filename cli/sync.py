@@ -95,6 +95,8 @@ def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | N
         ids = list(dict.fromkeys(scenes))
         want_scenes(parts.store, ids, Why.USER, parts.clock)
         return ids
+    if isinstance(since, datetime) and since.timestamp() * 1000 > parts.clock.now():
+        click.echo("plexsync: warning: --since is still to come, so nothing can have changed since", err=True)
     if isinstance(since, timedelta):
         since = datetime.fromtimestamp(parts.clock.now() / 1000, UTC) - since
     return want_all(parts.store, parts.stash, parts.gates, parts.clock, since=since)

@@ -126,6 +126,7 @@ def test_a_server_that_does_not_let_us_in_ends_with_1(
     assert done.code == 1
     assert check(done, name)["state"] == "problem"
     assert words in check(done, name)["mend"]
+    assert (check(done, name)["told"] + check(done, name)["mend"]).count("is it running") <= 1
     assert not [one for one in done.facts["checks"] if one["name"] == "path mapping"]
 
 

@@ -386,6 +386,34 @@ def test_events_left_as_files_and_those_that_can_not_be_read_are_told(world: Wor
     assert f"2 events could not be read, and were set aside in {spool / 'unread'}" in found["told"]
 
 
+def test_a_scene_is_listed_by_its_title_where_that_is_known(
+    world: World, door: Door, refusing: Callable[..., None]
+) -> None:
+    world.add(2)
+    door("sync", "1", "--wait")
+    world.stash.edit_scene(1, title="Another")
+    refusing(1, 2)
+    door("sync", "1", "2", "--wait")
+    told = door("dlq", "list").out
+    assert re.search(r"^ *1 +refused +\S+ +Title 0$", told, re.MULTILINE)
+    assert told.count("refuses the request (400)") == 1, "each died as the example did"
+    assert "1 (Title 0)" in door("dlq", "show", "1").out
+    assert door("dlq", "show", "1", "--json").facts["title"] == "Title 0"
+    assert "title" not in door("dlq", "list", "--cause", "bug").out
+
+
+def test_status_says_that_a_comparison_is_due_after_a_restore(world: World, door: Door) -> None:
+    world.add(1)
+    door("sync", "1", "--wait")
+    assert "comparison is due" not in door("status").out
+    door("backup", world.folder / "copy")
+    door("restore", world.folder / "copy", "--yes")
+    assert "a complete comparison is due" in door("status").out
+    assert door("status", "--json").facts["comparison_due"] is True
+    door("reconcile")
+    assert door("status", "--json").facts["comparison_due"] is False
+
+
 # --- history ---------------------------------------------------------------------------------------------------------
 
 

@@ -39,6 +39,14 @@ def test_sync_since_takes_moments_and_spans(when: str, wanted: int, world: World
     assert door("sync", "--since", when, "--json").facts["wanted"] == wanted
 
 
+def test_sync_since_a_moment_to_come_says_so(world: World, door: Door) -> None:
+    world.add(1)
+    done = door("sync", "--since", "2999-12-31")
+    assert done.code == 0
+    assert "still to come" in done.err
+    assert "still to come" not in door("sync", "--since", "2h").err
+
+
 def test_sync_and_wait_brings_scenes_in_step(world: World, door: Door) -> None:
     ids = world.add(5)
     done = door("sync", "--all", "--wait", "--json")
