@@ -30,6 +30,7 @@ from cli.words import many
 from sync.errors import LocalFault, Unusable
 from validation.config import PlexSyncConfig
 from wiring import Parts
+from worker.clock import SystemClock
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
@@ -124,7 +125,7 @@ class Stage:
             with PlexSim(token=TOKEN) as plex:
                 stash.now = over_weeks(scenes)
                 handles = populate(library, stash, plex)
-                stash.now = time.time
+                stash.now = seconds_now
                 folder = Path(place)
                 config = PlexSyncConfig(
                     plex_url=plex.url,
@@ -364,9 +365,14 @@ class Play:
         }
 
 
+def seconds_now() -> float:
+    """The present for the made-up Stash, so that `sync --since 1h` finds what was edited."""
+    return SystemClock().now() / 1000
+
+
 def over_weeks(scenes: int) -> Callable[[], float]:
     """A clock that goes on whenever it is looked at: nobody makes a library within one second."""
-    now = time.time()
+    now = seconds_now()
     moments = itertools.count(now - WEEKS, WEEKS / (LOOKS_PER_SCENE * scenes))
     return lambda: min(next(moments), now - 60)
 
