@@ -265,6 +265,19 @@ def _check_place(folder: Path) -> None:
         raise Unusable(trouble)
 
 
+def spooled(folder: Path) -> tuple[int, int]:
+    """How many events wait as files for a worker, and how many could not be read and were set aside."""
+    place = folder / intake.SPOOL
+    return _files(place), _files(place / intake.UNREAD)
+
+
+def _files(place: Path) -> int:
+    try:
+        return sum(one.is_file() and not one.name.startswith(".") for one in place.iterdir())
+    except OSError:
+        return 0
+
+
 @contextmanager
 def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
     """An engine on these parts, for the holder of the worker's lock; takes back what a dead worker held.

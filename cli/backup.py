@@ -8,9 +8,10 @@ import click
 import wiring
 from cli.asking import confirmed
 from cli.call import FAILED, FINE, Call, command
-from cli.screen import paper
+from cli.screen import paper, say
 from cli.start import begun
 from cli.words import many
+from sync.errors import Unusable
 from worker.clock import SystemClock
 
 BUSY = "a worker runs on this database: stop it first, then restore"
@@ -38,7 +39,7 @@ def backup(call: Call, file: Path, force: bool) -> int:
         copied = wiring.save_backup(start.folder, file, replace=force)
     facts = {"file": str(copied.path), "bytes": copied.size, "schema": copied.schema, "rows": copied.rows}
     told = f"{copied.path}: {many(copied.rows, 'row')} in {copied.size / 2**20:.1f} MB, checked"
-    call.answer(facts, lambda: paper().print(told, soft_wrap=True))
+    call.answer(facts, lambda: say(paper(), told))
     return FINE
 
 
@@ -58,6 +59,8 @@ def restore(call: Call, file: Path, yes: bool) -> int:
       plexsync restore plexsync-backup.db
     """
     with begun(call) as start:
+        if not file.is_file():
+            raise Unusable(f"{file} is not a file")
         if not yes and not confirmed(f"Replace the database in {start.folder} by {file}?"):
             click.echo("plexsync: nothing was restored", err=True)
             call.answer({"restored": False}, lambda: None)
@@ -74,5 +77,5 @@ def restore(call: Call, file: Path, yes: bool) -> int:
         "the next worker compares everything (or call plexsync reconcile)",
     ]
     told += [f"what was there before is kept as {kept}"] if kept else []
-    call.answer(facts, lambda: paper().print("; ".join(told), soft_wrap=True))
+    call.answer(facts, lambda: say(paper(), "; ".join(told)))
     return FINE

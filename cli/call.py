@@ -67,6 +67,8 @@ def _shared() -> list[click.Option]:
         click.Option(
             ["--json"],
             is_flag=True,
+            # Before --version, wherever it stands.
+            is_eager=True,
             expose_value=False,
             callback=_keep,
             help="Answer with one JSON object on standard output.",
@@ -84,7 +86,8 @@ class Sharing(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The command's own options, then those that every command takes."""
-        own = [option for option in self.get_params(ctx) if option not in self.shared]
+        # Arguments stand in the line of usage, and the text says what they are.
+        own = [one for one in self.get_params(ctx) if one not in self.shared and isinstance(one, click.Option)]
         for title, options in (("Options", own), ("Options of every command", self.shared)):
             rows = [row for option in options if (row := option.get_help_record(ctx)) is not None]
             if rows:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from worker.looking import SHARED_ITEM
+
 
 @dataclass(frozen=True)
 class Cure:
@@ -18,9 +20,9 @@ CURES: dict[str, Cure] = {
         "new address or token of the server.",
     ),
     "ambiguous": Cure(
-        "several items in Plex fit, and PlexSync does not guess",
-        "explain lists the candidates: remove or split the double item in Plex, or set path_map so that the full path "
-        "decides. It is tried again by itself then.",
+        "several items in Plex fit, or its item is another scene's: PlexSync does not guess",
+        "explain tells which. Several items: remove or split the double one in Plex, or set path_map so that the full path "
+        "decides. Another scene's: merge both scenes in Stash, or split the item in Plex. It is tried again by itself then.",
     ),
     "strict": Cure(
         "a value would have to be cut or dropped, and strict_mode forbids it",
@@ -46,6 +48,21 @@ CURES: dict[str, Cure] = {
 UNKNOWN = Cure("given up", "dlq show tells what happened; dlq retry gives it another chance.")
 
 
-def cure(cause: str) -> Cure:
-    """The table's row, or a general one."""
+# The two ways to be ambiguous, told apart by how the error begins.
+SEVERAL = Cure(
+    "several items in Plex fit, and PlexSync does not guess",
+    "explain lists the candidates: remove or split the double item in Plex, or set path_map so that the full path "
+    "decides. It is tried again by itself then.",
+)
+SHARED = Cure(
+    "its item in Plex is another scene's, whose file comes first in it",
+    "merge both scenes in Stash, or split the item in Plex so that each has its own; or plexsync ignore this one. It is "
+    "tried again by itself then.",
+)
+
+
+def cure(cause: str, error: str = "") -> Cure:
+    """The table's row, or a general one; with the row's error, what cures just that one."""
+    if cause == "ambiguous" and error:
+        return SHARED if error.startswith(SHARED_ITEM) else SEVERAL
     return CURES.get(cause, UNKNOWN)

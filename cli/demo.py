@@ -4,6 +4,8 @@ The play has a stage (`Stage`: both simulators, a folder, `plexsync serve` as a 
 at the end was read back from Plex by `plexapi`, and compared with the truth that the library was made with.
 """
 
+import importlib.util
+import itertools
 import os
 import signal
 import subprocess
@@ -14,19 +16,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
 
 import wiring
 from cli.call import FAILED, FINE, INTERRUPTED, Call, command
-from cli.screen import paper, table
+from cli.screen import margin, paper, say, table
 from cli.standing import facts
 from cli.words import many
-from sync.errors import LocalFault
+from sync.errors import LocalFault, Unusable
 from validation.config import PlexSyncConfig
 from wiring import Parts
+from worker.clock import SystemClock
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
@@ -35,6 +39,11 @@ LATENCY = 0.008
 OUTAGE = 12.0
 LONGEST_ACT = 90.0
 LOOK = 0.25
+WEEKS = 30 * 86_400.0
+LOOKS_PER_SCENE = 20
+# What a module of another project is called, and its package.
+PACKAGES = {"graphql": "graphql-core", "plexapi": "plexapi"}
+SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @command("demo")
@@ -53,9 +62,10 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
       plexsync demo
       plexsync demo --keep
     """
-    screen = Console(file=sys.stderr, highlight=False, markup=False, emoji=False) if call.json else paper()
+    _check_packages()
+    screen = margin() if call.json else paper()
     try:
-        with Stage.set(scenes) as stage:
+        with ending_orderly(), Stage.set(scenes) as stage:
             summary = Play(stage, screen).perform()
             call.answer(summary, lambda: None)
             if keep:
@@ -63,6 +73,31 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return FINE if summary["well"] else FAILED
+
+
+def _check_packages() -> None:
+    if not all(map(importlib.util.find_spec, PACKAGES)):
+        raise Unusable(
+            f"the demo needs packages that are not installed ({' and '.join(PACKAGES.values())}): in the folder of "
+            "PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/demo.txt"
+        )
+
+
+@contextmanager
+def ending_orderly() -> Iterator[None]:
+    """A signal that would end the process at once ends it behind everything that is to be stopped and removed."""
+    before = {number: signal.signal(number, _leave) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 @dataclass
@@ -88,7 +123,9 @@ class Stage:
         library = build(scenes)
         with tempfile.TemporaryDirectory(prefix="plexsync-demo-") as place, StashSim(api_key=KEY) as stash:
             with PlexSim(token=TOKEN) as plex:
+                stash.now = over_weeks(scenes)
                 handles = populate(library, stash, plex)
+                stash.now = seconds_now
                 folder = Path(place)
                 config = PlexSyncConfig(
                     plex_url=plex.url,
@@ -127,9 +164,10 @@ class Stage:
         """`plexsync serve`, as a process of its own, with its log beside the database."""
         with (self.folder / "serve.log").open("w") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "--config", str(self.folder / "plexsync.toml"), "serve"],
+                [sys.executable, "-m", "cli.demo_serving", "--config", str(self.folder / "plexsync.toml"), "serve"],
                 cwd=ROOT,
                 env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
             )
@@ -228,7 +266,7 @@ class Play:
 
     def _title(self, text: str) -> None:
         self._screen.print()
-        self._screen.print(text, style="bold", soft_wrap=True)
+        say(self._screen, text, style="bold")
 
     def _until(self, reached: Callable[[dict[str, Any]], bool], *, stalls: bool = False, quiet: bool = False) -> None:
         """Show how everything stands, about once a second, until the act is over."""
@@ -245,7 +283,7 @@ class Play:
             if not quiet and (over or time.monotonic() - told >= (2 if stalls else 1)):
                 done = now["jobs"]["idle"]
                 rate = max(0, done - last) / (time.monotonic() - told) if last >= 0 else 0
-                self._screen.print(self._line(now, rate), soft_wrap=True)
+                say(self._screen, self._line(now, rate))
                 told, last = time.monotonic(), done
             if over:
                 return
@@ -257,7 +295,7 @@ class Play:
             self._told_why = False
         elif not self._told_why:
             self._told_why = True
-            self._screen.print(f"   {breaker['error']}; asking again every few seconds", soft_wrap=True)
+            say(self._screen, f"   {breaker['error']}; asking again every few seconds")
 
     def _line(self, now: dict[str, Any], rate: float) -> str:
         jobs, breaker = now["jobs"], now["breakers"]["plex"]
@@ -309,9 +347,9 @@ class Play:
         ]
         self._screen.print(table("", ("", ""), rows, right=(1,)))
         for line in checked.wrong[:10]:
-            self._screen.print(f"   {line}", soft_wrap=True)
+            say(self._screen, f"   {line}")
         if checked.example:
-            self._screen.print(f"Ask about any of them: plexsync explain {checked.example}", soft_wrap=True)
+            say(self._screen, f"Ask about any of them: plexsync explain {checked.example}")
         return {
             "well": well,
             "scenes": scenes,
@@ -325,6 +363,18 @@ class Play:
             "seconds": round(spent, 1),
             "dead": now["dead"],
         }
+
+
+def seconds_now() -> float:
+    """The present for the made-up Stash, so that `sync --since 1h` finds what was edited."""
+    return SystemClock().now() / 1000
+
+
+def over_weeks(scenes: int) -> Callable[[], float]:
+    """A clock that goes on whenever it is looked at: nobody makes a library within one second."""
+    now = seconds_now()
+    moments = itertools.count(now - WEEKS, WEEKS / (LOOKS_PER_SCENE * scenes))
+    return lambda: min(next(moments), now - 60)
 
 
 REASONS = {
@@ -358,11 +408,11 @@ def stay(stage: Stage, screen: Console) -> None:
     program = Path(sys.executable).with_name("plexsync")
     words = str(program) if program.exists() else f"{sys.executable} -m cli"
     screen.print()
-    screen.print("Still up, with `plexsync serve` running. In another terminal, in this folder:", soft_wrap=True)
-    screen.print(f"   export PLEXSYNC_CONFIG={stage.folder / 'plexsync.toml'}", soft_wrap=True)
+    say(screen, "Still up, with `plexsync serve` running. In another terminal, in this folder:")
+    say(screen, f"   export PLEXSYNC_CONFIG={stage.folder / 'plexsync.toml'}")
     for example in ("status", "explain 7", "dlq list", "reconcile"):
-        screen.print(f"   {words} {example}", soft_wrap=True)
-    screen.print(f"Its log: {stage.folder / 'serve.log'}. Ctrl-C ends everything.", soft_wrap=True)
+        say(screen, f"   {words} {example}")
+    say(screen, f"Its log: {stage.folder / 'serve.log'}. Ctrl-C ends everything.")
     with stage.serving():
         try:
             while True:

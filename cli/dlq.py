@@ -12,8 +12,8 @@ from cli.call import FAILED, FINE, Call, Sharing, family
 from cli.cures import CURES, cure
 from cli.exporting import dead_letters, output, write_csv, write_json
 from cli.keys import RowKey, written
-from cli.rows import attempt_facts, attempt_table, push_facts, push_table, row_facts, row_table, rows_in
-from cli.screen import paper, table
+from cli.rows import attempt_facts, attempt_table, push_facts, push_table, row_facts, row_table, rows_in, title
+from cli.screen import paper, say, table
 from cli.standing import too_many
 from cli.start import opened
 from cli.words import many, stamp
@@ -24,6 +24,7 @@ from wiring import Parts
 Key = tuple[Kind, int]
 
 SHOWN = 50
+HEADS = ("scene", "cause", "since", "title", "error, if another")
 # So many rows are moved in one transaction: hooks and the worker get their turn in between.
 BATCH = 500
 # What can be dropped by name: whatever is not in step, or aside already.
@@ -64,14 +65,14 @@ def list_(call: Call, cause: str | None) -> int:
         with parts.store.reading() as db:
             counts = db.dead()
             groups = _groups(db, counts, cause)
-            shown = db.jobs(State.DEAD, cls=cause or "", limit=SHOWN)
+            shown = [(row, title(db, row.kind, row.id)) for row in db.jobs(State.DEAD, cls=cause or "", limit=SHOWN)]
             banner = too_many(sum(counts.values()), parts.config.dlq_max)
         count = sum(group["count"] for group in groups)
         if call.json:
             head = {"dead": count, "causes": groups, **({"banner": banner} if banner else {})}
             write_json(head, "rows", map(row_facts, rows_in(parts, State.DEAD, cause or "")), sys.stdout)
         else:
-            _tell(banner, groups, shown, count, paper())
+            _tell(banner, groups, shown, count, paper(), others=sum(counts.values()) - count)
     return FINE
 
 
@@ -93,11 +94,19 @@ def _groups(db: Reading, counts: Mapping[str, int], cause: str | None) -> list[d
     return groups
 
 
-def _tell(banner: str, groups: list[dict[str, Any]], rows: Sequence[JobRow], count: int, out: Console) -> None:
+def _tell(
+    banner: str,
+    groups: list[dict[str, Any]],
+    rows: Sequence[tuple[JobRow, str]],
+    count: int,
+    out: Console,
+    *,
+    others: int,
+) -> None:
     if banner:
-        out.print(banner, style="bold")
+        say(out, banner, style="bold")
     if not rows:
-        out.print("nothing was given up")
+        out.print(f"nothing of this cause; {many(others, 'scene')} of others" if others else "nothing was given up")
         return
     for group in groups:
         example = group["example"]
@@ -107,13 +116,25 @@ def _tell(banner: str, groups: list[dict[str, Any]], rows: Sequence[JobRow], cou
             ("cure", group["advice"]),
         ]
         out.print(table(f"{group['cause']}: {group['count']:,}", ("", ""), facts))
-    shown = [(written(row.kind, row.id), row.cls, stamp(row.since) or "", row.error) for row in rows]
-    out.print(table("", ("scene", "cause", "since", "error"), shown))
+    told = {group["cause"]: group["example"]["error"] for group in groups}
+    shown = [
+        (
+            written(row.kind, row.id),
+            row.cls,
+            stamp(row.since) or "",
+            called,
+            "" if row.error == told[row.cls] else row.error,
+        )
+        for row, called in rows
+    ]
+    # What is empty in every row is left out: no title is known, or each died as the example above did.
+    kept = [place for place in range(len(HEADS)) if any(row[place] for row in shown)]
+    out.print(table("", [HEADS[place] for place in kept], [[row[place] for place in kept] for row in shown]))
     if count > len(rows):
         out.print(f"and {count - len(rows):,} more: --cause C narrows the list, --json shows all")
 
 
-@dlq.command("show", cls=Sharing)
+@dlq.command("show", cls=Sharing, short_help="Show what happened to one, and what cures it.")
 @click.argument("scene", type=RowKey())
 @click.pass_obj
 def show(call: Call, scene: Key) -> int:
@@ -129,24 +150,26 @@ def show(call: Call, scene: Key) -> int:
     kind, id = scene
     with opened(call) as parts, parts.store.reading() as db:
         row, attempts, pushes = db.job(kind, id), db.attempts(kind, id), db.pushes(kind, id)
-        now = parts.clock.now()
+        now, called = parts.clock.now(), title(db, kind, id)
     if row is None or row.state is not State.DEAD:
         return _missed(call, [scene], done=0, verb="shown")
     facts = {
+        "title": called,
         "job": row_facts(row),
         "attempts": attempt_facts(attempts),
         "pushes": push_facts(pushes),
-        "advice": cure(row.cls).advice,
+        "advice": cure(row.cls, row.error).advice,
     }
 
     def tell() -> None:
         out = paper()
-        out.print(row_table(row, now))
+        out.print(row_table(row, now, called))
         if attempts:
             out.print(attempt_table(attempts))
         if pushes:
             out.print(push_table(pushes))
-        out.print(f"{cure(row.cls).meaning}: {cure(row.cls).advice}")
+        cured = cure(row.cls, row.error)
+        say(out, f"{cured.meaning}: {cured.advice}")
 
     call.answer(facts, tell)
     return FINE
@@ -193,7 +216,7 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
     return _answer(call, done, "retried")
 
 
-@dlq.command("drop", cls=Sharing)
+@dlq.command("drop", cls=Sharing, short_help="Stop caring for it, until it is edited again.")
 @_which
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
@@ -211,7 +234,9 @@ def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes
     """
     _check_which(scenes, cause, all_)
     with opened(call) as parts:
-        if not yes and not _sure(parts, scenes, cause):
+        with parts.store.reading() as db:
+            found = _count(db, scenes, cause)
+        if found and not yes and not confirmed(f"Drop {many(found, 'scene')}? They come back only by a new edit."):
             click.echo("plexsync: nothing was dropped", err=True)
             call.answer({"dropped": 0}, lambda: None)
             return FAILED
@@ -256,17 +281,18 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
     return FINE
 
 
-def _sure(parts: Parts, scenes: Sequence[Key], cause: str | None) -> bool:
-    with parts.store.reading() as db:
-        count = len(dict.fromkeys(scenes)) or sum(n for name, n in db.dead().items() if cause in (None, name))
-    return confirmed(f"Drop {many(count, 'scene')}? They come back only by a new edit.")
+def _count(db: Reading, scenes: Sequence[Key], cause: str | None) -> int:
+    """How many would be dropped."""
+    if scenes:
+        return sum(_is_open(db, *key) for key in dict.fromkeys(scenes))
+    return sum(count for name, count in db.dead().items() if cause in (None, name))
 
 
 Done = tuple[int, list[Key]]
 
 
-def _is_open(tx: Writing, kind: Kind, id: int) -> bool:
-    row = tx.job(kind, id)
+def _is_open(db: Reading, kind: Kind, id: int) -> bool:
+    row = db.job(kind, id)
     return row is not None and row.state in OPEN
 
 

@@ -1,5 +1,6 @@
 """`plexsync doctor`: checks everything that has to be right, and says how to mend what is not."""
 
+import json
 import os
 import re
 import shutil
@@ -23,7 +24,7 @@ from sync.scene import Scene
 from validation.config import PlexSyncConfig, Setting, describe
 from validation.redact import MASK, Redactor
 from validation.sources import DEFAULT, ConfigError, Loaded
-from wiring import DATABASE, Parts, opened, tried_ways
+from wiring import DATABASE, Parts, opened, spooled, tried_ways
 from worker.loop import HEARTBEAT
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
@@ -116,6 +117,7 @@ def _checks(loaded: Loaded, folder: Path) -> Iterator[Check]:
     yield from _configuration(loaded)
     yield from _notices(loaded.config)
     yield from _folder(folder)
+    yield from _events(folder)
     try:
         with opened(loaded.config, folder) as parts:
             yield from _database(parts)
@@ -157,7 +159,8 @@ def _configuration(loaded: Loaded) -> Iterator[Check]:
     given = sum(origin != DEFAULT for origin in loaded.origin.values())
     yield Check("configuration", f"{many(given, 'setting')} given, the others at their defaults")
     for line in loaded.warnings:
-        yield warning("configuration", line, "plexsync works on without that")
+        told, _, file = line.rpartition(": chmod 600 ")
+        yield warning("configuration", told or line, f"chmod 600 {file}" if told else "plexsync works on without that")
     if not loaded.config.enabled:
         yield warning("enabled", "PlexSync is switched off: events are kept, nothing is sent", "set enabled = true")
 
@@ -200,6 +203,17 @@ def _folder(folder: Path) -> Iterator[Check]:
         yield warning(
             "free space", f"{free // 2**20} MB left for the database", "make room: work pauses on a full disk"
         )
+
+
+def _events(folder: Path) -> Iterator[Check]:
+    """Events that hooks left as files, because they could not be stored or understood."""
+    name = "events"
+    waiting, unread = spooled(folder)
+    if unread:
+        told = f"{many(unread, 'event')} could not be read, and were set aside in {folder / 'spool' / 'unread'}"
+        yield warning(name, told, "plexsync reconcile finds what they told of; look into the files, then delete them")
+    if waiting:
+        yield Check(name, f"{many(waiting, 'event')} left as files, which a worker takes over")
 
 
 def _database(parts: Parts) -> Iterator[Check]:
@@ -274,7 +288,7 @@ def _library(section: Section) -> str:
 def _away(name: str, error: NeighbourError, address: str) -> Check:
     if isinstance(error, Barred):
         return problem(name, str(error), f"change {error.setting}")
-    return problem(name, str(error), f"is it running, and is {address} right?")
+    return problem(name, str(error), f"is {address} right?")
 
 
 def _let_in(parts: Parts, who: Neighbour) -> Iterator[Check]:
@@ -328,7 +342,7 @@ def _mapping(parts: Parts) -> Iterator[Check]:
         return
     with parts.store.reading() as db:
         found = _looked_up(db, scenes, parts.config)
-    yield _judged(name, found)
+    yield _judged(name, found, given=bool(parts.config.path_map))
 
 
 def _looked_up(db: Reading, scenes: Sequence[Scene], config: PlexSyncConfig) -> Found:
@@ -356,15 +370,24 @@ def _alike(db: Reading, scene: Scene) -> list[tuple[str, str]]:
     return pairs
 
 
-def _judged(name: str, found: Found) -> Check:
+def _rules_to_set(found: Found, *, given: bool) -> str:
+    """What to set so that full paths decide, since most files were found by name and size alone."""
+    rules = [json.dumps(f"{ours} => {theirs}", ensure_ascii=False) for ours, theirs in suggested(found.pairs)]
+    if rules and given:
+        return f"add to path_map: {', '.join(rules)}"
+    if rules:
+        return f"path_map = [{', '.join(rules)}] would find them by full path"
+    why = "set path_map: by name and size alone, look-alikes can't be told apart"
+    return f"{why}. {found.pairs[0][0]} in Stash is {found.pairs[0][1]} in Plex" if found.pairs else why
+
+
+def _judged(name: str, found: Found, *, given: bool) -> Check:
     told = f"of {many(found.scenes, 'scene')}, {found.by_path} found by full path"
     told += f", {found.by_name} by name and size, {found.missing} not at all"
     if not found.by_path and not found.by_name:
         return problem(name, told, "do the libraries hold these files? If their folders have other names: set path_map")
-    if found.by_name and (rule := suggested(found.pairs)):
-        return warning(name, told, f'path_map = ["{rule[0]} => {rule[1]}"] would find them by full path')
     if found.by_name > found.by_path:
-        return warning(name, told, "set path_map: by name and size alone, look-alikes can't be told apart")
+        return warning(name, told, _rules_to_set(found, given=given))
     if found.missing * 2 > found.scenes:
         return warning(name, told, "has Plex scanned these files, and do the libraries above hold them?")
     return Check(name, told)

@@ -3,14 +3,15 @@
 import click
 
 from cli.call import FAILED, FINE, Call, command
-from cli.screen import Bar, paper
+from cli.screen import Bar, paper, say
+from cli.standing import OWED
 from cli.start import begun
 from cli.stopping import stoppable
 from cli.words import many, stamp
 from cli.working import Due, Work, outcome_words
+from sync.job import State
+from sync.ports import Overview
 from wiring import comparison_owed, opened
-
-OWED = "a complete comparison is due, since the database was made anew or put back: plexsync reconcile makes it"
 
 
 @command("drain")
@@ -35,7 +36,8 @@ def drain(call: Call) -> int:
                 seen = db.overview(parts.clock.now())
             # Whoever works beside us has a schedule for it.
             owed = comparison_owed(parts) and not parts.someone_works()
-        stuck = bool(ended.why) and seen.due > 0
+        # What went back for a server's sake waits a moment and may not be due again yet.
+        stuck = bool(ended.why) and seen.due + seen.jobs.get(State.READY, 0) > 0
         facts = {
             "outcomes": dict(ended.outcomes),
             "due": seen.due,
@@ -44,9 +46,13 @@ def drain(call: Call) -> int:
             "comparison_due": owed,
         }
         until = f" (until {stamp(ended.until)})" if ended.why and ended.until else ""
-        told = outcome_words(ended.outcomes) + (
-            f"; {many(seen.due, 'row')} still due: {ended.why}{until}" if stuck else ""
-        )
+        told = outcome_words(ended.outcomes, nothing="nothing could be worked" if stuck else "nothing was due")
+        told += f"; {_left(seen)}: {ended.why}{until}" if stuck else ""
         told += f"; {OWED}" if owed else ""
-        call.answer(facts, lambda: paper().print(told, soft_wrap=True))
+        call.answer(facts, lambda: say(paper(), told))
         return stop.code or (FAILED if stuck or owed or ended.outcomes["dead"] else FINE)
+
+
+def _left(seen: Overview) -> str:
+    """What is still to be done: it is due, or was put off a moment ago."""
+    return f"{many(seen.due, 'row')} still due" if seen.due else f"{many(seen.jobs[State.READY], 'row')} put off"

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from cli.call import FAILED, FINE, Call, command
 from cli.keys import SceneNumber
-from cli.rows import attempt_facts, attempt_table, row_facts, row_table
+from cli.rows import attempt_facts, attempt_table, row_facts, row_table, short
 from cli.screen import paper, table
 from cli.start import opened
 from cli.words import safe
@@ -24,8 +24,6 @@ from worker.verbs import explain as look_at
 
 Facts = dict[str, Any]
 
-SHORT = {"originallyAvailableAt": "date", "userRating": "rating", "actor": "cast", "genre": "genres"}
-
 
 @command("explain")
 @click.argument("scene", type=SceneNumber())
@@ -35,7 +33,8 @@ def explain(call: Call, scene: int) -> int:
 
     Looks at Stash and Plex as the worker does, and writes to neither: every step of finding its item in Plex, the
     candidates if it is ambiguous, and for each field what Stash wants, what Plex has, whether it is locked, what would
-    be done and why. If a server is away it shows what the database knows and exits with 1.
+    be done and why. If a server is away it shows what the database knows and exits with 1, and so it does for a scene
+    that Stash does not have.
 
     \b
     Example:
@@ -49,8 +48,7 @@ def explain(call: Call, scene: int) -> int:
             return _only_known(call, parts, scene, str(error), now)
     facts = {**_sight_facts(seen.sight), **_row_facts(seen.job, seen.attempts)}
     call.answer(facts, lambda: _tell(seen, facts, now, paper()))
-    unknown = isinstance(seen.sight.outcome, Gone) and seen.job is None
-    return FAILED if unknown or seen.sight.error else FINE
+    return FAILED if isinstance(seen.sight.outcome, Gone) or seen.sight.error else FINE
 
 
 def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
@@ -70,7 +68,7 @@ def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
         out.print(f"Scene {id} can't be looked at now. What is known:")
         _tell_row(row, attempts, now, out)
         if remembered:
-            rows = [(one["key"], _short(one["field"]), _shown(one["said"]), _shown(one["left"])) for one in remembered]
+            rows = [(one["key"], short(one["field"]), _shown(one["said"]), _shown(one["left"])) for one in remembered]
             out.print(table("Pushed before", ("item", "field", "Stash wanted", "Plex read back"), rows))
 
     call.answer(facts, tell)
@@ -135,7 +133,7 @@ def verdict(sight: Sight) -> str:
     """One sentence on how the scene stands."""
     match sight.outcome:
         case Gone():
-            return "Stash has no such scene"
+            return f"Stash has no scene {sight.id}"
         case Absent(error=error) | Dead(error=error):
             return error
     if sight.error is not None:
@@ -186,7 +184,7 @@ def _tell(seen: Explanation, facts: Facts, now: int, out: Console) -> None:
     for target in facts["targets"]:
         out.print(table(f"Item {target['key']}", HEADS, [_field_row(one) for one in target["fields"]]))
     if facts["notes"]:
-        notes = [(_short(note["field"]), note["reason"], note["text"]) for note in facts["notes"]]
+        notes = [(short(note["field"]), note["reason"], note["text"]) for note in facts["notes"]]
         out.print(table("Changed to fit Plex", ("field", "what", "why"), notes))
     _tell_row(seen.job, seen.attempts, now, out)
 
@@ -197,7 +195,7 @@ HEADS = ("field", "Stash wants", "Plex has", "locked", "would do", "why")
 def _field_row(one: Facts) -> tuple[str, ...]:
     why = "; ".join(filter(None, [one["reason"], *(note["text"] for note in one["why"])]))
     locked = "yes" if one["locked"] else ""
-    return _short(one["field"]), _shown(one["stash"]), _shown(one["plex"]), locked, one["action"], why
+    return short(one["field"]), _shown(one["stash"]), _shown(one["plex"]), locked, one["action"], why
 
 
 def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console) -> None:
@@ -207,10 +205,6 @@ def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out:
     out.print(row_table(row, now))
     if attempts:
         out.print(attempt_table(attempts))
-
-
-def _short(name: str) -> str:
-    return SHORT.get(name, name)
 
 
 def _shown(value: Value | None) -> str:

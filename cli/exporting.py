@@ -46,8 +46,8 @@ def dead_letters(parts: Parts, cause: str) -> Iterator[dict[str, Any]]:
             attempts, pushes = db.attempts(row.kind, row.id), db.pushes(row.kind, row.id)
         yield {
             **(row_facts(row) or {}),
-            "meaning": cure(row.cls).meaning,
-            "advice": cure(row.cls).advice,
+            "meaning": cure(row.cls, row.error).meaning,
+            "advice": cure(row.cls, row.error).advice,
             "failed_attempts": attempt_facts(attempts),
             "pushes": push_facts(pushes),
         }
@@ -103,6 +103,8 @@ def output(target: str, *, replace: bool) -> Iterator[TextIO]:
         yield sys.stdout
         return
     path = Path(target)
+    if not target or path.is_dir():
+        raise Unusable(f"{target} is a folder: name a file" if target else "name a file, or - for standard output")
     if path.exists() and not replace:
         raise Unusable(f"{path} exists already: name another file, or replace it with --force")
     hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")

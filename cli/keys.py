@@ -9,11 +9,18 @@ from sync.job import Kind
 LARGEST_ID = 2**63 - 1
 
 
-class SceneNumber(click.IntRange):
+class SceneNumber(click.ParamType[int]):
     """The number of a scene in Stash."""
 
-    def __init__(self) -> None:
-        super().__init__(min=1, max=LARGEST_ID)
+    name = "scene"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; what is none is told as it was written."""
+        if isinstance(value, int):
+            return value
+        if not re.fullmatch(r"[0-9]{1,19}", value) or not 1 <= int(value) <= LARGEST_ID:
+            self.fail(f"{value!r} is not the number of a scene", param, ctx)
+        return int(value)
 
 
 class RowKey(click.ParamType[tuple[Kind, int]]):

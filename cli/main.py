@@ -29,6 +29,7 @@ COMMANDS = {
     "drain": "Work until nothing is due, then stop.",
     "status": "Show how everything stands.",
     "explain": "Show why a scene stands as it stands.",
+    "history": "Show what was done for a scene.",
     "dlq": "Look after the scenes that were given up.",
     "ignore": "Leave scenes alone for good.",
     "unignore": "Look after ignored scenes again.",
@@ -84,14 +85,13 @@ def version() -> str:
 
 def _tell_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked:
-        click.echo(f"plexsync {version()}")
+        as_json = context.ensure_object(Call).json
+        click.echo(json.dumps({"version": version()}) if as_json else f"plexsync {version()}")
         context.exit()
 
 
 @click.group("plexsync", cls=Program)
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help="Print the version."
-)
+@click.option("--version", is_flag=True, expose_value=False, callback=_tell_version, help="Print the version.")
 def plexsync() -> None:
     """Make a Plex library show what a Stash library says.
 
@@ -115,6 +115,7 @@ def plexsync() -> None:
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Do what the command line (or `words`) says and end the process with its exit code."""
+    _stand_in()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A title in a script that the terminal can't show must not end the call.
@@ -128,21 +129,49 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
 
 def run(words: list[str]) -> int:
     """Do what `words` say; returns the exit code. Every error becomes one clear line on standard error."""
+    try:
+        code = _done(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our answer has left, as `head` does. Nothing can be told.
+        _drop_output()
+        return FAILED
+    except OSError as error:
+        _drop_output()
+        click.echo(f"plexsync: standard output can't be written: {error.strerror}", err=True)
+        return FAILED
+    return code
+
+
+def _done(words: list[str]) -> int:
+    """Do it; raises OSError only when the answer can't be written."""
     call = Call()
     try:
         code = plexsync.main(words, prog_name="plexsync", obj=call, standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as error:
         return _misused(error, as_json=call.json or "--json" in words)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our answer has left, as `head` does. Nothing can be told, and nothing may be printed at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        raise
     except Exception as error:  # noqa: BLE001 - the edge of the program: whatever happens becomes a line and an exit code
+        # What could not be written is still there, and fails once more.
+        sys.stdout.flush()
         return int(importlib.import_module("cli.faults").tell(error, call))
     return code if isinstance(code, int) else FINE
+
+
+def _stand_in() -> None:
+    """Something in the place of a stream that was closed before we began: it is missed only when there is output."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
+
+
+def _drop_output() -> None:
+    """Nothing more may be written, not even when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _misused(error: click.ClickException, *, as_json: bool) -> int:

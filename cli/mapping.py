@@ -1,16 +1,22 @@
 """What pairs of the same file, as Stash and Plex name it, say about a path rule."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from sync.paths import name_key
 
 Rule = tuple[str, str]  # (folder in Stash, folder in Plex)
 
+MOST = 3
 
-def suggested(pairs: Iterable[tuple[str, str]]) -> Rule | None:
-    """The one rule that turns the first path of every pair into the second; None without pairs or agreement."""
-    rules = {rule_of(ours, theirs) for ours, theirs in pairs}
-    return rules.pop() if len(rules) == 1 and None not in rules else None
+
+def suggested(pairs: Iterable[tuple[str, str]]) -> list[Rule]:
+    """The rules that turn the first path of several pairs into the second, the commonest first; not more than a few.
+
+    A single pair says nothing: its file was moved, or is a copy.
+    """
+    rules = Counter(rule for ours, theirs in pairs if (rule := rule_of(ours, theirs)))
+    return [rule for rule, count in rules.most_common(MOST) if count > 1]
 
 
 def rule_of(ours: str, theirs: str) -> Rule | None:

@@ -6,11 +6,11 @@ import click
 from rich.console import Console
 
 from cli.call import FINE, Call, command
-from cli.screen import paper, table
+from cli.screen import paper, say, table
 from cli.standing import outage_facts
 from cli.start import opened
 from cli.words import DAY, lasting, noted, stamp
-from sync.outages import Gate, Outage, Summary, summary, within
+from sync.outages import Gate, Summary, summary, within
 from sync.outages import outages as derived
 from wiring import BEGUN
 
@@ -34,13 +34,14 @@ def outages(call: Call, days: int) -> int:
     with opened(call) as parts:
         now = parts.clock.now()
         with parts.store.reading() as db:
-            log, begun = db.transitions(), noted(db.note(BEGUN))
+            log, begun, waiting = db.transitions(), noted(db.note(BEGUN)), db.unsettled()
     # The time before PlexSync was there says nothing.
     start = max(now - days * DAY, min(begun or 0, now))
     found = within(derived(log), start, now)
     figures = summary(found, start=start, end=now)
-    facts = {"at": stamp(now), "days": days, "outages": [outage_facts(one, now) for one in found]}
-    call.answer({**facts, "summary": figure_facts(figures)}, lambda: _tell(found, figures, days, now, paper()))
+    told = [outage_facts(one, now, waiting=waiting) for one in found]
+    facts = {"at": stamp(now), "days": days, "outages": told, "summary": figure_facts(figures)}
+    call.answer(facts, lambda: _tell(told, figures, days, paper()))
     return FINE
 
 
@@ -56,22 +57,22 @@ def figure_facts(seen: Summary) -> dict[str, Any]:
     }
 
 
-def _tell(found: list[Outage], seen: Summary, days: int, now: int, out: Console) -> None:
+def _tell(found: list[dict[str, Any]], seen: Summary, days: int, out: Console) -> None:
     if found:
         heads = ("since", "lasted", "server", "what", "waiting", "last message")
-        out.print(table("Outages", heads, [_row(one, now) for one in found], right=(4,)))
-    out.print(_line(seen, days), soft_wrap=True)
+        out.print(table("Outages", heads, map(_row, found), right=(4,)))
+    say(out, _line(seen, days))
 
 
-def _row(one: Outage, now: int) -> tuple[str, ...]:
-    lasted = lasting(one.lasted(now))
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    lasted, cause = lasting(one["seconds"] * 1000), one["cause"]
     return (
-        stamp(one.start) or "",
-        lasted if one.end is not None else f"{lasted}, goes on",
-        one.who.value.title(),
-        f"on hold: {one.cause}" if one.gate is Gate.HOLD else "away" + (" (writes)" if one.cause == "write" else ""),
-        f"{one.most:,}",
-        one.error,
+        one["since"] or "",
+        lasted if one["until"] is not None else f"{lasted}, goes on",
+        one["server"].title(),
+        f"on hold: {cause}" if one["kind"] == Gate.HOLD else "away" + (" (writes)" if cause == "write" else ""),
+        f"{one['waiting']:,}",
+        one["error"],
     )
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 import click
 
 from cli.call import FAILED, FINE, Call, command
-from cli.screen import Bar, paper
+from cli.screen import Bar, paper, say
 from cli.start import Begun, begun
 from cli.stopping import Stop, stoppable
 from cli.working import Outcomes, Remaining, Work, outcomes
@@ -39,7 +39,8 @@ def reconcile(call: Call, wait: bool) -> int:
 
     Finds what no event tells: edits made while nothing ran, merges, moved folders, restored backups, changes in Plex.
     Writes nothing to Plex itself: what differs is put in the queue for the worker. The worker does this by itself every
-    reconcile_interval_hours; call it after a move, a restore, or a change of settings.
+    reconcile_interval_hours; call it after a move, a restore, or a change of settings. Exits with 1 if a scene could not be
+    compared, or with --wait if one was given up.
 
     \b
     Examples:
@@ -54,10 +55,9 @@ def reconcile(call: Call, wait: bool) -> int:
             busy = parts.someone_works()
         found, why = _work(start, stop, waiting) if wait and not stop else (None, "")
         facts = _facts(report, found, why, complete=complete)
-        call.answer(
-            facts, lambda: paper().print(_words(report, found, why, busy=busy, complete=complete), soft_wrap=True)
-        )
-        return stop.code or (FAILED if found and not found.well else FINE)
+        call.answer(facts, lambda: say(paper(), _words(report, found, why, busy=busy, complete=complete)))
+        failed = report.standing["failed"] or (found and not found.well)
+        return stop.code or (FAILED if failed else FINE)
 
 
 def _waiting(parts: Parts) -> list[int]:

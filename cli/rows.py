@@ -8,9 +8,9 @@ from rich.table import Table
 from cli.keys import written
 from cli.screen import table
 from cli.words import ago, safe, stamp
-from sync.job import Lane, State
+from sync.job import Kind, Lane, State
 from sync.plan import Held
-from sync.ports import AttemptRow, JobRow, PushRow
+from sync.ports import AttemptRow, JobRow, Moved, PushRow, Reading
 from wiring import Parts
 
 WAITING = (State.READY, State.ABSENT)
@@ -29,6 +29,14 @@ def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
             return
         yield from page
         after = (page[-1].kind, page[-1].id)
+
+
+def title(db: Reading, kind: Kind, id: int) -> str:
+    """What a scene was called when it was last pushed; '' when it never was. Nobody is asked."""
+    if kind is not Kind.SCENE:
+        return ""
+    said = (memory["title"].said for memory in db.memories([id]).values() if "title" in memory)
+    return next((text for text in said if isinstance(text, str)), "")
 
 
 def row_facts(row: JobRow | None) -> dict[str, Any] | None:
@@ -60,8 +68,8 @@ def attempt_facts(attempts: Sequence[AttemptRow]) -> list[dict[str, Any]]:
     ]
 
 
-def row_table(row: JobRow, now: int) -> Table:
-    """The row in words."""
+def row_table(row: JobRow, now: int, called: str = "") -> Table:
+    """The row in words, with the title of its scene if that is known."""
     told = [
         ("state", f"{row.state.value}, since {stamp(row.since)} ({ago(row.since, now)})"),
         ("attempts", f"{row.attempts} counted, {row.streak} failed in a row"),
@@ -72,7 +80,8 @@ def row_table(row: JobRow, now: int) -> Table:
         told.append(("lease until", stamp(row.lease_until) or ""))
     if row.error:
         told.append(("last error", f"{row.error} ({row.cls})" if row.cls else row.error))
-    return table(f"In the queue: {written(row.kind, row.id)}", ("", ""), told)
+    name = f"{written(row.kind, row.id)} ({safe(called, 80)})" if called else written(row.kind, row.id)
+    return table(f"In the queue: {name}", ("", ""), told)
 
 
 def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
@@ -105,11 +114,24 @@ def push_facts(pushes: Sequence[PushRow]) -> list[dict[str, Any]]:
 def push_table(pushes: Sequence[PushRow]) -> Table:
     """Past pushes in words, a line for each field, newest first."""
     rows = [
-        (stamp(push.at) or "", push.key, name, _held(moved.old), _held(moved.new))
+        (stamp(push.at) or "", push.key, short(name), _held(moved.old), _held(moved.new))
         for push in pushes
         for name, moved in push.moved.items()
     ]
     return table("Changed in Plex", ("at", "item", "field", "before", "after"), rows)
+
+
+SHORT = {"originallyAvailableAt": "date", "userRating": "rating", "actor": "cast", "genre": "genres"}
+
+
+def short(name: str) -> str:
+    """What a person calls a field."""
+    return SHORT.get(name, name)
+
+
+def change_words(field: str, moved: Moved) -> str:
+    """What a push did to one field: `title: before -> after`."""
+    return f"{short(field)}: {_held(moved.old)} -> {_held(moved.new)}"
 
 
 def _held(held: Held) -> str:

@@ -5,14 +5,17 @@ answer alone. Colour is used on terminals only.
 """
 
 import logging
+import os
 import queue
+import re
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import IO, Self, cast
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -24,14 +27,51 @@ from rich.text import Text
 from cli.words import lasting, safe
 
 PLAIN_PACE = 10.0
+WIDEST = 10_000
+LONGEST_WORD = 24
 # So many lines of the log wait for whoever reads it, and so many seconds for the last of them to be read.
 LINES_KEPT = 1000
 LAST_WORDS = 1.0
 
 
 def paper() -> Console:
-    """Standard output, for answers in words."""
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    """Standard output, for answers in words. Where it is no terminal, nothing is folded and no line ends in blanks."""
+    out: IO[str] = sys.stdout if sys.stdout.isatty() else cast("IO[str]", Trimmed(sys.stdout))
+    return Console(file=out, highlight=False, markup=False, emoji=False, width=_width(sys.stdout))
+
+
+class Trimmed:
+    """A file without the blanks at the ends of lines that a table leaves there."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        """Write it; lines come whole."""
+        return self._out.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
+
+    def flush(self) -> None:
+        """Write it through."""
+        self._out.flush()
+
+    def isatty(self) -> bool:
+        """It is none."""
+        return False
+
+
+def _width(out: IO[str]) -> int | None:
+    """None, which is that of the terminal or COLUMNS, if there is either; else as wide as any line is long."""
+    return None if out.isatty() or os.environ.get("COLUMNS") else WIDEST
+
+
+def say(out: Console, text: str, *, style: str | None = None) -> None:
+    """A sentence: on a terminal wrapped between words, so that what is copied from it (a path, an address) stays whole."""
+    lines = [
+        wrapped
+        for line in text.splitlines()
+        for wrapped in textwrap.wrap(line, out.width, break_long_words=False, break_on_hyphens=False) or [""]
+    ]
+    out.print("\n".join(lines), style=style, soft_wrap=True)
 
 
 class Margin(Console):
@@ -44,7 +84,7 @@ class Margin(Console):
 
 def margin() -> Console:
     """Standard error, for progress and logs."""
-    return Margin(file=sys.stderr, highlight=False, markup=False, emoji=False)
+    return Margin(file=sys.stderr, highlight=False, markup=False, emoji=False, width=_width(sys.stderr))
 
 
 def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
@@ -58,11 +98,20 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, ri
         padding=(0, 2, 0, 0),
         pad_edge=False,
     )
+    cells = [[safe(cell) for cell in row] for row in rows]
     for number, head in enumerate(heads):
-        drawn.add_column(Text(head), justify="right" if number in right else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(safe(cell)) for cell in row))
+        whole = all(_is_word(row[number]) for row in cells)
+        drawn.add_column(
+            Text(head), justify="right" if number in right else "left", overflow="fold", no_wrap=bool(cells) and whole
+        )
+    for row in cells:
+        drawn.add_row(*map(Text, row))
     return drawn
+
+
+def _is_word(cell: str) -> bool:
+    """A moment, a number, a name: what nobody wants to read in two pieces."""
+    return " " not in cell and len(cell) <= LONGEST_WORD
 
 
 class Bar:
@@ -105,11 +154,11 @@ class Bar:
             self._progress.update(self._task, completed=done, total=total, rate=self._rate(now))
         elif now - self._told >= PLAIN_PACE and done:
             self._told = now
-            self._console.print(f"{self._what}: {done:,} of {total:,}{self._outlook(now)}", soft_wrap=True)
+            say(self._console, f"{self._what}: {done:,} of {total:,}{self._outlook(now)}")
 
     def say(self, text: str) -> None:
         """One line that stays."""
-        self._console.print(text, soft_wrap=True)
+        say(self._console, text)
 
     def _rate(self, now: float) -> str:
         spent = now - self._began

@@ -9,6 +9,7 @@ import click
 import wiring
 from cli.call import FAILED, Call, command
 from cli.screen import LiveLine
+from cli.standing import breaker, server_words
 from cli.start import begun
 from cli.stopping import stoppable
 from cli.working import outcome_words
@@ -16,7 +17,6 @@ from sync.errors import LocalFault, Neighbour
 from sync.job import State
 from wiring import Parts
 from worker.engine import Idle, Probed, Worked
-from worker.gates import breaker_state
 
 log = logging.getLogger("PlexSync.serve")
 
@@ -108,7 +108,6 @@ class Reporter:
             rows = {who: db.breaker(who) for who in Neighbour}
             held = {who for who in Neighbour if db.hold(who)}
         states = (
-            f"{who.title()} {'on hold' if who in held else breaker_state(row, parts.breaker_rules, now)}"
-            for who, row in rows.items()
+            f"{who.title()} {server_words(breaker(parts, row, now), held=who in held)}" for who, row in rows.items()
         )
         return " | ".join((f"{in_step:,} in step", f"{waiting:,} waiting", *states))

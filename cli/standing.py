@@ -8,7 +8,7 @@ from sync.errors import Neighbour
 from sync.job import State
 from sync.outages import Outage, last_ended, lasting, outages
 from sync.ports import BreakerRow, HoldRow, Overview
-from wiring import Parts
+from wiring import Parts, comparison_owed, spooled
 from worker.gates import breaker_probe_at, breaker_state
 from worker.loop import HEARTBEAT
 from worker.polling import LAST_POLL
@@ -21,7 +21,7 @@ def facts(parts: Parts) -> dict[str, Any]:
     with parts.store.reading() as db:
         seen = db.overview(now)
         past = outages(db.transitions())
-        tallies = db.tallies()
+        tallies, waiting = db.tallies(), db.unsettled()
         beat, polled, reconciled = (noted(db.note(name)) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE))
     return {
         "at": stamp(now),
@@ -33,7 +33,7 @@ def facts(parts: Parts) -> dict[str, Any]:
         "breakers": {who.value: breaker(parts, seen.breakers.get(who, BreakerRow()), now) for who in Neighbour},
         "holds": {who.value: hold(row) for who, row in seen.holds.items()},
         "outages": {
-            "current": [outage_facts(one, now) for one in lasting(past)],
+            "current": [outage_facts(one, now, waiting=waiting) for one in lasting(past)],
             "last": outage_facts(last, now) if (last := last_ended(past)) else None,
         },
         "paces": {
@@ -44,11 +44,19 @@ def facts(parts: Parts) -> dict[str, Any]:
             for who, row in seen.paces.items()
         },
         "worker": {"running": parts.someone_works(), "heartbeat": stamp(beat), "enabled": parts.config.enabled},
+        "events": events(parts),
         "index": {"items": seen.indexed, "libraries": libraries(seen)},
         "last_poll": stamp(polled),
         "last_reconcile": stamp(reconciled),
+        "comparison_due": comparison_owed(parts),
         "books": books(seen),
     }
+
+
+def events(parts: Parts) -> dict[str, Any]:
+    """Events that hooks had to leave as files: those that wait for a worker, and those that can't be read."""
+    waiting, unread = spooled(parts.folder)
+    return {"waiting": waiting, "unread": unread}
 
 
 def breaker(parts: Parts, row: BreakerRow, now: int) -> dict[str, Any]:
@@ -56,11 +64,24 @@ def breaker(parts: Parts, row: BreakerRow, now: int) -> dict[str, Any]:
     return {
         "state": breaker_state(row, parts.breaker_rules, now),
         "failures": row.failures,
+        "failures_allowed": parts.breaker_rules.failure_threshold,
         "opened_at": None if row.opened_at is None else stamp(row.opened_at * 1000),
         "next_probe_at": stamp(breaker_probe_at(row, parts.breaker_rules)),
         "cause": row.cause,
         "error": row.error,
     }
+
+
+NAMED = {"closed": "well", "open": "away", "half_open": "away, about to be tried"}
+
+
+def server_words(seen: Mapping[str, Any], *, held: bool, patience: bool = False) -> str:
+    """How a server stands, by the facts of its breaker: what `status` and the line of `serve` call it."""
+    if held:
+        return "on hold"
+    if seen["state"] == "closed" and seen["error"]:
+        return f"failing ({seen['failures']} of {seen['failures_allowed']})"
+    return "asked for patience" if seen["state"] == "closed" and patience else NAMED[seen["state"]]
 
 
 def hold(row: HoldRow) -> dict[str, Any]:
@@ -73,8 +94,11 @@ def hold(row: HoldRow) -> dict[str, Any]:
     }
 
 
-def outage_facts(one: Outage, now: int) -> dict[str, Any]:
-    """An outage; `until` is None while it lasts, `waiting` the largest number of scenes that was seen to wait."""
+def outage_facts(one: Outage, now: int, *, waiting: int = 0) -> dict[str, Any]:
+    """An outage; `until` is None while it lasts, `waiting` the largest number of scenes that was seen to wait.
+
+    `waiting` are those that wait now: they wait for an outage that lasts.
+    """
     return {
         "server": one.who.value,
         "kind": one.gate.value,
@@ -84,8 +108,11 @@ def outage_facts(one: Outage, now: int) -> dict[str, Any]:
         "cause": one.cause,
         "error": one.error,
         "waiting_at_start": one.waiting,
-        "waiting": one.most,
+        "waiting": max(one.most, waiting) if one.end is None else one.most,
     }
+
+
+OWED = "a complete comparison is due, since the database was made anew or put back: plexsync reconcile makes it"
 
 
 def dlq(count: int, most: int, tallies: Mapping[str, int]) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from rich.console import Console
 
 from cli.call import FINE, Call, command
 from cli.cures import cure
-from cli.screen import paper, table
-from cli.standing import facts, too_many
+from cli.screen import paper, say, table
+from cli.standing import NAMED, OWED, facts, server_words, too_many
 from cli.start import opened
 from cli.words import lasting, many
+from sync.errors import Neighbour
 
 # What a person reads for each state; the states that are always told come first.
 STATES = {
@@ -48,7 +49,7 @@ def status(call: Call) -> int:
 def _tell(found: dict[str, Any], out: Console) -> None:
     jobs = found["jobs"]
     if banner := too_many(found["dlq"]["count"], found["dlq"]["max"]):
-        out.print(banner, style="bold")
+        say(out, banner, style="bold")
     rows = [(name, f"{jobs[name]:,}", words) for name, words in STATES.items() if jobs[name] or name in ALWAYS]
     out.print(table("Queue", ("state", "count", ""), rows, right=(1,)))
     out.print(table("Servers", ("server", "state", "failures", "next try", "why"), _servers(found)))
@@ -62,17 +63,22 @@ def _servers(found: dict[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for who, seen in found["breakers"].items():
         held, pace = found["holds"].get(who), found["paces"].get(who)
+        patience = pace["not_before"] if pace else None
+        state = server_words(seen, held=held is not None, patience=patience is not None)
+        again, why = seen["next_probe_at"] or patience, seen["error"]
         if held:
-            state, again, why = "on hold", held["retest_at"], f"{held['message']}: change {held['setting']}"
-        elif seen["state"] == "closed" and pace and pace["not_before"]:
-            state, again, why = "asked for patience", pace["not_before"], ""
-        else:
-            state, again, why = NAMED[seen["state"]], seen["next_probe_at"], seen["error"]
+            again, why = held["retest_at"], f"{held['message']}: change {held['setting']}"
+        if state == NAMED["closed"] and not _answered(found, who):
+            state = "nothing known yet"
         rows.append((who.title(), state, f"{seen['failures']}", again or "", why))
     return rows
 
 
-NAMED = {"closed": "well", "open": "away", "half_open": "away, about to be tried"}
+def _answered(found: dict[str, Any], who: str) -> bool:
+    """Whether there is any trace of an answer of this server."""
+    if any(found["jobs"][name] for name in ("idle", "absent", "gone")) or found["last_reconcile"]:
+        return True
+    return bool(found["index"]["libraries"]) if who == Neighbour.PLEX else bool(found["last_poll"])
 
 
 def _rest(found: dict[str, Any]) -> list[tuple[str, str]]:
@@ -88,11 +94,13 @@ def _rest(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("due now", f"{found['due']:,}"),
         ("oldest waiting since", found["oldest_due"] or "-"),
         ("worker", f"{runs}{off}; last heartbeat {found['worker']['heartbeat'] or 'never'}"),
+        *_events(found["events"]),
         *_outages(found["outages"]),
         ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was walked yet"),
         ("dead letters", _dead_letters(found["dlq"])),
         ("last poll of Stash", found["last_poll"] or "never"),
         ("last reconcile", found["last_reconcile"] or "never"),
+        *([("to be done", OWED)] if found["comparison_due"] else []),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]
 
@@ -109,6 +117,13 @@ def _dead_letters(found: dict[str, Any]) -> str:
     }
     left = [f"{found[name]:,} {word}" for name, word in names.items() if found[name]]
     return f"{found['died']:,} given up so far" + (f": {', '.join(left)}" if left else "")
+
+
+def _events(found: dict[str, int]) -> list[tuple[str, str]]:
+    """A line when events were left as files."""
+    told = [f"{found['waiting']:,} left as files, for the worker"] if found["waiting"] else []
+    told += [f"{found['unread']:,} set aside, since they can't be read (plexsync doctor)"] if found["unread"] else []
+    return [("events", "; ".join(told))] if told else []
 
 
 def _outages(found: dict[str, Any]) -> list[tuple[str, str]]:

@@ -7,13 +7,13 @@ import click
 
 from cli.call import FAILED, FINE, Call, command
 from cli.keys import SceneNumber
-from cli.screen import Bar, paper
+from cli.screen import Bar, paper, say
 from cli.start import Begun, begun
 from cli.stopping import stoppable
 from cli.words import many
 from cli.working import Remaining, Work, outcomes
 from sync.errors import Unusable
-from sync.job import Why
+from sync.job import Kind, State, Why
 from wiring import Parts, half_mended, mend, opened
 from worker.verbs import want_all, want_scenes
 
@@ -57,7 +57,8 @@ def sync(call: Call, scenes: tuple[int, ...], all_: bool, since: datetime | time
 
     Puts them in the queue and returns; a running worker (plexsync serve) takes them at once. With --wait they are worked
     before the command returns: by this process if no worker runs, else by the worker while this one watches. A scene
-    that is in step already costs no write. Exits with 1 if one of the scenes was given up.
+    that is in step already costs no write. Exits with 1 if one of the scenes was given up, or one that was named is not
+    in Stash.
 
     \b
     Examples:
@@ -77,7 +78,7 @@ def sync(call: Call, scenes: tuple[int, ...], all_: bool, since: datetime | time
             mend(start.folder)
             ids, busy = _queued(start, scenes, since)
         if wait:
-            return _wait(call, start, ids, whole=all_)
+            return _wait(call, start, ids, whole=all_, named=bool(scenes))
     hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
     call.answer({"wanted": len(ids)}, lambda: paper().print(f"{many(len(ids), 'scene')} wanted; {hint}"))
     return FINE
@@ -94,24 +95,30 @@ def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | N
         ids = list(dict.fromkeys(scenes))
         want_scenes(parts.store, ids, Why.USER, parts.clock)
         return ids
+    if isinstance(since, datetime) and since.timestamp() * 1000 > parts.clock.now():
+        click.echo("plexsync: warning: --since is still to come, so nothing can have changed since", err=True)
     if isinstance(since, timedelta):
         since = datetime.fromtimestamp(parts.clock.now() / 1000, UTC) - since
     return want_all(parts.store, parts.stash, parts.gates, parts.clock, since=since)
 
 
-def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool) -> int:
-    """Work or watch until all are settled; tell what became of them."""
+def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool) -> int:
+    """Work or watch until all are settled; tell what became of them, and which of those named Stash does not have."""
     with stoppable() as stop:
         with Bar(start.console, "syncing") as bar:
             ended = Work(start, stop, bar, Remaining(None if whole else ids), patient=True).run()
         with opened(start.config, start.folder) as parts, parts.store.reading() as db:
             found = outcomes(db, ids)
+            unknown = [id for id in ids if (row := db.job(Kind.SCENE, id)) and row.state is State.GONE] if named else []
         facts = {
             "wanted": len(ids),
             "outcomes": dict(found.standing),
             "causes": dict(found.causes),
             "why": ended.why,
+            **({"not_in_stash": unknown} if unknown else {}),
         }
         why = f"; {ended.why}" if ended.why else ""
-        call.answer(facts, lambda: paper().print(found.line() + why, soft_wrap=True))
-        return stop.code or (FINE if found.well else FAILED)
+        call.answer(facts, lambda: say(paper(), found.line() + why))
+        for id in unknown:
+            click.echo(f"plexsync: Stash has no scene {id}", err=True)
+        return stop.code or (FINE if found.well and not unknown else FAILED)

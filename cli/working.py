@@ -135,8 +135,7 @@ class Work:
             # An outage or a hold may be tested again soon; that does not make it a short one.
             if any(db.hold(who) or db.breaker(who).state != CircuitState.CLOSED for who in Neighbour):
                 return False
-        stopped = not ran.why or self._left.count(parts) > 0
-        return stopped and ran.until - parts.clock.now() <= SHORT_REST
+        return unsettled(parts.store, None) > 0 and ran.until - parts.clock.now() <= SHORT_REST
 
     def _watch(self, parts: Parts, ended: Ended) -> bool:
         """True when all is done or cannot be done now; False when nobody works any more."""
@@ -245,9 +244,9 @@ ENDED_WORDS = {
 }
 
 
-def outcome_words(counts: Counter[str]) -> str:
+def outcome_words(counts: Counter[str], *, nothing: str = "nothing was due") -> str:
     """`48 in step, 2 given up` from the outcomes of batches; what fits no word is counted as it is named."""
     told: Counter[str] = Counter()
     for name, count in counts.items():
         told[ENDED_WORDS.get(name, name)] += count
-    return ", ".join(f"{count:,} {word}" for word, count in told.items()) or "nothing was due"
+    return ", ".join(f"{count:,} {word}" for word, count in told.items()) or nothing

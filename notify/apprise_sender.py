@@ -11,8 +11,9 @@ from typing import Any
 from sync.errors import Unusable
 from sync.notices import Notice, NotSent
 
-MISSING = "notify_urls needs the package apprise, which is not installed: pip install 'plexsync[notify]'"
-TOO_OLD = "notify_urls needs a newer package apprise, which can stay at an address: pip install -U 'plexsync[notify]'"
+INSTALL = "in the folder of PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/notify.txt"
+MISSING = f"notify_urls needs the package apprise, which is not installed: {INSTALL}"
+TOO_OLD = f"notify_urls needs a newer package apprise, which can stay at an address: {INSTALL}"
 # Loggers of the package and of what it sends with; their lines may hold addresses.
 TALKATIVE = ("apprise", "urllib3", "requests")
 SILENT = logging.CRITICAL + 1

@@ -254,10 +254,10 @@ class PlexSyncConfig(BaseModel):
     comma in it stands in double quotes. Default empty: all movie libraries."""
 
     plex_connect_timeout: float = Field(default=5.0, ge=1, le=30)
-    """Seconds to wait for a connection to Plex: 1 to 30, default 5."""
+    """Seconds to wait for a connection to Plex or Stash: 1 to 30, default 5."""
 
     plex_read_timeout: float = Field(default=30.0, ge=5, le=120)
-    """Seconds to wait for Plex to go on with an answer: 5 to 120, default 30."""
+    """Seconds to wait for Plex or Stash to go on with an answer: 5 to 120, default 30."""
 
     plex_parallel: int = Field(default=2, ge=1, le=8)
     """Edits sent to Plex at the same time: 1 to 8, default 2."""

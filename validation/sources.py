@@ -66,6 +66,7 @@ class _Findings:
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
 
 
 def load(
@@ -92,8 +93,8 @@ def load(
     else:
         found.problems += _authorities_lines(config, origin, toml_path.name if toml_path else TOML)
     if found.problems:
-        raise ConfigError(found.problems)
-    return Loaded(config, origin, tuple(found.warnings))
+        raise ConfigError([*found.problems, *found.unseen])
+    return Loaded(config, origin, (*found.warnings, *found.unseen))
 
 
 def _merged(sources: Mapping[str, Mapping[str, object]]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -151,7 +152,7 @@ def _from_command_line(given: Mapping[str, object], found: _Findings) -> dict[st
 
 def _from_toml(path: Path | None, environ: Mapping[str, str], found: _Findings) -> dict[str, object]:
     """The settings in the file. A file that can't be read ends the search: without it, all else would look wrong too."""
-    if path is None or (_is_only_a_guess(path, environ) and not _exists(path)):
+    if path is None or (_is_only_a_guess(path, environ) and not _exists(path, found)):
         return {}
     try:
         table = _parsed(path, _read(path))
@@ -170,11 +171,14 @@ def _is_only_a_guess(path: Path, environ: Mapping[str, str]) -> bool:
     return not environ.get("PLEXSYNC_CONFIG") and path in (Path(TOML), _user_toml(environ, sys.platform))
 
 
-def _exists(path: Path) -> bool:
-    """False only if nothing is there; what is there and can't be looked at is for `_read` to explain."""
+def _exists(path: Path, found: _Findings) -> bool:
+    """False if nothing is there, as far as this user may know; what is there and can't be read is for `_read` to explain."""
     try:
         path.stat()
     except FileNotFoundError:
+        return False
+    except PermissionError:
+        found.unseen.append(f"{_full(path)} is left out: this user may not look into its folder")
         return False
     except (OSError, ValueError):
         return True
@@ -192,11 +196,13 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise ConfigError([f"{_full(path)} does not exist: create it or correct the path (PLEXSYNC_CONFIG)"]) from None
+        raise ConfigError(
+            [f"{_full(path)} does not exist: create it or correct the path (--config, PLEXSYNC_CONFIG)"]
+        ) from None
     except PermissionError:
         raise ConfigError([f"{_full(path)} may not be read: let the user that runs PlexSync read it"]) from None
     except (OSError, ValueError):
-        raise ConfigError([f"{_full(path)} can't be read: correct the path (PLEXSYNC_CONFIG)"]) from None
+        raise ConfigError([f"{_full(path)} can't be read: correct the path (--config, PLEXSYNC_CONFIG)"]) from None
     if len(content) > _LARGEST_FILE:
         raise ConfigError([f"{_full(path)} is larger than 1 MB: that is no settings file"])
     return content
@@ -226,9 +232,7 @@ def _readers_warning(path: Path, table: Mapping[str, object]) -> list[str]:
     held = [name for name in SECRETS if table.get(name)]
     if not held or sys.platform == "win32" or not path.stat().st_mode & stat.S_IROTH:
         return []
-    return [
-        f"every user of this machine can read {' and '.join(held)} in {_full(path)}: take that right away (chmod 600)"
-    ]
+    return [f"every user of this machine can read {' and '.join(held)} in {_full(path)}: chmod 600 {_full(path)}"]
 
 
 def _lines(error: ValidationError, values: Mapping[str, Any], origin: Mapping[str, str], file: str) -> list[str]:

@@ -66,7 +66,7 @@ class Probed:
 
 @dataclass(frozen=True)
 class Idle:
-    """Nothing is due before `until` (UTC ms; None: nothing waits at all). `why` is set when a gate is closed."""
+    """Nothing is due before `until` (UTC ms; None: nothing waits at all). `why`: a gate is closed, or a neighbour fails."""
 
     until: int | None
     why: str = ""
@@ -128,7 +128,8 @@ class Engine:
             return Idle(gate.until, gate.why)
         if not jobs:
             with self._store.reading() as db:
-                return Idle(db.next_due(now))
+                failing = (self._gates.failing(db, who) for who in Neighbour)
+                return Idle(db.next_due(now), next(filter(None, failing), ""))
         self._work(jobs, stopping)
         return Worked(self._counts)
 

@@ -116,8 +116,15 @@ class Gates:
         if row.state != CircuitState.CLOSED:
             return f"{who.title()} is away: {row.error}" if row.error else f"{who.title()} is away"
         if db.pace(who).not_before > now:
-            return f"{who.title()} asked for patience"
+            return self.failing(db, who) or f"{who.title()} asked for patience"
         return ""
+
+    def failing(self, db: Reading, who: Neighbour) -> str:
+        """One line about a neighbour that failed and has not answered since, or ''."""
+        row = db.breaker(who)
+        if not (row.failures and row.error):
+            return ""
+        return f"{who.title()} does not answer (failure {row.failures} of {self._rules.failure_threshold}): {row.error}"
 
     def _hold(self, tx: Writing, who: Neighbour, now: int) -> Probe | Rest | None:
         hold = tx.hold(who)
@@ -228,6 +235,10 @@ class Gates:
     def _ill(self, tx: Writing, error: NeighbourError, how: str, *, own: bool, now: int) -> None:
         who, generation = error.neighbour, self._generations.get(error.neighbour)
         row = tx.breaker(who)
+        if isinstance(error, Throttled) and row.state == CircuitState.CLOSED and row.error:
+            # It answers, and asks for patience: what it failed with before is no reason to wait any more.
+            row = replace(row, error="")
+            tx.save_breaker(who, row)
         if isinstance(error, Unavailable) and not own:
             draw = self._dice.random()
             cause = WRITE if row.cause == WRITE and row.failures else how

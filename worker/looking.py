@@ -34,6 +34,8 @@ log = logging.getLogger("PlexSync.look")
 FIND_AT_MOST = 5
 # So often the index is put right before an item that changes all the time is left alone.
 LOOKED_AGAIN = 2
+# How the error of a scene begins whose item is another's; a row that died of anything else begins otherwise.
+SHARED_ITEM = "its item is another scene's"
 
 
 @dataclass(frozen=True)
@@ -388,7 +390,7 @@ def absence(scene: Scene) -> str:
 def unclear(verdict: Unclear) -> Dead:
     """Nothing is written where it is not certain; looked at again when the candidates change."""
     keys = sorted(candidate.key for candidate in verdict.candidates)
-    told = "its item is another scene's" if verdict.reason == "shared item" else "several files could be it"
+    told = SHARED_ITEM if verdict.reason == "shared item" else "several files could be it"
     return Dead("ambiguous", f"{told}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))
 
 

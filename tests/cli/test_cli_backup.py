@@ -45,6 +45,12 @@ def test_a_backup_holds_no_secret(synced: World, door: Door, tmp_path: Path) -> 
         assert synced.environ[name].encode() not in content
 
 
+def test_what_is_no_file_is_told_before_anybody_is_asked(synced: World, door: Door, tmp_path: Path) -> None:
+    done = door("restore", tmp_path / "nowhere.db", answer="y\n")
+    assert done.code == 2
+    assert done.err == f"plexsync: {tmp_path / 'nowhere.db'} is not a file\n"
+
+
 def test_without_a_database_there_is_nothing_to_back_up(world: World, door: Door, tmp_path: Path) -> None:
     done = door("backup", tmp_path / "copy.db")
     assert done.code == 2

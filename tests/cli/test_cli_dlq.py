@@ -271,3 +271,11 @@ def test_other_kinds_are_named_with_their_kind(world: World, door: Door) -> None
     assert "tag:5" in door("dlq", "list").out
     assert json.loads(door("dlq", "export", "-").out)["rows"][0]["kind"] == "tag"
     assert door("dlq", "drop", "tag:5", "--yes").code == 0
+
+
+@pytest.mark.parametrize(("target", "words"), [("", "name a file"), (".", ". is a folder: name a file")])
+def test_an_export_needs_the_name_of_a_file(target: str, words: str, world: World, door: Door) -> None:
+    done = door("dlq", "export", target)
+    assert done.code == 2
+    assert words in done.err
+    assert "exists already" not in done.err

@@ -126,6 +126,7 @@ def test_a_server_that_does_not_let_us_in_ends_with_1(
     assert done.code == 1
     assert check(done, name)["state"] == "problem"
     assert words in check(done, name)["mend"]
+    assert (check(done, name)["told"] + check(done, name)["mend"]).count("is it running") <= 1
     assert not [one for one in done.facts["checks"] if one["name"] == "path mapping"]
 
 
@@ -180,6 +181,45 @@ def test_a_rule_is_suggested_when_all_pairs_agree(world: World, door: Door) -> N
     assert "5 found by full path" in check(door("doctor", "--json"), "path mapping")["told"]
 
 
+def test_rules_are_suggested_for_each_folder_when_pairs_disagree(world: World, door: Door) -> None:
+    other_folders(world, 4)
+    for n in range(10, 13):
+        world.plex.add_movie(world.section, files=[(f"/media/scenes/{n}.mp4", 10 + n, 9_000)], title=f"{n}")
+        world.stash.add_scene(title=f"{n}", files=[(f"/clips/{n}.mp4", 10 + n, 9.0)])
+    mend = check(door("doctor", "--json"), "path mapping")["mend"]
+    assert 'path_map = ["/data => /media", "/clips => /media/scenes"]' in mend
+
+
+def test_what_is_suggested_beside_rules_is_to_be_added(world: World, door: Door) -> None:
+    other_folders(world, 5)
+    world.settings["path_map"] = "/nowhere => /media"
+    assert check(door("doctor", "--json"), "path mapping")["mend"] == 'add to path_map: "/data => /media"'
+
+
+def test_a_few_files_that_were_moved_suggest_nothing(world: World, door: Door) -> None:
+    world.add(3)
+    other_folders(world, 2)
+    assert check(door("doctor", "--json"), "path mapping")["state"] == "ok"
+
+
+def test_without_agreement_an_example_is_shown(world: World, door: Door) -> None:
+    other_folders(world, 1)
+    mend = check(door("doctor", "--json"), "path mapping")["mend"]
+    assert "set path_map" in mend
+    assert "/data/scenes/0.mp4 in Stash is /media/scenes/0.mp4 in Plex" in mend
+
+
+def test_settings_that_everyone_can_read_are_told_with_what_mends_that(
+    world: World, door: Door, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f'plex_token = "{TOKEN}"\n')
+    file.chmod(0o644)
+    found = check(door("doctor", "--json", "--config", str(file)), "configuration")
+    assert (found["state"], found["mend"]) == ("warning", f"chmod 600 {file}")
+    assert "every user of this machine can read plex_token" in found["told"]
+
+
 def test_nothing_found_at_all_is_a_problem(world: World, door: Door) -> None:
     world.stash.add_scene(title="a", files=[("/data/a.mp4", 10, 9.0)])
     done = door("doctor", "--json")
@@ -214,9 +254,9 @@ def test_a_rule_is_what_is_left_of_two_paths(ours: str, theirs: str, rule: tuple
 
 
 def test_no_rule_without_agreement() -> None:
-    assert suggested([]) is None
-    assert suggested([("/a/x.mp4", "/b/x.mp4"), ("/a/y.mp4", "/b/y.mp4")]) == ("/a", "/b")
-    assert suggested([("/a/x.mp4", "/b/x.mp4"), ("/a/y.mp4", "/c/y.mp4")]) is None
+    assert suggested([]) == []
+    assert suggested([("/a/x.mp4", "/b/x.mp4"), ("/a/y.mp4", "/b/y.mp4")]) == [("/a", "/b")]
+    assert suggested([("/a/x.mp4", "/b/x.mp4"), ("/a/y.mp4", "/c/y.mp4")]) == []
 
 
 @pytest.mark.parametrize(

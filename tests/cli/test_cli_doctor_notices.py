@@ -84,7 +84,7 @@ def test_without_the_package_one_line_says_what_to_install(
     assert done.code == 2
     ((state, words, _),) = told(done)
     assert state == "problem"
-    assert "pip install 'plexsync[notify]'" in words
+    assert "pip install --require-hashes -r requirements/notify.txt" in words
     assert SECRET not in done.out + done.err
 
 
@@ -95,7 +95,7 @@ def test_a_package_that_follows_wherever_it_is_pointed_is_too_old(
     world.settings["notify_urls"] = f"json://nas/{SECRET}"
     ((state, words, _),) = told(door("doctor", "--json"))
     assert state == "problem"
-    assert "pip install -U 'plexsync[notify]'" in words
+    assert "pip install --require-hashes -r requirements/notify.txt" in words
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_bad_settings_are_told_as_json_too(world: World, door: Door) -> None:
 def test_a_settings_file_that_was_named_has_to_be_there(words: tuple[str, ...], world: World, door: Door) -> None:
     done = door(*words)
     assert done.code == 2
-    assert "nowhere.toml does not exist" in done.err
+    assert "nowhere.toml does not exist: create it or correct the path (--config, PLEXSYNC_CONFIG)" in done.err
 
 
 def test_a_settings_file_is_read(bare: None, tmp_path: Path, door: Door) -> None:

@@ -2,12 +2,13 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from cli.cures import CURES
+from cli.cures import CURES, SHARED
 from simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
@@ -195,7 +196,7 @@ def test_explain_tells_that_a_scene_is_not_in_plex(world: World, door: Door) -> 
 def test_explain_of_a_scene_that_nobody_knows_ends_with_1(world: World, door: Door) -> None:
     done = door("explain", "999")
     assert done.code == 1
-    assert "Stash has no such scene" in done.out
+    assert "Stash has no scene 999" in done.out
 
 
 def test_explain_shows_what_is_known_while_a_server_is_away(world: World, door: Door) -> None:
@@ -308,3 +309,145 @@ def test_drop_takes_what_died_of_a_cause(given_up: World, door: Door) -> None:
     assert (done.code, done.facts) == (0, {"dropped": 2})
     assert json.loads(door("status", "--json").out)["jobs"]["dropped"] == 2
     assert given_up.count("dead") == 1
+
+
+# --- what a server is called -----------------------------------------------------------------------------------------
+
+
+def states(told: str) -> dict[str, str]:
+    return dict(re.findall(r"^ *(Plex|Stash) +(\w.*?)  ", told, re.MULTILINE))
+
+
+def test_status_claims_nothing_of_a_server_that_was_never_asked(world: World, door: Door) -> None:
+    assert states(door("status").out) == {"Plex": "nothing known yet", "Stash": "nothing known yet"}
+    world.add(1)
+    door("sync", "1", "--wait")
+    assert states(door("status").out) == {"Plex": "well", "Stash": "well"}
+
+
+def test_status_says_how_often_a_server_failed_and_why(world: World, door: Door) -> None:
+    world.stash.faults.set(Fault("refuse"))
+    door("sync", "--all")
+    told = door("status").out
+    assert states(told)["Stash"] == "failing (1 of 5)"
+    assert "refuses connections" in told
+    assert "patience" not in told
+
+
+# --- what dlq says of the odd case -----------------------------------------------------------------------------------
+
+
+def test_a_cause_that_nothing_died_of_is_told_with_the_others(given_up: World, door: Door) -> None:
+    assert door("dlq", "list", "--cause", "strict").out == "nothing of this cause; 3 scenes of others\n"
+
+
+def test_nobody_is_asked_when_there_is_nothing_to_drop(given_up: World, door: Door) -> None:
+    done = door("dlq", "drop", "--cause", "strict")
+    assert (done.code, done.out, done.err) == (0, "0 scenes dropped\n", "")
+    done = door("dlq", "drop", "77")
+    assert done.code == 1
+    assert done.err.startswith("plexsync: not in the queue: 77")
+    assert "Drop 1 scene?" in door("dlq", "drop", "77", "1", answer="n\n").err
+
+
+def test_the_second_scene_of_an_item_is_told_what_cures_that(world: World, door: Door) -> None:
+    files = [("/media/scenes/a.mp4", 5, 60_000), ("/media/scenes/b.mp4", 6, 60_000)]
+    world.plex.add_movie(world.section, files=files, title="both")
+    for path, size, _ in files:
+        world.stash.add_scene(title=path, files=[(path, size, 60.0)])
+    assert door("sync", "--all", "--wait", "--json").facts["causes"] == {"ambiguous": 1}
+    told = door("dlq", "show", "2").out
+    assert SHARED.meaning in told
+    assert "several items" not in told
+    assert door("dlq", "show", "2", "--json").facts["advice"] == SHARED.advice
+
+
+# --- events that were left as files ----------------------------------------------------------------------------------
+
+
+def test_events_left_as_files_and_those_that_can_not_be_read_are_told(world: World, door: Door) -> None:
+    assert "events" not in door("status").out
+    assert door("status", "--json").facts["events"] == {"waiting": 0, "unread": 0}
+    spool = world.folder / "spool"
+    spool.mkdir(mode=0o700)
+    for name, content in (
+        ("1.raw", "nonsense"),
+        ("2.raw", ""),
+        ("3.json", '{"kind": "scene", "id": 7, "why": "edit"}'),
+    ):
+        (spool / name).write_text(content)
+    assert "3 left as files" in door("status").out
+    assert door("drain").code == 0
+    told = door("status")
+    assert "2 set aside, since they can't be read" in told.out
+    assert door("status", "--json").facts["events"] == {"waiting": 0, "unread": 2}
+    (found,) = [one for one in door("doctor", "--json").facts["checks"] if one["name"] == "events"]
+    assert found["state"] == "warning"
+    assert f"2 events could not be read, and were set aside in {spool / 'unread'}" in found["told"]
+
+
+def test_a_scene_is_listed_by_its_title_where_that_is_known(
+    world: World, door: Door, refusing: Callable[..., None]
+) -> None:
+    world.add(2)
+    door("sync", "1", "--wait")
+    world.stash.edit_scene(1, title="Another")
+    refusing(1, 2)
+    door("sync", "1", "2", "--wait")
+    told = door("dlq", "list").out
+    assert re.search(r"^ *1 +refused +\S+ +Title 0$", told, re.MULTILINE)
+    assert told.count("refuses the request (400)") == 1, "each died as the example did"
+    assert "1 (Title 0)" in door("dlq", "show", "1").out
+    assert door("dlq", "show", "1", "--json").facts["title"] == "Title 0"
+    assert "title" not in door("dlq", "list", "--cause", "bug").out
+
+
+def test_status_says_that_a_comparison_is_due_after_a_restore(world: World, door: Door) -> None:
+    world.add(1)
+    door("sync", "1", "--wait")
+    assert "comparison is due" not in door("status").out
+    door("backup", world.folder / "copy")
+    door("restore", world.folder / "copy", "--yes")
+    assert "a complete comparison is due" in door("status").out
+    assert door("status", "--json").facts["comparison_due"] is True
+    door("reconcile")
+    assert door("status", "--json").facts["comparison_due"] is False
+
+
+# --- history ---------------------------------------------------------------------------------------------------------
+
+
+def test_history_tells_pushes_and_failed_attempts_newest_first(
+    world: World, door: Door, refusing: Callable[..., None]
+) -> None:
+    world.add(1)
+    door("sync", "1", "--wait")
+    time.sleep(0.01)
+    world.stash.edit_scene(1, title="Another")
+    refusing(1)
+    door("sync", "1", "--wait")
+    facts = door("history", "1", "--json").facts
+    assert [one["what"] for one in facts["entries"]] == ["attempt", "push"]
+    assert (facts["total"], facts["entries"][0]["cause"], facts["entries"][0]["then"]) == (2, "refused", "dead")
+    title = next(one for one in facts["entries"][1]["fields"] if one["field"] == "title")
+    assert title == {"field": "title", "old": "scene 00000", "new": "Title 0", "was_locked": False, "locked": True}
+    told = door("history", "scene:1").out
+    assert "title: scene 00000 -> Title 0 (locked)" in told
+    assert told.index("attempt, then dead") < told.index("title: scene 00000")
+
+
+def test_history_is_cut_at_its_limit(given_up: World, door: Door) -> None:
+    given_up.stash.edit_scene(3, title="Another")
+    door("sync", "3", "--wait")
+    assert len(door("history", "3", "--json").facts["entries"]) == 2
+    assert len(door("history", "3", "--limit", "1", "--json").facts["entries"]) == 1
+    assert "and 1 older" in door("history", "3", "--limit", "1").out
+
+
+def test_history_of_a_scene_without_any(world: World, door: Door) -> None:
+    done = door("history", "7", "--json")
+    assert (done.code, done.facts["entries"]) == (1, [])
+    assert "7 was never in the queue" in done.err
+    door("sync", "7")
+    done = door("history", "7")
+    assert (done.code, done.out) == (0, "nothing was changed in Plex, and nothing went wrong\n")

@@ -147,3 +147,12 @@ def test_no_command_shows_whom_to_tell(world: World, door: Door) -> None:
         done = door(*words)
         for hidden in ("hunter2hunter2", "s3cretPathOfTheHook9", "hooks.example"):
             assert hidden not in done.out + done.err
+
+
+def test_an_outage_that_lasts_is_told_with_all_that_waits_for_it_now(past: int, world: World, door: Door) -> None:
+    door("sync", *range(1, 41))
+    hold = next(one for one in door("outages", "--days", "60", "--json").facts["outages"] if one["until"] is None)
+    assert hold["waiting"] == 40
+    assert door("status", "--json").facts["outages"]["current"][0]["waiting"] == 40
+    away = next(one for one in door("outages", "--json").facts["outages"] if one["until"])
+    assert away["waiting"] == 0

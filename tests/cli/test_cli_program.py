@@ -52,6 +52,25 @@ def test_the_version_is_told(door: Door) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", version())
 
 
+@pytest.mark.parametrize("words", [("--version", "--json"), ("--json", "--version")], ids=" ".join)
+def test_the_version_as_json(words: tuple[str, ...], door: Door) -> None:
+    done = door(*words)
+    assert (done.code, done.facts) == (0, {"version": version()})
+
+
+@pytest.mark.parametrize("words", [("sync", "abc"), ("explain", "7x"), ("ignore", "0")], ids=" ".join)
+def test_what_is_no_number_of_a_scene_is_told_as_it_was_written(words: tuple[str, ...], door: Door) -> None:
+    assert f"{words[-1]!r} is not the number of a scene" in door(*words).err
+
+
+@named
+def test_help_lists_nothing_without_a_word(path: tuple[str, ...]) -> None:
+    context = click.Context(OURS[path], terminal_width=80)
+    _, _, options = OURS[path].get_help(context).partition("Options:\n")
+    assert not re.search(r"^  \S+ *$", options.partition("Commands:")[0], re.MULTILINE)
+    assert "..." not in options.partition("Commands:\n")[2]
+
+
 def test_the_module_is_the_program() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cli", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -108,6 +127,8 @@ MISUSES = [
     ("explain",),
     ("explain", "x"),
     ("explain", str(2**63)),
+    ("history",),
+    ("history", "7", "--limit", "0"),
     ("dlq",),
     ("dlq", "burn"),
     ("dlq", "show"),

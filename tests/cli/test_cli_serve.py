@@ -2,11 +2,13 @@
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -115,10 +117,37 @@ def test_a_reader_that_left_before_is_no_fault(world: World) -> None:
         assert process.stderr.read() == ""
 
 
-def on_a_terminal(world: World, *words: str, until_shown: str = "", seconds: float = 30) -> tuple[int, str]:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("words", ["status", "status --json", "--version", "dlq list --json", "nonsense --json"])
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")],
+    ids=["full", "closed"],
+)
+def test_an_answer_that_can_not_be_written_is_one_line_and_1(words: str, where: str, why: str, world: World) -> None:
+    done = in_a_shell(world, words, where)
+    assert (done.returncode, done.stderr) == (1, f"plexsync: standard output can't be written: {why}\n")
+
+
+def test_errors_and_progress_that_nobody_can_see_leave_the_answer_alone(world: World) -> None:
+    world.add(2)
+    done = in_a_shell(world, "sync --all --wait", "2>&-")
+    assert (done.returncode, done.stdout) == (0, "2 in step\n")
+
+
+def in_a_shell(world: World, words: str, where: str) -> subprocess.CompletedProcess[str]:
+    command = f"{sys.executable} -m cli {words} {where}"
+    return subprocess.run(
+        command, shell=True, cwd=ROOT, env=world.environ, capture_output=True, text=True, check=False, timeout=30
+    )
+
+
+def on_a_terminal(
+    world: World, *words: str, until_shown: str = "", seconds: float = 30, columns: int = 100
+) -> tuple[int, str]:
     """Run a command with a terminal for standard error and output; returns its exit code and what was shown."""
     master, slave = pty.openpty()
-    environ = {**world.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"}
+    environ = {**world.environ, "TERM": "xterm", "COLUMNS": str(columns), "LINES": "40"}
     process = subprocess.Popen([sys.executable, "-m", "cli", *words], cwd=ROOT, env=environ, stdout=slave, stderr=slave)
     os.close(slave)
     shown, end = b"", time.monotonic() + seconds
@@ -144,7 +173,7 @@ def on_a_terminal(world: World, *words: str, until_shown: str = "", seconds: flo
 
 def test_serve_keeps_a_live_line_on_a_terminal(world: World) -> None:
     world.add(5)
-    code, shown = on_a_terminal(world, "serve", until_shown="5 in step | 0 waiting | Plex closed | Stash closed")
+    code, shown = on_a_terminal(world, "serve", until_shown="5 in step | 0 waiting | Plex well | Stash well")
     assert code == 130
     assert "Traceback" not in shown
 
@@ -164,3 +193,36 @@ def test_status_is_coloured_on_a_terminal_only(world: World) -> None:
     assert code == 0
     assert "\x1b[1m" in shown
     assert "\x1b" not in world.run("status").stdout
+
+
+def test_a_piped_table_is_not_folded_and_has_no_blanks_at_its_ends(world: World, tmp_path: Path) -> None:
+    path = f"/media/{'a long way down/' * 8}scene.mp4"
+    world.plex.add_movie(world.section, files=[(path, 5, 60_000)], title="long")
+    world.stash.add_scene(title="long", files=[(path, 5, 60.0)])
+    with piped(world, "explain", "1") as process:
+        told, _ = process.communicate(timeout=30)
+    assert path in told
+    assert not [line for line in told.splitlines() if line != line.rstrip()]
+
+
+def test_on_a_terminal_moments_and_words_are_in_one_piece(world: World) -> None:
+    world.settings["plex_url"] = "http://127.0.0.1:1"
+    world.add(1)
+    world.run("sync", "1")
+    world.run("drain")
+    _, shown = on_a_terminal(world, "status", columns=80)
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[[\d;?]*[a-zA-Z]|\r", "", shown).splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if re.search(r"\d{4}-\d\d-[\dT:-]*$", line)]
+    assert re.search(r"Plex +failing \(\d of 5\) +\d", shown)
+    assert "127.0.0.1:1" in shown
+
+
+def test_on_a_terminal_a_sentence_is_wrapped_between_words(world: World) -> None:
+    world.settings["plex_url"] = "http://127.0.0.1:1"
+    world.run("sync", "1")
+    _, shown = on_a_terminal(world, "drain", columns=60)
+    told = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown).replace("\r\n", "\n").splitlines()[-3:]
+    assert "Plex does not answer (failure" in " ".join(told)
+    assert "refuses connections" in " ".join(told)
+    assert max(map(len, told)) <= 60

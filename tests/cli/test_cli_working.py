@@ -39,6 +39,14 @@ def test_sync_since_takes_moments_and_spans(when: str, wanted: int, world: World
     assert door("sync", "--since", when, "--json").facts["wanted"] == wanted
 
 
+def test_sync_since_a_moment_to_come_says_so(world: World, door: Door) -> None:
+    world.add(1)
+    done = door("sync", "--since", "2999-12-31")
+    assert done.code == 0
+    assert "still to come" in done.err
+    assert "still to come" not in door("sync", "--since", "2h").err
+
+
 def test_sync_and_wait_brings_scenes_in_step(world: World, door: Door) -> None:
     ids = world.add(5)
     done = door("sync", "--all", "--wait", "--json")
@@ -56,11 +64,22 @@ def test_sync_and_wait_tells_what_became_of_each(world: World, door: Door, refus
     refusing(1)
     done = door("sync", *ids, 99, "--wait")
     assert done.code == 1
+    assert "plexsync: Stash has no scene 99\n" in done.err
     for words in ("2 in step", "1 not in Plex (yet)", "1 ambiguous", "1 given up", "(refused 1)", "1 gone from Stash"):
         assert words in done.out
     facts = door("sync", *ids, "--wait", "--json").facts
     assert facts["outcomes"] == {"in_step": 2, "absent": 1, "ambiguous": 1, "dead": 1}
     assert facts["causes"] == {"refused": 1, "ambiguous": 1}
+
+
+def test_sync_and_wait_ends_with_1_for_a_number_that_stash_does_not_have(world: World, door: Door) -> None:
+    ids = world.add(1)
+    done = door("sync", *ids, 999999, "--wait", "--json")
+    assert (done.code, done.facts["not_in_stash"]) == (1, [999999])
+    assert done.err.splitlines()[-1] == "plexsync: Stash has no scene 999999"
+    for _ in range(2):
+        done = door("explain", "999999")
+        assert (done.code, "Stash has no scene 999999" in done.out) == (1, True)
 
 
 def test_sync_and_wait_goes_through_a_short_outage(world: World, door: Door) -> None:
@@ -111,10 +130,32 @@ def test_drain_says_why_due_work_could_not_be_done_and_until_when(world: World, 
     done = door("drain")
     assert done.code == 1
     assert "2 rows still due: Plex is away" in done.out
+    assert "nothing could be worked; 2 rows still due" in door("drain").out
     assert "until 20" in done.out
     facts = door("drain", "--json").facts
     assert facts["due"] == 2
     assert facts["until"].endswith("Z")
+
+
+def test_drain_ends_with_1_as_long_as_a_server_does_not_answer(world: World, door: Door) -> None:
+    world.settings["breaker_recovery_timeout"] = world.settings["breaker_max_recovery_timeout"] = "600"
+    world.add(1)
+    world.plex.faults.set(Fault("refuse"))
+    door("sync", "1")
+    for _ in range(4):
+        done = door("drain")
+        assert done.code == 1
+        assert "refuses connections" in done.out
+        assert "nothing was due" not in done.out
+    world.plex.faults.clear()
+
+
+def test_drain_with_nothing_to_do_is_fine_whatever_failed_before(world: World, door: Door) -> None:
+    world.add(1)
+    door("sync", "1", "--wait")
+    world.stash.faults.set(Fault("refuse"))
+    assert door("reconcile").code == 1
+    assert door("drain").code == 0
 
 
 def test_drain_says_that_it_is_switched_off(world: World, door: Door) -> None:
@@ -188,6 +229,18 @@ def test_reconcile_says_who_does_the_rest(world: World, door: Door) -> None:
     assert "2 differ" in done.out
     assert "plexsync drain" in done.out
     assert world.plex.count("PUT") == 0
+
+
+def test_reconcile_ends_with_1_when_a_scene_could_not_be_compared(world: World, door: Door) -> None:
+    world.add(2)
+    door("sync", "--all", "--wait")
+    key = world.plex.keys(world.section)[0]
+    world.plex.faults.set(
+        Fault("status", status=500, when=lambda request: key in request.path.split("/")[-1].split(","))
+    )
+    done = door("reconcile")
+    assert done.code == 1
+    assert "1 could not be compared" in done.out
 
 
 def test_reconcile_and_wait_works_what_differs(world: World, door: Door) -> None:

@@ -1,10 +1,22 @@
 """The demo is a promise of the README: it runs unattended, and what it claims at the end is true."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from tests.journey.world import ROOT
+import pytest
+
+from cli.demo import Stage
+from cli.main import run
+from store.lock import is_locked
+from sync.job import Kind
+from tests.journey.world import ROOT, until
 
 
 def test_the_demo_ends_with_every_scene_in_step_or_explained():
@@ -24,3 +36,51 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
     assert told["attempts_used"] == 0
     assert set(told["dead"]) == {"ambiguous"}
     assert "breaker open" in done.stderr
+
+
+@contextmanager
+def demo_in(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """The demo with its `serve` at work, and the folder it lives in."""
+    environ = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", "demo", "--scenes", "100"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL
+    ) as demo:
+        try:
+            until(lambda: any(is_locked(place / "data") for place in folder.glob("plexsync-demo-*")), seconds=60)
+            yield demo, next(folder.glob("plexsync-demo-*"))
+        finally:
+            demo.kill()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_the_demo_that_is_ended_from_outside_leaves_nothing_behind(number: int, code: int, tmp_path: Path) -> None:
+    with demo_in(tmp_path) as (demo, _):
+        demo.send_signal(number)
+        assert demo.wait(timeout=30) == code
+        assert not list(tmp_path.glob("plexsync-demo-*"))
+
+
+def test_a_demo_that_is_killed_leaves_no_worker_running(tmp_path: Path) -> None:
+    with demo_in(tmp_path) as (demo, place):
+        demo.kill()
+        until(lambda: not is_locked(place / "data"), seconds=20)
+
+
+@pytest.mark.parametrize("module", ["graphql", "plexapi"])
+def test_the_demo_names_what_it_needs_before_it_begins(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert run(["demo"]) == 2
+    assert "requirements/demo.txt" in capsys.readouterr().err
+
+
+def test_the_library_of_the_demo_was_made_over_weeks_until_now() -> None:
+    with Stage.set(100) as stage:
+        made = [datetime.fromisoformat(text) for page in stage.parts.stash.walk_ids() for _, text in page]
+        assert len(set(made)) == len(made)
+        now = datetime.now(UTC)
+        assert now - timedelta(days=31) < min(made) < max(made) < now
+        stage.stash.edit_scene(1, title="Edited")
+        ((_, edited), *_) = stage.parts.stash.recent(Kind.SCENE, page=1, size=1)
+        assert abs(datetime.fromisoformat(edited) - now) < timedelta(minutes=1)

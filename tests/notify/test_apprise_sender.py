@@ -67,7 +67,7 @@ def test_without_the_package_one_line_says_what_to_install():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == f"{MISSING}\n"
-    assert "plexsync[notify]" in MISSING
+    assert "--require-hashes -r requirements/notify.txt" in MISSING
 
 
 def test_the_package_is_not_loaded_by_those_who_do_not_use_it():

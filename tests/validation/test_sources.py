@@ -443,7 +443,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
     [line] = problems(toml_path=path, environ={"PLEXSYNC_CONFIG": str(path)})
 
-    assert line.endswith("gone\\n.toml does not exist: create it or correct the path (PLEXSYNC_CONFIG)")
+    assert line.endswith("gone\\n.toml does not exist: create it or correct the path (--config, PLEXSYNC_CONFIG)")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither pipes in the file system nor these links")
@@ -474,9 +474,7 @@ def test_a_secret_that_everyone_can_read_is_a_warning(toml, mode, warned):
 
     warnings = load(environ={}, toml_path=path).warnings
 
-    expected = (
-        f"every user of this machine can read plex_token and stash_api_key in {path}: take that right away (chmod 600)"
-    )
+    expected = f"every user of this machine can read plex_token and stash_api_key in {path}: chmod 600 {path}"
     assert warnings == ((expected,) if warned else ())
 
 
@@ -521,6 +519,28 @@ def test_no_file_at_a_usual_place_is_no_problem(tmp_path, monkeypatch):
 
     assert load(environ=environ, toml_path=default_toml(environ)).config == DEFAULTS
     assert load(environ=environ, toml_path=Path("plexsync.toml")).config == DEFAULTS
+
+
+def test_a_usual_place_that_this_user_may_not_look_into_is_left_out(tmp_path, monkeypatch):
+    """As for a service whose HOME is another user's."""
+    monkeypatch.chdir(tmp_path)
+    environ = {**IN_ENVIRONMENT, "HOME": str(tmp_path / "root")}
+    usual = default_toml(environ)
+    look = Path.stat
+
+    def stat(path, **more):
+        if path == usual:
+            raise PermissionError(13, "Permission denied")
+        return look(path, **more)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    (warning,) = load(environ=environ, toml_path=usual).warnings
+    assert warning == f"{usual} is left out: this user may not look into its folder"
+    lines = problems(environ={"HOME": str(tmp_path / "root")}, toml_path=usual)
+    assert warning in lines
+    named = {**environ, "PLEXSYNC_CONFIG": str(usual)}
+    (line,) = problems(environ=named, toml_path=usual)
+    assert "may not be read" in line
 
 
 def test_something_else_at_a_usual_place_is_a_problem(tmp_path, monkeypatch):

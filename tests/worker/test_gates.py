@@ -472,3 +472,41 @@ def test_patience_that_is_over_does_not_come_back_with_a_clock_set_back(house):
     assert isinstance(admit(house), Go)
     house.clock.leap(-1800)
     assert isinstance(admit(house), Go)
+
+
+# --- what is told of it ----------------------------------------------------------------------------------------------
+
+
+def test_a_breath_after_a_failure_tells_the_failure_and_no_patience_that_was_asked_for(house):
+    fail(house, times=2)
+    rest = admit(house)
+    assert isinstance(rest, Rest)
+    assert rest.why == "Plex does not answer (failure 2 of 5): Plex is away"
+
+
+def test_patience_that_was_asked_for_is_told_as_that_also_after_failures(house):
+    fail(house, times=2)
+    fail(house, Throttled(PLEX, "429", retry_after=60))
+    rest = admit(house)
+    assert isinstance(rest, Rest)
+    assert rest.why == "Plex asked for patience"
+    assert breaker(house).failures == 2
+    house.clock.move(60)
+    fail(house)
+    assert admit(house).why == "Plex does not answer (failure 3 of 5): Plex is away"
+
+
+def test_between_two_failures_nobody_says_that_work_goes_on(house):
+    house.want(*house.add(1))
+    house.plex_sim.faults.set(Fault("refuse"))
+    told = []
+    while "away" not in (told or [""])[-1]:
+        step = house.step()
+        if isinstance(step, Idle):
+            told.append(step.why)
+            house.clock.move(1)
+    assert all(why.startswith("Plex does not answer (failure ") for why in told[1:-1])
+    assert "refuses connections" in told[1]
+    house.plex_sim.faults.clear()
+    house.work_until_settled()
+    assert house.step() == Idle(None)

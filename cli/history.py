@@ -1,0 +1,76 @@
+"""`plexsync history`: what was done for a scene, as far back as it is kept."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.table import Table
+
+from cli.call import FAILED, FINE, Call, command
+from cli.keys import RowKey, written
+from cli.rows import attempt_facts, change_words, push_facts
+from cli.screen import paper, table
+from cli.start import opened
+from cli.words import stamp
+from sync.job import Kind
+from sync.ports import AttemptRow, PushRow
+
+SHOWN = 50
+
+
+@command("history")
+@click.argument("scene", type=RowKey())
+@click.option("--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="How many entries.")
+@click.pass_obj
+def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
+    """Show what was done for a scene, newest first: what was changed in Plex, and attempts that did not go well.
+
+    Asks neither server: it tells what the database remembers, which is the newest twenty of each kind for as long as
+    dlq_retention_days. plexsync explain SCENE shows how the scene and its item look now. A performer, studio or tag is
+    named with its kind, as in tag:12.
+
+    \b
+    Examples:
+      plexsync history 7
+      plexsync history 7 --limit 1 --json
+    """
+    kind, id = scene
+    with opened(call) as parts, parts.store.reading() as db:
+        row, attempts, pushes = db.job(kind, id), db.attempts(kind, id), db.pushes(kind, id)
+    if row is None and not pushes:
+        error = f"{written(kind, id)} was never in the queue"
+        call.answer({"kind": kind.value, "id": id, "entries": [], "total": 0, "error": error}, lambda: None)
+        click.echo(f"plexsync: {error}", err=True)
+        return FAILED
+    entries: list[AttemptRow | PushRow] = [*attempts, *pushes]
+    past = sorted(entries, key=lambda one: one.at, reverse=True)
+    facts = {"kind": kind.value, "id": id, "entries": list(map(_facts, past[:limit])), "total": len(past)}
+
+    def tell() -> None:
+        out = paper()
+        if not past:
+            out.print("nothing was changed in Plex, and nothing went wrong")
+            return
+        out.print(_table(written(kind, id), past[:limit]))
+        if len(past) > limit:
+            out.print(f"and {len(past) - limit:,} older: --limit N shows more")
+
+    call.answer(facts, tell)
+    return FINE
+
+
+def _facts(one: AttemptRow | PushRow) -> dict[str, Any]:
+    if isinstance(one, PushRow):
+        return {"what": "push", **push_facts([one])[0]}
+    return {"what": "attempt", **attempt_facts([one])[0]}
+
+
+def _table(name: str, past: Sequence[AttemptRow | PushRow]) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for one in past:
+        at = stamp(one.at) or ""
+        if isinstance(one, PushRow):
+            rows += [(at, f"item {one.key}", change_words(field, moved)) for field, moved in one.moved.items()]
+        else:
+            rows.append((at, f"attempt, then {one.state.value}", f"{one.error} ({one.cls})" if one.cls else one.error))
+    return table(f"History of {name}", ("at", "what", "before -> after, or why it did not go well"), rows)
