@@ -16,20 +16,24 @@ from notify.apprise_sender import AppriseMessenger
 from notify.command import CommandMessenger
 from plex.client import PlexClient
 from stash.client import StashClient
-from store import backup, intake, schema
+from store import backup, intake, place, schema
 from store.backup import Copied, Restored
 from store.database import Database
 from store.db import faults, file_system, on_network
 from store.lock import Lock, is_locked, try_lock
+from store.place import Place as Place
 from store.repair import REPAIRED, repair
-from sync.errors import LocalFault, Neighbour, Unusable
+from sync.errors import LocalFault, Neighbour, NewerDatabase, Unusable
 from sync.item import FIELDS
 from sync.notices import NoticeRules
 from sync.plan import Policy
 from sync.ports import Messenger
 from sync.text import NAME_LIMIT, SUMMARY_LIMIT
 from sync.wanted import Profile
+from validation import kept
 from validation.config import PlexSyncConfig
+from validation.kept import Kept
+from validation.sources import ConfigError, default_data_dir
 from worker.circuit_breaker import Rules
 from worker.clock import SystemClock, SystemDice
 from worker.curing import Curer
@@ -46,6 +50,12 @@ from worker.rules import LookRules, WorkRules
 log = logging.getLogger("PlexSync.wiring")
 
 DATABASE = "plexsync.db"
+# The plugin's id in Stash: the name of the manifest without its ending.
+PLUGIN = "StashPlexSync"
+# The note of what Stash said last of the plugin's settings.
+SAID_BY_STASH = "stash:settings"
+# Seconds to wait for the settings, since also those wait who only want to look.
+ASK_CONNECT, ASK_READ, ASK_WHOLE = 2.0, 4.0, 5.0
 # The note that tells since when this database is there.
 BEGUN = "begun"
 # When a backup was put back: from then on a complete comparison is due.
@@ -160,6 +170,95 @@ def work_rules(config: PlexSyncConfig) -> WorkRules:
     )
 
 
+# --- what has to be known before -------------------------------------------------------------------------------------
+
+
+def known_place(config: PlexSyncConfig, environ: Mapping[str, str]) -> Place | None:
+    """The folder that a setting names or that is in use; None when it is to be chosen by Stash's answer."""
+    if config.data_dir:
+        return Place(Path(config.data_dir), "data_dir names it")
+    return place.known(_usual(environ))
+
+
+def _usual(environ: Mapping[str, str]) -> Path | None:
+    try:
+        return default_data_dir(environ)
+    except ConfigError:
+        return None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What Stash says about us: the plugin's settings as they are stored there, and the folder of the database."""
+
+    settings: Mapping[str, object]
+    place: Place
+
+
+def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], found: Place | None) -> Said:
+    """Ask Stash for the plugin's settings, and where the folder is if that is not known; raises NeighbourError, Unusable."""
+    stash = StashClient(
+        config.stash_url,
+        config.stash_api_key,
+        connect_timeout=ASK_CONNECT,
+        read_timeout=ASK_READ,
+        total_timeout=ASK_WHOLE,
+        clock=SystemClock(),
+        ca_file=config.tls_ca_file,
+    )
+    try:
+        settings = stash.plugin_settings(PLUGIN)
+        return Said(settings, found or place.chosen(_usual(environ), stash.config_path()))
+    finally:
+        stash.close()
+
+
+def kept_settings(folder: Path) -> Kept | None:
+    """What Stash said last, by the database in `folder`; None when that is not known. No database is made for it."""
+    if not (folder / DATABASE).exists():
+        return None
+    try:
+        store = Database(folder / DATABASE)
+        try:
+            with store.reading() as db:
+                return kept.read(db.note(SAID_BY_STASH))
+        finally:
+            store.close()
+    except (LocalFault, NewerDatabase, Unusable):
+        # Whoever uses the database meets it again, and says so.
+        return None
+
+
+def keep_settings(store: Database, settings: Mapping[str, object]) -> None:
+    """Keep what Stash said, without its secrets, for when it is away; a database that can't be written is no hindrance."""
+    text = kept.written(settings)
+    try:
+        with store.reading() as db:
+            if db.note(SAID_BY_STASH) == text:
+                return
+        with store.writing() as tx:
+            tx.save_note(SAID_BY_STASH, text)
+    except (LocalFault, Unusable):
+        return
+
+
+def theirs(settings_file: str) -> Path | None:
+    """The folder that the hook writes to, if Stash's settings file is on this machine; None when it certainly is not."""
+    return place.theirs(settings_file)
+
+
+def events_in(folder: Path) -> str:
+    """What a hook has left in a folder, in words; '' for nothing. Raises OSError."""
+    return place.events_in(folder)
+
+
+def try_out(config: PlexSyncConfig) -> None:
+    """Raises Unusable if the parts can't be put together with these settings."""
+    messengers(config)
+    StashClient(config.stash_url, config.stash_api_key, ca_file=config.tls_ca_file).close()
+    PlexClient(config.plex_url, config.plex_token, libraries=config.library_names, ca_file=config.tls_ca_file).close()
+
+
 @contextmanager
 def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Iterator[Parts]:
     """Put the parts together on the database in `folder`; close them at the end.
@@ -220,6 +319,13 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
 @contextmanager
 def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]]:
     """As `opened`, with True when this process got the worker's lock and is the one to work, False when another has it."""
+    with lock_of(folder) as mine, opened(config, folder, worker=mine) as parts:
+        yield parts, mine
+
+
+@contextmanager
+def lock_of(folder: Path) -> Iterator[bool]:
+    """True while this process has the worker's lock, on a database that is sound; False when another has it."""
     try:
         intake.make_folder(str(folder))
     except OSError as error:
@@ -229,7 +335,7 @@ def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]
         if lock is not None:
             stack.enter_context(lock)
             _repair(folder)
-        yield stack.enter_context(opened(config, folder, worker=lock is not None)), lock is not None
+        yield lock is not None
 
 
 def mend(folder: Path) -> None:
@@ -340,7 +446,8 @@ def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
             _loop(parts, works, stop, told, paused).serve()
         finally:
             stop.set()
-            watcher.join(timeout=10)
+            # No longer than the request that is under way may take: its store and clients are closed next.
+            watcher.join(timeout=2 * parts.config.plex_read_timeout + 5)
 
 
 def _loop(parts: Parts, works: Engine, stop: threading.Event, told: Told, paused: Standstill | None = None) -> Loop:
