@@ -347,7 +347,7 @@ def mend(folder: Path) -> None:
 
 def _repair(folder: Path) -> None:
     _check_place(folder)
-    repaired = repair(folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE,))
+    repaired = repair(folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE, SAID_BY_STASH))
     if repaired:
         log.error("%s", repaired)
 
@@ -524,7 +524,9 @@ def restore_backup(folder: Path, file: Path) -> Restored | None:
         now = SystemClock().now()
         moment = datetime.fromtimestamp(now / 1000, UTC)
         aside = f"plexsync.before-{moment:%Y%m%dT%H%M%SZ}.db"
-        return backup.restore(file, folder / DATABASE, aside=aside, notes={LAST_RECONCILE: "", RESTORED: str(now)})
+        # What Stash said at the time of the copy may not hold any more.
+        notes = {LAST_RECONCILE: "", SAID_BY_STASH: "", RESTORED: str(now)}
+        return backup.restore(file, folder / DATABASE, aside=aside, notes=notes)
 
 
 def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str]:

@@ -50,7 +50,7 @@ def reconcile(call: Call, wait: bool) -> int:
     with begun(call, need=Need.WORK) as start, stoppable() as stop:
         with opened(start.config, start.folder) as parts, Bar(start.console, "comparing") as bar:
             start.tell(parts)
-            if start.settings.away:
+            if start.settings.away and not start.settings.sure:
                 raise start.settings.away
             report = parts.reconciler.reconcile(bar.at, stopping=lambda: bool(stop))
             complete = not stop
