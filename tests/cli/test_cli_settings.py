@@ -225,3 +225,15 @@ def test_another_folder_needs_a_restart(world: World) -> None:
         time.sleep(6)
     assert world.log().count("data_dir changed") == 1
     assert not Path(f"{world.folder}2").exists()
+
+
+def test_what_was_kept_does_not_outlive_a_restore(world: World, door: Door, tmp_path: Path) -> None:
+    door("drain")
+    copy = tmp_path / "copy.db"
+    assert door("backup", str(copy)).code == 0
+    world.stash.plugin_settings[PLUGIN] = {"sync_genres": False}
+    assert door("restore", str(copy), "--yes").code == 0
+    world.add(1)
+    world.stash.faults.set(AWAY)
+    assert door("sync", "1", "--wait").code == 1
+    assert world.plex.count() == 0
