@@ -215,7 +215,7 @@ def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], found: Place |
 
 def kept_settings(folder: Path) -> Kept | None:
     """What Stash said last, by the database in `folder`; None when that is not known. No database is made for it."""
-    if not (folder / DATABASE).exists():
+    if not os.path.lexists(folder / DATABASE):
         return None
     try:
         store = Database(folder / DATABASE)

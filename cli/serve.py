@@ -91,15 +91,19 @@ def _work(call: Call, found: Settings, stop: threading.Event, report: "Reporter"
 
 def patiently(call: Call, stop: threading.Event) -> Settings | None:
     """The settings, as soon as nothing is missing that Stash alone may know; None when stopped before."""
+    place: wiring.Place | None
     told: float | None = None
     while not stop.is_set():
         try:
             found = settings(call, Need.WORK)
             if found.sure:
                 return found
-            why = f"settings may be set in Stash, but it can't be asked: {found.away}"
+            place, why = found.place, f"settings may be set in Stash, but it can't be asked: {found.away}"
         except StashAway as away:
-            why = away.lines[-1]
+            place, why = away.place, away.lines[-1]
+        if told is None and place is not None:
+            with wiring.lock_of(place.path):
+                pass  # a folder that can't be used is told of at once
         if told is None or monotonic() - told >= TELL_PACE:
             told = monotonic()
             log.warning("waiting for Stash: %s", why)

@@ -5,7 +5,7 @@ that works never begins with less than that: a switch in Stash that nobody here 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -27,7 +27,11 @@ class Need(Enum):
 
 
 class StashAway(ConfigError):
-    """Something that Stash may know is missing, and Stash can't be asked."""
+    """Something that Stash may know is missing, and Stash can't be asked; `place` is the folder, if that is known."""
+
+    def __init__(self, lines: Iterable[str], place: wiring.Place | None) -> None:
+        super().__init__(lines)
+        self.place = place
 
 
 @dataclass(frozen=True)
@@ -86,10 +90,10 @@ def _while_away(call: Call, place: wiring.Place | None, need: Need, away: Neighb
         if not error.missing:
             raise
         names = " and ".join(error.missing)
-        raise StashAway([*error.lines, f"{names} may be set in Stash already, but {_unasked(away)}"]) from None
+        raise StashAway([*error.lines, f"{names} may be set in Stash already, but {_unasked(away)}"], place) from None
     if place is None:
         raise StashAway(
-            [f"Stash tells where the database belongs, but {_unasked(away)} (data_dir names a folder without it)"]
+            [f"Stash tells where the database belongs, but {_unasked(away)} (data_dir names a folder without it)"], None
         )
     return Settings(loaded, place, away=away, sure=kept is not None, lacking=lacking)
 

@@ -50,6 +50,9 @@ class SettingsWatch(threading.Thread):
             except (LocalFault, Unusable) as fault:
                 # The loop meets it as well, and says so once a minute.
                 log.debug("settings not looked at: %s", fault)
+            except MemoryError:
+                # To tell of it takes memory as well, and the loop does once it meets it.
+                continue
             except Exception:
                 # At the end the database is closed under our hands.
                 if not (self._stop_event.is_set() or self.ended.is_set()):

@@ -33,7 +33,7 @@ def known(usual: Path | None) -> Place | None:
     if os.path.lexists(usual / intake.DATABASE):
         return Place(usual, "it holds the database")
     pointed = _pointed_at(usual)
-    if pointed is not None and pointed.parent.is_dir():
+    if pointed is not None and os.path.isdir(pointed.parent):  # noqa: PTH112
         return Place(pointed, f"it lies beside Stash's settings file, as noted in {usual / POINTER}")
     return None
 
@@ -41,7 +41,7 @@ def known(usual: Path | None) -> Place | None:
 def chosen(usual: Path | None, settings_file: str) -> Place:
     """The folder to begin in, by the place of Stash's settings file; noted for later. Raises Unusable."""
     folder, hindrance = theirs(settings_file), "Stash's settings file is not on this machine"
-    # Not Path.is_file, which raises where we may not look.
+    # Like isdir above, and unlike the methods of Path, it does not raise where we may not look.
     if folder is not None and os.path.isfile(settings_file):  # noqa: PTH113
         hindrance = _hindrance(folder, settings_file)
     if folder is not None and not hindrance:

@@ -179,6 +179,14 @@ def test_serve_waits_for_stash_says_so_and_can_be_stopped(told: World) -> None:
     assert "stopped in good order" in told.log()
 
 
+def test_serve_does_not_wait_with_a_folder_that_cannot_be_used(told: World, door: Door) -> None:
+    told.stash.faults.set(AWAY)
+    told.folder.chmod(0o777)
+    done = door("serve")
+    assert done.code == 2
+    assert "can be written by everyone" in done.err
+
+
 def settings_file(world: World, text: str) -> Path:
     path = world.folder.parent / "plexsync.toml"
     path.write_text(text)
