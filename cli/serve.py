@@ -76,13 +76,15 @@ def _work(call: Call, found: Settings, stop: threading.Event, report: "Reporter"
             config.log_config()
             if current is found:
                 log.info("serving")
+            if current.said is not None:
+                wiring.keep_settings(parts.store, current.said)
             watch = SettingsWatch(call, current, parts, stop)
             watch.start()
             report.parts = parts
             try:
                 wiring.serve(parts, watch.ended, report)
             finally:
-                watch.ended.set()
+                watch.end()
             report.flush()
             report.parts = None
         current = None if stop.is_set() else watch.fresh

@@ -18,6 +18,7 @@ from wiring import Parts
 log = logging.getLogger("PlexSync.settings")
 
 LOOK_PACE = 1.0  # seconds between two looks at plexsync.toml
+LAST_LOOK = wiring.ASK_WHOLE + 1  # seconds that a look may go on when all ends
 
 
 class SettingsWatch(threading.Thread):
@@ -41,25 +42,34 @@ class SettingsWatch(threading.Thread):
         self._told = ""
         self._folder = found.loaded.config.data_dir
 
+    def end(self) -> None:
+        """Look no more. When this returns the database may be closed: no thread reads it under the closing."""
+        self.ended.set()
+        self.join(timeout=LAST_LOOK)
+
+    @property
+    def _is_over(self) -> bool:
+        return self.ended.is_set() or self._stop_event.is_set()
+
     def run(self) -> None:
         """Whatever goes wrong here stays here."""
-        self._keep()
-        while not self._stop_event.wait(LOOK_PACE) and not self.ended.is_set():
-            try:
-                self.fresh = self._look()
-            except (LocalFault, Unusable) as fault:
-                # The loop meets it as well, and says so once a minute.
-                log.debug("settings not looked at: %s", fault)
-            except MemoryError:
-                # To tell of it takes memory as well, and the loop does once it meets it.
-                continue
-            except Exception:
-                # At the end the database is closed under our hands.
-                if not (self._stop_event.is_set() or self.ended.is_set()):
-                    log.exception("looking at the settings failed by a fault of our own")
-            if self.fresh is not None:
-                break
-        self.ended.set()
+        try:
+            while self.fresh is None and not self._stop_event.wait(LOOK_PACE) and not self.ended.is_set():
+                self._try_to_look()
+        finally:
+            self.ended.set()
+
+    def _try_to_look(self) -> None:
+        try:
+            self.fresh = self._look()
+        except (LocalFault, Unusable) as fault:
+            # The loop meets it as well, and says so once a minute.
+            log.debug("settings not looked at: %s", fault)
+        except MemoryError:
+            # To tell of it takes memory as well, and the loop does once it meets it.
+            return
+        except Exception:
+            log.exception("looking at the settings failed by a fault of our own")
 
     def _look(self) -> Settings | None:
         """Other settings than those in use, if there are any."""
@@ -73,7 +83,7 @@ class SettingsWatch(threading.Thread):
         try:
             if changed or (due and self._parts.gates.passable(Neighbour.STASH)):
                 answered = self._ask()
-                return self._read() if changed or answered else None
+                return self._read() if (changed or answered) and not self._is_over else None
         except (ConfigError, Unusable) as error:
             self._complain(str(error))
         return None
@@ -95,7 +105,8 @@ class SettingsWatch(threading.Thread):
         hide(self._call, loaded)
         wiring.try_out(loaded.config)
         self._told = ""
-        self._keep()
+        if self._said is not None:
+            wiring.keep_settings(self._parts.store, self._said)
         names = differing(self._found.loaded.config, loaded.config)
         if loaded.config.data_dir != self._folder:
             self._folder = loaded.config.data_dir
@@ -111,10 +122,6 @@ class SettingsWatch(threading.Thread):
             return self._said
         kept = wiring.kept_settings(self._parts.folder)
         return kept.given if kept else {}
-
-    def _keep(self) -> None:
-        if self._said is not None:
-            wiring.keep_settings(self._parts.store, self._said)
 
     def _content(self) -> bytes | None:
         try:
