@@ -16,13 +16,14 @@ from notify.apprise_sender import AppriseMessenger
 from notify.command import CommandMessenger
 from plex.client import PlexClient
 from stash.client import StashClient
-from store import backup, intake, schema
+from store import backup, intake, place, schema
 from store.backup import Copied, Restored
 from store.database import Database
 from store.db import faults, file_system, on_network
 from store.lock import Lock, is_locked, try_lock
+from store.place import Place as Place
 from store.repair import MARK, REPAIRED, repair, sweep
-from sync.errors import LocalFault, Neighbour, Unusable
+from sync.errors import LocalFault, Neighbour, NewerDatabase, Unusable
 from sync.http_answers import whole_request
 from sync.item import FIELDS
 from sync.notices import NoticeRules
@@ -30,7 +31,10 @@ from sync.plan import Policy
 from sync.ports import Messenger
 from sync.text import NAME_LIMIT, SUMMARY_LIMIT
 from sync.wanted import Profile
+from validation import kept
 from validation.config import PlexSyncConfig
+from validation.kept import Kept
+from validation.sources import ConfigError, default_data_dir
 from worker.circuit_breaker import Rules
 from worker.clock import SystemClock, SystemDice
 from worker.curing import Curer
@@ -47,6 +51,12 @@ from worker.rules import LookRules, WorkRules
 log = logging.getLogger("PlexSync.wiring")
 
 DATABASE = "plexsync.db"
+# The plugin's id in Stash: the name of the manifest without its ending.
+PLUGIN = "StashPlexSync"
+# The note of what Stash said last of the plugin's settings.
+SAID_BY_STASH = "stash:settings"
+# Seconds to wait for the settings, since also those wait who only want to look.
+ASK_CONNECT, ASK_READ = 2.0, 2.5
 # The note that tells since when this database is there.
 BEGUN = "begun"
 # When a backup was put back: from then on a complete comparison is due.
@@ -163,6 +173,94 @@ def work_rules(config: PlexSyncConfig) -> WorkRules:
     )
 
 
+# --- what has to be known before -------------------------------------------------------------------------------------
+
+
+def known_place(config: PlexSyncConfig, environ: Mapping[str, str]) -> Place | None:
+    """The folder that a setting names or that is in use; None when it is to be chosen by Stash's answer."""
+    if config.data_dir:
+        return Place(Path(config.data_dir), "data_dir names it")
+    return place.known(_usual(environ))
+
+
+def _usual(environ: Mapping[str, str]) -> Path | None:
+    try:
+        return default_data_dir(environ)
+    except ConfigError:
+        return None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What Stash says about us: the plugin's settings as they are stored there, and the folder of the database."""
+
+    settings: Mapping[str, object]
+    place: Place
+
+
+def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], found: Place | None) -> Said:
+    """Ask Stash for the plugin's settings, and where the folder is if that is not known; raises NeighbourError, Unusable."""
+    stash = StashClient(
+        config.stash_url,
+        config.stash_api_key,
+        connect_timeout=ASK_CONNECT,
+        read_timeout=ASK_READ,
+        clock=SystemClock(),
+        ca_file=config.tls_ca_file,
+    )
+    try:
+        settings = stash.plugin_settings(PLUGIN)
+        return Said(settings, found or place.chosen(_usual(environ), stash.config_path()))
+    finally:
+        stash.close()
+
+
+def kept_settings(folder: Path) -> Kept | None:
+    """What Stash said last, by the database in `folder`; None when that is not known. No database is made for it."""
+    if not os.path.lexists(folder / DATABASE):
+        return None
+    try:
+        store = Database(folder / DATABASE)
+        try:
+            with store.reading() as db:
+                return kept.read(db.note(SAID_BY_STASH))
+        finally:
+            store.close()
+    except (LocalFault, NewerDatabase, Unusable):
+        # Whoever uses the database meets it again, and says so.
+        return None
+
+
+def keep_settings(store: Database, settings: Mapping[str, object]) -> None:
+    """Keep what Stash said, without its secrets, for when it is away; a database that can't be written is no hindrance."""
+    text = kept.written(settings)
+    try:
+        with store.reading() as db:
+            if db.note(SAID_BY_STASH) == text:
+                return
+        with store.writing() as tx:
+            tx.save_note(SAID_BY_STASH, text)
+    except (LocalFault, Unusable):
+        return
+
+
+def theirs(settings_file: str) -> Path | None:
+    """The folder that the hook writes to, if Stash's settings file is on this machine; None when it certainly is not."""
+    return place.theirs(settings_file)
+
+
+def events_in(folder: Path) -> str:
+    """What a hook has left in a folder, in words; '' for nothing. Raises OSError."""
+    return place.events_in(folder)
+
+
+def try_out(config: PlexSyncConfig) -> None:
+    """Raises Unusable if the parts can't be put together with these settings."""
+    messengers(config)
+    StashClient(config.stash_url, config.stash_api_key, ca_file=config.tls_ca_file).close()
+    PlexClient(config.plex_url, config.plex_token, libraries=config.library_names, ca_file=config.tls_ca_file).close()
+
+
 @contextmanager
 def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Iterator[Parts]:
     """Put the parts together on the database in `folder`; close them at the end.
@@ -225,6 +323,13 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
 @contextmanager
 def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]]:
     """As `opened`, with True when this process got the worker's lock and is the one to work, False when another has it."""
+    with lock_of(folder) as mine, opened(config, folder, worker=mine) as parts:
+        yield parts, mine
+
+
+@contextmanager
+def lock_of(folder: Path) -> Iterator[bool]:
+    """True while this process has the worker's lock, on a database that is sound; False when another has it."""
     try:
         intake.make_folder(str(folder))
     except OSError as error:
@@ -235,7 +340,7 @@ def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]
             stack.enter_context(lock)
             _repair(folder)
             sweep(folder / DATABASE, now=SystemClock().now())
-        yield stack.enter_context(opened(config, folder, worker=lock is not None)), lock is not None
+        yield lock is not None
 
 
 def half_mended(folder: Path) -> bool:
@@ -254,7 +359,7 @@ def mend(folder: Path) -> None:
 
 def _repair(folder: Path) -> None:
     _check_place(folder)
-    repaired = repair(folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE,))
+    repaired = repair(folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE, SAID_BY_STASH))
     if repaired:
         log.error("%s", repaired)
 
@@ -378,8 +483,9 @@ def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
             _loop(parts, works, stop, told, paused).serve()
         finally:
             stop.set()
+            # No longer than the request that is under way may take: store and clients are closed next.
             for watcher in watchers:
-                watcher.join(timeout=10)
+                watcher.join(timeout=whole_request(parts.config.plex_read_timeout) + 5)
 
 
 def _loop(parts: Parts, works: Engine, stop: threading.Event, told: Told, paused: Standstill | None = None) -> Loop:
@@ -461,7 +567,9 @@ def restore_backup(folder: Path, file: Path) -> Restored | None:
         now = SystemClock().now()
         moment = datetime.fromtimestamp(now / 1000, UTC)
         aside = f"plexsync.before-{moment:%Y%m%dT%H%M%SZ}.db"
-        return backup.restore(file, folder / DATABASE, aside=aside, notes={LAST_RECONCILE: "", RESTORED: str(now)})
+        # What Stash said at the time of the copy may not hold any more.
+        notes = {LAST_RECONCILE: "", SAID_BY_STASH: "", RESTORED: str(now)}
+        return backup.restore(file, folder / DATABASE, aside=aside, notes=notes)
 
 
 def client_id(store: Database) -> str:

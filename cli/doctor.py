@@ -14,8 +14,9 @@ from rich.console import Console
 from cli.call import FAILED, FINE, NEWER, WRONG, Call, command
 from cli.mapping import suggested
 from cli.screen import LiveLine, paper, table
+from cli.settings import Need
 from cli.standing import books
-from cli.start import begun
+from cli.start import Begun, begun
 from cli.words import ago, many, noted, safe
 from sync.errors import Barred, LocalFault, Neighbour, NeighbourError, NewerDatabase, Unusable
 from sync.paths import map_path, name_key, path_key
@@ -24,7 +25,7 @@ from sync.scene import Scene
 from validation.config import PlexSyncConfig, Setting, describe
 from validation.redact import MASK, Redactor
 from validation.sources import DEFAULT, ConfigError, Loaded
-from wiring import DATABASE, Parts, opened, spooled, tried_ways
+from wiring import DATABASE, Parts, events_in, opened, spooled, theirs, tried_ways
 from worker.loop import HEARTBEAT
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
@@ -73,11 +74,11 @@ def doctor(call: Call) -> int:
     checks: list[Check] = []
     settings: list[dict[str, str]] = []
     try:
-        with begun(call) as start:
-            settings = _settings(start.loaded)
+        with begun(call, need=Need.WORK) as start:
+            settings = _settings(start.settings.loaded)
             with LiveLine(start.console) as line:
                 hidden = Redactor(start.config.secrets)
-                for check in _checks(start.loaded, start.folder):
+                for check in _checks(start):
                     # What is told may quote a server: its name, its version.
                     checks.append(replace(check, told=hidden.redact(check.told)))
                     line.show(f"checked: {check.name}")
@@ -113,13 +114,14 @@ STYLES = {OK: "", WARNING: "yellow", PROBLEM: "bold red"}
 # --- the checks, in the order in which one needs the other -----------------------------------------------------------
 
 
-def _checks(loaded: Loaded, folder: Path) -> Iterator[Check]:
-    yield from _configuration(loaded)
-    yield from _notices(loaded.config)
-    yield from _folder(folder)
-    yield from _events(folder)
+def _checks(start: Begun) -> Iterator[Check]:
+    yield from _configuration(start.settings.loaded)
+    yield from _notices(start.config)
+    yield from _folder(start.folder, start.settings.place.why)
+    yield from _events(start.folder)
     try:
-        with opened(loaded.config, folder) as parts:
+        with opened(start.config, start.folder) as parts:
+            start.tell(parts)
             yield from _database(parts)
             yield from _worker(parts)
             stash_well = plex_well = True
@@ -183,10 +185,10 @@ def _notices(config: PlexSyncConfig) -> Iterator[Check]:
         yield Check(name, f"{many(len(ways), 'way')} set up, and usable as far as that shows without sending anything")
 
 
-def _folder(folder: Path) -> Iterator[Check]:
+def _folder(folder: Path, why: str) -> Iterator[Check]:
     name = "data folder"
     if not folder.exists():
-        yield Check(name, f"{folder} will be made")
+        yield Check(name, f"{folder} will be made and used: {why}")
         return
     if not os.access(folder, os.W_OK | os.X_OK):
         yield problem(name, f"{folder} can't be written", "give it to the user that runs PlexSync", WRONG)
@@ -194,7 +196,7 @@ def _folder(folder: Path) -> Iterator[Check]:
     if os.name == "posix" and folder.stat().st_mode & 0o077:
         yield warning(name, f"others may look into {folder}", f"chmod 700 {folder}")
     else:
-        yield Check(name, f"{folder} is writable, and for its owner only")
+        yield Check(name, f"{folder} is used: {why}; it is writable, and for its owner only")
     file = folder / DATABASE
     if os.name == "posix" and file.exists() and file.stat().st_mode & 0o077:
         yield warning(name, f"others may read {file}", f"chmod 600 {file}")
@@ -260,9 +262,17 @@ def _stash(parts: Parts) -> Iterator[Check]:
 
 def other_database(folder: Path, settings_file: str) -> Iterator[Check]:
     """The plugin stores its events beside Stash's own settings; where that is on this machine, it should be our folder."""
-    theirs = Path(settings_file).parent / "plexsync"
-    if settings_file and (theirs / DATABASE).is_file() and not (folder / DATABASE).samefile(theirs / DATABASE):
-        yield warning("plugin", f"its events go to another database, in {theirs}", f"set data_dir to {theirs}")
+    place = theirs(settings_file)
+    try:
+        left = events_in(place) if place and not (place.exists() and folder.samefile(place)) else ""
+    except OSError:
+        mend = "run PlexSync as the user of Stash, or give both the same folder: data_dir here, PLEXSYNC_DATA_DIR for Stash"
+        yield warning("plugin", f"its events go to {place}, where we may not look; {folder} is used", mend)
+        return
+    if left:
+        yield warning(
+            "plugin", f"its events go to {place}, where {left} is; {folder} is used", f"set data_dir to {place}"
+        )
 
 
 def _plex(parts: Parts) -> Iterator[Check]:

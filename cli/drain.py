@@ -4,6 +4,7 @@ import click
 
 from cli.call import FAILED, FINE, Call, command
 from cli.screen import Bar, paper, say
+from cli.settings import Need
 from cli.standing import OWED
 from cli.start import begun
 from cli.stopping import stoppable
@@ -28,7 +29,7 @@ def drain(call: Call) -> int:
     Example:
       plexsync drain
     """
-    with begun(call) as start, stoppable() as stop:
+    with begun(call, need=Need.WORK) as start, stoppable() as stop:
         with Bar(start.console, "working") as bar:
             ended = Work(start, stop, bar, Due(), patient=False).run()
         with opened(start.config, start.folder) as parts:

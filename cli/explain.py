@@ -10,14 +10,15 @@ from cli.call import FAILED, FINE, Call, command
 from cli.keys import SceneNumber
 from cli.rows import attempt_facts, attempt_table, row_facts, row_table, short
 from cli.screen import paper, table
-from cli.start import opened
+from cli.settings import Need
+from cli.start import begun
 from cli.words import safe
 from sync.errors import NeighbourError
 from sync.item import FIELDS
 from sync.job import Absent, Dead, Gone, Kind
 from sync.plan import Change, Note, Remembered, Value, held
 from sync.ports import AttemptRow, JobRow
-from wiring import Parts
+from wiring import Parts, opened
 from worker.looking import Sight, Target
 from worker.verbs import Explanation
 from worker.verbs import explain as look_at
@@ -40,8 +41,11 @@ def explain(call: Call, scene: int) -> int:
     Example:
       plexsync explain 7
     """
-    with opened(call) as parts:
+    with begun(call, need=Need.LOOK) as start, opened(start.config, start.folder) as parts:
         now = parts.clock.now()
+        start.tell(parts)
+        if start.settings.away:
+            return _only_known(call, parts, scene, str(start.settings.away), now)
         try:
             seen = look_at(parts.store, parts.looker, parts.gates, parts.clock, scene)
         except NeighbourError as error:

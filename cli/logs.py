@@ -27,10 +27,10 @@ def level_of(environ: Mapping[str, str], *, verbose: bool, usual: str) -> int:
 
 
 @contextmanager
-def logging_to(console: Console, level: int, redactor: Redactor) -> Iterator[None]:
-    """Log to `console` until the block ends. Other people's loggers are heard from WARNING on."""
-    handler = ConsoleHandler(console)
-    handler.addFilter(RedactingFilter(redactor))
+def logging_to(console: Console, level: int, redactor: Redactor) -> Iterator[RedactingFilter]:
+    """Log to `console` until the block ends, by the filter it yields. Other people's loggers are heard from WARNING on."""
+    handler, hiding = ConsoleHandler(console), RedactingFilter(redactor)
+    handler.addFilter(hiding)
     formatter = logging.Formatter(FORMAT, "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
@@ -40,7 +40,7 @@ def logging_to(console: Console, level: int, redactor: Redactor) -> Iterator[Non
     ours.setLevel(level)
     root.addHandler(handler)
     try:
-        yield
+        yield hiding
     finally:
         root.removeHandler(handler)
         handler.close()

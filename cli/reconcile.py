@@ -6,6 +6,7 @@ import click
 
 from cli.call import FAILED, FINE, Call, command
 from cli.screen import Bar, paper, say
+from cli.settings import Need
 from cli.start import Begun, begun
 from cli.stopping import Stop, stoppable
 from cli.working import Outcomes, Remaining, Work, outcomes
@@ -47,8 +48,11 @@ def reconcile(call: Call, wait: bool) -> int:
       plexsync reconcile
       plexsync reconcile --wait
     """
-    with begun(call) as start, stoppable() as stop:
+    with begun(call, need=Need.WORK) as start, stoppable() as stop:
         with opened(start.config, start.folder) as parts, Bar(start.console, "comparing") as bar:
+            start.tell(parts)
+            if start.settings.away and not start.settings.sure:
+                raise start.settings.away
             report = parts.reconciler.reconcile(bar.at, stopping=lambda: bool(stop))
             complete = not stop
             waiting = _waiting(parts)

@@ -13,53 +13,67 @@ import wiring
 from cli.call import Call
 from cli.logs import level_of, logging_to
 from cli.screen import margin
+from cli.settings import Need, Settings, settings
+from sync.errors import Neighbour
 from validation.config import PlexSyncConfig
-from validation.redact import Redactor
-from validation.sources import Loaded, default_data_dir, default_toml, load
+from validation.redact import RedactingFilter, Redactor
 from wiring import Parts
+from worker.gates import READ
 
 
 @dataclass(frozen=True)
 class Begun:
     """What a command starts from: its settings, the folder of the database, and where progress goes."""
 
-    loaded: Loaded
-    folder: Path
+    settings: Settings
     console: Console
 
     @property
     def config(self) -> PlexSyncConfig:
         """The settings."""
-        return self.loaded.config
+        return self.settings.loaded.config
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the database."""
+        return self.settings.place.path
 
-def settings(call: Call) -> Loaded:
-    """The settings of this call from all sources; raises ConfigError."""
-    environ = os.environ
-    loaded = load(
-        environ=environ,
-        toml_path=call.config_file or default_toml(environ),
-        overrides={"data_dir": str(Path(call.data_dir).absolute()) if call.data_dir else None},
-    )
-    call.secrets = loaded.config.secrets
-    return loaded
+    def tell(self, parts: Parts) -> None:
+        """Let the database know how asking Stash for the settings went: what it said is kept, and a failure counts."""
+        if self.settings.said is not None:
+            wiring.keep_settings(parts.store, self.settings.said)
+        if self.settings.away is not None:
+            parts.gates.enter(Neighbour.STASH)
+            parts.gates.ill(self.settings.away, READ)
 
 
 @contextmanager
-def begun(call: Call, *, level: str = "error") -> Iterator[Begun]:
-    """Settings, folder and log of this call; `level` is the usual level of its log."""
+def logged(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter]]:
+    """The log of this call; `level` is the usual one."""
     level_now = level_of(os.environ, verbose=call.verbose, usual=level)
-    loaded = settings(call)
-    folder = default_data_dir(os.environ, data_dir=loaded.config.data_dir)
     console = margin()
-    with logging_to(console, level_now, Redactor(call.secrets)):
-        for warning in loaded.warnings:
-            click.echo(f"plexsync: warning: {warning}", err=True)
-        yield Begun(loaded, folder, console)
+    with logging_to(console, level_now, Redactor(())) as hiding:
+        yield console, hiding
+
+
+def warn(found: Settings) -> None:
+    """Tell what a user should know of the settings although they work."""
+    for warning in found.loaded.warnings:
+        click.echo(f"plexsync: warning: {warning}", err=True)
+
+
+@contextmanager
+def begun(call: Call, *, need: Need = Need.DATABASE, level: str = "error") -> Iterator[Begun]:
+    """Settings, folder and log of this call; `level` is the usual level of its log."""
+    with logged(call, level=level) as (console, hiding):
+        found = settings(call, need)
+        hiding.use(Redactor(call.secrets))
+        warn(found)
+        yield Begun(found, console)
 
 
 @contextmanager
 def opened(call: Call) -> Iterator[Parts]:
-    """The parts on this call's database, for a command that does not work the queue."""
+    """The parts on this call's database, for a command that asks neither server."""
     with begun(call) as start, wiring.opened(start.config, start.folder) as parts:
         yield parts

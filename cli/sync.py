@@ -8,6 +8,7 @@ import click
 from cli.call import FAILED, FINE, Call, command
 from cli.keys import SceneNumber
 from cli.screen import Bar, paper, say
+from cli.settings import Need
 from cli.start import Begun, begun
 from cli.stopping import stoppable
 from cli.words import many
@@ -68,7 +69,7 @@ def sync(call: Call, scenes: tuple[int, ...], all_: bool, since: datetime | time
     """
     if bool(scenes) + all_ + (since is not None) != 1:
         raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
-    with begun(call) as start:
+    with begun(call, need=Need.WORK if wait else Need.DATABASE) as start:
         if half_mended(start.folder):
             mend(start.folder)
         try:

@@ -108,6 +108,12 @@ class Work:
         def enough() -> bool:
             return bool(self._gave_up) or self._left.count(parts) == 0
 
+        self._start.tell(parts)
+        if self._start.settings.away and not self._start.settings.sure:
+            # A switch that is off in Stash may be one that nobody here has seen.
+            parts.store.drain_spool(parts.clock.now())
+            ended.why = f"{self._start.settings.away}; settings may be kept there, so this is to be tried again"
+            return ended
         self._tell(parts)
         if not self._patient:
             self._compare(parts)

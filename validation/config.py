@@ -357,7 +357,8 @@ class PlexSyncConfig(BaseModel):
     """Minutes that a server may be away before a person is told: 1 to 1440, default 10."""
 
     data_dir: Annotated[str, AfterValidator(_folder)] = Field(default="")
-    """Full path of the folder for PlexSync's database, plexsync.db. Default empty: the usual place of this system."""
+    """Full path of the folder for PlexSync's database, plexsync.db. Default empty: beside Stash's settings or in the
+    user's folder, as docs/settings.md says."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -120,6 +120,10 @@ class RedactingFilter(logging.Filter):
         super().__init__()
         self._redactor = redactor
 
+    def use(self, redactor: Redactor) -> None:
+        """From now on hide what this one hides."""
+        self._redactor = redactor
+
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = " | ".join(map(self._clean, _texts(record)))
         record.args = record.exc_info = record.exc_text = record.stack_info = None

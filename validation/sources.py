@@ -42,12 +42,21 @@ _LARGEST_SHOWN = 10**15
 _MOST_TOLD = 20  # unknown names in one file
 _SETTINGS = {setting.name: setting for setting in describe()}
 
+# What has to be known before Stash can be asked for the rest, or the note of its last answer be found.
+NOT_FROM_STASH = ("stash_url", "stash_api_key", "data_dir")
+# For what is required, where only the other settings matter. No server has this name or token.
+STAND_INS = {"plex_url": "http://plex.invalid", "plex_token": "-not-known-here-"}
+
 
 class ConfigError(Exception):
-    """The settings can't be used. `lines` holds one line for each problem, without the value of any secret."""
+    """The settings can't be used. `lines` holds one line for each problem, without the value of any secret.
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    `missing` names the required settings that no source has, if that is the only problem.
+    """
+
+    def __init__(self, lines: Iterable[str], *, missing: Iterable[str] = ()) -> None:
         self.lines = list(lines)
+        self.missing = tuple(missing)
         super().__init__("\n".join(self.lines))
 
 
@@ -86,15 +95,30 @@ def load(
     stash = _from_stash(plugin_settings or {}, found)
     toml = _from_toml(toml_path, environ, found)
     values, origin = _merged({STASH: stash, TOML: toml, ENVIRONMENT: environment, COMMAND_LINE: command_line})
+    missing: list[str] = []
     try:
         config = PlexSyncConfig(**values)
     except ValidationError as error:
+        if not found.problems and all(one["type"] == "missing" for one in error.errors(include_input=False)):
+            missing = [str(one["loc"][0]) for one in error.errors(include_input=False)]
         found.problems += _lines(error, values, origin, toml_path.name if toml_path else TOML)
     else:
         found.problems += _authorities_lines(config, origin, toml_path.name if toml_path else TOML)
     if found.problems:
-        raise ConfigError([*found.problems, *found.unseen])
+        raise ConfigError([*found.problems, *found.unseen], missing=missing)
     return Loaded(config, origin, (*found.warnings, *found.unseen))
+
+
+def load_here(
+    *, environ: Mapping[str, str], toml_path: Path | None, overrides: Mapping[str, object] | None = None
+) -> Loaded:
+    """What this machine alone says, with stand-ins for what is required and not said here; raises `ConfigError`."""
+    try:
+        return load(environ=environ, toml_path=toml_path, overrides=overrides)
+    except ConfigError as error:
+        if not error.missing:
+            raise
+    return load(environ=environ, toml_path=toml_path, overrides=overrides, plugin_settings=STAND_INS)
 
 
 def _merged(sources: Mapping[str, Mapping[str, object]]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -119,10 +143,14 @@ def _from_stash(given: Mapping[str, object], found: _Findings) -> dict[str, obje
     """The plugin's settings. Stash keeps what an older version left there, out of anyone's reach: that is no error."""
     for name in _unknown(given):
         found.warnings.append(f"{_quoted(name)} in the plugin settings in Stash is no setting and has no effect")
-    return {name: value for name, value in _known(given).items() if not _is_emptied(value)}
+    told = {name: value for name, value in _known(given).items() if not is_emptied(value)}
+    for name in NOT_FROM_STASH:
+        if told.pop(name, None) is not None:
+            found.warnings.append(f"{name} in the plugin settings in Stash has no effect: set it in {TOML}")
+    return told
 
 
-def _is_emptied(value: object) -> bool:
+def is_emptied(value: object) -> bool:
     """What Stash stores for a field that was cleared: an empty text or the number 0."""
     return value == "" or (isinstance(value, int | float) and not isinstance(value, bool) and value == 0)
 
@@ -365,7 +393,7 @@ def _user_toml(environ: Mapping[str, str], platform: str) -> Path:
 
 
 def default_data_dir(environ: Mapping[str, str], *, data_dir: str = "", platform: str = sys.platform) -> Path:
-    """The folder of the database: `data_dir`, else PLEXSYNC_DATA_DIR, else the usual place of the system.
+    """The folder that is named, by `data_dir` or PLEXSYNC_DATA_DIR, else the user's own folder for our data.
 
     Raises `ConfigError` if the user has no home folder.
     """

@@ -314,4 +314,4 @@ def test_drain_that_is_switched_off_compares_nothing(world: World, door: Door) -
     done = door("drain", "--json")
     assert done.code == 1
     assert done.facts["comparison_due"] is True
-    assert world.stash.count() == asked
+    assert world.stash.count() == asked + 1, "for its settings alone"

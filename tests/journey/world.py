@@ -24,13 +24,14 @@ KEY = "journey-stash-key-0123456789"
 
 @dataclass
 class World:
-    """Both neighbours and the folder PlexSync lives in. Settings are handed over by the environment."""
+    """Both neighbours and the folder PlexSync lives in. Settings but those `unset` are in the environment."""
 
     stash: StashSim
     plex: PlexSim
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
     section: str = ""
+    unset: tuple[str, ...] = ()
 
     @property
     def environ(self) -> dict[str, str]:
@@ -46,7 +47,7 @@ class World:
             "breaker_max_recovery_timeout": "2",
             **self.settings,
         }
-        given = {f"PLEXSYNC_{name.upper()}": value for name, value in settings.items()}
+        given = {f"PLEXSYNC_{name.upper()}": value for name, value in settings.items() if name not in self.unset}
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", **given}
 
     def add(self, count: int, *, start: int = 0) -> list[int]:

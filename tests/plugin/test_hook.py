@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from plugin import hook
+from simulator.stash_manifest import parse_yaml, read_manifest
 from store import intake
 from store.database import Database
 from sync.job import Kind, State
@@ -541,41 +542,13 @@ def test_it_costs_at_most_three_bare_pythons(stash, store):
 
 # --- the manifest ----------------------------------------------------------------------------------------------------
 
-KEYS = {"name", "description", "version", "interface", "exec", "errLog", "hooks"}
+KEYS = {"name", "description", "version", "interface", "exec", "errLog", "hooks", "settings"}
 
 
 def manifest() -> dict[str, object]:
     """The manifest, read as the little part of YAML it is written in; anything else fails."""
-    top: dict[str, object] = {}
-    for line in MANIFEST.read_text(encoding="utf-8").splitlines():
-        indent, words = len(line) - len(line.lstrip()), line.strip()
-        assert "\t" not in line and " #" not in line
-        if indent == 0:
-            key, _, value = words.partition(":")
-            assert key not in top
-            top[key] = items = [] if not value else text(value)
-        elif indent == 2 and words.startswith("- ") and ": " in words:
-            key, _, value = words[2:].partition(":")
-            items.append({key: text(value)})
-        elif indent == 2 and words.startswith("- "):
-            items.append(text(words[2:]))
-        elif indent == 4:
-            key, _, value = words.partition(":")
-            assert key not in items[-1]
-            items[-1][key] = inner = [] if not value else text(value)
-        else:
-            assert indent == 6 and words.startswith("- ")
-            inner.append(text(words[2:]))
-    return top
-
-
-def text(words: str) -> str:
-    words = words.strip()
-    if words.startswith('"'):
-        return json.loads(words)
-    assert words[0] not in "'[{&*!|>%@`"
-    assert ": " not in words
-    return words
+    assert read_manifest(MANIFEST).id == "StashPlexSync"
+    return parse_yaml(MANIFEST.read_text(encoding="utf-8"))
 
 
 def test_the_manifest_has_the_keys_that_stash_knows_and_no_other():

@@ -11,7 +11,17 @@ import pytest
 import trustme
 
 from validation.config import SECRETS, PlexSyncConfig, describe
-from validation.sources import OTHER_VARIABLES, TEST_VARIABLES, ConfigError, default_data_dir, default_toml, load
+from validation.sources import (
+    NOT_FROM_STASH,
+    OTHER_VARIABLES,
+    STAND_INS,
+    TEST_VARIABLES,
+    ConfigError,
+    default_data_dir,
+    default_toml,
+    load,
+    load_here,
+)
 
 TOKEN = "sN4xT7qLw2Vb9KcR5hJd"
 KEY = "eyJhbGciOiJIUzI1NiJ9.kQz8"
@@ -111,7 +121,13 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
             None if setting.default is None else getattr(DEFAULTS, setting.name)
         )
     loaded = load(environ={}, toml_path=None, plugin_settings={**others, setting.name: value})
-    assert loaded.origin[setting.name] == "Stash"
+    if setting.name in NOT_FROM_STASH:
+        assert loaded.origin[setting.name] == "default"
+        assert loaded.warnings == (
+            f"{setting.name} in the plugin settings in Stash has no effect: set it in plexsync.toml",
+        )
+    else:
+        assert loaded.origin[setting.name] == "Stash"
 
 
 DEFAULTS = PlexSyncConfig(**REQUIRED)
@@ -159,6 +175,24 @@ def test_what_stash_stores_for_a_cleared_field_is_not_set():
     assert {loaded.origin[name] for name in cleared} == {"default"}
     assert loaded.config.sync_title is False
     assert loaded.origin["sync_title"] == "Stash"
+
+
+def test_what_stands_here_can_be_read_although_the_rest_stands_in_stash(toml):
+    loaded = load_here(environ={"PLEXSYNC_STASH_API_KEY": KEY}, toml_path=toml(stash_url="http://stash"))
+
+    assert (loaded.config.stash_url, loaded.config.stash_api_key) == ("http://stash", KEY)
+    assert (loaded.config.plex_url, loaded.config.plex_token) == tuple(STAND_INS.values())
+    assert load_here(environ=IN_ENVIRONMENT, toml_path=None).config == DEFAULTS
+
+
+def test_a_wrong_setting_is_told_with_all_that_is_missing(toml):
+    with pytest.raises(ConfigError) as wrong:
+        load_here(environ={}, toml_path=toml(max_retries=99))
+    assert len(wrong.value.lines) == 3
+    assert wrong.value.missing == ()
+    with pytest.raises(ConfigError) as missing:
+        load(environ={"PLEXSYNC_PLEX_URL": "http://plex"}, toml_path=None)
+    assert missing.value.missing == ("plex_token",)
 
 
 def test_zero_elsewhere_is_a_value():

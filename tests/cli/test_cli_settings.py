@@ -1,0 +1,247 @@
+"""Settings that stand in Stash: who asks for them, what counts while Stash is away, and what is kept of them."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from simulator.http import Fault
+from tests.cli.conftest import Door
+from tests.journey.world import TOKEN, World, until
+from wiring import PLUGIN, SAID_BY_STASH
+
+AWAY = Fault("refuse")
+
+
+@pytest.fixture
+def told(world: World) -> World:
+    """Plex and its token are known to Stash alone."""
+    world.unset = ("plex_url", "plex_token")
+    world.stash.plugin_settings[PLUGIN] = {"plex_url": world.plex.url, "plex_token": TOKEN, "sync_genres": False}
+    return world
+
+
+def genres(world: World) -> set[str]:
+    return {tag for key in world.plex.keys(world.section) for tag in world.plex.item(key).lists.get("genre", ())}
+
+
+def kept(world: World) -> dict:
+    return json.loads(world.rows(f"select value from note where name = '{SAID_BY_STASH}'")[0][0])
+
+
+def search(folder: Path, word: str) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and word.encode() in path.read_bytes()]
+
+
+# --- Stash answers ---------------------------------------------------------------------------------------------------
+
+
+def test_what_stands_in_stash_counts(told: World, door: Door) -> None:
+    told.add(2)
+    assert door("sync", "--all", "--wait").code == 0
+    assert told.plex.count("PUT") == 2
+    assert genres(told) == set()
+    settings = {one["name"]: one for one in door("doctor", "--json").facts["settings"]}
+    assert settings["plex_token"] == {"name": "plex_token", "value": "***", "origin": "Stash"}
+    assert settings["sync_genres"] == {"name": "sync_genres", "value": "False", "origin": "Stash"}
+
+
+def test_what_stands_here_is_stronger(told: World, door: Door) -> None:
+    told.settings["sync_genres"] = "true"
+    told.add(1)
+    assert door("sync", "--all", "--wait").code == 0
+    assert genres(told) == {"Tag 0"}
+
+
+def test_a_wrong_setting_in_stash_is_told_with_its_place(told: World, door: Door) -> None:
+    told.stash.plugin_settings[PLUGIN]["max_retries"] = 99
+    done = door("drain")
+    assert done.code == 2
+    assert "max_retries in the plugin settings in Stash must be a whole number from 1 to 20, not 99" in done.err
+
+
+def test_what_has_to_be_known_before_stash_is_asked_has_no_effect_there(told: World, door: Door) -> None:
+    told.stash.plugin_settings[PLUGIN] |= {"data_dir": "/nowhere/at/all", "stash_url": "http://127.0.0.1:1"}
+    done = door("drain")
+    assert done.code == 0
+    assert "data_dir in the plugin settings in Stash has no effect: set it in plexsync.toml" in done.err
+
+
+def test_who_works_asks_once_and_who_looks_at_the_database_asks_nobody(world: World, door: Door) -> None:
+    door("status")
+    assert world.stash.count() == 0
+    door("drain")
+    asked = [request for request in world.stash.log if b"PluginSettings" in request.body]
+    assert len(asked) == 1
+    before = world.stash.count()
+    for words in (("status",), ("dlq", "list"), ("outages",), ("ignore", "7"), ("sync", "9")):
+        assert door(*words).code == 0
+    assert world.stash.count() == before
+
+
+# --- Stash is away ---------------------------------------------------------------------------------------------------
+
+
+def test_no_secret_is_kept(told: World, door: Door, tmp_path: Path) -> None:
+    told.stash.plugin_settings[PLUGIN] |= {
+        "notify_urls": "json://x/hidden1",
+        "old": "hidden2",
+        "notify_command": "a hidden3",
+    }
+    told.settings["notify_urls"] = ""
+    told.settings["notify_command"] = ""
+    told.add(1)
+    door("sync", "--all", "--wait")
+    door("doctor")
+    assert kept(told) == {
+        "given": {"plex_url": told.plex.url, "sync_genres": False},
+        "withheld": ["notify_command", "notify_urls", "plex_token"],
+    }
+    assert search(tmp_path, TOKEN) == search(tmp_path, "hidden") == []
+
+
+LOOKS = [("status",), ("dlq", "list"), ("outages",), ("ignore", "7"), ("sync", "7")]
+
+
+@pytest.mark.parametrize("fault", [AWAY, Fault("hang")], ids=["refusing", "hanging"])
+def test_looking_is_quick_while_stash_is_away(fault: Fault, told: World, door: Door) -> None:
+    door("drain")
+    told.stash.faults.set(fault)
+    for words in LOOKS:
+        began = time.monotonic()
+        assert door(*words).code == 0, words
+        assert time.monotonic() - began < 2
+    began = time.monotonic()
+    done = door("explain", "7", "--json")
+    assert done.code == 1
+    assert "Stash at" in done.facts["error"]
+    assert time.monotonic() - began < 8
+    assert told.plex.count() == 0
+
+
+def test_what_is_missing_may_stand_in_stash(told: World, door: Door) -> None:
+    told.stash.faults.set(AWAY)
+    for words in (*LOOKS, ("explain", "7"), ("drain",), ("reconcile",), ("doctor",)):
+        done = door(*words, "--json")
+        assert done.code == 2, words
+        said = done.out + done.err
+        assert "plex_url and plex_token may be set in Stash already, but it can't be asked: Stash at" in said
+
+
+def test_work_that_needs_a_secret_from_stash_fails_while_it_is_away(told: World, door: Door) -> None:
+    door("drain")
+    told.stash.faults.set(AWAY)
+    done = door("drain")
+    assert done.code == 2
+    assert "plex_token may be set in Stash already, but it can't be asked" in done.err
+    assert "plex_url" not in done.err
+
+
+@pytest.mark.parametrize("words", [("drain",), ("sync", "1", "--wait"), ("reconcile", "--wait")], ids=" ".join)
+def test_no_work_by_settings_that_nobody_has_seen(words: tuple[str, ...], world: World, door: Door) -> None:
+    world.add(1)
+    world.stash.plugin_settings[PLUGIN] = {"sync_genres": False}
+    assert door("sync", "1").code == 0
+    world.stash.faults.set(AWAY)
+    done = door(*words)
+    assert done.code == 1
+    assert "Stash at" in done.out + done.err
+    assert world.plex.count() == 0
+    world.stash.faults.clear()
+    time.sleep(1.1)  # a breath after the failed request
+    assert door("sync", "1", "--wait").code == 0
+    assert world.plex.count("PUT") == 1
+    assert genres(world) == set()
+
+
+def test_what_stash_said_last_counts_while_it_is_away(world: World, door: Door) -> None:
+    world.add(1)
+    world.stash.plugin_settings[PLUGIN] = {"enabled": False}
+    door("drain")
+    world.stash.faults.set(AWAY)
+    assert door("status", "--json").facts["worker"]["enabled"] is False
+    assert "switched off" in door("sync", "1", "--wait").out
+
+
+# --- serve -----------------------------------------------------------------------------------------------------------
+
+
+def test_serve_waits_for_stash_says_so_and_can_be_stopped(told: World) -> None:
+    told.stash.faults.set(AWAY)
+    process = told.start("serve")
+    until(lambda: "waiting for Stash: plex_url and plex_token may be set in Stash" in told.log(), seconds=20)
+    time.sleep(3)
+    assert told.log().count("waiting for Stash") == 1
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=5) == 0
+    assert "stopped in good order" in told.log()
+
+
+def test_serve_does_not_wait_with_a_folder_that_cannot_be_used(told: World, door: Door) -> None:
+    told.stash.faults.set(AWAY)
+    told.folder.chmod(0o777)
+    done = door("serve")
+    assert done.code == 2
+    assert "can be written by everyone" in done.err
+
+
+def settings_file(world: World, text: str) -> Path:
+    path = world.folder.parent / "plexsync.toml"
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def test_serve_goes_on_with_changed_settings_and_without_wrong_ones(world: World) -> None:
+    world.unset = ("plex_token", "sync_genres")
+    path = settings_file(world, f'plex_token = "{TOKEN}"\nsync_genres = false\n')
+    world.settings["config"] = str(path)
+    (first,) = world.add(1)
+    with world.serving() as process:
+        until(lambda: world.count("idle") == 1, seconds=20)
+        assert genres(world) == set()
+
+        settings_file(world, f'plex_token = "{TOKEN}"\nsync_genres = "perhaps"\n')
+        until(lambda: "changed settings can't be used" in world.log(), seconds=20)
+        time.sleep(6.5)  # more than a look at Stash
+        world.stash.edit_scene(first, title="Once more")
+        until(lambda: world.plex.item(world.plex.keys(world.section)[0]).scalars["title"] == "Once more", seconds=20)
+        assert world.log().count("changed settings can't be used") == 1
+
+        settings_file(world, f'plex_token = "{TOKEN}"\nmax_retries = 7\ndata_dir = "/somewhere/else"\n')
+        world.settings["data_dir"] = str(world.folder)
+        until(lambda: "settings changed: max_retries, sync_genres; going on with them" in world.log(), seconds=20)
+        world.stash.edit_scene(first, title="And again")
+        until(lambda: genres(world) == {"Tag 0"}, seconds=20)
+        assert process.poll() is None
+        assert world.json("status")["worker"]["running"] is True
+    assert "Traceback" not in world.log()
+    assert TOKEN not in world.log()
+    assert "perhaps" not in world.log().replace('not "perhaps"', "")
+
+
+def test_another_folder_needs_a_restart(world: World) -> None:
+    path = settings_file(world, f'data_dir = "{world.folder}"\n')
+    world.unset = ("data_dir",)
+    world.settings["config"] = str(path)
+    with world.serving():
+        until(lambda: "serving" in world.log(), seconds=20)
+        settings_file(world, f'data_dir = "{world.folder}2"\n')
+        until(lambda: "data_dir changed: the folder in use stays in use" in world.log(), seconds=20)
+        time.sleep(6)
+    assert world.log().count("data_dir changed") == 1
+    assert not Path(f"{world.folder}2").exists()
+
+
+def test_what_was_kept_does_not_outlive_a_restore(world: World, door: Door, tmp_path: Path) -> None:
+    door("drain")
+    copy = tmp_path / "copy.db"
+    assert door("backup", str(copy)).code == 0
+    world.stash.plugin_settings[PLUGIN] = {"sync_genres": False}
+    assert door("restore", str(copy), "--yes").code == 0
+    world.add(1)
+    world.stash.faults.set(AWAY)
+    assert door("sync", "1", "--wait").code == 1
+    assert world.plex.count() == 0
