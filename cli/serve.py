@@ -13,7 +13,7 @@ from cli.screen import LiveLine
 from cli.settings import Need, Settings, StashAway, settings
 from cli.standing import breaker, server_words
 from cli.start import logged, warn
-from cli.stopping import stoppable
+from cli.stopping import Stop, stoppable
 from cli.watching import SettingsWatch
 from cli.working import outcome_words
 from sync.errors import LocalFault, Neighbour
@@ -61,13 +61,13 @@ def serve(call: Call) -> int:
                     return FAILED
                 with LiveLine(console) as line:
                     report = Reporter(line, outcomes)
-                    _work(call, found, stop.event, report, hiding)
+                    _work(call, found, stop, report, hiding)
         log.info("stopped in good order")
         call.answer({"outcomes": dict(outcomes)}, lambda: None)
         return stop.code
 
 
-def _work(call: Call, found: Settings, stop: threading.Event, report: "Reporter", hiding: RedactingFilter) -> None:
+def _work(call: Call, found: Settings, stop: Stop, report: "Reporter", hiding: RedactingFilter) -> None:
     """Work until stopped: when settings change the parts are put together anew, on the same database and under its lock."""
     current: Settings | None = found
     while current is not None:
@@ -78,7 +78,9 @@ def _work(call: Call, found: Settings, stop: threading.Event, report: "Reporter"
                 log.info("serving")
             if current.said is not None:
                 wiring.keep_settings(parts.store, current.said)
-            watch = SettingsWatch(call, current, parts, stop)
+            watch = SettingsWatch(call, current, parts, stop.event)
+            # A signal ends the work at once, also while Stash is being asked.
+            stop.spread(watch.ended)
             watch.start()
             report.parts = parts
             try:
@@ -87,7 +89,7 @@ def _work(call: Call, found: Settings, stop: threading.Event, report: "Reporter"
                 watch.end()
             report.flush()
             report.parts = None
-        current = None if stop.is_set() else watch.fresh
+        current = None if stop else watch.fresh
         hiding.use(Redactor(call.secrets))
 
 

@@ -25,10 +25,17 @@ class Stop:
         self.event = threading.Event()
         self.code = 0
         self._terminated = terminated
+        self._other: threading.Event | None = None
         self._timer: threading.Timer | None = None
 
     def __bool__(self) -> bool:
         return self.event.is_set()
+
+    def spread(self, event: threading.Event) -> None:
+        """From now on `event` is set together with ours, however busy its owner is; it takes the place of the one before."""
+        self._other = event
+        if self.event.is_set():
+            event.set()
 
     def hear(self, number: int, _frame: FrameType | None = None) -> None:
         """A signal has come."""
@@ -36,6 +43,8 @@ class Stop:
         if self.event.is_set():
             self._leave()
         self.event.set()
+        if self._other is not None:
+            self._other.set()
         self._timer = threading.Timer(GRACE, self._leave)
         self._timer.daemon = True
         # Where there is no room for a thread, whoever sent the signal has patience of their own.

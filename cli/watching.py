@@ -18,7 +18,7 @@ from wiring import Parts
 log = logging.getLogger("PlexSync.settings")
 
 LOOK_PACE = 1.0  # seconds between two looks at plexsync.toml
-LAST_LOOK = wiring.ASK_WHOLE + 1  # seconds that a look may go on when all ends
+LAST_LOOK = 2 * wiring.ASK_READ + 1  # seconds that a look may go on when all ends
 
 
 class SettingsWatch(threading.Thread):
