@@ -14,6 +14,7 @@ from pathlib import Path
 
 from store import intake, schema
 from store.database import Database
+from store.db import connect
 from store.repair import repair
 from sync.errors import LocalFault, NewerDatabase, Unusable
 from sync.item import Entry, Part
@@ -29,6 +30,18 @@ SECONDS = 10
 MUTATIONS = {"sample": 60, "full": 10_000, "long": 40_000}
 MIXES = {"sample": 3, "full": 40, "long": 200}
 SIDES = ("", "-wal", "-shm", "-journal")
+# What databases of released schemas looked like, as SQL.
+FIXTURES = Path(__file__).resolve().parents[1] / "store" / "fixtures"
+
+
+def old_database(path: Path, version: int) -> None:
+    """A database as a released schema left it, closed in good order."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db = sqlite3.connect(path)
+    db.executescript((FIXTURES / f"schema-{version}.sql").read_text(encoding="utf-8"))
+    db.execute("pragma journal_mode = wal")
+    db.close()
+    path.chmod(0o600)
 
 
 def filled(folder: Path, *, log: bool, rows: int = 400, start: int = 1) -> None:
@@ -315,7 +328,11 @@ MIXED = {
 
 def versions(size: str, seed: int) -> list[Score]:
     """Newer schemas are left alone to the byte, and the hook's event becomes a file; older ones have a copy kept."""
-    score = Score("F14", "newer and older schemas: refused untouched, or copied and brought up", seed)
+    return [_newer(seed), _older(size, seed)]
+
+
+def _newer(seed: int) -> Score:
+    score = Score("F14", "newer schemas: refused untouched, the hook's event kept", seed)
     newest = len(schema.MIGRATIONS)
     for version in (newest + 1, newest + 1000):
         with workshop() as place:
@@ -334,4 +351,62 @@ def versions(size: str, seed: int) -> list[Score]:
                 score.spoil(f"{version}: the file was changed")
             if hook.failed or not list((place / "x" / "spool").glob("*.json")):
                 score.lose(f"{version}: the hook's event is not kept")
-    return [score]
+    return score
+
+
+def _older(size: str, seed: int) -> Score:
+    """Every released schema, closed or killed, with an event left by a hook: brought up, copied before, and worked."""
+    score = Score("F13", "older schemas: a copy is kept, no row is lost, the hook's event comes after", seed)
+    for version in range(1, len(schema.MIGRATIONS)):
+        for log in (False, True):
+            with workshop() as place:
+                path, case = place / "x" / NAME, f"schema {version}, {'killed' if log else 'closed'}"
+                old_database(path, version)
+                if log:
+                    forks.run(lambda ack: _note_and_die(path))
+                shutil.copytree(place / "x", place / "before")
+                before = dump(place / "before" / NAME)
+                hook = forks.run(lambda ack: ack(intake.store(str(path.parent), "scene", 7777)))
+                end = forks.run(lambda ack: connect(path).close())
+                score.cases += 1
+                if hook.failed or end.failed or end.killed or not score.law(path, case):
+                    score.spoil(f"{case}: {hook} {end}")
+                    continue
+                _judge_older(score, case, path, before, version)
+                end = forks.run(lambda ack: live(path, ack))
+                if end.acks[:1] != ("sound",) or end.acks[-1] != "worked":
+                    score.spoil(f"{case}: at work: {end}")
+                forks.run(lambda ack: _take_spool(path))
+                if not any(row[1] == 7777 for row in dump(path)["job"]):
+                    score.lose(f"{case}: the hook's event is not taken over")
+                score.law(path, f"{case}, after work")
+    return score
+
+
+def _note_and_die(path: Path) -> None:
+    """What is written is in the log alone."""
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("pragma wal_autocheckpoint = 0")
+    db.execute("insert into note (name, value) values ('late', 'in the log')")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _take_spool(path: Path) -> None:
+    store = Database(path, worker=True)
+    store.drain_spool(NOW)
+    store.close()
+
+
+def _judge_older(score: Score, case: str, path: Path, before: dict[str, list[tuple]], version: int) -> None:
+    """The copy is what was there; the database has all of it, as far as columns go that were known then."""
+    copy = path.with_name(f"{path.stem}-schema-{version}.db")
+    if not copy.exists() or dump(copy) != before or copy.stat().st_mode & 0o077:
+        score.spoil(f"{case}: what is kept is not what was there, or not for the owner alone")
+    if left := [file.name for file in path.parent.iterdir() if ".tmp" in file.name]:
+        score.spoil(f"{case}: left behind are {left}")
+    now = dump(path)
+    for table, rows in before.items():
+        # Columns are added at the end, so what was known then is how a row begins.
+        width = len(rows[0]) if rows else 0
+        if table != "schema" and (gone := set(rows) - {row[:width] for row in now.get(table, ())}):
+            score.lose(f"{case}: {sorted(gone)[:2]} of {table}")
