@@ -333,7 +333,7 @@ def _hooks(path: Path, end: float, ids: list[int], luck: int, ack: Ack) -> None:
     dice, counts = random.Random(luck), Counter[str]()
     while time.monotonic() < end:
         counts["spooled" if intake.store(str(path.parent), "scene", dice.choice(ids)) else "direct"] += 1
-        time.sleep(dice.random() * 0.02)
+        time.sleep(dice.random() * 0.2)
     for what, count in counts.items():
         ack(f"{what} {count}")
 
@@ -367,7 +367,7 @@ def _wants(path: Path, end: float, ids: list[int], luck: int, ack: Ack) -> None:
             for _ in range(20):
                 tx.want(Kind.SCENE, dice.choice(ids), Why.SWEEP, SystemClock().now())
         count += 20
-        time.sleep(0.1 * dice.random())
+        time.sleep(dice.random() * 0.4)
     store.close()
     ack(f"wants {count}")
 
