@@ -268,6 +268,8 @@ def _judge(
         elif sum_of(folder / NAME) != marks[""]:
             score.spoil(f"{case}: left alone, and changed all the same")
         return
+    if "another program" in case:
+        score.spoil(f"{case}: it is not ours, and was used: {last}")
     if untrue := [line for line in (*first, *last) if line.startswith("untrue")]:
         score.spoil(f"{case}: {untrue[:2]}")
     counts["stray"] += any(line.startswith("stray") for line in last)
@@ -364,9 +366,8 @@ def mixed(size: str, seed: int) -> list[Score]:
                 mix(folder, place / "two", random.Random(seed + round))
                 ends = [forks.run(lambda ack: live(folder / NAME, ack)) for _ in range(2)]
                 score.cases += 1
-                if any(end.failed or end.killed for end in ends) or ends[-1].acks[-1] != "worked":
-                    score.spoil(f"{name}: {ends}")
-                elif any(line.startswith(("stray", "untrue")) for end in ends for line in end.acks):
+                untrue = any(line.startswith(("stray", "untrue")) for end in ends for line in end.acks)
+                if untrue or any(end.failed or end.killed for end in ends) or ends[-1].acks[-1] != "worked":
                     score.spoil(f"{name}: {ends}")
                 else:
                     score.law(folder / NAME, name)
