@@ -18,7 +18,7 @@ from pathlib import Path
 from cli.main import run as run_command
 from store import intake
 from store.database import Database
-from store.db import CHECKPOINT_PAGES, connect
+from store.db import BUSY_SECONDS, CHECKPOINT_PAGES, connect
 from sync.job import Kind, Why
 from tests.torture import forks
 from tests.torture.damage import filled
@@ -33,9 +33,13 @@ NOBODY = 65534
 WRITERS = {"sample": (4, 40), "full": (20, 500), "long": (20, 2000)}
 HELD = {
     "sample": (0.0, 0.4, 1.4),
-    "full": (0.0, 0.3, 0.9, 1.1, 2.0, 5.0, 20.0),
-    "long": (0.0, 0.5, 1.1, 5.0, 29.0, 60.0),
+    "full": (0.0, 0.3, 0.9, 1.1, 2.0, 5.0, 10.0, 20.0, 28.0),
+    "long": (0.0, 0.3, 0.9, 1.1, 2.0, 5.0, 10.0, 20.0, 28.0),
 }
+# The lock under `serve`, also longer than a store waits: so many seconds.
+HELD_FROM_SERVE = {"sample": (1.5,), "full": (5.0, 60.0), "long": (1.5, 5.0, 40.0, 60.0, 150.0)}
+# From when it is let go, it may take so long until all is in step.
+GOES_ON = 45.0
 WORDS = {"status": ["status"], "drain": ["drain"], "sync": ["sync", "7"]}
 COMMANDS = tuple(WORDS)
 
@@ -225,33 +229,108 @@ PLACES: dict[str, Callable[[Path], None]] = {
 
 def busy(size: str, seed: int) -> list[Score]:
     """Somebody holds the write lock: stores wait, hooks leave a file after a second, and nothing is lost."""
-    held = Score("F9", "another process holds the write lock", seed)
-    for seconds in HELD[size]:
-        with workshop() as place:
-            path = place / "data" / NAME
+    return [_held(size, seed), _held_from_serve(size, seed), _many(size, seed)]
+
+
+def _held(size: str, seed: int) -> Score:
+    """All at once, each on a database of its own, since they mostly wait."""
+    score = Score("F9", "another process holds the write lock: a store waits, a hook leaves a file", seed)
+    with workshop() as place:
+        cases = []
+        for number, seconds in enumerate(HELD[size]):
+            path = place / str(number) / NAME
             Database(path).close()
             holder = forks.forked(lambda ack: _hold(path, seconds, ack))
-            time.sleep(0.1)
+            assert os.read(holder[1], 5) == b"held\n"
             writer = forks.forked(lambda ack: _write(path, 1, ack))
-            hook = forks.run(lambda ack: ack(f"told {intake.store(str(path.parent), 'scene', 9)}"))
-            ends = (forks.ended(holder), forks.ended(writer), hook)
-            held.cases += 2
-            _judge_busy(held, f"held {seconds} s", path, ends, 2)
-    many = Score("F9", "{} writers at once, {} wants each".format(*WRITERS[size]), seed)
+            hook = forks.forked(lambda ack: ack(f"told {intake.store(str(path.parent), 'scene', 9)}"))
+            cases.append((seconds, path, (holder, writer, hook)))
+        for seconds, path, started in cases:
+            ends = tuple(forks.ended(one) for one in started)
+            score.cases += 2
+            _judge_busy(score, f"held {seconds} s", path, ends, 2)
+    return score
+
+
+def _many(size: str, seed: int) -> Score:
+    score = Score("F9", "{} writers at once, {} wants each".format(*WRITERS[size]), seed)
     writers, each = WRITERS[size]
     with workshop() as place:
         path = place / "data" / NAME
         Database(path).close()
         started = [forks.forked(lambda ack, n=n: _write(path, each, ack, n * each)) for n in range(writers)]
         ends = tuple(forks.ended(one) for one in started)
-        many.cases = writers * each
-        _judge_busy(many, "at the end", path, ends, writers * each)
-    return [held, many]
+        score.cases = writers * each
+        _judge_busy(score, "at the end", path, ends, writers * each)
+    return score
+
+
+def _held_from_serve(size: str, seed: int) -> Score:
+    """A worker in the midst of its work can't write: it tries again until it can, says so seldom, and uses no attempt."""
+    score = Score("F9", "the lock is held from serve at work: it goes on, and no attempt is used", seed)
+    with workshop() as place, Neighbours() as town:
+        for seconds in HELD_FROM_SERVE[size]:
+            made, folder, case = town.ask("fresh", 8), place / str(seconds), f"held {seconds} s from serve"
+            town.ask("slow", 0.3)
+            path = folder / NAME
+            _wanted(path, made["ids"][:6])
+            with (place / "log").open("wb") as log:
+                process = serving(made, folder, stdout=log, stderr=log)
+            wait_for_heartbeat(folder, process)
+            holder = forks.forked(lambda ack: _hold(path, seconds, ack))
+            assert os.read(holder[1], 5) == b"held\n"
+            hook = forks.run(lambda ack: ack(f"told {intake.store(str(folder), 'scene', made['ids'][6])}"))
+            looked = _status(made, folder)
+            forks.ended(holder)
+            town.ask("slow", 0.0)
+            intake.store(str(folder), "scene", made["ids"][7])
+            end = time.monotonic() + GOES_ON
+            while time.monotonic() < end and len(rows(path, "select 1 from job where state = 'idle'")) < 8:
+                time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(timeout=20)
+            told = (place / "log").read_text(errors="replace")
+            score.cases += 1
+            if hook.failed or looked or code or "Traceback" in told:
+                score.spoil(f"{case}: {hook}, status: {looked}, exit {code}: {told[-600:]}")
+            complaints = [line for line in told.splitlines() if "paused" in line or " ERROR " in line]
+            if len(complaints) > 1 + seconds // 60 or bool(complaints) != (seconds > BUSY_SECONDS):
+                score.spoil(f"{case}: {complaints[:4]}")
+            if used := rows(path, "select id, state, attempts, cls, error from job where attempts or state = 'dead'"):
+                score.spoil(f"{case}: attempts were used: {used}")
+            if left := set(made["ids"]) - {id for (id,) in rows(path, "select id from job where state = 'idle'")}:
+                score.lose(f"{case}: {sorted(left)} are not in step after {GOES_ON:.0f} s")
+            score.law(path, case)
+    return score
+
+
+def _wanted(path: Path, ids: list[int]) -> None:
+    store = Database(path)
+    with store.writing() as tx:
+        for id in ids:
+            tx.want(Kind.SCENE, id, Why.USER, SystemClock().now())
+    store.close()
+
+
+def _status(made: dict, folder: Path) -> str:
+    """What is wrong with how everything stands; '' when it is told."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "status", "--json"],
+        cwd=ROOT,
+        env=environ_for(made, folder),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    well = done.returncode == 0 and not done.stderr and json.loads(done.stdout)["books"]["balanced"]
+    return "" if well else f"exit {done.returncode}: {done.stdout[-300:]} {done.stderr[-300:]}"
 
 
 def _hold(path: Path, seconds: float, ack: Callable[[str], None]) -> None:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("begin immediate")
+    ack("held")
     time.sleep(seconds)
     db.execute("commit")
     db.close()
