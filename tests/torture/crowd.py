@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cli.main import main as call
 from store import intake
-from store.database import Database
+from store.database import WAIT_AS_USUAL, WAIT_BRIEFLY, Database
 from sync.job import Kind, Settled, State, Why, crashed
 from tests.torture import forks
 from tests.torture.kill_jobs import ROOT, a_pass, config_for, environ_for, rows, rush, wait_for_heartbeat
@@ -406,7 +406,7 @@ def _reads(path: Path, end: float, ack: Ack) -> None:
         with store.reading() as db:
             db.overview(SystemClock().now())
             time.sleep(0.01)
-        time.sleep(0.02)
+        time.sleep(0.05)
     store.close()
 
 
@@ -431,7 +431,10 @@ def counted(told: Path) -> None:
         counts["taken"] += taken
         with store.writing() as tx:
             db = tx._db
+        # Nobody is to wait long for what need not be.
+        db.execute(WAIT_BRIEFLY)
         db.execute(f"pragma wal_checkpoint({dice.choice(('passive', 'full', 'restart', 'truncate'))})").fetchall()
+        db.execute(WAIT_AS_USUAL)
         counts["copied"] += 1
         return taken
 

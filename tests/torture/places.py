@@ -40,8 +40,24 @@ HELD = {
 HELD_FROM_SERVE = {"sample": (1.5,), "full": (5.0, 60.0), "long": (1.5, 5.0, 40.0, 60.0, 150.0)}
 # From when it is let go, it may take so long until all is in step.
 GOES_ON = 45.0
-WORDS = {"status": ["status"], "drain": ["drain"], "sync": ["sync", "7"]}
+WORDS = {
+    "status": ["status"],
+    "dlq": ["dlq", "list"],
+    "drain": ["drain"],
+    "sync": ["sync", "7"],
+}
 COMMANDS = tuple(WORDS)
+LOOKING = ("status", "dlq")
+# Others may not be allowed to start, or to read, this interpreter: it starts, and then becomes another's.
+AS_NOBODY = """
+import json, os, pkgutil, re, runpy, select, sqlite3, sys, time
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(int(sys.argv[1]))
+runpy.run_path("plugin/hook.py", run_name="__main__")
+"""
+# As long as a hook may take on a busy machine.
+HOOK_SECONDS = 2.0
 
 
 # --- F8 --------------------------------------------------------------------------------------------------------------
@@ -51,6 +67,7 @@ def unwritable(size: str, seed: int) -> list[Score]:
     """Twelve places that can't be used, by a user who is not root: the hook says so, commands end with 2."""
     score = Score("F8", "read-only, wrong owner, no folder, a file in its place", seed)
     warm()
+    program = _program()
     for name, spoil in PLACES.items():
         place = Path(tempfile.mkdtemp(prefix="torture-"))
         place.chmod(0o755)
@@ -60,11 +77,22 @@ def unwritable(size: str, seed: int) -> list[Score]:
             for path in (folder.parent, folder, *folder.iterdir()):
                 os.chown(path, _nobody(), -1)
             spoil(folder)
-            _tried(score, name, folder)
+            _tried(score, name, folder, program)
         finally:
             subprocess.run(["chmod", "-R", "u+rwX", str(place)], check=False)
             shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(program)
     return [score]
+
+
+def _program() -> Path:
+    """What a hook needs, where everyone may read it."""
+    place = Path(tempfile.mkdtemp(prefix="torture-"))
+    for name in ("plugin/hook.py", "store/__init__.py", "store/intake.py"):
+        (place / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, place / name)
+    subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
+    return place
 
 
 def warm() -> None:
@@ -105,30 +133,56 @@ def _as_nobody() -> None:
         os.setuid(NOBODY)
 
 
-def _tried(score: Score, name: str, folder: Path) -> None:
+def _tried(score: Score, name: str, folder: Path, program: Path) -> None:
     began = time.monotonic()
-    hook = forks.run(lambda ack: _hook(folder, ack), before=_as_nobody)
+    hook = _hook_of(program, folder)
     spent = time.monotonic() - began
     score.cases += 1
-    if hook.failed or hook.killed or spent > 1:
-        score.spoil(f"{name}: hook: {hook} after {spent:.1f} s")
-    elif hook.acks[0].startswith("stored") and not _is_stored(folder):
-        score.lose(f"{name}: {hook.acks}")
+    if trouble := _answered_badly(hook) or (f"{spent:.1f} s" if spent > HOOK_SECONDS else ""):
+        score.spoil(f"{name}: hook: {trouble}")
+    elif "error" in json.loads(hook.stdout):
+        if name not in REFUSING:
+            score.spoil(f"{name}: the hook could have left a file: {hook.stdout!r}")
+    elif not _is_stored(folder):
+        score.lose(f"{name}: {hook.stdout!r}")
+    elif name in REFUSING:
+        score.spoil(f"{name}: hook: {hook.stdout!r}")
     for command in COMMANDS:
         end = forks.run(lambda ack: _command(folder, command, ack), before=_as_nobody)
         score.cases += 1
         code, told = end.acks[0].split(" ", 1) if end.acks and not end.failed else ("?", str(end))
+        lines = [line for line in told.split(" | ") if line.strip()]
         # A file that may be read is good enough for whoever looks.
-        looked = command == "status" and name.startswith("read-only file") and code == "0"
-        if not looked and (code != "2" or str(folder.parent.parent) not in told or "Traceback" in told):
+        looked = command in LOOKING and name.startswith("read-only file") and code == "0" and not lines
+        refused = code == "2" and len(lines) == 1 and str(folder.parent.parent) in told
+        if not (looked or refused) or "Traceback" in told:
             score.spoil(f"{name}: {command}: exit {code}: {told}")
 
 
-def _hook(folder: Path, ack: Callable[[str], None]) -> None:
+def _hook_of(program: Path, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """The hook as Stash starts it, by a user who is nobody."""
+    context = {"type": "Scene.Update.Post", "id": 7777, "input": {}}
+    event = {"server_connection": {"Dir": str(folder.parent)}, "args": {"hookContext": context}}
+    return subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, str(_nobody())],
+        cwd=program,
+        env={"PATH": os.environ["PATH"], "PLEXSYNC_DATA_DIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        input=json.dumps(event).encode(),
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+
+
+def _answered_badly(hook: subprocess.CompletedProcess[bytes]) -> str:
+    """Why this is no answer as Stash wants it: exit 0, one JSON object, an error as one line; '' when it is."""
     try:
-        ack(f"stored {intake.store(str(folder), 'scene', 7777)}")
-    except intake.NotStored as error:
-        ack(f"refused {error}")
+        answer = json.loads(hook.stdout)
+    except ValueError:
+        return str(hook)
+    one = isinstance(answer, dict) and len(answer) == 1 and answer.keys() <= {"output", "error"}
+    told = one and len(hook.stderr.splitlines()) == ("error" in answer)
+    return "" if told and not hook.returncode and b"Traceback" not in hook.stderr else str(hook)
 
 
 def _is_stored(folder: Path) -> bool:
@@ -222,6 +276,18 @@ PLACES: dict[str, Callable[[Path], None]] = {
     "a link": _link,
     "read-only file and spool": _spool_is_a_file,
 }
+
+
+# Where not even a file can be left.
+REFUSING = (
+    "read-only folder",
+    "read-only folder and file",
+    "no folder, and none can be made",
+    "a file in the folder's place",
+    "another's folder",
+    "a folder without a way in",
+    "read-only file and spool",
+)
 
 
 # --- F9 --------------------------------------------------------------------------------------------------------------
@@ -399,6 +465,11 @@ def _grow(path: Path, ack: Callable[[str], None], *, worker: bool) -> None:
     store.close()
 
 
+# An answer that could not be told is no success, whatever the work came to; 120 is Python's own word for it.
+UNTOLD = {"closed": 1, "closed output": 1, "broken": 120}
+CLOSINGS = {"closed": ">&- 2>&-", "closed output": ">&-", "closed errors": "2>&-"}
+
+
 # --- F45 -------------------------------------------------------------------------------------------------------------
 
 
@@ -406,7 +477,8 @@ def pipes(size: str, seed: int) -> list[Score]:
     """Streams that are closed, broken or full: the work is done all the same."""
     score = Score("F45", "standard output and error closed, broken or never read", seed)
     with workshop() as place, Neighbours() as town:
-        for name in ("closed", "broken", "full"):
+        wanted: dict = {}
+        for name in ("closed", "closed output", "closed errors", "broken", "full"):
             made, folder = town.ask("fresh", 3), place / name
             store = Database(folder / NAME)
             with store.writing() as tx:
@@ -417,6 +489,9 @@ def pipes(size: str, seed: int) -> list[Score]:
             _drained_into(name, made, folder, score)
             if left := rows(folder / NAME, "select id, state, error from job where state <> 'idle'"):
                 score.spoil(f"{name}: left are {left}")
+            shown = town.ask("state")["shown"]
+            if shown != (wanted := wanted or shown) or not all("Title" in str(one) for one in shown.values()):
+                score.spoil(f"{name}: Plex shows {shown}")
             score.law(folder / NAME, name)
             hook = _hook_into(name, place / f"hook-{name}")
             score.cases += 1
@@ -427,9 +502,19 @@ def pipes(size: str, seed: int) -> list[Score]:
 
 def _drained_into(name: str, made: dict, folder: Path, score: Score) -> None:
     """A worker that logs every step into streams like that; it ends when all is done, or is ended."""
-    if name == "closed":
-        closing = f'exec "{sys.executable}" -m cli -v drain >&- 2>&-'
-        subprocess.run(["/bin/sh", "-c", closing], cwd=ROOT, env=environ_for(made, folder), timeout=60, check=False)
+    if name in CLOSINGS:
+        closing = f'exec "{sys.executable}" -m cli -v drain {CLOSINGS[name]}'
+        done = subprocess.run(
+            ["/bin/sh", "-c", closing],
+            cwd=ROOT,
+            env=environ_for(made, folder),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode != UNTOLD.get(name, 0):
+            score.spoil(f"{name}: drain: exit {done.returncode}")
         return
     reader, writer = os.pipe()
     if name == "broken":
@@ -445,7 +530,8 @@ def _drained_into(name: str, made: dict, folder: Path, score: Score) -> None:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(timeout=12)
+        if (code := process.wait(timeout=12)) != UNTOLD.get(name, 0):
+            score.spoil(f"{name}: serve: exit {code}")
     except subprocess.TimeoutExpired:
         score.spoil(f"{name}: it does not end when told to")
         process.kill()
@@ -470,13 +556,13 @@ def _hook_into(name: str, place: Path) -> int | None:
     Database(place / "plexsync" / NAME).close()
     context = {"type": "Scene.Update.Post", "id": 7, "input": {}}
     event = json.dumps({"server_connection": {"Dir": str(place)}, "args": {"hookContext": context}}).encode()
-    streams = "<&0 >&- 2>&-" if name == "closed" else ""
+    streams = f"<&0 {CLOSINGS[name]}" if name in CLOSINGS else ""
     reader, writer = os.pipe()
     if name == "broken":
         os.close(reader)
     if name == "full":
         fill(writer)
-    out = writer if name != "closed" else subprocess.DEVNULL
+    out = writer if name not in CLOSINGS else subprocess.DEVNULL
     command = f'exec "{sys.executable}" plugin/hook.py {streams}'
     process = subprocess.Popen(["/bin/sh", "-c", command], cwd=ROOT, stdin=subprocess.PIPE, stdout=out, stderr=out)
     os.close(writer)
