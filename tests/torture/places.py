@@ -309,13 +309,21 @@ def _held(size: str, seed: int) -> Score:
             holder = forks.forked(lambda ack: _hold(path, seconds, ack))
             assert os.read(holder[1], 5) == b"held\n"
             writer = forks.forked(lambda ack: _write(path, 1, ack))
-            hook = forks.forked(lambda ack: ack(f"told {intake.store(str(path.parent), 'scene', 9)}"))
+            hook = forks.forked(lambda ack: _hook_timed(path, ack))
             cases.append((seconds, path, (holder, writer, hook)))
         for seconds, path, started in cases:
             ends = tuple(forks.ended(one) for one in started)
             score.cases += 2
+            if ends[2].acks and float(ends[2].acks[0]) > intake.BUSY_SECONDS + HOOK_SECONDS:
+                score.spoil(f"held {seconds} s: the hook took {ends[2].acks[0]} s")
             _judge_busy(score, f"held {seconds} s", path, ends, 2)
     return score
+
+
+def _hook_timed(path: Path, ack: Callable[[str], None]) -> None:
+    began = time.monotonic()
+    intake.store(str(path.parent), "scene", 9)
+    ack(f"{time.monotonic() - began:.2f}")
 
 
 def _many(size: str, seed: int) -> Score:
