@@ -2,29 +2,44 @@
 
 # A child has ended before the next case begins, so what it closes over stays as it is.
 
+import json
 import os
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from cli.main import main as call
 from store import intake
-from store.database import Database
-from sync.errors import LocalFault
+from store.database import WAIT_AS_USUAL, WAIT_BRIEFLY, Database
 from sync.job import Kind, Settled, State, Why, crashed
 from tests.torture import forks
+from tests.torture.kill_jobs import ROOT, a_pass, config_for, environ_for, rows, rush, wait_for_heartbeat
+from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, workshop
+from worker.clock import SystemClock
 
 JOBS = {"sample": 1_200, "full": 10_000, "long": 40_000}
 WORKERS = 8
 # Time runs this much faster, so that a lease and the rests after crashes are over soon.
 FASTER = 100
 LEASE = 30_000
-SOAK = {"sample": 2.0, "full": 300.0, "long": 1800.0}
+# Longer than a lease, in seconds that pass.
+OVERSLEPT = 1.5 * LEASE / 1000 / FASTER
+SCENES = {"sample": 40, "full": 400, "long": 400}
+SOAK = {"sample": 4.0, "full": 300.0, "long": 1800.0}
+# How often everything is looked at meanwhile.
+MINUTE = {"sample": 1.0, "full": 60.0, "long": 60.0}
 LOG_LIMIT = 16 * 2**20
+# Who must have done something.
+COUNTED = ("direct", "hooks", "wants", "syncs", "statuses", "copied")
 
 Ack = Callable[[str], None]
 
@@ -37,34 +52,33 @@ def now() -> int:
 
 
 def workers(size: str, seed: int) -> list[Score]:
-    """Eight workers without a lock on one queue, killed at random; every end is heard of once."""
+    """Eight workers without a lock on one queue, killed at random: no row is held twice, every end is heard of once."""
     score = Score("F15", f"{WORKERS} workers on one queue, killed at random", seed)
     dice = random.Random(seed)
     with workshop() as place:
-        path = place / "data" / NAME
+        path, told = place / "data" / NAME, place / "told"
         forks.run(lambda ack: _fill(path, JOBS[size]))
-        running = {}
-        acks: list[tuple[str, ...]] = []
-        kills = 0
+        running: dict[int, int] = {}
+        ends: list[forks.End] = []
+        kills: list[int] = []
         end = time.monotonic() + 60 + JOBS[size] / 20
         while time.monotonic() < end and _left(path):
             while len(running) < WORKERS:
-                child, reader = forks.forked(lambda ack: _work(path, dice.random(), ack))
-                os.set_blocking(reader, True)
+                child, reader = forks.forked(lambda ack: _work(path, told, dice.random(), JOBS[size]))
                 running[child] = reader
             time.sleep(0.05 + dice.random() * 0.1)
             if dice.random() < 0.4:
                 victim = dice.choice(list(running))
                 os.kill(victim, signal.SIGKILL)
-                kills += 1
-                acks.append(forks.ended((victim, running.pop(victim))).acks)
+                kills.append(victim)
+                ends.append(forks.ended((victim, running.pop(victim))))
         for child in running:
             os.kill(child, signal.SIGTERM)
-        ends = [forks.ended((child, reader)) for child, reader in running.items()]
-        acks += [one.acks for one in ends]
+        ends += [forks.ended((child, reader)) for child, reader in running.items()]
+        for line in (line for one in ends if one.failed for line in one.acks):
+            score.spoil(line)
         score.cases = JOBS[size]
-        score.what += f" ({kills} kills)"
-        _judge_workers(score, path, acks)
+        _judge_workers(score, path, _heard(told), kills)
     return [score]
 
 
@@ -85,143 +99,352 @@ def _left(path: Path) -> int:
         db.close()
 
 
-def _work(path: Path, luck: float, ack: Ack) -> None:
-    """Take, rest a little, end; take back what others left. Says which row was held from when to when, and ended."""
-    ended = []
-    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
-    store, dice, holder = Database(path), random.Random(luck), f"{os.getpid()}"
-    while not ended:
+def _work(path: Path, told: Path, luck: float, rows: int) -> None:
+    """Take, rest a little, end; take back what others left; now and then want a row again, or sleep over one's lease.
+
+    Tells a file, which a kill does not empty, when it took and ended which row; times are those within the transactions.
+    """
+    stop: list[bool] = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
+    store, dice, pid = Database(path), random.Random(luck), os.getpid()
+    log = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def tell(what: str, id: int, token: str, rev: int, at: int) -> None:
+        os.write(log, f"{what} {id} {token} {rev} {at} {pid}\n".encode())
+
+    while not stop:
         with store.writing() as tx:
             at = now()
-            for row, alone, first in tx.expired(now=at):
+            over = tx.expired(now=at)
+            for row, alone, first in over:
                 tx.crash(row, crashed(alone=alone, crashes=row.crashes, first_crash=first, now=at), now=at)
-            jobs = tx.claim(dice.choice((1, 3, 10)), now=at, lease_ms=LEASE, holder=holder)
+                # Told before it is true: there may be more of these than there were, and never fewer.
+                tell("alone" if alone else "together", row.id, "-", row.claimed_rev, at)
+            jobs = tx.claim(dice.choice((1, 3, 10)), now=at, lease_ms=LEASE, holder=f"{pid}")
+        for row, _, _ in over:
+            tell("returned", row.id, "-", row.claimed_rev, at)
+        for job in jobs:
+            tell("took", job.id, job.token, job.claimed_rev, at)
         time.sleep(dice.random() * 0.01)
         for job in jobs:
-            time.sleep(dice.random() * 0.02)
+            time.sleep(_rest(dice, lone=len(jobs) == 1))
+            again = dice.randrange(rows) + 1
+            tell("trying", job.id, job.token, job.claimed_rev, now())
             with store.writing() as tx:
-                well = tx.settle(job, Settled(State.IDLE, 0, 0, 0, now()), now=now(), ok_mark=0, bad_mark=0)
-            if well:
-                ack(f"{job.id} {job.claimed_rev} {at} {now()}")
+                at = now()
+                well = tx.settle(job, Settled(State.IDLE, 0, 0, 0, at), now=at, ok_mark=0, bad_mark=0)
+                if dice.random() < 0.2:
+                    tx.want(Kind.SCENE, again, Why.EDIT, at)
+            tell("ended" if well else "refused", job.id, job.token, job.claimed_rev, at)
         if not jobs:
             time.sleep(0.02)
     store.close()
+    os.close(log)
 
 
-def _judge_workers(score: Score, path: Path, acks: list[tuple[str, ...]]) -> None:
+def _rest(dice: random.Random, *, lone: bool) -> float:
+    """Mostly short; sometimes longer than the lease, and with a lone row nearly as long, so that sleepers meet others."""
+    chance = dice.random()
+    if chance < 0.01:
+        return OVERSLEPT
+    return dice.uniform(0.1, 0.9) * LEASE / 1000 / FASTER if lone and chance < 0.1 else dice.random() * 0.02
+
+
+@dataclass(frozen=True)
+class Told:
+    """One line of what workers told."""
+
+    what: str
+    id: int
+    token: str
+    rev: int
+    at: int
+    pid: int
+
+
+def _heard(told: Path) -> list[Told]:
+    """All of it by time, and what was ended before what was taken at the same instant."""
+    lines = [line.split() for line in told.read_text().splitlines()]
+    heard = [Told(what, int(id), token, int(rev), int(at), int(pid)) for what, id, token, rev, at, pid in lines]
+    return sorted(heard, key=lambda one: (one.at, one.what == "took"))
+
+
+def _judge_workers(score: Score, path: Path, heard: list[Told], kills: list[int]) -> None:
     score.law(path, "at the end")
-    told = Counter[tuple[int, int]]()
-    for line in (line for lines in acks for line in lines):
-        if line.startswith("failed"):
-            score.spoil(line)
-            continue
-        if line.count(" ") == 3:
-            id, rev, *_ = map(int, line.split())
-            told[id, rev] += 1
-    for key, count in told.items():
+    for (id, rev), count in Counter((one.id, one.rev) for one in heard if one.what == "ended").items():
         if count > 1:
-            score.double(f"row {key} was ended {count} times")
-    db = sqlite3.connect(path)
-    left = db.execute("select state, cls, count(*) from job where state <> 'idle' group by state, cls").fetchall()
-    db.close()
-    for state, cls, count in left:
-        # A row whose worker was killed three times while it was alone with it is poison, by rule.
+            score.double(f"row {id}, wish {rev} was ended {count} times")
+    for trouble in _held_twice(heard):
+        score.double(trouble)
+    left = rows(path, "select id, state, cls from job where state <> 'idle'")
+    alone = Counter(one.id for one in heard if one.what == "alone")
+    poison = [id for id, state, cls in left if (state, cls) == ("dead", "poison")]
+    # A row whose worker died three times while it was alone with it is poison, by rule; nothing else may be left.
+    for id, state, cls in left:
         if (state, cls) != ("dead", "poison"):
-            score.spoil(f"{count} rows are left {state} {cls}")
+            score.spoil(f"row {id} is left {state} {cls}")
+        elif alone[id] < 3:
+            score.spoil(f"row {id} is poison after {alone[id]} lone crashes")
+    held = {one.token for one in heard if one.what == "took"}
+    held -= {one.token for one in heard if one.what in ("ended", "refused")}
+    slept = sum(one.what == "refused" for one in heard)
+    if 3 * len(poison) > len(kills) + slept:
+        score.spoil(f"{len(poison)} rows are poison after {len(kills)} kills and {slept} leases that were slept over")
+    if not kills or not held:
+        score.spoil(f"{len(kills)} kills left {len(held)} rows behind: this harness proves nothing")
+    score.what += f" ({len(kills)} kills, {len(held)} rows taken back, {slept} late ends refused, {len(poison)} poison)"
+
+
+def _held_twice(heard: list[Told]) -> Iterator[str]:
+    """Rows that were taken while another's lease on them lived, or ended by one whose row another had taken since."""
+    # Killed between the end and the word of it: nobody knows whether it was one.
+    unknown = {one.token for one in heard if one.what == "trying"}
+    unknown -= {one.token for one in heard if one.what in ("ended", "refused")}
+    holding: dict[int, Told] = {}
+    for one in heard:
+        if one.token in unknown:
+            holding.pop(one.id, None)
+            continue
+        held = holding.get(one.id)
+        if one.what == "took":
+            if held:
+                yield f"row {one.id} was taken by {one.pid} while {held.pid} held it"
+            holding[one.id] = one
+        elif one.what == "returned":
+            if held and one.at < held.at + LEASE:
+                yield f"row {one.id} was taken back {held.at + LEASE - one.at} ms before {held.pid}'s lease ended"
+            holding.pop(one.id, None)
+        elif one.what == "ended":
+            if held is None or held.token != one.token:
+                yield f"row {one.id} was ended by {one.pid}, and held by {held.pid if held else 'nobody'}"
+            holding.pop(one.id, None)
 
 
 # --- F16 -------------------------------------------------------------------------------------------------------------
 
 
 def everyone(size: str, seed: int) -> list[Score]:
-    """Eight hooks, three commands, four readers and a worker on one database, all the time."""
-    score = Score("F16", f"16 processes at once for {SOAK[size]:.0f} s: hooks, commands, readers, a worker", seed)
-    with workshop() as place:
-        path = place / "data" / NAME
-        forks.run(lambda ack: _fill(path, 200))
-        end = time.monotonic() + SOAK[size]
+    """Hooks, commands, readers and the worker itself on one database, all the time; looked at in full every minute."""
+    seconds, scenes = SOAK[size], SCENES[size]
+    score = Score("F16", f"16 processes at once for {seconds:.0f} s: hooks, commands, readers, serve", seed)
+    with workshop() as place, Neighbours() as town:
+        path, made = place / "plexsync" / NAME, town.ask("fresh", scenes)
+        ids, half = made["ids"], scenes // 2
+        forks.run(lambda ack: _want_each(path, ids))
+        environ = environ_for(made, path.parent)
+        with (place / "serve.log").open("wb") as log:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "tests.torture.crowd", str(place / "wants")],
+                cwd=ROOT,
+                env=environ | {"PLEXSYNC_STASH_POLL_INTERVAL": "5"},
+                stdout=log,
+                stderr=log,
+            )
+        wait_for_heartbeat(path.parent, server)
+        end = time.monotonic() + seconds
+        # Hooks stir one half all the time, which therefore rests; the other half is worked again and again.
         acts: list[Callable[[Ack], None]] = [
-            *[lambda ack, n=n: _hooks(path, end, n, ack) for n in range(8)],
-            *[lambda ack, n=n: _wants(path, end, n, ack) for n in range(3)],
-            *[lambda ack: _reads(path, end, ack) for _ in range(4)],
-            lambda ack: _works(path, end, ack),
+            *[lambda ack, n=n: _hooks(path, end, ids[:half], seed + n, ack) for n in range(6)],
+            *[lambda ack, n=n: _hook_processes(path, end, ids[:half], seed + n, ack) for n in range(6, 8)],
+            *[lambda ack, n=n: _wants(path, end, ids[half:], seed + n, ack) for n in range(2)],
+            lambda ack: _syncs(environ, end, ids, seed, ack),
+            *[lambda ack: _reads(path, end, ack) for _ in range(2)],
+            *[lambda ack: _statuses(environ, end, ack) for _ in range(2)],
         ]
         started = [forks.forked(act) for act in acts]
-        largest = _watch(path, end)
+        largest, looks = _watch(score, path, end, MINUTE[size])
         ends = [forks.ended(one) for one in started]
+        code, told = _told_to_end(server), (place / "serve.log").read_text(errors="replace")
         for one in ends:
             if one.failed or one.killed:
                 score.spoil(f"a process failed: {one.acks[-1:]}")
-        accepted = 200 + sum(int(one.acks[0]) for one in ends if one.acks and one.acks[0].isdecimal())
+        if code or any(word in told for word in ("Traceback", " ERROR ", " CRITICAL ", "busy", "locked")):
+            score.spoil(f"serve: exit {code}: {told[-600:]}")
         if largest >= LOG_LIMIT:
             score.spoil(f"the log grew to {largest} bytes")
-        store = Database(path)
-        store.drain_spool(now())
-        with store.reading() as db:
-            found = db.overview(now()).books["accepted"]
-        store.close()
-        score.cases = accepted
-        if found < accepted:
-            score.lose(f"{accepted} were acknowledged, {found} are in the books")
-        score.law(path, "at the end")
+        if looks < int(seconds / MINUTE[size]) - 1:
+            score.spoil(f"it was looked at {looks} times in {seconds:.0f} s")
+        counts = Counter[str]({"fill": scenes, **_wants_of(place / "wants")})
+        for line in (line for one in ends if not one.failed for line in one.acks):
+            what, count = line.split()
+            counts[what] += int(count)
+        _judge_soak(score, path, counts, [what for what in COUNTED if not counts[what]])
+        score.what += f" ({looks} looks, log up to {largest / 2**20:.1f} MB)"
+        rush(path)
+        done = forks.run(lambda ack: a_pass(config_for(made), path.parent, [], ack))
+        if left := rows(path, "select id, state, error from job where state <> 'idle'"):
+            score.spoil(f"{len(left)} rows are not in step at the end, like {left[:3]}: {done}")
+        score.law(path, "when all was done")
     return [score]
 
 
-def _watch(path: Path, end: float) -> int:
-    largest = 0
+def _want_each(path: Path, ids: list[int]) -> None:
+    store = Database(path)
+    with store.writing() as tx:
+        for id in ids:
+            tx.want(Kind.SCENE, id, Why.USER, SystemClock().now())
+    store.close()
+
+
+def _watch(score: Score, path: Path, end: float, pace: float) -> tuple[int, int]:
+    """The largest the log was, looked at all the time, and how often everything was looked at in full."""
+    largest = looks = 0
     log = path.with_name(f"{NAME}-wal")
-    while time.monotonic() < end:
-        if log.exists():
+    due = time.monotonic() + pace
+    while time.monotonic() < end or time.monotonic() >= due:
+        with suppress(FileNotFoundError):
             largest = max(largest, log.stat().st_size)
-        time.sleep(0.05)
-    return largest
+        if time.monotonic() >= due:
+            due += pace
+            looks += 1
+            score.law(path, f"look {looks}")
+        time.sleep(0.02)
+    return largest, looks
 
 
-def _hooks(path: Path, end: float, n: int, ack: Ack) -> None:
-    dice, count = random.Random(n), 0
+def _told_to_end(server: subprocess.Popen) -> int:
+    server.send_signal(signal.SIGTERM)
+    try:
+        return server.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+        return -1
+
+
+def _judge_soak(score: Score, path: Path, counts: Counter[str], idle: list[str]) -> None:
+    """Every want that was acknowledged is in the books, and no other: those taken from files are wants of serve's."""
+    acked = sum(counts[what] for what in ("fill", "direct", "wants", "serve"))
+    left = len(intake.spooled(str(path.parent), 100_000, 0))
+    ((found,),) = rows(path, "select accepted from books")
+    score.cases = acked + left
+    if found < acked:
+        score.lose(f"{dict(counts)} were acknowledged, {found} are in the books")
+    if found > acked:
+        score.double(f"{dict(counts)} were acknowledged, {found} are in the books")
+    if counts["spooled"] != counts["taken"] + left:
+        score.lose(f"{counts['spooled']} were left as files, {counts['taken']} taken over, {left} are there")
+    if idle:
+        score.spoil(f"nothing was done by {idle}: this harness proves nothing")
+    score.law(path, "at the end")
+
+
+def _hooks(path: Path, end: float, ids: list[int], luck: int, ack: Ack) -> None:
+    dice, counts = random.Random(luck), Counter[str]()
     while time.monotonic() < end:
-        intake.store(str(path.parent), "scene", dice.randrange(1, 400))
-        count += 1
-    ack(str(count))
+        counts["spooled" if intake.store(str(path.parent), "scene", dice.choice(ids)) else "direct"] += 1
+        time.sleep(dice.random() * 0.2)
+    for what, count in counts.items():
+        ack(f"{what} {count}")
 
 
-def _wants(path: Path, end: float, n: int, ack: Ack) -> None:
-    store, dice, count = Database(path), random.Random(n), 0
+def _hook_processes(path: Path, end: float, ids: list[int], luck: int, ack: Ack) -> None:
+    """As Stash starts them; what is left as a file is told apart by the files that are made."""
+    dice, counts = random.Random(luck), Counter[str]()
+    while not counts or time.monotonic() < end:
+        context = {"type": "Scene.Update.Post", "id": dice.choice(ids), "input": {}}
+        event = {"server_connection": {"Dir": str(path.parent.parent)}, "args": {"hookContext": context}}
+        done = subprocess.run(
+            [sys.executable, "plugin/hook.py"],
+            cwd=ROOT,
+            input=json.dumps(event).encode(),
+            capture_output=True,
+            timeout=20,
+            check=False,
+        )
+        answer = json.loads(done.stdout)
+        assert done.returncode == 0 and "output" in answer and b"Traceback" not in done.stderr, done
+        counts["spooled" if "file" in answer["output"] else "direct"] += 1
+        counts["hooks"] += 1
+    for what, count in counts.items():
+        ack(f"{what} {count}")
+
+
+def _wants(path: Path, end: float, ids: list[int], luck: int, ack: Ack) -> None:
+    store, dice, count = Database(path), random.Random(luck), 0
     while time.monotonic() < end:
         with store.writing() as tx:
             for _ in range(20):
-                tx.want(Kind.SCENE, dice.randrange(1, 400), Why.USER, now())
+                tx.want(Kind.SCENE, dice.choice(ids), Why.SWEEP, SystemClock().now())
         count += 20
-        time.sleep(0.01)
+        time.sleep(dice.random() * 0.4)
     store.close()
-    ack(str(count))
+    ack(f"wants {count}")
+
+
+def _syncs(environ: dict[str, str], end: float, ids: list[int], luck: int, ack: Ack) -> None:
+    dice, count = random.Random(luck), 0
+    while not count or time.monotonic() < end:
+        some = [str(id) for id in dice.sample(ids, 3)]
+        done = _called(["sync", *some], environ)
+        assert done.returncode == 0, done
+        count += len(some)
+    ack(f"wants {count}")
+    ack(f"syncs {count}")
+
+
+def _statuses(environ: dict[str, str], end: float, ack: Ack) -> None:
+    count = 0
+    while not count or time.monotonic() < end:
+        done = _called(["status", "--json"], environ)
+        assert done.returncode == 0 and not done.stderr, done
+        assert json.loads(done.stdout)["books"]["balanced"], done.stdout
+        count += 1
+    ack(f"statuses {count}")
+
+
+def _called(words: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *words], cwd=ROOT, env=environ, capture_output=True, timeout=60, check=False
+    )
 
 
 def _reads(path: Path, end: float, ack: Ack) -> None:
+    """Snapshots that live for a moment, as a dashboard's do, and keep the log from being begun anew."""
     store = Database(path)
     while time.monotonic() < end:
         with store.reading() as db:
-            db.overview(now())
+            db.overview(SystemClock().now())
             time.sleep(0.01)
+        time.sleep(0.05)
     store.close()
 
 
-def _works(path: Path, end: float, ack: Ack) -> None:
-    store, dice = Database(path, worker=True), random.Random(1)
-    faults = 0
-    while time.monotonic() < end:
-        try:
-            store.drain_spool(now())
-            with store.writing() as tx:
-                jobs = tx.claim(20, now=now(), lease_ms=LEASE, holder="one")
-            with store.writing() as tx:
-                for job in jobs:
-                    tx.settle(job, Settled(State.IDLE, 0, 0, 0, now()), now=now(), ok_mark=0, bad_mark=0)
-                db = tx._db
-            if dice.random() < 0.05:
-                db.execute("pragma wal_checkpoint(passive)").fetchall()
-        except LocalFault as fault:
-            faults += 1
-            ack(f"failed {fault}")
-    store.close()
-    assert not faults
+# --- serve, counted --------------------------------------------------------------------------------------------------
+
+
+def _wants_of(told: Path) -> dict[str, int]:
+    return json.loads(told.read_text()) if told.exists() else {}
+
+
+def counted(told: Path) -> None:
+    """`plexsync serve` that counts what it wants by itself, and copies the log back also when it need not."""
+    counts, dice = Counter[str](), random.Random(0)
+    want, take = intake.want, Database.drain_spool
+
+    def wanting(*args: object, **more: object) -> None:
+        want(*args, **more)  # type: ignore[arg-type]
+        counts["serve"] += 1
+
+    def taking(store: Database, at: int) -> int:
+        taken = take(store, at)
+        counts["taken"] += taken
+        with store.writing() as tx:
+            db = tx._db
+        # Nobody is to wait long for what need not be.
+        db.execute(WAIT_BRIEFLY)
+        db.execute(f"pragma wal_checkpoint({dice.choice(('passive', 'full', 'restart', 'truncate'))})").fetchall()
+        db.execute(WAIT_AS_USUAL)
+        counts["copied"] += 1
+        return taken
+
+    intake.want = wanting
+    Database.drain_spool = taking  # type: ignore[method-assign]
+    try:
+        call(["serve"])
+    finally:
+        told.write_text(json.dumps(counts))
+
+
+if __name__ == "__main__":
+    counted(Path(sys.argv[1]))

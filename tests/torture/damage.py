@@ -9,26 +9,42 @@ import random
 import shutil
 import signal
 import sqlite3
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from store import intake, schema
-from store.database import Database
-from store.repair import repair
+from store.database import Database, ReadingTransaction
+from store.db import connect
+from store.repair import REPAIRED, repair
 from sync.errors import LocalFault, NewerDatabase, Unusable
 from sync.item import Entry, Part
 from sync.job import Kind, Settled, State, Why
-from sync.plan import Held, Remembered
+from sync.plan import Held, Pushing, Remembered, Sending
 from tests.torture import forks
 from tests.torture.score import NAME, Score, dump, workshop
+from worker.reconciling import LAST_RECONCILE
 
 NOW = 1_768_471_200_000
 DAY = 86_400_000
 # As long as a case may take before it counts as hanging.
 SECONDS = 10
+ROWS = 200
 MUTATIONS = {"sample": 60, "full": 10_000, "long": 40_000}
 MIXES = {"sample": 3, "full": 40, "long": 200}
 SIDES = ("", "-wal", "-shm", "-journal")
+# What databases of released schemas looked like, as SQL.
+FIXTURES = Path(__file__).resolve().parents[1] / "store" / "fixtures"
+
+
+def old_database(path: Path, version: int) -> None:
+    """A database as a released schema left it, closed in good order."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db = sqlite3.connect(path)
+    db.executescript((FIXTURES / f"schema-{version}.sql").read_text(encoding="utf-8"))
+    db.execute("pragma journal_mode = wal")
+    db.close()
+    path.chmod(0o600)
 
 
 def filled(folder: Path, *, log: bool, rows: int = 400, start: int = 1) -> None:
@@ -67,18 +83,32 @@ def fill_half(store: Database, start: int, count: int) -> None:
             else:
                 continue
             tx.settle(job, after, now=NOW + 2000, ok_mark=1, bad_mark=1)
-            value = Held(f"Title {job.id}", locked=True)
-            tx.remember(job.id, str(job.id), {"title": Remembered(value.value, value, Held("", locked=False))}, now=NOW)
+            tx.remember(job.id, str(job.id), memory_of(job.id), now=NOW)
+            tx.add_pushing(job.id, str(job.id), pushing_of(job.id))
         tx.index((Entry(str(id), "1", (Part(f"/media/{id}.mp4", 1000 + id),)) for id in ids), walk=1)
         tx.save_note("salt", "grain")
-        tx.save_note("reconcile:last", str(NOW))
+        tx.save_note(LAST_RECONCILE, str(NOW))
+
+
+def memory_of(id: int) -> dict[str, Remembered]:
+    value = Held(f"Title {id}", locked=True)
+    return {"title": Remembered(value.value, value, Held("", locked=False))}
+
+
+def pushing_of(id: int) -> Pushing:
+    sent, found = Held(f"Newer {id}", locked=True), Held(f"Title {id}", locked=True)
+    return Pushing({"title": Sending(sent.value, sent, Held("", locked=False), found)}, NOW + DAY)
 
 
 # --- F10 -------------------------------------------------------------------------------------------------------------
 
 
-def mutate(folder: Path, dice: random.Random) -> str:
-    """Damage one of the files; returns how."""
+def mutate(folder: Path, other: Path, dice: random.Random) -> str:
+    """Damage one of the files, or put one in its place that is not its own; returns how."""
+    if dice.random() < 0.15:
+        how = dice.choice(list(SWAPS))
+        SWAPS[how](folder, other, dice)
+        return how
     names = [name for end in SIDES[:2] if (folder / (name := NAME + end)).exists()]
     path = folder / dice.choice([NAME, *names])
     content = bytearray(path.read_bytes())
@@ -101,17 +131,56 @@ def mutate(folder: Path, dice: random.Random) -> str:
     elif how == "head":
         content[dice.randrange(100)] ^= 1 << dice.randrange(8)
     else:
-        other = 4096 * dice.randrange(max(1, size // 4096))
-        content[page : page + 4096] = content[other : other + 4096]
+        other_page = 4096 * dice.randrange(max(1, size // 4096))
+        content[page : page + 4096] = content[other_page : other_page + 4096]
     path.write_bytes(content)
     return f"{how} in {path.name}"
 
 
+def _foreign(folder: Path, other: Path, dice: random.Random) -> None:
+    (folder / NAME).unlink()
+    db = sqlite3.connect(folder / NAME)
+    db.executescript("create table theirs (a); insert into theirs values (1)")
+    db.close()
+
+
+def _older_self(folder: Path, other: Path, dice: random.Random) -> None:
+    """The pages of another of our databases in the middle of this one."""
+    content, theirs = bytearray((folder / NAME).read_bytes()), (other / NAME).read_bytes()
+    at = 4096 * dice.randrange(min(len(content), len(theirs)) // 4096)
+    end = at + 4096 * dice.randint(1, 8)
+    content[at:end] = theirs[at:end]
+    (folder / NAME).write_bytes(content)
+
+
+def _emptied(folder: Path, other: Path, dice: random.Random) -> None:
+    (folder / (NAME + dice.choice(("", "", "-wal")))).write_bytes(b"")
+
+
+def _no_database(folder: Path, other: Path, dice: random.Random) -> None:
+    (folder / NAME).write_bytes(dice.randbytes(4096 * dice.randint(1, 20)))
+
+
+# By what may become of it: a database of another program is left alone.
+SWAPS: dict[str, Callable[[Path, Path, random.Random], None]] = {
+    "log of another": lambda folder, other, dice: _put(other, folder, "-wal"),
+    "database of another": lambda folder, other, dice: _put(other, folder, ""),
+    "pages of another": _older_self,
+    "database of another program": _foreign,
+    "noise for a database": _no_database,
+    "zero length": _emptied,
+}
+
+
+def _put(other: Path, folder: Path, end: str) -> None:
+    shutil.copy(other / (NAME + end), folder / (NAME + end))
+
+
 def live(path: Path, ack: Callable[[str], None]) -> None:
-    """What a worker does with whatever it finds: mend, open, look, take, end, prune."""
+    """What a worker does with whatever it finds: mend, open, look, take, end, prune. Tells what it knows by then."""
     signal.alarm(SECONDS)
     try:
-        mended = repair(path, now=NOW + DAY, forget=("reconcile:last",))
+        mended = repair(path, now=NOW + DAY, forget=(LAST_RECONCILE,))
         ack(f"repaired {mended.aside}" if mended else "sound")
         store = Database(path, worker=True)
         with store.writing() as tx:
@@ -123,36 +192,68 @@ def live(path: Path, ack: Callable[[str], None]) -> None:
         with store.reading() as db:
             db.overview(NOW + DAY)
             ids = [id for id, _ in db.job_ids(Kind.SCENE)]
-            db.memories(ids)
             db.entries([str(id) for id in ids])
+            told = list(_untrue(db, ids))
+            owed = int(db.note(REPAIRED) or 0) > int(db.note(LAST_RECONCILE) or 0) or not db.note(LAST_RECONCILE)
         store.close()
+        for line in told:
+            ack(line)
+        if owed:
+            ack("owed")
         ack("worked")
     except (NewerDatabase, Unusable, LocalFault) as fault:
         ack(f"refused {type(fault).__name__} {fault}")
 
 
+def _untrue(db: ReadingTransaction, ids: list[int]) -> Iterator[str]:
+    """What a plan would be made of, and was never written: it may be unknown, and must not be something else.
+
+    A document that stands under a damaged name is a stray: it is whole, and no scene and item belong together like that.
+    """
+    pairs = {scene for (scene,) in db._db.execute("select scene from memory union select scene from pushing")}
+    scenes = sorted({*ids, *(one for one in pairs if isinstance(one, int))})
+    for (scene, key), memory in db.memories(scenes).items():
+        if key != str(scene):
+            yield f"stray {scene} {key} is remembered as {memory}"
+        elif memory != memory_of(scene):
+            yield f"untrue {scene} {key} is remembered as {memory}"
+    for (scene, key), pushed in db.pushings(scenes).items():
+        if key != str(scene):
+            yield f"stray {scene} {key} is being pushed as {pushed}"
+        elif any(one != pushing_of(scene) for one in pushed):
+            yield f"untrue {scene} {key} is being pushed as {pushed}"
+
+
 def corrupt(size: str, seed: int) -> list[Score]:
-    score = Score("F10", "damaged database: found at the start, put aside, made anew", seed)
-    counts = {"sound": 0, "repaired": 0, "refused": 0}
+    score = Score("F10", "damaged or swapped: found at the start, put aside, made anew", seed)
+    counts = Counter[str]()
     with workshop() as place:
         for log in (False, True):
-            filled(place / f"template{log}", log=log)
+            filled(place / f"template{log}", log=log, rows=ROWS)
+        filled(place / "other", log=True, rows=ROWS, start=5000)
         for case in range(MUTATIONS[size]):
             dice = random.Random(seed * 1_000_003 + case)
             folder = place / "case"
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(place / f"template{case % 2 == 1}", folder)
-            how = mutate(folder, dice)
-            marks = {name: sum_of(folder / name) for end in SIDES if (folder / (name := NAME + end)).exists()}
-            # Twice: damage that only shows at work is mended at the next start.
-            ends = [forks.run(lambda ack: live(folder / NAME, ack)) for _ in range(2)]
+            how = mutate(folder, place / "other", dice)
+            marks = {end: sum_of(folder / (NAME + end)) for end in SIDES[:2]}
+            ends = [forks.run(lambda ack: live(folder / NAME, ack))]
+            # Damage that only shows at work is mended at the next start; and what was mended stays so.
+            if ends[0].acks[-1:] != ("worked",) or case % 4 == 0:
+                ends.append(forks.run(lambda ack: live(folder / NAME, ack)))
             score.cases += 1
             _judge(score, f"case {case} ({how})", folder, ends, marks, counts)
-    score.what += f" ({counts['repaired']} made anew, {counts['sound']} sound, {counts['refused']} left alone)"
+    score.what += f" ({counts['repaired']} made anew, {counts['sound']} sound, {counts['refused']} left alone"
+    score.what += f", {counts['stray']} under a damaged name)"
+    if min(counts[name] for name in ("repaired", "sound", "refused", "remembered")) == 0 and size != "sample":
+        score.spoil(f"only {dict(counts)}: this harness proves nothing")
     return [score]
 
 
-def _judge(score: Score, case: str, folder: Path, ends: list, marks: dict[str, str], counts: dict[str, int]) -> None:
+def _judge(
+    score: Score, case: str, folder: Path, ends: list[forks.End], marks: dict[str, str], counts: Counter[str]
+) -> None:
     for end in ends:
         if end.killed or end.failed or len(end.acks) < 1:
             score.spoil(f"{case}: crashed or hung: {end}")
@@ -164,17 +265,25 @@ def _judge(score: Score, case: str, folder: Path, ends: list, marks: dict[str, s
         # Only a mark that says "newer" or "another program's" is a reason to leave a file alone.
         if not ("newer" in last[-1] or "another program" in last[-1]):
             score.spoil(f"{case}: {last}")
-        elif sum_of(folder / NAME) != marks[NAME]:
+        elif sum_of(folder / NAME) != marks[""]:
             score.spoil(f"{case}: left alone, and changed all the same")
         return
+    if "another program" in case:
+        score.spoil(f"{case}: it is not ours, and was used: {last}")
+    if untrue := [line for line in (*first, *last) if line.startswith("untrue")]:
+        score.spoil(f"{case}: {untrue[:2]}")
+    counts["stray"] += any(line.startswith("stray") for line in last)
     if asides:
         counts["repaired"] += 1
-        if first[0].startswith("repaired") and sum_of(asides[0] / NAME) != marks[NAME]:
+        there = {end: mark for end, mark in marks.items() if mark != "missing"}
+        if first[0].startswith("repaired") and any(sum_of(asides[0] / (NAME + end)) != there[end] for end in there):
             score.spoil(f"{case}: what was put aside is not what was there")
+        if "owed" not in last:
+            score.lose(f"{case}: made anew, and no complete comparison is owed")
+        counts["remembered"] += len(dump(folder / NAME)["memory"])
     else:
         counts["sound"] += 1
-    if asides or "head" not in case:
-        score.law(folder / NAME, case)
+    score.law(folder / NAME, case)
 
 
 def sum_of(path: Path) -> str:
@@ -257,7 +366,8 @@ def mixed(size: str, seed: int) -> list[Score]:
                 mix(folder, place / "two", random.Random(seed + round))
                 ends = [forks.run(lambda ack: live(folder / NAME, ack)) for _ in range(2)]
                 score.cases += 1
-                if any(end.failed or end.killed for end in ends) or ends[-1].acks[-1] != "worked":
+                untrue = any(line.startswith(("stray", "untrue")) for end in ends for line in end.acks)
+                if untrue or any(end.failed or end.killed for end in ends) or ends[-1].acks[-1] != "worked":
                     score.spoil(f"{name}: {ends}")
                 else:
                     score.law(folder / NAME, name)
@@ -315,7 +425,11 @@ MIXED = {
 
 def versions(size: str, seed: int) -> list[Score]:
     """Newer schemas are left alone to the byte, and the hook's event becomes a file; older ones have a copy kept."""
-    score = Score("F14", "newer and older schemas: refused untouched, or copied and brought up", seed)
+    return [_newer(seed), _older(size, seed)]
+
+
+def _newer(seed: int) -> Score:
+    score = Score("F14", "newer schemas: refused untouched, the hook's event kept", seed)
     newest = len(schema.MIGRATIONS)
     for version in (newest + 1, newest + 1000):
         with workshop() as place:
@@ -334,4 +448,64 @@ def versions(size: str, seed: int) -> list[Score]:
                 score.spoil(f"{version}: the file was changed")
             if hook.failed or not list((place / "x" / "spool").glob("*.json")):
                 score.lose(f"{version}: the hook's event is not kept")
-    return [score]
+    return score
+
+
+def _older(size: str, seed: int) -> Score:
+    """Every released schema, closed or killed, with an event left by a hook: brought up, copied before, and worked."""
+    score = Score("F13", "older schemas: a copy is kept, no row is lost, the hook's event comes after", seed)
+    for version in range(1, len(schema.MIGRATIONS)):
+        for log in (False, True):
+            with workshop() as place:
+                path, case = place / "x" / NAME, f"schema {version}, {'killed' if log else 'closed'}"
+                old_database(path, version)
+                if log:
+                    forks.run(lambda ack: _note_and_die(path))
+                shutil.copytree(place / "x", place / "before")
+                before = dump(place / "before" / NAME)
+                hook = forks.run(lambda ack: ack(intake.store(str(path.parent), "scene", 7777)))
+                end = forks.run(lambda ack: connect(path).close())
+                score.cases += 1
+                if hook.failed or end.failed or end.killed or not score.law(path, case):
+                    score.spoil(f"{case}: {hook} {end}")
+                    continue
+                _judge_older(score, case, path, before, version)
+                end = forks.run(lambda ack: live(path, ack))
+                # Its memory is not ours, and is compared above.
+                told = [line for line in end.acks if not line.startswith(("stray", "untrue"))]
+                if told[:1] != ["sound"] or told[-1] != "worked":
+                    score.spoil(f"{case}: at work: {end}")
+                forks.run(lambda ack: _take_spool(path))
+                if not any(row[1] == 7777 for row in dump(path)["job"]):
+                    score.lose(f"{case}: the hook's event is not taken over")
+                score.law(path, f"{case}, after work")
+    return score
+
+
+def _note_and_die(path: Path) -> None:
+    """What is written is in the log alone."""
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("pragma wal_autocheckpoint = 0")
+    db.execute("insert into note (name, value) values ('late', 'in the log')")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _take_spool(path: Path) -> None:
+    store = Database(path, worker=True)
+    store.drain_spool(NOW)
+    store.close()
+
+
+def _judge_older(score: Score, case: str, path: Path, before: dict[str, list[tuple]], version: int) -> None:
+    """The copy is what was there; the database has all of it, as far as columns go that were known then."""
+    copy = path.with_name(f"{path.stem}-schema-{version}.db")
+    if not copy.exists() or dump(copy) != before or copy.stat().st_mode & 0o077:
+        score.spoil(f"{case}: what is kept is not what was there, or not for the owner alone")
+    if left := [file.name for file in path.parent.iterdir() if ".tmp" in file.name]:
+        score.spoil(f"{case}: left behind are {left}")
+    now = dump(path)
+    for table, rows in before.items():
+        # Columns are added at the end, so what was known then is how a row begins.
+        width = len(rows[0]) if rows else 0
+        if table != "schema" and (gone := set(rows) - {row[:width] for row in now.get(table, ())}):
+            score.lose(f"{case}: {sorted(gone)[:2]} of {table}")

@@ -6,16 +6,26 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from store import intake
+from store import db, intake
 from store.database import Database
 from store.db import connect
+from sync.errors import LocalFault, Unusable
+from sync.job import Kind, Settled, State, Why
 from tests.torture.power import MISSING, ROOT, there
 from tests.torture.score import NAME, Score, workshop
+from tests.torture.victim import NOW
 
 EVERY = {"sample": 0, "full": 1, "long": 1}
-MOST = 400
+# With more calls than that, each is tried in one way by each plan.
+MANY = 100
+ROUNDS = 7
+MOST = 40
+# So short a log is long, for a worker whose life is short.
+CHECKPOINT_PAGES = 30
+IDLE = Settled(State.IDLE, 0, 0, 0, NOW)
 # What fails, and how: the database alone, all that is written or synced, or the folder and file that the spool makes.
 WRITES = {
     "F6": (("pwrite64", "ENOSPC"), ("pwrite64,fsync", "ENOSPC"), ("pwrite64,fsync,ftruncate,mkdir,rename", "ENOSPC")),
@@ -79,16 +89,18 @@ def full_and_failing(size: str, seed: int) -> list[Score]:
     return scores
 
 
-def _points(total: int, every: int, seed: int) -> Iterator[str]:
-    """`N+`: from the N-th call on; `N`: that one alone; `N..M`: until there is space again."""
+def _points(total: int, every: int, seed: int, turn: int = -1) -> Iterator[str]:
+    """`N+`: from the N-th call on; `N`: that one alone; `N..M`: until there is space again.
+
+    All three for each N, or, for what takes long, one of them by `turn`, so that several plans try all.
+    """
     if not every:
         yield f"{1 + seed % total}+"
         yield f"{1 + seed % total}..{seed % total + 8}"
         return
-    for number in range(1 + seed % every, min(total, MOST) + 1, every):
-        yield f"{number}+"
-        yield f"{number}"
-        yield f"{number}..{number + 7}"
+    for number in range(1, total + 1, every):
+        ways = (f"{number}+", f"{number}", f"{number}..{number + 7}")
+        yield from ways if turn < 0 else (ways[(number + turn) % 3],)
 
 
 # --- hooks -----------------------------------------------------------------------------------------------------------
@@ -131,9 +143,9 @@ def _judge_hook(score: Score, case: str, done: subprocess.CompletedProcess, fold
 
 def stored(folder: Path) -> set[int]:
     """The scenes that are wanted, in the database or by a file."""
-    db = connect(folder / NAME)
-    ids = {id for (id,) in db.execute("select id from job")}
-    db.close()
+    opened = connect(folder / NAME)
+    ids = {id for (id,) in opened.execute("select id from job")}
+    opened.close()
     return ids | {id for _, _, id, _ in intake.spooled(str(folder), 10_000, 0)}
 
 
@@ -144,10 +156,11 @@ def _workers(place: Path, calls: str, error: str, every: int, score: Score) -> N
     template = place / "template"
     Database(template / NAME).close()
     shutil.copytree(template, place / "count")
-    module = ["-m", "tests.torture.victim", "stubborn"]
+    module = ["-m", "tests.torture.disk_faults"]
     total = count_of(calls, [*module, str(place / "count")], place)
-    # The end of the run is more of the same.
-    for when in _points(min(total, 60), every, score.seed):
+    if (place / "count" / "copied").read_text() == "0":
+        score.spoil("the log was never copied back: this harness proves nothing")
+    for when in _points(total, every, score.seed, len(score.what) % 3 if total > MANY else -1):
         case = place / "case"
         shutil.rmtree(case, ignore_errors=True)
         shutil.copytree(template, case)
@@ -162,5 +175,42 @@ def _workers(place: Path, calls: str, error: str, every: int, score: Score) -> N
         acked = {int(line) for line in done.stdout.split()}
         if lost := acked - stored(case):
             score.lose(f"{told}: {sorted(lost)} acknowledged and not there")
-        if ".." in when and 40 not in acked:
+        # There are more rounds until one goes well.
+        if ".." in when and max(acked, default=0) < ROUNDS:
             score.spoil(f"{told}: it did not go on when there was space again")
+
+
+def stubborn(folder: Path) -> None:
+    """A worker on a disk that fails: every fault is waited out (not long), what is acknowledged must be there.
+
+    The log is copied back by itself, as it grows long, and once more when the database is closed.
+    """
+    db.CHECKPOINT_PAGES = CHECKPOINT_PAGES
+    store, copied, faulty, round = None, 0, False, -1
+    while round + 1 < ROUNDS or (faulty and round < MOST):
+        round += 1
+        try:
+            store = store or Database(folder / NAME, worker=True)
+            before = (folder / NAME).stat().st_mtime_ns
+            with store.writing() as tx:
+                tx.want(Kind.SCENE, round + 1, Why.EDIT, NOW + round)
+            os.write(1, f"{round + 1}\n".encode())
+            with store.writing() as tx:
+                jobs = tx.claim(2, now=NOW + round, lease_ms=1000, holder="one")
+            with store.writing() as tx:
+                for job in jobs:
+                    after = Settled(State.DEAD, 1, 1, 0, NOW, "no", "refused") if job.id % 3 == 0 else IDLE
+                    tx.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
+            faulty = False
+            copied += (folder / NAME).stat().st_mtime_ns != before
+        except (LocalFault, Unusable) as fault:
+            faulty = True
+            os.write(2, f"fault: {fault}\n".encode())
+    if store:
+        store.close()
+    with suppress(OSError):
+        (folder / "copied").write_text(str(copied))
+
+
+if __name__ == "__main__":
+    stubborn(Path(sys.argv[1]))

@@ -31,7 +31,7 @@ SMALL = 4 * 2**20
 HURRIED = {"while it works": (4.0,)}
 REAL = {"while it works": (150.0,), "for a moment": (5.0,), "again and again": (65.0, 1.0, 65.0)}
 RECOVERY = 90.0
-# So much more may be needed by a busy machine.
+# So much more may be needed by a busy machine where time is moved.
 GRACE = 15.0
 MISSING = "left out: no small disk can be mounted here, and strace is not installed"
 
@@ -90,7 +90,7 @@ def _served(name: str, turns: tuple[float, ...], faster: int, score: Score) -> s
         score.cases += 1
         lines = (place / "log").read_text(errors="replace").splitlines()
         _judge_log(score, case, lines, (began - filled) * faster)
-        if spent > RECOVERY / faster + GRACE / 2 or not well or not alive or code:
+        if spent > (RECOVERY if faster == 1 else RECOVERY / faster + GRACE / 2) or not well or not alive or code:
             score.spoil(
                 f"{case}: goes on after {spent:.1f} s, all in step: {well}, alive: {alive}, exit {code}: {lines[-3:]}"
             )

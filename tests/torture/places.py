@@ -18,7 +18,7 @@ from pathlib import Path
 from cli.main import run as run_command
 from store import intake
 from store.database import Database
-from store.db import CHECKPOINT_PAGES, connect
+from store.db import BUSY_SECONDS, CHECKPOINT_PAGES, connect
 from sync.job import Kind, Why
 from tests.torture import forks
 from tests.torture.damage import filled
@@ -33,11 +33,31 @@ NOBODY = 65534
 WRITERS = {"sample": (4, 40), "full": (20, 500), "long": (20, 2000)}
 HELD = {
     "sample": (0.0, 0.4, 1.4),
-    "full": (0.0, 0.3, 0.9, 1.1, 2.0, 5.0, 20.0),
-    "long": (0.0, 0.5, 1.1, 5.0, 29.0, 60.0),
+    "full": (0.0, 0.3, 0.9, 1.1, 2.0, 5.0, 10.0, 20.0, 28.0),
+    "long": (0.0, 0.3, 0.9, 1.1, 2.0, 5.0, 10.0, 20.0, 28.0),
 }
-WORDS = {"status": ["status"], "drain": ["drain"], "sync": ["sync", "7"]}
+# The lock under `serve`, also longer than a store waits: so many seconds.
+HELD_FROM_SERVE = {"sample": (1.5,), "full": (5.0, 60.0), "long": (1.5, 5.0, 40.0, 60.0, 150.0)}
+# From when it is let go, it may take so long until all is in step.
+GOES_ON = 45.0
+WORDS = {
+    "status": ["status"],
+    "dlq": ["dlq", "list"],
+    "drain": ["drain"],
+    "sync": ["sync", "7"],
+}
 COMMANDS = tuple(WORDS)
+LOOKING = ("status", "dlq")
+# Others may not be allowed to start, or to read, this interpreter: it starts, and then becomes another's.
+AS_NOBODY = """
+import json, os, pkgutil, re, runpy, select, sqlite3, sys, time
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(int(sys.argv[1]))
+runpy.run_path("plugin/hook.py", run_name="__main__")
+"""
+# As long as a hook may take on a busy machine.
+HOOK_SECONDS = 2.0
 
 
 # --- F8 --------------------------------------------------------------------------------------------------------------
@@ -47,6 +67,7 @@ def unwritable(size: str, seed: int) -> list[Score]:
     """Twelve places that can't be used, by a user who is not root: the hook says so, commands end with 2."""
     score = Score("F8", "read-only, wrong owner, no folder, a file in its place", seed)
     warm()
+    program = _program()
     for name, spoil in PLACES.items():
         place = Path(tempfile.mkdtemp(prefix="torture-"))
         place.chmod(0o755)
@@ -56,11 +77,22 @@ def unwritable(size: str, seed: int) -> list[Score]:
             for path in (folder.parent, folder, *folder.iterdir()):
                 os.chown(path, _nobody(), -1)
             spoil(folder)
-            _tried(score, name, folder)
+            _tried(score, name, folder, program)
         finally:
             subprocess.run(["chmod", "-R", "u+rwX", str(place)], check=False)
             shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(program)
     return [score]
+
+
+def _program() -> Path:
+    """What a hook needs, where everyone may read it."""
+    place = Path(tempfile.mkdtemp(prefix="torture-"))
+    for name in ("plugin/hook.py", "store/__init__.py", "store/intake.py"):
+        (place / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, place / name)
+    subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
+    return place
 
 
 def warm() -> None:
@@ -101,30 +133,56 @@ def _as_nobody() -> None:
         os.setuid(NOBODY)
 
 
-def _tried(score: Score, name: str, folder: Path) -> None:
+def _tried(score: Score, name: str, folder: Path, program: Path) -> None:
     began = time.monotonic()
-    hook = forks.run(lambda ack: _hook(folder, ack), before=_as_nobody)
+    hook = _hook_of(program, folder)
     spent = time.monotonic() - began
     score.cases += 1
-    if hook.failed or hook.killed or spent > 1:
-        score.spoil(f"{name}: hook: {hook} after {spent:.1f} s")
-    elif hook.acks[0].startswith("stored") and not _is_stored(folder):
-        score.lose(f"{name}: {hook.acks}")
+    if trouble := _answered_badly(hook) or (f"{spent:.1f} s" if spent > HOOK_SECONDS else ""):
+        score.spoil(f"{name}: hook: {trouble}")
+    elif "error" in json.loads(hook.stdout):
+        if name not in REFUSING:
+            score.spoil(f"{name}: the hook could have left a file: {hook.stdout!r}")
+    elif not _is_stored(folder):
+        score.lose(f"{name}: {hook.stdout!r}")
+    elif name in REFUSING:
+        score.spoil(f"{name}: hook: {hook.stdout!r}")
     for command in COMMANDS:
         end = forks.run(lambda ack: _command(folder, command, ack), before=_as_nobody)
         score.cases += 1
         code, told = end.acks[0].split(" ", 1) if end.acks and not end.failed else ("?", str(end))
+        lines = [line for line in told.split(" | ") if line.strip()]
         # A file that may be read is good enough for whoever looks.
-        looked = command == "status" and name.startswith("read-only file") and code == "0"
-        if not looked and (code != "2" or str(folder.parent.parent) not in told or "Traceback" in told):
+        looked = command in LOOKING and name.startswith("read-only file") and code == "0" and not lines
+        refused = code == "2" and len(lines) == 1 and str(folder.parent.parent) in told
+        if not (looked or refused) or "Traceback" in told:
             score.spoil(f"{name}: {command}: exit {code}: {told}")
 
 
-def _hook(folder: Path, ack: Callable[[str], None]) -> None:
+def _hook_of(program: Path, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """The hook as Stash starts it, by a user who is nobody."""
+    context = {"type": "Scene.Update.Post", "id": 7777, "input": {}}
+    event = {"server_connection": {"Dir": str(folder.parent)}, "args": {"hookContext": context}}
+    return subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, str(_nobody())],
+        cwd=program,
+        env={"PATH": os.environ["PATH"], "PLEXSYNC_DATA_DIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        input=json.dumps(event).encode(),
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+
+
+def _answered_badly(hook: subprocess.CompletedProcess[bytes]) -> str:
+    """Why this is no answer as Stash wants it: exit 0, one JSON object, an error as one line; '' when it is."""
     try:
-        ack(f"stored {intake.store(str(folder), 'scene', 7777)}")
-    except intake.NotStored as error:
-        ack(f"refused {error}")
+        answer = json.loads(hook.stdout)
+    except ValueError:
+        return str(hook)
+    one = isinstance(answer, dict) and len(answer) == 1 and answer.keys() <= {"output", "error"}
+    told = one and len(hook.stderr.splitlines()) == ("error" in answer)
+    return "" if told and not hook.returncode and b"Traceback" not in hook.stderr else str(hook)
 
 
 def _is_stored(folder: Path) -> bool:
@@ -220,38 +278,133 @@ PLACES: dict[str, Callable[[Path], None]] = {
 }
 
 
+# Where not even a file can be left.
+REFUSING = (
+    "read-only folder",
+    "read-only folder and file",
+    "no folder, and none can be made",
+    "a file in the folder's place",
+    "another's folder",
+    "a folder without a way in",
+    "read-only file and spool",
+)
+
+
 # --- F9 --------------------------------------------------------------------------------------------------------------
 
 
 def busy(size: str, seed: int) -> list[Score]:
     """Somebody holds the write lock: stores wait, hooks leave a file after a second, and nothing is lost."""
-    held = Score("F9", "another process holds the write lock", seed)
-    for seconds in HELD[size]:
-        with workshop() as place:
-            path = place / "data" / NAME
+    return [_held(size, seed), _held_from_serve(size, seed), _many(size, seed)]
+
+
+def _held(size: str, seed: int) -> Score:
+    """All at once, each on a database of its own, since they mostly wait."""
+    score = Score("F9", "another process holds the write lock: a store waits, a hook leaves a file", seed)
+    with workshop() as place:
+        cases = []
+        for number, seconds in enumerate(HELD[size]):
+            path = place / str(number) / NAME
             Database(path).close()
             holder = forks.forked(lambda ack: _hold(path, seconds, ack))
-            time.sleep(0.1)
+            assert os.read(holder[1], 5) == b"held\n"
             writer = forks.forked(lambda ack: _write(path, 1, ack))
-            hook = forks.run(lambda ack: ack(f"told {intake.store(str(path.parent), 'scene', 9)}"))
-            ends = (forks.ended(holder), forks.ended(writer), hook)
-            held.cases += 2
-            _judge_busy(held, f"held {seconds} s", path, ends, 2)
-    many = Score("F9", "{} writers at once, {} wants each".format(*WRITERS[size]), seed)
+            hook = forks.forked(lambda ack: _hook_timed(path, ack))
+            cases.append((seconds, path, (holder, writer, hook)))
+        for seconds, path, started in cases:
+            ends = tuple(forks.ended(one) for one in started)
+            score.cases += 2
+            if ends[2].acks and float(ends[2].acks[0]) > intake.BUSY_SECONDS + HOOK_SECONDS:
+                score.spoil(f"held {seconds} s: the hook took {ends[2].acks[0]} s")
+            _judge_busy(score, f"held {seconds} s", path, ends, 2)
+    return score
+
+
+def _hook_timed(path: Path, ack: Callable[[str], None]) -> None:
+    began = time.monotonic()
+    intake.store(str(path.parent), "scene", 9)
+    ack(f"{time.monotonic() - began:.2f}")
+
+
+def _many(size: str, seed: int) -> Score:
+    score = Score("F9", "{} writers at once, {} wants each".format(*WRITERS[size]), seed)
     writers, each = WRITERS[size]
     with workshop() as place:
         path = place / "data" / NAME
         Database(path).close()
         started = [forks.forked(lambda ack, n=n: _write(path, each, ack, n * each)) for n in range(writers)]
         ends = tuple(forks.ended(one) for one in started)
-        many.cases = writers * each
-        _judge_busy(many, "at the end", path, ends, writers * each)
-    return [held, many]
+        score.cases = writers * each
+        _judge_busy(score, "at the end", path, ends, writers * each)
+    return score
+
+
+def _held_from_serve(size: str, seed: int) -> Score:
+    """A worker in the midst of its work can't write: it tries again until it can, says so seldom, and uses no attempt."""
+    score = Score("F9", "the lock is held from serve at work: it goes on, and no attempt is used", seed)
+    with workshop() as place, Neighbours() as town:
+        for seconds in HELD_FROM_SERVE[size]:
+            made, folder, case = town.ask("fresh", 8), place / str(seconds), f"held {seconds} s from serve"
+            town.ask("slow", 0.3)
+            path = folder / NAME
+            _wanted(path, made["ids"][:6])
+            with (place / "log").open("wb") as log:
+                process = serving(made, folder, stdout=log, stderr=log)
+            wait_for_heartbeat(folder, process)
+            holder = forks.forked(lambda ack: _hold(path, seconds, ack))
+            assert os.read(holder[1], 5) == b"held\n"
+            hook = forks.run(lambda ack: ack(f"told {intake.store(str(folder), 'scene', made['ids'][6])}"))
+            looked = _status(made, folder)
+            forks.ended(holder)
+            town.ask("slow", 0.0)
+            intake.store(str(folder), "scene", made["ids"][7])
+            end = time.monotonic() + GOES_ON
+            while time.monotonic() < end and len(rows(path, "select 1 from job where state = 'idle'")) < 8:
+                time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(timeout=20)
+            told = (place / "log").read_text(errors="replace")
+            score.cases += 1
+            if hook.failed or looked or code or "Traceback" in told:
+                score.spoil(f"{case}: {hook}, status: {looked}, exit {code}: {told[-600:]}")
+            complaints = [line for line in told.splitlines() if "paused" in line or " ERROR " in line]
+            if len(complaints) > 1 + seconds // 60 or bool(complaints) != (seconds > BUSY_SECONDS):
+                score.spoil(f"{case}: {complaints[:4]}")
+            if used := rows(path, "select id, state, attempts, cls, error from job where attempts or state = 'dead'"):
+                score.spoil(f"{case}: attempts were used: {used}")
+            if left := set(made["ids"]) - {id for (id,) in rows(path, "select id from job where state = 'idle'")}:
+                score.lose(f"{case}: {sorted(left)} are not in step after {GOES_ON:.0f} s")
+            score.law(path, case)
+    return score
+
+
+def _wanted(path: Path, ids: list[int]) -> None:
+    store = Database(path)
+    with store.writing() as tx:
+        for id in ids:
+            tx.want(Kind.SCENE, id, Why.USER, SystemClock().now())
+    store.close()
+
+
+def _status(made: dict, folder: Path) -> str:
+    """What is wrong with how everything stands; '' when it is told."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "status", "--json"],
+        cwd=ROOT,
+        env=environ_for(made, folder),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    well = done.returncode == 0 and not done.stderr and json.loads(done.stdout)["books"]["balanced"]
+    return "" if well else f"exit {done.returncode}: {done.stdout[-300:]} {done.stderr[-300:]}"
 
 
 def _hold(path: Path, seconds: float, ack: Callable[[str], None]) -> None:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("begin immediate")
+    ack("held")
     time.sleep(seconds)
     db.execute("commit")
     db.close()
@@ -320,6 +473,11 @@ def _grow(path: Path, ack: Callable[[str], None], *, worker: bool) -> None:
     store.close()
 
 
+# An answer that could not be told is no success, whatever the work came to; 120 is Python's own word for it.
+UNTOLD = {"closed": 1, "closed output": 1, "broken": 120}
+CLOSINGS = {"closed": ">&- 2>&-", "closed output": ">&-", "closed errors": "2>&-"}
+
+
 # --- F45 -------------------------------------------------------------------------------------------------------------
 
 
@@ -327,7 +485,8 @@ def pipes(size: str, seed: int) -> list[Score]:
     """Streams that are closed, broken or full: the work is done all the same."""
     score = Score("F45", "standard output and error closed, broken or never read", seed)
     with workshop() as place, Neighbours() as town:
-        for name in ("closed", "broken", "full"):
+        wanted: dict = {}
+        for name in ("closed", "closed output", "closed errors", "broken", "full"):
             made, folder = town.ask("fresh", 3), place / name
             store = Database(folder / NAME)
             with store.writing() as tx:
@@ -338,6 +497,9 @@ def pipes(size: str, seed: int) -> list[Score]:
             _drained_into(name, made, folder, score)
             if left := rows(folder / NAME, "select id, state, error from job where state <> 'idle'"):
                 score.spoil(f"{name}: left are {left}")
+            shown = town.ask("state")["shown"]
+            if shown != (wanted := wanted or shown) or not all("Title" in str(one) for one in shown.values()):
+                score.spoil(f"{name}: Plex shows {shown}")
             score.law(folder / NAME, name)
             hook = _hook_into(name, place / f"hook-{name}")
             score.cases += 1
@@ -348,9 +510,19 @@ def pipes(size: str, seed: int) -> list[Score]:
 
 def _drained_into(name: str, made: dict, folder: Path, score: Score) -> None:
     """A worker that logs every step into streams like that; it ends when all is done, or is ended."""
-    if name == "closed":
-        closing = f'exec "{sys.executable}" -m cli -v drain >&- 2>&-'
-        subprocess.run(["/bin/sh", "-c", closing], cwd=ROOT, env=environ_for(made, folder), timeout=60, check=False)
+    if name in CLOSINGS:
+        closing = f'exec "{sys.executable}" -m cli -v drain {CLOSINGS[name]}'
+        done = subprocess.run(
+            ["/bin/sh", "-c", closing],
+            cwd=ROOT,
+            env=environ_for(made, folder),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode != UNTOLD.get(name, 0):
+            score.spoil(f"{name}: drain: exit {done.returncode}")
         return
     reader, writer = os.pipe()
     if name == "broken":
@@ -366,7 +538,8 @@ def _drained_into(name: str, made: dict, folder: Path, score: Score) -> None:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(timeout=12)
+        if (code := process.wait(timeout=12)) != UNTOLD.get(name, 0):
+            score.spoil(f"{name}: serve: exit {code}")
     except subprocess.TimeoutExpired:
         score.spoil(f"{name}: it does not end when told to")
         process.kill()
@@ -391,13 +564,13 @@ def _hook_into(name: str, place: Path) -> int | None:
     Database(place / "plexsync" / NAME).close()
     context = {"type": "Scene.Update.Post", "id": 7, "input": {}}
     event = json.dumps({"server_connection": {"Dir": str(place)}, "args": {"hookContext": context}}).encode()
-    streams = "<&0 >&- 2>&-" if name == "closed" else ""
+    streams = f"<&0 {CLOSINGS[name]}" if name in CLOSINGS else ""
     reader, writer = os.pipe()
     if name == "broken":
         os.close(reader)
     if name == "full":
         fill(writer)
-    out = writer if name != "closed" else subprocess.DEVNULL
+    out = writer if name not in CLOSINGS else subprocess.DEVNULL
     command = f'exec "{sys.executable}" plugin/hook.py {streams}'
     process = subprocess.Popen(["/bin/sh", "-c", command], cwd=ROOT, stdin=subprocess.PIPE, stdout=out, stderr=out)
     os.close(writer)
