@@ -47,6 +47,7 @@ from worker.noticing import Bell, Noticer, Standstill
 from worker.polling import LAST_POLL, Poller
 from worker.reconciling import LAST_RECONCILE, Reconciler
 from worker.rules import LookRules, WorkRules
+from worker.watchdog import Watchdog
 
 log = logging.getLogger("PlexSync.wiring")
 
@@ -65,6 +66,8 @@ MINUTE, HOUR = 60_000, 3_600_000
 # A reconcile that could not run is tried again at this pace.
 # Seconds between two looks at whether a comparison is due; each is two small reads.
 COMPARE_LOOK = 1.0
+# Seconds without a sign of life after which a worker is ended; longer than a request or a busy database may take.
+LEAST_WATCHED = 180.0
 RECONCILE_RETRY = 300.0
 SWITCHES = {
     "title": "sync_title",
@@ -97,6 +100,7 @@ class Parts:
     poller: Poller
     reconciler: Reconciler
     curer: Curer
+    watchdog: Watchdog
 
     def try_lock(self) -> Lock | None:
         """The worker's lock on this database; None while another process works it."""
@@ -272,6 +276,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         store = Database(folder / DATABASE, worker=worker)
         stack.callback(store.close)
         connect, read = config.plex_connect_timeout, config.plex_read_timeout
+        watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(read)), clock)
         stash = StashClient(
             config.stash_url,
             config.stash_api_key,
@@ -279,6 +284,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             read_timeout=read,
             clock=clock,
             ca_file=config.tls_ca_file,
+            alive=watchdog.alive,
         )
         stack.callback(stash.close)
         plex = PlexClient(
@@ -290,6 +296,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             client_id=client_id(store),
             clock=clock,
             ca_file=config.tls_ca_file,
+            alive=watchdog.alive,
         )
         stack.callback(plex.close)
         rules, prints = breaker_rules(config), fingerprints(config, store)
@@ -317,6 +324,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             poller=Poller(store, stash, indexer, poll_gates, clock),
             reconciler=Reconciler(store, stash, watch_looker, indexer, watch_gates, clock),
             curer=Curer(store, watch_looker, watch_gates, clock, prints_of_cures(config, prints)),
+            watchdog=watchdog,
         )
 
 
@@ -400,6 +408,7 @@ def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
         SystemDice(),
         work_rules(parts.config),
         holder=holder,
+        watchdog=parts.watchdog,
     )
     farewell = Farewell(works.abandon, stop=stop)
     try:

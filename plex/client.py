@@ -46,8 +46,8 @@ class PlexClient:
     """One Plex Media Server. Safe to use from several threads; raises `NeighbourError` only, once it is made.
 
     `libraries` are the names of the movie libraries to use, none for all. `client_id` tells installations apart: Plex
-    wants a stable one from each. Raises
-    Unusable for an address or token that can't be sent. See `wire.http.Wire` for `clock`, `transport` and `ca_file`.
+    wants a stable one from each. Raises Unusable for an address or token that can't be sent. See `wire.http.Wire` for
+    `clock`, `transport`, `ca_file` and `alive`.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class PlexClient:
         clock: Clock | None = None,
         transport: httpx2.BaseTransport | None = None,
         ca_file: str = "",
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._libraries = tuple(libraries)
         self._token = token
@@ -73,6 +74,7 @@ class PlexClient:
             clock=clock,
             transport=transport,
             ca_file=ca_file,
+            alive=alive,
         )
 
     def close(self) -> None:

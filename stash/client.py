@@ -25,7 +25,7 @@ SHOWING_PAGE = 5000
 # Settings are the one answer whose values may be anything, and as objects they are many times as large.
 SETTINGS_CAP = MEGABYTE
 # Room for one scene with a very long text, and for the usual in each of the others.
-SCENES_CAP, SCENE_CAP = 2 * MEGABYTE, MEGABYTE // 4
+SCENES_CAP, SCENE_CAP = 8 * MEGABYTE, MEGABYTE // 4
 # What a GraphQL server says to a question that does not fit its schema: the body tells it from a refusal.
 SCHEMA_STATUSES = (400, 422)
 
@@ -58,7 +58,7 @@ class StashClient:
     """One Stash. Safe to use from several threads; raises `NeighbourError` only, once it is made.
 
     Without a key none is sent (Stash refuses any key where none is configured). Raises Unusable for an address or key
-    that can't be sent. See `wire.http.Wire` for `clock`, `transport` and `ca_file`.
+    that can't be sent. See `wire.http.Wire` for `clock`, `transport`, `ca_file` and `alive`.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class StashClient:
         clock: Clock | None = None,
         transport: httpx2.BaseTransport | None = None,
         ca_file: str = "",
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._wire = Wire(
             Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key"),
@@ -80,6 +81,7 @@ class StashClient:
             clock=clock,
             transport=transport,
             ca_file=ca_file,
+            alive=alive,
         )
 
     def close(self) -> None:

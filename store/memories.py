@@ -38,7 +38,7 @@ def listed(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[tuple[int, str
 def save(db: sqlite3.Connection, scene: int, key: str, memory: Memory, *, now: int) -> None:
     """Replace what is remembered of one (scene, item), which is no other scene's from then on; an empty one forgets it."""
     if memory:
-        db.execute(SAVE, {"scene": scene, "key": key, "now": now, "document": encode(memory)})
+        db.execute(SAVE, {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key))})
         db.execute(FORGET_OTHERS, {"scene": scene, "key": key})
     else:
         db.execute(FORGET, {"scene": scene, "key": key})
@@ -78,4 +78,4 @@ def _locks(db: sqlite3.Connection, but: frozenset[str]) -> Iterator[tuple[str, s
 
 
 def _memory(scene: int, key: str, document: bytes) -> Memory | None:
-    return decode(document, dict[str, Remembered], f"the memory of scene {scene} and item {key}")
+    return decode(document, dict[str, Remembered], f"the memory of scene {scene} and item {key}", (scene, key))

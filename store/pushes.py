@@ -42,7 +42,7 @@ delete from push where number in (
 def add(db: sqlite3.Connection, scene: int, key: str, moved: Mapping[str, Moved], *, at: int) -> None:
     """Write down what a push has changed, by field; of each (scene, item) the newest twenty are kept."""
     if moved:
-        document = encode({name: Moved(_short(one.old), _short(one.new)) for name, one in moved.items()})
+        document = encode({name: Moved(_short(one.old), _short(one.new)) for name, one in moved.items()}, (scene, key))
         db.execute(ADD, {"scene": scene, "key": key, "at": at, "document": document})
         db.execute(FORGET_OLD, {"scene": scene, "key": key})
 
@@ -50,7 +50,8 @@ def add(db: sqlite3.Connection, scene: int, key: str, moved: Mapping[str, Moved]
 def listed(db: sqlite3.Connection, kind: Kind, id: int) -> list[PushRow]:
     """A scene's pushes, newest first; other things than scenes have none."""
     rows = db.execute(LIST, {"scene": id}) if kind is Kind.SCENE else ()
-    found = ((key, at, decode(document, dict[str, Moved], f"a past push of scene {id}")) for key, at, document in rows)
+    what = f"a past push of scene {id}"
+    found = ((key, at, decode(document, dict[str, Moved], what, (id, key))) for key, at, document in rows)
     return [PushRow(at, key, moved) for key, at, moved in found if moved]
 
 

@@ -24,14 +24,14 @@ def listed(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[tuple[int, str
     """The pushes of these scenes, oldest first, by (scene, item key)."""
     found: dict[tuple[int, str], tuple[Pushing, ...]] = {}
     for scene, key, document in db.execute(LIST, {"scenes": json.dumps(list(scenes))}):
-        if pushing := decode(document, Pushing, f"a push of scene {scene} to item {key}"):
+        if pushing := decode(document, Pushing, f"a push of scene {scene} to item {key}", (scene, key)):
             found[scene, key] = (*found.get((scene, key), ()), pushing)
     return found
 
 
 def add(db: sqlite3.Connection, scene: int, key: str, pushing: Pushing) -> int:
     """Save a push; returns its number, which is never given again."""
-    row = {"scene": scene, "key": key, "until": pushing.until, "document": encode(pushing)}
+    row = {"scene": scene, "key": key, "until": pushing.until, "document": encode(pushing, (scene, key))}
     return int(db.execute(ADD, row).lastrowid or 0)
 
 

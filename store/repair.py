@@ -297,7 +297,7 @@ def _fits(row: dict[str, object], columns: Iterable[sqlite3.Row]) -> bool:
         elif expected is not None and type(value) is not expected:
             return False
     document = row.get("document")
-    return not isinstance(document, bytes) or documents.sound(document)
+    return not isinstance(document, bytes) or documents.sound(document, (row.get("scene"), row.get("key")))
 
 
 def _insert(new: sqlite3.Connection, table: str, row: Mapping[str, object]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import PurePosixPath
+from urllib.parse import quote
 
 from sync.item import FIELDS
 from sync.paths import base_name
@@ -15,6 +16,11 @@ from sync.scene import Scene
 from sync.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_line, cut, fold
 
 MEMBER_LIMIT = 500
+# Bytes of a field as it travels in an address, where all but plain letters take three bytes each: about 64 kB is the most
+# that servers and proxies without a narrower limit take for one request.
+SENT_LIMIT = 60_000
+# What is sent beside a name of a list.
+MEMBER_FRAME = 30
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", re.ASCII)
 
@@ -112,13 +118,27 @@ def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ..
         member = _within(field, clean_line(name), NAME_LIMIT, notes)
         if member:
             members.setdefault(fold(member), member)
-    if len(members) > MEMBER_LIMIT:
-        notes.append(Note(field, "dropped", f"only the first {MEMBER_LIMIT} of {len(members)} names are shown"))
-    return tuple(members.values())[:MEMBER_LIMIT]
+    shown: list[str] = []
+    left = SENT_LIMIT
+    for member in list(members.values())[:MEMBER_LIMIT]:
+        left -= sent_size(member) + MEMBER_FRAME
+        if left < 0:
+            break
+        shown.append(member)
+    if len(shown) < len(members):
+        notes.append(Note(field, "dropped", f"only the first {len(shown)} of {len(members)} names are shown"))
+    return tuple(shown)
+
+
+def sent_size(text: str) -> int:
+    """How many bytes a text takes in an address."""
+    return len(quote(text, safe="", errors="replace"))
 
 
 def _within(field: str, text: str, limit: int, notes: list[Note]) -> str:
     shown = cut(text, limit)
+    while (size := sent_size(shown)) > SENT_LIMIT:
+        shown = cut(shown, max(1, len(shown) * SENT_LIMIT // size))
     if shown != text:
         notes.append(Note(field, "cut", f"a text of {len(text)} characters was cut to {len(shown)}"))
     return shown

@@ -9,7 +9,7 @@ import codecs
 import logging
 import ssl
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -65,7 +65,8 @@ class Wire:
 
     `headers` go with every request. `transport` replaces the network (its exceptions are those of `httpcore2`); `clock`
     serves a Retry-After that names a moment in an answer without a Date. `ca_file` holds certificates to trust beside
-    those of the system. Raises Unusable for an address, a header or a file that can't be used.
+    those of the system; `alive` hears of every request. Raises Unusable for an address, a header or a file that can't be
+    used.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Wire:
         clock: Clock | None = None,
         transport: httpx2.BaseTransport | None = None,
         ca_file: str = "",
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         base = _address(url, server.url_setting)
         _check_headers(headers, server.key_setting)
@@ -87,6 +89,7 @@ class Wire:
         self._base = base
         self._prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
         self._clock = clock
+        self._alive = alive
         self._whole = whole_request(timeouts.read)
         self._deadline = Deadline()
         self._client = httpx2.Client(
@@ -124,6 +127,7 @@ class Wire:
         cap: int = ORDINARY_CAP,
     ) -> Answer:
         """The answer to one request whatever its status; raises only when there is none that is complete."""
+        self._alive()
         try:
             url = self._base.copy_with(raw_path=f"{self._prefix}{target}".encode("ascii"))
             request = self._client.build_request(method, url, content=content or None, headers=headers)

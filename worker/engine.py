@@ -31,6 +31,7 @@ from worker.gates import READ, Gates, Probe, Rest
 from worker.looking import Looker, desired
 from worker.pushing import CANARIES, Pusher
 from worker.rules import WorkRules
+from worker.watchdog import Unwatched, Watchdog
 
 log = logging.getLogger("PlexSync.engine")
 
@@ -88,6 +89,7 @@ class Engine:
         *,
         holder: str,
         pool: Executor | None = None,
+        watchdog: Watchdog | Unwatched | None = None,
     ) -> None:
         self._store = store
         self._stash = stash
@@ -103,7 +105,9 @@ class Engine:
         self._open: list[Job] = []
         self._desired: dict[str, str] = {}
         self._pruned_at = 0
-        self._pusher = Pusher(store, plex, looker, gates, clock, rules, self._settle, pool=pool)
+        self._watchdog = watchdog or Unwatched()
+        alive = self._watchdog.alive
+        self._pusher = Pusher(store, plex, looker, gates, clock, rules, self._settle, pool=pool, alive=alive)
 
     def close(self) -> None:
         """Let go of the threads; jobs in work were settled by the step that had them."""
@@ -113,6 +117,13 @@ class Engine:
 
     def step(self, *, stopping: Callable[[], bool] = lambda: False) -> Worked | Probed | Idle:
         """Do the next thing; `stopping` is asked between two writes."""
+        self._watchdog.begin()
+        try:
+            return self._step(stopping)
+        finally:
+            self._watchdog.end()
+
+    def _step(self, stopping: Callable[[], bool]) -> Worked | Probed | Idle:
         self._counts = {}
         self._release_open()
         now = self._clock.now()

@@ -79,6 +79,7 @@ class Pusher:
     """Sends, verifies and hands the outcomes to `settle`, which runs inside the transaction that remembers them.
 
     `pool` runs the writes and is shut down with the pusher; by default it is as many threads as there may be writes at once.
+    `alive` hears that it gets on, once a second at least.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Pusher:
         settle: Settle,
         *,
         pool: Executor | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._plex = plex
@@ -100,6 +102,7 @@ class Pusher:
         self._clock = clock
         self._rules = rules
         self._settle = settle
+        self._alive = alive
         self._pool = pool or ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
 
     def close(self) -> None:
@@ -129,6 +132,7 @@ class Pusher:
     ) -> None:
         settled_at = self._clock.monotonic()
         while todo or running:
+            self._alive()
             if todo and self._clock.now() >= batch.until:
                 # The machine slept through the lease: somebody else may have these scenes by now.
                 self._renew(batch)

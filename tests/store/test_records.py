@@ -58,27 +58,40 @@ def test_the_owners_of_an_item_are_the_scenes_that_remember_it(store):
     remember(store, 1, "10", {"title": title("One")})
     remember(store, 2, "10", {"title": title("Two")})
     with store.reading() as db:
-        assert db.owners(["10", "11"]) == {"10": frozenset({1, 2})}
+        assert db.owners(["10", "11"]) == {"10": frozenset({2})}, "an item is one scene's"
 
 
 def test_a_memory_that_can_not_be_read_counts_as_none(store, folder, caplog):
     remember(store, 1, "10", {"title": title("One")})
-    remember(store, 2, "10", {"title": title("Two")})
+    remember(store, 2, "11", {"title": title("Two")})
     db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
-    db.execute("update memory set document = ? where scene = 1", [documents.encode({"title": 5})])
+    db.execute("update memory set document = ? where scene = 1", [documents.encode({"title": 5}, (1, "10"))])
     db.close()
-    assert list(memories(store, 1, 2)) == [(2, "10")]
+    assert list(memories(store, 1, 2)) == [(2, "11")]
     assert "scene 1" in caplog.text
 
 
+def test_a_memory_under_another_scene_or_item_than_its_own_counts_as_none(store, folder):
+    remember(store, 1, "10", {"title": title("One")})
+    remember(store, 2, "11", {"title": title("Two")})
+    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
+    db.execute("update memory set scene = 3 where scene = 1")
+    db.execute("update memory set key = '12' where scene = 2")
+    db.close()
+    assert memories(store, 1, 2, 3) == {}
+
+
+OF = (7, "10")
+
+
 def test_no_flipped_bit_of_what_is_remembered_goes_unnoticed():
-    written = documents.encode({"title": title("One"), "genre": GENRES})
+    written = documents.encode({"title": title("One"), "genre": GENRES}, OF)
     read = dict[str, Remembered]
-    assert documents.decode(written, read, "it") == {"title": title("One"), "genre": GENRES}
+    assert documents.decode(written, read, "it", OF) == {"title": title("One"), "genre": GENRES}
     for place in range(len(written) * 8):
         flipped = bytearray(written)
         flipped[place // 8] ^= 1 << place % 8
-        assert documents.decode(bytes(flipped), read, "it") is None
+        assert documents.decode(bytes(flipped), read, "it", OF) is None
 
 
 TEXTS = st.text(st.characters(codec=None), max_size=8) | st.sampled_from(

@@ -206,21 +206,14 @@ def live(path: Path, ack: Callable[[str], None]) -> None:
 
 
 def _untrue(db: ReadingTransaction, ids: list[int]) -> Iterator[str]:
-    """What a plan would be made of, and was never written: it may be unknown, and must not be something else.
-
-    A document that stands under a damaged name is a stray: it is whole, and no scene and item belong together like that.
-    """
+    """What a plan would be made of, and was never written: it may be unknown, and must not be something else."""
     pairs = {scene for (scene,) in db._db.execute("select scene from memory union select scene from pushing")}
     scenes = sorted({*ids, *(one for one in pairs if isinstance(one, int))})
     for (scene, key), memory in db.memories(scenes).items():
-        if key != str(scene):
-            yield f"stray {scene} {key} is remembered as {memory}"
-        elif memory != memory_of(scene):
+        if key != str(scene) or memory != memory_of(scene):
             yield f"untrue {scene} {key} is remembered as {memory}"
     for (scene, key), pushed in db.pushings(scenes).items():
-        if key != str(scene):
-            yield f"stray {scene} {key} is being pushed as {pushed}"
-        elif any(one != pushing_of(scene) for one in pushed):
+        if key != str(scene) or any(one != pushing_of(scene) for one in pushed):
             yield f"untrue {scene} {key} is being pushed as {pushed}"
 
 
@@ -244,8 +237,7 @@ def corrupt(size: str, seed: int) -> list[Score]:
                 ends.append(forks.run(lambda ack: live(folder / NAME, ack)))
             score.cases += 1
             _judge(score, f"case {case} ({how})", folder, ends, marks, counts)
-    score.what += f" ({counts['repaired']} made anew, {counts['sound']} sound, {counts['refused']} left alone"
-    score.what += f", {counts['stray']} under a damaged name)"
+    score.what += f" ({counts['repaired']} made anew, {counts['sound']} sound, {counts['refused']} left alone)"
     if min(counts[name] for name in ("repaired", "sound", "refused", "remembered")) == 0 and size != "sample":
         score.spoil(f"only {dict(counts)}: this harness proves nothing")
     return [score]
@@ -272,7 +264,6 @@ def _judge(
         score.spoil(f"{case}: it is not ours, and was used: {last}")
     if untrue := [line for line in (*first, *last) if line.startswith("untrue")]:
         score.spoil(f"{case}: {untrue[:2]}")
-    counts["stray"] += any(line.startswith("stray") for line in last)
     if asides:
         counts["repaired"] += 1
         there = {end: mark for end, mark in marks.items() if mark != "missing"}
@@ -366,7 +357,7 @@ def mixed(size: str, seed: int) -> list[Score]:
                 mix(folder, place / "two", random.Random(seed + round))
                 ends = [forks.run(lambda ack: live(folder / NAME, ack)) for _ in range(2)]
                 score.cases += 1
-                untrue = any(line.startswith(("stray", "untrue")) for end in ends for line in end.acks)
+                untrue = any(line.startswith("untrue") for end in ends for line in end.acks)
                 if untrue or any(end.failed or end.killed for end in ends) or ends[-1].acks[-1] != "worked":
                     score.spoil(f"{name}: {ends}")
                 else:
@@ -472,7 +463,7 @@ def _older(size: str, seed: int) -> Score:
                 _judge_older(score, case, path, before, version)
                 end = forks.run(lambda ack: live(path, ack))
                 # Its memory is not ours, and is compared above.
-                told = [line for line in end.acks if not line.startswith(("stray", "untrue"))]
+                told = [line for line in end.acks if not line.startswith("untrue")]
                 if told[:1] != ["sound"] or told[-1] != "worked":
                     score.spoil(f"{case}: at work: {end}")
                 forks.run(lambda ack: _take_spool(path))
