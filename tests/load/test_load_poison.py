@@ -12,23 +12,44 @@ import pytest
 from sync.job import State
 from tests.worker.clocks import Clock, Dice
 from tests.worker.house import House, Worker
+from worker.clock import SystemClock
+from worker.watchdog import Watchdog
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def work_as_a_process(folder: Path, stash_url: str, plex_url: str, now: int, poison: int) -> None:
+# How the work on one scene can end a process.
+ENDS = {
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "aborted": os.abort,
+    "a fault in a library": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "a loop without end": lambda: [None for _ in iter(int, 1)],
+}
+CODES = {
+    "killed": -signal.SIGKILL,
+    "aborted": -signal.SIGABRT,
+    "a fault in a library": -signal.SIGSEGV,
+    "a loop without end": 1,
+}
+HANGS = 2.0
+
+
+def work_as_a_process(folder: Path, stash_url: str, plex_url: str, now: int, poison: int, end: str) -> None:
     """What the child does: take back, then work until nothing is due; to look at the poisonous scene is to die."""
     from store.database import Database
 
     store = Database(folder / "plexsync.db", worker=True)
     sims = {"stash_sim": SimpleNamespace(url=stash_url), "plex_sim": SimpleNamespace(url=plex_url)}
     house = SimpleNamespace(clock=Clock(now), dice=Dice(), store=store, **sims)
-    worker = Worker(house, holder=str(os.getpid()), fingerprint="as set up", token="house-plex-token")
+    watchdog = Watchdog(HANGS, SystemClock())
+    worker = Worker(
+        house, holder=str(os.getpid()), fingerprint="as set up", token="house-plex-token", watchdog=watchdog
+    )
     real = worker.stash.scenes
 
     def scenes(ids):
         if poison in ids:
-            os.kill(os.getpid(), signal.SIGKILL)
+            ENDS[end]()
         return real(ids)
 
     worker.stash.scenes = scenes
@@ -41,35 +62,37 @@ def work_as_a_process(folder: Path, stash_url: str, plex_url: str, now: int, poi
     store.close()
 
 
-def start(house, poison) -> int:
+def start(house, poison, end) -> int:
     """One life of the worker; its exit code."""
     code = "import sys; from tests.load.test_load_poison import *; a = sys.argv; "
-    code += "work_as_a_process(Path(a[1]), a[2], a[3], int(a[4]), int(a[5]))"
-    words = (house.folder, house.stash_sim.url, house.plex_sim.url, house.clock.now(), poison)
+    code += "work_as_a_process(Path(a[1]), a[2], a[3], int(a[4]), int(a[5]), a[6])"
+    words = (house.folder, house.stash_sim.url, house.plex_sim.url, house.clock.now(), poison, end)
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, words)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
         check=False,
         timeout=60,
     ).returncode
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a process is killed by its signal here")
-def test_a_job_that_kills_its_worker_three_times_is_set_aside_and_the_others_go_on(tmp_path):
+@pytest.mark.parametrize("end", ENDS)
+def test_a_job_that_kills_its_worker_three_times_is_set_aside_and_the_others_go_on(tmp_path, end):
     with House(tmp_path / "data") as house:
         poison, *others = ids = house.add(6)
         house.want(*ids)
-        killed, well = -signal.SIGKILL, 0
-        assert start(house, poison) == killed, "in company, which blames nobody"
-        assert start(house, poison) == killed, "alone"
-        assert start(house, poison) == well, "the others are served while it waits"
+        killed, well = CODES[end], 0
+        assert start(house, poison, end) == killed, "in company, which blames nobody"
+        assert start(house, poison, end) == killed, "alone"
+        assert start(house, poison, end) == well, "the others are served while it waits"
         assert house.out_of_step(others) == []
         house.clock.move(60)
-        assert [start(house, poison), start(house, poison)] == [killed, well]
+        assert [start(house, poison, end), start(house, poison, end)] == [killed, well]
         assert house.row(poison).state is State.READY
         house.clock.move(600)
-        assert [start(house, poison), start(house, poison)] == [killed, well]
+        assert [start(house, poison, end), start(house, poison, end)] == [killed, well]
         row = house.row(poison)
         assert (row.state, row.cls, row.crashes, row.attempts) == (State.DEAD, "poison", 3, 0)
         assert {house.row(id).state for id in others} == {State.IDLE}

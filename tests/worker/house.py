@@ -50,6 +50,7 @@ class Worker:
         look = {name: rules.pop(name) for name in ("policy", "paths", "strict") if name in rules}
         libraries = rules.pop("libraries", ())
         read = rules.pop("read_timeout", 5.0)
+        watchdog = rules.pop("watchdog", None)
         clock, dice = house.clock, house.dice
         self.store = house.store
         self.stash = StashClient(house.stash_sim.url, KEY, connect_timeout=5.0, read_timeout=read)
@@ -77,6 +78,7 @@ class Worker:
             dice,
             WorkRules(**{"parallel": 1, "deadline": 4000, **rules}),
             holder=holder,
+            watchdog=watchdog,
         )
         self._stack.callback(self.engine.close)
 
