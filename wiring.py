@@ -68,6 +68,7 @@ MINUTE, HOUR = 60_000, 3_600_000
 COMPARE_LOOK = 1.0
 # Seconds without a sign of life after which a worker is ended; longer than a request or a busy database may take.
 LEAST_WATCHED = 180.0
+HANG = "hang.txt"
 RECONCILE_RETRY = 300.0
 SWITCHES = {
     "title": "sync_title",
@@ -276,7 +277,8 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         store = Database(folder / DATABASE, worker=worker)
         stack.callback(store.close)
         connect, read = config.plex_connect_timeout, config.plex_read_timeout
-        watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(read)), clock)
+        watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(read)), clock, folder / HANG)
+        stack.callback(watchdog.close)
         stash = StashClient(
             config.stash_url,
             config.stash_api_key,
@@ -359,7 +361,7 @@ def half_mended(folder: Path) -> bool:
 def mend(folder: Path) -> None:
     """Make a damaged database anew, for a command that writes and does not work; a worker that runs did so at its start."""
     file = folder / DATABASE
-    ours = os.access(file, os.R_OK | os.W_OK) if file.exists() else folder.is_dir()
+    ours = os.access(file, os.R_OK | os.W_OK) if os.path.exists(file) else folder.is_dir()  # noqa: PTH110 - unreadable is no error
     if ours and (lock := try_lock(folder)) is not None:
         with lock:
             _repair(folder)
@@ -412,6 +414,7 @@ def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
     )
     farewell = Farewell(works.abandon, stop=stop)
     try:
+        parts.watchdog.tell_of_the_last()
         works.reclaim()
         parts.curer.apply()
         farewell.start()

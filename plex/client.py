@@ -21,7 +21,7 @@ from sync.paths import base_name
 from sync.plan import Edit
 from sync.ports import Clock, Section
 from sync.text import composed, fold
-from wire.http import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire
+from wire.http import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire, unheard
 
 MOVIE = "1"
 # What the index has no use for. The names are hints: a server may send it all the same.
@@ -62,7 +62,7 @@ class PlexClient:
         clock: Clock | None = None,
         transport: httpx2.BaseTransport | None = None,
         ca_file: str = "",
-        alive: Callable[[], None] = lambda: None,
+        alive: Callable[[], None] = unheard,
     ) -> None:
         self._libraries = tuple(libraries)
         self._token = token

@@ -18,7 +18,7 @@ from sync.job import Kind
 from sync.paths import name_key
 from sync.ports import Clock, Newest
 from sync.scene import Scene
-from wire.http import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire
+from wire.http import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, unheard
 
 EVERYTHING = -1
 SHOWING_PAGE = 5000
@@ -71,7 +71,7 @@ class StashClient:
         clock: Clock | None = None,
         transport: httpx2.BaseTransport | None = None,
         ca_file: str = "",
-        alive: Callable[[], None] = lambda: None,
+        alive: Callable[[], None] = unheard,
     ) -> None:
         self._wire = Wire(
             Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key"),

@@ -60,6 +60,10 @@ class Answer:
     headers: Mapping[str, str] = field(repr=False)
 
 
+def unheard() -> None:
+    """Nobody has to know."""
+
+
 class Wire:
     """The way to one server.
 
@@ -79,7 +83,7 @@ class Wire:
         clock: Clock | None = None,
         transport: httpx2.BaseTransport | None = None,
         ca_file: str = "",
-        alive: Callable[[], None] = lambda: None,
+        alive: Callable[[], None] = unheard,
     ) -> None:
         base = _address(url, server.url_setting)
         _check_headers(headers, server.key_setting)

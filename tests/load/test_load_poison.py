@@ -41,7 +41,7 @@ def work_as_a_process(folder: Path, stash_url: str, plex_url: str, now: int, poi
     store = Database(folder / "plexsync.db", worker=True)
     sims = {"stash_sim": SimpleNamespace(url=stash_url), "plex_sim": SimpleNamespace(url=plex_url)}
     house = SimpleNamespace(clock=Clock(now), dice=Dice(), store=store, **sims)
-    watchdog = Watchdog(HANGS, SystemClock())
+    watchdog = Watchdog(HANGS, SystemClock(), folder / "hang.txt")
     worker = Worker(
         house, holder=str(os.getpid()), fingerprint="as set up", token="house-plex-token", watchdog=watchdog
     )

@@ -276,6 +276,7 @@ def test_a_device_is_no_settings_file(place: str, prober) -> None:
 
 def test_a_good_answer_is_still_one(prober, thrown) -> None:
     """Or the tests above would show nothing."""
-    body = json.dumps({"MediaContainer": {"size": 0, "Directory": []}}).encode()
+    movies = {"key": "1", "type": "movie", "title": "Movies", "scannedAt": 1, "contentChangedAt": 1, "Location": []}
+    body = json.dumps({"MediaContainer": {"size": 1, "Directory": [movies]}}).encode()
     for sent in (whole(body), whole(packed(body, 1), *GZIP), endless(body, 1)):
-        assert probed(prober, "plex sections", thrown(*sent))["answer"] == "[]"
+        assert probed(prober, "plex sections", thrown(*sent))["answer"].startswith("[Section(key='1'")

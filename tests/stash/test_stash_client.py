@@ -512,7 +512,7 @@ def test_a_body_without_end_is_cut_off(sim, stash):
     sim.faults.set(Fault("huge", megabytes=40))
     with pytest.raises(Unavailable, match="more than 32 MB"):
         list(stash.walk())
-    with pytest.raises(Unavailable, match="more than 2 MB"):
+    with pytest.raises(Unavailable, match="more than 8 MB"):
         stash.scenes([1])
 
 

@@ -117,11 +117,11 @@ def test_the_memory_of_a_gone_scene_goes_with_its_row_and_no_other(store):
     with store.writing() as tx:
         for id in (1, 2, 3):
             tx.want(Kind.SCENE, id, Why.EDIT, T)
-            tx.remember(id, "10", memory, now=T)
-            tx.add_pushing(id, "10", Pushing({}, T))
+            tx.remember(id, f"1{id}", memory, now=T)
+            tx.add_pushing(id, f"1{id}", Pushing({}, T))
     change = "update job set since = {T}, state = case id when 1 then 'gone' when 2 then 'dead' else 'dropped' end"
     with store.writing() as tx:
         tx._db.execute(change.format(T=T))
         assert tx.prune(now=T + DAY, before=T + 1, limit=10) == 3
-        assert set(tx.memories([1, 2, 3])) == {(2, "10"), (3, "10")}
-        assert set(tx.pushings([1, 2, 3])) == {(2, "10"), (3, "10")}
+        assert set(tx.memories([1, 2, 3])) == {(2, "12"), (3, "13")}
+        assert set(tx.pushings([1, 2, 3])) == {(2, "12"), (3, "13")}

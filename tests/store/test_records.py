@@ -43,7 +43,7 @@ GENRES = Remembered(("a", "b"), Held(("a", "b", "c"), True), Held((), False), ou
 def test_memory_is_kept_by_scene_and_item_and_replaced_as_a_whole(store):
     remember(store, 1, "10", {"title": title("One"), "genre": GENRES})
     remember(store, 1, "11", {"title": title("Also one")})
-    remember(store, 2, "10", {"title": title("Two")})
+    remember(store, 2, "12", {"title": title("Two")})
 
     assert memories(store, 1) == {
         (1, "10"): {"title": title("One"), "genre": GENRES},
@@ -51,10 +51,10 @@ def test_memory_is_kept_by_scene_and_item_and_replaced_as_a_whole(store):
     }
     remember(store, 1, "10", {"title": title("New")})
     remember(store, 1, "11", {})
-    assert memories(store, 1, 2, 3) == {(1, "10"): {"title": title("New")}, (2, "10"): {"title": title("Two")}}
+    assert memories(store, 1, 2, 3) == {(1, "10"): {"title": title("New")}, (2, "12"): {"title": title("Two")}}
 
 
-def test_the_owners_of_an_item_are_the_scenes_that_remember_it(store):
+def test_the_owner_of_an_item_is_the_scene_that_remembered_it_last(store):
     remember(store, 1, "10", {"title": title("One")})
     remember(store, 2, "10", {"title": title("Two")})
     with store.reading() as db:

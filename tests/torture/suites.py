@@ -127,7 +127,6 @@ SUITES = {
         (
             f"{MATRIX}::*byte_by_byte*",
             f"{WIRE}::*trickle*",
-            f"{WIRE}::*may_take_twice*",
             f"{CRASHES}::*hanging_plex*",
             f"{STASH}::*trickle*",
             f"{PLEX}::*does_not_end_well*",

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from worker.clock import SystemClock
+from worker.watchdog import Watchdog
+
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = """
 import re, sys, threading, time
 from worker.clock import SystemClock
 from worker.watchdog import Watchdog
-watchdog = Watchdog(1.5, SystemClock())
+from pathlib import Path
+watchdog = Watchdog(1.5, SystemClock(), Path(sys.argv[1]))
 """
 WITHOUT_END = {
     "a loop": "while True: pass",
@@ -21,32 +25,38 @@ WITHOUT_END = {
 }
 
 
-def run(code: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-c", HEAD + code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "hang.txt"
+
+
+def run(file, code: str, **more) -> subprocess.CompletedProcess:
+    how = {"capture_output": True, "text": True, **more}
+    return subprocess.run([sys.executable, "-c", HEAD + code, str(file)], cwd=ROOT, timeout=60, check=False, **how)
 
 
 @pytest.mark.parametrize("code", WITHOUT_END.values(), ids=WITHOUT_END)
-def test_what_never_ends_is_ended_and_tells_where_it_was(code):
-    done = run(f"watchdog.begin()\n{code}\n")
-    assert done.returncode == 1
-    assert "Timeout" in done.stderr
-    assert 'File "<string>"' in done.stderr
-    assert done.stdout == ""
+def test_what_never_ends_is_ended_and_tells_where_it_was(file, code):
+    done = run(file, f"watchdog.begin()\n{code}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert "Timeout" in file.read_text()
+    assert 'File "<string>"' in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_shows_signs_of_life_is_left_alone():
-    done = run("watchdog.begin()\nfor _ in range(30):\n    time.sleep(0.1)\n    watchdog.alive()\nprint('done')\n")
+def test_what_shows_signs_of_life_is_left_alone(file):
+    done = run(
+        file, "watchdog.begin()\nfor _ in range(30):\n    time.sleep(0.1)\n    watchdog.alive()\nprint('done')\n"
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
-def test_nothing_counts_down_while_nothing_is_worked():
-    done = run("watchdog.begin()\nwatchdog.end()\ntime.sleep(2.5)\nprint('done')\n")
+def test_nothing_counts_down_while_nothing_is_worked(file):
+    done = run(file, "watchdog.begin()\nwatchdog.end()\ntime.sleep(2.5)\nprint('done')\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
-def test_signs_of_life_of_another_thread_count_for_nothing():
+def test_signs_of_life_of_another_thread_count_for_nothing(file):
     code = """
 def chatter():
     while True:
@@ -56,16 +66,29 @@ threading.Thread(target=chatter, daemon=True).start()
 watchdog.begin()
 while True: pass
 """
-    assert run(code).returncode == 1
+    assert run(file, code).returncode == 1
 
 
-def test_without_standard_error_it_ends_all_the_same():
-    done = subprocess.run(
-        [sys.executable, "-c", f"{HEAD}watchdog.begin()\nwhile True: pass\n"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        preexec_fn=lambda: __import__("os").close(2),
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
+def test_a_log_that_nobody_reads_and_a_file_that_can_not_be_made_hold_nothing_up(file, tmp_path):
+    code = """
+import logging
+threading.Thread(target=lambda: sys.stderr.write("x" * 10_000_000), daemon=True).start()
+time.sleep(0.5)
+watchdog.begin()
+while True: pass
+"""
+    process = subprocess.Popen([sys.executable, "-c", HEAD + code, str(file)], cwd=ROOT, stderr=subprocess.PIPE)
+    assert process.wait(60) == 1
+    process.stderr.close()
+    done = run(tmp_path / "no folder" / "hang.txt", "watchdog.begin()\nwatchdog.end()\nprint('done')\n")
+    assert (done.returncode, done.stdout) == (0, "done\n")
+
+
+def test_the_next_worker_says_so_once(file, caplog):
+    assert run(file, "watchdog.begin()\nwhile True: pass\n").returncode == 1
+    for _ in range(2):
+        Watchdog(1.0, SystemClock(), file).tell_of_the_last()
+    assert [record.message for record in caplog.records] == [
+        f"the last worker hung and was ended; where it was stands in {file.with_name('hang-last.txt')}"
+    ]
+    assert "Timeout" in file.with_name("hang-last.txt").read_text()
