@@ -174,11 +174,17 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
             if stubborn := _present(sent.removes, now.value):
                 again[name] = Change(None, sent.sent.locked, removes=stubborn)
         else:
-            found = None if sent.said is None else Remembered(sent.said, now, sent.found)
+            found = None if sent.said is None else Remembered(sent.said, _left(name, sent, now), sent.found)
         _put(known, name, found)
         if _was_ignored(sent, now):
             notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
     return Learnt(known, again, tuple(notes))
+
+
+def _left(name: str, sent: Sending, now: Held) -> Held:
+    """What a push left: what was read back, unless somebody had put another value there, and no lock, within that moment."""
+    ours = now.locked or not sent.sent.locked or _alike(name, now.value, sent.sent.value)
+    return now if ours or _same(name, now.value, sent.before.value) else sent.sent
 
 
 def held(item: Item, name: str) -> Held:

@@ -30,7 +30,7 @@ COMMAND_LINE = "command line"
 # Variables with our prefix that are no settings: the path of plexsync.toml and the level of the log; the folder of the API
 # contracts, the length of the random tests and how many lives they live, which the tests alone read.
 OTHER_VARIABLES = ("PLEXSYNC_CONFIG", "PLEXSYNC_LOG")
-TEST_VARIABLES = ("PLEXSYNC_CONTRACTS", "PLEXSYNC_TORTURE", "PLEXSYNC_SEEDS")
+TEST_VARIABLES = ("PLEXSYNC_CONTRACTS", "PLEXSYNC_TORTURE", "PLEXSYNC_SEEDS", "PLEXSYNC_SEED")
 # Kubernetes tells every container the address of a service named plexsync, or plexsync-something, like this.
 _SERVICE = re.compile(r"PLEXSYNC_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://")

@@ -40,6 +40,21 @@ def test_what_a_person_or_a_tool_has_added_is_no_damage(database):
     assert repair.repair(database, now=T) is None
 
 
+def test_books_that_do_not_balance_are_damage_and_balance_when_it_is_mended(database):
+    change(database, "update book set done = done + 20")
+    assert repair.damage(database) == "its books do not balance"
+    assert repair.repair(database, now=T).rows == 2000
+    assert repair.damage(database) == ""
+
+
+def test_a_row_that_seems_to_be_somebodys_is_nobodys_when_it_is_mended(database):
+    change(database, "update job set state = 'idle', lease_until = 0 where id = 7")
+    assert repair.damage(database) == "a row of the queue is not whole"
+    assert repair.repair(database, now=T).rows == 2000
+    with closing(sqlite3.connect(database)) as db:
+        assert db.execute("select state, lease_until from job where id = 7").fetchall() == [("idle", None)]
+
+
 def test_what_is_missing_of_our_own_is_damage(database):
     change(database, "drop index job_state")
     assert repair.damage(database) == "its schema is not what its version says"

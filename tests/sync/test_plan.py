@@ -117,6 +117,17 @@ def test_a_persons_edit_is_left_while_stash_says_the_same():
     assert [note.reason for note in made.notes] == ["person"]
 
 
+def test_another_value_without_a_lock_in_the_moment_before_it_is_read_back_is_not_what_we_left():
+    made = decide("studio", "new", item(studio="old"))
+    learnt = learn(made.memory, made.sending, item(studio="somebody else's"))
+    again = decide("studio", "new", item(studio="somebody else's"), learnt.memory["studio"])
+    assert again.edit["studio"].value == "new"
+    locked = learn(made.memory, made.sending, item("studio", studio="by hand"))
+    assert locked.memory["studio"].left == Held("by hand", True)
+    ignored = learn(made.memory, made.sending, item(studio="old"))
+    assert ignored.memory["studio"].left == Held("old", False)
+
+
 @pytest.mark.parametrize("conflict", ["stash", "plex"])
 def test_a_new_value_over_what_we_left_is_written(conflict):
     made = decide("studio", "new", item("studio", studio="old"), OLD, conflict=conflict)
