@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-VARIABLE = "PLEXSYNC_PICKED"
+VARIABLE = "TORTURE_PICKED"
 
 
 def fits(pattern: str, node: str) -> bool:

@@ -152,7 +152,7 @@ def test_a_pattern_that_picks_no_test_ends_the_run(tmp_path):
         done = subprocess.run(
             [*words, "--collect-only", "tests/sync/test_paths.py"],
             cwd=ROOT,
-            env={**os.environ, "PLEXSYNC_PICKED": picks},
+            env={**os.environ, "TORTURE_PICKED": picks},
             capture_output=True,
             text=True,
             check=False,
