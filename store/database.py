@@ -23,7 +23,7 @@ from store import (
     seen,
     tallies,
 )
-from store.db import BUSY_SECONDS, MOUNTS, connect, faults, transaction
+from store.db import BUSY_SECONDS, MOUNTS, connect, translated
 from sync.errors import LocalFault, Neighbour, SpoolFault
 from sync.item import Entry
 from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
@@ -428,19 +428,32 @@ class Database:
             if own.db.in_transaction:
                 raise RuntimeError("a transaction is open in this thread already")
             try:
-                with transaction(own.db, begin):
-                    yield own.db
-            finally:
-                if own.db.in_transaction:
-                    # Something failed between the two, for want of memory: nobody would end it any more.
-                    self._discard(own)
+                own.db.execute(begin)
+                yield own.db
+                own.db.execute("commit")
+            except BaseException:
+                self._roll_back(own)
+                raise
+
+    def _roll_back(self, own: _Open) -> None:
+        """End what failed, unless SQLite has done so already; the first fault is the one to tell of."""
+        try:
+            if own.db.in_transaction:
+                with suppress(sqlite3.Error):
+                    own.db.execute("rollback")
+        finally:
+            if own.db.in_transaction:
+                # That failed too, for want of memory for instance: nobody would end it any more.
+                self._discard(own)
 
     @contextmanager
     def _poisoned_by_faults(self, own: _Open) -> Iterator[None]:
         """After a fault nothing is known about a connection: the next use opens another."""
         try:
-            with faults(self._path):
-                yield
+            yield
+        except sqlite3.Error as error:
+            self._discard(own)
+            raise translated(error, self._path) from error
         except LocalFault:
             self._discard(own)
             raise

@@ -12,7 +12,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from store import intake, schema
@@ -202,21 +202,6 @@ def file_system(path: Path, mounts: Path = MOUNTS) -> str:
 
 
 # --- transactions ----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection, begin: str) -> Iterator[None]:
-    """From `begin` to COMMIT; rolled back when the block fails, unless SQLite has done so already."""
-    db.execute(begin)
-    try:
-        yield
-        db.execute("commit")
-    except BaseException:
-        if db.in_transaction:
-            # The first fault is the one to tell of.
-            with suppress(sqlite3.Error):
-                db.execute("rollback")
-        raise
 
 
 @contextmanager

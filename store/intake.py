@@ -26,7 +26,7 @@ UNREAD = "unread"
 # A file that was never given its name by then was left by a hook that was killed before it answered.
 UNFINISHED = 3_600_000
 # The schema that WANT is written for; any other database is left alone.
-SCHEMA = 4
+SCHEMA = 5
 LAST_ID = 2**63 - 1
 BUSY_SECONDS = 1.0
 # Stash's image runs its hooks as root.
@@ -50,10 +50,10 @@ LIFT_TICK = "update book set tick = :now where tick < :now - 60000"
 # wants something else than what died. What is not known is nothing else: only what died by itself before anyone had
 # looked at it gets its try then, and not what killed its worker or what a person dropped. A moment that lies in the
 # future was written by a clock that has stepped back since: it counts as long ago. What is wanted while a row runs is
-# kept for when it settles.
+# kept for when it settles. (Of a list of three or more SQLite would make a table, each of the many times it is asked.)
 _REVIVED = """(
     job.state in ('idle', 'gone')
-    or (:edit and job.state in ('absent', 'dead', 'dropped'))
+    or (:edit and (job.state in ('dead', 'dropped') or job.state = 'absent'))
     or (not :edit and job.state in ('dead', 'dropped') and :desired not in ('', job.desired)
         and (job.desired <> '' or (job.state = 'dead' and job.cls <> 'poison')))
 )"""

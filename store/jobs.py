@@ -26,7 +26,10 @@ LONGEST_LEASE = 24 * HOUR
 STEP = MINUTE
 
 _WAITS = "state in ('ready', 'absent')"
-_ENDED = "state in ('dead', 'dropped', 'gone')"
+_ENDED = "(state = 'dead' or state = 'dropped' or state = 'gone')"
+# Off the usual way from ready by running to idle: the rows in the index job_state.
+RARE = frozenset(State) - {State.READY, State.RUNNING, State.IDLE}
+_RARE = "state <> 'ready' and state <> 'running' and state <> 'idle'"
 _ROW = (
     "kind, id, state, lane, wanted_rev, claimed_rev, settled_rev, attempts, streak, crashes, due, since, lease_until,"
     " error, cls, desired"
@@ -35,7 +38,12 @@ _ROW = (
 FIND = f"select {_ROW} from job where kind = :kind and id = :id"
 LIST = f"""
 select {_ROW} from job
- where state = :state and (kind, id) > (:after_kind, :after_id)
+ where state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
+ order by kind, id limit :limit
+"""
+LIST_RARE = f"""
+select {_ROW} from job indexed by job_state
+ where {_RARE} and state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
  order by kind, id limit :limit
 """
 LIST_DEAD_OF = f"""
@@ -43,14 +51,11 @@ select {_ROW} from job
  where state = 'dead' and cls = :cls and (kind, id) > (:after_kind, :after_id)
  order by kind, id limit :limit
 """
-LIST_OF = f"""
-select {_ROW} from job
- where state = :state and cls = :cls and (kind, id) > (:after_kind, :after_id)
- order by kind, id limit :limit
-"""
 IDS = "select id, state from job where kind = :kind order by id"
-UNSETTLED = "select count(*) from job where state in ('ready', 'running')"
-COUNT_STATES = "select state, count(*) from job group by state"
+COUNT_ALL = "select count(*) from job"
+COUNT_READY = f"select count(*) from job indexed by job_due where {_WAITS} and state = 'ready'"
+COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
+COUNT_RARE = f"select state, count(*) from job indexed by job_state where {_RARE} group by state"
 COUNT_DEAD = "select cls, count(*) from job indexed by job_dead where state = 'dead' group by cls"
 COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {_WAITS} and lane = :lane and due <= :now"
 NEXT_DUE = f"select due from job indexed by job_due where {_WAITS} and lane = :lane order by due limit 1"
@@ -149,7 +154,7 @@ def find(db: sqlite3.Connection, kind: Kind, id: int) -> JobRow | None:
 
 def listed(db: sqlite3.Connection, state: State, *, cls: str, limit: int, after: tuple[str, int]) -> list[JobRow]:
     """Up to `limit` rows of one state (and class, unless ''), by (kind, id), from behind the key `after`."""
-    sql = LIST if not cls else LIST_DEAD_OF if state is State.DEAD else LIST_OF
+    sql = LIST_DEAD_OF if state is State.DEAD and cls else LIST_RARE if state in RARE else LIST
     kind, id = after
     values = {"state": state, "cls": cls, "limit": limit, "after_kind": kind, "after_id": id}
     return [_job_row(row) for row in db.execute(sql, values)]
@@ -163,12 +168,19 @@ def ids(db: sqlite3.Connection, kind: Kind) -> Iterator[tuple[int, State]]:
 
 def unsettled(db: sqlite3.Connection) -> int:
     """How many rows are ready or running."""
-    return int(db.execute(UNSETTLED).fetchone()[0])
+    return _count(db, COUNT_READY) + _count(db, COUNT_RUNNING)
 
 
 def count_states(db: sqlite3.Connection) -> dict[State, int]:
-    """How many rows are in each state, those without any included; reads an index, not the rows."""
-    return {**dict.fromkeys(State, 0), **{State(state): count for state, count in db.execute(COUNT_STATES)}}
+    """How many rows are in each state, those without any included; reads indexes, and of the rows only how many."""
+    counts = dict.fromkeys(State, 0)
+    counts |= {State(state): count for state, count in db.execute(COUNT_RARE)}
+    counts |= {State.READY: _count(db, COUNT_READY), State.RUNNING: _count(db, COUNT_RUNNING)}
+    return counts | {State.IDLE: _count(db, COUNT_ALL) - sum(counts.values())}
+
+
+def _count(db: sqlite3.Connection, sql: str) -> int:
+    return int(db.execute(sql).fetchone()[0])
 
 
 def count_dead(db: sqlite3.Connection) -> dict[str, int]:

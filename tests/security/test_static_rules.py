@@ -150,8 +150,8 @@ def h(db, sql):
 
 # Where a statement comes in as an argument, or a pragma takes a number: pragmas take no parameters.
 BY_HAND = {
+    "store/database.py": {"begin"},
     "store/db.py": {
-        "begin",
         "f'pragma wal_autocheckpoint = {(CHECKPOINT_PAGES if checkpoints else 0)}'",
         "f'pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}'",
     },

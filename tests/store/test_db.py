@@ -295,7 +295,7 @@ VICTIM = """
     sys.path.insert(0, {root!r})
     from pathlib import Path
     from store import intake, jobs
-    from store.db import connect, transaction
+    from store.db import connect
     db = connect(Path({path!r}), mounts=Path({mounts!r}))
     step, last = 0, int(sys.argv[1])
     def tick():
@@ -305,9 +305,10 @@ VICTIM = """
             os.kill(os.getpid(), signal.SIGKILL)
         return 0
     db.set_progress_handler(tick, 1)
-    with transaction(db, "begin immediate"):
-        intake.want(db, "scene", 7, "edit", 1000)
-        intake.want(db, "scene", 8, "edit", 1000)
+    db.execute("begin immediate")
+    intake.want(db, "scene", 7, "edit", 1000)
+    intake.want(db, "scene", 8, "edit", 1000)
+    db.execute("commit")
     print("stored", step, flush=True)
 """
 

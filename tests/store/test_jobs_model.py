@@ -115,7 +115,7 @@ class Model:
             self.tick = now
         due = sorted(
             (row for row in self.rows.values() if row.state in ("ready", "absent") and row.due <= now),
-            key=lambda row: (row.due, row.kind, row.id),
+            key=lambda row: (row.due, row.state == "absent", row.kind, row.id),
         )
         edits, sweeps = [row for row in due if row.lane == 0], [row for row in due if row.lane == 1]
         order = edits + sweeps
