@@ -230,8 +230,21 @@ LIGHTER = (
     "create index job_ended on job (since) where state = 'dead' or state = 'dropped' or state = 'gone'",
 )
 
+# Which scenes a performer, studio, tag or group was seen on, for when it is destroyed and Stash can't tell any more.
+FAN_OUT = (
+    """
+    create table shown (
+        kind text not null,
+        id integer not null,
+        scene integer not null,
+        primary key (kind, id, scene)
+    ) without rowid
+    """,
+    "create index shown_scene on shown (scene)",
+)
+
 Migrations = Sequence[Sequence[str]]
-MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER)
+MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER, FAN_OUT)
 
 
 def version(db: sqlite3.Connection) -> int:
