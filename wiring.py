@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,14 +23,14 @@ from store.db import faults, file_system, on_network
 from store.lock import Lock, is_locked, try_lock
 from store.place import Place as Place
 from store.repair import MARK, REPAIRED, repair, sweep
+from sync import choice, template
 from sync.errors import LocalFault, Neighbour, NewerDatabase, Unusable
 from sync.http_answers import whole_request
-from sync.item import FIELDS
 from sync.notices import NoticeRules
 from sync.plan import Policy
 from sync.ports import Messenger
-from sync.text import NAME_LIMIT, SUMMARY_LIMIT
-from sync.wanted import Profile
+from sync.text import NAME_LIMIT, SUMMARY_LIMIT, fold
+from sync.wanted import NAMES, Profile
 from validation import kept
 from validation.config import PlexSyncConfig
 from validation.kept import Kept
@@ -77,6 +77,7 @@ SWITCHES = {
     "originallyAvailableAt": "sync_date",
     "userRating": "sync_rating",
     "actor": "sync_cast",
+    "director": "sync_director",
     "genre": "sync_genres",
     "collection": "sync_collection",
 }
@@ -159,9 +160,33 @@ def breaker_rules(config: PlexSyncConfig) -> Rules:
 
 def look_rules(config: PlexSyncConfig) -> LookRules:
     """What is compared, and who wins."""
-    fields = frozenset(name for name in FIELDS if getattr(config, SWITCHES[name]))
     policy = Policy(conflict=config.conflict_policy, first_push=config.first_push)
-    return LookRules(Profile(fields), policy, config.path_rules, config.strict_mode)
+    libraries = {fold(name): profile(config.of_library(name)) for name in config.libraries}
+    return LookRules(profile(config), policy, config.path_rules, config.strict_mode, libraries)
+
+
+def profile(config: PlexSyncConfig) -> Profile:
+    """Which fields are shown, and what in them. What has no switch is on when there is something to show."""
+    made = Profile(
+        fields=frozenset(),
+        title=template.parsed(config.title_template, NAMES),
+        sort_title=template.parsed(config.sort_title_template, NAMES),
+        original_title=template.parsed(config.original_title_template, NAMES),
+        content_rating=config.content_rating,
+        genres=choice.parsed(config.genre_tags),
+        labels=choice.parsed(config.label_tags),
+        tag_collections=choice.parsed(config.collection_tags),
+        tag_parents=config.tag_parents,
+        collections=frozenset(config.collections),
+    )
+    given = {
+        "titleSort": bool(made.sort_title),
+        "originalTitle": bool(made.original_title),
+        "contentRating": bool(made.content_rating),
+        "label": bool(made.labels),
+    }
+    switched = {name: getattr(config, switch) for name, switch in SWITCHES.items()}
+    return replace(made, fields=frozenset(name for name, on in (given | switched).items() if on))
 
 
 def work_rules(config: PlexSyncConfig) -> WorkRules:
@@ -277,6 +302,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         store = Database(folder / DATABASE, worker=worker)
         stack.callback(store.close)
         connect, read = config.plex_connect_timeout, config.plex_read_timeout
+        looks = look_rules(config)
         watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(read)), clock, folder / HANG)
         stack.callback(watchdog.close)
         stash = StashClient(
@@ -287,6 +313,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             clock=clock,
             ca_file=config.tls_ca_file,
             alive=watchdog.alive,
+            tags_above=any(one.asks_above for one in (looks.profile, *looks.libraries.values())),
         )
         stack.callback(stash.close)
         plex = PlexClient(
@@ -310,8 +337,8 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         indexer = Indexer(store, plex, gates(), clock)
         # Those of one thread each.
         worker_gates, watch_gates, poll_gates = gates(), gates(), gates()
-        looker = Looker(store, stash, plex, indexer, worker_gates, clock, look_rules(config))
-        watch_looker = Looker(store, stash, plex, indexer, watch_gates, clock, look_rules(config))
+        looker = Looker(store, stash, plex, indexer, worker_gates, clock, looks)
+        watch_looker = Looker(store, stash, plex, indexer, watch_gates, clock, looks)
         yield Parts(
             config=config,
             folder=folder,

@@ -99,7 +99,7 @@ def _sight_facts(sight: Sight) -> Facts:
             {"key": one.key, "section": one.section, "path": one.path, "why": one.why} for one in sight.candidates
         ],
         "notes": [_note_facts(note) for note in notes],
-        "targets": [_target_facts(sight, target) for target in sight.targets],
+        "targets": [_target_facts(target) for target in sight.targets],
     }
 
 
@@ -107,18 +107,20 @@ def _note_facts(note: Note) -> Facts:
     return {"field": note.field, "reason": note.reason, "text": note.text}
 
 
-def _target_facts(sight: Sight, target: Target) -> Facts:
+def _target_facts(target: Target) -> Facts:
     item = target.item
     return {
         "key": item.key,
         "section": item.section,
         "files": [part.path for part in item.parts],
-        "fields": [_field_facts(sight, target, name) for name in FIELDS],
+        "fields": [
+            _field_facts(target, name) for name in FIELDS if name in target.wanted.values or name in target.memory
+        ],
     }
 
 
-def _field_facts(sight: Sight, target: Target, name: str) -> Facts:
-    wants = sight.wanted.values if sight.wanted else {}
+def _field_facts(target: Target, name: str) -> Facts:
+    wants = target.wanted.values
     now = held(target.item, name)
     change = target.plan.edit.get(name)
     notes = [note for note in target.plan.notes if note.field == name]

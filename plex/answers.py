@@ -60,13 +60,18 @@ class ItemAnswer(msgspec.Struct):
     ratingKey: Number
     librarySectionID: Number | None = None
     title: str | None = None
+    titleSort: str | None = None
+    originalTitle: str | None = None
     studio: str | None = None
     summary: str | None = None
     originallyAvailableAt: str | None = None
+    contentRating: str | None = None
     userRating: float | str | None = None
     Role: list[TagAnswer] = []
+    Director: list[TagAnswer] = []
     Genre: list[TagAnswer] = []
     Collection: list[TagAnswer] = []
+    Label: list[TagAnswer] = []
     Field: list[FieldAnswer] = []
     Media: list[MediaAnswer] = []
 
@@ -200,15 +205,20 @@ def _item(one: ItemAnswer, section: str) -> Item:
         section=section,
         scalars={
             "title": one.title or "",
+            "titleSort": one.titleSort or "",
+            "originalTitle": one.originalTitle or "",
             "studio": one.studio or "",
             "summary": one.summary or "",
             "originallyAvailableAt": (one.originallyAvailableAt or "")[:10],
+            "contentRating": one.contentRating or "",
             "userRating": _rating(one.userRating),
         },
         lists={
             "actor": _names(one.Role),
+            "director": _names(one.Director),
             "genre": _names(one.Genre),
             "collection": _names(one.Collection),
+            "label": _names(one.Label),
         },
         locks=frozenset(field.name for field in one.Field if _flag(field.locked)),
         parts=_parts(one.Media),

@@ -61,9 +61,14 @@ EVENTS = {
     "Scene.Update.Post": "scene",
     "Scene.Destroy.Post": "scene",
     "Performer.Update.Post": "performer",
+    "Performer.Destroy.Post": "performer",
     "Studio.Update.Post": "studio",
+    "Studio.Destroy.Post": "studio",
     "Tag.Update.Post": "tag",
     "Tag.Merge.Post": "tag",
+    "Tag.Destroy.Post": "tag",
+    "Group.Update.Post": "group",
+    "Group.Destroy.Post": "group",
 }
 
 _ID = re.compile(rb'(?<!\\)"id"\s*:\s*("?)(-?\d{1,30})\1\s*[,}]')

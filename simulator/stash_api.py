@@ -14,7 +14,7 @@ from graphql import GraphQLInputObjectType
 from simulator.stash_graphql import Resolver, StashError
 from simulator.stash_hooks import Event, Visited
 from simulator.stash_jobs import Jobs
-from simulator.stash_model import Performer, Scene, StashData, Studio, Tag, decoded_image, found
+from simulator.stash_model import Group, Performer, Scene, StashData, Studio, Tag, decoded_image, found
 from simulator.stash_schema import schema
 from simulator.stash_search import (
     NAMED_SORT_KEYS,
@@ -148,6 +148,11 @@ class StashApi:
             "performerUpdate": lambda _, asking, input: self.update_performer(input, asking.visited),
             "studioUpdate": lambda _, asking, input: self.update_studio(input, asking.visited),
             "tagUpdate": lambda _, asking, input: self.update_tag(input, asking.visited),
+            "groupUpdate": lambda _, asking, input: self.update_group(input, asking.visited),
+            "performerDestroy": lambda _, asking, input: self.destroy("performer", input, asking.visited),
+            "studioDestroy": lambda _, asking, input: self.destroy("studio", input, asking.visited),
+            "tagDestroy": lambda _, asking, input: self.destroy("tag", input, asking.visited),
+            "groupDestroy": lambda _, asking, input: self.destroy("group", input, asking.visited),
             "tagsMerge": lambda _, asking, input: self.merge_tags(input, asking.visited),
             "configurePlugin": lambda _, __, plugin_id, input: self.configure(plugin_id, input),
             "runPluginTask": self.queue_task,
@@ -282,6 +287,22 @@ class StashApi:
             studio.updated_at = self.data.stamp()
         self._fire_update("Studio.Update.Post", studio.id, "StudioUpdateInput", values, visited)
         return studio
+
+    def update_group(self, values: Mapping[str, Any], visited: Visited) -> Group:
+        """groupUpdate: its scenes keep their `updated_at`."""
+        with self.data.lock:
+            group = found(self.data.groups, values["id"], "group")
+            assign(group, values, {"name": kept, "aliases": text, "date": kept, "synopsis": text})
+            group.updated_at = self.data.stamp()
+        self._fire_update("Group.Update.Post", group.id, "GroupUpdateInput", values, visited)
+        return group
+
+    def destroy(self, kind: str, values: Mapping[str, Any], visited: Visited) -> bool:
+        """performerDestroy and its like: the scenes that showed it keep their `updated_at`."""
+        with self.data.lock:
+            id_ = self.data.remove(kind, values["id"])
+        self.fire([Event(f"{kind.capitalize()}.Destroy.Post", id_, dict(values))], visited)
+        return True
 
     def update_tag(self, values: Mapping[str, Any], visited: Visited) -> Tag:
         """tagUpdate: its scenes keep their `updated_at`."""

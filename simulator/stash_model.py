@@ -319,6 +319,27 @@ class StashData:
             or any(place.group is record for place in scene.groups)
         ]
 
+    def remove(self, kind: str, id_: object) -> int:
+        """Forget a performer, studio, tag or group, and with it what shows it; returns its id."""
+        every: dict[str, dict[int, Any]] = {
+            "performer": self.performers,
+            "studio": self.studios,
+            "tag": self.tags,
+            "group": self.groups,
+        }
+        gone = found(every[kind], id_, kind)
+        for scene in self.scenes_with(gone):
+            scene.studio = None if scene.studio is gone else scene.studio
+            scene.performers = tuple(one for one in scene.performers if one is not gone)
+            scene.tags = tuple(one for one in scene.tags if one is not gone)
+            scene.groups = tuple(place for place in scene.groups if place.group is not gone)
+        for tag in self.tags.values():
+            tag.parents = tuple(one for one in tag.parents if one is not gone)
+        for studio in self.studios.values():
+            studio.parent_studio = None if studio.parent_studio is gone else studio.parent_studio
+        del every[kind][gone.id]
+        return int(gone.id)
+
     def merge_tags(self, sources: Iterable[Tag], destination: Tag) -> None:
         """Put `destination` in the place of the sources; scenes keep their `updated_at`."""
         gone = {tag.id for tag in sources} - {destination.id}

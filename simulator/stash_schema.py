@@ -33,9 +33,14 @@ type Mutation {
   sceneDestroy(input: SceneDestroyInput!): Boolean!
   scenesDestroy(input: ScenesDestroyInput!): Boolean!
   performerUpdate(input: PerformerUpdateInput!): Performer
+  performerDestroy(input: PerformerDestroyInput!): Boolean!
   studioUpdate(input: StudioUpdateInput!): Studio
+  studioDestroy(input: StudioDestroyInput!): Boolean!
   tagUpdate(input: TagUpdateInput!): Tag
+  tagDestroy(input: TagDestroyInput!): Boolean!
   tagsMerge(input: TagsMergeInput!): Tag
+  groupUpdate(input: GroupUpdateInput!): Group
+  groupDestroy(input: GroupDestroyInput!): Boolean!
   configurePlugin(plugin_id: ID!, input: Map!): Map!
   runPluginTask(plugin_id: ID!, task_name: String, description: String, args_map: Map): ID!
   stopJob(job_id: ID!): Boolean!
@@ -367,6 +372,11 @@ input PerformerUpdateInput {
   image: String
 }
 
+input PerformerDestroyInput { id: ID! }
+input StudioDestroyInput { id: ID! }
+input TagDestroyInput { id: ID! }
+input GroupDestroyInput { id: ID! }
+input GroupUpdateInput { id: ID!  name: String  aliases: String  date: String  synopsis: String }
 input StudioUpdateInput { id: ID!  name: String  parent_id: ID  aliases: [String!]  image: String }
 
 input TagUpdateInput {

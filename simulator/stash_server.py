@@ -151,6 +151,20 @@ class StashSim(HttpServer):
         """Give a tag another name; its hook runs, scenes keep their `updated_at`."""
         self._api.update_tag({"id": str(self._known(self.data.tags, old)), "name": new}, ())
 
+    def rename_group(self, old: str, new: str) -> None:
+        """Give a group another name; its hook runs, scenes keep their `updated_at`."""
+        self._api.update_group({"id": str(self._known(self.data.groups, old)), "name": new}, ())
+
+    def destroy(self, kind: str, name: str) -> None:
+        """Delete a performer, studio, tag or group; its hook runs, scenes keep their `updated_at`."""
+        records: dict[str, Any] = {
+            "performer": self.data.performers,
+            "studio": self.data.studios,
+            "tag": self.data.tags,
+            "group": self.data.groups,
+        }
+        self._api.destroy(kind, {"id": str(self._known(records[kind], name))}, ())
+
     def merge_tags(self, sources: Iterable[str], destination: str) -> None:
         """Merge tags into one; its hook runs, scenes keep their `updated_at`."""
         ids = [str(self._known(self.data.tags, name)) for name in sources]

@@ -4,10 +4,11 @@ Null is an answer where the schema allows it and an error anywhere else, so a pa
 functions are pure and raise ValueError for what is well formed and still can't be right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from sync.job import Kind
 from sync.ports import Newest
 from sync.scene import Scene, SceneFile
 
@@ -15,9 +16,28 @@ Id = str | int
 
 
 class Named(msgspec.Struct):
-    """A performer, studio or tag."""
+    """A performer or group."""
 
+    id: Id
     name: str
+
+
+class StudioAnswer(Named):
+    """A studio with those above it."""
+
+    parent_studio: "StudioAnswer | None" = None
+
+
+class TagAnswer(Named):
+    """A tag, with those above it where they were asked for."""
+
+    parents: "list[TagAnswer]" = []
+
+
+class GroupAnswer(msgspec.Struct):
+    """A group that a scene is in."""
+
+    group: Named
 
 
 class FileAnswer(msgspec.Struct):
@@ -33,14 +53,17 @@ class SceneAnswer(msgspec.Struct):
 
     id: Id
     title: str | None
+    code: str | None
     details: str | None
+    director: str | None
     date: str | None
     rating100: int | None
     organized: bool
     updated_at: str
-    studio: Named | None
+    studio: StudioAnswer | None
     performers: list[Named]
-    tags: list[Named]
+    tags: list[TagAnswer]
+    groups: list[GroupAnswer]
     files: list[FileAnswer]
 
 
@@ -117,6 +140,7 @@ class NewestOfAll(msgspec.Struct):
     performers: FoundThings
     studios: FoundThings
     tags: FoundThings
+    groups: FoundThings
 
 
 class Status(msgspec.Struct):
@@ -169,19 +193,47 @@ class PluginSettings(msgspec.Struct):
 
 def scene_of(answer: SceneAnswer) -> Scene:
     """The scene; null texts are empty ones."""
+    studios = list(_upwards(answer.studio))
+    above = [list(_above(tag)) for tag in answer.tags]
+    seen: dict[Kind, Sequence[Named]] = {
+        Kind.PERFORMER: answer.performers,
+        Kind.STUDIO: studios,
+        Kind.TAG: [*answer.tags, *(tag for tags in above for tag in tags)],
+        Kind.GROUP: [one.group for one in answer.groups],
+    }
     return Scene(
         id=number(answer.id),
         title=answer.title or "",
+        code=answer.code or "",
         details=answer.details or "",
+        director=answer.director or "",
         date=answer.date or "",
         rating100=answer.rating100,
-        studio=answer.studio.name if answer.studio else "",
+        studio=studios[0].name if studios else "",
+        parents=tuple(one.name for one in studios[1:]),
         performers=tuple(one.name for one in answer.performers),
         tags=tuple(one.name for one in answer.tags),
+        tags_above=tuple(tuple(dict.fromkeys(tag.name for tag in tags)) for tags in above),
+        groups=tuple(one.group.name for one in answer.groups),
         organized=answer.organized,
         files=files_of(answer.files),
         updated_at=answer.updated_at,
+        things=tuple(dict.fromkeys((str(kind), number(one.id)) for kind, ones in seen.items() for one in ones)),
     )
+
+
+def _upwards(studio: StudioAnswer | None) -> Iterator[StudioAnswer]:
+    while studio:
+        yield studio
+        studio = studio.parent_studio
+
+
+def _above(tag: TagAnswer) -> Iterator[TagAnswer]:
+    """The tags above one, nearest first."""
+    level = tag.parents
+    while level:
+        yield from level
+        level = [parent for one in level for parent in one.parents]
 
 
 def files_of(answers: Sequence[FileAnswer]) -> tuple[SceneFile, ...]:

@@ -58,7 +58,8 @@ class StashClient:
     """One Stash. Safe to use from several threads; raises `NeighbourError` only, once it is made.
 
     Without a key none is sent (Stash refuses any key where none is configured). Raises Unusable for an address or key
-    that can't be sent. See `wire.http.Wire` for `clock`, `transport`, `ca_file` and `alive`.
+    that can't be sent. See `wire.http.Wire` for `clock`, `transport`, `ca_file` and `alive`. `tags_above`: scenes come with
+    the names above their tags.
     """
 
     def __init__(
@@ -72,7 +73,9 @@ class StashClient:
         transport: httpx2.BaseTransport | None = None,
         ca_file: str = "",
         alive: Callable[[], None] = unheard,
+        tags_above: bool = False,
     ) -> None:
+        self._tags_above = tags_above
         self._wire = Wire(
             Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key"),
             url,
@@ -115,14 +118,15 @@ class StashClient:
         if not wanted:
             return {}
         cap = min(LISTING_CAP, SCENES_CAP + SCENE_CAP * len(wanted))
-        data = self._ask(SCENES, queries.scenes(wanted), cap=cap)
+        data = self._ask(SCENES, queries.scenes(wanted, tags_above=self._tags_above), cap=cap)
         return self._checked(lambda: _scenes_of(data, wanted))
 
     def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
         """Every scene with an id above `after`, complete, in pages by id."""
 
         def ask(last: int) -> tuple[int, list[Scene]]:
-            found = self._ask(WALKED, queries.WALK, _walking(queries.above(last), page)).findScenes
+            query = queries.walk(tags_above=self._tags_above)
+            found = self._ask(WALKED, query, _walking(queries.above(last), page)).findScenes
             return found.count, self._checked(lambda: [answers.scene_of(one) for one in found.scenes])
 
         return self._walked(after, ask, lambda scene: scene.id)
@@ -149,20 +153,21 @@ class StashClient:
         return [scene for scene in rivals if any(name_key(file.path) in wanted for file in scene.files)]
 
     def showing(self, kind: Kind, id: int) -> list[int]:
-        """The ids of the scenes a performer, studio or tag shows on."""
+        """The ids of the scenes a performer, studio, tag or group shows on, or one below it."""
         if kind is Kind.SCENE:
             return [id]
         pages = self._walk_ids(0, SHOWING_PAGE, queries.showing(kind, id))
         return [scene for page in pages for scene, _ in page]
 
     def newest(self) -> dict[Kind, Newest]:
-        """For scenes, performers, studios and tags, in one request: has anything changed?"""
+        """For every kind, in one request: has anything changed?"""
         data = self._ask(NEWEST, queries.NEWEST, {"page": _newest_first(1, 1)})
         found = {
             Kind.SCENE: data.scenes,
             Kind.PERFORMER: data.performers,
             Kind.STUDIO: data.studios,
             Kind.TAG: data.tags,
+            Kind.GROUP: data.groups,
         }
         return self._checked(lambda: {kind: answers.newest_of(things) for kind, things in found.items()})
 

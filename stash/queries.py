@@ -10,11 +10,21 @@ from sync.job import Kind
 
 SCENE_FIELDS = """
 fragment SceneFields on Scene {
-  id title details date rating100 organized updated_at
-  studio { name }
-  performers { name }
-  tags { name }
+  id title code details director date rating100 organized updated_at
+  studio { id name parent_studio { id name parent_studio { id name parent_studio { id name } } } }
+  performers { id name }
+  tags { ...TagFields }
+  groups { group { id name } }
   files { path size duration }
+}
+"""
+
+# Stash looks the tags above each tag up one by one, so they are asked for only where they matter.
+TAG_FIELDS = "fragment TagFields on Tag { id name }\n"
+TAG_FIELDS_ABOVE = """
+fragment TagFields on Tag {
+  id name
+  parents { id name parents { id name parents { id name } } }
 }
 """
 
@@ -26,8 +36,7 @@ CONFIG_PATH = "query ConfigPath { systemStatus { configPath } }"
 
 PLUGIN_SETTINGS = "query PluginSettings($ids: [ID!]) { configuration { plugins(include: $ids) } }"
 
-WALK = (
-    """
+WALK = """
 query Walk($scenes: SceneFilterType, $page: FindFilterType) {
   findScenes(scene_filter: $scenes, filter: $page) {
     count
@@ -35,8 +44,6 @@ query Walk($scenes: SceneFilterType, $page: FindFilterType) {
   }
 }
 """
-    + SCENE_FIELDS
-)
 
 WALK_IDS = """
 query WalkIds($scenes: SceneFilterType, $page: FindFilterType) {
@@ -62,6 +69,7 @@ query Newest($page: FindFilterType) {
   performers: findPerformers(filter: $page) { count things: performers { id updated_at } }
   studios: findStudios(filter: $page) { count things: studios { id updated_at } }
   tags: findTags(filter: $page) { count things: tags { id updated_at } }
+  groups: findGroups(filter: $page) { count things: groups { id updated_at } }
 }
 """
 
@@ -86,10 +94,25 @@ query RecentTags($page: FindFilterType) {
   found: findTags(filter: $page) { count things: tags { id updated_at } }
 }
 """,
+    Kind.GROUP: """
+query RecentGroups($page: FindFilterType) {
+  found: findGroups(filter: $page) { count things: groups { id updated_at } }
+}
+""",
 }
 
 
-def scenes(ids: Sequence[int]) -> str:
+def fragments(*, tags_above: bool) -> str:
+    """What is asked of a scene; with the names above its tags, if they matter."""
+    return SCENE_FIELDS + (TAG_FIELDS_ABOVE if tags_above else TAG_FIELDS)
+
+
+def walk(*, tags_above: bool) -> str:
+    """The question for a page of complete scenes."""
+    return WALK + fragments(tags_above=tags_above)
+
+
+def scenes(ids: Sequence[int], *, tags_above: bool) -> str:
     """One question for many scenes, each under the alias `s<id>`.
 
     `findScenes(ids:)` fails as a whole when one of them is missing; `findScene` answers null. Raises ValueError for an id
@@ -99,7 +122,7 @@ def scenes(ids: Sequence[int]) -> str:
         if type(id) is not int or id < 0:
             raise ValueError("a scene is named by a number")
     aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ ...SceneFields }}" for id in ids)
-    return f"query Scenes {{\n{aliases}\n}}\n{SCENE_FIELDS}"
+    return f"query Scenes {{\n{aliases}\n}}\n{fragments(tags_above=tags_above)}"
 
 
 def page(size: int, *, sort: str, number: int = 1, descending: bool = False) -> dict[str, object]:
@@ -113,8 +136,9 @@ def above(id: int, **more: object) -> dict[str, object]:
 
 
 def showing(kind: Kind, id: int) -> dict[str, object]:
-    """What a SceneFilterType asks of scenes that this performer, studio or tag shows on."""
-    return {f"{kind}s": {"value": [str(id)], "modifier": "INCLUDES"}}
+    """What a SceneFilterType asks of scenes that this performer, studio, tag or group shows on, or one below it."""
+    below = {"depth": -1} if kind in (Kind.STUDIO, Kind.TAG) else {}
+    return {f"{kind}s": {"value": [str(id)], "modifier": "INCLUDES", **below}}
 
 
 def named(pattern: str) -> dict[str, object]:

@@ -21,6 +21,7 @@ from store import (
     pushes,
     pushings,
     seen,
+    shown,
     tallies,
 )
 from store.db import BUSY_SECONDS, MOUNTS, connect, translated
@@ -151,6 +152,9 @@ class ReadingTransaction:
 
     def unsure(self, kind: Kind) -> list[Seen]:
         return seen.unsure(self._db, kind)
+
+    def showing(self, kind: Kind, id: int) -> list[int]:
+        return shown.showing(self._db, kind, id)
 
     def overview(self, now: int) -> Overview:
         due, oldest = jobs.count_due(self._db, now)
@@ -296,6 +300,9 @@ class WritingTransaction(ReadingTransaction):
 
     def forget_seen(self, kind: Kind) -> None:
         seen.forget(self._db, kind)
+
+    def save_shown(self, scene: int, things: Iterable[tuple[str, int]]) -> None:
+        shown.save(self._db, scene, things)
 
 
 class _Open:

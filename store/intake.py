@@ -31,7 +31,7 @@ LAST_ID = 2**63 - 1
 BUSY_SECONDS = 1.0
 # Stash's image runs its hooks as root.
 AS_ROOT = os.name == "posix" and os.geteuid() == 0
-KINDS = ("scene", "performer", "studio", "tag")
+KINDS = ("scene", "performer", "studio", "tag", "group")
 EDITS = ("edit", "user")
 WHYS = (*EDITS, "sweep")
 

@@ -32,7 +32,20 @@ MARK = ".mended-"
 VERSIONS = slice(18, 20)
 
 # A table after those that its rows refer to.
-TABLES = ("job", "attempt", "breaker", "transition", "hold", "pace", "memory", "pushing", "push", "tally", "note")
+TABLES = (
+    "job",
+    "attempt",
+    "breaker",
+    "transition",
+    "hold",
+    "pace",
+    "memory",
+    "pushing",
+    "push",
+    "shown",
+    "tally",
+    "note",
+)
 # What the poller knows of Stash is of no use without the wants that went with it.
 LEFT_NOTES = "poll:"
 TYPES: Mapping[str, type] = {"integer": int, "text": str, "blob": bytes}

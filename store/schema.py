@@ -230,18 +230,8 @@ LIGHTER = (
     "create index job_ended on job (since) where state = 'dead' or state = 'dropped' or state = 'gone'",
 )
 
-# Which scenes a performer, studio, tag or group was seen on, for when it is destroyed and Stash can't tell any more.
-FAN_OUT = (
-    """
-    create table shown (
-        kind text not null,
-        id integer not null,
-        scene integer not null,
-        primary key (kind, id, scene)
-    ) without rowid
-    """,
-    "create index shown_scene on shown (scene)",
-)
+# What was seen on a scene (" performer:3 tag:5 "), for when one of them is destroyed and Stash can't tell any more.
+FAN_OUT = ("create table shown (scene integer primary key, things text not null)",)
 
 Migrations = Sequence[Sequence[str]]
 MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER, FAN_OUT)

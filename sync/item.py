@@ -3,8 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-SCALARS = ("title", "studio", "summary", "originallyAvailableAt", "userRating")
-LISTS = ("actor", "genre", "collection")
+SCALARS = (
+    "title",
+    "titleSort",
+    "originalTitle",
+    "studio",
+    "summary",
+    "originallyAvailableAt",
+    "contentRating",
+    "userRating",
+)
+LISTS = ("actor", "director", "genre", "collection", "label")
 FIELDS = SCALARS + LISTS
 
 # Plex shows no lock for a rating; it is a person's whenever it has a value.

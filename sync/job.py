@@ -50,6 +50,7 @@ class Kind(StrEnum):
     PERFORMER = "performer"
     STUDIO = "studio"
     TAG = "tag"
+    GROUP = "group"
 
 
 class Why(StrEnum):

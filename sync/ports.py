@@ -297,6 +297,10 @@ class Reading(Protocol):
         """Things seen in a second that was not over yet: they are wanted once more at the next poll."""
         ...
 
+    def showing(self, kind: Kind, id: int) -> list[int]:
+        """The scenes that showed a performer, studio, tag or group when they were last looked at."""
+        ...
+
     def overview(self, now: int) -> Overview: ...
 
 
@@ -449,6 +453,10 @@ class Writing(Reading, Protocol):
 
     def forget_seen(self, kind: Kind) -> None: ...
 
+    def save_shown(self, scene: int, things: Iterable[tuple[str, int]]) -> None:
+        """Note what a scene shows (`Scene.things`); nothing forgets the scene."""
+        ...
+
 
 class Store(Protocol):
     """The database."""
@@ -501,11 +509,11 @@ class Stash(Protocol):
         ...
 
     def showing(self, kind: Kind, id: int) -> list[int]:
-        """The ids of the scenes a performer, studio or tag shows on."""
+        """The ids of the scenes a performer, studio, tag or group shows on, or one below it."""
         ...
 
     def newest(self) -> dict[Kind, Newest]:
-        """For scenes, performers, studios and tags, in one request: has anything changed?"""
+        """For every kind, in one request: has anything changed?"""
         ...
 
     def recent(self, kind: Kind, *, page: int, size: int) -> list[tuple[int, str]]:

@@ -14,7 +14,11 @@ class SceneFile:
 
 @dataclass(frozen=True)
 class Scene:
-    """What Stash says about a scene at one moment. Texts are as stored there, uncleaned; the primary file comes first."""
+    """What Stash says about a scene at one moment. Texts are as stored there, uncleaned; the primary file comes first.
+
+    `parents`: the studios above its studio, nearest first. `tags_above`: for each of `tags` the names above it, nearest
+    first; () when they were not asked for. `things`: (kind, id) of all that it shows, whose change is one of the scene.
+    """
 
     id: int
     title: str = ""
@@ -27,3 +31,9 @@ class Scene:
     organized: bool = False
     files: tuple[SceneFile, ...] = ()
     updated_at: str = ""
+    code: str = ""
+    director: str = ""
+    parents: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    tags_above: tuple[tuple[str, ...], ...] = ()
+    things: tuple[tuple[str, int], ...] = ()

@@ -9,10 +9,13 @@ from datetime import date
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+from sync import template
+from sync.choice import Patterns
 from sync.item import FIELDS
 from sync.paths import base_name
 from sync.plan import Note, Value
 from sync.scene import Scene
+from sync.template import Template
 from sync.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_line, cut, fold
 
 MEMBER_LIMIT = 500
@@ -22,14 +25,40 @@ SENT_LIMIT = 60_000
 # What is sent beside a name of a list.
 MEMBER_FRAME = 30
 
+# What a template can name.
+NAMES = frozenset({"title", "file", "studio", "parent", "date", "year", "code", "director", "performers", "group"})
+TITLE = template.parsed("{title}", NAMES)
+NO_TEXT = Template()
+ALL_TAGS, NO_TAGS = Patterns(("*",)), Patterns()
+COLLECTIONS = ("studio", "parents", "groups")
+
 _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Which Plex fields (of `sync.item.FIELDS`) are switched on."""
+    """Which Plex fields (of `sync.item.FIELDS`) are switched on, and what they show.
+
+    `genres`, `labels` and `tag_collections` choose among the tags; with `tag_parents` those above a tag are shown as well.
+    `collections` names sources of `COLLECTIONS`. `content_rating` is the same for every scene.
+    """
 
     fields: frozenset[str]
+    title: Template = TITLE
+    sort_title: Template = NO_TEXT
+    original_title: Template = NO_TEXT
+    content_rating: str = ""
+    genres: Patterns = ALL_TAGS
+    labels: Patterns = NO_TAGS
+    tag_collections: Patterns = NO_TAGS
+    tag_parents: bool = False
+    collections: frozenset[str] = frozenset({"studio", "groups"})
+
+    @property
+    def asks_above(self) -> bool:
+        """Whether the tags above a scene's tags matter."""
+        choices = (self.genres, self.labels, self.tag_collections)
+        return any(choice.asks_above or (choice and self.tag_parents) for choice in choices)
 
 
 @dataclass(frozen=True)
@@ -46,7 +75,7 @@ class Wanted:
 def wanted(scene: Scene, profile: Profile) -> Wanted:
     """What Plex should show for the scene; see docs/fields.md for the rule of each field."""
     notes: list[Note] = []
-    values = {name: _RULES[name](scene, notes) for name in FIELDS if name in profile.fields}
+    values = {name: _RULES[name](scene, profile, notes) for name in FIELDS if name in profile.fields}
     if not values.get("title", "something"):
         del values["title"]
     return Wanted(values, tuple(notes))
@@ -58,24 +87,71 @@ def digest(what: Wanted) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _title(scene: Scene, notes: list[Note]) -> Value:
-    """The title, else the name of the primary file without its extension, as Plex itself would call it."""
-    title = clean_line(scene.title)
-    if not title and scene.files:
-        name = base_name(scene.files[0].path)
-        title = clean_line(PurePosixPath(name).stem) or clean_line(name)
-    return _within("title", title, NAME_LIMIT, notes)
+# --- titles ----------------------------------------------------------------------------------------------------------
 
 
-def _studio(scene: Scene, notes: list[Note]) -> Value:
+def _title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    """What the template gives, or the title alone; '' when there is neither a title nor a file to name it after."""
+    own = _own_title(scene)
+    return _within("title", (own and _filled(profile.title, scene)) or own, NAME_LIMIT, notes)
+
+
+def _sort_title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _within("titleSort", _filled(profile.sort_title, scene), NAME_LIMIT, notes)
+
+
+def _original_title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _within("originalTitle", _filled(profile.original_title, scene), NAME_LIMIT, notes)
+
+
+def _filled(made_of: Template, scene: Scene) -> str:
+    day = _shown_day(scene)
+    values = {
+        "title": _own_title(scene),
+        "file": _file_title(scene),
+        "studio": scene.studio,
+        "parent": next(iter(scene.parents), ""),
+        "date": day,
+        "year": day[:4],
+        "code": scene.code,
+        "director": scene.director,
+        "performers": ", ".join(map(clean_line, scene.performers)),
+        "group": next(iter(scene.groups), ""),
+    }
+    return clean_line(made_of.filled({name: clean_line(value) for name, value in values.items()}))
+
+
+def _own_title(scene: Scene) -> str:
+    """The title, else the name of the primary file."""
+    return clean_line(scene.title) or _file_title(scene)
+
+
+def _file_title(scene: Scene) -> str:
+    """The name of the primary file without its extension, as Plex itself would call it; '' without a file."""
+    name = base_name(scene.files[0].path) if scene.files else ""
+    return clean_line(PurePosixPath(name).stem) or clean_line(name)
+
+
+# --- other single values ---------------------------------------------------------------------------------------------
+
+
+def _studio(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
     return _within("studio", clean_line(scene.studio), NAME_LIMIT, notes)
 
 
-def _summary(scene: Scene, notes: list[Note]) -> Value:
+def _summary(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
     return _within("summary", clean_block(scene.details), SUMMARY_LIMIT, notes)
 
 
-def _day(scene: Scene, notes: list[Note]) -> Value:
+def _content_rating(_scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _within("contentRating", clean_line(profile.content_rating), NAME_LIMIT, notes)
+
+
+def _shown_day(scene: Scene) -> str:
+    return str(_day(scene, None, []))
+
+
+def _day(scene: Scene, _profile: Profile | None, notes: list[Note]) -> Value:
     """YYYY-MM-DD; a year or month alone means its first day, since Plex knows whole days only."""
     text = clean_line(scene.date)
     if not text:
@@ -92,23 +168,48 @@ def _day(scene: Scene, notes: list[Note]) -> Value:
     return day
 
 
-def _rating(scene: Scene, _notes: list[Note]) -> Value:
+def _rating(scene: Scene, _profile: Profile, _notes: list[Note]) -> Value:
     """A tenth of Stash's 1-100 as the shortest decimal, '' without a rating."""
     if not scene.rating100 or scene.rating100 < 0:
         return ""
     return f"{min(scene.rating100, 100) / 10:g}"
 
 
-def _actors(scene: Scene, notes: list[Note]) -> Value:
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def _actors(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
     return _names("actor", scene.performers, notes)
 
 
-def _genres(scene: Scene, notes: list[Note]) -> Value:
-    return _names("genre", scene.tags, notes)
+def _directors(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
+    """Stash has one text for all of them."""
+    return _names("director", re.split("[,;]", scene.director), notes)
 
 
-def _collections(scene: Scene, notes: list[Note]) -> Value:
-    return _names("collection", (scene.studio,), notes)
+def _genres(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _names("genre", _tags(scene, profile.genres, profile), notes)
+
+
+def _labels(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _names("label", _tags(scene, profile.labels, profile), notes)
+
+
+def _collections(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    sources = {"studio": (scene.studio,), "parents": scene.parents, "groups": scene.groups}
+    names = [name for source in COLLECTIONS if source in profile.collections for name in sources[source]]
+    return _names("collection", [*names, *_tags(scene, profile.tag_collections, profile)], notes)
+
+
+def _tags(scene: Scene, chosen: Patterns, profile: Profile) -> list[str]:
+    """The tags that are chosen, and after each, if they count, those above it that are not left out by name."""
+    names = []
+    for name, above in zip(scene.tags, scene.tags_above or ((),) * len(scene.tags), strict=True):
+        if chosen.choose(name, above):
+            names.append(name)
+            if profile.tag_parents:
+                names += [over for over in above if not chosen.leave_out(over)]
+    return names
 
 
 def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ...]:
@@ -144,13 +245,18 @@ def _within(field: str, text: str, limit: int, notes: list[Note]) -> str:
     return shown
 
 
-_RULES: Mapping[str, Callable[[Scene, list[Note]], Value]] = {
+_RULES: Mapping[str, Callable[[Scene, Profile, list[Note]], Value]] = {
     "title": _title,
+    "titleSort": _sort_title,
+    "originalTitle": _original_title,
     "studio": _studio,
     "summary": _summary,
     "originallyAvailableAt": _day,
+    "contentRating": _content_rating,
     "userRating": _rating,
     "actor": _actors,
+    "director": _directors,
     "genre": _genres,
     "collection": _collections,
+    "label": _labels,
 }

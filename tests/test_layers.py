@@ -32,7 +32,7 @@ MAY = {
     "stash": {"sync", "wire"},
     "plex": {"sync", "wire"},
     "notify": {"sync"},
-    "validation": set(),
+    "validation": {"sync"},
     "simulator": set(),
     "plugin": {"store.intake"},
     "wiring": {"sync", "worker", "store", "stash", "plex", "notify", "validation"},

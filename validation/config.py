@@ -9,6 +9,7 @@ them, so neither belongs in a log; an instance can't be pickled.
 import csv
 import io
 import ipaddress
+import json
 import logging
 import re
 import shlex
@@ -25,6 +26,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_serializer,
@@ -34,6 +36,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from sync import choice, template
+from sync.wanted import COLLECTIONS, NAMES
 from validation.redact import MASK, Redactor, is_safe
 
 SECRETS = ("plex_token", "stash_api_key", "notify_urls")
@@ -45,6 +49,9 @@ _LONGEST_PATH = 4_096
 _MOST_RULES = 200
 _MOST_MESSENGERS = 20
 _MOST_WORDS = 100
+_MOST_PATTERNS = 1_000
+_MOST_LIBRARIES = 100
+_LONGEST_LINE = 255
 _SHORTEST_TELLING_SECRET = 8  # a shorter one can't be told from ordinary words in other settings
 
 _log = logging.getLogger("PlexSync.config")
@@ -238,6 +245,119 @@ def _folded(path: str) -> str:
     return path if path.startswith("/") else path.replace("/", "\\").casefold()
 
 
+def _template(value: str) -> str:
+    """A text with names of values in braces; '' for none."""
+    if not is_safe(value) or (value and not value.strip()):
+        raise ValueError("must not be blank or contain control characters")
+    template.parsed(value, NAMES)
+    return value
+
+
+def _whole_template(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty: {title} is the title alone")
+    return _template(value)
+
+
+def _shown_line(value: str) -> str:
+    if len(value) > _LONGEST_LINE or not is_safe(value) or (value and not value.strip()):
+        raise ValueError(f"must have at most {_LONGEST_LINE} characters, not all blank, without control characters")
+    return value
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    """Patterns of tag names, from one text with commas between them or a list of texts."""
+    names = _texts(value, "names of tags")
+    if len(names) > _MOST_PATTERNS or sum(map(len, names)) > _LONGEST_LIST or not all(map(is_safe, names)):
+        raise ValueError(
+            f"must hold at most {_MOST_PATTERNS} names of {_LONGEST_LIST} characters in all, without control characters"
+        )
+    choice.parsed(names)
+    return names
+
+
+def _collections(value: object) -> tuple[str, ...]:
+    names = tuple(name.lower() for name in _texts(value, "words"))
+    if not set(names) <= set(COLLECTIONS):
+        raise ValueError(f"must be some of {', '.join(COLLECTIONS)}, with commas between them, or none")
+    return names
+
+
+def _texts(value: object, what: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        names = _split_names(value) if is_safe(value) else []
+        if value and not names:
+            raise ValueError(f"must be {what} with commas between them, without control characters")
+        return tuple(names)
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"must be {what}: one text with commas between them, or a list of texts")
+    return tuple(dict.fromkeys(one.strip() for one in value))
+
+
+def _libraries(value: object) -> Mapping[str, Mapping[str, Any]]:
+    """Settings of single libraries, by name; checked like the settings themselves. A text is read as JSON."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value or "{}")
+        except (ValueError, RecursionError):
+            value = None
+    if not isinstance(value, Mapping) or not all(isinstance(table, Mapping) for table in value.values()):
+        raise ValueError('must be tables, each named after a library, such as [libraries."Movies"] in plexsync.toml')
+    if len(value) > _MOST_LIBRARIES:
+        raise ValueError(f"must have at most {_MOST_LIBRARIES} tables")
+    return {
+        _library(str(name)): _own_settings(number, table) for number, (name, table) in enumerate(value.items(), start=1)
+    }
+
+
+def _library(name: str) -> str:
+    if not name.strip() or len(name) > _LONGEST_LINE or not is_safe(name):
+        raise ValueError("must be named after libraries, without control characters")
+    return name.strip()
+
+
+def _own_settings(number: int, table: Mapping[str, object]) -> Mapping[str, Any]:
+    unknown = [name for name in table if name not in OF_A_LIBRARY]
+    if unknown:
+        known = ", ".join(OF_A_LIBRARY)
+        raise ValueError(f"must hold settings that a library can have for itself ({known}); table {number} has another")
+    return {name: _own_value(number, name, value) for name, value in table.items()}
+
+
+def _own_value(number: int, name: str, value: object) -> Any:
+    known = PlexSyncConfig.model_fields[name]
+    shape: Any = Annotated[known.annotation, Field(), *known.metadata]
+    try:
+        return TypeAdapter(shape, config=ConfigDict(hide_input_in_errors=True)).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        told = first.get("ctx", {}).get("error") or f"must be {_rule_of(known)}"
+        raise ValueError(f"must hold values that fit: {name} in table {number} {told}") from None
+
+
+# What can be another for a library of its own.
+OF_A_LIBRARY = (
+    "sync_title",
+    "sync_studio",
+    "sync_summary",
+    "sync_date",
+    "sync_cast",
+    "sync_director",
+    "sync_genres",
+    "sync_collection",
+    "sync_rating",
+    "title_template",
+    "sort_title_template",
+    "original_title_template",
+    "content_rating",
+    "genre_tags",
+    "label_tags",
+    "collection_tags",
+    "tag_parents",
+    "collections",
+)
+
+
 class PlexSyncConfig(BaseModel):
     """All settings, checked. Raises pydantic's `ValidationError`, which names fields and rules but never a value."""
 
@@ -319,6 +439,9 @@ class PlexSyncConfig(BaseModel):
     sync_cast: bool = Field(default=True)
     """Whether performers are synced as cast: true or false, default true."""
 
+    sync_director: bool = Field(default=True)
+    """Whether directors are synced: true or false, default true."""
+
     sync_genres: bool = Field(default=True)
     """Whether tags are synced as genres: true or false, default true."""
 
@@ -327,6 +450,39 @@ class PlexSyncConfig(BaseModel):
 
     sync_rating: bool = Field(default=True)
     """Whether ratings are synced: true or false, default true."""
+
+    title_template: Annotated[str, AfterValidator(_whole_template)] = Field(default="{title}")
+    """What a title is made of, with names of values in braces as docs/fields.md lists them. Default {title}: the title,
+    or the file's name."""
+
+    sort_title_template: Annotated[str, AfterValidator(_template)] = Field(default="")
+    """What a sort title is made of, with names of values in braces. Default empty: sort titles are left to Plex."""
+
+    original_title_template: Annotated[str, AfterValidator(_template)] = Field(default="")
+    """What an original title is made of, with names of values in braces. Default empty: they are not synced."""
+
+    content_rating: Annotated[str, AfterValidator(_shown_line)] = Field(default="")
+    """The content rating that every scene gets, a text such as XXX. Default empty: none is synced."""
+
+    genre_tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = Field(default=("*",))
+    """Which tags become genres: names or patterns, with commas between them, or a list; - in front leaves a tag out.
+    Default *: all."""
+
+    label_tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = Field(default=())
+    """Which tags become labels, as for genre_tags. Default none."""
+
+    collection_tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = Field(default=())
+    """Which tags become collections, as for genre_tags. Default none."""
+
+    tag_parents: bool = Field(default=False)
+    """Whether the tags above a tag that is shown are shown as well: true or false, default false."""
+
+    collections: Annotated[tuple[str, ...], BeforeValidator(_collections)] = Field(default=("studio", "groups"))
+    """What becomes a collection beside collection_tags: some of studio, parents (the studios above it) and groups, with
+    commas between them, or a list. Default studio and groups."""
+
+    libraries: Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(_libraries)] = Field(default={})
+    """Tables in plexsync.toml with settings of single libraries, as docs/fields.md says. Default none."""
 
     conflict_policy: Literal["stash", "plex"] = Field(default="stash")
     """Who wins when a value was changed in Stash and, by a person, in Plex: stash or plex, default stash."""
@@ -403,6 +559,10 @@ class PlexSyncConfig(BaseModel):
         """The libraries to keep in step; empty for all movie libraries."""
         return tuple(_split_names(self.plex_libraries))
 
+    def of_library(self, name: str) -> Self:
+        """The settings as they are for one of `libraries`."""
+        return self.model_copy(update=dict(self.libraries[name]))
+
     @property
     def path_rules(self) -> tuple[tuple[str, str], ...]:
         """The path rules as (Stash prefix, Plex prefix), neither with a separator at its end unless it is a root."""
@@ -451,6 +611,8 @@ def _shown(name: str, value: object) -> str:
         return MASK if value else "(not set)"
     if name == "path_map" and isinstance(value, tuple):
         return f"({len(value)} rules)"
+    if name == "libraries" and isinstance(value, Mapping):
+        return f"({len(value)} tables)"
     if name == "notify_command" and isinstance(value, tuple):
         # Its arguments may hold a secret too.
         return f"({len(value)} words)"
@@ -480,6 +642,15 @@ _SHAPES = {
     "path_map": "rules of the form stash folder => plex folder",
     "notify_urls": "addresses such as json://host/path",
     "notify_command": "a list of words: a program and its arguments",
+    "title_template": "a text with names of values in braces",
+    "sort_title_template": "a text with names of values in braces",
+    "original_title_template": "a text with names of values in braces",
+    "content_rating": "a text",
+    "genre_tags": "names of tags with commas between them, or a list of them",
+    "label_tags": "names of tags with commas between them, or a list of them",
+    "collection_tags": "names of tags with commas between them, or a list of them",
+    "collections": "some of studio, parents and groups, with commas between them, or a list of them",
+    "libraries": "tables in plexsync.toml, each named after a library",
     "data_dir": "the full path of a folder",
 }
 
@@ -517,6 +688,8 @@ def _toml(value: object) -> str:
         case str():
             return f'"{value}"'
         case tuple():
-            return "[]"
+            return f"[{', '.join(map(_toml, value))}]"
+        case dict():
+            return "{}"
         case _:
             return str(value)

@@ -198,18 +198,23 @@ class Engine:
         self._pusher.push(pairs, stopping=stopping)
 
     def _expand(self, jobs: list[Job]) -> list[Job]:
-        """Performers, studios and tags become wants of the scenes they show on; what is left are the scenes."""
+        """Performers, studios, tags and groups become wants of the scenes that show them; what is left are the scenes.
+
+        Also of those that did when they were last looked at: what was destroyed, or taken away, Stash shows nowhere.
+        """
         for job in jobs:
             if job.kind is Kind.SCENE:
                 continue
             try:
-                ids = self._gates.ask(Neighbour.STASH, READ, partial(self._stash.showing, job.kind, job.id))
+                now = self._gates.ask(Neighbour.STASH, READ, partial(self._stash.showing, job.kind, job.id))
             except NeighbourError as error:
                 self._settle_all([job], self._alone(job, error))
                 if not self._gates.passable(Neighbour.STASH):
                     self._settle_all(jobs, waits(error))
                     return []
                 continue
+            with self._store.reading() as db:
+                ids = sorted({*now, *db.showing(job.kind, job.id)})
             many = len(ids) > self._rules.batch
             for start in range(0, max(len(ids), 1), FAN_OUT):
                 last = start + FAN_OUT >= len(ids)

@@ -17,7 +17,8 @@ from sync.paths import base_name
 from sync.plan import Memory, Plan, Pushing, Remembered, plan
 from sync.ports import Clock, Plex, Reading, Stash, Store, Writing
 from sync.scene import Scene
-from sync.wanted import Wanted, digest, wanted
+from sync.text import fold
+from sync.wanted import Profile, Wanted, digest, wanted
 from worker.gates import READ, Gates
 from worker.indexing import Indexer
 from worker.rules import LookRules
@@ -40,11 +41,13 @@ SHARED_ITEM = "its item is another scene's"
 
 @dataclass(frozen=True)
 class Target:
-    """One item of a scene, with the plan that brings it in step; `memory` is what was remembered before."""
+    """One item of a scene, with the plan that brings it in step; `memory` is what was remembered before, `wanted` what its
+    library is to show."""
 
     item: Item
     plan: Plan
     memory: Mapping[str, Remembered]
+    wanted: Wanted
 
     def entry(self, until: int) -> Pushing:
         """The push to save before its edit goes out."""
@@ -73,11 +76,13 @@ class Sight:
 
 @dataclass(frozen=True)
 class Past:
-    """What is known of items from before: memories and unfinished pushes by (scene, item key), and whose the items were."""
+    """What is known of items from before: memories and unfinished pushes by (scene, item key), and whose the items were;
+    by their library's key, the profiles of libraries that have one of their own."""
 
     memories: Mapping[tuple[int, str], Memory]
     pushings: Mapping[tuple[int, str], tuple[Pushing, ...]]
     owners: Mapping[str, frozenset[int]]
+    profiles: Mapping[str, Profile]
 
     def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
         """What a scene is to know of its item: if it is new to it, what the scene knew that had the item before.
@@ -275,7 +280,9 @@ class Looker:
         with self._store.reading() as db:
             owners = db.owners(sorted(keys))
             ids = sorted({*verdicts, *(id for scenes in owners.values() for id in scenes)})
-            return Past(db.memories(ids), db.pushings(ids), owners)
+            titles = {row.key: fold(row.title) for row in db.sections()} if self._rules.libraries else {}
+            own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
+            return Past(db.memories(ids), db.pushings(ids), owners, own)
 
     def _sight(
         self,
@@ -294,8 +301,6 @@ class Looker:
             return replace(seen, outcome=Absent(absence(scene)))
         if isinstance(verdict, Unclear):
             return replace(seen, outcome=unclear(verdict), candidates=verdict.candidates)
-        if self._rules.strict and (cut := [note for note in desired.notes if note.reason in ("cut", "dropped")]):
-            return replace(seen, outcome=Dead("strict", cut[0].text, desired=digest(desired)))
         targets = []
         for key in verdict.keys:
             item = items.get(key)
@@ -303,9 +308,13 @@ class Looker:
                 return replace(seen, outcome=Absent("Plex no longer has the item"))
             if isinstance(item, NeighbourError):
                 return replace(seen, error=item, key=key)
+            own = past.profiles.get(item.section)
+            shown = wanted(scene, own) if own else desired
+            if self._rules.strict and (cut := [note for note in shown.notes if note.reason in ("cut", "dropped")]):
+                return replace(seen, outcome=Dead("strict", cut[0].text, desired=digest(shown)))
             memory, pushing = past.of(scene.id, key)
-            made = plan(desired.values, item, memory, pushing, self._rules.policy)
-            targets.append(Target(item, made, past.memories.get((scene.id, key), {})))
+            made = plan(shown.values, item, memory, pushing, self._rules.policy)
+            targets.append(Target(item, made, past.memories.get((scene.id, key), {}), shown))
         return replace(seen, targets=tuple(targets))
 
 
@@ -398,4 +407,6 @@ def desired(sight: Sight) -> str:
     """A hash of what is wanted, to tell a new wish from the one that died; for an ambiguous scene, of its candidates."""
     if isinstance(sight.outcome, Dead):
         return sight.outcome.desired
+    if shown := {digest(target.wanted): None for target in sight.targets}:
+        return ",".join(shown)
     return digest(sight.wanted) if sight.wanted else ""

@@ -23,12 +23,11 @@ from sync.errors import (
     Unavailable,
 )
 from sync.item import Item
-from sync.job import Dead, Done, Job, Kind, Later, Outcome, Waiting, Why
+from sync.job import Dead, Done, Gone, Job, Kind, Later, Outcome, Waiting, Why
 from sync.plan import Change, Edit, Memory, held, learn
 from sync.ports import Clock, Moved, Plex, Store, Writing
-from sync.wanted import digest
 from worker.gates import READ, WRITE, Gates
-from worker.looking import Looker, Sight, Target
+from worker.looking import Looker, Sight, Target, desired
 from worker.rules import WorkRules
 
 log = logging.getLogger("PlexSync.push")
@@ -172,6 +171,8 @@ class Pusher:
                 if job.token not in held:
                     _log_lost(sight)
                     continue
+                if sight.scene or isinstance(sight.outcome, Gone):
+                    tx.save_shown(sight.id, sight.scene.things if sight.scene else ())
                 if sight.outcome is not None:
                     self._settle(tx, job, sight.outcome)
                     continue
@@ -257,7 +258,7 @@ class Pusher:
             # The next look finds that the item is gone, and what has taken its place.
             return Waiting(str(error), "missing", counted=True)
         if isinstance(error, Refused):
-            return Dead("refused", str(error), desired=digest(errand.sight.wanted) if errand.sight.wanted else "")
+            return Dead("refused", str(error), desired=desired(errand.sight))
         return Later(str(error))
 
     def _forget(self, errand: Errand) -> None:

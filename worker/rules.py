@@ -1,6 +1,7 @@
 """What the engine was asked to do: small frozen rules, cut from the configuration by the wiring."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sync.plan import Policy
 from sync.wanted import Profile
@@ -8,12 +9,14 @@ from sync.wanted import Profile
 
 @dataclass(frozen=True)
 class LookRules:
-    """How scenes are matched and compared. `paths`: (Stash prefix, Plex prefix) pairs."""
+    """How scenes are matched and compared. `paths`: (Stash prefix, Plex prefix) pairs. `libraries`: the profiles of those
+    that have one of their own, by folded title."""
 
     profile: Profile
     policy: Policy
     paths: tuple[tuple[str, str], ...] = ()
     strict: bool = False
+    libraries: Mapping[str, Profile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,10 @@ ASKED = {
     "version": (queries.VERSION, {}),
     "config path": (queries.CONFIG_PATH, {}),
     "plugin settings": (queries.PLUGIN_SETTINGS, {"ids": ["StashPlexSync"]}),
-    "scenes": (queries.scenes([1, 22, 333]), {}),
-    "walk": (queries.WALK, WALKING),
+    "scenes": (queries.scenes([1, 22, 333], tags_above=False), {}),
+    "scenes with what is above their tags": (queries.scenes([1, 22, 333], tags_above=True), {}),
+    "walk": (queries.walk(tags_above=False), WALKING),
+    "walk with what is above their tags": (queries.walk(tags_above=True), WALKING),
     "walk ids": (queries.WALK_IDS, WALKING),
     "rivals": (queries.RIVALS, {"scenes": queries.named("x$"), "page": queries.page(-1, sort="id")}),
     "newest": (queries.NEWEST, NEWEST_FIRST),
@@ -106,7 +108,7 @@ def keys_within(value):
 def test_every_literal_question_is_tried_here():
     literal = {value for name, value in vars(queries).items() if name.isupper() and isinstance(value, str)}
     tried = {query for query, _ in ASKED.values()}
-    assert literal - tried == {queries.SCENE_FIELDS}
+    assert literal - tried == {queries.SCENE_FIELDS, queries.TAG_FIELDS, queries.TAG_FIELDS_ABOVE, queries.WALK}
     assert set(queries.RECENT.values()) <= tried
 
 

@@ -344,6 +344,11 @@ def test_an_item_in_full(sim, section, plex):
         actor=[("Ann", "Queen"), "Bo", "Cy", "Di"],
         genre=["G", "H"],
         collection=["C"],
+        director=["Dee"],
+        label=["L"],
+        contentRating="XXX",
+        originalTitle="O",
+        titleSort="A, the",
     )
     sim.hand_edit(key, title="B")
     assert plex.items([key]) == {
@@ -352,12 +357,21 @@ def test_an_item_in_full(sim, section, plex):
             section=section,
             scalars={
                 "title": "B",
+                "titleSort": "A, the",
+                "originalTitle": "O",
+                "contentRating": "XXX",
                 "studio": "S",
                 "summary": "Long.",
                 "originallyAvailableAt": "2024-05-17",
                 "userRating": "8.5",
             },
-            lists={"actor": ("Ann", "Bo", "Cy", "Di"), "genre": ("G", "H"), "collection": ("C",)},
+            lists={
+                "actor": ("Ann", "Bo", "Cy", "Di"),
+                "director": ("Dee",),
+                "genre": ("G", "H"),
+                "collection": ("C",),
+                "label": ("L",),
+            },
             locks=frozenset({"title"}),
             parts=(Part("/media/a.mp4", 5),),
             roles={"Ann": "Queen"},
@@ -514,6 +528,9 @@ def test_an_edit_reads_back_as_it_was_sent(sim, section, plex, mode):
     before = plex.items([key])[key]
     edit = {
         "title": Change("New & improved = 100%?", True),
+        "titleSort": Change("improved & new", True),
+        "originalTitle": Change("Nouveau", True),
+        "contentRating": Change("fr/18", True),
         "studio": Change("Stúdio #1", True),
         "summary": Change("Line one.\nLine two; + more.", True),
         "originallyAvailableAt": Change("2024-05-17", True),
@@ -521,6 +538,8 @@ def test_an_edit_reads_back_as_it_was_sent(sim, section, plex, mode):
         "actor": Change(("Ann", "Bo", "日本 Ko"), True, adds=("日本 Ko",)),
         "genre": Change(("Stays", "Fresh"), True, adds=("Fresh",), removes=("Old, worn",)),
         "collection": Change(("S[0], x",), True, adds=("S[0], x",)),
+        "director": Change(("Dee, the second",), True, adds=("Dee, the second",)),
+        "label": Change(("L#1",), True, adds=("L#1",)),
     }
     plex.edit(section, key, edit, roles=before.roles)
     after = plex.items([key])[key]

@@ -170,6 +170,17 @@ def test_merging_tags_puts_one_in_the_place_of_others(stash):
     assert stash.scene(1).tags == ("Sea",)
 
 
+def test_what_is_destroyed_is_shown_nowhere(stash):
+    stash.add_scene(performers=["Ada"], studio="Small", tags=["Sea", "Bay"], groups=["Saga"])
+    stash.set_tag_parents("Bay", ["Sea"])
+    for kind in ("performer", "studio", "tag", "group"):
+        mutate(stash, f"mutation {{ {kind}Destroy(input: {{id: 1}}) }}")
+    scene = stash.scene(1)
+    assert (scene.performers, scene.studio, scene.groups) == ((), None, ())
+    assert len(scene.tags) == 1
+    assert [tag.id for tag in stash.data.tags.values() if any(above.id == 1 for above in tag.parents)] == []
+
+
 def test_names_are_changed_by_their_mutations(stash):
     stash.add_scene(performers=["Ada"], studio="Small", tags=["Sea"])
     mutate(stash, 'mutation { performerUpdate(input: {id: 1, name: "Bo", gender: FEMALE, alias_list: ["B"]}) { id } }')
@@ -200,6 +211,8 @@ STAYS = {
     "a renamed performer": lambda stash: stash.rename_performer("Ada", "Bo"),
     "a renamed studio": lambda stash: stash.rename_studio("Small", "Tiny"),
     "a renamed tag": lambda stash: stash.rename_tag("Sea", "Ocean"),
+    "a renamed group": lambda stash: stash.rename_group("Saga", "Cycle"),
+    "a destroyed performer": lambda stash: stash.destroy("performer", "Ada"),
     "merged tags": lambda stash: stash.merge_tags(["Sea"], "Car"),
     "another parent studio": lambda stash: stash.set_parent_studio("Small", "Big"),
     "a tag put under another": lambda stash: stash.set_tag_parents("Sea", ["World"]),
@@ -210,7 +223,7 @@ STAYS = {
 
 @pytest.fixture
 def world(stash):
-    stash.add_scene(title="Old", performers=["Ada"], studio="Small", tags=["Sea"])
+    stash.add_scene(title="Old", performers=["Ada"], studio="Small", tags=["Sea"], groups=["Saga"])
     stash.add_scene(tags=["Car"], files=[("/data/2.mp4", 2, 2.0)])
     return stash
 

@@ -12,7 +12,7 @@ import pytest
 from simulator.stash_hooks import HookRunner
 from simulator.stash_server import StashSim
 
-KINDS = ("Scene", "Performer", "Studio", "Tag")
+KINDS = ("Scene", "Performer", "Studio", "Tag", "Group")
 ALL = [f"{kind}.{what}.Post" for kind in KINDS for what in ("Create", "Update", "Destroy")] + ["Tag.Merge.Post"]
 QUIET = "import sys; sys.stdin.read()"
 
@@ -130,14 +130,28 @@ def test_a_destroyed_scene_is_told_with_hashes_and_path(stash, plugin):
 
 
 def test_a_renamed_record_fires_its_own_hook_alone(stash, plugin):
-    stash.add_scene(performers=["Ada"], studio="Small", tags=["Sea", "Bay"])
+    stash.add_scene(performers=["Ada"], studio="Small", tags=["Sea", "Bay"], groups=["Saga"])
     runner = plugin()
     stash.rename_performer("Ada", "Bo")
     stash.rename_studio("Small", "Tiny")
     stash.rename_tag("Sea", "Ocean")
     stash.merge_tags(["Bay"], "Ocean")
+    stash.rename_group("Saga", "Cycle")
     types = [context["type"] for context in contexts(runner)]
-    assert types == ["Performer.Update.Post", "Studio.Update.Post", "Tag.Update.Post", "Tag.Merge.Post"]
+    assert types == [
+        *("Performer.Update.Post", "Studio.Update.Post", "Tag.Update.Post", "Tag.Merge.Post"),
+        "Group.Update.Post",
+    ]
+
+
+def test_a_destroyed_record_fires_its_own_hook_with_its_id_alone(stash, plugin):
+    stash.add_scene(performers=["Ada"], studio="Small", tags=["Sea"], groups=["Saga"])
+    runner = plugin()
+    for kind, name in (("performer", "Ada"), ("studio", "Small"), ("tag", "Sea"), ("group", "Saga")):
+        stash.destroy(kind, name)
+    told = [(context["type"], context["id"], context["input"]) for context in contexts(runner)]
+    kinds = ("Performer", "Studio", "Tag", "Group")
+    assert told == [(f"{kind}.Destroy.Post", 1, {"id": "1"}) for kind in kinds]
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,9 @@ def test_a_scene_in_full(sim, stash):
             studio="S",
             performers=("Ann", "Bo"),
             tags=("x", "y"),
+            tags_above=((), ()),
             organized=True,
+            things=(("performer", 1), ("performer", 2), ("studio", 1), ("tag", 1), ("tag", 2)),
             files=(SceneFile("/data/a.mp4", 5_000_000_000, 61.5), SceneFile("/data/b.mp4", 7, 60.0)),
             updated_at=sim.scene(id).updated_at,
         )
@@ -308,14 +310,17 @@ def test_a_stash_that_is_not_ready_is_unavailable(made, status, word):
 GOOD = {
     "id": "1",
     "title": "T",
+    "code": "C-1",
     "details": "D",
+    "director": "Dee",
     "date": "2024-05-17",
     "rating100": 85,
     "organized": True,
     "updated_at": "2026-01-15T10:00:00Z",
-    "studio": {"name": "S"},
-    "performers": [{"name": "Ann"}],
-    "tags": [{"name": "x"}],
+    "studio": {"id": "1", "name": "S"},
+    "performers": [{"id": "1", "name": "Ann"}],
+    "tags": [{"id": "1", "name": "x"}],
+    "groups": [{"group": {"id": "1", "name": "G"}}],
     "files": [{"path": "/data/a.mp4", "size": 5, "duration": 60.0}],
 }
 
@@ -332,15 +337,23 @@ def spoiled(**changes):
 
 SPOILED = [
     *(without(name) for name in GOOD),
-    *(spoiled(**{name: None}) for name in ("id", "organized", "updated_at", "performers", "tags", "files")),
+    *(spoiled(**{name: None}) for name in ("id", "organized", "updated_at", "performers", "tags", "groups", "files")),
     *(
         spoiled(**{name: 7})
-        for name in ("title", "details", "date", "organized", "studio", "performers", "tags", "files")
+        for name in (
+            *("title", "code", "details", "director", "date", "organized", "studio", "performers", "tags", "groups"),
+            "files",
+        )
     ),
-    *(spoiled(**{name: [None]}) for name in ("performers", "tags", "files")),
-    *(spoiled(**{name: [{}]}) for name in ("performers", "tags", "files")),
+    *(spoiled(**{name: [None]}) for name in ("performers", "tags", "groups", "files")),
+    *(spoiled(**{name: [{}]}) for name in ("performers", "tags", "groups", "files")),
     spoiled(studio={}),
-    spoiled(studio={"name": None}),
+    spoiled(studio={"id": "1", "name": None}),
+    spoiled(studio={"name": "S"}),
+    spoiled(studio={"id": "1", "name": "S", "parent_studio": {"id": "2"}}),
+    spoiled(tags=[{"id": "1", "name": "x", "parents": [{"id": "2"}]}]),
+    spoiled(groups=[{"group": None}]),
+    spoiled(performers=[{"id": "x", "name": "Ann"}]),
     spoiled(rating100="85"),
     spoiled(rating100=8.5),
     spoiled(id="2"),
@@ -358,6 +371,24 @@ def test_a_scene_that_is_not_whole_is_none(made, scene):
         answering(made, lambda request: data({"s1": scene})).scenes([1])
     with pytest.raises(Unavailable):
         answering(made, lambda request: data({"findScenes": {"count": 1, "scenes": [scene, scene]}})).walk().__next__()
+
+
+def test_what_is_spoiled_below_is_read_when_it_is_whole(made):
+    assert answering(made, lambda request: data({"s1": GOOD})).scenes([1])[1].groups == ("G",)
+
+
+def test_a_scene_with_what_is_above_its_studio_and_tags(sim, made):
+    sim.set_parent_studio("Label", "Network")
+    sim.set_tag_parents("Boots", ["Shoes"])
+    sim.set_tag_parents("Shoes", ["Wear"])
+    id = sim.add_scene(
+        title="T", studio="Label", tags=["Boots", "Blue"], groups=["First", "Second"], code="C-1", files=files()
+    )
+    scene = made(sim.url, tags_above=True).scenes([id])[id]
+    assert (scene.studio, scene.parents) == ("Label", ("Network",))
+    assert dict(zip(scene.tags, scene.tags_above, strict=True)) == {"Blue": (), "Boots": ("Shoes", "Wear")}
+    assert (scene.groups, scene.code) == (("First", "Second"), "C-1")
+    assert {kind for kind, _ in scene.things} == {"studio", "tag", "group"}
 
 
 def test_sizes_and_ids_may_be_numbers_or_texts(made):

@@ -340,3 +340,38 @@ def test_what_was_seen_is_kept_for_each_kind(store):
         tx.forget_seen(Kind.SCENE)
         assert tx.seen(Kind.SCENE, [1, 2]) == {}
         assert tx.seen(Kind.TAG, [1]) == {1: Seen(1, "2023-01-01T00:00:00Z")}
+
+
+# --- what scenes show ------------------------------------------------------------------------------------------------
+
+
+def test_what_was_last_seen_on_scenes_is_found_by_kind_and_id(store):
+    with store.writing() as tx:
+        tx.save_shown(1, [("tag", 1), ("performer", 11)])
+        tx.save_shown(2, [("tag", 11), ("performer", 1)])
+        tx.save_shown(3, [("tag", 1)])
+    with store.reading() as db:
+        assert db.showing(Kind.TAG, 1) == [1, 3]
+        assert db.showing(Kind.TAG, 11) == [2]
+        assert db.showing(Kind.PERFORMER, 1) == [2]
+        assert db.showing(Kind.STUDIO, 1) == []
+
+
+def test_a_scene_that_shows_something_else_or_nothing_is_found_by_that_alone(store):
+    with store.writing() as tx:
+        tx.save_shown(1, [("tag", 1)])
+        tx.save_shown(1, [("tag", 2)])
+        tx.save_shown(2, [("tag", 2)])
+        tx.save_shown(2, [])
+    with store.reading() as db:
+        assert (db.showing(Kind.TAG, 1), db.showing(Kind.TAG, 2)) == ([], [1])
+
+
+def test_what_a_scene_shows_as_before_is_not_written_again(store):
+    with store.writing() as tx:
+        tx.save_shown(1, [("tag", 1), ("studio", 2)])
+    written = store._connection().db.total_changes
+    with store.writing() as tx:
+        tx.save_shown(1, [("studio", 2), ("tag", 1)])
+        tx.save_shown(9, [])
+    assert store._connection().db.total_changes == written

@@ -1,15 +1,20 @@
 import os
+import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync import choice, template
 from sync.item import FIELDS
 from sync.scene import Scene, SceneFile
-from sync.wanted import MEMBER_LIMIT, Profile, digest, wanted
+from sync.wanted import ALL_TAGS, MEMBER_LIMIT, NAMES, Profile, digest, wanted
 
 CASES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 100
 ALL = Profile(frozenset(FIELDS))
+# What is empty unless a setting fills it, and what a scene may not have.
+NOT_SET = {"titleSort": "", "originalTitle": "", "contentRating": "", "director": (), "label": ()}
 
 
 def values_of(**fields):
@@ -33,14 +38,144 @@ def test_every_field_of_a_scene_has_its_place_in_plex():
         "actor": ("Ann", "Bea"),
         "genre": ("x", "y"),
         "collection": ("Studio",),
-    }  # fmt: skip
+    } | NOT_SET  # fmt: skip
 
 
 def test_what_stash_does_not_have_is_empty():
     assert values_of(title="t") == {
         "title": "t", "studio": "", "summary": "", "originallyAvailableAt": "", "userRating": "",
         "actor": (), "genre": (), "collection": (),
-    }  # fmt: skip
+    } | NOT_SET  # fmt: skip
+
+
+def shown(scene, **profile):
+    return wanted(scene, Profile(frozenset(FIELDS), **profile)).values
+
+
+def made(text):
+    return template.parsed(text, NAMES)
+
+
+SCENE = Scene(
+    id=1,
+    title="The Title",
+    date="2021-03",
+    studio="Label",
+    parents=("Network", "Holding"),
+    code="C-7",
+    director="Dee; Em,  Dee ",
+    performers=("Ann", "Bea"),
+    groups=("First", "Second"),
+    tags=("Boots", "Blue", "meta: cut"),
+    tags_above=(("Shoes", "Wear"), (), ("Meta",)),
+    files=(SceneFile("/v/file name.mkv"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("{title}", "The Title"),
+        ("[{studio} - ]{title}", "Label - The Title"),
+        ("{title}[ ({year})]", "The Title (2021)"),
+        ("{date} {code} {file}", "2021-03-01 C-7 file name"),
+        ("{parent}/{group}: {performers} by {director}", "Network/First: Ann, Bea by Dee; Em,  Dee"),
+        ("{{{title}}} [[x]]", "{The Title} [x]"),
+    ],
+)
+def test_a_title_is_made_of_what_its_template_names(text, title):
+    assert shown(SCENE, title=made(text))["title"] == title
+
+
+def test_an_optional_part_is_left_out_when_a_value_in_it_is_empty():
+    bare = Scene(id=1, files=SCENE.files)
+    assert shown(bare, title=made("[{studio} - ]{title}[ ({year})]"))["title"] == "file name"
+    assert shown(bare, title=made("[{studio}]"))["title"] == "file name", "a title is never empty"
+    assert "title" not in shown(Scene(id=1, studio="Label"), title=made("{studio}: {title}"))
+
+
+def test_other_titles_and_the_content_rating_are_what_settings_say():
+    values = shown(SCENE, sort_title=made("{studio} {date}"), original_title=made("{code}"), content_rating="XXX")
+    assert (values["titleSort"], values["originalTitle"], values["contentRating"]) == ("Label 2021-03-01", "C-7", "XXX")
+
+
+def test_one_text_names_several_directors():
+    assert shown(SCENE)["director"] == ("Dee", "Em")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "genres"),
+    [
+        (["*"], ("Boots", "Blue", "meta: cut")),
+        (["-meta*"], ("Boots", "Blue")),
+        (["B*"], ("Boots", "Blue")),
+        (["b?ue"], ("Blue",)),
+        (["Shoes/*"], ("Boots",)),
+        (["WEAR/*", "blue"], ("Boots", "Blue")),
+        (["*", "-Shoes/*"], ("Blue", "meta: cut")),
+        (["boots", "-boots"], ()),
+        ([], ()),
+    ],
+)
+def test_tags_become_genres_by_name_pattern_or_what_is_above_them(patterns, genres):
+    assert shown(SCENE, genres=choice.parsed(patterns))["genre"] == genres
+
+
+def test_a_tag_can_become_several_things_or_none():
+    values = shown(SCENE, genres=choice.parsed(["Blue"]), labels=choice.parsed(["meta*"]), tag_collections=ALL_TAGS)
+    assert (values["genre"], values["label"]) == (("Blue",), ("meta: cut",))
+    assert values["collection"] == ("Label", "First", "Second", "Boots", "Blue", "meta: cut")
+
+
+def test_what_is_above_a_tag_is_shown_with_it_unless_it_is_left_out():
+    assert shown(SCENE, genres=choice.parsed(["Boots"]), tag_parents=True)["genre"] == ("Boots", "Shoes", "Wear")
+    assert shown(SCENE, genres=choice.parsed(["Boots", "-wear"]), tag_parents=True)["genre"] == ("Boots", "Shoes")
+
+
+def test_square_brackets_in_a_pattern_are_letters():
+    tagged = Scene(id=1, title="t", tags=("[a] x", "a x"))
+    assert shown(tagged, genres=choice.parsed(["[a]*"]))["genre"] == ("[a] x",)
+
+
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        ({"studio"}, ("Label",)),
+        ({"parents"}, ("Network", "Holding")),
+        ({"studio", "parents", "groups"}, ("Label", "Network", "Holding", "First", "Second")),
+        (set(), ()),
+    ],
+)
+def test_collections_come_from_the_sources_that_are_named(sources, names):
+    assert shown(SCENE, collections=frozenset(sources))["collection"] == names
+
+
+def test_what_is_above_tags_is_asked_for_only_where_it_matters():
+    assert not ALL.asks_above
+    assert not Profile(frozenset(FIELDS), tag_parents=True, genres=choice.parsed([])).asks_above
+    assert Profile(frozenset(FIELDS), tag_parents=True).asks_above
+    assert Profile(frozenset(FIELDS), labels=choice.parsed(["Shoes/*"])).asks_above
+
+
+@pytest.mark.parametrize("bad", ["{", "}", "{titel}", "{}", "[a", "a]", "[[[a", "[a[b]]", "{title", "x" * 501])
+def test_a_template_that_can_not_be_read_is_refused(bad):
+    with pytest.raises(ValueError, match="must "):
+        made(bad)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_template_or_refused_and_doubled_signs_are_themselves(text):
+    with suppress(ValueError):
+        made(text)
+    doubled = re.sub(r"[\[\]{}]", lambda sign: sign[0] * 2, text)
+    assert made(doubled).filled(dict.fromkeys(NAMES, "")) == text
+
+
+@given(st.lists(st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=12), max_size=6))
+def test_a_tag_that_is_named_as_it_is_is_chosen(tags):
+    named = [tag for tag in tags if tag.strip() and not tag.startswith("-")]
+    for tag in named:
+        assert choice.parsed(named).choose(tag)
 
 
 def test_only_fields_that_are_switched_on_are_wanted():

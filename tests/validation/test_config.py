@@ -52,6 +52,16 @@ DEFAULTS = {
     "strict_mode": False,
     "conflict_policy": "stash",
     "first_push": "keep",
+    "title_template": "{title}",
+    "sort_title_template": "",
+    "original_title_template": "",
+    "content_rating": "",
+    "genre_tags": ("*",),
+    "label_tags": (),
+    "collection_tags": (),
+    "tag_parents": False,
+    "collections": ("studio", "groups"),
+    "libraries": {},
     "breaker_failure_threshold": 5,
     "breaker_recovery_timeout": 60.0,
     "breaker_max_recovery_timeout": 300.0,
@@ -64,7 +74,10 @@ NOT_NUMBERS = (
     *(True, False, math.nan, math.inf, -math.inf, 10**400, 10**5000, 7j, b"7", [7], (7,)),
     *("", " ", "7 ", " 7", "\t7", "7\n", "seven", "true", "nan", "inf", "1_0", "1e1", "\u0667", "\x007", "9" * 10_240),
 )
-SWITCHES = [f"sync_{name}" for name in ["title", "studio", "summary", "date", "cast", "genres", "collection", "rating"]]
+SWITCHES = [
+    f"sync_{name}"
+    for name in ["title", "studio", "summary", "date", "cast", "director", "genres", "collection", "rating"]
+]
 
 
 def config(**given):

@@ -105,6 +105,9 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "tls_ca_file": str(tmp_path / "ca.pem"),
         "enabled": "false",
         "strict_mode": "true",
+        "tag_parents": "true",
+        "collections": "parents",
+        "libraries": '{"Clips": {"sync_title": false}}',
         "breaker_max_recovery_timeout": "301",
     }.get(setting.name, "false" if setting.name.startswith("sync_") else "7")
     others = {**REQUIRED, "max_retries": 2}
@@ -304,7 +307,15 @@ def test_the_two_waits_of_the_breaker_are_compared(toml):
 # Whose empty text means something, and is no mistake.
 MAY_BE_EMPTY = (
     *("plex_libraries", "stash_api_key", "path_map", "data_dir", "tls_ca_file"),
-    *("notify_urls", "notify_command"),
+    *("notify_urls", "notify_command", "libraries", "collections"),
+    *(
+        "sort_title_template",
+        "original_title_template",
+        "content_rating",
+        "genre_tags",
+        "label_tags",
+        "collection_tags",
+    ),
 )
 
 
@@ -399,7 +410,7 @@ def test_variables_of_others_are_left_alone():
         ("plexsync_max_retries", "did you mean PLEXSYNC_MAX_RETRIES?"),
         ("PLEXSYNC_CONFG", "did you mean PLEXSYNC_CONFIG?"),
         ("PLEXSYNC_PORT", ""),
-        ("PLEXSYNC_CONTRACT", "did you mean PLEXSYNC_CONFIG?"),
+        ("PLEXSYNC_CONFI", "did you mean PLEXSYNC_CONFIG?"),
         ("PLEXSYNC_", ""),
         ("PLEXSYNC_" + "Q" * 10_240, "docs/settings.md lists them all"),
         ("PLEXSYNC_A\nB", ""),

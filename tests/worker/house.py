@@ -47,7 +47,8 @@ class Worker:
 
     def __init__(self, house: "House", *, holder: str, fingerprint: str, token: str, **rules: object) -> None:
         self._stack = ExitStack()
-        look = {name: rules.pop(name) for name in ("policy", "paths", "strict") if name in rules}
+        look = {name: rules.pop(name) for name in ("policy", "paths", "strict", "profile") if name in rules}
+        look["libraries"] = rules.pop("profiles", {})
         libraries = rules.pop("libraries", ())
         read = rules.pop("read_timeout", 5.0)
         watchdog = rules.pop("watchdog", None)
@@ -63,7 +64,7 @@ class Worker:
 
         self.gates, self.watch_gates = gates(), gates()
         self.indexer = Indexer(self.store, self.plex, gates(), clock)
-        looks = LookRules(Profile(frozenset(FIELDS)), **{"policy": Policy(), **look})
+        looks = LookRules(**{"profile": Profile(frozenset(FIELDS)), "policy": Policy(), **look})
         self.looker = Looker(self.store, self.stash, self.plex, self.indexer, self.gates, clock, looks)
         watch_looker = Looker(self.store, self.stash, self.plex, self.indexer, self.watch_gates, clock, looks)
         self.poller = Poller(self.store, self.stash, self.indexer, self.watch_gates, clock)

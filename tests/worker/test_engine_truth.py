@@ -2,12 +2,16 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from simulator.plex_server import PlexSim
+from sync import choice
 from sync.errors import LocalFault, Neighbour, Throttled, Unavailable
 from sync.job import Kind, Lane, State, Why
+from sync.text import fold
+from sync.wanted import Profile
 from tests.worker.house import HOUR, TOKEN, path_of
 from worker.gates import WRITE
 from worker.loop import Farewell
@@ -236,6 +240,39 @@ def test_a_tag_on_many_scenes_does_not_hold_up_an_edit(house):
     house.edit(hand, title="by hand")
     house.step()
     assert house.title_in_plex(hand) == "by hand"
+
+
+@pytest.mark.parametrize("kind", [Kind.PERFORMER, Kind.STUDIO, Kind.TAG, Kind.GROUP])
+def test_what_is_destroyed_in_stash_leaves_the_items_of_the_scenes_that_showed_it(house, kind):
+    one, other = house.in_step(2)
+    house.edit(one, performers=["Ada"], studio="Label", tags=["Shoes"], groups=["Saga"])
+    house.work_until_settled()
+    lists = {Kind.PERFORMER: "actor", Kind.TAG: "genre", Kind.STUDIO: "collection", Kind.GROUP: "collection"}
+    name = {Kind.PERFORMER: "Ada", Kind.STUDIO: "Label", Kind.TAG: "Shoes", Kind.GROUP: "Saga"}[kind]
+    records = {
+        Kind.PERFORMER: house.stash_sim.data.performers,
+        Kind.STUDIO: house.stash_sim.data.studios,
+        Kind.TAG: house.stash_sim.data.tags,
+        Kind.GROUP: house.stash_sim.data.groups,
+    }[kind]
+    (id,) = (record.id for record in records.values() if record.name == name)
+    house.stash_sim.destroy(kind, name)
+    house.want(id, kind=kind)
+    house.work_until_settled()
+    item = house.plex_sim.item(house.key_of(one))
+    assert name not in item.lists.get(lists[kind], [])
+    assert house.out_of_step([one, other]) == []
+
+
+def test_a_library_with_a_profile_of_its_own_shows_other_things(house):
+    plain = Profile(frozenset({"title", "genre"}))
+    house.replace_worker(profile=plain, profiles={fold("movies"): replace(plain, genres=choice.parsed(["-Tag*"]))})
+    (id,) = house.add(1)
+    house.edit(id, tags=["Tag 1", "Other"])
+    house.want(id)
+    house.work_until_settled()
+    assert house.plex_sim.item(house.key_of(id)).lists["genre"] == ["Other"]
+    assert house.worker.reconciler.reconcile().wanted == 0
 
 
 def test_a_persons_edit_stays_one_when_its_tag_is_renamed(house):

@@ -34,7 +34,7 @@ def watched(house):
 
 def test_the_first_poll_marks_where_it_starts_and_wants_nothing(house):
     house.add(5)
-    assert poll(house).wanted == dict.fromkeys((Kind.SCENE, Kind.PERFORMER, Kind.STUDIO, Kind.TAG), 0)
+    assert poll(house).wanted == dict.fromkeys(Kind, 0)
     assert wanted(house) == set()
 
 
@@ -108,10 +108,10 @@ def test_hundreds_of_edits_are_listed_page_by_page(house):
     assert {("scene", id) for id in ids} <= wanted(house)
 
 
-@pytest.mark.parametrize("rename", ["performer", "studio", "tag"])
+@pytest.mark.parametrize("rename", ["performer", "studio", "tag", "group"])
 def test_a_rename_that_leaves_the_scenes_times_alone_reaches_them_all(watched, rename):
     for id in (1, 2):
-        watched.stash_sim.quiet_edit(id, performers=["Ada"])
+        watched.stash_sim.quiet_edit(id, performers=["Ada"], groups=["Saga"])
     watched.clock.move(60)
     poll(watched)
     watched.clock.move(60)
@@ -123,6 +123,8 @@ def test_a_rename_that_leaves_the_scenes_times_alone_reaches_them_all(watched, r
         watched.stash_sim.rename_performer("Ada", "Renamed")
     elif rename == "studio":
         watched.stash_sim.rename_studio("Studio 0", "Renamed")
+    elif rename == "group":
+        watched.stash_sim.rename_group("Saga", "Renamed")
     else:
         watched.stash_sim.rename_tag("Tag 1", "Renamed")
     poll(watched)
@@ -131,8 +133,9 @@ def test_a_rename_that_leaves_the_scenes_times_alone_reaches_them_all(watched, r
         "performer": lambda item: item.lists["actor"],
         "studio": lambda item: [item.scalars["studio"]],
         "tag": lambda item: item.lists["genre"],
+        "group": lambda item: item.lists["collection"],
     }[rename]
-    right = {"performer": {1, 2}, "studio": {1, 4}, "tag": {2}}[rename]
+    right = {"performer": {1, 2}, "studio": {1, 4}, "tag": {2}, "group": {1, 2}}[rename]
     found = {id for id in range(1, 7) if "Renamed" in shown(watched.plex_sim.item(watched.key_of(id)))}
     assert found == right
     assert watched.out_of_step(list(range(1, 7))) == []

@@ -1,0 +1,72 @@
+"""Texts put together from a scene's values: `[{studio} - ]{title}`.
+
+A name in braces stands for a value. What stands in square brackets is left out when a value in it is empty. A brace or
+bracket that is to be seen is written twice.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_TOKEN = re.compile(r"\{\{|\}\}|\[\[|\]\]|\{([a-z_]*)\}|[\[\]{}]|[^\[\]{}]+")
+LONGEST = 500
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Plain text, or the value that is named."""
+
+    text: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Template:
+    """Groups of pieces; an optional group is left out when a value in it is empty."""
+
+    groups: tuple[tuple[bool, tuple[Piece, ...]], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.groups)
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """The text for these values, by name."""
+        return "".join(
+            "".join(values[piece.name] if piece.name else piece.text for piece in pieces)
+            for optional, pieces in self.groups
+            if not optional or all(values[piece.name] for piece in pieces if piece.name)
+        )
+
+
+def parsed(text: str, names: frozenset[str]) -> Template:
+    """The template that a text describes; raises ValueError, with words that follow its name, for one that can't be."""
+    if len(text) > LONGEST:
+        raise ValueError(f"must have at most {LONGEST} characters")
+    groups: list[tuple[bool, tuple[Piece, ...]]] = []
+    pieces: list[Piece] = []
+    inside = False
+    for token in _TOKEN.finditer(text):
+        sign = token[0]
+        if sign in "[]":
+            if (sign == "[") == inside:
+                raise ValueError("must pair every [ with a ], none inside another; write [[ or ]] for the sign itself")
+            _end(groups, pieces, optional=inside)
+            inside = sign == "["
+        elif sign in "{}":
+            raise ValueError("must have a name between { and }; write {{ or }} for the sign itself")
+        elif token[1] is not None:
+            if token[1] not in names:
+                raise ValueError(f"must name known values between {{ and }}: {', '.join(sorted(names))}")
+            pieces.append(Piece(name=token[1]))
+        else:
+            pieces.append(Piece(text=sign[0] if sign in ("{{", "}}", "[[", "]]") else sign))
+    if inside:
+        raise ValueError("must pair every [ with a ]; write [[ for the sign itself")
+    _end(groups, pieces, optional=False)
+    return Template(tuple(groups))
+
+
+def _end(groups: list[tuple[bool, tuple[Piece, ...]]], pieces: list[Piece], *, optional: bool) -> None:
+    if pieces:
+        groups.append((optional, tuple(pieces)))
+        pieces.clear()
