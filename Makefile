@@ -55,7 +55,8 @@ lock: ## renew the hashed requirement files (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/core.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra demo -c requirements/core.txt pyproject.toml -o requirements/demo.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra notify -c requirements/demo.txt pyproject.toml -o requirements/notify.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra demo --extra notify --extra dev -c requirements/demo.txt -c requirements/notify.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra art -c requirements/core.txt pyproject.toml -o requirements/art.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra demo --extra notify --extra art --extra dev -c requirements/demo.txt -c requirements/notify.txt -c requirements/art.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra bench -c requirements/dev.txt pyproject.toml -o requirements/bench.txt
 
 clean: ## remove the environment and what tools left behind

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from notify.apprise_sender import AppriseMessenger
 from notify.command import CommandMessenger
+from plex import artwork
 from plex.client import PlexClient
+from plex.imaging import Pillow
 from stash.client import StashClient
 from store import backup, intake, place, schema
 from store.backup import Copied, Restored
@@ -44,6 +46,7 @@ from worker.indexing import Indexer
 from worker.looking import Looker
 from worker.loop import Farewell, Loop, Ran, Watcher
 from worker.noticing import Bell, Noticer, Standstill
+from worker.picturing import Pictures
 from worker.polling import LAST_POLL, Poller
 from worker.reconciling import LAST_RECONCILE, Reconciler
 from worker.rules import LookRules, WorkRules
@@ -178,6 +181,9 @@ def profile(config: PlexSyncConfig) -> Profile:
         tag_collections=choice.parsed(config.collection_tags),
         tag_parents=config.tag_parents,
         collections=frozenset(config.collections),
+        poster=config.poster if config.poster != "none" else "",
+        background=config.background if config.background != "none" else "",
+        poster_padding=config.poster_padding,
     )
     given = {
         "titleSort": bool(made.sort_title),
@@ -287,8 +293,19 @@ def events_in(folder: Path) -> str:
 def try_out(config: PlexSyncConfig) -> None:
     """Raises Unusable if the parts can't be put together with these settings."""
     messengers(config)
+    pillow(padding=config.poster_padding or any(config.of_library(name).poster_padding for name in config.libraries))
     StashClient(config.stash_url, config.stash_api_key, ca_file=config.tls_ca_file).close()
     PlexClient(config.plex_url, config.plex_token, libraries=config.library_names, ca_file=config.tls_ca_file).close()
+
+
+def pillow(*, padding: bool) -> Pillow | None:
+    """What changes pictures, if its package is installed; raises Unusable when it is not and pictures are to be padded."""
+    try:
+        return Pillow()
+    except Unusable:
+        if padding:
+            raise
+        return None
 
 
 @contextmanager
@@ -337,8 +354,15 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         indexer = Indexer(store, plex, gates(), clock)
         # Those of one thread each.
         worker_gates, watch_gates, poll_gates = gates(), gates(), gates()
-        looker = Looker(store, stash, plex, indexer, worker_gates, clock, looks)
-        watch_looker = Looker(store, stash, plex, indexer, watch_gates, clock, looks)
+        profiles = (looks.profile, *looks.libraries.values())
+        imaging = pillow(padding=any(one.poster_padding for one in profiles))
+        pictured = any(one.pictures for one in profiles)
+
+        def pictures(gates: Gates) -> Pictures | None:
+            return Pictures(store, stash, plex, gates, artwork.key_of, imaging) if pictured else None
+
+        looker = Looker(store, stash, plex, indexer, worker_gates, clock, looks, pictures(worker_gates))
+        watch_looker = Looker(store, stash, plex, indexer, watch_gates, clock, looks, pictures(watch_gates))
         yield Parts(
             config=config,
             folder=folder,

@@ -14,7 +14,7 @@ from cli.settings import Need
 from cli.start import begun
 from cli.words import safe
 from sync.errors import NeighbourError
-from sync.item import FIELDS
+from sync.item import FIELDS, PICTURES
 from sync.job import Absent, Dead, Gone, Kind
 from sync.plan import Change, Note, Remembered, Value, held
 from sync.ports import AttemptRow, JobRow
@@ -114,7 +114,9 @@ def _target_facts(target: Target) -> Facts:
         "section": item.section,
         "files": [part.path for part in item.parts],
         "fields": [
-            _field_facts(target, name) for name in FIELDS if name in target.wanted.values or name in target.memory
+            _field_facts(target, name)
+            for name in FIELDS + PICTURES
+            if name in target.wanted.values or name in target.memory
         ],
     }
 

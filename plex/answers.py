@@ -67,6 +67,8 @@ class ItemAnswer(msgspec.Struct):
     originallyAvailableAt: str | None = None
     contentRating: str | None = None
     userRating: float | str | None = None
+    thumb: str | None = None
+    art: str | None = None
     Role: list[TagAnswer] = []
     Director: list[TagAnswer] = []
     Genre: list[TagAnswer] = []
@@ -149,6 +151,25 @@ class IdentityAnswer(msgspec.Struct):
     MediaContainer: Identity
 
 
+class OfferedPicture(msgspec.Struct):
+    """A picture that an item can show."""
+
+    ratingKey: str
+    selected: Flag = False
+
+
+class OfferedPictures(msgspec.Struct):
+    """Those that one item can show."""
+
+    Metadata: list[OfferedPicture] = []
+
+
+class PicturesAnswer(msgspec.Struct):
+    """The body of what an item can show."""
+
+    MediaContainer: OfferedPictures
+
+
 class Nothing(msgspec.Struct):
     """The body of a write, in the rare case that it has one."""
 
@@ -180,6 +201,11 @@ def items_of(container: Items) -> dict[str, Item]:
         item = _item(one, _key(section))
         found[item.key] = item
     return found
+
+
+def pictures_of(container: OfferedPictures) -> dict[str, bool]:
+    """By the key of each picture that can be shown, whether it is."""
+    return {one.ratingKey: _flag(one.selected) for one in container.Metadata if one.ratingKey}
 
 
 def sections_of(container: Sections) -> list[Section]:
@@ -223,6 +249,7 @@ def _item(one: ItemAnswer, section: str) -> Item:
         locks=frozenset(field.name for field in one.Field if _flag(field.locked)),
         parts=_parts(one.Media),
         roles={role.tag: role.role for role in one.Role if role.tag and role.role},
+        pictures={name: path for name, path in (("thumb", one.thumb), ("art", one.art)) if path},
     )
 
 

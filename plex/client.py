@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import httpx2
 import msgspec
 
-from plex import answers, edits
+from plex import answers, artwork, edits
 from sync.errors import Barred, Missing, Neighbour, NeighbourError, TooLong
 from sync.http_answers import Server
 from sync.item import Entry, Item
@@ -35,6 +35,7 @@ STEPS_BACK = 100
 
 SECTIONS = msgspec.json.Decoder(answers.SectionsAnswer)
 ENTRIES = msgspec.json.Decoder(answers.EntriesAnswer)
+PICTURES = msgspec.json.Decoder(answers.PicturesAnswer)
 ITEMS = msgspec.json.Decoder(answers.ItemsAnswer)
 IDENTITY = msgspec.json.Decoder(answers.IdentityAnswer)
 NOTHING = msgspec.json.Decoder(answers.Nothing)
@@ -191,14 +192,30 @@ class PlexClient:
             left.applied = bool(sent)
             raise left
 
+    def pictures(self, key: str, name: str) -> dict[str, bool]:
+        """By the key of each picture that the item can show (`thumb` or `art`), whether it does; Missing when it is gone."""
+        _check_number(key)
+        body = self._ask("GET", artwork.shelf(key, name), cap=LISTING_CAP).body
+        return answers.pictures_of(self._wire.decoded(PICTURES, body).MediaContainer)
+
+    def upload(self, key: str, name: str, content: bytes) -> None:
+        """Give the item a picture, which Plex shows and locks then. Raises Refused for one that it does not take."""
+        _check_number(key)
+        self._ask("POST", artwork.shelf(key, name), content=content)
+
+    def show(self, key: str, name: str, picture: str) -> None:
+        """Let the item show one of its pictures. Raises Missing when it has no such picture, or is gone itself."""
+        _check_number(key)
+        self._put(artwork.choice(key, name, picture))
+
     def _put(self, target: str) -> None:
         body = self._ask("PUT", target).body
         if body.strip():
             self._wire.decoded(NOTHING, body)
 
-    def _ask(self, method: str, target: str, *, cap: int = ORDINARY_CAP) -> Answer:
+    def _ask(self, method: str, target: str, *, content: bytes = b"", cap: int = ORDINARY_CAP) -> Answer:
         """The good answer to one request; a 404 that is not Plex's own says nothing about what was asked for."""
-        answer = self._wire.send(method, target, cap=cap)
+        answer = self._wire.send(method, target, content=content, cap=cap)
         if answer.status == 404 and MARK not in answer.headers and bytes(answer.body).strip() != NOT_FOUND:
             raise self._wire.foreign("404, and not as Plex does: is it running, and is this its address?")
         return self._wire.accepted(answer)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from sync.item import FIELDS, LISTS, SCALARS
+from sync.item import FIELDS, LISTS, PICTURES, SCALARS
 from sync.plan import Change, Edit, Value
 
 LINE_LIMIT = 8_000
@@ -58,15 +58,17 @@ def _head(section: str, key: str) -> str:
 
 
 def _in_order(edit: Edit) -> list[str]:
-    if not edit.keys() <= set(FIELDS):
+    known = FIELDS + PICTURES
+    if not edit.keys() <= set(known):
         raise ValueError("an edit has fields that Plex does not take")
-    return [name for name in FIELDS if name in edit]
+    return [name for name in known if name in edit]
 
 
 def _pieces(name: str, change: Change, roles: Mapping[str, str]) -> Iterator[_Piece]:
-    """One field. A lock goes with each of its pieces, since Plex locks a list that is touched unless told otherwise."""
+    """One field; of a picture its lock alone. A lock goes with each of its pieces, since Plex locks a list that is touched
+    unless told otherwise."""
     lock = () if change.lock is None else ((f"{name}.locked", str(int(change.lock))),)
-    setting = tuple(_setting(name, change.value, roles))
+    setting = () if name in PICTURES else tuple(_setting(name, change.value, roles))
     removes = change.removes if name in LISTS else ()
     if setting or (lock and not removes):
         yield _Piece(setting + lock)

@@ -6,6 +6,7 @@ it starts at a fixed moment and runs on by itself, unless a test puts its own in
 """
 
 import base64
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -246,7 +247,7 @@ class StashSim(HttpServer):
         if request.path == "/graphql" and request.method == "POST":
             return self._graphql(request, visited)
         if request.method in ("GET", "HEAD"):
-            return self._picture(request.path)
+            return self._picture(request.path, request.headers.get("if-none-match", ""))
         return NOT_FOUND
 
     def _admitted(self, request: Request) -> Visited | None:
@@ -275,7 +276,7 @@ class StashSim(HttpServer):
             body = self.graphql_fault(body)
         return json_answer(reply.status, body)
 
-    def _picture(self, path: str) -> Answer:
+    def _picture(self, path: str, known: str) -> Answer:
         parts = path.strip("/").split("/")
         if len(parts) != 3 or not parts[1].isdigit():
             return NOT_FOUND
@@ -283,12 +284,12 @@ class StashSim(HttpServer):
         with self.data.lock:
             if (kind, leaf) == ("scene", "screenshot"):
                 scene = self.data.scenes.get(id_)
-                return NOT_FOUND if scene is None else picture(scene.cover)
+                return NOT_FOUND if scene is None else picture(scene.cover, known)
             if PICTURES.get(kind) != leaf:
                 return NOT_FOUND
             records: Mapping[int, Any] = getattr(self.data, f"{kind}s")
             record = records.get(id_)
-            return NOT_FOUND if record is None else picture(record.image)
+            return NOT_FOUND if record is None else picture(record.image, known)
 
     # inner workings
 
@@ -393,10 +394,12 @@ def session_of(request: Request) -> str:
     return cookie.value if cookie else ""
 
 
-def picture(image: bytes | None) -> Answer:
-    """An image, or the default one that says there is none."""
+def picture(image: bytes | None, known: str) -> Answer:
+    """An image, or the default one that says there is none; 304 for who has it already."""
     shown = image or DEFAULT_IMAGE
-    return Answer(200, shown, media_type(shown), {"Cache-Control": "no-store"})
+    tag = f'"{hashlib.md5(shown, usedforsecurity=False).hexdigest()}"'
+    headers = {"Cache-Control": "no-cache", "ETag": tag}
+    return Answer(304, b"", headers=headers) if known == tag else Answer(200, shown, media_type(shown), headers)
 
 
 def json_answer(status: int, body: dict[str, Any]) -> Answer:

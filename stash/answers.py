@@ -10,7 +10,7 @@ import msgspec
 
 from sync.job import Kind
 from sync.ports import Newest
-from sync.scene import Scene, SceneFile
+from sync.scene import Image, Scene, SceneFile
 
 Id = str | int
 
@@ -23,8 +23,9 @@ class Named(msgspec.Struct):
 
 
 class StudioAnswer(Named):
-    """A studio with those above it."""
+    """A studio with those above it, of which no time is asked."""
 
+    updated_at: str = ""
     parent_studio: "StudioAnswer | None" = None
 
 
@@ -34,10 +35,16 @@ class TagAnswer(Named):
     parents: "list[TagAnswer]" = []
 
 
+class StampedName(Named):
+    """A group with the time of its last change."""
+
+    updated_at: str
+
+
 class GroupAnswer(msgspec.Struct):
     """A group that a scene is in."""
 
-    group: Named
+    group: StampedName
 
 
 class FileAnswer(msgspec.Struct):
@@ -218,8 +225,19 @@ def scene_of(answer: SceneAnswer) -> Scene:
         organized=answer.organized,
         files=files_of(answer.files),
         updated_at=answer.updated_at,
+        images=tuple(_images(answer)),
         things=tuple(dict.fromkeys((str(kind), number(one.id)) for kind, ones in seen.items() for one in ones)),
     )
+
+
+def _images(answer: SceneAnswer) -> Iterator[Image]:
+    """Where pictures are; whether there is one, only asking for it tells."""
+    yield Image("cover", f"/scene/{number(answer.id)}/screenshot", answer.updated_at)
+    if answer.studio:
+        yield Image("studio", f"/studio/{number(answer.studio.id)}/image", answer.studio.updated_at)
+    if answer.groups:
+        group = answer.groups[0].group
+        yield Image("group", f"/group/{number(group.id)}/frontimage", group.updated_at)
 
 
 def _upwards(studio: StudioAnswer | None) -> Iterator[StudioAnswer]:

@@ -16,7 +16,7 @@ from sync.errors import Neighbour, Unavailable
 from sync.http_answers import Server
 from sync.job import Kind
 from sync.paths import name_key
-from sync.ports import Clock, Newest
+from sync.ports import Clock, Newest, Picture
 from sync.scene import Scene
 from wire.http import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, unheard
 
@@ -24,6 +24,7 @@ EVERYTHING = -1
 SHOWING_PAGE = 5000
 # Settings are the one answer whose values may be anything, and as objects they are many times as large.
 SETTINGS_CAP = MEGABYTE
+PICTURE_CAP = 64 * MEGABYTE
 # Room for one scene with a very long text, and for the usual in each of the others.
 SCENES_CAP, SCENE_CAP = 8 * MEGABYTE, MEGABYTE // 4
 # What a GraphQL server says to a question that does not fit its schema: the body tells it from a refusal.
@@ -151,6 +152,18 @@ class StashClient:
             lambda: [Scene(id=answers.number(one.id), files=answers.files_of(one.files)) for one in found.scenes]
         )
         return [scene for scene in rivals if any(name_key(file.path) in wanted for file in scene.files)]
+
+    def picture(self, path: str, *, known: str = "") -> Picture | None:
+        """The picture at a path that a scene's `images` name; None when it is still the one whose tag is `known`.
+
+        Raises Missing when there is nothing. Where a picture was never given Stash shows one of its own.
+        """
+        headers = {"Accept": "image/*", **({"If-None-Match": known} if known else {})}
+        answer = self._wire.send("GET", path, headers=headers, cap=PICTURE_CAP)
+        if known and answer.status == 304:
+            return None
+        answer = self._wire.accepted(answer)
+        return Picture(bytes(answer.body), answer.headers.get("etag", ""))
 
     def showing(self, kind: Kind, id: int) -> list[int]:
         """The ids of the scenes a performer, studio, tag or group shows on, or one below it."""

@@ -11,10 +11,10 @@ from sync.job import Kind
 SCENE_FIELDS = """
 fragment SceneFields on Scene {
   id title code details director date rating100 organized updated_at
-  studio { id name parent_studio { id name parent_studio { id name parent_studio { id name } } } }
+  studio { id name updated_at parent_studio { id name parent_studio { id name parent_studio { id name } } } }
   performers { id name }
   tags { ...TagFields }
-  groups { group { id name } }
+  groups { group { id name updated_at } }
   files { path size duration }
 }
 """

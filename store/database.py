@@ -18,6 +18,7 @@ from store import (
     jobs,
     memories,
     notes,
+    pictures,
     pushes,
     pushings,
     seen,
@@ -38,6 +39,7 @@ from sync.ports import (
     Moved,
     Overview,
     PaceRow,
+    PictureRow,
     PushRow,
     SectionRow,
     Seen,
@@ -155,6 +157,9 @@ class ReadingTransaction:
 
     def showing(self, kind: Kind, id: int) -> list[int]:
         return shown.showing(self._db, kind, id)
+
+    def pictures(self, scene: int) -> dict[str, PictureRow]:
+        return pictures.listed(self._db, scene)
 
     def overview(self, now: int) -> Overview:
         due, oldest = jobs.count_due(self._db, now)
@@ -303,6 +308,12 @@ class WritingTransaction(ReadingTransaction):
 
     def save_shown(self, scene: int, things: Iterable[tuple[str, int]]) -> None:
         shown.save(self._db, scene, things)
+
+    def save_picture(self, scene: int, name: str, row: PictureRow) -> None:
+        pictures.save(self._db, scene, name, row)
+
+    def forget_pictures(self, scene: int) -> None:
+        pictures.forget(self._db, scene)
 
 
 class _Open:

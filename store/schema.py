@@ -230,11 +230,26 @@ LIGHTER = (
     "create index job_ended on job (since) where state = 'dead' or state = 'dropped' or state = 'gone'",
 )
 
+# What became of the pictures of scenes.
+PICTURES = (
+    """
+    create table picture (
+        scene integer not null,
+        name text not null,
+        version text not null,
+        tag text not null,
+        key text not null,
+        why text not null,
+        primary key (scene, name)
+    ) without rowid
+    """,
+)
+
 # What was seen on a scene (" performer:3 tag:5 "), for when one of them is destroyed and Stash can't tell any more.
 FAN_OUT = ("create table shown (scene integer primary key, things text not null)",)
 
 Migrations = Sequence[Sequence[str]]
-MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER, FAN_OUT)
+MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER, (*FAN_OUT, *PICTURES))
 
 
 def version(db: sqlite3.Connection) -> int:

@@ -15,6 +15,8 @@ SCALARS = (
 )
 LISTS = ("actor", "director", "genre", "collection", "label")
 FIELDS = SCALARS + LISTS
+# Pictures are no part of an edit but for their locks; their value is the key of the one that is selected.
+PICTURES = ("thumb", "art")
 
 # Plex shows no lock for a rating; it is a person's whenever it has a value.
 LOCKLESS = frozenset({"userRating"})
@@ -33,7 +35,8 @@ class Item:
     """A Plex item in full. Scalars are texts ('' = empty), lists are names in Plex's order, `locks` holds field names.
 
     `actor` is what Plex reads back as Role; `roles` keeps the role text of each actor that has one, so that sending the
-    cast again does not lose it.
+    cast again does not lose it. `pictures`: by name (of `PICTURES`) the address at which Plex shows one now, which changes
+    with the picture; which one it is, is a scalar of the same name once it was asked for.
     """
 
     key: str
@@ -43,6 +46,7 @@ class Item:
     locks: frozenset[str] = frozenset()
     parts: tuple[Part, ...] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
     def locked(self, name: str) -> bool:
         """Whether a person's hand (or ours) is on the field."""

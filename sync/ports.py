@@ -172,6 +172,17 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class PictureRow:
+    """What became of a picture of a scene: which one it was (`version`, and Stash's `tag`), and the key under which Plex
+    keeps it, '' when there is none that Plex can show (`why`)."""
+
+    version: str
+    tag: str
+    key: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Overview:
     """The store at one moment, for `status`. `jobs` has every state; `books` the four counters; `dead` counts by class."""
 
@@ -299,6 +310,10 @@ class Reading(Protocol):
 
     def showing(self, kind: Kind, id: int) -> list[int]:
         """The scenes that showed a performer, studio, tag or group when they were last looked at."""
+        ...
+
+    def pictures(self, scene: int) -> dict[str, PictureRow]:
+        """What became of a scene's pictures, by name (`thumb`, `art`)."""
         ...
 
     def overview(self, now: int) -> Overview: ...
@@ -457,6 +472,10 @@ class Writing(Reading, Protocol):
         """Note what a scene shows (`Scene.things`); nothing forgets the scene."""
         ...
 
+    def save_picture(self, scene: int, name: str, row: PictureRow) -> None: ...
+
+    def forget_pictures(self, scene: int) -> None: ...
+
 
 class Store(Protocol):
     """The database."""
@@ -483,6 +502,14 @@ class Newest:
 
     count: int
     updated_at: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of Stash. `tag` is what tells Stash which one we have ('' when it told none)."""
+
+    content: bytes
+    tag: str
 
 
 class Stash(Protocol):
@@ -512,6 +539,10 @@ class Stash(Protocol):
         """The ids of the scenes a performer, studio, tag or group shows on, or one below it."""
         ...
 
+    def picture(self, path: str, *, known: str = "") -> Picture | None:
+        """The picture at a path of `Scene.images`; None when it is still the one that has the tag `known`."""
+        ...
+
     def newest(self) -> dict[Kind, Newest]:
         """For every kind, in one request: has anything changed?"""
         ...
@@ -531,6 +562,14 @@ class Section:
     scanned_at: int
     changed_at: int
     scanning: bool
+
+
+class Imaging(Protocol):
+    """What changes pictures."""
+
+    def made(self, content: bytes, *, padded: bool, largest: int) -> bytes:
+        """The picture in at most `largest` bytes; `padded`: in the shape of a poster. Raises Unusable for what is none."""
+        ...
 
 
 class Plex(Protocol):
@@ -553,6 +592,18 @@ class Plex(Protocol):
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
         """Full items by rating key, in one request; those that do not exist are left out."""
+        ...
+
+    def pictures(self, key: str, name: str) -> dict[str, bool]:
+        """By the key of each picture that an item can show (`thumb` or `art`), whether it does."""
+        ...
+
+    def upload(self, key: str, name: str, content: bytes) -> None:
+        """Give an item a picture. Raises Refused when Plex does not take it."""
+        ...
+
+    def show(self, key: str, name: str, picture: str) -> None:
+        """Let an item show one of its pictures, by its key."""
         ...
 
     def edit(self, section: str, key: str, edit: Edit, *, roles: Mapping[str, str] | None = None) -> None:

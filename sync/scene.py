@@ -13,11 +13,21 @@ class SceneFile:
 
 
 @dataclass(frozen=True)
+class Image:
+    """A picture that Stash may have: of what it is one, its path there, and a text that changes at least when it does."""
+
+    source: str
+    path: str
+    version: str
+
+
+@dataclass(frozen=True)
 class Scene:
     """What Stash says about a scene at one moment. Texts are as stored there, uncleaned; the primary file comes first.
 
     `parents`: the studios above its studio, nearest first. `tags_above`: for each of `tags` the names above it, nearest
     first; () when they were not asked for. `things`: (kind, id) of all that it shows, whose change is one of the scene.
+    `images`: at most one of each source (`cover`, `studio`, `group`).
     """
 
     id: int
@@ -37,3 +47,4 @@ class Scene:
     groups: tuple[str, ...] = ()
     tags_above: tuple[tuple[str, ...], ...] = ()
     things: tuple[tuple[str, int], ...] = ()
+    images: tuple["Image", ...] = ()

@@ -40,7 +40,8 @@ class Profile:
     """Which Plex fields (of `sync.item.FIELDS`) are switched on, and what they show.
 
     `genres`, `labels` and `tag_collections` choose among the tags; with `tag_parents` those above a tag are shown as well.
-    `collections` names sources of `COLLECTIONS`. `content_rating` is the same for every scene.
+    `collections` names sources of `COLLECTIONS`. `content_rating` is the same for every scene. `poster` and `background` are
+    sources of `sync.scene.Image`, '' for none.
     """
 
     fields: frozenset[str]
@@ -53,6 +54,14 @@ class Profile:
     tag_collections: Patterns = NO_TAGS
     tag_parents: bool = False
     collections: frozenset[str] = frozenset({"studio", "groups"})
+    poster: str = ""
+    background: str = ""
+    poster_padding: bool = False
+
+    @property
+    def pictures(self) -> dict[str, str]:
+        """The source of each picture that is shown, by its name in Plex."""
+        return {name: source for name, source in (("thumb", self.poster), ("art", self.background)) if source}
 
     @property
     def asks_above(self) -> bool:

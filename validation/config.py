@@ -355,6 +355,9 @@ OF_A_LIBRARY = (
     "collection_tags",
     "tag_parents",
     "collections",
+    "poster",
+    "background",
+    "poster_padding",
 )
 
 
@@ -480,6 +483,16 @@ class PlexSyncConfig(BaseModel):
     collections: Annotated[tuple[str, ...], BeforeValidator(_collections)] = Field(default=("studio", "groups"))
     """What becomes a collection beside collection_tags: some of studio, parents (the studios above it) and groups, with
     commas between them, or a list. Default studio and groups."""
+
+    poster: Literal["none", "cover", "studio", "group"] = Field(default="none")
+    """What becomes the poster: none, cover (the scene's), studio or group (their pictures), default none."""
+
+    background: Literal["none", "cover", "studio", "group"] = Field(default="none")
+    """What becomes the background, as for poster: none, cover, studio or group, default none."""
+
+    poster_padding: bool = Field(default=False)
+    """Whether a picture in another shape than a poster's gets bars above and below or at its sides: true or false,
+    default false."""
 
     libraries: Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(_libraries)] = Field(default={})
     """Tables in plexsync.toml with settings of single libraries, as docs/fields.md says. Default none."""

@@ -14,6 +14,7 @@ from sync.item import Entry, Item
 from sync.job import Absent, Dead, Gone, Outcome, Waiting
 from sync.match import AskRivals, Candidate, Matched, NotThere, Step, Unclear
 from sync.paths import base_name
+from sync.pictures import placed
 from sync.plan import Memory, Plan, Pushing, Remembered, plan
 from sync.ports import Clock, Plex, Reading, Stash, Store, Writing
 from sync.scene import Scene
@@ -21,6 +22,7 @@ from sync.text import fold
 from sync.wanted import Profile, Wanted, digest, wanted
 from worker.gates import READ, Gates
 from worker.indexing import Indexer
+from worker.picturing import Pictures
 from worker.rules import LookRules
 
 Decided = Matched | NotThere | Unclear
@@ -42,12 +44,13 @@ SHARED_ITEM = "its item is another scene's"
 @dataclass(frozen=True)
 class Target:
     """One item of a scene, with the plan that brings it in step; `memory` is what was remembered before, `wanted` what its
-    library is to show."""
+    library is to show by its `profile`."""
 
     item: Item
     plan: Plan
     memory: Mapping[str, Remembered]
     wanted: Wanted
+    profile: Profile
 
     def entry(self, until: int) -> Pushing:
         """The push to save before its edit goes out."""
@@ -107,7 +110,9 @@ class Looker:
         gates: Gates,
         clock: Clock,
         rules: LookRules,
+        pictures: Pictures | None = None,
     ) -> None:
+        self.pictures = pictures
         self._store = store
         self._stash = stash
         self._plex = plex
@@ -308,13 +313,22 @@ class Looker:
                 return replace(seen, outcome=Absent("Plex no longer has the item"))
             if isinstance(item, NeighbourError):
                 return replace(seen, error=item, key=key)
-            own = past.profiles.get(item.section)
-            shown = wanted(scene, own) if own else desired
+            profile = past.profiles.get(item.section, self._rules.profile)
+            shown = desired if profile is self._rules.profile else wanted(scene, profile)
+            memory, pushing = past.of(scene.id, key)
+            if self.pictures:
+                try:
+                    shown = self.pictures.with_pictures(scene, shown, profile)
+                    item = self.pictures.told(item, shown.values, memory, pushing)
+                except NeighbourError as error:
+                    if not may_be_its_own(error):
+                        raise
+                    return replace(seen, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
             if self._rules.strict and (cut := [note for note in shown.notes if note.reason in ("cut", "dropped")]):
                 return replace(seen, outcome=Dead("strict", cut[0].text, desired=digest(shown)))
-            memory, pushing = past.of(scene.id, key)
             made = plan(shown.values, item, memory, pushing, self._rules.policy)
-            targets.append(Target(item, made, past.memories.get((scene.id, key), {}), shown))
+            made = replace(made, memory=placed(made.memory, item))
+            targets.append(Target(item, made, past.memories.get((scene.id, key), {}), shown, profile))
         return replace(seen, targets=tuple(targets))
 
 

@@ -22,16 +22,20 @@ from sync.errors import (
     Throttled,
     Unavailable,
 )
-from sync.item import Item
+from sync.item import PICTURES, Item
 from sync.job import Dead, Done, Gone, Job, Kind, Later, Outcome, Waiting, Why
+from sync.pictures import placed
 from sync.plan import Change, Edit, Memory, held, learn
 from sync.ports import Clock, Moved, Plex, Store, Writing
 from worker.gates import READ, WRITE, Gates
 from worker.looking import Looker, Sight, Target, desired
+from worker.picturing import PictureChanged
 from worker.rules import WorkRules
 
 log = logging.getLogger("PlexSync.push")
 
+# Of the requests for both pictures and the edit, each may take as long as one can.
+PICTURE_REQUESTS = 9
 SETTLE_EVERY = 1.0
 CANARIES = 3
 EVIDENCE_WRITES = 3
@@ -97,9 +101,11 @@ class Pusher:
         self._store = store
         self._plex = plex
         self._looker = looker
+        self._pictures = looker.pictures
         self._gates = gates
         self._clock = clock
         self._rules = rules
+        self._deadline = rules.deadline * (PICTURE_REQUESTS if looker.pictures else 1)
         self._settle = settle
         self._alive = alive
         self._pool = pool or ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
@@ -139,7 +145,7 @@ class Pusher:
             if todo and (why := self._why_not(stopping)):
                 self._release(todo, why)
                 todo.clear()
-            if todo and self._clock.now() + self._rules.deadline > batch.known_until:
+            if todo and self._clock.now() + self._deadline > batch.known_until:
                 self._prolong(batch, todo)
             while todo and len(running) < self._rules.parallel:
                 errand = todo.popleft()
@@ -163,7 +169,7 @@ class Pusher:
         Looking takes a while: of jobs that another attempt has claimed meanwhile, nothing is saved or sent.
         """
         now = self._clock.now()
-        until = now + self._rules.lease + self._rules.deadline
+        until = now + self._rules.lease + self._deadline
         batch = Batch(until=now + self._rules.lease, known_until=until)
         with self._store.writing() as tx:
             held = tx.renew([job.token for job, _ in sights], until=batch.until)
@@ -173,6 +179,8 @@ class Pusher:
                     continue
                 if sight.scene or isinstance(sight.outcome, Gone):
                     tx.save_shown(sight.id, sight.scene.things if sight.scene else ())
+                if isinstance(sight.outcome, Gone):
+                    tx.forget_pictures(sight.id)
                 if sight.outcome is not None:
                     self._settle(tx, job, sight.outcome)
                     continue
@@ -191,7 +199,7 @@ class Pusher:
 
     def _prolong(self, batch: Batch, errands: Iterable[Errand]) -> None:
         """The batch takes long: what is sent from now on may end later than its saved entry says."""
-        batch.known_until = self._clock.now() + self._rules.lease + self._rules.deadline
+        batch.known_until = self._clock.now() + self._rules.lease + self._deadline
         with self._store.writing() as tx:
             tx.prolong_pushing([errand.number for errand in errands], batch.known_until)
 
@@ -218,8 +226,12 @@ class Pusher:
             raise LocalFault(NO_MEMORY) from error
 
     def _send(self, errand: Errand) -> None:
-        item = errand.target.item
-        self._plex.edit(item.section, item.key, errand.target.plan.edit, roles=item.roles)
+        """Pictures go first, since choosing one locks it, which may not be what is wanted."""
+        item, edit = errand.target.item, errand.target.plan.edit
+        for name in PICTURES:
+            if self._pictures and errand.sight.scene and name in edit and (key := edit[name].value):
+                self._pictures.send(errand.sight.scene, item, name, str(key), errand.target.profile)
+        self._plex.edit(item.section, item.key, edit, roles=item.roles)
 
     def _sort_out(self, ended: Iterable[tuple[Future[None], Errand]]) -> list[Errand]:
         """The errands that were answered well; the others get their outcome here."""
@@ -229,6 +241,8 @@ class Pusher:
                 future.result()
             except NeighbourError as error:
                 errand.outcome = self._failed(errand, error)
+            except PictureChanged:
+                errand.outcome = Waiting("its picture changed while it was sent", "released", backoff=False)
             except LocalFault:
                 raise
             except MemoryError as error:
@@ -361,7 +375,7 @@ class Pusher:
                 for errand in strays:
                     scene, key = errand.sight.id, errand.target.item.key
                     tx.drop_pushing(scene, key, number=errand.number)
-                    tx.add_pushing(scene, key, errand.target.entry(now + self._rules.deadline))
+                    tx.add_pushing(scene, key, errand.target.entry(now + self._deadline))
                     tx.want(Kind.SCENE, scene, Why.EDIT, now)
 
     def _renew(self, batch: Batch) -> None:
@@ -408,8 +422,14 @@ class Pusher:
             elif isinstance(item, NeighbourError):
                 errand.outcome = Waiting(str(item), "unavailable")
             else:
+                if self._pictures:
+                    try:
+                        item = self._pictures.read_back(item, errand.target.plan.sending)
+                    except NeighbourError as error:
+                        errand.outcome = Waiting(str(error), "unavailable")
+                        continue
                 learnt = learn(errand.target.plan.memory, errand.target.plan.sending, item)
-                errand.memory = learnt.memory
+                errand.memory = placed(learnt.memory, item)
                 errand.saw(item)
                 if learnt.again and not last:
                     unresolved.append((errand, learnt.again))

@@ -6,9 +6,11 @@ import time
 import httpx2
 import pytest
 
+from plex.artwork import key_of
 from plex.client import PlexClient
 from simulator.http import Fault
 from simulator.plex_server import PlexSim
+from simulator.stash_images import png
 from sync.errors import Barred, Missing, NeighbourError, Refused, Throttled, TooLong, Unavailable, Unusable
 from sync.item import Entry, Item, Part
 from sync.plan import Change
@@ -375,6 +377,7 @@ def test_an_item_in_full(sim, section, plex):
             locks=frozenset({"title"}),
             parts=(Part("/media/a.mp4", 5),),
             roles={"Ann": "Queen"},
+            pictures={"thumb": f"/library/metadata/{key}/thumb/{sim._library.items[int(key)].stamps['posters']}"},
         )
     }
     assert sim.log[0].params == {"skipRefresh": "1"}
@@ -782,3 +785,38 @@ def paged(made, answer):
         return said(200, json.dumps(body).encode())
 
     return made("http://nas", transport=httpx2.MockTransport(respond))
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["thumb", "art"])
+def test_a_picture_is_sent_chosen_and_read_back(sim, section, plex, name):
+    (key,) = movies(sim, section, 1)
+    first, second = png(1, 2, 3), png(3, 2, 1)
+    for content in (first, second):
+        plex.upload(key, name, content)
+    before = plex.items([key])[key]
+    assert {one: shown for one, shown in plex.pictures(key, name).items() if one.startswith("upload://")} == {
+        key_of(name, first): False,
+        key_of(name, second): True,
+    }
+    plex.show(key, name, key_of(name, first))
+    after = plex.items([key])[key]
+    assert plex.pictures(key, name)[key_of(name, first)]
+    assert before.pictures[name] != after.pictures[name], "the address changes with the picture"
+    assert name in after.locks
+
+
+def test_a_picture_that_is_not_there_or_not_taken_is_an_error_of_its_own(sim, section, plex):
+    (key,) = movies(sim, section, 1)
+    with pytest.raises(Missing):
+        plex.show(key, "thumb", "upload://posters/none")
+    with pytest.raises(Missing):
+        plex.pictures("999", "thumb")
+    with pytest.raises(Refused):
+        plex.upload(key, "thumb", b"")
+    for bad in ("", "1,2", "x"):
+        for call in (lambda bad=bad: plex.upload(bad, "thumb", b"x"), lambda bad=bad: plex.pictures(bad, "art")):
+            with pytest.raises(ValueError, match="number"):
+                call()

@@ -9,12 +9,14 @@ import httpx2
 import pytest
 
 from simulator.http import Fault
+from simulator.stash_images import png
 from simulator.stash_server import StashSim
 from stash.client import StashClient
-from sync.errors import Barred, Refused, Throttled, TooLong, Unavailable, Unusable
+from sync.errors import Barred, Missing, Refused, Throttled, TooLong, Unavailable, Unusable
 from sync.job import Kind
+from sync.pictures import kind_of
 from sync.ports import Newest, Stash
-from sync.scene import Scene, SceneFile
+from sync.scene import Image, Scene, SceneFile
 
 KEY = "canary-stash-key-0123456789"
 
@@ -100,6 +102,10 @@ def test_a_scene_in_full(sim, stash):
             things=(("performer", 1), ("performer", 2), ("studio", 1), ("tag", 1), ("tag", 2)),
             files=(SceneFile("/data/a.mp4", 5_000_000_000, 61.5), SceneFile("/data/b.mp4", 7, 60.0)),
             updated_at=sim.scene(id).updated_at,
+            images=(
+                Image("cover", f"/scene/{id}/screenshot", sim.scene(id).updated_at),
+                Image("studio", "/studio/1/image", sim.data.studios[1].updated_at),
+            ),
         )
     }
 
@@ -320,7 +326,7 @@ GOOD = {
     "studio": {"id": "1", "name": "S"},
     "performers": [{"id": "1", "name": "Ann"}],
     "tags": [{"id": "1", "name": "x"}],
-    "groups": [{"group": {"id": "1", "name": "G"}}],
+    "groups": [{"group": {"id": "1", "name": "G", "updated_at": "2026-01-15T10:00:00Z"}}],
     "files": [{"path": "/data/a.mp4", "size": 5, "duration": 60.0}],
 }
 
@@ -572,3 +578,21 @@ def data(content):
 
 def answering(made, answer):
     return made("http://nas:9999", transport=httpx2.MockTransport(answer))
+
+
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_is_fetched_once_and_then_known_by_its_tag(sim, stash):
+    id = sim.add_scene(studio="S", groups=["G"], files=files())
+    sim.set_cover(id, png(1, 2, 3))
+    images = {image.source: image for image in stash.scenes([id])[id].images}
+    assert set(images) == {"cover", "studio", "group"}
+    found = stash.picture(images["cover"].path)
+    assert (found.content, bool(found.tag)) == (png(1, 2, 3), True)
+    assert stash.picture(images["cover"].path, known=found.tag) is None
+    sim.set_cover(id, png(3, 2, 1))
+    assert stash.picture(images["cover"].path, known=found.tag).content == png(3, 2, 1)
+    assert kind_of(stash.picture(images["studio"].path).content) == "drawing", "no picture was given"
+    with pytest.raises(Missing):
+        stash.picture("/scene/999/screenshot")

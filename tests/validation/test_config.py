@@ -61,6 +61,9 @@ DEFAULTS = {
     "collection_tags": (),
     "tag_parents": False,
     "collections": ("studio", "groups"),
+    "poster": "none",
+    "background": "none",
+    "poster_padding": False,
     "libraries": {},
     "breaker_failure_threshold": 5,
     "breaker_recovery_timeout": 60.0,
@@ -166,7 +169,15 @@ def test_a_switch_is_true_or_false(name):
         assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
 
 
-@pytest.mark.parametrize(("name", "good"), [("conflict_policy", ["stash", "plex"]), ("first_push", ["keep", "stash"])])
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [
+        ("conflict_policy", ["stash", "plex"]),
+        ("first_push", ["keep", "stash"]),
+        ("poster", ["none", "cover", "studio", "group"]),
+        ("background", ["none", "cover", "studio", "group"]),
+    ],
+)
 def test_a_choice_is_one_of_its_words(name, good):
     for value in good:
         assert getattr(config(**{name: value}), name) == value
@@ -620,3 +631,67 @@ def test_the_page_about_settings_says_what_holds(setting):
 
     assert default == ("required" if setting.default is None else f"`{setting.default}`")
     assert description == setting.description
+
+
+# --- what fields are made of -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("Boots, -meta*", ("Boots", "-meta*")),
+        ('"Boots, high",Blue', ("Boots, high", "Blue")),
+        (["a, b", "c", "c"], ("a, b", "c")),
+        ("", ()),
+        ([], ()),
+    ],
+)
+def test_tags_are_named_in_one_text_or_a_list(given, kept):
+    assert config(genre_tags=given).genre_tags == kept
+
+
+@pytest.mark.parametrize("bad", ["-", [""], ["-"], [7], 7, {"a": 1}, "a\x00b", ["x" * 301], ["x"] * 2 + ["y" * 9000]])
+def test_names_of_tags_that_can_be_none_are_refused(bad):
+    assert refusal(label_tags=bad).errors()[0]["loc"] == ("label_tags",)
+
+
+@pytest.mark.parametrize("bad", ["{titel}", "{", "[a", " ", "", "a\nb", 7])
+def test_a_template_that_names_no_known_value_is_refused(bad):
+    assert refusal(title_template=bad).errors()[0]["loc"] == ("title_template",)
+
+
+def test_collections_are_some_of_three_words():
+    assert config(collections="Studio, groups").collections == ("studio", "groups")
+    assert config(collections=[]).collections == ()
+    assert refusal(collections="studios").errors()[0]["loc"] == ("collections",)
+
+
+def test_a_library_has_settings_of_its_own_and_all_others_as_everywhere():
+    made = config(
+        sync_title=False, libraries={"Clips": {"sync_title": True, "genre_tags": "-meta*", "poster": "cover"}}
+    )
+    own = made.of_library("Clips")
+    assert (own.sync_title, own.genre_tags, own.poster) == (True, ("-meta*",), "cover")
+    assert (made.sync_title, made.genre_tags, made.poster) == (False, ("*",), "none")
+    assert own.plex_url == made.plex_url
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"Clips": {"plex_url": "http://x"}}, "settings that a library can have"),
+        ({"Clips": {"sync_titel": True}}, "settings that a library can have"),
+        ({"Clips": {"sync_title": "maybe"}}, "sync_title in table 1 must be true or false"),
+        ({"A": {}, "Clips": {"title_template": "{x}"}}, "title_template in table 2 must name known values"),
+        ({"Clips": {"poster": "front"}}, "poster in table 1 must be"),
+        ({"Clips": 7}, "must be tables"),
+        ({" ": {}}, "must be named after libraries"),
+        ({str(n): {} for n in range(101)}, "at most 100 tables"),
+        ("[1]", "must be tables"),
+        ("{", "must be tables"),
+    ],
+)
+def test_a_bad_setting_of_a_library_is_one_line_that_names_it(bad, words):
+    error = refusal(libraries=bad).errors()[0]
+    assert error["loc"] == ("libraries",)
+    assert words in str(error["ctx"]["error"])

@@ -6,7 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from plex.artwork import key_of
 from plex.client import PlexClient
+from plex.imaging import Pillow
 from simulator.http import Fault, Request
 from simulator.plex_server import PlexSim
 from simulator.stash_server import StashSim
@@ -24,6 +26,7 @@ from worker.engine import Engine, Idle, Probed, Worked
 from worker.gates import Gates
 from worker.indexing import Indexer
 from worker.looking import Looker
+from worker.picturing import Pictures
 from worker.polling import Poller
 from worker.reconciling import Reconciler
 from worker.rules import LookRules, WorkRules
@@ -65,8 +68,18 @@ class Worker:
         self.gates, self.watch_gates = gates(), gates()
         self.indexer = Indexer(self.store, self.plex, gates(), clock)
         looks = LookRules(**{"profile": Profile(frozenset(FIELDS)), "policy": Policy(), **look})
-        self.looker = Looker(self.store, self.stash, self.plex, self.indexer, self.gates, clock, looks)
-        watch_looker = Looker(self.store, self.stash, self.plex, self.indexer, self.watch_gates, clock, looks)
+        imaging = Pillow()
+
+        def pictures(gates: Gates) -> Pictures | None:
+            pictured = any(one.pictures for one in (looks.profile, *looks.libraries.values()))
+            return Pictures(self.store, self.stash, self.plex, gates, key_of, imaging) if pictured else None
+
+        self.looker = Looker(
+            self.store, self.stash, self.plex, self.indexer, self.gates, clock, looks, pictures(self.gates)
+        )
+        watch_looker = Looker(
+            self.store, self.stash, self.plex, self.indexer, self.watch_gates, clock, looks, pictures(self.watch_gates)
+        )
         self.poller = Poller(self.store, self.stash, self.indexer, self.watch_gates, clock)
         self.reconciler = Reconciler(self.store, self.stash, watch_looker, self.indexer, self.watch_gates, clock)
         self.engine = Engine(
