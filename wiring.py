@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -236,7 +236,19 @@ class Said:
 
 def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], found: Place | None) -> Said:
     """Ask Stash for the plugin's settings, and where the folder is if that is not known; raises NeighbourError, Unusable."""
-    stash = StashClient(
+    with closing(_asking(config)) as stash:
+        settings = stash.plugin_settings(PLUGIN)
+        return Said(settings, found or place.chosen(_usual(environ), stash.config_path()))
+
+
+def settings_in_stash(config: PlexSyncConfig, plugin: str) -> dict[str, object]:
+    """What Stash holds for a plugin; raises NeighbourError, Unusable."""
+    with closing(_asking(config)) as stash:
+        return stash.plugin_settings(plugin)
+
+
+def _asking(config: PlexSyncConfig) -> StashClient:
+    return StashClient(
         config.stash_url,
         config.stash_api_key,
         connect_timeout=ASK_CONNECT,
@@ -244,11 +256,6 @@ def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], found: Place |
         clock=SystemClock(),
         ca_file=config.tls_ca_file,
     )
-    try:
-        settings = stash.plugin_settings(PLUGIN)
-        return Said(settings, found or place.chosen(_usual(environ), stash.config_path()))
-    finally:
-        stash.close()
 
 
 def kept_settings(folder: Path) -> Kept | None:

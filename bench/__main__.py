@@ -2,7 +2,7 @@
 
 import argparse
 
-from bench import hook, queues, requests
+from bench import edit, hook, queues, requests
 
 
 def main() -> None:
@@ -14,6 +14,7 @@ def main() -> None:
     for latency in (0.0, 0.025):
         for cost in requests.measure(options.scenes, latency):
             print(cost.line())
+    print(edit.report())
     print()
     medians = hook.measure()
     bare = next(iter(medians.values()))

@@ -35,6 +35,7 @@ COMMANDS = {
     "unignore": "Look after ignored scenes again.",
     "outages": "Show when the servers were away, and for how long.",
     "reconcile": "Compare everything in Stash with everything in Plex.",
+    "adopt": "Take over the settings of Stash2Plex.",
     "doctor": "Check settings, folders, both servers and path mapping.",
     "backup": "Copy the database to a file.",
     "restore": "Put a copy of the database back.",

@@ -1,0 +1,75 @@
+"""Settings of Stash2Plex as our own: what it stored in Stash, said in our words, and what can't be said."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from validation.config import PlexSyncConfig
+from validation.sources import is_emptied
+
+# The id of its plugin in Stash.
+STASH2PLEX = "Stash2Plex"
+# Their name: ours. Of switches only what was switched off says more than our default.
+SAME = {
+    "plex_url": "plex_url",
+    "plex_token": "plex_token",
+    "plex_library": "plex_libraries",
+    "enabled": "enabled",
+    "max_retries": "max_retries",
+    "strict_mode": "strict_mode",
+    "dlq_retention_days": "dlq_retention_days",
+    "connect_timeout": "plex_connect_timeout",
+    "read_timeout": "plex_read_timeout",
+    "plex_connect_timeout": "plex_connect_timeout",
+    "plex_read_timeout": "plex_read_timeout",
+    "sync_studio": "sync_studio",
+    "sync_summary": "sync_summary",
+    "sync_date": "sync_date",
+    "sync_performers": "sync_cast",
+    "sync_tags": "sync_genres",
+    "sync_collection": "sync_collection",
+}
+SWITCHES = tuple(name for name in PlexSyncConfig.model_fields if name.startswith("sync_"))
+HOURS = {"never": 0.0, "hourly": 1.0, "daily": 24.0, "weekly": 168.0}
+# What PlexSync does anyway, or has no use for.
+NEEDLESS = {
+    "strict_matching": "nothing is written where it is not certain which item is meant",
+    "poll_interval": "an idle worker notices an edit at once",
+    "reconcile_scope": "a comparison always looks at everything",
+    "reconcile_missing": "scenes that are not in Plex are looked for by themselves",
+    "debug_logging": "use --verbose or PLEXSYNC_LOG",
+    "obfuscate_paths": "no path stands in the log",
+}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Our settings by name, and a line for each of theirs that has no counterpart."""
+
+    settings: Mapping[str, object]
+    left: tuple[str, ...] = ()
+
+
+def imported(theirs: Mapping[str, object]) -> Imported:
+    """What the plugin settings of Stash2Plex mean here. Values are taken as they are: `load` checks them."""
+    told = {name: value for name, value in sorted(theirs.items()) if value is not None and not is_emptied(value)}
+    ours: dict[str, object] = {SAME[name]: value for name, value in told.items() if name in SAME}
+    if told.get("sync_master") is False:
+        ours |= dict.fromkeys(SWITCHES, False)
+    for name, setting in (("sync_poster", "poster"), ("sync_background", "background")):
+        # Switched on there as long as nobody switches it off.
+        if told.get(name, True) is not False and told.get("sync_master") is not False:
+            ours[setting] = "cover"
+    if told.get("preserve_plex_edits") is True:
+        ours |= {"conflict_policy": "plex", "first_push": "keep"}
+    if (hours := HOURS.get(str(told.get("reconcile_interval", "")).lower())) is not None:
+        ours["reconcile_interval_hours"] = hours
+    known = {*SAME, "sync_master", "sync_poster", "sync_background", "preserve_plex_edits", "reconcile_interval"}
+    left = (f"{name}: {NEEDLESS.get(name, 'PlexSync has no such setting')}" for name in told if name not in known)
+    return Imported(ours, tuple(left))
+
+
+def as_toml(settings: Mapping[str, object]) -> str:
+    """The settings as a file; JSON's texts, numbers and switches are TOML's too."""
+    order = [name for name in PlexSyncConfig.model_fields if name in settings]
+    return "".join(f"{name} = {json.dumps(settings[name], ensure_ascii=False)}\n" for name in order)
