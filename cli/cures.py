@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from worker.looking import SHARED_ITEM
+from worker.looking import BOUND_ITEM, SHARED_ITEM
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,9 @@ CURES: dict[str, Cure] = {
     ),
     "ambiguous": Cure(
         "several items in Plex fit, or its item is another scene's: PlexSync does not guess",
-        "explain tells which. Several items: remove or split the double one in Plex, or set path_map so that the full path "
-        "decides. Another scene's: merge both scenes in Stash, or split the item in Plex. It is tried again by itself then.",
+        "explain tells which. Several items: bind the right one (plexsync bind), remove or split the double one in Plex, or "
+        "set path_map so that the full path decides. Another scene's: merge both in Stash, or split the item in Plex. "
+        "It is tried again by itself then.",
     ),
     "strict": Cure(
         "a value would have to be cut or dropped, and strict_mode forbids it",
@@ -48,11 +49,11 @@ CURES: dict[str, Cure] = {
 UNKNOWN = Cure("given up", "dlq show tells what happened; dlq retry gives it another chance.")
 
 
-# The two ways to be ambiguous, told apart by how the error begins.
+# The ways to be ambiguous, told apart by how the error begins.
 SEVERAL = Cure(
     "several items in Plex fit, and PlexSync does not guess",
-    "explain lists the candidates: remove or split the double item in Plex, or set path_map so that the full path "
-    "decides. It is tried again by itself then.",
+    "explain lists the candidates: plexsync bind SCENE ITEM settles which it is; or remove or split the double item in "
+    "Plex, or set path_map so that the full path decides. It is tried again by itself then.",
 )
 SHARED = Cure(
     "its item in Plex is another scene's, whose file comes first in it",
@@ -61,8 +62,16 @@ SHARED = Cure(
 )
 
 
+BOUND = Cure(
+    "the item that it was bound to by hand can't be written to",
+    "plexsync bind SCENE ITEM binds it to the item that it is now, plexsync unbind SCENE lets it be found by its files. It "
+    "is tried again by itself then, and when the item is back.",
+)
+
+
 def cure(cause: str, error: str = "") -> Cure:
     """The table's row, or a general one; with the row's error, what cures just that one."""
     if cause == "ambiguous" and error:
-        return SHARED if error.startswith(SHARED_ITEM) else SEVERAL
+        ways = ((SHARED_ITEM, SHARED), (BOUND_ITEM, BOUND))
+        return next((cure for begin, cure in ways if error.startswith(begin)), SEVERAL)
     return CURES.get(cause, UNKNOWN)

@@ -12,15 +12,16 @@ import click
 from rich.console import Console
 
 from cli.call import FAILED, FINE, NEWER, WRONG, Call, command
-from cli.mapping import suggested
+from cli.mapping import Pair, Suggestion, suggested
 from cli.screen import LiveLine, paper, table
 from cli.settings import Need
 from cli.standing import books
 from cli.start import Begun, begun
 from cli.words import ago, many, noted, safe
 from sync.errors import Barred, LocalFault, Neighbour, NeighbourError, NewerDatabase, Unusable
+from sync.job import Kind
 from sync.paths import map_path, name_key, path_key
-from sync.ports import Reading, Section
+from sync.ports import Reading, Section, Stash
 from sync.scene import Scene
 from validation.config import PlexSyncConfig, Setting, describe
 from validation.redact import MASK, Redactor
@@ -30,7 +31,10 @@ from worker.loop import HEARTBEAT
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
 LITTLE_SPACE = 200 * 2**20
-SAMPLE = 50
+# Scenes that are looked up for the path rules, from so many places of Stash.
+SAMPLE, PLACES = 50, 5
+# A rule that so many of their files agree with is worth telling also where most files are found by path.
+MANY = 5
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 
@@ -331,7 +335,8 @@ class Found:
     scenes: int = 0
     by_path: int = 0
     by_name: int = 0
-    pairs: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
 
     @property
     def missing(self) -> int:
@@ -341,7 +346,7 @@ class Found:
 def _mapping(parts: Parts) -> Iterator[Check]:
     name = "path mapping"
     try:
-        scenes = [scene for scene in next(parts.stash.walk(page=SAMPLE), []) if scene.files]
+        scenes = [scene for scene in _sample(parts.stash) if scene.files]
         if parts.indexer.empty():
             parts.indexer.freshen()
     except NeighbourError as error:
@@ -355,17 +360,35 @@ def _mapping(parts: Parts) -> Iterator[Check]:
     yield _judged(name, found, given=bool(parts.config.path_map))
 
 
+def _sample(stash: Stash) -> list[Scene]:
+    """Some scenes from all over Stash, since those of one folder have often come together."""
+    count = stash.newest()[Kind.SCENE].count
+    places = [count * n // PLACES for n in range(PLACES)] if count > SAMPLE else [0]
+    pages = (next(stash.walk(after=after, page=SAMPLE // len(places)), []) for after in places)
+    return list({scene.id: scene for page in pages for scene in page}.values())
+
+
 def _looked_up(db: Reading, scenes: Sequence[Scene], config: PlexSyncConfig) -> Found:
-    found, pairs = Found(len(scenes)), []
+    found = Found(len(scenes))
+    pairs: list[Pair] = []
+    known: list[Pair] = []
     for scene in scenes:
-        places = {path_key(path) for file in scene.files for path in map_path(file.path, config.path_rules)}
-        if db.entries_at(sorted(places)):
+        if at_path := _at_path(db, scene, config):
             found.by_path += 1
+            known += at_path
         elif alike := _alike(db, scene):
             found.by_name += 1
             pairs += alike
     found.pairs = tuple(pairs)
+    found.suggestions = tuple(suggested(pairs, config.path_rules, known=known))
     return found
+
+
+def _at_path(db: Reading, scene: Scene, config: PlexSyncConfig) -> list[Pair]:
+    """The scene's files that are in Plex where the path rules lead."""
+    places = {path_key(path): file.path for file in scene.files for path in map_path(file.path, config.path_rules)}
+    parts = [part for entry in db.entries_at(sorted(places)) for part in entry.parts]
+    return [(places[path_key(part.path)], part.path) for part in parts if path_key(part.path) in places]
 
 
 def _alike(db: Reading, scene: Scene) -> list[tuple[str, str]]:
@@ -382,11 +405,14 @@ def _alike(db: Reading, scene: Scene) -> list[tuple[str, str]]:
 
 def _rules_to_set(found: Found, *, given: bool) -> str:
     """What to set so that full paths decide, since most files were found by name and size alone."""
-    rules = [json.dumps(f"{ours} => {theirs}", ensure_ascii=False) for ours, theirs in suggested(found.pairs)]
+    rules = [json.dumps(" => ".join(one.rule), ensure_ascii=False) for one in found.suggestions]
+    right, wrong = (sum(getattr(one, name) for one in found.suggestions) for name in ("right", "wrong"))
+    agree = f"{right} of {many(right + wrong, 'file')} agree"
     if rules and given:
-        return f"add to path_map: {', '.join(rules)}"
+        return f"add to path_map, where it is set: {', '.join(rules)} ({agree})"
     if rules:
-        return f"path_map = [{', '.join(rules)}] would find them by full path"
+        where = "put that line into plexsync.toml, or the rules into path_map among the plugin's settings in Stash"
+        return f"path_map = [{', '.join(rules)}] would find them by full path ({agree}): {where}"
     why = "set path_map: by name and size alone, look-alikes can't be told apart"
     return f"{why}. {found.pairs[0][0]} in Stash is {found.pairs[0][1]} in Plex" if found.pairs else why
 
@@ -397,6 +423,8 @@ def _judged(name: str, found: Found, *, given: bool) -> Check:
     if not found.by_path and not found.by_name:
         return problem(name, told, "do the libraries hold these files? If their folders have other names: set path_map")
     if found.by_name > found.by_path:
+        return warning(name, told, _rules_to_set(found, given=given))
+    if any(one.right >= MANY for one in found.suggestions):
         return warning(name, told, _rules_to_set(found, given=given))
     if found.missing * 2 > found.scenes:
         return warning(name, told, "has Plex scanned these files, and do the libraries above hold them?")

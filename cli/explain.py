@@ -9,7 +9,7 @@ from rich.console import Console
 from cli.call import FAILED, FINE, Call, command
 from cli.keys import SceneNumber
 from cli.rows import attempt_facts, attempt_table, row_facts, row_table, short
-from cli.screen import paper, table
+from cli.screen import paper, say, table
 from cli.settings import Need
 from cli.start import begun
 from cli.words import safe
@@ -33,9 +33,9 @@ def explain(call: Call, scene: int) -> int:
     """Show why a scene stands as it stands, and what would happen to it now.
 
     Looks at Stash and Plex as the worker does, and writes to neither: every step of finding its item in Plex, the
-    candidates if it is ambiguous, and for each field what Stash wants, what Plex has, whether it is locked, what would
-    be done and why. If a server is away it shows what the database knows and exits with 1, and so it does for a scene
-    that Stash does not have.
+    candidates if it is ambiguous, each with the reason and the line that settles it (plexsync bind), and for each field
+    what Stash wants, what Plex has, whether it is locked, what would be done and why. If a server is away it shows what
+    the database knows and exits with 1, and so it does for a scene that Stash does not have.
 
     \b
     Example:
@@ -96,7 +96,14 @@ def _sight_facts(sight: Sight) -> Facts:
         "verdict": verdict(sight),
         "steps": [{"rung": step.rung, "text": step.text} for step in sight.steps],
         "candidates": [
-            {"key": one.key, "section": one.section, "path": one.path, "why": one.why} for one in sight.candidates
+            {
+                "key": one.key,
+                "section": one.section,
+                "path": one.path,
+                "why": one.why,
+                "bind": f"plexsync bind {sight.id} {one.key}",
+            }
+            for one in sight.candidates
         ],
         "notes": [_note_facts(note) for note in notes],
         "targets": [_target_facts(target) for target in sight.targets],
@@ -145,7 +152,8 @@ def verdict(sight: Sight) -> str:
         case Absent(error=error) | Dead(error=error):
             return error
     if sight.error is not None:
-        return f"its item {sight.key} can't be read: {sight.error}"
+        what = f"its item {sight.key} can't be read" if sight.key else "it can't be looked at"
+        return f"{what}: {sight.error}"
     changes = sum(len(target.plan.edit) for target in sight.targets)
     if not changes:
         return "in step"
@@ -189,6 +197,9 @@ def _tell(seen: Explanation, facts: Facts, now: int, out: Console) -> None:
     if sight.candidates:
         rows = [(one.key, one.path, one.why) for one in sight.candidates]
         out.print(table("Candidates", ("item", "file", "why it was not taken"), rows))
+        say(out, "If you know which one it is, settle it for good:")
+        for one in facts["candidates"]:
+            out.print(f"  {one['bind']}")
     for target in facts["targets"]:
         out.print(table(f"Item {target['key']}", HEADS, [_field_row(one) for one in target["fields"]]))
     if facts["notes"]:

@@ -31,6 +31,8 @@ COMMANDS = {
     "explain": "Show why a scene stands as it stands.",
     "history": "Show what was done for a scene.",
     "dlq": "Look after the scenes that were given up.",
+    "bind": "Say which item of Plex is a scene's.",
+    "unbind": "Take back what bind said.",
     "ignore": "Leave scenes alone for good.",
     "unignore": "Look after ignored scenes again.",
     "outages": "Show when the servers were away, and for how long.",
@@ -41,7 +43,7 @@ COMMANDS = {
     "restore": "Put a copy of the database back.",
     "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
 }
-OPPOSITES = {"unignore": "ignore", "restore": "backup"}
+OPPOSITES = {"unbind": "bind", "unignore": "ignore", "restore": "backup"}
 
 
 class Program(SharingFamily):

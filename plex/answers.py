@@ -15,6 +15,8 @@ from sync.ports import Section
 
 # What stands in the place of bytes that are no UTF-8.
 UNREADABLE = "\ufffd"
+# Digits of a duration in milliseconds: thirty years.
+LONGEST_DURATION = 12
 
 Number = int | str
 Flag = bool | int | str
@@ -39,11 +41,13 @@ class PartAnswer(msgspec.Struct):
 
     file: str | None = None
     size: Number | None = None
+    duration: Number | None = None
 
 
 class MediaAnswer(msgspec.Struct):
-    """A version of an item."""
+    """A version of an item. Its duration is that of all its files together."""
 
+    duration: Number | None = None
     Part: list[PartAnswer] = []
 
 
@@ -259,8 +263,22 @@ def _names(tags: Iterable[TagAnswer]) -> tuple[str, ...]:
 
 def _parts(media: Iterable[MediaAnswer]) -> tuple[Part, ...]:
     """The files; without one whose name is no UTF-8, since what is left of it could be another's too."""
-    files = ((part.file, part.size) for one in media for part in one.Part)
-    return tuple(Part(path, _number(size or 0)) for path, size in files if path and UNREADABLE not in path)
+    files = ((part, one) for one in media for part in one.Part)
+    return tuple(
+        Part(part.file, _number(part.size or 0), _duration(part, one))
+        for part, one in files
+        if part.file and UNREADABLE not in part.file
+    )
+
+
+def _duration(part: PartAnswer, media: MediaAnswer) -> int:
+    """Milliseconds of a file: its own, else its version's where it is the only file; 0 for what can't be a duration.
+
+    It is a hint to match by and nothing else, so a strange one makes no answer foreign.
+    """
+    given = part.duration or (media.duration if len(media.Part) == 1 else None)
+    text = str(given or 0)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_DURATION else 0
 
 
 def _check_size(size: Number, things: list[EntryAnswer] | list[ItemAnswer] | list[SectionAnswer]) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
 from typing import Literal
@@ -240,6 +240,18 @@ class Library:
             section.by_name.get(one.name, set()).discard(item.key)
             section.by_folder.get(folder_name(one.path), set()).discard(item.key)
         section.content_changed_at += 1
+
+    def rename(self, item: Item, old: str, new: str) -> None:
+        """A file of the movie has another path from now on."""
+        section = item.section
+        for one in item.files:
+            section.by_name.get(one.name, set()).discard(item.key)
+            section.by_folder.get(folder_name(one.path), set()).discard(item.key)
+        item.files = [replace(one, path=new) if one.path == old else one for one in item.files]
+        for one in item.files:
+            section.by_name.setdefault(one.name, set()).add(item.key)
+            section.by_folder.setdefault(folder_name(one.path), set()).add(item.key)
+        self.touch(item)
 
     def renewed(self, item: Item) -> Item:
         """The same files as a new item, as after a re-add: new key, edits and locks lost."""

@@ -260,6 +260,25 @@ class PlexSim(HttpServer):
             item.trashed = True
             self._library.touch(item)
 
+    def untrash(self, key: str) -> None:
+        """The files are back, and so is the movie, under its old key."""
+        with self._lock:
+            item = self._movie(key)
+            item.trashed = False
+            self._library.touch(item)
+
+    def rename_file(self, key: str, old: str, new: str) -> None:
+        """A file was renamed or moved on the disk, and Plex has found out: the movie keeps its key."""
+        with self._lock:
+            self._library.rename(self._movie(key), old, new)
+
+    def analyzed(self, key: str, duration: int) -> None:
+        """Plex has found out how long a movie's files last, in milliseconds."""
+        with self._lock:
+            item = self._movie(key)
+            item.files = [replace(one, duration=duration) for one in item.files]
+            self._library.touch(item)
+
     def hand_edit(self, key: str, locked: bool = True, **fields: object) -> None:
         """What a person does in Plex: scalars by name (None clears), whole lists by kind, `thumb` and `art` as bytes."""
         with self._lock:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from store import (
     attempts,
+    bindings,
     books,
     breakers,
     holds,
@@ -29,6 +30,7 @@ from store.db import BUSY_SECONDS, MOUNTS, connect, translated
 from sync.errors import LocalFault, Neighbour, SpoolFault
 from sync.item import Entry
 from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
+from sync.match import Binding
 from sync.outages import Transition
 from sync.plan import Memory, Pushing
 from sync.ports import (
@@ -130,6 +132,9 @@ class ReadingTransaction:
 
     def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
         return memories.owners(self._db, keys)
+
+    def bindings(self) -> list[Binding]:
+        return bindings.listed(self._db)
 
     def healthy(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
         return memories.healthy(self._db, limit, but=but)
@@ -265,6 +270,12 @@ class WritingTransaction(ReadingTransaction):
 
     def remember(self, scene: int, key: str, memory: Memory, *, now: int) -> None:
         memories.save(self._db, scene, key, memory, now=now)
+
+    def bind(self, binding: Binding) -> bool:
+        return bindings.save(self._db, binding)
+
+    def unbind(self, scene: int, key: str = "") -> int:
+        return bindings.forget(self._db, scene, key)
 
     def add_pushing(self, scene: int, key: str, pushing: Pushing) -> int:
         return pushings.add(self._db, scene, key, pushing)

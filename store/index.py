@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from store.db import clean
 from sync.item import Entry, Part
@@ -25,7 +26,7 @@ OUTLINE = "select count(*), total(cast(key as integer)) from item"
 OUTLINE_PARTS = "select count(*), total(size), total(length(path)) from part"
 
 _ENTRY = """
-select item.key, item.section, part.path, part.size
+select item.key, item.section, part.path, part.size, part.duration
   from item left join part on part.item = item.key
 """
 BY_KEY = f"{_ENTRY} where item.key in (select value from json_each(:keys)) order by item.key, part.position"
@@ -43,8 +44,8 @@ on conflict (key) do update set section = :section, walk = :walk
 """
 DROP_PARTS = "delete from part where item = :key"
 ADD_PART = """
-insert into part (item, position, path, path_key, name_key, size)
-values (:item, :position, :path, :path_key, :name_key, :size)
+insert into part (item, position, path, path_key, name_key, size, duration)
+values (:item, :position, :path, :path_key, :name_key, :size, :duration)
 """
 SWEEP = "delete from item where section = :section and walk <> :walk"
 DROP_ITEM = "delete from item where key = :key"
@@ -123,15 +124,15 @@ def drop(db: sqlite3.Connection, keys: Sequence[str]) -> None:
 
 def _entries(db: sqlite3.Connection, sql: str, keys: Sequence[str]) -> list[Entry]:
     found: dict[str, tuple[str, list[Part]]] = {}
-    for key, section, path, size in db.execute(sql, {"keys": json.dumps([clean(key) for key in keys])}):
+    for key, section, path, size, duration in db.execute(sql, {"keys": json.dumps([clean(key) for key in keys])}):
         _, parts = found.setdefault(key, (section, []))
         if path is not None:
-            parts.append(Part(path, size))
+            parts.append(Part(path, size, duration))
     return [Entry(key, section, tuple(parts)) for key, (section, parts) in found.items()]
 
 
 def _storable(entry: Entry) -> Entry:
-    return Entry(entry.key, entry.section, tuple(Part(clean(part.path), part.size) for part in entry.parts))
+    return replace(entry, parts=tuple(replace(part, path=clean(part.path)) for part in entry.parts))
 
 
 def _parts(entry: Entry) -> list[dict[str, object]]:
@@ -143,6 +144,7 @@ def _parts(entry: Entry) -> list[dict[str, object]]:
             "path_key": path_key(part.path),
             "name_key": name_key(part.path),
             "size": part.size,
+            "duration": part.duration,
         }
         for position, part in enumerate(entry.parts)
     ]

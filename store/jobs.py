@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
-from store import attempts, books, memories, pushings, tallies
+from store import attempts, bindings, books, memories, pushings, tallies
 from store.db import clean
 from store.intake import QUIET
 from sync.job import HOUR, MINUTE, Crashed, Job, Kind, Lane, Settled, State
@@ -450,6 +450,7 @@ def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
     gone = [row["id"] for row in rows if row["state"] == State.GONE and row["kind"] == Kind.SCENE]
     memories.forget(db, gone)
     pushings.forget(db, gone)
+    bindings.forget_scenes(db, gone)
     return len(rows)
 
 

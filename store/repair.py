@@ -45,6 +45,7 @@ TABLES = (
     "shown",
     "tally",
     "note",
+    "binding",
 )
 # What the poller knows of Stash is of no use without the wants that went with it.
 LEFT_NOTES = "poll:"

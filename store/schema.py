@@ -248,8 +248,29 @@ PICTURES = (
 # What was seen on a scene (" performer:3 tag:5 "), for when one of them is destroyed and Stash can't tell any more.
 FAN_OUT = ("create table shown (scene integer primary key, things text not null)",)
 
+# Which item a person has said is a scene's, with the files it had then: no item is bound to two scenes.
+BINDINGS = (
+    """
+    create table binding (
+        scene integer not null,
+        key text not null unique,
+        at integer not null,
+        files text not null,
+        primary key (scene, key)
+    ) without rowid
+    """,
+    "alter table part add column duration integer not null default 0",
+)
+
 Migrations = Sequence[Sequence[str]]
-MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER, (*FAN_OUT, *PICTURES))
+MIGRATIONS: Migrations = (
+    (*JOBS, *GATES, *KNOWLEDGE),
+    HISTORY,
+    OUTAGES,
+    COUNTS,
+    LIGHTER,
+    (*FAN_OUT, *PICTURES, *BINDINGS),
+)
 
 
 def version(db: sqlite3.Connection) -> int:

@@ -24,10 +24,11 @@ LOCKLESS = frozenset({"userRating"})
 
 @dataclass(frozen=True)
 class Part:
-    """One file of an item: absolute `path` as Plex sees it, `size` in bytes."""
+    """One file of an item: absolute `path` as Plex sees it, `size` in bytes, `duration` in milliseconds (0 when unknown)."""
 
     path: str
     size: int = 0
+    duration: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 A path is Windows-looking when it starts with a drive (`D:\\`, `D:/`), a share (`\\\\server\\share`) or `\\\\?\\`. Only in
 such a path is the backslash a separator and does case not matter; anywhere else both belong to the name. Nothing here
-asks a file system: keys are for comparing, and two files can share one (see `sync.match`).
+asks a file system: keys are for comparing, and two files can share one (see `sync.match`). A rule is a pair of folders, or
+a pattern as `sync.patterns` describes it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from sync.patterns import is_pattern, pattern
 from sync.text import caseless, composed
 
-Rules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex)
+Rules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex), or (pattern, what it makes)
 
 _DRIVE = re.compile(r"[A-Za-z]:(?:[\\/]|$)")
 _VERBATIM = "\\\\?\\"
@@ -34,6 +36,14 @@ def base_name(path: str) -> str:
     return names[-1] if names else ""
 
 
+def parted(path: str) -> tuple[str, tuple[str, ...]]:
+    """(root, names) as written: '/', `D:/`, `//server/share/` or '' (relative), and the components below it."""
+    root, names = _split(path)
+    if root == "//":
+        return "//" + "".join(f"{name}/" for name in names[:2]), names[2:]
+    return root, names
+
+
 def raw_equal(a: str, b: str) -> bool:
     """Whether two paths are the same text, apart from the direction and repetition of slashes and a `\\\\?\\` in front."""
     return _split(a) == _split(b)
@@ -42,14 +52,19 @@ def raw_equal(a: str, b: str) -> bool:
 def map_path(path: str, rules: Rules) -> tuple[str, ...]:
     """Every path that Plex may have for a path of Stash, in the order of the rules, without repetitions.
 
-    A rule fits when its Stash prefix covers whole leading components; the longest such prefix wins, and all rules that
-    have it give a path each. Without one, the path is the same on both sides. A path with a `..` gives none: where it
-    leads can't be told from its text.
+    Patterns go first: the first that fits wins, and all rules that have it give a path each. Else a rule fits when its
+    Stash prefix covers whole leading components; the longest such prefix wins, and all rules that have it give a path
+    each. Without one, the path is the same on both sides. A path with a `..` gives none: where it leads can't be told
+    from its text. Nor does one that a pattern leads to where no file can be, or from where it does not lead back.
     """
     _, names = _split(path)
     if ".." in names:
         return ()
-    fits = [(len(_split(ours)[1]), ours, theirs) for ours, theirs in rules if _covers(ours, path)]
+    first = next((ours for ours, theirs in _patterns(rules) if _made(ours, theirs, path) is not None), "")
+    if first:
+        led = (_led(ours, theirs, path) for ours, theirs in rules if ours == first)
+        return tuple(dict.fromkeys(target for target in led if target))
+    fits = [(len(_split(ours)[1]), ours, theirs) for ours, theirs in _folders(rules) if _covers(ours, path)]
     if not fits:
         return (path,)
     longest = max(length for length, _, _ in fits)
@@ -59,21 +74,71 @@ def map_path(path: str, rules: Rules) -> tuple[str, ...]:
 
 def is_mapped(path: str, rules: Rules) -> bool:
     """Whether a rule fits this path of Stash."""
-    return any(_covers(ours, path) for ours, _ in rules)
+    return any(_covers(ours, path) for ours, _ in _folders(rules)) or any(
+        _made(ours, theirs, path) is not None for ours, theirs in _patterns(rules)
+    )
 
 
 def is_target(path: str, rules: Rules) -> bool:
     """Whether this path of Plex lies where a rule leads to."""
-    return any(_covers(theirs, path) for _, theirs in rules)
+    return any(_covers(theirs, path) for _, theirs in _folders(rules)) or any(
+        _unmade(ours, theirs, path) is not None for ours, theirs in _patterns(rules)
+    )
 
 
 def unmap_path(path: str, rules: Rules) -> tuple[str, ...]:
     """Every path of Stash that a rule leads to this path of Plex; more than one where rules lead into each other."""
     _, names = _split(path)
-    backward = (_placed(ours, names[len(_split(theirs)[1]) :]) for ours, theirs in rules if _covers(theirs, path))
+    backward = [
+        _unmade(ours, theirs, path)
+        if is_pattern(ours)
+        else _placed(ours, names[len(_split(theirs)[1]) :]) * _covers(theirs, path)
+        for ours, theirs in rules
+    ]
     key = path_key(path)
     there = [source for source in backward if source and key in map(path_key, map_path(source, rules))]
     return tuple(dict.fromkeys(there))
+
+
+def _folders(rules: Rules) -> Iterator[tuple[str, str]]:
+    return (rule for rule in rules if not is_pattern(rule[0]))
+
+
+def _patterns(rules: Rules) -> Iterator[tuple[str, str]]:
+    return (rule for rule in rules if is_pattern(rule[0]))
+
+
+def _led(ours: str, theirs: str, path: str) -> str:
+    """Where a pattern leads, '' if nowhere or not back again."""
+    made = _made(ours, theirs, path) or ""
+    back = _unmade(ours, theirs, made) if made else ""
+    return made if back and path_key(back) == path_key(path) else ""
+
+
+def _made(ours: str, theirs: str, path: str) -> str | None:
+    """What a pattern makes of a path of Stash: None if it does not fit, '' if that can't be a file's."""
+    return _written(pattern(ours, theirs).there(_plain(path), caseless=_is_windows(path)), path)
+
+
+def _unmade(ours: str, theirs: str, path: str) -> str | None:
+    """What a pattern makes of a path of Plex, as above."""
+    return _written(pattern(ours, theirs).back(_plain(path), caseless=_is_windows(path)), path)
+
+
+def _plain(path: str) -> str:
+    """The path with / between all names, repeated or not."""
+    root, names = _split(path)
+    return root + "/".join(names)
+
+
+def _written(plain: str | None, source: str) -> str | None:
+    """A path that a pattern made, in the style of its side; '' when a name of the other can't exist there."""
+    if not plain:
+        return plain
+    windows = plain.startswith("//") or _DRIVE.match(plain) is not None
+    if windows and not _is_windows(source) and "\\" in source:
+        return ""
+    return plain.replace("/", "\\") if windows else plain
 
 
 def _covers(prefix: str, path: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Protocol
 from sync.errors import Neighbour
 from sync.item import Entry, Item
 from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
+from sync.match import Binding
 from sync.notices import Notice
 from sync.outages import Transition
 from sync.plan import Edit, Held, Memory, Pushing
@@ -280,6 +281,10 @@ class Reading(Protocol):
         """Which scenes have memory of these items; items without any are left out."""
         ...
 
+    def bindings(self) -> list[Binding]:
+        """Every item that a person has bound to a scene, by scene and item."""
+        ...
+
     def healthy(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
         """(section, item key, field) of locks that we hold on items whose latest push went well, newest first."""
         ...
@@ -419,6 +424,14 @@ class Writing(Reading, Protocol):
 
     def remember(self, scene: int, key: str, memory: Memory, *, now: int) -> None:
         """Replace what is known of one (scene, item); an empty memory deletes it."""
+        ...
+
+    def bind(self, binding: Binding) -> bool:
+        """From the next look on the item is the scene's; False if it is bound to another scene."""
+        ...
+
+    def unbind(self, scene: int, key: str = "") -> int:
+        """Take one item (all of them: '') off a scene; returns how many were bound."""
         ...
 
     def add_pushing(self, scene: int, key: str, pushing: Pushing) -> int:

@@ -37,6 +37,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from sync import choice, template
+from sync.patterns import BadPattern, is_pattern, pattern
 from sync.wanted import COLLECTIONS, NAMES
 from validation.redact import MASK, Redactor, is_safe
 
@@ -211,7 +212,20 @@ def _rule(number: int, rule: object) -> tuple[str, str]:
     sides = rule.split("=>") if isinstance(rule, str) else rule
     if not isinstance(sides, list | tuple) or len(sides) != 2 or not all(isinstance(side, str) for side in sides):
         raise ValueError(f"must have the form stash folder => plex folder; rule {number} has not")
+    if is_pattern(sides[0].strip()):
+        return _pattern(number, sides[0].strip(), sides[1].strip())
     return _prefix(number, "Stash", sides[0].strip()), _prefix(number, "Plex", sides[1].strip())
+
+
+def _pattern(number: int, ours: str, theirs: str) -> tuple[str, str]:
+    """A rule that is a regular expression, once it is certain that it leads there and back."""
+    if not is_safe(ours) or not is_safe(theirs) or "=>" in ours + theirs:
+        raise ValueError(f"must hold patterns without control characters; see rule {number}")
+    try:
+        pattern(ours, theirs)
+    except BadPattern as error:
+        raise ValueError(f"must hold patterns that lead there and back; in rule {number} {error}") from None
+    return ours, theirs
 
 
 def _prefix(number: int, whose: str, path: str) -> str:
@@ -242,7 +256,7 @@ def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
 
 def _folded(path: str) -> str:
     """Windows paths are the same in any case and with either slash."""
-    return path if path.startswith("/") else path.replace("/", "\\").casefold()
+    return path if path.startswith("/") or is_pattern(path) else path.replace("/", "\\").casefold()
 
 
 def _template(value: str) -> str:
@@ -396,8 +410,9 @@ class PlexSyncConfig(BaseModel):
     its own. Default empty: none beside them."""
 
     path_map: Annotated[tuple[str, ...], BeforeValidator(_rules)] = Field(default=())
-    """Where Plex sees the folders of Stash: rules of the form stash folder => plex folder, as a list, or as one text
-    with ; or line ends between them. Default none: both see the same paths."""
+    """Where Plex sees the folders of Stash: rules of the form stash folder => plex folder (or, as docs/matching.md says,
+    re:pattern => what it becomes), as a list, or as one text with ; or line ends between them. Default none: both see the
+    same paths."""
 
     enabled: bool = Field(default=True)
     """Whether scenes are synced: true or false, default true. With false, events are kept and nothing is sent."""
@@ -578,7 +593,8 @@ class PlexSyncConfig(BaseModel):
 
     @property
     def path_rules(self) -> tuple[tuple[str, str], ...]:
-        """The path rules as (Stash prefix, Plex prefix), neither with a separator at its end unless it is a root."""
+        """The path rules as (Stash prefix, Plex prefix), neither with a separator at its end unless it is a root; or as
+        (pattern, what it becomes)."""
         return tuple((stash, plex) for stash, _, plex in (rule.partition(" => ") for rule in self.path_map))
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from sync.errors import Neighbour, NeighbourError
 from sync.job import Kind, State, Waiting, Why
-from sync.ports import Clock, SectionRow, Store
+from sync.ports import Clock, SectionRow, Store, Writing
 from worker.gates import Gates
 from worker.looking import Looker, Sight, desired
 
@@ -21,6 +21,8 @@ BATCH = 500
 LOOKED = 50
 NOTE = "cured:"
 INDEX = f"{NOTE}index"
+# Stands in the place of the index's outline once bindings have changed: it is another than any.
+REBOUND = "bound"
 
 # Which causes a setting can cure. A new path rule is also a reason to look for what was not found in Plex.
 CURES: Mapping[str, tuple[str, ...]] = {
@@ -29,6 +31,11 @@ CURES: Mapping[str, tuple[str, ...]] = {
     "stash": ("refused",),
     "strict": ("strict",),
 }
+
+
+def bindings_changed(tx: Writing) -> None:
+    """What a person has bound, or unbound, can make other scenes certain: the ambiguous ones are looked at again."""
+    tx.save_note(INDEX, REBOUND)
 
 
 class Curer:
@@ -40,7 +47,7 @@ class Curer:
         self._gates = gates
         self._clock = clock
         self._prints = prints
-        self._walked: list[SectionRow] = []
+        self._compared: tuple[list[SectionRow], str] = ([], "")
 
     # --- settings ----------------------------------------------------------------------------------------------------
 
@@ -86,15 +93,15 @@ class Curer:
     # --- the index ---------------------------------------------------------------------------------------------------
 
     def recheck(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
-        """Look again at ambiguous scenes if items came, went or changed since; returns how many are tried again.
+        """Look again at ambiguous scenes if items came, went, changed or were bound; returns how many are tried again.
 
         Costs two small reads while no library was walked. A side that is away is waited for: nothing is remembered then.
         """
         with self._store.reading() as db:
-            walked = db.sections()
-            if walked == self._walked:
+            walked, known = db.sections(), db.note(INDEX)
+            if (walked, known) == self._compared:
                 return 0
-            outline, known = db.outline(), db.note(INDEX)
+            outline = db.outline()
         count = 0
         if known and known != outline:
             if not all(self._gates.enter(who) for who in Neighbour):
@@ -108,8 +115,11 @@ class Curer:
                 return count
         if known != outline:
             with self._store.writing() as tx:
+                if tx.note(INDEX) != known:
+                    # Something was bound meanwhile.
+                    return count
                 tx.save_note(INDEX, outline)
-        self._walked = walked
+        self._compared = (walked, outline)
         return count
 
     def _look_again(self, stopping: Callable[[], bool]) -> int:

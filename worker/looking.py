@@ -12,7 +12,7 @@ from sync import match
 from sync.errors import Neighbour, NeighbourError, Refused, Unavailable
 from sync.item import Entry, Item
 from sync.job import Absent, Dead, Gone, Outcome, Waiting
-from sync.match import AskRivals, Candidate, Matched, NotThere, Step, Unclear
+from sync.match import AskRivals, Binding, Candidate, Matched, NotThere, Step, Unclear, untenable
 from sync.paths import base_name
 from sync.pictures import placed
 from sync.plan import Memory, Plan, Pushing, Remembered, plan
@@ -39,6 +39,8 @@ FIND_AT_MOST = 5
 LOOKED_AGAIN = 2
 # How the error of a scene begins whose item is another's; a row that died of anything else begins otherwise.
 SHARED_ITEM = "its item is another scene's"
+# And that of a scene whose bound item can't be written to.
+BOUND_ITEM = "bound by hand, but item"
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,13 @@ class Sight:
 @dataclass(frozen=True)
 class Past:
     """What is known of items from before: memories and unfinished pushes by (scene, item key), and whose the items were;
-    by their library's key, the profiles of libraries that have one of their own."""
+    by their library's key, the profiles of libraries that have one of their own; the keys of the libraries in step."""
 
     memories: Mapping[tuple[int, str], Memory]
     pushings: Mapping[tuple[int, str], tuple[Pushing, ...]]
     owners: Mapping[str, frozenset[int]]
     profiles: Mapping[str, Profile]
+    sections: frozenset[str]
 
     def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
         """What a scene is to know of its item: if it is new to it, what the scene knew that had the item before.
@@ -161,7 +164,8 @@ class Looker:
     def _match(self, scenes: Sequence[Scene]) -> dict[int, Verdict]:
         """Two rounds at most: what cannot be told from Plex's side alone asks Stash who else has such a file."""
         with self._store.reading() as db:
-            offers = {scene.id: self._offer(db, scene) for scene in scenes}
+            bindings = db.bindings()
+            offers = {scene.id: self._offer(db, scene, bindings) for scene in scenes}
         verdicts = {id: match.match(offer) for id, offer in offers.items()}
         asking = {id: verdict.names for id, verdict in verdicts.items() if isinstance(verdict, AskRivals)}
 
@@ -181,7 +185,7 @@ class Looker:
                 decided[id] = verdict
         return decided
 
-    def _offer(self, db: Reading, scene: Scene) -> match.Offer:
+    def _offer(self, db: Reading, scene: Scene, bindings: Sequence[Binding]) -> match.Offer:
         at = db.entries_at(sorted(match.places(scene, self._rules.paths)))
         named = db.entries_named(sorted(match.names(scene)))
         remembered = frozenset(key for _, key in db.memories([scene.id]))
@@ -192,6 +196,7 @@ class Looker:
             remembered=remembered,
             owners=db.owners(sorted(entries)),
             rules=self._rules.paths,
+            bindings=bindings,
         )
 
     def _match_again(
@@ -232,16 +237,20 @@ class Looker:
         verdicts: Mapping[int, Verdict],
         items: Mapping[str, Item | NeighbourError],
     ) -> list[Scene]:
-        """The scenes that were matched by an entry which Plex does not have, or has with other files."""
-        keys = keys_of(_matches(verdicts))
+        """The scenes that were matched by an entry which Plex does not have, or has with other files.
+
+        What is bound by hand was not found by the map.
+        """
+        found = {id: verdict for id, verdict in verdicts.items() if isinstance(verdict, Matched) and not verdict.bound}
+        keys = keys_of(found.values())
         with self._store.reading() as db:
-            known = {entry.key: frozenset(entry.parts) for entry in db.entries(sorted(keys))}
+            known = {entry.key: files_of(entry) for entry in db.entries(sorted(keys))}
         stale = {
             key
             for key in keys
-            if key not in items or (isinstance(item := items[key], Item) and frozenset(item.parts) != known.get(key))
+            if key not in items or (isinstance(item := items[key], Item) and files_of(item) != known.get(key))
         }
-        return [scene for scene in scenes if keys_of(_matches({0: verdicts[scene.id]})) & stale]
+        return [scene for scene in scenes if scene.id in found and set(found[scene.id].keys) & stale]
 
     def _ask_for(self, scenes: Sequence[Scene]) -> None:
         if len(scenes) <= FIND_AT_MOST:
@@ -285,9 +294,10 @@ class Looker:
         with self._store.reading() as db:
             owners = db.owners(sorted(keys))
             ids = sorted({*verdicts, *(id for scenes in owners.values() for id in scenes)})
-            titles = {row.key: fold(row.title) for row in db.sections()} if self._rules.libraries else {}
+            rows = db.sections()
+            titles = {row.key: fold(row.title) for row in rows} if self._rules.libraries else {}
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
-            return Past(db.memories(ids), db.pushings(ids), owners, own)
+            return Past(db.memories(ids), db.pushings(ids), owners, own, frozenset(row.key for row in rows))
 
     def _sight(
         self,
@@ -306,6 +316,11 @@ class Looker:
             return replace(seen, outcome=Absent(absence(scene)))
         if isinstance(verdict, Unclear):
             return replace(seen, outcome=unclear(verdict), candidates=verdict.candidates)
+        for binding in verdict.bound:
+            item = items.get(binding.key)
+            why = "" if isinstance(item, NeighbourError) else untenable(binding, scene, item, past.sections)
+            if why:
+                return replace(seen, outcome=untied(binding, why))
         targets = []
         for key in verdict.keys:
             item = items.get(key)
@@ -387,6 +402,11 @@ def keys_of(verdicts: Iterable[Decided]) -> set[str]:
     return {key for verdict in verdicts if isinstance(verdict, Matched) for key in verdict.keys}
 
 
+def files_of(thing: Entry | Item) -> frozenset[tuple[str, int]]:
+    """By what an item is known again. A duration comes only once Plex has analysed a file."""
+    return frozenset((part.path, part.size) for part in thing.parts)
+
+
 def entry_of(item: Item) -> Entry:
     """An item as the index is to know it."""
     return Entry(item.key, item.section, item.parts)
@@ -397,9 +417,9 @@ def _matches(verdicts: Mapping[int, Verdict]) -> list[Decided]:
 
 
 def _needs_all(verdict: Verdict) -> bool:
-    """Whether it holds only if the index knows all of Plex: nothing was found, or one item by its file's name and size."""
+    """Whether it holds only if the index knows all of Plex: nothing was found, or one item by its file's name."""
     if isinstance(verdict, Matched):
-        return verdict.steps[-1].rung == "name and size"
+        return verdict.steps[-1].rung in ("name and size", "name and duration")
     return isinstance(verdict, NotThere)
 
 
@@ -415,6 +435,15 @@ def unclear(verdict: Unclear) -> Dead:
     keys = sorted(candidate.key for candidate in verdict.candidates)
     told = SHARED_ITEM if verdict.reason == "shared item" else "several files could be it"
     return Dead("ambiguous", f"{told}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))
+
+
+def untied(binding: Binding, why: str) -> Dead:
+    """A bound item that can't be written to is a person's affair; looked at again when Plex or the bindings change."""
+    scene, key = binding.scene, binding.key
+    told = (
+        f"{BOUND_ITEM} {key} {why}: nothing is written (plexsync unbind {scene} {key}, or plexsync bind {scene} ITEM)"
+    )
+    return Dead("ambiguous", told, f"bound:{key} {why}")
 
 
 def desired(sight: Sight) -> str:

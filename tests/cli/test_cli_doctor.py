@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from cli.doctor import Check, other_database, version_check
-from cli.mapping import rule_of, suggested
+from cli.mapping import rules_of, suggested
 from simulator.http import Fault
+from sync.paths import map_path, name_key, path_key, unmap_path
 from tests.cli.conftest import Answer, Door
 from tests.journey.world import KEY, TOKEN, World
+from validation.config import PlexSyncConfig
 
 
 def check(done: Answer, name: str) -> dict[str, str]:
@@ -193,7 +195,9 @@ def test_rules_are_suggested_for_each_folder_when_pairs_disagree(world: World, d
 def test_what_is_suggested_beside_rules_is_to_be_added(world: World, door: Door) -> None:
     other_folders(world, 5)
     world.settings["path_map"] = "/nowhere => /media"
-    assert check(door("doctor", "--json"), "path mapping")["mend"] == 'add to path_map: "/data => /media"'
+    assert check(door("doctor", "--json"), "path mapping")["mend"] == (
+        'add to path_map, where it is set: "/data => /media" (5 of 5 files agree)'
+    )
 
 
 def test_a_few_files_that_were_moved_suggest_nothing(world: World, door: Door) -> None:
@@ -241,22 +245,100 @@ RULES = [
     ("/data/a.mp4", "/a.mp4", ("/data", "/")),
     ("/a.mp4", "/media/a.mp4", ("/", "/media")),
     ("/data/x/A.mp4", "/media/x/a.mp4", ("/data", "/media")),
+    ("/data/X/a.mp4", "/media/x/a.mp4", ("/data/X", "/media/x")),
+    ("/data/X/a.mp4", r"D:\media\x\a.mp4", ("/data", r"D:\media")),
+    ("D:/Stash/x/a.mp4", "/media/x/a.mp4", (r"D:\Stash", "/media")),
+    (r"D:\v\a.mp4", r"d:\V\a.mp4", None),
+    (r"\\?\D:\v\a.mp4", r"E:\v\a.mp4", ("D:\\", "E:\\")),
+    ("/nas/share/a.mp4", r"\\nas\share\a.mp4", ("/nas/share", r"\\nas\share\\"[:-1])),
+    (r"\\nas\share\v\a.mp4", "/v/a.mp4", ("\\\\nas\\share\\", "/")),
+    ("/data/a.mp4", "/media/b.mp4", None),
+    ("a.mp4", "/media/a.mp4", None),
     (r"D:\Stash\x\a.mp4", "/media/x/a.mp4", (r"D:\Stash", "/media")),
     ("/data/x/a.mp4", r"D:\x\a.mp4", ("/data", "D:\\")),
-    ("/data/a.mp4", r"\\nas\share\a.mp4", ("/data", r"\\nas\share")),
+    ("/data/a.mp4", r"\\nas\share\a.mp4", ("/data", "\\\\nas\\share\\")),
     ("/data/a.mp4", "/data/a.mp4", None),
 ]
 
 
 @pytest.mark.parametrize(("ours", "theirs", "rule"), RULES)
 def test_a_rule_is_what_is_left_of_two_paths(ours: str, theirs: str, rule: tuple[str, str] | None) -> None:
-    assert rule_of(ours, theirs) == rule
+    assert next(iter(rules_of(ours, theirs)), None) == rule
+
+
+def told(*folders: tuple[str, str, int]) -> list[tuple[str, str]]:
+    """Pairs of files in folders: (in Stash, in Plex, how many)."""
+    return [(f"{ours}{n}.mp4", f"{theirs}{n}.mp4") for ours, theirs, count in folders for n in range(count)]
+
+
+def rules_for(pairs: list[tuple[str, str]], **more: object) -> list[tuple[str, str]]:
+    return [one.rule for one in suggested(pairs, **more)]
 
 
 def test_no_rule_without_agreement() -> None:
-    assert suggested([]) == []
-    assert suggested([("/a/x.mp4", "/b/x.mp4"), ("/a/y.mp4", "/b/y.mp4")]) == [("/a", "/b")]
-    assert suggested([("/a/x.mp4", "/b/x.mp4"), ("/a/y.mp4", "/c/y.mp4")]) == []
+    assert rules_for([]) == []
+    assert rules_for([("/a/x.mp4", "/b/x.mp4"), ("/a/y.mp4", "/b/y.mp4")]) == [("/a", "/b")]
+    assert rules_for([("/a/x.mp4", "/b/x.mp4"), ("/a/y.mp4", "/c/y.mp4")]) == []
+
+
+def test_each_root_gets_its_rule_in_the_style_of_its_side() -> None:
+    pairs = told(
+        ("/data/films/", "/media/films/", 4),
+        ("/mnt/b/", "D:\\Clips\\", 3),
+        ("E:\\x\\", "/e/x/", 2),
+        ("/nas/", "\\\\nas\\v\\", 2),
+    )
+    assert rules_for(pairs) == [("/data", "/media"), ("/mnt/b", "D:\\Clips"), ("E:\\", "/e"), ("/nas", "\\\\nas\\v\\")]
+
+
+def test_a_folder_whose_files_are_in_several_places_gets_no_rule() -> None:
+    assert rules_for(told(("/data/", "/a/", 5), ("/data/", "/b/", 4))) == []
+    assert rules_for(told(("/data/", "/a/", 40), ("/data/", "/b/", 3))) == [("/data", "/a")], "a few were moved"
+
+
+def test_a_folder_in_a_folder_has_a_rule_of_its_own() -> None:
+    pairs = told(("/data/", "/media/", 5), ("/data/clips/", "/elsewhere/", 3))
+    assert rules_for(pairs) == [("/data", "/media"), ("/data/clips", "/elsewhere")]
+
+
+def test_no_rule_leads_astray_what_is_found_already() -> None:
+    pairs = told(("/data/x/", "/other/x/", 3))
+    assert rules_for(pairs) == [("/data", "/other")]
+    assert rules_for(pairs, rules=[("/data", "/media")], known=told(("/data/", "/media/", 9))) == [
+        ("/data/x", "/other/x")
+    ]
+    assert rules_for(pairs, rules=[("/data", "/media")], known=told(("/data/x/", "/media/x/", 9))) == []
+
+
+def test_what_a_rule_says_already_is_not_suggested() -> None:
+    assert rules_for(told(("/data/", "/media/", 3)), rules=[("/data", "/media")]) == []
+
+
+def test_every_suggestion_is_a_rule_that_leads_there_and_back() -> None:
+    for ours, theirs, _ in RULES:
+        for found in suggested([(ours, theirs), (ours.replace("a.mp4", "b.mp4"), theirs.replace("a.mp4", "b.mp4"))]):
+            config = PlexSyncConfig(plex_url="http://plex", plex_token="x", path_map=[" => ".join(found.rule)])
+            (there,) = map_path(ours, config.path_rules)
+            assert path_key(there) == path_key(theirs) or name_key(there) == name_key(theirs)
+            assert path_key(ours) in map(path_key, unmap_path(there, config.path_rules))
+
+
+def test_many_files_that_agree_are_told_also_where_most_are_found_by_path(world: World, door: Door) -> None:
+    world.add(9)
+    for n in range(5):
+        world.plex.add_movie(world.section, files=[(f"/media/more/{n}.mp4", 10 + n, 9_000)], title=f"{n}")
+        world.stash.add_scene(title=f"{n}", files=[(f"/more/{n}.mp4", 10 + n, 9.0)])
+    found = check(door("doctor", "--json"), "path mapping")
+    assert found["state"] == "warning"
+    assert 'path_map = ["/more => /media/more"] would find them by full path (5 of 5 files agree)' in found["mend"]
+    assert "plexsync.toml" in found["mend"]
+
+
+def test_scenes_from_all_over_stash_are_looked_up(world: World, door: Door) -> None:
+    world.add(90)
+    other_folders(world, 30)
+    told = check(door("doctor", "--json"), "path mapping")["told"]
+    assert told.startswith("of 50 scenes, 40 found by full path, 10 by name and size")
 
 
 @pytest.mark.parametrize(

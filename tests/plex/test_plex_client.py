@@ -171,7 +171,7 @@ def test_a_library_is_listed_in_pages_each_item_once(sim, section, plex):
     pages = list(plex.entries(section, page=10))
     assert [entry.key for page in pages for entry in page] == keys
     assert len(pages) == 3
-    assert pages[0][0] == Entry(keys[0], section, (Part("/media/movies/m0.mp4", 1000),))
+    assert pages[0][0] == Entry(keys[0], section, (Part("/media/movies/m0.mp4", 1000, 60_000),))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 9, 10, 11, 19, 20])
@@ -183,7 +183,7 @@ def test_every_size_of_library_is_listed_whole(sim, section, plex, count):
 def test_all_files_of_an_item_are_listed_in_order(sim, section, plex):
     sim.add_movie(section, files=[("/media/b.mp4", 2, 1000), ("/media/a.mp4", 1, 1000)], title="two")
     ((entry,),) = plex.entries(section)
-    assert entry.parts == (Part("/media/b.mp4", 2), Part("/media/a.mp4", 1))
+    assert entry.parts == (Part("/media/b.mp4", 2, 1000), Part("/media/a.mp4", 1, 1000))
 
 
 def test_a_listing_costs_a_request_for_each_page_and_no_more(sim, section, plex):
@@ -277,7 +277,7 @@ def test_names_with_any_character_are_found(sim, section, plex, name):
 def test_every_part_of_a_media_is_a_file_of_the_item(sim, section, plex):
     halves = [("/media/a cd1.mp4", 2, 1000), ("/media/a cd2.mp4", 3, 1000)]
     key = sim.add_movie(section, files=[halves, ("/media/b.mp4", 1, 1000)], title="two")
-    parts = (Part("/media/a cd1.mp4", 2), Part("/media/a cd2.mp4", 3), Part("/media/b.mp4", 1))
+    parts = (Part("/media/a cd1.mp4", 2, 1000), Part("/media/a cd2.mp4", 3, 1000), Part("/media/b.mp4", 1, 1000))
     ((entry,),) = plex.entries(section)
     assert entry.parts == plex.items([key])[key].parts == parts
     assert [one.key for one in plex.find(section, "a cd2.mp4")] == [key]
@@ -375,7 +375,7 @@ def test_an_item_in_full(sim, section, plex):
                 "label": ("L",),
             },
             locks=frozenset({"title"}),
-            parts=(Part("/media/a.mp4", 5),),
+            parts=(Part("/media/a.mp4", 5, 1000),),
             roles={"Ann": "Queen"},
             pictures={"thumb": f"/library/metadata/{key}/thumb/{sim._library.items[int(key)].stamps['posters']}"},
         )
@@ -666,6 +666,29 @@ def test_a_text_that_plex_cut_inside_a_character_is_read_all_the_same(made):
         )
         assert found[whole].scalars["title"] == "M 1"
         assert len(next(client.entries(section))) == 2
+
+
+@pytest.mark.parametrize(
+    ("media", "parts", "durations"),
+    [
+        ({"duration": 9000}, [{"duration": 5000}], [5000]),
+        ({"duration": "9000"}, [{}], [9000]),
+        ({"duration": 9000}, [{"duration": 0}], [9000]),
+        ({"duration": 9000}, [{}, {}], [0, 0]),
+        ({"duration": 9000}, [{"duration": 5000}, {"duration": 4000}], [5000, 4000]),
+        ({}, [{}], [0]),
+        ({"duration": -5}, [{}], [0]),
+        ({"duration": "soon"}, [{}], [0]),
+        ({"duration": "9" * 30}, [{}], [0]),
+        ({"duration": "\u0663"}, [{}], [0]),
+    ],
+)
+def test_a_duration_is_the_files_own_or_that_of_its_version_if_it_has_no_other(made, media, parts, durations):
+    files = [{"file": f"/m/{n}.mp4", "size": 5, **part} for n, part in enumerate(parts)]
+    told = {"size": 1, "totalSize": 1, "Metadata": [{"ratingKey": "1", "Media": [{**media, "Part": files}]}]}
+    body = json.dumps({"MediaContainer": told}).encode()
+    client = made("http://nas", transport=httpx2.MockTransport(lambda _: said(200, body)))
+    assert [part.duration for part in next(client.entries("1"))[0].parts] == durations
 
 
 def test_a_file_whose_name_is_no_utf_8_is_not_known(made):

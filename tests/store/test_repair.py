@@ -10,6 +10,7 @@ from store import backup, repair, schema
 from store.database import Database
 from sync.errors import Damaged
 from sync.job import Kind, Why
+from sync.match import Binding
 
 T = 1_700_000_000_000
 
@@ -45,6 +46,30 @@ def test_books_that_do_not_balance_are_damage_and_balance_when_it_is_mended(data
     assert repair.damage(database) == "its books do not balance"
     assert repair.repair(database, now=T).rows == 2000
     assert repair.damage(database) == ""
+
+
+def test_what_a_person_has_bound_is_kept(database):
+    bound = [Binding(7, "70", ("/media/caf\u00e9.mp4",), T), Binding(7, "71", (), T), Binding(8, "80", (), T)]
+    store = Database(database, worker=True)
+    with store.writing() as tx:
+        assert all(tx.bind(binding) for binding in bound)
+    store.close()
+    backup.save(database, database.with_name("copy.db"))
+    change(database, "update book set done = done + 20")
+    repair.repair(database, now=T)
+    for path in (database, database.with_name("copy.db")):
+        store = Database(path)
+        with store.reading() as db:
+            assert db.bindings() == bound
+        store.close()
+
+
+def test_the_files_of_a_binding_that_can_not_be_read_are_unknown(database):
+    change(database, "insert into binding (scene, key, at, files) values (1, '5', 0, '[\"/a'), (2, '6', 0, '7')")
+    store = Database(database)
+    with store.reading() as db:
+        assert db.bindings() == [Binding(1, "5"), Binding(2, "6")]
+    store.close()
 
 
 def test_a_row_that_seems_to_be_somebodys_is_nobodys_when_it_is_mended(database):

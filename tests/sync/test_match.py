@@ -1,12 +1,13 @@
 import os
 import random
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from unicodedata import normalize
 
 import pytest
 
-from sync.item import Entry, Part
-from sync.match import AskRivals, Matched, NotThere, Offer, Unclear, match, names, places
+from sync.item import Entry, Item, Part
+from sync.match import AskRivals, Binding, Matched, NotThere, Offer, Unclear, match, names, places, untenable
 from sync.paths import base_name, map_path, name_key, path_key
 from sync.scene import Scene, SceneFile
 
@@ -15,14 +16,16 @@ NFC, NFD = "caf\u00e9.mkv", "cafe\u0301.mkv"
 
 
 def scene(id, *files):
-    return Scene(id, files=tuple(SceneFile(path, size) for path, size in files))
+    """Files are (path, size) or (path, size, seconds)."""
+    return Scene(id, files=tuple(SceneFile(*file) for file in files))
 
 
 def entry(key, *parts, section="1"):
-    return Entry(key, section, tuple(Part(path, size) for path, size in parts))
+    """Parts are (path, size) or (path, size, milliseconds)."""
+    return Entry(key, section, tuple(Part(*part) for part in parts))
 
 
-def decide(our_scene, entries, *, stash=(), rules=RULES, memory=None):
+def decide(our_scene, entries, *, stash=(), rules=RULES, memory=None, bound=()):
     """The verdict as the engine gets it: rivals are looked up only when asked for. Also tells what was asked."""
     memory = memory or {}
     offer = Offer(
@@ -31,6 +34,7 @@ def decide(our_scene, entries, *, stash=(), rules=RULES, memory=None):
         rules,
         remembered=frozenset(key for key, ids in memory.items() if our_scene.id in ids),
         owners={key: frozenset(ids) for key, ids in memory.items()},
+        bindings=tuple(Binding(id, key) for id, key in bound),
     )
     verdict = match(offer)
     if not isinstance(verdict, AskRivals):
@@ -120,6 +124,178 @@ def test_a_remembered_item_whose_file_is_another_now_is_let_go():
 def test_a_remembered_item_gives_way_to_one_at_the_full_path():
     found = [entry("7", ("/old/x.mkv", 10)), entry("8", ("/media/a/x.mkv", 10))]
     assert decide(A, found, stash=[A], memory={"7": {1}})[0].keys == ("8",)
+
+
+# --- by name and duration --------------------------------------------------------------------------------------------
+
+CUT = scene(1, ("/data/a/x.mkv", 10, 600.0))
+
+
+def test_a_remuxed_file_is_recognised_by_its_name_and_duration():
+    verdict, asked = decide(CUT, [entry("7", ("/else/X.MKV", 99, 600_900))], stash=[CUT])
+    assert verdict.keys == ("7",)
+    assert set(asked) == {"x.mkv", "X.MKV"}
+    assert verdict.steps[-1].rung == "name and duration"
+    assert decide(CUT, [entry("7", ("/else/x.mkv", 0, 600_000))], stash=[CUT])[0].keys == ("7",), "size unknown"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "milliseconds", "fits"),
+    [
+        (600.0, 600_000, True),
+        (600.0, 601_000, True),
+        (600.0, 599_000, True),
+        (600.0, 601_001, False),
+        (600.0, 598_999, False),
+        (30.0, 30_300, True),
+        (30.0, 30_301, False),
+        (2.0, 2_020, True),
+        (2.0, 1_979, False),
+        (36_000.0, 36_001_001, False),
+        (0.0, 0, False),
+        (0.0, 600_000, False),
+        (600.0, 0, False),
+        (-600.0, 600_000, False),
+        (float("nan"), 600_000, False),
+        (float("inf"), 600_000, False),
+    ],
+)
+def test_durations_agree_to_a_second_and_to_a_hundredth_of_a_short_one(seconds, milliseconds, fits):
+    ours = scene(1, ("/data/a/x.mkv", 10, seconds))
+    verdict, _ = decide(ours, [entry("7", ("/else/x.mkv", 99, milliseconds))], stash=[ours])
+    assert isinstance(verdict, Matched) is fits
+    assert isinstance(verdict, NotThere) is not fits
+
+
+def test_the_size_goes_before_the_duration():
+    found = [entry("7", ("/p/x.mkv", 99, 600_000)), entry("8", ("/q/x.mkv", 10, 595_000))]
+    assert decide(CUT, found, stash=[CUT])[0].keys == ("8",)
+
+
+@pytest.mark.parametrize(("milliseconds", "clashes"), [(610_000, False), (610_001, True), (590_000, False), (0, False)])
+def test_a_file_of_our_name_and_size_that_lasts_quite_another_time_is_a_doubt(milliseconds, clashes):
+    found = [entry("7", ("/p/x.mkv", 10, milliseconds))]
+    verdict, _ = decide(CUT, found, stash=[CUT])
+    assert isinstance(verdict, Unclear if clashes else Matched)
+    assert not clashes or verdict.candidates[0].why.endswith("name and size, but it lasts quite another time")
+    assert decide(CUT, found, stash=[CUT], memory={"7": {1}})[0].keys == ("7",), "it was matched before"
+
+
+def test_another_name_never_matches_by_its_duration():
+    assert isinstance(decide(CUT, [entry("7", ("/p/y.mkv", 10, 600_000))], stash=[CUT])[0], NotThere)
+
+
+@pytest.mark.parametrize("other", [600_500, 0])
+def test_a_second_item_of_the_same_or_an_unknown_duration_is_a_doubt(other):
+    found = [entry("7", ("/p/x.mkv", 98, 600_000)), entry("8", ("/q/x.mkv", 99, other))]
+    verdict, _ = decide(CUT, found, stash=[CUT])
+    assert (verdict.reason, [c.key for c in verdict.candidates]) == ("look-alike", ["7", "8"])
+    assert "duration" in verdict.candidates[1].why
+
+
+def test_a_second_item_of_another_duration_is_none():
+    found = [entry("7", ("/p/x.mkv", 98, 600_000)), entry("8", ("/q/x.mkv", 99, 700_000))]
+    assert decide(CUT, found, stash=[CUT])[0].keys == ("7",)
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds", "doubted"),
+    [(11, 600.0, True), (98, 700.0, True), (0, 700.0, True), (11, 0.0, True), (11, 700.0, False)],
+)
+def test_a_second_scene_that_fits_by_size_or_duration_or_may_do_so_is_a_doubt(size, seconds, doubted):
+    other = scene(2, ("/data/b/x.mkv", size, seconds))
+    verdict, _ = decide(CUT, [entry("7", ("/p/x.mkv", 98, 600_000))], stash=[CUT, other])
+    assert isinstance(verdict, Unclear) is doubted
+    assert isinstance(verdict, Matched) is not doubted
+
+
+def test_what_was_pushed_before_is_no_reason_to_believe_a_duration():
+    other = scene(2, ("/data/b/x.mkv", 98, 600.0))
+    found = [entry("7", ("/p/x.mkv", 98, 600_000))]
+    assert isinstance(decide(CUT, found, stash=[CUT, other], memory={"7": {1}})[0], Unclear)
+
+
+def test_a_file_at_the_place_of_ours_with_another_size_is_not_ours_for_its_duration():
+    pool = (("/disk1", "/pool"), ("/disk2", "/pool"))
+    ours = scene(1, ("/disk1/x.mkv", 10, 600.0))
+    assert isinstance(decide(ours, [entry("7", ("/pool/x.mkv", 11, 600_000))], stash=[ours], rules=pool)[0], NotThere)
+
+
+def test_an_item_on_another_scenes_full_path_is_not_ours_for_its_duration():
+    other = scene(2, ("/data/b/x.mkv", 11, 600.0))
+    theirs = entry("7", ("/media/b/x.mkv", 11, 600_000))
+    assert isinstance(decide(CUT, [theirs], stash=[CUT, other])[0], NotThere)
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_bound_goes_before_the_full_path_and_asks_nobody():
+    found = [entry("7", ("/media/a/x.mkv", 10)), entry("8", ("/else/y.mkv", 3))]
+    verdict, asked = decide(A, found, bound=[(1, "8"), (1, "9")])
+    assert (verdict.keys, asked) == (("8", "9"), ())
+    assert {step.rung for step in verdict.steps} == {"by hand"}
+    assert [binding.key for binding in verdict.bound] == ["8", "9"]
+    assert decide(scene(1), [], bound=[(1, "8")])[0].keys == ("8",), "also without a file"
+
+
+def test_what_is_bound_to_another_scene_is_no_candidate():
+    verdict, _ = decide(A, [entry("7", ("/else/x.mkv", 10))], stash=[A], bound=[(2, "7")])
+    assert isinstance(verdict, NotThere)
+    assert verdict.steps[0].text == "Item 7 was bound to scene 2 by hand, and is its alone."
+
+
+def test_a_scene_whose_own_path_is_bound_to_another_takes_no_look_alike_instead():
+    found = [entry("7", ("/media/a/x.mkv", 10)), entry("8", ("/else/x.mkv", 10))]
+    verdict, _ = decide(A, found, stash=[A], bound=[(2, "7")])
+    assert (verdict.reason, [c.key for c in verdict.candidates]) == ("shared item", ["7"])
+    assert verdict.candidates[0].why == "it has the full path, but it was bound to scene 2 by hand"
+    twice = [*found, entry("9", ("/media/a/x.mkv", 10), section="2")]
+    assert decide(A, twice, stash=[A], bound=[(2, "7")])[0].keys == ("9",), "the other library's item is free"
+
+
+def test_of_two_items_that_look_alike_the_other_is_certain_once_one_is_bound():
+    pair = [entry("7", ("/p/x.mkv", 10)), entry("8", ("/q/x.mkv", 10))]
+    assert isinstance(decide(A, pair, stash=[A])[0], Unclear)
+    assert decide(A, pair, stash=[A], bound=[(2, "8")])[0].keys == ("7",)
+
+
+def test_an_item_of_several_files_that_is_bound_elsewhere_may_hold_ours():
+    pair = [entry("7", ("/p/x.mkv", 10)), entry("8", ("/q/z.mkv", 11), ("/q/x.mkv", 10))]
+    verdict, _ = decide(A, pair, stash=[A], bound=[(2, "8")])
+    assert [c.key for c in verdict.candidates] == ["7", "8"]
+    verdict, _ = decide(CUT, [entry("7", ("/p/x.mkv", 99, 600_000)), pair[1]], stash=[CUT], bound=[(2, "8")])
+    assert [c.key for c in verdict.candidates] == ["8"], "a duration does not go before what fits by its size"
+
+
+def test_a_scene_that_is_bound_still_competes_since_a_second_item_may_show_it_too():
+    pair = [entry("7", ("/p/x.mkv", 10)), entry("8", ("/q/x.mkv", 10))]
+    assert isinstance(decide(A, pair, stash=[A, B], bound=[(2, "8")])[0], Unclear)
+
+
+def test_a_twin_at_our_place_is_not_taken_for_ours_because_ours_is_bound_elsewhere():
+    ours = scene(1, (f"/data/{NFC}", 5))
+    found = [entry("7", (f"/media/{NFC}", 5)), entry("8", (f"/media/{NFD}", 0))]
+    assert not isinstance(decide(ours, found, stash=[ours], bound=[(2, "7")])[0], Matched)
+
+
+def test_the_first_file_of_an_item_stays_its_scenes_although_that_is_bound_elsewhere():
+    assert decide(B, [MERGED], stash=[A, B], bound=[(1, "9")])[0].reason == "shared item"
+
+
+@pytest.mark.parametrize(
+    ("item", "trouble"),
+    [
+        (None, "is not in Plex (any more)"),
+        (Item("7", "3", parts=(Part("/then/z.mkv"),)), "is in none of the libraries that are kept in step"),
+        (Item("7", "1", parts=(Part("/now/q.mkv"),)), "has quite other files than when it was bound"),
+        (Item("7", "1"), "has quite other files than when it was bound"),
+        (Item("7", "1", parts=(Part("/moved/Z.mkv"),)), ""),
+        (Item("7", "1", parts=(Part("/new/q.mkv"), Part("/renamed/as/in/stash/x.mkv"))), ""),
+    ],
+)
+def test_a_bound_item_must_be_there_and_have_a_file_of_then_or_of_the_scene(item, trouble):
+    assert untenable(Binding(1, "7", ("/then/z.mkv",)), A, item, ["1", "2"]) == trouble
 
 
 # --- look-alikes -----------------------------------------------------------------------------------------------------
@@ -226,7 +402,7 @@ def test_what_is_certain_is_taken_although_another_item_is_shared():
 
 def test_every_step_is_told_in_a_sentence():
     verdict, _ = decide(A, [entry("7", ("/media/b/x.mkv", 10))], stash=[A, B])
-    assert [step.rung for step in verdict.steps] == ["path", "name and size"]
+    assert [step.rung for step in verdict.steps] == ["path", "name and size", "name and duration"]
     assert "/media/a/x.mkv" in verdict.steps[0].text
     assert "it is scene 2's" in verdict.steps[1].text
     assert all(step.text.endswith(".") for step in verdict.steps)
@@ -249,8 +425,10 @@ class Thing:
     id: int
     content: int
     size: int
+    seconds: float
     stash: str
     plex: str
+    plex_size: int  # another one: it was remuxed there, and lasts as long but for a rounding
 
 
 @dataclass
@@ -261,6 +439,7 @@ class Library:
     things_of: dict = field(default_factory=dict)  # scene id -> things
     parts_of: dict = field(default_factory=dict)  # item key -> things
     memory: dict = field(default_factory=dict)
+    bound: list = field(default_factory=list)  # (scene id, item key)
 
 
 STASH_NAMES = ("x.mkv", "X.mkv", NFC, NFD, "y.mkv")
@@ -294,17 +473,23 @@ def things_in(dice, kind, respelt):
         taken.add(twins)
         plex = "" if hidden else plex  # behind another disk's file
         copied = dice.choice(things) if things and dice.random() < 0.2 else None
-        content, size = (copied.content, copied.size) if copied else (id, dice.choice((5, 5, 6, 7)))
-        things.append(Thing(id, content, size, stash, plex))
+        fresh = (id, dice.choice((5, 5, 6, 7)), dice.choice((300.0, 300.0, 400.0, 500.0, 20.0)))
+        content, size, seconds = (copied.content, copied.size, copied.seconds) if copied else fresh
+        remuxed = size + 100 + id if dice.random() < 0.15 else size
+        things.append(Thing(id, content, size, seconds, stash, plex, remuxed))
     return things
 
 
 def tells_apart(things, here, there):
-    """Whether the two servers together can know: of files that look alike, all must be in one of them."""
+    """Whether the two servers together can know: of files that look alike, all must be in one of them.
+
+    In Plex that helps only while it has them as Stash has: a size that Stash knows is there for none if it was remuxed.
+    """
     for a in things:
         alike = [b for b in things if a.content != b.content and looks_alike(a, b)]
         group = [a, *alike]
-        if alike and not (all(t.id in here for t in group) or all(t.id in there for t in group)):
+        whole = all(t.size == t.plex_size for t in group)
+        if alike and not (all(t.id in here for t in group) or (whole and all(t.id in there for t in group))):
             return False
     return True
 
@@ -312,7 +497,8 @@ def tells_apart(things, here, there):
 def looks_alike(a, b):
     same_name = name_key(a.stash) == name_key(b.stash)
     same_place = {path_key(a.plex or a.stash), path_key(a.stash)} & {path_key(b.plex or b.stash), path_key(b.stash)}
-    return (same_name and a.size == b.size) or bool(same_place)
+    same_size = {a.size, a.plex_size} & {b.size, b.plex_size}
+    return (same_name and bool(same_size or a.seconds == b.seconds)) or bool(same_place)
 
 
 def library(dice):
@@ -320,6 +506,8 @@ def library(dice):
     respelt = dice.choice(("", "", "NFD", "NFC"))
     true_rules = tuple((ours, theirs) for ours, theirs in MOUNTS[kind] if theirs)
     with_rules = dice.random() < 0.7 or kind in ("plain", "accident")
+    if dice.random() < 0.2:
+        true_rules = as_patterns(true_rules)
     lib = Library(true_rules if with_rules else ())
     while True:
         things = things_in(dice, kind, respelt)
@@ -333,7 +521,27 @@ def library(dice):
         if dice.random() < 0.1:
             add_item(dice, lib, group)
     remember(dice, lib)
+    bind(dice, lib)
     return lib
+
+
+def bind(dice, lib):
+    """What a person who knows the disks says now and then, also of an item that only shows a copy, or of two items."""
+    for s in lib.scenes:
+        for key in lib.parts_of:
+            if key not in dict(lib.bound).values() and is_right(lib, s.id, key) and dice.random() < 0.06:
+                lib.bound.append((s.id, key))
+
+
+def lasting(dice, thing):
+    """Milliseconds as Plex tells them: rounded in another way, and longer by a frame or so in another container."""
+    return round(thing.seconds * 1000 + dice.uniform(-0.009, 0.009) * min(100_000, thing.seconds * 1000))
+
+
+def as_patterns(rules):
+    """The same rules as regular expressions, of which the first that fits wins."""
+    longest_first = sorted(rules, key=lambda rule: -len(rule[0]))
+    return tuple((f"re:^{ours}/(.*)$", theirs.replace("\\", "/") + "/\\1") for ours, theirs in longest_first)
 
 
 def grouped(dice, things, add):
@@ -346,14 +554,18 @@ def grouped(dice, things, add):
 
 def add_scene(dice, lib, group):
     id = len(lib.scenes) + 1
-    files = tuple(SceneFile(t.stash, 0 if dice.random() < 0.05 else t.size) for t in group)
+    files = tuple(SceneFile(t.stash, known(dice, t.size), known(dice, t.seconds)) for t in group)
     lib.scenes.append(Scene(id, files=files))
     lib.things_of[id] = group
 
 
+def known(dice, value):
+    return 0 if dice.random() < 0.05 else value
+
+
 def add_item(dice, lib, group):
     key = str(100 + len(lib.entries))
-    parts = tuple(Part(t.plex, 0 if dice.random() < 0.05 else t.size) for t in group)
+    parts = tuple(Part(t.plex, known(dice, t.plex_size), known(dice, lasting(dice, t))) for t in group)
     lib.entries.append(Entry(key, dice.choice("12"), parts))
     lib.parts_of[key] = group
 
@@ -409,11 +621,12 @@ def verdict_in(lib, s):
     known = {e.key: e for e in lib.entries if s.id in lib.memory.get(e.key, ())}
     entries = (by_place | by_name | known).values()
     memory = {key: ids for key, ids in lib.memory.items() if key in (by_place | by_name | known)}
-    return decide(s, entries, stash=lib.scenes, rules=lib.rules, memory=memory)
+    return decide(s, entries, stash=lib.scenes, rules=lib.rules, memory=memory, bound=lib.bound)
 
 
 def test_in_thousands_of_libraries_no_wrong_item_is_written_and_no_exact_one_missed():
     found = {"exact": 0, "matched": 0, "unclear": 0, "absent": 0, "asked": 0}
+    rungs = Counter()
     for seed in range(LIBRARIES):
         dice = random.Random(seed)
         lib = library(dice)
@@ -422,12 +635,20 @@ def test_in_thousands_of_libraries_no_wrong_item_is_written_and_no_exact_one_mis
             keys = verdict.keys if isinstance(verdict, Matched) else ()
             wrong = [key for key in keys if not is_right(lib, s.id, key)]
             assert not wrong, (seed, s, wrong, lib)
-            exact = [e.key for e in lib.entries if is_exact(lib, s, e.key)]
+            ours = {key for id, key in lib.bound if id == s.id}
+            others = {key for id, key in lib.bound if id != s.id}
+            assert not others & set(keys), (seed, s, lib)
+            assert set(keys) == ours or not ours, (seed, s, lib)
+            exact = [e.key for e in lib.entries if is_exact(lib, s, e.key) and e.key not in others and not ours]
             missed = [key for key in exact if key not in keys and not is_hidden(lib, s, key)]
             assert not missed, (seed, s, missed, verdict, lib)
             found["exact"] += len(exact)
             found["matched"] += bool(keys)
+            rungs[verdict.steps[-1].rung if keys else ""] += 1
             found["unclear"] += isinstance(verdict, Unclear)
             found["absent"] += isinstance(verdict, NotThere)
             found["asked"] += bool(asked)
     assert min(found.values()) > LIBRARIES / 10, found
+    assert min(rungs[rung] for rung in ("by hand", "path", "name and size", "name and duration")) > LIBRARIES / 50, (
+        rungs
+    )

@@ -1,0 +1,154 @@
+"""bind, unbind and explain: how a person settles which item is a scene's."""
+
+import re
+
+import pytest
+
+from cli.cures import BOUND
+from simulator.http import Fault
+from tests.cli.conftest import Door
+from tests.journey.world import World
+
+
+@pytest.fixture
+def twins(world: World, door: Door) -> tuple[int, list[str]]:
+    """Scene 1, and two items that it can't tell apart."""
+    keys = [
+        world.plex.add_movie(
+            world.section, files=[(f"/elsewhere/{folder}/twin.mp4", 77, 60_000)], title=f"twin {folder}"
+        )
+        for folder in ("a", "b")
+    ]
+    id = world.stash.add_scene(title="The one", files=[("/media/scenes/twin.mp4", 77, 60.0)])
+    assert door("sync", id, "--wait").code == 1
+    return id, keys
+
+
+def test_explain_lists_candidates_with_reasons_and_the_line_that_settles_it(
+    twins: tuple[int, list[str]], world: World, door: Door
+) -> None:
+    id, keys = twins
+    told = door("explain", id)
+    facts = door("explain", id, "--json").facts
+    assert [one["key"] for one in facts["candidates"]] == keys
+    for one in facts["candidates"]:
+        assert one["why"] == "it has a file of the same name and size, but it is not the only one that may be meant"
+        assert one["why"] in told.out
+        assert f"  plexsync bind {id} {one['key']}\n" in told.out
+    bind = facts["candidates"][1]["bind"].split()
+    assert bind[0] == "plexsync"
+    assert door(*bind[1:]).code == 0
+    assert door("drain").code == 0
+    assert world.plex.item(keys[1]).scalars["title"] == "The one"
+    told = door("explain", id).out
+    assert f"Item {keys[1]} was bound to this scene by hand." in told
+    assert "in step" in told
+
+
+def test_bind_says_what_happens_and_lists_what_was_said(twins: tuple[int, list[str]], world: World, door: Door) -> None:
+    id, (one, other) = twins
+    assert door("bind").out == "nothing is bound\n"
+    assert door("bind", "--json").facts == {"count": 0, "bindings": []}
+    done = door("bind", id, f"00{other}")
+    assert done.out.startswith(f"Scene {id} is bound to item {other} of Movies: twin b (/elsewhere/b/twin.mp4)\n")
+    assert "It is in the queue; no worker runs: start plexsync serve, or run plexsync drain" in done.out
+    done = door("bind", id, one, "--json")
+    assert done.facts == {
+        "scene": id,
+        "bound": [{"item": one, "library": "Movies", "title": "twin a", "files": ["/elsewhere/a/twin.mp4"]}],
+        "forgotten": [],
+        "looked_at_again": [],
+    }
+    facts = door("bind", "--json").facts
+    assert [(row["scene"], row["item"], row["files"]) for row in facts["bindings"]] == [
+        (id, one, ["/elsewhere/a/twin.mp4"]),
+        (id, other, ["/elsewhere/b/twin.mp4"]),
+    ]
+    assert facts["count"] == 2
+    assert re.search(rf"^ *{id} +{other} +\S+Z +/elsewhere/b/twin.mp4$", door("bind").out, re.MULTILINE)
+
+
+def test_a_bound_item_that_is_gone_is_told_with_its_cure(
+    twins: tuple[int, list[str]], world: World, door: Door
+) -> None:
+    id, (one, other) = twins
+    door("bind", id, other)
+    world.plex.remove(other)
+    assert door("sync", id, "--wait").code == 1
+    assert f"bound by hand, but item {other} is not in Plex (any more)" in door("explain", id).out
+    assert BOUND.meaning in door("dlq", "show", id).out
+    done = door("bind", id, one)
+    assert f"Item {other} is not in Plex any more: it was taken off scene {id}" in done.out
+    assert door("drain").code == 0
+    assert world.plex.item(one).scalars["title"] == "The one"
+
+
+def test_bind_tells_whose_the_item_was(world: World, door: Door) -> None:
+    world.add(2)
+    assert door("sync", "1", "2", "--wait").code == 0
+    key = world.plex.keys(world.section)[0]
+    assert "Scene 1 was pushed to it before, and is looked at again" in door("bind", "2", key).out
+
+
+def test_unbind_takes_back_one_or_all(twins: tuple[int, list[str]], door: Door) -> None:
+    id, keys = twins
+    door("bind", id, *keys)
+    done = door("unbind", id, keys[0])
+    assert (done.code, done.out) == (0, f"1 item taken off scene {id}: it is found by its files again\n")
+    assert door("unbind", id, "--json").facts == {"scene": id, "unbound": 1}
+    done = door("unbind", id, "--json")
+    assert done.code == 1
+    assert done.facts["error"].startswith(f"nothing is bound to scene {id}")
+    assert door("unbind", id, keys[0]).err.startswith(f"plexsync: item {keys[0]} is not bound to scene {id}")
+    assert door("status", "--json").facts["jobs"]["ready"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("7", "99999"), "Plex has no item 99999"),
+        (("77", "1"), "Stash has no scene 77"),
+    ],
+)
+def test_what_can_not_be_bound_is_one_line(world: World, door: Door, words: tuple[str, ...], line: str) -> None:
+    world.add(7)
+    done = door("bind", *words, "--json")
+    assert (done.code, done.facts) == (1, {"error": line})
+    assert done.err == f"plexsync: {line}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("7",), "say which item by its rating key: plexsync explain 7 lists the candidates"),
+        (("7", "x"), "'x' is not the rating key of an item"),
+        (("7", "0"), "'0' is not the rating key of an item"),
+        (("0", "1"), "'0' is not the number of a scene"),
+    ],
+)
+def test_wrong_words_are_told(world: World, door: Door, words: tuple[str, ...], line: str) -> None:
+    done = door("bind", *words)
+    assert done.code == 2
+    assert line in done.err
+
+
+@pytest.mark.parametrize("who", ["stash", "plex"])
+def test_a_side_that_is_away_binds_nothing(twins: tuple[int, list[str]], world: World, door: Door, who: str) -> None:
+    id, keys = twins
+    getattr(world, who).faults.set(Fault("refuse"))
+    done = door("bind", id, keys[0])
+    assert done.code == 1
+    assert "refuses connections" in done.err
+    assert done.err.count("\n") == 1
+    assert door("bind", "--json").facts["count"] == 0
+
+
+def test_a_failed_look_for_an_item_by_name_names_no_item(world: World, door: Door) -> None:
+    world.add(1)
+    assert door("sync", "1", "--wait").code == 0
+    (key,) = world.plex.keys(world.section)
+    world.plex.readd(key)
+    world.plex.faults.set(Fault("status", status=500, when=lambda request: "file" in request.params))
+    done = door("explain", "1", "--json")
+    assert done.code == 1
+    assert done.facts["verdict"].startswith("it can't be looked at: Plex")
