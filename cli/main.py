@@ -33,6 +33,8 @@ COMMANDS = {
     "dlq": "Look after the scenes that were given up.",
     "ignore": "Leave scenes alone for good.",
     "unignore": "Look after ignored scenes again.",
+    "undo": "Take back what was pushed.",
+    "release": "Leave what was pushed in Plex, without PlexSync's locks.",
     "outages": "Show when the servers were away, and for how long.",
     "reconcile": "Compare everything in Stash with everything in Plex.",
     "adopt": "Take over the settings of Stash2Plex.",
@@ -41,7 +43,7 @@ COMMANDS = {
     "restore": "Put a copy of the database back.",
     "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
 }
-OPPOSITES = {"unignore": "ignore", "restore": "backup"}
+OPPOSITES = {"unignore": "ignore", "release": "undo", "restore": "backup"}
 
 
 class Program(SharingFamily):

@@ -248,8 +248,15 @@ PICTURES = (
 # What was seen on a scene (" performer:3 tag:5 "), for when one of them is destroyed and Stash can't tell any more.
 FAN_OUT = ("create table shown (scene integer primary key, things text not null)",)
 
+# How our hand was taken off an item ('' while it is kept in step), and which of the past pushes took something back.
+UNDO = (
+    "alter table memory add column undone text not null default ''",
+    "create index memory_undone on memory (undone, scene) where undone <> ''",
+    "alter table push add column undone text not null default ''",
+)
+
 Migrations = Sequence[Sequence[str]]
-MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER, (*FAN_OUT, *PICTURES))
+MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER, (*FAN_OUT, *PICTURES, *UNDO))
 
 
 def version(db: sqlite3.Connection) -> int:
