@@ -178,6 +178,24 @@ def test_posters_and_backgrounds_are_taken_back_as_well(tmp_path, how):
         assert not [one for one in house.plex_sim.log if one.method != "GET" or "posters" in one.path]
 
 
+def test_a_background_that_an_old_plex_can_not_take_off_stays_without_our_lock(tmp_path, caplog):
+    with House(tmp_path / "data", profile=replace(Profile(frozenset(FIELDS)), background="cover")) as house:
+        (id,) = house.add(1)
+        house.stash_sim.set_cover(id, png(200, 0, 0))
+        house.want(id)
+        house.work()
+        house.plex_sim.faults.set(fails("DELETE", status=405))
+        undo(house, id)
+        house.work()
+        item = house.plex_sim.item(house.key_of(id))
+        assert (item.art, item.locks, item.scalars["title"]) == (key_of("art", png(200, 0, 0)), frozenset(), "file 0")
+        assert house.states() == {State.IDLE: 1}
+        assert "was refused" in caplog.text
+        house.forget_requests()
+        reconciled(house)
+        assert house.plex_sim.count("DELETE") == house.plex_sim.count("PUT") == 0
+
+
 def test_a_release_leaves_the_poster_and_takes_off_its_lock(tmp_path):
     with House(tmp_path / "data", profile=replace(Profile(frozenset(FIELDS)), poster="cover")) as house:
         (id,) = house.add(1)
