@@ -165,7 +165,8 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
     """What is compared, and who wins."""
     policy = Policy(conflict=config.conflict_policy, first_push=config.first_push)
     libraries = {fold(name): profile(config.of_library(name)) for name in config.libraries}
-    return LookRules(profile(config), policy, config.path_rules, config.strict_mode, libraries)
+    gone = config.when_gone == "undo"
+    return LookRules(profile(config), policy, config.path_rules, config.strict_mode, libraries, undo_gone=gone)
 
 
 def profile(config: PlexSyncConfig) -> Profile:
@@ -363,13 +364,12 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         worker_gates, watch_gates, poll_gates = gates(), gates(), gates()
         profiles = (looks.profile, *looks.libraries.values())
         imaging = pillow(padding=any(one.poster_padding for one in profiles))
-        pictured = any(one.pictures for one in profiles)
 
-        def pictures(gates: Gates) -> Pictures | None:
-            return Pictures(store, stash, plex, gates, artwork.key_of, imaging) if pictured else None
+        def looking(gates: Gates) -> Looker:
+            pictures = Pictures(store, stash, plex, gates, artwork.key_of, imaging)
+            return Looker(store, stash, plex, indexer, gates, clock, looks, pictures)
 
-        looker = Looker(store, stash, plex, indexer, worker_gates, clock, looks, pictures(worker_gates))
-        watch_looker = Looker(store, stash, plex, indexer, watch_gates, clock, looks, pictures(watch_gates))
+        looker, watch_looker = looking(worker_gates), looking(watch_gates)
         yield Parts(
             config=config,
             folder=folder,

@@ -16,7 +16,7 @@ from cli.words import safe
 from sync.errors import NeighbourError
 from sync.item import FIELDS, PICTURES
 from sync.job import Absent, Dead, Gone, Kind
-from sync.plan import Change, Note, Remembered, Value, held
+from sync.plan import Change, Note, Remembered, Value, held, undone
 from sync.ports import AttemptRow, JobRow
 from wiring import Parts, opened
 from worker.looking import Sight, Target
@@ -52,7 +52,8 @@ def explain(call: Call, scene: int) -> int:
             return _only_known(call, parts, scene, str(error), now)
     facts = {**_sight_facts(seen.sight), **_row_facts(seen.job, seen.attempts)}
     call.answer(facts, lambda: _tell(seen, facts, now, paper()))
-    return FAILED if isinstance(seen.sight.outcome, Gone) or seen.sight.error else FINE
+    gone = isinstance(seen.sight.outcome or seen.sight.ends, Gone)
+    return FAILED if gone or seen.sight.error else FINE
 
 
 def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
@@ -94,6 +95,7 @@ def _sight_facts(sight: Sight) -> Facts:
         "title": sight.scene.title if sight.scene else None,
         "files": [file.path for file in sight.scene.files] if sight.scene else [],
         "verdict": verdict(sight),
+        "undone": sight.undone or None,
         "steps": [{"rung": step.rung, "text": step.text} for step in sight.steps],
         "candidates": [
             {
@@ -139,7 +141,9 @@ def _field_facts(target: Target, name: str) -> Facts:
         "plex": now.value,
         "locked": now.locked,
         "action": action(name, change, wants),
-        "reason": reason(target.memory.get(name), wants.get(name)) if change else "",
+        "reason": ("undone" if undone(target.plan.memory) else reason(target.memory.get(name), wants.get(name)))
+        if change
+        else "",
         "why": [_note_facts(note) for note in notes],
     }
 
@@ -151,13 +155,29 @@ def verdict(sight: Sight) -> str:
             return f"Stash has no scene {sight.id}"
         case Absent(error=error) | Dead(error=error):
             return error
+    if isinstance(sight.ends, Gone):
+        return f"Stash has no scene {sight.id}; {_undone_words(sight)}"
     if sight.error is not None:
         what = f"its item {sight.key} can't be read" if sight.key else "it can't be looked at"
         return f"{what}: {sight.error}"
     changes = sum(len(target.plan.edit) for target in sight.targets)
+    if sight.undone:
+        return _undone_words(sight)
     if not changes:
         return "in step"
     return f"{changes} {'field' if changes == 1 else 'fields'} would be changed"
+
+
+def _undone_words(sight: Sight) -> str:
+    what = (
+        "released: its values were left in Plex"
+        if sight.undone == "release"
+        else "undone: what was pushed is taken back"
+    )
+    changes = sum(len(target.plan.edit) for target in sight.targets)
+    if changes:
+        return f"{what}; {changes} {'field is' if changes == 1 else 'fields are'} still to be changed"
+    return f"{what}; it is left alone until it is edited in Stash"
 
 
 def action(name: str, change: Change | None, wants: Mapping[str, Value]) -> str:

@@ -16,6 +16,8 @@ from sync.job import Kind
 from sync.ports import AttemptRow, PushRow
 
 SHOWN = 50
+# What a push was, by how it took something back.
+PUSHES = {"": "push", "undo": "undo", "gone": "undo", "release": "release"}
 
 
 @command("history")
@@ -61,7 +63,7 @@ def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
 
 def _facts(one: AttemptRow | PushRow) -> dict[str, Any]:
     if isinstance(one, PushRow):
-        return {"what": "push", **push_facts([one])[0]}
+        return {"what": PUSHES[one.undone], **push_facts([one])[0]}
     return {"what": "attempt", **attempt_facts([one])[0]}
 
 
@@ -70,7 +72,8 @@ def _table(name: str, past: Sequence[AttemptRow | PushRow]) -> Table:
     for one in past:
         at = stamp(one.at) or ""
         if isinstance(one, PushRow):
-            rows += [(at, f"item {one.key}", change_words(field, moved)) for field, moved in one.moved.items()]
+            what = f"item {one.key}" if not one.undone else f"{PUSHES[one.undone]}, item {one.key}"
+            rows += [(at, what, change_words(field, moved)) for field, moved in one.moved.items()]
         else:
             rows.append((at, f"attempt, then {one.state.value}", f"{one.error} ({one.cls})" if one.cls else one.error))
     return table(f"History of {name}", ("at", "what", "before -> after, or why it did not go well"), rows)

@@ -35,6 +35,8 @@ COMMANDS = {
     "unbind": "Take back what bind said.",
     "ignore": "Leave scenes alone for good.",
     "unignore": "Look after ignored scenes again.",
+    "undo": "Take back what was pushed.",
+    "release": "Leave what was pushed in Plex, without PlexSync's locks.",
     "outages": "Show when the servers were away, and for how long.",
     "reconcile": "Compare everything in Stash with everything in Plex.",
     "adopt": "Take over the settings of Stash2Plex.",
@@ -43,7 +45,7 @@ COMMANDS = {
     "restore": "Put a copy of the database back.",
     "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
 }
-OPPOSITES = {"unbind": "bind", "unignore": "ignore", "restore": "backup"}
+OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "restore": "backup"}
 
 
 class Program(SharingFamily):

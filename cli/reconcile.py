@@ -20,6 +20,7 @@ STANDINGS = {
     "absent": "absent",
     "ambiguous": "ambiguous",
     "person": "kept_for_a_person",
+    "undone": "undone",
     "failed": "failed",
 }
 WORDS = {
@@ -28,6 +29,7 @@ WORDS = {
     "absent": "not in Plex (yet)",
     "ambiguous": "ambiguous",
     "kept_for_a_person": "in step but for values that a person keeps in Plex",
+    "undone": "undone, and left alone until they change in Stash",
     "failed": "could not be compared",
 }
 

@@ -21,11 +21,12 @@ def facts(parts: Parts) -> dict[str, Any]:
     with parts.store.reading() as db:
         seen = db.overview(now)
         past = outages(db.transitions())
-        tallies, waiting = db.tallies(), db.unsettled()
+        tallies, waiting, undone = db.tallies(), db.unsettled(), db.undone()
         beat, polled, reconciled = (noted(db.note(name)) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE))
     return {
         "at": stamp(now),
         "jobs": {state.value: seen.jobs.get(state, 0) for state in State},
+        "undone": {"undone": undone.get("undo", 0), "released": undone.get("release", 0)},
         "due": seen.due,
         "oldest_due": stamp(seen.oldest_due),
         "dead": dict(seen.dead),

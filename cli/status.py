@@ -96,6 +96,7 @@ def _rest(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("worker", f"{runs}{off}; last heartbeat {found['worker']['heartbeat'] or 'never'}"),
         *_events(found["events"]),
         *_outages(found["outages"]),
+        *_undone(found["undone"]),
         ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was walked yet"),
         ("dead letters", _dead_letters(found["dlq"])),
         ("last poll of Stash", found["last_poll"] or "never"),
@@ -124,6 +125,12 @@ def _events(found: dict[str, int]) -> list[tuple[str, str]]:
     told = [f"{found['waiting']:,} left as files, for the worker"] if found["waiting"] else []
     told += [f"{found['unread']:,} set aside, since they can't be read (plexsync doctor)"] if found["unread"] else []
     return [("events", "; ".join(told))] if told else []
+
+
+def _undone(found: dict[str, int]) -> list[tuple[str, str]]:
+    """A line when scenes were undone, which count as in step."""
+    told = [f"{many(count, 'scene')} {name}" for name, count in found.items() if count]
+    return [("undone", f"{', '.join(told)}: left alone until they are edited in Stash")] if told else []
 
 
 def _outages(found: dict[str, Any]) -> list[tuple[str, str]]:

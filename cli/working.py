@@ -1,7 +1,7 @@
 """Getting work done before a call ends: in this process when the worker's lock is free, else by watching whoever has it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -212,10 +212,10 @@ class Outcomes:
         """Whether none is dead and none is left to do."""
         return not (self.standing["dead"] or self.standing["ambiguous"] or self.standing["waiting"])
 
-    def line(self) -> str:
-        """`12 in step, 1 given up (refused 1)`."""
+    def line(self, words: Mapping[str, str] = WORDS) -> str:
+        """`12 in step, 1 given up (refused 1)`; `words` has other ones for those of `WORDS`."""
         causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()) if cause != "ambiguous")
-        told = [f"{self.standing[name]:,} {word}" for name, word in WORDS.items() if self.standing[name]]
+        told = [f"{self.standing[name]:,} {word}" for name, word in words.items() if self.standing[name]]
         return ", ".join(told) + (f" ({causes})" if causes else "") if told else "nothing to do"
 
 

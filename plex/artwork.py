@@ -27,3 +27,8 @@ def shelf(item: str, name: str) -> str:
 def choice(item: str, name: str, key: str) -> str:
     """Where to say which of them is shown."""
     return f"/library/metadata/{item}/{SHOWN[name]}?url={quote(key, safe='', errors='replace')}"
+
+
+def shown(item: str, name: str) -> str:
+    """The one that is shown, to be taken off."""
+    return f"/library/metadata/{item}/{name}"

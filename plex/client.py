@@ -208,6 +208,11 @@ class PlexClient:
         _check_number(key)
         self._put(artwork.choice(key, name, picture))
 
+    def hide(self, key: str, name: str) -> None:
+        """Let the item show none of its pictures. Raises Refused or Missing where Plex is too old for it (before 1.43)."""
+        _check_number(key)
+        self._ask("DELETE", artwork.shown(key, name))
+
     def _put(self, target: str) -> None:
         body = self._ask("PUT", target).body
         if body.strip():

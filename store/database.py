@@ -43,6 +43,7 @@ from sync.ports import (
     PaceRow,
     PictureRow,
     PushRow,
+    RunRow,
     SectionRow,
     Seen,
 )
@@ -139,6 +140,21 @@ class ReadingTransaction:
     def healthy(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
         return memories.healthy(self._db, limit, but=but)
 
+    def pushed_scenes(self, *, after: int, limit: int) -> list[int]:
+        return memories.scenes(self._db, after=after, limit=limit)
+
+    def pushed_since(self, since: int) -> list[int]:
+        return pushes.scenes_since(self._db, since)
+
+    def runs(self) -> list[RunRow]:
+        return pushes.runs(self._db)
+
+    def scenes_of(self, run: RunRow) -> list[int]:
+        return pushes.scenes_of(self._db, run)
+
+    def undone(self) -> dict[str, int]:
+        return memories.count_undone(self._db)
+
     def sections(self) -> list[SectionRow]:
         return index.sections(self._db)
 
@@ -233,6 +249,9 @@ class WritingTransaction(ReadingTransaction):
     def set_aside(self, kind: Kind, id: int, *, now: int) -> bool:
         return jobs.set_aside(self._db, kind, id, now=now)
 
+    def wrest(self, kind: Kind, id: int, *, now: int) -> bool:
+        return jobs.wrest(self._db, kind, id, now=now)
+
     def ignore(self, kind: Kind, id: int, *, now: int) -> bool:
         return jobs.ignore(self._db, kind, id, now=now)
 
@@ -246,8 +265,8 @@ class WritingTransaction(ReadingTransaction):
         gone = attempts.prune(self._db, now=now, before=before, limit=limit)
         return gone + pushes.prune(self._db, now=now, before=before, limit=limit)
 
-    def add_push(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int) -> None:
-        pushes.add(self._db, scene, key, moved, at=at)
+    def add_push(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str = "") -> None:
+        pushes.add(self._db, scene, key, moved, at=at, undone=undone)
 
     def tally(self, name: str, count: int = 1) -> None:
         tallies.add(self._db, name, count)

@@ -113,6 +113,11 @@ update job
    set state = :state, since = :now, first_unserved = null, token = null, lease_until = null, holder = ''
  where kind = :kind and id = :id
 """
+WREST = """
+update job
+   set state = 'ready', since = :now, token = null, lease_until = null, holder = ''
+ where kind = :kind and id = :id and state = 'running'
+"""
 IGNORE_NEW = """
 insert into job (kind, id, state, lane, wanted_rev, due, since, stirred)
 values (:kind, :id, 'ignored', 0, 1, :now, :now, :now)
@@ -393,6 +398,11 @@ def set_aside(db: sqlite3.Connection, kind: Kind, id: int, *, now: int) -> bool:
         return False
     _put_aside(db, row, State.DROPPED, now)
     return True
+
+
+def wrest(db: sqlite3.Connection, kind: Kind, id: int, *, now: int) -> bool:
+    """Take a row from whoever works on it: ready again, and what was seen of it is seen anew. False if nobody did."""
+    return db.execute(WREST, {"kind": kind, "id": id, "now": now}).rowcount == 1
 
 
 def ignore(db: sqlite3.Connection, kind: Kind, id: int, *, now: int) -> bool:

@@ -6,24 +6,32 @@ from collections.abc import Iterator, Sequence
 
 from store.documents import decode, encode
 from sync.item import FIELDS, LOCKLESS
-from sync.plan import Memory, Remembered
+from sync.plan import Memory, Remembered, undone
 
 LIST = """
 select scene, key, document from memory where scene in (select value from json_each(:scenes))
 """
 SAVE = """
-insert into memory (scene, key, at, document) values (:scene, :key, :now, :document)
-on conflict (scene, key) do update set at = :now, document = :document
+insert into memory (scene, key, at, document, undone) values (:scene, :key, :now, :document, :undone)
+on conflict (scene, key) do update set at = :now, document = :document, undone = :undone
 """
 FORGET = "delete from memory where scene = :scene and key = :key"
 FORGET_OTHERS = "delete from memory where key = :key and scene <> :scene"
 FORGET_SCENES = "delete from memory where scene in (select value from json_each(:scenes))"
+SCENES = """
+select scene from memory where scene > :after
+union select scene from pushing where scene > :after
+order by 1 limit :limit
+"""
+COUNT_UNDONE = """
+select undone, count(distinct scene) from memory indexed by memory_undone where undone <> '' group by undone
+"""
 OWNERS = "select key, scene from memory where key in (select value from json_each(:keys))"
 # Newest first by the index on `at`; an item with a push whose end is unknown is not known to be well.
 WELL = """
 select item.section, memory.key, memory.document, memory.scene
   from memory join item on item.key = memory.key
- where not exists (select 1 from pushing where pushing.key = memory.key)
+ where memory.undone = '' and not exists (select 1 from pushing where pushing.key = memory.key)
  order by memory.at desc
 """
 
@@ -38,7 +46,8 @@ def listed(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[tuple[int, str
 def save(db: sqlite3.Connection, scene: int, key: str, memory: Memory, *, now: int) -> None:
     """Replace what is remembered of one (scene, item), which is no other scene's from then on; an empty one forgets it."""
     if memory:
-        db.execute(SAVE, {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key))})
+        row = {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key))}
+        db.execute(SAVE, {**row, "undone": undone(memory)})
         db.execute(FORGET_OTHERS, {"scene": scene, "key": key})
     else:
         db.execute(FORGET, {"scene": scene, "key": key})
@@ -47,6 +56,16 @@ def save(db: sqlite3.Connection, scene: int, key: str, memory: Memory, *, now: i
 def forget(db: sqlite3.Connection, scenes: Sequence[int]) -> None:
     """Forget all that is remembered of these scenes."""
     db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+
+
+def scenes(db: sqlite3.Connection, *, after: int, limit: int) -> list[int]:
+    """Up to `limit` scenes above `after` of whose items anything is remembered or on its way, by number."""
+    return [scene for (scene,) in db.execute(SCENES, {"after": after, "limit": limit})]
+
+
+def count_undone(db: sqlite3.Connection) -> dict[str, int]:
+    """How many scenes our hand was taken off, by how that was done (`sync.plan.Undone`)."""
+    return dict(db.execute(COUNT_UNDONE).fetchall())
 
 
 def owners(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, frozenset[int]]:

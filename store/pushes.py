@@ -10,7 +10,7 @@ from store import tallies
 from store.documents import decode, encode
 from sync.job import Kind
 from sync.plan import Held
-from sync.ports import Moved, PushRow
+from sync.ports import Moved, PushRow, RunRow
 
 KEPT = 20
 # So many are dated anew at once: a whole table of them would hold up everyone who writes.
@@ -18,14 +18,32 @@ UNDATED = 50
 # A summary may be long, and twenty of them twice: for reading, its beginning is enough.
 LONGEST_TEXT = 500
 
-ADD = "insert into push (scene, key, at, document) values (:scene, :key, :at, :document)"
+ADD = """
+insert into push (scene, key, at, document, undone) values (:scene, :key, :at, :document, :undone)
+"""
 FORGET_OLD = f"""
 delete from push
  where scene = :scene and key = :key and number <= (
     select number from push where scene = :scene and key = :key order by number desc limit 1 offset {KEPT}
  )
 """
-LIST = "select key, at, document from push where scene = :scene order by number desc"
+LIST = "select key, at, document, undone from push where scene = :scene order by number desc"
+SINCE = """
+select scene from push indexed by push_at where at >= :since
+union select scene from pushing where until >= :since
+order by 1
+"""
+# A push after so long a silence begins another run.
+PAUSE = 600_000
+RUNS = f"""
+with placed as (
+    select number, at, scene, sum(fresh) over (order by number) as run
+      from (select number, at, scene, coalesce(at - lag(at) over (order by number) > {PAUSE}, 1) as fresh from push
+             where undone = '')
+)
+select min(number), max(number), min(at), max(at), count(distinct scene) from placed group by run order by 2 desc
+"""
+BETWEEN = "select distinct scene from push where number between :first and :last and undone = '' order by scene"
 # What is dated in a future that the clock has left again would never grow old.
 UNDATE = f"""
 update push set at = :now where number in (
@@ -39,11 +57,12 @@ delete from push where number in (
 """
 
 
-def add(db: sqlite3.Connection, scene: int, key: str, moved: Mapping[str, Moved], *, at: int) -> None:
-    """Write down what a push has changed, by field; of each (scene, item) the newest twenty are kept."""
+def add(db: sqlite3.Connection, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str) -> None:
+    """Write down by field what a push has changed, or taken back (`undone` tells how); of each (scene, item) the newest
+    twenty are kept."""
     if moved:
         document = encode({name: Moved(_short(one.old), _short(one.new)) for name, one in moved.items()}, (scene, key))
-        db.execute(ADD, {"scene": scene, "key": key, "at": at, "document": document})
+        db.execute(ADD, {"scene": scene, "key": key, "at": at, "document": document, "undone": undone})
         db.execute(FORGET_OLD, {"scene": scene, "key": key})
 
 
@@ -51,8 +70,26 @@ def listed(db: sqlite3.Connection, kind: Kind, id: int) -> list[PushRow]:
     """A scene's pushes, newest first; other things than scenes have none."""
     rows = db.execute(LIST, {"scene": id}) if kind is Kind.SCENE else ()
     what = f"a past push of scene {id}"
-    found = ((key, at, decode(document, dict[str, Moved], what, (id, key))) for key, at, document in rows)
-    return [PushRow(at, key, moved) for key, at, moved in found if moved]
+    found = (
+        (PushRow(at, key, decode(document, dict[str, Moved], what, (id, key)) or {}, undone))
+        for key, at, document, undone in rows
+    )
+    return [push for push in found if push.moved]
+
+
+def scenes_since(db: sqlite3.Connection, since: int) -> list[int]:
+    """The scenes for which anything was pushed at that moment or later, or may have been, by number."""
+    return [scene for (scene,) in db.execute(SINCE, {"since": since})]
+
+
+def runs(db: sqlite3.Connection) -> list[RunRow]:
+    """The past pushes that brought scenes in step, parted where there was silence for `PAUSE`; the latest run first."""
+    return [RunRow(*row) for row in db.execute(RUNS)]
+
+
+def scenes_of(db: sqlite3.Connection, run: RunRow) -> list[int]:
+    """The scenes that were pushed in a run, by number."""
+    return [scene for (scene,) in db.execute(BETWEEN, {"first": run.first, "last": run.last})]
 
 
 def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:

@@ -262,6 +262,13 @@ BINDINGS = (
     "alter table part add column duration integer not null default 0",
 )
 
+# How our hand was taken off an item ('' while it is kept in step), and which of the past pushes took something back.
+UNDO = (
+    "alter table memory add column undone text not null default ''",
+    "create index memory_undone on memory (undone, scene) where undone <> ''",
+    "alter table push add column undone text not null default ''",
+)
+
 Migrations = Sequence[Sequence[str]]
 MIGRATIONS: Migrations = (
     (*JOBS, *GATES, *KNOWLEDGE),
@@ -269,7 +276,7 @@ MIGRATIONS: Migrations = (
     OUTAGES,
     COUNTS,
     LIGHTER,
-    (*FAN_OUT, *PICTURES, *BINDINGS),
+    (*FAN_OUT, *PICTURES, *BINDINGS, *UNDO),
 )
 
 

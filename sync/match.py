@@ -138,6 +138,13 @@ def places(scene: Scene, rules: Rules) -> frozenset[str]:
     return frozenset(path_key(target) for file in scene.files for target in map_path(file.path, rules))
 
 
+def has_file_of(scene: Scene, parts: Sequence[Part], rules: Rules) -> bool:
+    """Whether one of an item's files may be the scene's: it lies where the scene's does, or has its name and size."""
+    at = places(scene, rules)
+    files = {(name_key(file.path), file.size) for file in scene.files}
+    return any(path_key(part.path) in at or (name_key(part.path), part.size) in files for part in parts)
+
+
 def names(scene: Scene) -> frozenset[str]:
     """The name keys by which the index is to be asked for a scene."""
     return frozenset(name_key(file.path) for file in scene.files)

@@ -2,16 +2,22 @@
 
 `plan` first finds out what became of pushes whose end is unknown, then decides field by field by the two tables of
 docs/fields.md, and `learn` turns a push that was read back into memory. Nothing that we did not write is ever cleared.
+
+An item whose memory is `undone` is taken back instead (docs/undo.md), for as long as Stash says what it said then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from sync.item import LISTS, LOCKLESS, Item
+from sync.item import FIELDS, LISTS, LOCKLESS, Item
 from sync.text import composed, fold
 
 Value = str | tuple[str, ...]
+
+# How our hand was taken off an item: its values put back ("undo"), left there ("release"), or put back since Stash has no
+# such scene any more ("gone"). '' while it is kept in step.
+Undone = Literal["", "undo", "release", "gone"]
 
 # A shorter text counts as ours, cut by Plex, from this length on; below, a person has shortened it.
 LEAST_CUT = 64
@@ -29,13 +35,15 @@ class Held:
 class Remembered:
     """What we know of one field of one item: what we said, what was read back, what was there before us.
 
-    `ours` (lists only) maps each name we added to the name Plex read back for it.
+    `ours` (lists only) maps each name we added to the name Plex read back for it. While `undone`, nothing is written but
+    what puts `found` back; once that is done, or somebody else's value stands there, `left` and `found` are what Plex had.
     """
 
     said: Value
     left: Held
     found: Held
     ours: Mapping[str, str] = field(default_factory=dict)
+    undone: Undone = ""
 
 
 Memory = Mapping[str, Remembered]  # by field name of sync.item.FIELDS
@@ -47,7 +55,7 @@ class Sending:
 
     `sent` is the value and lock that go out (for a lock-only edit: the value already there); `before` is what Plex had
     when the plan was made; `adds` and `removes` are the names a list edit adds and takes away; `was` is what was
-    remembered of the field then.
+    remembered of the field then; `undone` if the push takes something back.
     """
 
     said: Value | None
@@ -57,6 +65,7 @@ class Sending:
     adds: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
     was: Remembered | None = None
+    undone: Undone = ""
 
 
 @dataclass(frozen=True)
@@ -146,6 +155,9 @@ def plan(
         for name in _named(values, memory, pushing)
         if (found := _resolved(name, values, item, memory, pushing))
     }
+    if is_undone(memory, values):
+        return _taking_back(values, item, memory, known)
+    known = dict(begun_anew(known))
     steps = {
         name: _step(name, value, held(item, name), known.get(name), policy or Policy())
         for name, value in values.items()
@@ -174,7 +186,7 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
             if stubborn := _present(sent.removes, now.value):
                 again[name] = Change(None, sent.sent.locked, removes=stubborn)
         else:
-            found = None if sent.said is None else Remembered(sent.said, _left(name, sent, now), sent.found)
+            found = _scalar_learnt(sent, _left(name, sent, now))
         _put(known, name, found)
         if _was_ignored(sent, now):
             notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
@@ -191,6 +203,113 @@ def held(item: Item, name: str) -> Held:
     """A field of an item: its value and whether a hand is on it."""
     value: Value = item.lists.get(name, ()) if name in LISTS else item.scalars.get(name, "")
     return Held(value, item.locked(name))
+
+
+# --- taking back -----------------------------------------------------------------------------------------------------
+
+
+def undo(
+    memory: Memory, pushing: Sequence[Pushing], values: Mapping[str, Value], on: Collection[str], how: Undone
+) -> Memory:
+    """The memory of an item that is to be taken back: every field is undone, and `said` is what Stash says now.
+
+    `values` should have every field, also those that are switched off; a scene that is gone has none. Fields that are `on`
+    and of which nothing is remembered are noted too: of them nothing is to be written either.
+    """
+    sent = {name: _nothing(name) for push in pushing for name in push.fields}
+    marked: dict[str, Remembered] = {}
+    for name in dict.fromkeys((*FIELDS, *memory, *sent, *values)):
+        if one := memory.get(name):
+            marked[name] = replace(one, said=values.get(name, one.said), undone=how)
+        elif name in on or name in sent:
+            empty = Held(_nothing(name), locked=False)
+            marked[name] = Remembered(values.get(name, empty.value), empty, empty, undone=how)
+    return marked
+
+
+def undone(memory: Memory) -> Undone:
+    """How our hand was taken off an item, by what is remembered of it."""
+    return next((one.undone for one in memory.values() if one.undone), "")
+
+
+def is_undone(memory: Memory, values: Mapping[str, Value]) -> bool:
+    """Whether an item stays as it was before us: it was taken back, and `values` are what Stash said then.
+
+    What was taken back only because Stash had lost its scene is brought in step as soon as there is one (`values`).
+    """
+    how = undone(memory)
+    if not how or (how == "gone" and values):
+        return False
+    return not any(_is_news(value, memory[name].said) for name, value in values.items() if name in memory)
+
+
+def is_taken_back(memory: Memory) -> bool:
+    """Whether nothing of ours is left in an item that was undone, as far as we know."""
+    return bool(undone(memory)) and not ours_in(memory)
+
+
+def ours_in(memory: Memory) -> list[str]:
+    """The fields of an item that was undone in which something of ours is left, as far as we know."""
+    return [name for name, one in memory.items() if not _is_let_go(name, one)]
+
+
+def begun_anew(memory: Memory) -> Memory:
+    """The memory of an item that is to be kept in step, whatever was undone before; what is still ours in it stays ours."""
+    return {name: fresh for name, one in memory.items() if (fresh := _begun_anew(name, one))}
+
+
+def shows_our_hand(item: Item, memory: Memory, pushing: Sequence[Pushing]) -> bool:
+    """Whether a value that we left or sent stands there under the lock that came with it: it is the item that we know."""
+    lefts = [(name, one.left) for name, one in memory.items()]
+    lefts += [(name, sent.sent) for push in pushing for name, sent in push.fields.items()]
+    return any(
+        left.locked and left.value and name not in LOCKLESS and _exactly(name, held(item, name), left)
+        for name, left in lefts
+    )
+
+
+def _nothing(name: str) -> Value:
+    return () if name in LISTS else ""
+
+
+def _is_news(value: Value, said: Value) -> bool:
+    return _keys(value) != _keys(said) if isinstance(value, tuple) else value != said
+
+
+def _is_let_go(name: str, known: Remembered) -> bool:
+    """Whether nothing of ours is left in the field."""
+    if name in LISTS:
+        return not known.ours and known.left.locked == known.found.locked
+    return _exactly(name, known.left, known.found)
+
+
+def _let_go(known: Remembered, now: Held) -> Remembered:
+    """From now on the field is as Plex has it, and nobody's but Plex's."""
+    return replace(known, left=now, found=now, ours={})
+
+
+def _begun_anew(name: str, known: Remembered) -> Remembered | None:
+    if not known.undone:
+        return known
+    if _is_let_go(name, known):
+        return None
+    # Of a list, what Stash said at the undo may never have been added; members of ours were.
+    return replace(known, said=tuple(known.ours) if name in LISTS else known.said, undone="")
+
+
+def _taking_back(values: Mapping[str, Value], item: Item, memory: Memory, known: Memory) -> Plan:
+    """What to do so that nothing of ours is left in the item, also in fields that are switched off."""
+    how = undone(memory)
+    marked = {name: replace(one, undone=one.undone or how) for name, one in known.items()}
+    new = {name: value for name, value in values.items() if name not in marked}
+    marked |= {name: Remembered(value, held(item, name), held(item, name), undone=how) for name, value in new.items()}
+    steps = {name: _back_step(name, held(item, name), one) for name, one in marked.items()}
+    return Plan(
+        edit={name: step.change for name, step in steps.items() if step.change},
+        memory={name: step.memory for name, step in steps.items() if step.memory},
+        sending={name: replace(step.sending, was=marked[name]) for name, step in steps.items() if step.sending},
+        notes=tuple(step.note for step in steps.values() if step.note),
+    )
 
 
 # --- what became of pushes whose end is unknown ----------------------------------------------------------------------
@@ -214,13 +333,28 @@ def _resolved(
         return _with_repaired(name, known, sendings, now)
     for sent in reversed(sendings):
         if _landed(name, sent, now):
-            return _as_settled(known, sent, now)
+            return _still_undone(known, _as_settled(known, sent, now), now)
     if name in LISTS:
-        return _with_members(known, sendings, now)
+        return _still_undone(known, _with_members(known, sendings, now), now)
+    if known and known.undone:
+        return known
     for sent in reversed(sendings):
-        if sent.said is not None and _edited_since(name, sent, known, now, values.get(name, sent.said)):
+        if (
+            sent.said is not None
+            and not sent.undone
+            and _edited_since(name, sent, known, now, values.get(name, sent.said))
+        ):
             return Remembered(sent.said, sent.sent, sent.found)
     return known
+
+
+def _still_undone(known: Remembered | None, learnt: Remembered | None, now: Held) -> Remembered | None:
+    """What was learnt of a push that was on its way when the field was undone: it is to be taken back as well."""
+    if known is None or not known.undone:
+        return learnt
+    if learnt is None:
+        return _let_go(known, now)
+    return replace(learnt, said=known.said, undone=known.undone)
 
 
 def _with_repaired(name: str, known: Remembered, sendings: Sequence[Sending], now: Held) -> Remembered:
@@ -246,7 +380,14 @@ def _as_settled(known: Remembered | None, sent: Sending, now: Held) -> Remembere
     left = Held(now.value, sent.sent.locked)
     if isinstance(now.value, tuple):
         return _list_learnt(known, sent, left)
-    return None if sent.said is None else Remembered(sent.said, left, sent.found)
+    return _scalar_learnt(sent, left)
+
+
+def _scalar_learnt(sent: Sending, left: Held) -> Remembered | None:
+    """A single value after a push that left it so."""
+    if sent.said is None:
+        return None
+    return Remembered(sent.said, left, left if sent.undone else sent.found, undone=sent.undone)
 
 
 def _edited_since(name: str, sent: Sending, known: Remembered | None, now: Held, value: Value | None) -> bool:
@@ -353,6 +494,53 @@ def _written(name: str, value: str, now: Held, found: Held, known: Remembered | 
     return _Step(known, change, Sending(value, sent, found, now))
 
 
+def _back_step(name: str, now: Held, known: Remembered) -> _Step:
+    """A field of which nothing of ours is to be left; what a person has put there since stays."""
+    if _is_let_go(name, known):
+        return _Step(known)
+    if isinstance(now.value, tuple):
+        return _list_back(name, now, known)
+    found = known.found
+    if not _same(name, now.value, known.left.value) or (now.locked and not known.left.locked):
+        kept = not _same(name, now.value, found.value)
+        note = Note(name, "person", "changed in Plex since it was written; left alone") if kept else None
+        return _Step(_let_go(known, now), note=note)
+    if known.undone == "release":
+        value, lock = None, _lock_taken_off(name, now, known)
+    else:
+        # A title never becomes empty.
+        there = _same(name, now.value, found.value) or (name == "title" and not found.value)
+        value = None if there else found.value
+        lock = None if name in LOCKLESS or now.locked == found.locked else found.locked
+    if value is None and lock is None:
+        return _Step(_let_go(known, now))
+    sent = Held(now.value if value is None else value, now.locked if lock is None else lock)
+    return _Step(known, Change(value, lock), Sending(known.said, sent, found, now, undone=known.undone))
+
+
+def _list_back(name: str, now: Held, known: Remembered) -> _Step:
+    """Our members go, and our lock; the members and the lock that others have put there or taken off stay so."""
+    found = known.found
+    release = known.undone == "release"
+    removes = () if release else _removed((), now, _looked_at(known, now))
+    if release:
+        lock = now.locked and _lock_taken_off(name, now, known) is None
+    else:
+        lock = found.locked if now.locked == known.left.locked else now.locked
+    if not removes and lock == now.locked:
+        return _Step(_let_go(known, now))
+    target = _without(now.value, removes)
+    # The lock always goes along: Plex locks a list that is touched unless it is told otherwise.
+    change = Change(target if removes else None, lock, (), removes)
+    return _Step(known, change, Sending(known.said, Held(target, lock), found, now, (), removes, undone=known.undone))
+
+
+def _lock_taken_off(name: str, now: Held, known: Remembered) -> bool | None:
+    """The lock to send when the value stays: off if it is ours, else none at all."""
+    ours = known.left.locked and not known.found.locked
+    return False if ours and now.locked and name not in LOCKLESS else None
+
+
 def _list_step(name: str, names: tuple[str, ...], now: Held, known: Remembered | None) -> _Step:
     if known is None and not names:
         return _Step(None)
@@ -437,9 +625,11 @@ def _list_learnt(known: Remembered | None, sent: Sending, now: Held) -> Remember
     there = _keys(now.value)
     ours = {mine: theirs for mine, theirs in known.ours.items() if fold(theirs) in there} if known else {}
     ours |= _brought(sent, now)
+    if sent.undone and (sent.undone == "release" or not ours):
+        return Remembered(sent.said or (), now, now, undone=sent.undone)
     if sent.said is None and not _present(tuple(ours.values()), now.value):
         return None
-    return Remembered(sent.said or (), now, sent.found, ours)
+    return Remembered(sent.said or (), now, sent.found, ours, sent.undone)
 
 
 def _brought(sent: Sending, now: Held) -> dict[str, str]:

@@ -156,11 +156,24 @@ class Moved:
 
 @dataclass(frozen=True)
 class PushRow:
-    """One past push of a scene to the item `key`, with what it changed by field."""
+    """One past push of a scene to the item `key`, with what it changed by field; `undone` if it took something back."""
 
     at: int
     key: str
     moved: Mapping[str, Moved]
+    undone: str = ""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A stretch of past pushes without a long silence in it: its first and last number, from when until when, of how many
+    scenes."""
+
+    first: int
+    last: int
+    start: int
+    end: int
+    scenes: int
 
 
 @dataclass(frozen=True)
@@ -289,6 +302,26 @@ class Reading(Protocol):
         """(section, item key, field) of locks that we hold on items whose latest push went well, newest first."""
         ...
 
+    def pushed_scenes(self, *, after: int, limit: int) -> list[int]:
+        """Up to `limit` scenes above `after` of whose items anything is remembered or on its way, by number."""
+        ...
+
+    def pushed_since(self, since: int) -> list[int]:
+        """The scenes for which anything was pushed at that moment or later, or may have been."""
+        ...
+
+    def runs(self) -> list[RunRow]:
+        """The runs that the past pushes which are still kept were made in, the latest first."""
+        ...
+
+    def scenes_of(self, run: RunRow) -> list[int]:
+        """The scenes that were pushed in a run."""
+        ...
+
+    def undone(self) -> dict[str, int]:
+        """How many scenes our hand was taken off, by how that was done (`sync.plan.Undone`)."""
+        ...
+
     def sections(self) -> list[SectionRow]: ...
 
     def indexed(self) -> int:
@@ -385,6 +418,10 @@ class Writing(Reading, Protocol):
         """Drop a row in whatever state; an attempt under way loses it. False if there is none, or it is aside already."""
         ...
 
+    def wrest(self, kind: Kind, id: int, *, now: int) -> bool:
+        """A running row is ready again, and its attempt can neither save nor send any more. False if it did not run."""
+        ...
+
     def ignore(self, kind: Kind, id: int, *, now: int) -> bool:
         """Want it never again, whatever its state (also when it has no row yet). False if it is ignored already."""
         ...
@@ -404,8 +441,8 @@ class Writing(Reading, Protocol):
         """Delete up to `limit` attempts and as many pushes that are older than `before`; counted. Returns how many."""
         ...
 
-    def add_push(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int) -> None:
-        """Write down what a push has changed."""
+    def add_push(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str = "") -> None:
+        """Write down what a push has changed, or taken back (`undone` tells how)."""
         ...
 
     def tally(self, name: str, count: int = 1) -> None: ...
@@ -617,6 +654,10 @@ class Plex(Protocol):
 
     def show(self, key: str, name: str, picture: str) -> None:
         """Let an item show one of its pictures, by its key."""
+        ...
+
+    def hide(self, key: str, name: str) -> None:
+        """Let an item show none of its pictures of a kind; an old Plex can't and raises Refused or Missing."""
         ...
 
     def edit(self, section: str, key: str, edit: Edit, *, roles: Mapping[str, str] | None = None) -> None:

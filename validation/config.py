@@ -519,6 +519,10 @@ class PlexSyncConfig(BaseModel):
     """What happens at the first sync to a different value that is locked in Plex: keep or stash (overwrite it),
     default keep."""
 
+    when_gone: Literal["keep", "undo"] = Field(default="keep")
+    """What becomes of what was pushed for a scene that was deleted in Stash: keep (leave Plex alone) or undo (take it
+    back), default keep."""
+
     breaker_failure_threshold: int = Field(default=5, ge=1, le=100)
     """Failures in a row after which a server counts as down: 1 to 100, default 5."""
 

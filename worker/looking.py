@@ -4,18 +4,33 @@ Engine, reconcile and explain see through the same eyes, so what one reports is 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from sync import match
 from sync.errors import Neighbour, NeighbourError, Refused, Unavailable
-from sync.item import Entry, Item
-from sync.job import Absent, Dead, Gone, Outcome, Waiting
+from sync.item import FIELDS, Entry, Item
+from sync.job import Absent, Dead, Done, Gone, Outcome, Waiting
 from sync.match import AskRivals, Binding, Candidate, Matched, NotThere, Step, Unclear, untenable
 from sync.paths import base_name
 from sync.pictures import placed
-from sync.plan import Memory, Plan, Pushing, Remembered, plan
+from sync.plan import (
+    Memory,
+    Plan,
+    Pushing,
+    Remembered,
+    Undone,
+    Value,
+    begun_anew,
+    is_taken_back,
+    is_undone,
+    ours_in,
+    plan,
+    shows_our_hand,
+    undo,
+    undone,
+)
 from sync.ports import Clock, Plex, Reading, Stash, Store, Writing
 from sync.scene import Scene
 from sync.text import fold
@@ -62,7 +77,10 @@ class Target:
 @dataclass(frozen=True)
 class Sight:
     """What was seen of one scene. Either `targets` are there to be brought in step, or `outcome` says why there are none,
-    or `error` is the failure of the scene alone or of its item `key` alone, to be judged by the evidence of others."""
+    or `error` is the failure of the scene alone or of its item `key` alone, to be judged by the evidence of others.
+
+    `undone` tells how our hand was taken off the scene: then the targets are the items that we had written to. `ends` is
+    what becomes of the job once the targets are as they should be."""
 
     id: int
     scene: Scene | None = None
@@ -73,6 +91,8 @@ class Sight:
     candidates: tuple[Candidate, ...] = ()
     error: NeighbourError | None = None
     key: str = ""
+    undone: Undone = ""
+    ends: Outcome = field(default_factory=Done)
 
     def ended(self, outcome: Outcome) -> "Sight":
         """The same sight, with nothing left to do but to settle."""
@@ -94,11 +114,21 @@ class Past:
         """What a scene is to know of its item: if it is new to it, what the scene knew that had the item before.
 
         A scene that was deleted and made anew, merged into another, or swapped its file, finds our own values there; they
-        are no person's.
+        are no person's. That it was undone was about that scene, and not about this one.
         """
         before = sorted(self.owners.get(key, frozenset()) - {id})
         known = next((one for one in (id, *before) if (one, key) in self.memories), id)
-        return self.memories.get((known, key), {}), self.pushings.get((known, key), ())
+        memory = self.memories.get((known, key), {})
+        return memory if known == id else begun_anew(memory), self.pushings.get((known, key), ())
+
+    def keys(self, id: int) -> list[str]:
+        """The items of which anything is remembered, or on its way, for a scene."""
+        return sorted({key for one, key in (*self.memories, *self.pushings) if one == id})
+
+    def mark(self, id: int) -> Undone:
+        """How our hand was taken off a scene, whatever Stash says of it by now."""
+        marks = (undone(memory) for (one, _), memory in self.memories.items() if one == id)
+        return next(filter(None, marks), "")
 
 
 class Looker:
@@ -116,6 +146,7 @@ class Looker:
         pictures: Pictures | None = None,
     ) -> None:
         self.pictures = pictures
+        self.pictured = pictures is not None and rules.pictured
         self._store = store
         self._stash = stash
         self._plex = plex
@@ -124,16 +155,19 @@ class Looker:
         self._clock = clock
         self._rules = rules
 
-    def look(self, ids: Sequence[int]) -> list[Sight]:
-        """See the scenes of these ids; those Stash does not have (any more) are Gone."""
+    def look(self, ids: Sequence[int], *, undoing: Undone = "") -> list[Sight]:
+        """See the scenes of these ids; those Stash does not have (any more) are Gone.
+
+        `undoing`: what would be done if all of them were undone so, now.
+        """
         answers = self._read(Neighbour.STASH, self._stash.scenes, ids)
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
         failed = [Sight(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
-        gone = [Sight(id, outcome=Gone()) for id in ids if id not in answers]
-        return self.look_at(scenes) + failed + gone
+        gone = [id for id in ids if id not in answers]
+        return self.look_at(scenes, undoing=undoing) + failed + self._look_back(gone, undoing)
 
-    def look_at(self, scenes: Sequence[Scene]) -> list[Sight]:
-        """See scenes that were just read from Stash."""
+    def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "") -> list[Sight]:
+        """See scenes that were just read from Stash; `undoing` as for `look`."""
         if self._indexer.empty():
             self._indexer.freshen()
         verdicts = self._match(scenes)
@@ -146,7 +180,11 @@ class Looker:
         items = self.items(keys_of(_matches(verdicts)))
         self._match_again(scenes, verdicts, items)
         past = self._past(verdicts)
-        return [self._sight(scene, verdicts[scene.id], items, past) for scene in scenes]
+        back = (
+            self._undone(scenes, verdicts, past, undoing) if undoing or any(map(undone, past.memories.values())) else {}
+        )
+        seen = self._seen_back(list(back.values()), verdicts, items, past, afresh=bool(undoing))
+        return [seen.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes]
 
     def save(self, tx: Writing, sight: Sight, target: Target, *, now: int) -> None:
         """Keep what looking has taught: resolved pushes, fields found right, fields forgotten."""
@@ -331,6 +369,7 @@ class Looker:
             profile = past.profiles.get(item.section, self._rules.profile)
             shown = desired if profile is self._rules.profile else wanted(scene, profile)
             memory, pushing = past.of(scene.id, key)
+            memory = begun_anew(memory)
             if self.pictures:
                 try:
                     shown = self.pictures.with_pictures(scene, shown, profile)
@@ -345,6 +384,181 @@ class Looker:
             made = replace(made, memory=placed(made.memory, item))
             targets.append(Target(item, made, past.memories.get((scene.id, key), {}), shown, profile))
         return replace(seen, targets=tuple(targets))
+
+    def _shown(self, scene: Scene, profile: Profile) -> Wanted:
+        """What is wanted in a library of this profile; raises NeighbourError when a picture can't be read."""
+        shown = wanted(scene, profile)
+        return self.pictures.with_pictures(scene, shown, profile) if self.pictures else shown
+
+    # --- taking back -------------------------------------------------------------------------------------------------
+
+    def _undone(
+        self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict], past: "Past", undoing: Undone
+    ) -> dict[int, Sight]:
+        """Those of the scenes that stay undone, or (`undoing`) would be; their targets are still to be seen."""
+        found = {}
+        for scene in scenes:
+            verdict = verdicts[scene.id]
+            keys = past.keys(scene.id)
+            how = undoing or past.mark(scene.id)
+            if not how or isinstance(verdict, NeighbourError | str):
+                continue
+            seen = Sight(scene.id, scene, wanted(scene, self._rules.profile), steps=verdict.steps, undone=how)
+            try:
+                if undoing or self._stays_undone(scene, keys, past):
+                    found[scene.id] = seen
+            except NeighbourError as error:
+                if not may_be_its_own(error):
+                    raise
+                found[scene.id] = replace(seen, error=error)
+        return found
+
+    def _stays_undone(self, scene: Scene, keys: Iterable[str], past: "Past") -> bool:
+        """Whether Stash still says of every item that is undone what it said then."""
+        marked = [(key, memory) for key in keys if undone(memory := past.memories.get((scene.id, key), {}))]
+        profiles = self._profiles_of([key for key, _ in marked], past.profiles)
+        return all(is_undone(memory, self._shown(scene, profiles[key]).values) for key, memory in marked)
+
+    def _profiles_of(self, keys: Sequence[str], own: Mapping[str, Profile]) -> dict[str, Profile]:
+        """The profile of each item's library; the usual one for items that are not in the index."""
+        with self._store.reading() as db:
+            sections = {entry.key: entry.section for entry in db.entries(keys)} if own else {}
+        return {key: own.get(sections.get(key, ""), self._rules.profile) for key in keys}
+
+    def _look_back(self, ids: Sequence[int], undoing: Undone) -> list[Sight]:
+        """Scenes that Stash does not have: there is nothing to do, unless what was pushed for them is to be taken back."""
+        with self._store.reading() as db:
+            past = Past(db.memories(ids), db.pushings(ids), {}, {})
+        usual: Undone = "gone" if self._rules.undo_gone else ""
+        back = []
+        for id in ids:
+            if past.keys(id) and (how := undoing or past.mark(id) or usual):
+                back.append(Sight(id, undone=how, ends=Gone()))
+        seen = self._seen_back(back, {}, {}, past, afresh=bool(undoing))
+        return [seen.get(id) or Sight(id, outcome=Gone()) for id in ids]
+
+    def _seen_back(
+        self,
+        back: Sequence[Sight],
+        verdicts: Mapping[int, Verdict],
+        items: Mapping[str, Item | NeighbourError],
+        past: "Past",
+        *,
+        afresh: bool,
+    ) -> dict[int, Sight]:
+        """What there is to put back for scenes that are undone, or (`afresh`) would be."""
+        if not back:
+            return {}
+        matched = {id: keys_of(_matches({id: verdict})) for id, verdict in verdicts.items()}
+        keys = {sight.id: {*past.keys(sight.id), *matched.get(sight.id, ())} for sight in back if not sight.error}
+        found = {**items, **self.items({key for some in keys.values() for key in some} - items.keys())}
+        # Items that no file leads to any more: whose they are is told by our hand on them, and by who has their files now.
+        stray = {
+            key: item.parts
+            for id, some in keys.items()
+            for key in some - matched.get(id, set())
+            if isinstance(item := found.get(key), Item) and _is_stray(item, *past.of(id, key))
+        }
+
+        def rivals(asked: list[str]) -> dict[str, Sequence[Scene]]:
+            names = {base_name(part.path) for key in asked for part in stray[key]}
+            return dict.fromkeys(asked, self._stash.rivals(sorted(names)))
+
+        told = self._read(Neighbour.STASH, rivals, stray)
+        seen = {sight.id: sight for sight in back}
+        for id, some in keys.items():
+            mine = {key: () if key in matched.get(id, set()) else told.get(key) for key in sorted(some)}
+            seen[id] = self._back_sight(seen[id], mine, found, past, afresh=afresh)
+        return seen
+
+    def _back_sight(
+        self,
+        sight: Sight,
+        keys: Mapping[str, Sequence[Scene] | NeighbourError | None],
+        items: Mapping[str, Item | NeighbourError],
+        past: "Past",
+        *,
+        afresh: bool,
+    ) -> Sight:
+        """One scene's items: by key those who may have it instead, None for an item that does not show our hand."""
+        targets = []
+        for key, rivals in keys.items():
+            item = items.get(key)
+            for error in (item, rivals):
+                if isinstance(error, NeighbourError):
+                    return replace(sight, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
+            if not isinstance(item, Item) or isinstance(rivals, NeighbourError) or rivals is None:
+                continue
+            if any(one.id != sight.id and match.has_file_of(one, item.parts, self._rules.paths) for one in rivals):
+                # What was pushed is for that scene to know.
+                continue
+            try:
+                targets.append(self._back_target(sight, item, past, afresh=afresh))
+            except NeighbourError as error:
+                if not may_be_its_own(error):
+                    raise
+                return replace(sight, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
+        return replace(sight, targets=tuple(targets))
+
+    def _back_target(self, sight: Sight, item: Item, past: "Past", *, afresh: bool) -> Target:
+        profile = past.profiles.get(item.section, self._rules.profile)
+        shown = self._shown(sight.scene, profile) if sight.scene else Wanted({})
+        memory, pushing = past.of(sight.id, item.key)
+        if afresh or not is_undone(memory, shown.values):
+            said = self._said(sight.scene, profile) if sight.scene else {}
+            memory = undo(memory, pushing, said, shown.values.keys(), sight.undone)
+        if self.pictures:
+            unknown = {name for name in shown.values if name not in memory}
+            item = self.pictures.told(item, dict.fromkeys((*unknown, *ours_in(memory)), True), memory, pushing)
+        made = plan(shown.values, item, memory, pushing, self._rules.policy)
+        made = replace(made, memory=placed(made.memory, item))
+        return Target(item, made, past.memories.get((sight.id, item.key), {}), shown, profile)
+
+    def said(self, ids: Sequence[int]) -> dict[int, "Said | NeighbourError"]:
+        """What Stash says of these scenes now, in every field; those that it does not have are left out."""
+        answers = self._read(Neighbour.STASH, self._stash.scenes, ids)
+        own = self._past({}).profiles
+        found: dict[int, Said | NeighbourError] = {}
+        for id, answer in answers.items():
+            if isinstance(answer, NeighbourError):
+                found[id] = answer
+                continue
+            profiles = {"": self._rules.profile, **own}
+            try:
+                values = {section: self._said(answer, profile) for section, profile in profiles.items()}
+            except NeighbourError as error:
+                if not may_be_its_own(error):
+                    raise
+                found[id] = error
+                continue
+            on = {section: frozenset((*profile.fields, *profile.pictures)) for section, profile in profiles.items()}
+            found[id] = Said(values, on)
+        return found
+
+    def _said(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
+        """What Stash says of a scene, also in the fields that are switched off."""
+        return {
+            **self._shown(scene, profile).values,
+            **wanted(scene, replace(profile, fields=frozenset(FIELDS))).values,
+        }
+
+
+@dataclass(frozen=True)
+class Said:
+    """What Stash says of a scene in every field, and which of them are shown; both by library, '' for all others."""
+
+    values: Mapping[str, Mapping[str, Value]]
+    on: Mapping[str, Collection[str]]
+
+    def of(self, section: str) -> tuple[Mapping[str, Value], Collection[str]]:
+        """(values, names of those that are shown) in a library."""
+        where = section if section in self.values else ""
+        return self.values[where], self.on[where]
+
+
+def _is_stray(item: Item, memory: Memory, pushing: Sequence[Pushing]) -> bool:
+    """Whether an item that no file leads to has something of ours, and certainly is the one we wrote to."""
+    return not is_taken_back(memory) and shows_our_hand(item, memory, pushing)
 
 
 def outage(error: NeighbourError) -> NeighbourError:

@@ -153,6 +153,20 @@ class Pictures:
                 raise
             log.warning("a picture of scene %d was refused: %s", scene.id, error)
 
+    def put_back(self, item: Item, name: str, key: str) -> None:
+        """Let the item show a picture that it showed before ('': none); if Plex does not offer that any more, ours stays."""
+        try:
+            if not key:
+                self._plex.hide(item.key, name)
+            elif key in self._plex.pictures(item.key, name):
+                self._plex.show(item.key, name, key)
+            else:
+                log.warning("the picture that item %s showed before is not there any more", item.key)
+        except (Refused, Missing) as error:
+            if isinstance(error, Throttled):
+                raise
+            log.warning("a picture of item %s was refused: %s", item.key, error)
+
     def _content(self, scene: Scene, name: str, key: str, profile: Profile) -> bytes:
         with self._lock:
             if content := self._kept.pop(key, b""):

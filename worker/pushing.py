@@ -105,7 +105,7 @@ class Pusher:
         self._gates = gates
         self._clock = clock
         self._rules = rules
-        self._deadline = rules.deadline * (PICTURE_REQUESTS if looker.pictures else 1)
+        self._deadline = rules.deadline * (PICTURE_REQUESTS if looker.pictured else 1)
         self._settle = settle
         self._alive = alive
         self._pool = pool or ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
@@ -177,9 +177,10 @@ class Pusher:
                 if job.token not in held:
                     _log_lost(sight)
                     continue
-                if sight.scene or isinstance(sight.outcome, Gone):
+                gone = isinstance(sight.outcome or sight.ends, Gone)
+                if sight.scene or gone:
                     tx.save_shown(sight.id, sight.scene.things if sight.scene else ())
-                if isinstance(sight.outcome, Gone):
+                if gone:
                     tx.forget_pictures(sight.id)
                 if sight.outcome is not None:
                     self._settle(tx, job, sight.outcome)
@@ -194,7 +195,7 @@ class Pusher:
                 if errands:
                     batch.errands[job.token] = errands
                 else:
-                    self._settle(tx, job, Done())
+                    self._settle(tx, job, sight.ends)
         return batch
 
     def _prolong(self, batch: Batch, errands: Iterable[Errand]) -> None:
@@ -229,7 +230,12 @@ class Pusher:
         """Pictures go first, since choosing one locks it, which may not be what is wanted."""
         item, edit = errand.target.item, errand.target.plan.edit
         for name in PICTURES:
-            if self._pictures and errand.sight.scene and name in edit and (key := edit[name].value):
+            key = edit[name].value if self._pictures and name in edit else None
+            if not self._pictures or key is None:
+                continue
+            if errand.sight.undone:
+                self._pictures.put_back(item, name, str(key))
+            elif key and errand.sight.scene:
                 self._pictures.send(errand.sight.scene, item, name, str(key), errand.target.profile)
         self._plex.edit(item.section, item.key, edit, roles=item.roles)
 
@@ -350,12 +356,15 @@ class Pusher:
                 if errand.job.token in held and errand.memory is not None and isinstance(errand.outcome, Done):
                     tx.remember(errand.sight.id, errand.target.item.key, errand.memory, now=now)
                     tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
-                    tx.add_push(errand.sight.id, errand.target.item.key, errand.moved, at=now)
+                    moved, how = errand.moved, errand.sight.undone
+                    tx.add_push(errand.sight.id, errand.target.item.key, moved, at=now, undone=how)
             ended = []
             for token, errands in batch.errands.items():
                 outcomes = [errand.outcome for errand in errands if errand.outcome is not None]
                 if token in held and len(outcomes) == len(errands):
-                    self._settle(tx, errands[0].job, worst(outcomes))
+                    outcome = worst(outcomes)
+                    ends = errands[0].sight.ends if isinstance(outcome, Done) else outcome
+                    self._settle(tx, errands[0].job, ends)
                     ended.append(token)
         self._give_up(batch, batch.errands.keys() - held)
         for token in ended:

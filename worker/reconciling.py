@@ -25,8 +25,8 @@ BATCH = 50
 @dataclass
 class Report:
     """What a comparison found: `scenes` compared, how many stand how (`in step`, `differs`, `absent`, `ambiguous`,
-    `person` = in step but for values that a person keeps in Plex, `failed`), how many were `wanted`, and rows whose
-    scene is `gone` from Stash."""
+    `person` = in step but for values that a person keeps in Plex, `undone` = taken back and left alone, `failed`), how many
+    were `wanted`, and rows whose scene is `gone` from Stash."""
 
     scenes: int = 0
     standing: Counter[str] = field(default_factory=Counter)
@@ -105,7 +105,7 @@ class Reconciler:
                 if sight.targets:
                     # Whatever is done about it, it is in Plex: nobody has to wait for that any more.
                     report.wanted += tx.wake([(Kind.SCENE, sight.id)], now=now)
-                if standing in ("in step", "person") or not self._news(tx, sight):
+                if standing in ("in step", "person", "undone") or not self._news(tx, sight):
                     continue
                 tx.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=desired(sight))
                 report.wanted += 1
@@ -141,6 +141,8 @@ def stands(sight: Sight) -> str:
         return "failed"
     if any(target.plan.edit for target in sight.targets):
         return "differs"
+    if sight.undone:
+        return "undone"
     if any(note.reason in ("person", "kept") for target in sight.targets for note in target.plan.notes):
         return "person"
     return "in step"

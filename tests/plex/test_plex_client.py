@@ -831,6 +831,16 @@ def test_a_picture_is_sent_chosen_and_read_back(sim, section, plex, name):
     assert name in after.locks
 
 
+@pytest.mark.parametrize("name", ["thumb", "art"])
+def test_an_item_can_be_made_to_show_no_picture(sim, section, plex, name):
+    (key,) = movies(sim, section, 1)
+    plex.upload(key, name, png(1, 2, 3))
+    plex.hide(key, name)
+    assert not any(plex.pictures(key, name).values())
+    with pytest.raises(ValueError, match="number"):
+        plex.hide("1,2", name)
+
+
 def test_a_picture_that_is_not_there_or_not_taken_is_an_error_of_its_own(sim, section, plex):
     (key,) = movies(sim, section, 1)
     with pytest.raises(Missing):

@@ -109,6 +109,8 @@ COMMANDS = [
     "dlq export -",
     "ignore 1",
     "unignore 1",
+    "undo 1",
+    "release 1",
     "backup {above}/copy.db",
     "restore {above}/good.db --yes",
 ]

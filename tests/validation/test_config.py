@@ -52,6 +52,7 @@ DEFAULTS = {
     "strict_mode": False,
     "conflict_policy": "stash",
     "first_push": "keep",
+    "when_gone": "keep",
     "title_template": "{title}",
     "sort_title_template": "",
     "original_title_template": "",
@@ -174,6 +175,7 @@ def test_a_switch_is_true_or_false(name):
     [
         ("conflict_policy", ["stash", "plex"]),
         ("first_push", ["keep", "stash"]),
+        ("when_gone", ["keep", "undo"]),
         ("poster", ["none", "cover", "studio", "group"]),
         ("background", ["none", "cover", "studio", "group"]),
     ],

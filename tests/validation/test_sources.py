@@ -99,6 +99,7 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "path_map": "/a => /b",
         "conflict_policy": "plex",
         "first_push": "stash",
+        "when_gone": "undo",
         "dlq_max": "700",
         "data_dir": str(tmp_path),
         "notify_urls": "json://localhost/told",

@@ -50,7 +50,9 @@ class Worker:
 
     def __init__(self, house: "House", *, holder: str, fingerprint: str, token: str, **rules: object) -> None:
         self._stack = ExitStack()
-        look = {name: rules.pop(name) for name in ("policy", "paths", "strict", "profile") if name in rules}
+        look = {
+            name: rules.pop(name) for name in ("policy", "paths", "strict", "profile", "undo_gone") if name in rules
+        }
         look["libraries"] = rules.pop("profiles", {})
         libraries = rules.pop("libraries", ())
         read = rules.pop("read_timeout", 5.0)
@@ -70,16 +72,11 @@ class Worker:
         looks = LookRules(**{"profile": Profile(frozenset(FIELDS)), "policy": Policy(), **look})
         imaging = Pillow()
 
-        def pictures(gates: Gates) -> Pictures | None:
-            pictured = any(one.pictures for one in (looks.profile, *looks.libraries.values()))
-            return Pictures(self.store, self.stash, self.plex, gates, key_of, imaging) if pictured else None
+        def looker(gates: Gates) -> Looker:
+            pictures = Pictures(self.store, self.stash, self.plex, gates, key_of, imaging)
+            return Looker(self.store, self.stash, self.plex, self.indexer, gates, clock, looks, pictures)
 
-        self.looker = Looker(
-            self.store, self.stash, self.plex, self.indexer, self.gates, clock, looks, pictures(self.gates)
-        )
-        watch_looker = Looker(
-            self.store, self.stash, self.plex, self.indexer, self.watch_gates, clock, looks, pictures(self.watch_gates)
-        )
+        self.looker, watch_looker = looker(self.gates), looker(self.watch_gates)
         self.poller = Poller(self.store, self.stash, self.indexer, self.watch_gates, clock)
         self.reconciler = Reconciler(self.store, self.stash, watch_looker, self.indexer, self.watch_gates, clock)
         self.engine = Engine(
