@@ -19,6 +19,7 @@ STANDINGS = {
     "differs": "differ",
     "absent": "absent",
     "ambiguous": "ambiguous",
+    "outside": "out_of_scope",
     "person": "kept_for_a_person",
     "failed": "failed",
 }
@@ -27,6 +28,7 @@ WORDS = {
     "differ": "differ",
     "absent": "not in Plex (yet)",
     "ambiguous": "ambiguous",
+    "out_of_scope": "out of scope",
     "kept_for_a_person": "in step but for values that a person keeps in Plex",
     "failed": "could not be compared",
 }

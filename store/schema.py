@@ -248,8 +248,11 @@ PICTURES = (
 # What was seen on a scene (" performer:3 tag:5 "), for when one of them is destroyed and Stash can't tell any more.
 FAN_OUT = ("create table shown (scene integer primary key, things text not null)",)
 
+# Whoever has written to Plex before has no first time any more.
+APPROVED = ("insert into note (name, value) select 'bulk:approved', '0' where exists (select 1 from memory)",)
+
 Migrations = Sequence[Sequence[str]]
-MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER, (*FAN_OUT, *PICTURES))
+MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER, (*FAN_OUT, *PICTURES, *APPROVED))
 
 
 def version(db: sqlite3.Connection) -> int:

@@ -11,13 +11,14 @@ from typing import TypeVar
 from sync import match
 from sync.errors import Neighbour, NeighbourError, Refused, Unavailable
 from sync.item import Entry, Item
-from sync.job import Absent, Dead, Gone, Outcome, Waiting
+from sync.job import Absent, Dead, Gone, Outcome, OutOfScope, Waiting
 from sync.match import AskRivals, Candidate, Matched, NotThere, Step, Unclear
 from sync.paths import base_name
 from sync.pictures import placed
 from sync.plan import Memory, Plan, Pushing, Remembered, plan
 from sync.ports import Clock, Plex, Reading, Stash, Store, Writing
 from sync.scene import Scene
+from sync.scope import outside
 from sync.text import fold
 from sync.wanted import Profile, Wanted, digest, wanted
 from worker.gates import READ, Gates
@@ -39,6 +40,8 @@ FIND_AT_MOST = 5
 LOOKED_AGAIN = 2
 # How the error of a scene begins whose item is another's; a row that died of anything else begins otherwise.
 SHARED_ITEM = "its item is another scene's"
+# What is wanted of a scene that is out of scope, in the place of a hash.
+NOTHING_WANTED = "outside"
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,16 @@ class Looker:
         return self.look_at(scenes) + failed + gone
 
     def look_at(self, scenes: Sequence[Scene]) -> list[Sight]:
-        """See scenes that were just read from Stash."""
+        """See scenes that were just read from Stash; those out of scope cost Plex nothing."""
+        why = {scene.id: reason for scene in scenes if (reason := outside(scene, self._rules.scope))}
+        inside = [scene for scene in scenes if scene.id not in why]
+        seen = {sight.id: sight for sight in (self._look_in_plex(inside) if inside else ())}
+        seen |= {
+            scene.id: Sight(scene.id, scene, outcome=OutOfScope(why[scene.id])) for scene in scenes if scene.id in why
+        }
+        return [seen[scene.id] for scene in scenes]
+
+    def _look_in_plex(self, scenes: Sequence[Scene]) -> list[Sight]:
         if self._indexer.empty():
             self._indexer.freshen()
         verdicts = self._match(scenes)
@@ -421,6 +433,8 @@ def desired(sight: Sight) -> str:
     """A hash of what is wanted, to tell a new wish from the one that died; for an ambiguous scene, of its candidates."""
     if isinstance(sight.outcome, Dead):
         return sight.outcome.desired
+    if isinstance(sight.outcome, OutOfScope):
+        return NOTHING_WANTED
     if shown := {digest(target.wanted): None for target in sight.targets}:
         return ",".join(shown)
     return digest(sight.wanted) if sight.wanted else ""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sync.plan import Policy
+from sync.scope import Scope
 from sync.wanted import Profile
 
 
@@ -17,6 +18,7 @@ class LookRules:
     paths: tuple[tuple[str, str], ...] = ()
     strict: bool = False
     libraries: Mapping[str, Profile] = field(default_factory=dict)
+    scope: Scope = field(default_factory=Scope)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ DEFAULTS = {
     "stash_api_key": "",
     "tls_ca_file": "",
     "path_map": (),
+    "scope": ("all",),
+    "approve_bulk": False,
     "enabled": True,
     "poll_interval": 1.0,
     "stash_poll_interval": 60.0,
