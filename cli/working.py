@@ -128,7 +128,11 @@ class Work:
         return ended
 
     def _compare(self, parts: Parts) -> None:
-        """Find what a damaged database has lost, for machines where no schedule does it; a side that is away is left."""
+        """Find what a damaged database has lost, and what other settings change, for machines where no schedule does it.
+
+        A side that is away is left.
+        """
+        parts.reconciler.note_wishes()
         if parts.config.enabled and wiring.comparison_owed(parts):
             self._bar.say("a complete comparison is due: comparing everything first")
             parts.reconciler.try_reconcile(stopping=lambda: bool(self._stop))

@@ -120,6 +120,17 @@ def test_a_database_of_a_released_schema_is_brought_to_the_newest_without_losing
     assert value(database, "select accepted from books") == 31
 
 
+def test_who_has_written_to_plex_before_has_agreed_to_the_first_write(database):
+    for remembers in (False, True):
+        with closing(connect(database)) as db:
+            schema.migrate(db, schema.MIGRATIONS[:-1])
+            if remembers:
+                db.execute("insert into memory (scene, key, at, document) values (1, 'one', 1, x'00')")
+        Database(database).close()
+        assert value(database, "select count(*) from note where name = 'bulk:approved'") == remembers
+        database.unlink()
+
+
 @each_released
 def test_what_was_known_is_read_by_the_newest_as_it_was_written(database, version):
     old_database(database, version)
