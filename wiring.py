@@ -350,7 +350,8 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             clock=clock,
             ca_file=config.tls_ca_file,
             alive=watchdog.alive,
-            tags_above=any(one.asks_above for one in (looks.profile, looks.scope, *looks.libraries.values())),
+            tags_above=looks.scope.asks_above
+            or any(one.asks_above for one in (looks.profile, *looks.libraries.values())),
         )
         stack.callback(stash.close)
         plex = PlexClient(

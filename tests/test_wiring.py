@@ -51,11 +51,24 @@ OTHER = {
         for name in ("title", "studio", "summary", "date", "rating", "cast", "genres", "collection")
     },
     "path_map": ["/a => /b"],
+    "title_template": "{studio}: {title}",
+    "genre_tags": "A, -B",
+    "tag_parents": True,
+    "collections": "parents",
+    "libraries": {"Clips": {"sync_title": False}},
     "scope": ["organized"],
     "plex_libraries": "Clips",
     "strict_mode": True,
     "conflict_policy": "plex",
     "first_push": "stash",
+}
+
+
+MADE = {
+    "scope": "tag: A; studio: B",
+    "title_template": "{studio}: {title}",
+    "genre_tags": "A, B, C*, -D",
+    "label_tags": "B",
 }
 
 
@@ -69,7 +82,7 @@ def test_the_print_of_what_is_wanted_differs_with_each_setting_that_decides_it(n
 
 
 def test_it_is_the_same_in_every_process_and_whatever_else_is_set():
-    code = "from tests.test_wiring import config; from wiring import wishes; print(wishes(config(scope='tag: A; studio: B')))"
+    code = "from tests.test_wiring import MADE, config; from wiring import wishes; print(wishes(config(**MADE)))"
     prints = {
         subprocess.run(
             [sys.executable, "-c", code],
@@ -81,7 +94,7 @@ def test_it_is_the_same_in_every_process_and_whatever_else_is_set():
         ).stdout.strip()
         for seed in ("1", "2")
     }
-    assert prints == {wishes(config(scope="tag: A; studio: B", poll_interval=5, max_retries=7, stash_url="http://x"))}
+    assert prints == {wishes(config(**MADE, poll_interval=5, max_retries=7, stash_url="http://x"))}
 
 
 def test_a_database_that_was_made_anew_after_damage_is_not_asked_again(tmp_path):

@@ -10,7 +10,6 @@ import csv
 import io
 import ipaddress
 import json
-import json
 import logging
 import re
 import shlex

@@ -126,7 +126,7 @@ def preview_of(sight: Sight, row: JobRow | None, *, sweep: bool) -> Preview:
     title = sight.scene.title if sight.scene else ""
     if standing != WOULD_CHANGE:
         return Preview(sight.id, standing, title, _why(sight))
-    notes = (*(sight.wanted.notes if sight.wanted else ()), *(note for one in sight.targets for note in one.plan.notes))
+    notes = (note for target in sight.targets for note in (*target.wanted.notes, *target.plan.notes))
     items = tuple(changed for target in sight.targets if (changed := _item(target)).fields)
     return Preview(sight.id, standing, title, items=items, notes=tuple(dict.fromkeys(notes)))
 

@@ -365,3 +365,12 @@ def test_a_running_serve_follows_a_change_of_scope(world: World) -> None:
         file.write_text('scope = ["not studio: Studio 1"]\n')
         until(lambda: world.count("outside") == 1, seconds=30)
     assert "Studio 1" not in world.log()
+
+
+def test_a_tag_and_a_studio_stand_for_what_lies_below_them(world: World, door: Door) -> None:
+    world.add(4)
+    world.stash.set_tag_parents("Tag 1", ["Section"])
+    world.stash.set_parent_studio("Studio 2", "House")
+    world.settings["scope"] = "not tag: section; not studio: house"
+    scenes = door("sync", "--dry-run", "1", "2", "3", "4", "--json").facts["scenes"]
+    assert [scene["standing"] for scene in scenes] == ["would_change", "out_of_scope", "out_of_scope", "would_change"]

@@ -12,6 +12,8 @@ SCENE = Scene(
     studio="Café  Noir",
     tags=("Rain", "Long Shot"),
     organized=True,
+    parents=("Noir House", "The Group"),
+    tags_above=(("Weather",), ("Camera", "Craft")),
     files=(SceneFile("/films/a/one.mp4"), SceneFile("D:\\Films\\Two.mp4")),
 )
 BARE = Scene(id=8)
@@ -34,6 +36,8 @@ TABLE = [
     pytest.param(only("tag", "Snow"), "it has none of the tags Snow", "it has none of the tags Snow", id="no such tag"),
     pytest.param(but("tag", "RAIN"), "it has the tag RAIN", "", id="not a tag"),
     pytest.param(only("studio", "cafe\u0301 noir"), "", "it is of none of the studios cafe\u0301 noir", id="a studio"),
+    pytest.param(only("studio", "the group"), "", "it is of none of the studios the group", id="a studio above"),
+    pytest.param(but("tag", "Craft"), "it has the tag Craft", "", id="a tag above"),
     pytest.param(but("studio", "café noir"), "it is of the studio café noir", "", id="not a studio"),
     pytest.param(only("path", "/films"), "", "it lies in none of /films", id="a folder"),
     pytest.param(only("path", "d:/films"), "", "it lies in none of d:/films", id="a folder on Windows, for the second file"),
