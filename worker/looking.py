@@ -136,7 +136,7 @@ class Looker:
         """See scenes that were just read from Stash; those out of scope cost Plex nothing."""
         why = {scene.id: reason for scene in scenes if (reason := outside(scene, self._rules.scope))}
         inside = [scene for scene in scenes if scene.id not in why]
-        seen = {sight.id: sight for sight in (self._look_in_plex(inside) if inside else ())}
+        seen = {sight.id: sight for sight in (self._look_in_plex(inside) if inside or not why else ())}
         seen |= {
             scene.id: Sight(scene.id, scene, outcome=OutOfScope(why[scene.id])) for scene in scenes if scene.id in why
         }

@@ -210,6 +210,9 @@ def test_the_report_is_one_file_that_loads_and_runs_nothing_whatever_the_titles_
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f]", text)
     assert f"{len(HOSTILE)} would change" in page.text
     assert page.text.index("would change") < page.text.index("Scene 1")
+    told = door("sync", "--all", "--dry-run")
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u2028\u202e]", told.out)
+    assert len(re.findall(r"^Scene \d", told.out, re.MULTILINE)) == len(HOSTILE)
 
 
 def test_a_report_is_replaced_only_when_that_is_said_and_answers_as_json_too(synced: World, door: Door) -> None:
