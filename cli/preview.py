@@ -26,7 +26,8 @@ from cli.start import Begun
 from cli.stopping import Stop, stoppable
 from cli.words import many, safe, stamp
 from sync.errors import NeighbourError
-from sync.plan import Held, Value
+from sync.item import PICTURES
+from sync.plan import Held
 from wiring import Parts, opened
 from worker.previewing import WOULD_CHANGE, FieldChange, Preview
 
@@ -319,13 +320,21 @@ def _change_words(change: FieldChange) -> Iterator[str]:
         if change.removes:
             yield f"remove {safe(', '.join(change.removes))}"
     elif change.new.value != change.old.value:
-        yield f"{_told(change.old.value)} -> {_told(change.new.value)}"
+        old, new = _values(change)
+        yield f"{safe(old, 120) or '(empty)'} -> {safe(new, 120) or '(empty)'}"
     if lock := _lock(change.old, change.new):
         yield lock
 
 
-def _told(value: Value) -> str:
-    return safe(", ".join(value) if isinstance(value, tuple) else value, 120) or "(empty)"
+def _values(change: FieldChange) -> tuple[str, str]:
+    """A single value before and after; of a picture, whose key tells a person nothing, where it comes from."""
+    old, new = str(change.old.value), str(change.new.value)
+    if change.field not in PICTURES:
+        return old, new
+    return (
+        old and "the picture in Plex",
+        "" if not new else "the picture in Stash" if new != old else "the picture in Plex",
+    )
 
 
 def _lock(old: Held, new: Held) -> str:
@@ -396,11 +405,13 @@ def _old_html(change: FieldChange) -> str:
     value = change.old.value
     if isinstance(value, tuple):
         return ", ".join(f"<del>{shown(one)}</del>" if one in change.removes else shown(one) for one in value)
-    return f"<del>{shown(value)}</del>" if value and value != change.new.value else shown(value)
+    old, new = _values(change)
+    return f"<del>{shown(old)}</del>" if old and old != new else shown(old)
 
 
 def _new_html(change: FieldChange) -> str:
     value = change.new.value
     if isinstance(value, tuple):
         return ", ".join(f"<ins>{shown(one)}</ins>" if one in change.adds else shown(one) for one in value)
-    return f"<ins>{shown(value)}</ins>" if value != change.old.value else shown(value)
+    old, new = _values(change)
+    return f"<ins>{shown(new)}</ins>" if old != new else shown(new)

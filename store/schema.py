@@ -252,7 +252,14 @@ FAN_OUT = ("create table shown (scene integer primary key, things text not null)
 APPROVED = ("insert into note (name, value) select 'bulk:approved', '0' where exists (select 1 from memory)",)
 
 Migrations = Sequence[Sequence[str]]
-MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER, (*FAN_OUT, *PICTURES, *APPROVED))
+MIGRATIONS: Migrations = (
+    (*JOBS, *GATES, *KNOWLEDGE),
+    HISTORY,
+    OUTAGES,
+    COUNTS,
+    LIGHTER,
+    (*FAN_OUT, *PICTURES, *APPROVED),
+)
 
 
 def version(db: sqlite3.Connection) -> int:

@@ -8,10 +8,13 @@ from html.parser import HTMLParser
 
 import pytest
 
+from cli.preview import scene_facts, scene_html, scene_lines
 from simulator.http import Fault
+from sync.plan import Held
 from tests.cli.conftest import Door
 from tests.cli.test_cli_serve import on_a_terminal
 from tests.journey.world import World, until
+from worker.previewing import WOULD_CHANGE, FieldChange, ItemChange, Preview
 
 HOSTILE = [
     "</title><script>alert(1)</script>",
@@ -377,3 +380,12 @@ def test_a_tag_and_a_studio_stand_for_what_lies_below_them(world: World, door: D
     world.settings["scope"] = "not tag: section; not studio: house"
     scenes = door("sync", "--dry-run", "1", "2", "3", "4", "--json").facts["scenes"]
     assert [scene["standing"] for scene in scenes] == ["would_change", "out_of_scope", "out_of_scope", "would_change"]
+
+
+def test_a_picture_is_told_in_words_since_its_key_tells_nobody_anything() -> None:
+    change = FieldChange("thumb", Held("upload://posters/old", locked=False), Held("upload://posters/new", locked=True))
+    one = Preview(7, WOULD_CHANGE, "Seven", items=(ItemChange("5", "1", (change,)),))
+    assert list(scene_lines(one))[1] == "  thumb: the picture in Plex -> the picture in Stash; lock"
+    assert "<del><bdi>the picture in Plex</bdi></del>" in "".join(scene_html(one))
+    assert "upload" not in "".join(scene_html(one))
+    assert scene_facts(one)["items"][0]["fields"][0]["new"] == "upload://posters/new"
