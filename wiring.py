@@ -1,6 +1,7 @@
 """The only place that knows all concrete parts: cuts rules from the configuration and puts the house together."""
 
 import hashlib
+import json
 import logging
 import os
 import secrets
@@ -8,9 +9,10 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from notify.apprise_sender import AppriseMessenger
 from notify.command import CommandMessenger
@@ -31,6 +33,8 @@ from sync.http_answers import whole_request
 from sync.notices import NoticeRules
 from sync.plan import Policy
 from sync.ports import Messenger
+from sync.scope import Kind as ScopeKind
+from sync.scope import Scope, Term
 from sync.text import NAME_LIMIT, SUMMARY_LIMIT, fold
 from sync.wanted import NAMES, Profile
 from validation import kept
@@ -48,7 +52,8 @@ from worker.loop import Farewell, Loop, Ran, Watcher
 from worker.noticing import Bell, Noticer, Standstill
 from worker.picturing import Pictures
 from worker.polling import LAST_POLL, Poller
-from worker.reconciling import LAST_RECONCILE, Reconciler
+from worker.previewing import Previewer
+from worker.reconciling import CHANGED, LAST_RECONCILE, WISHES, Reconciler
 from worker.rules import LookRules, WorkRules
 from worker.watchdog import Watchdog
 
@@ -65,6 +70,12 @@ ASK_CONNECT, ASK_READ = 2.0, 2.5
 BEGUN = "begun"
 # When a backup was put back: from then on a complete comparison is due.
 RESTORED = "restored"
+# When a person agreed to the first write of a whole library.
+BULK = "bulk:approved"
+UNAPPROVED = (
+    "nothing is compared as a whole before a person has agreed to the first write of the whole library: "
+    "plexsync sync --all shows it and asks (or approve_bulk = true)"
+)
 MINUTE, HOUR = 60_000, 3_600_000
 # A reconcile that could not run is tried again at this pace.
 # Seconds between two looks at whether a comparison is due; each is two small reads.
@@ -104,6 +115,7 @@ class Parts:
     looker: Looker
     poller: Poller
     reconciler: Reconciler
+    previewer: Previewer
     curer: Curer
     watchdog: Watchdog
 
@@ -166,7 +178,8 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
     policy = Policy(conflict=config.conflict_policy, first_push=config.first_push)
     libraries = {fold(name): profile(config.of_library(name)) for name in config.libraries}
     gone = config.when_gone == "undo"
-    return LookRules(profile(config), policy, config.path_rules, config.strict_mode, libraries, undo_gone=gone)
+    scope = Scope(tuple(Term(cast("ScopeKind", kind), name, out) for kind, name, out in config.scope_terms))
+    return LookRules(profile(config), policy, config.path_rules, config.strict_mode, libraries, undo_gone=gone, scope=scope)
 
 
 def profile(config: PlexSyncConfig) -> Profile:
@@ -338,7 +351,8 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             clock=clock,
             ca_file=config.tls_ca_file,
             alive=watchdog.alive,
-            tags_above=any(one.asks_above for one in (looks.profile, *looks.libraries.values())),
+            tags_above=looks.scope.asks_above
+            or any(one.asks_above for one in (looks.profile, *looks.libraries.values())),
         )
         stack.callback(stash.close)
         plex = PlexClient(
@@ -382,7 +396,8 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             indexer=indexer,
             looker=looker,
             poller=Poller(store, stash, indexer, poll_gates, clock),
-            reconciler=Reconciler(store, stash, watch_looker, indexer, watch_gates, clock),
+            reconciler=Reconciler(store, stash, watch_looker, indexer, watch_gates, clock, wishes=wishes(config)),
+            previewer=Previewer(store, stash, looker, worker_gates, clock),
             curer=Curer(store, watch_looker, watch_gates, clock, prints_of_cures(config, prints)),
             watchdog=watchdog,
         )
@@ -475,6 +490,7 @@ def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
         parts.watchdog.tell_of_the_last()
         works.reclaim()
         parts.curer.apply()
+        parts.reconciler.note_wishes()
         farewell.start()
         yield works
     finally:
@@ -490,9 +506,33 @@ def drain(parts: Parts, stop: threading.Event, told: Told, *, wait_for: Callable
 
 
 def comparison_owed(parts: Parts) -> bool:
-    """Whether the database was made anew or put back, and no complete comparison has found since what it lost."""
+    """Whether the database was made anew or put back, or other things are wanted by the settings, and no complete
+    comparison has found since what that changes."""
     with parts.store.reading() as db:
-        return max(int(db.note(name) or 0) for name in (REPAIRED, RESTORED)) > int(db.note(LAST_RECONCILE) or 0)
+        lost = max(int(db.note(name) or 0) for name in (REPAIRED, RESTORED)) > int(db.note(LAST_RECONCILE) or 0)
+        return lost or db.note(WISHES) == CHANGED
+
+
+def bulk_approved(parts: Parts) -> bool:
+    """Whether a person has agreed to a write of the whole library, here or in a database that this one was made from."""
+    with parts.store.reading() as db:
+        return parts.config.approve_bulk or any(db.note(name) for name in (BULK, REPAIRED))
+
+
+def approve_bulk(parts: Parts) -> None:
+    """A person agrees: from now on the whole library may be written."""
+    with parts.store.writing() as tx:
+        tx.save_note(BULK, str(parts.clock.now()))
+
+
+def wishes(config: PlexSyncConfig) -> str:
+    """A print of all settings that decide what is wanted; neither names nor paths can be read from it."""
+
+    def plain(value: object) -> object:
+        return sorted(map(str, value)) if isinstance(value, frozenset | set) else repr(value)
+
+    rules = json.dumps([asdict(look_rules(config)), config.library_names], default=plain, sort_keys=True)
+    return hashlib.blake2b(rules.encode(), digest_size=8).hexdigest()
 
 
 def messengers(config: PlexSyncConfig) -> list[Messenger]:
@@ -577,6 +617,7 @@ class Schedule:
         self._parts = parts
         self._stop = stop
         self._tried: float | None = None
+        self._told = False
 
     def __call__(self) -> bool:
         """Reconcile if it is due; True when a comparison came to its end."""
@@ -590,6 +631,9 @@ class Schedule:
         # A last time in the future was written by a clock that has stepped back: compare, rather than wait for it.
         if not parts.config.enabled or (not comparison_owed(parts) and (not hours or 0 <= now - last < hours * HOUR)):
             return False
+        if not bulk_approved(parts):
+            self._tell()
+            return False
         tried, passed = self._tried, parts.clock.monotonic()
         if tried is not None:
             rest = parts.config.stash_poll_interval if self._came_back() else RECONCILE_RETRY
@@ -597,6 +641,11 @@ class Schedule:
                 return False
         self._tried = passed
         return parts.reconciler.try_reconcile(stopping=self._stop.is_set)
+
+    def _tell(self) -> None:
+        if not self._told:
+            log.warning("%s", UNAPPROVED)
+            self._told = True
 
     def _came_back(self) -> bool:
         return all(self._parts.gates.passable(who) for who in Neighbour)

@@ -137,6 +137,7 @@ class Stage:
                     poll_interval=0.5,
                     breaker_recovery_timeout=2,
                     breaker_max_recovery_timeout=4,
+                    approve_bulk=True,
                     data_dir=str(folder / "data"),
                 )
                 write_settings(folder / "plexsync.toml", config)
@@ -396,6 +397,7 @@ def write_settings(path: Path, config: PlexSyncConfig) -> None:
         f"path_map = [{rules}]\n"
         f"stash_poll_interval = {config.stash_poll_interval}\n"
         f"poll_interval = {config.poll_interval}\n"
+        f"approve_bulk = {str(config.approve_bulk).lower()}\n"
         f"breaker_recovery_timeout = {config.breaker_recovery_timeout}\n"
         f"breaker_max_recovery_timeout = {config.breaker_max_recovery_timeout}\n"
         f"data_dir = '{config.data_dir}'\n",

@@ -15,7 +15,7 @@ from cli.start import begun
 from cli.words import safe
 from sync.errors import NeighbourError
 from sync.item import FIELDS, PICTURES
-from sync.job import Absent, Dead, Gone, Kind
+from sync.job import Absent, Dead, Gone, Kind, OutOfScope
 from sync.plan import Change, Note, Remembered, Value, held, undone
 from sync.ports import AttemptRow, JobRow
 from wiring import Parts, opened
@@ -153,7 +153,7 @@ def verdict(sight: Sight) -> str:
     match sight.outcome:
         case Gone():
             return f"Stash has no scene {sight.id}"
-        case Absent(error=error) | Dead(error=error):
+        case Absent(error=error) | Dead(error=error) | OutOfScope(error=error):
             return error
     if isinstance(sight.ends, Gone):
         return f"Stash has no scene {sight.id}; {_undone_words(sight)}"

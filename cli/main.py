@@ -107,9 +107,10 @@ def plexsync() -> None:
       export PLEXSYNC_STASH_URL=http://localhost:9999 PLEXSYNC_STASH_API_KEY=...
       plexsync doctor
 
-    Then bring everything in step once, and keep it so:
+    Then look what would change, bring everything in step once, and keep it so:
 
     \b
+      plexsync sync --all --dry-run
       plexsync sync --all --wait
       plexsync serve
 

@@ -8,7 +8,7 @@ from sync.errors import Neighbour
 from sync.job import State
 from sync.outages import Outage, last_ended, lasting, outages
 from sync.ports import BreakerRow, HoldRow, Overview
-from wiring import Parts, comparison_owed, spooled
+from wiring import Parts, bulk_approved, comparison_owed, spooled
 from worker.gates import breaker_probe_at, breaker_state
 from worker.loop import HEARTBEAT
 from worker.polling import LAST_POLL
@@ -50,6 +50,7 @@ def facts(parts: Parts) -> dict[str, Any]:
         "last_poll": stamp(polled),
         "last_reconcile": stamp(reconciled),
         "comparison_due": comparison_owed(parts),
+        "bulk_approved": bulk_approved(parts),
         "books": books(seen),
     }
 
@@ -113,7 +114,10 @@ def outage_facts(one: Outage, now: int, *, waiting: int = 0) -> dict[str, Any]:
     }
 
 
-OWED = "a complete comparison is due, since the database was made anew or put back: plexsync reconcile makes it"
+OWED = (
+    "a complete comparison is due, since the database was made anew or put back, or settings have changed: "
+    "plexsync reconcile makes it"
+)
 
 
 def dlq(count: int, most: int, tallies: Mapping[str, int]) -> dict[str, Any]:

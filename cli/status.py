@@ -12,6 +12,7 @@ from cli.standing import NAMED, OWED, facts, server_words, too_many
 from cli.start import opened
 from cli.words import lasting, many
 from sync.errors import Neighbour
+from wiring import UNAPPROVED
 
 # What a person reads for each state; the states that are always told come first.
 STATES = {
@@ -23,6 +24,7 @@ STATES = {
     "gone": "gone from Stash",
     "dropped": "dropped by a person",
     "ignored": "ignored by a person",
+    "outside": "out of scope (plexsync explain tells why)",
 }
 ALWAYS = ("ready", "running", "absent", "dead", "idle")
 
@@ -102,6 +104,7 @@ def _rest(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("last poll of Stash", found["last_poll"] or "never"),
         ("last reconcile", found["last_reconcile"] or "never"),
         *([("to be done", OWED)] if found["comparison_due"] else []),
+        *([] if found["bulk_approved"] else [("to be done", UNAPPROVED)]),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]
 

@@ -1,12 +1,18 @@
-"""`plexsync sync`: wants scenes, and with --wait sees them through."""
+"""`plexsync sync`: wants scenes, and with --wait sees them through; with --dry-run shows what would change.
+
+The first write of a whole library needs a person's word: it is shown what would change, and asked once.
+"""
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 
 import click
 
+from cli.asking import confirmed
 from cli.call import FAILED, FINE, Call, command
 from cli.keys import SceneNumber
+from cli.preview import dry_run, first_look, moment
 from cli.screen import Bar, paper, say
 from cli.settings import Need
 from cli.start import Begun, begun
@@ -15,10 +21,14 @@ from cli.words import many
 from cli.working import Remaining, Work, outcomes
 from sync.errors import Unusable
 from sync.job import Kind, State, Why
-from wiring import Parts, half_mended, mend, opened
+from wiring import Parts, approve_bulk, bulk_approved, half_mended, mend, opened
 from worker.verbs import want_all, want_scenes
 
 LONGEST_SPAN = timedelta(days=36_525)
+FIRST = (
+    "this would be the first write of the whole library to Plex: look at it with plexsync sync --all --dry-run, then "
+    "say plexsync sync --all --yes"
+)
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -52,8 +62,22 @@ class When(click.ParamType[datetime | timedelta]):
     "--since", metavar="WHEN", type=When(), help="The scenes changed in Stash since then: 2026-03-31, 2h, 3d."
 )
 @click.option("--wait", is_flag=True, help="Return when they are in step, with a summary.")
+@click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would change, field by field.")
+@click.option("--html", "file", metavar="FILE", default="", help="With --dry-run: write it as a report to this file.")
+@click.option("--force", is_flag=True, help="With --html: replace the file if it exists.")
+@click.option("--yes", is_flag=True, help="Do not ask before the first write of the whole library.")
 @click.pass_obj
-def sync(call: Call, scenes: tuple[int, ...], all_: bool, since: datetime | timedelta | None, wait: bool) -> int:
+def sync(
+    call: Call,
+    scenes: tuple[int, ...],
+    all_: bool,
+    since: datetime | timedelta | None,
+    wait: bool,
+    dry: bool,
+    file: str,
+    force: bool,
+    yes: bool,
+) -> int:
     """Bring scenes in step: all, the recent ones, or those named by their number in Stash.
 
     Puts them in the queue and returns; a running worker (plexsync serve) takes them at once. With --wait they are worked
@@ -61,23 +85,37 @@ def sync(call: Call, scenes: tuple[int, ...], all_: bool, since: datetime | time
     that is in step already costs no write. Exits with 1 if one of the scenes was given up, or one that was named is not
     in Stash.
 
+    Before a whole library is written for the first time it is shown what would change, and you are asked once; a call
+    that nobody can answer has to say --yes.
+
     \b
     Examples:
       plexsync sync --all --wait
       plexsync sync --since 2h
       plexsync sync 7 12 --wait
+      plexsync sync --all --dry-run
+      plexsync sync --all --dry-run --html report.html
     """
     if bool(scenes) + all_ + (since is not None) != 1:
         raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
-    with begun(call, need=Need.WORK if wait else Need.DATABASE) as start:
+    _check_which_way(wait, dry, file, force, yes)
+    if dry:
+        with begun(call, need=Need.WORK) as start:
+            return dry_run(call, start, tuple(dict.fromkeys(scenes)), since=since, file=file, replace=force)
+    asks = all_ and not yes and not call.json and sys.stdin.isatty()
+    with begun(call, need=Need.WORK if wait or asks else Need.DATABASE) as start:
         if half_mended(start.folder):
             mend(start.folder)
         try:
-            ids, busy = _queued(start, scenes, since)
+            queued = _queued(start, scenes, since, yes=yes, asks=asks)
         except Unusable:
             # It may be damaged. To find that out takes its time, and the worker's lock: not on every call.
             mend(start.folder)
-            ids, busy = _queued(start, scenes, since)
+            queued = _queued(start, scenes, since, yes=yes, asks=asks)
+        if queued is None:
+            click.echo("plexsync: nothing was wanted", err=True)
+            return FAILED
+        ids, busy = queued
         if wait:
             return _wait(call, start, ids, whole=all_, named=bool(scenes))
     hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
@@ -85,10 +123,38 @@ def sync(call: Call, scenes: tuple[int, ...], all_: bool, since: datetime | time
     return FINE
 
 
-def _queued(start: Begun, scenes: tuple[int, ...], since: datetime | timedelta | None) -> tuple[list[int], bool]:
-    """Want the scenes; returns them, and whether a worker runs."""
+def _check_which_way(wait: bool, dry: bool, file: str, force: bool, yes: bool) -> None:
+    if dry and (wait or yes):
+        raise click.UsageError("--dry-run writes nothing: it goes without --wait and --yes")
+    if file and not dry:
+        raise click.UsageError("--html goes with --dry-run")
+    if force and not file:
+        raise click.UsageError("--force goes with --html")
+
+
+def _queued(
+    start: Begun, scenes: tuple[int, ...], since: datetime | timedelta | None, *, yes: bool, asks: bool
+) -> tuple[list[int], bool] | None:
+    """Want the scenes; returns them, and whether a worker runs. None when a person was asked first and said no."""
     with opened(start.config, start.folder) as parts:
+        if not scenes and since is None and not _agreed(start, parts, yes=yes, asks=asks):
+            return None
         return _want(parts, scenes, since), parts.someone_works()
+
+
+def _agreed(start: Begun, parts: Parts, *, yes: bool, asks: bool) -> bool:
+    """Whether a person has agreed, now or before, that the whole library is written; ends the call if nobody can."""
+    if bulk_approved(parts):
+        return True
+    if not yes:
+        if not asks:
+            raise click.ClickException(FIRST)
+        start.tell(parts)
+        seen = first_look(start, parts)
+        if seen.stopped or not confirmed("Write this to Plex? It is asked only once."):
+            return False
+    approve_bulk(parts)
+    return True
 
 
 def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | None) -> list[int]:
@@ -96,11 +162,7 @@ def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | N
         ids = list(dict.fromkeys(scenes))
         want_scenes(parts.store, ids, Why.USER, parts.clock)
         return ids
-    if isinstance(since, datetime) and since.timestamp() * 1000 > parts.clock.now():
-        click.echo("plexsync: warning: --since is still to come, so nothing can have changed since", err=True)
-    if isinstance(since, timedelta):
-        since = datetime.fromtimestamp(parts.clock.now() / 1000, UTC) - since
-    return want_all(parts.store, parts.stash, parts.gates, parts.clock, since=since)
+    return want_all(parts.store, parts.stash, parts.gates, parts.clock, since=moment(parts, since))
 
 
 def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool) -> int:

@@ -128,9 +128,13 @@ class Work:
         return ended
 
     def _compare(self, parts: Parts) -> None:
-        """Find what a damaged database has lost, for machines where no schedule does it; a side that is away is left."""
+        """Find what a damaged database has lost, and what other settings change, for machines where no schedule does it.
+
+        A side that is away is left.
+        """
+        parts.reconciler.note_wishes()
         if parts.config.enabled and wiring.comparison_owed(parts):
-            self._bar.say("the database was made anew: comparing everything first")
+            self._bar.say("a complete comparison is due: comparing everything first")
             parts.reconciler.try_reconcile(stopping=lambda: bool(self._stop))
 
     def _is_short(self, parts: Parts, ran: Ran) -> bool:
@@ -196,6 +200,7 @@ WORDS = {
     "gone": "gone from Stash",
     "dropped": "dropped before",
     "ignored": "ignored",
+    "outside": "out of scope",
 }
 NAMES = {State.IDLE: "in_step", State.READY: "waiting", State.RUNNING: "waiting"}
 
@@ -245,6 +250,7 @@ ENDED_WORDS = {
     "absent": "not in Plex (yet)",
     "dead": "given up",
     "gone": "gone from Stash",
+    "outofscope": "out of scope",
     "later": "to be tried again",
     "waiting": "to be tried again",
 }

@@ -46,13 +46,14 @@ NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"
 LIFT_TICK = "update book set tick = :now where tick < :now - 60000"
 
 # The row as a want finds it decides everything, so it is one statement. `moved` rows have something new to do:
-# idle and gone ones by any want, waiting, running and given-up ones by an edit, given-up ones also by a sweep that
+# idle, gone and outside ones by any want, waiting, running and given-up ones by an edit, given-up ones also by a sweep that
 # wants something else than what died. What is not known is nothing else: only what died by itself before anyone had
 # looked at it gets its try then, and not what killed its worker or what a person dropped. A moment that lies in the
 # future was written by a clock that has stepped back since: it counts as long ago. What is wanted while a row runs is
 # kept for when it settles. (Of a list of three or more SQLite would make a table, each of the many times it is asked.)
-_REVIVED = """(
-    job.state in ('idle', 'gone')
+_RESTING = "(job.state = 'idle' or job.state = 'gone' or job.state = 'outside')"
+_REVIVED = f"""(
+    {_RESTING}
     or (:edit and (job.state in ('dead', 'dropped') or job.state = 'absent'))
     or (not :edit and job.state in ('dead', 'dropped') and :desired not in ('', job.desired)
         and (job.desired <> '' or (job.state = 'dead' and job.cls <> 'poison')))
@@ -69,7 +70,7 @@ on conflict (kind, id) do update
        lane = iif({_MOVED}, iif(job.state in ('ready', 'running'), min(job.lane, :lane), :lane), job.lane),
        wanted_rev = job.wanted_rev + ({_MOVED} or job.state = 'ignored'),
        attempts = iif({_REVIVED} or (:edit and job.state = 'ready'), 0, job.attempts),
-       streak = iif(job.state in ('idle', 'gone'), 0, job.streak),
+       streak = iif({_RESTING}, 0, job.streak),
        due = iif({_MOVED},
                  iif(job.stirred > :now or job.stirred <= :now - {QUIET},
                      :now,

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from store import attempts, bindings, books, memories, pushings, tallies
 from store.db import clean
 from store.intake import QUIET
-from sync.job import HOUR, MINUTE, Crashed, Job, Kind, Lane, Settled, State
+from sync.job import HOUR, MINUTE, SCOPE, Crashed, Job, Kind, Lane, Settled, State
 from sync.ports import JobRow
 
 # Ends of a claim that were no attempt: nothing was sent for the job.
-UNTRIED = ("released", "local")
+UNTRIED = ("released", "local", SCOPE)
 # Only every so many claims does the sweeps' lane go first; a lone or crashed sweep then gets its turn.
 SWEEPS_TURN = 10
 # No lease is ever this long: one that ends further ahead was given by a clock that has stepped back since.

@@ -268,6 +268,8 @@ UNDO = (
     "create index memory_undone on memory (undone, scene) where undone <> ''",
     "alter table push add column undone text not null default ''",
 )
+# Whoever has written to Plex before has no first time any more.
+APPROVED = ("insert into note (name, value) select 'bulk:approved', '0' where exists (select 1 from memory)",)
 
 Migrations = Sequence[Sequence[str]]
 MIGRATIONS: Migrations = (
@@ -276,7 +278,7 @@ MIGRATIONS: Migrations = (
     OUTAGES,
     COUNTS,
     LIGHTER,
-    (*FAN_OUT, *PICTURES, *BINDINGS, *UNDO),
+    (*FAN_OUT, *PICTURES, *BINDINGS, *UNDO, *APPROVED),
 )
 
 

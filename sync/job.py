@@ -18,6 +18,8 @@ DAY = 24 * HOUR
 ABSENT_PACE = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
 # The class of a row that is not in Plex yet.
 ABSENT = "absent"
+# The class of a row whose scene is not to be synced.
+SCOPE = "scope"
 POISON_CRASHES = 3
 POISON_WINDOW = 72 * HOUR
 CRASH_PACE = (MINUTE, 10 * MINUTE)
@@ -34,6 +36,7 @@ class State(StrEnum):
     GONE = "gone"
     DROPPED = "dropped"
     IGNORED = "ignored"
+    OUTSIDE = "outside"
 
 
 class Lane(IntEnum):
@@ -138,7 +141,14 @@ class Gone:
     """Stash has no such scene any more."""
 
 
-Outcome = Done | Later | Waiting | Absent | Dead | Gone
+@dataclass(frozen=True)
+class OutOfScope:
+    """The scene is not to be synced, by the setting `scope`; what was pushed before stays in Plex, and known."""
+
+    error: str
+
+
+Outcome = Done | Later | Waiting | Absent | Dead | Gone | OutOfScope
 
 
 @dataclass(frozen=True)
@@ -174,6 +184,8 @@ def _ended(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: floa
             return Settled(State.IDLE, 0, 0, 0, now)
         case Gone():
             return Settled(State.GONE, 0, 0, 0, now)
+        case OutOfScope():
+            return Settled(State.OUTSIDE, 0, 0, 0, now, outcome.error, SCOPE)
         case Dead():
             return Settled(
                 State.DEAD, job.attempts, job.streak, 0, now, outcome.error, outcome.cls, desired=outcome.desired

@@ -86,6 +86,11 @@ def is_target(path: str, rules: Rules) -> bool:
     )
 
 
+def lies_in(path: str, folder: str) -> bool:
+    """Whether a path names something in this folder or below it, by whole components; both as one side writes them."""
+    return _covers(folder, path)
+
+
 def unmap_path(path: str, rules: Rules) -> tuple[str, ...]:
     """Every path of Stash that a rule leads to this path of Plex; more than one where rules lead into each other."""
     _, names = _split(path)

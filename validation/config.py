@@ -48,11 +48,13 @@ _LONGEST_ADDRESS = 2_048
 _LONGEST_LIST = 8_192
 _LONGEST_PATH = 4_096
 _MOST_RULES = 200
+_MOST_TERMS = 200
 _MOST_MESSENGERS = 20
 _MOST_WORDS = 100
 _MOST_PATTERNS = 1_000
 _MOST_LIBRARIES = 100
 _LONGEST_LINE = 255
+_FULL_PATH = r"/|[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/][^\\/]+"
 _SHORTEST_TELLING_SECRET = 8  # a shorter one can't be told from ordinary words in other settings
 
 _log = logging.getLogger("PlexSync.config")
@@ -231,7 +233,7 @@ def _pattern(number: int, ours: str, theirs: str) -> tuple[str, str]:
 def _prefix(number: int, whose: str, path: str) -> str:
     """One side of a rule without separators at its end (a root keeps its own)."""
     place = f"the {whose} side of rule {number}"
-    if not re.match(r"/|[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/][^\\/]+", path):
+    if not re.match(_FULL_PATH, path):
         raise ValueError(rf"must hold full paths (/…, X:\… or \\server\share…); {place} is none")
     if len(path) > _LONGEST_PATH or not is_safe(path) or "=>" in path:
         raise ValueError(
@@ -252,6 +254,63 @@ def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
         if (stash, plex) in seen:
             raise ValueError(f"must name each rule once; rules {seen[stash, plex]} and {number} are the same")
         seen[stash, plex] = number
+
+
+# A name with a separator in it stands in double quotes behind the colon.
+_TERMS = re.compile(r'[^,;:\r\n]*(?::[ \t]*"[^"\r\n]*")?[^,;\r\n]*')
+_TERM = re.compile(
+    r"(?P<left_out>not\s+)?(?:(?P<word>all|organized)|(?P<kind>tag|studio|path)\s*:\s*(?P<name>\S.*))", re.I
+)
+
+
+def _scope(value: object) -> tuple[str, ...]:
+    """Terms of the scope in one spelling, from one text or a list of texts; nothing at all means everything."""
+    if isinstance(value, str):
+        value = [term for term in _TERMS.findall(value) if term.strip()] if value.strip() or not value else [value]
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be terms such as organized or not tag: NAME, as a list or with ; between them")
+    if len(value) > _MOST_TERMS:
+        raise ValueError(f"must have at most {_MOST_TERMS} terms")
+    terms = tuple(dict.fromkeys(_scope_term(number, term) for number, term in enumerate(value, start=1))) or ("all",)
+    narrowing = [term for term in terms if term != "all" and not term.startswith("not ")]
+    if "all" in terms and narrowing:
+        raise ValueError("must hold all only alone or beside terms with not")
+    folded = {" ".join(term.split()).casefold() for term in terms}
+    if any(f"not {term}" in folded for term in folded):
+        raise ValueError("must not ask for a term and leave the same out")
+    return terms
+
+
+def _scope_term(number: int, term: object) -> str:
+    if not isinstance(term, str) or len(term) > _LONGEST_PATH or not is_safe(term.strip()):
+        raise ValueError(
+            f"must be terms of at most {_LONGEST_PATH} characters without control characters; term {number} is none"
+        )
+    found = _TERM.fullmatch(term.strip())
+    left_out = "not " if found and found["left_out"] else ""
+    if found is None or (left_out and (found["word"] or "").lower() == "all"):
+        raise ValueError(
+            "must be terms: all, organized, tag: NAME, studio: NAME or path: FOLDER, the last four also with not before"
+            f" them; term {number} is none"
+        )
+    if found["word"]:
+        return left_out + found["word"].lower()
+    kind, name = found["kind"].lower(), found["name"].strip()
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        name = name[1:-1].strip()
+    if kind == "path":
+        name = _scope_folder(number, name)
+    if not name:
+        raise ValueError(f"must name a tag, a studio or a folder behind the colon; term {number} does not")
+    return f"{left_out}{kind}: {name}"
+
+
+def _scope_folder(number: int, path: str) -> str:
+    if not re.match(_FULL_PATH, path) or {".", ".."} & set(re.split(r"[\\/]", path)):
+        raise ValueError(
+            rf"must hold full paths (/…, X:\… or \\server\share…) without . or .. in them; see term {number}"
+        )
+    return path.rstrip("/") or "/" if path.startswith("/") else path[:3] + path[3:].rstrip("\\/")
 
 
 def _folded(path: str) -> str:
@@ -413,6 +472,14 @@ class PlexSyncConfig(BaseModel):
     """Where Plex sees the folders of Stash: rules of the form stash folder => plex folder (or, as docs/matching.md says,
     re:pattern => what it becomes), as a list, or as one text with ; or line ends between them. Default none: both see the
     same paths."""
+
+    scope: Annotated[tuple[str, ...], BeforeValidator(_scope)] = Field(default=("all",))
+    """Which scenes are synced: all, organized, tag: NAME, studio: NAME, path: FOLDER (as Stash sees it), and the last four
+    with not before them to leave such scenes out, as a list, or as one text with ; or , between them. Default all."""
+
+    approve_bulk: bool = Field(default=False)
+    """Whether the first write of a whole library to Plex needs no approval by a person: true or false, default false,
+    which waits for sync --all."""
 
     enabled: bool = Field(default=True)
     """Whether scenes are synced: true or false, default true. With false, events are kept and nothing is sent."""
@@ -602,6 +669,12 @@ class PlexSyncConfig(BaseModel):
         return tuple((stash, plex) for stash, _, plex in (rule.partition(" => ") for rule in self.path_map))
 
     @property
+    def scope_terms(self) -> tuple[tuple[str, str, bool], ...]:
+        """The terms of the scope as (kind, name, whether it leaves out); none when every scene is synced."""
+        plain = ((term.removeprefix("not "), term.startswith("not ")) for term in self.scope if term != "all")
+        return tuple((kind, name, out) for kind, _, name, out in ((*term.partition(": "), out) for term, out in plain))
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The secrets that are set, for a `Redactor`."""
         alone = (self.plex_token, self.stash_api_key)
@@ -646,6 +719,9 @@ def _shown(name: str, value: object) -> str:
         return f"({len(value)} rules)"
     if name == "libraries" and isinstance(value, Mapping):
         return f"({len(value)} tables)"
+    if name == "scope" and isinstance(value, tuple):
+        # Folders and names of the library are nobody's business in a log.
+        return f"({len(value)} terms)"
     if name == "notify_command" and isinstance(value, tuple):
         # Its arguments may hold a secret too.
         return f"({len(value)} words)"
@@ -673,6 +749,7 @@ _SHAPES = {
     "stash_api_key": "an API key of Stash",
     "tls_ca_file": "the full path of a file",
     "path_map": "rules of the form stash folder => plex folder",
+    "scope": "terms such as organized or not tag: NAME",
     "notify_urls": "addresses such as json://host/path",
     "notify_command": "a list of words: a program and its arguments",
     "title_template": "a text with names of values in braces",

@@ -11,7 +11,7 @@ from typing import TypeVar
 from sync import match
 from sync.errors import Neighbour, NeighbourError, Refused, Unavailable
 from sync.item import FIELDS, Entry, Item
-from sync.job import Absent, Dead, Done, Gone, Outcome, Waiting
+from sync.job import Absent, Dead, Done, Gone, Outcome, OutOfScope, Waiting
 from sync.match import AskRivals, Binding, Candidate, Matched, NotThere, Step, Unclear, untenable
 from sync.paths import base_name
 from sync.pictures import placed
@@ -33,6 +33,7 @@ from sync.plan import (
 )
 from sync.ports import Clock, Plex, Reading, Stash, Store, Writing
 from sync.scene import Scene
+from sync.scope import outside
 from sync.text import fold
 from sync.wanted import Profile, Wanted, digest, wanted
 from worker.gates import READ, Gates
@@ -56,6 +57,8 @@ LOOKED_AGAIN = 2
 SHARED_ITEM = "its item is another scene's"
 # And that of a scene whose bound item can't be written to.
 BOUND_ITEM = "bound by hand, but item"
+# What is wanted of a scene that is out of scope, in the place of a hash.
+NOTHING_WANTED = "outside"
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,24 @@ class Looker:
         return self.look_at(scenes, undoing=undoing) + failed + self._look_back(gone, undoing)
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "") -> list[Sight]:
-        """See scenes that were just read from Stash; `undoing` as for `look`."""
+        """See scenes that were just read from Stash; `undoing` as for `look`.
+
+        Those out of scope cost Plex nothing, but for what is being taken back.
+        """
+        why = {scene.id: reason for scene in scenes if (reason := outside(scene, self._rules.scope))}
+        back = set(why) if undoing else self._undone_among(why)
+        inside = [scene for scene in scenes if scene.id not in why or scene.id in back]
+        seen = {sight.id: sight for sight in (self._look_in_plex(inside, undoing) if inside or not why else ())}
+        for scene in scenes:
+            if scene.id in why and not (scene.id in seen and seen[scene.id].undone):
+                seen[scene.id] = Sight(scene.id, scene, outcome=OutOfScope(why[scene.id]))
+        return [seen[scene.id] for scene in scenes]
+
+    def _undone_among(self, ids: Iterable[int]) -> set[int]:
+        with self._store.reading() as db:
+            return {id for (id, _), memory in db.memories(sorted(ids)).items() if undone(memory)}
+
+    def _look_in_plex(self, scenes: Sequence[Scene], undoing: Undone) -> list[Sight]:
         if self._indexer.empty():
             self._indexer.freshen()
         verdicts = self._match(scenes)
@@ -664,6 +684,8 @@ def desired(sight: Sight) -> str:
     """A hash of what is wanted, to tell a new wish from the one that died; for an ambiguous scene, of its candidates."""
     if isinstance(sight.outcome, Dead):
         return sight.outcome.desired
+    if isinstance(sight.outcome, OutOfScope):
+        return NOTHING_WANTED
     if shown := {digest(target.wanted): None for target in sight.targets}:
         return ",".join(shown)
     return digest(sight.wanted) if sight.wanted else ""

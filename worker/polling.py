@@ -9,7 +9,7 @@ it was seen once more, and a listing goes on past the cursor by a day where offs
 import json
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -73,7 +73,9 @@ class Poller:
     def _poll(self, kind: Kind, newest: Newest) -> int:
         cursor = self._cursor(kind)
         if cursor is None:
-            self._save_cursor(kind, newest, self._newest_second(newest, self._list(kind, newest), None))
+            start = self._newest_second(newest, self._list(kind, newest), None)
+            # What is no scene may show on thousands, which the first comparison looks at: it is nobody's edit before that.
+            self._save_cursor(kind, newest, [replace(one, sure=one.sure or kind is not Kind.SCENE) for one in start])
             return 0
         with self._store.reading() as db:
             unsure = db.unsure(kind)

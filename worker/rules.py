@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sync.plan import Policy
+from sync.scope import Scope
 from sync.wanted import Profile
 
 
@@ -19,6 +20,7 @@ class LookRules:
     strict: bool = False
     libraries: Mapping[str, Profile] = field(default_factory=dict)
     undo_gone: bool = False
+    scope: Scope = field(default_factory=Scope)
 
     @property
     def pictured(self) -> bool:

@@ -11,7 +11,7 @@ from worker.gates import READ, Gates
 from worker.looking import Looker, Sight
 
 CHUNK = 500
-SETTLED = (State.IDLE, State.ABSENT, State.DEAD, State.GONE, State.DROPPED, State.IGNORED)
+SETTLED = (State.IDLE, State.ABSENT, State.DEAD, State.GONE, State.DROPPED, State.IGNORED, State.OUTSIDE)
 
 
 def want_scenes(store: Store, ids: Iterable[int], why: Why, clock: Clock) -> int:

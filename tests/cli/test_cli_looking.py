@@ -57,7 +57,7 @@ def given_up(world: World, door: Door, refusing: Callable[..., None]) -> World:
 
 def test_status_of_a_new_database(world: World, door: Door) -> None:
     facts = door("status", "--json").facts
-    assert set(facts["jobs"]) == {"ready", "running", "absent", "dead", "idle", "gone", "dropped", "ignored"}
+    assert set(facts["jobs"]) == {"ready", "running", "absent", "dead", "idle", "gone", "dropped", "ignored", "outside"}
     for who in ("plex", "stash"):
         breaker = facts["breakers"][who]
         assert (breaker["state"], breaker["failures"]) == ("closed", 0)

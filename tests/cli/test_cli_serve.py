@@ -143,12 +143,22 @@ def in_a_shell(world: World, words: str, where: str) -> subprocess.CompletedProc
 
 
 def on_a_terminal(
-    world: World, *words: str, until_shown: str = "", seconds: float = 30, columns: int = 100
+    world: World, *words: str, until_shown: str = "", seconds: float = 30, columns: int = 100, answer: str = ""
 ) -> tuple[int, str]:
-    """Run a command with a terminal for standard error and output; returns its exit code and what was shown."""
+    """Run a command with a terminal for standard error and output; returns its exit code and what was shown.
+
+    With an `answer` standard input is one too, and a question is answered by it.
+    """
     master, slave = pty.openpty()
     environ = {**world.environ, "TERM": "xterm", "COLUMNS": str(columns), "LINES": "40"}
-    process = subprocess.Popen([sys.executable, "-m", "cli", *words], cwd=ROOT, env=environ, stdout=slave, stderr=slave)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", *words],
+        cwd=ROOT,
+        env=environ,
+        stdin=slave if answer else None,
+        stdout=slave,
+        stderr=slave,
+    )
     os.close(slave)
     shown, end = b"", time.monotonic() + seconds
     try:
@@ -161,6 +171,9 @@ def on_a_terminal(
                 if not block:
                     break
                 shown += block
+            if answer and b"[y/N]" in shown:
+                os.write(master, answer.encode())
+                answer = ""
             if until_shown and until_shown.encode() in shown and process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 until_shown = ""

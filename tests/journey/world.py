@@ -45,6 +45,7 @@ class World:
             "stash_poll_interval": "5",
             "breaker_recovery_timeout": "1",
             "breaker_max_recovery_timeout": "2",
+            "approve_bulk": "true",
             **self.settings,
         }
         given = {f"PLEXSYNC_{name.upper()}": value for name, value in settings.items() if name not in self.unset}

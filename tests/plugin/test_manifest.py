@@ -13,6 +13,7 @@ VALUES = {"plex_url": "http://plex:32400", "plex_token": "x" * 20, "path_map": "
 VALUES |= {"plex_libraries": "Movies, Clips", "conflict_policy": "plex", "first_push": "stash"}
 VALUES |= {"title_template": "[{studio} - ]{title}", "genre_tags": "Boots, -meta*", "label_tags": "Boots"}
 VALUES |= {"collections": "parents"}
+VALUES |= {"scope": "organized; not tag: Private"}
 
 
 def test_the_settings_that_most_people_need_are_there() -> None:

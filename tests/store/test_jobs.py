@@ -84,6 +84,8 @@ LATER = T + HOUR  # everything is quiet by then
         (State.IDLE, Why.SWEEP, State.READY, 0, 0),
         (State.GONE, Why.USER, State.READY, 0, 0),
         (State.GONE, Why.SWEEP, State.READY, 0, 0),
+        (State.OUTSIDE, Why.EDIT, State.READY, 0, 0),
+        (State.OUTSIDE, Why.SWEEP, State.READY, 0, 0),
         (State.READY, Why.EDIT, State.READY, 0, 4),
         (State.READY, Why.USER, State.READY, 0, 4),
         (State.RUNNING, Why.EDIT, State.RUNNING, 3, 4),

@@ -79,7 +79,7 @@ class Model:
             row.wanted_rev += 1
             return
         was_dead = row.state == "dead"
-        if row.state in ("idle", "gone"):
+        if row.state in ("idle", "gone", "outside"):
             row.streak = 0
             self._renew(row, lane, now, desired, revived=True)
         elif why != "sweep" and row.state in ("absent", "dead", "dropped"):
@@ -247,7 +247,7 @@ class JobTable(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(
         data=st.data(),
-        state=st.sampled_from([State.IDLE, State.READY, State.ABSENT, State.DEAD, State.GONE]),
+        state=st.sampled_from([State.IDLE, State.READY, State.ABSENT, State.DEAD, State.GONE, State.OUTSIDE]),
         wait=st.sampled_from([0, 500, MINUTE, HOUR]),
         number=st.integers(0, 3),
         desired=st.sampled_from(["", "a", "b"]),

@@ -120,6 +120,16 @@ def test_a_database_of_a_released_schema_is_brought_to_the_newest_without_losing
     assert value(database, "select accepted from books") == 31
 
 
+@pytest.mark.parametrize("remembers", [True, False])
+def test_who_has_written_to_plex_before_has_agreed_to_the_first_write(database, remembers):
+    old_database(database, NEWEST - 1)
+    if not remembers:
+        with closing(sqlite3.connect(database)) as db, db:
+            db.execute("delete from memory")
+    connect(database).close()
+    assert value(database, "select count(*) from note where name = 'bulk:approved'") == remembers
+
+
 @each_released
 def test_what_was_known_is_read_by_the_newest_as_it_was_written(database, version):
     old_database(database, version)

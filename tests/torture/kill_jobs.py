@@ -395,6 +395,7 @@ def environ_for(made: dict, folder: Path) -> dict[str, str]:
         | {
             "PLEXSYNC_DATA_DIR": str(folder),
             "PLEXSYNC_POLL_INTERVAL": "0.1",
+            "PLEXSYNC_APPROVE_BULK": "true",
         }
     )
 

@@ -42,6 +42,8 @@ DEFAULTS = {
     "stash_api_key": "",
     "tls_ca_file": "",
     "path_map": (),
+    "scope": ("all",),
+    "approve_bulk": False,
     "enabled": True,
     "poll_interval": 1.0,
     "stash_poll_interval": 60.0,
@@ -554,6 +556,73 @@ def test_every_description_states_unit_range_and_default(setting):
     assert setting.variable == f"PLEXSYNC_{setting.name.upper()}"
     assert setting.secret == (setting.name in ("plex_token", "stash_api_key", "notify_urls"))
     assert "\n" not in setting.description
+
+
+# --- scope -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ("all",)),
+        ([], ("all",)),
+        ("ALL", ("all",)),
+        ("organized, NOT  Tag: Private ;", ("organized", "not tag: Private")),
+        ("studio: A; studio: A\nnot organized", ("studio: A", "not organized")),
+        ('tag: "A, B"; studio: C: D', ("tag: A, B", "studio: C: D")),
+        ('tag: 12" vinyl; organized', ('tag: 12" vinyl', "organized")),
+        (["tag: A, B; C", "organized"], ("tag: A, B; C", "organized")),
+        (["path: /films/", "path: D:\\Films\\", "path:/"], ("path: /films", "path: D:\\Films", "path: /")),
+        (["all", "not path: //nas/x"], ("all", "not path: //nas/x")),
+    ],
+)
+def test_scope_is_one_text_or_a_list_of_terms(given, kept):
+    made = config(scope=given)
+    assert made.scope == kept
+    assert config(scope=list(made.scope)).scope_terms == made.scope_terms
+
+
+def test_scope_as_terms_for_the_rules():
+    assert config().scope_terms == ()
+    assert config(scope="organized; not tag: A: B; path: /x").scope_terms == (
+        ("organized", "", False),
+        ("tag", "A: B", True),
+        ("path", "/x", False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("bad", "word"),
+    [
+        ("not all", "term 1"),
+        ("organized; tags: A", "term 2"),
+        ("tag:", "term 1"),
+        ('tag: ""', "term 1"),
+        ("path: films", "full path"),
+        ("path: /films/../x", ". or .."),
+        ("all; tag: A", "all"),
+        ("tag: A; not tag: a", "leave"),
+        ("organized; not organized", "leave"),
+        (["tag: \x1b[2J"], "control characters"),
+        (["tag: " + "x" * 5000], "4096"),
+        ([f"tag: {n}" for n in range(201)], "200"),
+        ([5], "term 1"),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_a_term_that_is_not_understood_is_one_line_that_does_not_repeat_it(bad, word):
+    (error,) = refusal(scope=bad).errors()
+    assert error["loc"] == ("scope",)
+    assert word in error["msg"]
+    assert "\n" not in error["msg"]
+
+
+def test_the_log_does_not_name_what_is_in_scope(caplog):
+    with caplog.at_level(logging.INFO):
+        config(scope="path: /private; not tag: Secret").log_config()
+    assert " scope=(2 terms) " in caplog.text
+    assert "/private" not in caplog.text
+    assert "Secret" not in caplog.text
 
 
 # --- telling a person ------------------------------------------------------------------------------------------------

@@ -110,6 +110,8 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "poster": "cover",
         "background": "studio",
         "poster_padding": "true",
+        "approve_bulk": "true",
+        "scope": "organized; not tag: Private",
         "collections": "parents",
         "libraries": '{"Clips": {"sync_title": false}}',
         "breaker_max_recovery_timeout": "301",
@@ -319,6 +321,7 @@ MAY_BE_EMPTY = (
         "genre_tags",
         "label_tags",
         "collection_tags",
+        "scope",
     ),
 )
 

@@ -28,6 +28,7 @@ from worker.indexing import Indexer
 from worker.looking import Looker
 from worker.picturing import Pictures
 from worker.polling import Poller
+from worker.previewing import Previewer
 from worker.reconciling import Reconciler
 from worker.rules import LookRules, WorkRules
 
@@ -50,11 +51,11 @@ class Worker:
 
     def __init__(self, house: "House", *, holder: str, fingerprint: str, token: str, **rules: object) -> None:
         self._stack = ExitStack()
-        look = {
-            name: rules.pop(name) for name in ("policy", "paths", "strict", "profile", "undo_gone") if name in rules
-        }
+        names = ("policy", "paths", "strict", "profile", "undo_gone", "scope")
+        look = {name: rules.pop(name) for name in names if name in rules}
         look["libraries"] = rules.pop("profiles", {})
         libraries = rules.pop("libraries", ())
+        wishes = rules.pop("wishes", "")
         read = rules.pop("read_timeout", 5.0)
         watchdog = rules.pop("watchdog", None)
         clock, dice = house.clock, house.dice
@@ -78,7 +79,10 @@ class Worker:
 
         self.looker, watch_looker = looker(self.gates), looker(self.watch_gates)
         self.poller = Poller(self.store, self.stash, self.indexer, self.watch_gates, clock)
-        self.reconciler = Reconciler(self.store, self.stash, watch_looker, self.indexer, self.watch_gates, clock)
+        self.reconciler = Reconciler(
+            self.store, self.stash, watch_looker, self.indexer, self.watch_gates, clock, wishes=wishes
+        )
+        self.previewer = Previewer(self.store, self.stash, watch_looker, self.watch_gates, clock)
         self.engine = Engine(
             self.store,
             self.stash,

@@ -47,6 +47,15 @@ def test_what_was_imported_by_the_hundred_within_one_second_is_not_wanted_again_
     assert wanted(house) & {("scene", id) for id in range(1, 61)} == set()
 
 
+def test_the_newest_studio_of_a_database_that_has_just_begun_is_nobodys_edit(house):
+    """It may show on thousands of scenes, and a whole library is not written before a person has agreed."""
+    house.add(5)
+    poll(house)
+    house.clock.move(60)
+    poll(house)
+    assert {kind for kind, _ in wanted(house)} <= {"scene"}
+
+
 def test_a_poll_without_news_costs_one_request(watched):
     poll(watched)
     assert watched.stash_sim.count() == 1

@@ -17,6 +17,7 @@ from sync.job import (
     Kind,
     Lane,
     Later,
+    OutOfScope,
     State,
     Waiting,
     crashed,
@@ -38,6 +39,7 @@ TABLE = [
     pytest.param(Gone(), (State.GONE, 0, 0, 0, 0), id="gone"),
     pytest.param(Dead("refused", "no"), (State.DEAD, 2, 4, 0, 0), id="dead"),
     pytest.param(Absent("not there"), (State.ABSENT, 0, 1, 0, MINUTE), id="absent"),
+    pytest.param(OutOfScope("not this one"), (State.OUTSIDE, 0, 0, 0, 0), id="outside"),
     pytest.param(OUTAGE, (State.READY, 2, 5, 1, 40_000), id="waiting"),
     pytest.param(
         Waiting("its own", "unavailable", counted=True), (State.READY, 3, 5, 1, 40_000), id="waiting, counted"
@@ -108,6 +110,7 @@ outcomes = st.one_of(
     st.just(Gone()),
     st.builds(Dead, st.just("refused"), st.just("no")),
     st.builds(Absent, st.just("not there")),
+    st.builds(OutOfScope, st.just("not this one")),
     st.builds(Later, st.just("bug")),
     st.builds(
         Waiting,
@@ -136,7 +139,7 @@ draws = st.floats(0, 1, exclude_max=True)
 @given(jobs, outcomes, st.booleans(), st.integers(5, 9), draws, st.integers(0, 100))
 def test_no_attempt_can_lose_a_row(job, outcome, renewed, max_retries, draw, scan):
     after = ended(outcome, job=job, renewed=renewed, max_retries=max_retries, draw=draw, scan=scan)
-    assert after.state in (State.READY, State.IDLE, State.ABSENT, State.DEAD, State.GONE)
+    assert after.state in (State.READY, State.IDLE, State.ABSENT, State.DEAD, State.GONE, State.OUTSIDE)
     assert 0 <= after.attempts <= max_retries + 1
     assert (after.attempts == max_retries + 1) <= (after.state is State.DEAD)
     assert after.due is None or NOW <= after.due <= NOW + 2 * DAY + 10**9
