@@ -448,7 +448,7 @@ class Looker:
     def _look_back(self, ids: Sequence[int], undoing: Undone) -> list[Sight]:
         """Scenes that Stash does not have: there is nothing to do, unless what was pushed for them is to be taken back."""
         with self._store.reading() as db:
-            past = Past(db.memories(ids), db.pushings(ids), {}, {})
+            past = Past(db.memories(ids), db.pushings(ids), {}, {}, frozenset())
         usual: Undone = "gone" if self._rules.undo_gone else ""
         back = []
         for id in ids:
