@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from store.db import clean
 from sync.match import Binding
 
-LIST = "select scene, key, files, at from binding order by scene, cast(key as integer), key"
-SAVE = """
-insert into binding (scene, key, files, at) values (:scene, :key, :files, :at)
-on conflict (key) do update set files = :files, at = :at where scene = :scene
-"""
-FORGET = "delete from binding where scene = :scene and (:key = '' or key = :key)"
+LIST = "select scene, key, files, at from binding where off = 0 order by scene, cast(key as integer), key"
+LIST_OFF = "select scene, key from binding where off <> 0"
+HOLDER = "select scene from binding where key = :key and off = 0"
+SAVE = "insert or replace into binding (scene, key, files, at, off) values (:scene, :key, :files, :at, 0)"
+TAKE_OFF = "update binding set off = 1, files = '[]' where scene = :scene and (:key = '' or key = :key) and off = 0"
 FORGET_SCENES = "delete from binding where scene in (select value from json_each(:scenes))"
 
 
@@ -21,23 +20,32 @@ def listed(db: sqlite3.Connection) -> list[Binding]:
     return [Binding(scene, key, _files(files), at) for scene, key, files, at in db.execute(LIST)]
 
 
+def taken_off(db: sqlite3.Connection) -> frozenset[tuple[int, str]]:
+    """(scene, item) of bindings that were taken back."""
+    return frozenset((scene, key) for scene, key in db.execute(LIST_OFF))
+
+
 def save(db: sqlite3.Connection, binding: Binding) -> bool:
     """Bind an item to a scene, or once more with the files it has now; False if it is bound to another scene.
 
-    Of two processes that bind one item to two scenes at once, the first wins.
+    Of two processes that bind one item to two scenes at once, the first wins: each does so in its write transaction.
     """
+    key = clean(binding.key)
+    holder = db.execute(HOLDER, {"key": key}).fetchone()
+    if holder and holder[0] != binding.scene:
+        return False
     files = json.dumps([clean(path) for path in binding.files])
-    row = {"scene": binding.scene, "key": clean(binding.key), "files": files, "at": binding.at}
-    return db.execute(SAVE, row).rowcount == 1
+    db.execute(SAVE, {"scene": binding.scene, "key": key, "files": files, "at": binding.at})
+    return True
 
 
-def forget(db: sqlite3.Connection, scene: int, key: str = "") -> int:
+def take_off(db: sqlite3.Connection, scene: int, key: str = "") -> int:
     """Take the binding of one item off a scene, or all that it has; returns how many there were."""
-    return db.execute(FORGET, {"scene": scene, "key": clean(key)}).rowcount
+    return db.execute(TAKE_OFF, {"scene": scene, "key": clean(key)}).rowcount
 
 
 def forget_scenes(db: sqlite3.Connection, scenes: Sequence[int]) -> None:
-    """Take all bindings off these scenes."""
+    """Forget all that was ever bound to these scenes."""
     db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
 
 

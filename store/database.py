@@ -137,6 +137,9 @@ class ReadingTransaction:
     def bindings(self) -> list[Binding]:
         return bindings.listed(self._db)
 
+    def unbound(self) -> frozenset[tuple[int, str]]:
+        return bindings.taken_off(self._db)
+
     def healthy(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
         return memories.healthy(self._db, limit, but=but)
 
@@ -294,7 +297,7 @@ class WritingTransaction(ReadingTransaction):
         return bindings.save(self._db, binding)
 
     def unbind(self, scene: int, key: str = "") -> int:
-        return bindings.forget(self._db, scene, key)
+        return bindings.take_off(self._db, scene, key)
 
     def add_pushing(self, scene: int, key: str, pushing: Pushing) -> int:
         return pushings.add(self._db, scene, key, pushing)

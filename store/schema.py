@@ -248,17 +248,20 @@ PICTURES = (
 # What was seen on a scene (" performer:3 tag:5 "), for when one of them is destroyed and Stash can't tell any more.
 FAN_OUT = ("create table shown (scene integer primary key, things text not null)",)
 
-# Which item a person has said is a scene's, with the files it had then: no item is bound to two scenes.
+# Which item a person has said is a scene's, with the files it had then: no item is bound to two scenes. `off`: it was said,
+# and taken back.
 BINDINGS = (
     """
     create table binding (
         scene integer not null,
-        key text not null unique,
+        key text not null,
         at integer not null,
         files text not null,
+        off integer not null default 0,
         primary key (scene, key)
     ) without rowid
     """,
+    "create unique index binding_key on binding (key) where off = 0",
     "alter table part add column duration integer not null default 0",
 )
 

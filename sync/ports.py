@@ -298,6 +298,10 @@ class Reading(Protocol):
         """Every item that a person has bound to a scene, by scene and item."""
         ...
 
+    def unbound(self) -> frozenset[tuple[int, str]]:
+        """(scene, item key) of bindings that were taken back: that the item was written to says nothing then."""
+        ...
+
     def healthy(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
         """(section, item key, field) of locks that we hold on items whose latest push went well, newest first."""
         ...

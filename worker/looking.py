@@ -222,8 +222,8 @@ class Looker:
     def _match(self, scenes: Sequence[Scene]) -> dict[int, Verdict]:
         """Two rounds at most: what cannot be told from Plex's side alone asks Stash who else has such a file."""
         with self._store.reading() as db:
-            bindings = db.bindings()
-            offers = {scene.id: self._offer(db, scene, bindings) for scene in scenes}
+            bindings, unbound = db.bindings(), db.unbound()
+            offers = {scene.id: self._offer(db, scene, bindings, unbound) for scene in scenes}
         verdicts = {id: match.match(offer) for id, offer in offers.items()}
         asking = {id: verdict.names for id, verdict in verdicts.items() if isinstance(verdict, AskRivals)}
 
@@ -243,10 +243,12 @@ class Looker:
                 decided[id] = verdict
         return decided
 
-    def _offer(self, db: Reading, scene: Scene, bindings: Sequence[Binding]) -> match.Offer:
+    def _offer(
+        self, db: Reading, scene: Scene, bindings: Sequence[Binding], unbound: frozenset[tuple[int, str]]
+    ) -> match.Offer:
         at = db.entries_at(sorted(match.places(scene, self._rules.paths)))
         named = db.entries_named(sorted(match.names(scene)))
-        remembered = frozenset(key for _, key in db.memories([scene.id]))
+        remembered = frozenset(key for _, key in db.memories([scene.id]).keys() - unbound)
         entries = {entry.key: entry for entry in (*at, *named, *db.entries(sorted(remembered)))}
         return match.Offer(
             scene=scene,

@@ -224,6 +224,25 @@ def test_unbinding_lets_a_scene_be_found_by_its_files_again(house):
     assert unbind(house, id) == 0
 
 
+def test_an_item_that_was_bound_by_mistake_is_not_remembered_as_the_scenes(house, twins):
+    id, (one, other) = twins
+    bind(house, id, one)
+    house.work()
+    assert title_of(house, one) == "Twin"
+    unbind(house, id, one)
+    house.stash_sim.edit_scene(id, title="Later")
+    house.work_until_settled()
+    assert house.row(id).cls == "ambiguous"
+    assert title_of(house, one) == "Twin"
+    bind(house, id, one)
+    house.work()
+    assert title_of(house, one) == "Later", "it may be bound again"
+    unbind(house, id)
+    assert bind(house, id, other).forgotten == ()
+    house.work()
+    assert title_of(house, other) == "Later"
+
+
 @pytest.mark.parametrize(
     ("scene", "item", "why"),
     [
