@@ -48,7 +48,7 @@ from worker.loop import Farewell, Loop, Ran, Watcher
 from worker.noticing import Bell, Noticer, Standstill
 from worker.picturing import Pictures
 from worker.polling import LAST_POLL, Poller
-from worker.reconciling import LAST_RECONCILE, Reconciler
+from worker.reconciling import CURSOR, LAST_RECONCILE, Reconciler
 from worker.rules import LookRules, WorkRules
 from worker.watchdog import Watchdog
 
@@ -382,7 +382,9 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             indexer=indexer,
             looker=looker,
             poller=Poller(store, stash, indexer, poll_gates, clock),
-            reconciler=Reconciler(store, stash, watch_looker, indexer, watch_gates, clock),
+            reconciler=Reconciler(
+                store, stash, watch_looker, indexer, watch_gates, clock, settings=print_of_all(config, store)
+            ),
             curer=Curer(store, watch_looker, watch_gates, clock, prints_of_cures(config, prints)),
             watchdog=watchdog,
         )
@@ -427,7 +429,7 @@ def mend(folder: Path) -> None:
 
 def _repair(folder: Path) -> None:
     _check_place(folder)
-    repaired = repair(folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE, SAID_BY_STASH))
+    repaired = repair(folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE, CURSOR, SAID_BY_STASH))
     if repaired:
         log.error("%s", repaired)
 
@@ -638,7 +640,7 @@ def restore_backup(folder: Path, file: Path) -> Restored | None:
         moment = datetime.fromtimestamp(now / 1000, UTC)
         aside = f"plexsync.before-{moment:%Y%m%dT%H%M%SZ}.db"
         # What Stash said at the time of the copy may not hold any more.
-        notes = {LAST_RECONCILE: "", SAID_BY_STASH: "", RESTORED: str(now)}
+        notes = {LAST_RECONCILE: "", CURSOR: "", SAID_BY_STASH: "", RESTORED: str(now)}
         return backup.restore(file, folder / DATABASE, aside=aside, notes=notes)
 
 
@@ -658,6 +660,12 @@ def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str
         who: hashlib.blake2b("\0".join(values).encode(), key=salt.encode(), digest_size=8).hexdigest()
         for who, values in settings.items()
     }
+
+
+def print_of_all(config: PlexSyncConfig, store: Database) -> str:
+    """What tells whether any setting changed since a comparison was broken off; nothing can be read from it."""
+    said = f"{config.model_dump_json()}{sorted(fingerprints(config, store).items())}"
+    return hashlib.blake2b(said.encode(), key=_salt(store).encode(), digest_size=8).hexdigest()
 
 
 def _salt(store: Database) -> str:

@@ -1,5 +1,6 @@
 """`plexsync status`: how everything stands."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -10,8 +11,11 @@ from cli.cures import cure
 from cli.screen import paper, say, table
 from cli.standing import NAMED, OWED, facts, server_words, too_many
 from cli.start import opened
-from cli.words import lasting, many
+from cli.unpaired import lone_items, lone_scenes
+from cli.words import lasting, many, noted, safe, stamp
 from sync.errors import Neighbour
+from wiring import Parts
+from worker.reconciling import LAST_RUN
 
 # What a person reads for each state; the states that are always told come first.
 STATES = {
@@ -28,22 +32,58 @@ ALWAYS = ("ready", "running", "absent", "dead", "idle")
 
 
 @command("status")
+@click.option("--without-scene", is_flag=True, help="List the items of Plex that no scene shows, with their files.")
+@click.option("--without-item", is_flag=True, help="List the scenes that have no item in Plex.")
 @click.pass_obj
-def status(call: Call) -> int:
+def status(call: Call, without_scene: bool, without_item: bool) -> int:
     """Show how everything stands: the queue, both servers, the worker, the books.
 
-    Asks neither Stash nor Plex: it tells what the database knows, so it answers at once and also during an outage.
-    Always exits with 0 if the database could be read.
+    Asks neither Stash nor Plex: it tells what the database knows, so it answers at once and also during an outage. Who
+    stands alone is known from the last comparison (plexsync reconcile). Always exits with 0 if the database could be read.
 
     \b
     Examples:
       plexsync status
+      plexsync status --without-scene
       plexsync status --json
     """
+    if without_scene and without_item:
+        raise click.UsageError("one list at a time: --without-scene or --without-item")
     with opened(call) as parts:
+        if without_scene or without_item:
+            return _tell_alone(call, parts, scenes=without_item)
         found = facts(parts)
     call.answer(found, lambda: _tell(found, paper()))
     return FINE
+
+
+def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
+    """The list of those that stand alone."""
+    with parts.store.reading() as db:
+        run = noted(db.note(LAST_RUN))
+    if scenes:
+        ids = list(lone_scenes(parts))
+        call.answer({"compared": stamp(run), "scenes": ids}, lambda: _tell_list(run, (str(id) for id in ids), "scene"))
+        return FINE
+    if call.json:
+        call.answer({"compared": stamp(run), "items": list(lone_items(parts))}, lambda: None)
+        return FINE
+    lines = (f"{one['item']}  {file}" for one in lone_items(parts) for file in one["files"] or ["(no file)"])
+    _tell_list(run, lines, "item")
+    return FINE
+
+
+def _tell_list(run: int | None, lines: Iterable[str], what: str) -> None:
+    """Line by line, however many there are."""
+    if run is None:
+        click.echo("Nothing is known yet: plexsync reconcile compares everything.")
+        return
+    none = True
+    for line in lines:
+        none = False
+        click.echo(safe(line, 4_200))
+    if none:
+        click.echo(f"No {what} stands alone.")
 
 
 def _tell(found: dict[str, Any], out: Console) -> None:

@@ -23,9 +23,11 @@ from store import (
     pushings,
     seen,
     shown,
+    standings,
     tallies,
 )
 from store.db import BUSY_SECONDS, MOUNTS, connect, translated
+from store.intake import LAST_ID
 from sync.errors import LocalFault, Neighbour, SpoolFault
 from sync.item import Entry
 from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
@@ -43,6 +45,7 @@ from sync.ports import (
     PushRow,
     SectionRow,
     Seen,
+    Stood,
 )
 
 log = logging.getLogger("PlexSync.store")
@@ -86,8 +89,8 @@ class ReadingTransaction:
     def jobs(self, state: State, *, cls: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)) -> list[JobRow]:
         return jobs.listed(self._db, state, cls=cls, limit=limit, after=after)
 
-    def job_ids(self, kind: Kind) -> Iterator[tuple[int, State]]:
-        return jobs.ids(self._db, kind)
+    def job_ids(self, kind: Kind, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
+        return jobs.ids(self._db, kind, after=after, upto=upto)
 
     def attempts(self, kind: Kind, id: int) -> list[AttemptRow]:
         return attempts.listed(self._db, kind, id)
@@ -139,6 +142,18 @@ class ReadingTransaction:
 
     def indexed(self) -> int:
         return index.count(self._db)
+
+    def unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
+        return index.unpaired(self._db, run, limit=limit, after=after)
+
+    def count_unpaired(self, run: int) -> int:
+        return index.count_unpaired(self._db, run)
+
+    def standing(self, scene: int) -> Stood | None:
+        return standings.find(self._db, scene)
+
+    def stood(self, word: str, *, limit: int, after: int = 0) -> list[int]:
+        return standings.listed(self._db, word, limit=limit, after=after)
 
     def entries(self, keys: Sequence[str]) -> list[Entry]:
         return index.by_key(self._db, keys)
@@ -292,6 +307,15 @@ class WritingTransaction(ReadingTransaction):
 
     def unindex(self, keys: Sequence[str]) -> None:
         index.drop(self._db, keys)
+
+    def pair(self, keys: Sequence[str], scene: int, *, run: int) -> None:
+        index.pair(self._db, keys, scene, run=run)
+
+    def save_standings(self, words: Mapping[int, str], *, now: int) -> None:
+        standings.save(self._db, words, now=now)
+
+    def drop_standings(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
+        standings.drop(self._db, but, after=after, upto=upto)
 
     def scanned(self, now: int) -> int:
         books.count_scan(self._db)

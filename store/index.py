@@ -46,6 +46,18 @@ ADD_PART = """
 insert into part (item, position, path, path_key, name_key, size)
 values (:item, :position, :path, :path_key, :name_key, :size)
 """
+PAIR = """
+update item set scene = :scene, paired = :run where key in (select value from json_each(:keys))
+"""
+# What came into the index since that comparison, or lost its scene, is judged by what was pushed.
+_UNPAIRED = """
+ where item.paired <> :run and not exists (
+    select 1 from memory join job on job.kind = 'scene' and job.id = memory.scene
+     where memory.key = item.key and job.state <> 'gone'
+ )
+"""
+UNPAIRED = f"select item.key from item {_UNPAIRED} and item.key > :after order by item.key limit :limit"
+COUNT_UNPAIRED = f"select count(*) from item {_UNPAIRED}"
 SWEEP = "delete from item where section = :section and walk <> :walk"
 DROP_ITEM = "delete from item where key = :key"
 
@@ -109,6 +121,22 @@ def save(db: sqlite3.Connection, entries: Iterable[Entry], *, walk: int) -> int:
     db.executemany(DROP_PARTS, [{"key": entry.key} for entry in changed if entry.key in known])
     db.executemany(ADD_PART, [row for entry in changed for row in _parts(entry)])
     return len(changed)
+
+
+def pair(db: sqlite3.Connection, keys: Sequence[str], scene: int, *, run: int) -> None:
+    """These items are a scene's, as comparison `run` has found."""
+    db.execute(PAIR, {"keys": json.dumps(list(keys)), "scene": scene, "run": run})
+
+
+def unpaired(db: sqlite3.Connection, run: int, *, limit: int, after: str) -> list[Entry]:
+    """Up to `limit` items without a scene, by key, from behind the key `after`."""
+    rows = db.execute(UNPAIRED, {"run": run, "limit": limit, "after": after})
+    return by_key(db, [key for (key,) in rows.fetchall()])
+
+
+def count_unpaired(db: sqlite3.Connection, run: int) -> int:
+    """How many items are without a scene."""
+    return int(db.execute(COUNT_UNPAIRED, {"run": run}).fetchone()[0])
 
 
 def sweep(db: sqlite3.Connection, section: str, *, walk: int) -> int:

@@ -19,6 +19,9 @@ from sync.outages import Transition
 from sync.plan import Edit, Held, Memory, Pushing
 from sync.scene import Scene
 
+# The greatest number that can name anything.
+LAST_ID = 2**63 - 1
+
 
 class Clock(Protocol):
     """Where time comes from."""
@@ -183,6 +186,14 @@ class PictureRow:
 
 
 @dataclass(frozen=True)
+class Stood:
+    """How a scene stood in the last comparison that saw it (`worker.reconciling.stands`), and since when it was seen so."""
+
+    word: str
+    since: int
+
+
+@dataclass(frozen=True)
 class Overview:
     """The store at one moment, for `status`. `jobs` has every state; `books` the four counters; `dead` counts by class."""
 
@@ -220,8 +231,8 @@ class Reading(Protocol):
         """Rows of one state, ordered by (kind, id) after the key given; `cls` filters by error class."""
         ...
 
-    def job_ids(self, kind: Kind) -> Iterator[tuple[int, State]]:
-        """Every row of one kind, by id."""
+    def job_ids(self, kind: Kind, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
+        """The rows of one kind with an id above `after`, up to `upto`, by id."""
         ...
 
     def attempts(self, kind: Kind, id: int) -> list[AttemptRow]:
@@ -288,6 +299,22 @@ class Reading(Protocol):
 
     def indexed(self) -> int:
         """How many items the index holds."""
+        ...
+
+    def unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
+        """Up to `limit` indexed items that no scene shows, by key: comparison `run` found none, none was pushed."""
+        ...
+
+    def count_unpaired(self, run: int) -> int:
+        """How many `unpaired` lists in all."""
+        ...
+
+    def standing(self, scene: int) -> Stood | None:
+        """How a scene stood in the last comparison that saw it."""
+        ...
+
+    def stood(self, word: str, *, limit: int, after: int = 0) -> list[int]:
+        """Up to `limit` scenes that stood so, by id."""
         ...
 
     def entries(self, keys: Sequence[str]) -> list[Entry]:
@@ -455,6 +482,18 @@ class Writing(Reading, Protocol):
         ...
 
     def unindex(self, keys: Sequence[str]) -> None: ...
+
+    def pair(self, keys: Sequence[str], scene: int, *, run: int) -> None:
+        """Comparison `run` has found this scene for these items."""
+        ...
+
+    def save_standings(self, words: Mapping[int, str], *, now: int) -> None:
+        """How scenes stand now; one that stood so before keeps the time since when."""
+        ...
+
+    def drop_standings(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
+        """Forget how scenes stood whose ids are above `after`, up to `upto`, and not among these."""
+        ...
 
     def scanned(self, now: int) -> int:
         """A Plex scan has finished: count it and make absent rows due. Returns how many rows woke."""

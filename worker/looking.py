@@ -4,7 +4,7 @@ Engine, reconcile and explain see through the same eyes, so what one reports is 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -60,7 +60,8 @@ class Target:
 @dataclass(frozen=True)
 class Sight:
     """What was seen of one scene. Either `targets` are there to be brought in step, or `outcome` says why there are none,
-    or `error` is the failure of the scene alone or of its item `key` alone, to be judged by the evidence of others."""
+    or `error` is the failure of the scene alone or of its item `key` alone, to be judged by the evidence of others.
+    `keys` are the items that are its own, or may be when that is not clear."""
 
     id: int
     scene: Scene | None = None
@@ -71,6 +72,7 @@ class Sight:
     candidates: tuple[Candidate, ...] = ()
     error: NeighbourError | None = None
     key: str = ""
+    keys: tuple[str, ...] = ()
 
     def ended(self, outcome: Outcome) -> "Sight":
         """The same sight, with nothing left to do but to settle."""
@@ -150,6 +152,13 @@ class Looker:
         if target.plan.memory != target.memory:
             tx.remember(sight.id, target.item.key, target.plan.memory, now=now)
         tx.drop_pushing(sight.id, target.item.key, ended=now)
+
+    def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
+        """Those of these scenes that the index leads to an item of these libraries for, by place, by name or by memory."""
+        with self._store.reading() as db:
+            return [
+                scene for scene in scenes if any(entry.section in sections for entry in self._offer(db, scene).entries)
+            ]
 
     @staticmethod
     def _missing(scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> list[Scene]:
@@ -301,7 +310,7 @@ class Looker:
             return Sight(scene.id, scene, desired, error=verdict)
         if isinstance(verdict, str):
             return Sight(scene.id, scene, desired, outcome=Waiting(verdict, "unavailable"))
-        seen = Sight(scene.id, scene, desired, steps=verdict.steps)
+        seen = Sight(scene.id, scene, desired, steps=verdict.steps, keys=_claimed(verdict))
         if isinstance(verdict, NotThere):
             return replace(seen, outcome=Absent(absence(scene)))
         if isinstance(verdict, Unclear):
@@ -385,6 +394,17 @@ def _blamed(
 def keys_of(verdicts: Iterable[Decided]) -> set[str]:
     """The rating keys that matched."""
     return {key for verdict in verdicts if isinstance(verdict, Matched) for key in verdict.keys}
+
+
+def _claimed(verdict: Decided) -> tuple[str, ...]:
+    """The items that a scene has, or may have."""
+    match verdict:
+        case Matched(keys=keys):
+            return keys
+        case Unclear(candidates=candidates):
+            return tuple(one.key for one in candidates)
+        case _:
+            return ()
 
 
 def entry_of(item: Item) -> Entry:
