@@ -13,7 +13,7 @@ from cli.start import Begun, begun
 from cli.stopping import Stop, stoppable
 from cli.sync import When
 from cli.unpaired import lone_items, lone_scenes
-from cli.words import many, stamp
+from cli.words import many, safe, stamp
 from cli.working import Outcomes, Remaining, Work, outcomes
 from sync.job import Kind, State
 from wiring import Parts, opened
@@ -43,6 +43,7 @@ WORDS = {
     "--since", metavar="WHEN", type=When(), help="Only scenes changed in Stash since then: 2026-03-31, 2h, 3d."
 )
 @click.option("--library", metavar="NAME", help="Only scenes that may have an item in this library of Plex.")
+@click.option("--quick", is_flag=True, help="Only look what has changed on either side since the last look.")
 @click.option("--anew", is_flag=True, help="Begin at the first scene, also when an earlier comparison was broken off.")
 @click.option("--wait", is_flag=True, help="Work what differs before returning, as sync --wait does.")
 @click.pass_obj
@@ -51,6 +52,7 @@ def reconcile(
     scenes: tuple[int, ...],
     since: datetime | timedelta | None,
     library: str | None,
+    quick: bool,
     anew: bool,
     wait: bool,
 ) -> int:
@@ -61,6 +63,9 @@ def reconcile(
     for the worker. The worker does this by itself every reconcile_interval_hours; call it after a move, a restore, or a
     change of settings. One that was stopped, or whose servers went away, goes on from where it was. Exits with 1 if a
     scene could not be compared, or with --wait if one was given up.
+
+    With --quick each side is asked one thing, and more only if something has changed since the last look: edits in Stash
+    and in Plex are found, but not what moves no time, as a moved folder. The worker does this every stash_poll_interval.
 
     \b
     Examples:
@@ -73,6 +78,8 @@ def reconcile(
         raise click.UsageError(
             "say which scenes in one way: their numbers, --since WHEN or --library NAME; or all of them"
         )
+    if quick and (scenes or since is not None or library or anew or wait):
+        raise click.UsageError("--quick looks for what has changed, and takes no other option")
     if anew and (scenes or since is not None or library):
         raise click.UsageError(
             "--anew is for the comparison of everything: what is named is always compared from its start"
@@ -82,6 +89,8 @@ def reconcile(
             start.tell(parts)
             if start.settings.away and not start.settings.sure:
                 raise start.settings.away
+            if quick:
+                return _look(call, parts)
             scope = _scope(parts, scenes, since, library)
             try:
                 report = _compare(parts, scope, bar, stop, anew=anew)
@@ -95,6 +104,21 @@ def reconcile(
         call.answer(facts, lambda: say(paper(), _words(report, found, why, busy=busy)))
         failed = report.standing["failed"] or (found and not found.well)
         return stop.code or (FAILED if failed else FINE)
+
+
+def _look(call: Call, parts: Parts) -> int:
+    """What a look at what has changed has wanted."""
+    polled = parts.poller.poll()
+    wanted = {kind.value: count for kind, count in polled.wanted.items()}
+
+    def tell() -> None:
+        found = ", ".join(f"{many(count, name)}" for name, count in wanted.items() if count)
+        say(paper(), f"changed in Stash: {found or 'nothing'}")
+
+    call.answer({"wanted": wanted, "complete": not polled.why, "why": polled.why}, tell)
+    if polled.why:
+        click.echo(f"plexsync: {safe(polled.why)}", err=True)
+    return FAILED if polled.why else FINE
 
 
 def _scope(

@@ -143,6 +143,15 @@ class ReadingTransaction:
     def indexed(self) -> int:
         return index.count(self._db)
 
+    def indexed_in(self, section: str) -> int:
+        return index.count_in(self._db, section)
+
+    def unmet(self, section: str, *, walk: int, limit: int, after: str = "") -> list[str]:
+        return index.unmet(self._db, section, walk=walk, limit=limit, after=after)
+
+    def scenes_of(self, keys: Sequence[str]) -> set[int]:
+        return index.scenes_of(self._db, keys)
+
     def unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
         return index.unpaired(self._db, run, limit=limit, after=after)
 
@@ -299,8 +308,11 @@ class WritingTransaction(ReadingTransaction):
     def drop_items(self, but: Sequence[str], *, limit: int) -> int:
         return index.drop_items(self._db, but, limit=limit)
 
-    def index(self, entries: Iterable[Entry], *, walk: int) -> int:
-        return index.save(self._db, entries, walk=walk)
+    def index(self, entries: Iterable[Entry], *, walk: int, stamped: bool = False) -> int:
+        return index.save(self._db, entries, walk=walk, stamped=stamped)
+
+    def stamp(self, stamps: Mapping[str, int]) -> None:
+        index.stamp(self._db, stamps)
 
     def sweep_index(self, section: str, *, walk: int) -> int:
         return index.sweep(self._db, section, walk=walk)

@@ -248,13 +248,14 @@ PICTURES = (
 # What was seen on a scene (" performer:3 tag:5 "), for when one of them is destroyed and Stash can't tell any more.
 FAN_OUT = ("create table shown (scene integer primary key, things text not null)",)
 
-# What comparisons found: how each scene stood and since when; of each item its stamp in Plex, the scene that was found for it,
-# and the comparison (by when it began) that found it.
+# What comparisons found: how each scene stood and since when; of each item its stamp in Plex, the scene that was found for
+# it, and the comparison (by when it began) that found it.
 COMPARED = (
     "create table standing (scene integer primary key, word text not null, since integer not null)",
     "alter table item add column stamp integer not null default 0",
     "alter table item add column scene integer not null default 0",
     "alter table item add column paired integer not null default 0",
+    "alter table section add column stamp integer not null default 0",
     # Folders that Plex was asked to scan, and when.
     "create table asked_scan (folder text primary key, at integer not null) without rowid",
 )

@@ -106,13 +106,17 @@ class PaceRow:
 
 @dataclass(frozen=True)
 class SectionRow:
-    """A Plex library in the index and the marks it had when it was last walked completely (`walked_at` 0: never)."""
+    """A Plex library in the index and the marks it had when it was last walked completely (`walked_at` 0: never).
+
+    `stamp` is the newest of its items' stamps that a walk has met; what changed later has a greater one.
+    """
 
     key: str
     title: str
     scanned_at: int = 0
     changed_at: int = 0
     walked_at: int = 0
+    stamp: int = 0
 
 
 @dataclass(frozen=True)
@@ -301,6 +305,18 @@ class Reading(Protocol):
         """How many items the index holds."""
         ...
 
+    def indexed_in(self, section: str) -> int:
+        """How many items of one library the index holds."""
+        ...
+
+    def unmet(self, section: str, *, walk: int, limit: int, after: str = "") -> list[str]:
+        """Up to `limit` keys of a library's entries that this walk did not meet, by key."""
+        ...
+
+    def scenes_of(self, keys: Sequence[str]) -> set[int]:
+        """The scenes that these items were pushed for, or that a comparison has found for them."""
+        ...
+
     def unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
         """Up to `limit` indexed items that no scene shows, by key: comparison `run` found none, none was pushed."""
         ...
@@ -470,11 +486,15 @@ class Writing(Reading, Protocol):
         """Forget up to `limit` entries of libraries that are not named. Returns how many."""
         ...
 
-    def index(self, entries: Iterable[Entry], *, walk: int) -> int:
+    def index(self, entries: Iterable[Entry], *, walk: int, stamped: bool = False) -> int:
         """Put entries in the index as of walk number `walk` (path and name keys are computed by the store).
 
-        Returns how many are new or have other files than before.
+        Returns how many are new or have other files than before. `stamped`: their stamps are known as well from now on.
         """
+        ...
+
+    def stamp(self, stamps: Mapping[str, int]) -> None:
+        """The items' stamps, as they were read after an edit of ours."""
         ...
 
     def sweep_index(self, section: str, *, walk: int) -> int:
@@ -537,10 +557,22 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Newest:
-    """How many things of a kind Stash has, and the newest `updated_at` among them as Stash wrote it."""
+    """How many things of a kind Stash has, and the newest `updated_at` among them as Stash wrote it.
+
+    `last` is the greatest id, known for scenes alone.
+    """
 
     count: int
     updated_at: str
+    last: int = 0
+
+
+@dataclass(frozen=True)
+class News:
+    """What tells whether anything has changed in Stash: by kind, and for files (None: this Stash can't tell)."""
+
+    kinds: Mapping[Kind, Newest]
+    files: Newest | None
 
 
 @dataclass(frozen=True)
@@ -580,6 +612,17 @@ class Stash(Protocol):
 
     def picture(self, path: str, *, known: str = "") -> Picture | None:
         """The picture at a path of `Scene.images`; None when it is still the one that has the tag `known`."""
+        ...
+
+    def news(self) -> News:
+        """For every kind and for files, in one request: has anything changed?"""
+        ...
+
+    def recent_files(self, *, page: int, size: int) -> list[tuple[str, str]]:
+        """(path, updated_at) of files, newest first; page 1 is the first. The path is '' unless it is a video's.
+
+        For a Stash whose `news` tell of files.
+        """
         ...
 
     def newest(self) -> dict[Kind, Newest]:
@@ -623,6 +666,14 @@ class Plex(Protocol):
 
     def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
         """Every item of a library with its files, in pages."""
+        ...
+
+    def changed(self, section: str, *, since: int, page: int = 1000) -> Iterator[list[Entry]]:
+        """The items of a library whose stamp is greater than `since`, in pages."""
+        ...
+
+    def count(self, section: str) -> int:
+        """How many items a library has, in one small request."""
         ...
 
     def find(self, section: str, name: str) -> list[Entry]:

@@ -52,11 +52,13 @@ class Errand:
     number: int = 0
     outcome: Outcome | None = None
     memory: Memory | None = None
+    stamp: int = 0
     moved: dict[str, Moved] = field(default_factory=dict)
 
     def saw(self, item: Item) -> None:
         """Take note of what stands in Plex after the edit: fields that are as they were before have not moved."""
         before = {name: sent.before for name, sent in self.target.plan.sending.items()}
+        self.stamp = item.stamp
         self.moved = {name: Moved(old, new) for name, old in before.items() if (new := held(item, name)) != old}
 
 
@@ -351,6 +353,8 @@ class Pusher:
                     tx.remember(errand.sight.id, errand.target.item.key, errand.memory, now=now)
                     tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
                     tx.add_push(errand.sight.id, errand.target.item.key, errand.moved, at=now)
+                    # What moved it was ours, and is nobody's news.
+                    tx.stamp({errand.target.item.key: errand.stamp})
             ended = []
             for token, errands in batch.errands.items():
                 outcomes = [errand.outcome for errand in errands if errand.outcome is not None]

@@ -84,6 +84,29 @@ def test_a_library_that_is_not_there_is_wrong_usage_and_tells_which_are(world: W
     assert "no library in use is named Films; there are: Movies" in done.err
 
 
-@pytest.mark.parametrize("words", [("1", "--library", "Movies"), ("1", "--anew"), ("--since", "2h", "7")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("1", "--library", "Movies"), ("1", "--anew"), ("--since", "2h", "7"), ("--quick", "7")], ids=" ".join
+)
 def test_what_does_not_go_together_is_wrong_usage(world: World, door: Door, words: tuple[str, ...]) -> None:
     assert door("reconcile", *words).code == 2
+
+
+def test_a_quick_look_asks_each_side_one_thing_when_nothing_happened(world: World, door: Door) -> None:
+    world.add(3)
+    door("sync", "--all", "--wait")
+    for _ in range(3):
+        assert door("reconcile", "--quick").code == 0
+    world.plex.clear_log()
+    world.stash.clear_log()
+    done = door("reconcile", "--quick", "--json")
+    assert done.facts == {"wanted": dict.fromkeys(done.facts["wanted"], 0), "complete": True, "why": ""}
+    asked = [b"Newest" in request.body for request in world.stash.log if b"__type" not in request.body]
+    assert [one for one in asked if one] == [True]
+    assert [request.path for request in world.plex.log] == ["/library/sections"]
+
+
+def test_a_quick_look_tells_of_a_side_that_is_away(world: World, door: Door) -> None:
+    world.plex.faults.set(Fault("refuse"))
+    done = door("reconcile", "--quick")
+    assert done.code == 1
+    assert "Plex" in done.err

@@ -110,7 +110,8 @@ class House:
         self.dice = Dice()
         self.rules = rules
         self._stack = ExitStack()
-        self.stash_sim = self._stack.enter_context(StashSim(api_key=KEY))
+        version = str(rules.pop("stash_version", "v0.30.1"))
+        self.stash_sim = self._stack.enter_context(StashSim(api_key=KEY, version=version))
         self.stash_sim.now = lambda: self.clock.wall / 1000
         self.plex_sim = self._stack.enter_context(PlexSim(token=TOKEN, scan_seconds=None))
         self.section = self.plex_sim.add_section("Movies", locations=("/media",))
