@@ -16,6 +16,7 @@ from notify.apprise_sender import AppriseMessenger
 from notify.command import CommandMessenger
 from plex import artwork
 from plex.client import PlexClient
+from plex.events import PlexEvents
 from plex.imaging import Pillow
 from stash.client import StashClient
 from store import backup, intake, place, schema
@@ -43,6 +44,7 @@ from worker.curing import Curer
 from worker.engine import Engine, Idle, Probed, Worked
 from worker.gates import Gates
 from worker.indexing import Indexer
+from worker.listening import Listener
 from worker.looking import Looker
 from worker.loop import Farewell, Loop, Ran, Watcher
 from worker.noticing import Bell, Noticer, Standstill
@@ -69,6 +71,8 @@ MINUTE, HOUR = 60_000, 3_600_000
 # A reconcile that could not run is tried again at this pace.
 # Seconds between two looks at whether a comparison is due; each is two small reads.
 COMPARE_LOOK = 1.0
+# Seconds between two looks at whether it is time to listen to Plex again.
+LISTEN_LOOK = 0.5
 # Seconds without a sign of life after which a worker is ended; longer than a request or a busy database may take.
 LEAST_WATCHED = 180.0
 HANG = "hang.txt"
@@ -104,6 +108,7 @@ class Parts:
     looker: Looker
     poller: Poller
     reconciler: Reconciler
+    listener: Listener
     curer: Curer
     watchdog: Watchdog
 
@@ -360,7 +365,15 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         # The index has gates of its own, since worker and poller share it under its lock.
         indexer = Indexer(store, plex, gates(), clock)
         # Those of one thread each.
-        worker_gates, watch_gates, poll_gates = gates(), gates(), gates()
+        worker_gates, watch_gates, poll_gates, listen_gates = gates(), gates(), gates(), gates()
+        events = PlexEvents(
+            config.plex_url,
+            config.plex_token,
+            connect_timeout=connect,
+            read_timeout=read,
+            client_id=client_id(store),
+            ca_file=config.tls_ca_file,
+        )
         profiles = (looks.profile, *looks.libraries.values())
         imaging = pillow(padding=any(one.poster_padding for one in profiles))
         pictured = any(one.pictures for one in profiles)
@@ -385,6 +398,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             reconciler=Reconciler(
                 store, stash, watch_looker, indexer, watch_gates, clock, settings=print_of_all(config, store)
             ),
+            listener=Listener(store, stash, plex, events, indexer, listen_gates, clock, dice),
             curer=Curer(store, watch_looker, watch_gates, clock, prints_of_cures(config, prints)),
             watchdog=watchdog,
         )
@@ -542,6 +556,7 @@ def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
         # A comparison may take long, and edits are not to wait for it.
         watchers = [
             Watcher(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval, stop=stop),
+            Watcher(lambda: parts.listener(stop.is_set), name="listen", seconds=LISTEN_LOOK, stop=stop),
             Watcher(
                 lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()),
                 name="compare",

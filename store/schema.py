@@ -261,7 +261,14 @@ COMPARED = (
 )
 
 Migrations = Sequence[Sequence[str]]
-MIGRATIONS: Migrations = ((*JOBS, *GATES, *KNOWLEDGE), HISTORY, OUTAGES, COUNTS, LIGHTER, (*FAN_OUT, *PICTURES, *COMPARED))
+MIGRATIONS: Migrations = (
+    (*JOBS, *GATES, *KNOWLEDGE),
+    HISTORY,
+    OUTAGES,
+    COUNTS,
+    LIGHTER,
+    (*FAN_OUT, *PICTURES, *COMPARED),
+)
 
 
 def version(db: sqlite3.Connection) -> int:

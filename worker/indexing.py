@@ -10,7 +10,8 @@ the stamp that was read back after it, and wants nothing.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -199,16 +200,8 @@ class Indexer:
         with self._store.writing() as tx:
             known = {entry.key: entry.stamp for entry in tx.entries([entry.key for entry in page])}
             moved = [entry.key for entry in page if known.get(entry.key) and known[entry.key] != entry.stamp]
-            self._want_scenes(tx, moved)
+            want_scenes_of(tx, moved, now=self._clock.now())
             return tx.index(page, walk=walk, stamped=True)
-
-    def _want_scenes(self, tx: Writing, keys: Sequence[str]) -> int:
-        """Want the scenes of these items, but for those that Stash does not have any more; returns how many."""
-        rows = {id: tx.job(Kind.SCENE, id) for id in tx.scenes_of(keys)} if keys else {}
-        scenes = [id for id, row in rows.items() if row is None or row.state is not State.GONE]
-        for id in sorted(scenes):
-            tx.want(Kind.SCENE, id, Why.SWEEP, self._clock.now())
-        return len(scenes)
 
     def _want_unmet(self, section: Section, walk: int) -> None:
         """What is gone from a library: its scenes are looked at again, a few at a time."""
@@ -216,7 +209,7 @@ class Indexer:
         while True:
             with self._store.writing() as tx:
                 keys = tx.unmet(section.key, walk=walk, limit=BATCH, after=after)
-                self._want_scenes(tx, keys)
+                want_scenes_of(tx, keys, now=self._clock.now())
             if len(keys) < BATCH:
                 return
             after = keys[-1]
@@ -238,6 +231,12 @@ class Indexer:
         with self._lock, self._store.writing() as tx:
             tx.unindex(gone)
             tx.index(entries, walk=self._clock.now())
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """No walk is under way inside the block: what is put in the index there is not swept away as unmet."""
+        with self._lock:
+            yield
 
     def _in_batches(self, change: Callable[[Writing], int]) -> int:
         """Change many rows a few at a time, with the database free for as long in between; returns how many."""
@@ -268,6 +267,14 @@ class Indexer:
                     with self._store.writing() as tx:
                         tx.index(entries, walk=self._clock.now())
         return found
+
+
+def want_scenes_of(tx: Writing, keys: Sequence[str], *, now: int) -> None:
+    """Want the scenes of these items as sweeps, but for those that Stash does not have any more."""
+    for id in sorted(tx.scenes_of(keys)):
+        row = tx.job(Kind.SCENE, id)
+        if row is None or row.state is not State.GONE:
+            tx.want(Kind.SCENE, id, Why.SWEEP, now)
 
 
 def newest(page: Sequence[Entry]) -> int:

@@ -409,7 +409,7 @@ def _claimed(verdict: Decided) -> tuple[str, ...]:
 
 def entry_of(item: Item) -> Entry:
     """An item as the index is to know it."""
-    return Entry(item.key, item.section, item.parts)
+    return Entry(item.key, item.section, item.parts, item.stamp)
 
 
 def _matches(verdicts: Mapping[int, Verdict]) -> list[Decided]:

@@ -8,6 +8,7 @@ from typing import Self
 
 from plex.artwork import key_of
 from plex.client import PlexClient
+from plex.events import PlexEvents
 from plex.imaging import Pillow
 from simulator.http import Fault, Request
 from simulator.plex_server import PlexSim
@@ -25,6 +26,7 @@ from worker.circuit_breaker import Rules
 from worker.engine import Engine, Idle, Probed, Worked
 from worker.gates import Gates
 from worker.indexing import Indexer
+from worker.listening import Listener
 from worker.looking import Looker
 from worker.picturing import Pictures
 from worker.polling import Poller
@@ -54,6 +56,7 @@ class Worker:
         look["libraries"] = rules.pop("profiles", {})
         libraries = rules.pop("libraries", ())
         read = rules.pop("read_timeout", 5.0)
+        settings = str(rules.pop("settings", ""))
         watchdog = rules.pop("watchdog", None)
         clock, dice = house.clock, house.dice
         self.store = house.store
@@ -81,7 +84,11 @@ class Worker:
             self.store, self.stash, self.plex, self.indexer, self.watch_gates, clock, looks, pictures(self.watch_gates)
         )
         self.poller = Poller(self.store, self.stash, self.indexer, self.watch_gates, clock)
-        self.reconciler = Reconciler(self.store, self.stash, watch_looker, self.indexer, self.watch_gates, clock)
+        self.reconciler = Reconciler(
+            self.store, self.stash, watch_looker, self.indexer, self.watch_gates, clock, settings=settings
+        )
+        events = PlexEvents(house.plex_sim.url, token, connect_timeout=5.0, read_timeout=read)
+        self.listener = Listener(self.store, self.stash, self.plex, events, self.indexer, gates(), clock, dice)
         self.engine = Engine(
             self.store,
             self.stash,

@@ -9,7 +9,7 @@ from simulator.http import Fault
 from sync.errors import Unavailable
 from sync.job import Kind, State, Why
 from tests.worker.house import DAY, HOUR, path_of
-from worker.reconciling import BATCH, CURSOR, LAST_RECONCILE, Reconciler, Scope, UnknownLibrary
+from worker.reconciling import BATCH, CURSOR, LAST_RECONCILE, Scope, UnknownLibrary
 
 
 def compare(house, **more):
@@ -97,10 +97,7 @@ def test_one_that_can_not_be_gone_on_with_begins_anew(large, why):
     if why == "a day later":
         large.clock.move(DAY + 1)
     if why == "other settings":
-        old = large.worker.reconciler
-        large.worker.reconciler = Reconciler(
-            old._store, old._stash, old._looker, old._indexer, old._gates, old._clock, settings="other"
-        )
+        large.replace_worker(settings="other")
     if why == "from the future":
         large.clock.leap(-HOUR)
     if why == "unreadable":
