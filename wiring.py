@@ -52,6 +52,7 @@ from worker.picturing import Pictures
 from worker.polling import LAST_POLL, Poller
 from worker.reconciling import CURSOR, LAST_RECONCILE, Reconciler
 from worker.rules import LookRules, WorkRules
+from worker.scanning import Scans
 from worker.watchdog import Watchdog
 
 log = logging.getLogger("PlexSync.wiring")
@@ -109,6 +110,7 @@ class Parts:
     poller: Poller
     reconciler: Reconciler
     listener: Listener
+    scans: Scans | None
     curer: Curer
     watchdog: Watchdog
 
@@ -366,6 +368,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         indexer = Indexer(store, plex, gates(), clock)
         # Those of one thread each.
         worker_gates, watch_gates, poll_gates, listen_gates = gates(), gates(), gates(), gates()
+        scans = Scans(store, plex, gates(), clock, config.path_rules) if config.scan_absent else None
         events = PlexEvents(
             config.plex_url,
             config.plex_token,
@@ -399,6 +402,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
                 store, stash, watch_looker, indexer, watch_gates, clock, settings=print_of_all(config, store)
             ),
             listener=Listener(store, stash, plex, events, indexer, listen_gates, clock, dice),
+            scans=scans,
             curer=Curer(store, watch_looker, watch_gates, clock, prints_of_cures(config, prints)),
             watchdog=watchdog,
         )
@@ -485,6 +489,7 @@ def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
         work_rules(parts.config),
         holder=holder,
         watchdog=parts.watchdog,
+        scans=parts.scans,
     )
     farewell = Farewell(works.abandon, stop=stop)
     try:
@@ -564,6 +569,8 @@ def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
                 stop=stop,
             ),
         ]
+        if parts.scans is not None:
+            watchers.append(Watcher(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK, stop=stop))
         for watcher in watchers:
             watcher.start()
         try:

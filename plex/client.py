@@ -152,6 +152,12 @@ class PlexClient:
                     break
         return list(found.values())
 
+    def scan(self, section: str, folder: str) -> None:
+        """Ask for a scan of one folder of a library, as Plex sees it; it has not ended when this returns."""
+        _check_number(section)
+        query = urlencode({"path": folder}, errors="replace", quote_via=quote)
+        self._ask("POST", f"/library/sections/{section}/refresh?{query}")
+
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
         """Full items by rating key, in one request; those that do not exist are left out.
 

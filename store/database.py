@@ -299,6 +299,9 @@ class WritingTransaction(ReadingTransaction):
     def drop_pushing(self, scene: int, key: str, *, number: int | None = None, ended: int | None = None) -> None:
         pushings.drop(self._db, scene, key, number=number, ended=ended)
 
+    def ask_scan(self, section: str, folder: str, *, now: int, again: int) -> bool:
+        return index.ask_scan(self._db, section, folder, now=now, again=again)
+
     def save_section(self, row: SectionRow) -> None:
         index.save_section(self._db, row)
 

@@ -69,6 +69,8 @@ select scene from memory where key in (select value from json_each(:keys))
  union
 select scene from item where key in (select value from json_each(:keys)) and scene > 0
 """
+FORGET_SCANS = "delete from asked_scan where at <= :before or at > :now"
+ASK_SCAN = "insert or ignore into asked_scan (folder, at) values (:folder, :now)"
 SWEEP = "delete from item where section = :section and walk <> :walk"
 DROP_ITEM = "delete from item where key = :key"
 
@@ -172,6 +174,12 @@ def unpaired(db: sqlite3.Connection, run: int, *, limit: int, after: str) -> lis
 def count_unpaired(db: sqlite3.Connection, run: int) -> int:
     """How many items are without a scene."""
     return int(db.execute(COUNT_UNPAIRED, {"run": run}).fetchone()[0])
+
+
+def ask_scan(db: sqlite3.Connection, section: str, folder: str, *, now: int, again: int) -> bool:
+    """Note that a folder is asked for; False if it was within the last `again` ms. Older notes go."""
+    db.execute(FORGET_SCANS, {"before": now - again, "now": now})
+    return db.execute(ASK_SCAN, {"folder": f"{section}:{path_key(folder)}", "now": now}).rowcount == 1
 
 
 def sweep(db: sqlite3.Connection, section: str, *, walk: int) -> int:

@@ -34,6 +34,19 @@ def base_name(path: str) -> str:
     return names[-1] if names else ""
 
 
+def folder_name(path: str) -> str:
+    """What stands before the last separator, as it is written; a root keeps its own. '' where there is none."""
+    name = base_name(path)
+    head = path[: path.rindex(name)] if name else path
+    bare = head.rstrip("\\/" if _is_windows(path) else "/")
+    return head if bare.endswith(":") or not bare else bare
+
+
+def lies_in(path: str, folder: str) -> bool:
+    """Whether a path is the folder, or lies in it, by whole components."""
+    return _covers(folder, path)
+
+
 def raw_equal(a: str, b: str) -> bool:
     """Whether two paths are the same text, apart from the direction and repetition of slashes and a `\\\\?\\` in front."""
     return _split(a) == _split(b)

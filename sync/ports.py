@@ -476,6 +476,10 @@ class Writing(Reading, Protocol):
         """Forget one entry, or those whose `until` is at or before `ended`."""
         ...
 
+    def ask_scan(self, section: str, folder: str, *, now: int, again: int) -> bool:
+        """Whether a folder may be scanned, which then counts as done now: not within `again` ms after the last time."""
+        ...
+
     def save_section(self, row: SectionRow) -> None: ...
 
     def drop_sections(self, but: Sequence[str]) -> None:
@@ -678,6 +682,10 @@ class Plex(Protocol):
 
     def find(self, section: str, name: str) -> list[Entry]:
         """The items of a library that have a file of exactly this base name, in one request."""
+        ...
+
+    def scan(self, section: str, folder: str) -> None:
+        """Ask for a scan of one folder of a library, as Plex sees it; it has not ended when this returns."""
         ...
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:

@@ -64,6 +64,7 @@ def sent():
         list(client.entries(section))
         list(client.changed(section, since=0))
         client.count(section)
+        client.scan(section, "/media/new")
         client.find(section, "a.mp4")
         client.items([key, "999"])
         edit = {

@@ -32,6 +32,7 @@ from worker.picturing import Pictures
 from worker.polling import Poller
 from worker.reconciling import Reconciler
 from worker.rules import LookRules, WorkRules
+from worker.scanning import Scans
 
 TOKEN = "house-plex-token"
 KEY = "house-stash-key"
@@ -89,6 +90,7 @@ class Worker:
         )
         events = PlexEvents(house.plex_sim.url, token, connect_timeout=5.0, read_timeout=read)
         self.listener = Listener(self.store, self.stash, self.plex, events, self.indexer, gates(), clock, dice)
+        self.scans = Scans(self.store, self.plex, gates(), clock, looks.paths) if rules.pop("scans", False) else None
         self.engine = Engine(
             self.store,
             self.stash,
@@ -100,6 +102,7 @@ class Worker:
             WorkRules(**{"parallel": 1, "deadline": 4000, **rules}),
             holder=holder,
             watchdog=watchdog,
+            scans=self.scans,
         )
         self._stack.callback(self.engine.close)
 
