@@ -161,6 +161,9 @@ class ReadingTransaction:
     def standing(self, scene: int) -> Stood | None:
         return standings.find(self._db, scene)
 
+    def standings(self) -> dict[str, tuple[int, int | None]]:
+        return standings.counts(self._db)
+
     def stood(self, word: str, *, limit: int, after: int = 0) -> list[int]:
         return standings.listed(self._db, word, limit=limit, after=after)
 

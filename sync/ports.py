@@ -329,6 +329,10 @@ class Reading(Protocol):
         """How a scene stood in the last comparison that saw it."""
         ...
 
+    def standings(self) -> dict[str, tuple[int, int | None]]:
+        """By the words of `sync.standing`: how many scenes stand so, and since when the one that has done so the longest."""
+        ...
+
     def stood(self, word: str, *, limit: int, after: int = 0) -> list[int]:
         """Up to `limit` scenes that stood so, by id."""
         ...

@@ -25,7 +25,7 @@ from sync.errors import (
     Unavailable,
     Unusable,
 )
-from sync.job import Absent, Dead, Done, Job, Kind, Later, Outcome, State, Waiting, Why, crashed, settle
+from sync.job import Absent, Dead, Done, Gone, Job, Kind, Later, Outcome, State, Waiting, Why, crashed, settle
 from sync.ports import Clock, Dice, Plex, Stash, Store, Writing
 from worker.gates import READ, Gates, Probe, Rest
 from worker.looking import Looker, desired
@@ -277,8 +277,23 @@ class Engine:
         if after.state is State.DEAD and not after.desired:
             after = replace(after, desired=self._desired.get(job.token, ""))
         if tx.settle(job, after, now=now, ok_mark=ok, bad_mark=bad):
+            if job.kind is Kind.SCENE:
+                self._keep_standing(tx, job.id, outcome, now)
             name = type(outcome).__name__.lower()
             self._counts[name] = self._counts.get(name, 0) + 1
+
+    @staticmethod
+    def _keep_standing(tx: Writing, id: int, outcome: Outcome, now: int) -> None:
+        """What was seen now, so that it is known since when: a row that is looked at again begins anew each time."""
+        match outcome:
+            case Done():
+                tx.save_standings({id: "in step"}, now=now)
+            case Absent():
+                tx.save_standings({id: "absent"}, now=now)
+            case Dead(cls=cls):
+                tx.save_standings({id: cls}, now=now)
+            case Gone():
+                tx.drop_standings((), after=id - 1, upto=id)
 
     def _settle_all(self, jobs: Iterable[Job], outcome: Outcome) -> None:
         """End all of these attempts alike; those that have been ended already stay as they are."""
