@@ -166,11 +166,11 @@ class Listener:
             return [
                 key
                 for key, stamp in sorted(touched.items())
-                if not (key in known and (0 < stamp <= known[key].stamp or self._idles_nowhere(db, key)))
+                if not (key in known and (0 < stamp <= known[key].stamp or self._looked_at_anyway(db, key)))
             ]
 
     @staticmethod
-    def _idles_nowhere(db: Reading, key: str) -> bool:
+    def _looked_at_anyway(db: Reading, key: str) -> bool:
         """Whether no scene of this item would be looked at because of it: there is none, or all of them will be anyway."""
         rows = [db.job(Kind.SCENE, id) for id in db.scenes_of([key])]
         return all(row is not None and row.state in UNMOVED for row in rows)
