@@ -50,7 +50,7 @@ from worker.loop import Farewell, Loop, Ran, Watcher
 from worker.noticing import Bell, Noticer, Standstill
 from worker.picturing import Pictures
 from worker.polling import LAST_POLL, Poller
-from worker.reconciling import CURSOR, LAST_RECONCILE, Reconciler
+from worker.reconciling import CURSOR, LAST_RECONCILE, LAST_RUN, Reconciler
 from worker.rules import LookRules, WorkRules
 from worker.scanning import Scans
 from worker.watchdog import Watchdog
@@ -447,7 +447,9 @@ def mend(folder: Path) -> None:
 
 def _repair(folder: Path) -> None:
     _check_place(folder)
-    repaired = repair(folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE, CURSOR, SAID_BY_STASH))
+    repaired = repair(
+        folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE, LAST_RUN, CURSOR, SAID_BY_STASH)
+    )
     if repaired:
         log.error("%s", repaired)
 

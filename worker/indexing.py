@@ -175,6 +175,17 @@ class Indexer:
     def _catch_up(self, section: Section, row: SectionRow | None, first: bool) -> None:
         """List what changed since the last look, and walk everything if the number of items does not add up then."""
         known = row or SectionRow(section.key, section.title)
+        try:
+            caught_up = self._caught_up(section, known)
+        except (Unavailable, Refused) as error:
+            if isinstance(error, Unavailable) and not error.sent:
+                raise
+            # It may be the question that this Plex does not understand.
+            caught_up = False
+        if not caught_up:
+            self._walk(section, row, first)
+
+    def _caught_up(self, section: Section, known: SectionRow) -> bool:
         pages = self._plex.changed(section.key, since=known.stamp - SECOND)
         count = news = 0
         stamp = known.stamp
@@ -184,16 +195,15 @@ class Indexer:
             news += self._take(page, walk=known.walked_at)
         total = self._plex.count(section.key)
         with self._store.reading() as db:
-            adds_up = db.indexed_in(section.key) == total
-        if not adds_up:
-            self._walk(section, row, first)
-            return
+            if db.indexed_in(section.key) != total:
+                return False
         if news:
             self._wake(section)
         self._caught_up_at[section.key] = self._clock.now()
         with self._store.writing() as tx:
             tx.save_section(replace(known, changed_at=section.changed_at, stamp=stamp))
         log.info("library %s caught up with: %d items of %d have changed", section.title, count, total)
+        return True
 
     def _take(self, page: Sequence[Entry], *, walk: int) -> int:
         """Put a page in the index, and want the scenes of what changed in Plex; returns how many have other files."""

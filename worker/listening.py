@@ -119,6 +119,10 @@ class Listener:
                 # Once, however often it fails: without it everything is found as well.
                 log.info("Plex can't be listened to, so it is looked at now and then: %s", error)
             self._silent = True
+        finally:
+            self._rest(began)
+
+    def _rest(self, began: float) -> None:
         if self._clock.monotonic() - began >= GOOD:
             self._failures = 0
         rest = min(FIRST_REST * 2.0**self._failures, LONGEST_REST)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from simulator.http import Fault
 from sync.job import Kind, State
 from tests.worker.house import DAY, House, path_of
 from worker.indexing import CHANGE_PACE
@@ -152,6 +153,17 @@ def test_a_plex_that_tells_no_stamps_is_walked_and_wants_nothing(tmp_path):
         house.worker.indexer.freshen()
         assert len(listings(house)) == 1
         assert wanted(house) == set()
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_plex_that_does_not_understand_the_question_is_walked(synced, status):
+    synced.plex_sim.faults.set(Fault("status", status=status, when=lambda request: "updatedAt" in request.target))
+    synced.plex_sim.advance(5)
+    synced.plex_sim.hand_edit(synced.key_of(4), title="By hand")
+    look(synced)
+    assert wanted(synced) == {4}
+    assert synced.worker.indexer.gap() == ""
+    assert synced.breaker() == "closed"
 
 
 def test_scenes_that_stash_does_not_have_any_more_are_left_alone(synced):
