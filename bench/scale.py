@@ -22,19 +22,21 @@ from worker.reconciling import BATCH, PAGE
 LISTED = 1000
 HEAD = (
     f"{'comparison':26} {'scenes':>7} {'Plex/sc.':>9} {'least':>7} {'PUT':>4} {'Stash/sc.':>9} {'least':>7}"
-    f" {'scenes/s':>9} {'seconds':>8} {'theirs':>7} {'peak MB':>8}"
+    f" {'scenes/s':>9} {'seconds':>8} {'theirs':>7} {'CPU s':>7} {'peak MB':>8}"
 )
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One comparison of `scenes` scenes; `peak` is the most memory that its process held (MB)."""
+    """One comparison of `scenes` scenes; `worked` are the seconds that its own process computed,
+    and `peak` is the most memory that it held (MB)."""
 
     what: str
     scenes: int
     plex: Told
     stash: Told
     seconds: float
+    worked: float
     peak: float
 
     def line(self) -> str:
@@ -45,14 +47,14 @@ class Compared:
         return (
             f"{self.what:26} {self.scenes:7} {self.plex.requests / self.scenes:9.4f} {plex / self.scenes:7.4f}"
             f" {self.plex.writes:4} {self.stash.requests / self.scenes:9.4f} {stash / self.scenes:7.4f}"
-            f" {self.scenes / self.seconds:9.0f} {self.seconds:8.1f} {theirs:7.1f} {self.peak:8.0f}"
+            f" {self.scenes / self.seconds:9.0f} {self.seconds:8.1f} {theirs:7.1f} {self.worked:7.1f} {self.peak:8.0f}"
         )
 
 
 def report(sizes: list[int]) -> Iterator[str]:
     """The table, and how the sizes compare."""
     yield HEAD
-    rates: dict[int, float] = {}
+    rates: dict[int, tuple[float, float]] = {}
     for size in sizes:
         with (
             Neighbour("plex", size) as plex,
@@ -62,13 +64,14 @@ def report(sizes: list[int]) -> Iterator[str]:
             Path(folder).chmod(0o700)
             for what in ("cold index, everything", "again"):
                 one = _compared(what, size, plex, stash, folder)
-                rates.setdefault(size, size / one.seconds)
+                rates.setdefault(size, (size / one.seconds, size / one.worked))
                 yield one.line()
             asked = _looked(plex, stash, folder)
             yield f"{'a look, nothing changed':26} {size:7}   {asked[0]} request to Plex, {asked[1]} to Stash"
     if len(sizes) > 1:
         small, large = min(sizes), max(sizes)
-        yield f"rate at {large:,} scenes: {rates[large] / rates[small]:.2f} of that at {small:,}"
+        whole, own = (after / before for before, after in zip(rates[small], rates[large], strict=True))
+        yield f"rate at {large:,} scenes: {whole:.2f} of that at {small:,}; by what our own process computes: {own:.2f}"
 
 
 def _compared(what: str, scenes: int, plex: Neighbour, stash: Neighbour, folder: str) -> Compared:
@@ -90,7 +93,8 @@ def _compared(what: str, scenes: int, plex: Neighbour, stash: Neighbour, folder:
     seconds = time.perf_counter() - began
     if f"{scenes:,} in step" not in told:
         raise SystemExit(f"the comparison did not find everything in step: {told}")
-    return Compared(what, scenes, plex.told(), stash.told(), seconds, used.ru_maxrss / 1024)
+    worked = used.ru_utime + used.ru_stime
+    return Compared(what, scenes, plex.told(), stash.told(), seconds, worked, used.ru_maxrss / 1024)
 
 
 def _looked(plex: Neighbour, stash: Neighbour, folder: str) -> tuple[int, int]:
