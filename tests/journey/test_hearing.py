@@ -25,24 +25,24 @@ def test_serve_answers_what_happens_in_plex_at_once_and_never_its_own_edits(worl
     path = "/media/scenes/late.mp4"
     late = world.stash.add_scene(title="Late", files=[(path, 77, 60.0)])
     with world.serving():
-        until(world.plex.listeners, seconds=20)
-        until(lambda: world.in_step(ids), seconds=20)
-        until(lambda: world.count("absent") == 1, seconds=20)
+        until(world.plex.listeners, seconds=40)
+        until(lambda: world.in_step(ids), seconds=40)
+        until(lambda: world.count("absent") == 1, seconds=40)
 
         key = world.plex.add_movie(world.section, files=[(path, 77, 60_000)], title="late")
-        until(lambda: world.plex.item(key).scalars["title"] == "Late", seconds=10)
+        until(lambda: world.plex.item(key).scalars["title"] == "Late", seconds=40)
 
         world.plex.advance(10)
         first = world.plex.keys(world.section)[0]
         world.plex.hand_edit(first, locked=False, title="By the agent")
-        until(lambda: world.plex.item(first).scalars["title"] == "Title 0", seconds=10)
+        until(lambda: world.plex.item(first).scalars["title"] == "Title 0", seconds=40)
 
         world.plex.remove(first)
-        until(lambda: world.rows("select state from job where id = 1") == [("absent",)], seconds=10)
+        until(lambda: world.rows("select state from job where id = 1") == [("absent",)], seconds=40)
 
         world.plex.hang_up()
-        until(lambda: world.plex.listeners() == 0)
-        until(world.plex.listeners, seconds=20)
+        until(lambda: world.plex.listeners() == 0, seconds=40)
+        until(world.plex.listeners, seconds=40)
         time.sleep(2)
         writes = world.plex.count("PUT")
         revisions = world.rows("select sum(wanted_rev), sum(claimed_rev) from job")
@@ -62,11 +62,11 @@ def test_without_being_able_to_listen_serve_finds_the_same_by_looking(world):
     path = "/media/scenes/late.mp4"
     world.stash.add_scene(title="Late", files=[(path, 77, 60.0)])
     with world.serving():
-        until(lambda: world.in_step(ids), seconds=20)
-        until(lambda: world.count("absent") == 1, seconds=20)
+        until(lambda: world.in_step(ids), seconds=40)
+        until(lambda: world.count("absent") == 1, seconds=40)
         key = world.plex.stage_movie(world.section, files=[(path, 77, 60_000)], title="late")
         world.plex.scan(world.section)
-        until(lambda: key in world.plex.keys(world.section), seconds=5)
-        until(lambda: world.plex.item(key).scalars["title"] == "Late", seconds=20)
+        until(lambda: key in world.plex.keys(world.section), seconds=20)
+        until(lambda: world.plex.item(key).scalars["title"] == "Late", seconds=40)
     told = [line for line in world.log().splitlines() if "can't be listened to" in line]
     assert len(told) == 1

@@ -51,7 +51,7 @@ class Ears:
 LAST = {"event": "ended", "Activity": {"type": "library.update.section", "Context": {"librarySectionID": "last"}}}
 
 
-def until(true, seconds=5.0):
+def until(true, seconds=20.0):
     ends = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < ends, "it did not happen"
