@@ -18,6 +18,7 @@ from notify.apprise_sender import AppriseMessenger
 from notify.command import CommandMessenger
 from plex import artwork
 from plex.client import PlexClient
+from plex.events import PlexEvents
 from plex.imaging import Pillow
 from stash.client import StashClient
 from store import backup, intake, place, schema
@@ -47,14 +48,16 @@ from worker.curing import Curer
 from worker.engine import Engine, Idle, Probed, Worked
 from worker.gates import Gates
 from worker.indexing import Indexer
+from worker.listening import Listener
 from worker.looking import Looker
 from worker.loop import Farewell, Loop, Ran, Watcher
 from worker.noticing import Bell, Noticer, Standstill
 from worker.picturing import Pictures
 from worker.polling import LAST_POLL, Poller
 from worker.previewing import Previewer
-from worker.reconciling import CHANGED, LAST_RECONCILE, WISHES, Reconciler
+from worker.reconciling import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, WISHES, Reconciler
 from worker.rules import LookRules, WorkRules
+from worker.scanning import Scans
 from worker.watchdog import Watchdog
 
 log = logging.getLogger("PlexSync.wiring")
@@ -80,6 +83,8 @@ MINUTE, HOUR = 60_000, 3_600_000
 # A reconcile that could not run is tried again at this pace.
 # Seconds between two looks at whether a comparison is due; each is two small reads.
 COMPARE_LOOK = 1.0
+# Seconds between two looks at whether it is time to listen to Plex again.
+LISTEN_LOOK = 0.5
 # Seconds without a sign of life after which a worker is ended; longer than a request or a busy database may take.
 LEAST_WATCHED = 180.0
 HANG = "hang.txt"
@@ -116,6 +121,8 @@ class Parts:
     poller: Poller
     reconciler: Reconciler
     previewer: Previewer
+    listener: Listener
+    scans: Scans | None
     curer: Curer
     watchdog: Watchdog
 
@@ -179,7 +186,9 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
     libraries = {fold(name): profile(config.of_library(name)) for name in config.libraries}
     gone = config.when_gone == "undo"
     scope = Scope(tuple(Term(cast("ScopeKind", kind), name, out) for kind, name, out in config.scope_terms))
-    return LookRules(profile(config), policy, config.path_rules, config.strict_mode, libraries, undo_gone=gone, scope=scope)
+    return LookRules(
+        profile(config), policy, config.path_rules, config.strict_mode, libraries, undo_gone=gone, scope=scope
+    )
 
 
 def profile(config: PlexSyncConfig) -> Profile:
@@ -375,7 +384,16 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         # The index has gates of its own, since worker and poller share it under its lock.
         indexer = Indexer(store, plex, gates(), clock)
         # Those of one thread each.
-        worker_gates, watch_gates, poll_gates = gates(), gates(), gates()
+        worker_gates, watch_gates, poll_gates, listen_gates = gates(), gates(), gates(), gates()
+        scans = Scans(store, plex, gates(), clock, config.path_rules) if config.scan_absent else None
+        events = PlexEvents(
+            config.plex_url,
+            config.plex_token,
+            connect_timeout=connect,
+            read_timeout=read,
+            client_id=client_id(store),
+            ca_file=config.tls_ca_file,
+        )
         profiles = (looks.profile, *looks.libraries.values())
         imaging = pillow(padding=any(one.poster_padding for one in profiles))
 
@@ -396,8 +414,19 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             indexer=indexer,
             looker=looker,
             poller=Poller(store, stash, indexer, poll_gates, clock),
-            reconciler=Reconciler(store, stash, watch_looker, indexer, watch_gates, clock, wishes=wishes(config)),
+            reconciler=Reconciler(
+                store,
+                stash,
+                watch_looker,
+                indexer,
+                watch_gates,
+                clock,
+                settings=print_of_all(config, store),
+                wishes=wishes(config),
+            ),
             previewer=Previewer(store, stash, looker, worker_gates, clock),
+            listener=Listener(store, stash, plex, events, indexer, listen_gates, clock, dice),
+            scans=scans,
             curer=Curer(store, watch_looker, watch_gates, clock, prints_of_cures(config, prints)),
             watchdog=watchdog,
         )
@@ -442,7 +471,9 @@ def mend(folder: Path) -> None:
 
 def _repair(folder: Path) -> None:
     _check_place(folder)
-    repaired = repair(folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE, SAID_BY_STASH))
+    repaired = repair(
+        folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE, LAST_RUN, CURSOR, SAID_BY_STASH)
+    )
     if repaired:
         log.error("%s", repaired)
 
@@ -484,6 +515,7 @@ def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
         work_rules(parts.config),
         holder=holder,
         watchdog=parts.watchdog,
+        scans=parts.scans,
     )
     farewell = Farewell(works.abandon, stop=stop)
     try:
@@ -580,6 +612,7 @@ def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
         # A comparison may take long, and edits are not to wait for it.
         watchers = [
             Watcher(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval, stop=stop),
+            Watcher(lambda: parts.listener(stop.is_set), name="listen", seconds=LISTEN_LOOK, stop=stop),
             Watcher(
                 lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()),
                 name="compare",
@@ -587,6 +620,8 @@ def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
                 stop=stop,
             ),
         ]
+        if parts.scans is not None:
+            watchers.append(Watcher(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK, stop=stop))
         for watcher in watchers:
             watcher.start()
         try:
@@ -687,7 +722,7 @@ def restore_backup(folder: Path, file: Path) -> Restored | None:
         moment = datetime.fromtimestamp(now / 1000, UTC)
         aside = f"plexsync.before-{moment:%Y%m%dT%H%M%SZ}.db"
         # What Stash said at the time of the copy may not hold any more.
-        notes = {LAST_RECONCILE: "", SAID_BY_STASH: "", RESTORED: str(now)}
+        notes = {LAST_RECONCILE: "", CURSOR: "", SAID_BY_STASH: "", RESTORED: str(now)}
         return backup.restore(file, folder / DATABASE, aside=aside, notes=notes)
 
 
@@ -707,6 +742,12 @@ def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str
         who: hashlib.blake2b("\0".join(values).encode(), key=salt.encode(), digest_size=8).hexdigest()
         for who, values in settings.items()
     }
+
+
+def print_of_all(config: PlexSyncConfig, store: Database) -> str:
+    """What tells whether any setting changed since a comparison was broken off; nothing can be read from it."""
+    said = f"{config.model_dump_json()}{sorted(fingerprints(config, store).items())}"
+    return hashlib.blake2b(said.encode(), key=_salt(store).encode(), digest_size=8).hexdigest()
 
 
 def _salt(store: Database) -> str:

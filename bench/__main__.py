@@ -1,15 +1,20 @@
 """`make bench`: prints what PlexSync costs. Read ratios, not absolutes: machines are noisy."""
 
 import argparse
+from collections.abc import Iterable
 
-from bench import edit, hook, queues, requests
+from bench import edit, hook, queues, requests, scale
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--scenes", type=int, default=1000)
+    parser.add_argument("--large", action="store_true", help="compare 10,000 and 100,000 scenes, and nothing else")
     options = parser.parse_args()
+    if options.large:
+        _print(scale.report([10_000, 100_000]))
+        return
     print(requests.HEAD)
     for latency in (0.0, 0.025):
         for cost in requests.measure(options.scenes, latency):
@@ -22,8 +27,14 @@ def main() -> None:
     for name, taken in medians.items():
         print(f"{name:34} {taken:9.1f} {taken / bare:9.2f}")
     print()
-    for line in queues.report():
-        print(line)
+    _print(scale.report([options.scenes]))
+    print()
+    _print(queues.report())
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,16 @@ from sync.errors import Neighbour
 from sync.job import State
 from sync.outages import Outage, last_ended, lasting, outages
 from sync.ports import BreakerRow, HoldRow, Overview
+from sync.standing import UNKNOWN
+from sync.standing import WORDS as EVERY_WORD
 from wiring import Parts, bulk_approved, comparison_owed, spooled
 from worker.gates import breaker_probe_at, breaker_state
 from worker.loop import HEARTBEAT
 from worker.polling import LAST_POLL
 from worker.reconciling import LAST_RECONCILE
+
+# What is known of nobody is counted for nobody.
+WORDS = tuple(word for word in EVERY_WORD if word != UNKNOWN)
 
 
 def facts(parts: Parts) -> dict[str, Any]:
@@ -22,11 +27,16 @@ def facts(parts: Parts) -> dict[str, Any]:
         seen = db.overview(now)
         past = outages(db.transitions())
         tallies, waiting, undone = db.tallies(), db.unsettled(), db.undone()
+        standings = db.standings()
         beat, polled, reconciled = (noted(db.note(name)) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE))
     return {
         "at": stamp(now),
         "jobs": {state.value: seen.jobs.get(state, 0) for state in State},
         "undone": {"undone": undone.get("undo", 0), "released": undone.get("release", 0)},
+        "scenes": {
+            word.replace(" ", "_"): {"count": count, "since": stamp(since)}
+            for word, (count, since) in ((word, standings.get(word, (0, None))) for word in WORDS)
+        },
         "due": seen.due,
         "oldest_due": stamp(seen.oldest_due),
         "dead": dict(seen.dead),

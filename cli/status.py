@@ -1,18 +1,25 @@
 """`plexsync status`: how everything stands."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
 from rich.console import Console
 
-from cli.call import FINE, Call, command
+from cli.call import FAILED, FINE, Call, command
 from cli.cures import cure
+from cli.keys import SceneNumber
+from cli.rows import row_facts, title
 from cli.screen import paper, say, table
 from cli.standing import NAMED, OWED, facts, server_words, too_many
 from cli.start import opened
-from cli.words import lasting, many
+from cli.unpaired import lone_items, lone_scenes
+from cli.words import ago, lasting, many, noted, safe, stamp
 from sync.errors import Neighbour
-from wiring import UNAPPROVED
+from sync.job import Kind
+from sync.standing import UNKNOWN, standing
+from wiring import UNAPPROVED, Parts
+from worker.reconciling import LAST_RUN
 
 # What a person reads for each state; the states that are always told come first.
 STATES = {
@@ -30,28 +37,97 @@ ALWAYS = ("ready", "running", "absent", "dead", "idle")
 
 
 @command("status")
+@click.argument("scene", type=SceneNumber(), required=False)
+@click.option("--without-scene", is_flag=True, help="List the items of Plex that no scene shows, with their files.")
+@click.option("--without-item", is_flag=True, help="List the scenes that have no item in Plex.")
 @click.pass_obj
-def status(call: Call) -> int:
-    """Show how everything stands: the queue, both servers, the worker, the books.
+def status(call: Call, scene: int | None, without_scene: bool, without_item: bool) -> int:
+    """Show how everything stands: the scenes, the queue, both servers, the worker, the books; or how one scene stands.
 
-    Asks neither Stash nor Plex: it tells what the database knows, so it answers at once and also during an outage.
-    Always exits with 0 if the database could be read.
+    A scene is in step, waiting, absent (not in Plex), ambiguous, failed (given up) or ignored. Asks neither Stash nor
+    Plex: it tells what the database knows, so it answers at once and also during an outage. Who stands alone is known
+    from the last comparison (plexsync reconcile). Exits with 0 if the database could be read, and with 1 for a scene that
+    nothing is known of.
 
     \b
     Examples:
       plexsync status
+      plexsync status 7
+      plexsync status --without-scene
       plexsync status --json
     """
+    if (scene is not None) + without_scene + without_item > 1:
+        raise click.UsageError("one thing at a time: a scene, --without-scene or --without-item")
     with opened(call) as parts:
+        if scene is not None:
+            return _tell_scene(call, parts, scene)
+        if without_scene or without_item:
+            return _tell_alone(call, parts, scenes=without_item)
         found = facts(parts)
     call.answer(found, lambda: _tell(found, paper()))
     return FINE
+
+
+def _tell_scene(call: Call, parts: Parts, id: int) -> int:
+    """How one scene stands; 1 for one that nothing is known of."""
+    now = parts.clock.now()
+    with parts.store.reading() as db:
+        row, pushes = db.job(Kind.SCENE, id), db.pushes(Kind.SCENE, id)
+        stands = standing(row, db.standing(id), pushed=pushes[0].at if pushes else None)
+        called = title(db, Kind.SCENE, id)
+    since = stamp(stands.since)
+    facts = {"id": id, "title": called or None, "stands": stands.word.replace(" ", "_"), "since": since}
+    lasts = f" since {since} ({ago(stands.since, now)})" if since else ""
+    name = f"scene {id} ({safe(called, 80)})" if called else f"scene {id}"
+    why = f": {safe(stands.why)}" if stands.why else ""
+    told = f"{name} is {stands.word}{lasts}{why}"
+    if stands.word == UNKNOWN:
+        told = f"nothing is known of scene {id}: plexsync explain {id} looks at it"
+    call.answer({**facts, "why": stands.why, "job": row_facts(row)}, lambda: say(paper(), told))
+    return FAILED if stands.word == UNKNOWN else FINE
+
+
+def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
+    """The list of those that stand alone."""
+    with parts.store.reading() as db:
+        run = noted(db.note(LAST_RUN))
+    if scenes:
+        ids = list(lone_scenes(parts))
+        call.answer({"compared": stamp(run), "scenes": ids}, lambda: _tell_list(run, (str(id) for id in ids), "scene"))
+        return FINE
+    if call.json:
+        call.answer({"compared": stamp(run), "items": list(lone_items(parts))}, lambda: None)
+        return FINE
+    lines = (f"{one['item']}  {file}" for one in lone_items(parts) for file in one["files"] or ["(no file)"])
+    _tell_list(run, lines, "item")
+    return FINE
+
+
+def _tell_list(run: int | None, lines: Iterable[str], what: str) -> None:
+    """Line by line, however many there are."""
+    if run is None:
+        click.echo("Nothing is known yet: plexsync reconcile compares everything.")
+        return
+    none = True
+    for line in lines:
+        none = False
+        click.echo(safe(line, 4_200))
+    if none:
+        click.echo(f"No {what} stands alone.")
 
 
 def _tell(found: dict[str, Any], out: Console) -> None:
     jobs = found["jobs"]
     if banner := too_many(found["dlq"]["count"], found["dlq"]["max"]):
         say(out, banner, style="bold")
+    scenes = found["scenes"]
+    stand = [
+        (name.replace("_", " "), f"{one['count']:,}", one["since"] or "")
+        for name, one in scenes.items()
+        if one["count"]
+    ]
+    if stand:
+        out.print(table("Scenes", ("how they stand", "count", "the first since"), stand, right=(1,)))
     rows = [(name, f"{jobs[name]:,}", words) for name, words in STATES.items() if jobs[name] or name in ALWAYS]
     out.print(table("Queue", ("state", "count", ""), rows, right=(1,)))
     out.print(table("Servers", ("server", "state", "failures", "next try", "why"), _servers(found)))

@@ -74,7 +74,7 @@ class Which:
                 run = next((one for one in db.runs() if one.first <= self.run <= one.last), None)
                 if run is None:
                     raise click.UsageError(f"there is no run {self.run}: --runs lists them")
-                return db.scenes_of(run)
+                return db.pushed_in(run)
             return db.pushed_since(self._since(parts.clock.now()))
 
     def _since(self, now: int) -> int:

@@ -55,6 +55,7 @@ class EntryAnswer(msgspec.Struct):
     """An item of a listing, as far as the index wants it."""
 
     ratingKey: Number
+    updatedAt: Number | None = None
     Media: list[MediaAnswer] = []
 
 
@@ -63,6 +64,7 @@ class ItemAnswer(msgspec.Struct):
 
     ratingKey: Number
     librarySectionID: Number | None = None
+    updatedAt: Number | None = None
     title: str | None = None
     titleSort: str | None = None
     originalTitle: str | None = None
@@ -183,7 +185,10 @@ class Nothing(msgspec.Struct):
 def entries_of(container: Entries, section: str) -> list[Entry]:
     """The entries of a page."""
     _check_size(container.size, container.Metadata)
-    return [Entry(_key(one.ratingKey), section, _parts(one.Media)) for one in container.Metadata]
+    return [
+        Entry(_key(one.ratingKey), section, _parts(one.Media), _number(one.updatedAt or 0))
+        for one in container.Metadata
+    ]
 
 
 def total_of(container: Entries, header: str) -> int:
@@ -254,6 +259,7 @@ def _item(one: ItemAnswer, section: str) -> Item:
         parts=_parts(one.Media),
         roles={role.tag: role.role for role in one.Role if role.tag and role.role},
         pictures={name: path for name, path in (("thumb", one.thumb), ("art", one.art)) if path},
+        stamp=_number(one.updatedAt or 0),
     )
 
 

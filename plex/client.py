@@ -100,6 +100,15 @@ class PlexClient:
         """Every item of a library, in pages of new ones; what was not listed to its end raises Unavailable."""
         return self._pages(section, {}, page)
 
+    def changed(self, section: str, *, since: int, page: int = 1000) -> Iterator[list[Entry]]:
+        """The items of a library whose stamp is greater than `since`, in pages."""
+        return self._pages(section, {"updatedAt>>": str(since)}, page)
+
+    def count(self, section: str) -> int:
+        """How many items a library has, in one small request."""
+        container, header = self._listing(section, {}, start=0, size=0)
+        return self._checked(lambda: answers.total_of(container, header))
+
     def _pages(self, section: str, filters: Mapping[str, str], page: int) -> Iterator[list[Entry]]:
         """The items that a filter lets through, in pages of new ones.
 
@@ -142,6 +151,12 @@ class PlexClient:
                     # A Plex that does not know the filter lists everything.
                     break
         return list(found.values())
+
+    def scan(self, section: str, folder: str) -> None:
+        """Ask for a scan of one folder of a library, as Plex sees it; it has not ended when this returns."""
+        _check_number(section)
+        query = urlencode({"path": folder}, errors="replace", quote_via=quote)
+        self._ask("POST", f"/library/sections/{section}/refresh?{query}")
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
         """Full items by rating key, in one request; those that do not exist are left out.

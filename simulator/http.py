@@ -24,6 +24,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from simulator.feed import Feed
+
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.01
 GZIP_FROM_BYTES = 1_000
@@ -186,6 +188,10 @@ class HttpServer(ABC):
         self._started = False
         self._listener: _Listener | None = None
 
+    def subscribe(self, request: Request) -> "Feed | Answer | None":
+        """What a request for a WebSocket gets: messages to send, or an answer that refuses it; None: there are none here."""
+        return None
+
     @abstractmethod
     def answer(self, request: Request) -> Answer:
         """What the neighbour says to this request; called from several threads at once."""
@@ -345,7 +351,14 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if latency:
                 released.wait(latency)
-            if fault is None:
+            if fault is None and (feed := self._subscribed(request)) is not None:
+                if isinstance(feed, Answer):
+                    self._send(request, feed)
+                else:
+                    request.status = 101
+                    self.close_connection = True
+                    feed.run(self.connection, self.headers.get("Sec-WebSocket-Key", ""))
+            elif fault is None:
                 self._send(request, neighbour.answer(request))
             else:
                 self._misbehave(fault, request, released)
@@ -353,6 +366,10 @@ class _Handler(BaseHTTPRequestHandler):
             request.ended_monotonic = time.monotonic()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = _serve
+
+    def _subscribed(self, request: Request) -> "Feed | Answer | None":
+        wants = request.headers.get("upgrade", "").lower() == "websocket"
+        return self.server.neighbour.subscribe(request) if wants else None
 
     def _received(self) -> Request:
         parts = urlsplit(self.path)

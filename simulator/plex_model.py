@@ -34,6 +34,8 @@ TAG_ELEMENTS = {
     "collection": "Collection",
     "label": "Label",
 }
+# States of an item on the timeline.
+CREATED, DONE, DELETED = 0, 5, 9
 PICTURE_LOCKS = {"posters": "thumb", "arts": "art"}
 LOCKABLE = frozenset((*SCALARS, *TAG_ELEMENTS, *PICTURE_LOCKS.values()))
 MAX_PICTURE_BYTES = 10 * 1024 * 1024
@@ -171,6 +173,8 @@ class Library:
         self.max_bytes: int | None = None
         self.sections: dict[int, Section] = {}
         self.items: dict[int, Item] = {}
+        # Hears of what a client that listens is told: ("item", item, state) or ("scan", section, event).
+        self.told: Callable[[str, Item | Section, int | str], None] = lambda *_: None
         self._tags: dict[tuple[str, int, str], Tag] = {}
         self._last_key = 0
         self._last_tag = 0
@@ -229,6 +233,7 @@ class Library:
         for one in item.files:
             section.by_name.setdefault(one.name, set()).add(item.key)
             section.by_folder.setdefault(folder_name(one.path), set()).add(item.key)
+        self.told("item", item, CREATED)
         self.touch(item)
 
     def remove(self, item: Item) -> None:
@@ -240,6 +245,7 @@ class Library:
             section.by_name.get(one.name, set()).discard(item.key)
             section.by_folder.get(folder_name(one.path), set()).discard(item.key)
         section.content_changed_at += 1
+        self.told("item", item, DELETED)
 
     def rename(self, item: Item, old: str, new: str) -> None:
         """A file of the movie has another path from now on."""
@@ -279,6 +285,7 @@ class Library:
         item.updated_at = self.now()
         item.listed.clear()
         item.section.content_changed_at += 1
+        self.told("item", item, DONE)
 
     # fields
 
@@ -431,6 +438,7 @@ class Library:
     def start_scan(self, section: Section, path: str | None, ends: float) -> None:
         """Begin to look for staged movies, below `path` only if one is given."""
         section.scan_paths.append(path or "")
+        self.told("scan", section, "started")
         section.scan_ends = ends
 
     def finish_scan(self, section: Section) -> None:
@@ -443,6 +451,7 @@ class Library:
                 section.staged.remove(item)
                 self.reveal(item)
         section.scanned_at = max(section.scanned_at + 1, self.now())
+        self.told("scan", section, "ended")
 
     # numbers
 

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
+from simulator.feed import Feed
 from simulator.http import Answer, HttpServer, Request, html_page
 from simulator.plex_edits import apply_edit, is_edit, read_edit
 from simulator.plex_meta import detail_nodes, meta_node
 from simulator.plex_model import (
+    DELETED,
     SCALARS,
     TAG_ELEMENTS,
     FileSpec,
@@ -48,6 +50,9 @@ VERSION = "1.43.1.10611-1e34174b1"
 API_VERSION = "1.2.0"
 MACHINE = "5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e"
 EPOCH = 1_760_000_000
+# The documented path, and the one that clients use.
+NOTIFICATIONS = ("/:/websocket/notifications", "/:/websockets/notifications")
+REACHABLE = {"ReachabilityNotification": [{"reachability": True}]}
 SHELVES = {"posters": "posters", "poster": "posters", "thumb": "posters", "arts": "arts", "art": "arts"}
 TYPE_JSON = "application/json"
 TYPE_XML = "text/xml;charset=utf-8"
@@ -143,6 +148,8 @@ class PlexSim(HttpServer):
         self._offset = started_at - time.monotonic()
         self._lock = threading.RLock()
         self._library = Library(self.now, normalise=normalise, max_summary=max_summary)
+        self._library.told = self._tell
+        self._feeds: list[Feed] = []
 
     # what a person, a disk or time does
 
@@ -298,6 +305,86 @@ class PlexSim(HttpServer):
                     item, kind, [self._library.tagging(item.section, kind, name, text) for name, text in names]
                 )
             self._library.touch(item)
+
+    # who listens
+
+    def tell(self, container: Mapping[str, object]) -> None:
+        """Send a notification to everyone who listens."""
+        with self._lock:
+            for feed in self._feeds:
+                feed.tell({"NotificationContainer": {"size": 1, **container}})
+
+    def tell_raw(self, text: bytes) -> None:
+        """Send everyone who listens a text that is no notification."""
+        with self._lock:
+            for feed in self._feeds:
+                feed.tell_raw(text)
+
+    def listeners(self) -> int:
+        """How many listen now."""
+        with self._lock:
+            return len(self._feeds)
+
+    def hang_up(self) -> None:
+        """Everyone who listens is cut off."""
+        with self._lock:
+            for feed in self._feeds:
+                feed.end()
+
+    def subscribe(self, request: Request) -> Feed | Answer | None:
+        """Let a client listen at either of the two paths, if its token is right; it is greeted first."""
+        if urlsplit(request.target).path not in NOTIFICATIONS:
+            return None
+        token = request.headers.get("x-plex-token") or request.params.get("X-Plex-Token")
+        if token != self.token:
+            return _page(401)
+        feed = Feed(self._tick, self._unsubscribe)
+        with self._lock:
+            self._feeds.append(feed)
+        feed.tell({"NotificationContainer": {"type": "reachability", "size": 1, **REACHABLE}})
+        return feed
+
+    def stop(self) -> None:
+        """Close everything, also who listens."""
+        self.hang_up()
+        super().stop()
+
+    def _tick(self) -> None:
+        with self._lock:
+            self._settle_scans()
+
+    def _unsubscribe(self, feed: Feed) -> None:
+        with self._lock:
+            self._feeds.remove(feed)
+
+    def _tell(self, what: str, about: Item | Section, how: int | str) -> None:
+        if not self._feeds:
+            return
+        if isinstance(about, Item):
+            entry = {
+                "identifier": "com.plexapp.plugins.library",
+                "sectionID": str(about.section.id),
+                "itemID": str(about.key),
+                "type": 18 if about.type == "collection" else 1,
+                "title": str(about.scalars.get("title", "")),
+                "state": how,
+                "updatedAt": about.updated_at,
+                **({"metadataState": "deleted"} if how == DELETED else {}),
+            }
+            self.tell({"type": "timeline", "TimelineEntry": [entry]})
+            return
+        activity = {
+            "uuid": about.uuid,
+            "type": "library.update.section",
+            "cancellable": True,
+            "userID": 1,
+            "title": "Scanning",
+            "subtitle": about.title,
+            "progress": 100 if how == "ended" else 0,
+            "Context": {"librarySectionID": str(about.id)},
+        }
+        notification = {"event": how, "uuid": about.uuid, "Activity": activity}
+        self.tell({"type": "activity", "ActivityNotification": [notification]})
 
     # what can be seen from here
 

@@ -17,12 +17,15 @@ from simulator.stash_jobs import Jobs
 from simulator.stash_model import Group, Performer, Scene, StashData, Studio, Tag, decoded_image, found
 from simulator.stash_schema import schema
 from simulator.stash_search import (
+    FILE_SORT_KEYS,
     NAMED_SORT_KEYS,
     SCENE_SORT_KEYS,
     Predicate,
+    file_filter,
     group_filter,
     name_words,
     page_of,
+    path_words,
     performer_filter,
     scene_filter,
     scene_words,
@@ -81,6 +84,7 @@ class StashApi:
             "FindStudiosResultType": {"studios": page},
             "FindTagsResultType": {"tags": page},
             "FindGroupsResultType": {"groups": page},
+            "FindFilesResultType": {"files": page},
             "Scene": {"id": id_text, "paths": whole},
             "ScenePathsType": {"screenshot": screenshot, "stream": stream},
             "VideoFile": {"id": id_text, "fingerprint": fingerprint},
@@ -131,6 +135,7 @@ class StashApi:
             "findTags": lambda _, __, **asked: self.find_named(data.tags, tag_filter, asked),
             "findGroup": lambda _, __, id: one_of(data.groups, id),
             "findGroups": lambda _, __, **asked: self.find_named(data.groups, group_filter, asked),
+            "findFiles": lambda _, __, **asked: self.find(data.files, file_filter, path_words, FILE_SORT_KEYS, asked),
             "jobQueue": lambda *_: self.jobs.queue() or None,
             "findJob": lambda _, __, input: self.jobs.find(input["id"]),
         }

@@ -2,7 +2,7 @@
 
 Parsing, validation and the coercion of variables and arguments are graphql-core's. Execution is ours: a query is
 compiled once to a tree of closures and kept by its text, so that a page of a thousand scenes costs milliseconds. It
-knows what the simulated schema needs: objects, lists and leaves (no interfaces, unions or subscriptions), with
+knows what the simulated schema needs: objects, interfaces, lists and leaves (no unions or subscriptions), with
 resolvers that raise `StashError` only at the root. Introspection is answered by graphql-core itself.
 """
 
@@ -22,6 +22,7 @@ from graphql import (
     GraphQLError,
     GraphQLField,
     GraphQLIncludeDirective,
+    GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -271,6 +272,9 @@ class Compiler:
         if isinstance(kind, GraphQLList):
             each = self._complete(kind.of_type, nodes)
             return None if each is None else list_of(each)
+        if isinstance(kind, GraphQLInterfaceType):
+            # The simulated data has one type of each interface.
+            (kind,) = self.schema.get_implementations(kind).objects
         if isinstance(kind, GraphQLObjectType):
             return self._object(kind, [n.selection_set for n in nodes if n.selection_set])
         return None

@@ -61,6 +61,14 @@ NAMED_SORT_KEYS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+FILE_SORT_KEYS: dict[str, Callable[[Any], Any]] = {
+    "id": lambda file: file.id,
+    "updated_at": lambda file: file.updated_at,
+    "created_at": lambda file: file.created_at,
+    "path": lambda file: file.path,
+}
+
+
 def scene_words(query: str) -> Predicate:
     """Scenes where each word (or quoted phrase) is in title, details, a path or a hash; `-word` must not be."""
     words = [(quoted or word).casefold() for quoted, word in WORDS.findall(query)]
@@ -78,6 +86,12 @@ def name_words(query: str) -> Predicate:
     """Records where each word is in the name."""
     words = [(quoted or word).casefold() for quoted, word in WORDS.findall(query)]
     return lambda record: all(word in record.name.casefold() for word in words)
+
+
+def path_words(query: str) -> Predicate:
+    """Files where each word is in the path."""
+    words = [word.casefold() for word in query.split()]
+    return lambda file: all(word in file.path.casefold() for word in words)
 
 
 def scene_filter(wanted: Mapping[str, Any]) -> Predicate:
@@ -167,7 +181,7 @@ def paths(read: Callable[[Any], Iterable[str]]) -> Callable[[Mapping[str, Any]],
             case "EQUALS" | "NOT_EQUALS":
                 patterns = [like(value)]
             case "INCLUDES" | "EXCLUDES":
-                patterns = [like(f"%{word}%") for word in path_words(value)]
+                patterns = [like(f"%{word}%") for word in quoted_words(value)]
             case "MATCHES_REGEX" | "NOT_MATCHES_REGEX":
                 pattern = regex(value)
                 return signed(modifier, lambda record: any(pattern.search(path) for path in read(record)))
@@ -180,7 +194,7 @@ def paths(read: Callable[[Any], Iterable[str]]) -> Callable[[Mapping[str, Any]],
     return criterion
 
 
-def path_words(value: str) -> list[str]:
+def quoted_words(value: str) -> list[str]:
     """The value itself without its double quotes where it has them, else its words."""
     if len(value) > 1 and value.startswith('"') and value.endswith('"'):
         return [value[1:-1]]

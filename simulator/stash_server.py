@@ -52,7 +52,8 @@ class StashSim(HttpServer):
         self.data = StashData(self.stamp)
         self.jobs = Jobs(self.stamp)
         self._api = StashApi(self.data, self.jobs, self._fire, self._run_task, self._facts)
-        self.executor = Executor(schema(), self._api.resolvers(), self.data.lock)
+        knows_files = tuple(int(part) for part in version.lstrip("v").split(".")[:2]) >= (0, 29)
+        self.executor = Executor(schema(files=knows_files), self._api.resolvers(), self.data.lock)
 
     @property
     def plugin_settings(self) -> dict[str, dict[str, Any]]:

@@ -141,13 +141,54 @@ class Recent(msgspec.Struct):
 
 
 class NewestOfAll(msgspec.Struct):
-    """Data of the question NEWEST."""
+    """Data of the questions NEWEST and NEWEST_AND_FILES."""
 
     scenes: FoundThings
+    last: FoundThings
     performers: FoundThings
     studios: FoundThings
     tags: FoundThings
     groups: FoundThings
+    files: FoundThings | None = None
+
+
+class RecentFile(msgspec.Struct, rename={"type": "__typename"}):
+    """A file of any kind."""
+
+    type: str
+    path: str
+    updated_at: str
+
+
+class FoundRecentFiles(msgspec.Struct):
+    """A page of files."""
+
+    count: int
+    files: list[RecentFile]
+
+
+class RecentFiles(msgspec.Struct):
+    """Data of the question RECENT_FILES."""
+
+    found: FoundRecentFiles
+
+
+class Question(msgspec.Struct):
+    """Something that can be asked."""
+
+    name: str
+
+
+class Questions(msgspec.Struct):
+    """All that can be asked."""
+
+    fields: list[Question]
+
+
+class AskedQuestions(msgspec.Struct, rename={"type": "__type"}):
+    """Data of the question QUESTIONS."""
+
+    type: Questions
 
 
 class Status(msgspec.Struct):
@@ -269,6 +310,11 @@ def newest_of(answer: FoundThings) -> Newest:
     if bool(answer.count) != bool(answer.things):
         raise ValueError("a count that does not fit")
     return Newest(answer.count, answer.things[0].updated_at if answer.things else "")
+
+
+def last_of(answer: FoundThings) -> int:
+    """The id of the last one, 0 when there is none."""
+    return number(answer.things[0].id) if answer.things else 0
 
 
 def check_rising(ids: Sequence[int], *, after: int) -> None:

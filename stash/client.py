@@ -5,6 +5,7 @@ Unavailable, and nothing of it is used: half an answer would blank fields in Ple
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import httpx2
@@ -16,7 +17,7 @@ from sync.errors import Neighbour, Unavailable
 from sync.http_answers import Server
 from sync.job import Kind
 from sync.paths import name_key
-from sync.ports import Clock, Newest, Picture
+from sync.ports import Clock, Newest, News, Picture
 from sync.scene import Scene
 from wire.http import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, unheard
 
@@ -49,6 +50,8 @@ WALKED_IDS = msgspec.json.Decoder(answers.WalkedIds)
 RIVALS = msgspec.json.Decoder(answers.Rivals)
 RECENT = msgspec.json.Decoder(answers.Recent)
 NEWEST = msgspec.json.Decoder(answers.NewestOfAll)
+QUESTIONS = msgspec.json.Decoder(answers.AskedQuestions)
+RECENT_FILES = msgspec.json.Decoder(answers.RecentFiles)
 PROBED = msgspec.json.Decoder(answers.Probed)
 VERSION = msgspec.json.Decoder(answers.Version)
 CONFIG_PATH = msgspec.json.Decoder(answers.ConfigPath)
@@ -87,6 +90,7 @@ class StashClient:
             ca_file=ca_file,
             alive=alive,
         )
+        self._knows_files: bool | None = None
 
     def close(self) -> None:
         """Close every connection."""
@@ -172,9 +176,41 @@ class StashClient:
         pages = self._walk_ids(0, SHOWING_PAGE, queries.showing(kind, id))
         return [scene for page in pages for scene, _ in page]
 
+    def news(self) -> News:
+        """For every kind and, where Stash knows them, for files, in one request: has anything changed?
+
+        Once in the life of a client another request asks whether Stash can be asked for files (from 0.29 on).
+        """
+        if self._knows_files is None:
+            asked = self._ask(QUESTIONS, queries.QUESTIONS).type.fields
+            self._knows_files = any(one.name == "findFiles" for one in asked)
+        query = queries.NEWEST_AND_FILES if self._knows_files else queries.NEWEST
+        try:
+            data = self._newest(query)
+        except Unavailable:
+            # Another Stash may answer at this address from now on.
+            self._knows_files = None
+            raise
+        files = data.files
+        return News(self._kinds(data), self._checked(lambda: answers.newest_of(files)) if files else None)
+
     def newest(self) -> dict[Kind, Newest]:
         """For every kind, in one request: has anything changed?"""
-        data = self._ask(NEWEST, queries.NEWEST, {"page": _newest_first(1, 1)})
+        return self._kinds(self._newest(queries.NEWEST))
+
+    def recent_files(self, *, page: int, size: int) -> list[tuple[str, str]]:
+        """(path, updated_at) of files, newest first; page 1 is the first. The path is '' unless it is a video's.
+
+        For a Stash whose `news` tell of files.
+        """
+        found = self._ask(RECENT_FILES, queries.RECENT_FILES, {"page": _newest_first(page, size)}).found
+        return [(one.path if one.type == "VideoFile" else "", one.updated_at) for one in found.files]
+
+    def _newest(self, query: str) -> answers.NewestOfAll:
+        last = queries.page(1, sort="id", descending=True)
+        return self._ask(NEWEST, query, {"page": _newest_first(1, 1), "last": last})
+
+    def _kinds(self, data: answers.NewestOfAll) -> dict[Kind, Newest]:
         found = {
             Kind.SCENE: data.scenes,
             Kind.PERFORMER: data.performers,
@@ -182,7 +218,9 @@ class StashClient:
             Kind.TAG: data.tags,
             Kind.GROUP: data.groups,
         }
-        return self._checked(lambda: {kind: answers.newest_of(things) for kind, things in found.items()})
+        kinds = self._checked(lambda: {kind: answers.newest_of(things) for kind, things in found.items()})
+        last = self._checked(lambda: answers.last_of(data.last))
+        return {**kinds, Kind.SCENE: replace(kinds[Kind.SCENE], last=last)}
 
     def recent(self, kind: Kind, *, page: int, size: int) -> list[tuple[int, str]]:
         """(id, updated_at), newest first; page 1 is the first."""

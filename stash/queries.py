@@ -64,12 +64,25 @@ query Rivals($scenes: SceneFilterType, $page: FindFilterType) {
 """
 
 NEWEST = """
-query Newest($page: FindFilterType) {
+query Newest($page: FindFilterType, $last: FindFilterType) {
   scenes: findScenes(filter: $page) { count things: scenes { id updated_at } }
+  last: findScenes(filter: $last) { count things: scenes { id updated_at } }
   performers: findPerformers(filter: $page) { count things: performers { id updated_at } }
   studios: findStudios(filter: $page) { count things: studios { id updated_at } }
   tags: findTags(filter: $page) { count things: tags { id updated_at } }
   groups: findGroups(filter: $page) { count things: groups { id updated_at } }
+}
+"""
+
+# From 0.29 on Stash can be asked for files; whether it can is asked first.
+NEWEST_FILES = "  files: findFiles(filter: $page) { count things: files { id updated_at } }\n"
+NEWEST_AND_FILES = NEWEST.rstrip().removesuffix("}") + NEWEST_FILES + "}\n"
+
+QUESTIONS = 'query Questions { __type(name: "Query") { fields { name } } }'
+
+RECENT_FILES = """
+query RecentFiles($page: FindFilterType) {
+  found: findFiles(filter: $page) { count files { __typename path updated_at } }
 }
 """
 

@@ -24,9 +24,11 @@ from store import (
     pushings,
     seen,
     shown,
+    standings,
     tallies,
 )
 from store.db import BUSY_SECONDS, MOUNTS, connect, translated
+from store.intake import LAST_ID
 from sync.errors import LocalFault, Neighbour, SpoolFault
 from sync.item import Entry
 from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
@@ -46,6 +48,7 @@ from sync.ports import (
     RunRow,
     SectionRow,
     Seen,
+    Stood,
 )
 
 log = logging.getLogger("PlexSync.store")
@@ -89,8 +92,8 @@ class ReadingTransaction:
     def jobs(self, state: State, *, cls: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)) -> list[JobRow]:
         return jobs.listed(self._db, state, cls=cls, limit=limit, after=after)
 
-    def job_ids(self, kind: Kind) -> Iterator[tuple[int, State]]:
-        return jobs.ids(self._db, kind)
+    def job_ids(self, kind: Kind, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
+        return jobs.ids(self._db, kind, after=after, upto=upto)
 
     def attempts(self, kind: Kind, id: int) -> list[AttemptRow]:
         return attempts.listed(self._db, kind, id)
@@ -152,8 +155,8 @@ class ReadingTransaction:
     def runs(self) -> list[RunRow]:
         return pushes.runs(self._db)
 
-    def scenes_of(self, run: RunRow) -> list[int]:
-        return pushes.scenes_of(self._db, run)
+    def pushed_in(self, run: RunRow) -> list[int]:
+        return pushes.pushed_in(self._db, run)
 
     def undone(self) -> dict[str, int]:
         return memories.count_undone(self._db)
@@ -163,6 +166,30 @@ class ReadingTransaction:
 
     def indexed(self) -> int:
         return index.count(self._db)
+
+    def indexed_in(self, section: str) -> int:
+        return index.count_in(self._db, section)
+
+    def unmet(self, section: str, *, walk: int, limit: int, after: str = "") -> list[str]:
+        return index.unmet(self._db, section, walk=walk, limit=limit, after=after)
+
+    def scenes_of(self, keys: Sequence[str]) -> set[int]:
+        return index.scenes_of(self._db, keys)
+
+    def unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
+        return index.unpaired(self._db, run, limit=limit, after=after)
+
+    def count_unpaired(self, run: int) -> int:
+        return index.count_unpaired(self._db, run)
+
+    def standing(self, scene: int) -> Stood | None:
+        return standings.find(self._db, scene)
+
+    def standings(self) -> dict[str, tuple[int, int | None]]:
+        return standings.counts(self._db)
+
+    def stood(self, word: str, *, limit: int, after: int = 0) -> list[int]:
+        return standings.listed(self._db, word, limit=limit, after=after)
 
     def entries(self, keys: Sequence[str]) -> list[Entry]:
         return index.by_key(self._db, keys)
@@ -308,6 +335,9 @@ class WritingTransaction(ReadingTransaction):
     def drop_pushing(self, scene: int, key: str, *, number: int | None = None, ended: int | None = None) -> None:
         pushings.drop(self._db, scene, key, number=number, ended=ended)
 
+    def ask_scan(self, section: str, folder: str, *, now: int, again: int) -> bool:
+        return index.ask_scan(self._db, section, folder, now=now, again=again)
+
     def save_section(self, row: SectionRow) -> None:
         index.save_section(self._db, row)
 
@@ -317,14 +347,26 @@ class WritingTransaction(ReadingTransaction):
     def drop_items(self, but: Sequence[str], *, limit: int) -> int:
         return index.drop_items(self._db, but, limit=limit)
 
-    def index(self, entries: Iterable[Entry], *, walk: int) -> int:
-        return index.save(self._db, entries, walk=walk)
+    def index(self, entries: Iterable[Entry], *, walk: int, stamped: bool = False) -> int:
+        return index.save(self._db, entries, walk=walk, stamped=stamped)
+
+    def stamp(self, stamps: Mapping[str, int]) -> None:
+        index.stamp(self._db, stamps)
 
     def sweep_index(self, section: str, *, walk: int) -> int:
         return index.sweep(self._db, section, walk=walk)
 
     def unindex(self, keys: Sequence[str]) -> None:
         index.drop(self._db, keys)
+
+    def pair(self, keys: Sequence[str], scene: int, *, run: int) -> None:
+        index.pair(self._db, keys, scene, run=run)
+
+    def save_standings(self, words: Mapping[int, str], *, now: int) -> None:
+        standings.save(self._db, words, now=now)
+
+    def drop_standings(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
+        standings.drop(self._db, but, after=after, upto=upto)
 
     def scanned(self, now: int) -> int:
         books.count_scan(self._db)

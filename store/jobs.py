@@ -51,7 +51,7 @@ select {_ROW} from job
  where state = 'dead' and cls = :cls and (kind, id) > (:after_kind, :after_id)
  order by kind, id limit :limit
 """
-IDS = "select id, state from job where kind = :kind order by id"
+IDS = "select id, state from job where kind = :kind and id > :after and id <= :upto order by id"
 COUNT_ALL = "select count(*) from job"
 COUNT_READY = f"select count(*) from job indexed by job_due where {_WAITS} and state = 'ready'"
 COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
@@ -165,9 +165,9 @@ def listed(db: sqlite3.Connection, state: State, *, cls: str, limit: int, after:
     return [_job_row(row) for row in db.execute(sql, values)]
 
 
-def ids(db: sqlite3.Connection, kind: Kind) -> Iterator[tuple[int, State]]:
-    """(id, state) of every row of one kind, by id."""
-    for id, state in db.execute(IDS, {"kind": kind}):
+def ids(db: sqlite3.Connection, kind: Kind, *, after: int, upto: int) -> Iterator[tuple[int, State]]:
+    """(id, state) of the rows of one kind with an id above `after`, up to `upto`, by id."""
+    for id, state in db.execute(IDS, {"kind": kind, "after": after, "upto": upto}):
         yield id, State(state)
 
 

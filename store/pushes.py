@@ -87,7 +87,7 @@ def runs(db: sqlite3.Connection) -> list[RunRow]:
     return [RunRow(*row) for row in db.execute(RUNS)]
 
 
-def scenes_of(db: sqlite3.Connection, run: RunRow) -> list[int]:
+def pushed_in(db: sqlite3.Connection, run: RunRow) -> list[int]:
     """The scenes that were pushed in a run, by number."""
     return [scene for (scene,) in db.execute(BETWEEN, {"first": run.first, "last": run.last})]
 

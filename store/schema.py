@@ -274,6 +274,18 @@ UNDO = (
 # Whoever has written to Plex before has no first time any more.
 APPROVED = ("insert into note (name, value) select 'bulk:approved', '0' where exists (select 1 from memory)",)
 
+# What comparisons found: how each scene stood and since when; of each item its stamp in Plex, the scene that was found for
+# it, and the comparison (by when it began) that found it.
+COMPARED = (
+    "create table standing (scene integer primary key, word text not null, since integer not null)",
+    "alter table item add column stamp integer not null default 0",
+    "alter table item add column scene integer not null default 0",
+    "alter table item add column paired integer not null default 0",
+    "alter table section add column stamp integer not null default 0",
+    # Folders that Plex was asked to scan, and when.
+    "create table asked_scan (folder text primary key, at integer not null) without rowid",
+)
+
 Migrations = Sequence[Sequence[str]]
 MIGRATIONS: Migrations = (
     (*JOBS, *GATES, *KNOWLEDGE),
@@ -281,7 +293,7 @@ MIGRATIONS: Migrations = (
     OUTAGES,
     COUNTS,
     LIGHTER,
-    (*FAN_OUT, *PICTURES, *BINDINGS, *UNDO, *APPROVED),
+    (*FAN_OUT, *PICTURES, *BINDINGS, *UNDO, *APPROVED, *COMPARED),
 )
 
 

@@ -35,6 +35,7 @@ class Part:
 class Item:
     """A Plex item in full. Scalars are texts ('' = empty), lists are names in Plex's order, `locks` holds field names.
 
+    `stamp` moves in Plex whenever anything about the item does (0: unknown).
     `actor` is what Plex reads back as Role; `roles` keeps the role text of each actor that has one, so that sending the
     cast again does not lose it. `pictures`: by name (of `PICTURES`) the address at which Plex shows one now, which changes
     with the picture; which one it is, is a scalar of the same name once it was asked for.
@@ -48,6 +49,7 @@ class Item:
     parts: tuple[Part, ...] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)
+    stamp: int = field(default=0, compare=False)
 
     def locked(self, name: str) -> bool:
         """Whether a person's hand (or ours) is on the field."""
@@ -58,8 +60,9 @@ class Item:
 
 @dataclass(frozen=True)
 class Entry:
-    """An item as the path index knows it: enough to match by, in the order Plex gives its parts."""
+    """An item as the path index knows it: enough to match by, in the order Plex gives its parts; `stamp` as of `Item`."""
 
     key: str
     section: str
     parts: tuple[Part, ...]
+    stamp: int = field(default=0, compare=False)

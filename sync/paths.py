@@ -44,6 +44,19 @@ def parted(path: str) -> tuple[str, tuple[str, ...]]:
     return root, names
 
 
+def folder_name(path: str) -> str:
+    """What stands before the last separator, as it is written; a root keeps its own. '' where there is none."""
+    name = base_name(path)
+    head = path[: path.rindex(name)] if name else path
+    bare = head.rstrip("\\/" if _is_windows(path) else "/")
+    return head if bare.endswith(":") or not bare else bare
+
+
+def lies_in(path: str, folder: str) -> bool:
+    """Whether a path is the folder, or lies in it, by whole components."""
+    return _covers(folder, path)
+
+
 def raw_equal(a: str, b: str) -> bool:
     """Whether two paths are the same text, apart from the direction and repetition of slashes and a `\\\\?\\` in front."""
     return _split(a) == _split(b)
@@ -84,11 +97,6 @@ def is_target(path: str, rules: Rules) -> bool:
     return any(_covers(theirs, path) for _, theirs in _folders(rules)) or any(
         _unmade(ours, theirs, path) is not None for ours, theirs in _patterns(rules)
     )
-
-
-def lies_in(path: str, folder: str) -> bool:
-    """Whether a path names something in this folder or below it, by whole components; both as one side writes them."""
-    return _covers(folder, path)
 
 
 def unmap_path(path: str, rules: Rules) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ from sync.outages import Transition
 from sync.plan import Edit, Held, Memory, Pushing
 from sync.scene import Scene
 
+# The greatest number that can name anything.
+LAST_ID = 2**63 - 1
+
 
 class Clock(Protocol):
     """Where time comes from."""
@@ -104,13 +107,17 @@ class PaceRow:
 
 @dataclass(frozen=True)
 class SectionRow:
-    """A Plex library in the index and the marks it had when it was last walked completely (`walked_at` 0: never)."""
+    """A Plex library in the index and the marks it had when it was last walked completely (`walked_at` 0: never).
+
+    `stamp` is the newest of its items' stamps that a walk has met; what changed later has a greater one.
+    """
 
     key: str
     title: str
     scanned_at: int = 0
     changed_at: int = 0
     walked_at: int = 0
+    stamp: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,6 +204,14 @@ class PictureRow:
 
 
 @dataclass(frozen=True)
+class Stood:
+    """How a scene stood in the last comparison that saw it (`worker.reconciling.stands`), and since when it was seen so."""
+
+    word: str
+    since: int
+
+
+@dataclass(frozen=True)
 class Overview:
     """The store at one moment, for `status`. `jobs` has every state; `books` the four counters; `dead` counts by class."""
 
@@ -234,8 +249,8 @@ class Reading(Protocol):
         """Rows of one state, ordered by (kind, id) after the key given; `cls` filters by error class."""
         ...
 
-    def job_ids(self, kind: Kind) -> Iterator[tuple[int, State]]:
-        """Every row of one kind, by id."""
+    def job_ids(self, kind: Kind, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
+        """The rows of one kind with an id above `after`, up to `upto`, by id."""
         ...
 
     def attempts(self, kind: Kind, id: int) -> list[AttemptRow]:
@@ -318,7 +333,7 @@ class Reading(Protocol):
         """The runs that the past pushes which are still kept were made in, the latest first."""
         ...
 
-    def scenes_of(self, run: RunRow) -> list[int]:
+    def pushed_in(self, run: RunRow) -> list[int]:
         """The scenes that were pushed in a run."""
         ...
 
@@ -330,6 +345,38 @@ class Reading(Protocol):
 
     def indexed(self) -> int:
         """How many items the index holds."""
+        ...
+
+    def indexed_in(self, section: str) -> int:
+        """How many items of one library the index holds."""
+        ...
+
+    def unmet(self, section: str, *, walk: int, limit: int, after: str = "") -> list[str]:
+        """Up to `limit` keys of a library's entries that this walk did not meet, by key."""
+        ...
+
+    def scenes_of(self, keys: Sequence[str]) -> set[int]:
+        """The scenes that these items were pushed for, or that a comparison has found for them."""
+        ...
+
+    def unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
+        """Up to `limit` indexed items that no scene shows, by key: comparison `run` found none, none was pushed."""
+        ...
+
+    def count_unpaired(self, run: int) -> int:
+        """How many `unpaired` lists in all."""
+        ...
+
+    def standing(self, scene: int) -> Stood | None:
+        """How a scene stood in the last comparison that saw it."""
+        ...
+
+    def standings(self) -> dict[str, tuple[int, int | None]]:
+        """By the words of `sync.standing`: how many scenes stand so, and since when the one that has done so the longest."""
+        ...
+
+    def stood(self, word: str, *, limit: int, after: int = 0) -> list[int]:
+        """Up to `limit` scenes that stood so, by id."""
         ...
 
     def entries(self, keys: Sequence[str]) -> list[Entry]:
@@ -487,6 +534,10 @@ class Writing(Reading, Protocol):
         """Forget one entry, or those whose `until` is at or before `ended`."""
         ...
 
+    def ask_scan(self, section: str, folder: str, *, now: int, again: int) -> bool:
+        """Whether a folder may be scanned, which then counts as done now: not within `again` ms after the last time."""
+        ...
+
     def save_section(self, row: SectionRow) -> None: ...
 
     def drop_sections(self, but: Sequence[str]) -> None:
@@ -497,11 +548,15 @@ class Writing(Reading, Protocol):
         """Forget up to `limit` entries of libraries that are not named. Returns how many."""
         ...
 
-    def index(self, entries: Iterable[Entry], *, walk: int) -> int:
+    def index(self, entries: Iterable[Entry], *, walk: int, stamped: bool = False) -> int:
         """Put entries in the index as of walk number `walk` (path and name keys are computed by the store).
 
-        Returns how many are new or have other files than before.
+        Returns how many are new or have other files than before. `stamped`: their stamps are known as well from now on.
         """
+        ...
+
+    def stamp(self, stamps: Mapping[str, int]) -> None:
+        """The items' stamps, as they were read after an edit of ours."""
         ...
 
     def sweep_index(self, section: str, *, walk: int) -> int:
@@ -509,6 +564,18 @@ class Writing(Reading, Protocol):
         ...
 
     def unindex(self, keys: Sequence[str]) -> None: ...
+
+    def pair(self, keys: Sequence[str], scene: int, *, run: int) -> None:
+        """Comparison `run` has found this scene for these items."""
+        ...
+
+    def save_standings(self, words: Mapping[int, str], *, now: int) -> None:
+        """How scenes stand now; one that stood so before keeps the time since when."""
+        ...
+
+    def drop_standings(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
+        """Forget how scenes stood whose ids are above `after`, up to `upto`, and not among these."""
+        ...
 
     def scanned(self, now: int) -> int:
         """A Plex scan has finished: count it and make absent rows due. Returns how many rows woke."""
@@ -552,10 +619,22 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Newest:
-    """How many things of a kind Stash has, and the newest `updated_at` among them as Stash wrote it."""
+    """How many things of a kind Stash has, and the newest `updated_at` among them as Stash wrote it.
+
+    `last` is the greatest id, known for scenes alone.
+    """
 
     count: int
     updated_at: str
+    last: int = 0
+
+
+@dataclass(frozen=True)
+class News:
+    """What tells whether anything has changed in Stash: by kind, and for files (None: this Stash can't tell)."""
+
+    kinds: Mapping[Kind, Newest]
+    files: Newest | None
 
 
 @dataclass(frozen=True)
@@ -595,6 +674,17 @@ class Stash(Protocol):
 
     def picture(self, path: str, *, known: str = "") -> Picture | None:
         """The picture at a path of `Scene.images`; None when it is still the one that has the tag `known`."""
+        ...
+
+    def news(self) -> News:
+        """For every kind and for files, in one request: has anything changed?"""
+        ...
+
+    def recent_files(self, *, page: int, size: int) -> list[tuple[str, str]]:
+        """(path, updated_at) of files, newest first; page 1 is the first. The path is '' unless it is a video's.
+
+        For a Stash whose `news` tell of files.
+        """
         ...
 
     def newest(self) -> dict[Kind, Newest]:
@@ -640,8 +730,20 @@ class Plex(Protocol):
         """Every item of a library with its files, in pages."""
         ...
 
+    def changed(self, section: str, *, since: int, page: int = 1000) -> Iterator[list[Entry]]:
+        """The items of a library whose stamp is greater than `since`, in pages."""
+        ...
+
+    def count(self, section: str) -> int:
+        """How many items a library has, in one small request."""
+        ...
+
     def find(self, section: str, name: str) -> list[Entry]:
         """The items of a library that have a file of exactly this base name, in one request."""
+        ...
+
+    def scan(self, section: str, folder: str) -> None:
+        """Ask for a scan of one folder of a library, as Plex sees it; it has not ended when this returns."""
         ...
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:

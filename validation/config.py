@@ -495,6 +495,10 @@ class PlexSyncConfig(BaseModel):
     """Hours between two comparisons of everything in Stash with everything in Plex: 0 to 720, default 24; 0 means
     never."""
 
+    scan_absent: bool = Field(default=False)
+    """Whether Plex is asked to scan the folder of a file that it does not have: true or false, default false, which waits
+    for Plex's own scans."""
+
     max_retries: int = Field(default=5, ge=1, le=20)
     """Attempts that may fail by a job's own fault before it is given up: 1 to 20, default 5. Outages use up none."""
 

@@ -85,10 +85,10 @@ class Wire:
         ca_file: str = "",
         alive: Callable[[], None] = unheard,
     ) -> None:
-        base = _address(url, server.url_setting)
-        _check_headers(headers, server.key_setting)
+        base = address(url, server.url_setting)
+        check_headers(headers, server.key_setting)
         self.server = Server(
-            server.neighbour, f"{server.name} at {_host(base)}", server.url_setting, server.key_setting
+            server.neighbour, f"{server.name} at {host_of(base)}", server.url_setting, server.key_setting
         )
         self._base = base
         self._prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
@@ -275,11 +275,11 @@ def _cause(error: Exception) -> BaseException | None:
 
 
 def _transport(deadline: Deadline, base: httpx2.URL, ca_file: str) -> Transport:
-    tls = _trusting(ca_file) if base.scheme == "https" else None
+    tls = trusting(ca_file) if base.scheme == "https" else None
     return Transport(deadline, tls, connections=CONNECTIONS, idle_seconds=IDLE_SECONDS)
 
 
-def _trusting(ca_file: str) -> ssl.SSLContext:
+def trusting(ca_file: str) -> ssl.SSLContext:
     """Verifies certificates and names, by what the system trusts and by what the file holds."""
     context = httpx2.create_ssl_context(trust_env=False)
     if ca_file:
@@ -292,7 +292,8 @@ def _trusting(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-def _address(url: str, setting: str) -> httpx2.URL:
+def address(url: str, setting: str) -> httpx2.URL:
+    """The parts of an address; raises Unusable for one that can't be used."""
     try:
         base = httpx2.URL(url.strip())
     except httpx2.InvalidURL:
@@ -304,13 +305,15 @@ def _address(url: str, setting: str) -> httpx2.URL:
     return base
 
 
-def _check_headers(headers: Mapping[str, str], setting: str) -> None:
+def check_headers(headers: Mapping[str, str], setting: str) -> None:
+    """Raises Unusable for a header that can't be sent."""
     for value in headers.values():
         if not value or not value.isascii() or not value.isprintable() or value != value.strip():
             raise Unusable(f"{setting} is empty, or has characters that can't be sent")
 
 
-def _host(base: httpx2.URL) -> str:
+def host_of(base: httpx2.URL) -> str:
+    """Host and port as a person reads them."""
     host = f"[{base.host}]" if ":" in base.host else base.host
     return f"{host}:{base.port}" if base.port else host
 

@@ -25,12 +25,13 @@ from sync.errors import (
     Unavailable,
     Unusable,
 )
-from sync.job import Dead, Done, Job, Kind, Later, Outcome, State, Waiting, Why, crashed, settle
+from sync.job import Absent, Dead, Done, Gone, Job, Kind, Later, Outcome, State, Waiting, Why, crashed, settle
 from sync.ports import Clock, Dice, Plex, Stash, Store, Writing
 from worker.gates import READ, Gates, Probe, Rest
 from worker.looking import Looker, desired
 from worker.pushing import CANARIES, Pusher
 from worker.rules import WorkRules
+from worker.scanning import Scans
 from worker.watchdog import Unwatched, Watchdog
 
 log = logging.getLogger("PlexSync.engine")
@@ -90,6 +91,7 @@ class Engine:
         holder: str,
         pool: Executor | None = None,
         watchdog: Watchdog | Unwatched | None = None,
+        scans: Scans | None = None,
     ) -> None:
         self._store = store
         self._stash = stash
@@ -106,6 +108,7 @@ class Engine:
         self._desired: dict[str, str] = {}
         self._pruned_at = 0
         self._watchdog = watchdog or Unwatched()
+        self._scans = scans
         alive = self._watchdog.alive
         self._pusher = Pusher(store, plex, looker, gates, clock, rules, self._settle, pool=pool, alive=alive)
 
@@ -196,6 +199,8 @@ class Engine:
             outcome = self._alone(job, sight.error) if sight.error else sight.outcome
             pairs.append((job, sight.ended(outcome) if outcome else sight))
         self._pusher.push(pairs, stopping=stopping)
+        if self._scans is not None:
+            self._scans.want(sight.scene for sight in sights if sight.scene and isinstance(sight.outcome, Absent))
 
     def _expand(self, jobs: list[Job]) -> list[Job]:
         """Performers, studios, tags and groups become wants of the scenes that show them; what is left are the scenes.
@@ -272,8 +277,23 @@ class Engine:
         if after.state is State.DEAD and not after.desired:
             after = replace(after, desired=self._desired.get(job.token, ""))
         if tx.settle(job, after, now=now, ok_mark=ok, bad_mark=bad):
+            if job.kind is Kind.SCENE:
+                self._keep_standing(tx, job.id, outcome, now)
             name = type(outcome).__name__.lower()
             self._counts[name] = self._counts.get(name, 0) + 1
+
+    @staticmethod
+    def _keep_standing(tx: Writing, id: int, outcome: Outcome, now: int) -> None:
+        """What was seen now, so that it is known since when: a row that is looked at again begins anew each time."""
+        match outcome:
+            case Done():
+                tx.save_standings({id: "in step"}, now=now)
+            case Absent():
+                tx.save_standings({id: "absent"}, now=now)
+            case Dead(cls=cls):
+                tx.save_standings({id: cls}, now=now)
+            case Gone():
+                tx.drop_standings((), after=id - 1, upto=id)
 
     def _settle_all(self, jobs: Iterable[Job], outcome: Outcome) -> None:
         """End all of these attempts alike; those that have been ended already stay as they are."""

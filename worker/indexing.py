@@ -1,23 +1,29 @@
 """Keeping the local index of Plex files right: walked completely when a library is new or has been scanned.
 
 One request tells the marks of every library. A walk costs one request per 1,000 items; what it did not meet is forgotten
-only after it came to its end, so a walk that breaks off loses nothing.
+only after it came to its end, so a walk that breaks off loses nothing. Between scans a library whose mark has moved is
+caught up with: what changed since is listed, and only if the number of items does not add up is everything walked.
+
+Scenes whose items changed in Plex, or are gone from there, are wanted as sweeps. What an edit of ours has moved is known by
+the stamp that was read back after it, and wants nothing.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from sync.errors import Neighbour, NeighbourError, Refused, Unavailable
 from sync.item import Entry
-from sync.job import Lane
+from sync.job import Kind, Lane, State, Why
 from sync.ports import Clock, Plex, Section, SectionRow, Store, Writing
 from worker.gates import READ, Gates
 
 log = logging.getLogger("PlexSync.index")
 
-# Edits (ours too) move a library's change mark, so on its own it asks for a walk only now and then.
+# Edits (ours too) move a library's change mark, so on its own it asks for a look only now and then.
 CHANGE_PACE = 5 * 60_000
 # Many scenes may be missing at once; the marks are asked for once in a while, not for each of them.
 MARKS_PACE = 2.0
@@ -26,6 +32,8 @@ UNLISTED_PACE = 10.0
 LONGEST_UNLISTED = 600.0
 # So many rows are changed at once: a save in Stash must not wait for all of them.
 BATCH = 1_000
+# Stamps are whole seconds: what changed in the second of the newest one may have changed once more.
+SECOND = 1
 # So many absent scenes keep their place before the sweeps.
 FEW = 50
 
@@ -42,6 +50,7 @@ class Indexer:
         self._unlisted: dict[str, str] = {}
         self._failing_since: dict[str, float] = {}
         self._again_at: dict[str, float] = {}
+        self._caught_up_at: dict[str, int] = {}
         # The worker and the poller share one index: two walks at once would sweep away what the other has just met.
         self._lock = threading.Lock()
 
@@ -57,17 +66,18 @@ class Indexer:
         never = [f"library {row.title} was never listed" for row in rows if not row.walked_at]
         return next((self._unlisted[row.key] for row in rows if row.key in self._unlisted), "") or next(iter(never), "")
 
-    def freshen(self, *, force: bool = False) -> bool:
+    def freshen(self, *, force: bool = False, soon: bool = False) -> bool:
         """Walk the libraries whose marks have moved (all when `force`); True when the index may have changed.
 
+        Marks are asked for every `MARKS_PACE` seconds at most, unless there is reason to think that they moved (`soon`).
         A library that can't be listed is tried again later and does not keep the others from anything (see `gap`).
         """
         with self._lock:
-            return self._freshen(force=force)
+            return self._freshen(force=force, soon=soon)
 
-    def _freshen(self, *, force: bool) -> bool:
+    def _freshen(self, *, force: bool, soon: bool) -> bool:
         asked = self._clock.monotonic()
-        if self._asked is not None and not force and asked - self._asked < MARKS_PACE:
+        if self._asked is not None and not (force or soon) and asked - self._asked < MARKS_PACE:
             return False
         self._gates.enter(Neighbour.PLEX)
         try:
@@ -91,29 +101,39 @@ class Indexer:
             with self._store.writing() as tx:
                 tx.drop_sections(there)
         first = not any(row.walked_at for row in known.values())
-        stale = [section for section in sections if force or self._stale(section, known.get(section.key))]
-        failures = [failure for section in stale if (failure := self._failure(section, known.get(section.key), first))]
+        # What is to be done about each library that is not as it was.
+        stale = [
+            (section, known.get(section.key), look)
+            for section in sections
+            if (look := self._walk if force else self._due(section, known.get(section.key)))
+        ]
+        failures = [failure for section, row, look in stale if (failure := self._failure(section, row, look, first))]
         # Of one library among several the breaker does not hear: what else is read tells whether Plex is well.
         if first and len(failures) == len(stale) > 0:
             raise failures[0]
         return bool(dropped) or len(stale) > len(failures)
 
-    def _stale(self, section: Section, row: SectionRow | None) -> bool:
+    def _due(self, section: Section, row: SectionRow | None) -> "Look | None":
+        """How a library is to be looked at now; None when there is nothing to look for, or it has to wait."""
         if self._clock.monotonic() < self._again_at.get(section.key, 0.0):
-            return False
+            return None
         if row is None or not row.walked_at:
-            return True
+            return self._walk
         if section.scanning:
-            return False
+            return None
         if section.scanned_at != row.scanned_at:
-            return True
-        rested = abs(self._clock.now() - row.walked_at) >= CHANGE_PACE
-        return section.changed_at != row.changed_at and rested
+            return self._walk
+        looked = max(row.walked_at, self._caught_up_at.get(section.key, 0))
+        if section.changed_at == row.changed_at or abs(self._clock.now() - looked) < CHANGE_PACE:
+            return None
+        return self._catch_up if row.stamp else self._walk
 
-    def _failure(self, section: Section, row: SectionRow | None, first: bool) -> Unavailable | Refused | None:
-        """Walk a library; returns what prevents that, when it may be the library's own trouble and not everyone's."""
+    def _failure(
+        self, section: Section, row: SectionRow | None, look: "Look", first: bool
+    ) -> Unavailable | Refused | None:
+        """Look at a library; returns what prevents that, when it may be the library's own trouble and not everyone's."""
         try:
-            self._walk(section, row, first=first)
+            look(section, row, first)
         except (Unavailable, Refused) as error:
             if isinstance(error, Unavailable) and not error.sent:
                 raise
@@ -134,22 +154,75 @@ class Indexer:
         rest = (now - self._failing_since[section.key]) / 2
         self._again_at[section.key] = now + min(max(rest, UNLISTED_PACE), LONGEST_UNLISTED)
 
-    def _walk(self, section: Section, row: SectionRow | None, *, first: bool) -> None:
+    def _walk(self, section: Section, row: SectionRow | None, first: bool) -> None:
         walk = self._clock.now()
         pages = self._plex.entries(section.key)
-        count = news = 0
+        count = news = stamp = 0
         while (page := next(pages, None)) is not None:
             count += len(page)
-            with self._store.writing() as tx:
-                news += tx.index(page, walk=walk)
+            stamp = max(stamp, newest(page))
+            news += self._take(page, walk=walk)
         # Before the mark is saved: should we be killed in between, it is all done again.
         scanned = row is None or row.scanned_at != section.scanned_at
         if not first and (news or scanned):
             self._wake(section)
+        self._want_unmet(section, walk)
         with self._store.writing() as tx:
             forgotten = tx.sweep_index(section.key, walk=walk)
-            tx.save_section(SectionRow(section.key, section.title, section.scanned_at, section.changed_at, walk))
+            tx.save_section(SectionRow(section.key, section.title, section.scanned_at, section.changed_at, walk, stamp))
         log.info("library %s walked: %d items, %d forgotten", section.title, count, forgotten)
+
+    def _catch_up(self, section: Section, row: SectionRow | None, first: bool) -> None:
+        """List what changed since the last look, and walk everything if the number of items does not add up then."""
+        known = row or SectionRow(section.key, section.title)
+        try:
+            caught_up = self._caught_up(section, known)
+        except (Unavailable, Refused) as error:
+            if isinstance(error, Unavailable) and not error.sent:
+                raise
+            # It may be the question that this Plex does not understand.
+            caught_up = False
+        if not caught_up:
+            self._walk(section, row, first)
+
+    def _caught_up(self, section: Section, known: SectionRow) -> bool:
+        pages = self._plex.changed(section.key, since=known.stamp - SECOND)
+        count = news = 0
+        stamp = known.stamp
+        while (page := next(pages, None)) is not None:
+            count += len(page)
+            stamp = max(stamp, newest(page))
+            news += self._take(page, walk=known.walked_at)
+        total = self._plex.count(section.key)
+        with self._store.reading() as db:
+            if db.indexed_in(section.key) != total:
+                return False
+        if news:
+            self._wake(section)
+        self._caught_up_at[section.key] = self._clock.now()
+        with self._store.writing() as tx:
+            tx.save_section(replace(known, changed_at=section.changed_at, stamp=stamp))
+        log.info("library %s caught up with: %d items of %d have changed", section.title, count, total)
+        return True
+
+    def _take(self, page: Sequence[Entry], *, walk: int) -> int:
+        """Put a page in the index, and want the scenes of what changed in Plex; returns how many have other files."""
+        with self._store.writing() as tx:
+            known = {entry.key: entry.stamp for entry in tx.entries([entry.key for entry in page])}
+            moved = [entry.key for entry in page if known.get(entry.key) and known[entry.key] != entry.stamp]
+            want_scenes_of(tx, moved, now=self._clock.now())
+            return tx.index(page, walk=walk, stamped=True)
+
+    def _want_unmet(self, section: Section, walk: int) -> None:
+        """What is gone from a library: its scenes are looked at again, a few at a time."""
+        after = ""
+        while True:
+            with self._store.writing() as tx:
+                keys = tx.unmet(section.key, walk=walk, limit=BATCH, after=after)
+                want_scenes_of(tx, keys, now=self._clock.now())
+            if len(keys) < BATCH:
+                return
+            after = keys[-1]
 
     def _wake(self, section: Section) -> None:
         """What was not in Plex may be there now: absent scenes are due at once, and those at work are looked at again."""
@@ -168,6 +241,12 @@ class Indexer:
         with self._lock, self._store.writing() as tx:
             tx.unindex(gone)
             tx.index(entries, walk=self._clock.now())
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """No walk is under way inside the block: what is put in the index there is not swept away as unmet."""
+        with self._lock:
+            yield
 
     def _in_batches(self, change: Callable[[Writing], int]) -> int:
         """Change many rows a few at a time, with the database free for as long in between; returns how many."""
@@ -198,3 +277,19 @@ class Indexer:
                     with self._store.writing() as tx:
                         tx.index(entries, walk=self._clock.now())
         return found
+
+
+def want_scenes_of(tx: Writing, keys: Sequence[str], *, now: int) -> None:
+    """Want the scenes of these items as sweeps, but for those that Stash does not have any more."""
+    for id in sorted(tx.scenes_of(keys)):
+        row = tx.job(Kind.SCENE, id)
+        if row is None or row.state is not State.GONE:
+            tx.want(Kind.SCENE, id, Why.SWEEP, now)
+
+
+def newest(page: Sequence[Entry]) -> int:
+    """The greatest stamp of a page."""
+    return max((entry.stamp for entry in page), default=0)
+
+
+Look = Callable[[Section, SectionRow | None, bool], None]

@@ -81,6 +81,7 @@ class Target:
 class Sight:
     """What was seen of one scene. Either `targets` are there to be brought in step, or `outcome` says why there are none,
     or `error` is the failure of the scene alone or of its item `key` alone, to be judged by the evidence of others.
+    `keys` are the items that are its own, or may be when that is not clear.
 
     `undone` tells how our hand was taken off the scene: then the targets are the items that we had written to. `ends` is
     what becomes of the job once the targets are as they should be."""
@@ -96,6 +97,7 @@ class Sight:
     key: str = ""
     undone: Undone = ""
     ends: Outcome = field(default_factory=Done)
+    keys: tuple[str, ...] = ()
 
     def ended(self, outcome: Outcome) -> "Sight":
         """The same sight, with nothing left to do but to settle."""
@@ -211,6 +213,18 @@ class Looker:
         if target.plan.memory != target.memory:
             tx.remember(sight.id, target.item.key, target.plan.memory, now=now)
         tx.drop_pushing(sight.id, target.item.key, ended=now)
+
+    def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
+        """Those of these scenes that the index leads to an item of these libraries for, by place, by name or by memory."""
+        with self._store.reading() as db:
+            bindings, unbound = db.bindings(), db.unbound()
+            found = []
+            for scene in scenes:
+                offer = self._offer(db, scene, bindings, unbound)
+                entries = (*offer.entries, *db.entries([binding.key for binding in offer.bound]))
+                if any(entry.section in sections for entry in entries):
+                    found.append(scene)
+            return found
 
     @staticmethod
     def _missing(scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> list[Scene]:
@@ -371,7 +385,7 @@ class Looker:
             return Sight(scene.id, scene, desired, error=verdict)
         if isinstance(verdict, str):
             return Sight(scene.id, scene, desired, outcome=Waiting(verdict, "unavailable"))
-        seen = Sight(scene.id, scene, desired, steps=verdict.steps)
+        seen = Sight(scene.id, scene, desired, steps=verdict.steps, keys=_claimed(verdict))
         if isinstance(verdict, NotThere):
             return replace(seen, outcome=Absent(absence(scene)))
         if isinstance(verdict, Unclear):
@@ -643,9 +657,20 @@ def files_of(thing: Entry | Item) -> frozenset[tuple[str, int]]:
     return frozenset((part.path, part.size) for part in thing.parts)
 
 
+def _claimed(verdict: Decided) -> tuple[str, ...]:
+    """The items that a scene has, or may have."""
+    match verdict:
+        case Matched(keys=keys):
+            return keys
+        case Unclear(candidates=candidates):
+            return tuple(one.key for one in candidates)
+        case _:
+            return ()
+
+
 def entry_of(item: Item) -> Entry:
     """An item as the index is to know it."""
-    return Entry(item.key, item.section, item.parts)
+    return Entry(item.key, item.section, item.parts, item.stamp)
 
 
 def _matches(verdicts: Mapping[int, Verdict]) -> list[Decided]:

@@ -2,25 +2,31 @@
 
 One request tells for every kind how many there are and how new the newest is; only when that moved are the newest listed.
 Stash writes whole seconds with its own offset and sorts them as text, so instants are compared, a second is not over until
-it was seen once more, and a listing goes on past the cursor by a day where offsets differ. A count that does not add up
-(a deletion, a merge, a clock set back) is settled by comparing all ids. What even that can't see, reconcile finds.
+it was seen once more, and a listing goes on past the cursor by a day where offsets differ. Scenes with a greater id than any
+before are new. A count that does not add up then (a deletion, a merge, a clock set back) is settled by comparing all ids.
+Files that were moved or renamed move their own times alone: their scenes are found by their names. What even that can't
+see, reconcile finds.
 """
 
 import json
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 from sync.errors import Neighbour, NeighbourError
 from sync.job import Kind, State, Why
-from sync.ports import Clock, Newest, Seen, Stash, Store
+from sync.paths import base_name
+from sync.ports import LAST_ID, Clock, Newest, Seen, Stash, Store
 from worker.gates import READ, Gates
 from worker.indexing import Indexer
+from worker.reconciling import LAST_RECONCILE
 
 T = TypeVar("T")
+K = TypeVar("K", int, str)
 
 log = logging.getLogger("PlexSync.poll")
 
@@ -30,6 +36,10 @@ CHUNK = 500
 MIXED_OFFSETS_MARGIN = timedelta(hours=26)
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LAST_POLL = "poll:last"
+FILES = "poll:files"
+# So many names of files are asked for at once; of more files than that many, a complete comparison finds the scenes.
+NAMES = 50
+MANY_FILES = 1_000
 
 
 @dataclass(frozen=True)
@@ -56,9 +66,11 @@ class Poller:
         try:
             if not self._gates.enter(Neighbour.STASH):
                 return Polled(wanted, "Stash is away")
-            newest = self._ask(self._stash.newest)
-            for kind, now in newest.items():
+            news = self._ask(self._stash.news)
+            for kind, now in news.kinds.items():
                 wanted[kind] = self._poll(kind, now)
+            if news.files is not None:
+                wanted[Kind.SCENE] += self._poll_files(news.files)
             if self._gates.enter(Neighbour.PLEX):
                 self._indexer.freshen()
         except NeighbourError as error:
@@ -84,10 +96,12 @@ class Poller:
         listed = self._list(kind, cursor)
         fresh = self._fresh(kind, listed, cursor)
         changed = {id for id, _ in fresh} | {seen.id for seen in unsure}
-        created = self._unknown(kind, changed)
         self._want(kind, changed)
-        if kind is Kind.SCENE and newest.count != cursor.count + created:
-            self._want_gone()
+        # Not known is what an earlier version has noted.
+        last = cursor.last if cursor.last or not cursor.count else newest.last
+        created = sum(id > last for id in changed)
+        if kind is Kind.SCENE and (newest.count != cursor.count + created or newest.last < last):
+            self._compare_ids(last, changed)
         self._save_cursor(kind, newest, self._newest_second(newest, listed, cursor))
         return len(changed)
 
@@ -101,17 +115,19 @@ class Poller:
 
     def _list(self, kind: Kind, cursor: Newest) -> list[tuple[int, str]]:
         """The newest, down to the cursor's second."""
+        return list(self._since(cursor, lambda page: self._stash.recent(kind, page=page, size=PAGE), PAGE))
+
+    def _since(self, cursor: Newest, ask: Callable[[int], list[tuple[K, str]]], size: int) -> Iterator[tuple[K, str]]:
+        """What is listed newest first, page by page, down to the cursor's second."""
         since, offset = _instant(cursor.updated_at), cursor.updated_at[19:]
-        listed: list[tuple[int, str]] = []
         page = 1
-        while rows := self._ask(partial(self._stash.recent, kind, page=page, size=PAGE)):
-            listed += rows
+        while rows := self._ask(partial(ask, page)):
+            yield from ((key, text) for key, text in rows if _instant(text) >= since)
             mixed = any(text[19:] != offset for _, text in rows)
             until = since - MIXED_OFFSETS_MARGIN if mixed else since
-            if len(rows) < PAGE or all(_instant(text) < until for _, text in rows):
-                break
+            if len(rows) < size or all(_instant(text) < until for _, text in rows):
+                return
             page += 1
-        return [(id, text) for id, text in listed if _instant(text) >= since]
 
     def _fresh(self, kind: Kind, listed: list[tuple[int, str]], cursor: Newest) -> list[tuple[int, str]]:
         since = _instant(cursor.updated_at)
@@ -130,19 +146,56 @@ class Poller:
         if ordered:
             log.info("poll: %d changed (%s)", len(ordered), kind)
 
-    def _unknown(self, kind: Kind, ids: set[int]) -> int:
-        with self._store.reading() as db:
-            return sum(db.job(kind, id) is None for id in ids)
-
-    def _want_gone(self) -> None:
-        """Rows whose scene is no more: deleted or merged without a hook."""
-        there: set[int] = set()
+    def _compare_ids(self, last: int, wanted: set[int]) -> None:
+        """Want rows whose scene is no more (deleted or merged without a hook), and new scenes that bear an old time."""
+        after = 0
         pages = self._stash.walk_ids()
         while (page := self._ask(lambda: next(pages, None))) is not None:
-            there |= {id for id, _ in page}
+            ids = {id for id, _ in page}
+            upto = page[-1][0]
+            self._want(Kind.SCENE, self._lost(ids, after, upto) | {id for id in ids if id > last} - wanted)
+            after = upto
+        self._want(Kind.SCENE, self._lost(set(), after, LAST_ID))
+
+    def _lost(self, there: set[int], after: int, upto: int) -> set[int]:
+        """Rows in this range of ids that are served and not among these."""
         with self._store.reading() as db:
-            known = list(db.job_ids(Kind.SCENE))
-        self._want(Kind.SCENE, {id for id, state in known if id not in there and state is not State.GONE})
+            rows = db.job_ids(Kind.SCENE, after=after, upto=upto)
+            return {id for id, state in rows if id not in there and state is not State.GONE}
+
+    def _poll_files(self, newest: Newest) -> int:
+        """Want the scenes of files that are newer than the newest that was seen; returns how many."""
+        with self._store.reading() as db:
+            noted = db.note(FILES)
+        known = json.loads(noted) if noted else None
+        if known == {"count": newest.count, "updated_at": newest.updated_at, "sure": True}:
+            return 0
+        since = Newest(known["count"], known["updated_at"]) if known else newest
+        listed = self._since(since, lambda page: self._stash.recent_files(page=page, size=PAGE), PAGE)
+        over = _instant(since.updated_at) if known and known["sure"] else EARLIEST
+        files = dict(islice((one for one in listed if _instant(one[1]) > over or not known), MANY_FILES + 1))
+        # Others may have changed later in the newest one's second; but a crowd was imported, and came as scenes.
+        crowd = sum(text == newest.updated_at for text in files.values()) > CROWD
+        count = self._want_scenes_of(files) if known else 0
+        sure = crowd or not newest.count or (known is not None and since.updated_at == newest.updated_at)
+        with self._store.writing() as tx:
+            tx.save_note(FILES, json.dumps({"count": newest.count, "updated_at": newest.updated_at, "sure": sure}))
+        return count
+
+    def _want_scenes_of(self, files: Mapping[str, str]) -> int:
+        if len(files) > MANY_FILES:
+            with self._store.writing() as tx:
+                tx.save_note(LAST_RECONCILE, "")
+            log.info("poll: more than %d files have changed: everything is compared", MANY_FILES)
+            return 0
+        scenes: set[int] = set()
+        paths = sorted(path for path in files if path)
+        for start in range(0, len(paths), NAMES):
+            names = sorted({base_name(path) for path in paths[start : start + NAMES]})
+            found = self._ask(partial(self._stash.rivals, names))
+            scenes |= {scene.id for scene in found if any(file.path in files for file in scene.files)}
+        self._want(Kind.SCENE, scenes)
+        return len(scenes)
 
     def _cursor(self, kind: Kind) -> Newest | None:
         with self._store.reading() as db:
@@ -153,7 +206,7 @@ class Poller:
         with self._store.writing() as tx:
             tx.forget_seen(kind)
             tx.save_seen(kind, seen)
-            tx.save_note(f"poll:{kind}", json.dumps({"count": newest.count, "updated_at": newest.updated_at}))
+            tx.save_note(f"poll:{kind}", json.dumps(asdict(newest)))
 
 
 def _instant(text: str) -> datetime:

@@ -52,11 +52,13 @@ class Errand:
     number: int = 0
     outcome: Outcome | None = None
     memory: Memory | None = None
+    stamp: int = 0
     moved: dict[str, Moved] = field(default_factory=dict)
 
     def saw(self, item: Item) -> None:
         """Take note of what stands in Plex after the edit: fields that are as they were before have not moved."""
         before = {name: sent.before for name, sent in self.target.plan.sending.items()}
+        self.stamp = item.stamp
         self.moved = {name: Moved(old, new) for name, old in before.items() if (new := held(item, name)) != old}
 
 
@@ -358,6 +360,8 @@ class Pusher:
                     tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
                     moved, how = errand.moved, errand.sight.undone
                     tx.add_push(errand.sight.id, errand.target.item.key, moved, at=now, undone=how)
+                    # What moved it was ours, and is nobody's news.
+                    tx.stamp({errand.target.item.key: errand.stamp})
             ended = []
             for token, errands in batch.errands.items():
                 outcomes = [errand.outcome for errand in errands if errand.outcome is not None]

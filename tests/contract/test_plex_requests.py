@@ -24,6 +24,7 @@ OTHER_PARAMETERS = {
         "type": "a media query, described in words",
         "sort": "a media query, described in words",
         "file": "not described; recorded from a real server",
+        "updatedAt>>": "a media query, described in words",
         "excludeElements": "described in older documents of the same interface",
         "excludeFields": "described in older documents of the same interface",
         "X-Plex-Container-Start": "paging, described in words",
@@ -61,6 +62,9 @@ def sent():
         client.identity()
         client.sections()
         list(client.entries(section))
+        list(client.changed(section, since=0))
+        client.count(section)
+        client.scan(section, "/media/new")
         client.find(section, "a.mp4")
         client.items([key, "999"])
         edit = {

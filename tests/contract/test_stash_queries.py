@@ -28,6 +28,8 @@ PAGE = queries.page(500, sort="id")
 WALKING = {"scenes": queries.above(7), "page": PAGE}
 NEWEST_FIRST = {"page": queries.page(25, sort="updated_at", number=3, descending=True)}
 
+LAST = queries.page(1, sort="id", descending=True)
+
 # Each question with each form of variables that the client gives it.
 ASKED = {
     "probe": (queries.PROBE, {}),
@@ -40,12 +42,20 @@ ASKED = {
     "walk with what is above their tags": (queries.walk(tags_above=True), WALKING),
     "walk ids": (queries.WALK_IDS, WALKING),
     "rivals": (queries.RIVALS, {"scenes": queries.named("x$"), "page": queries.page(-1, sort="id")}),
-    "newest": (queries.NEWEST, NEWEST_FIRST),
+    "newest": (queries.NEWEST, {**NEWEST_FIRST, "last": LAST}),
+    "questions": (queries.QUESTIONS, {}),
     **{f"recent {kind}": (query, NEWEST_FIRST) for kind, query in queries.RECENT.items()},
     **{
         f"showing {kind}": (queries.WALK_IDS, {"scenes": queries.above(0, **queries.showing(kind, 5)), "page": PAGE})
         for kind in (Kind.PERFORMER, Kind.STUDIO, Kind.TAG)
     },
+}
+
+
+# What only a Stash is asked that says it can be.
+NEWER = {
+    "newest and files": (queries.NEWEST_AND_FILES, {**NEWEST_FIRST, "last": LAST}),
+    "recent files": (queries.RECENT_FILES, NEWEST_FIRST),
 }
 
 
@@ -57,9 +67,9 @@ def schema():
     return build_client_schema(answer.get("data", answer))
 
 
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", [*ASKED, *NEWER])
 def test_a_question_is_valid_with_its_variables(schema, name):
-    query, variables = ASKED[name]
+    query, variables = {**ASKED, **NEWER}[name]
     document = parse(query)
     assert validate(schema, document) == []
     definitions = get_operation_ast(document).variable_definitions or ()
@@ -71,6 +81,8 @@ def test_a_question_is_valid_with_its_variables(schema, name):
 def test_no_question_asks_for_what_is_going_away(schema):
     old = set()
     for type_name, field in asked_fields(schema):
+        if field.startswith("__"):
+            continue
         definition = schema.get_type(type_name).fields[field]
         if definition.deprecation_reason:
             old.add(f"{type_name}.{field}")
@@ -108,7 +120,9 @@ def keys_within(value):
 def test_every_literal_question_is_tried_here():
     literal = {value for name, value in vars(queries).items() if name.isupper() and isinstance(value, str)}
     tried = {query for query, _ in ASKED.values()}
-    assert literal - tried == {queries.SCENE_FIELDS, queries.TAG_FIELDS, queries.TAG_FIELDS_ABOVE, queries.WALK}
+    newer = {query for query, _ in NEWER.values()}
+    parts = {queries.SCENE_FIELDS, queries.TAG_FIELDS, queries.TAG_FIELDS_ABOVE, queries.WALK, queries.NEWEST_FILES}
+    assert literal - tried - newer == parts
     assert set(queries.RECENT.values()) <= tried
 
 

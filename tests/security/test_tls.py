@@ -14,6 +14,7 @@ import trustme
 
 from cli.main import run
 from plex.client import PlexClient
+from plex.events import PlexEvents
 from simulator.http import HttpServer
 from simulator.plex_server import PlexSim
 from simulator.stash_server import StashSim
@@ -136,6 +137,8 @@ def neighbours() -> Iterator[tuple[PlexSim, StashSim]]:
 
 
 def asked(kind: str, url: str, ca_file: str = "") -> object:
+    if kind == "plex events":
+        return next(PlexEvents(url, TOKEN, ca_file=ca_file).listen(lambda: False))
     client = PlexClient(url, TOKEN, ca_file=ca_file) if kind == "plex" else StashClient(url, KEY, ca_file=ca_file)
     try:
         return client.sections() if isinstance(client, PlexClient) else client.version()
@@ -144,7 +147,7 @@ def asked(kind: str, url: str, ca_file: str = "") -> object:
 
 
 @pytest.mark.parametrize("flaw", CASES)
-@pytest.mark.parametrize("kind", ["plex", "stash"])
+@pytest.mark.parametrize("kind", ["plex", "stash", "plex events"])
 def test_a_server_that_cannot_be_trusted_gets_no_request(
     kind: str, flaw: str, fronted: Fronted, neighbours: tuple[PlexSim, StashSim], tmp_path: Path
 ) -> None:
@@ -153,8 +156,8 @@ def test_a_server_that_cannot_be_trusted_gets_no_request(
     with pytest.raises(Unavailable if flaw == "an old protocol" else Barred) as caught:
         asked(kind, front.url, str(tmp_path / "ca.pem"))
     if isinstance(caught.value, Barred):
-        assert caught.value.setting == f"{kind}_url"
-        assert f"{kind}_url" in str(caught.value)
+        assert caught.value.setting == f"{kind.split()[0]}_url"
+        assert f"{kind.split()[0]}_url" in str(caught.value)
         assert "certificate" in str(caught.value)
     else:
         assert caught.value.sent is False
@@ -162,7 +165,7 @@ def test_a_server_that_cannot_be_trusted_gets_no_request(
     assert behind.log == []
 
 
-@pytest.mark.parametrize("kind", ["plex", "stash"])
+@pytest.mark.parametrize("kind", ["plex", "stash", "plex events"])
 def test_an_authority_of_ones_own_is_trusted_when_it_is_named(
     kind: str, fronted: Fronted, neighbours: tuple[PlexSim, StashSim], tmp_path: Path
 ) -> None:

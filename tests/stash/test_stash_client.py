@@ -274,7 +274,7 @@ def test_the_newest_of_each_kind_is_one_request(sim, stash):
     sim.edit_scene(first, title="New")
     sim.clear_log()
     newest = stash.newest()
-    assert newest[Kind.SCENE] == Newest(2, "2030-03-17T17:46:40Z")
+    assert newest[Kind.SCENE] == Newest(2, "2030-03-17T17:46:40Z", last=2)
     assert (newest[Kind.PERFORMER].count, newest[Kind.STUDIO]) == (1, Newest(0, ""))
     assert len(sim.log) == 1
 

@@ -2,7 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.paths import base_name, is_mapped, is_target, map_path, name_key, path_key, raw_equal, unmap_path
+from sync.paths import (
+    base_name,
+    folder_name,
+    is_mapped,
+    is_target,
+    lies_in,
+    map_path,
+    name_key,
+    path_key,
+    raw_equal,
+    unmap_path,
+)
 
 E_NFC, E_NFD = "\u00e9", "e\u0301"
 
@@ -119,3 +130,40 @@ def test_raw_equal_paths_share_keys(a, b):
     if raw_equal(a, b):
         assert path_key(a) == path_key(b)
         assert name_key(a) == name_key(b)
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [
+        ("/media/a/b.mp4", "/media/a"),
+        ("/b.mp4", "/"),
+        ("/media//b.mp4", "/media"),
+        ("/media/b\\c.mp4", "/media"),
+        ("D:\\x\\y.mp4", "D:\\x"),
+        ("D:\\y.mp4", "D:\\"),
+        ("D:/x/y.mp4", "D:/x"),
+        ("\\\\nas\\share\\f.mp4", "\\\\nas\\share"),
+        ("b.mp4", ""),
+        ("/a/a", "/a"),
+    ],
+)
+def test_the_folder_of_a_path_is_as_it_is_written(path, folder):
+    assert folder_name(path) == folder
+    if folder:
+        assert lies_in(path, folder)
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "inside"),
+    [
+        ("/media/a", "/media", True),
+        ("/media", "/media", True),
+        ("/media2/a", "/media", False),
+        ("/Media/a", "/media", False),
+        ("d:\\Media\\a", "D:/media", True),
+        ("/a", "/", True),
+        ("a", "/", False),
+    ],
+)
+def test_what_lies_in_a_folder(path, folder, inside):
+    assert lies_in(path, folder) is inside

@@ -48,6 +48,7 @@ DEFAULTS = {
     "poll_interval": 1.0,
     "stash_poll_interval": 60.0,
     "reconcile_interval_hours": 24.0,
+    "scan_absent": False,
     "max_retries": 5,
     "dlq_retention_days": 30,
     "dlq_max": 10_000,

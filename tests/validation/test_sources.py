@@ -105,6 +105,7 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "notify_urls": "json://localhost/told",
         "tls_ca_file": str(tmp_path / "ca.pem"),
         "enabled": "false",
+        "scan_absent": "true",
         "strict_mode": "true",
         "tag_parents": "true",
         "poster": "cover",

@@ -8,6 +8,7 @@ from typing import Self
 
 from plex.artwork import key_of
 from plex.client import PlexClient
+from plex.events import PlexEvents
 from plex.imaging import Pillow
 from simulator.http import Fault, Request
 from simulator.plex_server import PlexSim
@@ -25,12 +26,14 @@ from worker.circuit_breaker import Rules
 from worker.engine import Engine, Idle, Probed, Worked
 from worker.gates import Gates
 from worker.indexing import Indexer
+from worker.listening import Listener
 from worker.looking import Looker
 from worker.picturing import Pictures
 from worker.polling import Poller
 from worker.previewing import Previewer
 from worker.reconciling import Reconciler
 from worker.rules import LookRules, WorkRules
+from worker.scanning import Scans
 
 TOKEN = "house-plex-token"
 KEY = "house-stash-key"
@@ -57,6 +60,7 @@ class Worker:
         libraries = rules.pop("libraries", ())
         wishes = rules.pop("wishes", "")
         read = rules.pop("read_timeout", 5.0)
+        settings = str(rules.pop("settings", ""))
         watchdog = rules.pop("watchdog", None)
         clock, dice = house.clock, house.dice
         self.store = house.store
@@ -80,9 +84,19 @@ class Worker:
         self.looker, watch_looker = looker(self.gates), looker(self.watch_gates)
         self.poller = Poller(self.store, self.stash, self.indexer, self.watch_gates, clock)
         self.reconciler = Reconciler(
-            self.store, self.stash, watch_looker, self.indexer, self.watch_gates, clock, wishes=wishes
+            self.store,
+            self.stash,
+            watch_looker,
+            self.indexer,
+            self.watch_gates,
+            clock,
+            settings=settings,
+            wishes=wishes,
         )
         self.previewer = Previewer(self.store, self.stash, watch_looker, self.watch_gates, clock)
+        events = PlexEvents(house.plex_sim.url, token, connect_timeout=5.0, read_timeout=read)
+        self.listener = Listener(self.store, self.stash, self.plex, events, self.indexer, gates(), clock, dice)
+        self.scans = Scans(self.store, self.plex, gates(), clock, looks.paths) if rules.pop("scans", False) else None
         self.engine = Engine(
             self.store,
             self.stash,
@@ -94,6 +108,7 @@ class Worker:
             WorkRules(**{"parallel": 1, "deadline": 4000, **rules}),
             holder=holder,
             watchdog=watchdog,
+            scans=self.scans,
         )
         self._stack.callback(self.engine.close)
 
@@ -111,7 +126,8 @@ class House:
         self.dice = Dice()
         self.rules = rules
         self._stack = ExitStack()
-        self.stash_sim = self._stack.enter_context(StashSim(api_key=KEY))
+        version = str(rules.pop("stash_version", "v0.30.1"))
+        self.stash_sim = self._stack.enter_context(StashSim(api_key=KEY, version=version))
         self.stash_sim.now = lambda: self.clock.wall / 1000
         self.plex_sim = self._stack.enter_context(PlexSim(token=TOKEN, scan_seconds=None))
         self.section = self.plex_sim.add_section("Movies", locations=("/media",))

@@ -46,8 +46,9 @@ def test_looking_for_absent_scenes_costs_two_requests_a_look(house):
     absent_scene(house)
     house.forget_requests()
     house.work_for(DAY)
-    # Looks after 1, 6, 21, 81 and 441 minutes: one question to each side, and a walk since our own edit moved a mark.
-    assert (house.plex_sim.count(), house.stash_sim.count()) == (5 + 1, 5)
+    # Looks after 1, 6, 21, 81 and 441 minutes: one question to each side; and what changed, and how many there are,
+    # since our own edit moved a mark.
+    assert (house.plex_sim.count(), house.stash_sim.count()) == (5 + 2, 5)
 
 
 def test_a_finished_scan_that_the_poller_notices_wakes_absent_scenes_at_once(house):

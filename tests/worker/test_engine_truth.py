@@ -141,7 +141,7 @@ def test_a_comparison_ends_where_a_server_asks_for_patience(house):
 
     with pytest.raises(Unavailable, match="patience"):
         house.worker.reconciler.reconcile(progress)
-    assert asked == [50]
+    assert asked == [100]
     assert house.plex_sim.count() == 0
 
 

@@ -5,7 +5,7 @@ import pytest
 from simulator.http import Fault
 from sync.errors import Neighbour
 from sync.job import Kind, State
-from tests.worker.house import DAY, House
+from tests.worker.house import DAY, House, path_of
 
 
 def poll(house):
@@ -264,3 +264,109 @@ def test_a_stash_whose_clock_was_set_back_is_compared_by_its_ids(watched):
     watched.stash_sim.clean_scene(6)
     poll(watched)
     assert ("scene", 6) in wanted(watched)
+
+
+# --- files, and what costs no walk -----------------------------------------------------------------------------------
+
+
+def walks(house):
+    return sum(b"WalkIds" in request.body for request in house.stash_sim.log)
+
+
+def test_the_first_edit_of_a_scene_that_was_never_wanted_costs_no_walk_over_all_ids(house):
+    house.add(6)
+    poll(house)
+    house.clock.move(60)
+    poll(house)
+    house.clock.move(60)
+    house.stash_sim.quiet_edit(3, title="Quiet")
+    assert poll(house).wanted[Kind.SCENE] == 1
+    house.clock.move(60)
+    poll(house)
+    assert walks(house) == 0
+
+
+def test_new_scenes_cost_no_walk_also_beside_edits_of_old_ones(watched):
+    watched.add(3, start=6)
+    watched.stash_sim.quiet_edit(2, title="Quiet")
+    poll(watched)
+    watched.clock.move(60)
+    poll(watched)
+    assert walks(watched) == 0
+    assert {("scene", id) for id in (2, 7, 8, 9)} <= wanted(watched)
+
+
+def test_new_scenes_that_bear_an_old_time_are_found_by_the_count(watched):
+    now = watched.stash_sim.now
+    watched.stash_sim.now = lambda: now() - DAY
+    (id,) = watched.add(start=6)
+    watched.stash_sim.now = now
+    poll(watched)
+    assert ("scene", id) in wanted(watched)
+    assert walks(watched) == 1
+
+
+def test_what_an_earlier_version_has_noted_wants_nobody_anew(watched):
+    watched.change("update note set value = json_remove(value, '$.last') where name = 'poll:scene'")
+    watched.stash_sim.quiet_edit(2, title="Quiet")
+    assert poll(watched).wanted[Kind.SCENE] == 1
+    assert walks(watched) == 0
+
+
+def test_a_moved_file_that_moves_no_time_of_its_scene_is_found(watched):
+    watched.stash_sim.rename_file(path_of(3), "/media/moved.mp4")
+    assert wanted(watched) == set()
+    assert poll(watched).wanted[Kind.SCENE] == 1
+    assert wanted(watched) == {("scene", 4)}
+    watched.clock.move(60)
+    poll(watched)
+    watched.clock.move(60)
+    watched.work()
+    watched.forget_requests()
+    poll(watched)
+    assert watched.stash_sim.count() == 1
+
+
+def test_a_second_move_in_the_same_second_is_found(watched):
+    watched.clock.wall -= watched.clock.wall % 1000
+    watched.stash_sim.rename_file(path_of(3), "/media/moved.mp4")
+    poll(watched)
+    watched.work()
+    watched.stash_sim.rename_file(path_of(4), "/media/moved too.mp4")
+    watched.clock.move(60)
+    poll(watched)
+    assert ("scene", 5) in wanted(watched)
+
+
+def test_more_moved_files_than_can_be_asked_for_are_left_to_a_comparison(watched, monkeypatch):
+    monkeypatch.setattr("worker.polling.MANY_FILES", 3)
+    with watched.store.writing() as tx:
+        tx.save_note("reconcile:last", str(watched.clock.now()))
+    for n in range(5):
+        watched.stash_sim.rename_file(path_of(n), f"/media/moved {n}.mp4")
+    assert poll(watched).wanted[Kind.SCENE] == 0
+    with watched.store.reading() as db:
+        assert db.note("reconcile:last") == ""
+
+
+def test_a_stash_that_can_not_be_asked_for_files_is_watched_without(tmp_path):
+    with House(tmp_path / "data", stash_version="v0.28.1") as house:
+        house.in_step(3)
+        poll(house)
+        house.clock.move(60)
+        poll(house)
+        house.stash_sim.rename_file(path_of(1), "/media/moved.mp4")
+        house.stash_sim.quiet_edit(1, title="Quiet")
+        house.forget_requests()
+        assert poll(house).why == ""
+        assert ("scene", 1) in wanted(house)
+
+
+def test_whether_files_can_be_asked_for_is_asked_once(house):
+    house.add(1)
+    for _ in range(4):
+        poll(house)
+        house.clock.move(60)
+    house.forget_requests()
+    poll(house)
+    assert [b"Newest" in request.body for request in house.stash_sim.log] == [True]

@@ -211,8 +211,8 @@ def test_a_comparison_that_is_stopped_keeps_what_it_has_found_and_is_not_the_las
     ids = house.add(120)
     seen = []
     compare(house, progress=lambda done, total: seen.append((done, total)), stopping=lambda: bool(seen))
-    assert seen == [(50, 120)]
-    assert wanted(house) == set(ids[:50])
+    assert seen == [(100, 120)]
+    assert wanted(house) == set(ids[:100])
     with house.store.reading() as db:
         assert db.note("reconcile:last") == ""
     house.worker.reconciler.try_reconcile()

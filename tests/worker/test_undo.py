@@ -544,7 +544,7 @@ def test_the_scenes_of_a_run_and_of_a_while_are_told_from_the_history(house):
     house.work()
     with house.store.reading() as db:
         latest, oldest = db.runs()
-        assert (db.scenes_of(oldest), db.scenes_of(latest)) == (first, second)
+        assert (db.pushed_in(oldest), db.pushed_in(latest)) == (first, second)
         assert (oldest.scenes, latest.scenes) == (2, 2)
         assert oldest.end < noon <= latest.start
         assert db.pushed_since(noon) == [first[0], *second]

@@ -1,0 +1,167 @@
+"""Listening to Plex: what is heard, how it ends, and where the token goes."""
+
+import json
+import threading
+import time
+from itertools import islice
+
+import pytest
+
+from plex.events import PlexEvents, events_of
+from simulator.http import Answer, Fault, HttpServer
+from simulator.plex_server import PlexSim
+from sync.errors import Barred, Unavailable
+from sync.events import Left, Scanned, Touched
+
+TOKEN = "events-plex-token"
+
+
+@pytest.fixture
+def sim():
+    with PlexSim(token=TOKEN, scan_seconds=None) as made:
+        made.add_section("Movies", locations=("/media",))
+        yield made
+
+
+class Ears:
+    """Listens in a thread; `heard` is what came so far, `error` how it ended."""
+
+    def __init__(self, sim, token=TOKEN):
+        self.heard, self.error = [], None
+        self._stop = threading.Event()
+        self._events = PlexEvents(sim.url, token, connect_timeout=2, read_timeout=5)
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+        wait_for(lambda: sim.listeners() or self.error)
+
+    def _listen(self):
+        try:
+            for events in self._events.listen(self._stop.is_set):
+                self.heard += events
+        except (Unavailable, Barred) as error:
+            self.error = error
+
+    def stop(self):
+        began = time.monotonic()
+        self._stop.set()
+        self._thread.join()
+        return time.monotonic() - began
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def wait_for(true, seconds=20.0):
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_items_that_come_change_and_go_and_scans_that_end_are_heard(sim):
+    with Ears(sim) as ears:
+        key = sim.add_movie("1", files=[("/media/a.mp4", 1, 1)], title="a")
+        sim.hand_edit(key, title="By hand")
+        stamp = sim.item(key).updated_at
+        sim.scan("1")
+        sim.finish_scan("1")
+        sim.remove(key)
+        wait_for(lambda: Left(key, "1") in ears.heard)
+        assert set(ears.heard) == {Touched(key, "1", 0), Touched(key, "1", stamp), Scanned("1"), Left(key, "1")}
+        assert ears.stop() < 10.0
+
+
+def test_the_token_goes_in_a_header_and_never_in_the_address(sim):
+    with Ears(sim):
+        (request,) = [one for one in sim.log if "notifications" in one.path]
+    assert request.headers["x-plex-token"] == TOKEN
+    assert TOKEN not in request.target
+    assert "x-plex-client-identifier" in request.headers
+
+
+def test_a_wrong_token_is_barred_and_names_the_setting(sim):
+    with Ears(sim, token="another") as ears:
+        wait_for(lambda: ears.error)
+    assert isinstance(ears.error, Barred)
+    assert ears.error.setting == "plex_token"
+    assert "another" not in str(ears.error)
+
+
+@pytest.mark.parametrize("how", ["refuse", "reset", "html", "status", "cut", "hangs up"])
+def test_a_plex_that_can_not_be_listened_to_is_unavailable(sim, how):
+    if how != "hangs up":
+        sim.faults.set(Fault(how))
+    with Ears(sim) as ears:
+        sim.hang_up()
+        wait_for(lambda: ears.error)
+    assert isinstance(ears.error, Unavailable)
+    assert TOKEN not in str(ears.error)
+
+
+def test_a_redirect_is_not_followed(sim):
+    class Pointing(HttpServer):
+        def answer(self, request):
+            return Answer(302, b"", "text/html", {"Location": f"{sim.url}{request.target}"})
+
+    with Pointing() as here:
+        events = PlexEvents(here.url, TOKEN)
+        with pytest.raises(Unavailable, match="points elsewhere"):
+            list(events.listen(lambda: False))
+    assert sim.log == []
+
+
+def test_silence_is_told_as_nothing_so_that_whoever_listens_can_do_other_things(sim):
+    events = PlexEvents(sim.url, TOKEN)
+    began = time.monotonic()
+    heard = list(islice(events.listen(lambda: False), 4))
+    assert heard[-1] == ()
+    assert time.monotonic() - began < 20
+
+
+def test_a_message_that_is_too_long_ends_it(sim):
+    with Ears(sim) as ears:
+        sim.tell_raw(b'"' + b"x" * 2_000_000 + b'"')
+        wait_for(lambda: ears.error)
+    assert isinstance(ears.error, Unavailable)
+
+
+def of(kind, **more):
+    return json.dumps({"NotificationContainer": {"type": kind, "size": 1, **more}}).encode()
+
+
+ENTRY = {"identifier": "com.plexapp.plugins.library", "sectionID": "2", "itemID": "7", "type": 1, "state": 5}
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (of("timeline", TimelineEntry=[{**ENTRY, "updatedAt": 12}]), [Touched("7", "2", 12)]),
+        (of("timeline", TimelineEntry=[{**ENTRY, "itemID": 7, "sectionID": 2, "type": "1"}]), [Touched("7", "2")]),
+        (of("timeline", TimelineEntry=[{**ENTRY, "state": "9"}]), [Left("7", "2")]),
+        (of("timeline", TimelineEntry=[{**ENTRY, "type": 18}]), []),
+        (of("timeline", TimelineEntry=[{**ENTRY, "identifier": "com.plexapp.system"}]), []),
+        (of("reachability", ReachabilityNotification=[{"reachability": True}]), []),
+        (of("playing", PlaySessionStateNotification=[{"sessionKey": "1", "ratingKey": "7"}]), []),
+        (
+            of("activity", ActivityNotification=[{"event": "started", "Activity": {"type": "library.update.section"}}]),
+            [],
+        ),
+        (
+            of("activity", ActivityNotification=[{"event": "ended", "Activity": {"type": "library.update.section"}}]),
+            [Scanned("")],
+        ),
+        (of("activity", ActivityNotification=[{"event": "ended", "Activity": {"type": "media.generate"}}]), []),
+        (of("timeline", TimelineEntry=[{**ENTRY, "itemID": None}]), []),
+        (of("timeline", TimelineEntry=[{**ENTRY, "itemID": "no number"}]), []),
+        (of("timeline", TimelineEntry="none"), []),
+        (b"{", []),
+        (b"[]", []),
+        (b"\xff\xfe", []),
+        (b"[" * 100_000, []),
+    ],
+)
+def test_what_a_message_tells(message, told):
+    assert list(events_of(message)) == told
