@@ -39,7 +39,7 @@ FEW = 50
 
 
 class Indexer:
-    """The index of one Plex."""
+    """The index of one Plex. `wanted` counts the scenes that were wanted because of what was met on the way."""
 
     def __init__(self, store: Store, plex: Plex, gates: Gates, clock: Clock) -> None:
         self._store = store
@@ -51,6 +51,7 @@ class Indexer:
         self._failing_since: dict[str, float] = {}
         self._again_at: dict[str, float] = {}
         self._caught_up_at: dict[str, int] = {}
+        self.wanted = 0
         # The worker and the poller share one index: two walks at once would sweep away what the other has just met.
         self._lock = threading.Lock()
 
@@ -210,7 +211,7 @@ class Indexer:
         with self._store.writing() as tx:
             known = {entry.key: entry.stamp for entry in tx.entries([entry.key for entry in page])}
             moved = [entry.key for entry in page if known.get(entry.key) and known[entry.key] != entry.stamp]
-            want_scenes_of(tx, moved, now=self._clock.now())
+            self.wanted += want_scenes_of(tx, moved, now=self._clock.now())
             return tx.index(page, walk=walk, stamped=True)
 
     def _want_unmet(self, section: Section, walk: int) -> None:
@@ -219,7 +220,7 @@ class Indexer:
         while True:
             with self._store.writing() as tx:
                 keys = tx.unmet(section.key, walk=walk, limit=BATCH, after=after)
-                want_scenes_of(tx, keys, now=self._clock.now())
+                self.wanted += want_scenes_of(tx, keys, now=self._clock.now())
             if len(keys) < BATCH:
                 return
             after = keys[-1]
@@ -279,12 +280,18 @@ class Indexer:
         return found
 
 
-def want_scenes_of(tx: Writing, keys: Sequence[str], *, now: int) -> None:
-    """Want the scenes of these items as sweeps, but for those that Stash does not have any more."""
+def want_scenes_of(tx: Writing, keys: Sequence[str], *, now: int) -> int:
+    """Want the scenes of these items as sweeps, but for those that Stash does not have any more.
+
+    Returns for how many that was news.
+    """
+    news = 0
     for id in sorted(tx.scenes_of(keys)):
         row = tx.job(Kind.SCENE, id)
         if row is None or row.state is not State.GONE:
             tx.want(Kind.SCENE, id, Why.SWEEP, now)
+            news += row is None or row.state is State.IDLE
+    return news
 
 
 def newest(page: Sequence[Entry]) -> int:

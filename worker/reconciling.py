@@ -128,7 +128,9 @@ class Reconciler:
         self._enter()
         report = self._begun(anew=anew)
         total = self._gates.ask(Neighbour.STASH, READ, self._stash.newest)[Kind.SCENE].count
+        before = self._indexer.wanted
         self._indexer.freshen(force=not report.after)
+        report.wanted += self._indexer.wanted - before
         last = report.after
         pages = self._stash.walk(after=last, page=PAGE)
         while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None))) is not None:
@@ -156,7 +158,9 @@ class Reconciler:
         self._enter()
         with self._store.reading() as db:
             report = Report(began=int(db.note(LAST_RUN) or 0))
+        before = self._indexer.wanted
         self._indexer.freshen(force=True)
+        report.wanted += self._indexer.wanted - before
         for sights in self._sights(scope):
             with self._store.writing() as tx:
                 self._compare(tx, sights, report)
