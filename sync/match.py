@@ -158,9 +158,12 @@ def match(offer: Offer) -> Verdict:
     if not offer.scene.files:
         return NotThere((Step("files", "The scene has no file, so nothing in Plex can show it."),))
     spelt, taken = _places_spelt_as_ours(offer), offer.taken
-    found, timed = _finds(offer, "size"), _finds(offer, "duration")
+    found = _finds(offer, "size")
     at_path = [find for find in found if find.grade is Grade.EXACT or _is_only_place(find, spelt)]
     held = [find for find in found if find.grade >= Grade.PLACE and find.entry.key in taken]
+    # Most scenes are where they should be, and nobody has to compare anything else.
+    plain = offer.rivals is None and at_path and not held and not any(_needs_rivals(find, offer) for find in at_path)
+    timed = [] if plain else _finds(offer, "duration")
     return _climb(
         offer,
         _Finds(
@@ -168,6 +171,7 @@ def match(offer: Offer) -> Verdict:
             held=held,
             sized=[find for find in found if _may_be(find, taken)],
             timed=[find for find in timed if _may_be(find, taken)],
+            plain=plain,
         ),
     )
 
@@ -355,12 +359,13 @@ class _Judged:
 @dataclass(frozen=True)
 class _Finds:
     """What fits the scene: at its path, there but `held` by a binding to another scene, and what its file names speak for
-    when sizes or durations are compared."""
+    when sizes or durations are compared. `plain`: it is at its path, and nobody else can have a right to it."""
 
     at_path: list[_Find]
     held: list[_Find]
     sized: list[_Find]
     timed: list[_Find]
+    plain: bool
 
 
 def _may_be(find: _Find, taken: Mapping[str, int]) -> bool:
@@ -372,9 +377,8 @@ def _climb(offer: Offer, found: _Finds) -> Verdict:
     """Take the first rung that says anything."""
     taken = offer.taken
     alike, lasting = ([find for find in finds if find.grade is Grade.ALIKE] for finds in (found.sized, found.timed))
-    if offer.rivals is None and any(
-        _needs_rivals(find, offer) for find in found.at_path or found.held or alike or lasting
-    ):
+    asked = () if found.plain or offer.rivals is not None else (found.at_path or found.held or alike or lasting)
+    if any(_needs_rivals(find, offer) for find in asked):
         finds = (*found.at_path, *found.sized, *found.timed)
         return AskRivals(_names_to_ask(offer.scene, (find.entry for find in finds)))
     if offer.rivals is not None and all(rival.id != offer.scene.id for rival in offer.rivals):

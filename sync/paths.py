@@ -103,10 +103,9 @@ def unmap_path(path: str, rules: Rules) -> tuple[str, ...]:
     """Every path of Stash that a rule leads to this path of Plex; more than one where rules lead into each other."""
     _, names = _split(path)
     backward = [
-        _unmade(ours, theirs, path)
-        if is_pattern(ours)
-        else _placed(ours, names[len(_split(theirs)[1]) :]) * _covers(theirs, path)
+        _unmade(ours, theirs, path) if is_pattern(ours) else _placed(ours, names[len(_split(theirs)[1]) :])
         for ours, theirs in rules
+        if is_pattern(ours) or _covers(theirs, path)
     ]
     key = path_key(path)
     there = [source for source in backward if source and key in map(path_key, map_path(source, rules))]
