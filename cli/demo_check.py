@@ -73,7 +73,7 @@ def _differences(scene: Any, movie: Any, locked_title: str | None) -> list[tuple
         "rating": None if scene.rating100 is None else scene.rating100 / 10,
         "cast": {_key(name if isinstance(name, str) else name[0]) for name in scene.performers},
         "genres": {_key(tag) for tag in scene.tags},
-        "collections": {_key(scene.studio)} if scene.studio else set(),
+        "collections": {_key(name) for name in (scene.studio, *(group for group, _ in scene.groups)) if name},
     }
     has = {
         "title": _plain(movie.title),

@@ -162,7 +162,9 @@ def match(offer: Offer) -> Verdict:
     at_path = [find for find in found if find.grade is Grade.EXACT or _is_only_place(find, spelt)]
     held = [find for find in found if find.grade >= Grade.PLACE and find.entry.key in taken]
     # Most scenes are where they should be, and nobody has to compare anything else.
-    plain = offer.rivals is None and at_path and not held and not any(_needs_rivals(find, offer) for find in at_path)
+    plain = (
+        offer.rivals is None and bool(at_path) and not held and not any(_needs_rivals(find, offer) for find in at_path)
+    )
     timed = [] if plain else _finds(offer, "duration")
     return _climb(
         offer,

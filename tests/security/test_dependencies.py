@@ -13,7 +13,18 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 FILES = sorted((ROOT / "requirements").glob("*.txt"))
 MOST_DIRECT = 8
 PIN = re.compile(r"([a-z0-9][a-z0-9.-]*)==([^\s;\\]+)( ; [^\\]+?)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)")
-LICENCES = {"MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "MPL-2.0", "ISC", "not installed"}
+LICENCES = {
+    "MIT",
+    "MIT-0",
+    "MIT-CMU",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "Apache-2.0",
+    "PSF-2.0",
+    "MPL-2.0",
+    "ISC",
+    "not installed",
+}
 files = pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 
 
