@@ -133,10 +133,13 @@ class Gates:
         changed = hold.fingerprint != self._fingerprints[who]
         # A due time further ahead than a whole wait was written by a clock that has stepped back since.
         if changed or now >= hold.retest_at or hold.retest_at > now + self._longest_hold:
+            # It may be away as well by now: then the test is the breaker's probe too, or its answer would count for nothing.
+            gate = self._breaker(tx, who, now, at_once=changed)
+            if isinstance(gate, Rest):
+                return replace(gate, why=f"{who.title()} is on hold: {hold.message}")
             retest_at = now + self._retest(hold.since, now)
             tx.save_hold(who, replace(hold, retest_at=retest_at, fingerprint=self._fingerprints[who]))
-            self._generations[who] = tx.breaker(who).generation
-            return Probe(who, writes=tx.note(HELD + who) == WRITE)
+            return Probe(who, writes=tx.note(HELD + who) == WRITE or (gate is not None and gate.writes))
         return Rest(hold.retest_at, f"{who.title()} is on hold: {hold.message}")
 
     @property
@@ -147,12 +150,15 @@ class Gates:
         """How long a hold waits for its next test (ms): half as long as it has lasted, within the breaker's waits."""
         return min(self._longest_hold, max(round(self._rules.recovery_timeout * 1000), (now - since) // 2))
 
-    def _breaker(self, tx: Writing, who: Neighbour, now: int) -> Probe | Rest | None:
+    def _breaker(self, tx: Writing, who: Neighbour, now: int, *, at_once: bool = False) -> Probe | Rest | None:
+        """What an open breaker allows; `at_once`: whoever is asked is another one now, so it need not have waited."""
         row = tx.breaker(who)
         before = _breaker_of(row)
         self._generations[who] = before.generation
         if before.state is CircuitState.CLOSED:
             return None
+        if at_once and before.state is CircuitState.OPEN:
+            before = replace(before, opened_at=now / 1000 - before.wait - 1)
         after, ok = admitted(before, self._rules, now / 1000)
         self._save(tx, who, row, after, now)
         self._generations[who] = after.generation

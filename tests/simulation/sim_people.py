@@ -358,18 +358,20 @@ class People:
             gone = self.dice.choice(names)
             world.plex.hand_edit(key, locked=locked, **{kind: [name for name in names if name != gone]})
             truth.note_member(key, kind, removed=gone)
-            world.tell(f"hand on {key}: {kind} without {gone!r}")
+            world.tell(f"hand on {key}: {kind} without {gone!r}{', locked' * locked}")
         else:
             self.serial += 1
             new = f"hand {self.serial}"
             world.plex.hand_edit(key, locked=locked, **{kind: [*names, new]})
             truth.note_member(key, kind, added=new)
-            world.tell(f"hand on {key}: {kind} with {new!r}")
+            world.tell(f"hand on {key}: {kind} with {new!r}{', locked' * locked}")
+        if locked:
+            truth.note_lock(key, kind, world.plex.item(key).lists[kind])
 
     def refresh(self) -> None:
         """Plex asks its agent again."""
         if key := self.some_item():
-            self.world.truth.note_refresh(key, self.world.plex.item(key).locks)
+            self.world.truth.note_refresh(key, self.world.plex.item(key))
             self.world.plex.refresh_item(key)
             self.world.tell(f"Plex: {key} refreshed")
 

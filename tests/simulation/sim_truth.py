@@ -5,6 +5,7 @@ Every text of a scene carries the mark of its content (`#c7#`), so a text that l
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote
@@ -97,6 +98,7 @@ class Shown:
     added: dict[str, set[str]] = field(default_factory=dict)
     ever_added: dict[str, set[str]] = field(default_factory=dict)
     removed: dict[str, set[str]] = field(default_factory=dict)
+    refreshed_away: dict[str, set[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -242,11 +244,18 @@ class Truth:
             item.added.setdefault(kind, set()).discard(fold(removed))
             item.removed.setdefault(kind, set()).add(fold(removed))
 
-    def note_refresh(self, key: str, locks: frozenset[str]) -> None:
-        """A refresh has given every list without a lock back to the agent."""
+    def note_lock(self, key: str, kind: str, names: Iterable[str]) -> None:
+        """A person has locked a list as it is: what a refresh took from it before anybody looked is gone by that hand."""
+        gone = self.items[key].refreshed_away.pop(kind, set()) - {fold(name) for name in names}
+        self.items[key].removed.setdefault(kind, set()).update(gone)
+
+    def note_refresh(self, key: str, item: ItemSnapshot) -> None:
+        """A refresh gives every list without a lock back to the agent."""
         for kind in LISTS:
-            if kind not in locks:
+            if kind not in item.locks:
                 self.items[key].added.pop(kind, None)
+                names = {fold(name) for name in item.lists.get(kind, ())}
+                self.items[key].refreshed_away.setdefault(kind, set()).update(names)
 
 
 def remembered(document: bytes | None, name: str) -> tuple[object, object]:

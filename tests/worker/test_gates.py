@@ -8,7 +8,7 @@ from simulator.http import Fault
 from sync.errors import Barred, Missing, Neighbour, Refused, Throttled, Unavailable
 from sync.job import State
 from sync.ports import PaceRow
-from tests.worker.house import TOKEN, House, fails
+from tests.worker.house import HOUR, TOKEN, House, fails
 from worker.engine import Idle, Probed, Worked
 from worker.gates import READ, WRITE, Go, Probe, Rest
 
@@ -418,6 +418,35 @@ def test_a_hold_names_the_setting_and_ends_at_once_when_the_setting_changes(hous
     house.work()
     assert house.out_of_step(ids) == []
     assert house.rows("select * from hold") == []
+
+
+def test_an_outage_during_a_hold_ends_with_it(house):
+    ids = house.add(3)
+    house.plex_sim.faults.set(Fault("status", status=403))
+    house.want(*ids)
+    house.work_for(120)
+    house.plex_sim.faults.set(Fault("refuse"))
+    house.work_for(3 * HOUR)
+    assert breaker(house).state != "closed"
+    assert house.rows("select who from hold") == [("plex",)]
+
+    house.plex_sim.faults.clear()
+    house.work_for(601)
+    assert house.out_of_step(ids) == []
+    assert (breaker(house).state, house.rows("select who from hold"), house.attempts_used()) == ("closed", [], 0)
+
+
+def test_a_changed_setting_is_tested_at_once_also_in_an_outage(house):
+    ids = house.add(3)
+    house.plex_sim.faults.set(Fault("status", status=403))
+    house.want(*ids)
+    house.work_for(120)
+    house.plex_sim.faults.set(Fault("refuse"))
+    house.work_for(3 * HOUR)
+    house.plex_sim.faults.clear()
+    house.replace_worker(fingerprint="as changed")
+    house.work()
+    assert house.out_of_step(ids) == []
 
 
 def test_a_changed_setting_that_does_not_help_is_tested_once(house):
