@@ -153,6 +153,8 @@ def _damage(db: sqlite3.Connection) -> str:
     ours = _ours(shape)
     if known > len(schema.MIGRATIONS) or (mark != schema.APPLICATION_ID and not ours):
         return ""
+    if known < 0:
+        return "its version is no number of a schema"
     (found,) = db.execute("pragma integrity_check(1)").fetchone()
     if found != "ok":
         return _line(found)

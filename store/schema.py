@@ -7,7 +7,7 @@ has either seen it or not.
 import sqlite3
 from collections.abc import Sequence
 
-from sync.errors import NewerDatabase, Unusable
+from sync.errors import Damaged, NewerDatabase, Unusable
 
 # Marks the file as ours: "PlSy".
 APPLICATION_ID = 0x506C5379
@@ -303,12 +303,14 @@ def version(db: sqlite3.Connection) -> int:
 
 
 def check(db: sqlite3.Connection, name: str, migrations: Migrations = MIGRATIONS) -> None:
-    """Raise NewerDatabase or Unusable unless the database is one of ours that we know, or empty; reads only."""
+    """Raise NewerDatabase, Damaged or Unusable unless the database is one of ours that we know, or empty; reads only."""
     found = version(db)
     (mark,) = db.execute("pragma application_id").fetchone()
     (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
     if mark != APPLICATION_ID and (found or tables):
         raise Unusable(f"{name} is a database of another program")
+    if found < 0:
+        raise Damaged(f"{name} is damaged: its version is {found}; plexsync serve makes it anew and keeps this one")
     if found > len(migrations):
         raise NewerDatabase(
             f"{name} has schema {found}, and this PlexSync knows schemas up to {len(migrations)}: install the newer one"

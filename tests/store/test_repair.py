@@ -86,6 +86,15 @@ def test_what_is_missing_of_our_own_is_damage(database):
     assert repair.repair(database, now=T).rows == 2000
 
 
+def test_a_version_below_nought_is_damage(database):
+    change(database, "pragma user_version = -7")
+    with pytest.raises(Damaged, match="its version is -7"):
+        Database(database)
+    assert repair.damage(database) == "its version is no number of a schema"
+    assert repair.repair(database, now=T).rows == 2000
+    Database(database).close()
+
+
 def test_a_database_that_becomes_newer_while_it_is_looked_at_is_not_taken_for_a_damaged_one(database, monkeypatch):
     version = schema.version
 
