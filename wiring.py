@@ -397,11 +397,13 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         profiles = (looks.profile, *looks.libraries.values())
         imaging = pillow(padding=any(one.poster_padding for one in profiles))
 
-        def looking(gates: Gates) -> Looker:
+        def looking(gates: Gates, index: Indexer) -> Looker:
             pictures = Pictures(store, stash, plex, gates, artwork.key_of, imaging)
-            return Looker(store, stash, plex, indexer, gates, clock, looks, pictures)
+            return Looker(store, stash, plex, index, gates, clock, looks, pictures)
 
-        looker, watch_looker = looking(worker_gates), looking(watch_gates)
+        looker, watch_looker = looking(worker_gates, indexer), looking(watch_gates, indexer)
+        preview_gates = gates()
+        preview_looker = looking(preview_gates, Indexer(store, plex, preview_gates, clock, looks_only=True))
         yield Parts(
             config=config,
             folder=folder,
@@ -424,7 +426,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
                 settings=print_of_all(config, store),
                 wishes=wishes(config),
             ),
-            previewer=Previewer(store, stash, looker, worker_gates, clock),
+            previewer=Previewer(store, stash, preview_looker, preview_gates, clock),
             listener=Listener(store, stash, plex, events, indexer, listen_gates, clock, dice),
             scans=scans,
             curer=Curer(store, watch_looker, watch_gates, clock, prints_of_cures(config, prints)),

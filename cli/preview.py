@@ -42,6 +42,7 @@ STANDINGS = {
     "out_of_scope": "out of scope",
     "failed": "could not be compared",
     "kept_for_a_person": "in step but for values that a person keeps in Plex",
+    "undone": "undone, and left alone until they change in Stash",
     "strict": "refused by strict_mode",
     "given_up": "given up before (plexsync dlq list)",
     "dropped": "dropped before",
@@ -74,7 +75,8 @@ class Seen:
 
     def facts(self) -> Facts:
         """For JSON."""
-        told = {name: self.counts[name] for place, name in enumerate(STANDINGS) if self.counts[name] or place < ALWAYS}
+        names = {**STANDINGS, **self.counts}
+        told = {name: self.counts[name] for place, name in enumerate(names) if self.counts[name] or place < ALWAYS}
         more = {"error": self.why} if self.why else {}
         return {"total": self.counts.total(), "counts": told, "complete": self.complete, **more}
 
@@ -83,7 +85,7 @@ class Seen:
         told = self.facts()
         ended = ", then stopped" if self.stopped else f", then it ended: {safe(self.why)}" if self.why else ""
         head = f"{many(told['total'], 'scene')} compared{ended}"
-        return [head, *(f"  {count:,} {STANDINGS[name]}" for name, count in told["counts"].items())]
+        return [head, *(f"  {count:,} {STANDINGS.get(name, name)}" for name, count in told["counts"].items())]
 
 
 # --- where it goes ---------------------------------------------------------------------------------------------------

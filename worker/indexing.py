@@ -39,9 +39,12 @@ FEW = 50
 
 
 class Indexer:
-    """The index of one Plex. `wanted` counts the scenes that were wanted because of what was met on the way."""
+    """The index of one Plex. `wanted` counts the scenes that were wanted because of what was met on the way.
 
-    def __init__(self, store: Store, plex: Plex, gates: Gates, clock: Clock) -> None:
+    `looks_only`: nobody is wanted or woken by it, and what there is to find stays for others.
+    """
+
+    def __init__(self, store: Store, plex: Plex, gates: Gates, clock: Clock, *, looks_only: bool = False) -> None:
         self._store = store
         self._plex = plex
         self._gates = gates
@@ -52,6 +55,8 @@ class Indexer:
         self._again_at: dict[str, float] = {}
         self._caught_up_at: dict[str, int] = {}
         self.wanted = 0
+        self._looks_only = looks_only
+        self._glanced: dict[str, Section] = {}
         # The worker and the poller share one index: two walks at once would sweep away what the other has just met.
         self._lock = threading.Lock()
 
@@ -106,13 +111,29 @@ class Indexer:
         stale = [
             (section, known.get(section.key), look)
             for section in sections
-            if (look := self._walk if force else self._due(section, known.get(section.key)))
+            if (look := self._look(section, known.get(section.key), force=force, first=first))
         ]
         failures = [failure for section, row, look in stale if (failure := self._failure(section, row, look, first))]
         # Of one library among several the breaker does not hear: what else is read tells whether Plex is well.
         if first and len(failures) == len(stale) > 0:
             raise failures[0]
         return bool(dropped) or len(stale) > len(failures)
+
+    def _look(self, section: Section, row: SectionRow | None, *, force: bool, first: bool) -> "Look | None":
+        """How a library is to be looked at now; None when there is nothing to look for, or it has to wait."""
+        due = self._walk if force else self._due(section, row)
+        # Nobody waits for what the first walk of all finds.
+        if due is None or first or not self._looks_only:
+            return due
+        return None if self._glanced.get(section.key) == section and not force else self._glance
+
+    def _glance(self, section: Section, row: SectionRow | None, _first: bool) -> None:
+        """Put what is new in the index and nothing else: marks and stamps stay, by which others see that it is."""
+        pages = self._plex.entries(section.key)
+        while (page := next(pages, None)) is not None:
+            with self._store.writing() as tx:
+                tx.index(page, walk=row.walked_at if row else 0)
+        self._glanced[section.key] = section
 
     def _due(self, section: Section, row: SectionRow | None) -> "Look | None":
         """How a library is to be looked at now; None when there is nothing to look for, or it has to wait."""
@@ -240,7 +261,11 @@ class Indexer:
     def correct(self, entries: Sequence[Entry], *, gone: Sequence[str]) -> None:
         """Put right what the index says of these items, as they were just read, and forget those that are gone."""
         with self._lock, self._store.writing() as tx:
-            tx.unindex(gone)
+            if self._looks_only:
+                # It stays known, without its files: so whoever walks its library misses it.
+                tx.index([replace(entry, parts=()) for entry in tx.entries(gone)], walk=0)
+            else:
+                tx.unindex(gone)
             tx.index(entries, walk=self._clock.now())
 
     @contextmanager

@@ -1,7 +1,7 @@
 """What a sync would change, field by field, without doing it: nothing is written to Plex, to Stash or to the queue.
 
 Scenes are seen with the engine's eyes, a batch at a time, and told as they come, so that a library of any size needs
-little memory. As whenever somebody looks, the map of Plex is put right on the way, which may tell that Plex has scanned.
+little memory. New files of Plex are put in the index on the way, and stay news for whoever works.
 """
 
 from collections.abc import Callable, Iterator, Sequence

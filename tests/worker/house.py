@@ -77,11 +77,12 @@ class Worker:
         looks = LookRules(**{"profile": Profile(frozenset(FIELDS)), "policy": Policy(), **look})
         imaging = Pillow()
 
-        def looker(gates: Gates) -> Looker:
+        def looker(gates: Gates, index: Indexer) -> Looker:
             pictures = Pictures(self.store, self.stash, self.plex, gates, key_of, imaging)
-            return Looker(self.store, self.stash, self.plex, self.indexer, gates, clock, looks, pictures)
+            return Looker(self.store, self.stash, self.plex, index, gates, clock, looks, pictures)
 
-        self.looker, watch_looker = looker(self.gates), looker(self.watch_gates)
+        self.looker, watch_looker = looker(self.gates, self.indexer), looker(self.watch_gates, self.indexer)
+        glances = looker(self.watch_gates, Indexer(self.store, self.plex, gates(), clock, looks_only=True))
         self.poller = Poller(self.store, self.stash, self.indexer, self.watch_gates, clock)
         self.reconciler = Reconciler(
             self.store,
@@ -93,7 +94,7 @@ class Worker:
             settings=settings,
             wishes=wishes,
         )
-        self.previewer = Previewer(self.store, self.stash, watch_looker, self.watch_gates, clock)
+        self.previewer = Previewer(self.store, self.stash, glances, self.watch_gates, clock)
         events = PlexEvents(house.plex_sim.url, token, connect_timeout=5.0, read_timeout=read)
         self.listener = Listener(self.store, self.stash, self.plex, events, self.indexer, gates(), clock, dice)
         self.scans = Scans(self.store, self.plex, gates(), clock, looks.paths) if rules.pop("scans", False) else None

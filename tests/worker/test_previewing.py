@@ -5,7 +5,7 @@ import pytest
 from sync.errors import Neighbour, Unavailable
 from sync.job import Kind, State, Why
 from sync.scope import Scope, Term
-from tests.worker.house import House, fails
+from tests.worker.house import House, fails, path_of
 from worker.previewing import WOULD_CHANGE
 
 
@@ -142,6 +142,46 @@ def test_nothing_is_written_to_plex_to_stash_or_to_the_queue(house):
     assert everything(house) == before
     assert house.plex_sim.count("PUT") == 0
     assert not [one for one in house.stash_sim.log if b"mutation" in one.body]
+
+
+def test_what_plex_has_now_is_seen_without_anybody_being_woken_or_wanted_by_that(house):
+    ids = house.in_step(3)
+    absent = house.add_scene(77)
+    house.want(absent)
+    house.work()
+    house.plex_sim.advance(100)
+    house.plex_sim.hand_edit(house.key_of(2), locked=False, title="By the agent")
+    house.plex_sim.remove(house.key_of(3))
+    house.plex_sim.add_movie(house.section, files=[(path_of(77), 1077, 60_000)], title="come")
+    house.plex_sim.finish_scan(house.section)
+    house.clock.move(600)
+    before = everything(house)
+    found = preview(house)
+    assert {id: one.standing for id, one in found.items()} == {
+        ids[0]: "in_step",
+        ids[1]: WOULD_CHANGE,
+        ids[2]: "absent",
+        absent: WOULD_CHANGE,
+    }
+    assert everything(house) == before
+    house.worker.indexer.freshen()
+    # And it is news for the worker all the same.
+    assert {house.row(id).state for id in ids[1:]} == {State.READY}
+
+
+def test_an_item_that_was_added_anew_is_seen_and_stays_news_for_the_worker(house):
+    house.in_step(2)
+    house.plex_sim.advance(100)
+    new = house.plex_sim.readd(house.key_of(2))
+    house.clock.move(600)
+    before = everything(house)
+    found = preview(house)
+    assert (found[2].standing, [item.key for item in found[2].items]) == (WOULD_CHANGE, [new])
+    assert everything(house) == before
+    house.worker.indexer.freshen()
+    assert house.row(2).state is State.READY
+    house.work()
+    assert house.plex_sim.item(new).scalars["title"] == "Title 1"
 
 
 def test_scenes_are_told_as_they_come_with_how_far_it_is(house):
