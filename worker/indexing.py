@@ -39,8 +39,10 @@ FEW = 50
 
 
 class Indexer:
-    """The index of one Plex. `wanted` counts the scenes that were wanted because of what was met on the way. `looks_only`:
-    nobody is wanted or woken by it, and what there is to find stays for others."""
+    """The index of one Plex. `wanted` counts the scenes that were wanted because of what was met on the way.
+
+    `looks_only`: nobody is wanted or woken by it, and what there is to find stays for others.
+    """
 
     def __init__(self, store: Store, plex: Plex, gates: Gates, clock: Clock, *, looks_only: bool = False) -> None:
         self._store = store
