@@ -45,7 +45,7 @@ def measure(edits: int = 30, *, latency: float = 0.001) -> list[float]:
             "PLEXSYNC_STASH_API_KEY": KEY,
             "PLEXSYNC_DATA_DIR": folder,
         }
-        sync = [sys.executable, "-m", "cli", "sync", "--all", "--wait"]
+        sync = [sys.executable, "-m", "cli", "sync", "--all", "--wait", "--yes"]
         subprocess.run(sync, cwd=ROOT, env=environ, check=True, capture_output=True)
         serve = [sys.executable, "-m", "cli", "serve"]
         daemon = subprocess.Popen(serve, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -88,7 +88,7 @@ def _sync(what: str, plex: PlexSim, stash: StashSim, environ: dict[str, str], sc
     stash.clear_log()
     began = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", "cli", "--json", "sync", "--all", "--wait"],
+        [sys.executable, "-m", "cli", "--json", "sync", "--all", "--wait", "--yes"],
         cwd=ROOT,
         env=environ,
         check=True,
