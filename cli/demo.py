@@ -190,6 +190,8 @@ class Play:
         self._stage = stage
         self._screen = screen
         self._told_why = False
+        # Titles that were edited by hand in the course of it, by movie.
+        self._by_hand: dict[str, str] = {}
         self._untouched = {
             handle: stage.plex.item(stage.handles.movies[handle]) for handle in sorted(stage.library.bystanders)
         }
@@ -221,9 +223,70 @@ class Play:
             self._title("4. Plex is back")
             stage.plex.faults.set(latency)
             self._until(lambda now: not self._waiting(now) and self._pushed(more) == len(more))
+
+            kept, taken = self._matched()[-2:]
+            self._edit_by_hand(kept)
+            self._take_back(taken)
         spent = time.monotonic() - began
         stage.plex.faults.clear()
         return self._sum_up(spent)
+
+    def _edit_by_hand(self, id: int) -> None:
+        """What a person edits in Plex stays, while Stash goes on changing other things."""
+        stage = self._stage
+        self._title("5. somebody edits a title in Plex by hand, and its scene gets another summary in Stash")
+        for movie in self._movies(id):
+            self._by_hand[movie] = f"Scene {id}, as a person likes it"
+            stage.plex.hand_edit(stage.handles.movies[movie], title=self._by_hand[movie])
+        details = "Written in Stash after that."
+        stage.stash.edit_scene(id, details=details)
+        self._until(lambda _now: self._shown(id, "summary") == {details}, quiet=True)
+        say(
+            self._screen,
+            f"   scene {id} has in Plex: {', '.join(self._shown(id, 'summary') | self._shown(id, 'title'))}",
+        )
+
+    def _take_back(self, id: int) -> None:
+        """What a sync would do, and what it did, taken back; the next edit in Stash ends that."""
+        self._title("6. what a sync would do is shown before it is done, and what was done is taken back")
+        self._stage.stash.quiet_edit(id, title=f"Scene {id}, edited while nobody was told")
+        self._run("sync", "--dry-run", str(id))
+        self._run("undo", str(id), "--wait")
+        say(
+            self._screen,
+            f"   scene {id} is called in Plex: {', '.join(self._shown(id, 'title'))}; the next edit ends that",
+        )
+        self._stage.stash.edit_scene(id, title=f"Scene {id}, edited again")
+        self._until(lambda now: self._pushed([id]) == 1 and not self._waiting(now), quiet=True)
+
+    def _run(self, *words: str) -> None:
+        """A command as a person types it, and what it says."""
+        say(self._screen, f"   $ plexsync {' '.join(words)}")
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", "--config", str(self._stage.folder / "plexsync.toml"), *words],
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_ACT,
+            check=False,
+        )
+        for line in (done.stdout + done.stderr).splitlines():
+            say(self._screen, f"   {line}".rstrip())
+
+    def _movies(self, id: int) -> tuple[str, ...]:
+        stage = self._stage
+        return next(
+            tuple(truth.movies) for handle, truth in stage.library.truth.items() if stage.handles.scenes[handle] == id
+        )
+
+    def _shown(self, id: int, field: str) -> set[str]:
+        """What the movies of a scene show in one field."""
+        stage = self._stage
+        return {
+            str(stage.plex.item(stage.handles.movies[movie]).scalars.get(field) or "") for movie in self._movies(id)
+        }
 
     def _title_edits(self) -> list[int]:
         hooked = self._stage.install_hook()
@@ -329,7 +392,7 @@ class Play:
 
         stage = self._stage
         asked = {"plex": stage.plex.count(), "edits": stage.plex.count("PUT"), "stash": stage.stash.count()}
-        checked = check(stage, self._untouched)
+        checked = check(stage, self._untouched, self._by_hand)
         now = facts(stage.parts)
         unexplained = now["dead"].keys() - {"ambiguous"}
         well = not checked.wrong and not checked.touched and not unexplained and now["books"]["balanced"]

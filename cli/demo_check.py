@@ -21,8 +21,12 @@ class Checked:
     example: int = 0
 
 
-def check(stage: Any, untouched: dict[str, Any]) -> Checked:
-    """Compare every scene with every movie that must show it, and every other movie with how it was before."""
+def check(stage: Any, untouched: dict[str, Any], by_hand: dict[str, str]) -> Checked:
+    """Compare every scene with every movie that must show it, and every other movie with how it was before.
+
+    `by_hand`: titles that were edited in Plex meanwhile, by movie.
+    """
+    locked = {**stage.library.hand_locked, **by_hand}
     from plexapi.server import PlexServer
 
     server = PlexServer(stage.plex.url, stage.plex.token)  # type: ignore[no-untyped-call]
@@ -41,11 +45,11 @@ def check(stage: Any, untouched: dict[str, Any]) -> Checked:
         wrong = [
             f"scene {id}: {name} should be {want!r}, is {have!r}"
             for movie in truth.movies
-            for name, want, have in _differences(scene, movies[movie], stage.library.hand_locked.get(movie))
+            for name, want, have in _differences(scene, movies[movie], locked.get(movie))
         ]
         checked.wrong += wrong
         checked.in_step += not wrong
-        checked.kept += any(movie in stage.library.hand_locked for movie in truth.movies)
+        checked.kept += any(movie in locked for movie in truth.movies)
     checked.reasons = dict(reasons)
     checked.touched = [
         handle for handle, before in untouched.items() if stage.plex.item(stage.handles.movies[handle]) != before

@@ -36,6 +36,9 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
     assert told["attempts_used"] == 0
     assert set(told["dead"]) == {"ambiguous"}
     assert "breaker open" in done.stderr
+    assert "as a person likes it" in done.stderr
+    assert "edited while nobody was told" in done.stderr
+    assert "taken back" in done.stderr
 
 
 @contextmanager
