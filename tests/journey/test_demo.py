@@ -35,10 +35,9 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
     assert told["in_step"] + sum(told["not_written"].values()) == told["scenes"] == 300
     assert told["attempts_used"] == 0
     assert set(told["dead"]) == {"ambiguous"}
-    assert "breaker open" in done.stderr
-    assert "as a person likes it" in done.stderr
-    assert "edited while nobody was told" in done.stderr
-    assert "taken back" in done.stderr
+    shown = " ".join(done.stderr.split())
+    for words in ("breaker open", "as a person likes it", "-> Scene", "edited while nobody was told", "1 taken back"):
+        assert words in shown
 
 
 @contextmanager
