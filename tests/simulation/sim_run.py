@@ -285,7 +285,7 @@ class Ending:
                         item.key,
                         item,
                         name,
-                        conflict=world.nature.setting.policy.conflict,
+                        policy=world.nature.setting.policy,
                         adds=not world.nature.replaces_lists,
                     )
                     if wrong:

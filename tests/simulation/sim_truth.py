@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from simulator.http import Request
 from simulator.plex_server import ItemSnapshot
 from simulator.stash_model import SceneSnapshot
+from sync.plan import Policy
 
 Value = str | frozenset[str]
 
@@ -173,7 +174,7 @@ class Truth:
 
     # --- judging the end ---------------------------------------------------------------------------------------------
 
-    def judge_field(self, scene: int, key: str, item: ItemSnapshot, name: str, *, conflict: str, adds: bool) -> str:
+    def judge_field(self, scene: int, key: str, item: ItemSnapshot, name: str, *, policy: Policy, adds: bool) -> str:
         """'' when the field is as it has to be, else what is wrong with it."""
         truth = self.items[key]
         want, have = self.wanted[scene][name], held(item, name)
@@ -183,7 +184,7 @@ class Truth:
             known = self.said[truth.content][name] | {truth.agent.get(name, ""), want}
             known |= {truth.hands[name].value} if name in truth.hands else set()
             return "" if have in known or name in truth.touched else f"{have!r} is nobody's"
-        allowed = self._allowed(scene, truth, name, want, conflict)
+        allowed = self._allowed(scene, truth, name, want, policy)
         if have not in allowed:
             return (
                 f"{have!r}, and it has to be {' or '.join(map(repr, sorted(allowed)))} (hand {truth.hands.get(name)})"
@@ -192,7 +193,7 @@ class Truth:
             return "not locked"
         return ""
 
-    def _allowed(self, scene: int, truth: Shown, name: str, want: str, conflict: str) -> set[str]:
+    def _allowed(self, scene: int, truth: Shown, name: str, want: str, policy: Policy) -> set[str]:
         agent, hand = truth.agent.get(name, ""), truth.hands.get(name)
         if hand is None:
             return {want or agent}
@@ -202,9 +203,11 @@ class Truth:
         if hand.first and hand.value:
             return {hand.value}
         after = [value for seq, value in self.changes.get((scene, name), ()) if seq > hand.seq]
-        if hand.sure and (not after or (conflict == "plex" and hand.value)):
+        # What Stash has emptied meanwhile is forgotten, and what comes after that is a first push.
+        anew = "" in after and policy.first_push == "stash"
+        if hand.sure and (not after or (policy.conflict == "plex" and hand.value and not anew)):
             return {hand.value}
-        written = hand.sure and hand.wanted and conflict == "stash"
+        written = hand.sure and hand.wanted and policy.conflict == "stash"
         if written and all(after) and want != hand.wanted:
             return {want}
         return {want, hand.value, agent, hand.wanted}
