@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+LOCK   := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help setup demo test check bench torture torture-long lock clean
+.PHONY: help install setup docs pictures settings-page demo test check dist wheels bench torture torture-long lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -28,13 +29,21 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	$(PIP) install --require-hashes -r requirements/bench.txt
 	@touch $@
 
+# What a user needs and nothing more: the packages of all doors, and the program, which runs from this folder.
+$(VENV)/.all: requirements/all.txt deploy/link.py | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/all.txt
+	$(BIN)/python deploy/link.py
+	@touch $@
+
+install: $(VENV)/.all ## what it takes to use PlexSync, in .venv
+
 setup: $(VENV)/.dev ## the development environment in .venv
 
 demo: $(VENV)/.demo ## watch 1,000 scenes come in step, past an outage (KEEP=1 stays up)
 	$(BIN)/python -m cli demo $(if $(KEEP),--keep)
 
 test: setup ## all tests
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 3
 
 check: setup ## linters, types, layers
 	$(BIN)/ruff check .
@@ -42,22 +51,42 @@ check: setup ## linters, types, layers
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
+dist: setup ## the plugin with its index, and the wheel, in dist/; built, then installed elsewhere and tried
+	$(BIN)/python -m release
+
+wheels: setup ## does every pin have a wheel for each machine? (asks the package index)
+	$(BIN)/python -m release.wheels
+
 bench: setup $(VENV)/.bench ## requests per scene, the hook, and the queue against others
 	$(BIN)/python -m bench
 
-torture: setup ## every fault of disk, process and crowd in full figures, as a table (under an hour)
+torture: setup ## every fault of disk, process and crowd in full figures, as a table (an hour or more)
 	$(BIN)/python -m tests.torture
 
 torture-long: setup ## as torture, as long as it takes
 	$(BIN)/python -m tests.torture --long
 
 lock: ## renew the hashed requirement files (needs uv)
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/core.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra demo -c requirements/core.txt pyproject.toml -o requirements/demo.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra notify -c requirements/demo.txt pyproject.toml -o requirements/notify.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra art -c requirements/core.txt pyproject.toml -o requirements/art.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra demo --extra notify --extra art --extra dev -c requirements/demo.txt -c requirements/notify.txt -c requirements/art.txt pyproject.toml -o requirements/dev.txt
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra bench -c requirements/dev.txt pyproject.toml -o requirements/bench.txt
+	$(LOCK) pyproject.toml -o requirements/core.txt
+	$(LOCK) --extra web -c requirements/core.txt pyproject.toml -o requirements/web.txt
+	$(LOCK) --extra demo --extra web -c requirements/web.txt pyproject.toml -o requirements/demo.txt
+	$(LOCK) --extra notify -c requirements/demo.txt pyproject.toml -o requirements/notify.txt
+	$(LOCK) --extra art -c requirements/core.txt pyproject.toml -o requirements/art.txt
+	$(LOCK) --extra setup -c requirements/demo.txt pyproject.toml -o requirements/setup.txt
+	$(LOCK) --extra web --extra setup --extra notify --extra art -c requirements/demo.txt -c requirements/notify.txt -c requirements/art.txt -c requirements/setup.txt pyproject.toml -o requirements/all.txt
+	$(LOCK) --extra docs -c requirements/all.txt pyproject.toml -o requirements/docs.txt
+	$(LOCK) --extra web --extra setup --extra demo --extra notify --extra art --extra docs --extra dev -c requirements/all.txt -c requirements/docs.txt -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
+	$(LOCK) --extra bench -c requirements/dev.txt pyproject.toml -o requirements/bench.txt
+
+docs: setup ## the documentation as a site, in build/docs, with warnings as errors
+	$(BIN)/python -m sphinx -q -W --keep-going -n -b html -d build/doctrees docs build/docs
+	@echo "open build/docs/index.html"
+
+pictures: setup ## the pictures of the documentation, from the real thing (needs chromium for the dashboard)
+	$(BIN)/python -m tests.docs.pictures
+
+settings-page: setup ## renew the tables of docs/settings.md after a setting has changed
+	$(BIN)/python -m tests.docs.settings_page
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -9,14 +9,18 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from notify.apprise_sender import AppriseMessenger
 from notify.command import CommandMessenger
 from plex import artwork
+from plex.account import Account as Account
+from plex.account import OwnServer as OwnServer
+from plex.account import SignIn as SignIn
 from plex.client import PlexClient
 from plex.events import PlexEvents
 from plex.imaging import Pillow
@@ -31,13 +35,14 @@ from store.repair import MARK, REPAIRED, repair, sweep
 from sync import choice, template
 from sync.errors import LocalFault, Neighbour, NewerDatabase, Unusable
 from sync.http_answers import whole_request
+from sync.job import State
 from sync.notices import NoticeRules
 from sync.plan import Policy
-from sync.ports import Messenger
+from sync.ports import JobRow, Messenger
 from sync.scope import Kind as ScopeKind
 from sync.scope import Scope, Term
 from sync.text import NAME_LIMIT, SUMMARY_LIMIT, fold
-from sync.wanted import NAMES, Profile
+from sync.wanted import FACE_NAMES, NAMES, ROLE_NAMES, Profile
 from validation import kept
 from validation.config import PlexSyncConfig
 from validation.kept import Kept
@@ -57,6 +62,7 @@ from worker.polling import LAST_POLL, Poller
 from worker.previewing import Previewer
 from worker.reconciling import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, WISHES, Reconciler
 from worker.rules import LookRules, WorkRules
+from worker.sampling import SECONDS, Heard, Sampler
 from worker.scanning import Scans
 from worker.watchdog import Watchdog
 
@@ -80,7 +86,6 @@ UNAPPROVED = (
     "plexsync sync --all shows it and asks (or approve_bulk = true)"
 )
 MINUTE, HOUR = 60_000, 3_600_000
-# A reconcile that could not run is tried again at this pace.
 # Seconds between two looks at whether a comparison is due; each is two small reads.
 COMPARE_LOOK = 1.0
 # Seconds between two looks at whether it is time to listen to Plex again.
@@ -88,6 +93,7 @@ LISTEN_LOOK = 0.5
 # Seconds without a sign of life after which a worker is ended; longer than a request or a busy database may take.
 LEAST_WATCHED = 180.0
 HANG = "hang.txt"
+# Seconds after which a comparison that could not run is tried again.
 RECONCILE_RETRY = 300.0
 SWITCHES = {
     "title": "sync_title",
@@ -106,7 +112,8 @@ Told = Callable[[Worked | Probed | Idle], None]
 
 @dataclass(frozen=True)
 class Parts:
-    """The house, put together for one process."""
+    """The house, put together for one process. `looker` is for doors, which only look: nobody is wanted or woken by what
+    it finds on the way. `work_looker` is the engine's."""
 
     config: PlexSyncConfig
     folder: Path
@@ -118,6 +125,7 @@ class Parts:
     gates: Gates
     indexer: Indexer
     looker: Looker
+    work_looker: Looker
     poller: Poller
     reconciler: Reconciler
     previewer: Previewer
@@ -125,6 +133,7 @@ class Parts:
     scans: Scans | None
     curer: Curer
     watchdog: Watchdog
+    sampler: Sampler
 
     def try_lock(self) -> Lock | None:
         """The worker's lock on this database; None while another process works it."""
@@ -152,12 +161,17 @@ class Parts:
             damage=tuple(line for line in damage if line != "ok"),
             file_system=file_system(path),
             network=on_network(path),
+            size=_size(path),
+            log=_size(path.with_name(f"{path.name}-wal")),
         )
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """The database file for `doctor`; `damage` holds the first faults that SQLite finds in it, none if it is sound."""
+    """The database file for `doctor`; `damage` holds the first faults that SQLite finds in it, none if it is sound.
+
+    `size` and `log` are the bytes of the file and of the log beside it.
+    """
 
     schema: int
     journal: str
@@ -165,6 +179,8 @@ class Inspection:
     damage: tuple[str, ...]
     file_system: str
     network: bool
+    size: int
+    log: int
 
 
 def breaker_rules(config: PlexSyncConfig) -> Rules:
@@ -207,6 +223,8 @@ def profile(config: PlexSyncConfig) -> Profile:
         poster=config.poster if config.poster != "none" else "",
         background=config.background if config.background != "none" else "",
         poster_padding=config.poster_padding,
+        role=template.parsed(config.role_text, ROLE_NAMES),
+        face=template.parsed(config.performer_picture_url, FACE_NAMES),
     )
     given = {
         "titleSort": bool(made.sort_title),
@@ -253,7 +271,7 @@ def _usual(environ: Mapping[str, str]) -> Path | None:
 class Said:
     """What Stash says about us: the plugin's settings as they are stored there, and the folder of the database."""
 
-    settings: Mapping[str, object]
+    settings: Mapping[str, object] = field(repr=False)
     place: Place
 
 
@@ -268,6 +286,26 @@ def settings_in_stash(config: PlexSyncConfig, plugin: str) -> dict[str, object]:
     """What Stash holds for a plugin; raises NeighbourError, Unusable."""
     with closing(_asking(config)) as stash:
         return stash.plugin_settings(plugin)
+
+
+@contextmanager
+def stash_at(url: str, key: str, *, ca_file: str = "", patience: float = ASK_READ) -> Iterator[StashClient]:
+    """A Stash that is only being tried, with little patience; raises Unusable."""
+    clock, connect = SystemClock(), min(ASK_CONNECT, patience)
+    with closing(
+        StashClient(url, key, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
+    ) as stash:
+        yield stash
+
+
+@contextmanager
+def plex_at(url: str, token: str, *, ca_file: str = "", patience: float = ASK_READ) -> Iterator[PlexClient]:
+    """A Plex that is only being tried, with little patience; raises Unusable."""
+    clock, connect = SystemClock(), min(ASK_CONNECT, patience)
+    with closing(
+        PlexClient(url, token, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
+    ) as plex:
+        yield plex
 
 
 def _asking(config: PlexSyncConfig) -> StashClient:
@@ -295,6 +333,14 @@ def kept_settings(folder: Path) -> Kept | None:
     except (LocalFault, NewerDatabase, Unusable):
         # Whoever uses the database meets it again, and says so.
         return None
+
+
+def peeked(folder: Path, state: State, *, limit: int) -> list[JobRow]:
+    """The first rows of a state in the database of a folder, if there is one."""
+    if not os.path.lexists(folder / DATABASE):
+        return []
+    with closing(Database(folder / DATABASE)) as store, store.reading() as db:
+        return db.jobs(state, limit=limit)
 
 
 def keep_settings(store: Database, settings: Mapping[str, object]) -> None:
@@ -350,8 +396,10 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         stack.callback(store.close)
         connect, read = config.plex_connect_timeout, config.plex_read_timeout
         looks = look_rules(config)
+        every = (looks.profile, *looks.libraries.values())
         watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(read)), clock, folder / HANG)
         stack.callback(watchdog.close)
+        heard = {who: Heard(watchdog.alive) for who in Neighbour}
         stash = StashClient(
             config.stash_url,
             config.stash_api_key,
@@ -359,9 +407,9 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             read_timeout=read,
             clock=clock,
             ca_file=config.tls_ca_file,
-            alive=watchdog.alive,
-            tags_above=looks.scope.asks_above
-            or any(one.asks_above for one in (looks.profile, *looks.libraries.values())),
+            alive=heard[Neighbour.STASH],
+            tags_above=looks.scope.asks_above or any(one.asks_above for one in every),
+            people=any(one.asks_people for one in every),
         )
         stack.callback(stash.close)
         plex = PlexClient(
@@ -373,13 +421,13 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             client_id=client_id(store),
             clock=clock,
             ca_file=config.tls_ca_file,
-            alive=watchdog.alive,
+            alive=heard[Neighbour.PLEX],
         )
         stack.callback(plex.close)
         rules, prints = breaker_rules(config), fingerprints(config, store)
 
         def gates() -> Gates:
-            return Gates(store, rules, clock, dice, prints)
+            return Gates(store, stash, plex, rules, clock, dice, prints)
 
         # The index has gates of its own, since worker and poller share it under its lock.
         indexer = Indexer(store, plex, gates(), clock)
@@ -394,16 +442,15 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             client_id=client_id(store),
             ca_file=config.tls_ca_file,
         )
-        profiles = (looks.profile, *looks.libraries.values())
-        imaging = pillow(padding=any(one.poster_padding for one in profiles))
+        imaging = pillow(padding=any(one.poster_padding for one in every))
 
-        def looking(gates: Gates, index: Indexer) -> Looker:
+        def looking(gates: Gates, index: Indexer, *, patient: bool = True) -> Looker:
             pictures = Pictures(store, stash, plex, gates, artwork.key_of, imaging)
-            return Looker(store, stash, plex, index, gates, clock, looks, pictures)
+            return Looker(store, stash, plex, index, gates, clock, looks, pictures, patient=patient)
 
-        looker, watch_looker = looking(worker_gates, indexer), looking(watch_gates, indexer)
-        preview_gates = gates()
-        preview_looker = looking(preview_gates, Indexer(store, plex, preview_gates, clock, looks_only=True))
+        work_looker, watch_looker = looking(worker_gates, indexer, patient=False), looking(watch_gates, indexer)
+        glance_gates = gates()
+        glances = looking(glance_gates, Indexer(store, plex, glance_gates, clock, looks_only=True))
         yield Parts(
             config=config,
             folder=folder,
@@ -414,7 +461,8 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             breaker_rules=rules,
             gates=worker_gates,
             indexer=indexer,
-            looker=looker,
+            looker=glances,
+            work_looker=work_looker,
             poller=Poller(store, stash, indexer, poll_gates, clock),
             reconciler=Reconciler(
                 store,
@@ -426,11 +474,12 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
                 settings=print_of_all(config, store),
                 wishes=wishes(config),
             ),
-            previewer=Previewer(store, stash, preview_looker, preview_gates, clock),
+            previewer=Previewer(store, stash, glances, glance_gates, clock),
             listener=Listener(store, stash, plex, events, indexer, listen_gates, clock, dice),
             scans=scans,
             curer=Curer(store, watch_looker, watch_gates, clock, prints_of_cures(config, prints)),
             watchdog=watchdog,
+            sampler=Sampler(store, clock, heard),
         )
 
 
@@ -465,7 +514,7 @@ def half_mended(folder: Path) -> bool:
 def mend(folder: Path) -> None:
     """Make a damaged database anew, for a command that writes and does not work; a worker that runs did so at its start."""
     file = folder / DATABASE
-    ours = os.access(file, os.R_OK | os.W_OK) if os.path.exists(file) else folder.is_dir()  # noqa: PTH110 - unreadable is no error
+    ours = os.access(file, os.R_OK | os.W_OK) if os.path.exists(file) else os.path.isdir(folder)  # noqa: PTH110, PTH112 - unreadable is no error
     if ours and (lock := try_lock(folder)) is not None:
         with lock:
             _repair(folder)
@@ -492,6 +541,13 @@ def spooled(folder: Path) -> tuple[int, int]:
     return _files(place), _files(place / intake.UNREAD)
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def _files(place: Path) -> int:
     try:
         return sum(one.is_file() and not one.name.startswith(".") for one in place.iterdir())
@@ -501,7 +557,7 @@ def _files(place: Path) -> int:
 
 @contextmanager
 def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
-    """An engine on these parts, for the holder of the worker's lock; takes back what a dead worker held.
+    """An engine on these parts, for the holder of the worker's lock; `take_up` comes before its first step.
 
     What hangs when `stop` is set is given back before anybody loses patience with this process.
     """
@@ -510,7 +566,7 @@ def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
         parts.store,
         parts.stash,
         parts.plex,
-        parts.looker,
+        parts.work_looker,
         parts.gates,
         parts.clock,
         SystemDice(),
@@ -522,9 +578,6 @@ def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
     farewell = Farewell(works.abandon, stop=stop)
     try:
         parts.watchdog.tell_of_the_last()
-        works.reclaim()
-        parts.curer.apply()
-        parts.reconciler.note_wishes()
         farewell.start()
         yield works
     finally:
@@ -532,18 +585,33 @@ def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
         works.close()
 
 
-def drain(parts: Parts, stop: threading.Event, told: Told, *, wait_for: Callable[[], bool] | None = None) -> Ran:
-    """Work in this process until nothing is due, or until `wait_for` is true."""
+def take_up(parts: Parts, works: Engine) -> None:
+    """Take back what a dead worker held, and see what other settings change. What was done of it can be done again."""
+    works.reclaim()
+    parts.curer.apply()
+    parts.reconciler.note_wishes()
+
+
+def drain(
+    parts: Parts,
+    stop: threading.Event,
+    told: Told,
+    *,
+    wait_for: Callable[[], bool] | None = None,
+    before: Ran | None = None,
+) -> Ran:
+    """Work in this process until nothing is due, or until `wait_for` is true; goes on counting from the run `before`."""
     with engine(parts, stop) as works:
+        take_up(parts, works)
         parts.curer.recheck(stopping=stop.is_set)
-        return _loop(parts, works, stop, told).drain(wait_for=wait_for)
+        return _loop(parts, works, stop, told).drain(wait_for=wait_for, before=before)
 
 
 def comparison_owed(parts: Parts) -> bool:
     """Whether the database was made anew or put back, or other things are wanted by the settings, and no complete
     comparison has found since what that changes."""
     with parts.store.reading() as db:
-        lost = max(int(db.note(name) or 0) for name in (REPAIRED, RESTORED)) > int(db.note(LAST_RECONCILE) or 0)
+        lost = max(db.number(name) or 0 for name in (REPAIRED, RESTORED)) > (db.number(LAST_RECONCILE) or 0)
         return lost or db.note(WISHES) == CHANGED
 
 
@@ -557,6 +625,30 @@ def approve_bulk(parts: Parts) -> None:
     """A person agrees: from now on the whole library may be written."""
     with parts.store.writing() as tx:
         tx.save_note(BULK, str(parts.clock.now()))
+
+
+def wanted_inside(parts: Parts) -> bool:
+    """Whether the worker inside Stash is still switched on."""
+    with parts.store.reading() as db:
+        return db.note(intake.INSIDE) != intake.OFF
+
+
+def off_inside(folder: Path) -> bool:
+    """Whether the worker inside Stash is switched off, by the database in `folder`; False where that can't be told."""
+    return intake.switched(str(folder), unknown=intake.ON) == intake.OFF
+
+
+def leave_inside(parts: Parts, *, idle: bool = True) -> bool:
+    """Note that the worker inside Stash ends; False, and nothing is noted, if it was switched off meanwhile.
+
+    `idle`: because there is nothing to do; False then, too, if there is. An event that comes from now on makes the hook
+    start another worker.
+    """
+    with parts.store.writing() as tx:
+        if tx.note(intake.INSIDE) == intake.OFF or (idle and tx.unsettled()):
+            return False
+        tx.save_note(intake.INSIDE, intake.LEFT)
+        return True
 
 
 def wishes(config: PlexSyncConfig) -> str:
@@ -608,22 +700,21 @@ def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
 
 
 def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
-    """Worker, poller, reconcile schedule and notices until `stop`."""
+    """Worker, poller, reconcile schedule and notices until `stop`. A damaged database ends it, whoever meets the damage."""
     with noticing(parts, stop) as paused, engine(parts, stop) as works:
         schedule = Schedule(parts, stop)
+        watch = partial(Watcher, stop=stop, clock=parts.clock)
         # A comparison may take long, and edits are not to wait for it.
         watchers = [
-            Watcher(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval, stop=stop),
-            Watcher(lambda: parts.listener(stop.is_set), name="listen", seconds=LISTEN_LOOK, stop=stop),
-            Watcher(
-                lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()),
-                name="compare",
-                seconds=COMPARE_LOOK,
-                stop=stop,
+            watch(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval),
+            watch(lambda: parts.listener(stop.is_set), name="listen", seconds=LISTEN_LOOK),
+            watch(parts.sampler.sample, name="sample", seconds=SECONDS),
+            watch(
+                lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
             ),
         ]
         if parts.scans is not None:
-            watchers.append(Watcher(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK, stop=stop))
+            watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
         for watcher in watchers:
             watcher.start()
         try:
@@ -633,6 +724,8 @@ def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
             # No longer than the request that is under way may take: store and clients are closed next.
             for watcher in watchers:
                 watcher.join(timeout=whole_request(parts.config.plex_read_timeout) + 5)
+        for watcher in watchers:
+            watcher.confess()
 
 
 def _loop(parts: Parts, works: Engine, stop: threading.Event, told: Told, paused: Standstill | None = None) -> Loop:
@@ -642,6 +735,7 @@ def _loop(parts: Parts, works: Engine, stop: threading.Event, told: Told, paused
         parts.clock,
         poll_seconds=parts.config.poll_interval,
         stop=stop,
+        begin=lambda: take_up(parts, works),
         told=told,
         paused=paused or Standstill(parts.clock),
     )
@@ -661,7 +755,7 @@ class Schedule:
         parts, now = self._parts, self._parts.clock.now()
         hours = parts.config.reconcile_interval_hours
         with parts.store.reading() as db:
-            last, polled = int(db.note(LAST_RECONCILE) or 0), db.note(LAST_POLL)
+            last, polled = db.number(LAST_RECONCILE) or 0, db.note(LAST_POLL)
         # First the poller notes where it starts: what is edited during the comparison is a change since then.
         if not polled:
             return False
@@ -704,7 +798,7 @@ def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> 
 
 def save_backup(folder: Path, target: Path, *, replace: bool = False) -> Copied:
     """Copy the database of `folder`, also while a worker runs. Raises Unusable when it can't be done."""
-    if folder.is_dir():
+    if os.path.isdir(folder):  # noqa: PTH112 - unreadable is no error
         _check_place(folder)
     return backup.save(folder / DATABASE, target, replace=replace)
 

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
-from bench import edit, hook, queues, requests, scale
+from bench import edit, hook, pages, queues, requests, scale
 
 
 def main() -> None:
@@ -28,6 +28,8 @@ def main() -> None:
         print(f"{name:34} {taken:9.1f} {taken / bare:9.2f}")
     print()
     _print(scale.report([options.scenes]))
+    print()
+    _print(pages.report(2 * options.scenes))
     print()
     _print(queues.report())
 

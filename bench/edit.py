@@ -44,6 +44,8 @@ def measure(edits: int = 30, *, latency: float = 0.001) -> list[float]:
             "PLEXSYNC_STASH_URL": stash.url,
             "PLEXSYNC_STASH_API_KEY": KEY,
             "PLEXSYNC_DATA_DIR": folder,
+            "PLEXSYNC_POSTER": "none",
+            "PLEXSYNC_WEB_BIND": "none",
         }
         sync = [sys.executable, "-m", "cli", "sync", "--all", "--wait", "--yes"]
         subprocess.run(sync, cwd=ROOT, env=environ, check=True, capture_output=True)

@@ -73,6 +73,7 @@ def measure(scenes: int, latency: float) -> list[Cost]:
             "PLEXSYNC_STASH_URL": stash.url,
             "PLEXSYNC_STASH_API_KEY": "bench-key-0123456789",
             "PLEXSYNC_DATA_DIR": folder,
+            "PLEXSYNC_POSTER": "none",
             "PLEXSYNC_APPROVE_BULK": "true",
         }
         costs = [_sync(f"first, all changed ({told})", plex, stash, environ, scenes)]

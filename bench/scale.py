@@ -99,7 +99,7 @@ def _compared(what: str, scenes: int, plex: Neighbour, stash: Neighbour, folder:
 
 def _looked(plex: Neighbour, stash: Neighbour, folder: str) -> tuple[int, int]:
     """How many requests a look makes when nothing has happened since the one before."""
-    config = PlexSyncConfig(plex_url=plex.url, plex_token=TOKEN, stash_url=stash.url, stash_api_key=KEY)
+    config = PlexSyncConfig(plex_url=plex.url, plex_token=TOKEN, stash_url=stash.url, stash_api_key=KEY, poster="none")
     with opened(config, Path(folder)) as parts:
         for _ in range(3):
             time.sleep(2)
@@ -116,4 +116,5 @@ def _environ(plex: Neighbour, stash: Neighbour, folder: str) -> dict[str, str]:
         "PLEXSYNC_STASH_URL": stash.url,
         "PLEXSYNC_STASH_API_KEY": KEY,
         "PLEXSYNC_DATA_DIR": folder,
+        "PLEXSYNC_POSTER": "none",
     }

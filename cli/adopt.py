@@ -7,16 +7,19 @@ from pathlib import Path
 import click
 
 import wiring
-from cli.call import FAILED, FINE, Call, command
+from cli.call import FINE, Call, command
 from cli.screen import paper
 from cli.settings import hide, sources
 from cli.start import logged
 from cli.words import safe
 from sync.errors import NeighbourError
 from validation.config import SECRETS
-from validation.imported import STASH2PLEX, as_toml, imported
+from validation.imported import STASH2PLEX, imported
 from validation.redact import MASK
 from validation.sources import STAND_INS, ConfigError, load, load_here
+from validation.writing import HEAD, changed, save
+
+LONGEST = 10_000  # characters of a setting that are shown
 
 
 @command("adopt")
@@ -40,13 +43,11 @@ def adopt(call: Call, file: Path | None) -> int:
         try:
             theirs = wiring.settings_in_stash(here.config, STASH2PLEX)
         except NeighbourError as error:
-            return _failed(f"Stash can't be asked: {error}")
+            return call.refused(safe(f"Stash can't be asked: {error}"))
     if not theirs:
-        return _failed(f"Stash has no settings of {STASH2PLEX}")
+        return call.refused(f"Stash has no settings of {STASH2PLEX}")
     found = imported(theirs)
-    given = {**STAND_INS, **found.settings}
-    # Told all at once, before anything is written.
-    load(environ={}, toml_path=None, plugin_settings=given)
+    _check(found.settings)
     shown = {name: MASK if name in SECRETS else value for name, value in found.settings.items()}
     if file:
         _write(file, found.settings)
@@ -55,20 +56,22 @@ def adopt(call: Call, file: Path | None) -> int:
     return FINE
 
 
-def _failed(why: str) -> int:
-    click.echo(f"plexsync: {safe(why)}", err=True)
-    return FAILED
+def _check(settings: Mapping[str, object]) -> None:
+    """What can't be taken over is told all at once, before anything is written; raises ConfigError."""
+    try:
+        load(environ={}, toml_path=None, plugin_settings={**STAND_INS, **settings})
+    except ConfigError as error:
+        raise ConfigError(f"{STASH2PLEX}: {line}" for line in error.lines) from None
 
 
 def _write(file: Path, settings: Mapping[str, object]) -> None:
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise ConfigError([f"{file} is there already: name another file, or move it away"]) from None
+        save(file, changed(HEAD, settings), new=True)
     except OSError as error:
+        # The place of a folder may be taken as well.
+        if isinstance(error, FileExistsError) and os.path.lexists(file):
+            raise ConfigError([f"{file} is there already: name another file, or move it away"]) from None
         raise ConfigError([f"{file} can't be written: {error.strerror}"]) from None
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(as_toml(settings))
 
 
 def _tell(shown: Mapping[str, object], left: tuple[str, ...], file: Path | None) -> None:
@@ -76,6 +79,7 @@ def _tell(shown: Mapping[str, object], left: tuple[str, ...], file: Path | None)
     if file:
         out.print(safe(f"{file} holds {len(shown)} settings; plexsync doctor checks them"))
     else:
-        out.print(safe(as_toml(shown).rstrip()), soft_wrap=True)
+        for line in changed("", shown).removesuffix("\n").split("\n"):
+            out.print(safe(line, LONGEST), soft_wrap=True)
     for line in left:
         out.print(safe(f"left out: {line}"))

@@ -1,12 +1,11 @@
 """`plexsync bind` and `plexsync unbind`: a person's word on which Plex item is a scene's."""
 
-import json
 import re
 from collections.abc import Sequence
 
 import click
 
-from cli.call import FAILED, FINE, Call, command
+from cli.call import FINE, Call, command
 from cli.keys import SceneNumber
 from cli.screen import paper, say, table
 from cli.settings import Need
@@ -58,7 +57,7 @@ def bind(call: Call, scene: int | None, items: tuple[str, ...]) -> int:
         try:
             bound = binding.bind(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, scene, items)
         except binding.CantBind as error:
-            return _not(call, str(error))
+            return call.refused(safe(str(error)))
         busy = parts.someone_works()
     facts = {
         "scene": scene,
@@ -92,19 +91,11 @@ def unbind(call: Call, scene: int, item: str | None) -> int:
         count = binding.unbind(parts.store, parts.clock, scene, item or "")
     if not count:
         what = f"item {item}" if item else "nothing"
-        return _not(
-            call, f"{what} is {'not ' if item else ''}bound to scene {scene} (plexsync bind lists the bindings)"
-        )
+        bound = f"{what} is {'not ' if item else ''}bound to scene {scene}"
+        return call.refused(f"{bound} (plexsync bind lists the bindings)")
     told = f"{many(count, 'item')} taken off scene {scene}: it is found by its files again"
     call.answer({"scene": scene, "unbound": count}, lambda: say(paper(), told))
     return FINE
-
-
-def _not(call: Call, why: str) -> int:
-    if call.json:
-        click.echo(json.dumps({"error": why}))
-    click.echo(f"plexsync: {safe(why)}", err=True)
-    return FAILED
 
 
 def _list(call: Call, bindings: Sequence[Binding]) -> int:

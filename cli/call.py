@@ -33,6 +33,12 @@ class Call:
         else:
             tell()
 
+    def refused(self, why: str, **facts: object) -> int:
+        """Say why it could not be done: as `error` beside the facts in JSON, and in a line; returns the exit code."""
+        self.answer({**facts, "error": why}, lambda: None)
+        click.echo(f"plexsync: {why}", err=True)
+        return FAILED
+
 
 def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
     """Put a shared option into the call, wherever on the line it stood; the last one given wins."""

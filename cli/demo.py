@@ -8,26 +8,29 @@ import importlib.util
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Self
 
 import click
 from rich.console import Console
 
 import wiring
 from cli.call import FAILED, FINE, INTERRUPTED, Call, command
+from cli.dashboard import hindrance_of
 from cli.screen import margin, paper, say, table
-from cli.standing import facts
 from cli.words import many
 from sync.errors import LocalFault, Unusable
+from telling.standing import facts
 from validation.config import PlexSyncConfig
 from wiring import Parts
 from worker.clock import SystemClock
@@ -38,6 +41,9 @@ KEY = "demo-stash-key-0123456789"
 LATENCY = 0.008
 OUTAGE = 12.0
 LONGEST_ACT = 90.0
+SWITCH_LOOK = 0.1
+EDIT_PACE, EDIT_STEP = 0.7, 7
+USUAL_PORT = 9797
 LOOK = 0.25
 WEEKS = 30 * 86_400.0
 LOOKS_PER_SCENE = 20
@@ -70,6 +76,8 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
             call.answer(summary, lambda: None)
             if keep:
                 stay(stage, screen)
+            else:
+                say(screen, "make demo KEEP=1 stays up: for such questions, and for a dashboard that takes Plex down.")
     except KeyboardInterrupt:
         return INTERRUPTED
     return FINE if summary["well"] else FAILED
@@ -110,6 +118,7 @@ class Stage:
     handles: Any
     folder: Path
     parts: Parts
+    switch: "Switch"
 
     @classmethod
     @contextmanager
@@ -138,12 +147,14 @@ class Stage:
                     breaker_recovery_timeout=2,
                     breaker_max_recovery_timeout=4,
                     approve_bulk=True,
+                    poster="none",
+                    web_bind=f"127.0.0.1:{free_port()}",
                     data_dir=str(folder / "data"),
                 )
                 write_settings(folder / "plexsync.toml", config)
                 (folder / "data").mkdir(mode=0o700)
-                with wiring.opened(config, folder / "data") as parts:
-                    yield cls(stash, plex, library, handles, folder, parts)
+                with wiring.opened(config, folder / "data") as parts, Switch(plex, folder / "plex-is-away") as switch:
+                    yield cls(stash, plex, library, handles, folder, parts, switch)
 
     def install_hook(self) -> bool:
         """Put our plugin into the simulated Stash; False where it is not at hand (a wheel carries none)."""
@@ -163,24 +174,72 @@ class Stage:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """`plexsync serve`, as a process of its own, with its log beside the database."""
-        with (self.folder / "serve.log").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "cli.demo_serving", "--config", str(self.folder / "plexsync.toml"), "serve"],
+        with (
+            (self.folder / "serve.log").open("w") as log,
+            subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "cli.demo_serving", "--config", str(self.folder / "plexsync.toml")),
+                    *("serve", "--demo-switch", str(self.switch.file)),
+                ],
                 cwd=ROOT,
                 env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-            )
+            ) as process,
+        ):
+            try:
+                yield
+            finally:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+class Switch(threading.Thread):
+    """Takes the simulated Plex away while the play says so, or as long as there is the file that the demo's page makes."""
+
+    def __init__(self, plex: Any, file: Path) -> None:
+        super().__init__(name="switch", daemon=True)
+        self.file = file
+        self.away = False
+        # While what is in Plex is read back, it is there and hurries.
+        self.resting = False
+        self._plex = plex
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        """Look, until the end."""
+        from simulator.http import Fault
+
+        there, away = Fault("latency", seconds=LATENCY), Fault("refuse")
+        while not self._over.wait(SWITCH_LOOK):
+            if self.resting:
+                self._plex.faults.clear()
+            else:
+                self._plex.faults.set(away if self.away or self.file.exists() else there)
+
+    @contextmanager
+    def rest(self) -> Iterator[None]:
+        """Plex is there, whatever the page says."""
+        self.resting = True
+        time.sleep(2 * SWITCH_LOOK)
         try:
             yield
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            self.resting = False
 
 
 class Play:
@@ -198,16 +257,13 @@ class Play:
 
     def perform(self) -> dict[str, Any]:
         """All acts in order; returns the summary."""
-        from simulator.http import Fault
-
         stage = self._stage
-        latency = Fault("latency", seconds=LATENCY)
-        stage.plex.faults.set(latency)
         began = time.monotonic()
         self._title(
             f"{len(stage.library.scenes):,} scenes in Stash, {len(stage.library.movies):,} movies in Plex, nothing in step"
         )
         with stage.serving():
+            self._tell_of_pages()
             self._title("1. plexsync serve: compares both sides, and brings in step what differs")
             self._until(lambda now: bool(now["last_reconcile"]) and not self._waiting(now))
 
@@ -215,21 +271,30 @@ class Play:
             self._until(lambda _now: self._pushed(edited) >= 20, quiet=True)
 
             self._title(f"3. Plex goes away for {OUTAGE:.0f} seconds, in the middle of it; people go on editing")
-            stage.plex.faults.set(Fault("refuse"))
+            stage.switch.away = True
             gone = time.monotonic()
             more = self._edit(range(150, 200), "edited while Plex was away")
             self._until(lambda _now: time.monotonic() - gone >= OUTAGE, stalls=True)
 
             self._title("4. Plex is back")
-            stage.plex.faults.set(latency)
+            stage.switch.away = False
             self._until(lambda now: not self._waiting(now) and self._pushed(more) == len(more))
 
             kept, taken = self._matched()[-2:]
             self._edit_by_hand(kept)
             self._take_back(taken)
         spent = time.monotonic() - began
-        stage.plex.faults.clear()
-        return self._sum_up(spent)
+        with stage.switch.rest():
+            return self._sum_up(spent)
+
+    def _tell_of_pages(self) -> None:
+        """Where to watch it, and to take Plex away oneself."""
+        config = self._stage.parts.config
+        if hindrance := hindrance_of(config):
+            say(self._screen, f"   no dashboard: {hindrance}")
+            return
+        address = f"http://{config.web_bind}"
+        say(self._screen, f"   Watch it in a browser: {address} (and take Plex down yourself: {address}/demo)")
 
     def _edit_by_hand(self, id: int) -> None:
         """What a person edits in Plex stays, while Stash goes on changing other things."""
@@ -249,7 +314,11 @@ class Play:
     def _take_back(self, id: int) -> None:
         """What a sync would do, and what it did, taken back; the next edit in Stash ends that."""
         self._title("6. what a sync would do is shown before it is done, and what was done is taken back")
-        self._stage.stash.quiet_edit(id, title=f"Scene {id}, edited while nobody was told")
+        stash = self._stage.stash
+        # With a time of yesterday, as a backup brings it back: else the next poll could be faster than the dry run.
+        stash.now = lambda: seconds_now() - 86_400
+        stash.quiet_edit(id, title=f"Scene {id}, edited while nobody was told")
+        stash.now = seconds_now
         self._run("sync", "--dry-run", str(id))
         self._run("undo", str(id), "--wait")
         say(
@@ -463,6 +532,8 @@ def write_settings(path: Path, config: PlexSyncConfig) -> None:
         f"approve_bulk = {str(config.approve_bulk).lower()}\n"
         f"breaker_recovery_timeout = {config.breaker_recovery_timeout}\n"
         f"breaker_max_recovery_timeout = {config.breaker_max_recovery_timeout}\n"
+        f'poster = "{config.poster}"\n'
+        f'web_bind = "{config.web_bind}"\n'
         f"data_dir = '{config.data_dir}'\n",
         encoding="utf-8",
     )
@@ -475,12 +546,36 @@ def stay(stage: Stage, screen: Console) -> None:
     screen.print()
     say(screen, "Still up, with `plexsync serve` running. In another terminal, in this folder:")
     say(screen, f"   export PLEXSYNC_CONFIG={stage.folder / 'plexsync.toml'}")
-    for example in ("status", "explain 7", "dlq list", "reconcile"):
+    for example in ("top", "status", "explain 7", "dlq list", "reconcile"):
         say(screen, f"   {words} {example}")
+    if not hindrance_of(stage.parts.config):
+        address = f"http://{stage.parts.config.web_bind}"
+        say(screen, f"Or in a browser: {address} shows everything, {address}/demo takes Plex down and brings it back.")
     say(screen, f"Its log: {stage.folder / 'serve.log'}. Ctrl-C ends everything.")
     with stage.serving():
         try:
-            while True:
-                time.sleep(1)
+            edit_on(stage)
         except KeyboardInterrupt:
             return
+
+
+def edit_on(stage: Stage) -> None:
+    """People go on editing, so that there is something to see; without end."""
+    ids = [stage.handles.scenes[handle] for handle, truth in stage.library.truth.items() if truth.movies]
+    for number in itertools.count(1):
+        id = ids[number * EDIT_STEP % len(ids)]
+        stage.stash.edit_scene(id, title=f"Scene {id}, edit {number}")
+        time.sleep(EDIT_PACE)
+
+
+def free_port() -> int:
+    """The usual port of the dashboard, or any that is free."""
+    for port in (USUAL_PORT, 0):
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(tried.getsockname()[1])
+    return USUAL_PORT

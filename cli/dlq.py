@@ -1,7 +1,7 @@
 """`plexsync dlq`: looks after what was given up (the dead-letter queue)."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -9,26 +9,25 @@ from rich.console import Console
 
 from cli.asking import confirmed
 from cli.call import FAILED, FINE, Call, Sharing, family
-from cli.cures import CURES, cure
-from cli.exporting import dead_letters, output, write_csv, write_json
-from cli.keys import RowKey, written
-from cli.rows import attempt_facts, attempt_table, push_facts, push_table, row_facts, row_table, rows_in, title
+from cli.completing import dead_scenes
+from cli.exporting import output
+from cli.keys import RowKey
+from cli.rows import attempt_table, push_table, row_table
 from cli.screen import paper, say, table
-from cli.standing import too_many
 from cli.start import opened
 from cli.words import many, stamp
-from sync.job import Kind, Lane, State
-from sync.ports import JobRow, Reading, Writing
-from wiring import Parts
-
-Key = tuple[Kind, int]
+from sync.job import Kind, State
+from sync.ports import JobRow
+from telling.cures import CURES, cure
+from telling.dead import groups
+from telling.exporting import csv_pieces, dead_letters, json_pieces
+from telling.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
+from telling.standing import too_many
+from worker import dead
+from worker.dead import Key
 
 SHOWN = 50
 HEADS = ("scene", "cause", "since", "title", "error, if another")
-# So many rows are moved in one transaction: hooks and the worker get their turn in between.
-BATCH = 500
-# What can be dropped by name: whatever is not in step, or aside already.
-OPEN = (State.READY, State.RUNNING, State.ABSENT, State.DEAD)
 causes = click.Choice(sorted(CURES))
 
 
@@ -64,34 +63,16 @@ def list_(call: Call, cause: str | None) -> int:
     with opened(call) as parts:
         with parts.store.reading() as db:
             counts = db.dead()
-            groups = _groups(db, counts, cause)
+            by_cause = groups(db, counts, cause)
             shown = [(row, title(db, row.kind, row.id)) for row in db.jobs(State.DEAD, cls=cause or "", limit=SHOWN)]
             banner = too_many(sum(counts.values()), parts.config.dlq_max)
-        count = sum(group["count"] for group in groups)
+        count = sum(group["count"] for group in by_cause)
         if call.json:
-            head = {"dead": count, "causes": groups, **({"banner": banner} if banner else {})}
-            write_json(head, "rows", map(row_facts, rows_in(parts, State.DEAD, cause or "")), sys.stdout)
+            head = {"dead": count, "causes": by_cause, **({"banner": banner} if banner else {})}
+            sys.stdout.writelines(json_pieces(head, "rows", map(row_facts, rows_in(parts, State.DEAD, cause or ""))))
         else:
-            _tell(banner, groups, shown, count, paper(), others=sum(counts.values()) - count)
+            _tell(banner, by_cause, shown, count, paper(), others=sum(counts.values()) - count)
     return FINE
-
-
-def _groups(db: Reading, counts: Mapping[str, int], cause: str | None) -> list[dict[str, Any]]:
-    """By cause, the most frequent first: a count, an example and the advice."""
-    chosen = [(name, count) for name, count in counts.items() if cause in (None, name)]
-    groups = []
-    for name, count in sorted(chosen, key=lambda pair: (-pair[1], pair[0])):
-        (row,) = db.jobs(State.DEAD, cls=name, limit=1) if name else db.jobs(State.DEAD, limit=1)
-        groups.append(
-            {
-                "cause": name,
-                "meaning": cure(name).meaning,
-                "advice": cure(name).advice,
-                "count": count,
-                "example": {"kind": row.kind.value, "id": row.id, "error": row.error},
-            }
-        )
-    return groups
 
 
 def _tell(
@@ -135,7 +116,7 @@ def _tell(
 
 
 @dlq.command("show", cls=Sharing, short_help="Show what happened to one, and what cures it.")
-@click.argument("scene", type=RowKey())
+@click.argument("scene", type=RowKey(), shell_complete=dead_scenes)
 @click.pass_obj
 def show(call: Call, scene: Key) -> int:
     """Show one that was given up: its row, failed attempts, what was changed in Plex before, and what cures it.
@@ -179,7 +160,7 @@ def _which(body: Callable[..., int]) -> Callable[..., int]:
     """The three ways to say which ones."""
     body = click.option("--all", "all_", is_flag=True, help="Everything that was given up.")(body)
     body = click.option("--cause", type=causes, help="Everything that died of this cause.")(body)
-    return click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=RowKey())(body)
+    return click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=RowKey(), shell_complete=dead_scenes)(body)
 
 
 def _check_which(scenes: Sequence[Key], cause: str | None, all_: bool) -> None:
@@ -204,15 +185,10 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
     """
     _check_which(scenes, cause, all_)
     with opened(call) as parts:
-        now = parts.clock.now()
         if scenes:
-            done = _each(parts, scenes, lambda tx, kind, id: bool(tx.retry(kind=kind, id=id, now=now)))
+            done = dead.retry(parts.store, parts.clock, scenes)
         else:
-            # So many at once are a backfill: a hand edit does not wait behind them.
-            count = _in_batches(
-                parts, cause or "", lambda tx, limit: tx.retry(cls=cause or "", now=now, lane=Lane.SWEEP, limit=limit)
-            )
-            done = (count, [])
+            done = (dead.retry_all(parts.store, parts.clock, cause or ""), [])
     return _answer(call, done, "retried")
 
 
@@ -235,17 +211,16 @@ def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes
     _check_which(scenes, cause, all_)
     with opened(call) as parts:
         with parts.store.reading() as db:
-            found = _count(db, scenes, cause)
+            named = sum(dead.is_open(db, *key) for key in dict.fromkeys(scenes))
+            found = named if scenes else dead.count(db, cause or "")
         if found and not yes and not confirmed(f"Drop {many(found, 'scene')}? They come back only by a new edit."):
             click.echo("plexsync: nothing was dropped", err=True)
             call.answer({"dropped": 0}, lambda: None)
             return FAILED
-        now = parts.clock.now()
         if scenes:
-            done = _each(parts, scenes, lambda tx, kind, id: _is_open(tx, kind, id) and tx.set_aside(kind, id, now=now))
+            done = dead.drop(parts.store, parts.clock, scenes)
         else:
-            count = _in_batches(parts, cause or "", lambda tx, limit: tx.drop(cls=cause or "", now=now, limit=limit))
-            done = (count, [])
+            done = (dead.drop_all(parts.store, parts.clock, cause or ""), [])
     return _answer(call, done, "dropped", where="in the queue")
 
 
@@ -271,52 +246,23 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
     if file == "-" and call.json and format_ == "csv":
         raise click.UsageError("standard output takes either the CSV or --json")
     with opened(call) as parts, output(file, replace=force) as out:
+        count = 0
         letters = dead_letters(parts, cause or "")
-        if format_ == "csv":
-            count = write_csv(letters, out)
-        else:
-            count = write_json({"exported_at": stamp(parts.clock.now()), "cause": cause}, "rows", letters, out)
+
+        def counted() -> Iterator[dict[str, Any]]:
+            nonlocal count
+            for letter in letters:
+                count += 1
+                yield letter
+
+        head = {"exported_at": stamp(parts.clock.now()), "cause": cause}
+        out.writelines(csv_pieces(counted()) if format_ == "csv" else json_pieces(head, "rows", counted()))
     if file != "-":
         call.answer({"exported": count, "file": file}, lambda: paper().print(f"{many(count, 'scene')} exported"))
     return FINE
 
 
-def _count(db: Reading, scenes: Sequence[Key], cause: str | None) -> int:
-    """How many would be dropped."""
-    if scenes:
-        return sum(_is_open(db, *key) for key in dict.fromkeys(scenes))
-    return sum(count for name, count in db.dead().items() if cause in (None, name))
-
-
-Done = tuple[int, list[Key]]
-
-
-def _is_open(db: Reading, kind: Kind, id: int) -> bool:
-    row = db.job(kind, id)
-    return row is not None and row.state in OPEN
-
-
-def _each(parts: Parts, scenes: Iterable[Key], act: Callable[[Writing, Kind, int], bool]) -> Done:
-    """Do it to each scene named, in one transaction; how many, and those that it could not be done to."""
-    named = list(dict.fromkeys(scenes))
-    with parts.store.writing() as tx:
-        missed = [(kind, id) for kind, id in named if not act(tx, kind, id)]
-    return len(named) - len(missed), missed
-
-
-def _in_batches(parts: Parts, cause: str, act: Callable[[Writing, int], int]) -> int:
-    """Do it to all that are dead (of one cause) now; what dies meanwhile is left alone."""
-    with parts.store.reading() as db:
-        left = sum(count for name, count in db.dead().items() if cause in ("", name))
-    done, count = 0, BATCH
-    while left > done and count:
-        with parts.store.writing() as tx:
-            count = act(tx, min(BATCH, left - done))
-        done += count
-    return done
-
-
-def _answer(call: Call, done: Done, verb: str, *, where: str = "among those given up") -> int:
+def _answer(call: Call, done: dead.Moved, verb: str, *, where: str = "among those given up") -> int:
     count, missed = done
     if missed:
         return _missed(call, missed, done=count, verb=verb, where=where)
@@ -327,7 +273,6 @@ def _answer(call: Call, done: Done, verb: str, *, where: str = "among those give
 def _missed(call: Call, missed: Sequence[Key], *, done: int, verb: str, where: str = "among those given up") -> int:
     names = ", ".join(written(*key) for key in missed)
     message = f"not {where}: {names} (plexsync dlq list shows what was given up)"
-    facts = {verb: done, "not_dead": [written(*key) for key in missed], "error": message}
-    call.answer(facts, lambda: paper().print(f"{many(done, 'scene')} {verb}") if done else None)
-    click.echo(f"plexsync: {message}", err=True)
-    return FAILED
+    if done and not call.json:
+        paper().print(f"{many(done, 'scene')} {verb}")
+    return call.refused(message, **{verb: done, "not_dead": [written(*key) for key in missed]})

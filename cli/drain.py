@@ -5,13 +5,13 @@ import click
 from cli.call import FAILED, FINE, Call, command
 from cli.screen import Bar, paper, say
 from cli.settings import Need
-from cli.standing import OWED
 from cli.start import begun
 from cli.stopping import stoppable
 from cli.words import many, stamp
 from cli.working import Due, Work, outcome_words
 from sync.job import State
 from sync.ports import Overview
+from telling.standing import OWED
 from wiring import comparison_owed, opened
 
 

@@ -1,23 +1,21 @@
 """`plexsync history`: what was done for a scene, as far back as it is kept."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 from rich.table import Table
 
-from cli.call import FAILED, FINE, Call, command
-from cli.keys import RowKey, written
-from cli.rows import attempt_facts, change_words, push_facts
+from cli.call import FINE, Call, command
+from cli.keys import RowKey
+from cli.rows import change_words
 from cli.screen import paper, table
 from cli.start import opened
 from cli.words import stamp
 from sync.job import Kind
 from sync.ports import AttemptRow, PushRow
+from telling.rows import PUSHES, past_facts, past_of, written
 
 SHOWN = 50
-# What a push was, by how it took something back.
-PUSHES = {"": "push", "undo": "undo", "gone": "undo", "release": "release"}
 
 
 @command("history")
@@ -40,13 +38,10 @@ def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
     with opened(call) as parts, parts.store.reading() as db:
         row, attempts, pushes = db.job(kind, id), db.attempts(kind, id), db.pushes(kind, id)
     if row is None and not pushes:
-        error = f"{written(kind, id)} was never in the queue"
-        call.answer({"kind": kind.value, "id": id, "entries": [], "total": 0, "error": error}, lambda: None)
-        click.echo(f"plexsync: {error}", err=True)
-        return FAILED
-    entries: list[AttemptRow | PushRow] = [*attempts, *pushes]
-    past = sorted(entries, key=lambda one: one.at, reverse=True)
-    facts = {"kind": kind.value, "id": id, "entries": list(map(_facts, past[:limit])), "total": len(past)}
+        why = f"{written(kind, id)} was never in the queue"
+        return call.refused(why, kind=kind.value, id=id, entries=[], total=0)
+    past = past_of(attempts, pushes)
+    facts = {"kind": kind.value, "id": id, "entries": list(map(past_facts, past[:limit])), "total": len(past)}
 
     def tell() -> None:
         out = paper()
@@ -59,12 +54,6 @@ def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
 
     call.answer(facts, tell)
     return FINE
-
-
-def _facts(one: AttemptRow | PushRow) -> dict[str, Any]:
-    if isinstance(one, PushRow):
-        return {"what": PUSHES[one.undone], **push_facts([one])[0]}
-    return {"what": "attempt", **attempt_facts([one])[0]}
 
 
 def _table(name: str, past: Sequence[AttemptRow | PushRow]) -> Table:

@@ -2,13 +2,15 @@
 
 import click
 
-from cli.call import FAILED, FINE, Call, command
+from cli.call import FINE, Call, command
+from cli.completing import ignored_scenes
 from cli.keys import SceneNumber
-from cli.rows import rows_in
 from cli.screen import paper, table
 from cli.start import opened
 from cli.words import many, stamp
-from sync.job import Kind, State
+from sync.job import State
+from telling.rows import rows_in
+from worker.verbs import ignore_scenes, unignore_scenes
 
 
 @command("ignore")
@@ -37,15 +39,15 @@ def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
                 facts, lambda: paper().print(table("", ("scene", "since"), shown) if rows else "nothing is ignored")
             )
             return FINE
-        with parts.store.writing() as tx:
-            now = parts.clock.now()
-            done = [id for id in dict.fromkeys(scenes) if tx.ignore(Kind.SCENE, id, now=now)]
+        done = ignore_scenes(parts.store, scenes, parts.clock)
     call.answer({"ignored": len(done)}, lambda: paper().print(f"{many(len(done), 'scene')} ignored"))
     return FINE
 
 
 @command("unignore")
-@click.argument("scenes", metavar="SCENE...", nargs=-1, required=True, type=SceneNumber())
+@click.argument(
+    "scenes", metavar="SCENE...", nargs=-1, required=True, type=SceneNumber(), shell_complete=ignored_scenes
+)
 @click.pass_obj
 def unignore(call: Call, scenes: tuple[int, ...]) -> int:
     """Look after ignored scenes again: each is put in the queue, so that it comes in step as it is now.
@@ -56,13 +58,14 @@ def unignore(call: Call, scenes: tuple[int, ...]) -> int:
     Example:
       plexsync unignore 7
     """
-    with opened(call) as parts, parts.store.writing() as tx:
-        now = parts.clock.now()
-        missed = [id for id in dict.fromkeys(scenes) if not tx.unignore(Kind.SCENE, id, now=now)]
-    done = len(dict.fromkeys(scenes)) - len(missed)
-    error = f"not ignored: {', '.join(map(str, missed))} (plexsync ignore --list shows them)"
-    facts = {"unignored": done, **({"not_ignored": missed, "error": error} if missed else {})}
-    call.answer(facts, lambda: paper().print(f"{many(done, 'scene')} wanted again") if done or not missed else None)
-    if missed:
-        click.echo(f"plexsync: {error}", err=True)
-    return FAILED if missed else FINE
+    with opened(call) as parts:
+        found = unignore_scenes(parts.store, scenes, parts.clock)
+    done, missed = len(found), [id for id in dict.fromkeys(scenes) if id not in found]
+    told = f"{many(done, 'scene')} wanted again"
+    if not missed:
+        call.answer({"unignored": done}, lambda: paper().print(told))
+        return FINE
+    if done and not call.json:
+        paper().print(told)
+    why = f"not ignored: {', '.join(map(str, missed))} (plexsync ignore --list shows them)"
+    return call.refused(why, unignored=done, not_ignored=missed)

@@ -5,6 +5,7 @@ import re
 import click
 
 from sync.job import Kind
+from telling.rows import key_of
 
 LARGEST_ID = 2**63 - 1
 
@@ -34,13 +35,6 @@ class RowKey(click.ParamType[tuple[Kind, int]]):
         """(kind, number); a number alone is a scene's."""
         if isinstance(value, tuple):
             return value
-        kinds = "|".join(Kind)
-        found = re.fullmatch(rf"(?:({kinds}):)?([0-9]{{1,19}})", value)
-        if not found or not 1 <= int(found[2]) <= LARGEST_ID:
+        if (key := key_of(value)) is None:
             self.fail(f"{value!r} is not the number of a scene (7), nor one with its kind (tag:12)", param, ctx)
-        return Kind(found[1] or Kind.SCENE), int(found[2])
-
-
-def written(kind: Kind, id: int) -> str:
-    """The key as a person writes it."""
-    return str(id) if kind is Kind.SCENE else f"{kind.value}:{id}"
+        return key

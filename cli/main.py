@@ -19,15 +19,21 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
 
 # Every command with the line that stands for it in the list; its module has its name, or that of its opposite.
 COMMANDS = {
+    "init": "Find both servers, and write plexsync.toml.",
+    "doctor": "Check everything, and say how to mend what is not right.",
+    "adopt": "Take over the settings of Stash2Plex.",
+    "completion": "Let the shell complete commands and options.",
     "serve": "Keep Plex in step with Stash until stopped.",
     "sync": "Bring scenes in step: all, the recent ones, or those named.",
     "drain": "Work until nothing is due, then stop.",
     "status": "Show how everything stands.",
+    "top": "Watch the queue, both servers and the scenes in work.",
     "explain": "Show why a scene stands as it stands.",
     "history": "Show what was done for a scene.",
     "dlq": "Look after the scenes that were given up.",
@@ -39,12 +45,22 @@ COMMANDS = {
     "release": "Leave what was pushed in Plex, without PlexSync's locks.",
     "outages": "Show when the servers were away, and for how long.",
     "reconcile": "Compare everything in Stash with everything in Plex.",
-    "adopt": "Take over the settings of Stash2Plex.",
-    "doctor": "Check settings, folders, both servers and path mapping.",
     "backup": "Copy the database to a file.",
     "restore": "Put a copy of the database back.",
     "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
 }
+# In which part of the list a command stands; one that stands in none is listed behind them.
+PARTS = {
+    "Set up": ("init", "doctor", "adopt", "completion"),
+    "Bring in step": ("serve", "sync", "drain", "reconcile"),
+    "Look": ("status", "top", "explain", "history", "outages"),
+    "Look after scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release"),
+    "Look after the database": ("backup", "restore"),
+    "Try": ("demo",),
+}
+# What is given to Stash is without the demonstration.
+if not Path(__file__).with_name("demo.py").exists():
+    del COMMANDS["demo"]
 OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "restore": "backup"}
 
 
@@ -67,16 +83,27 @@ class Program(SharingFamily):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As usual, but an unknown name is answered with the nearest one."""
         name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"did you mean {near[0]}?" if near else "plexsync --help lists the commands"
             ctx.fail(f"there is no command {name!r}: {hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The list, from the table above."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """The list, from the tables above."""
+        placed = {name for names in PARTS.values() for name in names}
+        others = tuple(name for name in COMMANDS if name not in placed)
+        # All parts are as wide as the widest name.
+        width = max(map(len, COMMANDS))
+        for title, names in {**PARTS, "More": others}.items():
+            if rows := [(name.ljust(width), COMMANDS[name]) for name in names if name in COMMANDS]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands that begin so, from the table: none is imported for it; and options, once a dash was typed."""
+        names = [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 def version() -> str:
@@ -89,7 +116,7 @@ def version() -> str:
 
 
 def _tell_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
-    if asked:
+    if asked and not context.resilient_parsing:
         as_json = context.ensure_object(Call).json
         click.echo(json.dumps({"version": version()}) if as_json else f"plexsync {version()}")
         context.exit()
@@ -100,11 +127,10 @@ def _tell_version(context: click.Context, _option: click.Parameter, asked: bool)
 def plexsync() -> None:
     """Make a Plex library show what a Stash library says.
 
-    To begin, say where both servers are and ask whether all is well:
+    To begin, let it find both servers and ask whether all is well:
 
     \b
-      export PLEXSYNC_PLEX_URL=http://localhost:32400 PLEXSYNC_PLEX_TOKEN=...
-      export PLEXSYNC_STASH_URL=http://localhost:9999 PLEXSYNC_STASH_API_KEY=...
+      plexsync init
       plexsync doctor
 
     Then look what would change, bring everything in step once, and keep it so:
@@ -113,6 +139,7 @@ def plexsync() -> None:
       plexsync sync --all --dry-run
       plexsync sync --all --wait
       plexsync serve
+      plexsync top
 
     Exit codes: 0 fine, 1 something could not be done, 2 usage, configuration or database, 3 the database is newer than
     this program, 130 interrupted.
@@ -169,6 +196,8 @@ def _done(words: list[str]) -> int:
 
 def _stand_in() -> None:
     """Something in the place of a stream that was closed before we began: it is missed only when there is output."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - as long as the process
     if sys.stdout is None:
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
     if sys.stderr is None:

@@ -7,14 +7,11 @@ from rich.console import Console
 
 from cli.call import FINE, Call, command
 from cli.screen import paper, say, table
-from cli.standing import outage_facts
 from cli.start import opened
-from cli.words import DAY, lasting, noted, stamp
-from sync.outages import Gate, Summary, summary, within
-from sync.outages import outages as derived
-from wiring import BEGUN
-
-MOST_DAYS = 3650
+from cli.words import lasting
+from sync.outages import Gate, Summary
+from telling.outages import MOST_DAYS, report
+from telling.words import share
 
 
 @command("outages")
@@ -32,29 +29,10 @@ def outages(call: Call, days: int) -> int:
       plexsync outages --days 7 --json
     """
     with opened(call) as parts:
-        now = parts.clock.now()
-        with parts.store.reading() as db:
-            log, begun, waiting = db.transitions(), noted(db.note(BEGUN)), db.unsettled()
-    # The time before PlexSync was there says nothing.
-    start = max(now - days * DAY, min(begun or 0, now))
-    found = within(derived(log), start, now)
-    figures = summary(found, start=start, end=now)
-    told = [outage_facts(one, now, waiting=waiting) for one in found]
-    facts = {"at": stamp(now), "days": days, "outages": told, "summary": figure_facts(figures)}
-    call.answer(facts, lambda: _tell(told, figures, days, paper()))
+        seen = report(parts, days)
+    facts = seen.facts()
+    call.answer(facts, lambda: _tell(facts["outages"], seen.figures, days, paper()))
     return FINE
-
-
-def figure_facts(seen: Summary) -> dict[str, Any]:
-    """The figures for JSON; lengths in seconds."""
-    return {
-        "since": stamp(seen.start),
-        "interruptions": seen.interruptions,
-        "down_seconds": seen.down / 1000,
-        "mttr_seconds": None if seen.mttr is None else seen.mttr / 1000,
-        "mtbf_seconds": None if seen.mtbf is None else seen.mtbf / 1000,
-        "availability": seen.availability,
-    }
 
 
 def _tell(found: list[dict[str, Any]], seen: Summary, days: int, out: Console) -> None:
@@ -87,8 +65,3 @@ def _line(seen: Summary, days: int) -> str:
         f"In {span}: {times}, {lasting(seen.down)} in all; mean time to recovery {mttr}, between interruptions "
         f"{lasting(seen.mtbf or 0)}; availability {share(seen.availability)}."
     )
-
-
-def share(value: float) -> str:
-    """A share of 1 in percent, never rounded up to all."""
-    return f"{min(value * 100, 99.99 if value < 1 else 100):.2f} %"

@@ -20,48 +20,42 @@ from rich.console import Console
 
 from cli.call import FAILED, FINE, Call
 from cli.exporting import output
-from cli.rows import short
 from cli.screen import Bar, paper, say
 from cli.start import Begun
 from cli.stopping import Stop, stoppable
 from cli.words import many, safe, stamp
-from sync.errors import NeighbourError
+from sync.errors import NeighbourError, SyncError
 from sync.item import PICTURES
 from sync.plan import Held
+from telling.previewing import STANDINGS, scene_facts
+from telling.rows import short
 from wiring import Parts, opened
 from worker.previewing import WOULD_CHANGE, FieldChange, Preview
 
 Facts = dict[str, Any]
 
-# The words for each standing, in the order in which they are told; the first six always.
-STANDINGS = {
-    "in_step": "in step",
-    WOULD_CHANGE: "would change",
-    "absent": "not in Plex (yet)",
-    "ambiguous": "ambiguous",
-    "out_of_scope": "out of scope",
-    "failed": "could not be compared",
-    "kept_for_a_person": "in step but for values that a person keeps in Plex",
-    "undone": "undone, and left alone until they change in Stash",
-    "strict": "refused by strict_mode",
-    "given_up": "given up before (plexsync dlq list)",
-    "dropped": "dropped before",
-    "ignored": "ignored",
-    "gone": "not in Stash",
-}
 ALWAYS = 6
 FAULT = "a fault of PlexSync"
+POSTERS = "  {} would change to the picture in Stash (poster = none leaves them alone)"
 # Before the first write of a whole library, so many scenes are shown in full.
 FIRST_FEW = 5
 
 
 @dataclass
 class Seen:
-    """What a dry run has found so far. `why` says what ended it early; `stopped`: a person did."""
+    """What a dry run has found so far. So many `posters` would be others; `why` says what ended it early; `stopped`: a
+    person did."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    posters: int = 0
     why: str = ""
     stopped: bool = False
+
+    def count(self, one: Preview) -> None:
+        """Take note of a scene."""
+        self.counts[one.standing] += 1
+        changes = (change for item in one.items for change in item.fields)
+        self.posters += any(change.field == "thumb" and change.new.value != change.old.value for change in changes)
 
     @property
     def complete(self) -> bool:
@@ -78,14 +72,16 @@ class Seen:
         names = {**STANDINGS, **self.counts}
         told = {name: self.counts[name] for place, name in enumerate(names) if self.counts[name] or place < ALWAYS}
         more = {"error": self.why} if self.why else {}
-        return {"total": self.counts.total(), "counts": told, "complete": self.complete, **more}
+        total = self.counts.total()
+        return {"total": total, "counts": told, "posters": self.posters, "complete": self.complete, **more}
 
     def lines(self) -> list[str]:
         """In words."""
         told = self.facts()
         ended = ", then stopped" if self.stopped else f", then it ended: {safe(self.why)}" if self.why else ""
         head = f"{many(told['total'], 'scene')} compared{ended}"
-        return [head, *(f"  {count:,} {STANDINGS.get(name, name)}" for name, count in told["counts"].items())]
+        lines = [head, *(f"  {count:,} {STANDINGS.get(name, name)}" for name, count in told["counts"].items())]
+        return [*lines, POSTERS.format(many(self.posters, "poster"))] if self.posters else lines
 
 
 # --- where it goes ---------------------------------------------------------------------------------------------------
@@ -197,6 +193,7 @@ def dry_run(
     since: datetime | timedelta | None = None,
     file: str = "",
     replace: bool = False,
+    take_over: bool = False,
 ) -> int:
     """Show what a sync of these scenes (of all, or of those changed since then) would do; returns the exit code."""
     out = paper()
@@ -206,9 +203,10 @@ def dry_run(
             raise start.settings.away
         with _on_paper(call, parts, file, whole=bool(ids), replace=replace) as chosen:
             with Bar(start.console, "comparing") as bar:
-                # On a terminal the bar moves out of the way of what is printed by the standard output of this moment.
-                on = chosen or Words(paper() if out.is_terminal else out, whole=bool(ids))
-                seen = _run(call, parts, list(ids) or None, moment(parts, since), on, bar, stop)
+                # The bar moves out of the way of what is printed on its own console, and of nothing else there.
+                on = chosen or Words(start.console if out.is_terminal and bar.drawn else out, whole=bool(ids))
+                asked = Asked(list(ids) or None, moment(parts, since), take_over=take_over)
+                seen = _run(call, parts, asked, on, bar, stop)
             on.end(seen)
         if file:
             facts = {"dry_run": True, **seen.facts(), "file": file}
@@ -226,25 +224,34 @@ def moment(parts: Parts, since: datetime | timedelta | None) -> datetime | None:
     return since
 
 
-def _run(
-    call: Call, parts: Parts, ids: list[int] | None, since: datetime | None, on: Paper, bar: Bar, stop: Stop
-) -> Seen:
+@dataclass(frozen=True)
+class Asked:
+    """Which scenes are looked at (None: all), and by which sync."""
+
+    ids: list[int] | None
+    since: datetime | None
+    take_over: bool
+
+
+def _run(call: Call, parts: Parts, asked: Asked, on: Paper, bar: Bar, stop: Stop) -> Seen:
     """Look at everything; when a side goes away what was seen until then is told, with the reason."""
     seen = Seen()
-    scenes = parts.previewer.preview(ids, since=since, progress=bar.at, stopping=lambda: bool(stop))
+    scenes = parts.previewer.preview(
+        asked.ids, since=asked.since, take_over=asked.take_over, progress=bar.at, stopping=lambda: bool(stop)
+    )
     try:
         for one in scenes:
-            seen.counts[one.standing] += 1
+            seen.count(one)
             on.put(one)
     except NeighbourError as error:
         seen.why = str(error)
         bar.say(f"plexsync: {safe(seen.why)}")
     except OSError:
         raise
-    except Exception:
-        # Whoever reads the object gets a whole one, and the error as it is on standard error alone.
+    except Exception as error:  # whatever it is: whoever reads the object gets a whole one
         if isinstance(on, Document):
-            seen.why = FAULT
+            # A fault of our own may quote anything: it is told on standard error alone.
+            seen.why = str(error) if isinstance(error, SyncError) else FAULT
             on.end(seen)
             call.json = False
         raise
@@ -252,13 +259,14 @@ def _run(
     return seen
 
 
-def first_look(start: Begun, parts: Parts) -> Seen:
+def first_look(start: Begun, parts: Parts, *, take_over: bool = False) -> Seen:
     """What the first write of a whole library would do: the first few scenes in full, then the counts."""
     out, first = paper(), list[Preview]()
     with stoppable() as stop, Bar(start.console, "comparing") as bar:
         seen = Seen()
-        for one in parts.previewer.preview(progress=bar.at, stopping=lambda: bool(stop)):
-            seen.counts[one.standing] += 1
+        look = parts.previewer.preview(take_over=take_over, progress=bar.at, stopping=lambda: bool(stop))
+        for one in look:
+            seen.count(one)
             if one.standing == WOULD_CHANGE and len(first) < FIRST_FEW:
                 first.append(one)
         seen.stopped = bool(stop)
@@ -272,33 +280,6 @@ def first_look(start: Begun, parts: Parts) -> Seen:
 
 
 # --- one scene -------------------------------------------------------------------------------------------------------
-
-
-def scene_facts(one: Preview) -> Facts:
-    """A scene for JSON."""
-    return {
-        "id": one.id,
-        "title": one.title,
-        "standing": one.standing,
-        **({"why": one.why} if one.why else {}),
-        "items": [
-            {"key": item.key, "section": item.section, "fields": [_field_facts(change) for change in item.fields]}
-            for item in one.items
-        ],
-        "notes": [{"field": note.field, "reason": note.reason, "text": note.text} for note in one.notes],
-    }
-
-
-def _field_facts(change: FieldChange) -> Facts:
-    return {
-        "field": change.field,
-        "old": change.old.value,
-        "new": change.new.value,
-        "adds": list(change.adds),
-        "removes": list(change.removes),
-        "was_locked": change.old.locked,
-        "locked": change.new.locked,
-    }
 
 
 def scene_lines(one: Preview) -> Iterator[str]:

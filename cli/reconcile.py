@@ -1,6 +1,5 @@
 """`plexsync reconcile`: compares everything, wants what differs."""
 
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -12,33 +11,13 @@ from cli.settings import Need
 from cli.start import Begun, begun
 from cli.stopping import Stop, stoppable
 from cli.sync import When
-from cli.unpaired import lone_items, lone_scenes
 from cli.words import many, safe, stamp
 from cli.working import Outcomes, Remaining, Work, outcomes
 from sync.job import Kind, State
+from telling.comparing import WORDS, counted, report_facts
+from telling.unpaired import lone_items, lone_scenes
 from wiring import Parts, opened
 from worker.reconciling import Report, Scope, UnknownLibrary
-
-STANDINGS = {
-    "in step": "in_step",
-    "differs": "differ",
-    "absent": "absent",
-    "ambiguous": "ambiguous",
-    "outside": "out_of_scope",
-    "person": "kept_for_a_person",
-    "undone": "undone",
-    "failed": "failed",
-}
-WORDS = {
-    "in_step": "in step",
-    "differ": "differ",
-    "absent": "not in Plex (yet)",
-    "ambiguous": "ambiguous",
-    "out_of_scope": "out of scope",
-    "kept_for_a_person": "in step but for values that a person keeps in Plex",
-    "undone": "undone, and left alone until they change in Stash",
-    "failed": "could not be compared",
-}
 
 
 @command("reconcile")
@@ -160,29 +139,17 @@ def _work(start: Begun, stop: Stop, ids: list[int]) -> tuple[Outcomes, str]:
     """Work or watch until these are settled; what became of them, and why that ended early."""
     with Bar(start.console, "syncing") as bar:
         ended = Work(start, stop, bar, Remaining(ids), patient=True).run()
-    with opened(start.config, start.folder) as parts, parts.store.reading() as db:
-        return outcomes(db, ids), ended.why
+    with opened(start.config, start.folder) as parts:
+        return outcomes(parts, ids), ended.why
 
 
 def _facts(report: Report, found: Outcomes | None, why: str) -> dict[str, object]:
-    standing = Counter({STANDINGS.get(name, name): count for name, count in report.standing.items()})
     worked = {"outcomes": dict(found.standing), "causes": dict(found.causes), "why": why} if found else {}
-    return {
-        "scenes": report.scenes,
-        **{name: standing[name] for name in WORDS},
-        **{name: count for name, count in standing.items() if name not in WORDS},
-        "gone": report.gone,
-        "wanted": report.wanted,
-        "items": report.items,
-        "without_scene": report.without_scene,
-        "went_on_after": report.after or None,
-        "complete": report.complete,
-        **worked,
-    }
+    return {**report_facts(report), **worked}
 
 
 def _words(report: Report, found: Outcomes | None, why: str, *, busy: bool) -> str:
-    facts = Counter({STANDINGS.get(name, name): count for name, count in report.standing.items()})
+    facts = counted(report)
     lines = [f"{report.scenes:,} scenes compared" + ("" if report.complete else ", then stopped")]
     if report.after:
         begun = stamp(report.began)

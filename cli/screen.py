@@ -27,6 +27,8 @@ from rich.text import Text
 from cli.words import lasting, safe
 
 PLAIN_PACE = 10.0
+# Stash draws its own bar, from lines that are no text.
+STASH_PACE = 0.5
 WIDEST = 10_000
 LONGEST_WORD = 24
 # So many lines of the log wait for whoever reads it, and so many seconds for the last of them to be read.
@@ -75,16 +77,28 @@ def say(out: Console, text: str, *, style: str | None = None) -> None:
 
 
 class Margin(Console):
-    """A console that is not to be the end of the process: when nobody reads it any more, it falls silent."""
+    """A console that is not to be the end of the process: when nobody reads it any more, it falls silent.
+
+    `draws`: what is written over and over can be shown here. It takes a terminal, whatever is said of colours.
+    """
+
+    def __init__(self, *, draws: bool) -> None:
+        out = sys.stderr
+        super().__init__(file=out, highlight=False, markup=False, emoji=False, width=_width(out))
+        self.draws = draws and out.isatty() and not self.is_dumb_terminal
 
     def on_broken_pipe(self) -> None:
         """What else would end the process."""
         self.quiet = True
 
 
-def margin() -> Console:
-    """Standard error, for progress and logs."""
-    return Margin(file=sys.stderr, highlight=False, markup=False, emoji=False, width=_width(sys.stderr))
+def margin(*, draws: bool = True) -> Margin:
+    """Standard error, for progress and logs; without `draws` progress is plain lines on a terminal as well."""
+    return Margin(draws=draws)
+
+
+def _draws(console: Console) -> bool:
+    return isinstance(console, Margin) and console.draws
 
 
 def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
@@ -126,7 +140,7 @@ class Bar:
         self._done = self._total = 0
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if _draws(self._console):
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -146,11 +160,20 @@ class Bar:
         if self._progress is not None:
             self._progress.stop()
 
+    @property
+    def drawn(self) -> bool:
+        """Whether it is one, and no plain lines."""
+        return self._progress is not None
+
     def at(self, done: int, total: int) -> None:
         """So many of so many."""
         self._done, self._total = done, total
         now = time.monotonic()
-        if self._progress is not None:
+        if os.environ.get("PLEXSYNC_PROGRESS") == "stash":
+            if now - self._told >= STASH_PACE and total:
+                self._told = now
+                self._console.print(f"\x01p\x02{min(1.0, done / total):.3f}", soft_wrap=True)
+        elif self._progress is not None:
             self._progress.update(self._task, completed=done, total=total, rate=self._rate(now))
         elif now - self._told >= PLAIN_PACE and done:
             self._told = now
@@ -176,7 +199,7 @@ class LiveLine:
     """One line that is written over and over on a terminal; nothing at all elsewhere."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
+        self._live = Live(console=console, transient=True, auto_refresh=False) if _draws(console) else None
 
     def __enter__(self) -> Self:
         if self._live is not None:

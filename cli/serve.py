@@ -1,26 +1,36 @@
 """`plexsync serve`: the worker, until stopped."""
 
 import logging
+import os
 import threading
 from collections import Counter
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
 from time import monotonic
 
 import click
 
 import wiring
 from cli.call import FAILED, Call, command
+from cli.dashboard import Dashboard, dashboard
+from cli.faults import tell
+from cli.leaving import Leaving, patient_lock, waits_no_longer
+from cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
 from cli.screen import LiveLine
-from cli.settings import Need, Settings, StashAway, settings
-from cli.standing import breaker, server_words
+from cli.settings import Need, Settings, StashAway, settings, sources
 from cli.start import logged, warn
 from cli.stopping import Stop, stoppable
 from cli.watching import SettingsWatch
 from cli.working import outcome_words
-from sync.errors import LocalFault, Neighbour
+from sync.errors import Damaged, LocalFault, Neighbour
 from sync.job import State
+from telling.standing import breaker, server_words
+from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
+from validation.sources import load_here
 from wiring import Parts
 from worker.engine import Idle, Probed, Worked
+from worker.loop import pause_after
 
 log = logging.getLogger("PlexSync.serve")
 
@@ -32,57 +42,103 @@ BUSY = "another worker runs on this database: stop it first, or use that one"
 
 
 @command("serve")
+@click.option(
+    "--as-needed", is_flag=True, help="End after worker_idle_minutes without work, or when switched off in Stash."
+)
+@click.option("--no-web", is_flag=True, help="Without the dashboard.")
+@click.option("--demo-switch", type=click.Path(path_type=Path), hidden=True)
 @click.pass_obj
-def serve(call: Call) -> int:
-    """Keep Plex in step with Stash until stopped: the worker, the watch over Stash, and the reconcile schedule.
+def serve(call: Call, as_needed: bool, no_web: bool, demo_switch: Path | None) -> int:
+    """Keep Plex in step with Stash until stopped: the worker, the watch over Stash, the schedule, and the dashboard.
 
     Run it as a service, beside Stash or anywhere that reaches Stash and Plex. It notices edits by itself every
     stash_poll_interval seconds and at once when the plugin in Stash tells of them; changed settings, in plexsync.toml or
     in Stash, it takes over by itself. One worker runs on a database: a second one says so and exits with 1. Ctrl-C or
-    SIGTERM stops it in good order within ten seconds.
+    SIGTERM stops it in good order within ten seconds. The dashboard answers at web_bind, http://127.0.0.1:9797 unless set
+    otherwise.
 
-    Logs one event a line to standard error; PLEXSYNC_LOG sets the level (debug, info, warning, error).
+    Logs one event a line to standard error and to plexsync.log in the data folder; PLEXSYNC_LOG sets the level (debug,
+    info, warning, error).
 
     \b
     Examples:
       plexsync serve
-      PLEXSYNC_LOG=debug plexsync serve 2>>plexsync.log
+      PLEXSYNC_LOG=debug plexsync serve
     """
-    with logged(call, level="info") as (console, hiding), stoppable(terminated=0) as stop:
-        outcomes: Counter[str] = Counter()
-        found = patiently(call, stop.event)
+    try:
+        return _served(call, as_needed=as_needed, no_web=no_web, demo_switch=demo_switch)
+    except LocalFault as fault:
+        # Whoever looks after this process starts it again: by then it may have passed, or the database is made anew.
+        tell(fault, call)
+        return FAILED
+
+
+def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | None) -> int:
+    outcomes: Counter[str] = Counter()
+    with (
+        logged(call, level="info") as (console, hiding),
+        also_in_a_file(hiding) as file,
+        stoppable(terminated=0) as stop,
+        ExitStack() as held,
+    ):
+        # Who is started by every event has the lock before it waits for anything: there is one of them.
+        early = wiring.known_place(load_here(**sources(call)).config, os.environ) if as_needed else None
+        if early is not None and not held.enter_context(patient_lock(early.path, stop.event)):
+            return call.refused(BUSY)
+        found = patiently(call, stop.event, inside=early.path if early else None)
         if found is not None:
             hiding.use(Redactor(call.secrets))
             warn(found)
-            with wiring.lock_of(found.place.path) as mine:
-                if not mine:
-                    call.answer({"error": BUSY}, lambda: None)
-                    click.echo(f"plexsync: {BUSY}", err=True)
-                    return FAILED
-                with LiveLine(console) as line:
-                    report = Reporter(line, outcomes)
-                    _work(call, found, stop, report, hiding)
+            if early is None and not held.enter_context(wiring.lock_of(found.place.path)):
+                return call.refused(BUSY)
+            file.begin(found.place.path)
+            if as_needed:
+                log.info("from here on the log is %s", LOG_FILE)
+            with (
+                # What Stash's plugin gives it to write to is not to grow for as long as it lives.
+                in_the_file_alone() if as_needed else nullcontext(),
+                LiveLine(console) as line,
+                dashboard(off=no_web or as_needed, switch=demo_switch) as pages,
+            ):
+                report = Reporter(line, outcomes)
+                _work(call, found, stop, report, hiding, pages, as_needed=as_needed)
         log.info("stopped in good order")
         call.answer({"outcomes": dict(outcomes)}, lambda: None)
         return stop.code
 
 
-def _work(call: Call, found: Settings, stop: Stop, report: "Reporter", hiding: RedactingFilter) -> None:
+def _work(
+    call: Call,
+    found: Settings,
+    stop: Stop,
+    report: "Reporter",
+    hiding: RedactingFilter,
+    pages: Dashboard | None,
+    *,
+    as_needed: bool,
+) -> None:
     """Work until stopped: when settings change the parts are put together anew, on the same database and under its lock."""
     current: Settings | None = found
     while current is not None:
         config = current.loaded.config
-        with wiring.opened(config, found.place.path, worker=True) as parts:
+        with ExitStack() as held:
+            parts = put_together(held, config, found.place.path, stop, inside=as_needed)
+            if parts is None:
+                return
             config.log_config()
             if current is found:
                 log.info("serving")
             if current.said is not None:
                 wiring.keep_settings(parts.store, current.said)
+            if pages is not None:
+                pages.use(current.loaded, found.place.path)
             watch = SettingsWatch(call, current, parts, stop.event)
             # A signal ends the work at once, also while Stash is being asked.
             stop.spread(watch.ended)
             watch.start()
             report.parts = parts
+            if as_needed:
+                Leaving(parts, stop, watch.ended).start()
             try:
                 wiring.serve(parts, watch.ended, report)
             finally:
@@ -93,10 +149,34 @@ def _work(call: Call, found: Settings, stop: Stop, report: "Reporter", hiding: R
         hiding.use(Redactor(call.secrets))
 
 
-def patiently(call: Call, stop: threading.Event) -> Settings | None:
-    """The settings, as soon as nothing is missing that Stash alone may know; None when stopped before."""
+def put_together(held: ExitStack, config: PlexSyncConfig, folder: Path, stop: Stop, *, inside: bool) -> Parts | None:
+    """The parts, until `held` ends; None when stopped before, or (`inside`) switched off in Stash.
+
+    A full disk, or a database that another process has for itself, may be so for a while: it is waited for, since a worker
+    that only wanted other settings would else be none.
+    """
+    told: float | None = None
+    while not stop and not (inside and wiring.off_inside(folder)):
+        try:
+            return held.enter_context(wiring.opened(config, folder, worker=True))
+        except Damaged:
+            raise
+        except LocalFault as fault:
+            if told is None or monotonic() - told >= TELL_PACE:
+                told = monotonic()
+                log.error("paused: %s", fault)
+            stop.event.wait(pause_after(fault))
+    return None
+
+
+def patiently(call: Call, stop: threading.Event, *, inside: Path | None) -> Settings | None:
+    """The settings, as soon as nothing is missing that Stash alone may know; None when stopped before.
+
+    `inside` is the folder of a worker that is started by events: it ends when it is switched off, or after some minutes.
+    """
     place: wiring.Place | None
     told: float | None = None
+    began = monotonic()
     while not stop.is_set():
         try:
             found = settings(call, Need.WORK)
@@ -105,12 +185,15 @@ def patiently(call: Call, stop: threading.Event) -> Settings | None:
             place, why = found.place, f"settings may be set in Stash, but it can't be asked: {found.away}"
         except StashAway as away:
             place, why = away.place, away.lines[-1]
-        if told is None and place is not None:
+        if told is None and place is not None and inside is None:
             with wiring.lock_of(place.path):
                 pass  # a folder that can't be used is told of at once
         if told is None or monotonic() - told >= TELL_PACE:
             told = monotonic()
             log.warning("waiting for Stash: %s", why)
+        if inside is not None and (enough := waits_no_longer(inside, began)):
+            log.info("%s", enough)
+            return None
         stop.wait(ASK_PACE)
     return None
 

@@ -6,7 +6,7 @@ that works never begins with less than that: a switch in Stash that nobody here 
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Settings:
 
     loaded: Loaded
     place: wiring.Place
-    said: Mapping[str, object] | None = None
+    said: Mapping[str, object] | None = field(default=None, repr=False)
     away: NeighbourError | None = None
     sure: bool = True
     lacking: tuple[str, ...] = ()
@@ -56,9 +56,15 @@ def toml_of(call: Call) -> Path:
 
 
 def sources(call: Call) -> dict[str, Any]:
-    """Where this machine's settings come from."""
+    """Where this machine's settings come from; a file that nobody has named may be missing."""
     data_dir = str(Path(call.data_dir).absolute()) if call.data_dir else None
-    return {"environ": os.environ, "toml_path": toml_of(call), "overrides": {"data_dir": data_dir}}
+    named = call.config_file is not None or bool(os.environ.get("PLEXSYNC_CONFIG"))
+    return {
+        "environ": os.environ,
+        "toml_path": toml_of(call),
+        "overrides": {"data_dir": data_dir},
+        "may_be_missing": not named,
+    }
 
 
 def settings(call: Call, need: Need) -> Settings:

@@ -18,7 +18,7 @@ from sync.errors import Neighbour
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 from wiring import Parts
-from worker.gates import READ
+from worker.gates import READ, outage
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class Begun:
             wiring.keep_settings(parts.store, self.settings.said)
         if self.settings.away is not None:
             parts.gates.enter(Neighbour.STASH)
-            parts.gates.ill(self.settings.away, READ)
+            parts.gates.ill(outage(self.settings.away), READ)
 
 
 @contextmanager
 def logged(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter]]:
     """The log of this call; `level` is the usual one."""
     level_now = level_of(os.environ, verbose=call.verbose, usual=level)
-    console = margin()
+    console = margin(draws=not call.json)
     with logging_to(console, level_now, Redactor(())) as hiding:
         yield console, hiding
 

@@ -7,17 +7,17 @@ import click
 from rich.console import Console
 
 from cli.call import FAILED, FINE, Call, command
-from cli.cures import cure
 from cli.keys import SceneNumber
-from cli.rows import row_facts, title
 from cli.screen import paper, say, table
-from cli.standing import NAMED, OWED, facts, server_words, too_many
 from cli.start import opened
-from cli.unpaired import lone_items, lone_scenes
 from cli.words import ago, lasting, many, noted, safe, stamp
 from sync.errors import Neighbour
 from sync.job import Kind
 from sync.standing import UNKNOWN, standing
+from telling.cures import cure
+from telling.rows import row_facts, title
+from telling.standing import NAMED, OWED, facts, server_words, too_many
+from telling.unpaired import lone_items, lone_scenes
 from wiring import UNAPPROVED, Parts
 from worker.reconciling import LAST_RUN
 

@@ -1,4 +1,5 @@
-"""Stopping in good order, and in time: the first signal asks, the second one, or patience running out, ends the process.
+"""Stopping in good order, and in time: the first signal asks, as `Stop.ask` does; the second one, or
+patience running out, ends the process.
 
 Ending at any instant is allowed: leases, saved pushes and the worker's lock were made for it. So a server that hangs can
 delay the end of the process by `GRACE` seconds and no more.
@@ -42,14 +43,19 @@ class Stop:
         self.code = INTERRUPTED if number == signal.SIGINT else self._terminated
         if self.event.is_set():
             self._leave()
+        self.ask()
+
+    def ask(self) -> None:
+        """All is to end in good order: now, or when patience has run out."""
         self.event.set()
         if self._other is not None:
             self._other.set()
-        self._timer = threading.Timer(GRACE, self._leave)
-        self._timer.daemon = True
-        # Where there is no room for a thread, whoever sent the signal has patience of their own.
-        with suppress(RuntimeError):
-            self._timer.start()
+        if self._timer is None:
+            self._timer = threading.Timer(GRACE, self._leave)
+            self._timer.daemon = True
+            # Where there is no room for a thread, whoever sent the signal has patience of their own.
+            with suppress(RuntimeError):
+                self._timer.start()
 
     def done(self) -> None:
         """The work has ended in good order."""

@@ -5,6 +5,7 @@ The first write of a whole library needs a person's word: it is shown what would
 
 import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -28,6 +29,10 @@ LONGEST_SPAN = timedelta(days=36_525)
 FIRST = (
     "this would be the first write of the whole library to Plex: look at it with plexsync sync --all --dry-run, then "
     "say plexsync sync --all --yes"
+)
+TAKING_OVER = (
+    "this would take over the whole library: look at it with plexsync sync --all --take-over --dry-run, then say plexsync "
+    "sync --all --take-over --yes"
 )
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -65,7 +70,14 @@ class When(click.ParamType[datetime | timedelta]):
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would change, field by field.")
 @click.option("--html", "file", metavar="FILE", default="", help="With --dry-run: write it as a report to this file.")
 @click.option("--force", is_flag=True, help="With --html: replace the file if it exists.")
-@click.option("--yes", is_flag=True, help="Do not ask before the first write of the whole library.")
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="What was in Plex before PlexSync gives way: names that Stash does not have go, locked values are replaced.",
+)
+@click.option(
+    "--yes", is_flag=True, help="Do not ask before the first write, or the taking over, of the whole library."
+)
 @click.pass_obj
 def sync(
     call: Call,
@@ -76,6 +88,7 @@ def sync(
     dry: bool,
     file: str,
     force: bool,
+    take_over: bool,
     yes: bool,
 ) -> int:
     """Bring scenes in step: all, the recent ones, or those named by their number in Stash.
@@ -88,6 +101,11 @@ def sync(
     Before a whole library is written for the first time it is shown what would change, and you are asked once; a call
     that nobody can answer has to say --yes.
 
+    With --take-over, for people who come from another tool, these scenes' items are shown as Stash says, whoever wrote
+    before: in the lists that Stash fills, names that were there before PlexSync and that Stash does not have are removed,
+    and locked values that PlexSync never wrote are replaced. What a person changed in Plex later stays, and plexsync undo
+    brings everything back.
+
     \b
     Examples:
       plexsync sync --all --wait
@@ -95,23 +113,25 @@ def sync(
       plexsync sync 7 12 --wait
       plexsync sync --all --dry-run
       plexsync sync --all --dry-run --html report.html
+      plexsync sync 7 --take-over --dry-run
     """
     if bool(scenes) + all_ + (since is not None) != 1:
         raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
     _check_which_way(wait, dry, file, force, yes)
     if dry:
         with begun(call, need=Need.WORK) as start:
-            return dry_run(call, start, tuple(dict.fromkeys(scenes)), since=since, file=file, replace=force)
+            named = tuple(dict.fromkeys(scenes))
+            return dry_run(call, start, named, since=since, file=file, replace=force, take_over=take_over)
     asks = all_ and not yes and not call.json and sys.stdin.isatty()
     with begun(call, need=Need.WORK if wait or asks else Need.DATABASE) as start:
         if half_mended(start.folder):
             mend(start.folder)
         try:
-            queued = _queued(start, scenes, since, yes=yes, asks=asks)
+            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
         except Unusable:
             # It may be damaged. To find that out takes its time, and the worker's lock: not on every call.
             mend(start.folder)
-            queued = _queued(start, scenes, since, yes=yes, asks=asks)
+            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
         if queued is None:
             click.echo("plexsync: nothing was wanted", err=True)
             return FAILED
@@ -133,36 +153,45 @@ def _check_which_way(wait: bool, dry: bool, file: str, force: bool, yes: bool) -
 
 
 def _queued(
-    start: Begun, scenes: tuple[int, ...], since: datetime | timedelta | None, *, yes: bool, asks: bool
+    start: Begun,
+    scenes: tuple[int, ...],
+    since: datetime | timedelta | None,
+    *,
+    take_over: bool,
+    yes: bool,
+    asks: bool,
 ) -> tuple[list[int], bool] | None:
     """Want the scenes; returns them, and whether a worker runs. None when a person was asked first and said no."""
     with opened(start.config, start.folder) as parts:
-        if not scenes and since is None and not _agreed(start, parts, yes=yes, asks=asks):
+        if not scenes and since is None and not _agreed(start, parts, take_over=take_over, yes=yes, asks=asks):
             return None
-        return _want(parts, scenes, since), parts.someone_works()
+        return _want(parts, scenes, since, take_over=take_over), parts.someone_works()
 
 
-def _agreed(start: Begun, parts: Parts, *, yes: bool, asks: bool) -> bool:
-    """Whether a person has agreed, now or before, that the whole library is written; ends the call if nobody can."""
-    if bulk_approved(parts):
+def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
+    """Whether a person has agreed that the whole library is written, now or before (now, if it is taken over); ends the
+    call if nobody can."""
+    if bulk_approved(parts) and not take_over:
         return True
     if not yes:
         if not asks:
-            raise click.ClickException(FIRST)
+            raise click.ClickException(TAKING_OVER if take_over else FIRST)
         start.tell(parts)
-        seen = first_look(start, parts)
-        if seen.stopped or not confirmed("Write this to Plex? It is asked only once."):
+        seen = first_look(start, parts, take_over=take_over)
+        once = "" if take_over else " It is asked only once."
+        if seen.stopped or not confirmed(f"Write this to Plex?{once}"):
             return False
     approve_bulk(parts)
     return True
 
 
-def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | None) -> list[int]:
+def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | None, *, take_over: bool) -> list[int]:
     if scenes:
         ids = list(dict.fromkeys(scenes))
-        want_scenes(parts.store, ids, Why.USER, parts.clock)
+        want_scenes(parts.store, ids, Why.USER, parts.clock, take_over=take_over)
         return ids
-    return want_all(parts.store, parts.stash, parts.gates, parts.clock, since=moment(parts, since))
+    then = moment(parts, since)
+    return want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
 
 
 def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool) -> int:
@@ -170,9 +199,9 @@ def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool)
     with stoppable() as stop:
         with Bar(start.console, "syncing") as bar:
             ended = Work(start, stop, bar, Remaining(None if whole else ids), patient=True).run()
-        with opened(start.config, start.folder) as parts, parts.store.reading() as db:
-            found = outcomes(db, ids)
-            unknown = [id for id in ids if (row := db.job(Kind.SCENE, id)) and row.state is State.GONE] if named else []
+        with opened(start.config, start.folder) as parts:
+            found = outcomes(parts, ids)
+            unknown = _gone(parts, ids) if named else []
         facts = {
             "wanted": len(ids),
             "outcomes": dict(found.standing),
@@ -185,3 +214,9 @@ def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool)
         for id in unknown:
             click.echo(f"plexsync: Stash has no scene {id}", err=True)
         return stop.code or (FINE if found.well and not unknown else FAILED)
+
+
+def _gone(parts: Parts, ids: Sequence[int]) -> list[int]:
+    """Those that Stash does not have."""
+    with parts.store.reading() as db:
+        return [id for id in ids if (row := db.job(Kind.SCENE, id)) and row.state is State.GONE]

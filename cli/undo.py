@@ -12,7 +12,6 @@ from rich.console import Console
 from cli.asking import confirmed
 from cli.call import FAILED, FINE, Body, Call, command
 from cli.keys import SceneNumber
-from cli.rows import short
 from cli.screen import Bar, paper, say, table
 from cli.settings import Need
 from cli.start import Begun, begun
@@ -20,11 +19,11 @@ from cli.stopping import stoppable
 from cli.sync import When
 from cli.words import many, safe, stamp
 from cli.working import WORDS, Remaining, Work, outcomes
-from sync.item import FIELDS, PICTURES
-from sync.plan import Change, Held, Note, Undone, held
+from sync.plan import Held, Undone
 from sync.ports import RunRow
+from telling.rows import short
+from telling.undoing import DEEDS, undo_facts
 from wiring import Parts, half_mended, mend, opened
-from worker.looking import Sight, Target
 from worker.undoing import Marked, mark_all_undone, mark_undone, preview, pushed_scenes
 
 
@@ -236,8 +235,8 @@ def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) ->
     with stoppable() as stop:
         with Bar(start.console, "undoing") as bar:
             ended = Work(start, stop, bar, Remaining(marked.scenes), patient=True).run()
-        with opened(start.config, start.folder) as parts, parts.store.reading() as db:
-            found = outcomes(db, marked.scenes)
+        with opened(start.config, start.folder) as parts:
+            found = outcomes(parts, marked.scenes)
         causes = {"causes": dict(found.causes), "why": ended.why}
         facts = {**_facts(marked), "outcomes": dict(found.standing), **causes}
         words = {**WORDS, "in_step": way.seen_through, "gone": f"{way.seen_through}, gone from Stash"}
@@ -266,16 +265,6 @@ def _run_facts(run: RunRow) -> dict[str, Any]:
 # --- what would be done ----------------------------------------------------------------------------------------------
 
 
-# What is done to a field, in the words of the summary.
-DEEDS = {
-    "restore": "values put back",
-    "remove": "lists of which our members are removed",
-    "unlock": "locks taken off",
-    "lock": "locks put back",
-    "leave": "left as a person has changed them",
-}
-
-
 def _show(call: Call, parts: Parts, ids: Sequence[int], way: Way) -> int:
     """Every field that would be changed, or left to a person; nothing is written anywhere."""
     out, counts = paper(), Counter[str]()
@@ -292,61 +281,12 @@ def _show(call: Call, parts: Parts, ids: Sequence[int], way: Way) -> int:
 
 def _scenes(parts: Parts, ids: Sequence[int], way: Way, counts: Counter[str]) -> Iterator[dict[str, Any]]:
     for sight in preview(parts.store, parts.looker, parts.gates, parts.clock, ids, way.how):
-        items = [facts for target in sight.targets if (facts := _item(target))["fields"]]
+        facts = undo_facts(sight)
         counts["scenes"] += 1
-        counts["items"] += len(items)
-        counts.update(field["action"] for item in items for field in item["fields"])
-        counts["failed"] += bool(_error(sight))
-        yield {
-            "id": sight.id,
-            "title": sight.scene.title if sight.scene else None,
-            "items": items,
-            "error": _error(sight),
-        }
-
-
-def _error(sight: Sight) -> str:
-    """Why a scene can't be looked at now, or ''."""
-    if sight.error is not None:
-        return str(sight.error)
-    return "" if sight.outcome is None else str(getattr(sight.outcome, "error", ""))
-
-
-def _item(target: Target) -> dict[str, Any]:
-    """What would be done to one item."""
-    notes = {note.field: note for note in target.plan.notes}
-    fields = [
-        _field(target, name, target.plan.edit.get(name), notes.get(name))
-        for name in FIELDS + PICTURES
-        if name in target.plan.edit or name in notes
-    ]
-    return {"key": target.item.key, "fields": fields}
-
-
-def _field(target: Target, name: str, change: Change | None, note: Note | None) -> dict[str, Any]:
-    now = held(target.item, name)
-    after = target.plan.sending[name].sent if change else now
-    return {
-        "field": name,
-        "action": _action(change),
-        "now": now.value,
-        "locked": now.locked,
-        "then": after.value,
-        "then_locked": after.locked,
-        "removes": list(change.removes) if change else [],
-        "why": note.text if note else "",
-    }
-
-
-def _action(change: Change | None) -> str:
-    """Which of `DEEDS` it is."""
-    if change is None:
-        return "leave"
-    if change.removes:
-        return "remove"
-    if change.value is not None:
-        return "restore"
-    return "lock" if change.lock else "unlock"
+        counts["items"] += len(facts["items"])
+        counts.update(field["action"] for item in facts["items"] for field in item["fields"])
+        counts["failed"] += bool(facts["error"])
+        yield facts
 
 
 def _tell(facts: dict[str, Any], out: Console) -> None:

@@ -24,6 +24,8 @@ LAST_LOOK = 2 * wiring.ASK_READ + 1  # seconds that a look may go on when all en
 class SettingsWatch(threading.Thread):
     """Looks at plexsync.toml every second, and asks Stash at the pace of `stash_poll_interval`.
 
+    Stash is asked at that pace whatever the gates say: it may be what opens them again. While they stand open, settings that
+    are not known yet are asked for every second.
     When other settings are to be used it leaves them in `fresh` and sets `ended`; so it does, without any, when `stop` is
     set. Wrong ones are told once, and what is in use goes on.
     """
@@ -37,7 +39,7 @@ class SettingsWatch(threading.Thread):
         self._parts = parts
         self._stop_event = stop
         self._said = found.said
-        self._asked_at = monotonic() if found.said is not None else 0.0
+        self._tried_at = self._asked_at = monotonic()
         self._text = self._seen = self._content()
         self._told = ""
         self._folder = found.loaded.config.data_dir
@@ -68,7 +70,7 @@ class SettingsWatch(threading.Thread):
         except MemoryError:
             # To tell of it takes memory as well, and the loop does once it meets it.
             return
-        except Exception:
+        except Exception:  # the edge of a look: whatever it is, the work goes on, and the next look tries anew
             log.exception("looking at the settings failed by a fault of our own")
 
     def _look(self) -> Settings | None:
@@ -77,18 +79,24 @@ class SettingsWatch(threading.Thread):
         self._seen = content
         # Half a file may be a valid one: it counts when it stays as it is from one look to the next.
         changed = content == before and content != self._text
-        due = self._said is None or monotonic() - self._asked_at >= self._parts.config.stash_poll_interval
         if changed:
             self._text = content
         try:
-            if changed or (due and self._parts.gates.passable(Neighbour.STASH)):
+            if changed or self._is_due():
                 answered = self._ask()
                 return self._read() if (changed or answered) and not self._is_over else None
         except (ConfigError, Unusable) as error:
             self._complain(str(error))
         return None
 
+    def _is_due(self) -> bool:
+        pace, now = self._parts.config.stash_poll_interval, monotonic()
+        if now - self._tried_at >= pace:
+            return True
+        return (self._said is None or now - self._asked_at >= pace) and self._parts.gates.passable(Neighbour.STASH)
+
     def _ask(self) -> bool:
+        self._tried_at = monotonic()
         here = load_here(**sources(self._call))
         hide(self._call, here)
         try:

@@ -1,46 +1,9 @@
-"""How times, durations and foreign texts are written."""
+"""How times, durations and foreign texts are written at the terminal."""
 
-from datetime import UTC, datetime
-
+from telling.words import DAY, HOUR, MINUTE, SECOND, ago, lasting, many, noted, stamp
 from validation.redact import one_line
 
-SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
-
-
-def stamp(moment: float | int | None) -> str | None:
-    """UTC milliseconds as RFC 3339 with Z, whole seconds; None stays None."""
-    if moment is None:
-        return None
-    try:
-        return datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, OSError, ValueError):
-        return None
-
-
-def noted(text: str) -> int | None:
-    """UTC milliseconds from a note of the store; None when there is none."""
-    return int(text) if text.isdecimal() else None
-
-
-def ago(moment: int | None, now: int) -> str:
-    """How long ago, or how soon, in one unit: `12 s ago`, `in 5 min`, `never`."""
-    if moment is None:
-        return "never"
-    span = lasting(abs(now - moment))
-    return f"{span} ago" if moment <= now else f"in {span}"
-
-
-def lasting(span: float) -> str:
-    """Milliseconds in the largest unit that fits."""
-    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
-        if span >= unit:
-            return f"{span / unit:.0f} {name}"
-    return f"{span / SECOND:.0f} s"
-
-
-def many(count: int, one: str, several: str = "") -> str:
-    """`1 scene`, `2,000 scenes`."""
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
+__all__ = ["DAY", "HOUR", "MINUTE", "SECOND", "ago", "lasting", "many", "noted", "safe", "stamp"]
 
 
 def safe(text: str, longest: int = 400) -> str:

@@ -1,7 +1,7 @@
 """Getting work done before a call ends: in this process when the worker's lock is free, else by watching whoever has it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -12,7 +12,8 @@ from cli.stopping import Stop
 from cli.words import ago
 from sync.errors import Neighbour
 from sync.job import Kind, State
-from sync.ports import JobRow, Reading
+from sync.ports import Reading
+from telling.rows import rows_in
 from wiring import Parts
 from worker.circuit_breaker import CircuitState
 from worker.engine import Idle, Probed, Worked
@@ -119,11 +120,11 @@ class Work:
             self._compare(parts)
         ran = Ran()
         while not self._stop:
-            ran = wiring.drain(parts, self._stop.event, told, wait_for=enough if self._patient else None)
-            ended.outcomes.update(ran.outcomes)
+            ran = wiring.drain(parts, self._stop.event, told, wait_for=enough if self._patient else None, before=ran)
             if not self._is_short(parts, ran):
                 break
             self._stop.event.wait(LOOK)
+        ended.outcomes.update(ran.outcomes)
         ended.why, ended.until = ran.why or self._gave_up, ran.until if ran.why else self._until
         return ended
 
@@ -224,25 +225,19 @@ class Outcomes:
         return ", ".join(told) + (f" ({causes})" if causes else "") if told else "nothing to do"
 
 
-def outcomes(db: Reading, ids: Iterable[int]) -> Outcomes:
-    """How these scenes stand now."""
+def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
+    """How these scenes stand now; each counts once, whatever happens to it meanwhile."""
     found, wanted = Outcomes(), set(ids)
-    for id, state in db.job_ids(Kind.SCENE):
-        if id in wanted and state is not State.DEAD:
-            found.standing[NAMES.get(state, state.value)] += 1
-    for row in dead_rows(db):
-        if row.kind is Kind.SCENE and row.id in wanted:
-            found.causes[row.cls] += 1
-            found.standing["ambiguous" if row.cls == "ambiguous" else "dead"] += 1
+    with parts.store.reading() as db:
+        states = {id: state for id, state in db.job_ids(Kind.SCENE) if id in wanted}
+    dead = (row for row in rows_in(parts, State.DEAD) if row.kind is Kind.SCENE)
+    causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
+    found.causes.update(causes.values())
+    for id, state in states.items():
+        # What is dead no more was retried just now.
+        given_up = "ambiguous" if causes.get(id) == "ambiguous" else "dead" if id in causes else "waiting"
+        found.standing[given_up if state is State.DEAD else NAMES.get(state, state.value)] += 1
     return found
-
-
-def dead_rows(db: Reading, cause: str = "") -> Iterator[JobRow]:
-    """Every dead row (of one cause), by kind and id."""
-    after: tuple[str, int] = ("", 0)
-    while page := db.jobs(State.DEAD, cls=cause, limit=500, after=after):
-        yield from page
-        after = (page[-1].kind, page[-1].id)
 
 
 ENDED_WORDS = {

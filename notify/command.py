@@ -12,7 +12,13 @@ from sync.notices import Notice, NotSent, moment
 
 LIMIT = 30.0
 # Variables that hold secrets of ours, which are none of the command's business.
-WITHHELD = ("PLEXSYNC_PLEX_TOKEN", "PLEXSYNC_STASH_API_KEY", "PLEXSYNC_NOTIFY_URLS", "PLEXSYNC_NOTIFY_COMMAND")
+WITHHELD = (
+    "PLEXSYNC_PLEX_TOKEN",
+    "PLEXSYNC_STASH_API_KEY",
+    "PLEXSYNC_NOTIFY_URLS",
+    "PLEXSYNC_NOTIFY_COMMAND",
+    "PLEXSYNC_WEB_PASSWORD",
+)
 
 
 class CommandMessenger:

@@ -6,7 +6,7 @@ what is well formed and still can't be right.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -23,10 +23,11 @@ Flag = bool | int | str
 
 
 class TagAnswer(msgspec.Struct):
-    """A member of a list, which may lack its name; `role` for the cast only."""
+    """A member of a list, which may lack its name; `role` and `thumb` for the cast only."""
 
     tag: str | None = None
     role: str | None = None
+    thumb: str | None = None
 
 
 class FieldAnswer(msgspec.Struct):
@@ -100,6 +101,7 @@ class SectionAnswer(msgspec.Struct):
     scannedAt: Number | None = None
     contentChangedAt: Number | None = None
     refreshing: Flag = False
+    allowSync: Flag = True
 
 
 class Entries(msgspec.Struct):
@@ -165,9 +167,11 @@ class OfferedPicture(msgspec.Struct):
 
 
 class OfferedPictures(msgspec.Struct):
-    """Those that one item can show."""
+    """Those that one item can show; in XML, and by some servers in JSON too, each is called a photo."""
 
+    size: Number
     Metadata: list[OfferedPicture] = []
+    Photo: list[OfferedPicture] = []
 
 
 class PicturesAnswer(msgspec.Struct):
@@ -214,7 +218,9 @@ def items_of(container: Items) -> dict[str, Item]:
 
 def pictures_of(container: OfferedPictures) -> dict[str, bool]:
     """By the key of each picture that can be shown, whether it is."""
-    return {one.ratingKey: _flag(one.selected) for one in container.Metadata if one.ratingKey}
+    offered = container.Metadata or container.Photo
+    _check_size(container.size, offered)
+    return {one.ratingKey: _flag(one.selected) for one in offered if one.ratingKey}
 
 
 def sections_of(container: Sections) -> list[Section]:
@@ -228,6 +234,7 @@ def sections_of(container: Sections) -> list[Section]:
             scanned_at=_number(one.scannedAt or 0),
             changed_at=_number(one.contentChangedAt or 0),
             scanning=_flag(one.refreshing),
+            ours=_flag(one.allowSync),
         )
         for one in container.Directory
         if one.type == "movie"
@@ -235,12 +242,15 @@ def sections_of(container: Sections) -> list[Section]:
 
 
 def _item(one: ItemAnswer, section: str) -> Item:
+    locks = frozenset(field.name for field in one.Field if _flag(field.locked))
+    # A sort title that is the title is left out; without a lock on it, it is none that somebody chose.
+    sort_title = one.titleSort or (one.title if "titleSort" in locks else "")
     return Item(
         key=_key(one.ratingKey),
         section=section,
         scalars={
             "title": one.title or "",
-            "titleSort": one.titleSort or "",
+            "titleSort": sort_title or "",
             "originalTitle": one.originalTitle or "",
             "studio": one.studio or "",
             "summary": one.summary or "",
@@ -255,9 +265,10 @@ def _item(one: ItemAnswer, section: str) -> Item:
             "collection": _names(one.Collection),
             "label": _names(one.Label),
         },
-        locks=frozenset(field.name for field in one.Field if _flag(field.locked)),
+        locks=locks,
         parts=_parts(one.Media),
         roles={role.tag: role.role for role in one.Role if role.tag and role.role},
+        faces={role.tag: role.thumb for role in one.Role if role.tag and role.thumb},
         pictures={name: path for name, path in (("thumb", one.thumb), ("art", one.art)) if path},
         stamp=_number(one.updatedAt or 0),
     )
@@ -287,7 +298,7 @@ def _duration(part: PartAnswer, media: MediaAnswer) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_DURATION else 0
 
 
-def _check_size(size: Number, things: list[EntryAnswer] | list[ItemAnswer] | list[SectionAnswer]) -> None:
+def _check_size(size: Number, things: Sequence[object]) -> None:
     if _number(size) != len(things):
         raise ValueError("a container that does not hold what it says")
 

@@ -1,7 +1,8 @@
 """Posters and backgrounds of Plex items: which there are, which is shown, and how one of ours comes there.
 
 An item keeps every picture it was ever given, under a key that ends in the SHA-1 of its bytes; nothing can delete one. So
-what is there already is chosen and not sent again. Bytes are sent and never an address: newer servers fetch nothing from a
+what is there already is chosen and not sent again. (Shelf and key have names of their own: backgrounds are listed under
+`arts`, and kept as `upload://art/`.) Bytes are sent and never an address: newer servers fetch nothing from a
 private network.
 """
 
@@ -11,12 +12,12 @@ from urllib.parse import quote
 # By name of `sync.item.PICTURES`: the shelf that holds them, and the one that is shown.
 SHELVES = {"thumb": "posters", "art": "arts"}
 SHOWN = {"thumb": "poster", "art": "art"}
-UPLOAD = "upload://"
+KEPT = {"thumb": "upload://posters/", "art": "upload://art/"}
 
 
 def key_of(name: str, content: bytes) -> str:
     """The key under which Plex keeps a picture of these bytes."""
-    return f"{UPLOAD}{SHELVES[name]}/{hashlib.sha1(content, usedforsecurity=False).hexdigest()}"
+    return f"{KEPT[name]}{hashlib.sha1(content, usedforsecurity=False).hexdigest()}"
 
 
 def shelf(item: str, name: str) -> str:

@@ -14,9 +14,9 @@ import httpx2
 import msgspec
 
 from plex import answers, artwork, edits
-from sync.errors import Barred, Missing, Neighbour, NeighbourError, TooLong
+from sync.errors import Barred, Missing, Neighbour, NeighbourError, Refused, TooLong
 from sync.http_answers import Server
-from sync.item import Entry, Item
+from sync.item import Cast, Entry, Item
 from sync.paths import base_name
 from sync.plan import Edit
 from sync.ports import Clock, Section
@@ -81,6 +81,11 @@ class PlexClient:
     def close(self) -> None:
         """Close every connection."""
         self._wire.close()
+
+    @property
+    def date(self) -> str:
+        """What time it was at the last answer by the clock there, as HTTP writes it; '' where none was told."""
+        return self._wire.date
 
     def identity(self) -> tuple[str, str]:
         """(name, version) of the server, in one authenticated request."""
@@ -153,10 +158,17 @@ class PlexClient:
         return list(found.values())
 
     def scan(self, section: str, folder: str) -> None:
-        """Ask for a scan of one folder of a library, as Plex sees it; it has not ended when this returns."""
+        """Ask for a scan of one folder of a library, as Plex sees it; it has not ended when this returns.
+
+        Servers have always taken this as GET, and Plex's own document knows it as POST alone.
+        """
         _check_number(section)
         query = urlencode({"path": folder}, errors="replace", quote_via=quote)
-        self._ask("POST", f"/library/sections/{section}/refresh?{query}")
+        target = f"/library/sections/{section}/refresh?{query}"
+        try:
+            self._ask("GET", target)
+        except (Missing, Refused):
+            self._ask("POST", target)
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
         """Full items by rating key, in one request; those that do not exist are left out.
@@ -177,22 +189,25 @@ class PlexClient:
         wanted = set(keys)
         return {key: item for key, item in self._checked(lambda: answers.items_of(container)).items() if key in wanted}
 
-    def edit(self, section: str, key: str, edit: Edit, *, roles: Mapping[str, str] | None = None) -> None:
+    def edit(self, section: str, key: str, edit: Edit, *, cast: Cast | None = None) -> None:
         """One PUT that applies all of `edit` to one item; several when it is too long (see `plex.edits`).
 
         Raises ValueError for what can't be built, Missing when the item is gone, TooLong when a text or a list is too long
         by itself, once everything else was sent. The error says whether anything has been applied.
         """
         limit = edits.LINE_LIMIT
-        waiting = edits.targets(section, key, edit, roles=roles, limit=limit)
+        waiting = edits.targets(section, key, edit, cast=cast, limit=limit)
         sent: list[str] = []
-        too_long: dict[str, TooLong] = {}
+        too_long: dict[str, Refused] = {}
         while waiting:
             target = waiting.pop(0)
             try:
                 self._put(target)
-            except TooLong as error:
-                smaller = edits.targets(section, key, edit, roles=roles, limit=min(limit, len(target)) // 2)
+            except Refused as error:
+                if not _is_too_long(error, target):
+                    error.applied = bool(sent)
+                    raise
+                smaller = edits.targets(section, key, edit, cast=cast, limit=min(limit, len(target)) // 2)
                 if target in smaller:
                     too_long[target] = error
                 else:
@@ -204,14 +219,14 @@ class PlexClient:
             else:
                 sent.append(target)
         for left in too_long.values():
-            left.applied = bool(sent)
-            raise left
+            raise _too_long(left, applied=bool(sent))
 
     def pictures(self, key: str, name: str) -> dict[str, bool]:
         """By the key of each picture that the item can show (`thumb` or `art`), whether it does; Missing when it is gone."""
         _check_number(key)
         body = self._ask("GET", artwork.shelf(key, name), cap=LISTING_CAP).body
-        return answers.pictures_of(self._wire.decoded(PICTURES, body).MediaContainer)
+        container = self._wire.decoded(PICTURES, body).MediaContainer
+        return self._checked(lambda: answers.pictures_of(container))
 
     def upload(self, key: str, name: str, content: bytes) -> None:
         """Give the item a picture, which Plex shows and locks then. Raises Refused for one that it does not take."""
@@ -219,9 +234,12 @@ class PlexClient:
         self._ask("POST", artwork.shelf(key, name), content=content)
 
     def show(self, key: str, name: str, picture: str) -> None:
-        """Let the item show one of its pictures. Raises Missing when it has no such picture, or is gone itself."""
+        """Let the item show one of its pictures. Raises Missing when it has no such picture, or is gone itself.
+
+        Plex answers with the new address of what is shown, as plain text.
+        """
         _check_number(key)
-        self._put(artwork.choice(key, name, picture))
+        self._ask("PUT", artwork.choice(key, name, picture))
 
     def hide(self, key: str, name: str) -> None:
         """Let the item show none of its pictures. Raises Refused or Missing where Plex is too old for it (before 1.43)."""
@@ -288,6 +306,17 @@ class PlexClient:
         except ValueError:
             failure = self._wire.foreign("with something that contradicts itself")
         raise failure
+
+
+def _is_too_long(error: Refused, target: str) -> bool:
+    """Whether a refusal was for the length of the request. Plex has no word of its own for that: it says 400."""
+    return isinstance(error, TooLong) or len(target) > edits.LINE_LIMIT
+
+
+def _too_long(error: Refused, *, applied: bool) -> TooLong:
+    found = TooLong(error.neighbour, str(error))
+    found.applied = applied
+    return found
 
 
 def _check_number(text: str) -> None:

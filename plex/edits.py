@@ -11,28 +11,53 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from sync.item import FIELDS, LISTS, PICTURES, SCALARS
+from sync.item import FACE, FIELDS, LISTS, PICTURES, ROLE, SCALARS, Cast, beside_whom
 from sync.plan import Change, Edit, Value
+from sync.text import fold
 
 LINE_LIMIT = 8_000
 
 
-def targets(
-    section: str, key: str, edit: Edit, *, roles: Mapping[str, str] | None = None, limit: int = LINE_LIMIT
-) -> list[str]:
+def targets(section: str, key: str, edit: Edit, *, cast: Cast | None = None, limit: int = LINE_LIMIT) -> list[str]:
     """Paths with their query, to be sent as PUT one after another; none for an edit that changes nothing.
 
     `limit` is the longest request line wanted, in bytes: a text or a list that is longer by itself still travels alone.
     Raises ValueError for a section or item that is not a number, and for a field or value that Plex does not take.
     """
     head = _head(section, key)
-    pieces = [piece for name in _in_order(edit) for piece in _pieces(name, edit[name], roles or {})]
+    edit, beside = _with_cast(edit, cast or Cast())
+    pieces = [piece for name in _in_order(edit) for piece in _pieces(name, edit[name], beside)]
     if not pieces:
         return []
     whole = _target(head, pieces)
     if _fits(whole, limit):
         return [whole]
     return list(_packed(head, [small for piece in pieces for small in _smaller(head, piece, limit)], limit))
+
+
+# By the key of a member of the cast: parameters that go with it, by the end of their names.
+Beside = Mapping[str, Mapping[str, str]]
+PARAMETERS = {ROLE: "tagging.text", FACE: "tag.thumb"}
+
+
+def _with_cast(edit: Edit, cast: Cast) -> tuple[Edit, Beside]:
+    """The edit of lists and single values alone, and what is sent beside members of the cast.
+
+    What is changed beside one goes with the whole list, as it is now unless it is changed too.
+    """
+    sent: dict[str, dict[str, str]] = {fold(name): {PARAMETERS[ROLE]: text} for name, text in cast.roles.items()}
+    changed = {name: about for name in edit if (about := beside_whom(name))}
+    for name, (what, member) in changed.items():
+        value = edit[name].value
+        if isinstance(value, tuple):
+            raise ValueError("what is shown beside the cast is a text")
+        if value is not None:
+            sent.setdefault(fold(member), {})[PARAMETERS[what]] = value
+    rest = {name: change for name, change in edit.items() if name not in changed}
+    if changed:
+        change = rest.get("actor") or Change(None, cast.locked)
+        rest["actor"] = change if change.value is not None else replace(change, value=cast.names)
+    return rest, sent
 
 
 @dataclass(frozen=True)
@@ -64,11 +89,13 @@ def _in_order(edit: Edit) -> list[str]:
     return [name for name in known if name in edit]
 
 
-def _pieces(name: str, change: Change, roles: Mapping[str, str]) -> Iterator[_Piece]:
+def _pieces(name: str, change: Change, beside: Beside) -> Iterator[_Piece]:
     """One field; of a picture its lock alone. A lock goes with each of its pieces, since Plex locks a list that is touched
     unless told otherwise."""
-    lock = () if change.lock is None else ((f"{name}.locked", str(int(change.lock))),)
-    setting = () if name in PICTURES else tuple(_setting(name, change.value, roles))
+    # Plex may lock a rating that is edited, unless it is told not to: a lock that nobody would take off again.
+    locked = False if name == "userRating" and change.value is not None else change.lock
+    lock = () if locked is None else ((f"{name}.locked", str(int(locked))),)
+    setting = () if name in PICTURES else tuple(_setting(name, change.value, beside))
     removes = change.removes if name in LISTS else ()
     if setting or (lock and not removes):
         yield _Piece(setting + lock)
@@ -76,7 +103,7 @@ def _pieces(name: str, change: Change, roles: Mapping[str, str]) -> Iterator[_Pi
         yield _Piece(lock, name, removes)
 
 
-def _setting(name: str, value: Value | None, roles: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _setting(name: str, value: Value | None, beside: Beside) -> Iterator[tuple[str, str]]:
     if value is None:
         return
     if isinstance(value, str) != (name in SCALARS):
@@ -86,8 +113,9 @@ def _setting(name: str, value: Value | None, roles: Mapping[str, str]) -> Iterat
         return
     for number, member in enumerate(value):
         yield f"{name}[{number}].tag.tag", member
-        if name == "actor" and roles.get(member):
-            yield f"{name}[{number}].tagging.text", roles[member]
+        if name == "actor":
+            for parameter, text in beside.get(fold(member), {}).items():
+                yield f"{name}[{number}].{parameter}", text
 
 
 def _smaller(head: str, piece: _Piece, limit: int) -> Iterator[_Piece]:

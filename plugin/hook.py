@@ -1,8 +1,11 @@
 """What Stash starts at each change of a scene: notes durably that the scene may be out of step, says so, and ends.
 
 Stash waits for this process, so it imports the standard library and `store.intake` alone, never touches the network, and
-starts nothing. It trusts the event's id and type and nothing else. It answers with one JSON object on standard output and
-exits with 0, whatever happens; standard error gets one line in Stash's log format when something is wrong.
+starts nothing but the worker, when a person has switched it on and it gives no sign of life. It trusts the event's id and
+type and nothing else. It answers with one JSON object on standard output and exits with 0, whatever happens; standard
+error gets one line in Stash's log format when something is wrong. A task, or a question of our page, is handed to
+`plugin.tasks`, which is imported then. An older Python than the program needs is enough to store an event; a task says
+there what is missing.
 """
 
 # There is no time for pathlib.
@@ -20,12 +23,17 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
-def answer(words: dict[str, str]) -> None:
-    """One JSON object on standard output; an error is a line in Stash's log too."""
-    if "error" in words:
-        line = " ".join(words["error"].split())
-        _write(sys.__stderr__, f"\x01e\x02{line}\n".encode("utf-8", "replace"))
+def answer(words: "dict[str, object]", *, aloud: bool = True) -> None:
+    """One JSON object on standard output; an error is a line in Stash's log too, unless it is told there already."""
+    if aloud and "error" in words:
+        log(str(words["error"]))
     _write(sys.__stdout__, json.dumps(words).encode() + b"\n")
+
+
+def log(text: str) -> None:
+    """An error in Stash's log."""
+    line = " ".join(text.split())
+    _write(sys.__stderr__, f"\x01e\x02{line}\n".encode("utf-8", "replace"))
 
 
 def _write(stream: "TextIO | None", content: bytes) -> None:
@@ -74,9 +82,7 @@ EVENTS = {
 _ID = re.compile(rb'(?<!\\)"id"\s*:\s*("?)(-?\d{1,30})\1\s*[,}]')
 _TYPE = re.compile(rb'(?<!\\)"type"\s*:\s*"([A-Za-z]+\.[A-Za-z]+\.[A-Za-z]+)"')
 # Stash hands its plugins the cookie of a session. It has no place in a file; wide letters have a zero byte each.
-_COOKIE = re.compile(
-    rb'("\0?%s\0?"[\0\s]*:[\0\s]*")[^"\\]*+(?:\\.[^"\\]*+)*+' % rb"\0?".join(b"%c" % one for one in b"Value"), re.DOTALL
-)
+_COOKIE = re.compile(rb'"\0?%s\0?"[\0\s]*:[\0\s]*"' % rb"\0?".join(b"%c" % one for one in b"Value"))
 _FOLDER = re.compile(rb'(?<!\\)"Dir"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
@@ -84,28 +90,84 @@ class Refused(Exception):
     """Nothing is stored; the message says why in one line."""
 
 
+class Asked(Exception):
+    """This is no event but a task, or a question of our page."""
+
+    def __init__(self, told: object) -> None:
+        super().__init__()
+        self.told = told
+
+
 def main() -> None:
-    """Store one event and answer."""
-    answer(_noted(read(sys.__stdin__.fileno()) if sys.__stdin__ else b""))
+    """Store one event, or do one task, and answer."""
+    try:
+        answer(_noted(read(sys.__stdin__.fileno()) if sys.__stdin__ else b""))
+    except Asked as asked:
+        # Stash itself says in its log what went wrong with a task.
+        answer(_done(asked), aloud=False)
 
 
-def _noted(data: bytes) -> dict[str, str]:
-    """The answer to one event, which is stored when this returns without an error."""
+def _noted(data: bytes) -> "dict[str, object]":
+    """The answer to one event, which is stored when this returns without an error. Raises Asked for what is a task."""
     try:
         event = parsed(data)
         if event is None:
             return _kept_raw(data)
         kind, id, folder = event
-        trouble = intake.store(folder, kind, id)
+        trouble, starts = intake.noted(folder, kind, id)
     except (Refused, intake.NotStored) as error:
         return {"error": f"PlexSync: {error}"}
+    if starts:
+        _start_worker(folder, data)
     return {"output": f"{kind} {id} noted" + (f" in a file, since {trouble}" if trouble else "")}
 
 
-def _kept_raw(data: bytes) -> dict[str, str]:
+def _done(asked: Asked) -> "dict[str, object]":
+    """Do a task; returns its answer."""
+    from plugin import packages
+
+    try:
+        packages.check_python()
+    except packages.NotReady as error:
+        return {"error": f"PlexSync: {error}"}
+    from plugin import tasks
+
+    server, args = _inside(asked.told, "server_connection"), _inside(asked.told, "args")
+    try:
+        folder = data_folder(_inside(server, "Dir"))
+    except Refused as error:
+        return {"error": f"PlexSync: {error}"}
+    return tasks.done(folder, server if isinstance(server, dict) else {}, args if isinstance(args, dict) else {})
+
+
+def _start_worker(folder: str, data: bytes) -> None:
+    """Start the worker, which outlives this process; the event is stored whatever becomes of it."""
+    from plugin import packages, program
+
+    try:
+        server = _inside(json.loads(data), "server_connection")
+        program.start_worker(program.Place(folder, packages.ready(folder), server if isinstance(server, dict) else {}))
+    except (packages.NotReady, OSError, ValueError, RecursionError) as error:
+        log(f"PlexSync: the worker can't be started: {error}")
+
+
+def _kept_raw(data: bytes) -> "dict[str, object]":
     """What tells no event is kept as it came, but for the session's cookie, for a person."""
-    path = intake.spool(data_folder(_folder_in(data[:HEAD])), _COOKIE.sub(rb"\1***", data), ".raw")
+    path = intake.spool(data_folder(_folder_in(data[:HEAD])), without_cookie(data), ".raw")
     return {"error": f"PlexSync: the event can't be read; it is kept in {path}"}
+
+
+def without_cookie(data: bytes) -> bytes:
+    """The same, with stars for each text that may be the cookie of a session."""
+    # Of the same length, and its only quotes are those at the end of texts.
+    plain = data.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+    parts, done = [], 0
+    for found in _COOKIE.finditer(data):
+        if found.start() >= done:
+            parts += [data[done : found.end()], b"***"]
+            end = plain.find(b'"', found.end())
+            done = end if end >= 0 else len(data)
+    return b"".join([*parts, data[done:]])
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -136,8 +198,8 @@ def _readable(handle: int, seconds: float) -> bool:
         return False
 
 
-def parsed(data: bytes) -> tuple[str, int, str] | None:
-    """(kind, id, data folder) of the event; None when it tells none and is worth keeping. Raises Refused."""
+def parsed(data: bytes) -> "tuple[str, int, str] | None":
+    """(kind, id, data folder) of the event; None when it tells none and is worth keeping. Raises Refused, Asked."""
     if not data.strip():
         raise Refused("nothing came on standard input")
     try:
@@ -148,12 +210,14 @@ def parsed(data: bytes) -> tuple[str, int, str] | None:
         return _searched(data[:HEAD].replace(b"\0", b""))
     context = _inside(told, "args", "hookContext")
     if not isinstance(context, dict):
+        if isinstance(_inside(told, "args", "mode"), str):
+            raise Asked(told)
         raise Refused("this is not one of Stash's hooks: there is no hookContext")
     kind = kind_of(context.get("type"))
     return kind, number(context.get("id")), data_folder(_inside(told, "server_connection", "Dir"))
 
 
-def _searched(head: bytes) -> tuple[str, int, str] | None:
+def _searched(head: bytes) -> "tuple[str, int, str] | None":
     """As `parsed`, from the first bytes of a text that is cut, broken, too deep or too large."""
     context = head.partition(b'"hookContext"')[2]
     id, type_ = _ID.search(context), _TYPE.search(context)
@@ -187,11 +251,17 @@ def number(id: object) -> int:
 
 def data_folder(dir_: object) -> str:
     """Where the database is: the folder that is named in the environment, else one beside Stash's configuration."""
-    if named := os.environ.get("PLEXSYNC_DATA_DIR"):
-        return os.path.abspath(os.path.expanduser(named))
+    if named := named_folder():
+        return named
     if not isinstance(dir_, str) or not os.path.isdir(dir_):
         raise Refused("Stash names no folder to store it in; set PLEXSYNC_DATA_DIR")
     return os.path.join(os.path.abspath(dir_), "plexsync")
+
+
+def named_folder() -> str:
+    """The folder that is named in the environment, '' where none is."""
+    named = os.environ.get("PLEXSYNC_DATA_DIR")
+    return os.path.abspath(os.path.expanduser(named)) if named else ""
 
 
 def _folder_in(head: bytes) -> object:

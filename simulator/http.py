@@ -17,6 +17,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import accumulate
@@ -176,6 +177,8 @@ class HttpServer(ABC):
     """
 
     marks: Mapping[str, str] = {}
+    ahead: float = 0.0
+    """Seconds by which its clock, as answers tell it, is ahead of the one here."""
     idle_seconds = 20.0
 
     def __init__(self, *, port: int = 0) -> None:
@@ -387,7 +390,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            if len(body) < length:
+                # A request that its client did not live to finish is none.
+                raise ConnectionAbortedError
+            return body
         chunks: list[bytes] = []
         while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
             chunks.append(self.rfile.read(size))
@@ -428,12 +436,15 @@ class _Handler(BaseHTTPRequestHandler):
         head, body = self._rendered(answer)
         return head if self.command == "HEAD" else head + body
 
+    def _dated(self) -> dict[str, str]:
+        return {"Date": formatdate(time.time() + self.server.neighbour.ahead, usegmt=True)}
+
     def _rendered(self, answer: Answer) -> tuple[bytes, bytes]:
         body = answer.body
         lines = [
             f"HTTP/1.1 {answer.status} {_phrase(answer.status)}",
             f"Content-Type: {answer.content_type}",
-            *(f"{name}: {value}" for name, value in answer.headers.items()),
+            *(f"{name}: {value}" for name, value in {**self._dated(), **answer.headers}.items()),
         ]
         if len(body) >= GZIP_FROM_BYTES and "gzip" in self.headers.get("Accept-Encoding", ""):
             body = gzip.compress(body, compresslevel=1, mtime=0)

@@ -37,6 +37,8 @@ TAG_ELEMENTS = {
 # States of an item on the timeline.
 CREATED, DONE, DELETED = 0, 5, 9
 PICTURE_LOCKS = {"posters": "thumb", "arts": "art"}
+# Under what each shelf keeps what was uploaded to it.
+KEPT = {"posters": "upload://posters/", "arts": "upload://art/"}
 LOCKABLE = frozenset((*SCALARS, *TAG_ELEMENTS, *PICTURE_LOCKS.values()))
 MAX_PICTURE_BYTES = 10 * 1024 * 1024
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -419,7 +421,7 @@ class Library:
             raise Unacceptable(400)
         if len(data) > MAX_PICTURE_BYTES:
             raise Unacceptable(500)
-        key = f"upload://{shelf}/{hashlib.sha1(data, usedforsecurity=False).hexdigest()}"
+        key = f"{KEPT[shelf]}{hashlib.sha1(data, usedforsecurity=False).hexdigest()}"
         item.pictures[shelf][key] = data
         self.select(item, shelf, key)
         return key

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-from simulator.plex_model import TAG_ELEMENTS, File, Item, Section, Tagging, base_name
+from simulator.plex_model import PICTURE_LOCKS, TAG_ELEMENTS, File, Item, Section, Tagging, base_name
 
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 LISTED_ROLES = 3
@@ -167,10 +167,10 @@ def collection_node(item: Item, *, with_locks: bool = False) -> Node:
     return Node("Directory", attributes, children, name="Metadata")
 
 
-def section_node(section: Section) -> Node:
-    """A library as `/library/sections` lists it."""
+def section_node(section: Section, *, owner: bool = True) -> Node:
+    """A library as `/library/sections` lists it, to the owner of the server or to somebody else."""
     attributes: dict[str, Value] = {
-        "allowSync": True,
+        "allowSync": owner,
         "art": "/:/resources/movie-fanart.jpg",
         "composite": f"/library/sections/{section.id}/composite/{section.updated_at}",
         "filters": True,
@@ -234,7 +234,8 @@ def _attributes(item: Item) -> dict[str, Value]:
         "studio": scalars.get("studio"),
         "type": "movie",
         "title": scalars.get("title", ""),
-        "titleSort": scalars.get("titleSort"),
+        # One that is the title is left out.
+        "titleSort": sort_title if (sort_title := scalars.get("titleSort")) != scalars.get("title") else None,
         "originalTitle": scalars.get("originalTitle"),
         "contentRating": scalars.get("contentRating"),
         "summary": scalars.get("summary", ""),
@@ -247,8 +248,8 @@ def _attributes(item: Item) -> dict[str, Value]:
         "year": scalars.get("year"),
         "tagline": scalars.get("tagline"),
         "editionTitle": scalars.get("editionTitle"),
-        "thumb": _picture_path(item, "posters", "thumb"),
-        "art": _picture_path(item, "arts", "art"),
+        "thumb": picture_path(item, "posters") or None,
+        "art": picture_path(item, "arts") or None,
         "duration": sum(one.duration for one in item.media()[0]) or None if item.files else None,
         "originallyAvailableAt": scalars.get("originallyAvailableAt"),
         "addedAt": scalars.get("addedAt"),
@@ -264,10 +265,11 @@ def _section_attributes(section: Section) -> dict[str, Value]:
     }
 
 
-def _picture_path(item: Item, shelf: str, element: str) -> str | None:
+def picture_path(item: Item, shelf: str) -> str:
+    """Where the picture is that is shown; '' for none."""
     if item.selected[shelf] is None:
-        return None
-    return f"/library/metadata/{item.key}/{element}/{item.stamps[shelf]}"
+        return ""
+    return f"/library/metadata/{item.key}/{PICTURE_LOCKS[shelf]}/{item.stamps[shelf]}"
 
 
 def _media_node(
@@ -308,12 +310,12 @@ def _media_node(
 
 
 def _image_nodes(item: Item) -> list[Node]:
-    kinds = (("coverPoster", "posters", "thumb"), ("background", "arts", "art"))
+    kinds = (("coverPoster", "posters"), ("background", "arts"))
     title = item.scalars.get("title", "")
     return [
         Node("Image", {"alt": title, "type": kind, "url": path})
-        for kind, shelf, element in kinds
-        if (path := _picture_path(item, shelf, element)) is not None
+        for kind, shelf in kinds
+        if (path := picture_path(item, shelf))
     ]
 
 

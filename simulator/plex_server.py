@@ -43,6 +43,7 @@ from simulator.plex_render import (
     listed,
     listing_attributes,
     picture_nodes,
+    picture_path,
     section_node,
 )
 
@@ -62,8 +63,8 @@ TYPE_XML = "text/xml;charset=utf-8"
 class ItemSnapshot:
     """An item as it stood at one moment.
 
-    `lists` holds names by kind (`actor` for the cast), `roles` the part each actor plays, `poster` and `art` the keys of
-    the pictures shown.
+    `lists` holds names by kind (`actor` for the cast), `roles` the part each actor plays, `faces` the address of each
+    one's picture, `poster` and `art` the keys of the pictures shown.
     """
 
     key: str
@@ -72,6 +73,7 @@ class ItemSnapshot:
     scalars: dict[str, Scalar]
     lists: dict[str, list[str]]
     roles: dict[str, str]
+    faces: dict[str, str]
     locks: frozenset[str]
     files: list[FileSpec]
     posters: list[str]
@@ -115,8 +117,9 @@ class PlexSim(HttpServer):
     max_summary      cut summaries to so many characters
     max_page         never list more than so many items at once, whatever is asked
     strict_ids       answer 404 to a list of items when one of them is missing; False: leave that one out
-    max_target       answer 414 to a longer request target
+    max_target       answer `too_long` (414 or 400) to a longer request target
     scan_seconds     how long a scan takes when nobody calls `finish_scan`; None: until somebody does
+    owner            whether the token is that of the server's owner
     started_at       the server's time when it is made; it goes on by itself, and jumps by `advance`
     """
 
@@ -134,7 +137,9 @@ class PlexSim(HttpServer):
         max_page: int | None = None,
         strict_ids: bool = False,
         max_target: int = 60_000,
+        too_long: int = 414,
         scan_seconds: float | None = 0.2,
+        owner: bool = True,
         started_at: int = EPOCH,
     ) -> None:
         super().__init__(port=port)
@@ -144,7 +149,9 @@ class PlexSim(HttpServer):
         self.max_page = max_page
         self.strict_ids = strict_ids
         self.max_target = max_target
+        self.too_long = too_long
         self.scan_seconds = scan_seconds
+        self.owner = owner
         self._offset = started_at - time.monotonic()
         self._lock = threading.RLock()
         self._library = Library(self.now, normalise=normalise, max_summary=max_summary)
@@ -412,6 +419,7 @@ class PlexSim(HttpServer):
                 scalars=dict(item.scalars),
                 lists={kind: item.names(kind) for kind in TAG_ELEMENTS},
                 roles={one.tag.tag: one.text for one in item.lists.get("actor", ()) if one.text},
+                faces={one.tag.tag: one.tag.thumb for one in item.lists.get("actor", ()) if one.tag.thumb},
                 locks=frozenset(item.locks),
                 files=[(one.path, one.size, one.duration) for one in item.files],
                 posters=list(item.pictures["posters"]),
@@ -440,7 +448,7 @@ class PlexSim(HttpServer):
 
     def _answered(self, request: Request) -> Answer:
         if len(request.target) > self.max_target:
-            return _page(414)
+            return _page(self.too_long)
         with self._lock:
             self._settle_scans()
             try:
@@ -550,8 +558,10 @@ class PlexSim(HttpServer):
     # sections
 
     def _sections(self, asked: Asked) -> Answer:
-        sections: list[Node | Ready] = [section_node(section) for section in self._library.sections.values()]
-        attributes: dict[str, Value] = {"size": len(sections), "allowSync": True, "title1": "Plex Library"}
+        sections: list[Node | Ready] = [
+            section_node(section, owner=self.owner) for section in self._library.sections.values()
+        ]
+        attributes: dict[str, Value] = {"size": len(sections), "allowSync": self.owner, "title1": "Plex Library"}
         return _document(asked, Node("MediaContainer", attributes, sections))
 
     def _section_detail(self, asked: Asked) -> Answer:
@@ -705,7 +715,8 @@ class PlexSim(HttpServer):
             self._library.upload(item, shelf, _fetched(url))
         else:
             self._library.select(item, shelf, url)
-        return Answer()
+        # The new address of what is shown, as plain text: plexapi swallows it.
+        return Answer(200, picture_path(item, shelf).encode(), "text/html")
 
     def _remove_picture(self, asked: Asked) -> Answer:
         for item in self._wanted_items(asked):

@@ -59,13 +59,14 @@ class Page:
 @dataclass
 class StashApi:
     """The resolvers over one set of data. `fire` starts the hooks of a request's events; `run_task` queues a plugin's
-    task.
+    task, `run_operation` runs a plugin while the request waits.
     """
 
     data: StashData
     jobs: Jobs
     fire: Callable[[list[Event], Visited], None]
     run_task: Callable[[str, str | None, Mapping[str, Any]], int]
+    run_operation: Callable[[str, Mapping[str, Any]], Any]
     facts: Callable[[], Mapping[str, Any]]
     plugin_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -123,6 +124,7 @@ class StashApi:
             "version": lambda *_: self.facts(),
             "systemStatus": lambda *_: self.facts(),
             "configuration": lambda *_: self.facts(),
+            "plugins": lambda *_: self.facts()["plugins"],
             "findScene": self.find_scene,
             "findScenes": lambda _, __, **asked: self.find(
                 data.scenes, scene_filter, scene_words, SCENE_SORT_KEYS, asked
@@ -161,6 +163,7 @@ class StashApi:
             "tagsMerge": lambda _, asking, input: self.merge_tags(input, asking.visited),
             "configurePlugin": lambda _, __, plugin_id, input: self.configure(plugin_id, input),
             "runPluginTask": self.queue_task,
+            "runPluginOperation": lambda _, __, plugin_id, args=None: self.run_operation(plugin_id, args or {}),
             "stopJob": self.stop_job,
         }
 
@@ -373,12 +376,14 @@ FACTS = {
     "ConfigGeneralResult": (
         "stashes",
         "apiKey",
+        "username",
         "databasePath",
         "configFilePath",
         "pluginsPath",
         "parallelTasks",
         "maxSessionAge",
     ),
+    "Plugin": ("id", "name", "version", "enabled"),
     "StashConfig": ("path", "excludeVideo", "excludeImage"),
 }
 

@@ -9,6 +9,7 @@ resolvers that raise `StashError` only at the root. Introspection is answered by
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -50,7 +51,7 @@ Resolver = Callable[..., Any]
 """`(owner, request, **arguments) -> value`; a root resolver gets the request as its owner, too."""
 
 Complete = Callable[[Any, Any], Any]
-CACHED_DOCUMENTS = 512
+CACHED = 512
 
 
 class StashError(Exception):
@@ -101,12 +102,11 @@ class Executor:
         self.schema = schema
         self.resolvers = resolvers
         self.lock = lock
-        self._documents: dict[str, Document | Reply] = {}
         self._plans: dict[tuple[Any, ...], Sequence[Root]] = {}
 
     def answer(self, query: str, variables: dict[str, Any], operation_name: str | None, request: Any) -> Reply:
         """Run one request; a malformed or invalid one is 422, one that Stash refuses is 200 with `errors`."""
-        document = self._document(query)
+        document = read_document(self.schema, query)
         if isinstance(document, Reply):
             return document
         named = [
@@ -127,15 +127,6 @@ class Executor:
                 return run(plan, values, request)
         return run(plan, values, request, reading=self.lock)
 
-    def _document(self, query: str) -> Document | Reply:
-        known = self._documents.get(query)
-        if known is None:
-            if len(self._documents) >= CACHED_DOCUMENTS:
-                self._documents.clear()
-                self._plans.clear()
-            known = self._documents[query] = read_document(self.schema, query)
-        return known
-
     def _plan(
         self,
         query: str,
@@ -148,6 +139,8 @@ class Executor:
         key = (query, name, *(repr(variables.get(variable)) for variable in document.variables))
         plan = self._plans.get(key)
         if plan is None:
+            if len(self._plans) >= CACHED:
+                self._plans.clear()
             plan = self._plans[key] = Compiler(self.schema, self.resolvers, document.fragments, values).operation(
                 operation
             )
@@ -184,6 +177,7 @@ def completed(root: Root, value: Any, request: Any, reading: AbstractContextMana
         return root.complete(value, request)
 
 
+@lru_cache(maxsize=CACHED)
 def read_document(schema: GraphQLSchema, query: str) -> Document | Reply:
     """Parse and validate; the answer to give when the text is not a valid request."""
     try:

@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -134,6 +134,7 @@ class HookRunner:
             Operation("hook", default_args=dict(default_args or {}), triggered_by=frozenset(triggered_by)),
         )
         self.tasks: tuple[Operation, ...] = ()
+        self.ui: dict[str, tuple[str, ...]] = {}
         self.runs: list[Run] = []
         self.enabled = True
         self.kill_after: float | None = None
@@ -164,7 +165,7 @@ class HookRunner:
             python_path=python_path,
             environment=environment,
         )
-        made.hooks, made.tasks = manifest.hooks, manifest.tasks
+        made.hooks, made.tasks, made.ui = manifest.hooks, manifest.tasks, manifest.ui
         return made
 
     def fire(self, events: Iterable[Event], port: int, sessions: Sessions, visited: Visited = ()) -> None:
@@ -194,9 +195,22 @@ class HookRunner:
             return Operation("")
         return next((task for task in self.tasks if task.name == name), None)
 
-    def run_task(self, task: Operation, port: int, session: str, args: Mapping[str, Any], kill: threading.Event) -> Run:
-        """Run a task to its end, or until `kill` is set."""
-        return self._run(task, Connection(port, session), {**args, **task.default_args}, None, kill, None)
+    def run_task(
+        self,
+        task: Operation,
+        port: int,
+        session: str,
+        args: Mapping[str, Any],
+        kill: threading.Event,
+        progressed: Callable[[float], None] = lambda _part: None,
+    ) -> Run:
+        """Run a task to its end, or until `kill` is set; `progressed` hears how far it is."""
+        told = {**args, **task.default_args}
+        return self._run(task, Connection(port, session), told, None, kill, None, progressed)
+
+    def run_operation(self, port: int, session: str, args: Mapping[str, Any]) -> Run:
+        """Run the bare command with these arguments, as a page of the plugin asks for it."""
+        return self._run(Operation(""), Connection(port, session), args, None, self._stopped, self.kill_after)
 
     def stop(self) -> None:
         """Kill what runs, so that nobody waits for it; nothing can be run afterwards."""
@@ -210,6 +224,7 @@ class HookRunner:
         event: Event | None,
         kill: threading.Event,
         kill_after: float | None,
+        progressed: Callable[[float], None] = lambda _part: None,
     ) -> Run:
         stdin = {"server_connection": connection.described(self.dir, self.plugin_dir), "args": dict(args)}
         try:
@@ -220,6 +235,7 @@ class HookRunner:
                 err_log=self.err_log,
                 kill=kill,
                 kill_after=kill_after,
+                progressed=progressed,
             )
         except CannotStart:
             outcome = None

@@ -54,6 +54,7 @@ class Manifest:
     tasks: tuple[Operation, ...]
     hooks: tuple[Operation, ...]
     settings: dict[str, dict[str, Any]]
+    ui: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -72,7 +73,8 @@ def manifest_of(tree: Any, id_: str) -> Manifest:
         check_keys(setting, "settings")
         if (setting.get("type") or "STRING") not in SETTING_TYPES:
             raise ManifestError(f"setting {name} has type {setting['type']!r}")
-    check_keys(tree.get("ui") or {}, "ui")
+    ui = tree.get("ui") or {}
+    check_keys(ui, "ui")
     return Manifest(
         id=id_,
         name=str(tree.get("name") or id_),
@@ -81,6 +83,7 @@ def manifest_of(tree: Any, id_: str) -> Manifest:
         tasks=tuple(operation_of(one, "tasks") for one in tree.get("tasks") or ()),
         hooks=tuple(operation_of(one, "hooks") for one in tree.get("hooks") or ()),
         settings=settings,
+        ui={what: tuple(map(str, ui[what])) for what in ("javascript", "css") if ui.get(what)},
     )
 
 

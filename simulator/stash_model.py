@@ -341,7 +341,7 @@ class StashData:
         return int(gone.id)
 
     def merge_tags(self, sources: Iterable[Tag], destination: Tag) -> None:
-        """Put `destination` in the place of the sources; scenes keep their `updated_at`."""
+        """Put `destination` in the place of the sources; scenes keep their `updated_at`, and so does it."""
         gone = {tag.id for tag in sources} - {destination.id}
         for scene in self.scenes.values():
             if any(tag.id in gone for tag in scene.tags):
@@ -349,7 +349,6 @@ class StashData:
                 scene.tags = self._members(self.tags, [*kept, destination.id], "tag")
         for id_ in gone:
             destination.aliases += (self.tags.pop(id_).name,)
-        destination.updated_at = self.stamp()
 
     def merge_scenes(self, sources: Iterable[Scene], destination: Scene, values: Mapping[str, Any]) -> None:
         """Move the files of the sources to the destination, apply the values, forget the sources."""

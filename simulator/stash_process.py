@@ -13,7 +13,7 @@ import selectors
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,7 @@ class PluginLog:
     """The lines of a plugin's stderr."""
 
     err_log: str
+    progressed: Callable[[float], None] = lambda _part: None
     lines: list[tuple[str, str]] = field(default_factory=list)
     progress: list[float] = field(default_factory=list)
     pending: bytes = b""
@@ -75,6 +76,7 @@ class PluginLog:
         if mark == b"p":
             with contextlib.suppress(ValueError):
                 self.progress.append(float(words))
+                self.progressed(self.progress[-1])
         elif mark in LEVELS:
             self.lines.append((LEVELS[mark], words.decode(errors="replace")))
         elif words and self.err_log != "none":
@@ -89,6 +91,7 @@ def run_plugin(
     err_log: str = "error",
     kill: threading.Event,
     kill_after: float | None = None,
+    progressed: Callable[[float], None] = lambda _part: None,
 ) -> Outcome:
     """Start the command, feed it, wait for its end; `kill` or `kill_after` seconds cut it short. Raises CannotStart."""
     started = time.monotonic()
@@ -104,7 +107,7 @@ def run_plugin(
         )
     except OSError as wrong:
         raise CannotStart(f"cannot start {command[0]}: {wrong.strerror}") from None
-    log = PluginLog(err_log)
+    log = PluginLog(err_log, progressed)
     try:
         stdout, killed = exchange(process, stdin, log, kill, deadline)
         if killed:

@@ -11,6 +11,7 @@ from graphql import GraphQLSchema, build_schema
 SDL = """
 scalar Time
 scalar Map
+scalar Any
 scalar Int64
 scalar PluginConfigMap
 
@@ -23,6 +24,7 @@ type Query {
   ID!): Tag findTags(tag_filter: TagFilterType, filter: FindFilterType, ids: [ID!]): FindTagsResultType! findGroup(id:
   ID!): Group findGroups(group_filter: GroupFilterType, filter: FindFilterType, ids: [ID!]): FindGroupsResultType!
   findFiles(file_filter: FileFilterType, filter: FindFilterType, ids: [ID!]): FindFilesResultType!
+  plugins: [Plugin!]
   jobQueue: [Job!] findJob(input: FindJobInput!): Job }
 
 type Mutation {
@@ -44,6 +46,7 @@ type Mutation {
   groupDestroy(input: GroupDestroyInput!): Boolean!
   configurePlugin(plugin_id: ID!, input: Map!): Map!
   runPluginTask(plugin_id: ID!, task_name: String, description: String, args_map: Map): ID!
+  runPluginOperation(plugin_id: ID!, args: Map): Any
   stopJob(job_id: ID!): Boolean!
 }
 
@@ -67,11 +70,14 @@ type ConfigResult {
   plugins(include: [ID!]): PluginConfigMap!
 }
 
+type Plugin { id: ID!  name: String!  version: String  enabled: Boolean! }
+
 type StashConfig { path: String!  excludeVideo: Boolean!  excludeImage: Boolean! }
 
 type ConfigGeneralResult {
   stashes: [StashConfig!]!
   apiKey: String!
+  username: String!
   databasePath: String!
   configFilePath: String!
   pluginsPath: String!

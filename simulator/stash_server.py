@@ -10,8 +10,11 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import formatdate
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,24 +37,27 @@ class StashSim(HttpServer):
     """A Stash that is real enough to sync from.
 
     `hooks` is the installed plugin (None: none), `plugin_settings` what is stored for plugins, `system_status` what
-    systemStatus says. `graphql_fault` gets each 200 body of the API as a dict and returns the one to send. With
+    systemStatus says. `graphql_fault` gets each 200 body of the API as a dict and returns the one to send. While
+    `blobs_away`, pictures can't be read, and stand-ins are shown in their places. With
     `api_key` empty there is no sign-in, and a request that sends a key is refused.
     """
 
     def __init__(self, api_key: str = "", port: int = 0, utc_offset_minutes: int = 0, version: str = "v0.30.1") -> None:
         super().__init__(port=port)
         self.api_key = api_key
+        self.username = "someone" if api_key else ""
         self.utc_offset_minutes = utc_offset_minutes
         self.version = version
         self.system_status = "OK"
         self.config_dir = "/config"
         self.hooks: HookRunner | None = None
         self.graphql_fault: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+        self.blobs_away = False
         self.now: Callable[[], float] = running_clock()
         self.sessions = Sessions()
         self.data = StashData(self.stamp)
         self.jobs = Jobs(self.stamp)
-        self._api = StashApi(self.data, self.jobs, self._fire, self._run_task, self._facts)
+        self._api = StashApi(self.data, self.jobs, self._fire, self._run_task, self._run_operation, self._facts)
         knows_files = tuple(int(part) for part in version.lstrip("v").split(".")[:2]) >= (0, 29)
         self.executor = Executor(schema(files=knows_files), self._api.resolvers(), self.data.lock)
 
@@ -247,6 +253,8 @@ class StashSim(HttpServer):
             return UNAUTHORIZED
         if request.path == "/graphql" and request.method == "POST":
             return self._graphql(request, visited)
+        if request.method in ("GET", "HEAD") and request.path.startswith("/plugin/"):
+            return self._plugin_file(request.path)
         if request.method in ("GET", "HEAD"):
             return self._picture(request.path, request.headers.get("if-none-match", ""))
         return NOT_FOUND
@@ -278,6 +286,11 @@ class StashSim(HttpServer):
         return json_answer(reply.status, body)
 
     def _picture(self, path: str, known: str) -> Answer:
+        """A picture, dated by the clock that gives things their `updated_at`."""
+        answer = self._any_picture(path, known)
+        return replace(answer, headers={**answer.headers, "Date": formatdate(self.now(), usegmt=True)})
+
+    def _any_picture(self, path: str, known: str) -> Answer:
         parts = path.strip("/").split("/")
         if len(parts) != 3 or not parts[1].isdigit():
             return NOT_FOUND
@@ -285,12 +298,15 @@ class StashSim(HttpServer):
         with self.data.lock:
             if (kind, leaf) == ("scene", "screenshot"):
                 scene = self.data.scenes.get(id_)
-                return NOT_FOUND if scene is None else picture(scene.cover, known)
+                return NOT_FOUND if scene is None else self._shown(scene.cover, known)
             if PICTURES.get(kind) != leaf:
                 return NOT_FOUND
             records: Mapping[int, Any] = getattr(self.data, f"{kind}s")
             record = records.get(id_)
-            return NOT_FOUND if record is None else picture(record.image, known)
+            return NOT_FOUND if record is None else self._shown(record.image, known)
+
+    def _shown(self, image: bytes | None, known: str) -> Answer:
+        return picture(None if self.blobs_away else image, known)
 
     # inner workings
 
@@ -305,11 +321,33 @@ class StashSim(HttpServer):
             task = hooks.task_named(task_name) if hooks is not None and hooks.plugin_id == plugin_id else None
             if hooks is None or task is None:
                 return  # only a line in Stash's log: the job is finished all the same
-            run = hooks.run_task(task, self.port, self.sessions.open(), args, job.kill)
-            if run.outcome is not None and run.outcome.progress:
-                job.progress = run.outcome.progress[-1]
+
+            def progressed(part: float) -> None:
+                job.progress = part
+
+            hooks.run_task(task, self.port, self.sessions.open(), args, job.kill, progressed)
 
         return self.jobs.add(f"Running plugin task: {task_name or plugin_id}", work).id
+
+    def _run_operation(self, plugin_id: str, args: Mapping[str, Any]) -> Any:
+        """Run the plugin at once; what it puts out is the answer, its error that of the request."""
+        hooks = self.hooks
+        if hooks is None or hooks.plugin_id != plugin_id or not hooks.enabled:
+            raise StashError(f"plugin {plugin_id} is not there, or disabled")
+        outcome = hooks.run_operation(self.port, self.sessions.open(), args).outcome
+        if outcome is None or outcome.error is not None:
+            raise StashError("the plugin can't be started" if outcome is None else outcome.error)
+        return outcome.output
+
+    def _plugin_file(self, path: str) -> Answer:
+        """The scripts or the styles of the plugin, one behind the other, as its manifest names them."""
+        _, id_, what, *rest = [*path.strip("/").split("/"), "", ""]
+        hooks = self.hooks
+        if hooks is None or id_ != hooks.plugin_id or what not in hooks.ui or any(rest):
+            return NOT_FOUND
+        kind = {"javascript": "text/javascript", "css": "text/css"}[what]
+        content = b"\n".join((Path(hooks.plugin_dir) / name).read_bytes() for name in hooks.ui[what])
+        return Answer(200, content, f"{kind}; charset=utf-8")
 
     def _facts(self) -> dict[str, Any]:
         folder = self.hooks.dir if self.hooks is not None else self.config_dir
@@ -329,9 +367,14 @@ class StashSim(HttpServer):
             "homeDir": folder,
             "stashes": [{"path": "/data", "excludeVideo": False, "excludeImage": False}],
             "apiKey": self.api_key,
+            "username": self.username,
+            "plugins": [self._installed(self.hooks)] if self.hooks is not None else [],
             "parallelTasks": 1,
             "maxSessionAge": 3600,
         }
+
+    def _installed(self, hooks: HookRunner) -> dict[str, Any]:
+        return {"id": hooks.plugin_id, "name": hooks.plugin_id, "version": "0.1.0", "enabled": hooks.enabled}
 
     def _known(self, records: Mapping[int, Any], name: Name) -> int:
         """The id of the record of this name; raises StashError if there is none."""

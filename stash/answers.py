@@ -10,16 +10,24 @@ import msgspec
 
 from sync.job import Kind
 from sync.ports import Newest
-from sync.scene import Image, Scene, SceneFile
+from sync.scene import Image, Performer, Scene, SceneFile
 
 Id = str | int
 
 
 class Named(msgspec.Struct):
-    """A performer or group."""
+    """A thing with a name."""
 
     id: Id
     name: str
+
+
+class PerformerAnswer(Named):
+    """A performer, with more than the name where it was asked for."""
+
+    disambiguation: str | None = None
+    alias_list: list[str] = []
+    gender: str | None = None
 
 
 class StudioAnswer(Named):
@@ -68,7 +76,7 @@ class SceneAnswer(msgspec.Struct):
     organized: bool
     updated_at: str
     studio: StudioAnswer | None
-    performers: list[Named]
+    performers: list[PerformerAnswer]
     tags: list[TagAnswer]
     groups: list[GroupAnswer]
     files: list[FileAnswer]
@@ -138,6 +146,30 @@ class Recent(msgspec.Struct):
     """Data of the questions RECENT."""
 
     found: FoundThings
+
+
+class Count(msgspec.Struct):
+    """How many there are."""
+
+    count: int
+
+
+class Counted(msgspec.Struct):
+    """The data of a question for a count."""
+
+    found: Count
+
+
+class PicturePath(msgspec.Struct):
+    """Where a picture is shown."""
+
+    path: str | None = None
+
+
+class Pictured(msgspec.Struct):
+    """The data of a question for a picture; null for what is no more."""
+
+    found: PicturePath | None = None
 
 
 class NewestOfAll(msgspec.Struct):
@@ -227,6 +259,20 @@ class Version(msgspec.Struct):
     version: VersionText
 
 
+class InstalledPlugin(msgspec.Struct):
+    """A plugin that is installed."""
+
+    id: str
+    enabled: bool
+    version: str | None = None
+
+
+class InstalledPlugins(msgspec.Struct):
+    """Data of the question PLUGINS."""
+
+    plugins: list[InstalledPlugin] | None
+
+
 class Plugins(msgspec.Struct):
     """Settings of plugins, by plugin."""
 
@@ -267,6 +313,7 @@ def scene_of(answer: SceneAnswer) -> Scene:
         files=files_of(answer.files),
         updated_at=answer.updated_at,
         images=tuple(_images(answer)),
+        people=tuple(map(_performer, answer.performers)),
         things=tuple(dict.fromkeys((str(kind), number(one.id)) for kind, ones in seen.items() for one in ones)),
     )
 
@@ -279,6 +326,17 @@ def _images(answer: SceneAnswer) -> Iterator[Image]:
     if answer.groups:
         group = answer.groups[0].group
         yield Image("group", f"/group/{number(group.id)}/frontimage", group.updated_at)
+
+
+def _performer(answer: PerformerAnswer) -> Performer:
+    """A performer; `TRANSGENDER_FEMALE` reads as people write it."""
+    return Performer(
+        id=number(answer.id),
+        name=answer.name,
+        disambiguation=answer.disambiguation or "",
+        aliases=tuple(answer.alias_list),
+        gender=(answer.gender or "").replace("_", " ").lower(),
+    )
 
 
 def _upwards(studio: StudioAnswer | None) -> Iterator[StudioAnswer]:

@@ -17,8 +17,8 @@ from sync.errors import Neighbour, Unavailable
 from sync.http_answers import Server
 from sync.job import Kind
 from sync.paths import name_key
-from sync.ports import Clock, Newest, News, Picture
-from sync.scene import Scene
+from sync.ports import Clock, Newest, News, Picture, Plugin
+from sync.scene import Image, Scene
 from wire.http import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, unheard
 
 EVERYTHING = -1
@@ -30,6 +30,8 @@ PICTURE_CAP = 64 * MEGABYTE
 SCENES_CAP, SCENE_CAP = 8 * MEGABYTE, MEGABYTE // 4
 # What a GraphQL server says to a question that does not fit its schema: the body tells it from a refusal.
 SCHEMA_STATUSES = (400, 422)
+# What stands between us and Stash answers with such things, Stash to whoever asks for a picture never.
+NO_PICTURES = ("text/html", "application/json")
 
 D = TypeVar("D")
 A = TypeVar("A")
@@ -49,12 +51,15 @@ WALKED = msgspec.json.Decoder(answers.Walked)
 WALKED_IDS = msgspec.json.Decoder(answers.WalkedIds)
 RIVALS = msgspec.json.Decoder(answers.Rivals)
 RECENT = msgspec.json.Decoder(answers.Recent)
+COUNTED = msgspec.json.Decoder(answers.Counted)
+PICTURED = msgspec.json.Decoder(answers.Pictured)
 NEWEST = msgspec.json.Decoder(answers.NewestOfAll)
 QUESTIONS = msgspec.json.Decoder(answers.AskedQuestions)
 RECENT_FILES = msgspec.json.Decoder(answers.RecentFiles)
 PROBED = msgspec.json.Decoder(answers.Probed)
 VERSION = msgspec.json.Decoder(answers.Version)
 CONFIG_PATH = msgspec.json.Decoder(answers.ConfigPath)
+PLUGINS = msgspec.json.Decoder(answers.InstalledPlugins)
 PLUGIN_SETTINGS = msgspec.json.Decoder(answers.PluginSettings)
 
 
@@ -78,8 +83,10 @@ class StashClient:
         ca_file: str = "",
         alive: Callable[[], None] = unheard,
         tags_above: bool = False,
+        people: bool = False,
     ) -> None:
         self._tags_above = tags_above
+        self._people = people
         self._wire = Wire(
             Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key"),
             url,
@@ -95,6 +102,11 @@ class StashClient:
     def close(self) -> None:
         """Close every connection."""
         self._wire.close()
+
+    @property
+    def date(self) -> str:
+        """What time it was at the last answer by the clock there, as HTTP writes it; '' where none was told."""
+        return self._wire.date
 
     def probe(self) -> None:
         """One cheap authenticated request; raises unless Stash answers and is ready."""
@@ -112,6 +124,11 @@ class StashClient:
         """The path of Stash's configuration file on its own machine, '' when there is none."""
         return self._ask(CONFIG_PATH, queries.CONFIG_PATH).systemStatus.configPath or ""
 
+    def plugin(self, plugin_id: str) -> Plugin | None:
+        """A plugin as it is installed; None when it is not."""
+        found = self._ask(PLUGINS, queries.PLUGINS).plugins or []
+        return next((Plugin(one.version or "", one.enabled) for one in found if one.id == plugin_id), None)
+
     def plugin_settings(self, plugin_id: str) -> dict[str, object]:
         """What is stored for a plugin, as Stash keeps it; empty when nothing is."""
         data = self._ask(PLUGIN_SETTINGS, queries.PLUGIN_SETTINGS, {"ids": [plugin_id]}, cap=SETTINGS_CAP)
@@ -123,14 +140,14 @@ class StashClient:
         if not wanted:
             return {}
         cap = min(LISTING_CAP, SCENES_CAP + SCENE_CAP * len(wanted))
-        data = self._ask(SCENES, queries.scenes(wanted, tags_above=self._tags_above), cap=cap)
+        data = self._ask(SCENES, queries.scenes(wanted, tags_above=self._tags_above, people=self._people), cap=cap)
         return self._checked(lambda: _scenes_of(data, wanted))
 
     def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
         """Every scene with an id above `after`, complete, in pages by id."""
 
         def ask(last: int) -> tuple[int, list[Scene]]:
-            query = queries.walk(tags_above=self._tags_above)
+            query = queries.walk(tags_above=self._tags_above, people=self._people)
             found = self._ask(WALKED, query, _walking(queries.above(last), page)).findScenes
             return found.count, self._checked(lambda: [answers.scene_of(one) for one in found.scenes])
 
@@ -167,7 +184,17 @@ class StashClient:
         if known and answer.status == 304:
             return None
         answer = self._wire.accepted(answer)
+        if answer.headers.get("content-type", "").startswith(NO_PICTURES):
+            raise self._wire.foreign("with something else than a picture")
         return Picture(bytes(answer.body), answer.headers.get("etag", ""))
+
+    def lacks(self, image: Image) -> bool:
+        """Whether Stash has no such picture, by its database and not by what it shows."""
+        id = int(image.path.split("/")[2])
+        if image.source == "cover":
+            return self._ask(COUNTED, queries.LACKS_COVER, {"id": id}).found.count > 0
+        found = self._ask(PICTURED, queries.PICTURE[image.source], {"id": str(id)}).found
+        return found is None or not found.path or "default=true" in found.path
 
     def showing(self, kind: Kind, id: int) -> list[int]:
         """The ids of the scenes a performer, studio, tag or group shows on, or one below it."""

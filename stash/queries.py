@@ -12,7 +12,7 @@ SCENE_FIELDS = """
 fragment SceneFields on Scene {
   id title code details director date rating100 organized updated_at
   studio { id name updated_at parent_studio { id name parent_studio { id name parent_studio { id name } } } }
-  performers { id name }
+  performers { ...PerformerFields }
   tags { ...TagFields }
   groups { group { id name updated_at } }
   files { path size duration }
@@ -28,11 +28,17 @@ fragment TagFields on Tag {
 }
 """
 
+# What is shown beside the names of a cast is asked for only where it is shown.
+PERFORMER_FIELDS = "fragment PerformerFields on Performer { id name }\n"
+PERFORMER_FIELDS_ALL = "fragment PerformerFields on Performer { id name disambiguation alias_list gender }\n"
+
 PROBE = "query Probe { systemStatus { status } }"
 
 VERSION = "query Version { version { version } }"
 
 CONFIG_PATH = "query ConfigPath { systemStatus { configPath } }"
+
+PLUGINS = "query Plugins { plugins { id enabled version } }"
 
 PLUGIN_SETTINGS = "query PluginSettings($ids: [ID!]) { configuration { plugins(include: $ids) } }"
 
@@ -73,6 +79,20 @@ query Newest($page: FindFilterType, $last: FindFilterType) {
   groups: findGroups(filter: $page) { count things: groups { id updated_at } }
 }
 """
+
+# What its database says of a picture: a cover is missing, or the address of another tells that it is a stand-in.
+LACKS_COVER = """
+query LacksCover($id: Int!) {
+  found: findScenes(
+    scene_filter: { id: { value: $id, modifier: EQUALS }, is_missing: "cover" }, filter: { per_page: 0 }
+  ) { count }
+}
+"""
+
+PICTURE = {
+    "studio": "query StudioPicture($id: ID!) { found: findStudio(id: $id) { path: image_path } }",
+    "group": "query GroupPicture($id: ID!) { found: findGroup(id: $id) { path: front_image_path } }",
+}
 
 # From 0.29 on Stash can be asked for files; whether it can is asked first.
 NEWEST_FILES = "  files: findFiles(filter: $page) { count things: files { id updated_at } }\n"
@@ -115,17 +135,18 @@ query RecentGroups($page: FindFilterType) {
 }
 
 
-def fragments(*, tags_above: bool) -> str:
-    """What is asked of a scene; with the names above its tags, if they matter."""
-    return SCENE_FIELDS + (TAG_FIELDS_ABOVE if tags_above else TAG_FIELDS)
+def fragments(*, tags_above: bool, people: bool = False) -> str:
+    """What is asked of a scene; with the names above its tags, and more of its performers, if they matter."""
+    tags = TAG_FIELDS_ABOVE if tags_above else TAG_FIELDS
+    return SCENE_FIELDS + tags + (PERFORMER_FIELDS_ALL if people else PERFORMER_FIELDS)
 
 
-def walk(*, tags_above: bool) -> str:
+def walk(*, tags_above: bool, people: bool = False) -> str:
     """The question for a page of complete scenes."""
-    return WALK + fragments(tags_above=tags_above)
+    return WALK + fragments(tags_above=tags_above, people=people)
 
 
-def scenes(ids: Sequence[int], *, tags_above: bool) -> str:
+def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
     """One question for many scenes, each under the alias `s<id>`.
 
     `findScenes(ids:)` fails as a whole when one of them is missing; `findScene` answers null. Raises ValueError for an id
@@ -135,7 +156,7 @@ def scenes(ids: Sequence[int], *, tags_above: bool) -> str:
         if type(id) is not int or id < 0:
             raise ValueError("a scene is named by a number")
     aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ ...SceneFields }}" for id in ids)
-    return f"query Scenes {{\n{aliases}\n}}\n{fragments(tags_above=tags_above)}"
+    return f"query Scenes {{\n{aliases}\n}}\n{fragments(tags_above=tags_above, people=people)}"
 
 
 def page(size: int, *, sort: str, number: int = 1, descending: bool = False) -> dict[str, object]:

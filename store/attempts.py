@@ -33,6 +33,9 @@ delete from attempt where number in (
 )
 """
 USED = "select count(*) from attempt where attempts > 0"
+LATEST = """
+select kind, id, at, cls, error, attempts, state from attempt order by number desc limit :limit
+"""
 LIST = "select at, cls, error, attempts, state from attempt where kind = :kind and id = :id order by number desc"
 
 
@@ -65,3 +68,11 @@ def listed(db: sqlite3.Connection, kind: Kind, id: int) -> list[AttemptRow]:
     """A job's attempts, newest first."""
     rows = db.execute(LIST, {"kind": kind, "id": id})
     return [AttemptRow(at, cls, error, attempts, State(state)) for at, cls, error, attempts, state in rows]
+
+
+def latest(db: sqlite3.Connection, limit: int) -> list[tuple[Kind, int, AttemptRow]]:
+    """The last attempts of all that did not go well, each with what it was for, newest first."""
+    return [
+        (Kind(kind), id, AttemptRow(at, cls, error, attempts, State(state)))
+        for kind, id, at, cls, error, attempts, state in db.execute(LATEST, {"limit": limit})
+    ]

@@ -46,13 +46,15 @@ class Restored:
 
 def save(database: Path, target: Path, *, replace: bool = False) -> Copied:
     """Copy the database to `target`, mode 0600. Raises Unusable when it can't be, or `target` exists unless `replace`."""
-    if not database.is_file():
+    # The functions of os.path, here and below: where we may not look they raise nothing, and opening says so.
+    if not os.path.isfile(database):  # noqa: PTH113
         raise Unusable(f"there is no database in {database.parent} yet: nothing to back up")
-    if target.exists() and target.samefile(database):
+    there = os.path.exists(target)  # noqa: PTH110
+    if there and target.samefile(database):
         raise Unusable(f"{target} is the database itself: name another file")
-    if target.exists() and not replace:
+    if there and not replace:
         raise Unusable(f"{target} exists already: name another file, or replace it with --force")
-    if target.is_symlink() or (target.exists() and not target.is_file()):
+    if os.path.islink(target) or (there and not os.path.isfile(target)):  # noqa: PTH113, PTH114
         raise Unusable(f"{target} is not a file")
     with _beside(target) as hidden:
         copied = _copy(database, hidden)
@@ -68,9 +70,9 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
     that is no sound copy, NewerDatabase for one of a newer PlexSync, LocalFault when another process does not let go of the
     database; then nothing has changed.
     """
-    if not file.is_file():
+    if not os.path.isfile(file):  # noqa: PTH113
         raise Unusable(f"{file} is not a file")
-    if database.exists() and file.samefile(database):
+    if os.path.exists(database) and file.samefile(database):  # noqa: PTH110
         raise Unusable(f"{file} is the database itself: name a backup")
     with _beside(database) as hidden:
         copied = _copy(file, hidden)

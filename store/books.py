@@ -16,6 +16,7 @@ OPEN_ROWS = "select count(*) from job where state <> 'idle'"
 COUNT_ACCEPTED = "update book set accepted = accepted + 1"
 COUNT_DONE = "update book set done = done + 1"
 COUNT_PRUNED = "update book set pruned = pruned + :count"
+DONE = "select done from book"
 SCANS = "select scans from book"
 COUNT_SCAN = "update book set scans = scans + 1"
 TURNS = "select turns from book"
@@ -47,8 +48,13 @@ def count_done(db: sqlite3.Connection) -> None:
 
 
 def count_pruned(db: sqlite3.Connection, count: int) -> None:
-    """So many dead, dropped or gone rows were deleted."""
+    """So many dead or gone rows were deleted."""
     db.execute(COUNT_PRUNED, {"count": count})
+
+
+def done(db: sqlite3.Connection) -> int:
+    """How many running rows became idle."""
+    return int(db.execute(DONE).fetchone()[0])
 
 
 def scans(db: sqlite3.Connection) -> int:

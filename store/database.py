@@ -4,9 +4,10 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from store import (
     attempts,
@@ -22,6 +23,7 @@ from store import (
     pictures,
     pushes,
     pushings,
+    samples,
     seen,
     shown,
     standings,
@@ -38,8 +40,10 @@ from sync.plan import Memory, Pushing
 from sync.ports import (
     AttemptRow,
     BreakerRow,
+    Called,
     HoldRow,
     JobRow,
+    Lately,
     Moved,
     Overview,
     PaceRow,
@@ -50,8 +54,11 @@ from sync.ports import (
     Seen,
     Stood,
 )
+from sync.samples import Sample
 
 log = logging.getLogger("PlexSync.store")
+
+T = TypeVar("T")
 
 SPOOL_BATCH = 500
 # A log of so many bytes is begun anew, if those who read it are done within so many milliseconds.
@@ -92,6 +99,17 @@ class ReadingTransaction:
     def jobs(self, state: State, *, cls: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)) -> list[JobRow]:
         return jobs.listed(self._db, state, cls=cls, limit=limit, after=after)
 
+    def in_work(self, limit: int) -> list[JobRow]:
+        return jobs.in_work(self._db, limit)
+
+    def lately(self, limit: int) -> list[Lately]:
+        found = [Lately(*one) for one in attempts.latest(self._db, limit)]
+        found += [Lately(Kind.SCENE, *one) for one in pushes.latest(self._db, limit)]
+        return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
+
+    def changed_since(self, since: int) -> int:
+        return pushes.count_since(self._db, since)
+
     def job_ids(self, kind: Kind, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
         return jobs.ids(self._db, kind, after=after, upto=upto)
 
@@ -100,6 +118,12 @@ class ReadingTransaction:
 
     def pushes(self, kind: Kind, id: int) -> list[PushRow]:
         return pushes.listed(self._db, kind, id)
+
+    def latest_pushes(self, limit: int) -> list[tuple[int, PushRow]]:
+        return pushes.latest(self._db, limit)
+
+    def latest_attempts(self, limit: int) -> list[tuple[Kind, int, AttemptRow]]:
+        return attempts.latest(self._db, limit)
 
     def dead(self) -> dict[str, int]:
         return jobs.count_dead(self._db)
@@ -128,6 +152,12 @@ class ReadingTransaction:
     def note(self, name: str) -> str:
         return notes.find(self._db, name)
 
+    def number(self, name: str) -> int | None:
+        return notes.number(self._db, name)
+
+    def take_overs(self, scenes: Sequence[int]) -> dict[int, str]:
+        return notes.marks(self._db, scenes)
+
     def memories(self, scenes: Sequence[int]) -> dict[tuple[int, str], Memory]:
         return memories.listed(self._db, scenes)
 
@@ -148,6 +178,9 @@ class ReadingTransaction:
 
     def pushed_scenes(self, *, after: int, limit: int) -> list[int]:
         return memories.scenes(self._db, after=after, limit=limit)
+
+    def pushed_at(self, scenes: Sequence[int]) -> dict[int, int]:
+        return pushes.pushed_at(self._db, scenes)
 
     def pushed_since(self, since: int) -> list[int]:
         return pushes.scenes_since(self._db, since)
@@ -191,6 +224,21 @@ class ReadingTransaction:
     def stood(self, word: str, *, limit: int, after: int = 0) -> list[int]:
         return standings.listed(self._db, word, limit=limit, after=after)
 
+    def standing_so(self, word: str, *, limit: int, after: int = 0) -> list[int]:
+        return standings.standing_so(self._db, word, limit=limit, after=after)
+
+    def called(self, scenes: Sequence[int]) -> dict[int, Called]:
+        return shown.called(self._db, scenes)
+
+    def called_like(self, text: str, *, limit: int, after: int = 0) -> list[int]:
+        return shown.called_like(self._db, text, limit=limit, after=after)
+
+    def samples(self, start: int, end: int) -> list[Sample]:
+        return samples.listed(self._db, start, end)
+
+    def done(self) -> int:
+        return books.done(self._db)
+
     def entries(self, keys: Sequence[str]) -> list[Entry]:
         return index.by_key(self._db, keys)
 
@@ -208,6 +256,9 @@ class ReadingTransaction:
 
     def showing(self, kind: Kind, id: int) -> list[int]:
         return shown.showing(self._db, kind, id)
+
+    def shown_of(self, kind: Kind) -> set[int]:
+        return shown.things_of(self._db, kind)
 
     def pictures(self, scene: int) -> dict[str, PictureRow]:
         return pictures.listed(self._db, scene)
@@ -317,6 +368,12 @@ class WritingTransaction(ReadingTransaction):
     def save_note(self, name: str, value: str) -> None:
         notes.save(self._db, name, value)
 
+    def take_over(self, scene: int, *, now: int) -> None:
+        notes.mark(self._db, scene, str(now))
+
+    def end_take_over(self, scene: int, mark: str = "") -> None:
+        notes.unmark(self._db, scene, mark)
+
     def remember(self, scene: int, key: str, memory: Memory, *, now: int) -> None:
         memories.save(self._db, scene, key, memory, now=now)
 
@@ -381,8 +438,14 @@ class WritingTransaction(ReadingTransaction):
     def forget_seen(self, kind: Kind) -> None:
         seen.forget(self._db, kind)
 
-    def save_shown(self, scene: int, things: Iterable[tuple[str, int]]) -> None:
-        shown.save(self._db, scene, things)
+    def save_shown(self, scene: int, things: Iterable[tuple[str, int]], *, title: str = "", path: str = "") -> None:
+        shown.save(self._db, scene, things, title=title, path=path)
+
+    def add_sample(self, sample: Sample) -> None:
+        samples.add(self._db, sample)
+
+    def prune_samples(self, *, now: int, limit: int) -> int:
+        return samples.prune(self._db, now=now, limit=limit)
 
     def save_picture(self, scene: int, name: str, row: PictureRow) -> None:
         pictures.save(self._db, scene, name, row)
@@ -427,25 +490,22 @@ class Database:
         self._stuck: dict[str, str] = {}
         self._connection()
 
-    @contextmanager
-    def reading(self) -> Iterator[ReadingTransaction]:
+    def reading(self) -> AbstractContextManager[ReadingTransaction]:
         """One snapshot."""
-        with self._transaction("begin") as db:
-            yield ReadingTransaction(db)
+        return self._transaction("begin", ReadingTransaction)
 
-    @contextmanager
-    def writing(self) -> Iterator[WritingTransaction]:
+    def writing(self) -> AbstractContextManager[WritingTransaction]:
         """One write transaction, committed and synced when the block ends well; no fault is raised after the commit."""
-        with self._transaction("begin immediate") as db:
-            yield WritingTransaction(db)
-        if self._keeper is threading.current_thread():
-            self._shorten_log()
+        return self._transaction("begin immediate", WritingTransaction)
 
     def changed(self) -> bool:
         """Whether another connection has committed since this thread last asked (at first: since it opened its own)."""
         own = self._connection()
-        with self._poisoned_by_faults(own):
+        try:
             found = own.data_version()
+        except sqlite3.Error as error:
+            self._discard(own)
+            raise translated(error, self._path) from error
         changed, own.version = found != own.version, found
         return changed
 
@@ -490,9 +550,9 @@ class Database:
         except OSError as error:
             raise SpoolFault(f"events left as files can't be read: {error.filename}: {error.strerror}") from error
 
-    def _shorten_log(self) -> None:
+    def _shorten_log(self, own: _Open) -> None:
         """Begin the log anew when it has grown long, which it does while there always is somebody who reads or writes."""
-        changes = self._connection().db.total_changes
+        changes = own.db.total_changes
         now = time.monotonic()
         if 0 <= changes - self._weighed < WEIGHED_EVERY and now - self._weighed_at < WEIGHED_AFTER:
             return
@@ -502,31 +562,39 @@ class Database:
         except OSError:
             return
         if size > self._long_log:
-            own, shortened = self._connection(), False
-            # What was committed stays so: a fault, such as a full disk, is for the next transaction to meet.
-            with suppress(LocalFault), self._poisoned_by_faults(own):
+            shortened = False
+            try:
                 own.db.execute(WAIT_BRIEFLY)
                 # What is copied beforehand, while others may write, need not be copied while nobody may.
                 own.db.execute("pragma wal_checkpoint(passive)").fetchall()
                 ((busy, *_),) = own.db.execute("pragma wal_checkpoint(truncate)").fetchall()
                 own.db.execute(WAIT_AS_USUAL)
                 shortened = not busy
+            except sqlite3.Error:
+                # What was committed stays so: a fault, such as a full disk, is for the next transaction to meet.
+                self._discard(own)
             # While a reader stands in the way, not every commit is to wait for it.
             self._long_log = LONG_LOG if shortened else size + LONGER
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begin: str, made: Callable[[sqlite3.Connection], T]) -> Iterator[T]:
+        """A transaction around a block. After a fault nothing is known about a connection: the next use opens another."""
         own = self._connection()
-        with self._poisoned_by_faults(own):
-            if own.db.in_transaction:
-                raise RuntimeError("a transaction is open in this thread already")
-            try:
-                own.db.execute(begin)
-                yield own.db
-                own.db.execute("commit")
-            except BaseException:
-                self._roll_back(own)
-                raise
+        if own.db.in_transaction:
+            raise RuntimeError("a transaction is open in this thread already")
+        try:
+            own.db.execute(begin)
+            yield made(own.db)
+            own.db.execute("commit")
+        except BaseException as error:
+            self._roll_back(own)
+            if isinstance(error, sqlite3.Error | LocalFault):
+                self._discard(own)
+            if isinstance(error, sqlite3.Error):
+                raise translated(error, self._path) from error
+            raise
+        if made is WritingTransaction and self._keeper is own.thread:
+            self._shorten_log(own)
 
     def _roll_back(self, own: _Open) -> None:
         """End what failed, unless SQLite has done so already; the first fault is the one to tell of."""
@@ -538,18 +606,6 @@ class Database:
             if own.db.in_transaction:
                 # That failed too, for want of memory for instance: nobody would end it any more.
                 self._discard(own)
-
-    @contextmanager
-    def _poisoned_by_faults(self, own: _Open) -> Iterator[None]:
-        """After a fault nothing is known about a connection: the next use opens another."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            self._discard(own)
-            raise translated(error, self._path) from error
-        except LocalFault:
-            self._discard(own)
-            raise
 
     def _connection(self) -> _Open:
         own: _Open | None = getattr(self._local, "own", None)

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from store import intake, schema
 from sync.errors import Damaged, LocalFault, SyncError, Unusable
 
 BUSY_SECONDS = 30.0
+SWITCH_AGAIN = 0.02
 MOUNTS = Path("/proc/self/mountinfo")
 LOG_LIMIT = 16 * 2**20
 CHECKPOINT_PAGES = 1000
@@ -55,7 +57,13 @@ def connect(
         _look(path, busy_seconds, migrations)
         db = _open(path, "rw", busy_seconds)
         try:
-            _set_up(db, checkpoints=checkpoints, network=on_network(path, mounts))
+            network = on_network(path, mounts)
+            found = _keep_journal(db, "delete" if network else "wal", busy_seconds)
+            if network and found != "delete":
+                raise Unusable(
+                    "the database lies on a network share and is still in use with a write-ahead log: stop all users"
+                )
+            _set_up(db, journal=found, checkpoints=checkpoints)
             _keep_old(db, path, migrations)
             schema.migrate(db, migrations)
         except BaseException:
@@ -159,16 +167,26 @@ def _keep_old(db: sqlite3.Connection, path: Path, migrations: schema.Migrations)
             hidden.with_name(hidden.name + end).unlink(missing_ok=True)
 
 
-def _set_up(db: sqlite3.Connection, *, checkpoints: bool, network: bool) -> None:
-    mode = "delete" if network else "wal"
+def _keep_journal(db: sqlite3.Connection, mode: str, busy_seconds: float) -> str:
+    """Switch to a kind of journal, and return the kind there is then.
+
+    SQLite changes from reading to writing for it, and does not wait when another process is about to do the same.
+    """
+    until = time.monotonic() + busy_seconds
     (found,) = db.execute("pragma journal_mode").fetchone()
-    if found != mode:
-        (found,) = db.execute(f"pragma journal_mode = {mode}").fetchone()
-    if found != mode and network:
-        raise Unusable(
-            "the database lies on a network share and is still in use with a write-ahead log: stop all users"
-        )
-    db.execute(f"pragma synchronous = {'full' if found == 'wal' else 'extra'}")
+    while found != mode:
+        try:
+            (found,) = db.execute(f"pragma journal_mode = {mode}").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(SWITCH_AGAIN)
+    return str(found)
+
+
+def _set_up(db: sqlite3.Connection, *, journal: str, checkpoints: bool) -> None:
+    db.execute(f"pragma synchronous = {'full' if journal == 'wal' else 'extra'}")
     db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}")
     db.execute(f"pragma journal_size_limit = {LOG_LIMIT}")
     # An update that could fail half way keeps its undo there: as a file, it costs more than the update.

@@ -2,7 +2,8 @@
 
 Standard library only, and little of it, since a save in Stash waits for the process that imports this. An event that
 `store` has returned for is on the disk, synced. Files left in the spool folder are wanted later by the worker
-(`spooled`); wanting a thing twice is wanting it once, so a file that is read twice does no harm.
+(`spooled`); wanting a thing twice is wanting it once, so a file that is read twice does no harm. A Python that is too old
+for the program is good enough for this.
 """
 
 # The hook has no time for pathlib.
@@ -26,7 +27,11 @@ UNREAD = "unread"
 # A file that was never given its name by then was left by a hook that was killed before it answered.
 UNFINISHED = 3_600_000
 # The schema that WANT is written for; any other database is left alone.
-SCHEMA = 6
+SCHEMA = 7
+# Since this one there are notes, and those about the worker are understood in every later one.
+NOTED_SINCE = 1
+# Marks a file as ours.
+APPLICATION_ID = 0x506C5379
 LAST_ID = 2**63 - 1
 BUSY_SECONDS = 1.0
 # Stash's image runs its hooks as root.
@@ -81,6 +86,28 @@ on conflict (kind, id) do update
        desired = iif({_MOVED}, :desired, job.desired)
 """
 
+# Notes about the worker that a person has switched on inside Stash: whether it is ('on', or 'left' when it ended because
+# there was nothing to do), and when a hook last started it. The heartbeat is the running worker's own.
+INSIDE = "worker:inside"
+STARTED = "worker:started"
+BEAT = "worker:beat"
+ON, LEFT, OFF = "on", "left", ""
+# Milliseconds that a sign of life, or a start, counts for.
+FRESH = 60_000
+# A file beside the database whose age tells of the last start that could not be noted in it.
+STARTED_FILE = "worker.started"
+# One statement in the transaction of the want: of many hooks at once one alone starts the worker.
+START = f"""
+insert or replace into note (name, value)
+select '{STARTED}', :now
+ where exists (select 1 from note where name = '{INSIDE}' and value = '{LEFT}')
+    or (exists (select 1 from note where name = '{INSIDE}' and value = '{ON}')
+        and not exists (select 1 from note where name in ('{BEAT}', '{STARTED}')
+                           and abs(cast(value as integer) - :now) < {FRESH}))
+"""
+SWITCH = f"insert or replace into note (name, value) values ('{INSIDE}', :value)"
+NOTE = "select value from note where name = :name"
+
 
 class NotStored(Exception):
     """The event is neither in the database nor in a file; the message is one line for a person."""
@@ -113,13 +140,107 @@ def store(folder: str, kind: str, id: int, why: str = "edit") -> str:
     Returns why the database could not take it, '' when it did. Raises NotStored when the file could not be written
     either. For a process that has no connection to the database yet: reading the file by hand would let go of its locks.
     """
-    trouble = _into_database(folder, kind, id, why)
+    return noted(folder, kind, id, why)[0]
+
+
+def noted(folder: str, kind: str, id: int, why: str = "edit") -> tuple[str, bool]:
+    """As `store`, and whether the caller is to start the worker: it is switched on inside Stash, and seems not to live.
+
+    Into a database of an older schema, as an update leaves it, nothing is wanted: the worker brings it up to date. Where
+    nothing can be written, as into a damaged one, the worker is started all the same, once a minute: it mends what it can.
+    """
+    found, starts = SCHEMA, False
+
+    def want_it(db: "sqlite3.Connection", schema: int) -> None:
+        nonlocal found, starts
+        now = clock(db)
+        if schema == SCHEMA:
+            want(db, kind, id, why, now)
+        found, starts = schema, _is_to_start(db, now)
+
+    trouble = _in_database(folder, want_it)
+    starts = _is_missed(folder) if trouble else starts
+    if not trouble and found != SCHEMA:
+        trouble = _other_schema(found)
     if trouble:
         spool(folder, json.dumps({"kind": kind, "id": id, "why": why}).encode(), ".json")
-    return trouble
+    return trouble, starts
 
 
-def _into_database(folder: str, kind: str, id: int, why: str) -> str:
+def switch(folder: str, value: str) -> str:
+    """Switch the worker inside Stash `ON` or `OFF`; returns why that can't be noted, '' when it is."""
+    return _in_database(folder, lambda db, _: db.execute(SWITCH, {"value": value}))
+
+
+def switched(folder: str, *, unknown: str = OFF) -> str:
+    """How the worker inside Stash is switched: `ON`, `LEFT` or `OFF`; `unknown` where that can't be told."""
+    told = _note(folder, INSIDE)
+    return unknown if told is None else told
+
+
+def beat(folder: str) -> str:
+    """When the worker gave its last sign of life, in UTC milliseconds; '' where that can't be told."""
+    return _note(folder, BEAT) or ""
+
+
+def _note(folder: str, name: str) -> "str | None":
+    """A note, '' when there is none; None where that can't be told."""
+    told: list[str] = []
+
+    def look(db: "sqlite3.Connection", _schema: int) -> None:
+        row = db.execute(NOTE, {"name": name}).fetchone()
+        told.append(str(row[0]) if row else "")
+
+    return None if _in_database(folder, look) else told[0]
+
+
+def _is_to_start(db: "sqlite3.Connection", now: int) -> bool:
+    if not db.execute(START, {"now": now}).rowcount:
+        return False
+    db.execute(SWITCH, {"value": ON})
+    return True
+
+
+def _is_missed(folder: str) -> bool:
+    """Whether the worker is to be started although that can't be noted: as `START` has it, by what can be read."""
+    path = os.path.join(folder, DATABASE)
+    if sqlite3 is None or _unfit(folder, path):
+        return False
+    try:
+        db = sqlite3.connect(uri(path, "ro"), uri=True, timeout=0, isolation_level=None)
+        try:
+            now = clock(db)
+            told = [db.execute(NOTE, {"name": name}).fetchone() for name in (INSIDE, BEAT, STARTED)]
+        finally:
+            db.close()
+    except sqlite3.Error:
+        return False
+    inside, *signs = (str(row[0]) if row else "" for row in told)
+    lives = any(sign.isascii() and sign.isdecimal() and abs(int(sign[:18]) - now) < FRESH for sign in signs)
+    return inside in (ON, LEFT) and not (inside == ON and lives) and _first_in_a_minute(folder, now)
+
+
+def _first_in_a_minute(folder: str, now: int) -> bool:
+    """Whether nobody was told to start the worker in the last minute, by the age of a file; from now on somebody was."""
+    path = os.path.join(folder, STARTED_FILE)
+    try:
+        if os.path.lexists(path):
+            if abs(now - os.lstat(path).st_mtime * 1000) < FRESH:
+                return False
+            os.unlink(path)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _hand_over(file, folder)
+        os.close(file)
+    except OSError:  # another hook was faster, or nobody would know of the start
+        return False
+    return True
+
+
+def _in_database(folder: str, act: "Callable[[sqlite3.Connection, int], object]") -> str:
+    """Act within one write transaction, synced when this returns ''; else why that can't be.
+
+    `act` is told the schema, which has notes at least.
+    """
     path = os.path.join(folder, DATABASE)
     if sqlite3 is None:
         return "this Python has no sqlite3"
@@ -137,15 +258,21 @@ def _into_database(folder: str, kind: str, id: int, why: str) -> str:
         db.execute("pragma temp_store = memory")
         db.execute("begin immediate")
         (version,) = db.execute("pragma user_version").fetchone()
-        if version != SCHEMA:
-            return f"the database has schema {version}, this hook knows {SCHEMA}"
-        want(db, kind, id, why, clock(db))
+        if version != SCHEMA and not _is_older(db, version):
+            return _other_schema(version)
+        act(db, version)
         db.execute("commit")
     except sqlite3.Error as error:
         return f"the database can't be written: {error}"
     finally:
         db.close()
     return ""
+
+
+def _is_older(db: "sqlite3.Connection", version: int) -> bool:
+    """Whether a database is one of ours that was not brought up to date yet."""
+    (mark,) = db.execute("pragma application_id").fetchone()
+    return NOTED_SINCE <= version < SCHEMA and mark == APPLICATION_ID
 
 
 def _unfit(folder: str, path: str) -> str:
@@ -160,9 +287,11 @@ def _unfit(folder: str, path: str) -> str:
     if head[:16] != b"SQLite format 3\0":
         return "the database is not one" if head else "the database is empty"
     version = int.from_bytes(head[60:64], "big")
-    if version > SCHEMA:
-        return f"the database has schema {version}, this hook knows {SCHEMA}"
-    return ""
+    return _other_schema(version) if version > SCHEMA else ""
+
+
+def _other_schema(version: int) -> str:
+    return f"the database has schema {version}, this hook knows {SCHEMA}"
 
 
 def insecure(folder: str, path: str) -> str:
@@ -316,7 +445,7 @@ def _sweep(place: str, names: list[str], now: int) -> None:
             continue
 
 
-def _event_of(path: str) -> tuple[str, int, str] | None:
+def _event_of(path: str) -> "tuple[str, int, str] | None":
     # A link may lead anywhere, and a pipe would never end.
     if os.path.islink(path) or not os.path.isfile(path):
         return None

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
-from store import attempts, bindings, books, memories, pushings, tallies
+from store import attempts, bindings, books, memories, notes, pushings, tallies
 from store.db import clean
 from store.intake import QUIET
 from sync.job import HOUR, MINUTE, SCOPE, Crashed, Job, Kind, Lane, Settled, State
@@ -51,6 +51,7 @@ select {_ROW} from job
  where state = 'dead' and cls = :cls and (kind, id) > (:after_kind, :after_id)
  order by kind, id limit :limit
 """
+IN_WORK = f"select {_ROW} from job indexed by job_lease where state = 'running' order by lease_until limit :limit"
 IDS = "select id, state from job where kind = :kind and id > :after and id <= :upto order by id"
 COUNT_ALL = "select count(*) from job"
 COUNT_READY = f"select count(*) from job indexed by job_due where {_WAITS} and state = 'ready'"
@@ -134,6 +135,10 @@ update job set due = :now, lane = max(lane, :lane) where (kind, id) in (
      where {_WAITS} and state = 'absent' and lane in (0, 1) and due > :now limit :limit
 )
 """
+# Up to when nothing but dropped rows is left of those that have ended, as a note: they stay, and are not walked over each
+# time. Noted again when it would spare the walk over this much more.
+PRUNED = "pruned:upto"
+WALK = HOUR
 # Rows that ended in a future which the clock has left again would never grow old. All of them at once would hold up
 # everyone who writes.
 UNDATED = 50
@@ -143,7 +148,9 @@ update job set since = :now where (kind, id) in (
 )
 """
 PRUNE = f"""
-select kind, id, state from job indexed by job_ended where {_ENDED} and since < :before order by since limit :limit
+select kind, id, state, since from job indexed by job_ended
+ where {_ENDED} and state <> 'dropped' and since >= :since and since < :before
+ order by since limit :limit
 """
 DELETE = "delete from job where kind = :kind and id = :id"
 
@@ -163,6 +170,11 @@ def listed(db: sqlite3.Connection, state: State, *, cls: str, limit: int, after:
     kind, id = after
     values = {"state": state, "cls": cls, "limit": limit, "after_kind": kind, "after_id": id}
     return [_job_row(row) for row in db.execute(sql, values)]
+
+
+def in_work(db: sqlite3.Connection, limit: int) -> list[JobRow]:
+    """Up to `limit` running rows, those first whose leases end first."""
+    return [_job_row(row) for row in db.execute(IN_WORK, {"limit": limit})]
 
 
 def ids(db: sqlite3.Connection, kind: Kind, *, after: int, upto: int) -> Iterator[tuple[int, State]]:
@@ -299,6 +311,8 @@ def settle(db: sqlite3.Connection, job: Job, after: Settled, *, now: int, ok_mar
     books.lift_tick(db, now)
     if after.state is State.IDLE:
         books.count_done(db)
+    if after.state in (State.DEAD, State.GONE):
+        notes.lower(db, PRUNED, now)
     if after.state is State.DEAD:
         tallies.add(db, "died")
     if after.error and after.cls not in UNTRIED:
@@ -336,6 +350,7 @@ def crash(db: sqlite3.Connection, row: JobRow, after: Crashed, *, now: int) -> N
     found = db.execute(CRASH, values).fetchall()
     books.lift_tick(db, now)
     if found and found[0]["state"] == State.DEAD:
+        notes.lower(db, PRUNED, now)
         tallies.add(db, "died")
     if found and after.cls:
         attempts.add(db, row.kind, row.id, at=now, cls=after.cls, error=error, attempts=row.attempts, state=after.state)
@@ -445,18 +460,26 @@ def wake_absent(db: sqlite3.Connection, now: int, *, limit: int, lane: Lane = La
 
 
 def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
-    """Delete up to `limit` of the rows that ended before `before`, longest ended first, with their attempts.
+    """Delete up to `limit` of the rows that died or went before `before`, longest ended first, with their attempts.
 
-    With a scene that is gone from Stash goes what was remembered of its items; what was pushed for others stays known.
-    Of the rows that ended after `now`, the next `UNDATED` ended now from here on.
+    What a person dropped stays: without its row, a comparison would want it again. With a scene that is gone from Stash goes
+    what was remembered of its items; what was pushed for others stays known. Of the rows that ended after `now`, the next
+    `UNDATED` ended now from here on.
     """
     db.execute(UNDATE, {"now": now})
-    rows = db.execute(PRUNE, {"before": before, "limit": limit}).fetchall()
+    noted = notes.number(db, PRUNED) or 0
+    rows = db.execute(PRUNE, {"since": min(noted, before), "before": before, "limit": limit}).fetchall()
+    upto = before if len(rows) < limit else rows[-1]["since"]
+    if not noted <= upto < noted + WALK:
+        notes.save(db, PRUNED, str(max(0, upto)))
     if not rows:
         return 0
     db.executemany(DELETE, [{"kind": row["kind"], "id": row["id"]} for row in rows])
     books.count_pruned(db, len(rows))
     tallies.add(db, "pruned", sum(row["state"] == State.DEAD for row in rows))
+    for row in rows:
+        if row["kind"] == Kind.SCENE:
+            notes.unmark(db, row["id"], "")
     gone = [row["id"] for row in rows if row["state"] == State.GONE and row["kind"] == Kind.SCENE]
     memories.forget(db, gone)
     pushings.forget(db, gone)

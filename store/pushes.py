@@ -3,8 +3,9 @@
 It is for people to read; what is known about an item for the next plan is in `store.memories`.
 """
 
+import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from store import tallies
 from store.documents import decode, encode
@@ -28,6 +29,12 @@ delete from push
  )
 """
 LIST = "select key, at, document, undone from push where scene = :scene order by number desc"
+LATEST = "select scene, key, at, document, undone from push order by number desc limit :limit"
+COUNT_SINCE = "select count(*) from push indexed by push_at where at >= :since"
+PUSHED_AT = """
+select scene, at from push
+ where number in (select max(number) from push where scene in (select value from json_each(:scenes)) group by scene)
+"""
 SINCE = """
 select scene from push indexed by push_at where at >= :since
 union select scene from pushing where until >= :since
@@ -69,12 +76,30 @@ def add(db: sqlite3.Connection, scene: int, key: str, moved: Mapping[str, Moved]
 def listed(db: sqlite3.Connection, kind: Kind, id: int) -> list[PushRow]:
     """A scene's pushes, newest first; other things than scenes have none."""
     rows = db.execute(LIST, {"scene": id}) if kind is Kind.SCENE else ()
-    what = f"a past push of scene {id}"
-    found = (
-        (PushRow(at, key, decode(document, dict[str, Moved], what, (id, key)) or {}, undone))
-        for key, at, document, undone in rows
-    )
+    found = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
     return [push for push in found if push.moved]
+
+
+def latest(db: sqlite3.Connection, limit: int) -> list[tuple[int, PushRow]]:
+    """The last pushes of all, each with its scene, newest first."""
+    found = ((scene, _push(scene, *row)) for scene, *row in db.execute(LATEST, {"limit": limit}))
+    return [(scene, push) for scene, push in found if push.moved]
+
+
+def count_since(db: sqlite3.Connection, since: int) -> int:
+    """How many pushes were made at that moment or later."""
+    return int(db.execute(COUNT_SINCE, {"since": since}).fetchone()[0])
+
+
+def _push(scene: int, key: str, at: int, document: bytes, undone: str) -> PushRow:
+    return PushRow(
+        at, key, decode(document, dict[str, Moved], f"a past push of scene {scene}", (scene, key)) or {}, undone
+    )
+
+
+def pushed_at(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[int, int]:
+    """When anything was last pushed for these scenes; those without any are left out."""
+    return dict(db.execute(PUSHED_AT, {"scenes": json.dumps(list(scenes))}).fetchall())
 
 
 def scenes_since(db: sqlite3.Connection, since: int) -> list[int]:

@@ -46,6 +46,7 @@ TABLES = (
     "tally",
     "note",
     "binding",
+    "sample",
 )
 # What the poller knows of Stash is of no use without the wants that went with it.
 LEFT_NOTES = "poll:"
@@ -59,7 +60,8 @@ update book
                 + (select count(*) from job where state <> 'idle')
                 + (select coalesce(sum(coalesced - accepted), 0) from job)
 """
-COLUMNS = 'select name, type, pk, "notnull" from pragma_table_info(:table)'
+# Since 3.37 SQLite tells the kinds of columns in capitals.
+COLUMNS = 'select name, lower(type) as type, pk, "notnull" from pragma_table_info(:table)'
 NAMES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
 # What settles and claims never leave behind: only a damaged page does.
 KINDS, STATES, LANES = tuple(map(str, Kind)), tuple(map(str, State)), tuple(map(int, Lane))
@@ -171,7 +173,7 @@ def _damage(db: sqlite3.Connection) -> str:
     # A page of another database fits in, and its sums do not.
     if known == len(schema.MIGRATIONS) and db.execute(OFF).fetchone()[0]:
         return "its books do not balance"
-    return _unreadable(db)
+    return _unreadable(db) or _mistyped(db, known)
 
 
 def first_page(path: Path) -> str:
@@ -199,6 +201,19 @@ def _unreadable(db: sqlite3.Connection) -> str:
             if not str(error).startswith(NO_TEXT):
                 raise
             return f"a text in {table} can't be read"
+    return ""
+
+
+def _mistyped(db: sqlite3.Connection, known: int) -> str:
+    """The first table of ours with a value of another kind than its column's, which SQLite lets pass."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+        model.row_factory = sqlite3.Row
+        schema.migrate(model, schema.MIGRATIONS[:known])
+        tables = {str(table): _columns(model, table) for (table,) in model.execute(NAMES).fetchall()}
+    for table, columns in tables.items():
+        wrong = [f"typeof({row['name']}) not in ('null', '{row['type']}')" for row in columns if row["type"] in TYPES]
+        if wrong and db.execute(f"select 1 from {table} where {' or '.join(wrong)} limit 1").fetchone():
+            return f"a value in {table} is of another kind than its column"
     return ""
 
 

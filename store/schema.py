@@ -286,6 +286,35 @@ COMPARED = (
     "create table asked_scan (folder text primary key, at integer not null) without rowid",
 )
 
+# What each scene was called when it was last seen, and where its first file was: to find it by, also while Stash is away.
+CALLED = (
+    "alter table shown add column title text not null default ''",
+    "alter table shown add column path text not null default ''",
+)
+# Scenes are listed by how they stood in a comparison, a page at a time.
+LISTED = ("create index standing_word on standing (word, scene)",)
+
+# How the work went: counts of scenes, and what was done in a minute or, once that is long ago, in an hour (`span`, ms).
+SAMPLES = (
+    """
+    create table sample (
+        span integer not null,
+        at integer not null,
+        in_step integer not null,
+        waiting integer not null,
+        absent integer not null,
+        dead integer not null,
+        done integer not null,
+        plex integer not null,
+        stash integer not null,
+        plex_away integer not null,
+        stash_away integer not null,
+        minutes integer not null,
+        primary key (span, at)
+    ) without rowid
+    """,
+)
+
 Migrations = Sequence[Sequence[str]]
 MIGRATIONS: Migrations = (
     (*JOBS, *GATES, *KNOWLEDGE),
@@ -294,6 +323,7 @@ MIGRATIONS: Migrations = (
     COUNTS,
     LIGHTER,
     (*FAN_OUT, *PICTURES, *BINDINGS, *UNDO, *APPROVED, *COMPARED),
+    (*CALLED, *LISTED, *SAMPLES),
 )
 
 

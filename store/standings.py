@@ -4,9 +4,10 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
+from store.intake import LAST_ID
 from sync.job import State
 from sync.ports import Stood
-from sync.standing import word_of
+from sync.standing import AMBIGUOUS, FAILED, IN_STEP, STATES, WAITING, word_of
 
 FIND = "select word, since from standing where scene = :scene"
 LIST = "select scene from standing where word = :word and scene > :after order by scene limit :limit"
@@ -28,6 +29,35 @@ select null, 0, word, count(*), null, min(since)
   from standing
  where not exists (select 1 from job where job.kind = 'scene' and job.id = standing.scene)
  group by 3
+"""
+# Of the scenes that stand so by their row. Those that wait are sorted, as many as there are; all others are met in order by
+# an index, those in step by the table itself.
+_RARE = "state <> 'ready' and state <> 'running' and state <> 'idle'"
+_BEHIND = "kind = 'scene' and id > :after order by id limit :limit"
+ROWS = f"select id from job where {_BEHIND}"
+STANDINGS = "select scene from standing where scene > :after order by scene limit :limit"
+IDLE = f"select id from job where state = 'idle' and {_BEHIND}"
+READY = f"select id from job indexed by job_due where state in ('ready', 'absent') and state = 'ready' and {_BEHIND}"
+RUNNING = f"select id from job indexed by job_lease where state = 'running' and {_BEHIND}"
+RARE = f"select id from job indexed by job_state where {_RARE} and state = :state and {_BEHIND}"
+OF_AMBIGUOUS = f"select id from job indexed by job_dead where state = 'dead' and cls = 'ambiguous' and {_BEHIND}"
+OF_FAILED = (
+    f"select id from job indexed by job_state where {_RARE} and state = 'dead' and cls <> 'ambiguous' and {_BEHIND}"
+)
+# Of those that have no row: by what was seen. Not beyond `upto`, where a page of rows ends already.
+SEEN_SO = """
+select scene from standing indexed by standing_word
+ where word = :word and scene > :after and scene <= :upto
+   and not exists (select 1 from job where job.kind = 'scene' and job.id = standing.scene)
+ order by scene limit :limit
+"""
+SEEN_WORDS = """
+with recursive known (word) as (
+    select min(word) from standing
+    union all
+    select (select min(word) from standing where word > known.word) from known where known.word is not null
+)
+select word from known where word is not null
 """
 DROP = """
 delete from standing
@@ -56,6 +86,33 @@ def counts(db: sqlite3.Connection) -> dict[str, tuple[int, int | None]]:
         moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
         found[word] = (before + count, min(moments, default=None))
     return found
+
+
+def standing_so(db: sqlite3.Connection, word: str, *, limit: int, after: int) -> list[int]:
+    """Up to `limit` scenes above `after` that stand so ('': in any way), by number; `counts` counts the same ones."""
+    if not word:
+        known = {id for sql in (ROWS, STANDINGS) for (id,) in db.execute(sql, {"limit": limit, "after": after})}
+        return sorted(known)[:limit]
+    found: list[int] = []
+    for sql, state in _BY_ROW.get(word, ()):
+        rows = db.execute(sql, {"state": state, "limit": limit, "after": after})
+        found += [id for (id,) in rows]
+    found = sorted(found)[:limit]
+    upto = found[-1] if len(found) == limit else LAST_ID
+    for (seen,) in db.execute(SEEN_WORDS).fetchall():
+        if word_of(None, "", seen) == word:
+            values = {"word": seen, "limit": limit, "after": after, "upto": upto}
+            found += [id for (id,) in db.execute(SEEN_SO, values)]
+    return sorted(found)[:limit]
+
+
+_BY_ROW: Mapping[str, Sequence[tuple[str, str]]] = {
+    IN_STEP: ((IDLE, ""),),
+    WAITING: ((READY, ""), (RUNNING, "")),
+    AMBIGUOUS: ((OF_AMBIGUOUS, ""),),
+    FAILED: ((OF_FAILED, ""),),
+    **{word: ((RARE, state),) for state, word in STATES.items() if word not in (IN_STEP, WAITING)},
+}
 
 
 def save(db: sqlite3.Connection, words: Mapping[int, str], *, now: int) -> None:

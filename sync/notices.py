@@ -45,13 +45,16 @@ class Pause:
 class Sight:
     """How things stand, as far as a person may be needed: the outages that last, dead rows, pause, repair.
 
-    `dead` is None when it can't be told. `repaired_at` is when the database was last found damaged and made anew.
+    `dead` is None when it can't be told. `died` and `pruned`: how many ever died, and were deleted because of their age.
+    `repaired_at` is when the database was last found damaged and made anew.
     """
 
     outages: tuple[Outage, ...] = ()
     dead: int | None = None
     pause: Pause | None = None
     repaired_at: int | None = None
+    died: int = 0
+    pruned: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,17 @@ class Notice:
 
 @dataclass(frozen=True)
 class Record:
-    """All that was told, by key, and `base`: how many scenes were given up when all was well (None: not known yet)."""
+    """All that was told, by key, and `base`: how many scenes were given up when all was well (None: not known yet).
+
+    `died` and `pruned` are the counts at the last look. `away`: how many have grown too old since then, which a comparison
+    may find again.
+    """
 
     told: Mapping[str, Told]
     base: int | None = None
+    died: int | None = None
+    pruned: int | None = None
+    away: int = 0
 
 
 EMPTY = Record({})
@@ -140,7 +150,7 @@ def _dead(dead: int, base: int, rules: NoticeRules, now: int) -> list[Condition]
     look = "plexsync dlq list shows why and what cures it."
     if dead - base > rules.growth:
         text = f"{dead - base:,} more scenes were given up, {dead:,} in all: {look}"
-        found.append(Condition("dead", now, text, "The scenes that were given up are looked after.", dead))
+        found.append(Condition("dead", now, text, "Of the scenes that were given up few are left.", dead))
     if rules.cap is not None and dead > rules.cap:
         text = f"{dead:,} scenes were given up, more than the limit of {rules.cap:,}: {look}"
         found.append(
@@ -199,8 +209,8 @@ def span(length: int) -> str:
 
 def look(record: Record, sight: Sight, rules: NoticeRules, now: int) -> tuple[list[Notice], Record]:
     """What to tell now, and the record for when it was told."""
-    base = _base(record.base, sight.dead)
-    found = {one.key: one for one in conditions(sight, rules, base, now)}
+    record = _counted(record, sight)
+    found = {one.key: one for one in conditions(sight, rules, record.base, now)}
     notices: list[Notice] = []
     told: dict[str, Told] = {}
     for key, one in record.told.items():
@@ -216,7 +226,7 @@ def look(record: Record, sight: Sight, rules: NoticeRules, now: int) -> tuple[li
             told[key] = Told(condition.since, now, condition.over, condition.size)
         elif not told_before.cleared:
             told[key] = replace(told_before, gone=None)
-    return notices, Record(told, base)
+    return notices, replace(record, told=told)
 
 
 def _dated(told: Told, now: int) -> Told:
@@ -224,11 +234,23 @@ def _dated(told: Told, now: int) -> Told:
     return replace(told, at=min(told.at, now), gone=None if told.gone is None else min(told.gone, now))
 
 
-def _base(base: int | None, dead: int | None) -> int | None:
-    """The smallest number of dead rows that was seen: more than that is growth."""
-    if dead is None or base is None:
-        return dead if base is None else base
-    return min(base, dead)
+def _counted(record: Record, sight: Sight) -> Record:
+    """The record with the smallest number of dead rows that was seen: more than that is growth.
+
+    What was deleted because of its age was looked after by nobody. It is no news when a comparison finds it again: so the
+    number rises by it, and falls no further than that.
+    """
+    if sight.dead is None:
+        return record
+    pruned = _more(record.pruned, sight.pruned)
+    away = max(0, record.away + pruned - _more(record.died, sight.died))
+    base = sight.dead if record.base is None else min(record.base + pruned, sight.dead + away)
+    return Record(record.told, base, sight.died, sight.pruned, away)
+
+
+def _more(before: int | None, now: int) -> int:
+    """How much a count has grown since the last look, if there was one."""
+    return 0 if before is None else max(0, now - before)
 
 
 def _is_news(condition: Condition, told: Told, now: int) -> bool:
@@ -261,7 +283,7 @@ def _missed(key: str, told: Told, sight: Sight, notices: list[Notice], now: int)
 def written(record: Record) -> str:
     """The record as a text to keep."""
     told = {key: asdict(one) for key, one in record.told.items()}
-    return json.dumps({"base": record.base, "told": told}, separators=(",", ":"), sort_keys=True)
+    return json.dumps({**vars(record), "told": told}, separators=(",", ":"), sort_keys=True)
 
 
 def read(text: str) -> Record:
@@ -269,19 +291,27 @@ def read(text: str) -> Record:
     try:
         kept = json.loads(text)
         told = {str(key): Told(**one) for key, one in kept["told"].items()}
-        record = Record(told, kept["base"])
+        counts = {name: kept[name] for name in ("died", "pruned", "away") if name in kept}
+        record = Record(told, kept["base"], **counts)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return EMPTY
     return record if _is_sound(record) else EMPTY
 
 
 def _is_sound(record: Record) -> bool:
-    return (record.base is None or type(record.base) is int) and all(
+    counts = (record.base, record.died, record.pruned)
+    return (
+        type(record.away) is int and all(one is None or type(one) is int for one in counts) and _are_sound(record.told)
+    )
+
+
+def _are_sound(told: Mapping[str, Told]) -> bool:
+    return all(
         type(one.since) is int
         and type(one.at) is int
         and type(one.over) is str
         and type(one.size) is int
         and (one.gone is None or type(one.gone) is int)
         and type(one.cleared) is bool
-        for one in record.told.values()
+        for one in told.values()
     )

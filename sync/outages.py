@@ -167,6 +167,35 @@ def _span(outage: Outage, now: int) -> tuple[int, int, bool]:
     return outage.start, outage.start + outage.lasted(now), outage.end is not None
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A piece of a time line, from `left` over `width`, both as shares of it, 0 to 1."""
+
+    left: float
+    width: float
+    outage: Outage
+
+
+def bars(found: Iterable[Outage], who: Neighbour, *, start: int, end: int) -> list[Bar]:
+    """A neighbour's outages on the line from `start` to `end`, which is now, as far as they lie on it."""
+    made = []
+    for outage in found:
+        since, until, _ = _span(outage, end)
+        left, right = max(since, start), min(until, end)
+        if outage.who is who and start < end and left <= right:
+            made.append(Bar((left - start) / (end - start), (right - left) / (end - start), outage))
+    return made
+
+
+STEPS = tuple(3_600_000 * hours for hours in (1, 2, 3, 6, 12, 24, 48, 120, 240, 720, 2160, 4320, 8760, 43800))
+
+
+def ticks(start: int, end: int, *, most: int = 7) -> list[int]:
+    """Round moments on the line from `start` to `end` to write at, at most so many."""
+    step = next((step for step in STEPS if (end - start) // step < most), STEPS[-1])
+    return list(range(start + -start % step, end + 1, step))
+
+
 def last_ended(found: Sequence[Outage]) -> Outage | None:
     """The one that ended last; None when none has ended."""
     return max((one for one in found if one.end is not None), key=lambda one: one.end or 0, default=None)

@@ -5,12 +5,16 @@ Stash's own stand-ins, where no picture was given, are drawings (SVG); what is n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from sync.item import PICTURES, Item
 from sync.plan import Memory, Pushing
 
 # Plex answers 500 to more.
 LARGEST = 10_000_000
+# Stash tells in whole seconds when a thing changed. So long after such a moment it may have changed once more within it.
+SAME_MOMENT = 2.0
 
 
 def kind_of(content: bytes) -> str:
@@ -23,6 +27,20 @@ def kind_of(content: bytes) -> str:
         return "webp"
     start = content[:200].lstrip().lower()
     return "drawing" if start.startswith((b"<svg", b"<?xml")) else ""
+
+
+def may_be_early(changed: str, date: str) -> bool:
+    """Whether what was read at `date` (of that answer) may be older than what `changed` last, since both are one moment.
+
+    Both by Stash's clock. Where they can't be understood they tell nothing, and no more is asked than that.
+    """
+    try:
+        moment = datetime.fromisoformat(changed)
+        read = parsedate_to_datetime(date)
+    except ValueError:
+        return False
+    seconds = (read.replace(tzinfo=UTC) - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))).total_seconds()
+    return abs(seconds) <= SAME_MOMENT
 
 
 def asked_for(wanted: Mapping[str, object], memory: Memory, pushing: Sequence[Pushing]) -> list[str]:

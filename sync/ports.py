@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sync.errors import Neighbour
-from sync.item import Entry, Item
+from sync.item import Cast, Entry, Item
 from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
 from sync.match import Binding
 from sync.notices import Notice
 from sync.outages import Transition
 from sync.plan import Edit, Held, Memory, Pushing
-from sync.scene import Scene
+from sync.samples import Sample
+from sync.scene import Image, Scene
 
 # The greatest number that can name anything.
 LAST_ID = 2**63 - 1
@@ -172,6 +173,20 @@ class PushRow:
 
 
 @dataclass(frozen=True)
+class Lately:
+    """What came of work on a row: what a push has changed in Plex, or an attempt that did not go well."""
+
+    kind: Kind
+    id: int
+    what: PushRow | AttemptRow
+
+    @property
+    def at(self) -> int:
+        """When."""
+        return self.what.at
+
+
+@dataclass(frozen=True)
 class RunRow:
     """A stretch of past pushes without a long silence in it: its first and last number, from when until when, of how many
     scenes."""
@@ -212,6 +227,14 @@ class Stood:
 
 
 @dataclass(frozen=True)
+class Called:
+    """What a scene was called when it was last seen: its title in Stash ('' for none), and the path of its first file."""
+
+    title: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Overview:
     """The store at one moment, for `status`. `jobs` has every state; `books` the four counters; `dead` counts by class."""
 
@@ -249,6 +272,18 @@ class Reading(Protocol):
         """Rows of one state, ordered by (kind, id) after the key given; `cls` filters by error class."""
         ...
 
+    def in_work(self, limit: int) -> list[JobRow]:
+        """Up to `limit` of the rows that are being worked, those first whose leases end first."""
+        ...
+
+    def lately(self, limit: int) -> list[Lately]:
+        """The newest `limit` things that came of work, newest first."""
+        ...
+
+    def changed_since(self, since: int) -> int:
+        """How many items were changed in Plex at that moment or later."""
+        ...
+
     def job_ids(self, kind: Kind, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
         """The rows of one kind with an id above `after`, up to `upto`, by id."""
         ...
@@ -259,6 +294,14 @@ class Reading(Protocol):
 
     def pushes(self, kind: Kind, id: int) -> list[PushRow]:
         """What was changed in Plex for it, newest first."""
+        ...
+
+    def latest_pushes(self, limit: int) -> list[tuple[int, PushRow]]:
+        """The last pushes of all, each with its scene, newest first."""
+        ...
+
+    def latest_attempts(self, limit: int) -> list[tuple[Kind, int, AttemptRow]]:
+        """The last attempts of all that did not go well, newest first."""
         ...
 
     def dead(self) -> dict[str, int]:
@@ -297,6 +340,14 @@ class Reading(Protocol):
         """A small named text ('' when unset): cursors, times of the last poll and reconcile, the worker's heartbeat."""
         ...
 
+    def number(self, name: str) -> int | None:
+        """The number in a note, a time for instance; None when it is unset, or no number (the disk may have spoilt it)."""
+        ...
+
+    def take_overs(self, scenes: Sequence[int]) -> dict[int, str]:
+        """Those of these scenes whose items are to be taken over, each with the mark by which that wish is known."""
+        ...
+
     def memories(self, scenes: Sequence[int]) -> dict[tuple[int, str], Memory]:
         """What is remembered, by (scene, item key), of every item of these scenes."""
         ...
@@ -323,6 +374,10 @@ class Reading(Protocol):
 
     def pushed_scenes(self, *, after: int, limit: int) -> list[int]:
         """Up to `limit` scenes above `after` of whose items anything is remembered or on its way, by number."""
+        ...
+
+    def pushed_at(self, scenes: Sequence[int]) -> dict[int, int]:
+        """When anything was last pushed for these scenes; those without any are left out."""
         ...
 
     def pushed_since(self, since: int) -> list[int]:
@@ -379,6 +434,26 @@ class Reading(Protocol):
         """Up to `limit` scenes that stood so, by id."""
         ...
 
+    def standing_so(self, word: str, *, limit: int, after: int = 0) -> list[int]:
+        """Up to `limit` scenes above `after` that stand so (a word of `sync.standing`; '': in any way), by number."""
+        ...
+
+    def called(self, scenes: Sequence[int]) -> dict[int, Called]:
+        """What these scenes were called; those that were never seen are left out."""
+        ...
+
+    def called_like(self, text: str, *, limit: int, after: int = 0) -> list[int]:
+        """Up to `limit` scenes above `after` whose title or path has this text in it, whatever its case, by number."""
+        ...
+
+    def samples(self, start: int, end: int) -> list[Sample]:
+        """The samples that begin from `start` to `end`."""
+        ...
+
+    def done(self) -> int:
+        """How many jobs were brought to their end since there is this database."""
+        ...
+
     def entries(self, keys: Sequence[str]) -> list[Entry]:
         """Indexed items by rating key."""
         ...
@@ -399,6 +474,10 @@ class Reading(Protocol):
 
     def showing(self, kind: Kind, id: int) -> list[int]:
         """The scenes that showed a performer, studio, tag or group when they were last looked at."""
+        ...
+
+    def shown_of(self, kind: Kind) -> set[int]:
+        """All of this kind that any scene showed when it was last looked at."""
         ...
 
     def pictures(self, scene: int) -> dict[str, PictureRow]:
@@ -510,6 +589,14 @@ class Writing(Reading, Protocol):
 
     def save_note(self, name: str, value: str) -> None: ...
 
+    def take_over(self, scene: int, *, now: int) -> None:
+        """Mark a scene: the next time that its items are brought in step, what was there before us becomes ours."""
+        ...
+
+    def end_take_over(self, scene: int, mark: str = "") -> None:
+        """What this mark wished is done, or ('') is not wished any more; a newer mark stays."""
+        ...
+
     def remember(self, scene: int, key: str, memory: Memory, *, now: int) -> None:
         """Replace what is known of one (scene, item); an empty memory deletes it."""
         ...
@@ -589,8 +676,16 @@ class Writing(Reading, Protocol):
 
     def forget_seen(self, kind: Kind) -> None: ...
 
-    def save_shown(self, scene: int, things: Iterable[tuple[str, int]]) -> None:
-        """Note what a scene shows (`Scene.things`); nothing forgets the scene."""
+    def save_shown(self, scene: int, things: Iterable[tuple[str, int]], *, title: str = "", path: str = "") -> None:
+        """Note what a scene is called and shows (`Scene.things`); nothing at all forgets the scene."""
+        ...
+
+    def add_sample(self, sample: Sample) -> None:
+        """Write down how a minute went."""
+        ...
+
+    def prune_samples(self, *, now: int, limit: int) -> int:
+        """Put old samples together, forget very old ones; returns how many went, 0 when all is done."""
         ...
 
     def save_picture(self, scene: int, name: str, row: PictureRow) -> None: ...
@@ -645,8 +740,21 @@ class Picture:
     tag: str
 
 
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin as it is installed in Stash; `version` is '' when it tells none."""
+
+    version: str
+    enabled: bool
+
+
 class Stash(Protocol):
     """The neighbour that says what is true."""
+
+    @property
+    def date(self) -> str:
+        """What time it was at the last answer by the clock there, as HTTP writes it; '' where none was told."""
+        ...
 
     def probe(self) -> None:
         """One cheap authenticated request; raises unless Stash answers and is ready."""
@@ -676,6 +784,10 @@ class Stash(Protocol):
         """The picture at a path of `Scene.images`; None when it is still the one that has the tag `known`."""
         ...
 
+    def lacks(self, image: Image) -> bool:
+        """Whether Stash has no such picture. Of one that it has and can't read it shows a stand-in, as of one it lacks."""
+        ...
+
     def news(self) -> News:
         """For every kind and for files, in one request: has anything changed?"""
         ...
@@ -698,7 +810,10 @@ class Stash(Protocol):
 
 @dataclass(frozen=True)
 class Section:
-    """A movie library of Plex. `scanned_at` and `changed_at` are marks to compare, nothing else."""
+    """A movie library of Plex. `scanned_at` and `changed_at` are marks to compare, nothing else.
+
+    `ours`: Plex gives us the rights of the server's owner there.
+    """
 
     key: str
     title: str
@@ -706,6 +821,7 @@ class Section:
     scanned_at: int
     changed_at: int
     scanning: bool
+    ours: bool = True
 
 
 class Imaging(Protocol):
@@ -766,9 +882,9 @@ class Plex(Protocol):
         """Let an item show none of its pictures of a kind; an old Plex can't and raises Refused or Missing."""
         ...
 
-    def edit(self, section: str, key: str, edit: Edit, *, roles: Mapping[str, str] | None = None) -> None:
+    def edit(self, section: str, key: str, edit: Edit, *, cast: Cast | None = None) -> None:
         """One PUT (split only when it is too long) that applies all of `edit` to one item.
 
-        `roles` are the role texts of its cast by name (`Item.roles`); they are sent along so that they stay.
+        `cast` is what it has now (`Item.cast`): the role texts are sent along so that they stay.
         """
         ...

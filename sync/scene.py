@@ -22,12 +22,24 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Performer:
+    """Somebody in a scene, with what can be shown beside the name where it was asked for."""
+
+    id: int
+    name: str
+    disambiguation: str = ""
+    aliases: tuple[str, ...] = ()
+    gender: str = ""
+
+
+@dataclass(frozen=True)
 class Scene:
     """What Stash says about a scene at one moment. Texts are as stored there, uncleaned; the primary file comes first.
 
     `parents`: the studios above its studio, nearest first. `tags_above`: for each of `tags` the names above it, nearest
     first; () when they were not asked for. `things`: (kind, id) of all that it shows, whose change is one of the scene.
-    `images`: at most one of each source (`cover`, `studio`, `group`).
+    `images`: at most one of each source (`cover`, `studio`, `group`). `people`: the performers once more, in
+    their order, with more than their names where that was asked for.
     """
 
     id: int
@@ -48,3 +60,4 @@ class Scene:
     tags_above: tuple[tuple[str, ...], ...] = ()
     things: tuple[tuple[str, int], ...] = ()
     images: tuple["Image", ...] = ()
+    people: tuple["Performer", ...] = ()

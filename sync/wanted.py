@@ -11,22 +11,26 @@ from urllib.parse import quote
 
 from sync import template
 from sync.choice import Patterns
-from sync.item import FIELDS
+from sync.item import FACE, FIELDS, ROLE, beside
 from sync.paths import base_name
 from sync.plan import Note, Value
-from sync.scene import Scene
+from sync.scene import Performer, Scene
 from sync.template import Template
 from sync.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_line, cut, fold
 
 MEMBER_LIMIT = 500
-# Bytes of a field as it travels in an address, where all but plain letters take three bytes each: about 64 kB is the most
-# that servers and proxies without a narrower limit take for one request.
-SENT_LIMIT = 60_000
+# Bytes of a field as it travels in an address, where all but plain letters take three bytes each. Plex publishes no limit;
+# requests of 25 to 40 kB have been seen to be answered with 400, or dropped.
+SENT_LIMIT = 30_000
 # What is sent beside a name of a list.
 MEMBER_FRAME = 30
 
 # What a template can name.
 NAMES = frozenset({"title", "file", "studio", "parent", "date", "year", "code", "director", "performers", "group"})
+# What can be named beside a member of the cast: in its role text, and in the address of its picture.
+ROLE_NAMES = frozenset({"name", "disambiguation", "alias", "aliases", "gender"})
+FACE_NAMES = frozenset({"id", "name", "disambiguation"})
+FACE_LIMIT = 2_000
 TITLE = template.parsed("{title}", NAMES)
 NO_TEXT = Template()
 ALL_TAGS, NO_TAGS = Patterns(("*",)), Patterns()
@@ -41,7 +45,8 @@ class Profile:
 
     `genres`, `labels` and `tag_collections` choose among the tags; with `tag_parents` those above a tag are shown as well.
     `collections` names sources of `COLLECTIONS`. `content_rating` is the same for every scene. `poster` and `background` are
-    sources of `sync.scene.Image`, '' for none.
+    sources of `sync.scene.Image`, '' for none. `role` and `face` are what is shown beside each member of the cast: a
+    text and the address of a picture.
     """
 
     fields: frozenset[str]
@@ -57,11 +62,18 @@ class Profile:
     poster: str = ""
     background: str = ""
     poster_padding: bool = False
+    role: Template = NO_TEXT
+    face: Template = NO_TEXT
 
     @property
     def pictures(self) -> dict[str, str]:
         """The source of each picture that is shown, by its name in Plex."""
         return {name: source for name, source in (("thumb", self.poster), ("art", self.background)) if source}
+
+    @property
+    def asks_people(self) -> bool:
+        """Whether more than the names of performers matters."""
+        return "actor" in self.fields and bool(self.role or self.face)
 
     @property
     def asks_above(self) -> bool:
@@ -87,6 +99,8 @@ def wanted(scene: Scene, profile: Profile) -> Wanted:
     values = {name: _RULES[name](scene, profile, notes) for name in FIELDS if name in profile.fields}
     if not values.get("title", "something"):
         del values["title"]
+    if profile.asks_people:
+        values |= _beside(scene, profile, values["actor"], notes)
     return Wanted(values, tuple(notes))
 
 
@@ -189,6 +203,43 @@ def _rating(scene: Scene, _profile: Profile, _notes: list[Note]) -> Value:
 
 def _actors(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
     return _names("actor", scene.performers, notes)
+
+
+def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> dict[str, Value]:
+    """What is shown beside the members of the cast. Of two of the same name the first counts, as in the list."""
+    people: dict[str, Performer] = {}
+    for one in scene.people:
+        people.setdefault(fold(clean_line(one.name)), one)
+    shown: dict[str, Value] = {}
+    left = SENT_LIMIT - sum(sent_size(member) + MEMBER_FRAME for member in cast)
+    for member in cast:
+        texts = _texts_beside(profile, member, people.get(fold(member)))
+        left -= sum(sent_size(text) + MEMBER_FRAME for text in texts.values())
+        if left < 0:
+            notes.append(Note("actor", "dropped", "not everything fits that is to be shown beside the cast"))
+            break
+        shown |= {beside(what, member): text for what, text in texts.items()}
+    return shown
+
+
+def _texts_beside(profile: Profile, member: str, one: Performer | None) -> dict[str, str]:
+    if one is None:
+        return {}
+    values = {
+        "id": str(one.id),
+        "name": member,
+        "disambiguation": clean_line(one.disambiguation),
+        "alias": clean_line(next(iter(one.aliases), "")),
+        "aliases": ", ".join(map(clean_line, one.aliases)),
+        "gender": clean_line(one.gender),
+    }
+    texts = {}
+    if profile.role:
+        texts[ROLE] = cut(clean_line(profile.role.filled(values)), NAME_LIMIT)
+    if profile.face:
+        face = profile.face.filled({name: quote(value, safe="", errors="replace") for name, value in values.items()})
+        texts[FACE] = face if len(face) <= FACE_LIMIT else ""
+    return texts
 
 
 def _directors(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:

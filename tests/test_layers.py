@@ -16,14 +16,15 @@ ROOMS = (
     "stash",
     "store",
     "sync",
+    "telling",
     "validation",
     "web",
     "wire",
     "worker",
 )
-OURS = {*ROOMS, "wiring", "bench", "tests"}
+OURS = {*ROOMS, "wiring", "bench", "release", "tests"}
 
-# What each room may import of ours, besides itself. Doors -> wiring -> engine and adapters -> rules.
+# What each room may import of ours, besides itself. Doors -> telling -> wiring -> engine and adapters -> rules.
 MAY = {
     "sync": set(),
     "worker": {"sync"},
@@ -34,12 +35,21 @@ MAY = {
     "notify": {"sync"},
     "validation": {"sync"},
     "simulator": set(),
-    "plugin": {"store.intake"},
+    "plugin": {"store.intake", "store.lock", "sync.errors"},
     "wiring": {"sync", "worker", "store", "stash", "plex", "notify", "validation"},
-    "cli": {"wiring", "validation", "sync", "worker", "simulator"},
+    "telling": {"wiring", "validation", "sync", "worker"},
+    "cli": {"telling", "wiring", "validation", "sync", "worker", "simulator"},
+    "web": {"telling", "wiring", "validation", "sync", "worker"},
 }
 # Files with a narrower rule than their room: the hook's side must start with nothing but the standard library.
-NARROWER = {"store/intake.py": set(), "plugin/hook.py": {"store.intake"}}
+NARROWER = {
+    "store/intake.py": set(),
+    "store/lock.py": {"sync.errors"},
+    "sync/errors.py": set(),
+    # What is in its own room it imports only for a task, and to start the worker.
+    "plugin/hook.py": {"store.intake", "plugin"},
+    "plugin/leash.py": set(),
+}
 WALL_CLOCK = {"worker/circuit_breaker.py", "worker/clock.py"}
 CLOCK_CALLS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.datetime.now", "date.today"}
 
@@ -130,5 +140,5 @@ def test_the_rooms_form_no_circle() -> None:
 
 
 def test_only_the_manifest_ends_in_yml() -> None:
-    found = {name(path) for path in ROOT.rglob("*.yml") if not {".venv", ".git"} & set(path.parts)}
+    found = {name(path) for path in ROOT.rglob("*.yml") if not {".venv", ".git", "dist"} & set(path.parts)}
     assert found <= {"StashPlexSync.yml"}

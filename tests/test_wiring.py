@@ -1,17 +1,24 @@
 """What the wiring hands to the parts."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from simulator.plex_server import PlexSim
+from simulator.stash_server import StashSim
 from store.database import Database
+from store.db import connect
 from store.repair import REPAIRED
-from tests.journey.world import ROOT
+from sync.errors import Damaged
+from sync.job import Kind, Why
+from tests.journey.world import KEY, ROOT, TOKEN, until
 from validation.config import PlexSyncConfig
-from wiring import DATABASE, bulk_approved, client_id, opened, wishes, work_rules
+from wiring import DATABASE, bulk_approved, client_id, opened, serve, wishes, work_rules
+from worker import loop
 
 
 def test_each_installation_has_a_client_id_of_its_own_that_stays(tmp_path):
@@ -104,3 +111,81 @@ def test_a_database_that_was_made_anew_after_damage_is_not_asked_again(tmp_path)
         with parts.store.writing() as tx:
             tx.save_note(REPAIRED, "1")
         assert bulk_approved(parts)
+
+
+# --- serving through faults of our own disk --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def town(tmp_path):
+    """Settings for two servers that answer, and a folder for the database."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
+        plex.add_section("Movies", locations=("/media",))
+        stash.add_scene(title="One", files=[("/media/1.mp4", 1, 60.0)])
+        urls = {"plex_url": plex.url, "plex_token": TOKEN, "stash_url": stash.url, "stash_api_key": KEY}
+        yield PlexSyncConfig(**urls, stash_poll_interval=5), folder
+
+
+def served(parts, stop, told=lambda _step: None):
+    """`serve` in a thread of its own, and what it ended by."""
+    ended = []
+
+    def act():
+        try:
+            serve(parts, stop, told)
+            ended.append(None)
+        except BaseException as error:  # noqa: BLE001 - whatever it was
+            ended.append(error)
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    return thread, ended
+
+
+def test_a_worker_that_starts_on_a_busy_database_waits_for_it(town, monkeypatch):
+    settings, folder = town
+    monkeypatch.setattr(loop, "FAULT_PAUSE", 0.05)
+    monkeypatch.setitem(connect.__kwdefaults__, "busy_seconds", 0.05)
+    steps, stop = [], threading.Event()
+    with opened(settings, folder, worker=True) as parts:
+        with parts.store.writing() as tx:
+            tx.want(Kind.SCENE, 1, Why.EDIT, 0)
+            tx.claim(1, now=0, lease_ms=60_000, holder="dead")
+        other = sqlite3.connect(folder / DATABASE, isolation_level=None)
+        other.execute("begin immediate")
+        thread, ended = served(parts, stop, steps.append)
+        assert not stop.wait(1.0)
+        assert (ended, steps) == ([], [])
+        other.execute("rollback")
+        other.close()
+        until(lambda: steps)
+        with parts.store.reading() as db:
+            assert db.note("cured:paths"), "what comes first was done then"
+            assert db.note("reconcile:wishes")
+        stop.set()
+        thread.join(20)
+    assert ended == [None]
+
+
+def test_damage_that_only_the_poller_meets_ends_the_worker_so_that_the_next_one_mends_it(town):
+    settings, folder = town
+    with opened(settings, folder, worker=True) as parts:
+        parts.poller.poll()
+        with parts.store.writing() as tx:
+            tx.forget_seen(Kind.SCENE)
+    with sqlite3.connect(folder / DATABASE) as db:
+        db.execute("pragma wal_checkpoint(truncate)")
+        (page,) = db.execute("select rootpage from sqlite_master where name = 'seen'").fetchone()
+    db.close()
+    with (folder / DATABASE).open("r+b") as file:
+        file.seek(4096 * (page - 1))
+        file.write(b"\xff" * 4096)
+    stop = threading.Event()
+    with opened(settings, folder, worker=True) as parts:
+        thread, ended = served(parts, stop)
+        thread.join(30)
+        stop.set()
+        thread.join(30)
+    assert [type(one) for one in ended] == [Damaged]

@@ -6,18 +6,12 @@ secrets are plain strings for whoever uses them, left out of `repr`, `str` and e
 them, so neither belongs in a log; an instance can't be pickled.
 """
 
-import csv
-import io
-import ipaddress
 import json
 import logging
 import re
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Annotated, Any, Literal, NoReturn, Self, get_args, get_origin
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -36,335 +30,15 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from sync import choice, template
-from sync.patterns import BadPattern, is_pattern, pattern
-from sync.wanted import COLLECTIONS, NAMES
+from validation import values
 from validation.redact import MASK, Redactor, is_safe
 
-SECRETS = ("plex_token", "stash_api_key", "notify_urls")
+SECRETS = ("plex_token", "stash_api_key", "notify_urls", "web_password")
 
-_LONGEST_SECRET = 4_096
-_LONGEST_ADDRESS = 2_048
-_LONGEST_LIST = 8_192
-_LONGEST_PATH = 4_096
-_MOST_RULES = 200
-_MOST_TERMS = 200
-_MOST_MESSENGERS = 20
-_MOST_WORDS = 100
-_MOST_PATTERNS = 1_000
 _MOST_LIBRARIES = 100
-_LONGEST_LINE = 255
-_FULL_PATH = r"/|[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/][^\\/]+"
 _SHORTEST_TELLING_SECRET = 8  # a shorter one can't be told from ordinary words in other settings
 
 _log = logging.getLogger("PlexSync.config")
-
-
-# What a text may look like. Each function returns the value to keep, or raises ValueError with words that follow the
-# setting's name ("plex_url must ...") and never quote the value.
-
-
-def _address(value: str) -> str:
-    """An http(s) address without a slash at its end, ready to have a path appended."""
-    if len(value) > _LONGEST_ADDRESS:
-        raise ValueError(f"must have at most {_LONGEST_ADDRESS} characters")
-    if not value.isprintable() or re.search(r"[\s\\]", value):
-        raise ValueError("must not contain blanks, backslashes or control characters")
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError("must name a host and, if at all, a port from 1 to 65535") from error
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("must start with http:// or https://")
-    if "@" in parts.netloc:
-        raise ValueError("must not contain a user name or password")
-    if "?" in value or "#" in value:
-        raise ValueError("must end before any ? or #")
-    host = parts.hostname or ""
-    if port == 0 or not _is_host(host) or ("[" in parts.netloc and ":" not in host):
-        raise ValueError("must name a host and, if at all, a port from 1 to 65535")
-    return f"{parts.scheme}://{parts.netloc.rstrip(':')}{parts.path.rstrip('/')}"
-
-
-def _is_host(host: str) -> bool:
-    if ":" not in host:
-        return re.fullmatch(r"\w[\w-]*(\.\w[\w-]*)*\.?", host) is not None
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _secret(value: str) -> str:
-    if value != value.strip():
-        raise ValueError("must not begin or end with blanks or line ends: copy it again, without them")
-    if not re.fullmatch(r"[!-~]*", value):
-        raise ValueError("must be plain ASCII letters, digits and signs, without blanks or control characters")
-    if len(value) > _LONGEST_SECRET:
-        raise ValueError(f"must have at most {_LONGEST_SECRET} characters")
-    return value
-
-
-def _token(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    return _secret(value)
-
-
-def _split_names(line: str) -> list[str]:
-    """The names in a comma separated line; a name that holds a comma stands in double quotes."""
-    cells = next(csv.reader([line], skipinitialspace=True), [])
-    return list(dict.fromkeys(name for name in (cell.strip() for cell in cells) if name))
-
-
-def _join_names(names: object) -> object:
-    """A list of names as the line that `_split_names` reads; anything else as it is."""
-    if not isinstance(names, list | tuple):
-        return names
-    if not all(isinstance(name, str) and name.strip() for name in names):
-        raise ValueError("must be library names: one text with commas between them, or a list of texts")
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([name.strip() for name in names])
-    return line.getvalue() if names else ""
-
-
-def _names(line: str) -> str:
-    if len(line) > _LONGEST_LIST:
-        raise ValueError(f"must have at most {_LONGEST_LIST} characters")
-    if not is_safe(line):
-        raise ValueError("must not contain control characters")
-    if line and not _split_names(line):
-        raise ValueError("must be empty (all movie libraries) or name libraries, with commas between them")
-    return line
-
-
-def _folder(value: str) -> str:
-    if len(value) > _LONGEST_PATH:
-        raise ValueError(f"must have at most {_LONGEST_PATH} characters")
-    if not is_safe(value):
-        raise ValueError("must not contain control characters")
-    if value and not PurePath(value).is_absolute():
-        raise ValueError("must be empty (the usual place) or the full path of a folder")
-    return value
-
-
-def _file(value: str) -> str:
-    if len(value) > _LONGEST_PATH:
-        raise ValueError(f"must have at most {_LONGEST_PATH} characters")
-    if not is_safe(value):
-        raise ValueError("must not contain control characters")
-    if value and not PurePath(value).is_absolute():
-        raise ValueError("must be empty (the authorities of this system alone) or the full path of a file")
-    return value
-
-
-def _messengers(value: object) -> tuple[str, ...]:
-    """Addresses as the package apprise takes them, from one text with blanks between them or a list of texts."""
-    if isinstance(value, str):
-        value = value.split() if value.strip() or not value else [value]
-    if not isinstance(value, list | tuple) or not all(isinstance(url, str) for url in value):
-        raise ValueError("must be addresses such as json://host/path, as a list or as one text with blanks between")
-    if len(value) > _MOST_MESSENGERS:
-        raise ValueError(f"must have at most {_MOST_MESSENGERS} addresses")
-    for number, url in enumerate(value, start=1):
-        if len(url) > _LONGEST_ADDRESS or not is_safe(url) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
-            raise ValueError(
-                f"must be addresses such as json://host/path of at most {_LONGEST_ADDRESS} characters, without blanks; "
-                f"address {number} is none"
-            )
-    return tuple(value)
-
-
-def _command(value: object) -> tuple[str, ...]:
-    """A program and its arguments, from a list of words or from one text that is cut into words as a shell does."""
-    if isinstance(value, str):
-        try:
-            value = shlex.split(value) if value.strip() or not value else [value]
-        except ValueError:
-            raise ValueError("must be a list of words, or one text whose quotation marks are closed") from None
-    if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
-        raise ValueError("must be a list of words: a program and its arguments")
-    if len(value) > _MOST_WORDS or any(len(word) > _LONGEST_PATH or not is_safe(word) for word in value):
-        raise ValueError(
-            f"must have at most {_MOST_WORDS} words of at most {_LONGEST_PATH} characters, without control characters"
-        )
-    if value and not value[0].strip():
-        raise ValueError("must begin with the name or the full path of a program")
-    return tuple(value)
-
-
-def _rules(value: object) -> tuple[str, ...]:
-    """Path rules, each as the text `stash folder => plex folder`, from one text, a list of texts or a list of pairs."""
-    if isinstance(value, str):
-        value = (
-            [rule for rule in re.split(r"[;\r\n]+", value) if rule.strip()] if value.strip() or not value else [value]
-        )
-    if not isinstance(value, list | tuple):
-        raise ValueError("must be a list of rules, each of the form stash folder => plex folder")
-    if len(value) > _MOST_RULES:
-        raise ValueError(f"must have at most {_MOST_RULES} rules")
-    rules = [_rule(number, rule) for number, rule in enumerate(value, start=1)]
-    _refuse_repeats(rules)
-    return tuple(f"{stash} => {plex}" for stash, plex in rules)
-
-
-def _rule(number: int, rule: object) -> tuple[str, str]:
-    sides = rule.split("=>") if isinstance(rule, str) else rule
-    if not isinstance(sides, list | tuple) or len(sides) != 2 or not all(isinstance(side, str) for side in sides):
-        raise ValueError(f"must have the form stash folder => plex folder; rule {number} has not")
-    if is_pattern(sides[0].strip()):
-        return _pattern(number, sides[0].strip(), sides[1].strip())
-    return _prefix(number, "Stash", sides[0].strip()), _prefix(number, "Plex", sides[1].strip())
-
-
-def _pattern(number: int, ours: str, theirs: str) -> tuple[str, str]:
-    """A rule that is a regular expression, once it is certain that it leads there and back."""
-    if not is_safe(ours) or not is_safe(theirs) or "=>" in ours + theirs:
-        raise ValueError(f"must hold patterns without control characters; see rule {number}")
-    try:
-        pattern(ours, theirs)
-    except BadPattern as error:
-        raise ValueError(f"must hold patterns that lead there and back; in rule {number} {error}") from None
-    return ours, theirs
-
-
-def _prefix(number: int, whose: str, path: str) -> str:
-    """One side of a rule without separators at its end (a root keeps its own)."""
-    place = f"the {whose} side of rule {number}"
-    if not re.match(_FULL_PATH, path):
-        raise ValueError(rf"must hold full paths (/…, X:\… or \\server\share…); {place} is none")
-    if len(path) > _LONGEST_PATH or not is_safe(path) or "=>" in path:
-        raise ValueError(
-            f"must hold paths of at most {_LONGEST_PATH} characters without control characters; see {place}"
-        )
-    if {".", ".."} & set(re.split("/" if path.startswith("/") else r"[\\/]", path)):
-        raise ValueError(f"must hold paths without . or .. in them; see {place}")
-    if path.startswith("/"):
-        return path.rstrip("/") or "/"
-    return path[:3] + path[3:].rstrip("\\/")
-
-
-def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
-    """The same rule twice is a slip; one Stash folder in two rules is right where two libraries show it."""
-    seen: dict[tuple[str, str], int] = {}
-    for number, rule in enumerate(rules, start=1):
-        stash, plex = (_folded(path) for path in rule)
-        if (stash, plex) in seen:
-            raise ValueError(f"must name each rule once; rules {seen[stash, plex]} and {number} are the same")
-        seen[stash, plex] = number
-
-
-# A name with a separator in it stands in double quotes behind the colon.
-_TERMS = re.compile(r'[^,;:\r\n]*(?::[ \t]*"[^"\r\n]*")?[^,;\r\n]*')
-_TERM = re.compile(
-    r"(?P<left_out>not\s+)?(?:(?P<word>all|organized)|(?P<kind>tag|studio|path)\s*:\s*(?P<name>\S.*))", re.I
-)
-
-
-def _scope(value: object) -> tuple[str, ...]:
-    """Terms of the scope in one spelling, from one text or a list of texts; nothing at all means everything."""
-    if isinstance(value, str):
-        value = [term for term in _TERMS.findall(value) if term.strip()] if value.strip() or not value else [value]
-    if not isinstance(value, list | tuple):
-        raise ValueError("must be terms such as organized or not tag: NAME, as a list or with ; between them")
-    if len(value) > _MOST_TERMS:
-        raise ValueError(f"must have at most {_MOST_TERMS} terms")
-    terms = tuple(dict.fromkeys(_scope_term(number, term) for number, term in enumerate(value, start=1))) or ("all",)
-    narrowing = [term for term in terms if term != "all" and not term.startswith("not ")]
-    if "all" in terms and narrowing:
-        raise ValueError("must hold all only alone or beside terms with not")
-    folded = {" ".join(term.split()).casefold() for term in terms}
-    if any(f"not {term}" in folded for term in folded):
-        raise ValueError("must not ask for a term and leave the same out")
-    return terms
-
-
-def _scope_term(number: int, term: object) -> str:
-    if not isinstance(term, str) or len(term) > _LONGEST_PATH or not is_safe(term.strip()):
-        raise ValueError(
-            f"must be terms of at most {_LONGEST_PATH} characters without control characters; term {number} is none"
-        )
-    found = _TERM.fullmatch(term.strip())
-    left_out = "not " if found and found["left_out"] else ""
-    if found is None or (left_out and (found["word"] or "").lower() == "all"):
-        raise ValueError(
-            "must be terms: all, organized, tag: NAME, studio: NAME or path: FOLDER, the last four also with not before"
-            f" them; term {number} is none"
-        )
-    if found["word"]:
-        return left_out + found["word"].lower()
-    kind, name = found["kind"].lower(), found["name"].strip()
-    if len(name) > 1 and name[0] == name[-1] == '"':
-        name = name[1:-1].strip()
-    if kind == "path":
-        name = _scope_folder(number, name)
-    if not name:
-        raise ValueError(f"must name a tag, a studio or a folder behind the colon; term {number} does not")
-    return f"{left_out}{kind}: {name}"
-
-
-def _scope_folder(number: int, path: str) -> str:
-    if not re.match(_FULL_PATH, path) or {".", ".."} & set(re.split(r"[\\/]", path)):
-        raise ValueError(
-            rf"must hold full paths (/…, X:\… or \\server\share…) without . or .. in them; see term {number}"
-        )
-    return path.rstrip("/") or "/" if path.startswith("/") else path[:3] + path[3:].rstrip("\\/")
-
-
-def _folded(path: str) -> str:
-    """Windows paths are the same in any case and with either slash."""
-    return path if path.startswith("/") or is_pattern(path) else path.replace("/", "\\").casefold()
-
-
-def _template(value: str) -> str:
-    """A text with names of values in braces; '' for none."""
-    if not is_safe(value) or (value and not value.strip()):
-        raise ValueError("must not be blank or contain control characters")
-    template.parsed(value, NAMES)
-    return value
-
-
-def _whole_template(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty: {title} is the title alone")
-    return _template(value)
-
-
-def _shown_line(value: str) -> str:
-    if len(value) > _LONGEST_LINE or not is_safe(value) or (value and not value.strip()):
-        raise ValueError(f"must have at most {_LONGEST_LINE} characters, not all blank, without control characters")
-    return value
-
-
-def _tags(value: object) -> tuple[str, ...]:
-    """Patterns of tag names, from one text with commas between them or a list of texts."""
-    names = _texts(value, "names of tags")
-    if len(names) > _MOST_PATTERNS or sum(map(len, names)) > _LONGEST_LIST or not all(map(is_safe, names)):
-        raise ValueError(
-            f"must hold at most {_MOST_PATTERNS} names of {_LONGEST_LIST} characters in all, without control characters"
-        )
-    choice.parsed(names)
-    return names
-
-
-def _collections(value: object) -> tuple[str, ...]:
-    names = tuple(name.lower() for name in _texts(value, "words"))
-    if not set(names) <= set(COLLECTIONS):
-        raise ValueError(f"must be some of {', '.join(COLLECTIONS)}, with commas between them, or none")
-    return names
-
-
-def _texts(value: object, what: str) -> tuple[str, ...]:
-    if isinstance(value, str):
-        names = _split_names(value) if is_safe(value) else []
-        if value and not names:
-            raise ValueError(f"must be {what} with commas between them, without control characters")
-        return tuple(names)
-    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
-        raise ValueError(f"must be {what}: one text with commas between them, or a list of texts")
-    return tuple(dict.fromkeys(one.strip() for one in value))
 
 
 def _libraries(value: object) -> Mapping[str, Mapping[str, Any]]:
@@ -384,7 +58,7 @@ def _libraries(value: object) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _library(name: str) -> str:
-    if not name.strip() or len(name) > _LONGEST_LINE or not is_safe(name):
+    if not name.strip() or len(name) > values.LONGEST_LINE or not is_safe(name):
         raise ValueError("must be named after libraries, without control characters")
     return name.strip()
 
@@ -404,7 +78,7 @@ def _own_value(number: int, name: str, value: object) -> Any:
         return TypeAdapter(shape, config=ConfigDict(hide_input_in_errors=True)).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        told = first.get("ctx", {}).get("error") or f"must be {_rule_of(known)}"
+        told = first.get("ctx", {}).get("error") or f"must be {_rule_of(name, known)}"
         raise ValueError(f"must hold values that fit: {name} in table {number} {told}") from None
 
 
@@ -431,6 +105,8 @@ OF_A_LIBRARY = (
     "poster",
     "background",
     "poster_padding",
+    "role_text",
+    "performer_picture_url",
 )
 
 
@@ -439,13 +115,13 @@ class PlexSyncConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
-    plex_url: Annotated[str, AfterValidator(_address)] = Field()
+    plex_url: Annotated[str, AfterValidator(values.address)] = Field()
     """Where the Plex server answers: an http:// or https:// address, a path behind it is kept. Required."""
 
-    plex_token: Annotated[str, AfterValidator(_token)] = Field(repr=False)
+    plex_token: Annotated[str, AfterValidator(values.token)] = Field(repr=False)
     """The Plex token (X-Plex-Token) of the server's owner; kept out of every log. Required."""
 
-    plex_libraries: Annotated[str, BeforeValidator(_join_names), AfterValidator(_names)] = Field(default="")
+    plex_libraries: Annotated[str, BeforeValidator(values.join_names), AfterValidator(values.names)] = Field(default="")
     """Names of the Plex movie libraries to keep in step, with commas between them, or a list of names; a name with a
     comma in it stands in double quotes. Default empty: all movie libraries."""
 
@@ -458,22 +134,22 @@ class PlexSyncConfig(BaseModel):
     plex_parallel: int = Field(default=2, ge=1, le=8)
     """Edits sent to Plex at the same time: 1 to 8, default 2."""
 
-    stash_url: Annotated[str, AfterValidator(_address)] = Field(default="http://localhost:9999")
+    stash_url: Annotated[str, AfterValidator(values.address)] = Field(default="http://localhost:9999")
     """Where Stash answers: an http:// or https:// address, default http://localhost:9999."""
 
-    stash_api_key: Annotated[str, AfterValidator(_secret)] = Field(default="", repr=False)
+    stash_api_key: Annotated[str, AfterValidator(values.secret)] = Field(default="", repr=False)
     """The API key of Stash; kept out of every log. Default empty: for a Stash that asks for no login."""
 
-    tls_ca_file: Annotated[str, AfterValidator(_file)] = Field(default="")
+    tls_ca_file: Annotated[str, AfterValidator(values.file)] = Field(default="")
     """Full path of a PEM file with certificates to trust beside those of this system, for an https:// server that has
     its own. Default empty: none beside them."""
 
-    path_map: Annotated[tuple[str, ...], BeforeValidator(_rules)] = Field(default=())
+    path_map: Annotated[tuple[str, ...], BeforeValidator(values.rules)] = Field(default=())
     """Where Plex sees the folders of Stash: rules of the form stash folder => plex folder (or, as docs/matching.md says,
     re:pattern => what it becomes), as a list, or as one text with ; or line ends between them. Default none: both see the
     same paths."""
 
-    scope: Annotated[tuple[str, ...], BeforeValidator(_scope)] = Field(default=("all",))
+    scope: Annotated[tuple[str, ...], BeforeValidator(values.scope)] = Field(default=("all",))
     """Which scenes are synced: all, organized, tag: NAME, studio: NAME, path: FOLDER (as Stash sees it), and the last four
     with not before them to leave such scenes out, as a list, or as one text with ; or , between them. Default all."""
 
@@ -540,38 +216,38 @@ class PlexSyncConfig(BaseModel):
     sync_rating: bool = Field(default=True)
     """Whether ratings are synced: true or false, default true."""
 
-    title_template: Annotated[str, AfterValidator(_whole_template)] = Field(default="{title}")
+    title_template: Annotated[str, AfterValidator(values.whole_template)] = Field(default="{title}")
     """What a title is made of, with names of values in braces as docs/fields.md lists them. Default {title}: the title,
     or the file's name."""
 
-    sort_title_template: Annotated[str, AfterValidator(_template)] = Field(default="")
+    sort_title_template: Annotated[str, AfterValidator(values.template_text)] = Field(default="")
     """What a sort title is made of, with names of values in braces. Default empty: sort titles are left to Plex."""
 
-    original_title_template: Annotated[str, AfterValidator(_template)] = Field(default="")
+    original_title_template: Annotated[str, AfterValidator(values.template_text)] = Field(default="")
     """What an original title is made of, with names of values in braces. Default empty: they are not synced."""
 
-    content_rating: Annotated[str, AfterValidator(_shown_line)] = Field(default="")
-    """The content rating that every scene gets, a text such as XXX. Default empty: none is synced."""
+    content_rating: Annotated[str, AfterValidator(values.shown_line)] = Field(default="")
+    """The content rating that every scene gets, a text such as R. Default empty: none is synced."""
 
-    genre_tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = Field(default=("*",))
+    genre_tags: Annotated[tuple[str, ...], BeforeValidator(values.tags)] = Field(default=("*",))
     """Which tags become genres: names or patterns, with commas between them, or a list; - in front leaves a tag out.
     Default *: all."""
 
-    label_tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = Field(default=())
+    label_tags: Annotated[tuple[str, ...], BeforeValidator(values.tags)] = Field(default=())
     """Which tags become labels, as for genre_tags. Default none."""
 
-    collection_tags: Annotated[tuple[str, ...], BeforeValidator(_tags)] = Field(default=())
+    collection_tags: Annotated[tuple[str, ...], BeforeValidator(values.tags)] = Field(default=())
     """Which tags become collections, as for genre_tags. Default none."""
 
     tag_parents: bool = Field(default=False)
     """Whether the tags above a tag that is shown are shown as well: true or false, default false."""
 
-    collections: Annotated[tuple[str, ...], BeforeValidator(_collections)] = Field(default=("studio", "groups"))
+    collections: Annotated[tuple[str, ...], BeforeValidator(values.collections)] = Field(default=("studio", "groups"))
     """What becomes a collection beside collection_tags: some of studio, parents (the studios above it) and groups, with
     commas between them, or a list. Default studio and groups."""
 
-    poster: Literal["none", "cover", "studio", "group"] = Field(default="none")
-    """What becomes the poster: none, cover (the scene's), studio or group (their pictures), default none."""
+    poster: Literal["none", "cover", "studio", "group"] = Field(default="cover")
+    """What becomes the poster: none, cover (the scene's), studio or group (their pictures), default cover."""
 
     background: Literal["none", "cover", "studio", "group"] = Field(default="none")
     """What becomes the background, as for poster: none, cover, studio or group, default none."""
@@ -579,6 +255,14 @@ class PlexSyncConfig(BaseModel):
     poster_padding: bool = Field(default=False)
     """Whether a picture in another shape than a poster's gets bars above and below or at its sides: true or false,
     default false."""
+
+    role_text: Annotated[str, AfterValidator(values.role_text)] = Field(default="")
+    """What is shown as the role beside each member of the cast, with names of values in braces as docs/fields.md lists
+    them. Default empty: roles are left to Plex."""
+
+    performer_picture_url: Annotated[str, AfterValidator(values.picture_address)] = Field(default="")
+    """Where Plex and its apps find a picture of each performer, such as https://example.org/people/{id}.jpg: an address
+    that they can reach. Default empty: pictures of people are left to Plex."""
 
     libraries: Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(_libraries)] = Field(default={})
     """Tables in plexsync.toml with settings of single libraries, as docs/fields.md says. Default none."""
@@ -604,18 +288,34 @@ class PlexSyncConfig(BaseModel):
     """Seconds that the growing wait between such tries may reach: 0.5 to 86400, default 300, never less than
     breaker_recovery_timeout."""
 
-    notify_urls: Annotated[tuple[str, ...], BeforeValidator(_messengers)] = Field(default=(), repr=False)
+    worker_idle_minutes: int = Field(default=60, ge=1, le=10_080)
+    """Minutes without work after which a worker that was started inside Stash ends, until an event starts it again: 1 to
+    10080, default 60."""
+
+    notify_urls: Annotated[tuple[str, ...], BeforeValidator(values.messengers)] = Field(default=(), repr=False)
     """Where to tell a person what needs one: addresses of services and webhooks as the package apprise takes them, a
     list, or one text with blanks between them; kept out of every log. Default none."""
 
-    notify_command: Annotated[tuple[str, ...], BeforeValidator(_command)] = Field(default=(), repr=False)
+    notify_command: Annotated[tuple[str, ...], BeforeValidator(values.command)] = Field(default=(), repr=False)
     """A command that tells a person what needs one, as a list of words, or as one text that is cut into words as a
     shell does; no shell runs it. Default none."""
 
     notify_after_minutes: int = Field(default=10, ge=1, le=1440)
     """Minutes that a server may be away before a person is told: 1 to 1440, default 10."""
 
-    data_dir: Annotated[str, AfterValidator(_folder)] = Field(default="")
+    web_bind: Annotated[str, AfterValidator(values.place)] = Field(default="127.0.0.1:9797")
+    """Where the dashboard of plexsync serve answers: an address of this machine and a port, such as 0.0.0.0:9797, or none
+    for no dashboard. Default 127.0.0.1:9797; any address that others reach needs web_password."""
+
+    web_password: Annotated[str, AfterValidator(values.passphrase)] = Field(default="", repr=False)
+    """The password of the dashboard and its API, at least 15 characters; kept out of every log. Default empty: none, for
+    this machine alone."""
+
+    web_allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(values.hosts)] = Field(default=())
+    """Names under which browsers may reach the dashboard, beside localhost and the address of web_bind: host names without
+    port, with commas between them, or a list. Default none."""
+
+    data_dir: Annotated[str, AfterValidator(values.folder)] = Field(default="")
     """Full path of the folder for PlexSync's database, plexsync.db. Default empty: beside Stash's settings or in the
     user's folder, as docs/settings.md says."""
 
@@ -660,7 +360,7 @@ class PlexSyncConfig(BaseModel):
     @property
     def library_names(self) -> tuple[str, ...]:
         """The libraries to keep in step; empty for all movie libraries."""
-        return tuple(_split_names(self.plex_libraries))
+        return tuple(values.split_names(self.plex_libraries))
 
     def of_library(self, name: str) -> Self:
         """The settings as they are for one of `libraries`."""
@@ -679,9 +379,15 @@ class PlexSyncConfig(BaseModel):
         return tuple((kind, name, out) for kind, _, name, out in ((*term.partition(": "), out) for term, out in plain))
 
     @property
+    def web_place(self) -> tuple[str, int] | None:
+        """The address and the port of the dashboard; None for no dashboard."""
+        host, _, port = self.web_bind.rpartition(":")
+        return (host.strip("[]"), int(port)) if host else None
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The secrets that are set, for a `Redactor`."""
-        alone = (self.plex_token, self.stash_api_key)
+        alone = (self.plex_token, self.stash_api_key, self.web_password)
         inside = (piece for url in self.notify_urls for piece in (url, *_telling_pieces(url)))
         return tuple(dict.fromkeys(secret for secret in (*alone, *inside) if secret))
 
@@ -756,10 +462,15 @@ _SHAPES = {
     "scope": "terms such as organized or not tag: NAME",
     "notify_urls": "addresses such as json://host/path",
     "notify_command": "a list of words: a program and its arguments",
+    "web_bind": "an address and a port such as 127.0.0.1:9797, or none",
+    "web_password": "a password of at least 15 characters",
+    "web_allowed_hosts": "host names with commas between them, or a list of them",
     "title_template": "a text with names of values in braces",
     "sort_title_template": "a text with names of values in braces",
     "original_title_template": "a text with names of values in braces",
     "content_rating": "a text",
+    "role_text": "a text with names of values in braces",
+    "performer_picture_url": "an http:// or https:// address with names of values in braces",
     "genre_tags": "names of tags with commas between them, or a list of them",
     "label_tags": "names of tags with commas between them, or a list of them",
     "collection_tags": "names of tags with commas between them, or a list of them",
@@ -775,7 +486,7 @@ def describe() -> tuple[Setting, ...]:
         Setting(
             name=name,
             variable=f"PLEXSYNC_{name.upper()}",
-            rule=_SHAPES.get(name) or _rule_of(field),
+            rule=_rule_of(name, field),
             default=None if field.is_required() else _toml(field.default),
             description=" ".join((field.description or "").split()),
             secret=name in SECRETS,
@@ -784,8 +495,10 @@ def describe() -> tuple[Setting, ...]:
     )
 
 
-def _rule_of(field: FieldInfo) -> str:
-    """Words that follow "must be": what the type and bounds of a field ask for."""
+def _rule_of(name: str, field: FieldInfo) -> str:
+    """Words that follow "must be": what a setting asks for, by its name or else by the type and bounds of its field."""
+    if name in _SHAPES:
+        return _SHAPES[name]
     if get_origin(field.annotation) is Literal:
         return " or ".join(f'"{choice}"' for choice in get_args(field.annotation))
     if field.annotation is bool:

@@ -1,8 +1,7 @@
 """Settings of Stash2Plex as our own: what it stored in Stash, said in our words, and what can't be said."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from validation.config import PlexSyncConfig
 from validation.sources import is_emptied
@@ -46,7 +45,7 @@ NEEDLESS = {
 class Imported:
     """Our settings by name, and a line for each of theirs that has no counterpart."""
 
-    settings: Mapping[str, object]
+    settings: Mapping[str, object] = field(repr=False)
     left: tuple[str, ...] = ()
 
 
@@ -58,8 +57,8 @@ def imported(theirs: Mapping[str, object]) -> Imported:
         ours |= dict.fromkeys(SWITCHES, False)
     for name, setting in (("sync_poster", "poster"), ("sync_background", "background")):
         # Switched on there as long as nobody switches it off.
-        if told.get(name, True) is not False and told.get("sync_master") is not False:
-            ours[setting] = "cover"
+        on = told.get(name, True) is not False and told.get("sync_master") is not False
+        ours[setting] = "cover" if on else "none"
     if told.get("preserve_plex_edits") is True:
         ours |= {"conflict_policy": "plex", "first_push": "keep"}
     if (hours := HOURS.get(str(told.get("reconcile_interval", "")).lower())) is not None:
@@ -67,9 +66,3 @@ def imported(theirs: Mapping[str, object]) -> Imported:
     known = {*SAME, "sync_master", "sync_poster", "sync_background", "preserve_plex_edits", "reconcile_interval"}
     left = (f"{name}: {NEEDLESS.get(name, 'PlexSync has no such setting')}" for name in told if name not in known)
     return Imported(ours, tuple(left))
-
-
-def as_toml(settings: Mapping[str, object]) -> str:
-    """The settings as a file; JSON's texts, numbers and switches are TOML's too."""
-    order = [name for name in PlexSyncConfig.model_fields if name in settings]
-    return "".join(f"{name} = {json.dumps(settings[name], ensure_ascii=False)}\n" for name in order)

@@ -1,6 +1,6 @@
 """What is kept of the plugin's settings in Stash, for the time when Stash can't be asked.
 
-No secret is kept, only that there was one. What may hold a secret by its nature (the words of a command) is left out too.
+No secret is kept, only that there was one.
 """
 
 import json
@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 from validation.config import SECRETS, PlexSyncConfig
 from validation.sources import NOT_FROM_STASH, is_emptied
-
-TELLING = (*SECRETS, "notify_command")
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,8 @@ def written(plugin_settings: Mapping[str, object]) -> str:
         and value is not None
         and not is_emptied(value)
     }
-    given = {name: value for name, value in told.items() if name not in TELLING}
-    return json.dumps({"given": given, "withheld": [name for name in told if name in TELLING]})
+    given = {name: value for name, value in told.items() if name not in SECRETS}
+    return json.dumps({"given": given, "withheld": [name for name in told if name in SECRETS]})
 
 
 def read(text: str) -> Kept | None:

@@ -1,11 +1,13 @@
 """Where settings come from, and which source wins.
 
-From strongest to weakest: the command line, the environment (`PLEXSYNC_<FIELD>`), `plexsync.toml`, the plugin's settings in
-Stash, the defaults. Problems are reported all at once, a line for each, in words that name the setting, the place to change
-it, and what belongs there. No line holds the value of a setting that is a text.
+From strongest to weakest: the command line, the environment (`PLEXSYNC_<FIELD>`, or for a secret a file that
+`PLEXSYNC_<FIELD>_FILE` names), `plexsync.toml`, the plugin's settings in Stash, the defaults. Problems are reported all at
+once, a line for each, in words that name the setting, the place to change it, and what belongs there. No line holds the
+value of a setting that is a text.
 """
 
 import difflib
+import os
 import re
 import ssl
 import stat
@@ -13,6 +15,7 @@ import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +25,16 @@ from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.redact import one_line
 
 ENVIRONMENT = "environment"
+NAMED_FILE = "file named in the environment"
 TOML = "plexsync.toml"
 STASH = "Stash"
 DEFAULT = "default"
 COMMAND_LINE = "command line"
 
-# Variables with our prefix that are no settings: the path of plexsync.toml and the level of the log; the folder of the API
+# Variables with our prefix that are no settings: the path of plexsync.toml, the level of the log and the form of progress
+# (the door inside Stash sets that one); the folder of the API
 # contracts, the length of the random tests and how many lives they live, which the tests alone read.
-OTHER_VARIABLES = ("PLEXSYNC_CONFIG", "PLEXSYNC_LOG")
+OTHER_VARIABLES = ("PLEXSYNC_CONFIG", "PLEXSYNC_LOG", "PLEXSYNC_PROGRESS")
 TEST_VARIABLES = ("PLEXSYNC_CONTRACTS", "PLEXSYNC_TORTURE", "PLEXSYNC_SEEDS", "PLEXSYNC_SEED")
 # Kubernetes tells every container the address of a service named plexsync, or plexsync-something, like this.
 _SERVICE = re.compile(r"PLEXSYNC_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
@@ -37,13 +42,18 @@ _SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://")
 
 _PREFIX = "PLEXSYNC_"
 _LARGEST_FILE = 1_000_000  # bytes
+_LARGEST_SECRET = 65_536  # bytes
 _LONGEST_SHOWN = 10  # characters; a Plex token has 20, and may have been pasted into the wrong setting
 _LARGEST_SHOWN = 10**15
 _MOST_TOLD = 20  # unknown names in one file
 _SETTINGS = {setting.name: setting for setting in describe()}
+# Variables that name a file with a secret in it, as containers and services are given theirs.
+FILE_VARIABLES = {f"{_SETTINGS[name].variable}_FILE": name for name in SECRETS}
 
-# What has to be known before Stash can be asked for the rest, or the note of its last answer be found.
-NOT_FROM_STASH = ("stash_url", "stash_api_key", "data_dir")
+# What has to be known before Stash can be asked for the rest, or the note of its last answer be found; what is to be no
+# secret of Stash's, which shows it to everyone who may see its settings; and a program that is run: whoever may change
+# Stash's settings is not to run programs as our user.
+NOT_FROM_STASH = ("stash_url", "stash_api_key", "data_dir", "web_password", "notify_command")
 # For what is required, where only the other settings matter. No server has this name or token.
 STAND_INS = {"plex_url": "http://plex.invalid", "plex_token": "-not-known-here-"}
 
@@ -84,17 +94,22 @@ def load(
     toml_path: Path | None,
     plugin_settings: Mapping[str, object] | None = None,
     overrides: Mapping[str, object] | None = None,
+    may_be_missing: bool = False,
 ) -> Loaded:
     """The settings from all sources; raises `ConfigError` with every problem found.
 
-    The file at `toml_path` may be missing only where `default_toml` looks by itself. An override of None was not given.
+    The file at `toml_path` has to be there, unless it `may_be_missing` because nobody has named it. An override of None was
+    not given.
     """
     found = _Findings()
     environment = _from_environment(environ, found)
+    secret_files = _from_secret_files(environ, found)
     command_line = _from_command_line(overrides or {}, found)
     stash = _from_stash(plugin_settings or {}, found)
-    toml = _from_toml(toml_path, environ, found)
-    values, origin = _merged({STASH: stash, TOML: toml, ENVIRONMENT: environment, COMMAND_LINE: command_line})
+    toml = _from_toml(toml_path, found, may_be_missing=may_be_missing)
+    values, origin = _merged(
+        {STASH: stash, TOML: toml, NAMED_FILE: secret_files, ENVIRONMENT: environment, COMMAND_LINE: command_line}
+    )
     missing: list[str] = []
     try:
         config = PlexSyncConfig(**values)
@@ -110,15 +125,20 @@ def load(
 
 
 def load_here(
-    *, environ: Mapping[str, str], toml_path: Path | None, overrides: Mapping[str, object] | None = None
+    *,
+    environ: Mapping[str, str],
+    toml_path: Path | None,
+    overrides: Mapping[str, object] | None = None,
+    may_be_missing: bool = False,
 ) -> Loaded:
     """What this machine alone says, with stand-ins for what is required and not said here; raises `ConfigError`."""
+    here = partial(load, environ=environ, toml_path=toml_path, overrides=overrides, may_be_missing=may_be_missing)
     try:
-        return load(environ=environ, toml_path=toml_path, overrides=overrides)
+        return here()
     except ConfigError as error:
         if not error.missing:
             raise
-    return load(environ=environ, toml_path=toml_path, overrides=overrides, plugin_settings=STAND_INS)
+    return here(plugin_settings=STAND_INS)
 
 
 def _merged(sources: Mapping[str, Mapping[str, object]]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -157,7 +177,7 @@ def is_emptied(value: object) -> bool:
 
 def _from_environment(environ: Mapping[str, str], found: _Findings) -> dict[str, object]:
     names = {setting.variable: setting.name for setting in _SETTINGS.values()}
-    known = [*names, *OTHER_VARIABLES]
+    known = [*names, *FILE_VARIABLES, *OTHER_VARIABLES]
     for variable in sorted(environ):
         if variable in (*known, *TEST_VARIABLES) or _tells_of_a_service(variable, environ[variable]):
             continue
@@ -165,6 +185,43 @@ def _from_environment(environ: Mapping[str, str], found: _Findings) -> dict[str,
             guess = _guess(variable.upper(), known)
             found.problems.append(f"{_quoted(variable)} in the environment is no setting: {guess}")
     return {name: environ[variable] for variable, name in names.items() if variable in environ}
+
+
+def _from_secret_files(environ: Mapping[str, str], found: _Findings) -> dict[str, object]:
+    """The secrets in the files that the environment names. A name is never quoted: it may be the secret itself."""
+    told: dict[str, object] = {}
+    for variable, name in FILE_VARIABLES.items():
+        if not environ.get(variable):
+            continue
+        if _SETTINGS[name].variable in environ:
+            found.problems.append(f"{variable} and {_SETTINGS[name].variable} are both set: keep one of them")
+            continue
+        try:
+            told[name] = _secret_in(Path(environ[variable]))
+        except ValueError as error:
+            found.problems.append(f"{variable} {error}")
+    return told
+
+
+def _secret_in(path: Path) -> str:
+    """The text in a file, without the line end that editors put at its end; raises ValueError with words for a person."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError("must name a file; this is a folder or a device")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_SECRET + 1)
+    except FileNotFoundError:
+        raise ValueError("must name a file that exists") from None
+    except PermissionError:
+        raise ValueError("must name a file that the user of PlexSync may read") from None
+    except OSError:
+        raise ValueError("must name a file that can be read") from None
+    if len(content) > _LARGEST_SECRET:
+        raise ValueError("must name a file with a secret in it and nothing else; this one is larger than 64 kB")
+    try:
+        return content.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError("must name a file of UTF-8 text") from None
 
 
 def _tells_of_a_service(variable: str, value: str) -> bool:
@@ -178,9 +235,9 @@ def _from_command_line(given: Mapping[str, object], found: _Findings) -> dict[st
     return _known(given)
 
 
-def _from_toml(path: Path | None, environ: Mapping[str, str], found: _Findings) -> dict[str, object]:
+def _from_toml(path: Path | None, found: _Findings, *, may_be_missing: bool) -> dict[str, object]:
     """The settings in the file. A file that can't be read ends the search: without it, all else would look wrong too."""
-    if path is None or (_is_only_a_guess(path, environ) and not _exists(path, found)):
+    if path is None or (may_be_missing and not _exists(path, found)):
         return {}
     try:
         table = _parsed(path, _read(path))
@@ -193,10 +250,6 @@ def _from_toml(path: Path | None, environ: Mapping[str, str], found: _Findings) 
         found.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {_name(path)} are no settings")
     found.warnings += _readers_warning(path, table)
     return _known(table)
-
-
-def _is_only_a_guess(path: Path, environ: Mapping[str, str]) -> bool:
-    return not environ.get("PLEXSYNC_CONFIG") and path in (Path(TOML), _user_toml(environ, sys.platform))
 
 
 def _exists(path: Path, found: _Findings) -> bool:
@@ -314,6 +367,7 @@ def _where(name: str, source: str, file: str) -> str:
     return {
         COMMAND_LINE: "on the command line",
         ENVIRONMENT: f"in {_SETTINGS[name].variable}",
+        NAMED_FILE: f"in the file that {_SETTINGS[name].variable}_FILE names",
         TOML: f"in {_cut(file)}",
         STASH: "in the plugin settings in Stash",
         DEFAULT: f"(default {_SETTINGS[name].default})",
@@ -381,8 +435,8 @@ def default_toml(environ: Mapping[str, str], *, platform: str = sys.platform) ->
     """The settings file to read: the one PLEXSYNC_CONFIG names, else ./plexsync.toml if there is one, else the user's."""
     if named := environ.get("PLEXSYNC_CONFIG"):
         return Path(named)
-    here = Path(TOML)
-    return here if here.is_file() else _user_toml(environ, platform)
+    # Unlike the method of Path, it does not raise where we may not look.
+    return Path(TOML) if os.path.isfile(TOML) else _user_toml(environ, platform)  # noqa: PTH113
 
 
 def _user_toml(environ: Mapping[str, str], platform: str) -> Path:

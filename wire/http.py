@@ -94,6 +94,8 @@ class Wire:
         self._prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
         self._clock = clock
         self._alive = alive
+        self.date = ""
+        """The Date of the last answer that had one."""
         self._whole = whole_request(timeouts.read)
         self._deadline = Deadline()
         self._client = httpx2.Client(
@@ -185,6 +187,7 @@ class Wire:
             body = self._body(response, cap) if response.is_success else self._error_body(response)
         finally:
             response.close()
+        self.date = response.headers.get("date", self.date)
         return Answer(response.status_code, body, response.headers)
 
     def _body(self, response: httpx2.Response, cap: int) -> bytearray:

@@ -39,7 +39,7 @@ def bind(store: Store, stash: Stash, plex: Plex, gates: Gates, clock: Clock, sce
         raise CantBind(f"Stash has no scene {scene}")
     with store.reading() as db:
         before = [binding.key for binding in db.bindings() if binding.scene == scene]
-    titles = {section.key: section.title for section in gates.ask(Neighbour.PLEX, READ, plex.sections)}
+    titles = {section.key: section.title for section in gates.ask(Neighbour.PLEX, READ, plex.sections, of_all=True)}
     found = gates.ask(Neighbour.PLEX, READ, lambda: plex.items(list(dict.fromkeys([*keys, *before]))))
     items = [_bindable(key, found.get(key), titles) for key in dict.fromkeys(keys)]
     gone = tuple(key for key in before if key not in found)

@@ -6,12 +6,13 @@ edits in flight, which can be sent again.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
+from sync.batch import START, next_size
 from sync.errors import (
     NO_MEMORY,
     Barred,
@@ -27,7 +28,7 @@ from sync.errors import (
 )
 from sync.job import Absent, Dead, Done, Gone, Job, Kind, Later, Outcome, State, Waiting, Why, crashed, settle
 from sync.ports import Clock, Dice, Plex, Stash, Store, Writing
-from worker.gates import READ, Gates, Probe, Rest
+from worker.gates import READ, Gates, Go, Probe, Rest
 from worker.looking import Looker, desired
 from worker.pushing import CANARIES, Pusher
 from worker.rules import WorkRules
@@ -46,6 +47,8 @@ PRUNE_HOLD = 0.05
 PRUNE_PAUSE = 0.01
 # An edit that arrives meanwhile is not to wait for a whole batch of slow ones.
 PRUNE_LOOK = 0.5
+# The outcomes of jobs that are to be tried again.
+AGAIN = frozenset({"waiting", "later"})
 DLQ_WARNED = "dlq:warned"
 DAY = 86_400_000
 LEAP = 2 * DAY
@@ -53,9 +56,14 @@ LEAP = 2 * DAY
 
 @dataclass(frozen=True)
 class Worked:
-    """A batch has ended. `outcomes` counts by name what became of its jobs."""
+    """A batch has ended. `ended` names what became of each of its jobs."""
 
-    outcomes: dict[str, int] = field(default_factory=dict)
+    ended: dict[tuple[Kind, int], str]
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """How many of its jobs came to each end."""
+        return Counter(self.ended.values())
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,8 @@ class Engine:
         self._dice = dice
         self._rules = rules
         self._holder = holder
-        self._counts: dict[str, int] = {}
+        self._ended: dict[tuple[Kind, int], str] = {}
+        self._size = min(START, rules.batch)
         # What this worker has claimed and may not have ended, and by token the hash of what was wanted.
         self._open: list[Job] = []
         self._desired: dict[str, str] = {}
@@ -127,17 +136,17 @@ class Engine:
             self._watchdog.end()
 
     def _step(self, stopping: Callable[[], bool]) -> Worked | Probed | Idle:
-        self._counts = {}
+        self._ended = {}
         self._release_open()
         now = self._clock.now()
         with self._store.writing() as tx:
             self._rescue(tx, now)
-            if not self._rules.enabled:
-                return Idle(now + 5000, "PlexSync is switched off (enabled = false)")
             gate = self._gates.admit(tx, now)
-            jobs = [] if isinstance(gate, Probe | Rest) else self._claim(tx, gate.limit, now)
+            jobs = self._claim(tx, gate.limit, now) if isinstance(gate, Go) and self._rules.enabled else []
         if isinstance(gate, Probe):
             return Probed(gate.who, self._probe(gate))
+        if not self._rules.enabled:
+            return Idle(now + 5000, "PlexSync is switched off (enabled = false)")
         if isinstance(gate, Rest):
             return Idle(gate.until, gate.why)
         if not jobs:
@@ -145,18 +154,21 @@ class Engine:
                 failing = (self._gates.failing(db, who) for who in Neighbour)
                 return Idle(db.next_due(now), next(filter(None, failing), ""))
         self._work(jobs, stopping)
-        return Worked(self._counts)
+        return Worked(self._ended)
 
     def _claim(self, tx: Writing, ramp: int, now: int) -> list[Job]:
-        limit = min(ramp, self._rules.batch) if ramp else self._rules.batch
+        limit = min(ramp, self._size) if ramp else self._size
         jobs = tx.claim(limit, now=now, lease_ms=self._rules.lease, holder=self._holder)
         self._open, self._desired = jobs, {}
         return jobs
 
     def _work(self, jobs: list[Job], stopping: Callable[[], bool]) -> None:
+        began = self._clock.monotonic()
         self._attempt(jobs, stopping)
         self._open = []
-        if not self._counts.keys() & {"waiting", "later"}:
+        seconds = self._clock.monotonic() - began
+        self._size = next_size(self._size, done=len(jobs), seconds=seconds, most=self._rules.batch)
+        if not set(self._ended.values()) & AGAIN:
             with self._store.writing() as tx:
                 self._gates.speed_up(tx, batch=self._rules.batch)
 
@@ -230,6 +242,10 @@ class Engine:
                         self._settle(tx, job, Done())
         return [job for job in jobs if job.kind is Kind.SCENE]
 
+    def _probe(self, gate: Probe) -> bool:
+        """Ask a neighbour whether it is back. Switched off, nothing is written to find that out."""
+        return self._gates.probe(gate, partial(self._pusher.canaries, 1) if self._rules.enabled else None)
+
     # --- whose fault -------------------------------------------------------------------------------------------------
 
     def _alone(self, job: Job, error: NeighbourError) -> Outcome:
@@ -252,7 +268,7 @@ class Engine:
             with self._store.reading() as db:
                 rows = db.jobs(State.IDLE, limit=CANARIES + 1, after=(Kind.SCENE, 0))
             ids = [row.id for row in rows if row.kind is Kind.SCENE and row.id != job.id]
-            return bool(ids) and bool(self._gates.ask(who, READ, partial(self._stash.scenes, ids)))
+            return bool(ids) and bool(self._gates.ask(who, READ, partial(self._stash.scenes, ids), of_all=True))
         except NeighbourError as error:
             log.info("canary question failed: %s", error)
             return False
@@ -279,8 +295,7 @@ class Engine:
         if tx.settle(job, after, now=now, ok_mark=ok, bad_mark=bad):
             if job.kind is Kind.SCENE:
                 self._keep_standing(tx, job.id, outcome, now)
-            name = type(outcome).__name__.lower()
-            self._counts[name] = self._counts.get(name, 0) + 1
+            self._ended[job.kind, job.id] = type(outcome).__name__.lower()
 
     @staticmethod
     def _keep_standing(tx: Writing, id: int, outcome: Outcome, now: int) -> None:
@@ -349,6 +364,7 @@ class Engine:
         if may:
             rows, more = self._delete(partial(_prune_row, now=now, before=before), ends)
             past, more_past = self._delete(partial(_prune_past, now=now, before=before), ends)
+            self._delete(partial(_prune_samples, now=now), ends)
         with self._store.reading() as db:
             many = db.dead_up_to(self._rules.dlq_max + 1) > self._rules.dlq_max
         if many:
@@ -377,48 +393,12 @@ class Engine:
                 break
         return count, True
 
-    # --- is it back? -------------------------------------------------------------------------------------------------
-
-    def _probe(self, gate: Probe) -> bool:
-        """One cheap authenticated request, and one like those that failed: a known item, a write."""
-        try:
-            if gate.who is Neighbour.STASH:
-                self._gates.ask(gate.who, READ, self._stash.probe)
-            elif not self._plex_is_back(writes=gate.writes):
-                return False
-        except NeighbourError as error:
-            log.debug("%s is still away: %s", gate.who, error)
-            return False
-        self._gates.let_in(gate.who)
-        return True
-
-    def _plex_is_back(self, *, writes: bool) -> bool:
-        """Whether Plex answers, tells of an item that we know, and takes the canary if writes had failed.
-
-        With nothing to try a write with, the next job is the test.
-        """
-        with self._store.reading() as db:
-            known = [key for _, key, _ in db.healthy(1)]
-
-        def asked() -> None:
-            # That there is no such thing is an answer too.
-            with suppress(Missing):
-                self._plex.sections()
-            if known and not writes:
-                self._plex.items(known)
-
-        self._gates.ask(Neighbour.PLEX, READ, asked)
-        taken = self._pusher.canaries(1) if writes else True
-        if taken is None and not self._gates.usable(Neighbour.PLEX):
-            self._gates.trust(Neighbour.PLEX)
-        return taken is not False and self._gates.usable(Neighbour.PLEX)
-
 
 def may_prune(tx: Writing, now: int) -> bool:
     """Whether the clock can be trusted with deleting: it ran without a leap for a day since it last leapt."""
-    last, leapt = int(tx.note("tick") or now), int(tx.note("leapt") or 0)
+    last, leapt = tx.number("tick") or now, tx.number("leapt") or 0
     tx.save_note("tick", str(now))
-    if now < last or now - last > LEAP:
+    if now < last or now < leapt or now - last > LEAP:
         tx.save_note("leapt", str(now))
         return False
     return leapt == 0 or now - leapt >= DAY
@@ -432,9 +412,13 @@ def _prune_past(tx: Writing, *, now: int, before: int) -> int:
     return tx.prune_history(now=now, before=before, limit=1)
 
 
+def _prune_samples(tx: Writing, *, now: int) -> int:
+    return tx.prune_samples(now=now, limit=1)
+
+
 def warn_of_dead(tx: Writing, now: int, most: int) -> None:
     """More was given up than there should be: said once a day, and nothing is thrown away for it."""
-    last = int(tx.note(DLQ_WARNED) or 0)
+    last = tx.number(DLQ_WARNED) or 0
     if not last or now < last or now - last >= DAY:
         tx.save_note(DLQ_WARNED, str(now))
         log.warning("more than %d scenes were given up: plexsync dlq list tells why, and what cures it", most)

@@ -3,16 +3,18 @@
 Three gates stand before each neighbour, all rows of the database and so shared by every process: the *breaker* (it does
 not answer), the *hold* (it does not let us in until a person changes something) and the *pace* (it asked for patience, or
 has just come back). `admit` is called inside the claim's transaction; `ask` wraps every request, so that one failed
-request is one report. The breaker's rules are the pure transitions of `worker/circuit_breaker.py`.
+request is one report. Who finds a gate closed and does not claim (a command, a comparison) passes by `knock`, which asks
+whether the neighbour is back once that is due. The breaker's rules are the pure transitions of `worker/circuit_breaker.py`.
 """
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from sync.errors import Barred, Neighbour, NeighbourError, Throttled, Unavailable
-from sync.ports import BreakerRow, Clock, Dice, HoldRow, PaceRow, Reading, Store, Writing
+from sync.errors import Barred, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
+from sync.ports import BreakerRow, Clock, Dice, HoldRow, PaceRow, Plex, Reading, Stash, Store, Writing
 from worker.circuit_breaker import (
     Breaker,
     CircuitState,
@@ -48,7 +50,7 @@ class Go:
 
 @dataclass(frozen=True)
 class Probe:
-    """Ask this neighbour one cheap thing and report. `writes`: it was lost by its writes, so a write has to answer."""
+    """Ask this neighbour one cheap thing (`Gates.probe`). `writes`: it was lost by its writes, so a write has to answer."""
 
     who: Neighbour
     writes: bool
@@ -62,13 +64,30 @@ class Rest:
     why: str
 
 
+Canary = Callable[[], bool | None]
+
+
+def outage(error: NeighbourError) -> NeighbourError:
+    """What a failure of many things at once means: whoever refuses them all is not the server we know."""
+    return Unavailable(error.neighbour, str(error)) if isinstance(error, Refused) else error
+
+
 class Gates:
     """The gates as one engine sees them. `fingerprints` stand for the settings that a hold waits to see changed."""
 
     def __init__(
-        self, store: Store, rules: Rules, clock: Clock, dice: Dice, fingerprints: Mapping[Neighbour, str]
+        self,
+        store: Store,
+        stash: Stash,
+        plex: Plex,
+        rules: Rules,
+        clock: Clock,
+        dice: Dice,
+        fingerprints: Mapping[Neighbour, str],
     ) -> None:
         self._store = store
+        self._stash = stash
+        self._plex = plex
         self._rules = rules
         self._clock = clock
         self._dice = dice
@@ -79,11 +98,10 @@ class Gates:
     # --- before a request --------------------------------------------------------------------------------------------
 
     def admit(self, tx: Writing, now: int) -> Go | Probe | Rest:
-        """What the engine may do now. A Probe has taken its slot in this transaction: report on it by `ask`."""
+        """What the engine may do now. A Probe has taken its slot in this transaction: `probe` carries it out."""
         rests: list[Rest] = []
         for who in Neighbour:
-            # Patience first: it binds the probe of a breaker or hold as well.
-            gate = self._throttle(tx, who, now) or self._hold(tx, who, now) or self._breaker(tx, who, now)
+            gate = self._closed(tx, who, now)
             if isinstance(gate, Probe):
                 return gate
             if gate:
@@ -91,6 +109,28 @@ class Gates:
         if rests:
             return min(rests, key=lambda rest: rest.until)
         return Go(min((ramp for who in Neighbour if (ramp := tx.pace(who).ramp)), default=0))
+
+    def _closed(self, tx: Writing, who: Neighbour, now: int) -> Probe | Rest | None:
+        """What its gates allow, None where they stand open; patience first: it binds a probe as well."""
+        return self._throttle(tx, who, now) or self._hold(tx, who, now) or self._breaker(tx, who, now)
+
+    def knock(self, who: Neighbour) -> bool:
+        """As `enter`, but where it is closed and a probe is due, this asks whether the neighbour is back.
+
+        Nothing is written to it. The slot is the same that the engine takes, so only one of them asks.
+        """
+        if self.enter(who):
+            return True
+        with self._store.writing() as tx:
+            gate = self._closed(tx, who, self._clock.now())
+        return gate is None or (isinstance(gate, Probe) and self.probe(gate) and self.enter(who))
+
+    def retest(self, who: Neighbour) -> bool:
+        """A person has just seen that it answers: probe it, however long it is to wait. True if that opens what was shut."""
+        with self._store.writing() as tx:
+            now = self._clock.now()
+            gate = self._hold(tx, who, now, at_once=True) or self._breaker(tx, who, now, at_once=True)
+        return isinstance(gate, Probe) and self.probe(gate)
 
     def usable(self, who: Neighbour) -> bool:
         """Whether its breaker is closed, whatever else holds us back."""
@@ -126,11 +166,11 @@ class Gates:
             return ""
         return f"{who.title()} does not answer (failure {row.failures} of {self._rules.failure_threshold}): {row.error}"
 
-    def _hold(self, tx: Writing, who: Neighbour, now: int) -> Probe | Rest | None:
+    def _hold(self, tx: Writing, who: Neighbour, now: int, *, at_once: bool = False) -> Probe | Rest | None:
         hold = tx.hold(who)
         if hold is None:
             return None
-        changed = hold.fingerprint != self._fingerprints[who]
+        changed = at_once or hold.fingerprint != self._fingerprints[who]
         # A due time further ahead than a whole wait was written by a clock that has stepped back since.
         if changed or now >= hold.retest_at or hold.retest_at > now + self._longest_hold:
             # It may be away as well by now: then the test is the breaker's probe too, or its answer would count for nothing.
@@ -179,15 +219,67 @@ class Gates:
             tx.save_pace(who, pace)
         return Rest(pace.not_before, self.closed_because(tx, who, now))
 
+    # --- is it back? -------------------------------------------------------------------------------------------------
+
+    def probe(self, gate: Probe, canary: Canary | None = None) -> bool:
+        """Carry a probe out: one cheap authenticated request, and one like those that failed (a known item, a write).
+
+        Where writes had failed `canary` sends one and says whether it was taken, or None if there was none to send. Whoever
+        must not write gives none: then what can be read decides, and as after None the next job is the test.
+        """
+        try:
+            if gate.who is Neighbour.STASH:
+                self.ask(gate.who, READ, self._stash.probe, of_all=True)
+            elif not self._plex_is_back(canary, writes=gate.writes):
+                return False
+        except NeighbourError as error:
+            log.debug("%s is still away: %s", gate.who, error)
+            return False
+        self._let_in(gate.who)
+        return True
+
+    def _plex_is_back(self, canary: Canary | None, *, writes: bool) -> bool:
+        """Whether Plex answers, tells of an item that we know, and takes the canary if writes had failed."""
+        with self._store.reading() as db:
+            known = [key for _, key, _ in db.healthy(1)]
+
+        def asked() -> None:
+            # That there is no such thing is an answer too.
+            with suppress(Missing):
+                self._plex.sections()
+            if known and not (writes and canary):
+                self._plex.items(known)
+
+        self.ask(Neighbour.PLEX, READ, asked, of_all=True)
+        taken = (canary() if canary else None) if writes else True
+        if taken is None and not self.usable(Neighbour.PLEX):
+            self.trust(Neighbour.PLEX)
+        return taken is not False and self.usable(Neighbour.PLEX)
+
+    def _let_in(self, who: Neighbour) -> None:
+        """A probe was answered: whatever held us back is put right."""
+        now = self._clock.now()
+        with self._store.writing() as tx:
+            if tx.hold(who) is not None:
+                tx.save_hold(who, None)
+                tx.log_transition(who, at=now, old="hold", new="free", cause="", error="")
+                log.info("hold over: %s lets us in again", who)
+
     # --- after a request ---------------------------------------------------------------------------------------------
 
-    def ask(self, who: Neighbour, how: str, request: Callable[[], T]) -> T:
-        """Make one request and report how it went; the error passes on to the caller."""
+    def ask(self, who: Neighbour, how: str, request: Callable[[], T], *, of_all: bool = False) -> T:
+        """Make one request and report how it went; the error passes on to the caller.
+
+        `of_all`: it is about no one thing that could be refused for its own sake, so a refusal is an outage.
+        """
         try:
             answer = request()
         except NeighbourError as error:
-            self.ill(error, how)
-            raise
+            failure = outage(error) if of_all else error
+            self.ill(failure, how)
+            if failure is error:
+                raise
+            raise failure from error
         self.well(who, how)
         return answer
 
@@ -199,33 +291,27 @@ class Gates:
 
     def ill(self, error: NeighbourError, how: str, *, own: bool = False) -> None:
         """A request failed. `own`: the evidence says it is the job's own fault, so the breaker does not hear of it."""
+        if isinstance(error, Refused):
+            # Something else at that address refuses as well: whether the neighbour is well, other answers tell.
+            return
         if not isinstance(error, Unavailable | Throttled | Barred):
-            # Refused and missing are definite answers: the neighbour is well.
+            # That a thing is not there is a definite answer: the neighbour is well.
             self.alive(error.neighbour, how)
             return
-        if how == WRITE:
+        if how == WRITE and error.neighbour is Neighbour.PLEX:
             self._tally[1] += 1
         with self._store.writing() as tx:
             self._count(tx)
             self._ill(tx, error, how, own=own, now=self._clock.now())
 
-    def let_in(self, who: Neighbour) -> None:
-        """A probe was answered: whatever held us back is put right."""
-        now = self._clock.now()
-        with self._store.writing() as tx:
-            if tx.hold(who) is not None:
-                tx.save_hold(who, None)
-                tx.log_transition(who, at=now, old="hold", new="free", cause="", error="")
-                log.info("hold over: %s lets us in again", who)
-
     def alive(self, who: Neighbour, how: str) -> None:
         """It answered. Costs a write only when that is news; a read that is answered says nothing about writes that fail."""
         with self._store.reading() as db:
-            if _nothing_to_clear(db.breaker(who), how):
+            if _nothing_to_clear(who, db.breaker(who), how):
                 return
         with self._store.writing() as tx:
             row = tx.breaker(who)
-            if not _nothing_to_clear(row, how):
+            if not _nothing_to_clear(who, row, how):
                 generation = self._generations.get(who)
                 self._report(tx, who, row, lambda b, at: after_success(b, self._rules, at, generation))
 
@@ -247,7 +333,7 @@ class Gates:
             tx.save_breaker(who, row)
         if isinstance(error, Unavailable) and not own:
             draw = self._dice.random()
-            cause = WRITE if row.cause == WRITE and row.failures else how
+            cause = WRITE if _lost_by_writes(who, row) and row.failures else how
             row = replace(row, cause=cause, error=str(error))
             tx.save_breaker(who, row)
             self._report(tx, who, row, lambda b, at: after_failure(b, self._rules, at, generation, draw))
@@ -364,10 +450,15 @@ class Gates:
         return pace.writes_ok, pace.writes_bad
 
 
-def _nothing_to_clear(row: BreakerRow, how: str) -> bool:
+def _nothing_to_clear(who: Neighbour, row: BreakerRow, how: str) -> bool:
     if row.state == CircuitState.CLOSED and row.failures == 0:
         return True
-    return how == READ and row.cause == WRITE
+    return how == READ and _lost_by_writes(who, row)
+
+
+def _lost_by_writes(who: Neighbour, row: BreakerRow) -> bool:
+    """Whether only a write that is answered proves that it is back. Stash is read alone, whatever a row says."""
+    return who is Neighbour.PLEX and row.cause == WRITE
 
 
 def _breaker_of(row: BreakerRow) -> Breaker:

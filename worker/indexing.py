@@ -4,6 +4,9 @@ One request tells the marks of every library. A walk costs one request per 1,000
 only after it came to its end, so a walk that breaks off loses nothing. Between scans a library whose mark has moved is
 caught up with: what changed since is listed, and only if the number of items does not add up is everything walked.
 
+A walk through a large library may take an hour. One is made at a time; a worker does not wait for another's, and what is put
+right meanwhile counts as met by it.
+
 Scenes whose items changed in Plex, or are gone from there, are wanted as sweeps. What an edit of ours has moved is known by
 the stamp that was read back after it, and wants nothing.
 """
@@ -19,7 +22,7 @@ from sync.errors import Neighbour, NeighbourError, Refused, Unavailable
 from sync.item import Entry
 from sync.job import Kind, Lane, State, Why
 from sync.ports import Clock, Plex, Section, SectionRow, Store, Writing
-from worker.gates import READ, Gates
+from worker.gates import READ, Gates, outage
 
 log = logging.getLogger("PlexSync.index")
 
@@ -32,6 +35,8 @@ UNLISTED_PACE = 10.0
 LONGEST_UNLISTED = 600.0
 # So many rows are changed at once: a save in Stash must not wait for all of them.
 BATCH = 1_000
+# Seconds that whoever does not wait for the walk of another waits all the same: it may be a short look at the marks alone.
+PATIENCE = 1.0
 # Stamps are whole seconds: what changed in the second of the newest one may have changed once more.
 SECOND = 1
 # So many absent scenes keep their place before the sweeps.
@@ -59,6 +64,8 @@ class Indexer:
         self._glanced: dict[str, Section] = {}
         # The worker and the poller share one index: two walks at once would sweep away what the other has just met.
         self._lock = threading.Lock()
+        # By the key of the library that is being walked, the number of that walk.
+        self._walks: dict[str, int] = {}
 
     def empty(self) -> bool:
         """Whether no library was ever walked to its end."""
@@ -70,16 +77,22 @@ class Indexer:
         with self._store.reading() as db:
             rows = db.sections()
         never = [f"library {row.title} was never listed" for row in rows if not row.walked_at]
-        return next((self._unlisted[row.key] for row in rows if row.key in self._unlisted), "") or next(iter(never), "")
+        unlisted = [told for row in rows if (told := self._unlisted.get(row.key))]
+        return next(iter([*unlisted, *never]), "")
 
-    def freshen(self, *, force: bool = False, soon: bool = False) -> bool:
+    def freshen(self, *, force: bool = False, soon: bool = False, wait: bool = True) -> bool | None:
         """Walk the libraries whose marks have moved (all when `force`); True when the index may have changed.
 
         Marks are asked for every `MARKS_PACE` seconds at most, unless there is reason to think that they moved (`soon`).
         A library that can't be listed is tried again later and does not keep the others from anything (see `gap`).
+        While somebody else is at it, that is waited for, or (`wait` False) the answer is None: nobody knows yet.
         """
-        with self._lock:
+        if not self._lock.acquire(timeout=-1 if wait else PATIENCE):
+            return None
+        try:
             return self._freshen(force=force, soon=soon)
+        finally:
+            self._lock.release()
 
     def _freshen(self, *, force: bool, soon: bool) -> bool:
         asked = self._clock.monotonic()
@@ -89,8 +102,12 @@ class Indexer:
         try:
             changed = self._renew(force=force)
         except NeighbourError as error:
-            self._gates.ill(error, READ)
-            raise
+            # Whoever refuses to tell of the libraries at all, or of every one of them, is not the server we know.
+            failure = outage(error)
+            self._gates.ill(failure, READ)
+            if failure is error:
+                raise
+            raise failure from error
         # That libraries are told of says nothing about items that can't be read, so no success is reported. And only now
         # is it noted: what broke off on the way is tried again at once.
         self._asked = asked
@@ -177,7 +194,13 @@ class Indexer:
         self._again_at[section.key] = now + min(max(rest, UNLISTED_PACE), LONGEST_UNLISTED)
 
     def _walk(self, section: Section, row: SectionRow | None, first: bool) -> None:
-        walk = self._clock.now()
+        walk = self._walks[section.key] = self._clock.now()
+        try:
+            self._walk_all(section, row, first, walk)
+        finally:
+            del self._walks[section.key]
+
+    def _walk_all(self, section: Section, row: SectionRow | None, first: bool, walk: int) -> None:
         pages = self._plex.entries(section.key)
         count = news = stamp = 0
         while (page := next(pages, None)) is not None:
@@ -228,12 +251,16 @@ class Indexer:
         return True
 
     def _take(self, page: Sequence[Entry], *, walk: int) -> int:
-        """Put a page in the index, and want the scenes of what changed in Plex; returns how many have other files."""
+        """Put a page in the index, and want the scenes of what changed in Plex.
+
+        Returns how many are news: those with other files than before, and those that only a look has met so far.
+        """
         with self._store.writing() as tx:
             known = {entry.key: entry.stamp for entry in tx.entries([entry.key for entry in page])}
             moved = [entry.key for entry in page if known.get(entry.key) and known[entry.key] != entry.stamp]
             self.wanted += want_scenes_of(tx, moved, now=self._clock.now())
-            return tx.index(page, walk=walk, stamped=True)
+            glanced = sum(known.get(entry.key) == 0 < entry.stamp for entry in page)
+            return tx.index(page, walk=walk, stamped=True) + glanced
 
     def _want_unmet(self, section: Section, walk: int) -> None:
         """What is gone from a library: its scenes are looked at again, a few at a time."""
@@ -260,13 +287,19 @@ class Indexer:
 
     def correct(self, entries: Sequence[Entry], *, gone: Sequence[str]) -> None:
         """Put right what the index says of these items, as they were just read, and forget those that are gone."""
-        with self._lock, self._store.writing() as tx:
+        with self._store.writing() as tx:
             if self._looks_only:
                 # It stays known, without its files: so whoever walks its library misses it.
                 tx.index([replace(entry, parts=()) for entry in tx.entries(gone)], walk=0)
             else:
                 tx.unindex(gone)
-            tx.index(entries, walk=self._clock.now())
+            self._put(tx, entries)
+
+    def _put(self, tx: Writing, entries: Sequence[Entry]) -> None:
+        """Put items in the index that Plex has now: a walk that is under way has met them, or it would sweep them away."""
+        for section in sorted({entry.section for entry in entries}):
+            walk = self._walks.get(section) or self._clock.now()
+            tx.index([entry for entry in entries if entry.section == section], walk=walk)
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
@@ -285,23 +318,21 @@ class Indexer:
             self._clock.sleep(self._clock.monotonic() - began)
         return total
 
-    def find(self, names: list[str]) -> bool:
-        """Ask Plex itself for files of these base names, one request a library and name; True when any was there."""
+    def find(self, names: list[str], gates: Gates) -> bool:
+        """Ask Plex itself for files of these base names, one request a library and name; True when any was there.
+
+        The requests are reported to `gates`, which are those of the thread that asks.
+        """
         with self._store.reading() as db:
             sections = [row.key for row in db.sections()]
-        self._gates.enter(Neighbour.PLEX)
-        with self._lock:
-            return self._find(sections, names)
-
-    def _find(self, sections: list[str], names: list[str]) -> bool:
         found = False
         for name in names:
             for section in sections:
-                entries = self._gates.ask(Neighbour.PLEX, READ, partial(self._plex.find, section, name))
+                entries = gates.ask(Neighbour.PLEX, READ, partial(self._plex.find, section, name))
                 if entries:
                     found = True
                     with self._store.writing() as tx:
-                        tx.index(entries, walk=self._clock.now())
+                        self._put(tx, entries)
         return found
 
 

@@ -170,37 +170,39 @@ class Listener:
             return [
                 key
                 for key, stamp in sorted(touched.items())
-                if not (key in known and (0 < stamp <= known[key].stamp or self._looked_at_anyway(db, key)))
+                if not (key in known and (0 < stamp <= known[key].stamp or self._looked_at_anyway(db, known[key])))
             ]
 
     @staticmethod
-    def _looked_at_anyway(db: Reading, key: str) -> bool:
-        """Whether no scene of this item would be looked at because of it: there is none, or all of them will be anyway."""
-        rows = [db.job(Kind.SCENE, id) for id in db.scenes_of([key])]
-        return all(row is not None and row.state in UNMOVED for row in rows)
+    def _looked_at_anyway(db: Reading, known: Entry) -> bool:
+        """Whether no scene of this item would be looked at because of it: there is none, or all of them will be anyway.
+
+        Of an item that only a look has met so far nobody knows that there is none.
+        """
+        rows = [db.job(Kind.SCENE, id) for id in db.scenes_of([known.key])]
+        return bool(rows or known.stamp) and all(row is not None and row.state in UNMOVED for row in rows)
 
     def _read(self, keys: Sequence[str]) -> None:
         """See what has become of items, and want the scenes of those that are not as they were known."""
         items = self._gates.ask(Neighbour.PLEX, READ, partial(self._plex.items, keys))
         with self._store.reading() as db:
             sections = {row.key for row in db.sections()}
-            known = {entry.key for entry in db.entries(keys)}
-        new = [item for item in items.values() if item.key not in known and item.section in sections and item.parts]
-        if new and not self._gates.enter(Neighbour.STASH):
-            # Who waits for them can't be told now: the next look at the library meets them as new.
-            new = []
-        waiting = self._waiting(new)
+            known = {entry.key: entry.stamp for entry in db.entries(keys)}
+        new = {key: item for key, item in items.items() if is_new(known.get(key), item) and item.section in sections}
+        # Who waits for them can't be told while Stash is away: the next look at the library meets them as new.
+        told = not new or self._gates.enter(Neighbour.STASH)
+        waiting = self._waiting(list(new.values())) if told else []
         now = self._clock.now()
         with self._indexer.at_rest(), self._store.writing() as tx:
             before = {entry.key: entry for entry in tx.entries(keys)}
-            moved = [item.key for item in items.values() if item.key in before and differs(before[item.key], item)]
+            moved = [key for key, item in items.items() if key in before and differs(before[key], item)]
             want_scenes_of(tx, [*moved, *(key for key in before if key not in items)], now=now)
-            seen = [entry_of(item) for item in items.values() if item.key in before] + [entry_of(item) for item in new]
-            tx.index(seen, walk=now, stamped=True)
+            seen = [item for key, item in items.items() if (told if key in new else key in before)]
+            tx.index(map(entry_of, seen), walk=now, stamped=True)
             for id in waiting:
                 tx.want(Kind.SCENE, id, Why.SWEEP, now)
             tx.wake([(Kind.SCENE, id) for id in waiting], now=now)
-        if new:
+        if new and told:
             log.info("Plex has %d new items, for %d scenes", len(new), len(waiting))
 
     def _waiting(self, new: Sequence[Item]) -> list[int]:
@@ -210,6 +212,11 @@ class Listener:
             return []
         found = self._gates.ask(Neighbour.STASH, READ, partial(self._stash.rivals, names))
         return [scene.id for scene in found]
+
+
+def is_new(stamp: int | None, item: Item) -> bool:
+    """Whether an item was met by nobody who works so far: it is not known, or without a stamp, as looks leave it."""
+    return bool(item.parts) and (stamp is None or stamp == 0 < item.stamp)
 
 
 def differs(known: Entry, item: Item) -> bool:

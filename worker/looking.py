@@ -36,14 +36,14 @@ from sync.scene import Scene
 from sync.scope import outside
 from sync.text import fold
 from sync.wanted import Profile, Wanted, digest, wanted
-from worker.gates import READ, Gates
+from worker.gates import READ, Gates, outage
 from worker.indexing import Indexer
 from worker.picturing import Pictures
 from worker.rules import LookRules
 
 Decided = Matched | NotThere | Unclear
-# What is known of a scene's items: decided, or the failure of its own that stands in the way, or the gap in the index.
-Verdict = Decided | NeighbourError | str
+# What is known of a scene's items: decided, or the failure of its own that stands in the way, or what the index lacks.
+Verdict = Decided | NeighbourError | Waiting
 K = TypeVar("K", int, str)
 T = TypeVar("T")
 
@@ -53,10 +53,14 @@ log = logging.getLogger("PlexSync.look")
 FIND_AT_MOST = 5
 # So often the index is put right before an item that changes all the time is left alone.
 LOOKED_AGAIN = 2
+# What nobody knows before the walk of another has ended: looked at again soon, and nobody's failure.
+BEING_LISTED = Waiting("the libraries of Plex are being listed", "released", after=10.0, backoff=False)
 # How the error of a scene begins whose item is another's; a row that died of anything else begins otherwise.
 SHARED_ITEM = "its item is another scene's"
 # And that of a scene whose bound item can't be written to.
 BOUND_ITEM = "bound by hand, but item"
+# The mark of a take-over that is only tried out.
+ASKED = "asked"
 # What is wanted of a scene that is out of scope, in the place of a hash.
 NOTHING_WANTED = "outside"
 
@@ -84,7 +88,8 @@ class Sight:
     `keys` are the items that are its own, or may be when that is not clear.
 
     `undone` tells how our hand was taken off the scene: then the targets are the items that we had written to. `ends` is
-    what becomes of the job once the targets are as they should be."""
+    what becomes of the job once the targets are as they should be. `take_over`: the mark of the wish that what was in
+    Plex before us becomes ours; it is done once the job is."""
 
     id: int
     scene: Scene | None = None
@@ -98,6 +103,7 @@ class Sight:
     undone: Undone = ""
     ends: Outcome = field(default_factory=Done)
     keys: tuple[str, ...] = ()
+    take_over: str = ""
 
     def ended(self, outcome: Outcome) -> "Sight":
         """The same sight, with nothing left to do but to settle."""
@@ -107,13 +113,15 @@ class Sight:
 @dataclass(frozen=True)
 class Past:
     """What is known of items from before: memories and unfinished pushes by (scene, item key), and whose the items were;
-    by their library's key, the profiles of libraries that have one of their own; the keys of the libraries in step."""
+    by their library's key, the profiles of libraries that have one of their own; the keys of the libraries in step; by
+    scene, the marks of those whose items are to be taken over."""
 
     memories: Mapping[tuple[int, str], Memory]
     pushings: Mapping[tuple[int, str], tuple[Pushing, ...]]
     owners: Mapping[str, frozenset[int]]
     profiles: Mapping[str, Profile]
     sections: frozenset[str]
+    take_overs: Mapping[int, str] = field(default_factory=dict)
 
     def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
         """What a scene is to know of its item: if it is new to it, what the scene knew that had the item before.
@@ -137,7 +145,10 @@ class Past:
 
 
 class Looker:
-    """Sees scenes as they are now, with the index as the map of Plex."""
+    """Sees scenes as they are now, with the index as the map of Plex.
+
+    `patient`: while another thread walks the libraries it is waited for; a worker has other things to do, and a watchdog.
+    """
 
     def __init__(
         self,
@@ -149,6 +160,8 @@ class Looker:
         clock: Clock,
         rules: LookRules,
         pictures: Pictures | None = None,
+        *,
+        patient: bool = True,
     ) -> None:
         self.pictures = pictures
         self.pictured = pictures is not None and rules.pictured
@@ -159,27 +172,30 @@ class Looker:
         self._gates = gates
         self._clock = clock
         self._rules = rules
+        self._patient = patient
 
-    def look(self, ids: Sequence[int], *, undoing: Undone = "") -> list[Sight]:
+    def look(self, ids: Sequence[int], *, undoing: Undone = "", taking_over: bool = False) -> list[Sight]:
         """See the scenes of these ids; those Stash does not have (any more) are Gone.
 
-        `undoing`: what would be done if all of them were undone so, now.
+        `undoing`: what would be done if all of them were undone so, now; `taking_over`: if their items were taken over.
         """
         answers = self._read(Neighbour.STASH, self._stash.scenes, ids)
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
         failed = [Sight(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
         gone = [id for id in ids if id not in answers]
-        return self.look_at(scenes, undoing=undoing) + failed + self._look_back(gone, undoing)
+        seen = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
+        return seen + failed + self._look_back(gone, undoing)
 
-    def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "") -> list[Sight]:
-        """See scenes that were just read from Stash; `undoing` as for `look`.
+    def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Sight]:
+        """See scenes that were just read from Stash; the rest as for `look`.
 
         Those out of scope cost Plex nothing, but for what is being taken back.
         """
         why = {scene.id: reason for scene in scenes if (reason := outside(scene, self._rules.scope))}
         back = set(why) if undoing else self._undone_among(why)
         inside = [scene for scene in scenes if scene.id not in why or scene.id in back]
-        seen = {sight.id: sight for sight in (self._look_in_plex(inside, undoing) if inside or not why else ())}
+        sights = self._look_in_plex(inside, undoing, taking_over=taking_over) if inside or not why else []
+        seen = {sight.id: sight for sight in sights}
         for scene in scenes:
             if scene.id in why and not (scene.id in seen and seen[scene.id].undone):
                 seen[scene.id] = Sight(scene.id, scene, outcome=OutOfScope(why[scene.id]))
@@ -189,24 +205,32 @@ class Looker:
         with self._store.reading() as db:
             return {id for (id, _), memory in db.memories(sorted(ids)).items() if undone(memory)}
 
-    def _look_in_plex(self, scenes: Sequence[Scene], undoing: Undone) -> list[Sight]:
-        if self._indexer.empty():
-            self._indexer.freshen()
+    def _look_in_plex(self, scenes: Sequence[Scene], undoing: Undone, *, taking_over: bool) -> list[Sight]:
+        news = self._freshen() if self._indexer.empty() else False
         verdicts = self._match(scenes)
         missing = self._missing(scenes, verdicts)
-        if missing and self._indexer.freshen():
+        if missing and news is not None and (news := self._freshen()):
             verdicts |= self._match(missing)
-        if gap := self._indexer.gap():
+        if lacks := BEING_LISTED if news is None else self._gap():
             # It may be what they lack, or hold the item that a look-alike would be taken for.
-            verdicts |= dict.fromkeys((scene.id for scene in self._missing(scenes, verdicts)), gap)
-        items = self.items(keys_of(_matches(verdicts)))
+            verdicts |= dict.fromkeys((scene.id for scene in self._missing(scenes, verdicts)), lacks)
+        items = self.items(_claims(verdicts))
         self._match_again(scenes, verdicts, items)
         past = self._past(verdicts)
+        if taking_over:
+            past = replace(past, take_overs={scene.id: ASKED for scene in scenes})
         back = (
             self._undone(scenes, verdicts, past, undoing) if undoing or any(map(undone, past.memories.values())) else {}
         )
         seen = self._seen_back(list(back.values()), verdicts, items, past, afresh=bool(undoing))
         return [seen.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes]
+
+    def _freshen(self, *, force: bool = False) -> bool | None:
+        return self._indexer.freshen(force=force, wait=self._patient)
+
+    def _gap(self) -> Waiting | None:
+        gap = self._indexer.gap()
+        return Waiting(gap, "unavailable") if gap else None
 
     def save(self, tx: Writing, sight: Sight, target: Target, *, now: int) -> None:
         """Keep what looking has taught: resolved pushes, fields found right, fields forgotten."""
@@ -225,6 +249,14 @@ class Looker:
                 if any(entry.section in sections for entry in entries):
                     found.append(scene)
             return found
+
+    def led_to(self, scenes: Sequence[Scene]) -> dict[int, tuple[str, ...]]:
+        """The items that the index alone leads each of these scenes to; asks nobody, so it is no proof."""
+        with self._store.reading() as db:
+            bindings, unbound = db.bindings(), db.unbound()
+            offers = {scene.id: self._offer(db, scene, bindings, unbound) for scene in scenes}
+        verdicts = {id: match.match(replace(offer, rivals=())) for id, offer in offers.items()}
+        return {id: () if isinstance(one, AskRivals) else _claimed(one) for id, one in verdicts.items()}
 
     @staticmethod
     def _missing(scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> list[Scene]:
@@ -288,18 +320,21 @@ class Looker:
             again = self._misled(scenes, verdicts, items)
             if not again:
                 return
-            keys = keys_of(_matches({scene.id: verdicts[scene.id] for scene in again}))
+            keys = _claims({scene.id: verdicts[scene.id] for scene in again})
             # Asked before anything is forgotten: should Plex not answer now, a look-alike would be the only one that fits.
             try:
-                self._ask_for(again)
+                told = self._ask_for(again)
             except Unavailable as error:
                 # Other items were read a moment ago, so it may be these alone.
                 verdicts |= dict.fromkeys((scene.id for scene in again), error)
                 return
+            if not told:
+                verdicts |= dict.fromkeys((scene.id for scene in again), BEING_LISTED)
+                return
             moved = [entry_of(item) for key, item in items.items() if key in keys and isinstance(item, Item)]
             self._indexer.correct(moved, gone=sorted(keys - items.keys()))
             verdicts |= self._match(again)
-            items |= self.items(keys_of(_matches(verdicts)) - items.keys())
+            items |= self.items(_claims(verdicts) - items.keys())
         for scene in self._misled(scenes, verdicts, items):
             verdicts[scene.id] = NotThere(
                 (match.Step("files", "Its item in Plex got other files while it was looked at."),)
@@ -311,12 +346,14 @@ class Looker:
         verdicts: Mapping[int, Verdict],
         items: Mapping[str, Item | NeighbourError],
     ) -> list[Scene]:
-        """The scenes that were matched by an entry which Plex does not have, or has with other files.
+        """The scenes that an entry was found for, or candidates, which Plex does not have, or has with other files.
 
         What is bound by hand was not found by the map.
         """
-        found = {id: verdict for id, verdict in verdicts.items() if isinstance(verdict, Matched) and not verdict.bound}
-        keys = keys_of(found.values())
+        claims = {
+            id: _claims({id: one}) for id, one in verdicts.items() if not (isinstance(one, Matched) and one.bound)
+        }
+        keys = {key for some in claims.values() for key in some}
         with self._store.reading() as db:
             known = {entry.key: files_of(entry) for entry in db.entries(sorted(keys))}
         stale = {
@@ -324,13 +361,14 @@ class Looker:
             for key in keys
             if key not in items or (isinstance(item := items[key], Item) and files_of(item) != known.get(key))
         }
-        return [scene for scene in scenes if scene.id in found and set(found[scene.id].keys) & stale]
+        return [scene for scene in scenes if claims.get(scene.id, set()) & stale]
 
-    def _ask_for(self, scenes: Sequence[Scene]) -> None:
-        if len(scenes) <= FIND_AT_MOST:
-            self._indexer.find(sorted({base_name(file.path) for scene in scenes for file in scene.files}))
-        else:
-            self._indexer.freshen(force=True)
+    def _ask_for(self, scenes: Sequence[Scene]) -> bool:
+        """Ask Plex for the files of these scenes; False when that has to wait for the walk of another."""
+        if len(scenes) > FIND_AT_MOST:
+            return self._freshen(force=True) is not None
+        self._indexer.find(sorted({base_name(file.path) for scene in scenes for file in scene.files}), self._gates)
+        return True
 
     # --- items -------------------------------------------------------------------------------------------------------
 
@@ -371,7 +409,9 @@ class Looker:
             rows = db.sections()
             titles = {row.key: fold(row.title) for row in rows} if self._rules.libraries else {}
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
-            return Past(db.memories(ids), db.pushings(ids), owners, own, frozenset(row.key for row in rows))
+            sections = frozenset(row.key for row in rows)
+            marks = db.take_overs(sorted(verdicts))
+            return Past(db.memories(ids), db.pushings(ids), owners, own, sections, marks)
 
     def _sight(
         self,
@@ -383,9 +423,10 @@ class Looker:
         desired = wanted(scene, self._rules.profile)
         if isinstance(verdict, NeighbourError):
             return Sight(scene.id, scene, desired, error=verdict)
-        if isinstance(verdict, str):
-            return Sight(scene.id, scene, desired, outcome=Waiting(verdict, "unavailable"))
-        seen = Sight(scene.id, scene, desired, steps=verdict.steps, keys=_claimed(verdict))
+        if isinstance(verdict, Waiting):
+            return Sight(scene.id, scene, desired, outcome=verdict)
+        mark = past.take_overs.get(scene.id, "")
+        seen = Sight(scene.id, scene, desired, steps=verdict.steps, keys=_claimed(verdict), take_over=mark)
         if isinstance(verdict, NotThere):
             return replace(seen, outcome=Absent(absence(scene)))
         if isinstance(verdict, Unclear):
@@ -416,15 +457,16 @@ class Looker:
                     return replace(seen, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
             if self._rules.strict and (cut := [note for note in shown.notes if note.reason in ("cut", "dropped")]):
                 return replace(seen, outcome=Dead("strict", cut[0].text, desired=digest(shown)))
-            made = plan(shown.values, item, memory, pushing, self._rules.policy)
+            policy = replace(self._rules.policy, take_over=bool(mark))
+            made = plan(shown.values, item, memory, pushing, policy)
             made = replace(made, memory=placed(made.memory, item))
             targets.append(Target(item, made, past.memories.get((scene.id, key), {}), shown, profile))
         return replace(seen, targets=tuple(targets))
 
-    def _shown(self, scene: Scene, profile: Profile) -> Wanted:
-        """What is wanted in a library of this profile; raises NeighbourError when a picture can't be read."""
+    def _shown(self, scene: Scene, profile: Profile, *, patient: bool = False) -> Wanted:
+        """What is wanted in a library of this profile; without what can't be read, unless there is time to try it again."""
         shown = wanted(scene, profile)
-        return self.pictures.with_pictures(scene, shown, profile) if self.pictures else shown
+        return self.pictures.with_pictures(scene, shown, profile, patient=patient) if self.pictures else shown
 
     # --- taking back -------------------------------------------------------------------------------------------------
 
@@ -437,9 +479,10 @@ class Looker:
             verdict = verdicts[scene.id]
             keys = past.keys(scene.id)
             how = undoing or past.mark(scene.id)
-            if not how or isinstance(verdict, NeighbourError | str):
+            if not how or isinstance(verdict, NeighbourError | Waiting):
                 continue
-            seen = Sight(scene.id, scene, wanted(scene, self._rules.profile), steps=verdict.steps, undone=how)
+            mark, desired = past.take_overs.get(scene.id, ""), wanted(scene, self._rules.profile)
+            seen = Sight(scene.id, scene, desired, steps=verdict.steps, undone=how, take_over=mark)
             try:
                 if undoing or self._stays_undone(scene, keys, past):
                     found[scene.id] = seen
@@ -450,10 +493,13 @@ class Looker:
         return found
 
     def _stays_undone(self, scene: Scene, keys: Iterable[str], past: "Past") -> bool:
-        """Whether Stash still says of every item that is undone what it said then."""
+        """Whether Stash still says of every item that is undone what it said then.
+
+        What can't be read just now may be what has changed, and is tried again.
+        """
         marked = [(key, memory) for key in keys if undone(memory := past.memories.get((scene.id, key), {}))]
         profiles = self._profiles_of([key for key, _ in marked], past.profiles)
-        return all(is_undone(memory, self._shown(scene, profiles[key]).values) for key, memory in marked)
+        return all(is_undone(memory, self._shown(scene, profiles[key], patient=True).values) for key, memory in marked)
 
     def _profiles_of(self, keys: Sequence[str], own: Mapping[str, Profile]) -> dict[str, Profile]:
         """The profile of each item's library; the usual one for items that are not in the index."""
@@ -597,11 +643,6 @@ def _is_stray(item: Item, memory: Memory, pushing: Sequence[Pushing]) -> bool:
     return not is_taken_back(memory) and shows_our_hand(item, memory, pushing)
 
 
-def outage(error: NeighbourError) -> NeighbourError:
-    """What a failure of many things at once means: whoever refuses them all is not the server we know."""
-    return Unavailable(error.neighbour, str(error)) if isinstance(error, Refused) else error
-
-
 def may_be_its_own(error: NeighbourError) -> bool:
     """Whether a request for one thing can have failed because of that thing."""
     return isinstance(error, Refused) or (isinstance(error, Unavailable) and error.sent)
@@ -668,13 +709,18 @@ def _claimed(verdict: Decided) -> tuple[str, ...]:
             return ()
 
 
+def _claims(verdicts: Mapping[int, Verdict]) -> set[str]:
+    """The items that any of these scenes has, or may have."""
+    return {key for verdict in _matches(verdicts) for key in _claimed(verdict)}
+
+
 def entry_of(item: Item) -> Entry:
     """An item as the index is to know it."""
     return Entry(item.key, item.section, item.parts, item.stamp)
 
 
 def _matches(verdicts: Mapping[int, Verdict]) -> list[Decided]:
-    return [verdict for verdict in verdicts.values() if not isinstance(verdict, NeighbourError | str)]
+    return [verdict for verdict in verdicts.values() if not isinstance(verdict, NeighbourError | Waiting)]
 
 
 def _needs_all(verdict: Verdict) -> bool:
@@ -705,6 +751,11 @@ def untied(binding: Binding, why: str) -> Dead:
         f"{BOUND_ITEM} {key} {why}: nothing is written (plexsync unbind {scene} {key}, or plexsync bind {scene} ITEM)"
     )
     return Dead("ambiguous", told, f"bound:{key} {why}")
+
+
+def keep_called(tx: Writing, scene: Scene) -> None:
+    """Note what a scene that was seen is called and shows; one that has nothing of it is forgotten."""
+    tx.save_shown(scene.id, scene.things, title=scene.title, path=scene.files[0].path if scene.files else "")
 
 
 def desired(sight: Sight) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sync.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SpoolFault, SyncError, Unusable
+from sync.job import Kind
 from sync.ports import Clock, Store
-from worker.engine import Engine, Idle, Probed, Worked
+from worker.engine import AGAIN, Engine, Idle, Probed, Worked
 
 log = logging.getLogger("PlexSync.loop")
 
@@ -27,17 +28,33 @@ HEARTBEAT = "worker:beat"
 
 @dataclass
 class Ran:
-    """What a run did: outcomes by name, and what stopped it (`why` is '' when nothing was due any more)."""
+    """What a run did: outcomes by name, and what stopped it (`why` is '' when nothing was due any more).
+
+    `again` are the jobs that are to be tried again, with their outcome: each counts once, as it ended last.
+    """
 
     outcomes: Counter[str] = field(default_factory=Counter)
     why: str = ""
     until: int | None = None
+    again: dict[tuple[Kind, int], str] = field(default_factory=dict)
+
+    def count(self, step: Worked) -> None:
+        """Take note of a batch."""
+        for key, name in step.ended.items():
+            if before := self.again.pop(key, ""):
+                self.outcomes[before] -= 1
+            self.outcomes[name] += 1
+            if name in AGAIN:
+                self.again[key] = name
+        # Without those of which nothing is left.
+        self.outcomes = +self.outcomes
 
 
 class Loop:
     """Drives one engine. `stop` ends it between two requests; `told` hears of every step.
 
-    `paused` hears of every fault of our own disk or database that holds up the work, and None when it goes on.
+    `begin` comes before the first step of `serve`, and again until it goes through. `paused` hears of every fault of our
+    own disk or database that holds up the work, and None when it goes on.
     """
 
     def __init__(
@@ -48,6 +65,7 @@ class Loop:
         *,
         poll_seconds: float,
         stop: threading.Event,
+        begin: Callable[[], object] = lambda: None,
         told: Callable[[Worked | Probed | Idle], None] = lambda _step: None,
         paused: Callable[[SyncError | None], None] = lambda _fault: None,
     ) -> None:
@@ -56,6 +74,7 @@ class Loop:
         self._clock = clock
         self._look = min(poll_seconds, LONGEST_LOOK)
         self._stop = stop
+        self._begin = begin
         self._told = told
         self._paused = paused
         self._spooled_at: float | None = None
@@ -65,8 +84,12 @@ class Loop:
 
     def serve(self) -> None:
         """Work until stopped. A fault of the local disk pauses and never ends the worker, but for a damaged database."""
+        begun = False
         while not self._stop.is_set():
             try:
+                if not begun:
+                    self._begin()
+                    begun = True
                 step = self._step()
                 if isinstance(step, Idle):
                     self._rest(step.until)
@@ -81,19 +104,22 @@ class Loop:
                 # Unusable: the database can't be opened anew after a fault, which may pass as well.
                 self._complain(fault)
                 self._paused(fault)
-                self._stop.wait(FULL_PAUSE if isinstance(fault, LocalFault) and fault.full else FAULT_PAUSE)
+                self._stop.wait(pause_after(fault))
                 continue
             self._paused(None)
 
-    def drain(self, *, wait_for: Callable[[], bool] | None = None) -> Ran:
-        """Work until nothing is due; with `wait_for`, go on (through outages and backoff) until it is true."""
-        ran = Ran()
+    def drain(self, *, wait_for: Callable[[], bool] | None = None, before: Ran | None = None) -> Ran:
+        """Work until nothing is due; with `wait_for`, go on (through outages and backoff) until it is true.
+
+        What it did is counted on from the run `before`.
+        """
+        ran = Ran(before.outcomes, again=before.again) if before else Ran()
         while not self._stop.is_set():
             if wait_for is not None and wait_for():
                 return ran
             step = self._step()
             if isinstance(step, Worked):
-                ran.outcomes.update(step.outcomes)
+                ran.count(step)
             if isinstance(step, Idle):
                 if wait_for is None and (step.why or step.until is None or step.until > self._clock.now()):
                     ran.why, ran.until = step.why, step.until
@@ -148,6 +174,11 @@ class Loop:
             log.error("paused: %s", fault)
 
 
+def pause_after(fault: SyncError) -> float:
+    """How many seconds a fault of our own disk or database is waited for before it is worth another try."""
+    return FULL_PAUSE if isinstance(fault, LocalFault) and fault.full else FAULT_PAUSE
+
+
 class Farewell(threading.Thread):
     """Sees to it that a stop is no crash: what hangs `PATIENCE` seconds after `stop` is given back by `abandon`."""
 
@@ -175,25 +206,54 @@ class Farewell(threading.Thread):
 
 
 class Watcher(threading.Thread):
-    """Something that is looked at beside the worker, again and again at its own pace."""
+    """Something that is looked at beside the worker, again and again at its own pace.
 
-    def __init__(self, look: Callable[[], object], *, name: str, seconds: float, stop: threading.Event) -> None:
+    A database that it finds damaged ends the work by `stop`, as if the loop had met the damage: it may never read those
+    pages. Whoever started both asks `confess`.
+    """
+
+    def __init__(
+        self, look: Callable[[], object], *, name: str, seconds: float, stop: threading.Event, clock: Clock
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self._look = look
         self._seconds = seconds
         self._stop_event = stop
+        self._clock = clock
+        self._failed = False
+        self._complained_at: float | None = None
+        self._damaged: Damaged | None = None
+
+    def confess(self) -> None:
+        """Raise the damage that it ended by, if it did."""
+        if self._damaged is not None:
+            raise self._damaged
 
     def run(self) -> None:
         """Look, rest; a local fault is waited out."""
         while not self._stop_event.is_set():
             try:
                 self._look()
+                self._failed = False
+            except Damaged as fault:
+                self._damaged = fault
+                self._stop_event.set()
+                return
             except (LocalFault, Unusable) as fault:
-                # The loop meets it as well, and says so once a minute.
-                log.debug("watching paused: %s", fault)
+                self._complain(fault)
             except MemoryError:
                 # To tell of it takes memory as well, and the loop does once it meets it.
                 pass
             except Exception:
                 log.exception("watching failed by a fault of our own")
             self._stop_event.wait(self._seconds)
+
+    def _complain(self, fault: SyncError) -> None:
+        """Tell of a fault that does not pass: the loop may have no part in it, as it has in a full disk."""
+        repeated, self._failed = self._failed and not (isinstance(fault, LocalFault) and fault.full), True
+        now = self._clock.monotonic()
+        if repeated and (self._complained_at is None or now - self._complained_at >= COMPLAINT_PACE):
+            self._complained_at = now
+            log.warning("%s can't look: %s", self.name, fault)
+        else:
+            log.debug("%s can't look: %s", self.name, fault)

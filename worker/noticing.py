@@ -8,7 +8,7 @@ through is logged once and tried again later; it never disturbs the work.
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sync.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from sync.notices import Notice, NoticeRules, NotSent, Pause, Record, Sight, look, read, written
@@ -134,12 +134,14 @@ class Noticer:
 
 def seen(db: Reading, now: int, pause: Pause | None) -> Sight:
     """How things stand by the database."""
-    repaired = db.note(REPAIRED)
+    tallies = db.tallies()
     return Sight(
         outages=tuple(lasting(outages(db.transitions()))),
         dead=sum(db.overview(now).dead.values()),
         pause=pause,
-        repaired_at=int(repaired) if repaired.isdecimal() else None,
+        repaired_at=db.number(REPAIRED),
+        died=tallies.get("died", 0),
+        pruned=tallies.get("pruned", 0),
     )
 
 
@@ -150,7 +152,7 @@ def _without(before: Record, after: Record, untold: Sequence[Notice]) -> Record:
         told.pop(notice.key, None)
         if notice.key in before.told:
             told[notice.key] = before.told[notice.key]
-    return Record(told, after.base)
+    return replace(after, told=told)
 
 
 class Bell(threading.Thread):

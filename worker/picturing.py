@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 
-from sync.errors import Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable, Unusable
+from sync.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
 from sync.item import PICTURES, Item
-from sync.pictures import LARGEST, asked_for, kind_of, known_by_place
+from sync.pictures import LARGEST, asked_for, kind_of, known_by_place, may_be_early
 from sync.plan import Memory, Note, Pushing
 from sync.ports import Imaging, PictureRow, Plex, Stash, Store
 from sync.scene import Image, Scene
@@ -24,10 +24,16 @@ log = logging.getLogger("PlexSync.picture")
 # Bytes of pictures that were just looked into and are about to be sent.
 KEPT = 32_000_000
 PADDED = " padded"
+# What stands behind the moment in a version: that the picture may have changed once more within it, or how often in a row
+# it could not be read.
+EARLY = ", early"
+FAILED = ", failed "
+# So often a picture may fail before the rest of its scene goes on without it.
+PATIENCE = 3
 
 
 class PictureChanged(Exception):
-    """The picture is another one by now."""
+    """The picture is not the one that was looked at: Stash has another one by now, or other bytes are made of it."""
 
 
 class Pictures:
@@ -53,31 +59,52 @@ class Pictures:
 
     # --- what is wanted ----------------------------------------------------------------------------------------------
 
-    def with_pictures(self, scene: Scene, shown: Wanted, profile: Profile) -> Wanted:
+    def with_pictures(self, scene: Scene, shown: Wanted, profile: Profile, *, patient: bool = True) -> Wanted:
         """What is wanted, with the keys of the pictures; one that can't be had is left as it is in Plex.
 
-        Raises NeighbourError when Stash does not answer.
+        Raises NeighbourError when Stash does not answer, and (`patient`) the first times that it can't give a picture.
         """
-        rows = {name: self._row(scene, name, source, profile) for name, source in profile.pictures.items()}
+        pictures = profile.pictures.items()
+        rows = {name: self._row(scene, name, source, profile, patient=patient) for name, source in pictures}
         values = {name: row.key for name, row in rows.items() if row.key or not row.why}
         notes = tuple(Note(name, "dropped", row.why) for name, row in rows.items() if row.why)
         return Wanted({**shown.values, **values}, shown.notes + notes) if rows else shown
 
-    def _row(self, scene: Scene, name: str, source: str, profile: Profile) -> PictureRow:
+    def _row(self, scene: Scene, name: str, source: str, profile: Profile, *, patient: bool) -> PictureRow:
         image = _image(scene, source)
         padded = name == "thumb" and profile.poster_padding
         if image is None:
             return PictureRow("", "", "")
         version = _version(image, padded=padded)
+        # Two libraries may have rules of their own for one scene.
+        kept_as = f"{name} {source}{PADDED if padded else ''}"
         with self._store.reading() as db:
-            known = db.pictures(scene.id).get(name)
+            rows = db.pictures(scene.id)
+        # Under the name alone is what an earlier version of ours has kept.
+        known = rows.get(kept_as) or rows.get(name)
         if known and known.version == version:
             return known
-        same_source = known and known.version.rpartition(" at ")[0] == version.rpartition(" at ")[0]
-        row = self._fetched(name, image, version, known if same_source else None, padded=padded)
-        with self._store.writing() as tx:
-            tx.save_picture(scene.id, name, row)
+        if known and _source(known.version) != _source(version):
+            known = None
+        try:
+            row = self._fetched(name, image, version, known, padded=padded)
+        except (Refused, Unavailable) as error:
+            if isinstance(error, Unavailable) and not error.sent:
+                raise
+            count = _failures(known, version) + 1
+            # What is known stays known; whoever looks next asks again.
+            failed = replace(known or PictureRow("", "", ""), version=f"{version}{FAILED}{count}")
+            self._save(scene.id, kept_as, failed)
+            if patient and count <= PATIENCE and not isinstance(error, Refused):
+                raise
+            return PictureRow(version, "", "", f"the picture can't be read: {error}")
+        early = may_be_early(image.version, self._stash.date)
+        self._save(scene.id, kept_as, replace(row, version=version + EARLY) if early else row)
         return row
+
+    def _save(self, scene: int, kept_as: str, row: PictureRow) -> None:
+        with self._store.writing() as tx:
+            tx.save_picture(scene, kept_as, row)
 
     def _fetched(self, name: str, image: Image, version: str, known: PictureRow | None, *, padded: bool) -> PictureRow:
         try:
@@ -92,6 +119,11 @@ class Pictures:
         if picture is None and known:
             return replace(known, version=version)
         content = picture.content if picture else b""
+        if kind_of(content) == "drawing" and not self._gates.ask(
+            Neighbour.STASH, READ, lambda: self._stash.lacks(image)
+        ):
+            # Its folder is away, for instance. To take that for no picture would take down the one that Plex shows.
+            raise Refused(Neighbour.STASH, "Stash shows a stand-in for it")
         made, why = self._made(content, padded=padded)
         key = self._key_of(name, made) if made else ""
         if made:
@@ -139,19 +171,33 @@ class Pictures:
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
-    def send(self, scene: Scene, item: Item, name: str, key: str, profile: Profile) -> None:
-        """Let the item show the picture of this key. Raises PictureChanged when Stash has another one by now.
-
-        One that Plex does not take is reported, and that is all.
-        """
+    def to_send(self, scene: Scene, item: Item, name: str, key: str, profile: Profile) -> bytes:
+        """The bytes of the picture of this key, none if Plex has them; PictureChanged if they can't be had any more."""
+        if key in self._plex.pictures(item.key, name):
+            return b""
+        with self._lock:
+            if content := self._kept.pop(key, b""):
+                return content
+        image = _image(scene, profile.pictures.get(name, ""))
         try:
-            if key not in self._plex.pictures(item.key, name):
-                self._plex.upload(item.key, name, self._content(scene, name, key, profile))
-            self._plex.show(item.key, name, key)
-        except (Refused, Missing) as error:
-            if isinstance(error, Throttled):
-                raise
-            log.warning("a picture of scene %d was refused: %s", scene.id, error)
+            picture = self._stash.picture(image.path) if image else None
+        except (Refused, Missing):
+            raise PictureChanged from None
+        made, _ = self._made(picture.content if picture else b"", padded=name == "thumb" and profile.poster_padding)
+        if not made or self._key_of(name, made) != key:
+            raise PictureChanged
+        return made
+
+    def has(self, key: str) -> bool:
+        """Whether the picture of this key is at hand, and need not be read from Stash once more to be sent."""
+        with self._lock:
+            return key in self._kept
+
+    def send(self, item: Item, name: str, key: str, content: bytes) -> None:
+        """Let the item show the picture of this key, whose bytes are sent first if there are any."""
+        if content:
+            self._plex.upload(item.key, name, content)
+        self._plex.show(item.key, name, key)
 
     def put_back(self, item: Item, name: str, key: str) -> None:
         """Let the item show a picture that it showed before ('': none); if Plex does not offer that any more, ours stays."""
@@ -163,20 +209,7 @@ class Pictures:
             else:
                 log.warning("the picture that item %s showed before is not there any more", item.key)
         except (Refused, Missing) as error:
-            if isinstance(error, Throttled):
-                raise
             log.warning("a picture of item %s was refused: %s", item.key, error)
-
-    def _content(self, scene: Scene, name: str, key: str, profile: Profile) -> bytes:
-        with self._lock:
-            if content := self._kept.pop(key, b""):
-                return content
-        image = _image(scene, profile.pictures.get(name, ""))
-        picture = self._stash.picture(image.path) if image else None
-        made, _ = self._made(picture.content if picture else b"", padded=name == "thumb" and profile.poster_padding)
-        if not made or self._key_of(name, made) != key:
-            raise PictureChanged
-        return made
 
     def _keep(self, key: str, content: bytes) -> None:
         with self._lock:
@@ -191,3 +224,13 @@ def _image(scene: Scene, source: str) -> Image | None:
 
 def _version(image: Image, *, padded: bool) -> str:
     return f"{image.path}{PADDED if padded else ''} at {image.version}"
+
+
+def _source(version: str) -> str:
+    return version.rpartition(" at ")[0]
+
+
+def _failures(known: PictureRow | None, version: str) -> int:
+    """How often in a row this version of a picture could not be read."""
+    count = known.version.removeprefix(version + FAILED) if known else ""
+    return int(count) if count.isdecimal() else 0

@@ -3,7 +3,8 @@
 One request tells for every kind how many there are and how new the newest is; only when that moved are the newest listed.
 Stash writes whole seconds with its own offset and sorts them as text, so instants are compared, a second is not over until
 it was seen once more, and a listing goes on past the cursor by a day where offsets differ. Scenes with a greater id than any
-before are new. A count that does not add up then (a deletion, a merge, a clock set back) is settled by comparing all ids.
+before are new. A count that does not add up then (a deletion, a merge, a clock set back) is settled by comparing all ids;
+of performers, studios, tags and groups, with those that scenes have shown.
 Files that were moved or renamed move their own times alone: their scenes are found by their names. What even that can't
 see, reconcile finds.
 """
@@ -11,7 +12,7 @@ see, reconcile finds.
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -26,11 +27,14 @@ from worker.indexing import Indexer
 from worker.reconciling import LAST_RECONCILE
 
 T = TypeVar("T")
+N = TypeVar("N", Newest, "_Files")
 K = TypeVar("K", int, str)
 
 log = logging.getLogger("PlexSync.poll")
 
 PAGE = 200
+# When all are listed.
+ALL = 2_000
 CROWD = 20
 CHUNK = 500
 MIXED_OFFSETS_MARGIN = timedelta(hours=26)
@@ -66,13 +70,14 @@ class Poller:
         try:
             if not self._gates.enter(Neighbour.STASH):
                 return Polled(wanted, "Stash is away")
-            news = self._ask(self._stash.news)
+            news = self._gates.ask(Neighbour.STASH, READ, self._stash.news, of_all=True)
             for kind, now in news.kinds.items():
                 wanted[kind] = self._poll(kind, now)
             if news.files is not None:
                 wanted[Kind.SCENE] += self._poll_files(news.files)
             if self._gates.enter(Neighbour.PLEX):
-                self._indexer.freshen()
+                # What is edited in Stash does not wait for the walk of a comparison.
+                self._indexer.freshen(wait=False)
         except NeighbourError as error:
             return Polled(wanted, str(error))
         with self._store.writing() as tx:
@@ -96,14 +101,32 @@ class Poller:
         listed = self._list(kind, cursor)
         fresh = self._fresh(kind, listed, cursor)
         changed = {id for id, _ in fresh} | {seen.id for seen in unsure}
+        if kind is not Kind.SCENE:
+            changed |= self._vanished(kind, newest, cursor, changed)
         self._want(kind, changed)
-        # Not known is what an earlier version has noted.
-        last = cursor.last if cursor.last or not cursor.count else newest.last
-        created = sum(id > last for id in changed)
-        if kind is Kind.SCENE and (newest.count != cursor.count + created or newest.last < last):
-            self._compare_ids(last, changed)
+        if kind is Kind.SCENE:
+            # Not known is what an earlier version has noted.
+            last = cursor.last if cursor.last or not cursor.count else newest.last
+            created = sum(id > last for id in changed)
+            if newest.count != cursor.count + created or newest.last < last:
+                self._compare_ids(last, changed)
         self._save_cursor(kind, newest, self._newest_second(newest, listed, cursor))
         return len(changed)
+
+    def _vanished(self, kind: Kind, newest: Newest, cursor: Newest, changed: set[int]) -> set[int]:
+        """What scenes have shown and is no more, when there are fewer than there should be; it was merged or destroyed.
+
+        A merge of tags moves no time, neither of the tag that is left nor of the scenes.
+        """
+        if newest.count >= cursor.count + len(changed):
+            return set()
+        with self._store.reading() as db:
+            known = db.shown_of(kind)
+        created = sum(id > max(known, default=0) for id in changed)
+        if newest.count >= cursor.count + created:
+            return set()
+        everything = self._since(Newest(0, ""), lambda page: self._stash.recent(kind, page=page, size=ALL), ALL)
+        return known - {id for id, _ in everything}
 
     def _newest_second(self, newest: Newest, listed: list[tuple[int, str]], cursor: Newest | None) -> list[Seen]:
         """What was seen in the newest second may change once more within it: it is wanted again at the next poll."""
@@ -167,19 +190,21 @@ class Poller:
         """Want the scenes of files that are newer than the newest that was seen; returns how many."""
         with self._store.reading() as db:
             noted = db.note(FILES)
-        known = json.loads(noted) if noted else None
-        if known == {"count": newest.count, "updated_at": newest.updated_at, "sure": True}:
+        known = _noted(_Files, noted)
+        if noted and known is None:
+            self._compare_all(FILES)
+        if known == _Files(newest.count, newest.updated_at, sure=True):
             return 0
-        since = Newest(known["count"], known["updated_at"]) if known else newest
+        since = Newest(known.count, known.updated_at) if known else newest
         listed = self._since(since, lambda page: self._stash.recent_files(page=page, size=PAGE), PAGE)
-        over = _instant(since.updated_at) if known and known["sure"] else EARLIEST
+        over = _instant(since.updated_at) if known and known.sure else EARLIEST
         files = dict(islice((one for one in listed if _instant(one[1]) > over or not known), MANY_FILES + 1))
         # Others may have changed later in the newest one's second; but a crowd was imported, and came as scenes.
         crowd = sum(text == newest.updated_at for text in files.values()) > CROWD
         count = self._want_scenes_of(files) if known else 0
         sure = crowd or not newest.count or (known is not None and since.updated_at == newest.updated_at)
         with self._store.writing() as tx:
-            tx.save_note(FILES, json.dumps({"count": newest.count, "updated_at": newest.updated_at, "sure": sure}))
+            tx.save_note(FILES, json.dumps(asdict(_Files(newest.count, newest.updated_at, sure=sure))))
         return count
 
     def _want_scenes_of(self, files: Mapping[str, str]) -> int:
@@ -200,13 +225,40 @@ class Poller:
     def _cursor(self, kind: Kind) -> Newest | None:
         with self._store.reading() as db:
             text = db.note(f"poll:{kind}")
-        return Newest(**json.loads(text)) if text else None
+        cursor = _noted(Newest, text)
+        if text and cursor is None:
+            self._compare_all(f"poll:{kind}")
+        return cursor
+
+    def _compare_all(self, note: str) -> None:
+        """Where the last poll ended is not known any more: this one begins anew, and a comparison finds the rest."""
+        log.warning("what the last poll has noted (%s) can't be read: everything is to be compared", note)
+        with self._store.writing() as tx:
+            tx.save_note(LAST_RECONCILE, "")
 
     def _save_cursor(self, kind: Kind, newest: Newest, seen: list[Seen]) -> None:
         with self._store.writing() as tx:
             tx.forget_seen(kind)
             tx.save_seen(kind, seen)
             tx.save_note(f"poll:{kind}", json.dumps(asdict(newest)))
+
+
+@dataclass(frozen=True)
+class _Files:
+    """How many files there were and how new the newest was; `sure` when its second was over."""
+
+    count: int
+    updated_at: str
+    sure: bool
+
+
+def _noted(kind: type[N], text: str) -> N | None:
+    """A cursor from its note; None when there is none, or none that can be read."""
+    try:
+        found = kind(**json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return found if all(type(getattr(found, field.name)) is field.type for field in fields(kind)) else None
 
 
 def _instant(text: str) -> datetime:

@@ -73,14 +73,18 @@ class Previewer:
         ids: Sequence[int] | None = None,
         *,
         since: datetime | None = None,
+        take_over: bool = False,
         progress: Progress = lambda _done, _total: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> Iterator[Preview]:
-        """These scenes, those changed `since` then, or all, as they are seen; raises NeighbourError when a side is away."""
+        """These scenes, those changed `since` then, or all, as they are seen; raises NeighbourError when a side is away.
+
+        `take_over`: what a sync would do that takes over what was in Plex before us.
+        """
         if since is not None:
             ids = self._changed(since)
         total, done = self._count() if ids is None else len(ids), 0
-        batches = self._all() if ids is None else self._named(ids)
+        batches = self._all(take_over=take_over) if ids is None else self._named(ids, take_over=take_over)
         while not stopping():
             self._enter()
             sights = next(batches, None)
@@ -95,23 +99,23 @@ class Previewer:
 
     def _count(self) -> int:
         self._enter()
-        return self._gates.ask(Neighbour.STASH, READ, self._stash.newest)[Kind.SCENE].count
+        return self._gates.ask(Neighbour.STASH, READ, self._stash.newest, of_all=True)[Kind.SCENE].count
 
-    def _all(self) -> Iterator[list[Sight]]:
+    def _all(self, *, take_over: bool) -> Iterator[list[Sight]]:
         pages = self._stash.walk()
-        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None))) is not None:
+        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
             for start in range(0, len(page), BATCH):
-                yield self._looker.look_at(page[start : start + BATCH])
+                yield self._looker.look_at(page[start : start + BATCH], taking_over=take_over)
 
-    def _named(self, ids: Sequence[int]) -> Iterator[list[Sight]]:
+    def _named(self, ids: Sequence[int], *, take_over: bool) -> Iterator[list[Sight]]:
         for start in range(0, len(ids), BATCH):
-            yield self._looker.look(ids[start : start + BATCH])
+            yield self._looker.look(ids[start : start + BATCH], taking_over=take_over)
 
     def _changed(self, since: datetime) -> list[int]:
         self._enter()
         pages = self._stash.walk_ids()
         ids: list[int] = []
-        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None))) is not None:
+        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
             ids += [id for id, text in page if datetime.fromisoformat(text) >= since]
         return ids
 

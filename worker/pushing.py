@@ -5,10 +5,11 @@ to tell afterwards whose value stands in Plex. A failed write is the job's own f
 """
 
 import logging
+import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from sync.errors import (
@@ -23,28 +24,37 @@ from sync.errors import (
     Unavailable,
 )
 from sync.item import PICTURES, Item
-from sync.job import Dead, Done, Gone, Job, Kind, Later, Outcome, Waiting, Why
+from sync.job import Dead, Done, Gone, Job, Kind, Later, Outcome, State, Waiting, Why
 from sync.pictures import placed
-from sync.plan import Change, Edit, Memory, held, learn
+from sync.plan import Change, Edit, Memory, Pushing, Sending, held, learn
 from sync.ports import Clock, Moved, Plex, Store, Writing
+from sync.scene import Scene
 from worker.gates import READ, WRITE, Gates
-from worker.looking import Looker, Sight, Target, desired
-from worker.picturing import PictureChanged
+from worker.looking import Looker, Sight, Target, desired, keep_called
+from worker.picturing import PictureChanged, Pictures
 from worker.rules import WorkRules
 
 log = logging.getLogger("PlexSync.push")
 
 # Of the requests for both pictures and the edit, each may take as long as one can.
 PICTURE_REQUESTS = 9
+# A push that takes so many times as long as all its requests may take does not come back.
+OVERDUE = 2
+# For each write under way so many more stand ready, so that none waits while others are read back.
+READY = 2
 SETTLE_EVERY = 1.0
 CANARIES = 3
 EVIDENCE_WRITES = 3
 EVIDENCE_BAD_SHARE = 0.1
+# So often a scene may fail before a picture that Plex fails to take is left out of it.
+PATIENCE = 3
 
 
-@dataclass
+@dataclass(eq=False)
 class Errand:
-    """One edit of one job under way. `number` is its saved entry; `moved` what it has changed, for people to read."""
+    """One edit of one job under way. `number` is its saved entry; `moved` what it has changed, for people to read; `begun`
+    once a picture of it may be in Plex; `since` when its push began, by the steady clock; `left_out` are those that Plex
+    failed to take, and may have taken all the same."""
 
     job: Job
     sight: Sight
@@ -54,6 +64,18 @@ class Errand:
     memory: Memory | None = None
     stamp: int = 0
     moved: dict[str, Moved] = field(default_factory=dict)
+    begun: bool = False
+    since: float = math.inf
+    left_out: dict[str, Sending] = field(default_factory=dict)
+
+    def leave_out(self, name: str, *, unknown: bool) -> None:
+        """Plex does not take this field: all else goes on without it, and the next look finds what became of it."""
+        plan = self.target.plan
+        if unknown:
+            self.left_out[name] = plan.sending[name]
+        edit = {field: change for field, change in plan.edit.items() if field != name}
+        sending = {field: sent for field, sent in plan.sending.items() if field != name}
+        self.target = replace(self.target, plan=replace(plan, edit=edit, sending=sending))
 
     def saw(self, item: Item) -> None:
         """Take note of what stands in Plex after the edit: fields that are as they were before have not moved."""
@@ -67,7 +89,8 @@ class Batch:
     """What is open: the jobs not yet settled, each with its errands, and until when they are ours (UTC ms).
 
     `known_until` is when the last edit can have ended by the saved entries. `lost` are the tokens whose jobs belong to
-    others by now, `sent` the errands that ended since the last close.
+    others by now, `sent` the errands that ended since the last close, `failed` those whose failure was not
+    looked at yet: before that none begins.
     """
 
     until: int
@@ -75,6 +98,11 @@ class Batch:
     errands: dict[str, list[Errand]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     sent: list[Errand] = field(default_factory=list)
+    failed: list[Errand] = field(default_factory=list)
+
+
+class Unsent(Exception):
+    """An errand did not begin."""
 
 
 Settle = Callable[[Writing, Job, Outcome], None]
@@ -84,7 +112,7 @@ class Pusher:
     """Sends, verifies and hands the outcomes to `settle`, which runs inside the transaction that remembers them.
 
     `pool` runs the writes and is shut down with the pusher; by default it is as many threads as there may be writes at once.
-    `alive` hears that it gets on, once a second at least.
+    `alive` hears that it gets on, once a second at least; no more once a write does not come back.
     """
 
     def __init__(
@@ -125,7 +153,8 @@ class Pusher:
         try:
             self._push(batch, todo, running, answered, stopping)
         except BaseException:
-            # What is in flight ends before anybody can claim these jobs anew.
+            # What is in flight ends before anybody can claim these jobs anew; nothing else begins.
+            _called_back(running)
             wait(running)
             raise
 
@@ -139,29 +168,54 @@ class Pusher:
     ) -> None:
         settled_at = self._clock.monotonic()
         while todo or running:
-            self._alive()
+            if not self._hangs(running.values()):
+                self._alive()
             if todo and self._clock.now() >= batch.until:
                 # The machine slept through the lease: somebody else may have these scenes by now.
                 self._renew(batch)
                 todo = deque(errand for errand in todo if errand.job.token in batch.errands)
-            if todo and (why := self._why_not(stopping)):
-                self._release(todo, why)
-                todo.clear()
+            if todo or len(running) > self._rules.parallel:
+                todo = self._passed(todo, running, stopping)
             if todo and self._clock.now() + self._deadline > batch.known_until:
-                self._prolong(batch, todo)
-            while todo and len(running) < self._rules.parallel:
+                self._prolong(batch, [*todo, *running.values()])
+            while todo and len(running) < self._rules.parallel * (1 + READY):
                 errand = todo.popleft()
-                running[self._begun(errand)] = errand
-            done, _ = wait(running, timeout=SETTLE_EVERY, return_when=FIRST_COMPLETED)
-            batch.sent += [running[future] for future in done]
-            # In the order in which they were sent: a set of futures has another one every time.
-            answered += self._sort_out((future, running.pop(future)) for future in list(running) if future in done)
-            if self._clock.monotonic() - settled_at >= SETTLE_EVERY or not (todo or running):
+                running[self._handed_over(batch, errand)] = errand
+            if self._clock.monotonic() - settled_at >= SETTLE_EVERY:
+                # While the next ones are under way.
                 self._close(batch, answered)
                 answered = []
                 settled_at = self._clock.monotonic()
                 todo = deque(errand for errand in todo if errand.job.token in batch.errands)
+            done, _ = wait(running, timeout=SETTLE_EVERY, return_when=FIRST_COMPLETED)
+            answered += self._collect(batch, todo, running, done)
         self._close(batch, answered)
+
+    def _collect(
+        self, batch: Batch, todo: deque[Errand], running: dict[Future[None], Errand], done: Collection[Future[None]]
+    ) -> list[Errand]:
+        """Those that were answered well; the others get their outcome here, or go back to `todo` when they did not begin."""
+        sent, unsent = [], []
+        # In the order in which they were handed over: a set of futures has another one every time.
+        for future in [future for future in running if future in done]:
+            errand = running.pop(future)
+            if isinstance(future.exception(), Unsent):
+                unsent.append(errand)
+            else:
+                sent.append((future, errand))
+        batch.sent += [errand for _, errand in sent]
+        well = self._sort_out(sent)
+        if failed := [errand for _, errand in sent if errand in batch.failed]:
+            unsent += _called_back(running)
+            for errand in failed:
+                batch.failed.remove(errand)
+        todo.extendleft(errand for errand in reversed(unsent) if errand.job.token in batch.errands)
+        return well
+
+    def _hangs(self, running: Iterable[Errand]) -> bool:
+        """Whether one of these does not come back: for the watchdog, which hears of no thread but this one."""
+        began = self._clock.monotonic() - OVERDUE * self._deadline / 1000
+        return any(errand.since < began for errand in running)
 
     # --- before ------------------------------------------------------------------------------------------------------
 
@@ -181,9 +235,10 @@ class Pusher:
                     continue
                 gone = isinstance(sight.outcome or sight.ends, Gone)
                 if sight.scene or gone:
-                    tx.save_shown(sight.id, sight.scene.things if sight.scene else ())
+                    keep_called(tx, sight.scene or Scene(sight.id))
                 if gone:
                     tx.forget_pictures(sight.id)
+                    tx.end_take_over(sight.id)
                 if sight.outcome is not None:
                     self._settle(tx, job, sight.outcome)
                     continue
@@ -197,8 +252,14 @@ class Pusher:
                 if errands:
                     batch.errands[job.token] = errands
                 else:
-                    self._settle(tx, job, sight.ends)
+                    self._end(tx, job, sight)
         return batch
+
+    def _end(self, tx: Writing, job: Job, sight: Sight) -> None:
+        """Settle a job whose items are as they should be."""
+        if sight.take_over:
+            tx.end_take_over(sight.id, sight.take_over)
+        self._settle(tx, job, sight.ends)
 
     def _prolong(self, batch: Batch, errands: Iterable[Errand]) -> None:
         """The batch takes long: what is sent from now on may end later than its saved entry says."""
@@ -206,11 +267,24 @@ class Pusher:
         with self._store.writing() as tx:
             tx.prolong_pushing([errand.number for errand in errands], batch.known_until)
 
-    def _why_not(self, stopping: Callable[[], bool]) -> str:
-        if stopping():
-            return "stopped in good order"
+    def _passed(
+        self, errands: Sequence[Errand], running: dict[Future[None], Errand], stopping: Callable[[], bool]
+    ) -> deque[Errand]:
+        """Those that may be sent now. The rest is released: all that have not begun without Plex, without Stash those that
+        it is to give a picture for once more."""
+        now = self._clock.now()
         with self._store.reading() as db:
-            return self._gates.closed_because(db, Neighbour.PLEX, self._clock.now())
+            plex, stash = (self._gates.closed_because(db, who, now) for who in (Neighbour.PLEX, Neighbour.STASH))
+        if why := "stopped in good order" if stopping() else plex:
+            errands = [*errands, *_called_back(running)]
+            self._release(errands, why)
+        elif stash and (lacking := [errand for errand in errands if self._lacks_picture(errand)]):
+            self._release(lacking, stash)
+        return deque(errand for errand in errands if errand.outcome is None)
+
+    def _lacks_picture(self, errand: Errand) -> bool:
+        pictures = self._pictures
+        return pictures is not None and any(not pictures.has(key) for _, key in _pictures_to_send(errand))
 
     def _release(self, errands: Iterable[Errand], why: str) -> None:
         """Never sent: nobody's failure. The saved entries go, since nothing of them can be in Plex."""
@@ -221,25 +295,59 @@ class Pusher:
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
-    def _begun(self, errand: Errand) -> Future[None]:
+    def _handed_over(self, batch: Batch, errand: Errand) -> Future[None]:
         try:
-            return self._pool.submit(self._send, errand)
+            return self._pool.submit(self._begin, batch, errand)
         except RuntimeError as error:
             # The system has no room for another thread.
             raise LocalFault(NO_MEMORY) from error
 
+    def _begin(self, batch: Batch, errand: Errand) -> None:
+        """Send it, if that still may be: since it was handed over, the lease may have ended, or another write failed."""
+        now = self._clock.now()
+        in_time = now < batch.until and now + self._deadline <= batch.known_until
+        if batch.failed or not in_time or errand.job.token not in batch.errands:
+            raise Unsent
+        errand.since = self._clock.monotonic()
+        try:
+            self._send(errand)
+        except BaseException:
+            batch.failed.append(errand)
+            raise
+
     def _send(self, errand: Errand) -> None:
         """Pictures go first, since choosing one locks it, which may not be what is wanted."""
-        item, edit = errand.target.item, errand.target.plan.edit
-        for name in PICTURES:
-            key = edit[name].value if self._pictures and name in edit else None
-            if not self._pictures or key is None:
-                continue
-            if errand.sight.undone:
-                self._pictures.put_back(item, name, str(key))
-            elif key and errand.sight.scene:
-                self._pictures.send(errand.sight.scene, item, name, str(key), errand.target.profile)
-        self._plex.edit(item.section, item.key, edit, roles=item.roles)
+        item = errand.target.item
+        if self._pictures:
+            for name, key in _pictures_to_put_back(errand):
+                errand.begun = True
+                self._pictures.put_back(item, name, key)
+            for name, key in _pictures_to_send(errand):
+                self._show(self._pictures, errand, name, key)
+        if edit := errand.target.plan.edit:
+            self._plex.edit(item.section, item.key, edit, cast=item.cast)
+
+    def _show(self, pictures: Pictures, errand: Errand, name: str, key: str) -> None:
+        """Let the item show a picture; it is left out when Plex does not take it, or has failed to again and again.
+
+        Whether Plex is well at all the edit will tell. Raises PictureChanged before anything of the picture is sent.
+        """
+        scene, item, profile = errand.sight.scene or Scene(errand.sight.id), errand.target.item, errand.target.profile
+        try:
+            content = pictures.to_send(scene, item, name, key, profile)
+            errand.begun = True
+            pictures.send(item, name, key, content)
+        except (Refused, Missing) as error:
+            failure: NeighbourError = error
+        except Unavailable as error:
+            patient = errand.job.failures < min(PATIENCE, self._rules.max_retries)
+            if patient or error.neighbour is Neighbour.STASH or not error.sent:
+                raise
+            failure = error
+        else:
+            return
+        log.warning("a picture of scene %d was not taken, all else goes on without it: %s", errand.sight.id, failure)
+        errand.leave_out(name, unknown=isinstance(failure, Unavailable))
 
     def _sort_out(self, ended: Iterable[tuple[Future[None], Errand]]) -> list[Errand]:
         """The errands that were answered well; the others get their outcome here."""
@@ -250,7 +358,8 @@ class Pusher:
             except NeighbourError as error:
                 errand.outcome = self._failed(errand, error)
             except PictureChanged:
-                errand.outcome = Waiting("its picture changed while it was sent", "released", backoff=False)
+                self._look_anew(errand)
+                errand.outcome = Waiting("its picture is another one than when it was looked at", "released")
             except LocalFault:
                 raise
             except MemoryError as error:
@@ -265,13 +374,16 @@ class Pusher:
 
     def _failed(self, errand: Errand, error: NeighbourError) -> Outcome:
         key = errand.target.item.key
-        if not (error.applied or (isinstance(error, Unavailable) and error.sent)):
+        how = WRITE if error.neighbour is Neighbour.PLEX else READ
+        if how == READ:
+            self._look_anew(errand)
+        elif not (error.applied or errand.begun or (isinstance(error, Unavailable) and error.sent)):
             self._forget(errand)
         if isinstance(error, Unavailable):
-            own = self.owns(errand.job, key)
-            self._gates.ill(error, WRITE, own=own)
+            own = how == WRITE and self.owns(errand.job, key)
+            self._gates.ill(error, how, own=own)
             return Waiting(str(error), "unavailable", after=error.retry_after or 0.0, counted=own)
-        self._gates.ill(error, WRITE)
+        self._gates.ill(error, how)
         if isinstance(error, Throttled):
             return Waiting(str(error), "throttled", after=error.retry_after)
         if isinstance(error, Barred):
@@ -282,6 +394,13 @@ class Pusher:
         if isinstance(error, Refused):
             return Dead("refused", str(error), desired=desired(errand.sight))
         return Later(str(error))
+
+    def _look_anew(self, errand: Errand) -> None:
+        """What is known of the scene's pictures does not help to send them: the next look reads them from Stash again."""
+        with self._store.writing() as tx:
+            tx.forget_pictures(errand.sight.id)
+            if not errand.begun:
+                tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
 
     def _forget(self, errand: Errand) -> None:
         """Nothing of the edit can be in Plex."""
@@ -317,7 +436,9 @@ class Pusher:
         for item, name in healthy:
             again: Edit = {name: Change(None, lock=True)}
             try:
-                self._gates.ask(Neighbour.PLEX, WRITE, partial(self._plex.edit, item.section, item.key, again))
+                self._gates.ask(
+                    Neighbour.PLEX, WRITE, partial(self._plex.edit, item.section, item.key, again), of_all=True
+                )
             except Missing:
                 continue
             except NeighbourError as error:
@@ -337,7 +458,9 @@ class Pusher:
             locks = db.healthy(count, but=frozenset({key, *(item for _, item in own)}))
         if not locks:
             return []
-        found = self._gates.ask(Neighbour.PLEX, READ, partial(self._plex.items, [item for _, item, _ in locks]))
+        found = self._gates.ask(
+            Neighbour.PLEX, READ, partial(self._plex.items, [item for _, item, _ in locks]), of_all=True
+        )
         return [(found[item], name) for _, item, name in locks if item in found and found[item].locked(name)]
 
     # --- after -------------------------------------------------------------------------------------------------------
@@ -358,6 +481,9 @@ class Pusher:
                 if errand.job.token in held and errand.memory is not None and isinstance(errand.outcome, Done):
                     tx.remember(errand.sight.id, errand.target.item.key, errand.memory, now=now)
                     tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
+                    if errand.left_out:
+                        late = Pushing(errand.left_out, now + self._deadline)
+                        tx.add_pushing(errand.sight.id, errand.target.item.key, late)
                     moved, how = errand.moved, errand.sight.undone
                     tx.add_push(errand.sight.id, errand.target.item.key, moved, at=now, undone=how)
                     # What moved it was ours, and is nobody's news.
@@ -366,19 +492,24 @@ class Pusher:
             for token, errands in batch.errands.items():
                 outcomes = [errand.outcome for errand in errands if errand.outcome is not None]
                 if token in held and len(outcomes) == len(errands):
-                    outcome = worst(outcomes)
-                    ends = errands[0].sight.ends if isinstance(outcome, Done) else outcome
-                    self._settle(tx, errands[0].job, ends)
+                    self._settle_errands(tx, errands, worst(outcomes))
                     ended.append(token)
         self._give_up(batch, batch.errands.keys() - held)
         for token in ended:
             del batch.errands[token]
         self._revisit(batch)
 
+    def _settle_errands(self, tx: Writing, errands: Sequence[Errand], outcome: Outcome) -> None:
+        job, sight = errands[0].job, errands[0].sight
+        if isinstance(outcome, Done):
+            self._end(tx, job, sight)
+        else:
+            self._settle(tx, job, outcome)
+
     def _revisit(self, batch: Batch) -> None:
         """What was sent for a job that was lost meanwhile may have come after the writes of whoever has it now.
 
-        So it is noted as a push whose end is unknown, and the scene is looked at once more.
+        So it is noted as a push whose end is unknown, and the scene is looked at once more, unless a person has dropped it.
         """
         strays = [errand for errand in batch.sent if errand.job.token in batch.lost]
         batch.sent = []
@@ -389,7 +520,9 @@ class Pusher:
                     scene, key = errand.sight.id, errand.target.item.key
                     tx.drop_pushing(scene, key, number=errand.number)
                     tx.add_pushing(scene, key, errand.target.entry(now + self._deadline))
-                    tx.want(Kind.SCENE, scene, Why.EDIT, now)
+                    row = tx.job(Kind.SCENE, scene)
+                    if row is None or row.state is not State.DROPPED:
+                        tx.want(Kind.SCENE, scene, Why.EDIT, now)
 
     def _renew(self, batch: Batch) -> None:
         batch.until = self._clock.now() + self._rules.lease
@@ -449,6 +582,32 @@ class Pusher:
                 else:
                     errand.outcome = Done()
         return unresolved
+
+
+def _called_back(running: dict[Future[None], Errand]) -> list[Errand]:
+    """Take back those that have not begun."""
+    return [running.pop(future) for future in list(running) if future.cancel()]
+
+
+def _pictures_in(errand: Errand) -> list[tuple[str, str, bool]]:
+    """(name, key, whether it is to be put back) of the pictures that its edit changes.
+
+    What Stash has nothing for any more is put back as what is undone is: it may not be Stash's at all.
+    """
+    plan = errand.target.plan
+    return [
+        (name, str(value), bool(errand.sight.undone) or plan.sending[name].said is None)
+        for name in PICTURES
+        if name in plan.edit and (value := plan.edit[name].value) is not None
+    ]
+
+
+def _pictures_to_put_back(errand: Errand) -> list[tuple[str, str]]:
+    return [(name, key) for name, key, back in _pictures_in(errand) if back]
+
+
+def _pictures_to_send(errand: Errand) -> list[tuple[str, str]]:
+    return [(name, key) for name, key, back in _pictures_in(errand) if not back]
 
 
 def _log_lost(sight: Sight) -> None:

@@ -10,16 +10,17 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sync.errors import Neighbour, NeighbourError, Unavailable
+from sync.errors import Neighbour, NeighbourError
 from sync.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
-from sync.ports import LAST_ID, Clock, Stash, Store, Writing
+from sync.ports import LAST_ID, Clock, Reading, Stash, Store, Writing
 from sync.text import fold
 from worker.gates import READ, Gates
 from worker.indexing import Indexer
-from worker.looking import Looker, Sight, desired
+from worker.looking import Looker, Sight, desired, keep_called
+from worker.verbs import enter
 
 log = logging.getLogger("PlexSync.reconcile")
 
@@ -31,6 +32,9 @@ CHANGED = "changed"
 LEAVING = (State.IDLE, State.ABSENT, State.OUTSIDE)
 # When the last comparison that came to its end had begun: what items are paired by (`Writing.pair`).
 LAST_RUN = "reconcile:run"
+# What the last complete comparisons have found, newest first, as a list of `Report`s in JSON.
+REPORTS = "reconcile:reports"
+REPORTS_KEPT = 10
 # How far a comparison has come that was broken off.
 CURSOR = "reconcile:cursor"
 # One that was broken off longer ago begins anew.
@@ -50,8 +54,8 @@ class Report:
     """What a comparison found: `scenes` compared, how many stand how (`in step`, `differs`, `absent`, `ambiguous`,
     `outside`, `person` = in step but for values that a person keeps in Plex, `undone` = taken back and left alone,
     `failed`), how many were `wanted`, and rows whose scene is `gone` from Stash. `after`: it went on behind this scene,
-    where the one that began at `began` had broken off. `without_scene` counts the items of Plex that no scene shows; None
-    when not all were compared."""
+    where the one that began at `began` had broken off; `ended` is 0 until all were compared. `without_scene` counts the
+    items of Plex that no scene shows; None when not all were compared."""
 
     scenes: int = 0
     standing: Counter[str] = field(default_factory=Counter)
@@ -62,6 +66,7 @@ class Report:
     after: int = 0
     without_scene: int | None = None
     complete: bool = False
+    ended: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,19 +132,19 @@ class Reconciler:
         """
         self._enter()
         report = self._begun(anew=anew)
-        total = self._gates.ask(Neighbour.STASH, READ, self._stash.newest)[Kind.SCENE].count
+        total = self._gates.ask(Neighbour.STASH, READ, self._stash.newest, of_all=True)[Kind.SCENE].count
         before = self._indexer.wanted
         self._indexer.freshen(force=not report.after)
         report.wanted += self._indexer.wanted - before
         last = report.after
         pages = self._stash.walk(after=last, page=PAGE)
-        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None))) is not None:
+        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
             for start in range(0, len(page), BATCH):
                 if stopping():
                     return report
                 self._enter()
                 scenes = page[start : start + BATCH]
-                sights = self._looker.look_at(scenes)
+                sights = self._with_items(self._looker.look_at(scenes))
                 with self._store.writing() as tx:
                     self._compare(tx, sights, report)
                     upto = scenes[-1].id
@@ -157,11 +162,11 @@ class Reconciler:
         """Compare the scenes of a scope; raises NeighbourError when a side is away, and UnknownLibrary."""
         self._enter()
         with self._store.reading() as db:
-            report = Report(began=int(db.note(LAST_RUN) or 0))
+            report = Report(began=db.number(LAST_RUN) or 0)
         before = self._indexer.wanted
         self._indexer.freshen(force=True)
         report.wanted += self._indexer.wanted - before
-        for sights in self._sights(scope):
+        for sights in map(self._with_items, self._sights(scope)):
             with self._store.writing() as tx:
                 self._compare(tx, sights, report)
                 self._want_gone(tx, [sight.id for sight in sights if isinstance(sight.outcome, Gone)], report)
@@ -185,9 +190,7 @@ class Reconciler:
     def _enter(self) -> None:
         """Pass both gates, or raise Unavailable with the reason one is closed."""
         for who in Neighbour:
-            if not self._gates.enter(who):
-                with self._store.reading() as db:
-                    raise Unavailable(who, self._gates.closed_because(db, who, self._clock.now()), sent=False)
+            enter(self._store, self._gates, self._clock, who)
 
     # --- where it goes on --------------------------------------------------------------------------------------------
 
@@ -233,7 +236,9 @@ class Reconciler:
             tx.save_note(WISHES, self._wishes)
         with self._store.reading() as db:
             report.items, report.without_scene = db.indexed(), db.count_unpaired(report.began)
-        report.complete = True
+        report.complete, report.ended = True, self._clock.now()
+        with self._store.writing() as tx:
+            tx.save_note(REPORTS, json.dumps([vars(one) for one in (report, *reports(tx))][:REPORTS_KEPT]))
 
     # --- which scenes ------------------------------------------------------------------------------------------------
 
@@ -242,7 +247,7 @@ class Reconciler:
             yield from self._in_library(scope.library)
         elif scope.since is not None:
             pages = self._stash.walk_ids()
-            while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None))) is not None:
+            while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
                 # Stash compares times as texts, and their offsets may differ.
                 fresh = [id for id, text in page if datetime.fromisoformat(text) >= scope.since]
                 yield from self._named(fresh)
@@ -261,10 +266,16 @@ class Reconciler:
             there = ", ".join(row.title for row in sections)
             raise UnknownLibrary(f"no library in use is named {title}; there are: {there}")
         pages = self._stash.walk(page=PAGE)
-        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None))) is not None:
+        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
             there_too = self._looker.may_be_in(page, keys)
             for start in range(0, len(there_too), BATCH):
                 yield self._looker.look_at(there_too[start : start + BATCH])
+
+    def _with_items(self, sights: Sequence[Sight]) -> list[Sight]:
+        """Scenes that are out of scope have their items as well: Plex need not be asked for them."""
+        outside = [sight.scene for sight in sights if isinstance(sight.outcome, OutOfScope) and sight.scene]
+        keys = self._looker.led_to(outside) if outside else {}
+        return [replace(sight, keys=keys.get(sight.id, sight.keys)) for sight in sights]
 
     # --- what is found -----------------------------------------------------------------------------------------------
 
@@ -273,6 +284,8 @@ class Reconciler:
         for sight in sights:
             if isinstance(sight.outcome, Gone):
                 continue
+            if sight.scene is not None:
+                keep_called(tx, sight.scene)
             standing = stands(sight)
             report.scenes += 1
             report.standing[standing] += 1
@@ -332,6 +345,14 @@ class Reconciler:
                 tx.want(Kind.SCENE, id, Why.EDIT, now)
                 report.wanted += 1
         report.gone += len(ids)
+
+
+def reports(db: Reading) -> list[Report]:
+    """What the last complete comparisons have found, newest first."""
+    try:
+        return [Report(**{**one, "standing": Counter(one["standing"])}) for one in json.loads(db.note(REPORTS) or "[]")]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
 
 
 def stands(sight: Sight) -> str:

@@ -27,7 +27,7 @@ MANY = 1_000
 
 
 class Scans:
-    """Folders that wait to be scanned. Used by the worker and the watch beside it."""
+    """Folders that wait to be scanned. Of the worker and the watch beside it, one asks and the other does not wait."""
 
     def __init__(self, store: Store, plex: Plex, gates: Gates, clock: Clock, rules: Rules) -> None:
         self._store = store
@@ -37,6 +37,8 @@ class Scans:
         self._rules = rules
         self._waiting: dict[str, None] = {}
         self._looked: float | None = None
+        # Who asks holds the one for as long as Plex takes, and the other only to see what waits.
+        self._asking = threading.Lock()
         self._lock = threading.Lock()
 
     def want(self, scenes: Iterable[Scene]) -> None:
@@ -49,27 +51,37 @@ class Scans:
         self.go_on()
 
     def go_on(self) -> int:
-        """Ask each library that rests to scan the next folder that waits; returns how many were asked. A failure is left."""
-        with self._lock:
-            now = self._clock.monotonic()
-            if not self._waiting or (self._looked is not None and now - self._looked < LOOK):
+        """Ask each library that rests to scan the next folder that waits; returns how many were asked. A failure is left.
+
+        Nothing is done while another thread asks: what waits by then, the next call finds.
+        """
+        if not self._asking.acquire(blocking=False):
+            return 0
+        try:
+            return self._go_on()
+        finally:
+            self._asking.release()
+
+    def _go_on(self) -> int:
+        now = self._clock.monotonic()
+        if not self._waiting or (self._looked is not None and now - self._looked < LOOK):
+            return 0
+        self._looked = now
+        try:
+            if not self._gates.enter(Neighbour.PLEX):
                 return 0
-            self._looked = now
-            try:
-                if not self._gates.enter(Neighbour.PLEX):
-                    return 0
-                sections = self._gates.ask(Neighbour.PLEX, READ, self._plex.sections)
-                self._forget_strangers(sections)
-                return sum(self._scan_next(section) for section in sections)
-            except NeighbourError as error:
-                log.info("Plex can't be asked to scan: %s", error)
-                return 0
+            sections = self._gates.ask(Neighbour.PLEX, READ, self._plex.sections, of_all=True)
+            self._forget_strangers(sections)
+            return sum(self._scan_next(section) for section in sections)
+        except NeighbourError as error:
+            log.info("Plex can't be asked to scan: %s", error)
+            return 0
 
     def _scan_next(self, section: Section) -> int:
         if section.scanning:
             return 0
-        for folder in [one for one in self._waiting if within(one, section)]:
-            del self._waiting[folder]
+        for folder in [one for one in self._folders() if within(one, section)]:
+            self._forget(folder)
             now = self._clock.now()
             with self._store.writing() as tx:
                 may = tx.ask_scan(section.key, folder, now=now, again=AGAIN)
@@ -81,8 +93,17 @@ class Scans:
 
     def _forget_strangers(self, sections: Sequence[Section]) -> None:
         """Folders that no library has are nobody's to scan."""
-        for folder in [one for one in self._waiting if not any(within(one, section) for section in sections)]:
-            del self._waiting[folder]
+        for folder in self._folders():
+            if not any(within(folder, section) for section in sections):
+                self._forget(folder)
+
+    def _folders(self) -> list[str]:
+        with self._lock:
+            return list(self._waiting)
+
+    def _forget(self, folder: str) -> None:
+        with self._lock:
+            self._waiting.pop(folder, None)
 
 
 def within(folder: str, section: Section) -> bool:

@@ -78,6 +78,9 @@ def _set_waiting_aside(store: Store, clock: Clock) -> int:
                 rows = tx.jobs(state, limit=CHUNK, after=after)
                 fresh = [row for row in rows if row.kind is not Kind.SCENE or not _items(tx, row.id)]
                 count += sum(tx.set_aside(row.kind, row.id, now=clock.now()) for row in fresh)
+                for row in fresh:
+                    if row.kind is Kind.SCENE:
+                        tx.end_take_over(row.id)
             if not rows:
                 break
             after = (rows[-1].kind, rows[-1].id)
@@ -115,6 +118,7 @@ def mark_undone(
 
 def _mark(tx: Writing, id: int, said: Said | None, how: Undone, now: int, marked: Marked, *, behind: bool) -> None:
     items = _items(tx, id)
+    tx.end_take_over(id)
     if not items:
         marked.untouched.append(id)
         return

@@ -6,35 +6,80 @@ from datetime import datetime
 
 from sync.errors import Neighbour, Unavailable
 from sync.job import Kind, State, Why
-from sync.ports import AttemptRow, Clock, JobRow, Stash, Store
+from sync.ports import AttemptRow, Clock, JobRow, Stash, Store, Writing
 from worker.gates import READ, Gates
-from worker.looking import Looker, Sight
+from worker.looking import Looker, Sight, keep_called
 
 CHUNK = 500
 SETTLED = (State.IDLE, State.ABSENT, State.DEAD, State.GONE, State.DROPPED, State.IGNORED, State.OUTSIDE)
 
 
-def want_scenes(store: Store, ids: Iterable[int], why: Why, clock: Clock) -> int:
-    """Want these scenes; returns how many."""
+def want_scenes(store: Store, ids: Iterable[int], why: Why, clock: Clock, *, take_over: bool = False) -> int:
+    """Want these scenes; returns how many. `take_over`: what was in Plex before us becomes ours with that."""
     wanted = list(ids)
     for start in range(0, len(wanted), CHUNK):
         with store.writing() as tx:
             for id in wanted[start : start + CHUNK]:
-                tx.want(Kind.SCENE, id, why, clock.now())
+                if take_over:
+                    _want_taken_over(tx, id, why, clock.now())
+                else:
+                    tx.want(Kind.SCENE, id, why, clock.now())
     return len(wanted)
 
 
-def want_all(store: Store, stash: Stash, gates: Gates, clock: Clock, *, since: datetime | None = None) -> list[int]:
+def _want_taken_over(tx: Writing, id: int, why: Why, now: int) -> None:
+    """A wish that stays on record until it is done. Whoever works on the scene just now may have looked before it."""
+    tx.take_over(id, now=now)
+    row = tx.job(Kind.SCENE, id)
+    at_work = row is not None and row.state is State.RUNNING
+    tx.want(Kind.SCENE, id, Why.USER if at_work else why, now, behind=why is Why.SWEEP)
+
+
+def want_all(
+    store: Store,
+    stash: Stash,
+    gates: Gates,
+    clock: Clock,
+    *,
+    since: datetime | None = None,
+    take_over: bool = False,
+) -> list[int]:
     """Want every scene Stash has (those updated at or after `since`), as a sweep; returns their ids."""
     enter(store, gates, clock, Neighbour.STASH)
     ids: list[int] = []
     pages = stash.walk_ids()
-    while (page := gates.ask(Neighbour.STASH, READ, lambda: next(pages, None))) is not None:
+    while (page := gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
         fresh = [id for id, text in page if since is None or datetime.fromisoformat(text) >= since]
         # Given a moment, a person asks for a few scenes now; everything is a backfill.
-        want_scenes(store, fresh, Why.SWEEP if since is None else Why.USER, clock)
+        want_scenes(store, fresh, Why.SWEEP if since is None else Why.USER, clock, take_over=take_over)
         ids += fresh
     return ids
+
+
+def ignore_scenes(store: Store, ids: Iterable[int], clock: Clock) -> list[int]:
+    """Leave these scenes alone from now on; returns those that were not ignored already."""
+    now = clock.now()
+    with store.writing() as tx:
+        return [id for id in dict.fromkeys(ids) if tx.ignore(Kind.SCENE, id, now=now)]
+
+
+def unignore_scenes(store: Store, ids: Iterable[int], clock: Clock) -> list[int]:
+    """Look after these scenes again; returns those that were ignored."""
+    now = clock.now()
+    with store.writing() as tx:
+        return [id for id in dict.fromkeys(ids) if tx.unignore(Kind.SCENE, id, now=now)]
+
+
+def learn_names(store: Store, stash: Stash, gates: Gates, clock: Clock, ids: Sequence[int]) -> None:
+    """Ask Stash what these scenes are called, and note it of those that were never seen; raises NeighbourError."""
+    enter(store, gates, clock, Neighbour.STASH)
+    scenes = gates.ask(Neighbour.STASH, READ, lambda: stash.scenes(ids))
+    with store.writing() as tx:
+        known = tx.called(ids)
+        for scene in scenes.values():
+            # What the worker has seen meanwhile is newer.
+            if scene.id not in known:
+                keep_called(tx, scene)
 
 
 def unsettled(store: Store, ids: Sequence[int] | None) -> int:
@@ -65,7 +110,7 @@ def explain(store: Store, looker: Looker, gates: Gates, clock: Clock, id: int) -
 
 
 def enter(store: Store, gates: Gates, clock: Clock, who: Neighbour) -> None:
-    """Pass a neighbour's gate or raise Unavailable with the reason it is closed."""
-    if not gates.enter(who):
+    """Pass a neighbour's gate, or raise Unavailable with the reason it is closed; it is asked first if that is due."""
+    if not gates.knock(who):
         with store.reading() as db:
             raise Unavailable(who, gates.closed_because(db, who, clock.now()), sent=False)

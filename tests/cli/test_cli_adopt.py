@@ -33,6 +33,7 @@ OURS = {
     "max_retries": 7,
     "sync_genres": False,
     "poster": "cover",
+    "background": "none",
     "conflict_policy": "plex",
     "first_push": "keep",
     "reconcile_interval_hours": 168.0,
@@ -83,7 +84,7 @@ def test_on_the_screen_the_token_is_hidden(stash, capsys):
     stash.plugin_settings[STASH2PLEX] = THEIRS
     assert run(["adopt"]) == 0
     shown = capsys.readouterr().out
-    assert 'plex_token = "***"' in shown
+    assert tomllib.loads(shown.partition("left out")[0]) == {**OURS, "plex_token": "***"}
     assert TOKEN not in shown
     assert run(["--json", "adopt"]) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -95,13 +96,36 @@ def test_a_value_that_does_not_fit_is_one_line_and_nothing_is_written(stash, tmp
     stash.plugin_settings[STASH2PLEX] = {**THEIRS, "max_retries": 99}
     assert run(["adopt", "plexsync.toml"]) == 2
     told = capsys.readouterr().err
-    assert "max_retries in the plugin settings in Stash must be a whole number from 1 to 20" in told
+    assert "Stash2Plex: max_retries in the plugin settings in Stash must be a whole number from 1 to 20" in told
     assert not (tmp_path / "plexsync.toml").exists()
 
 
 def test_without_such_settings_or_without_stash_it_says_so(stash, capsys):
     assert run(["adopt"]) == 1
     assert "no settings of Stash2Plex" in capsys.readouterr().err
+    assert run(["--json", "adopt"]) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out) == {"error": "Stash has no settings of Stash2Plex"}
+    assert told.err == "plexsync: Stash has no settings of Stash2Plex\n"
     stash.stop()
     assert run(["adopt"]) == 1
     assert "can't be asked" in capsys.readouterr().err
+
+
+def test_a_file_that_can_not_be_written_whole_is_not_there(stash, tmp_path, capsys, monkeypatch):
+    stash.plugin_settings[STASH2PLEX] = THEIRS
+
+    def full(_handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert run(["adopt", "plexsync.toml"]) == 2
+    assert capsys.readouterr().err == "plexsync: plexsync.toml can't be written: No space left on device\n"
+    assert [path.name for path in tmp_path.glob("*plexsync*")] == []
+
+
+def test_a_place_below_a_file_is_one_line(stash, tmp_path, capsys):
+    stash.plugin_settings[STASH2PLEX] = THEIRS
+    (tmp_path / "file").touch()
+    assert run(["adopt", "file/plexsync.toml"]) == 2
+    assert "file/plexsync.toml can't be written" in capsys.readouterr().err

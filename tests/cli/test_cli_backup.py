@@ -8,6 +8,7 @@ import pytest
 from store.lock import try_lock
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
+from tests.sights import out_of_sight
 
 
 @pytest.fixture
@@ -145,3 +146,22 @@ def test_a_restore_into_an_empty_folder(synced: World, door: Door, tmp_path: Pat
     fresh = tmp_path / "fresh" / "data"
     assert door("restore", tmp_path / "copy.db", "--yes", "--data-dir", fresh, "--json").facts["kept"] is None
     assert door("status", "--data-dir", fresh, "--json").facts["jobs"]["idle"] == 3
+
+
+UNSEEN = {
+    "backup theirs/copy.db": "theirs/copy.db can't be written: Permission denied",
+    "backup theirs/folder": "theirs/folder can't be written: Permission denied",
+    "restore theirs/copy.db --yes": "theirs/copy.db is not a file",
+    "dlq export theirs/copy.json": "theirs/copy.json can't be written: Permission denied",
+}
+
+
+@pytest.mark.parametrize(("words", "told"), UNSEEN.items(), ids=UNSEEN)
+def test_a_folder_that_this_user_may_not_look_into_is_one_line(
+    words: str, told: str, synced: World, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs" / "folder").mkdir(parents=True)
+    (tmp_path / "theirs" / "copy.db").touch()
+    out_of_sight(monkeypatch, tmp_path / "theirs")
+    done = door(*words.split())
+    assert (done.code, done.err) == (2, f"plexsync: {told}\n")

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from cli.cures import BOUND
 from simulator.http import Fault
+from telling.cures import BOUND
 from tests.cli.conftest import Door
 from tests.journey.world import World
 

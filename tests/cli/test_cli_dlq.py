@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.exporting import COLUMNS, FORMULA, cell
 from simulator.http import Fault
 from sync.job import Kind
+from telling.exporting import COLUMNS, FORMULA, cell
 from tests.cli.conftest import Door
 from tests.journey.world import World
 

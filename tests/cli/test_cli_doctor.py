@@ -1,16 +1,22 @@
 """doctor: each check as one line, how to mend it, and the exit code."""
 
+import importlib.util
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from cli.doctor import Check, other_database, version_check
+from cli.checks.check import Check
+from cli.checks.servers import clock_check, other_database, version_check
+from cli.dashboard import PACKAGES
 from cli.mapping import rules_of, suggested
 from simulator.http import Fault
+from simulator.stash_hooks import HookRunner
+from store.lock import try_lock
 from sync.paths import map_path, name_key, path_key, unmap_path
 from tests.cli.conftest import Answer, Door
-from tests.journey.world import KEY, TOKEN, World
+from tests.journey.world import KEY, ROOT, TOKEN, World
+from tests.sights import out_of_sight
 from validation.config import PlexSyncConfig
 
 
@@ -29,14 +35,24 @@ def test_all_well(world: World, door: Door) -> None:
     assert states.pop("worker") == "warning"
     assert set(states.values()) == {"ok"}
     assert set(states) == {
+        "program",
         "configuration",
         "notifications",
         "data folder",
+        "free space",
         "database",
+        "SQLite",
         "books",
+        "log",
         "Stash",
+        "clock of Stash",
+        "plugin in Stash",
         "Plex",
+        "clock of Plex",
         "libraries",
+        "way to Plex",
+        "way to Stash",
+        "dead letters",
         "path mapping",
     }
     assert check(done, "libraries")["told"] == "Movies (/media/scenes)"
@@ -152,6 +168,55 @@ def test_switched_off_is_a_warning(world: World, door: Door) -> None:
     assert check(door("doctor", "--json"), "enabled")["mend"] == "set enabled = true"
 
 
+def test_a_dashboard_that_serve_can_not_have_is_a_warning(world: World, door: Door) -> None:
+    world.settings["web_bind"] = "0.0.0.0:9797"
+    done = door("doctor", "--json")
+    assert done.code == 0
+    found = check(done, "dashboard")
+    assert (found["state"], "web_password has to be set" in found["told"]) == ("warning", True)
+    world.settings["web_password"] = "four or five words do"
+    assert not [one for one in door("doctor", "--json").facts["checks"] if one["name"] == "dashboard"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_dashboard_counts_as_installed_with_all_its_packages(
+    package: str, world: World, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else real(name))
+    assert "not installed: web (the dashboard)" in check(door("doctor", "--json"), "program")["told"]
+
+
+def test_a_table_of_a_library_that_there_is_not_is_a_warning(world: World, door: Door) -> None:
+    world.settings["libraries"] = '{"movies": {"sync_title": false}}'
+    assert check(door("doctor", "--json"), "libraries")["state"] == "ok"
+    world.settings["libraries"] = '{"Moveis": {"sync_title": false}}'
+    done = door("doctor", "--json")
+    assert done.code == 0
+    found = check(done, "libraries")
+    assert (found["state"], '[libraries."Moveis"]' in found["told"]) == ("warning", True)
+
+
+def test_a_home_that_this_user_may_not_look_into_is_no_fault_of_ours(
+    world: World, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out_of_sight(monkeypatch, tmp_path / "home")
+    done = door("doctor", "--json")
+    assert done.code == 0
+    assert "there is no plexsync.toml" in done.out
+    assert "is left out: this user may not look into its folder" in done.out
+
+
+def test_a_data_folder_that_this_user_may_not_look_into_is_a_problem(
+    world: World, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs" / "data").mkdir(parents=True)
+    out_of_sight(monkeypatch, tmp_path / "theirs")
+    done = door("doctor", "--json", "--data-dir", tmp_path / "theirs" / "data")
+    assert done.code == 2
+    assert check(done, "database")["state"] == "problem"
+
+
 def test_no_movie_library_is_a_problem(world: World, door: Door) -> None:
     world.plex.faults.clear()
     world.settings["plex_libraries"] = ""
@@ -160,6 +225,119 @@ def test_no_movie_library_is_a_problem(world: World, door: Door) -> None:
         done = door("doctor", "--json")
     assert done.code == 1
     assert "no movie library" in check(done, "Plex")["told"]
+
+
+# --- what else can be wrong ------------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_is_astray_is_a_warning(world: World, door: Door) -> None:
+    world.plex.ahead, world.stash.ahead = 7_200, -90
+    done = door("doctor", "--json")
+    assert done.code == 0
+    assert check(done, "clock of Plex")["told"] == "2 h ahead of the one here"
+    assert "behind" in check(done, "clock of Stash")["told"]
+    assert "clocks by the network" in check(done, "clock of Plex")["mend"]
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Tue, 99 Foo 2026 00:00:00 GMT"])
+def test_a_server_that_tells_no_time_is_not_judged_by_it(date: str) -> None:
+    assert list(clock_check("Plex", date, 0)) == []
+
+
+def test_a_token_of_somebody_with_whom_libraries_are_shared_is_a_warning(world: World, door: Door) -> None:
+    world.plex.owner = False
+    found = check(door("doctor", "--json"), "libraries")
+    assert found["state"] == "warning"
+    assert "plexsync init" in found["mend"]
+
+
+@pytest.mark.parametrize(
+    ("enabled", "state", "words"),
+    [
+        (None, "ok", "not installed"),
+        (True, "ok", "is installed and switched on"),
+        (False, "warning", "switched off"),
+    ],
+    ids=["not installed", "switched on", "switched off"],
+)
+def test_the_plugin_in_stash_is_looked_for(
+    enabled: bool | None, state: str, words: str, world: World, door: Door, tmp_path: Path
+) -> None:
+    if enabled is not None:
+        runner = HookRunner.from_manifest(ROOT / "StashPlexSync.yml", dir=str(tmp_path / "stash"))
+        runner.enabled = enabled
+        world.stash.hooks = runner
+    found = check(door("doctor", "--json"), "plugin in Stash")
+    assert (found["state"], words in found["told"]) == (state, True)
+
+
+def test_a_breaker_that_is_open_is_told_with_when_it_is_tried_again(world: World, door: Door) -> None:
+    world.settings |= {"breaker_recovery_timeout": "600", "breaker_max_recovery_timeout": "600"}
+    world.add(8)
+    door("sync", "--all")
+    world.plex.faults.set(Fault("refuse"))
+    for _ in range(6):
+        door("drain")
+    done = door("doctor", "--json")
+    found = check(done, "way to Plex")
+    assert found["state"] == "warning"
+    assert "refuses connections" in found["told"]
+    assert done.code == 1, "it is still away"
+
+
+def test_more_dead_letters_than_there_should_be_is_a_warning(world: World, door: Door) -> None:
+    world.add(1)
+    door("status")
+    db = sqlite3.connect(world.folder / "plexsync.db")
+    db.executemany(
+        "insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, cls) "
+        "values ('scene', ?, 'dead', 0, 1, 0, 0, 0, 'refused')",
+        [(1000 + n,) for n in range(101)],
+    )
+    db.execute("update book set accepted = accepted + 101")
+    db.commit()
+    db.close()
+    world.settings["dlq_max"] = "100"
+    found = check(door("doctor", "--json"), "dead letters")
+    assert found["state"] == "warning"
+    assert "101 scenes given up, more than dlq_max (100): refused 101" in found["told"]
+
+
+def test_settings_that_the_group_may_read_are_a_warning(world: World, door: Door, tmp_path: Path) -> None:
+    file = tmp_path / "p.toml"
+    file.write_text(f'plex_token = "{TOKEN}"\n')
+    world.unset = ("plex_token",)
+    file.chmod(0o640)
+    found = check(door("doctor", "--json", "--config", file), "configuration")
+    assert (found["state"], found["mend"]) == ("warning", f"chmod 600 {file}")
+    file.chmod(0o600)
+    assert check(door("doctor", "--json", "--config", file), "configuration")["state"] == "ok"
+    # What holds no secret is no secret.
+    file.write_text("max_retries = 7\n")
+    world.unset = ()
+    file.chmod(0o644)
+    assert check(door("doctor", "--json", "--config", file), "configuration")["state"] == "ok"
+
+
+def test_a_worker_that_runs_and_is_silent_is_a_warning(world: World, door: Door) -> None:
+    door("status")
+    lock = try_lock(world.folder)
+    assert lock is not None
+    with lock:
+        db = sqlite3.connect(world.folder / "plexsync.db")
+        db.execute("insert or replace into note (name, value) values ('worker:beat', '1')")
+        db.commit()
+        db.close()
+        found = check(door("doctor", "--json"), "worker")
+    assert found["state"] == "warning"
+    assert "hang.txt" in found["mend"]
+
+
+def test_a_long_log_beside_the_database_is_a_warning(world: World, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    door("status")
+    monkeypatch.setattr("cli.checks.stored.LONG_LOG", -1)
+    found = check(door("doctor", "--json"), "log of the database")
+    assert "plexsync serve" in found["mend"]
 
 
 # --- path mapping ----------------------------------------------------------------------------------------------------

@@ -42,6 +42,13 @@ def test_a_settings_file_that_was_named_has_to_be_there(words: tuple[str, ...], 
     assert "nowhere.toml does not exist: create it or correct the path (--config, PLEXSYNC_CONFIG)" in done.err
 
 
+@pytest.mark.parametrize("words", [("status",), ("adopt",), ("doctor", "--json")], ids=" ".join)
+def test_so_has_one_with_the_usual_name(words: tuple[str, ...], world: World, door: Door) -> None:
+    done = door("--config", "plexsync.toml", *words)
+    assert done.code == 2
+    assert "plexsync.toml does not exist" in done.out + done.err
+
+
 def test_a_settings_file_is_read(bare: None, tmp_path: Path, door: Door) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(f'plex_url = "http://127.0.0.1:1"\nplex_token = "{TOKEN}"\ndata_dir = "{tmp_path / "here"}"\n')

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cli.cures import CURES, SHARED
 from simulator.http import Fault
+from telling.cures import CURES, SHARED
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 
@@ -386,7 +386,7 @@ def test_events_left_as_files_and_those_that_can_not_be_read_are_told(world: Wor
     assert f"2 events could not be read, and were set aside in {spool / 'unread'}" in found["told"]
 
 
-def test_a_scene_is_listed_by_its_title_where_that_is_known(
+def test_a_scene_is_listed_by_the_title_it_had_when_it_was_last_seen(
     world: World, door: Door, refusing: Callable[..., None]
 ) -> None:
     world.add(2)
@@ -395,10 +395,11 @@ def test_a_scene_is_listed_by_its_title_where_that_is_known(
     refusing(1, 2)
     door("sync", "1", "2", "--wait")
     told = door("dlq", "list").out
-    assert re.search(r"^ *1 +refused +\S+ +Title 0$", told, re.MULTILINE)
+    assert re.search(r"^ *1 +refused +\S+ +Another$", told, re.MULTILINE)
+    assert re.search(r"^ *2 +refused +\S+ +Title 1$", told, re.MULTILINE), "also one that was never pushed"
     assert told.count("refuses the request (400)") == 1, "each died as the example did"
-    assert "1 (Title 0)" in door("dlq", "show", "1").out
-    assert door("dlq", "show", "1", "--json").facts["title"] == "Title 0"
+    assert "1 (Another)" in door("dlq", "show", "1").out
+    assert door("dlq", "show", "1", "--json").facts["title"] == "Another"
     assert "title" not in door("dlq", "list", "--cause", "bug").out
 
 
@@ -451,3 +452,18 @@ def test_history_of_a_scene_without_any(world: World, door: Door) -> None:
     door("sync", "7")
     done = door("history", "7")
     assert (done.code, done.out) == (0, "nothing was changed in Plex, and nothing went wrong\n")
+
+
+@pytest.mark.parametrize("words", ["explain 1", "explain 4", "sync --all --dry-run", "undo 1 --dry-run"])
+def test_looking_leaves_the_queue_and_its_books_as_they_are(world: World, door: Door, words: str) -> None:
+    world.add(3)
+    absent = world.stash.add_scene(title="Nowhere", files=[("/media/scenes/scene 00009.mp4", 1_000_009, 60.0)])
+    assert door("sync", "--all", "--wait").code == 0
+    world.plex.remove(world.plex.keys(world.section)[1])
+    world.plex.add_movie(world.section, files=[("/media/scenes/scene 00009.mp4", 1_000_009, 60_000)], title="come")
+    world.plex.scan(world.section)
+    world.plex.finish_scan(world.section)
+    before = world.rows("select * from job order by kind, id"), world.rows("select * from books")
+    assert door(*words.split()).code == 0
+    assert (world.rows("select * from job order by kind, id"), world.rows("select * from books")) == before
+    assert world.rows(f"select state from job where id = {absent}") == [("absent",)]

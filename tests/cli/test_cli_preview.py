@@ -3,13 +3,17 @@
 import json
 import re
 import stat
+import sys
 import time
 from html.parser import HTMLParser
 
 import pytest
 
 from cli.preview import scene_facts, scene_html, scene_lines
+from plex.artwork import key_of
 from simulator.http import Fault
+from simulator.stash_images import png
+from sync.errors import LocalFault
 from sync.plan import Held
 from tests.cli.conftest import Door
 from tests.cli.test_cli_serve import on_a_terminal
@@ -115,6 +119,19 @@ def test_a_server_that_goes_away_on_the_way_ends_it_with_what_was_seen(
         assert "500" in done.facts["error"]
     else:
         assert re.search(r"^\d+ scenes compared, then it ended: Plex", done.out, re.MULTILINE)
+
+
+def test_a_database_that_fails_on_the_way_is_told_as_that(
+    synced: World, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_self: object, _one: object) -> None:
+        raise LocalFault("the database can't be written: disk full")
+
+    monkeypatch.setattr("cli.preview.Document.write", full)
+    done = door("sync", "--all", "--dry-run", "--json")
+    assert (done.code, done.facts["complete"]) == (2, False)
+    assert done.facts["error"] == "the database can't be written: disk full"
+    assert done.err == "plexsync: the database can't be written: disk full\n"
 
 
 def test_a_fault_of_our_own_leaves_one_whole_document(
@@ -385,7 +402,65 @@ def test_a_tag_and_a_studio_stand_for_what_lies_below_them(world: World, door: D
 def test_a_picture_is_told_in_words_since_its_key_tells_nobody_anything() -> None:
     change = FieldChange("thumb", Held("upload://posters/old", locked=False), Held("upload://posters/new", locked=True))
     one = Preview(7, WOULD_CHANGE, "Seven", items=(ItemChange("5", "1", (change,)),))
-    assert list(scene_lines(one))[1] == "  thumb: the picture in Plex -> the picture in Stash; lock"
+    assert list(scene_lines(one))[1] == "  poster: the picture in Plex -> the picture in Stash; lock"
     assert "<del><bdi>the picture in Plex</bdi></del>" in "".join(scene_html(one))
     assert "upload" not in "".join(scene_html(one))
     assert scene_facts(one)["items"][0]["fields"][0]["new"] == "upload://posters/new"
+
+
+# --- taking over -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(world: World, door: Door) -> World:
+    """Scenes 1 to 3 in step, but for what another tool has left in the item of scene 1."""
+    world.add(3)
+    world.plex.hand_edit(world.plex.keys(world.section)[0], genre=["Old one"], locked=True)
+    assert door("sync", "--all", "--yes", "--wait").code == 0
+    return world
+
+
+def test_a_take_over_of_scenes_shows_itself_first_and_is_done_once(filled: World, door: Door) -> None:
+    key = filled.plex.keys(filled.section)[0]
+    assert "  genres: remove Old one" in door("sync", "1", "--take-over", "--dry-run").out.splitlines()
+    assert "Old one" in filled.plex.item(key).lists["genre"]
+    assert door("sync", "1", "--take-over", "--wait").code == 0
+    assert filled.plex.item(key).lists["genre"] == ["Tag 0"]
+    assert "1 in step" in door("sync", "1", "--take-over", "--dry-run").out
+    assert door("undo", "1", "--wait").code == 0
+    assert filled.plex.item(key).lists["genre"] == ["Old one"]
+
+
+def test_taking_over_the_whole_library_needs_a_word_each_time(filled: World, door: Door) -> None:
+    key = filled.plex.keys(filled.section)[0]
+    done = door("sync", "--all", "--take-over", "--wait")
+    assert done.code != 0
+    assert "sync --all --take-over --yes" in done.err
+    assert "Old one" in filled.plex.item(key).lists["genre"]
+    assert door("sync", "--all", "--take-over", "--yes", "--wait").code == 0
+    assert filled.plex.item(key).lists["genre"] == ["Tag 0"]
+
+
+# --- posters ---------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_setting_covers_become_posters_and_the_look_before_says_how_many(
+    world: World, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the package that changes pictures is not installed."""
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    world.unset = ("poster",)
+    ids = world.add(3)
+    for id in ids[:2]:
+        world.stash.set_cover(id, png(200, 0, 0))
+    theirs = world.plex.keys(world.section)[1]
+    world.plex.hand_edit(theirs, thumb=png(0, 200, 0))
+    chosen = world.plex.item(theirs).poster
+    done = door("sync", "--all", "--dry-run")
+    assert "  1 poster would change to the picture in Stash (poster = none leaves them alone)" in done.out.splitlines()
+    assert door("sync", "--all", "--dry-run", "--json").facts["posters"] == 1
+    assert door("sync", "--all", "--yes", "--wait").code == 0
+    first, second, third = (world.plex.item(key).poster for key in world.plex.keys(world.section))
+    assert (first, second) == (key_of("thumb", png(200, 0, 0)), chosen)
+    assert third != first
+    assert door("sync", "--all", "--dry-run", "--json").facts["posters"] == 0

@@ -5,15 +5,24 @@ import pty
 import re
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+import wiring
+from cli.serve import put_together
+from cli.stopping import Stop
 from simulator.http import Fault
+from store import intake
+from store.lock import is_locked
+from sync.errors import Damaged, LocalFault
 from tests.journey.world import KEY, ROOT, TOKEN, World, until
+from validation.config import PlexSyncConfig
 
 
 def ended(process: subprocess.Popen[str], number: int, *, within: float) -> int:
@@ -62,6 +71,98 @@ def test_serve_logs_at_the_level_that_was_asked_for(world: World) -> None:
         until(lambda: world.in_step(ids), seconds=20)
         assert ended(process, signal.SIGTERM, within=10) == 0
         assert process.communicate() == ("", "")
+
+
+def not_restarted() -> set[int]:
+    """The exit codes after which systemd lets the service rest."""
+    unit = (ROOT / "deploy" / "plexsync.service").read_text(encoding="utf-8")
+    (codes,) = re.findall(r"^RestartPreventExitStatus=(.*)$", unit, re.MULTILINE)
+    return {int(code) for code in codes.split()}
+
+
+def test_what_may_pass_by_itself_ends_serve_with_a_code_after_which_it_is_started_again(world: World) -> None:
+    ids = world.add(1)
+    process = world.start("serve")
+    until(lambda: world.in_step(ids), seconds=20)
+    db = sqlite3.connect(world.folder / "plexsync.db", isolation_level=None)
+    db.execute("pragma writable_schema = on")
+    db.execute("update sqlite_master set sql = 'no table any more' where name = 'job'")
+    db.execute("pragma schema_version = 4711")
+    db.close()
+    assert process.wait(timeout=30) == 1
+    assert "plexsync.db is damaged" in world.log()
+    assert "Traceback" not in world.log()
+    assert 1 not in not_restarted()
+
+    again = world.start("serve")
+    until(lambda: world.log().count("PlexSync.serve serving") == 2, seconds=30)
+    assert ended(again, signal.SIGTERM, within=10) == 0
+
+
+def test_what_a_person_has_to_change_ends_serve_with_a_code_after_which_it_is_not(world: World) -> None:
+    world.settings["max_retries"] = "many"
+    assert world.run("serve").returncode == 2
+    del world.settings["max_retries"]
+    assert world.run("status").returncode == 0
+    with sqlite3.connect(world.folder / "plexsync.db") as db:
+        db.execute("pragma user_version = 99")
+    db.close()
+    assert world.run("serve").returncode == 3
+    assert not_restarted() == {2, 3}
+
+
+def test_a_worker_inside_stash_that_waits_for_its_settings_is_one_and_ends_when_it_is_switched_off(
+    world: World,
+) -> None:
+    assert world.run("status").returncode == 0
+    intake.switch(str(world.folder), intake.ON)
+    world.unset = ("plex_token",)
+    world.stash.faults.set(Fault("refuse"))
+    process = world.start("serve", "--as-needed")
+    until(lambda: "waiting for Stash" in world.log(), seconds=20)
+    assert is_locked(world.folder)
+    intake.switch(str(world.folder), intake.OFF)
+    assert process.wait(timeout=15) == 0
+    assert "PlexSync.serve switched off in Stash" in world.log()
+
+
+def test_a_database_that_can_not_be_opened_just_now_is_waited_for(tmp_path: Path, monkeypatch, caplog) -> None:
+    folder, config = tmp_path / "data", PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
+    opened, tried, stop = wiring.opened, [], Stop(0)
+
+    def failing(*words: object, **more: object):
+        tried.append(words)
+        if len(tried) < 4:
+            raise LocalFault("no space is left for plexsync.db", full=True)
+        return opened(*words, **more)
+
+    monkeypatch.setattr(wiring, "opened", failing)
+    monkeypatch.setattr("worker.loop.FULL_PAUSE", 0.01)
+    try:
+        with ExitStack() as held:
+            parts = put_together(held, config, folder, stop, inside=False)
+            assert parts is not None
+            assert [record.getMessage() for record in caplog.records] == ["paused: no space is left for plexsync.db"]
+            tried.clear()
+            assert put_together(held, config, folder, stop, inside=True) is None, "it is not switched on in Stash"
+            stop.ask()
+            assert put_together(held, config, folder, stop, inside=False) is None
+            assert tried == []
+    finally:
+        stop.done()
+
+
+def test_damage_is_not_waited_for(tmp_path: Path, monkeypatch) -> None:
+    def failing(*_: object, **__: object):
+        raise Damaged("plexsync.db is damaged")
+
+    monkeypatch.setattr(wiring, "opened", failing)
+    stop = Stop(0)
+    try:
+        with ExitStack() as held, pytest.raises(Damaged):
+            put_together(held, PlexSyncConfig(plex_url="http://a", plex_token="x" * 20), tmp_path, stop, inside=False)
+    finally:
+        stop.done()
 
 
 def test_serve_stops_in_time_although_plex_hangs(world: World) -> None:
@@ -115,6 +216,12 @@ def test_a_reader_that_left_before_is_no_fault(world: World) -> None:
         process.stdout.close()
         assert process.wait(timeout=30) == 1
         assert process.stderr.read() == ""
+
+
+def test_a_closed_input_is_one_where_nobody_answers(world: World) -> None:
+    done = in_a_shell(world, "init", "<&-")
+    assert done.returncode == 2
+    assert done.stderr.endswith("plexsync: nobody is there to answer: give --yes\nSee 'plexsync init --help'.\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
@@ -220,6 +327,7 @@ def test_a_piped_table_is_not_folded_and_has_no_blanks_at_its_ends(world: World,
 
 def test_on_a_terminal_moments_and_words_are_in_one_piece(world: World) -> None:
     world.settings["plex_url"] = "http://127.0.0.1:1"
+    world.settings |= {"breaker_recovery_timeout": "60", "breaker_max_recovery_timeout": "60"}
     world.add(1)
     world.run("sync", "1")
     world.run("drain")

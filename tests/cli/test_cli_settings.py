@@ -91,13 +91,12 @@ def test_no_secret_is_kept(told: World, door: Door, tmp_path: Path) -> None:
         "notify_command": "a hidden3",
     }
     told.settings["notify_urls"] = ""
-    told.settings["notify_command"] = ""
     told.add(1)
     door("sync", "--all", "--wait")
     door("doctor")
     assert kept(told) == {
         "given": {"plex_url": told.plex.url, "sync_genres": False},
-        "withheld": ["notify_command", "notify_urls", "plex_token"],
+        "withheld": ["notify_urls", "plex_token"],
     }
     assert search(tmp_path, TOKEN) == search(tmp_path, "hidden") == []
 
@@ -245,3 +244,20 @@ def test_what_was_kept_does_not_outlive_a_restore(world: World, door: Door, tmp_
     world.stash.faults.set(AWAY)
     assert door("sync", "1", "--wait").code == 1
     assert world.plex.count() == 0
+
+
+# --- secrets in files ------------------------------------------------------------------------------------------------
+
+
+def test_a_secret_in_a_file_counts_and_is_hidden(world: World, door: Door, tmp_path: Path, monkeypatch) -> None:
+    world.add(1)
+    (tmp_path / "token").write_text(TOKEN + "\n", encoding="utf-8")
+    monkeypatch.setenv("PLEXSYNC_PLEX_TOKEN_FILE", str(tmp_path / "token"))
+    world.unset = ("plex_token",)
+    assert door("sync", "--all", "--wait").code == 0
+    settings = {one["name"]: one for one in door("doctor", "--json").facts["settings"]}
+    assert settings["plex_token"] == {"name": "plex_token", "value": "***", "origin": "file named in the environment"}
+    (tmp_path / "token").unlink()
+    done = door("status")
+    assert done.code == 2
+    assert "PLEXSYNC_PLEX_TOKEN_FILE must name a file that exists" in done.err

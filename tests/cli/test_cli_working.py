@@ -2,14 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from simulator.http import Fault
 from store.lock import is_locked, try_lock
+from sync.job import State
+from sync.ports import JobRow
+from telling.rows import rows_in
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
+from wiring import Parts
+from worker import dead
 
 
 def test_sync_wants_and_returns(world: World, door: Door) -> None:
@@ -70,6 +75,22 @@ def test_sync_and_wait_tells_what_became_of_each(world: World, door: Door, refus
     facts = door("sync", *ids, "--wait", "--json").facts
     assert facts["outcomes"] == {"in_step": 2, "absent": 1, "ambiguous": 1, "dead": 1}
     assert facts["causes"] == {"refused": 1, "ambiguous": 1}
+
+
+def test_a_scene_that_is_retried_while_it_is_counted_waits_again(
+    world: World, door: Door, refusing: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = world.add(2)
+    refusing(1)
+
+    def retried_first(parts: Parts, state: State) -> Iterator[JobRow]:
+        dead.retry_all(parts.store, parts.clock, "")
+        return rows_in(parts, state)
+
+    monkeypatch.setattr("cli.working.rows_in", retried_first)
+    done = door("sync", *ids, "--wait", "--json")
+    assert (done.code, done.facts["outcomes"]) == (1, {"waiting": 1, "in_step": 1})
+    assert done.facts["causes"] == {}
 
 
 def test_sync_and_wait_ends_with_1_for_a_number_that_stash_does_not_have(world: World, door: Door) -> None:

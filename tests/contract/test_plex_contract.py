@@ -203,7 +203,6 @@ WRITES = [
     ("PUT", "/library/metadata/1/analyze", None),
     ("POST", "/library/metadata/1/poster", b"bytes"),
     ("POST", "/library/metadata/1/posters", b"bytes"),
-    ("PUT", "/library/metadata/1/poster?" + urlencode({"url": "media://1/posters/frame"}), None),
     ("DELETE", "/library/metadata/1/thumb", None),
     ("PUT", "/:/rate?" + urlencode({"identifier": "com.plexapp.plugins.library", "key": 1, "rating": 5}), None),
     ("PUT", "/:/scrobble?" + urlencode({"identifier": "com.plexapp.plugins.library", "key": 1}), None),

@@ -9,6 +9,7 @@ import pytest
 
 from plex.client import PlexClient
 from simulator.plex_server import PlexSim
+from sync.item import Cast
 from sync.plan import Change
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +19,10 @@ FILE = FOLDER / "plex-openapi.json"
 SECTION_ITEMS = "/library/sections/{sectionId}/all"
 
 # What the description lacks, and where it comes from instead.
-OTHER_PATHS = {("GET", "/library/sections"): "recorded from real servers; described as /library/sections/all"}
+OTHER_PATHS = {
+    ("GET", "/library/sections"): "recorded from real servers; described as /library/sections/all",
+    ("GET", "/library/sections/1/refresh"): "recorded from real servers, and as plexapi asks; described as POST",
+}
 OTHER_PARAMETERS = {
     ("GET", SECTION_ITEMS): {
         "type": "a media query, described in words",
@@ -30,9 +34,11 @@ OTHER_PARAMETERS = {
         "X-Plex-Container-Start": "paging, described in words",
         "X-Plex-Container-Size": "paging, described in words",
     },
+    ("GET", "/library/sections/1/refresh"): {"path": "described for POST"},
     ("PUT", SECTION_ITEMS): {
         "id": "described in the words of the operation",
         "<tag>[<n>].tagging.text": "not described; used for roles by clients of real servers",
+        "<tag>[<n>].tag.thumb": "not described; used for pictures of people by clients of real servers",
     },
 }
 # How the description writes what stands for many names.
@@ -40,6 +46,7 @@ GENERAL = (
     (re.compile(r"\w+\[\d+\]\.tag\.tag"), "tagtype[idx].tag.tag"),
     (re.compile(r"\w+\[\]\.tag\.tag-"), "tagtype[].tag.tag-"),
     (re.compile(r"\w+\[\d+\]\.tagging\.text"), "<tag>[<n>].tagging.text"),
+    (re.compile(r"\w+\[\d+\]\.tag\.thumb"), "<tag>[<n>].tag.thumb"),
     (re.compile(r"\w+\.value"), "field.value"),
     (re.compile(r"\w+\.locked"), "field.locked"),
 )
@@ -70,9 +77,10 @@ def sent():
         edit = {
             "title": Change("B", True),
             "actor": Change(("Ann",), True),
+            "face:Ann": Change("https://example.org/1.jpg"),
             "genre": Change(("New",), True, removes=("Old",)),
         }
-        client.edit(section, key, edit, roles={"Ann": "Queen"})
+        client.edit(section, key, edit, cast=Cast(roles={"Ann": "Queen"}))
         client.close()
         assert all(request.status == 200 for request in sim.log)
         return [(request.method, request.path, [name for name, _ in request.query]) for request in sim.log]

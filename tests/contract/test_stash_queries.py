@@ -17,6 +17,7 @@ from graphql import (
     visit,
 )
 
+from plugin import leash
 from stash import queries
 from sync.job import Kind
 
@@ -33,17 +34,23 @@ LAST = queries.page(1, sort="id", descending=True)
 # Each question with each form of variables that the client gives it.
 ASKED = {
     "probe": (queries.PROBE, {}),
+    "sign-in of the plugin": (leash.SIGN_IN, {}),
     "version": (queries.VERSION, {}),
     "config path": (queries.CONFIG_PATH, {}),
+    "plugins": (queries.PLUGINS, {}),
     "plugin settings": (queries.PLUGIN_SETTINGS, {"ids": ["StashPlexSync"]}),
     "scenes": (queries.scenes([1, 22, 333], tags_above=False), {}),
     "scenes with what is above their tags": (queries.scenes([1, 22, 333], tags_above=True), {}),
+    "scenes with more of their performers": (queries.scenes([1, 22, 333], tags_above=False, people=True), {}),
+    "walk with more of their performers": (queries.walk(tags_above=False, people=True), WALKING),
     "walk": (queries.walk(tags_above=False), WALKING),
     "walk with what is above their tags": (queries.walk(tags_above=True), WALKING),
     "walk ids": (queries.WALK_IDS, WALKING),
     "rivals": (queries.RIVALS, {"scenes": queries.named("x$"), "page": queries.page(-1, sort="id")}),
     "newest": (queries.NEWEST, {**NEWEST_FIRST, "last": LAST}),
     "questions": (queries.QUESTIONS, {}),
+    "lacks cover": (queries.LACKS_COVER, {"id": 7}),
+    **{f"picture of a {kind}": (query, {"id": "7"}) for kind, query in queries.PICTURE.items()},
     **{f"recent {kind}": (query, NEWEST_FIRST) for kind, query in queries.RECENT.items()},
     **{
         f"showing {kind}": (queries.WALK_IDS, {"scenes": queries.above(0, **queries.showing(kind, 5)), "page": PAGE})
@@ -122,6 +129,7 @@ def test_every_literal_question_is_tried_here():
     tried = {query for query, _ in ASKED.values()}
     newer = {query for query, _ in NEWER.values()}
     parts = {queries.SCENE_FIELDS, queries.TAG_FIELDS, queries.TAG_FIELDS_ABOVE, queries.WALK, queries.NEWEST_FILES}
+    parts |= {queries.PERFORMER_FIELDS, queries.PERFORMER_FIELDS_ALL}
     assert literal - tried - newer == parts
     assert set(queries.RECENT.values()) <= tried
 

@@ -46,6 +46,8 @@ class World:
             "breaker_recovery_timeout": "1",
             "breaker_max_recovery_timeout": "2",
             "approve_bulk": "true",
+            "poster": "none",
+            "web_bind": "none",
             **self.settings,
         }
         given = {f"PLEXSYNC_{name.upper()}": value for name, value in settings.items() if name not in self.unset}

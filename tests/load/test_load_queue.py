@@ -257,7 +257,7 @@ def test_a_single_edit_is_taken_up_at_once(house):
     (id,) = house.in_step()
     house.stash_sim.edit_scene(id, title="Edited")
     house.want(id)
-    assert house.step() == Worked({"done": 1})
+    assert house.step().outcomes == {"done": 1}
     assert house.title_in_plex(id) == "Edited"
 
 

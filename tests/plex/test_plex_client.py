@@ -96,6 +96,15 @@ def test_a_scan_under_way_shows(sim, section, plex):
     assert plex.sections()[0].scanning
 
 
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_scan_is_asked_for_in_either_way(sim, section, plex, status):
+    plex.scan(section, "/media/movies/new")
+    assert (sim.count("GET", f"/library/sections/{section}/refresh"), sim.count("POST")) == (1, 0)
+    sim.faults.set(Fault("status", status=status, when=lambda request: request.method == "GET"))
+    plex.scan(section, "/media/movies/newer")
+    assert sim.count("POST", f"/library/sections/{section}/refresh") == 1
+
+
 def test_libraries_are_chosen_by_name_whatever_its_case(sim, section, made):
     sim.add_section("Café Films")
     sim.add_section("Others")
@@ -544,7 +553,7 @@ def test_an_edit_reads_back_as_it_was_sent(sim, section, plex, mode):
         "director": Change(("Dee, the second",), True, adds=("Dee, the second",)),
         "label": Change(("L#1",), True, adds=("L#1",)),
     }
-    plex.edit(section, key, edit, roles=before.roles)
+    plex.edit(section, key, edit, cast=before.cast)
     after = plex.items([key])[key]
     assert after.scalars == {name: edit[name].value for name in after.scalars}
     assert {name: set(names) for name, names in after.lists.items()} == {
@@ -584,6 +593,13 @@ def test_a_locked_list_can_be_let_go(sim, section, plex):
     assert "genre" not in after.locks
 
 
+def test_a_sort_title_that_is_the_title_is_read_as_one_if_somebody_chose_it(sim, section, plex):
+    (key,) = movies(sim, section, 1)
+    for locked in (True, False):
+        plex.edit(section, key, {"title": Change("Same", True), "titleSort": Change("Same", locked)})
+        assert plex.items([key])[key].scalars["titleSort"] == ("Same" if locked else "")
+
+
 def test_a_long_edit_arrives_whole(sim, section, plex):
     (key,) = movies(sim, section, 1)
     names = tuple(f"Name {n} " + "x" * 60 for n in range(60))
@@ -610,10 +626,14 @@ def test_what_a_server_finds_too_long_is_sent_in_smaller_pieces(sim, section, pl
     assert (set(after.lists["actor"]), after.lists["genre"]) == ({"Ann", "Bo"}, ("Fresh",))
 
 
-@pytest.mark.parametrize(("max_target", "length"), [(700, 900), (60_000, 100_000)])
-def test_what_cannot_be_made_smaller_is_too_long_and_everything_else_is_sent(sim, section, plex, max_target, length):
+@pytest.mark.parametrize(
+    ("status", "max_target", "length"), [(414, 700, 900), (414, 60_000, 100_000), (400, 20_000, 30_000)]
+)
+def test_what_cannot_be_made_smaller_is_too_long_and_everything_else_is_sent(
+    sim, section, plex, status, max_target, length
+):
     (key,) = movies(sim, section, 1)
-    sim.max_target = max_target
+    sim.max_target, sim.too_long = max_target, status
     edit = {
         "title": Change("X", True),
         "summary": Change("s" * length, True),
@@ -829,6 +849,16 @@ def test_a_picture_is_sent_chosen_and_read_back(sim, section, plex, name):
     assert plex.pictures(key, name)[key_of(name, first)]
     assert before.pictures[name] != after.pictures[name], "the address changes with the picture"
     assert name in after.locks
+
+
+def test_pictures_are_read_under_either_name_and_never_as_none_by_mistake(made):
+    offered = [{"ratingKey": "upload://posters/a", "selected": True}, {"ratingKey": "media://b"}]
+    for name in ("Metadata", "Photo"):
+        client = answering(made, {"MediaContainer": {"size": 2, name: offered}})
+        assert client.pictures("1", "thumb") == {"upload://posters/a": True, "media://b": False}
+    for body in ({"size": 2}, {"size": 2, "Poster": offered}, {"size": 1, "Photo": offered}, {}):
+        with pytest.raises(Unavailable):
+            answering(made, {"MediaContainer": body}).pictures("1", "thumb")
 
 
 @pytest.mark.parametrize("name", ["thumb", "art"])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plex.edits import LINE_LIMIT, targets
-from sync.item import FIELDS, LISTS
+from sync.item import FIELDS, LISTS, Cast
 from sync.plan import Change
 
 
@@ -53,7 +53,11 @@ def test_a_lock_alone_leaves_the_value():
 
 
 def test_a_value_alone_leaves_the_lock():
-    assert only({"userRating": Change("8.5")}) == [("userRating.value", "8.5")]
+    assert only({"studio": Change("S")}) == [("studio.value", "S")]
+
+
+def test_a_rating_is_never_left_locked():
+    assert only({"userRating": Change("8.5")}) == [("userRating.value", "8.5"), ("userRating.locked", "0")]
 
 
 def test_an_empty_text_clears():
@@ -74,12 +78,46 @@ def test_an_empty_list_clears_nothing_by_itself():
 
 def test_the_cast_keeps_its_roles():
     edit = {"actor": Change(("Ann", "Bo"), lock=True)}
-    assert only(edit, roles={"Ann": "The queen", "Cy": "no more"}) == [
+    assert only(edit, cast=Cast(roles={"Ann": "The queen", "Cy": "no more"})) == [
         ("actor[0].tag.tag", "Ann"),
         ("actor[0].tagging.text", "The queen"),
         ("actor[1].tag.tag", "Bo"),
         ("actor.locked", "1"),
     ]
+
+
+def test_what_is_shown_beside_the_cast_travels_with_the_whole_list():
+    cast = Cast(("Ann", "Bo"), {"Ann": "The queen"}, locked=True)
+    edit = {"role:Bo": Change("The king"), "face:ann": Change("https://example.org/1.jpg?a=b")}
+    assert only(edit, cast=cast) == [
+        ("actor[0].tag.tag", "Ann"),
+        ("actor[0].tagging.text", "The queen"),
+        ("actor[0].tag.thumb", "https://example.org/1.jpg?a=b"),
+        ("actor[1].tag.tag", "Bo"),
+        ("actor[1].tagging.text", "The king"),
+        ("actor.locked", "1"),
+    ]
+
+
+def test_what_is_shown_beside_new_members_goes_with_them_and_is_emptied_with_an_empty_text():
+    edit = {
+        "actor": Change(("Cy", "Ann"), lock=True, removes=("Bo",)),
+        "role:Cy": Change("New"),
+        "role:Ann": Change(""),
+    }
+    assert only(edit, cast=Cast(("Ann", "Bo"), {"Ann": "The queen"})) == [
+        ("actor[0].tag.tag", "Cy"),
+        ("actor[0].tagging.text", "New"),
+        ("actor[1].tag.tag", "Ann"),
+        ("actor[1].tagging.text", ""),
+        ("actor.locked", "1"),
+        ("actor[].tag.tag-", "Bo"),
+    ]
+
+
+def test_only_texts_are_shown_beside_the_cast():
+    with pytest.raises(ValueError, match="text"):
+        targets("2", "41", {"role:Ann": Change(("A",))}, cast=Cast(("Ann",)))
 
 
 def test_names_to_take_away_are_encoded_twice():

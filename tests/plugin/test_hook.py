@@ -1,5 +1,6 @@
 """The hook as Stash starts it: a real process, its standard input, and what it leaves in the data folder."""
 
+import ast
 import json
 import os
 import shutil
@@ -264,6 +265,32 @@ def test_what_tells_no_event_is_kept_as_it_came(folder, store, data):
     assert (folder / "spool" / "unread" / kept.name).read_bytes() == data
 
 
+COOKIES = [
+    ("plain", '", "Value": 7}'),
+    (r"with \" inside", '", "b": 1}'),
+    (r"its end is \\", '", "b": 1}'),
+    (r"its end is \\\"", '", "b": 1}'),
+    ("cut off", ""),
+    ("cut in the middle \\", ""),
+    ("two", '", "Value": "***", "Value": 1}'),
+]
+
+
+@pytest.mark.parametrize(("cookie", "rest"), COOKIES)
+def test_the_cookie_is_not_kept_with_what_tells_no_event(cookie, rest):
+    head = '{"Name": "session", "Value": "'
+    assert hook.without_cookie((head + cookie + rest).encode()) == (head + "***" + rest).encode()
+    if "\\" not in cookie:
+        wide = hook.without_cookie((head + cookie + rest).encode("utf-16-le"))
+        assert wide.replace(b"\0", b"") == (head + "***" + rest).encode()
+
+
+def test_a_text_of_backslashes_takes_neither_time_nor_memory():
+    began = time.monotonic()
+    assert hook.without_cookie(b'"Value": "' + b"\\" * 20_000_000) == b'"Value": "***'
+    assert time.monotonic() - began < 2
+
+
 def test_more_than_it_reads_is_searched_in_its_first_bytes(stash, store):
     head, tail = json.dumps(event(stash, input={"cover_image": "COVER"})).encode().split(b"COVER")
     process = start()
@@ -486,6 +513,65 @@ def test_a_python_without_sqlite_leaves_a_file(stash, folder):
     assert_spooled_and_drained(folder, checked(done.returncode, done.stdout, done.stderr), "no sqlite3")
 
 
+# --- a Python that is too old for the program ------------------------------------------------------------------------
+
+# What the hook imports, for a task too, before the Python is looked at.
+EARLY = ("plugin/hook.py", "plugin/packages.py", "plugin/program.py", "plugin/__main__.py", "store/intake.py")
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_its_words_are_those_of_an_older_python(name):
+    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"), feature_version=(3, 9))
+    hints = [node.annotation for node in ast.walk(tree) if isinstance(node, ast.arg | ast.AnnAssign)]
+    hints += [node.returns for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    early = {type(part) for hint in hints if hint for part in ast.walk(hint)}
+    assert ast.BinOp not in early, "`X | None` is looked at when the function is made: write it as a text"
+
+
+def older_pythons() -> list[str]:
+    places = [Path(shutil.which(f"python3.{n}") or "") for n in (9, 10)]
+    places += (Path.home() / ".pyenv" / "versions").glob("3.[91]*/bin/python")
+    tell = "import sys; print((3, 9) <= sys.version_info < (3, 11))"
+    found = [
+        str(place)
+        for place in places
+        if place.is_file()
+        and subprocess.run([place, "-c", tell], capture_output=True, check=False).stdout.strip() == b"True"
+    ]
+    return found or [""]
+
+
+@pytest.mark.parametrize("python", older_pythons())
+def test_an_older_python_stores_events_and_says_for_a_task_what_it_lacks(stash, folder, python):
+    if not python:
+        pytest.skip("no older Python here")
+    Database(folder / NAME).close()
+
+    def answer(data: bytes) -> dict[str, str]:
+        done = subprocess.run([python, HOOK], input=data, capture_output=True, env=environ(), timeout=30, check=False)
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
+        return json.loads(done.stdout)
+
+    assert answer(json.dumps(event(stash)).encode())["output"].startswith("scene 7 noted")
+    assert "it is kept in" in answer(f'{{"server_connection": {{"Dir": "{stash}"}}, rubbish'.encode())["error"]
+    told = event(stash)
+    told["args"] = {"mode": "status"}
+    assert answer(json.dumps(told).encode())["error"].startswith("PlexSync: Stash runs Python 3.")
+
+
+def test_a_task_is_told_of_a_python_that_is_too_old_before_it_is_looked_for(stash):
+    told = event(stash)
+    told["args"] = {"mode": "status"}
+    script = (
+        "import sys, runpy; sys.version_info = (3, 10, 1); sys.modules['plugin.tasks'] = None; "
+        f"runpy.run_path({str(HOOK)!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=json.dumps(told).encode(), capture_output=True, env=environ(), check=False
+    )
+    assert "Stash runs Python 3.10, and PlexSync needs 3.11 or newer" in json.loads(done.stdout)["error"]
+
+
 # --- many at once, and fast ------------------------------------------------------------------------------------------
 
 
@@ -547,7 +633,7 @@ def test_it_costs_at_most_three_bare_pythons(stash, store):
 
 # --- the manifest ----------------------------------------------------------------------------------------------------
 
-KEYS = {"name", "description", "version", "interface", "exec", "errLog", "hooks", "settings"}
+KEYS = {"name", "description", "version", "interface", "exec", "errLog", "hooks", "settings", "tasks", "ui"}
 
 
 def manifest() -> dict[str, object]:

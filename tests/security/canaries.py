@@ -1,6 +1,7 @@
 """Secrets that may appear in the one place made for each and nowhere else, and the search for them in all that a run leaves.
 
-Token and key belong into two request headers, the path of a hook to that hook, the word of a command to that command.
+Token and key belong into two request headers, the path of a hook to that hook, the word of a command to that command, the
+password to the dashboard.
 
 Each holds characters that other notations spell otherwise, around a core of letters and digits that none of them changes.
 """
@@ -23,7 +24,8 @@ TOKEN = 'tOk+/q7XvZ2mKp9LrT4wHs"<&%\\z=='
 KEY = 'kEy/+h3NcW8dJy5BgQ6uVf"<&%\\a='
 HOOK = "hOkPath7RbV2xNq9LmT4wZs-_.~"
 WORD = "wOrd5GtY8pXc3KdF6jRqBn"
-CANARIES = {"token": TOKEN, "key": KEY, "hook": HOOK, "word": WORD}
+PASSWORD = 'pAs+/5JmT8vYc3HdK2rQwZ"<&%\\p='
+CANARIES = {"token": TOKEN, "key": KEY, "hook": HOOK, "word": WORD, "password": PASSWORD}
 CARRIERS = ("x-plex-token", "apikey")
 _BREAKS = re.compile(rb"\\?[\r\n]+[ \t]*|\\n[ \t]*|[ \t|]+")
 
@@ -68,7 +70,7 @@ def canary_world(folder: Path, *, plex_like: type[PlexSim] = PlexSim, **settings
     data = folder / "data"
     data.mkdir(mode=0o700)
     with StashSim(api_key=KEY) as stash, plex_like(token=TOKEN) as plex:
-        secrets = {"plex_token": TOKEN, "stash_api_key": KEY, **TELLING}
+        secrets = {"plex_token": TOKEN, "stash_api_key": KEY, "web_password": PASSWORD, **TELLING}
         world = World(stash, plex, data, {**secrets, **QUICK, **settings})
         world.section = plex.add_section("Movies", locations=("/media/scenes",))
         world.add(3)

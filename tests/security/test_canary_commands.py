@@ -110,6 +110,10 @@ def commands(out: Path) -> list[tuple[int, list[str]]]:
         (0, f"restore {copy} --yes"),
         (2, f"restore {letters} --yes"),
         (2, f"restore {out}/nothing --yes"),
+        (0, "top --once"),
+        (0, "top --once --json"),
+        (2, "top"),
+        (0, "completion bash"),
         (0, "doctor"),
     ]
     return [(code, ["-v", *words.split()]) for code, words in table]

@@ -274,7 +274,11 @@ def test_a_running_worker_shows_no_secret_to_who_looks_at_processes(tmp_path: Pa
         file.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in given.items()))
         file.chmod(0o600)
         del world.settings["plex_token"], world.settings["stash_api_key"], world.settings["notify_command"]
-        environ = {name: value for name, value in world.environ.items() if not name.endswith(("_TOKEN", "_API_KEY"))}
+        environ = {
+            name: value
+            for name, value in world.environ.items()
+            if not name.endswith(("_TOKEN", "_API_KEY", "_PASSWORD"))
+        }
         process = start(_With(environ), "--config", str(file), "serve", said=said)
         try:
             until(lambda: world.count("idle") == 3, seconds=30)

@@ -170,6 +170,9 @@ def outcome(answer: dict[str, str], err: bytes) -> str:
     if "output" in answer:
         assert err == b""
         return "in a file" if "in a file" in text else "stored"
+    if text.endswith("is no task"):
+        assert err == b"", "Stash itself logs what went wrong with a task"
+        return "refused"
     assert err.startswith(b"\x01e\x02PlexSync: ")
     assert err.count(b"\n") == 1
     assert err.decode().strip().splitlines() == [err.decode().strip()]

@@ -4,11 +4,15 @@ import copy
 import pickle
 import pprint
 import traceback
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 from rich.pretty import pretty_repr
 
+from cli.finding import Found, FoundPaths, FoundPlex, FoundStash, Given
+from cli.init import Plan, Writing
+from cli.settings import Settings
 from plex.client import PlexClient
 from simulator.http import Fault
 from simulator.plex_server import PlexSim
@@ -16,9 +20,12 @@ from simulator.stash_server import StashSim
 from stash.client import StashClient
 from sync.errors import NeighbourError, Unusable
 from tests.security.canaries import KEY, TOKEN, leaks
+from validation import kept
 from validation.config import PlexSyncConfig
+from validation.imported import imported
 from validation.redact import Redactor
 from validation.sources import load
+from wiring import Place, Said
 
 GIVEN = {"plex_url": "http://plex:32400", "plex_token": TOKEN, "stash_api_key": KEY}
 
@@ -34,6 +41,24 @@ def test_no_text_of_the_settings_holds_a_secret() -> None:
     texts += [shown(copy.deepcopy(config)), shown(config.model_copy()), pretty_repr(config)]
     assert not leaks("".join(texts).encode())
     assert (config.plex_token, config.stash_api_key) == (TOKEN, KEY)
+
+
+def test_what_settings_came_from_and_what_they_become_shows_no_secret() -> None:
+    loaded = load(environ={}, toml_path=None, overrides=GIVEN)
+    place, plex = Place(Path("/data"), "why"), FoundPlex("http://plex:32400", TOKEN, "NAS", "1.43", ())
+    found = Found(plex, FoundStash("http://stash:9999", KEY, "0.28"), FoundPaths())
+    holders = [
+        Settings(loaded, place, GIVEN),
+        Said(GIVEN, place),
+        Given(plex_token=TOKEN, stash_api_key=KEY),
+        Plan(found, GIVEN, ()),
+        Writing(Path("p.toml"), f'plex_token = "{TOKEN}"', f'stash_api_key = "{KEY}"', None),
+        imported(GIVEN),
+        kept.read(kept.written(GIVEN)),
+    ]
+    for holder in holders:
+        assert not leaks(f"{shown(holder)} {pretty_repr(holder)}".encode()), type(holder).__name__
+    assert holders[-2].settings["plex_token"] == TOKEN
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

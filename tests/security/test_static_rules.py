@@ -10,6 +10,8 @@ from tests.test_layers import ROOT, name, product_files
 FILES = [*product_files(), *sorted((ROOT / "bench").glob("*.py"))]
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 EXECUTES = {"execute", "executemany", "executescript"}
+# What of `xml.etree.ElementTree` makes XML and reads none.
+XML_WRITERS = {"Element", "SubElement", "tostring"}
 NEVER_IMPORTED = {
     "pickle",
     "cPickle",
@@ -161,6 +163,8 @@ BY_HAND = {
         "f\"select {', '.join(columns)} from {table}\" if columns else ()",
         "f\"select {', '.join(columns)} from {table}\"",
         "f'select * from {table} order by {by}'",
+        # Both from a database that our schema has just made.
+        "f\"select 1 from {table} where {' or '.join(wrong)} limit 1\"",
         "f\"insert or ignore into {table} ({', '.join(names)}) values ({marks})\"",
     },
     "store/schema.py": {"statement", "f'pragma user_version = {seen + 1}'"},
@@ -227,20 +231,12 @@ def test_programs_are_started_by_lists_of_words(path: Path) -> None:
 
 
 def test_xml_of_others_is_not_parsed() -> None:
-    """Plex is asked for JSON. The simulator alone reads XML, and writes it."""
+    """Plex is asked for JSON. The simulator alone reads XML; the dashboard writes its own charts."""
     for path in FILES:
         if not name(path).startswith(("simulator/", "bench/", "cli/demo")):
-            text = {
-                alias
-                for node in ast.walk(TREES[path])
-                if isinstance(node, ast.Import)
-                for alias in map(str, node.names)
-            }
-            modules = {str(node.module) for node in ast.walk(TREES[path]) if isinstance(node, ast.ImportFrom)}
+            froms = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.ImportFrom)]
+            modules = {str(node.module) for node in froms if not {one.name for one in node.names} <= XML_WRITERS}
             modules |= {
                 alias.name for node in ast.walk(TREES[path]) if isinstance(node, ast.Import) for alias in node.names
             }
-            assert not {one for one in modules if one.split(".")[0] in ("xml", "lxml", "defusedxml")}, (
-                name(path),
-                text,
-            )
+            assert not {one for one in modules if one.split(".")[0] in ("xml", "lxml", "defusedxml")}, name(path)

@@ -20,6 +20,7 @@ from simulator.plex_server import PlexSim
 from simulator.stash_server import StashSim
 from stash.client import StashClient
 from sync.errors import Barred, Unavailable, Unusable
+from tests.cli.terminal import Terminal
 from tests.journey.world import KEY, TOKEN, World
 from validation.config import PlexSyncConfig
 from validation.sources import ConfigError, load
@@ -246,6 +247,37 @@ def test_a_bad_certificate_is_a_hold_that_ends_when_it_is_trusted(
     assert run(["sync", "1", "2", "3", "--wait"]) == 0
     assert world.count("idle") == 3
     assert front.requests > 0
+
+
+def test_init_trusts_what_tls_ca_file_names(
+    fronted: Fronted, neighbours: tuple[PlexSim, StashSim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    plex, stash = (fronted("", one) for one in neighbours)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MY_TOKEN", TOKEN)
+    monkeypatch.setenv("MY_KEY", KEY)
+    words = ["--plex-url", plex.url, "--plex-token-env", "MY_TOKEN"]
+    words += ["--stash-url", stash.url, "--stash-api-key-env", "MY_KEY"]
+    file = tmp_path / "p.toml"
+    file.write_text(f'tls_ca_file = "{tmp_path / "ca.pem"}"\n')
+    assert run(["init", "--yes", "--config", str(file), *words]) == 0, capsys.readouterr().err
+    assert stash.requests > 0
+
+
+def test_init_asks_for_no_key_because_of_a_certificate(
+    fronted: Fronted, neighbours: tuple[PlexSim, StashSim], tmp_path: Path
+) -> None:
+    plex, stash = neighbours
+    front = fronted("self-signed", stash)
+    with Terminal(["init", "--token", "--stash-url", front.url], {"HOME": str(tmp_path)}, cwd=tmp_path) as terminal:
+        terminal.answer("Address of Plex", plex.url)
+        terminal.answer("Plex token", TOKEN)
+        told = terminal.until("Address of Stash")
+        assert "certificate" in told
+        assert "asks for its API key" not in told
+        terminal.interrupt()
+        assert terminal.end() == 130
+    assert front.requests == 0
 
 
 # --- the setting -----------------------------------------------------------------------------------------------------

@@ -3,11 +3,27 @@
 from collections.abc import Callable
 from random import Random
 
+from plex.artwork import key_of
 from simulator.stash_graphql import StashError
+from simulator.stash_images import png
 from simulator.stash_model import SceneSnapshot
+from sync.errors import NeighbourError
 from sync.job import Kind, Why
-from tests.simulation.sim_truth import FIELDS, LISTS, LOCKLESS, Shown, desired, fold, folded, held, remembered
+from tests.simulation.sim_truth import (
+    FIELDS,
+    FRAME,
+    LISTS,
+    LOCKLESS,
+    POSTER,
+    Shown,
+    desired,
+    fold,
+    folded,
+    held,
+    remembered,
+)
 from tests.simulation.sim_world import World
+from worker.undoing import Marked, mark_undone
 
 KINDS = ("plain",) * 6 + ("absent", "absent", "moved", "double", "doubled", "crowd", "twins")
 FOLDERS = ("/media/a", "/media/b")
@@ -15,6 +31,10 @@ ELSEWHERE = "/media/elsewhere"
 STUDIOS = ("Studio One", "Studio Two", "studio  two", "Studio Three")
 PERFORMERS = ("Ann", "Bob", "Cid", "Dee", ("Eve", "one"), ("Eve", "two"))
 TAGS = ("Rain", "rain", "Snow", "Sun", "Wind  and Fog", "Hail")
+GROUPS = ("Series One", "series  one", "Series Two")
+# What brings to light what a hook's event should have told; and what no hook tells of, which is rarer then.
+HEALING = ("poll", "reconcile", "sweep", "retry")
+FEWER = {"hand": 3, "refresh": 1, "readd": 1, "vanish": 1}
 DATES = (None, "2024-05-17", "2023-01-02")
 
 
@@ -25,11 +45,13 @@ class People:
         self.world = world
         self.dice: Random = world.dice
         self.serial = 0
+        self.pictures = 0
         self.hidden: list[tuple[str, str]] = []  # (section, content) of files on the disk that Plex does not see
         self.names: dict[str, list] = {
             "studio": list(STUDIOS),
             "performers": list(PERFORMERS),
             "tags": list(TAGS),
+            "groups": list(GROUPS),
         }
         self.sections = [
             world.plex.add_section("Movies", locations=("/media",)),
@@ -65,6 +87,10 @@ class People:
             (2, "sweep", self.sweep),
             (1, "retry", self.retry),
         ]
+        if world.hooks_alone:
+            table = [(FEWER.get(name, weight), name, act) for weight, name, act in table if name not in HEALING]
+        if world.takes_back:
+            table.append((3, "undo", self.undo))
         if nature.outages or nature.bars:
             table.append((5, "weather", world.change_weather))
         if nature.leaps:
@@ -75,6 +101,8 @@ class People:
             table.append((2, "disk", self.fill_disk))
         if nature.poison:
             table.append((1, "poison", self.poison))
+        if world.pictured:
+            table += [(6, "cover", self.cover), (2, "poster", self.choose_poster), (4, "spoil", world.spoil_pictures)]
         return table
 
     def act(self) -> None:
@@ -87,10 +115,12 @@ class People:
     def meanwhile(self, *, watchers: bool) -> None:
         """What can happen while the process waits for something."""
         choices = [self.edit, self.edit, self.hand, self.refresh, self.readd, self.scan, self.rename, self.move_file]
-        if watchers:
+        if watchers and not self.world.hooks_alone:
             choices += [self.world.poll, self.world.reconcile]
         if self.world.nature.leaps:
             choices.append(self.world.leap)
+        if self.world.pictured:
+            choices += [self.cover, self.choose_poster]
         self.dice.choice(choices)()
 
     # --- the disk ----------------------------------------------------------------------------------------------------
@@ -132,7 +162,7 @@ class People:
         if self.dice.random() < 0.4:
             given |= {"genre": self.dice.sample(["Agent Genre", "Rain", "Sun"], 2), "actor": ["Agent Actor"]}
         kept = {name: folded(value) if name in LISTS else value for name, value in given.items()}
-        return given, kept
+        return given, {**kept, POSTER: FRAME}
 
     def show(self, section: str, content: str, *, folder: str = "") -> str:
         """Plex sees the file at once."""
@@ -142,6 +172,7 @@ class People:
         given, kept = self._agent(name.removesuffix(".mp4"))
         key = self.world.plex.add_movie(section, files=[(path, size, 60_000)], **given)
         self.world.truth.items[key] = Shown(content, kept)
+        self.world.truth.stir([content])
         return key
 
     def show_stranger(self, content: str, number: int) -> None:
@@ -149,8 +180,10 @@ class People:
         path, size = self.spots[content]
         path = f"{ELSEWHERE} {number}/{path.rsplit('/', 1)[1]}"
         key = self.world.plex.add_movie(self.sections[0], files=[(path, size, 60_000)])
-        self.world.truth.items[key] = Shown("c0", {"title": path.rsplit("/", 1)[1].removesuffix(".mp4")})
+        title = path.rsplit("/", 1)[1].removesuffix(".mp4")
+        self.world.truth.items[key] = Shown("c0", {"title": title, POSTER: FRAME})
         self.strangers.add(key)
+        self.world.truth.stir([content])
 
     def hide(self, section: str, content: str) -> None:
         """The file lies on the disk; Plex sees it after a scan."""
@@ -183,7 +216,9 @@ class People:
             self.told[id] = hook
         world.tell(f"Stash: {what}{' (hook)' if hook else ''}")
         if hook:
-            world.hook(kind, id, Why.USER if self.dice.random() < 0.05 else Why.EDIT)
+            seq, scenes = world.truth.seq, [id] if kind is Kind.SCENE else world.truth.changed_now()
+            file = world.hook(kind, id, Why.USER if self.dice.random() < 0.05 else Why.EDIT)
+            world.told.note(scenes, kind, id, file, seq)
 
     def values(self, marks: list[str]) -> dict:
         """New values for some fields of a scene; texts carry its marks."""
@@ -199,13 +234,18 @@ class People:
             "performers": dice.sample(self.names["performers"], dice.randint(0, 3)),
             "tags": dice.sample(self.names["tags"], min(dice.randint(0, 4), len(self.names["tags"]))),
         }
+        if self.world.takes_back:
+            all_values["groups"] = dice.sample(self.names["groups"], dice.randint(0, 2))
         chosen = dice.sample(list(all_values), dice.randint(1, 4))
         return {name: all_values[name] for name in chosen}
 
     def add_scene(self, content: str) -> None:
         path, size = self.spots[content]
         values = self.values([content])
+        if self.world.pictured and self.world.picture_dice.random() < 0.7:
+            values["cover"] = self._picture()
         id = self.world.stash.add_scene(files=[(path, size, 60.0)], **values)
+        values.pop("cover", None)
         self.noted(Kind.SCENE, id, f"scene {id} of {content} created {values}")
 
     def edit(self) -> None:
@@ -217,21 +257,67 @@ class People:
             self.world.stash.edit_scene(scene.id, **values)
             self.noted(Kind.SCENE, scene.id, f"scene {scene.id} edited {values}")
 
+    def _picture(self) -> bytes:
+        """A picture like no other."""
+        self.pictures += 1
+        return png(self.pictures % 256, self.pictures // 256, 7)
+
+    def cover(self) -> None:
+        """A scene gets another cover, or its first one, or loses it; now and then twice within a moment."""
+        dice = self.world.picture_dice
+        if scene := self.some_scene():
+            for _ in range(1 + (dice.random() < 0.2)):
+                gone = dice.random() < 0.2
+                self.world.stash.set_cover(scene.id, None if gone else self._picture())
+                self.noted(Kind.SCENE, scene.id, f"scene {scene.id} has {'no' if gone else 'another'} cover")
+                if not self.world.depth and dice.random() < 0.5:
+                    self.glance(scene.id)
+
+    def glance(self, id: int) -> None:
+        """A dry run: another one than the worker reads the cover and notes what it has seen."""
+        world = self.world
+
+        def look() -> None:
+            try:
+                world.process.watch_looker.look([id])
+            except NeighbourError as error:
+                world.tell(f"a look at scene {id}: {error}")
+
+        world.at_work("look", look)
+
+    def choose_poster(self) -> None:
+        """A person gives an item in Plex a poster of their own."""
+        if key := self.some_item():
+            theirs = self._picture()
+            sure, first, wanted = self._is_at_rest(key, POSTER)
+            self.world.plex.hand_edit(key, thumb=theirs)
+            chosen = key_of(POSTER, theirs)
+            note = self.world.truth.note_scalar
+            note(key, POSTER, chosen, locked=True, sure=sure, first=first, wanted=wanted)
+            self._stir(key)
+            self.world.tell(f"hand on {key}: another poster{' (at rest)' if sure else ''}")
+
     def rename(self) -> None:
-        """A studio, performer or tag gets another name: its scenes do not move."""
+        """A studio, performer, tag or group gets another name: its scenes do not move."""
         self.serial += 1
-        what, verb, kind = self.dice.choice(
-            (
-                ("studio", "rename_studio", Kind.STUDIO),
-                ("performers", "rename_performer", Kind.PERFORMER),
-                ("tags", "rename_tag", Kind.TAG),
-            )
-        )
+        known = [
+            ("studio", "rename_studio", Kind.STUDIO),
+            ("performers", "rename_performer", Kind.PERFORMER),
+            ("tags", "rename_tag", Kind.TAG),
+        ]
+        if self.world.takes_back:
+            known.append(("groups", "rename_group", Kind.GROUP))
+        what, verb, kind = self.dice.choice(known)
         names = self.names[what]
         old = self.dice.choice(names)
         new = f"{what.title()} {self.serial}"
         data = self.world.stash.data
-        records = {"studio": data.studios, "performers": data.performers, "tags": data.tags}[what]
+        records = {
+            "studio": data.studios,
+            "performers": data.performers,
+            "tags": data.tags,
+            "groups": data.groups,
+        }[what]
         id = next((one.id for one in records.values() if _name_of(one) == old), 0)
         if not id:
             return
@@ -267,6 +353,7 @@ class People:
         """A scene is deleted in Stash."""
         if scene := self.some_scene():
             self.world.stash.destroy_scene(scene.id)
+            self.world.truth.stir(self.world.truth.of(scene))
             self.noted(Kind.SCENE, scene.id, f"scene {scene.id} destroyed")
 
     def merge_scenes(self) -> None:
@@ -276,6 +363,8 @@ class People:
             return
         source, into = self.dice.sample(plain, 2)
         self.world.stash.merge_scenes([source.id], into.id)
+        self.world.truth.stir(self.world.truth.of(source))
+        self.world.told.forget(source.id)
         self.noted(Kind.SCENE, into.id, f"scene {source.id} merged into {into.id}")
 
     def move_file(self) -> None:
@@ -297,6 +386,7 @@ class People:
                 self.world.plex.remove(key)
                 self.hide(self.sections[0], content)
         self.world.stash.rename_file(old, new)
+        self.world.truth.stir([content])
         owner = next((scene.id for scene in self.scenes() if any(path == new for path, *_ in scene.files)), 0)
         if owner:
             self.noted(Kind.SCENE, owner, f"{content} is now {new}")
@@ -307,11 +397,15 @@ class People:
         keys = self.visible()
         return self.dice.choice(keys) if keys else ""
 
+    def _stir(self, key: str) -> None:
+        self.world.truth.stir([self.world.truth.items[key].content])
+
     def hand(self) -> None:
         """A person edits an item in Plex."""
         if key := self.some_item():
             name = self.dice.choice(FIELDS)
             (self._hand_on_list if name in LISTS else self._hand_on_scalar)(key, name)
+            self._stir(key)
 
     def _hand_on_scalar(self, key: str, name: str) -> None:
         self.serial += 1
@@ -373,6 +467,7 @@ class People:
         if key := self.some_item():
             self.world.truth.note_refresh(key, self.world.plex.item(key))
             self.world.plex.refresh_item(key)
+            self._stir(key)
             self.world.tell(f"Plex: {key} refreshed")
 
     def readd(self) -> None:
@@ -381,6 +476,7 @@ class People:
             new = self.world.plex.readd(key)
             old = self.world.truth.items[key]
             self.world.truth.items[new] = Shown(old.content, old.agent)
+            self._stir(new)
             self.world.tell(f"Plex: {key} is now {new}")
 
     def vanish(self) -> None:
@@ -393,6 +489,7 @@ class People:
             section = self.world.plex.item(key).section
             self.world.plex.remove(key)
             self.hide(section, content)
+            self.world.truth.stir([content])
             self.world.tell(f"Plex: {key} of {content} has vanished")
 
     def scan(self) -> None:
@@ -403,6 +500,8 @@ class People:
     def finish_scan(self, section: str) -> None:
         self.world.plex.scan(section)
         self.world.plex.finish_scan(section)
+        if appeared := [content for one, content in self.hidden if one == section]:
+            self.world.truth.stir(appeared)
         self.hidden = [one for one in self.hidden if one[0] != section]
         self.world.tell(f"Plex: library {section} scanned")
 
@@ -424,6 +523,35 @@ class People:
         for id in self.world.stash.scene_ids():
             self.world.hook(Kind.SCENE, id, Why.SWEEP)
         self.world.tell("sync --all")
+
+    def undo(self) -> None:
+        """A person takes back what was pushed for a scene, or leaves it there without our locks."""
+        world, scene = self.world, self.some_scene()
+        if scene is None:
+            return
+        how = "release" if self.dice.random() < 0.2 else "undo"
+        began = world.truth.seq, world.tally["pictures unread"]
+
+        def take_back() -> Marked | bool:
+            process = world.process
+            try:
+                return mark_undone(
+                    process.store, process.watch_looker, process.watch_gates, process.clock, [scene.id], how
+                )
+            except NeighbourError as error:
+                world.tell(f"{how} of scene {scene.id}: {error}")
+                return False
+
+        marked = world.at_work(how, take_back)
+        if isinstance(marked, Marked) and marked.scenes:
+            world.tally["undone"] += 1
+            world.tell(f"{how} of scene {scene.id}")
+            # A cover that could not be read just then is news once it can be.
+            sure = (world.truth.seq, world.tally["pictures unread"]) == began
+            world.truth.note_undone(scene.id, how, sure=sure)
+        elif marked is None:
+            # Killed on the way, or no process: it may have been noted.
+            world.truth.note_undone(scene.id, how, sure=False)
 
     def retry(self) -> None:
         """A person tries the dead letters again."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import httpx2
 
+from plex.artwork import key_of
 from plex.client import PlexClient
 from stash.client import StashClient
 from store.database import Database, WritingTransaction
@@ -24,6 +25,7 @@ from worker.engine import Engine
 from worker.gates import Gates
 from worker.indexing import Indexer
 from worker.looking import Looker
+from worker.picturing import Pictures
 from worker.polling import Poller
 from worker.reconciling import Reconciler
 from worker.rules import LookRules, WorkRules
@@ -119,6 +121,7 @@ class Setting:
     parallel: int
     retention: int
     policy: Policy
+    pictured: bool = False
 
 
 class Process:
@@ -142,13 +145,19 @@ class Process:
         self._clients = (stash, plex)
 
         def gates() -> Gates:
-            return Gates(self.store, BREAKER, clock, dice, dict.fromkeys(Neighbour, "as set up"))
+            return Gates(self.store, stash, plex, BREAKER, clock, dice, dict.fromkeys(Neighbour, "as set up"))
 
-        looks = LookRules(Profile(frozenset(FIELDS)), setting.policy)
+        self.clock = clock
+        profile = Profile(frozenset(FIELDS), poster="cover" if setting.pictured else "none")
+        looks = LookRules(profile, setting.policy)
         self.indexer = Indexer(self.store, plex, gates(), clock)
         worker_gates, self.watch_gates = gates(), gates()
-        looker = Looker(self.store, stash, plex, self.indexer, worker_gates, clock, looks)
-        self.watch_looker = Looker(self.store, stash, plex, self.indexer, self.watch_gates, clock, looks)
+
+        def looker_by(gates: Gates, *, patient: bool = True) -> Looker:
+            pictures = Pictures(self.store, stash, plex, gates, key_of, None) if setting.pictured else None
+            return Looker(self.store, stash, plex, self.indexer, gates, clock, looks, pictures, patient=patient)
+
+        looker, self.watch_looker = looker_by(worker_gates, patient=False), looker_by(self.watch_gates)
         self.poller = Poller(self.store, stash, self.indexer, self.watch_gates, clock)
         self.reconciler = Reconciler(self.store, stash, self.watch_looker, self.indexer, self.watch_gates, clock)
         rules = WorkRules(

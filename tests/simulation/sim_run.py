@@ -4,13 +4,14 @@
 """
 
 import argparse
+import itertools
 import logging
 import shutil
 import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +20,12 @@ from simulator.plex_server import ItemSnapshot
 from simulator.stash_model import SceneSnapshot
 from sync.job import Kind
 from tests.simulation.sim_people import People
-from tests.simulation.sim_truth import FIELDS, Violation, remembered, shown
-from tests.simulation.sim_world import Listener, World
+from tests.simulation.sim_truth import Violation, remembered, shown
+from tests.simulation.sim_world import Listener, World, lives_by_hooks_alone
 
 SETTLING = 6 * 3600.0
+# As long as it may take until what Plex did not have is looked for twice.
+LOOKED_FOR = 2 * 25 * 3600.0
 ROUNDS = 8
 STEPS_AT_REST = 4000
 MEMORY_DISK = Path("/dev/shm")
@@ -80,16 +83,22 @@ class Report:
         return self.failed("wrong") + self.failed("broken")
 
 
-def run_seeds(first: int, count: int, steps: int) -> Report:
-    """Live so many seeds, one after the other; failures are in the report, each with the seed that shows it again."""
+def run_seeds(first: int, count: int, steps: int, *, hooks_alone: bool = False, until_lost: bool = False) -> Report:
+    """Live so many seeds, one after the other; failures are in the report, each with the seed that shows it again.
+
+    `hooks_alone`: pass over those whose lives have more than their hooks. `until_lost`: stop where something is lost.
+    """
     report = Report(first, count, steps)
     began = time.monotonic()
-    for seed in range(first, first + count):
+    seeds = (seed for seed in itertools.count(first) if not hooks_alone or lives_by_hooks_alone(seed))
+    for seed in itertools.islice(seeds, count):
         failure, world_tally, digest = run_seed(seed, steps)
         report.tally += world_tally
         report.digests[seed] = digest
         if failure:
             report.failures.append(failure)
+        if until_lost and report.lost:
+            break
     report.seconds = time.monotonic() - began
     return report
 
@@ -162,18 +171,98 @@ class Ending:
     def judge(self) -> None:
         """Raise Violation for whatever is not as it was promised."""
         self._judge_blame()
+        if self.world.hooks_alone:
+            self._rest_by_hooks_alone()
+            self._judge_hooked()
         self._come_to_rest()
         self._judge_rows()
         self._judge_scenes()
         self.world.judge_books()
         self.world.judge_database()
 
-    def _come_to_rest(self) -> None:
+    def _end_trouble(self) -> None:
+        """Outages are over, the disk has room, and nobody does anything any more."""
         world = self.world
         world.at_rest = True
         world.full = False
         world.back_at = world.paused_until = 0.0
         world.tell("--- at rest ---")
+
+    def _rest_by_hooks_alone(self) -> None:
+        """The worker alone goes on, until it has looked again for what Plex did not have."""
+        world = self.world
+        self._end_trouble()
+        self._work()
+        world.judge_books()
+        for section in self.people.sections:
+            self.people.finish_scan(section)
+        end = world.clock.steady + LOOKED_FOR
+        while self._awaited() and world.clock.steady < end:
+            world.pass_time(600)
+            self._work()
+
+    def _awaited(self) -> list[int]:
+        """The absent scenes that Plex has by now."""
+        absent = {id for (id,) in self.world.rows("select id from job where kind = 'scene' and state = 'absent'")}
+        return [scene.id for scene in self.people.scenes() if scene.id in absent and self._targets(scene)]
+
+    def _judge_hooked(self) -> None:
+        """What hooks have told of is done, and nothing has healed it: each scene is where it has to be, and shown in full.
+
+        What befell a scene after it was last looked at, and no hook tells of, is nothing that the worker can know.
+        """
+        world = self.world
+        rows = {id: row for id, *row in world.rows("select id, state, cls, error from job where kind = 'scene'")}
+        for id in world.told.words:
+            scene = next((one for one in self.people.scenes() if one.id == id), None)
+            if id not in rows:
+                if not world.told.is_forgotten(id):
+                    raise Violation("lost", f"scene {id} was told of, and has no row")
+                continue
+            self._judge_hooked_row(id, scene, *rows[id])
+        for kind, id, state, cls in world.rows("select kind, id, state, cls from job where kind <> 'scene'"):
+            if not self._may_be_dead(state, cls):
+                raise Violation("lost", f"{kind} {id} is left {state}")
+
+    def _judge_hooked_row(self, id: int, scene: SceneSnapshot | None, state: str, cls: str, error: str) -> None:
+        world = self.world
+        if self._may_be_dead(state, cls):
+            return
+        if scene is None:
+            if state != "gone":
+                raise Violation("lost", f"scene {id} was told to be no more, and its row is {state} ({error})")
+            return
+        if world.truth.last_stirred(scene) > world.told.heard[id]:
+            return
+        if state != self._right_state(scene, cls) and not (state == "idle" and id in world.truth.undone):
+            raise Violation(
+                "lost", f"scene {id} was told of and is {state} ({error}), not {self._right_state(scene, cls)}"
+            )
+        world.tally["judged by hooks"] += 1
+        self._judge_shown(scene, self._known(scene), world.truth.fields_told(scene, world.told.words[id].seq))
+
+    def _known(self, scene: SceneSnapshot) -> list[ItemSnapshot]:
+        """The items that the worker has seen; of one more that the index learned of later no hook tells."""
+        targets = self._targets(scene)
+        seen = {key for (key,) in self.world.rows("select key from memory where scene = ?", scene.id)}
+        return [item for item in targets if item.key in seen] or targets
+
+    def _may_be_dead(self, state: str, cls: str) -> bool:
+        return state == "dead" and (
+            (cls == "unavailable" and self._blips()) or (cls == "poison" and self._may_be_poison())
+        )
+
+    def _blips(self) -> bool:
+        """Whether single requests can have failed, which looks like a fault of what they were for."""
+        world = self.world
+        return bool(world.nature.blips or world.nature.poison or world.tally["spoilt pictures"])
+
+    def _may_be_poison(self) -> bool:
+        return self.world.tally["kills"] >= 3
+
+    def _come_to_rest(self) -> None:
+        world = self.world
+        self._end_trouble()
         for section in self.people.sections:
             self.people.finish_scan(section)
         self._work()
@@ -199,6 +288,8 @@ class Ending:
         end = world.clock.steady + SETTLING
         for _ in range(STEPS_AT_REST):
             world.work()
+            if world.hooks_alone:
+                world.told.judge()
             waiting = world.rows("select count(*) from job where state in ('ready', 'running')")[0][0]
             due_absent = world.rows("select count(*) from job where state = 'absent' and due <= ?", world.clock.now())
             if not waiting and not due_absent[0][0]:
@@ -220,9 +311,9 @@ class Ending:
     def _judge_blame(self) -> None:
         """No outage has used an attempt, and the dead are dead for what this world contains."""
         world = self.world
-        blips = world.nature.blips or world.nature.poison
+        blips = self._blips()
         for kind, id, cls, error in world.rows("select kind, id, cls, error from job where state = 'dead'"):
-            allowed = {"ambiguous": True, "poison": world.tally["kills"] >= 3, "unavailable": bool(blips)}
+            allowed = {"ambiguous": True, "poison": self._may_be_poison(), "unavailable": blips}
             if not allowed.get(cls, False):
                 raise Violation("lost", f"{kind} {id} died of {cls}: {error}")
         if not blips:
@@ -261,6 +352,9 @@ class Ending:
                 raise Violation("lost", f"{kind} {id} is left {state}: {error}")
             if scene is None and state not in ("gone", "idle"):
                 raise Violation("lost", f"scene {id} is no more, and its row is {state}")
+            if scene is not None and state == "idle" and scene.id in world.truth.undone:
+                # Nothing is left to do for it, wherever its file is.
+                continue
             if scene is not None and state != self._right_state(scene, cls):
                 raise Violation("lost", f"scene {id} is {state} ({error}), not {self._right_state(scene, cls)}")
 
@@ -276,21 +370,24 @@ class Ending:
         return [self.world.plex.item(key) for key in keys]
 
     def _judge_scenes(self) -> None:
-        world = self.world
         for scene in self.people.scenes():
-            for item in self._targets(scene):
-                for name in FIELDS:
-                    wrong = world.truth.judge_field(
-                        scene.id,
-                        item.key,
-                        item,
-                        name,
-                        policy=world.nature.setting.policy,
-                        adds=not world.nature.replaces_lists,
-                    )
-                    if wrong:
-                        want = world.truth.wanted[scene.id][name]
-                        raise Violation("lost", f"scene {scene.id} wants {name} = {want!r}, item {item.key}: {wrong}")
+            self._judge_shown(scene, self._targets(scene), self.world.truth.fields)
+
+    def _judge_shown(self, scene: SceneSnapshot, items: Iterable[ItemSnapshot], fields: Iterable[str]) -> None:
+        world = self.world
+        for item in items:
+            for name in fields:
+                wrong = world.truth.judge_field(
+                    scene.id,
+                    item.key,
+                    item,
+                    name,
+                    policy=world.nature.setting.policy,
+                    adds=not world.nature.replaces_lists,
+                )
+                if wrong:
+                    want = world.truth.wanted[scene.id][name]
+                    raise Violation("lost", f"scene {scene.id} wants {name} = {want!r}, item {item.key}: {wrong}")
 
 
 def main() -> None:
@@ -299,8 +396,9 @@ def main() -> None:
     parser.add_argument("first", type=int)
     parser.add_argument("count", type=int, nargs="?", default=1)
     parser.add_argument("steps", type=int, nargs="?", default=200)
+    parser.add_argument("--hooks-alone", action="store_true", help="only lives that have nothing but their hooks")
     options = parser.parse_args()
-    report = run_seeds(options.first, options.count, options.steps)
+    report = run_seeds(options.first, options.count, options.steps, hooks_alone=options.hooks_alone)
     for failure in report.failures:
         print(failure, end="\n\n")
     print(dict(report.tally.most_common()))

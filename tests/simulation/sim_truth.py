@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+from plex.artwork import key_of
 from simulator.http import Request
 from simulator.plex_server import ItemSnapshot
 from simulator.stash_model import SceneSnapshot
@@ -20,6 +21,10 @@ Value = str | frozenset[str]
 SCALARS = ("title", "studio", "summary", "originallyAvailableAt", "userRating")
 LISTS = ("actor", "genre", "collection")
 FIELDS = (*SCALARS, *LISTS)
+POSTER = "thumb"
+# What Plex shows of a film that nobody has given a poster.
+FRAME = "frame"
+PICTURED = re.compile(r"/library/metadata/(\d+)/(?:posters|poster|thumb)")
 LOCKLESS = ("userRating",)
 # A document stands behind so many characters of checksum.
 CHECKSUM = 8
@@ -56,7 +61,8 @@ def desired(scene: SceneSnapshot) -> dict[str, Value]:
         "userRating": rating,
         "actor": folded(name if isinstance(name, str) else name[0] for name in scene.performers),
         "genre": folded(scene.tags),
-        "collection": folded([scene.studio] if scene.studio else []),
+        "collection": folded([*([scene.studio] if scene.studio else []), *(name for name, _ in scene.groups)]),
+        POSTER: key_of(POSTER, scene.cover) if scene.cover else "",
     }
 
 
@@ -67,6 +73,8 @@ def shown(text: str) -> str:
 
 def held(item: ItemSnapshot, name: str) -> Value:
     """What Plex has in a field."""
+    if name == POSTER:
+        return FRAME if item.poster and item.poster.startswith("media://") else item.poster or ""
     if name in LISTS:
         return folded(item.lists[name])
     value = item.scalars.get(name, "")
@@ -78,6 +86,7 @@ class Hand:
     """A person's edit of a scalar in Plex, and whether the rules say for certain what follows.
 
     `sure`: the field was in step and nothing under way. `first`: we had never written it and nothing was under way.
+    `before`: what hands had put there earlier; what we were to write over may be what was found.
     """
 
     seq: int
@@ -86,6 +95,7 @@ class Hand:
     sure: bool
     first: bool
     wanted: str
+    before: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -102,10 +112,22 @@ class Shown:
     refreshed_away: dict[str, set[str]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class TakenBack:
+    """A scene that a person has undone or released, with what Stash said then. Not `sure`: it changed just then, or nobody
+    knows whether it was noted."""
+
+    how: str
+    seq: int
+    wanted: dict[str, Value]
+    sure: bool
+
+
 @dataclass
 class Truth:
-    """Everything that is known from outside."""
+    """Everything that is known from outside. `fields` are those that the product is to keep in step."""
 
+    fields: tuple[str, ...] = FIELDS
     contents: dict[str, str] = field(default_factory=dict)  # path -> content, the same on both sides
     kinds: dict[str, str] = field(default_factory=dict)  # content -> kind
     items: dict[str, Shown] = field(default_factory=dict)  # rating key -> item
@@ -115,6 +137,11 @@ class Truth:
     owner: dict[str, int] = field(default_factory=dict)
     said: dict[str, dict[str, set[str]]] = field(default_factory=dict)  # content -> field -> every value ever wanted
     together: dict[str, set[str]] = field(default_factory=dict)  # content -> contents it ever shared a scene with
+    covers: dict[str, set[str]] = field(default_factory=dict)  # key of a cover -> contents it was shown for in Stash
+    undone: dict[int, TakenBack] = field(default_factory=dict)
+    released: set[int] = field(default_factory=set)
+    stirred: dict[str, int] = field(default_factory=dict)  # content -> when something that no hook tells of befell it
+    unpictured: dict[str, int] = field(default_factory=dict)  # content -> when a request for its picture last failed
     seq: int = 0
 
     def note_stash(self, scenes: list[SceneSnapshot]) -> None:
@@ -123,21 +150,48 @@ class Truth:
         for scene in scenes:
             now = desired(scene)
             before = self.wanted.get(scene.id)
-            for name in FIELDS:
+            for name in self.fields:
                 if before is None or before[name] != now[name]:
                     self.changes.setdefault((scene.id, name), []).append((self.seq, now[name]))
             self.wanted[scene.id] = now
+            if cover := now[POSTER]:
+                self.covers.setdefault(str(cover), set()).update(self.of(scene))
             for content in self.of(scene):
                 self.together.setdefault(content, set()).update(self.of(scene))
                 if self.owner.setdefault(content, scene.id) != scene.id:
                     self.handed_over.add(content)
                 said = self.said.setdefault(content, {})
-                for name in FIELDS:
+                for name in self.fields:
                     value = now[name]
                     said.setdefault(name, set()).update(value if isinstance(value, frozenset) else {value})
         there = {scene.id for scene in scenes}
         for id in [id for id in self.wanted if id not in there]:
             del self.wanted[id]
+
+    def stir(self, contents: Iterable[str]) -> None:
+        """Something has happened to these contents in Plex, or to another scene's hold on them: no hook tells of that."""
+        self.seq += 1
+        self.stirred |= dict.fromkeys(contents, self.seq)
+
+    def note_unpictured(self, contents: Iterable[str]) -> None:
+        """A request for the picture of these contents has come to nothing: the rest is done without it."""
+        self.unpictured |= dict.fromkeys(contents, self.seq)
+
+    def fields_told(self, scene: SceneSnapshot, told: int) -> list[str]:
+        """The fields that have to be right since a hook told of the scene, whatever happened meanwhile."""
+        spoilt = any(self.unpictured.get(content, 0) >= told for content in self.of(scene))
+        return [name for name in self.fields if name != POSTER or not spoilt]
+
+    def last_stirred(self, scene: SceneSnapshot) -> int:
+        """When something last befell a scene that no hook tells of. What befalls a file befalls its twin."""
+        contents = set(self.of(scene))
+        if any(self.kinds[content] == "twins" for content in contents):
+            contents |= {content for content, kind in self.kinds.items() if kind == "twins"}
+        return max((self.stirred.get(content, 0) for content in contents), default=0)
+
+    def changed_now(self) -> list[int]:
+        """The scenes that want something else since the last change in Stash."""
+        return sorted({scene for (scene, _), changes in self.changes.items() if changes[-1][0] == self.seq})
 
     def of(self, scene: SceneSnapshot) -> list[str]:
         """The contents of a scene's files."""
@@ -172,12 +226,27 @@ class Truth:
         if strange := names - ours:
             raise Violation("wrong", f"{kind} {sorted(strange)} of item {key} was never ours and is taken away")
 
+    def judge_picture(self, asked: Request) -> None:
+        """Raise Violation for a picture that is given to another scene's item."""
+        found = PICTURED.fullmatch(asked.path)
+        item = self.items.get(found[1]) if found else None
+        if item is None:
+            raise Violation("wrong", f"a picture for {asked.path}, which was never an item")
+        key = key_of(POSTER, asked.body) if asked.method == "POST" else asked.params.get("url", "")
+        theirs = self.covers.get(key, set())
+        if theirs and not theirs & self.marks_of(item.content):
+            raise Violation("wrong", f"item {found[1]} is {item.content} and was given the cover of {theirs}")
+        if not theirs and asked.method == "POST":
+            raise Violation("wrong", f"item {found[1]} was given a picture that is nobody's cover")
+
     # --- judging the end ---------------------------------------------------------------------------------------------
 
     def judge_field(self, scene: int, key: str, item: ItemSnapshot, name: str, *, policy: Policy, adds: bool) -> str:
         """'' when the field is as it has to be, else what is wrong with it."""
         truth = self.items[key]
         want, have = self.wanted[scene][name], held(item, name)
+        if (taken := self.undone.get(scene)) and not self._began_anew(scene, truth, name, taken):
+            return self._judge_taken_back(scene, truth, item, name, taken)
         if name in LISTS:
             return self._judge_list(truth, name, want, have, adds=adds)
         if truth.content in self.handed_over:
@@ -193,13 +262,40 @@ class Truth:
             return "not locked"
         return ""
 
+    def _began_anew(self, scene: int, truth: Shown, name: str, taken: TakenBack) -> bool:
+        """Whether the scene has to be in step again, and nobody's hand leaves a doubt about this field."""
+        clear = taken.sure and truth.content not in self.handed_over and name not in truth.hands
+        news = {name for name, value in self.wanted[scene].items() if value != taken.wanted[name]}
+        if self.unpictured.get(truth.content, 0) >= taken.seq:
+            news.discard(POSTER)
+        return clear and taken.how == "undo" and bool(news)
+
+    def _judge_taken_back(self, scene: int, truth: Shown, item: ItemSnapshot, name: str, taken: TakenBack) -> str:
+        """Of a scene that has stayed as it was since it was undone nothing of ours is left."""
+        seqs = (seq for (one, _), changes in self.changes.items() if one == scene for seq, _ in changes)
+        changed = any(seq > taken.seq for seq in seqs)
+        if changed or not taken.sure or taken.how == "release" or truth.content in self.handed_over:
+            return ""
+        have, agent = held(item, name), truth.agent.get(name, frozenset() if name in LISTS else "")
+        if isinstance(have, frozenset):
+            left = have - agent - truth.ever_added.get(name, set())
+            return f"was undone, and still has {sorted(left)}" if left else ""
+        if name in truth.touched:
+            return ""
+        if have != agent:
+            return f"was undone, and {have!r} is still there in the place of {agent!r}"
+        return "was undone, and is still locked" if name in item.locks else ""
+
     def _allowed(self, scene: int, truth: Shown, name: str, want: str, policy: Policy) -> set[str]:
         agent, hand = truth.agent.get(name, ""), truth.hands.get(name)
         if hand is None:
             return {want or agent}
         holds = bool(hand.value) if name in LOCKLESS else hand.locked
+        if not holds and not hand.sure and want:
+            # An edit that only locks may have locked it, and then it is a person's.
+            return {want, hand.value}
         if not holds:
-            return {want} if want else {hand.value, agent, hand.wanted}
+            return {want} if want else {hand.value, agent, hand.wanted, *hand.before}
         if hand.first and hand.value:
             return {hand.value}
         after = [value for seq, value in self.changes.get((scene, name), ()) if seq > hand.seq]
@@ -210,7 +306,8 @@ class Truth:
         written = hand.sure and hand.wanted and policy.conflict == "stash"
         if written and all(after) and want != hand.wanted:
             return {want}
-        return {want, hand.value, agent, hand.wanted}
+        # What Stash has taken away may give way to what a hand had put there before us.
+        return {want, hand.value, agent, hand.wanted, *(() if want else hand.before)}
 
     def _judge_list(self, truth: Shown, name: str, want: frozenset, have: frozenset, *, adds: bool) -> str:
         removed = truth.removed.get(name, set())
@@ -225,6 +322,14 @@ class Truth:
             return f"still has {sorted(strange)}"
         return ""
 
+    def note_undone(self, scene: int, how: str, *, sure: bool) -> None:
+        """A person has taken back what was pushed for a scene."""
+        # What was released once is nobody's by then, and stays.
+        sure = sure and scene not in self.released
+        if how == "release":
+            self.released.add(scene)
+        self.undone[scene] = TakenBack(how, self.seq, self.wanted[scene], sure)
+
     # --- hands -------------------------------------------------------------------------------------------------------
 
     def note_scalar(
@@ -233,7 +338,9 @@ class Truth:
         """A person has edited a scalar in Plex."""
         self.seq += 1
         item = self.items[key]
-        item.hands[name] = Hand(self.seq, value, locked, sure, first, wanted)
+        last = item.hands.get(name)
+        before = last.before | {last.value} if last else frozenset()
+        item.hands[name] = Hand(self.seq, value, locked, sure, first, wanted, before)
         item.touched.add(name)
 
     def note_member(self, key: str, kind: str, *, added: str = "", removed: str = "") -> None:

@@ -24,6 +24,7 @@ DEADLINE = 2 * READ
 LOST = ("refused", "no route", "hangs", "500", "502", "503", "503 patience", "429", "garbage", "foreign page")
 DONE = ("unheard", "reset", "cut", "502 done", "late")
 BARRED = ("401", "403")
+PICTURES = re.compile(r"/library/metadata/\d+/(?:posters|poster|thumb)")
 PATIENCE = ("0", "3", "45", "7200", "-5", "soon", "", "Thu, 01 Jan 1970 00:00:00 GMT")
 
 
@@ -87,7 +88,7 @@ class SimWire(httpx2.BaseTransport):
             case "no route":
                 self._clock.move(CONNECT)
                 raise httpcore2.ConnectTimeout
-            case "late" if asked.method == "PUT":
+            case "late" if asked.method == "PUT" or PICTURES.fullmatch(asked.path):
                 at = self._clock.steady + self._dice.random() * DEADLINE
                 self._weather.late.append((at, asked))
                 self._hang()

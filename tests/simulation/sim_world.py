@@ -6,9 +6,10 @@ chance comes from the seed and all time from one clock, so a seed that fails fai
 
 import json
 import logging
+import re
 import sqlite3
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from urllib.parse import quote
@@ -21,12 +22,16 @@ from sync.errors import LocalFault, Neighbour
 from sync.job import DAY, HOUR, Kind, Why
 from sync.plan import Policy
 from tests.simulation.sim_process import KEY, TOKEN, Killed, Process, Setting, SimDice, disk_failing, disk_full
-from tests.simulation.sim_truth import Truth, Violation
-from tests.simulation.sim_wire import BARRED, DONE, LOST, SimWire, Weather, told
+from tests.simulation.sim_told import Told
+from tests.simulation.sim_truth import FIELDS, POSTER, Truth, Violation
+from tests.simulation.sim_wire import BARRED, DONE, LOST, PICTURES, SimWire, Weather, told
 from tests.worker.clocks import Clock
 from worker.engine import Idle
 
 HISTORY = 60
+# So many of the hooks find no database, in lives that have only their hooks.
+SHUT_OUT = 0.15
+ASKED_FOR = re.compile(rb"findScene\(id: (\d+)\)")
 SECRETS = {form for secret in (TOKEN, KEY) for form in (secret, quote(secret, safe=""), quote(secret))}
 
 
@@ -100,7 +105,13 @@ class World:
         self.stash.now = (
             (lambda: steady_start + self.clock.steady) if self.nature.own_clock else (lambda: self.clock.wall / 1000)
         )
-        self.truth = Truth()
+        # Pictures came later still: half of the seeds have none. Their chance is their own as well.
+        self.pictured = seed % 8 in (0, 1, 2, 4)
+        self.setting = replace(self.nature.setting, pictured=self.pictured)
+        self.truth = Truth((*FIELDS, POSTER) if self.pictured else FIELDS)
+        self.picture_dice = Random(f"pictures {seed}")
+        # What requests for covers, and pictures given to Plex, meet: by the neighbour, until somebody mends it.
+        self.spoilt: dict[Neighbour, str] = {}
         self.weather = {who: Weather() for who in Neighbour}
         self.poisoned: set[str] = set()
         self.full = False
@@ -108,6 +119,16 @@ class World:
         # Chance of its own, so that seeds that have shown something before disks failed still live the same life.
         self._bad_luck = Random(f"disk {seed}")
         self._failing = self._bad_luck.choice((0.0, 0.0, 0.0, 0.002, 0.02))
+        # Two lives of five have only their hooks: nobody polls, compares or asks for everything before they are judged.
+        self.hooks_alone = lives_by_hooks_alone(seed)
+        if self.hooks_alone:
+            self.nature = replace(self.nature, hooks=1.0)
+        self._spool_dice = Random(f"spool {seed}")
+        self._spooled = 0
+        self._heard = False
+        self.told = Told(self)
+        # People who take back and use groups came later: half of the seeds have none, and still live the same life.
+        self.takes_back = seed % 2 == 0
         self.depth = 0
         self.tally: Counter[str] = Counter()
         self.history: deque[str] = deque(maxlen=HISTORY)
@@ -152,7 +173,7 @@ class World:
             for who, sim in ((Neighbour.PLEX, self.plex), (Neighbour.STASH, self.stash))
         }
         self.process = Process(
-            self.path, self, wires, self.clock, self._dice_of_ours, self.nature.setting, f"holder {self.hired}"
+            self.path, self, wires, self.clock, self._dice_of_ours, self.setting, f"holder {self.hired}"
         )
         self.paused_until = 0.0
         self.idle_until = 0
@@ -240,12 +261,18 @@ class World:
         self._moment(f"before {told(asked)}", watchers=not _indexing(asked))
 
     def carried_out(self, who: Neighbour, asked: Request, answer: Answer) -> None:
-        if asked.method == "PUT":
+        if asked.method != "GET" and PICTURES.fullmatch(asked.path):
+            self.tally["pictures"] += 1
+            self.tell(f"Plex: {asked.method} {asked.target[-60:]} -> {answer.status}")
+            self.truth.judge_picture(asked)
+        elif asked.method == "PUT":
             self.tally["writes"] += 1
             self.tell(f"Plex: {asked.target.partition('?')[2][:300]} -> {answer.status}")
             self.truth.judge_write(asked)
 
     def before_answer(self, who: Neighbour, asked: Request) -> None:
+        if self._heard and who is Neighbour.STASH:
+            self.told.hear(map(int, ASKED_FOR.findall(asked.body)), self.truth.seq)
         self._moment(f"after {told(asked)}", watchers=not _indexing(asked))
 
     def before_begin(self) -> None:
@@ -284,6 +311,21 @@ class World:
             raise Killed(where)
 
     def _fate(self, who: Neighbour, asked: Request) -> str:
+        fate = self._met(who, asked)
+        self._heard = fate in ("", "slow")
+        if not self._heard and (PICTURES.fullmatch(asked.path) or _is_of_picture(asked)):
+            self.truth.note_unpictured(self._shown_by(asked.path))
+            self.tally["pictures unread"] += who is Neighbour.STASH
+        return fate
+
+    def _shown_by(self, path: str) -> list[str]:
+        """The contents that the path of a picture is about."""
+        if found := PICTURES.fullmatch(path):
+            return [self.truth.items[key].content for key in found[0].split("/") if key in self.truth.items]
+        id = int(path.split("/")[2])
+        return self.truth.of(self.stash.scene(id)) if id in self.stash.scene_ids() else []
+
+    def _met(self, who: Neighbour, asked: Request) -> str:
         if self.at_rest:
             return ""
         weather = self.weather[who]
@@ -291,6 +333,8 @@ class World:
             fate = weather.kind
         elif self._is_poisoned(asked):
             fate = "500"
+        elif self.spoilt and (spoilt := self.spoilt.get(who)) and _is_of_picture(asked):
+            fate = spoilt
         elif self.happens(self.nature.blips):
             fate = self.dice.choice((*LOST, *DONE))
         else:
@@ -302,6 +346,15 @@ class World:
 
     def _is_poisoned(self, asked: Request) -> bool:
         return asked.method == "PUT" and asked.params.get("id") in self.poisoned
+
+    def spoil_pictures(self) -> None:
+        """Stash can't give covers, or Plex does not take pictures; or no longer so."""
+        who = self.picture_dice.choice(list(Neighbour))
+        if not self.spoilt.pop(who, ""):
+            kinds = ("500", "400", "hangs", "cut", "reset", "foreign page", "garbage")
+            self.spoilt[who] = self.picture_dice.choice(kinds if who is Neighbour.STASH else (*kinds[:5], "late"))
+            self.tally["spoilt pictures"] += 1
+        self.tell(f"pictures: {self.spoilt}")
 
     def change_weather(self) -> None:
         """An outage begins or ends at one of the two."""
@@ -337,14 +390,20 @@ class World:
 
     # --- other processes ---------------------------------------------------------------------------------------------
 
-    def hook(self, kind: Kind, id: int, why: Why = Why.EDIT) -> None:
-        """A hook stores an event: in the database, or in a file when the disk of the database is full."""
-        if self.full and self.happens(0.5):
-            intake.spool(str(self.folder), json.dumps({"kind": kind, "id": id, "why": why}).encode(), ".json")
-            return
+    def hook(self, kind: Kind, id: int, why: Why = Why.EDIT) -> str:
+        """A hook stores an event: in the database, or in a file when that can't be had; returns the file's path, or ''."""
+        shut_out = self.hooks_alone and self._spool_dice.random() < SHUT_OUT
+        if (self.full and self.happens(0.5)) or shut_out:
+            event = json.dumps({"kind": kind, "id": id, "why": why}).encode()
+            left = intake.spool(str(self.folder), event, ".json")
+            # In the order of their names files are read, so that each life has the same ones.
+            self._spooled += 1
+            self.tally["spooled"] += 1
+            return str(Path(left).rename(Path(left).with_name(f"{self._spooled:06}.json")))
         self.others.execute("begin immediate")
         intake.want(self.others, kind, id, why, self.clock.now())
         self.others.execute("commit")
+        return ""
 
     def rows(self, sql: str, *values: object) -> list[tuple]:
         """What the database says to another process."""
@@ -359,6 +418,8 @@ class World:
         gap = accepted - coalesced - done - pruned - left
         if gap:
             raise Violation("lost" if gap > 0 else "doubled", f"the books are out of balance by {gap}")
+        if self.hooks_alone:
+            self.told.judge()
         if forgotten := self.rows("select kind, id from job where state = 'idle' and wanted_rev > claimed_rev"):
             raise Violation("lost", f"idle, and wanted again since they were claimed: {forgotten}")
 
@@ -390,6 +451,16 @@ class Listener(logging.Handler):
             raise Violation("broken", f"a secret is logged by {record.name}")
         if record.exc_info:
             raise Violation("broken", f"a fault of our own: {line}")
+
+
+def lives_by_hooks_alone(seed: int) -> bool:
+    """Whether a seed's life is one in which nothing but a hook tells of what happens in Stash."""
+    return seed % 5 in (3, 4)
+
+
+def _is_of_picture(asked: Request) -> bool:
+    """Whether a cover is asked for, or a picture given."""
+    return asked.path.endswith("/screenshot") or (asked.method == "POST" and asked.path.endswith("/posters"))
 
 
 def _indexing(asked: Request) -> bool:

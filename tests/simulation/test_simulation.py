@@ -1,9 +1,10 @@
 """The whole system in one thread, with a clock and chance of our own: whatever happens, nothing is lost, doubled or wrong.
 
 Each seed is a life of its own: people in Stash and in Plex, scans, hooks, the poller, the comparison and the worker,
-outages, kills, a clock that is set, a disk that fills up. A seed that fails prints its history, and fails again the same
-way: `python -m tests.simulation.sim_run SEED 1 STEPS`. PLEXSYNC_TORTURE=1 lives 2,000 seeds of 500 steps, PLEXSYNC_SEEDS
-so many more.
+outages, kills, a clock that is set, a disk that fills up. In two lives of five nobody but a hook tells of anything, and they
+are judged before a poll or a comparison could heal what was lost. A seed that fails prints its history, and fails again
+the same way: `python -m tests.simulation.sim_run SEED 1 STEPS`. PLEXSYNC_TORTURE=1 lives 2,000 seeds of 500 steps,
+PLEXSYNC_SEEDS so many more.
 """
 
 import os
@@ -33,6 +34,9 @@ def test_whatever_happens_nothing_is_lost_doubled_or_wrong(part):
     assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
     assert report.tally["writes"] > count
     assert report.tally["kills"]
+    assert report.tally["undone"]
+    assert report.tally["pictures"] > count
+    assert report.tally["judged by hooks"] > count // 2
 
 
 @pytest.mark.parametrize("seed", FOUND, ids=FOUND.values())

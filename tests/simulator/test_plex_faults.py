@@ -77,6 +77,17 @@ def test_a_refused_request_cannot_be_picked_or_counted() -> None:
         Fault("refuse", times=1)
 
 
+def test_a_request_whose_client_died_in_the_middle_of_it_is_none(sim: PlexSim) -> None:
+    with socket.create_connection(("127.0.0.1", sim.port), timeout=5) as client:
+        head = (
+            f"POST /library/metadata/1/posters?X-Plex-Token={TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+        )
+        client.sendall(head.encode() + b"half of it")
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(100) == b""
+    assert sim.log == []
+
+
 def test_hanging_ends_when_the_fault_is_cleared(sim: PlexSim) -> None:
     sim.faults.set(Fault("hang"))
     with ThreadPoolExecutor(2) as pool:

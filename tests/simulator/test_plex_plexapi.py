@@ -180,3 +180,22 @@ def test_it_rates_watches_and_scans(sim: PlexSim, server: PlexServer) -> None:
 def test_it_is_told_that_an_item_is_gone(sim: PlexSim, server: PlexServer) -> None:
     with pytest.raises(NotFound):
         server.fetchItem(999)
+
+
+def test_it_gives_people_a_role_and_a_picture(sim: PlexSim, server: PlexServer) -> None:
+    """A picture is the person's, and shows wherever the person does; a role belongs to one item."""
+    keys = [sim.add_movie("1", [(f"/media/{n}.mp4", n, 1000)], title=f"M{n}", actor=["Ann"]) for n in (71, 72)]
+    movie = server.fetchItem(int(keys[0]))
+    movie.edit(
+        **{
+            "actor[0].tag.tag": "Ann",
+            "actor[0].tagging.text": "Queen",
+            "actor[0].tag.thumb": "https://example.org/1.jpg",
+            "actor.locked": 1,
+        }
+    )
+    first, second = (server.fetchItem(int(key)) for key in keys)
+    assert [(role.tag, role.role, role.thumb) for role in first.roles] == [
+        ("Ann", "Queen", "https://example.org/1.jpg")
+    ]
+    assert [(role.tag, role.role, role.thumb) for role in second.roles] == [("Ann", None, "https://example.org/1.jpg")]

@@ -885,7 +885,11 @@ def test_a_candidate_is_selected_by_its_key(sim: PlexSim, client: Client) -> Non
     frame = sim.item(key).poster
     client.ask("POST", f"/library/metadata/{key}/posters", body=PNG)
 
-    assert client.put(f"/library/metadata/{key}/poster", {"url": frame}) == 200
+    chosen = f"/library/metadata/{key}/poster?url={quote(str(frame), safe='')}"
+    # Not JSON, whatever was asked for: the new address of what is shown.
+    status, told = client.ask("PUT", chosen)
+    assert client.answer_headers["content-type"].startswith("text/html")
+    assert (status, told) == (200, client.detail(key)["thumb"].encode())
     assert sim.item(key).poster == frame
     assert client.put(f"/library/metadata/{key}/poster", {"url": "upload://posters/unknown"}) == 404
 
@@ -895,7 +899,7 @@ def test_backgrounds_have_a_shelf_of_their_own(sim: PlexSim, client: Client) -> 
 
     client.ask("POST", f"/library/metadata/{key}/arts", body=PNG)
 
-    assert sim.item(key).art == f"upload://arts/{hashlib.sha1(PNG).hexdigest()}"
+    assert sim.item(key).art == f"upload://art/{hashlib.sha1(PNG).hexdigest()}"
     assert locks(client.detail(key)) == {"art"}
     assert "art" in client.detail(key)
 

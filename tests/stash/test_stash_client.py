@@ -16,7 +16,7 @@ from sync.errors import Barred, Missing, Refused, Throttled, TooLong, Unavailabl
 from sync.job import Kind
 from sync.pictures import kind_of
 from sync.ports import Newest, Stash
-from sync.scene import Image, Scene, SceneFile
+from sync.scene import Image, Performer, Scene, SceneFile
 
 KEY = "canary-stash-key-0123456789"
 
@@ -106,6 +106,7 @@ def test_a_scene_in_full(sim, stash):
                 Image("cover", f"/scene/{id}/screenshot", sim.scene(id).updated_at),
                 Image("studio", "/studio/1/image", sim.data.studios[1].updated_at),
             ),
+            people=(Performer(1, "Ann"), Performer(2, "Bo")),
         )
     }
 
@@ -397,6 +398,18 @@ def test_a_scene_with_what_is_above_its_studio_and_tags(sim, made):
     assert {kind for kind, _ in scene.things} == {"studio", "tag", "group"}
 
 
+def test_a_scene_with_more_of_its_performers(sim, made):
+    id = sim.add_scene(title="T", performers=[("Ann", "the painter"), "Bo"], files=files())
+    sim.data.performers[1].alias_list = ("Annie", "A.")
+    sim.data.performers[2].gender = "TRANSGENDER_FEMALE"
+    for scene in (made(sim.url, people=True).scenes([id])[id], next(made(sim.url, people=True).walk())[0]):
+        assert scene.people == (
+            Performer(1, "Ann", "the painter", ("Annie", "A.")),
+            Performer(2, "Bo", gender="transgender female"),
+        )
+    assert made(sim.url).scenes([id])[id].people == (Performer(1, "Ann"), Performer(2, "Bo"))
+
+
 def test_sizes_and_ids_may_be_numbers_or_texts(made):
     scene = spoiled(id=1, files=[{"path": "/a", "size": "5000000000", "duration": 3}])
     found = answering(made, lambda request: data({"s1": scene})).scenes([1])
@@ -581,6 +594,20 @@ def answering(made, answer):
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------
+
+
+def test_what_stash_lacks_is_told_from_what_it_cannot_read(sim, stash):
+    id = sim.add_scene(studio="S", groups=["G"], files=files())
+    images = stash.scenes([id])[id].images
+    assert {image.source for image in images if stash.lacks(image)} == {"cover", "studio", "group"}
+    sim.set_cover(id, png(1, 2, 3))
+    sim.data.studio_named("S").image = sim.data.group_named("G").image = png(3, 2, 1)
+    sim.blobs_away = True
+    for image in images:
+        assert kind_of(stash.picture(image.path).content) == "drawing"
+        assert not stash.lacks(image), image.source
+    gone = Image("studio", "/studio/999/image", "")
+    assert stash.lacks(gone)
 
 
 def test_a_picture_is_fetched_once_and_then_known_by_its_tag(sim, stash):

@@ -39,6 +39,17 @@ def test_it_is_the_store_that_the_engine_asks_for(store):
         assert reading.note("a") == "b"
 
 
+@pytest.mark.parametrize("text", ["", "17x4", "-5", "1.5", " 7", "\u0661\u0662", "9" * 19, "9" * 5000, "\0"])
+def test_a_note_that_is_no_number_any_more_counts_as_none(store, text):
+    with store.writing() as tx:
+        tx.save_note("a", "1768471200000")
+        tx.save_note("b", text)
+    with store.reading() as db:
+        assert db.number("a") == 1_768_471_200_000
+        assert db.number("b") is None
+        assert db.number("never set") is None
+
+
 def test_a_transaction_is_whole_or_absent(store):
     with pytest.raises(ZeroDivisionError), store.writing() as tx:
         tx.save_note("a", "1")

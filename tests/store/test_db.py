@@ -235,6 +235,35 @@ def test_many_processes_make_one_database(folder):
     store.close()
 
 
+@pytest.mark.parametrize("begun", ["begin", "begin immediate"])
+def test_the_kind_of_journal_is_switched_once_another_process_is_done(folder, begun):
+    script = f"""
+        import sqlite3, sys, time
+        db = sqlite3.connect({str(folder / NAME)!r}, isolation_level=None)
+        db.execute({begun!r})
+        db.execute("select * from sqlite_master").fetchall()
+        print("begun", flush=True)
+        time.sleep(0.5)
+        db.execute("rollback")
+    """
+    (folder / NAME).touch(mode=0o600)
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "begun\n"
+        db = connect(folder / NAME)
+        assert db.execute("pragma journal_mode").fetchone()[0] == "wal"
+        db.close()
+
+
+def test_a_journal_that_another_process_never_lets_go_is_told_of_after_a_while(folder):
+    (folder / NAME).touch(mode=0o600)
+    other = sqlite3.connect(folder / NAME, isolation_level=None)
+    other.execute("begin immediate")
+    with pytest.raises(LocalFault, match="is busy"):
+        connect(folder / NAME, busy_seconds=0.1)
+    other.close()
+
+
 # --- faults ----------------------------------------------------------------------------------------------------------
 
 

@@ -524,6 +524,27 @@ def test_pruning_deletes_what_ended_before_in_batches_with_its_history(store):
     assert book(store)["pruned"] == 3
 
 
+def test_what_was_dropped_stays_at_any_age_and_holds_up_nothing(store):
+    for id in range(1, 7):
+        dead(store, id, "refused", T + id * HOUR)
+    with store.writing() as tx:
+        assert sum(tx.drop(kind=SCENE, id=id, now=T + id * HOUR) for id in (1, 2, 4)) == 3
+    for left in (1, 1, 1, 0):
+        with store.writing() as tx:
+            assert tx.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=1) == left
+    with store.reading() as db:
+        assert list(db.job_ids(SCENE)) == [(id, State.DROPPED) for id in (1, 2, 4)]
+    assert book(store)["pruned"] == 3
+
+
+def test_what_died_by_a_clock_that_was_behind_grows_old_as_well(store):
+    with store.writing() as tx:
+        assert tx.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=10) == 0
+    dead(store, 1, "refused", T)
+    with store.writing() as tx:
+        assert tx.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=10) == 1
+
+
 def test_what_died_while_the_clock_was_ahead_grows_old_from_now_on(store):
     dead(store, 1, "refused", T + 3650 * DAY)
     with store.writing() as tx:
@@ -691,7 +712,7 @@ def test_waking_absent_rows_finds_them_by_when_they_are_due(large):
         (jobs.LIST, "PRIMARY KEY ((kind,id)>(?,?))"),
         (jobs.LIST_RARE, "job_state (state=? AND (kind,id)>(?,?))"),
         (jobs.LIST_DEAD_OF, "job_dead (cls=? AND (kind,id)>(?,?))"),
-        (jobs.PRUNE, "job_ended (since<?)"),
+        (jobs.PRUNE, "job_ended (since>? AND since<?)"),
         (jobs.UNDATE, "job_ended (since>?)"),
         (jobs.RENEW, "job_token (token=?)"),
         (jobs.SETTLE, "PRIMARY KEY (kind=? AND id=?)"),
@@ -700,7 +721,7 @@ def test_waking_absent_rows_finds_them_by_when_they_are_due(large):
 def test_the_other_statements_find_their_rows_by_an_index(large, sql, index):
     names = (
         "lane now limit state cls after_kind after_id before token until kind id attempts streak crashes due ok_mark"
-        " bad_mark error desired"
+        " bad_mark error desired since"
     )
     found = plan(large, sql, dict.fromkeys(names.split(), 1))
     assert index in found

@@ -19,6 +19,7 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 T = 1_700_000_000_000
 IDS = st.integers(1, 4)
 ENDED = ("dead", "dropped", "gone")
+PRUNED = ("dead", "gone")
 
 
 @dataclass
@@ -182,7 +183,7 @@ class Model:
             if row.state in ENDED and row.since > now:
                 row.since = now
         old = sorted(
-            (row for row in self.rows.values() if row.state in ENDED and row.since < before),
+            (row for row in self.rows.values() if row.state in PRUNED and row.since < before),
             key=lambda row: (row.since, row.kind, row.id),
         )[:limit]
         for row in old:

@@ -122,7 +122,7 @@ def test_a_database_of_a_released_schema_is_brought_to_the_newest_without_losing
 
 @pytest.mark.parametrize("remembers", [True, False])
 def test_who_has_written_to_plex_before_has_agreed_to_the_first_write(database, remembers):
-    old_database(database, NEWEST - 1)
+    old_database(database, 5)
     if not remembers:
         with closing(sqlite3.connect(database)) as db, db:
             db.execute("delete from memory")

@@ -48,6 +48,23 @@ def test_books_that_do_not_balance_are_damage_and_balance_when_it_is_mended(data
     assert repair.damage(database) == ""
 
 
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [
+        ("tally", "insert into tally (name, count) values ('died', 'scene')"),
+        ("item", "insert into item (key, section, stamp, walk) values ('1', '1', x'00', 1)"),
+        ("note", "insert into note (name, value) values ('n', x'01')"),
+    ],
+)
+def test_a_value_of_another_kind_than_its_column_is_damage_and_is_not_kept(database, table, statement):
+    change(database, statement)
+    assert repair.damage(database) == f"a value in {table} is of another kind than its column"
+    assert repair.repair(database, now=T).rows == 2000
+    assert repair.damage(database) == ""
+    with closing(sqlite3.connect(database)) as db:
+        assert db.execute("select count(*) from tally").fetchone() == (0,)
+
+
 def test_what_a_person_has_bound_is_kept(database):
     bound = [Binding(7, "70", ("/media/caf\u00e9.mp4",), T), Binding(7, "71", (), T), Binding(8, "80", (), T)]
     store = Database(database, worker=True)

@@ -195,6 +195,31 @@ def test_growth_is_counted_from_the_fewest():
     assert diary.look(sight(dead=11), 2 * HOUR) == [("dead", False)]
 
 
+def test_what_grew_too_old_and_is_found_again_is_no_growth_and_what_is_new_is():
+    diary = Diary()
+    diary.look(sight(dead=12, died=12), 0)
+    assert diary.look(sight(dead=0, died=12, pruned=12), HOUR) == []
+    assert diary.look(sight(dead=0, died=12, pruned=12), 2 * HOUR) == []
+    assert diary.look(sight(dead=12, died=24, pruned=12), 3 * HOUR) == []
+    assert diary.look(sight(dead=23, died=35, pruned=12), 4 * HOUR) == [("dead", False)]
+
+
+def test_what_was_found_again_and_then_looked_after_hides_nothing_that_dies_later():
+    diary = Diary()
+    diary.look(sight(dead=12, died=12), 0)
+    diary.look(sight(dead=12, died=24, pruned=12), HOUR)
+    diary.look(sight(dead=0, died=24, pruned=12), 2 * HOUR)
+    assert diary.look(sight(dead=11, died=35, pruned=12), 3 * HOUR) == [("dead", False)]
+
+
+def test_a_record_of_before_that_was_counted_goes_on_from_its_base():
+    before = read('{"base":3,"told":{}}')
+    assert before == Record({}, 3)
+    (notice,), after = look(before, sight(dead=14, died=99, pruned=50), RULES, T)
+    assert notice.text.startswith("11 more")
+    assert after.base == 3
+
+
 def test_a_repair_is_told_once_and_has_no_end():
     diary = Diary()
     seen = sight(repaired_at=T)
@@ -244,7 +269,8 @@ def test_whatever_happens_nothing_is_told_twice_a_day_and_no_end_is_told_twice(s
     record, now, last, open_ones = EMPTY, T, {}, set()
     for step, outages, dead, full in steps:
         now += step
-        last = {key: min(at, now) for key, at in last.items()}
+        # What a whole day has passed since may be told again, also by a clock that goes back then.
+        last = {key: min(at, now) for key, at in last.items() if now - at < DAY}
         pause = Pause(now, "no space", full=True) if full else None
         notices, record = look(record, Sight(outages if dead is not None else (), dead, pause), RULES, now)
         assert len({notice.key for notice in notices}) == len(notices)
@@ -265,6 +291,7 @@ def test_whatever_happens_nothing_is_told_twice_a_day_and_no_end_is_told_twice(s
         *("", "{}", "[]", "null", "x", "[" * 9999, '{"told":[],"base":0}', '{"told":{"a":{}},"base":0}'),
         *('{"base":"1","told":{}}', '{"told":{"a":{"since":1,"at":"2"}},"base":0}'),
         '{"told":{"a":{"since":1,"at":2,"new":3}},"base":0}',
+        *('{"told":{},"base":0,"died":"1"}', '{"told":{},"base":0,"away":null}', '{"told":{},"base":0,"pruned":1.5}'),
     ],
     ids=lambda text: text[:20],
 )

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from sync.item import Item
-from sync.plan import Change, Held, Note, Policy, Pushing, Remembered, Sending, learn, plan
+from sync.plan import Change, Held, Note, Policy, Pushing, Remembered, Sending, learn, plan, undo
 
 
 def item(*locks, **fields):
@@ -38,6 +38,15 @@ OLD = remembered("old", found="before us")
 def test_empty_and_never_written_is_nothing_to_do_and_nothing_to_remember():
     made = decide("studio", "", item("studio", studio="theirs"))
     assert (made.edit, made.memory) == ({}, {})
+
+
+def test_a_picture_that_plex_shows_late_is_ours_and_can_be_taken_back():
+    late = remembered("upload://posters/ours", "media://frame", found="media://frame")
+    made = decide("thumb", "upload://posters/ours", item("thumb", thumb="upload://posters/ours"), late)
+    assert (made.edit, made.notes) == ({}, ())
+    assert made.memory["thumb"].left == Held("upload://posters/ours", True)
+    chosen = decide("thumb", "upload://posters/ours", item("thumb", thumb="media://other"), late)
+    assert [note.reason for note in chosen.notes] == ["person"]
 
 
 @pytest.mark.parametrize("locks", [("studio",), ()])
@@ -469,3 +478,21 @@ def test_a_member_that_a_late_list_brings_back_is_ours_again():
     _, entries = unfinished("genre", ("a", "b"), genres("a"), known_genres("a"))
     made = decide("genre", ("c",), genres("c", "a", "b"), known_genres("c"), entries)
     assert set(sole_change(made).removes) == {"a", "b"}
+
+
+def test_what_stash_had_said_and_nobody_had_written_when_it_was_undone_is_written_once_it_begins_anew():
+    """The undo is over before anybody has done it, since something else changed in Stash."""
+    left = Held("Old", True)
+    memory = {
+        "studio": Remembered("Old", left, Held("", False)),
+        "title": Remembered("T", Held("T", True), Held("", False)),
+    }
+    item = Item("7", "1", {"studio": "Old", "title": "T"}, {}, frozenset({"studio", "title"}))
+    marked = undo(memory, (), {"studio": "New", "title": "T"}, {"studio", "title"}, "undo")
+    marked = undo(marked, (), {"studio": "New", "title": "T"}, {"studio", "title"}, "undo")
+    made = plan({"studio": "New", "title": "Another"}, item, marked, ())
+    assert {name: change.value for name, change in made.edit.items()} == {"studio": "New", "title": "Another"}
+    again = plan({"studio": "Old", "title": "Another"}, item, marked, ())
+    assert set(again.edit) == {"title"}, "what stands there is what Stash says"
+    by_hand = replace(item, scalars={"studio": "By hand", "title": "T"})
+    assert set(plan({"studio": "New", "title": "Another"}, by_hand, marked, ()).edit) == {"title"}

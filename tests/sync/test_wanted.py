@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from sync import choice, template
 from sync.item import FIELDS
-from sync.scene import Scene, SceneFile
-from sync.wanted import ALL_TAGS, MEMBER_LIMIT, NAMES, Profile, digest, wanted
+from sync.scene import Performer, Scene, SceneFile
+from sync.wanted import ALL_TAGS, FACE_NAMES, MEMBER_LIMIT, NAMES, ROLE_NAMES, Profile, digest, wanted
 
 CASES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 100
 ALL = Profile(frozenset(FIELDS))
@@ -270,3 +270,52 @@ def test_what_is_wanted_of_any_text_is_wanted_of_itself_again(title, details, ta
     assert wanted(again, ALL).values == once
     assert once["title"]
     digest(wanted(scene, ALL))
+
+
+PEOPLE = (
+    Performer(1, "Ann  B", "the painter", ("Annie", "A."), "female"),
+    Performer(2, "Bo/1 ü"),
+    Performer(3, "ann b", "another"),
+)
+PEOPLED = Scene(id=1, title="t", performers=tuple(one.name for one in PEOPLE), people=PEOPLE)
+
+
+def beside(**profile):
+    values = shown(PEOPLED, **profile)
+    return {name: value for name, value in values.items() if ":" in name}
+
+
+def test_nothing_is_shown_beside_the_cast_unless_it_is_set():
+    assert beside() == {}
+
+
+def test_a_role_text_is_made_of_what_stash_knows_of_the_performer():
+    role = template.parsed("{disambiguation}[ aka {alias}]", ROLE_NAMES)
+    assert beside(role=role) == {"role:Ann  B": "the painter aka Annie", "role:Bo/1 ü": ""}
+    every = template.parsed("{name}: {aliases} ({gender})", ROLE_NAMES)
+    assert beside(role=every)["role:Ann  B"] == "Ann  B: Annie, A. (female)"
+
+
+def test_the_address_of_a_picture_is_made_of_the_performer_and_safe_in_an_address():
+    face = template.parsed("https://example.org/{id}/{name}.jpg", FACE_NAMES)
+    assert beside(face=face) == {
+        "face:Ann  B": "https://example.org/1/Ann%20%20B.jpg",
+        "face:Bo/1 ü": "https://example.org/2/Bo%2F1%20%C3%BC.jpg",
+    }
+
+
+def test_a_cast_that_is_switched_off_has_nothing_beside_it():
+    role = template.parsed("{name}", ROLE_NAMES)
+    off = Profile(frozenset(FIELDS) - {"actor"}, role=role)
+    assert [name for name in wanted(PEOPLED, off).values if ":" in name] == []
+    assert not off.asks_people
+    assert Profile(frozenset(FIELDS), role=role).asks_people
+
+
+def test_what_is_shown_beside_a_long_cast_fits_and_is_reported():
+    people = tuple(Performer(n, f"Somebody {n}") for n in range(500))
+    scene = Scene(id=1, title="t", performers=tuple(one.name for one in people), people=people)
+    face = template.parsed("https://example.org/" + "x" * 400 + "/{id}", FACE_NAMES)
+    made = wanted(scene, Profile(frozenset(FIELDS), face=face))
+    assert 10 < len([name for name in made.values if name.startswith("face:")]) < 500
+    assert ("actor", "dropped") in [(note.field, note.reason) for note in made.notes]

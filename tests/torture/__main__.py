@@ -24,6 +24,7 @@ from tests.torture import (
     full_disk,
     kill_calls,
     kill_commits,
+    kill_compare,
     kill_jobs,
     kill_steps,
     lost_log,
@@ -57,13 +58,16 @@ RUNS: dict[str, Callable[[str, int], list[Score]]] = {
     "F16": crowd.everyone,
     "F19": suspended.suspended,
     "F20": kill_jobs.told_to_end,
+    "F34-kill": kill_compare.kill,
     "F45": places.pipes,
     "F46": kill_jobs.memory,
     "F46-limit": short_memory.limited,
 }
-# What `make test` runs as tests of its own, here in full figures; the longest first.
+# What `make test` runs as tests of its own, here in full figures.
 SUITES = {"F48": suites.lives, **{name: partial(suites.run, name) for name in suites.SUITES}}
-AT_ONCE = 2
+AT_ONCE = 3
+# Those that take long begin first, so that at the end nobody waits for one alone.
+FULL = {**{name: SUITES[name] for name in ("F48", "F44", "models", "F36")}, **RUNS, **SUITES}
 
 
 def main() -> int:
@@ -78,7 +82,7 @@ def main() -> int:
     given = parser.parse_args()
     size = "sample" if given.sample else "long" if given.long else "full"
     seed = given.seed or random.SystemRandom().randrange(1, 1_000_000)
-    runs = RUNS if given.sample and not (given.only or given.run) else {**SUITES, **RUNS}
+    runs = RUNS if given.sample and not (given.only or given.run) else FULL
     wanted = {given.run} if given.run else set(filter(None, given.only.split(",")))
     names = [name for name in runs if not wanted or name in wanted or (not given.run and wanted & faults_of(name))]
     if not names:
@@ -127,15 +131,21 @@ def apart(name: str, size: str, seed: int) -> list[Score]:
     done = subprocess.run(
         [*words, *([] if size == "full" else [f"--{size}"])], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    seconds = time.monotonic() - began
     try:
         scores = [Score(**one) for one in json.loads(done.stdout)]
     except ValueError:
         scores = []
-    if not scores or done.returncode != (0 if all(score.clean for score in scores) else 1):
+    clean = bool(scores) and all(score.clean for score in scores)
+    if not scores or done.returncode != (0 if clean else 1):
         score = Score(name, "the run itself failed", seed)
         score.spoil(f"it ended with {done.returncode}: {done.stdout[-500:]}{done.stderr[-2000:]}")
         scores.append(score)
+        clean = False
+    # A run that is broken off has told what it had found.
+    told = [f"{name}: {seconds:.0f} s, {sum(score.cases for score in scores)} cases, {'' if clean else 'not '}clean"]
+    told += [f"  {note}" for score in scores if not score.clean for note in score.notes]
+    print("\n".join(told), file=sys.stderr, flush=True)
     return scores
 
 

@@ -4,15 +4,18 @@
 # ruff: noqa: B023
 
 import hashlib
+import json
 import os
 import random
 import shutil
 import signal
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import wiring
 from store import intake, schema
 from store.database import Database, ReadingTransaction
 from store.db import connect
@@ -22,7 +25,10 @@ from sync.item import Entry, Part
 from sync.job import Kind, Settled, State, Why
 from sync.plan import Held, Pushing, Remembered, Sending
 from tests.torture import forks
+from tests.torture.kill_jobs import config_for
+from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, dump, workshop
+from worker import noticing
 from worker.reconciling import LAST_RECONCILE
 
 NOW = 1_768_471_200_000
@@ -32,6 +38,8 @@ SECONDS = 10
 ROWS = 200
 MUTATIONS = {"sample": 60, "full": 10_000, "long": 40_000}
 MIXES = {"sample": 3, "full": 40, "long": 200}
+# The notes that hold a number, besides those of comparisons.
+NUMBERS = ("tick", "leapt", "dlq:warned", "reconcile:run", "poll:last", "worker:beat", "pruned:upto", "begun")
 SIDES = ("", "-wal", "-shm", "-journal")
 # What databases of released schemas looked like, as SQL.
 FIXTURES = Path(__file__).resolve().parents[1] / "store" / "fixtures"
@@ -87,6 +95,11 @@ def fill_half(store: Database, start: int, count: int) -> None:
             tx.add_pushing(job.id, str(job.id), pushing_of(job.id))
         tx.index((Entry(str(id), "1", (Part(f"/media/{id}.mp4", 1000 + id),)) for id in ids), walk=1)
         tx.save_note("salt", "grain")
+        for name in NUMBERS:
+            tx.save_note(name, str(NOW))
+        for kind in Kind:
+            tx.save_note(f"poll:{kind}", json.dumps({"count": 0, "updated_at": "", "last": 0}))
+        tx.save_note("poll:files", json.dumps({"count": 0, "updated_at": "", "sure": True}))
         tx.save_note(LAST_RECONCILE, str(NOW))
 
 
@@ -114,12 +127,17 @@ def mutate(folder: Path, other: Path, dice: random.Random) -> str:
     content = bytearray(path.read_bytes())
     size = len(content)
     how = dice.choice(
-        ("flips", "flips", "zeroed page", "page of noise", "truncated", "cut in a page", "head", "doubled")
+        ("flips", "flips", "a note", "zeroed page", "page of noise", "truncated", "cut in a page", "head", "doubled")
     )
     page = 4096 * dice.randrange(max(1, size // 4096))
     if how == "flips":
         for _ in range(dice.randint(1, 64)):
             content[dice.randrange(size)] ^= 1 << dice.randrange(8)
+    elif how == "a note":
+        # One bit of a value, which stands behind its name; what was written last stands in the log.
+        name = dice.choice((*NUMBERS, "reconcile:last", "poll:scene", "poll:files")).encode()
+        at = content.rfind(name) + len(name) + dice.randrange(13)
+        content[at % size] ^= 1 << dice.randrange(7)
     elif how == "zeroed page":
         content[page : page + 4096] = bytes(4096)
     elif how == "page of noise":
@@ -176,8 +194,11 @@ def _put(other: Path, folder: Path, end: str) -> None:
     shutil.copy(other / (NAME + end), folder / (NAME + end))
 
 
-def live(path: Path, ack: Callable[[str], None]) -> None:
-    """What a worker does with whatever it finds: mend, open, look, take, end, prune. Tells what it knows by then."""
+def live(path: Path, ack: Callable[[str], None], town: dict | None = None) -> None:
+    """What a worker does with whatever it finds: mend, open, look, take, end, prune. Tells what it knows by then.
+
+    With a `town` of neighbours it then does what `serve` does, too.
+    """
     signal.alarm(SECONDS)
     try:
         mended = repair(path, now=NOW + DAY, forget=(LAST_RECONCILE,))
@@ -194,8 +215,10 @@ def live(path: Path, ack: Callable[[str], None]) -> None:
             ids = [id for id, _ in db.job_ids(Kind.SCENE)]
             db.entries([str(id) for id in ids])
             told = list(_untrue(db, ids))
-            owed = int(db.note(REPAIRED) or 0) > int(db.note(LAST_RECONCILE) or 0) or not db.note(LAST_RECONCILE)
+            owed = (db.number(REPAIRED) or 0) > (db.number(LAST_RECONCILE) or 0) or not db.note(LAST_RECONCILE)
         store.close()
+        if town is not None:
+            _serve_a_moment(path.parent, town)
         for line in told:
             ack(line)
         if owed:
@@ -203,6 +226,20 @@ def live(path: Path, ack: Callable[[str], None]) -> None:
         ack("worked")
     except (NewerDatabase, Unusable, LocalFault) as fault:
         ack(f"refused {type(fault).__name__} {fault}")
+
+
+def _serve_a_moment(folder: Path, town: dict) -> None:
+    """One step of each that looks or works under `serve`, as wiring puts them together."""
+    stop = threading.Event()
+    with wiring.opened(config_for(town), folder, worker=True) as parts, wiring.engine(parts, stop) as works:
+        wiring.take_up(parts, works)
+        works.step()
+        works.prune()
+        parts.poller.poll()
+        wiring.comparison_owed(parts)
+        with parts.store.reading() as db:
+            noticing.seen(db, parts.clock.now(), None)
+            db.count_unpaired(db.number("reconcile:run") or 0)
 
 
 def _untrue(db: ReadingTransaction, ids: list[int]) -> Iterator[str]:
@@ -220,7 +257,8 @@ def _untrue(db: ReadingTransaction, ids: list[int]) -> Iterator[str]:
 def corrupt(size: str, seed: int) -> list[Score]:
     score = Score("F10", "damaged or swapped: found at the start, put aside, made anew", seed)
     counts = Counter[str]()
-    with workshop() as place:
+    with workshop() as place, Neighbours() as neighbours:
+        town = neighbours.ask("fresh", 0)
         for log in (False, True):
             filled(place / f"template{log}", log=log, rows=ROWS)
         filled(place / "other", log=True, rows=ROWS, start=5000)
@@ -231,10 +269,10 @@ def corrupt(size: str, seed: int) -> list[Score]:
             shutil.copytree(place / f"template{case % 2 == 1}", folder)
             how = mutate(folder, place / "other", dice)
             marks = {end: sum_of(folder / (NAME + end)) for end in SIDES[:2]}
-            ends = [forks.run(lambda ack: live(folder / NAME, ack))]
+            ends = [forks.run(lambda ack: live(folder / NAME, ack, town))]
             # Damage that only shows at work is mended at the next start; and what was mended stays so.
             if ends[0].acks[-1:] != ("worked",) or case % 4 == 0:
-                ends.append(forks.run(lambda ack: live(folder / NAME, ack)))
+                ends.append(forks.run(lambda ack: live(folder / NAME, ack, town)))
             score.cases += 1
             _judge(score, f"case {case} ({how})", folder, ends, marks, counts)
     score.what += f" ({counts['repaired']} made anew, {counts['sound']} sound, {counts['refused']} left alone)"

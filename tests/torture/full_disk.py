@@ -101,7 +101,7 @@ def _served(name: str, turns: tuple[float, ...], faster: int, score: Score) -> s
         known |= {id for _, _, id, _ in intake.spooled(str(folder), 10_000, 0)}
         if lost := acked - known:
             score.lose(f"{case}: {sorted(lost)} were acknowledged by hooks and are not there")
-        titles = {scalars.get("title") for scalars, _, _ in town.ask("state")["shown"].values()}
+        titles = {scalars.get("title") for scalars, *_ in town.ask("state")["shown"].values()}
         if missing := {f"Title {n}" for n in range(SCENES)} - titles:
             score.lose(f"{case}: Plex does not show {sorted(missing)[:5]} and so on")
     return f", {spent:.0f} s" if faster == 1 else ""

@@ -35,8 +35,8 @@ from worker.verbs import want_scenes
 ROOT = Path(__file__).resolve().parents[2]
 OURS = tuple(str(ROOT / room) for room in ("store", "worker", "plex", "stash", "wire", "sync", "wiring.py"))
 POINTS = {"sample": 24, "full": 10_000, "long": 40_000}
-# Which share of them on what kind of file system, which decides on the journal.
-SHARES = {"ext4": 0.75, "nfs4": 0.25}
+# On what kind of file system, which decides on the journal; whether scenes have covers; which share of the points.
+SHARES = (("ext4", False, 0.5), ("ext4", True, 0.25), ("nfs4", False, 0.25))
 STOPS = {"sample": 6, "full": 300, "long": 2000}
 # How many are told to end at a time, since they mostly wait, and how many scenes each has to do.
 SERVES, CROWD = 4, 12
@@ -49,7 +49,12 @@ SECONDS = 60
 
 def config_for(town: dict) -> PlexSyncConfig:
     return PlexSyncConfig(
-        plex_url=town["plex"], plex_token=TOKEN, stash_url=town["stash"], stash_api_key=KEY, poll_interval=0.1
+        plex_url=town["plex"],
+        plex_token=TOKEN,
+        stash_url=town["stash"],
+        stash_api_key=KEY,
+        poll_interval=0.1,
+        poster=town["poster"],
     )
 
 
@@ -124,8 +129,10 @@ def want_all(folder: Path, ids: list[int]) -> None:
 class Reference:
     """What a run without faults leaves in Plex, by how many writes, and how many lines it takes."""
 
-    def __init__(self, town: Neighbours, place: Path, *, scenes: int = SCENES, mounts: Path = MOUNTS) -> None:
-        made, folder = town.ask("fresh", scenes), Path(tempfile.mkdtemp(dir=place))
+    def __init__(
+        self, town: Neighbours, place: Path, *, scenes: int = SCENES, covers: bool = False, mounts: Path = MOUNTS
+    ) -> None:
+        made, folder = town.ask("fresh", scenes, covers), Path(tempfile.mkdtemp(dir=place))
         lines = forks.Lines(OURS)
 
         def act(ack: Callable[[str], None]) -> None:
@@ -138,8 +145,9 @@ class Reference:
         self.seconds = time.monotonic() - began
         self.lines = int(end.acks[-1])
         state = town.ask("state")
-        self.shown, self.writes = state["shown"], state["writes"]
+        self.shown, self.writes, self.uploads = state["shown"], state["writes"], state["uploads"]
         assert self.writes == scenes, state
+        assert self.uploads == (scenes if covers else 0), state
         self.journal = journal_of(folder / NAME)
 
 
@@ -150,23 +158,25 @@ def kill(size: str, seed: int) -> list[Score]:
     """SIGKILL at a random line of our code or after a random time, up to three times; then a run in peace."""
     scores = []
     with workshop() as place, Neighbours() as town:
-        for kind, share in SHARES.items():
-            mounts, mode = mount_table(place, kind), MODES[kind]
+        for kind, covers, share in SHARES:
+            mounts, mode = mount_table(place, kind), f"{MODES[kind]}{', pictures' if covers else ''}"
             score = Score("F4", f"kill at any point of a whole job, requests included, {mode}", seed)
-            reference = Reference(town, place, mounts=mounts)
+            reference = Reference(town, place, covers=covers, mounts=mounts)
             assert reference.journal == JOURNALS[kind]
-            _kills(score, round(POINTS[size] * share), town, place / "case", reference, mounts)
+            _kills(score, round(POINTS[size] * share), town, place / "case", reference, mounts, covers=covers)
             scores.append(score)
     return scores
 
 
-def _kills(score: Score, points: int, town: Neighbours, folder: Path, reference: Reference, mounts: Path) -> None:
+def _kills(
+    score: Score, points: int, town: Neighbours, folder: Path, reference: Reference, mounts: Path, *, covers: bool
+) -> None:
     number = 0
     # Some come to their end before they are killed.
     while score.cases < points and number < 2 * points:
         number += 1
         dice = random.Random(score.seed * 1_000_003 + number)
-        made, case = town.ask("fresh", SCENES), f"case {number}"
+        made, case = town.ask("fresh", SCENES, covers), f"case {number}"
         shutil.rmtree(folder, ignore_errors=True)
         acked: set[int] = set()
         # Three crashes of a scene alone would give it up; the first one is never alone.
@@ -228,6 +238,8 @@ def _judge(
         score.spoil(f"{case}: Plex shows something else than after a run without faults")
     if state["writes"] > reference.writes:
         score.double(f"{case}: {state['writes']} writes to Plex instead of {reference.writes}")
+    if state["uploads"] > reference.uploads:
+        score.double(f"{case}: {state['uploads']} pictures sent to Plex instead of {reference.uploads}")
 
 
 # --- F46 -------------------------------------------------------------------------------------------------------------
@@ -394,6 +406,7 @@ def environ_for(made: dict, folder: Path) -> dict[str, str]:
         | named
         | {
             "PLEXSYNC_DATA_DIR": str(folder),
+            "PLEXSYNC_WEB_BIND": "none",
             "PLEXSYNC_POLL_INTERVAL": "0.1",
             "PLEXSYNC_APPROVE_BULK": "true",
         }

@@ -26,9 +26,10 @@ JOURNALS = {"ext4": "wal", "nfs4": "delete"}
 MODES = {"ext4": "log", "nfs4": "rollback journal"}
 
 Ack = Callable[[str], None]
-SAMPLE = {"every": 151, "repeats": 1, "modes": ("ext4", "nfs4")}
-FULL = {"every": 1, "repeats": 1, "modes": ("ext4", "nfs4")}
-LONG = {"every": 1, "repeats": 20, "modes": ("ext4", "nfs4")}
+# By mode, each so many steps a kill; the first by chance. And how often.
+SAMPLE = ({"ext4": 151, "nfs4": 151}, 1)
+FULL = ({"ext4": 1, "nfs4": 7}, 1)
+LONG = ({"ext4": 1, "nfs4": 1}, 20)
 
 
 def mount_table(folder: Path, kind: str) -> Path:
@@ -229,14 +230,15 @@ def kill(size: str, seed: int) -> list[Score]:
 
 def all_kills(size: str, seed: int) -> list[Score]:
     """What `kill` does, in this process."""
-    how = {"sample": SAMPLE, "full": FULL, "long": LONG}[size]
+    modes, repeats = {"sample": SAMPLE, "full": FULL, "long": LONG}[size]
     scores = []
     with workshop() as place:
-        for kind in how["modes"]:
+        for kind, every in modes.items():
             table = mount_table(place, kind)
             for deed in DEEDS:
-                score = Score(deed.fault, f"kill at every step: {deed.name}, {MODES[kind]}", seed)
-                _kill(Tried(deed(), place / f"{kind}-{deed.__name__}", kind, table), how, score)
+                pace = "at every step" if every == 1 else f"every {every} steps"
+                score = Score(deed.fault, f"kill {pace}: {deed.name}, {MODES[kind]}", seed)
+                _kill(Tried(deed(), place / f"{kind}-{deed.__name__}", kind, table), every, repeats, score)
                 scores.append(score)
     return scores
 
@@ -358,10 +360,10 @@ def journal_of(path: Path) -> str:
         return str(db.execute("pragma journal_mode").fetchone()[0])
 
 
-def _kill(tried: Tried, how: dict, score: Score) -> None:
-    first = random.Random(score.seed + hash_of(tried.deed.name)).randrange(how["every"]) + 1
-    for step in range(first, tried.steps + 1, how["every"]):
-        for _ in range(how["repeats"]):
+def _kill(tried: Tried, every: int, repeats: int, score: Score) -> None:
+    first = random.Random(score.seed + hash_of(tried.deed.name)).randrange(every) + 1
+    for step in range(first, tried.steps + 1, every):
+        for _ in range(repeats):
             tried.fresh()
             end = forks.run(tried.act, before=Steps(step).watch)
             case = f"{tried.deed.name}, step {step}"

@@ -99,7 +99,7 @@ def _waiting(folder: Path) -> set[int]:
 
 
 def _shown(town: Neighbours, id: int) -> bool:
-    return f"Newer {id}" in {scalars.get("title") for scalars, _, _ in town.ask("state")["shown"].values()}
+    return f"Newer {id}" in {scalars.get("title") for scalars, *_ in town.ask("state")["shown"].values()}
 
 
 def _judge(
@@ -113,7 +113,7 @@ def _judge(
     score.law(folder / NAME, case)
     if left := rows(folder / NAME, "select id, state, error from job where state <> 'idle'"):
         score.spoil(f"{case}: not all in step: {left}")
-    titles = sorted(str(scalars.get("title")) for scalars, _, _ in town.ask("state")["shown"].values())
+    titles = sorted(str(scalars.get("title")) for scalars, *_ in town.ask("state")["shown"].values())
     wanted = sorted(f"Newer {id}" if id in edited else f"Title {n}" for n, id in enumerate(ids))
     if titles != wanted:
         score.spoil(f"{case}: Plex shows {titles}")

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from simulator.http import Fault
 from simulator.plex_server import PlexSim
+from simulator.stash_images import png
 from simulator.stash_server import StashSim
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,18 +23,20 @@ class Town:
 
     def __init__(self) -> None:
         self.sims: list = []
+        self.covers = False
         self.ids: list[int] = []
 
-    def fresh(self, scenes: int) -> dict[str, Any]:
-        """New neighbours with so many scenes, whose files Plex has under other titles."""
+    def fresh(self, scenes: int, covers: bool = False) -> dict[str, Any]:
+        """New neighbours with so many scenes, whose files Plex has under other titles; `covers`: each with its own."""
         self.close()
+        self.covers = covers
         stash, plex = StashSim(api_key=KEY), PlexSim(token=TOKEN, scan_seconds=None)
         stash.__enter__()
         plex.__enter__()
         self.sims = [stash, plex]
         self.section = plex.add_section("Movies", locations=("/media",))
         self.ids = [self._scene(n) for n in range(scenes)]
-        return {"stash": stash.url, "plex": plex.url, "ids": self.ids}
+        return {"stash": stash.url, "plex": plex.url, "ids": self.ids, "poster": "cover" if covers else "none"}
 
     def _scene(self, n: int) -> int:
         stash, plex = self.sims
@@ -47,6 +50,7 @@ class Town:
             studio=f"Studio {n % 2}",
             performers=[f"Performer {n % 3}"],
             tags=[f"Tag {n % 2}", f"Tag {n % 3 + 5}"],
+            **({"cover": png(n, 100, 200)} if self.covers else {}),
             files=[(path, 1000 + n, 60.0)],
         )
 
@@ -83,15 +87,24 @@ class Town:
         return {}
 
     def state(self) -> dict[str, Any]:
-        """What Plex shows, by path."""
+        """What Plex shows by path, how often it was written to, and the titles it was told of by path, in their order."""
         plex = self.sims[1]
         shown = {}
+        titles: dict[str, list[str]] = {}
+        for request in plex.log:
+            if request.method == "PUT" and request.status == 200 and "title.value" in request.params:
+                for key in request.params.get("id", "").split(","):
+                    path = plex.item(key).files[0][0]
+                    titles.setdefault(path, []).append(request.params["title.value"])
         for key in plex.keys(self.section):
             item = plex.item(key)
             scalars = {name: value for name, value in item.scalars.items() if name != "addedAt"}
             lists = {name: sorted(values) for name, values in item.lists.items()}
-            shown[item.files[0][0]] = [scalars, lists, sorted(item.locks)]
-        return {"shown": shown, "writes": plex.count("PUT")}
+            # Of what nobody has chosen it only matters that nobody has.
+            poster = item.poster if item.poster and item.poster.startswith("upload://") else ""
+            shown[item.files[0][0]] = [scalars, lists, sorted(item.locks), poster]
+        edits = sum(request.method == "PUT" and "id" in request.params for request in plex.log)
+        return {"shown": shown, "writes": edits, "uploads": plex.count("POST"), "titles": titles}
 
     def close(self) -> None:
         for sim in self.sims:

@@ -282,13 +282,15 @@ SUITES = {
         ),
     ),
     "F34": Suite(
-        "comparing everything, also while things change", ("worker/test_reconciling.py", "worker/test_polling.py")
+        "comparing everything, broken off and gone on with, also while things change",
+        ("worker/test_reconciling.py", "worker/test_reconciling_goes_on.py", "worker/test_polling.py"),
     ),
     "F35": Suite("wrong settings, each field", ("validation", "cli/test_cli_faults.py")),
     "F36": Suite("hook inputs of every malformed kind", ("plugin", "security/test_hook_fuzz.py")),
     "F37": Suite(
-        "texts of a megabyte, ten thousand tags: cut, marked and counted",
+        "texts of a megabyte, ten thousand tags, large pictures: cut, marked and counted",
         (
+            "worker/test_pictures.py",
             "load/test_load_texts.py::*megabyte*",
             "sync/test_wanted.py::*long_texts*",
             "sync/test_wanted.py::*ten_thousand*",
@@ -384,6 +386,8 @@ SUITES = {
             "cli/test_cli_outages.py",
         ),
     ),
+    "F47": Suite("pages: slow, resting and too many connections, more questions than answers", ("web/test_server.py",)),
+    "S6-S12": Suite("pages: hosts, logins, forms, policies, hostile words", ("web/test_guard.py",)),
     "S1-S4": Suite(
         "secrets in anything that is written, in every spelling",
         (
@@ -487,7 +491,7 @@ def told(trouble: ET.Element) -> str:
 
 # --- F48 -------------------------------------------------------------------------------------------------------------
 
-LIVES = {"sample": (40, 200), "full": (2_000, 500), "long": (10_000, 500)}
+LIVES = {"sample": (40, 200), "full": (2_000, 300), "long": (10_000, 500)}
 
 
 def lives(size: str, seed: int) -> list[Score]:

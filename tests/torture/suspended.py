@@ -115,7 +115,7 @@ def one_pass(made: dict, folder: Path, flag: Path, ids: list[int], ack: Callable
             parts.store,
             parts.stash,
             parts.plex,
-            parts.looker,
+            parts.work_looker,
             parts.gates,
             parts.clock,
             wiring.SystemDice(),
@@ -139,7 +139,7 @@ def _judge(score: Score, case: str, folder: Path, last: forks.End, shown: dict, 
     if last.failed or last.killed:
         score.spoil(f"{case}: {last}")
     score.law(folder / NAME, case)
-    titles = sorted(str(scalars.get("title")) for scalars, _, _ in shown.values())
+    titles = sorted(str(scalars.get("title")) for scalars, *_ in shown.values())
     if titles != sorted(f"Newer {id}" for id in ids):
         score.spoil(f"{case}: Plex shows {titles}")
     if left := rows(folder / NAME, "select id, state from job where state <> 'idle'"):

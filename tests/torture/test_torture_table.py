@@ -17,8 +17,6 @@ from tests.torture.picked import fits, is_picked
 from tests.torture.score import NAME, Score, workshop
 
 ROOT = Path(__file__).resolve().parents[2]
-# The provider and the dashboard come later.
-TO_COME = {"F47"}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +35,7 @@ def tests(request) -> list[str]:
 
 def test_every_fault_of_the_matrix_has_a_row():
     rows = set().union(*(faults_of(name) for name in {**SUITES, **RUNS}))
-    assert {f"F{number}" for number in range(1, 49)} - rows == TO_COME
+    assert {f"F{number}" for number in range(1, 49)} <= rows
     assert not set(SUITES) & set(RUNS)
 
 

@@ -29,6 +29,7 @@ BOUNDS = {
     "dlq_retention_days": (1, 365),
     "dlq_max": (100, 1_000_000),
     "notify_after_minutes": (1, 1440),
+    "worker_idle_minutes": (1, 10_080),
     "breaker_failure_threshold": (1, 100),
     "breaker_recovery_timeout": (0.5, 3600),
     "breaker_max_recovery_timeout": (0.5, 86400),
@@ -65,9 +66,11 @@ DEFAULTS = {
     "collection_tags": (),
     "tag_parents": False,
     "collections": ("studio", "groups"),
-    "poster": "none",
+    "poster": "cover",
     "background": "none",
     "poster_padding": False,
+    "role_text": "",
+    "performer_picture_url": "",
     "libraries": {},
     "breaker_failure_threshold": 5,
     "breaker_recovery_timeout": 60.0,
@@ -75,6 +78,10 @@ DEFAULTS = {
     "notify_urls": (),
     "notify_command": (),
     "notify_after_minutes": 10,
+    "worker_idle_minutes": 60,
+    "web_bind": "127.0.0.1:9797",
+    "web_password": "",
+    "web_allowed_hosts": (),
     "data_dir": "",
 }
 NOT_NUMBERS = (
@@ -555,8 +562,61 @@ def test_every_description_states_unit_range_and_default(setting):
     else:
         assert "efault" in setting.description
     assert setting.variable == f"PLEXSYNC_{setting.name.upper()}"
-    assert setting.secret == (setting.name in ("plex_token", "stash_api_key", "notify_urls"))
+    assert setting.secret == (setting.name in ("plex_token", "stash_api_key", "notify_urls", "web_password"))
     assert "\n" not in setting.description
+
+
+# --- the dashboard ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ("127.0.0.1:9797", ("127.0.0.1", 9797)),
+        ("0.0.0.0:80", ("0.0.0.0", 80)),
+        ("[::1]:9797", ("::1", 9797)),
+        ("[::]:0", ("::", 0)),
+        ("nas.local:09797", ("nas.local", 9797)),
+        (" localhost:1 ", ("localhost", 1)),
+        ("none", None),
+        ("None", None),
+    ],
+)
+def test_the_place_of_the_dashboard_is_an_address_and_a_port(given, place):
+    assert config(web_bind=given).web_place == place
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "9797",
+        ":9797",
+        "localhost",
+        "::1:9797",
+        "[localhost]:1",
+        "a:b",
+        "a:70000",
+        "http://a:1",
+        "a:1/",
+        "a b:1",
+        "a:-1",
+    ],
+)
+def test_what_is_no_place_is_refused(bad):
+    assert "web_bind" in str(refusal(web_bind=bad))
+
+
+def test_a_password_is_long_enough_or_none():
+    assert config(web_password="").web_password == ""
+    assert config(web_password="a b c d e f g h").web_password == "a b c d e f g h"
+    for bad in ("short", "x" * 14, " " + "x" * 20, "x" * 5000, "ü" * 20, "x" * 20 + "\n"):
+        assert bad not in str(refusal(web_password=bad))
+
+
+def test_names_of_hosts_are_names_alone():
+    assert config(web_allowed_hosts="NAS.local, plex").web_allowed_hosts == ("nas.local", "plex")
+    for bad in ("http://nas", "nas:9797", "a b", "*", ["nas", 7]):
+        refusal(web_allowed_hosts=bad)
 
 
 # --- scope -----------------------------------------------------------------------------------------------------------
@@ -743,19 +803,58 @@ def test_a_template_that_names_no_known_value_is_refused(bad):
     assert refusal(title_template=bad).errors()[0]["loc"] == ("title_template",)
 
 
+@pytest.mark.parametrize("good", ["https://example.org/people/{id}.jpg", "http://nas:8080/a/{name}?v=1", ""])
+def test_the_address_of_performers_pictures_names_values_behind_its_host(good):
+    assert config(performer_picture_url=good).performer_picture_url == good
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "/people/{id}.jpg",
+        "ftp://example.org/{id}",
+        "https://{name}/x.jpg",
+        "https://{name}.example.org/x.jpg",
+        "https://example.org",
+        "https://me:word@example.org/{id}",
+        "https://example.org:0/{id}",
+        "https://example.org/{title}",
+        "https://example.org/{id",
+        "https://example.org/a b/{id}",
+        "http://stash:9999/performer/{id}/image?apikey=abc",
+        "http://stash:9999/performer/{id}/image?ApiKey=abc",
+        7,
+    ],
+)
+def test_an_address_that_can_not_be_a_performers_picture_is_refused(bad):
+    told = refusal(performer_picture_url=bad)
+    assert told.errors()[0]["loc"] == ("performer_picture_url",)
+    assert "abc" not in str(told)
+
+
+@pytest.mark.parametrize("bad", ["{titel}", "{title}", "{", "a\nb", " ", 7])
+def test_a_role_text_names_values_of_a_performer(bad):
+    assert refusal(role_text=bad).errors()[0]["loc"] == ("role_text",)
+    assert config(role_text="[{disambiguation}]").role_text == "[{disambiguation}]"
+
+
 def test_collections_are_some_of_three_words():
     assert config(collections="Studio, groups").collections == ("studio", "groups")
     assert config(collections=[]).collections == ()
     assert refusal(collections="studios").errors()[0]["loc"] == ("collections",)
 
 
+@pytest.mark.parametrize("name", ["genre_tags", "collections", "web_allowed_hosts"])
+def test_a_list_as_an_endless_text_is_refused(name):
+    (error,) = refusal(**{name: "x" * 200_000}).errors()
+    assert (error["loc"], "at most 65536 characters" in str(error["ctx"]["error"])) == ((name,), True)
+
+
 def test_a_library_has_settings_of_its_own_and_all_others_as_everywhere():
-    made = config(
-        sync_title=False, libraries={"Clips": {"sync_title": True, "genre_tags": "-meta*", "poster": "cover"}}
-    )
+    made = config(sync_title=False, libraries={"Clips": {"sync_title": True, "genre_tags": "-meta*", "poster": "none"}})
     own = made.of_library("Clips")
-    assert (own.sync_title, own.genre_tags, own.poster) == (True, ("-meta*",), "cover")
-    assert (made.sync_title, made.genre_tags, made.poster) == (False, ("*",), "none")
+    assert (own.sync_title, own.genre_tags, own.poster) == (True, ("-meta*",), "none")
+    assert (made.sync_title, made.genre_tags, made.poster) == (False, ("*",), "cover")
     assert own.plex_url == made.plex_url
 
 
@@ -767,6 +866,8 @@ def test_a_library_has_settings_of_its_own_and_all_others_as_everywhere():
         ({"Clips": {"sync_title": "maybe"}}, "sync_title in table 1 must be true or false"),
         ({"A": {}, "Clips": {"title_template": "{x}"}}, "title_template in table 2 must name known values"),
         ({"Clips": {"poster": "front"}}, "poster in table 1 must be"),
+        ({"Clips": {"content_rating": 18}}, "content_rating in table 1 must be a text"),
+        ({"Clips": {"title_template": []}}, "title_template in table 1 must be a text with names of values in braces"),
         ({"Clips": 7}, "must be tables"),
         ({" ": {}}, "must be named after libraries"),
         ({str(n): {} for n in range(101)}, "at most 100 tables"),

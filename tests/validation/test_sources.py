@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.sights import out_of_sight
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.sources import (
+    FILE_VARIABLES,
     NOT_FROM_STASH,
     OTHER_VARIABLES,
     STAND_INS,
@@ -103,12 +105,16 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "dlq_max": "700",
         "data_dir": str(tmp_path),
         "notify_urls": "json://localhost/told",
+        "web_bind": "[::1]:9798",
+        "web_password": "correct horse battery",
+        "web_allowed_hosts": "nas.local",
         "tls_ca_file": str(tmp_path / "ca.pem"),
         "enabled": "false",
         "scan_absent": "true",
         "strict_mode": "true",
         "tag_parents": "true",
-        "poster": "cover",
+        "poster": "group",
+        "performer_picture_url": "https://example.org/{id}.jpg",
         "background": "studio",
         "poster_padding": "true",
         "approve_bulk": "true",
@@ -141,6 +147,12 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
 
 
 DEFAULTS = PlexSyncConfig(**REQUIRED)
+
+
+def test_whoever_may_change_what_stands_in_stash_runs_no_program_here():
+    loaded = load(environ=IN_ENVIRONMENT, toml_path=None, plugin_settings={"notify_command": "sh -c anything"})
+
+    assert loaded.config.notify_command == ()
 
 
 def test_toml_keeps_its_types(toml):
@@ -314,11 +326,13 @@ def test_the_two_waits_of_the_breaker_are_compared(toml):
 # Whose empty text means something, and is no mistake.
 MAY_BE_EMPTY = (
     *("plex_libraries", "stash_api_key", "path_map", "data_dir", "tls_ca_file"),
-    *("notify_urls", "notify_command", "libraries", "collections"),
+    *("notify_urls", "notify_command", "libraries", "collections", "web_password", "web_allowed_hosts"),
     *(
         "sort_title_template",
         "original_title_template",
         "content_rating",
+        "role_text",
+        "performer_picture_url",
         "genre_tags",
         "label_tags",
         "collection_tags",
@@ -570,8 +584,22 @@ def test_no_file_at_a_usual_place_is_no_problem(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     environ = {**IN_ENVIRONMENT, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
 
-    assert load(environ=environ, toml_path=default_toml(environ)).config == DEFAULTS
-    assert load(environ=environ, toml_path=Path("plexsync.toml")).config == DEFAULTS
+    for usual in (default_toml(environ), Path("plexsync.toml")):
+        assert load(environ=environ, toml_path=usual, may_be_missing=True).config == DEFAULTS
+
+
+def test_a_file_that_was_named_has_to_be_there_also_at_a_usual_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    (line,) = problems(environ=IN_ENVIRONMENT, toml_path=Path("plexsync.toml"))
+    assert line == "plexsync.toml does not exist: create it or correct the path (--config, PLEXSYNC_CONFIG)"
+
+
+def test_a_current_folder_that_this_user_may_not_look_into_holds_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out_of_sight(monkeypatch, tmp_path)
+
+    assert default_toml({"HOME": "/home/ann"}, platform="linux") == Path("/home/ann/.config/plexsync/plexsync.toml")
 
 
 def test_a_usual_place_that_this_user_may_not_look_into_is_left_out(tmp_path, monkeypatch):
@@ -587,12 +615,11 @@ def test_a_usual_place_that_this_user_may_not_look_into_is_left_out(tmp_path, mo
         return look(path, **more)
 
     monkeypatch.setattr(Path, "stat", stat)
-    (warning,) = load(environ=environ, toml_path=usual).warnings
+    (warning,) = load(environ=environ, toml_path=usual, may_be_missing=True).warnings
     assert warning == f"{usual} is left out: this user may not look into its folder"
-    lines = problems(environ={"HOME": str(tmp_path / "root")}, toml_path=usual)
+    lines = problems(environ={"HOME": str(tmp_path / "root")}, toml_path=usual, may_be_missing=True)
     assert warning in lines
-    named = {**environ, "PLEXSYNC_CONFIG": str(usual)}
-    (line,) = problems(environ=named, toml_path=usual)
+    (line,) = problems(environ=environ, toml_path=usual)
     assert "may not be read" in line
 
 
@@ -600,12 +627,13 @@ def test_something_else_at_a_usual_place_is_a_problem(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     environ = {"XDG_CONFIG_HOME": str(tmp_path), "APPDATA": str(tmp_path)}
     default_toml(environ).mkdir(parents=True)
-    assert "is a folder" in problems(environ=environ, toml_path=default_toml(environ))[0]
+    assert "is a folder" in problems(environ=environ, toml_path=default_toml(environ), may_be_missing=True)[0]
 
     (tmp_path / "file").touch()
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "file"), "APPDATA": str(tmp_path / "file")}
     if sys.platform != "win32":
-        assert "can't be read" in problems(environ=environ, toml_path=default_toml(environ))[0]
+        (first, *_) = problems(environ=environ, toml_path=default_toml(environ), may_be_missing=True)
+        assert "can't be read" in first
 
 
 def test_the_database_lies_in_the_named_folder_else_at_the_usual_place():
@@ -639,4 +667,93 @@ def test_without_a_home_folder_the_database_must_be_placed_by_hand(tmp_path, mon
     with pytest.raises(ConfigError, match="PLEXSYNC_DATA_DIR"):
         default_data_dir({}, platform="linux")
     assert default_toml({}, platform="linux") == Path("plexsync.toml")
-    assert load(environ=IN_ENVIRONMENT, toml_path=default_toml({})).config == DEFAULTS
+    assert load(environ=IN_ENVIRONMENT, toml_path=default_toml({}), may_be_missing=True).config == DEFAULTS
+
+
+# Secrets in files, as containers and services are given theirs
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """Writes a secret to a file of its own, and gives the environment that names it."""
+
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return {f"PLEXSYNC_{name.upper()}_FILE": str(path)}
+
+    return write
+
+
+def test_every_secret_can_be_in_a_file(kept):
+    given = {"plex_token": TOKEN, "stash_api_key": KEY}
+    assert {"plex_token", "stash_api_key", "notify_urls"} <= set(FILE_VARIABLES.values()) == set(SECRETS)
+    environ = {"PLEXSYNC_PLEX_URL": REQUIRED["plex_url"], **kept("notify_urls", b"json://a/b\njson://c/d\n")}
+    for name, value in given.items():
+        environ |= kept(name, value.encode() + b"\n")
+
+    loaded = load(environ=environ, toml_path=None)
+
+    assert (loaded.config.plex_token, loaded.config.stash_api_key) == (TOKEN, KEY)
+    assert loaded.config.notify_urls == ("json://a/b", "json://c/d")
+    assert {loaded.origin[name] for name in (*given, "notify_urls")} == {"file named in the environment"}
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_line_end_behind_the_secret_is_none_of_it(end, kept):
+    environ = {"PLEXSYNC_PLEX_URL": REQUIRED["plex_url"], **kept("plex_token", b"\xef\xbb\xbf" + TOKEN.encode() + end)}
+    assert load(environ=environ, toml_path=None).config.plex_token == TOKEN
+
+
+def test_a_secret_in_a_file_is_stronger_than_plexsync_toml(kept, toml):
+    environ = kept("plex_token", TOKEN.encode())
+    loaded = load(environ=environ, toml_path=toml(plex_url=REQUIRED["plex_url"], plex_token="another-token"))
+    assert loaded.config.plex_token == TOKEN
+
+
+def test_an_empty_name_of_a_file_is_none():
+    assert (
+        load(environ={**IN_ENVIRONMENT, "PLEXSYNC_STASH_API_KEY_FILE": ""}, toml_path=None).config.stash_api_key == ""
+    )
+
+
+def test_a_secret_and_a_file_with_it_are_one_too_many(kept):
+    (line,) = problems(environ={**IN_ENVIRONMENT, **kept("plex_token", KEY.encode())})
+    assert line == "PLEXSYNC_PLEX_TOKEN_FILE and PLEXSYNC_PLEX_TOKEN are both set: keep one of them"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "plex_token in the file that PLEXSYNC_PLEX_TOKEN_FILE names must not be empty"),
+        (b"two words", "plex_token in the file that PLEXSYNC_PLEX_TOKEN_FILE names must be plain ASCII"),
+        (b"\xff\xfe", "PLEXSYNC_PLEX_TOKEN_FILE must name a file of UTF-8 text"),
+        (b"x" * 70_000, "PLEXSYNC_PLEX_TOKEN_FILE must name a file with a secret in it and nothing else"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_told_of(content, told, kept):
+    lines = problems(environ={"PLEXSYNC_PLEX_URL": REQUIRED["plex_url"], **kept("plex_token", content)})
+    assert lines[0].startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (TOKEN, "must name a file that exists"),
+        (os.sep, "must name a file; this is a folder or a device"),
+        ("a" * 9_000, "must name a file that can be read"),
+    ],
+    ids=["a token", "a folder", "too long"],
+)
+def test_a_path_that_leads_to_no_file_is_told_of_and_not_quoted(path, told):
+    lines = problems(environ={"PLEXSYNC_PLEX_URL": REQUIRED["plex_url"], "PLEXSYNC_PLEX_TOKEN_FILE": path})
+    assert lines[0] == f"PLEXSYNC_PLEX_TOKEN_FILE {told}"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user whom modes keep out")
+def test_a_file_that_may_not_be_read_is_told_of(kept, tmp_path):
+    environ = {"PLEXSYNC_PLEX_URL": REQUIRED["plex_url"], **kept("plex_token", TOKEN.encode())}
+    (tmp_path / "plex_token").chmod(0)
+    assert (
+        problems(environ=environ)[0] == "PLEXSYNC_PLEX_TOKEN_FILE must name a file that the user of PlexSync may read"
+    )

@@ -478,3 +478,15 @@ def test_a_server_that_does_not_encrypt_gets_nothing(server):
         wire.ask("GET", "/")
     assert not raised.value.sent
     assert server.log == []
+
+
+def test_the_date_of_an_answer_that_has_none_is_that_of_the_one_before():
+    dates = iter(["Thu, 01 Jan 2026 00:00:00 GMT", "", "Thu, 01 Jan 2026 00:00:09 GMT"])
+
+    def answer(_request):
+        date = next(dates)
+        return httpx2.Response(200, headers={"Date": date} if date else {}, stream=httpx2.ByteStream(b""))
+
+    with wired("http://nas", transport=httpx2.MockTransport(answer)) as wire:
+        seen = [wire.send("GET", "/") and wire.date for _ in range(3)]
+    assert seen == [f"Thu, 01 Jan 2026 00:00:0{second} GMT" for second in (0, 0, 9)]

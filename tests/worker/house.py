@@ -1,6 +1,9 @@
 """The house put together for a test: the real store and clients, simulated neighbours, a clock and dice in our hand."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,6 +38,7 @@ from worker.reconciling import Reconciler
 from worker.rules import LookRules, WorkRules
 from worker.scanning import Scans
 
+ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "house-plex-token"
 KEY = "house-stash-key"
 HOUR = 3600.0
@@ -64,25 +68,28 @@ class Worker:
         watchdog = rules.pop("watchdog", None)
         clock, dice = house.clock, house.dice
         self.store = house.store
-        self.stash = StashClient(house.stash_sim.url, KEY, connect_timeout=5.0, read_timeout=read)
+        people = bool(rules.pop("people", False))
+        self.stash = StashClient(house.stash_sim.url, KEY, connect_timeout=5.0, read_timeout=read, people=people)
         self._stack.callback(self.stash.close)
         self.plex = PlexClient(house.plex_sim.url, token, libraries=libraries, connect_timeout=5.0, read_timeout=read)
         self._stack.callback(self.plex.close)
 
         def gates() -> Gates:
-            return Gates(self.store, BREAKER, clock, dice, dict.fromkeys(Neighbour, fingerprint))
+            prints = dict.fromkeys(Neighbour, fingerprint)
+            return Gates(self.store, self.stash, self.plex, BREAKER, clock, dice, prints)
 
         self.gates, self.watch_gates = gates(), gates()
         self.indexer = Indexer(self.store, self.plex, gates(), clock)
         looks = LookRules(**{"profile": Profile(frozenset(FIELDS)), "policy": Policy(), **look})
         imaging = Pillow()
 
-        def looker(gates: Gates, index: Indexer) -> Looker:
+        def looker(gates: Gates, index: Indexer, *, patient: bool = True) -> Looker:
             pictures = Pictures(self.store, self.stash, self.plex, gates, key_of, imaging)
-            return Looker(self.store, self.stash, self.plex, index, gates, clock, looks, pictures)
+            return Looker(self.store, self.stash, self.plex, index, gates, clock, looks, pictures, patient=patient)
 
-        self.looker, watch_looker = looker(self.gates, self.indexer), looker(self.watch_gates, self.indexer)
-        glances = looker(self.watch_gates, Indexer(self.store, self.plex, gates(), clock, looks_only=True))
+        self.looker = looker(self.gates, self.indexer, patient=False)
+        watch_looker = looker(self.watch_gates, self.indexer)
+        self.glances = looker(self.watch_gates, Indexer(self.store, self.plex, gates(), clock, looks_only=True))
         self.poller = Poller(self.store, self.stash, self.indexer, self.watch_gates, clock)
         self.reconciler = Reconciler(
             self.store,
@@ -94,7 +101,7 @@ class Worker:
             settings=settings,
             wishes=wishes,
         )
-        self.previewer = Previewer(self.store, self.stash, glances, self.watch_gates, clock)
+        self.previewer = Previewer(self.store, self.stash, self.glances, self.watch_gates, clock)
         events = PlexEvents(house.plex_sim.url, token, connect_timeout=5.0, read_timeout=read)
         self.listener = Listener(self.store, self.stash, self.plex, events, self.indexer, gates(), clock, dice)
         self.scans = Scans(self.store, self.plex, gates(), clock, looks.paths) if rules.pop("scans", False) else None
@@ -229,6 +236,10 @@ class House:
         finally:
             db.close()
 
+    def put_off(self) -> None:
+        """What is absent has been so for long: it is not due for another day, unless somebody wakes it."""
+        self.change("update job set due = due + 86400000 where state = 'absent'")
+
     def breaker(self, who: Neighbour = Neighbour.PLEX) -> str:
         with self.store.reading() as db:
             return db.breaker(who).state
@@ -316,3 +327,16 @@ def fails(method: str, key: str = "", **how: object) -> Fault:
 def put_of(request: Request) -> str:
     """Which item a PUT concerns."""
     return request.params.get("id") or request.path.rsplit("/", 1)[-1]
+
+
+def run_house(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run this code in a process of its own, with a folder for its house."""
+    return subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

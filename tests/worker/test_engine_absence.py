@@ -4,7 +4,6 @@ import pytest
 
 from sync.job import State
 from tests.worker.house import DAY, HOUR, path_of
-from worker.engine import Worked
 
 
 def stage(house, n=0):
@@ -91,7 +90,7 @@ def test_a_scan_that_ends_between_the_look_and_the_verdict_is_looked_at_again_at
     looker.look = look
     house.want(id)
     step = house.step()
-    assert step == Worked({"absent": 1})
+    assert step.outcomes == {"absent": 1}
     assert house.row(id).due == house.clock.now()
     house.work()
     assert house.out_of_step([id]) == []

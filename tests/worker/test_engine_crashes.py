@@ -8,8 +8,9 @@ import store.database
 from simulator.http import Fault
 from store.database import Database
 from sync.errors import LocalFault
-from sync.job import State
+from sync.job import Kind, State
 from tests.worker.house import DAY, HOUR, House, fails
+from worker import dead
 from worker.engine import Idle, Worked
 
 
@@ -125,7 +126,7 @@ def test_a_worker_that_slept_through_its_lease_while_it_looked_sends_nothing_and
     sleeper.plex.items = sleep_and_wake
     house.want(*ids)
     step = sleeper.engine.step()
-    assert step == Worked({})
+    assert step.outcomes == {}
     assert house.plex_sim.count() == 0
     assert house.out_of_step(ids) == []
     assert house.states() == {State.IDLE: 4}
@@ -148,7 +149,7 @@ def test_a_worker_that_slept_through_its_lease_between_two_edits_sends_no_more(h
     house.want(*ids)
     step = sleeper.engine.step()
     assert len(sent) == 1
-    assert step == Worked({})
+    assert step.outcomes == {}
     assert house.states() == {State.RUNNING: 4}, "they are the other's"
     assert house.rows("select count(*) from memory") == [(0,)]
     assert house.rows("select count(*) from pushing") == [(4,)], "which tells the other what may be in Plex"
@@ -169,10 +170,38 @@ def test_what_another_has_taken_over_is_neither_settled_nor_remembered_by_the_fi
 
     house.worker.plex.edit = taken_over
     house.want(*ids)
-    assert house.step() == Worked({"done": 2})
+    assert house.step().outcomes == {"done": 2}
     assert house.row(2).state is State.RUNNING
     assert house.rows("select scene from memory order by scene") == [(1,), (3,)]
     assert house.rows("select scene from pushing") == [(2,)]
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_what_is_dropped_while_its_edit_is_under_way_stays_dropped(house, status):
+    dropped, other = house.in_step(2)
+
+    def drop(request):
+        if request.method == "PUT" and request.params.get("id") == house.key_of(dropped):
+            dead.drop(house.store, house.clock, [(Kind.SCENE, dropped)])
+            return status != 200
+        return False
+
+    house.plex_sim.faults.set(Fault("status", status=500, when=drop))
+    for id in (dropped, other):
+        house.stash_sim.edit_scene(id, title="Edited")
+    house.want(dropped, other)
+    house.clock.move(2)
+    house.work()
+    assert house.row(dropped).state is State.DROPPED
+    with house.store.reading() as db:
+        assert db.pushings([dropped]), "what may have come of it is known to the next look"
+    assert house.row(other).state is State.IDLE
+    assert house.books_balance()
+
+    house.plex_sim.faults.clear()
+    house.edit(dropped, title="Edited again")
+    house.work_until_settled()
+    assert house.out_of_step([dropped, other]) == []
 
 
 def test_a_long_batch_prolongs_its_leases(house):
@@ -181,14 +210,14 @@ def test_a_long_batch_prolongs_its_leases(house):
     seen = []
 
     def slow(*args, **kwargs):
-        house.clock.move(60)
+        house.clock.move(30)
         seen.append(house.rows(f"select id from job where lease_until <= {house.clock.now()}"))
         return real(*args, **kwargs)
 
     house.worker.plex.edit = slow
     house.want(*ids)
     step = house.step()
-    assert step == Worked({"done": 6})
+    assert step.outcomes == {"done": 6}
     assert seen == [[]] * 6
     assert isinstance(other.engine.step(), Idle)
 

@@ -8,11 +8,11 @@ import pytest
 from simulator.http import Fault
 from store import intake
 from store.database import Database
-from sync.errors import LocalFault, Unusable
+from sync.errors import Damaged, LocalFault, Unusable
 from sync.job import State
 from tests.worker.house import fails
 from worker.engine import Idle
-from worker.loop import Loop
+from worker.loop import Loop, Watcher
 
 
 class Stop:
@@ -73,6 +73,21 @@ def test_a_drain_does_not_wait_for_what_is_due_later(house, stop):
     assert ran.until == house.row(ids[0]).due > house.clock.now()
 
 
+def test_a_job_that_is_to_be_tried_again_counts_once_however_often_it_was_tried(house, stop):
+    ids = house.in_step(4)
+    house.plex_sim.faults.set(fails("PUT"))
+    house.edit(ids[0], title="Edited")
+    house.edit(ids[1], title="Edited")
+    ran = None
+    for _ in range(3):
+        ran = loop(house, stop).drain(before=ran)
+        house.clock.move(120)
+        assert ran.outcomes == {"waiting": 2}
+    house.plex_sim.faults.clear()
+    house.clock.move(3600)
+    assert loop(house, stop).drain(before=ran).outcomes == {"done": 2}
+
+
 def test_a_drain_says_which_gate_is_closed(house, stop):
     house.want(*house.add(1))
     house.plex_sim.token = "another"
@@ -85,7 +100,7 @@ def test_a_drain_that_waits_goes_on_through_an_outage(house, stop):
     house.want(*ids)
     house.plex_sim.faults.set(Fault("status", status=500, times=16))
     ran = loop(house, stop).drain(wait_for=lambda: not house.unsettled())
-    assert ran.outcomes["done"] == 3
+    assert (ran.outcomes, ran.again) == ({"done": 3}, {})
     assert house.out_of_step(ids) == []
 
 
@@ -174,6 +189,75 @@ def test_a_fault_of_our_own_disk_pauses_the_worker_and_never_ends_it(house, stop
     assert house.attempts_used() == 0
     complaints = [record for record in caplog.records if "paused" in record.getMessage()]
     assert len(complaints) <= 1 + 20 * pause / 60, "a line a minute"
+
+
+def test_what_has_to_be_done_first_is_tried_again_after_a_fault_and_nothing_is_worked_before(house, stop):
+    ids = house.add(3)
+    house.want(*ids)
+    tried, paused = [], []
+
+    def begin():
+        tried.append(house.unsettled())
+        if len(tried) < 4:
+            raise LocalFault("plexsync.db is busy")
+
+    told = stop_when(stop, lambda: not house.unsettled())
+    loop(house, stop, begin=begin, told=told, paused=lambda fault: paused.append(fault and str(fault))).serve()
+    assert (tried, stop.waits) == ([3] * 4, [5] * 3)
+    assert paused[:3] == ["plexsync.db is busy"] * 3
+    assert house.out_of_step(ids) == []
+
+
+# --- what looks beside it --------------------------------------------------------------------------------------------
+
+
+def watcher(look, stop, clock, *, seconds=5):
+    return Watcher(look, name="poll", seconds=seconds, stop=stop, clock=clock)
+
+
+def test_damage_that_a_watcher_alone_meets_stops_the_work_and_is_kept_for_whoever_started_it(house, stop):
+    damaged = Damaged("plexsync.db is damaged")
+
+    def look():
+        raise damaged
+
+    watches = watcher(look, stop, house.clock)
+    watches.run()
+    assert stop.asked
+    with pytest.raises(Damaged) as told:
+        watches.confess()
+    assert told.value is damaged
+    watcher(stop.set, stop, house.clock).confess()
+
+
+def test_a_fault_that_a_watcher_meets_again_and_again_is_told_once_a_minute(house, stop, caplog):
+    looks, end = [], house.clock.now() + 600_000
+
+    def look():
+        looks.append(house.clock.now())
+        if house.clock.now() >= end:
+            stop.set()
+        if len(looks) != 3:
+            raise LocalFault("plexsync.db can't be used: disk I/O error")
+
+    watcher(look, stop, house.clock).run()
+    complaints = [record.getMessage() for record in caplog.records if "poll" in record.getMessage()]
+    assert 9 <= len(complaints) <= 11
+    assert set(complaints) == {"poll can't look: plexsync.db can't be used: disk I/O error"}
+
+
+def test_one_fault_that_passes_is_no_warning(house, stop, caplog):
+    looks = []
+
+    def look():
+        looks.append(1)
+        if len(looks) == 9:
+            stop.set()
+        if len(looks) % 2:
+            raise LocalFault("plexsync.db is busy")
+
+    watcher(look, stop, house.clock).run()
+    assert caplog.records == []
 
 
 def test_a_fault_of_our_own_disk_while_it_rests_pauses_the_worker_as_well(house, stop, monkeypatch):

@@ -58,6 +58,23 @@ def twins(house):
     return id, keys
 
 
+def test_a_look_alike_that_has_left_plex_since_it_was_listed_stands_in_nobodys_way(house, twins):
+    id, keys = twins
+    house.plex_sim.remove(keys[1])
+    settled(house, id)
+    assert house.row(id).state is State.IDLE
+    assert title_of(house, keys[0]) == "Twin"
+
+
+def test_a_look_alike_that_got_another_file_since_it_was_listed_stands_in_nobodys_way(house, twins):
+    id, keys = twins
+    house.plex_sim.rename_file(keys[0], "/media/a/twin.mp4", "/media/a/other.mp4")
+    settled(house, id)
+    assert house.row(id).state is State.IDLE
+    assert title_of(house, keys[1]) == "Twin"
+    assert title_of(house, keys[0]) == "as scanned"
+
+
 # --- bound by hand ---------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ import pytest
 from sync.job import State, Why
 from sync.scope import Scope, Term
 from tests.worker.house import DAY, House
+from worker import reconciling
 from worker.reconciling import CHANGED, WISHES
 
 ORGANIZED = Scope((Term("organized"),))
@@ -81,6 +82,19 @@ def test_a_comparison_wants_an_outside_scene_once_and_counts_it(narrow):
     assert (report.wanted, dict(report.standing)) == (0, {"outside": 3})
     narrow.stash_sim.quiet_edit(ids[0], organized=True)
     assert compare(narrow).wanted == 1
+
+
+def test_the_item_of_a_scene_out_of_scope_has_a_scene(narrow):
+    narrow.add(3)
+    narrow.plex_sim.add_movie(narrow.section, files=[("/media/lone.mp4", 5, 60_000)], title="lone")
+    narrow.stash_sim.add_scene(title="By its name", files=[("/elsewhere/named.mp4", 77, 60.0)])
+    narrow.plex_sim.add_movie(narrow.section, files=[("/media/named.mp4", 77, 60_000)], title="named")
+    report = compare(narrow)
+    assert (report.standing["outside"], report.without_scene) == (4, 1)
+    ((library,),) = narrow.rows("select title from section")
+    narrow.worker.reconciler.reconcile_some(reconciling.Scope(library=library))
+    with narrow.store.reading() as db:
+        assert db.count_unpaired(report.began) == 1
 
 
 def test_another_scope_moves_exactly_the_scenes_that_it_concerns(house):

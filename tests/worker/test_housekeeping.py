@@ -2,10 +2,13 @@
 
 import logging
 
+import pytest
+
 from simulator.http import Fault
 from sync.job import Kind, State
 from tests.worker.house import DAY, House
 from tests.worker.test_engine_crashes import pass_days
+from worker.dead import drop
 
 
 def pushes(house: House, id: int):
@@ -67,6 +70,47 @@ def test_a_clock_that_leapt_forgets_no_history(house):
     house.clock.leap(400 * DAY)
     house.worker.engine.prune()
     assert len(pushes(house, id)) == 1
+
+
+@pytest.mark.parametrize("spoilt", ["17w8471200000", "9" * 5000, "-1", "w"])
+def test_notes_that_the_disk_has_spoilt_end_no_housekeeping(tmp_path, spoilt):
+    with House(tmp_path / "data", dlq_max=1) as house:
+        house.want(1, 2)
+        house.change("update job set state = 'dead', cls = 'bug'")
+        house.worker.engine.prune()
+        for name in ("tick", "leapt", "dlq:warned"):
+            house.change(f"insert or replace into note (name, value) values ('{name}', '{spoilt}')")
+        house.clock.move(61)
+        assert house.worker.engine.prune() == 0
+        pass_days(house, 32)
+        assert house.states() == {}
+
+
+def test_a_leap_that_is_noted_for_a_time_to_come_holds_up_housekeeping_for_a_day_alone(house):
+    house.want(1)
+    house.change("update job set state = 'dead', cls = 'bug'")
+    house.worker.engine.prune()
+    house.change("insert or replace into note (name, value) values ('leapt', '9768471200000')")
+    pass_days(house, 33)
+    assert house.states() == {}
+
+
+# --- what a person dropped ---------------------------------------------------------------------------------------------
+
+
+def test_what_a_person_dropped_comes_back_by_an_edit_alone_however_long_ago_that_was(house):
+    (id,) = house.add()
+    house.want(id)
+    assert drop(house.store, house.clock, [(Kind.SCENE, id)]) == (1, [])
+    house.worker.reconciler.reconcile()
+    house.worker.engine.prune()
+    pass_days(house, 40)
+    assert house.worker.reconciler.reconcile().wanted == 0
+    assert house.states() == {State.DROPPED: 1}
+    assert house.books_balance()
+    house.edit(id, title="Edited")
+    house.work()
+    assert house.title_in_plex(id) == "Edited"
 
 
 # --- a long queue ----------------------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ from sync.errors import Unavailable
 from sync.events import Left, Scanned, Touched
 from sync.job import State
 from tests.worker.house import TOKEN, path_of
+from worker.indexing import CHANGE_PACE
 from worker.listening import GATHERED, ITEMS, MANY, Gathered, Listener
+from worker.verbs import explain
 
 
 class Ears:
@@ -157,6 +159,46 @@ def test_an_item_that_came_wants_a_scene_that_was_never_wanted(synced, ears):
     synced.plex_sim.add_movie(synced.section, files=[(path_of(8), 1008, 60_000)], title="new")
     ears.look_into()
     assert wanted(synced) == {id}
+
+
+def glanced_at(house, *ids):
+    """The files of these scenes come, somebody looks at once, and only then what Plex has told is looked into."""
+    house.put_off()
+    house.clock.move(CHANGE_PACE / 1000 + 1)
+    for id in ids:
+        (path, size, _), *_ = house.stash_sim.scene(id).files
+        house.plex_sim.add_movie(house.section, files=[(path, size, 60_000)], title="new")
+    worker = house.worker
+    for id in ids:
+        assert explain(house.store, worker.glances, worker.watch_gates, house.clock, id).sight.targets
+
+
+def test_what_a_glance_has_met_first_is_new_all_the_same(synced, ears):
+    waiting, never_wanted = synced.add(2, start=8, in_plex=False)
+    synced.want(waiting)
+    synced.work()
+    glanced_at(synced, waiting, never_wanted)
+    ears.look_into()
+    assert synced.row(waiting).due <= synced.clock.now()
+    assert wanted(synced) == {never_wanted}
+    synced.work()
+    synced.forget_requests()
+    synced.plex_sim.hand_edit(synced.key_of(waiting), title="By hand")
+    ears.look_into()
+    assert synced.stash_sim.count() == 0, "it is known by now"
+
+
+def test_what_a_glance_has_met_first_stays_new_while_stash_can_not_be_asked_who_waits(synced, ears):
+    (waiting,) = synced.add(start=8, in_plex=False)
+    synced.want(waiting)
+    synced.work()
+    glanced_at(synced, waiting)
+    synced.change(f"insert into hold values ('stash', '', 'closed', 0, {synced.clock.now() + 60_000}, 'as set up')")
+    ears.look_into()
+    synced.change("delete from hold")
+    assert synced.row(waiting).due > synced.clock.now()
+    synced.worker.indexer.freshen()
+    assert synced.row(waiting).due <= synced.clock.now()
 
 
 def test_the_end_of_a_scan_wakes_who_waits(synced, ears):

@@ -116,18 +116,40 @@ def test_what_lasts_is_told_once_a_day_also_across_restarts(house, watch):
     assert len(watch.box.got) == 3
 
 
-def test_scenes_that_are_given_up_are_told_when_there_are_many(house, watch):
+def give_up_twelve(house, watch):
     ids = house.add(12)
     watch.noticer.notice()
     house.plex_sim.faults.set(Fault("status", status=400, when=lambda request: request.method == "PUT"))
     house.want(*ids)
     watch.pass_by(2 * MINUTE)
     assert watch.box.keys() == [("dead", False)]
+
+
+def test_scenes_that_are_given_up_are_told_when_there_are_many(house, watch):
+    give_up_twelve(house, watch)
     house.plex_sim.faults.clear()
     with house.store.writing() as tx:
         tx.retry(now=house.clock.now())
     watch.pass_by(3 * MINUTE)
     assert watch.box.keys() == [("dead", False), ("dead", True)]
+
+
+def test_scenes_that_grew_too_old_in_the_queue_and_are_found_again_are_no_news(house, watch):
+    give_up_twelve(house, watch)
+    for _ in range(40):
+        house.clock.move(DAY)
+        house.worker.engine.prune()
+        watch.noticer.notice()
+        house.worker.reconciler.reconcile()
+        house.work_for(2 * MINUTE)
+        watch.noticer.notice()
+    assert house.rows("select count from tally where name = 'pruned'") == [(12,)]
+    assert watch.box.keys().count(("dead", False)) == 1
+    more = house.add(11, start=12)
+    house.worker.indexer.freshen(force=True)
+    house.want(*more)
+    watch.pass_by(2 * MINUTE)
+    assert "11 more scenes were given up, 23 in all" in watch.box.got[-1].text
 
 
 def test_a_messenger_that_fails_is_logged_once_and_gets_the_notice_later(house, watch, caplog):

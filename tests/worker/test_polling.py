@@ -157,6 +157,28 @@ def test_a_merge_of_tags_reaches_the_scenes_of_the_one_that_is_left(watched):
     assert watched.plex_sim.item(watched.key_of(2)).lists["genre"] == ["Tag 2"]
 
 
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_scenes_showed_and_was_destroyed_without_a_hook_leaves_them(watched, beside):
+    for id in (1, 2):
+        watched.stash_sim.quiet_edit(id, performers=["Ada"], groups=["Saga"])
+    poll(watched)
+    watched.work()
+    watched.clock.move(60)
+    poll(watched)
+    watched.work()
+    watched.clock.move(60)
+    for kind, name in (("performer", "Ada"), ("group", "Saga"), ("studio", "Studio 0"), ("tag", "Tag 1")):
+        watched.stash_sim.destroy(kind, name)
+    if beside:
+        # As many come as go.
+        watched.stash_sim.quiet_edit(6, performers=["Fresh"], groups=["Newer"], studio="Other", tags=["Else"])
+    poll(watched)
+    watched.work()
+    assert watched.out_of_step(list(range(1, 7))) == []
+    items = [watched.plex_sim.item(watched.key_of(id)) for id in range(1, 7)]
+    assert not any("Ada" in item.lists["actor"] or "Saga" in item.lists["collection"] for item in items)
+
+
 def test_a_deletion_without_a_hook_is_found_by_the_count(watched):
     watched.stash_sim.clean_scene(2)
     poll(watched)
@@ -370,3 +392,20 @@ def test_whether_files_can_be_asked_for_is_asked_once(house):
     house.forget_requests()
     poll(house)
     assert [b"Newest" in request.body for request in house.stash_sim.log] == [True]
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["{", "[]", "null", "7", '{"count": "6", "updated_at": "", "last": 6}', '{"coun": 6}']
+)
+@pytest.mark.parametrize("name", ["poll:scene", "poll:tag", "poll:files"])
+def test_a_cursor_that_the_disk_has_spoilt_counts_as_none_and_everything_is_compared(watched, name, spoilt):
+    with watched.store.writing() as tx:
+        tx.save_note("reconcile:last", str(watched.clock.now()))
+        tx.save_note(name, spoilt)
+    assert poll(watched).why == ""
+    with watched.store.reading() as db:
+        assert db.note("reconcile:last") == ""
+    watched.clock.move(60)
+    watched.stash_sim.edit_scene(1, title="Edited")
+    poll(watched)
+    assert ("scene", 1) in wanted(watched)

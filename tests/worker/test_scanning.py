@@ -1,5 +1,8 @@
 """Asking Plex to scan: the folder of an absent scene, once in ten minutes, within its library, never during a scan."""
 
+import threading
+import time
+
 import pytest
 
 from simulator.http import Fault
@@ -104,6 +107,34 @@ def test_a_plex_that_refuses_to_scan_does_no_harm(asking):
     asking.plex_sim.faults.set(Fault("status", status=403, when=lambda request: request.path.endswith("/refresh")))
     (id,) = absent(asking, "/media/new/a.mp4")
     assert asking.row(id).state is State.ABSENT
+
+
+def test_the_worker_does_not_wait_while_the_watch_beside_it_asks(asking):
+    answer, held, go_on = asking.plex_sim.answer, threading.Event(), threading.Event()
+
+    def slowly(request):
+        if not held.is_set():
+            held.set()
+            go_on.wait(4)
+        return answer(request)
+
+    asking.plex_sim.scan(asking.section)
+    absent(asking, "/media/one/a.mp4")
+    asking.plex_sim.finish_scan(asking.section)
+    asking.clock.move(10)
+    watch = threading.Thread(target=asking.worker.scans.go_on, daemon=True)
+    asking.plex_sim.answer = slowly
+    watch.start()
+    assert held.wait(4)
+    began = time.monotonic()
+    absent(asking, "/media/two/b.mp4")
+    assert time.monotonic() - began < 2
+    go_on.set()
+    watch.join(4)
+    for _ in range(3):
+        later(asking, 10)
+        asking.plex_sim.finish_scan(asking.section)
+    assert scans(asking) == ["/media/one", "/media/two"]
 
 
 def test_without_the_switch_nothing_is_asked(house):

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.worker.house import run_house
 from worker.clock import SystemClock
 from worker.watchdog import Watchdog
 
@@ -67,6 +69,46 @@ watchdog.begin()
 while True: pass
 """
     assert run(file, code).returncode == 1
+
+
+# A worker with a real clock and a push that takes longer than the worker is watched for.
+PUSHING = """
+import sys, time
+from pathlib import Path
+from tests.worker.house import House
+from worker.clock import SystemClock
+from worker.watchdog import Watchdog
+folder = Path(sys.argv[1])
+watchdog = Watchdog(2.0, SystemClock(), folder / "hang.txt")
+with House(folder / "data", watchdog=watchdog, deadline=DEADLINE, parallel=2) as house:
+    house.clock.monotonic = time.monotonic
+    house.want(*house.add(3))
+    edit = house.worker.plex.edit
+    def slowly(section, key, change, **more):
+        if key == house.key_of(1):
+            time.sleep(SECONDS)
+        edit(section, key, change, **more)
+    house.worker.plex.edit = slowly
+    house.work()
+    print(house.out_of_step([1, 2, 3]))
+"""
+
+
+def push(folder, *, deadline: int, seconds: float) -> subprocess.CompletedProcess:
+    return run_house(PUSHING.replace("DEADLINE", str(deadline)).replace("SECONDS", str(seconds)), folder)
+
+
+def test_a_push_that_never_returns_ends_the_worker_though_its_main_thread_gets_on(tmp_path):
+    began = time.monotonic()
+    done = push(tmp_path, deadline=500, seconds=40)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert time.monotonic() - began < 20
+    assert "slowly" in (tmp_path / "hang.txt").read_text()
+
+
+def test_a_push_that_takes_its_time_is_left_alone_as_long_as_its_requests_may_take(tmp_path):
+    done = push(tmp_path, deadline=10_000, seconds=5)
+    assert (done.returncode, done.stdout) == (0, "[]\n")
 
 
 def test_a_log_that_nobody_reads_and_a_file_that_can_not_be_made_hold_nothing_up(file, tmp_path):

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cli.words import noted, stamp
 from sync.errors import Neighbour
 from sync.job import State
-from sync.outages import Outage, last_ended, lasting, outages
+from sync.outages import Outage, Summary, last_ended, lasting, outages
 from sync.ports import BreakerRow, HoldRow, Overview
 from sync.standing import UNKNOWN
 from sync.standing import WORDS as EVERY_WORD
+from telling.words import noted, stamp
 from wiring import Parts, bulk_approved, comparison_owed, spooled
 from worker.gates import breaker_probe_at, breaker_state
 from worker.loop import HEARTBEAT
@@ -121,6 +121,18 @@ def outage_facts(one: Outage, now: int, *, waiting: int = 0) -> dict[str, Any]:
         "error": one.error,
         "waiting_at_start": one.waiting,
         "waiting": max(one.most, waiting) if one.end is None else one.most,
+    }
+
+
+def figure_facts(seen: Summary) -> dict[str, Any]:
+    """The figures for JSON; lengths in seconds."""
+    return {
+        "since": stamp(seen.start),
+        "interruptions": seen.interruptions,
+        "down_seconds": seen.down / 1000,
+        "mttr_seconds": None if seen.mttr is None else seen.mttr / 1000,
+        "mtbf_seconds": None if seen.mtbf is None else seen.mtbf / 1000,
+        "availability": seen.availability,
     }
 
 

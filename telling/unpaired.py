@@ -14,7 +14,7 @@ def lone_items(parts: Parts) -> Iterator[dict[str, Any]]:
     """The items that the last complete comparison found no scene for, page by page; none before there was one."""
     with parts.store.reading() as db:
         titles = {row.key: row.title for row in db.sections()}
-        run = int(db.note(LAST_RUN) or 0)
+        run = db.number(LAST_RUN) or 0
     after = ""
     while run:
         with parts.store.reading() as db:

@@ -1,0 +1,127 @@
+"""Runs one program of ours in a process of its own, by an order that comes as a line of JSON on standard input.
+
+The order holds what must not stand in a command line: how to reach Stash, with the cookie of a session. The cookie is
+swapped once for Stash's API key, which stays in this process's memory. A program on the leash ends in good order when its
+standard input does, and that is when whoever started it has ended, however that was killed. Standard library only.
+"""
+
+import json
+import os
+import re
+import runpy
+import signal
+import sys
+import threading
+import urllib.error
+import urllib.request
+
+# Stash's answer to its own plugins; the username tells whether there is a login.
+SIGN_IN = "query PlexSyncSignIn { configuration { general { apiKey username } } }"
+SECONDS = 5.0
+LONGEST = 2**20
+ADDRESS, KEY = "PLEXSYNC_STASH_URL", "PLEXSYNC_STASH_API_KEY"
+# Addresses that a server listens on and nobody can connect to.
+ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+
+
+class NoEntry(Exception):
+    """Stash can't be reached as this plugin; the message says what to do."""
+
+
+def main() -> None:
+    """Take the order, sign in to Stash, and become the program."""
+    order = json.loads(_line())
+    os.environ.update(order["environ"])
+    # The folder of this file is no place to import from: its names are not those of other people's modules.
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [*order["path"], *(place for place in sys.path if os.path.abspath(place) != here)]
+    if order["leash"]:
+        threading.Thread(target=_end_with_it, name="leash", daemon=True).start()
+    if order["server"] is not None:
+        try:
+            sign_in(order["server"])
+        except NoEntry as error:
+            sys.stderr.write(f"plexsync: {error}\n")
+            sys.exit(1)
+    sys.argv = [order["module"], *order["words"]]
+    runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+
+
+def _line() -> bytes:
+    """The first line of standard input, read without a buffer: what comes later is for the leash."""
+    read = b""
+    while not read.endswith(b"\n") and len(read) < LONGEST:
+        more = os.read(0, 1 if read else LONGEST)
+        if not more:
+            break
+        read += more
+    return read
+
+
+def _end_with_it() -> None:
+    """Stop this process in good order as soon as nobody holds the other end of standard input."""
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def sign_in(server: dict[str, object]) -> None:
+    """Put Stash's address and key into the environment of this process, unless a person has put others there."""
+    if os.environ.get(ADDRESS):
+        return
+    base = address(server)
+    cookie = server.get("SessionCookie")
+    general = _asked(base, cookie if isinstance(cookie, dict) else {})
+    key = str(general.get("apiKey") or "")
+    if general.get("username") and not key and not os.environ.get(KEY):
+        raise NoEntry(
+            "Stash has a login but no API key: generate one in Stash under Settings, Security, then try again"
+        )
+    os.environ[ADDRESS] = base
+    if key:
+        os.environ.setdefault(KEY, key)
+
+
+def address(server: dict[str, object]) -> str:
+    """Where Stash answers on its own machine."""
+    host, port, scheme = str(server.get("Host") or ""), server.get("Port"), str(server.get("Scheme") or "http")
+    if scheme not in ("http", "https") or type(port) is not int or not re.fullmatch(r"[\w.:\[\]-]*", host):
+        raise NoEntry("Stash does not say where it answers: set PLEXSYNC_STASH_URL in the environment of Stash")
+    host = ANYWHERE.get(host, f"[{host}]" if ":" in host and not host.startswith("[") else host)
+    return f"{scheme}://{host}:{port}"
+
+
+def _asked(base: str, cookie: dict[str, object]) -> dict[str, object]:
+    headers = {"Content-Type": "application/json"}
+    name, value = cookie.get("Name"), cookie.get("Value")
+    if isinstance(name, str) and isinstance(value, str) and re.fullmatch(r"[\x21-\x3a\x3c-\x7e]+", name + value):
+        headers["Cookie"] = f"{name}={value}"
+    request = urllib.request.Request(f"{base}/graphql", json.dumps({"query": SIGN_IN}).encode(), headers)  # noqa: S310 - the scheme is checked
+    # A proxy is for the world outside, and a redirect would carry the cookie there.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _StayHere())
+    try:
+        with opener.open(request, timeout=SECONDS) as answer:
+            general = json.loads(answer.read(LONGEST))["data"]["configuration"]["general"]
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise NoEntry(f"Stash does not let its plugin in (it answers {error.code}): log in to Stash anew") from None
+    except OSError as error:
+        why = getattr(error, "reason", error)
+        raise NoEntry(f"Stash can't be reached at {base} from its own plugin: {_words(why)}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise NoEntry(f"what answers at {base} is no Stash") from None
+    return general if isinstance(general, dict) else {}
+
+
+def _words(why: object) -> str:
+    """What a fault of the network is called, in one line."""
+    return " ".join(str(getattr(why, "strerror", None) or why).split())[:200]
+
+
+class _StayHere(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """Follow nobody."""
+
+
+if __name__ == "__main__":
+    main()

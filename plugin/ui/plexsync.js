@@ -1,0 +1,576 @@
+/* PlexSync inside Stash: a page with its status, and a tab on the page of a scene.
+ *
+ * Plain JavaScript with what Stash hands to plugins; each patch point is tried alone, and one that a release of Stash lacks
+ * costs that part only. Texts become text nodes of React and nothing else.
+ */
+(function () {
+  "use strict";
+
+  const api = window.PluginApi;
+  if (!api || !api.React || !api.patch) {
+    return;
+  }
+  const React = api.React;
+  const e = React.createElement;
+  const libraries = api.libraries || {};
+  const ID = "StashPlexSync";
+  // Stash itself answers below /plugin/, and knows no such page there when one is loaded anew.
+  const PATH = "/plugins/plexsync";
+  const PANE = "plexsync-panel";
+  const PACE = 10000;
+  const SHOWN = 100;
+
+  // --- asking Stash ---------------------------------------------------------------------------------------------------
+
+  const OPERATION =
+    "mutation PlexSyncOperation($id: ID!, $args: Map!) { runPluginOperation(plugin_id: $id, args: $args) }";
+  const TASK = "mutation PlexSyncTask($id: ID!, $name: String!) { runPluginTask(plugin_id: $id, task_name: $name) }";
+
+  async function graphql(query, variables) {
+    const answer = await fetch(new URL("graphql", document.baseURI), {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ query, variables }),
+    });
+    const told = await answer.json().catch(() => ({}));
+    if (told.errors && told.errors.length) {
+      throw new Error(String(told.errors[0].message));
+    }
+    if (!answer.ok || !told.data) {
+      throw new Error("Stash answers " + answer.status);
+    }
+    return told.data;
+  }
+
+  async function ask(mode, args) {
+    const data = await graphql(OPERATION, { id: ID, args: Object.assign({ mode }, args) });
+    const found = data.runPluginOperation;
+    return found && typeof found === "object" ? found : { error: "the plugin said nothing" };
+  }
+
+  function startTask(name) {
+    return graphql(TASK, { id: ID, name });
+  }
+
+  // --- words ----------------------------------------------------------------------------------------------------------
+
+  function many(count, one) {
+    return count.toLocaleString() + " " + one + (count === 1 ? "" : "s");
+  }
+
+  function ago(moment) {
+    const seconds = Math.round((Date.now() - Date.parse(moment)) / 1000);
+    const span = Math.abs(seconds);
+    const [size, unit] = span < 90 ? [1, "s"] : span < 5400 ? [60, "min"] : span < 129600 ? [3600, "h"] : [86400, "d"];
+    const text = Math.round(span / size) + " " + unit;
+    return seconds >= 0 ? text + " ago" : "in " + text;
+  }
+
+  function When({ at }) {
+    return at ? e("span", { title: new Date(at).toLocaleString() }, ago(at)) : e("span", null, "never");
+  }
+
+  function shown(value) {
+    if (value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length)) {
+      return "–";
+    }
+    return Array.isArray(value) ? value.join(", ") : String(value);
+  }
+
+  const FIELDS = {
+    originallyAvailableAt: "date",
+    userRating: "rating",
+    actor: "cast",
+    genre: "genres",
+    titleSort: "sort title",
+    originalTitle: "original title",
+    contentRating: "content rating",
+    thumb: "poster",
+    art: "background",
+  };
+
+  // --- small parts ----------------------------------------------------------------------------------------------------
+
+  class Fence extends React.Component {
+    // A fault of ours must not take Stash's page with it.
+    constructor(props) {
+      super(props);
+      this.state = { broken: false };
+    }
+
+    static getDerivedStateFromError() {
+      return { broken: true };
+    }
+
+    render() {
+      return this.state.broken
+        ? e(Note, { kind: "danger" }, "PlexSync can't show this: a fault of its own. Please report it.")
+        : this.props.children;
+    }
+  }
+
+  function fenced(Part) {
+    return function Fenced(props) {
+      return e(Fence, null, e(Part, props));
+    };
+  }
+
+  function Note({ kind, children }) {
+    return e("div", { className: "alert alert-" + kind + " plexsync-note", role: kind === "danger" ? "alert" : "status" }, children);
+  }
+
+  function Button({ onClick, kind, busy, children, title }) {
+    const style = "btn btn-" + (kind || "secondary") + " plexsync-button";
+    return e("button", { type: "button", className: style, onClick, disabled: !!busy, title }, children);
+  }
+
+  function Light({ good, children }) {
+    const kind = good === true ? "good" : good === false ? "bad" : "unsure";
+    return e("span", { className: "plexsync-light plexsync-" + kind }, children);
+  }
+
+  function Link({ to, children }) {
+    const router = libraries.ReactRouterDOM;
+    return router && router.Link ? e(router.Link, { to }, children) : e("a", { href: new URL("." + to, document.baseURI).href }, children);
+  }
+
+  // Runs one thing at a time and keeps what it said.
+  function useDeeds(after) {
+    const [busy, setBusy] = React.useState("");
+    const [said, setSaid] = React.useState(null);
+    async function run(name, deed) {
+      setBusy(name);
+      setSaid(null);
+      try {
+        const text = await deed();
+        setSaid(text ? { kind: "success", text } : null);
+      } catch (error) {
+        setSaid({ kind: "danger", text: error.message });
+      }
+      setBusy("");
+      after();
+    }
+    return { busy, said, run };
+  }
+
+  function told(facts, done) {
+    if (facts.error) {
+      throw new Error(facts.error);
+    }
+    return done;
+  }
+
+  // --- the page -------------------------------------------------------------------------------------------------------
+
+  const STANDS = [
+    ["in_step", "in step", true],
+    ["waiting", "waiting", null],
+    ["absent", "not in Plex yet", null],
+    ["ambiguous", "ambiguous", false],
+    ["failed", "given up", false],
+    ["ignored", "ignored", null],
+    ["outside", "out of scope", null],
+    ["gone", "gone from Stash", null],
+  ];
+
+  function usePolled(mode) {
+    const [facts, setFacts] = React.useState(null);
+    const live = React.useRef(true);
+    const under = React.useRef(false);
+    const look = React.useCallback(async () => {
+      if (under.current) {
+        return;
+      }
+      under.current = true;
+      let found;
+      try {
+        found = await ask(mode);
+      } catch (error) {
+        found = { error: error.message };
+      }
+      under.current = false;
+      if (live.current) {
+        setFacts(found);
+      }
+    }, [mode]);
+    React.useEffect(() => {
+      live.current = true;
+      look();
+      const timer = window.setInterval(() => {
+        if (document.visibilityState === "visible") {
+          look();
+        }
+      }, PACE);
+      return () => {
+        live.current = false;
+        window.clearInterval(timer);
+      };
+    }, [look]);
+    return [facts, look];
+  }
+
+  function Page() {
+    const [facts, look] = usePolled("page_status");
+    const [letters, setLetters] = React.useState(null);
+    const count = facts && facts.dlq ? facts.dlq.count : 0;
+    const readLetters = React.useCallback(() => {
+      if (count) {
+        ask("page_letters").then(setLetters, (error) => setLetters({ error: error.message }));
+      } else {
+        setLetters(null);
+      }
+    }, [count]);
+    React.useEffect(readLetters, [readLetters]);
+    const deeds = useDeeds(() => {
+      look();
+      readLetters();
+    });
+    React.useEffect(() => {
+      const before = document.title;
+      document.title = "PlexSync";
+      return () => {
+        document.title = before;
+      };
+    }, []);
+    return e(
+      "div",
+      { className: "plexsync-page" },
+      e("h1", null, "PlexSync"),
+      deeds.said && e(Note, { kind: deeds.said.kind }, deeds.said.text),
+      facts === null && e("p", { role: "status" }, "Asking …"),
+      facts && facts.error && e(Trouble, { facts, deeds }),
+      facts && !facts.error && e(Status, { facts, deeds }),
+      letters && e(Letters, { letters, deeds })
+    );
+  }
+
+  function Trouble({ facts, deeds }) {
+    const lines = String(facts.error).split("\n");
+    return e(
+      Note,
+      { kind: facts.installed === false ? "warning" : "danger" },
+      lines.map((line, n) => e("p", { key: n }, line)),
+      facts.installed === false &&
+        e(Button, { kind: "primary", busy: deeds.busy, onClick: () => task(deeds, "Install or repair dependencies") }, "Install now")
+    );
+  }
+
+  function task(deeds, name) {
+    return deeds.run(name, async () => {
+      await startTask(name);
+      return name + " is in Stash's queue: its progress is under Settings, Tasks, and what it says in Stash's log.";
+    });
+  }
+
+  function serverLight(facts, who) {
+    const breaker = facts.breakers[who] || {};
+    const hold = facts.holds[who];
+    const pace = facts.paces && facts.paces[who] && facts.paces[who].not_before;
+    if (hold) {
+      return e(Light, { good: false }, "on hold: " + hold.message);
+    }
+    if (breaker.state === "closed") {
+      return e(Light, { good: breaker.error ? null : true }, breaker.error ? "failing: " + breaker.error : pace ? "asked for patience" : "well");
+    }
+    const again = breaker.next_probe_at ? ", tried again " + ago(breaker.next_probe_at) : "";
+    return e(Light, { good: false }, "away" + again + (breaker.error ? ": " + breaker.error : ""));
+  }
+
+  function Status({ facts, deeds }) {
+    const runs = facts.worker.running;
+    const names = STANDS.filter(([name], n) => n < 5 || (facts.scenes[name] && facts.scenes[name].count));
+    const jobs = facts.jobs || {};
+    return e(
+      React.Fragment,
+      null,
+      facts.bulk_approved === false && e(FirstWrite, { deeds }),
+      facts.worker.enabled === false && e(Note, { kind: "warning" }, "PlexSync is switched off: events are kept, and nothing is sent."),
+      !runs && !facts.inside && (jobs.ready || (facts.events && facts.events.waiting)) > 0 &&
+        e(Note, { kind: "warning" }, "No worker runs, so what waits stays where it is: start the worker, or drain the queue once."),
+      e(
+        "div",
+        { className: "plexsync-tiles" },
+        names.map(([name, words, good]) => {
+          const found = facts.scenes[name] || { count: 0, since: null };
+          const kind = found.count && good !== null ? (good ? " plexsync-good" : " plexsync-bad") : "";
+          return e(
+            "div",
+            { key: name, className: "plexsync-tile" + kind },
+            e("strong", null, found.count.toLocaleString()),
+            e("span", null, words)
+          );
+        })
+      ),
+      e(
+        "dl",
+        { className: "plexsync-facts" },
+        row("Plex", serverLight(facts, "plex")),
+        row("Stash", serverLight(facts, "stash")),
+        row(
+          "Worker",
+          e(Light, { good: runs ? true : facts.inside ? null : false }, runs ? "runs" : facts.inside ? "rests until something happens" : "does not run"),
+          " (last sign of life ",
+          e(When, { at: facts.worker.heartbeat }),
+          ")"
+        ),
+        row("Queue", many(facts.due, "row") + " due now", facts.oldest_due ? [", waiting since ", e(When, { key: "w", at: facts.oldest_due })] : ""),
+        facts.events && facts.events.waiting ? row("Events", many(facts.events.waiting, "event") + " kept as files for the worker") : null,
+        row("Stash asked", e(When, { at: facts.last_poll })),
+        row("All compared", e(When, { at: facts.last_reconcile }), facts.comparison_due ? " (due)" : ""),
+        (facts.outages ? facts.outages.current : []).map((one, n) =>
+          e(React.Fragment, { key: n }, e("dt", null, "Outage"), e("dd", null, one.server + " since ", e(When, { at: one.since }), one.error ? ": " + one.error : ""))
+        )
+      ),
+      e(Buttons, { runs, inside: facts.inside, deeds })
+    );
+  }
+
+  function row(name, ...what) {
+    return e(React.Fragment, { key: name }, e("dt", null, name), e("dd", null, ...what));
+  }
+
+  function FirstWrite({ deeds }) {
+    const agree = () => {
+      if (window.confirm("Write the whole library to Plex? It is asked only once.")) {
+        deeds.run("approve", async () => {
+          const found = await ask("page_approve");
+          return told(found, many(found.wanted || 0, "scene") + " wanted" + (found.worker ? "" : "; start the worker to bring them to Plex"));
+        });
+      }
+    };
+    return e(
+      Note,
+      { kind: "info" },
+      e("p", null, "The whole library was never written to Plex. Look at what would change, then agree; it is asked only once. Scenes that you edit go to Plex at once."),
+      e(Button, { busy: deeds.busy, onClick: () => task(deeds, "Preview") }, "Preview"),
+      e(Button, { kind: "primary", busy: deeds.busy, onClick: agree }, "Agree, and sync all")
+    );
+  }
+
+  function Buttons({ runs, inside, deeds }) {
+    const one = (name, title, kind) => e(Button, { key: name, kind, title, busy: deeds.busy, onClick: () => task(deeds, name) }, name);
+    return e(
+      "div",
+      { className: "plexsync-buttons", role: "group", "aria-label": "Tasks" },
+      runs || inside
+        ? one("Stop the worker", "Ends it in good order; changes are kept until it is started again")
+        : one("Start the worker", "Runs it beside Stash", "primary"),
+      one("Sync recent", "What was changed in the last 24 hours"),
+      one("Sync all", "Every scene"),
+      one("Reconcile", "Compares everything on both sides"),
+      !runs && one("Drain", "Works what waits, once"),
+      one("Run the doctor", "Checks everything, and says in Stash's log how to mend what is wrong"),
+      one("Install or repair dependencies", "The packages that PlexSync needs")
+    );
+  }
+
+  function Letters({ letters, deeds }) {
+    if (letters.error) {
+      return e(Note, { kind: "danger" }, letters.error);
+    }
+    const name = (one) => (one.kind === "scene" ? String(one.id) : one.kind + ":" + one.id);
+    const again = (args, count) =>
+      deeds.run("retry", async () => told(await ask("page_retry", args), many(count, "row") + " tried again"));
+    const drop = (one) => {
+      if (window.confirm("Stop caring for " + one.kind + " " + one.id + "? It comes back only by a new edit.")) {
+        deeds.run("drop", async () => told(await ask("page_drop", { rows: [name(one)] }), one.kind + " " + one.id + " was dropped"));
+      }
+    };
+    const rows = letters.rows || [];
+    return e(
+      "section",
+      { "aria-label": "Given up" },
+      e("h2", null, "Given up: " + letters.dead.toLocaleString()),
+      letters.banner && e(Note, { kind: "warning" }, letters.banner),
+      (letters.causes || []).map((cause) =>
+        e("p", { key: cause.cause }, e("strong", null, cause.cause + " (" + cause.count.toLocaleString() + "): "), cause.meaning + ". Cure: " + cause.advice)
+      ),
+      e(Button, { busy: deeds.busy, onClick: () => again({ all: true }, letters.dead) }, "Retry all"),
+      e(
+        "div",
+        { className: "plexsync-wide" },
+        e(
+          "table",
+          { className: "table table-striped" },
+          e("thead", null, e("tr", null, ["what", "cause", "since", "error", ""].map((head, n) => e("th", { key: n, scope: "col" }, head)))),
+          e(
+            "tbody",
+            null,
+            rows.slice(0, SHOWN).map((one) =>
+              e(
+                "tr",
+                { key: name(one) },
+                e("td", null, e(Link, { to: "/" + one.kind + "s/" + one.id }, one.kind + " " + one.id)),
+                e("td", null, one.cause),
+                e("td", null, e(When, { at: one.since })),
+                e("td", null, one.error),
+                e(
+                  "td",
+                  { className: "plexsync-deeds" },
+                  e(Button, { busy: deeds.busy, onClick: () => again({ rows: [name(one)] }, 1) }, "Retry"),
+                  e(Button, { busy: deeds.busy, onClick: () => drop(one) }, "Drop")
+                )
+              )
+            )
+          )
+        )
+      ),
+      rows.length > SHOWN && e("p", null, "and " + (rows.length - SHOWN).toLocaleString() + " more")
+    );
+  }
+
+  // --- the tab of a scene ---------------------------------------------------------------------------------------------
+
+  function Scene({ id }) {
+    const [facts, setFacts] = React.useState(null);
+    const [whole, setWhole] = React.useState(false);
+    const asked = React.useRef(0);
+    const look = React.useCallback(async () => {
+      const mine = (asked.current += 1);
+      let found;
+      try {
+        found = await ask("page_scene", { scene: id });
+      } catch (error) {
+        found = { error: error.message };
+      }
+      if (mine === asked.current) {
+        setFacts(found);
+      }
+    }, [id]);
+    React.useEffect(() => {
+      setFacts(null);
+      look();
+      return () => {
+        asked.current += 1;
+      };
+    }, [look]);
+    const deeds = useDeeds(look);
+    const sync = () =>
+      deeds.run("sync", async () => {
+        const found = await ask("page_sync", { scene: id });
+        return told(found, found.outcomes ? "" : "The worker brings it to Plex now: look again in a moment.");
+      });
+    const job = facts && facts.job;
+    return e(
+      "div",
+      { className: "plexsync-scene" },
+      deeds.said && e(Note, { kind: deeds.said.kind }, deeds.said.text),
+      facts === null && e("p", { role: "status" }, "Asking Stash and Plex …"),
+      facts && facts.error && e(Note, { kind: "danger" }, facts.error),
+      facts && facts.verdict && e("p", { className: "plexsync-verdict" }, e(Light, { good: goodness(facts) }, facts.verdict)),
+      e(
+        "div",
+        { className: "plexsync-buttons" },
+        e(Button, { kind: "primary", busy: deeds.busy || facts === null, onClick: sync }, deeds.busy ? "Syncing …" : "Sync now"),
+        e(Button, { busy: deeds.busy, onClick: () => { setFacts(null); look(); } }, "Look again"),
+        e(Link, { to: PATH }, "All of PlexSync")
+      ),
+job && QUEUE[job.state] && e("p", null, queued(job)),
+      facts && facts.candidates && facts.candidates.length > 0 && e(Candidates, { candidates: facts.candidates }),
+      facts && (facts.targets || []).map((target) => e(Target, { key: target.key, target, whole })),
+      facts && (facts.targets || []).length > 0 &&
+        e("label", null, e("input", { type: "checkbox", checked: whole, onChange: (event) => setWhole(event.target.checked) }), " Show the fields that stay as they are"),
+      facts && (facts.steps || []).length > 0 &&
+        e("details", null, e("summary", null, "How it was found in Plex"), e("ol", null, facts.steps.map((step, n) => e("li", { key: n }, step.text))))
+    );
+  }
+
+  const QUEUE = {
+    ready: "It waits in the queue",
+    running: "It is being worked",
+    absent: "It is not in Plex yet",
+    dead: "It was given up",
+    dropped: "It was dropped",
+    ignored: "It is ignored",
+  };
+
+  function queued(job) {
+    const next = job.next_try_at && Date.parse(job.next_try_at) > Date.now() ? ", and is tried again " + ago(job.next_try_at) : "";
+    return QUEUE[job.state] + next + (job.error ? ": " + job.error : ".");
+  }
+
+  function goodness(facts) {
+    if (facts.error) {
+      return false;
+    }
+    return facts.verdict === "in step" ? true : facts.candidates && facts.candidates.length ? false : null;
+  }
+
+  function Target({ target, whole }) {
+    const stays = (one) => one.action.startsWith("nothing");
+    const fields = target.fields.filter((one) => whole || !stays(one) || one.why.length);
+    if (!fields.length) {
+      return e("p", null, "Item " + target.key + " shows what Stash says.");
+    }
+    return e(
+      "div",
+      { className: "plexsync-wide" },
+      e(
+        "table",
+        { className: "table table-striped" },
+        e("caption", null, "Item " + target.key + " in Plex"),
+        e("thead", null, e("tr", null, ["field", "Stash says", "Plex shows", "would do"].map((head) => e("th", { key: head, scope: "col" }, head)))),
+        e(
+          "tbody",
+          null,
+          fields.map((one) =>
+            e(
+              "tr",
+              { key: one.field, className: stays(one) ? "" : "plexsync-changes" },
+              e("th", { scope: "row" }, FIELDS[one.field] || one.field),
+              e("td", null, shown(one.stash)),
+              e("td", null, shown(one.plex), one.locked ? e("span", { className: "plexsync-locked", title: "locked in Plex" }, " (locked)") : ""),
+              e("td", null, one.action, [one.reason].concat(one.why.map((note) => note.text)).filter(Boolean).map((text, n) => e("small", { key: n }, text)))
+            )
+          )
+        )
+      )
+    );
+  }
+
+  function Candidates({ candidates }) {
+    return e(
+      React.Fragment,
+      null,
+      e("p", null, "Several items could be it, and PlexSync does not guess. In a terminal, one of these settles it:"),
+      e("ul", null, candidates.map((one) => e("li", { key: one.key }, e("code", null, one.bind), " ", one.path, ": ", one.why)))
+    );
+  }
+
+  // --- where Stash lets us in -----------------------------------------------------------------------------------------
+
+  function attempt(deed) {
+    try {
+      deed();
+    } catch (error) {
+      console.warn("PlexSync: a part of it is not shown in this Stash:", error);
+    }
+  }
+
+  function add(point, part) {
+    attempt(() =>
+      api.patch.before(point, function (props) {
+        return [Object.assign({}, props, { children: e(React.Fragment, null, props.children, e(Fence, null, part(props))) })];
+      })
+    );
+  }
+
+  attempt(() => api.register.route(PATH, fenced(Page)));
+
+  const bootstrap = libraries.Bootstrap || {};
+  if (bootstrap.Nav && bootstrap.Tab) {
+    add("ScenePage.Tabs", () => e(bootstrap.Nav.Item, null, e(bootstrap.Nav.Link, { eventKey: PANE }, "Plex")));
+    // Nothing is asked before somebody opens the tab.
+    add("ScenePage.TabContent", (props) =>
+      props.scene
+        ? e(bootstrap.Tab.Pane, { eventKey: PANE, mountOnEnter: true, unmountOnExit: true }, e(Scene, { id: props.scene.id }))
+        : null
+    );
+  }
+
+  const linked = () => e(Link, { to: PATH }, e("span", { className: "btn btn-secondary" }, "PlexSync"));
+  add("SettingsToolsSection", linked);
+  add("MainNavBar.UtilityItems", () =>
+    e("span", { className: "plexsync-nav", title: "PlexSync: is Plex in step?" }, e(Link, { to: PATH }, "PlexSync"))
+  );
+})();

@@ -1,0 +1,130 @@
+"""Builds what is given away: the plugin as a zip with the index that Stash's package manager reads, and the wheel.
+
+Byte for byte the same from the same commit: names are sorted, times are those of SOURCE_DATE_EPOCH (else of the last
+commit), and modes are fixed. The plugin is made of what git has; where a file differs from the last commit, it is dated
+with today, and its version says `dirty`.
+"""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import tomllib
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ID = "StashPlexSync"
+MANIFEST = f"{ID}.yml"
+ZIP = f"{ID}.zip"
+INDEX = "index.yml"
+# The earliest moment that a zip can hold.
+EARLIEST = int(datetime(1980, 1, 1, tzinfo=UTC).timestamp())
+# What a plugin has no use for: the neighbours to try it with, the pages that `serve` shows, and their demonstration.
+LEFT_OUT = ("simulator", "web")
+LEFT_OUT_FILES = re.compile(r"cli/demo\w*\.py")
+BESIDE = (MANIFEST, "LICENSE", "wiring.py", "pyproject.toml", "requirements/core.txt")
+UI = (".js", ".css")
+
+
+def epoch() -> int:
+    """The moment that everything is dated with, in Unix seconds."""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not given:
+        given = str(round(time.time())) if is_dirty() else _git("log", "-1", "--format=%ct")
+    return max(EARLIEST, int(given)) if given.isdecimal() else EARLIEST
+
+
+def is_dirty() -> bool:
+    """Whether the files here are others than those of the last commit."""
+    return bool(_git("status", "--porcelain"))
+
+
+def _git(*words: str) -> str:
+    """What git says of this repository; '' where there is none."""
+    try:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def number() -> str:
+    """The version of the project."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+
+
+def version() -> str:
+    """The version of the project, and the commit that this was made of."""
+    commit = _git("rev-parse", "--short=8", "HEAD")
+    return (f"{number()}-{commit}" if commit else number()) + ("-dirty" if is_dirty() else "")
+
+
+def rooms() -> list[str]:
+    """The packages of the wheel that the plugin needs as well."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    names = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    return [str(name) for name in names if name not in LEFT_OUT]
+
+
+def plugin_files() -> list[str]:
+    """The files of the plugin, from the repository's root, sorted."""
+    found = list(BESIDE)
+    wanted = rooms()
+    for name in known_files():
+        room, suffix = name.partition("/")[0], Path(name).suffix
+        ours = room in wanted and (suffix == ".py" or (room == "plugin" and suffix in UI))
+        if ours and (ROOT / name).is_file() and not LEFT_OUT_FILES.fullmatch(name):
+            found.append(name)
+    return sorted(found)
+
+
+def known_files() -> list[str]:
+    """The files that git knows, from the repository's root; all that are here where there is no git."""
+    names = [name for name in _git("ls-files", "-z").split("\0") if name]
+    return names or [path.relative_to(ROOT).as_posix() for room in rooms() for path in (ROOT / room).rglob("*")]
+
+
+def build_plugin(target: Path) -> Path:
+    """Write the zip and its index into a folder; returns the zip."""
+    target.mkdir(parents=True, exist_ok=True)
+    path, moment = target / ZIP, epoch()
+    with zipfile.ZipFile(path, "w") as packed:
+        for name in plugin_files():
+            entry = zipfile.ZipInfo(name, datetime.fromtimestamp(moment, UTC).timetuple()[:6])
+            entry.create_system, entry.external_attr, entry.compress_type = 3, 0o100644 << 16, zipfile.ZIP_DEFLATED
+            packed.writestr(entry, (ROOT / name).read_bytes(), compresslevel=9)
+    (target / INDEX).write_text(index(path.read_bytes(), moment), encoding="utf-8")
+    return path
+
+
+def index(content: bytes, moment: int) -> str:
+    """The index for a zip with this content. Texts are JSON, which is YAML as well."""
+    manifest = (ROOT / MANIFEST).read_text(encoding="utf-8")
+    told = {key: found[1] for key in ("name", "description") if (found := re.search(rf"^{key}: (.*)$", manifest, re.M))}
+    entry = {
+        "id": ID,
+        "name": told["name"],
+        "version": version(),
+        "date": datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        "path": ZIP,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in entry.items()]
+    about = json.dumps(told["description"], ensure_ascii=False)
+    return "- " + "\n  ".join([*lines, "metadata:", f"  description: {about}"]) + "\n"
+
+
+def build_wheel(target: Path) -> Path:
+    """Let hatchling write the wheel into a folder; returns it."""
+    for old in target.glob("*.whl"):
+        old.unlink()
+    environ = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch())}
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
+    subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
+    (wheel,) = target.glob("*.whl")
+    return wheel

@@ -1,0 +1,183 @@
+"""Checks what was built as those will use it who get it: installed in an empty folder and run there.
+
+The plugin is unpacked as Stash's package manager does, and a simulated Stash runs its hook and its tasks; its packages are
+installed by its own task. The wheel goes into an environment of its own. Nothing of the repository is on their paths.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+import venv
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from release import build
+from simulator.plex_server import PlexSim
+from simulator.stash_hooks import HookRunner
+from simulator.stash_manifest import parse_yaml
+from simulator.stash_server import StashSim
+
+TOKEN = "plex-token-of-the-check"
+FILE = ("/media/check/one.mp4", 1_000_001, 60_000)
+TASK = 'mutation ($name: String!) { runPluginTask(plugin_id: "StashPlexSync", task_name: $name) }'
+ASK = 'mutation ($args: Map!) { runPluginOperation(plugin_id: "StashPlexSync", args: $args) }'
+EDIT = 'mutation { sceneUpdate(input: {id: "1", title: "As the check says"}) { id } }'
+KEYS = {"id", "name", "version", "date", "path", "sha256", "metadata"}
+INSTALL = "Install or repair dependencies"
+LONG = 600.0
+
+
+class Wrong(Exception):
+    """What was built is not fit to be given away."""
+
+
+def need(true: object, why: str) -> None:
+    """Raises Wrong unless it is true."""
+    if not true:
+        raise Wrong(why)
+
+
+def unpacked(target: Path, plugins: Path) -> Path:
+    """Install the plugin from its index into an empty plugins folder, as Stash does; returns its own folder."""
+    (entry,) = parse_yaml((target / build.INDEX).read_text(encoding="utf-8"))
+    need(set(entry) == KEYS, f"the index has the keys {sorted(entry)}")
+    content = (target / entry["path"]).read_bytes()
+    need(hashlib.sha256(content).hexdigest() == entry["sha256"], "the index has another hash than the zip")
+    folder = plugins / "local" / str(entry["id"])
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(target / entry["path"]) as packed:
+        need(packed.testzip() is None, "the zip is damaged")
+        names = packed.namelist()
+        need(names == sorted(names), "the names in the zip are not sorted")
+        need(
+            [name for name in names if name.endswith(".yml")] == [build.MANIFEST],
+            "there are other manifests in the zip",
+        )
+        packed.extractall(folder)
+    return folder
+
+
+class Trial:
+    """A simulated Stash with the plugin installed from what was built, and a Plex with one item."""
+
+    def __init__(self, folder: Path, config: Path, stash: StashSim, plex: PlexSim) -> None:
+        config.mkdir(parents=True, exist_ok=True)
+        self.stash = stash
+        self.plex = plex
+        self.folder = config / "plexsync"
+        self.runner = HookRunner.from_manifest(folder / build.MANIFEST, dir=config, python_path=sys.executable)
+        stash.hooks = self.runner
+        section = plex.add_section("Movies", locations=("/media",))
+        self.item = plex.add_movie(section, files=[FILE], title="one")
+        stash.plugin_settings[build.ID] = {"plex_url": plex.url, "plex_token": TOKEN}
+        stash.add_scene(title="One", files=[(FILE[0], FILE[1], 60.0)])
+
+    def post(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Ask the simulated Stash as its own page does."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        headers = {"Content-Type": "application/json", "Cookie": f"session={self.stash.session_cookie()}"}
+        with urllib.request.urlopen(urllib.request.Request(f"{self.stash.url}/graphql", body, headers)) as answer:
+            told = json.loads(answer.read())
+        need("errors" not in told, f"Stash answers {told.get('errors')}")
+        return dict(told["data"])
+
+    def task(self, name: str) -> str:
+        """Run a task to its end; returns what it answers. Raises Wrong when that is an error."""
+        self.post(TASK, name=name)
+        need(self.stash.wait_for_jobs(LONG), f"the task {name} does not end")
+        outcome = self.runner.runs[-1].outcome
+        if outcome is None or outcome.error is not None:
+            raise Wrong(f"the task {name} failed: {outcome.error if outcome else 'no start'}")
+        return str(outcome.output)
+
+    def ask(self, mode: str, **args: object) -> dict[str, Any]:
+        """What an operation of the page answers."""
+        return dict(self.post(ASK, args={"mode": mode, **args})["runPluginOperation"])
+
+    def title(self) -> object:
+        """What Plex shows."""
+        return self.plex.item(self.item).scalars.get("title")
+
+
+def plugin(
+    target: Path, folder: Path, prepare: Callable[[Trial], str] = lambda trial: trial.task(INSTALL)
+) -> Iterator[str]:
+    """Install the plugin and use it; yields what was seen. `prepare` brings its packages. Raises Wrong."""
+    where = unpacked(target, folder / "plugins")
+    with StashSim(api_key="stash-key-of-the-check") as stash, PlexSim(token=TOKEN) as plex:
+        trial = Trial(where, folder, stash, plex)
+        hook = trial.runner.runs[-1].outcome
+        need(hook is not None and "scene 1 noted" in str(hook.output), f"the hook did not note the scene: {hook}")
+        yield f"the plugin's hook: {hook.output if hook else ''}"
+        yield f"its packages: {prepare(trial)}"
+        for name in ("Start the worker", "Show status"):
+            yield f"the task {name}: {trial.task(name)}"
+        try:
+            trial.post(EDIT)
+            need(soon(lambda: trial.title() == "As the check says"), f"Plex shows {trial.title()!r}")
+            yield "an edit in Stash was seen in Plex"
+            verdict = trial.ask("page_scene", scene="1").get("verdict")
+            need(verdict == "in step", f"the tab of the scene says {verdict!r}")
+            yield f"the tab of the scene says: {verdict}"
+            yield from terminal(where)
+        finally:
+            yield f"the task Stop the worker: {trial.task('Stop the worker')}"
+        for name in trial.runner.ui:
+            with urllib.request.urlopen(
+                urllib.request.Request(
+                    f"{stash.url}/plugin/{build.ID}/{name}", headers={"ApiKey": "stash-key-of-the-check"}
+                )
+            ) as answer:
+                need(len(answer.read()) > 100, f"the {name} of the page is not there")
+
+
+def terminal(where: Path) -> Iterator[str]:
+    """What the installed plugin says in a terminal; yields what was seen."""
+    # With the packages that the plugin has installed, and none that this Python may have.
+    program = (sys.executable, "-S", str(where / "plugin"))
+    number = _run(where, *program, "--version").strip()
+    need(number == f"plexsync {build.number()}", f"the plugin says {number!r}")
+    listed = _run(where, *program, "--help")
+    need("serve" in listed and "demo" not in listed, "the plugin lists a demonstration that it does not have")
+    yield f"the plugin in a terminal: {number}"
+
+
+def soon(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    """Whether it comes true in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def wheel(path: Path, folder: Path) -> Iterator[str]:
+    """Install the wheel into an environment of its own and run it there; yields what was seen. Raises Wrong."""
+    venv.create(folder, with_pip=True)
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    pip = (str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check")
+    _run(folder, *pip, "--require-hashes", "--only-binary=:all:", "-r", str(build.ROOT / "requirements" / "core.txt"))
+    _run(folder, *pip, "--no-deps", "--no-index", str(path))
+    program = str(python.parent / "plexsync")
+    number = _run(folder, program, "--version").strip()
+    need(number.split()[1] == build.version().split("-")[0], f"the wheel says {number!r}")
+    settings = {"PLEXSYNC_PLEX_URL": "http://localhost:9", "PLEXSYNC_PLEX_TOKEN": TOKEN}
+    status = json.loads(_run(folder, program, "--json", "--data-dir", str(folder / "data"), "status", **settings))
+    need(status["books"]["balanced"], "the wheel's own database does not balance")
+    yield f"the wheel: {number}, runs outside the repository"
+
+
+def _run(folder: Path, *command: str, **environ: str) -> str:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PLEXSYNC_", "PYTHON"))}
+    done = subprocess.run(
+        command, cwd=folder, env={**kept, **environ}, capture_output=True, text=True, timeout=LONG, check=False
+    )
+    need(done.returncode == 0, f"{' '.join(command)}: {done.stderr or done.stdout}")
+    return done.stdout

@@ -1,0 +1,72 @@
+"""`make wheels`: every pin of requirements/core.txt has a wheel for each machine that PlexSync runs on.
+
+Lets pip download them to a folder that is removed again, and build nothing: a pin without a fitting wheel is an error. The
+official image of Stash has no compiler.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from release import build
+
+PINS = build.ROOT / "requirements" / "core.txt"
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+MACHINES = ("x86_64", "aarch64")
+# The tags that pip accepts on such a machine: glibc of Debian 12 (2.36) and older, musl of Alpine 3.20 and older.
+SYSTEMS = {
+    "glibc": ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014"),
+    "musl": ("musllinux_1_2", "musllinux_1_1"),
+}
+
+
+def kinds() -> Iterator[tuple[str, str, str]]:
+    """(system, machine, Python) of everything that is supported."""
+    yield from itertools.product(SYSTEMS, MACHINES, PYTHONS)
+
+
+def lacking(system: str, machine: str, python: str) -> str:
+    """What pip says when a pin has no wheel for this kind of machine; '' when all have one."""
+    platforms = [word for tag in SYSTEMS[system] for word in ("--platform", f"{tag}_{machine}")]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "-d",
+            folder,
+        ]
+        command += ["--only-binary=:all:", "--require-hashes", "--python-version", python, "--implementation", "cp"]
+        done = subprocess.run(
+            [*command, *platforms, "-r", str(PINS)],
+            env={**os.environ, "PIP_NO_INPUT": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found = len(list(Path(folder).iterdir()))
+    if done.returncode != 0:
+        return " / ".join(line for line in done.stderr.splitlines() if line.startswith("ERROR")) or done.stderr.strip()
+    return "" if found else "nothing was downloaded"
+
+
+def main() -> None:
+    """Ask for every kind; ends with 1 if a wheel is missing."""
+    bad = 0
+    for kind in kinds():
+        told = lacking(*kind)
+        bad += bool(told)
+        print(f"{' '.join(kind):24} {told or 'every pin has a wheel'}", flush=True)
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""How the work went over hours and days: samples of the queue and of what was done, put together into what a chart shows.
+
+A sample tells of the time from `at` on, as long as its `span`: a minute, or an hour once that is long ago. While no worker
+ran there are none. The clock may have been set back or ahead in between: samples may overlap, and what is dated outside of
+the time that is asked for is left out. Times are UTC milliseconds.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One stretch of time, in so many `minutes` of which a worker ran. `in_step`, `waiting`, `absent` and `dead` are the
+    most scenes that stood so at once in it; `done` is how many jobs were brought to their end, `plex` and `stash` are
+    requests to them, `plex_away` and `stash_away` the minutes in which work with them was held up."""
+
+    at: int
+    span: int = MINUTE
+    in_step: int = 0
+    waiting: int = 0
+    absent: int = 0
+    dead: int = 0
+    done: int = 0
+    plex: int = 0
+    stash: int = 0
+    plex_away: int = 0
+    stash_away: int = 0
+    minutes: int = 1
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One point of a chart: the samples that begin within `width` from `at`, taken together; None where there are none."""
+
+    at: int
+    width: int
+    sample: Sample | None = None
+
+    def rate(self, name: str) -> float | None:
+        """Of what is counted under this name (`done`, `plex`, `stash`), how many a minute while a worker ran."""
+        return getattr(self.sample, name) / self.sample.minutes if self.sample and self.sample.minutes else None
+
+
+def buckets(samples: Iterable[Sample], *, start: int, end: int, width: int) -> list[Bucket]:
+    """The time from `start` to `end` in equal parts, each as wide as `width`, from a whole multiple of it on."""
+    first = start - start % width
+    found: dict[int, Sample] = {}
+    for sample in samples:
+        at = sample.at - sample.at % width
+        if first <= at and sample.at <= end:
+            found[at] = _together(found[at], sample) if at in found else sample
+    return [Bucket(at, width, found.get(at)) for at in range(first, end + 1, width)]
+
+
+def _together(one: Sample, other: Sample) -> Sample:
+    return Sample(
+        at=min(one.at, other.at),
+        span=one.span + other.span,
+        in_step=max(one.in_step, other.in_step),
+        waiting=max(one.waiting, other.waiting),
+        absent=max(one.absent, other.absent),
+        dead=max(one.dead, other.dead),
+        done=one.done + other.done,
+        plex=one.plex + other.plex,
+        stash=one.stash + other.stash,
+        plex_away=one.plex_away + other.plex_away,
+        stash_away=one.stash_away + other.stash_away,
+        minutes=one.minutes + other.minutes,
+    )

@@ -1,0 +1,232 @@
+"""top: drawn on a real terminal, printed as one frame, written as lines; it reads the database and asks nobody."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from cli.frame import frame
+from cli.glance import Coming, Event, Glance, Rates, Work
+from simulator.http import Fault
+from sync.job import State
+from tests.cli.conftest import Door
+from tests.cli.terminal import ROOT, Terminal
+from tests.journey.world import World
+
+OPENED, LEFT = "\x1b[?1049h", "\x1b[?1049l"
+
+
+@pytest.fixture
+def lively(world: World, door: Door, refusing: object) -> World:
+    """Three scenes in step, one given up, two that wait for Plex to be back."""
+    world.add(4)
+    refusing(4)
+    door("sync", "--all", "--wait")
+    world.plex.faults.clear()
+    world.add(2, start=4)
+    door("sync", "5", "6")
+    return world
+
+
+def watching(world: World, *words: str, columns: int = 80, lines: int = 24) -> Terminal:
+    return Terminal(["top", *words], world.environ, columns=columns, lines=lines)
+
+
+@pytest.mark.parametrize(("key", "code"), [("q", 0), ("\x03", 0)], ids=["q", "Ctrl-C"])
+def test_it_draws_until_a_key_ends_it_and_leaves_the_terminal_as_it_was(lively: World, key: str, code: int) -> None:
+    asked = len(lively.plex.log) + len(lively.stash.log)
+    with watching(lively) as terminal:
+        terminal.until("no worker runs")
+        terminal.until("3 in step")
+        terminal.until("2 waiting")
+        terminal.until("1 given up")
+        terminal.until("In work: nothing")
+        terminal.until("Latest")
+        terminal.press("x")
+        time.sleep(0.3)
+        terminal.press(key)
+        assert terminal.end() == code
+        assert terminal.raw.count(OPENED) == terminal.raw.count(LEFT) == 1
+        assert terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l")
+        assert terminal.modes() == terminal.before
+    assert len(lively.plex.log) + len(lively.stash.log) == asked
+
+
+def test_a_signal_from_elsewhere_ends_it_in_good_order(lively: World) -> None:
+    with watching(lively) as terminal:
+        terminal.until("Latest")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.end() == 0
+        assert LEFT in terminal.raw
+        assert terminal.modes() == terminal.before
+
+
+def test_it_shows_what_happens_while_it_runs(world: World) -> None:
+    world.plex.faults.set(Fault("latency", seconds=0.4))
+    world.add(12)
+    with watching(world, "--every", "0.5") as terminal:
+        terminal.until("no worker runs")
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "cli", "sync", "--all", "--wait"],
+            cwd=ROOT,
+            env=world.environ,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        terminal.until("worker runs", seconds=60)
+        terminal.until("writing to item", seconds=60)
+        worker.wait(60)
+        # Whatever was read between two ticks, the end is seen.
+        terminal.until("12 in step", seconds=60)
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert "Title 11" in terminal.text
+
+
+def test_another_size_is_drawn_at_once(lively: World) -> None:
+    with watching(lively, "--every", "60") as terminal:
+        terminal.until("Latest")
+        terminal.resize(60, 20)
+        terminal.until("Latest")
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_one_frame_fits_where_it_is_printed(lively: World, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (60, 80, 140, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        done = door("top", "--once")
+        assert done.code == 0
+        assert max(map(len, done.out.splitlines())) <= columns
+        assert "\x1b" not in done.out
+        assert "3 in step" in done.out
+
+
+def test_as_json_it_is_a_line_at_every_look(lively: World, door: Door) -> None:
+    done = door("top", "--once", "--json")
+    (line,) = done.out.splitlines()
+    facts = json.loads(line)
+    assert facts["jobs"]["idle"] == 3
+    assert facts["jobs"]["dead"] == 1
+    assert facts["servers"]["plex"]["stands"] == "well"
+    assert {event["scene"] for event in facts["latest"]} == {"1", "2", "3", "4"}
+    assert [event["well"] for event in facts["latest"] if event["scene"] == "4"] == [False]
+    assert facts["done_per_minute"] is None
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "top", "--json", "--every", "0.5"],
+        cwd=ROOT,
+        env=lively.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines = [json.loads(process.stdout.readline()) for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert [one["jobs"]["idle"] for one in lines] == [3, 3, 3]
+    assert lines[2]["done_per_minute"] == 0.0
+
+
+def test_where_it_can_not_draw_it_says_what_to_use(lively: World, door: Door) -> None:
+    done = door("top")
+    assert done.code == 2
+    for words in ("--once", "--json", "plexsync status"):
+        assert words in done.err
+    with Terminal(["top"], {**lively.environ, "TERM": "dumb"}) as terminal:
+        terminal.until("--once")
+        assert terminal.end() == 2
+        assert OPENED not in terminal.raw
+
+
+def test_no_title_gets_into_a_log(lively: World) -> None:
+    with watching(lively, "-v") as terminal:
+        terminal.until("Latest")
+        terminal.press("q")
+        terminal.end()
+        outside = terminal.raw.split(OPENED)[0] + terminal.raw.split(LEFT)[1]
+    assert "Title" not in outside
+
+
+# --- the frame by itself -----------------------------------------------------------------------------------------------
+
+SERVER = {
+    "state": "open",
+    "stands": "away",
+    "hold": None,
+    "error": "Plex at nas:32400 refuses connections: is it running? " * 3,
+    "asked_for_patience_until": None,
+    "jobs_per_claim": 0,
+}
+HOSTILE = "a\x1b[31mred\n\u202eevil [bold]x[/bold] " + "日本語" * 40
+
+
+def crowded(count: int) -> Glance:
+    return Glance(
+        now=1_700_000_000_000,
+        jobs=dict.fromkeys(State, 1_234_567),
+        due=1_234_567,
+        done=5,
+        changed=1_234,
+        spooled=3,
+        running=True,
+        beat=1_700_000_000_000 - 5_000,
+        enabled=True,
+        servers={"plex": SERVER, "stash": {**SERVER, "stands": "well", "error": ""}},
+        work=tuple(Work(str(10**9 + n), HOSTILE, "writing to item 1", 1_699_999_999_000) for n in range(count)),
+        events=tuple(Event(1_699_999_000_000, f"tag:{n}", HOSTILE, HOSTILE, n % 2 == 0) for n in range(count)),
+        coming=(Coming(1_700_000_060_000, "Plex is tried again"),),
+    )
+
+
+@pytest.mark.parametrize("count", [0, 3, 60])
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (100, 30), (140, 40), (150, 24), (200, 60)])
+def test_a_frame_fits_any_size(size: tuple[int, int], count: int) -> None:
+    width, height = size
+    out = Console(width=width, height=height, color_system=None, force_terminal=False)
+    with out.capture() as caught:
+        out.print(frame(crowded(count), 12.3, width=width, height=height, hint="q ends", trouble="busy"))
+    lines = caught.get().splitlines()
+    assert len(lines) <= height
+    assert max(cell_len(line) for line in lines) <= width
+    assert "\x1b[31m" not in caught.get()
+    assert "\u202e" not in caught.get()
+    if count:
+        assert sum("1000000" in line for line in lines) >= 1
+        assert any("tag:0" in line for line in lines)
+
+
+def test_without_colours_the_bar_tells_the_states_apart() -> None:
+    out = Console(width=80, height=24, color_system=None)
+    with out.capture() as caught:
+        out.print(frame(crowded(1), None, width=80, height=24, hint=""))
+    (bar,) = [line for line in caught.get().splitlines() if re.search("[█▒]", line)]
+    assert {"█", "▓", "▒", "░", "╳", "─"} <= set(bar)
+    assert len(bar) == 80
+
+
+def test_a_pace_is_that_of_the_last_minute_and_a_clock_that_stepped_back_begins_anew() -> None:
+    rates = Rates()
+    for second, done in ((0, 0), (30, 30), (60, 60), (120, 60)):
+        rates.take(Glance(**{**vars(crowded(0)), "now": second * 1000, "done": done}))
+    assert rates.per_minute() == 0
+    rates.take(Glance(**{**vars(crowded(0)), "now": 50_000, "done": 60}))
+    assert rates.per_minute() is None
+    rates.take(Glance(**{**vars(crowded(0)), "now": 80_000, "done": 70}))
+    assert rates.per_minute() == 20
+
+
+def test_the_pictures_in_the_docs_are_of_its_shape() -> None:
+    page = (ROOT / "docs" / "terminal.md").read_text(encoding="utf-8")
+    for words in ("worker runs, heard of", "In work:", "Latest", "pace ", "next "):
+        assert words in page
+    assert Path(ROOT / "docs" / "commands.md").read_text(encoding="utf-8").count("terminal.md") >= 1

@@ -1,0 +1,119 @@
+"""Every command that stands in a page as an example is run, against a world in which it has something to do."""
+
+import logging
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from cli.main import run
+from simulator.http import Fault
+from simulator.plex_server import PlexSim
+from simulator.stash_server import StashSim
+from tests.docs.pages import examples
+from tests.journey.world import KEY, TOKEN, World, until
+
+EXAMPLES = examples()
+
+# Not run here, and why.
+NOT_RUN = {
+    "demo": "it is a play of a minute; tests/journey/test_demo.py watches it",
+    "init": "it signs in with an account of Plex and asks a person; its own tests answer it",
+    "top": "it draws until it is stopped; its own tests read the screen",
+    "completion": "it speaks to a shell; its own tests try it with one",
+}
+# What ends with 1 in this world, and why that is right.
+ENDS_WITH_1 = {
+    "plexsync unignore 7": "7 is not ignored",
+    "plexsync unbind 7 1234": "7 is not bound",
+}
+STASH2PLEX = {"plex_url": "http://127.0.0.1:32400", "plex_token": TOKEN, "plex_library": "Movies"}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Sixty scenes in step, but for 7 and 12, which Plex refused after they were edited."""
+    place = tmp_path_factory.mktemp("docs")
+    (place / "data").mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
+        world = World(stash, plex, place / "data")
+        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+        world.add(60)
+        stash.plugin_settings["Stash2Plex"] = STASH2PLEX
+        assert world.run("sync", "--all", "--wait").returncode == 0
+        keys = plex.keys(world.section)
+        refused = Fault(
+            "status", status=400, when=lambda one: one.method == "PUT" and one.params.get("id") in (keys[6], keys[11])
+        )
+        plex.faults.set(refused)
+        for id in (7, 12):
+            stash.edit_scene(id, title=f"Title {id}, edited")
+        assert world.run("sync", "7", "12", "--wait").returncode == 1
+        plex.faults.set()
+        assert world.count("dead") == 2
+        yield world
+
+
+@pytest.fixture
+def world(prepared: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The same world, with a copy of its database and this process in an empty folder."""
+    shutil.copytree(prepared.folder, tmp_path / "data")
+    made = World(prepared.stash, prepared.plex, tmp_path / "data", section=prepared.section)
+    for name, value in made.environ.items():
+        if name.startswith("PLEXSYNC_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+def example(line: str) -> pytest.param:
+    return pytest.param(line, id=line.removeprefix("plexsync "))
+
+
+@pytest.mark.parametrize("line", [example(one) for one in EXAMPLES if one.split()[1] not in (*NOT_RUN, "serve")])
+def test_an_example_does_what_it_says(line: str, world: World, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    words = [word.strip("'\"") for word in line.split()[1:]]
+    if "restore" in words:
+        run(["backup", words[words.index("restore") + 1]])
+    words = [filled(word, world, capsys) for word in words]
+    monkeypatch.setattr("sys.stdin", StringIO("y\ny\n"))
+    capsys.readouterr()
+    code = run(words)
+    out, err = capsys.readouterr()
+    assert code == (1 if line in ENDS_WITH_1 else 0), out + err
+    assert "Traceback" not in out + err
+    assert TOKEN not in out + err
+    assert out or err
+    assert not [one for one in logging.getLogger().handlers if type(one).__name__ in ("ConsoleHandler", "LogFile")]
+
+
+def filled(word: str, world: World, capsys: pytest.CaptureFixture[str]) -> str:
+    """A number of the examples as it is in this world."""
+    if word == "1234":
+        return world.plex.keys(world.section)[6]
+    if word == "4711":
+        capsys.readouterr()
+        run(["undo", "--runs", "--json"])
+        return re.search(r'"run": (\d+)', capsys.readouterr().out)[1]
+    return word
+
+
+def test_serve_does_what_it_says(world: World) -> None:
+    assert "plexsync serve" in EXAMPLES
+    world.stash.edit_scene(3, title="Edited while serving")
+    process = world.start("serve")
+    try:
+        until(lambda: world.in_step([3]), seconds=30)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0
+
+
+def test_what_is_left_out_is_named_for_a_reason() -> None:
+    assert all(len(reason) > 20 for reason in NOT_RUN.values())
+    assert set(ENDS_WITH_1) <= set(EXAMPLES), "an exception that no page needs"

@@ -1,0 +1,127 @@
+"""What `make dist` builds: the same bytes every time, nothing but what is needed, and fit to be installed."""
+
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from plugin import packages
+from release import build, check, wheels
+from tests.plugin.conftest import online
+
+
+@pytest.fixture(autouse=True)
+def dated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    build.build_plugin(tmp_path / "dist")
+    return tmp_path / "dist"
+
+
+def test_it_is_built_byte_for_byte_the_same(built: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        build.build_plugin(tmp_path / "again")
+    finally:
+        os.umask(before)
+    for name in (build.ZIP, build.INDEX):
+        assert (built / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    with zipfile.ZipFile(built / build.ZIP) as packed:
+        assert {one.date_time for one in packed.infolist()} == {(2026, 1, 1, 0, 0, 0)}
+        assert {one.external_attr >> 16 for one in packed.infolist()} == {0o100644}
+
+
+def test_it_holds_what_the_plugin_needs_and_no_more(built: Path) -> None:
+    with zipfile.ZipFile(built / build.ZIP) as packed:
+        names = packed.namelist()
+    assert {"StashPlexSync.yml", "LICENSE", "wiring.py", "plugin/hook.py", "plugin/ui/plexsync.js"} <= set(names)
+    assert not [name for name in names if re.match(r"(tests|simulator|bench|release|web|docs)/|cli/demo", name)]
+    assert {Path(name).suffix for name in names} <= {".py", ".js", ".css", ".yml", ".toml", ".txt", ""}
+    assert [name for name in names if name.endswith(".toml")] == ["pyproject.toml"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of this repository with one commit, and nothing changed since."""
+    root = tmp_path / "copy"
+    for name in build.known_files():
+        if (build.ROOT / name).is_file() and not name.startswith(("tests/", "docs/")):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(build.ROOT / name, root / name)
+    monkeypatch.setattr(build, "ROOT", root)
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+    for words in (["init", "-q"], ["add", "-A"], [*who, "commit", "-q", "-m", "x", "--date=2026-02-03T04:05:06Z"]):
+        subprocess.run(
+            ["git", *words], cwd=root, check=True, env={**os.environ, "GIT_COMMITTER_DATE": "2026-02-03T04:05:06Z"}
+        )
+    return root
+
+
+def test_it_is_made_of_what_git_has(elsewhere: Path) -> None:
+    assert re.fullmatch(r"[\d.]+-[0-9a-f]{8}", build.version())
+    assert build.epoch() == 1770091506
+    before = build.plugin_files()
+    (elsewhere / "cli" / "notes_of_mine.py").write_text("SECRET = 1\n")
+    assert build.plugin_files() == before
+
+
+@pytest.mark.parametrize("name", ["cli/serve.py", "notes_of_mine.py"])
+def test_what_differs_from_the_last_commit_says_so(elsewhere: Path, name: str) -> None:
+    with (elsewhere / name).open("a") as file:
+        file.write("# changed\n")
+    assert build.version().endswith("-dirty")
+    assert abs(build.epoch() - time.time()) < 10
+
+
+def test_without_git_it_is_made_of_the_files_that_are_here(elsewhere: Path) -> None:
+    before = build.plugin_files()
+    shutil.rmtree(elsewhere / ".git")
+    assert build.plugin_files() == before
+    assert build.version() == build.number()
+
+
+def test_its_index_is_one_that_stash_reads(built: Path) -> None:
+    text = (built / build.INDEX).read_text(encoding="utf-8")
+    assert re.search(r'^  date: "2026-01-01 00:00:00"$', text, re.MULTILINE)
+    assert re.search(r'^- id: "StashPlexSync"$', text, re.MULTILINE)
+    assert re.search(r'^  path: "StashPlexSync.zip"$', text, re.MULTILINE)
+
+
+def test_a_damaged_zip_is_noticed(built: Path, tmp_path: Path) -> None:
+    with (built / build.ZIP).open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(check.Wrong, match="another hash"):
+        check.unpacked(built, tmp_path / "plugins")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the simulated Stash runs plugins on POSIX")
+def test_it_works_where_it_was_unpacked(built: Path, tmp_path: Path) -> None:
+    def of_this_environment(trial: check.Trial) -> str:
+        place = Path(packages.place(str(trial.folder)))
+        place.mkdir(parents=True)
+        for package in Path(sysconfig.get_path("purelib")).iterdir():
+            if "plexsync" not in package.name:
+                (place / package.name).symlink_to(package)
+        return "those of this environment"
+
+    seen = list(check.plugin(built, tmp_path / "stash", of_this_environment))
+    assert "an edit in Stash was seen in Plex" in seen
+    assert f"the plugin in a terminal: plexsync {build.number()}" in seen
+
+
+@pytest.mark.parametrize("kind", [("musl", "aarch64", "3.14"), ("glibc", "x86_64", "3.11")], ids="-".join)
+def test_every_pin_has_a_wheel_for_the_oldest_and_the_newest(kind: tuple[str, str, str]) -> None:
+    """The others are asked by `make wheels`."""
+    if not online():
+        pytest.skip("the package index can't be reached")
+    assert wheels.lacking(*kind) == ""

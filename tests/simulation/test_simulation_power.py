@@ -1,0 +1,83 @@
+"""A test of the test: lives that have only their hooks notice an event that is lost, whichever way it goes.
+
+Each fault is one that the promises forbid (docs/reliability.md, P1, P3 and P7), put into place by patching one function in
+the process of the life. What is found has to be called lost, and the same lives without a fault have to end well.
+"""
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from store import intake
+from sync.job import Dead, Done, Later, Settled, Waiting, settle
+from tests.simulation.sim_run import run_seeds
+from worker import engine
+
+LIVES = 20
+STEPS = 120
+
+spooled, want = intake.spooled, intake.want
+count = itertools.count()
+
+
+def lost_from_the_spool(*args, **more):
+    events = spooled(*args, **more)
+    intake.unspool([path for path, *_ in events])
+    return []
+
+
+def lost_where(lost: Callable[[str], bool]) -> Callable[..., None]:
+    """A want that forgets what is wanted of a row in such a state."""
+
+    def want_it(db, kind, id, why, now, desired="", *, behind=False):
+        row = db.execute("select state from job where kind = ? and id = ?", (kind, id)).fetchone()
+        if not lost(row[0] if row else ""):
+            want(db, kind, id, why, now, desired, behind=behind)
+
+    return want_it
+
+
+def settled_as_if_done_alone_could_be_wanted_anew(job, outcome, *, renewed, **more):
+    return settle(job, outcome, renewed=renewed and isinstance(outcome, Done), **more)
+
+
+def taken_for_done(*outcomes: type) -> Callable[..., Settled]:
+    """A settling that takes one of these outcomes for a good end."""
+
+    def settle_it(job, outcome, *, renewed, **more):
+        ended = Done() if isinstance(outcome, outcomes) and not renewed else outcome
+        return settle(job, ended, renewed=renewed, **more)
+
+    return settle_it
+
+
+FAULTS = {
+    "every file of the spool is thrown away": (intake, "spooled", lost_from_the_spool),
+    "what is wanted of a row in work is lost": (intake, "want", lost_where(lambda state: state == "running")),
+    "what is wanted of an absent row is lost": (intake, "want", lost_where(lambda state: state == "absent")),
+    "what is wanted of a dead row is lost": (intake, "want", lost_where(lambda state: state == "dead")),
+    "a wish renewed meanwhile counts only for what is done": (
+        engine,
+        "settle",
+        settled_as_if_done_alone_could_be_wanted_anew,
+    ),
+    "a third of what is wanted is lost": (intake, "want", lost_where(lambda _: next(count) % 3 == 0)),
+    "what has failed is taken for done": (engine, "settle", taken_for_done(Waiting, Later)),
+    "what is dead is taken for done": (engine, "settle", taken_for_done(Dead)),
+}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_lost_event_is_found(fault, monkeypatch):
+    where, name, broken = fault
+    monkeypatch.setattr(where, name, broken)
+    assert run_seeds(1, LIVES, STEPS, hooks_alone=True, until_lost=True).lost
+
+
+def test_without_a_fault_the_same_lives_end_well():
+    report = run_seeds(1, LIVES, STEPS, hooks_alone=True)
+    assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
+    assert report.tally["spooled"] > LIVES
+    assert report.tally["judged by hooks"] > LIVES

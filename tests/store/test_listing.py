@@ -1,0 +1,209 @@
+"""Scenes listed by how they stand and found by what they are called, a page at a time, in a library of 100,000."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from store import shown, standings
+from store.database import Database
+from sync.job import Kind, State
+from sync.ports import Called
+from sync.standing import WORDS
+
+T = 1_700_000_000_000
+SCENES = 100_000
+# Every hundredth scene has a row in one of these states, the others are idle or have no row.
+STATES = [
+    ("ready", ""),
+    ("running", ""),
+    ("absent", "absent"),
+    ("dead", "ambiguous"),
+    ("dead", "refused"),
+    ("gone", "gone"),
+    ("dropped", "refused"),
+    ("ignored", ""),
+    ("outside", "outside"),
+]
+SEEN = ["in step", "person", "differs", "absent", "ambiguous", "outside", "undone", "strict"]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("library")
+    folder.chmod(0o700)
+    path = folder / "plexsync.db"
+    Database(path, worker=True).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("begin")
+        for id in range(1, SCENES + 1):
+            state, cls = STATES[id // 100 % len(STATES)] if id % 100 == 0 else ("idle", "")
+            if id % 3 or id % 100 == 0:
+                token, lease = (f"{id}", T) if state == "running" else (None, None)
+                db.execute(
+                    "insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, cls, token, lease_until,"
+                    " accepted) values ('scene', ?, ?, 0, 1, ?, ?, ?, ?, ?, ?, 1)",
+                    [id, state, T + id, T, T, cls, token, lease],
+                )
+                db.execute("insert into standing values (?, ?, ?)", [id, "absent" if id % 7 == 0 else "in step", T])
+            else:
+                db.execute("insert into standing values (?, ?, ?)", [id, SEEN[id // 300 % len(SEEN)], T])
+            db.execute(
+                "insert into shown (scene, things, title, path) values (?, '', ?, ?)",
+                [id, f"Scene {id}", f"/media/{id % 97}/{id}.mp4"],
+            )
+        db.execute(
+            "insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, accepted)"
+            " values ('tag', 5, 'ready', 0, 1, 1, 1, 1, 1)"
+        )
+        db.execute("commit")
+    yield path
+
+
+@pytest.fixture
+def large(library: Path) -> Iterator[Database]:
+    store = Database(library)
+    yield store
+    store.close()
+
+
+def pages(store: Database, word: str, size: int = 500) -> list[int]:
+    ids: list[int] = []
+    while True:
+        with store.reading() as db:
+            page = db.standing_so(word, limit=size, after=ids[-1] if ids else 0)
+        assert len(page) <= size
+        if not page:
+            return ids
+        ids += page
+
+
+def test_the_pages_of_all_words_hold_every_scene_once_as_many_as_are_counted(large):
+    listed = {word: pages(large, word) for word in WORDS}
+    with large.reading() as db:
+        counts = {word: count for word, (count, _) in db.standings().items()}
+    assert {word: len(ids) for word, ids in listed.items() if ids} == counts
+    assert all(ids == sorted(set(ids)) for ids in listed.values())
+    assert Counter(id for ids in listed.values() for id in ids) == Counter(range(1, SCENES + 1))
+
+
+class Plans:
+    """A connection that notes how SQLite means to carry out what is executed."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path)
+        self.seen: list[str] = []
+
+    def execute(self, sql: str, values: object = ()) -> sqlite3.Cursor:
+        plan = self._db.execute(f"explain query plan {sql}", values)
+        self.seen += [str(row[3]) for row in plan]
+        return self._db.execute(sql, values)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_no_page_reads_the_whole_library_or_sorts_more_than_what_waits(library, word):
+    with closing(Plans(library)) as db:
+        standings.standing_so(db, word, limit=50, after=70_000)
+    scans = [step for step in db.seen if step.startswith("SCAN") and not step.startswith("SCAN known")]
+    waiting = {"SCAN job USING COVERING INDEX job_due", "SCAN job USING INDEX job_lease"}
+    assert set(scans) == (waiting if word == "waiting" else set()), "what waits is a part of the library"
+    assert any("USE TEMP B-TREE" in step for step in db.seen) == (word == "waiting")
+
+
+def test_what_a_page_is_called_is_found_by_number(library):
+    with closing(Plans(library)) as db:
+        assert shown.called(db, [5, 7])[7] == Called("Scene 7", "/media/7/7.mp4")
+    assert [step for step in db.seen if step.startswith("SCAN") and "json_each" not in step] == []
+
+
+def test_a_search_goes_on_where_the_page_before_it_ended(library, large):
+    with large.reading() as db:
+        first = db.called_like("scene 99", limit=50)
+        second = db.called_like("scene 99", limit=50, after=first[-1])
+    assert first[:3] == [99, 990, 991]
+    assert len(first) == 50
+    assert second[0] > first[-1]
+    with closing(Plans(library)) as plans:
+        shown.called_like(plans, "99", limit=50, after=70_000)
+    assert plans.seen == ["SEARCH shown USING INTEGER PRIMARY KEY (rowid>?)"], "by the table's key, without a sort"
+
+
+# --- what a scene is called ------------------------------------------------------------------------------------------
+
+
+def name(store: Database, scene: int, title: str, path: str = "/media/a.mp4") -> None:
+    with store.writing() as tx:
+        tx.save_shown(scene, [], title=title, path=path)
+
+
+def found(store: Database, text: str) -> list[int]:
+    with store.reading() as db:
+        return db.called_like(text, limit=10)
+
+
+def test_a_scene_is_found_by_any_part_of_its_title_or_path_in_any_case(store):
+    name(store, 1, "The Quick Fox", "/media/one.mkv")
+    name(store, 2, "Ünïcode Straße", "/media/Zwei.mkv")
+    name(store, 3, "日本語のタイトル 🦊", "/media/drei.mkv")
+    assert found(store, "quick") == [1]
+    assert found(store, "ZWEI") == [2]
+    assert found(store, "üNÏCODE s") == [2], "SQLite knows the case of ASCII alone"
+    assert found(store, "STRASSE") == []
+    assert found(store, "straße") == [2]
+    assert found(store, "日本語") == [3]
+    assert found(store, "🦊") == [3]
+    assert found(store, "media") == [1, 2, 3]
+
+
+def test_composed_and_decomposed_letters_are_the_same(store):
+    name(store, 1, "Cafe\u0301")
+    assert found(store, "café") == [1]
+
+
+@pytest.mark.parametrize("text", ["%", "_", "!", "100%", "a_b", "!%", "'", "\\", '"', "[a-z]"])
+def test_signs_of_a_pattern_mean_themselves(store, text):
+    name(store, 1, f"before {text} after")
+    name(store, 2, "before 100 axb after")
+    assert found(store, text) == [1]
+
+
+def test_what_is_called_otherwise_now_is_found_so(store):
+    name(store, 1, "Old")
+    name(store, 1, "New")
+    assert (found(store, "old"), found(store, "new")) == ([], [1])
+    with store.writing() as tx:
+        tx.save_shown(1, [])
+    assert found(store, "new") == []
+    with store.reading() as db:
+        assert db.called([1]) == {}
+
+
+def test_a_title_that_no_database_can_hold_is_kept_as_far_as_it_can_be(store):
+    name(store, 1, "bad \ud800 half", "/media/" + "x" * 10_000)
+    with store.reading() as db:
+        called = db.called([1])[1]
+    assert called.title == "bad ? half"
+    assert len(called.path) == 4096
+
+
+def test_an_unchanged_scene_costs_no_write(store):
+    name(store, 1, "Same")
+    with store.writing() as tx:
+        before = tx._db.total_changes
+        tx.save_shown(1, [], title="Same", path="/media/a.mp4")
+        assert tx._db.total_changes == before
+
+
+def test_a_row_of_another_kind_is_no_scene(store):
+    with store.writing() as tx:
+        tx.ignore(Kind.TAG, 7, now=T)
+        tx.ignore(Kind.SCENE, 8, now=T)
+    with store.reading() as db:
+        assert db.standing_so("ignored", limit=10) == [8]
+        assert db.job(Kind.TAG, 7).state is State.IGNORED

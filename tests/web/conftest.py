@@ -1,0 +1,169 @@
+"""The browser's door: a real server on a real database, simulated neighbours behind it, and Debian's chromium before it."""
+
+import asyncio
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import wiring
+from simulator.plex_server import PlexSim
+from simulator.stash_server import StashSim
+from tests.journey.world import KEY, TOKEN, World, until
+from validation.config import PlexSyncConfig
+from web.__main__ import doors
+from web.app import Rules, build
+from web.desk import Desk, Origins
+from web.server import listening, server
+from wiring import Parts
+
+CHROMIUM = shutil.which("chromium")
+NO_CHROMIUM = "chromium is not installed: the pages are not looked at in a browser"
+SHOTS = os.environ.get("SHOTS", "")
+TOKEN_FIELD = re.compile(r'name="token" value="([0-9a-f]{64})"')
+
+
+@dataclass
+class Dash:
+    """A running dashboard, as a browser without script sees it: it keeps cookies and follows where it is sent."""
+
+    world: World
+    parts: Parts
+    url: str
+    client: httpx2.Client
+
+    def get(self, path: str, **headers: str) -> httpx2.Response:
+        """A page."""
+        return self.client.get(path, headers=headers)
+
+    def token(self) -> str:
+        """What a form of this browser carries."""
+        found = TOKEN_FIELD.search(self.get("/reconcile").text)
+        assert found, "the page of reconcile has a form"
+        return found[1]
+
+    def post(self, path: str, **fields: str) -> httpx2.Response:
+        """Press a button: the form is ours, and what is shown then is the answer."""
+        return self.client.post(path, data={"token": self.token(), **fields})
+
+
+@contextmanager
+def dashboard(world: World, *, switch: Path | None = None, **settings: object) -> Iterator[Dash]:
+    """The dashboard of a world, in a thread of this process; no worker runs."""
+    names = PlexSyncConfig.model_fields
+    environ = {name.removeprefix("PLEXSYNC_").lower(): value for name, value in world.environ.items()}
+    given = {name: value for name, value in environ.items() if name in names}
+    config = PlexSyncConfig(**given | {"web_bind": "127.0.0.1:9797"} | settings)
+    with wiring.opened(config, world.folder) as parts:
+        desk = Desk(parts, Origins(dict.fromkeys(names, "default")))
+        app = build(desk, Rules(doors=doors(config), password=config.web_password, switch=switch))
+        serving = server(app)
+        at = listening("127.0.0.1", 0)
+        url = f"http://127.0.0.1:{at.getsockname()[1]}"
+        loops: list[asyncio.AbstractEventLoop] = []
+
+        async def run() -> None:
+            loops.append(asyncio.get_running_loop())
+            await serving.serve(sockets=[at])
+
+        thread = threading.Thread(target=lambda: asyncio.run(run()), name="dashboard")
+        thread.start()
+        try:
+            until(lambda: serving.started, seconds=10)
+            with httpx2.Client(base_url=url, follow_redirects=True, trust_env=False) as client:
+                yield Dash(world, parts, url, client)
+        finally:
+            serving.should_exit = True
+            if loops:
+                loops[0].call_soon_threadsafe(app.end)
+            thread.join(timeout=10)
+            desk.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
+        made = World(stash, plex, folder)
+        made.section = plex.add_section("Movies", locations=("/media/scenes",))
+        yield made
+
+
+@pytest.fixture
+def dash(world: World) -> Iterator[Dash]:
+    with dashboard(world) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dash]:
+    """One for all tests that leave no trace in it."""
+    folder = tmp_path_factory.mktemp("calm") / "data"
+    folder.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, dashboard(World(stash, plex, folder)) as made:
+        yield made
+
+
+# --- chromium --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Seen:
+    """A page in the browser, and what it complained of."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def shoot(self, name: str) -> None:
+        """A picture, if somebody wants to look (SHOTS names a folder)."""
+        if SHOTS:
+            self.page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip(NO_CHROMIUM)
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+Look = Callable[..., Seen]
+
+
+@pytest.fixture
+def look(chromium: Browser) -> Iterator[Look]:
+    """Open a browser window of this size and scheme; at the end it must not have complained of anything."""
+    windows: list[Seen] = []
+
+    def open_window(*, width: int = 1280, height: int = 900, dark: bool = False, script: bool = True) -> Seen:
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=script,
+        )
+        seen = Seen(context.new_page())
+        seen.page.set_default_timeout(10_000)
+        seen.page.on("console", lambda said: seen.complaints.append(said.text) if said.type == "error" else None)
+        seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+        windows.append(seen)
+        return seen
+
+    yield open_window
+    complaints = [line for seen in windows for line in seen.complaints]
+    for seen in windows:
+        seen.page.context.close()
+    assert complaints == []

@@ -1,0 +1,364 @@
+"""The dashboard in Debian's chromium: every page opened, every button pressed, and nothing of it complains."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from simulator.http import Fault
+from sync.errors import Neighbour
+from sync.job import Kind, Why
+from sync.ports import BreakerRow
+from tests.journey.world import World
+from tests.web.conftest import Dash, Look, Seen, dashboard
+from tests.web.test_guard import routes
+from web import live
+
+# Texts that would do something where they are taken for more than text, each with `pwned` in it.
+HOSTILE = [
+    "<script>window.pwned=1</script>",
+    "<img src=x onerror=pwned=1>",
+    "<svg onload=pwned=1>",
+    "</title><script>pwned=1</script>",
+    "</td></tr></table><script>pwned=1</script>",
+    "\"><img src=x onerror='pwned=1'>",
+    "' autofocus onfocus=pwned=1 x='",
+    '" onmouseover="pwned=1" x="',
+    "javascript:pwned=1",
+    "{{ 7 * 7 }}{% set pwned = 1 %}",
+    "${pwned=1}",
+    "<iframe srcdoc='<script>parent.pwned=1</script>'></iframe>",
+    "<a href='javascript:pwned=1'>click</a>",
+    "<math><mtext><style><img src=x onerror=pwned=1></style></mtext></math>",
+    "<!--<img src=--><img src=x onerror=pwned=1>//",
+    "&lt;script&gt;pwned=1&lt;/script&gt;",
+    "\u202e<b>pwned</b>",
+    "<base href=//evil.example/>pwned",
+    "<form action=//evil.example><button>pwned</button></form>",
+    "<meta http-equiv=refresh content=0;url=//evil.example/>pwned",
+]
+TAGS = "script, img, svg, iframe, base, meta, form, style, math, a, b, button"
+
+
+def plain_pages() -> list[str]:
+    """Every page that is seen without a number in its address."""
+    machines = ("/api/", "/metrics", "/health", "/live", "/login")
+    return [
+        route.path
+        for route in routes()
+        if "GET" in (route.methods or ())
+        and "{" not in route.path
+        and not route.path.startswith(machines)
+        and not re.search(r"\.\w+$", route.path)
+    ]
+
+
+def synced(world: World, count: int = 3) -> None:
+    world.add(count)
+    assert world.run("sync", "--all", "--wait").returncode == 0
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (390, True)])
+def test_every_page_opens_at_every_width_in_light_and_dark(world: World, look: Look, width: int, dark: bool) -> None:
+    synced(world)
+    with dashboard(world) as dash:
+        seen = look(width=width, dark=dark)
+        for path in plain_pages():
+            answer = seen.page.goto(dash.url + path)
+            assert answer is not None
+            assert answer.status == 200, path
+            seen.shoot(f"{width}-{'dark' if dark else 'light'}-{path.strip('/').replace('/', '-') or 'overview'}")
+            # Nothing stands out at the side.
+            assert seen.page.evaluate("document.documentElement.scrollWidth") <= width, path
+            assert contrast(seen) >= 4.5, path
+        seen.page.close()
+
+
+def contrast(seen: Seen) -> float:
+    """Of the text of the page to what is behind it, as WCAG counts it; large enough is 4.5."""
+    return float(
+        seen.page.evaluate(
+            """() => {
+              const part = (text) => text.match(/[\\d.]+/g).slice(0, 3).map((one) => {
+                const share = one / 255;
+                return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+              });
+              const light = (text) => { const [r, g, b] = part(text); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+              const back = (node) => {
+                for (; node; node = node.parentElement) {
+                  const found = getComputedStyle(node).backgroundColor;
+                  if (!found.startsWith("rgba(0, 0, 0, 0")) return found;
+                }
+                return "rgb(255, 255, 255)";
+              };
+              let least = 21;
+              for (const node of document.querySelectorAll("h1, h2, p, td, th, dt, dd, a, button, .badge, .words, label")) {
+                if (!node.textContent.trim() || !node.getClientRects().length) continue;
+                const [a, b] = [light(getComputedStyle(node).color), light(back(node))].sort((x, y) => y - x);
+                least = Math.min(least, (a + 0.05) / (b + 0.05));
+              }
+              return least;
+            }"""
+        )
+    )
+
+
+def test_every_button_of_these_pages_does_what_it_says(world: World, look: Look, tmp_path: Path) -> None:
+    synced(world)
+    with dashboard(world, switch=tmp_path / "away", web_password="correct horse battery") as dash:
+        seen = look()
+        page = seen.page
+        page.goto(f"{dash.url}/reconcile")
+        page.get_by_label("Password").fill("not the right one")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_have_text("This is not the password.")
+        # That the answer was a refusal is what chromium itself writes down.
+        assert [line for line in seen.complaints if "401" not in line] == []
+        seen.complaints.clear()
+        page.get_by_label("Password").fill("correct horse battery")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Reconcile")
+        ends = {
+            "Compare everything": "3 scenes compared, 0 wanted",
+            "From the first scene": "Comparing everything, from the first scene",
+            "Look for changes in Stash": "changed in Stash:",
+            "Show what a sync would change": "3 scenes compared, 0 would change",
+            "Sync everything": "3 scenes wanted; the worker does the rest",
+        }
+        assert {one.inner_text() for one in page.locator("#errand button").all()} == set(ends)
+        for name, told in ends.items():
+            page.get_by_role("button", name=name, exact=True).click()
+            expect(page.locator(".notice")).to_contain_text("Begun")
+            # Without a reload: the page learns of it.
+            expect(page.locator("#errand")).to_contain_text(told)
+            expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
+        page.goto(f"{dash.url}/demo")
+        page.get_by_role("button", name="Take Plex down").click()
+        expect(page.get_by_role("button", name="Bring Plex back")).to_be_visible()
+        page.get_by_role("button", name="Bring Plex back").click()
+        expect(page.get_by_role("button", name="Take Plex down")).to_be_visible()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page).to_have_url(f"{dash.url}/login")
+
+
+def test_an_open_page_learns_of_what_changes(dash: Dash, look: Look) -> None:
+    page = look().page
+    page.goto(dash.url)
+    expect(page.locator("#live-state")).to_have_text("Live: this page keeps itself up to date.")
+    page.locator("#queue").evaluate("node => { node.dataset.old = 'yes' }")
+    with dash.parts.store.writing() as tx:
+        tx.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
+    expect(page.locator("#scenes .figure", has_text="waiting")).to_contain_text("1")
+    now = dash.parts.clock.now()
+    with dash.parts.store.writing() as tx:
+        tx.save_breaker(
+            Neighbour.PLEX, BreakerRow(state="open", failures=5, opened_at=now / 1000, wait=60.0, error="Plex is away")
+        )
+    expect(page.locator("#server-plex")).to_contain_text("open, since")
+    # The rest of the page is the one that was there.
+    assert page.evaluate("performance.getEntriesByType('navigation').length") == 1
+
+
+# Whether the page is seen is for the test to say: chromium without a screen takes every page for seen.
+SEEN = """Object.defineProperty(document, "hidden", { get: () => window.unseen === true })"""
+LIVE = "Live: this page keeps itself up to date."
+
+
+def turn(page: Page, *, seen: bool) -> None:
+    """To this page, or away from it."""
+    page.evaluate(
+        "(unseen) => { window.unseen = unseen; document.dispatchEvent(new Event('visibilitychange')) }", not seen
+    )
+
+
+def test_open_pages_that_nobody_sees_leave_the_browser_its_connections(dash: Dash, look: Look) -> None:
+    """It has six for a server, and each line takes one for as long as its page is open."""
+    first = look().page
+    context = first.context
+    context.add_init_script(SEEN)
+    tabs = [first, *(context.new_page() for _ in range(6))]
+    for tab in tabs:
+        tab.set_default_timeout(10_000)
+        tab.goto(dash.url)
+        expect(tab.locator("#live-state")).to_have_text(LIVE)
+        turn(tab, seen=False)
+    with dash.parts.store.writing() as tx:
+        tx.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
+    turn(first, seen=True)
+    waiting = first.locator("#scenes .figure", has_text="waiting")
+    expect(waiting).to_contain_text("1")
+    with dash.parts.store.writing() as tx:
+        tx.want(Kind.SCENE, 8, Why.USER, dash.parts.clock.now())
+    expect(waiting).to_contain_text("2")
+
+
+def test_a_page_that_is_left_and_come_back_to_is_live_again(dash: Dash, look: Look) -> None:
+    page = look().page
+    page.goto(dash.url)
+    expect(page.locator("#live-state")).to_have_text(LIVE)
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/live")):
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    with page.expect_request("**/live"):
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    with dash.parts.store.writing() as tx:
+        tx.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
+    expect(page.locator("#scenes .figure", has_text="waiting")).to_contain_text("1", timeout=20_000)
+
+
+def test_a_page_whose_line_was_refused_asks_for_it_again(
+    dash: Dash, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = look()
+    monkeypatch.setattr(live, "MOST", 0)
+    seen.page.goto(dash.url)
+    expect(seen.page.locator("#live-state")).to_have_text("The connection to PlexSync is lost. Trying again.")
+    monkeypatch.undo()
+    expect(seen.page.locator("#live-state")).to_have_text(LIVE)
+    # That the answer was a refusal is what chromium itself writes down.
+    assert [line for line in seen.complaints if "503" not in line] == []
+    seen.complaints.clear()
+
+
+def test_a_page_whose_session_is_over_leads_to_the_login(world: World, look: Look) -> None:
+    with dashboard(world, web_password="correct horse battery") as dash:
+        seen = look()
+        page = seen.page
+        page.goto(dash.url)
+        page.get_by_label("Password").fill("correct horse battery")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#live-state")).to_have_text(LIVE)
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+        page.context.clear_cookies()
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+        expect(page).to_have_url(re.compile("/login"))
+        # That the line was answered with a page is what chromium itself writes down.
+        assert [line for line in seen.complaints if "text/event-stream" not in line and "MIME" not in line] == []
+        seen.complaints.clear()
+
+
+def fresh(page: Page, id: str) -> None:
+    """Wait until this part of the page was replaced, once more than it was."""
+    page.locator(f"#{id}").evaluate("node => { node.dataset.old = 'yes' }")
+    expect(page.locator(f"#{id}:not([data-old])")).to_have_count(1)
+
+
+def test_whoever_uses_the_keyboard_stays_where_they_are_when_the_page_keeps_itself_up_to_date(
+    dash: Dash, look: Look
+) -> None:
+    page = look().page
+    page.goto(f"{dash.url}/reconcile")
+    expect(page.locator("#live-state")).to_have_text(LIVE)
+    button = page.get_by_role("button", name="Look for changes in Stash")
+    button.focus()
+    fresh(page, "errand")
+    expect(button).to_be_focused()
+
+
+def test_a_control_that_is_gone_leaves_the_keyboard_in_its_section_and_at_no_other_control(
+    world: World, look: Look
+) -> None:
+    world.add(3)
+    world.plex.faults.set(Fault("status", status=400, when=lambda request: request.method == "PUT"))
+    assert world.run("sync", "--all", "--wait").returncode == 1
+    with dashboard(world) as dash:
+        page = look().page
+        page.goto(f"{dash.url}/dead")
+        expect(page.locator("#live-state")).to_have_text(LIVE)
+        again = page.locator("#rows").get_by_role("button", name="Try again", exact=True)
+        again.nth(1).focus()
+        dash.post("/dead/retry", key="1")
+        expect(again).to_have_count(2)
+        # The first row is gone, and the button of the second is the first.
+        expect(again.nth(0)).to_be_focused()
+        dash.post("/dead/retry", key="2")
+        expect(again).to_have_count(1)
+        expect(page.locator("#rows")).to_be_focused()
+        fresh(page, "rows")
+        expect(page.locator("#rows")).to_be_focused()
+
+
+def test_the_first_write_is_agreed_to_on_an_open_page_and_what_was_unfolded_stays_so(world: World, look: Look) -> None:
+    world.add(3)
+    world.settings["approve_bulk"] = "false"
+    with dashboard(world) as dash:
+        page = look().page
+        page.goto(f"{dash.url}/reconcile")
+        expect(page.locator("#live-state")).to_have_text(LIVE)
+        page.evaluate("window.same = true")
+        agree = page.get_by_role("button", name="I agree: write it to Plex")
+        expect(agree).to_have_count(0)
+        dash.post("/reconcile", what="preview")
+        expect(agree).to_be_visible()
+        page.get_by_text("The first 3 changes").click()
+        expect(page.get_by_role("cell", name="Title 1", exact=True).first).to_be_visible()
+        fresh(page, "preview")
+        expect(page.get_by_role("cell", name="Title 1", exact=True).first).to_be_visible()
+        dash.post("/reconcile", what="sync all", agreed="yes")
+        expect(page.locator("#approve")).to_be_hidden()
+        expect(page.get_by_role("button", name="Sync everything")).to_be_visible()
+        assert page.evaluate("window.same"), "it was the same page all the time"
+
+
+def test_without_script_the_pages_are_as_good(dash: Dash, look: Look) -> None:
+    page = look(script=False).page
+    page.goto(f"{dash.url}/reconcile")
+    page.get_by_role("button", name="Look for changes in Stash").click()
+    expect(page.locator(".notice")).to_contain_text("Begun")
+    expect(page.locator("#live-state")).to_be_empty()
+
+
+def test_titles_are_shown_as_they_are_and_do_nothing(world: World, look: Look) -> None:
+    for number, title in enumerate(HOSTILE):
+        path = f"/media/scenes/{number}.mp4"
+        world.plex.add_movie(world.section, files=[(path, 1000 + number, 60_000)], title="x")
+        world.stash.add_scene(title=title, studio=title, tags=[title], files=[(path, 1000 + number, 60.0)])
+    assert world.run("sync", "--all", "--wait").returncode == 0
+    with dashboard(world) as dash:
+        seen = look()
+        seen.page.goto(dash.url)
+        shown = {link.inner_text() for link in seen.page.locator("#pushes tbody a").all()}
+        assert {HOSTILE[19], HOSTILE[18], HOSTILE[15]} <= shown
+        for path in plain_pages():
+            seen.page.goto(dash.url + path)
+            seen.page.mouse.move(300, 300)
+            assert seen.page.evaluate("typeof window.pwned") == "undefined", path
+            handlers = (
+                "[...document.querySelectorAll('*')].some(n => n.getAttributeNames().some(a => a.startsWith('on')))"
+            )
+            assert seen.page.evaluate(handlers) is False, path
+            assert seen.page.locator("script").count() == 1
+            assert seen.page.locator("main iframe, main base, main math, main meta, main style").count() == 0
+            links = "[...document.links].filter(a => a.origin !== location.origin).length"
+            assert seen.page.evaluate(links) == 0, path
+
+
+def test_the_keyboard_leads_past_the_navigation(dash: Dash, look: Look) -> None:
+    page = look().page
+    page.goto(dash.url)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("Shift+Tab")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+
+
+def test_a_screen_reader_finds_its_way(world: World, look: Look) -> None:
+    synced(world)
+    with dashboard(world) as dash:
+        page = look().page
+        for path in plain_pages():
+            page.goto(dash.url + path)
+            assert page.locator("h1").count() == 1, path
+            assert page.get_by_role("navigation", name="Pages").count() == 1, path
+            for role in ("banner", "main", "contentinfo"):
+                assert page.get_by_role(role).count() == 1, (path, role)
+            assert page.locator("[aria-current=page]").count() == 1, path
+            for table in page.locator("table").all():
+                assert table.locator("caption").count() == 1, path
+                assert table.locator("thead th:not([scope=col])").count() == 0, path
+            fields = "[...document.querySelectorAll('input:not([type=hidden]), select, textarea')]"
+            assert page.evaluate(f"{fields}.filter(n => !n.labels.length && !n.ariaLabel).length") == 0, path
+            assert page.locator("html").get_attribute("lang") == "en"

@@ -1,0 +1,200 @@
+"""The work bench of what was given up: by cause, one by one, tried again, dropped and exported."""
+
+import csv
+import html
+import io
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+import wiring
+from sync.job import Kind, Why
+from telling.cures import CURES
+from telling.exporting import COLUMNS
+from tests.journey.world import World
+from tests.web.conftest import Dash, dashboard
+from tests.web.stage import HOSTILE, config_of
+
+# Three of each, and one that is no scene.
+CAUSES = ("ambiguous", "refused", "strict")
+
+
+def plain(text: str) -> str:
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", text).split()))
+
+
+def die(world: World, *, each: int = 3) -> None:
+    """What a worker leaves behind."""
+    with wiring.opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        now = parts.clock.now()
+        for n in range(each * len(CAUSES)):
+            tx.want(Kind.SCENE, n + 1, Why.EDIT, now)
+        tx.want(Kind.TAG, 5, Why.EDIT, now)
+    rows = [(n + 1, CAUSES[n % len(CAUSES)]) for n in range(each * len(CAUSES))]
+    db = sqlite(world)
+    with db:
+        for id, cause in rows:
+            error = f"=cmd|' /C calc'!A0 {HOSTILE[0]}" if id == 1 else f"{cause}: error {id}"
+            db.execute(
+                "update job set state = 'dead', cls = ?, error = ? where kind = 'scene' and id = ?", [cause, error, id]
+            )
+        db.execute("update job set state = 'dead', cls = 'bug', error = 'a fault' where kind = 'tag'")
+        db.execute("insert or replace into tally (name, count) values ('died', ?)", [len(rows) + 1])
+    db.close()
+
+
+def sqlite(world: World) -> sqlite3.Connection:
+    return sqlite3.connect(world.folder / "plexsync.db", timeout=10)
+
+
+def dead(world: World) -> dict[str, int]:
+    return dict(world.rows("select cls, count(*) from job where state = 'dead' group by cls"))
+
+
+@pytest.fixture
+def bench(world: World) -> Iterator[Dash]:
+    die(world)
+    with dashboard(world) as dash:
+        yield dash
+
+
+def test_without_any_it_says_so(dash: Dash) -> None:
+    assert "Nothing was given up" in plain(dash.get("/dead").text)
+
+
+def test_each_cause_has_a_count_an_example_and_a_cure(bench: Dash) -> None:
+    page = bench.get("/dead").text
+    told = plain(page)
+    assert "10 scenes given up" in told
+    for cause in CAUSES:
+        assert f"{cause} 3 {CURES[cause].meaning}." in told
+        assert f"What cures it: {CURES[cause].advice}" in told
+    assert "For example scene 2 : refused: error 2" in told
+    assert "tag 5" in told
+    assert 'href="/scenes/2"' in page
+
+
+def test_the_rows_of_one_cause_alone_can_be_shown(bench: Dash) -> None:
+    page = bench.get("/dead?cause=strict").text
+    assert re.findall(r'id="row-([^"]+)"', page) == ["3", "6", "9"]
+    assert bench.get("/dead?cause=nonsense").status_code == 400
+
+
+def test_rows_go_on_page_by_page(world: World) -> None:
+    die(world, each=40)
+    with dashboard(world) as dash:
+        keys, path = [], "/dead"
+        while path:
+            page = dash.get(path).text
+            keys += re.findall(r'id="export-((?:tag:)?\d+)"', page)
+            more = re.search(r'<a id="next" href="([^"]+)"', page)
+            path = html.unescape(more[1]) if more else ""
+    assert keys == [*map(str, range(1, 121)), "tag:5"]
+
+
+def test_one_is_tried_again(bench: Dash) -> None:
+    told = plain(bench.post("/dead/retry", key="2").text)
+    assert "1 scene will be tried again" in told
+    assert bench.world.rows("select state, attempts from job where kind = 'scene' and id = 2") == [("ready", 0)]
+    assert "That was not given up any more" in plain(bench.post("/dead/retry", key="2").text)
+    assert "1 scene will be tried again" in plain(bench.post("/dead/retry", key="tag:5").text)
+
+
+def test_those_of_a_cause_and_all_are_tried_again(bench: Dash) -> None:
+    assert "3 scenes will be tried again" in plain(bench.post("/dead/retry", cause="strict").text)
+    assert dead(bench.world) == {"ambiguous": 3, "refused": 3, "bug": 1}
+    assert "7 scenes will be tried again" in plain(bench.post("/dead/retry", all="1").text)
+    assert dead(bench.world) == {}
+
+
+def test_after_a_button_among_those_of_one_cause_they_are_shown_again(bench: Dash) -> None:
+    page = bench.post("/dead/retry", key="3", shown="strict")
+    assert str(page.url).endswith("/dead?cause=strict")
+    assert re.findall(r'id="row-([^"]+)"', page.text) == ["6", "9"]
+
+
+@pytest.mark.parametrize(
+    ("which", "count", "words"),
+    [
+        ({"key": "2"}, 1, "Drop scene 2?"),
+        ({"key": "tag:5"}, 1, "Drop tag:5?"),
+        ({"cause": "refused"}, 3, "Drop 3 scenes that died of “refused”?"),
+        ({"all": "1"}, 10, "Drop all 10 scenes?"),
+    ],
+)
+def test_dropping_asks_first(bench: Dash, which: dict[str, str], count: int, words: str) -> None:
+    before = dead(bench.world)
+    asked = bench.client.get("/dead/drop", params=which)
+    assert words in plain(asked.text)
+    assert dead(bench.world) == before, "a question changes nothing"
+    fields = dict(re.findall(r'<input type="hidden" name="(key|cause|all)" value="([^"]*)">', asked.text))
+    assert fields == which
+    told = plain(bench.post("/dead/drop", **fields).text)
+    assert f"{count} scene{'s' if count > 1 else ''} dropped" in told
+    assert sum(dead(bench.world).values()) == 10 - count
+    assert bench.world.rows("select count(*) from job where state = 'dropped'") == [(count,)]
+
+
+@pytest.mark.parametrize(
+    "which",
+    [{}, {"key": "1", "all": "1"}, {"cause": "refused", "key": "2"}, {"key": "x"}, {"key": "0"}, {"cause": "?"}],
+)
+def test_which_ones_has_to_be_said_in_one_way(bench: Dash, which: dict[str, str]) -> None:
+    before = dead(bench.world)
+    assert bench.post("/dead/drop", **which).status_code == 400
+    assert bench.post("/dead/retry", **which).status_code == 400
+    asked = bench.client.get("/dead/drop", params=which)
+    assert asked.status_code == 400 or (not which and str(asked.url).endswith("/dead"))
+    assert dead(bench.world) == before
+
+
+def test_a_get_drops_nothing(bench: Dash) -> None:
+    assert bench.client.get("/dead/retry").status_code in (404, 405)
+    assert sum(dead(bench.world).values()) == 10
+
+
+def test_everything_is_exported_as_json_by_cause_and_one_by_one(bench: Dash) -> None:
+    answer = bench.get("/dead/export.json")
+    assert answer.headers["content-disposition"] == 'attachment; filename="dead-letters.json"'
+    assert answer.headers["content-type"] == "application/json"
+    rows = json.loads(answer.text)["rows"]
+    assert len(rows) == 10
+    assert rows[0]["advice"]
+    of_cause = json.loads(bench.get("/dead/export.json?cause=strict").text)
+    assert ([row["id"] for row in of_cause["rows"]], of_cause["cause"]) == ([3, 6, 9], "strict")
+    one = json.loads(bench.get("/dead/export.json?key=tag:5").text)["rows"]
+    assert [(row["kind"], row["id"]) for row in one] == [("tag", 5)]
+
+
+def test_one_row_is_exported_by_reading_it_alone(bench: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telling.exporting.letter", lambda *_: pytest.fail("another row was read"))
+    (row,) = json.loads(bench.get("/dead/export.json?key=2").text)["rows"]
+    assert (row["id"], row["cause"]) == (2, "refused")
+    bench.post("/dead/retry", key="2")
+    assert json.loads(bench.get("/dead/export.json?key=2").text)["rows"] == [], "it was not given up any more"
+    assert json.loads(bench.get("/dead/export.json?key=99").text)["rows"] == []
+
+
+def test_a_table_that_is_exported_is_safe_to_open(bench: Dash) -> None:
+    answer = bench.get("/dead/export.csv?cause=ambiguous")
+    assert answer.headers["content-type"].startswith("text/csv")
+    lines = list(csv.reader(io.StringIO(answer.text)))
+    assert tuple(lines[0]) == COLUMNS
+    assert [line[1] for line in lines[1:]] == ["1", "4", "7"]
+    assert lines[1][3].startswith("'=cmd")
+    assert bench.get("/dead/export.xml").status_code == 400
+
+
+def test_more_than_there_should_be_is_a_banner(world: World) -> None:
+    die(world, each=40)
+    with dashboard(world, dlq_max=100) as dash:
+        assert "121 scenes were given up, more than dlq_max (100)" in plain(dash.get("/dead").text)
+
+
+def test_the_state_of_a_dead_row_is_told_by_its_error_as_text(bench: Dash) -> None:
+    page = bench.get("/dead").text
+    assert "<script>document" not in page
+    assert "&lt;img src=x" in page

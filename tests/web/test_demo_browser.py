@@ -1,0 +1,85 @@
+"""The outage of the demo, as a person sees it who presses its button: the real worker, live on the page."""
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+import cli.demo
+from cli.demo import Stage
+from tests.journey.world import until
+from tests.web.conftest import Look
+
+# Keeps everything that the page shows from now on, for as long as it is not loaded anew.
+WATCH = """() => {
+  window.told = [];
+  const see = () => window.told.push(document.getElementById("demo").innerText);
+  see();
+  new MutationObserver(see).observe(document.body, { childList: true, subtree: true });
+}"""
+PATIENCE = 40_000
+# As many as are worked in claims of 1, 2, 4, 8, 16 and 29: at their end the ramp is not at its own.
+EDITS = 60
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    # Any port that is free: other demos may run beside this one.
+    monkeypatch.setattr(cli.demo, "USUAL_PORT", 0)
+    with Stage.set(100) as made, made.serving():
+        yield made
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx2.get(address, trust_env=False).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def figure(page: Page, name: str) -> Locator:
+    return page.locator("#demo .figure", has_text=name).locator(".number")
+
+
+def fact(page: Page, name: str) -> Locator:
+    return page.locator(f"#demo dt:text-is('{name}') + dd")
+
+
+def edit(stage: Stage, count: int, words: str) -> None:
+    ids = [stage.handles.scenes[handle] for handle, truth in stage.library.truth.items() if truth.movies]
+    for id in ids[:count]:
+        stage.stash.edit_scene(id, title=f"Scene {id}, {words}")
+
+
+def test_an_outage_the_waiting_queue_and_the_ramp_are_seen_live(stage: Stage, look: Look) -> None:
+    address = f"http://{stage.parts.config.web_bind}/demo"
+    until(lambda: answers(address), seconds=40)
+    page = look().page
+    page.goto(address)
+    expect(figure(page, "in step")).not_to_have_text("0", timeout=PATIENCE)
+    expect(figure(page, "waiting")).to_have_text("0", timeout=PATIENCE)
+    expect(fact(page, "pace")).to_have_text("full")
+
+    page.get_by_role("button", name="Take Plex down").click()
+    page.evaluate(WATCH)
+    edit(stage, EDITS, "edited while Plex was away")
+    expect(fact(page, "breaker of Plex")).to_contain_text("open, since", timeout=PATIENCE)
+    expect(fact(page, "failures")).to_contain_text("refuses connections")
+    expect(fact(page, "pace")).to_have_text("nothing is sent")
+    expect(figure(page, "waiting")).to_have_text(str(EDITS), timeout=PATIENCE)
+    expect(figure(page, "attempts used up")).to_have_text("0")
+    assert any("closed" in told for told in page.evaluate("window.told")), "the page was not loaded anew meanwhile"
+
+    page.get_by_role("button", name="Bring Plex back").click()
+    page.evaluate(WATCH)
+    expect(fact(page, "pace")).to_contain_text("recovery ramp", timeout=PATIENCE)
+    expect(fact(page, "breaker of Plex")).to_have_text("closed")
+    expect(figure(page, "waiting")).to_have_text("0", timeout=PATIENCE)
+    edit(stage, 2, "edited when Plex was back")
+    expect(fact(page, "pace")).to_have_text("full", timeout=PATIENCE)
+    assert any("nothing is sent" in told for told in page.evaluate("window.told")), (
+        "the page was not loaded anew meanwhile"
+    )
+    expect(figure(page, "failed")).to_have_text("0")
+    expect(figure(page, "attempts used up")).to_have_text("0")

@@ -1,0 +1,190 @@
+"""When the servers were away, and the charts: figures, lines, pictures that need no script and no style of others."""
+
+import hashlib
+import html
+import re
+from base64 import b64encode
+from xml.etree import ElementTree
+
+import pytest
+
+import wiring
+from sync.errors import Neighbour
+from sync.job import DAY
+from sync.samples import HOUR, MINUTE, Sample, buckets
+from tests.journey.world import World, until
+from tests.web.conftest import Dash
+from tests.web.stage import HOSTILE, past
+from web.charts import RANGES, SUBJECTS, drawn
+
+PLEX, STASH = Neighbour
+
+
+def plain(text: str) -> str:
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", text).split()))
+
+
+def rects(page: str) -> list[tuple[str, float, float]]:
+    """(gate, left, width) in percent of every outage on the time lines."""
+    found = re.findall(r'<rect class="away (\w+)" x="([\d.]+)%" y="4" width="([\d.]+)%"', page)
+    return [(gate, float(left), float(width)) for gate, left, width in found]
+
+
+def shut(dash: Dash, who: Neighbour, *, ago: int, length: int | None, error: str = "no answer") -> None:
+    at = dash.parts.clock.now() - ago
+    with dash.parts.store.writing() as tx:
+        tx.save_note(wiring.BEGUN, "1")
+        tx.log_transition(who, at=at, old="closed", new="open", cause="read", error=error)
+        if length is not None:
+            tx.log_transition(who, at=at + length, old="half_open", new="closed", cause="", error="")
+
+
+def test_without_an_outage_all_is_well(dash: Dash) -> None:
+    page = dash.get("/outages").text
+    assert "No outage in this time" in plain(page)
+    assert "100.00 % available" in plain(page)
+    assert rects(page) == []
+
+
+def test_an_outage_is_a_bar_where_it_was_and_a_row(dash: Dash) -> None:
+    shut(dash, PLEX, ago=15 * DAY, length=3 * DAY)
+    page = dash.get("/outages?days=30").text
+    ((gate, left, width),) = rects(page)
+    assert gate == "breaker"
+    assert left == pytest.approx(50, abs=0.1)
+    assert width == pytest.approx(10, abs=0.1)
+    told = plain(page)
+    assert "90.00 % available" in told
+    assert "1 interruption" in told
+    assert "3 d mean time to recovery" in told
+    assert "Plex 3 d away 0 no answer" in told
+
+
+def test_one_that_goes_on_reaches_the_end_of_the_line(dash: Dash) -> None:
+    shut(dash, STASH, ago=6 * HOUR, length=None)
+    page = dash.get("/outages?days=1").text
+    ((_, left, width),) = rects(page)
+    assert left + width == pytest.approx(100, abs=0.01)
+    assert left == pytest.approx(75, abs=0.1)
+    assert "goes on" in plain(page)
+
+
+def test_what_began_before_the_line_is_cut_at_its_beginning(dash: Dash) -> None:
+    shut(dash, PLEX, ago=10 * DAY, length=9 * DAY + 12 * HOUR)
+    ((_, left, width),) = rects(dash.get("/outages?days=1").text)
+    assert (left, round(width)) == (0.0, 50)
+
+
+def test_the_log_of_the_breakers_is_there(dash: Dash) -> None:
+    shut(dash, PLEX, ago=HOUR, length=MINUTE, error=HOSTILE[0])
+    page = dash.get("/outages").text
+    assert "Plex half open closed" in plain(page)
+    assert "<img src=x" not in page
+
+
+@pytest.mark.parametrize("days", ["0", "2", "x", "-1", "1e9", "30 "])
+def test_how_far_to_look_back_is_one_of_a_few(dash: Dash, days: str) -> None:
+    assert dash.client.get("/outages", params={"days": days}).status_code == 400
+
+
+# --- charts ----------------------------------------------------------------------------------------------------------
+
+
+def test_before_anything_was_recorded_there_are_empty_charts(dash: Dash) -> None:
+    page = dash.get("/charts")
+    assert page.status_code == 200
+    assert "Nothing was recorded in this time" in plain(page.text)
+    assert 'alt="The queue, the last hour. Nothing was recorded yet."' in page.text
+    assert dash.get("/charts/queue-day.svg").status_code == 200
+
+
+def test_every_chart_has_its_figures_in_words_and_as_a_table(dash: Dash) -> None:
+    past(dash.parts)
+    page = dash.get("/charts").text
+    for subject in SUBJECTS.values():
+        for span in RANGES.values():
+            assert f'alt="{subject.title}, {span.words}. {subject.lines[0].name}: ' in page
+    now = dash.parts.clock.now()
+    with dash.parts.store.reading() as db:
+        newest = buckets(db.samples(now - HOUR, now), start=now - HOUR, end=now, width=5 * MINUTE)[-1].sample
+    assert newest is not None
+    assert f">{newest.waiting:,}</td>" in page
+    sources = re.findall(r'<img [^>]*class="chart" src="([^"]+)"', page)
+    assert len(sources) == len(SUBJECTS) * len(RANGES)
+    assert {dash.get(html.unescape(source)).status_code for source in sources} == {200}
+
+
+@pytest.mark.parametrize("path", ["/charts/queue-year.svg", "/charts/nothing-day.svg", "/charts/queue.svg"])
+def test_there_are_no_other_charts(dash: Dash, path: str) -> None:
+    assert dash.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("span", RANGES)
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_a_picture_runs_nothing_loads_nothing_and_is_styled_by_one_sheet_that_its_policy_names(
+    dash: Dash, subject: str, span: str
+) -> None:
+    past(dash.parts)
+    answer = dash.get(f"/charts/{subject}-{span}.svg")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    root = ElementTree.fromstring(answer.content)
+    names = [str(node.tag).rsplit("}", 1)[-1] for node in root.iter()]
+    assert set(names) <= {"svg", "g", "rect", "path", "text", "title", "style"}
+    assert names.count("style") == 1
+    assert all(
+        not name.startswith("on") and name not in ("style", "href") for node in root.iter() for name in node.attrib
+    )
+    (sheet,) = [str(node.text) for node in root.iter() if str(node.tag).endswith("style")]
+    digest = b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
+    assert answer.headers["content-security-policy"] == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'"
+    )
+    assert "url(" not in sheet
+    assert "http" not in answer.text.replace("http://www.w3.org/2000/svg", "")
+
+
+def points(svg: bytes) -> list[list[float]]:
+    """The heights of each unbroken piece of the first line."""
+    root = ElementTree.fromstring(svg)
+    (series,) = [node for node in root.iter() if node.get("class") == "series serie-0 color-0"]
+    return [
+        [float(y) for y in re.findall(r"[ML]?[\d.]+ ([\d.]+)", path.get("d", ""))]
+        for path in series.iter()
+        if path.get("class", "").startswith("line")
+    ]
+
+
+def test_a_line_rises_with_what_it_shows_and_is_broken_where_no_worker_ran() -> None:
+    start = 1_700_000_000_000 - 1_700_000_000_000 % HOUR
+    samples = [Sample(start + n * MINUTE, waiting=n) for n in range(60) if not 20 <= n < 30]
+    span = RANGES["hour"]
+    made = drawn(SUBJECTS["queue"], span, buckets(samples, start=start, end=start + HOUR, width=span.width))
+    first, second = points(made.svg)
+    assert (len(first), len(second)) == (20, 30)
+    heights = [*first, *second]
+    assert heights == sorted(heights, reverse=True), "upwards, which is less in a picture"
+
+
+@pytest.mark.parametrize("minute", [0, 30, 60])
+def test_a_minute_that_stands_alone_is_seen(minute: int) -> None:
+    start = 1_700_000_000_000 - 1_700_000_000_000 % HOUR
+    span = RANGES["hour"]
+    sample = Sample(start + minute * MINUTE, waiting=5)
+    made = drawn(SUBJECTS["queue"], span, buckets([sample], start=start, end=start + HOUR, width=span.width))
+    ((one, other),) = points(made.svg)
+    assert one == other
+
+
+def test_a_month_of_samples_is_a_small_picture(dash: Dash) -> None:
+    past(dash.parts)
+    assert len(dash.get("/charts/queue-month.svg").content) < 120_000
+
+
+def test_the_charts_follow_the_worker(world: World) -> None:
+    world.add(2)
+    with world.serving():
+        until(lambda: world.count("idle") == 2, seconds=60)
+        until(lambda: world.rows("select count(*) from sample") != [(0,)], seconds=30)
+    (at, in_step) = world.rows("select at, in_step from sample order by at desc limit 1")[0]
+    assert at % MINUTE == 0
+    assert in_step >= 0

@@ -1,0 +1,269 @@
+"""Scenes, dead letters, outages and charts in Debian's chromium: every page, every button, and no title becomes a node."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from sync.job import State
+from sync.samples import MINUTE, Sample
+from tests.journey.world import World
+from tests.web.conftest import Dash, Look, dashboard
+from tests.web.stage import HOSTILE, furnish, state_of, work
+
+Staged = tuple[Dash, dict[str, int]]
+# Nothing of these stands on any of the pages but what their templates put there: a title could only add to it.
+NODES = "script, img, svg, iframe, object, embed, base, meta, link, style, math, form, input, textarea, title"
+
+
+@pytest.fixture
+def staged(world: World) -> Iterator[Staged]:
+    found = furnish(world)
+    with dashboard(world) as dash:
+        yield dash, found
+
+
+def paths(found: dict[str, int]) -> list[str]:
+    """Every page, with a scene that stands in each way."""
+    scenes = [f"/scenes/{id}" for id in found.values()]
+    undo = [f"/scenes/{found['in step']}/undo", f"/scenes/{found['in step']}/undo?how=release"]
+    lists = ["/scenes", "/scenes?stands=absent", "/scenes?q=title", "/scenes?q=nothing-like-this"]
+    dead = ["/dead", "/dead?cause=refused", "/dead/drop?all=1"]
+    return [*lists, *scenes, *undo, *dead, "/outages", "/outages?days=1", "/charts"]
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)], ids=["light", "dark", "phone"])
+def test_every_page_opens_and_nothing_of_it_is_wider_than_the_window(
+    staged: Staged, look: Look, width: int, dark: bool
+) -> None:
+    dash, found = staged
+    seen = look(width=width, dark=dark)
+    for path in paths(found):
+        answer = seen.page.goto(dash.url + path)
+        assert answer is not None
+        assert answer.status == 200, path
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width, path
+        pictures = seen.page.evaluate("[...document.images].map((one) => one.complete && one.naturalWidth)")
+        assert all(pictures), path
+        name = re.sub(r"\W+", "-", path.strip("/"))
+        seen.shoot(f"{'phone' if width < 400 else 'dark' if dark else 'light'}-{name}")
+
+
+def test_a_page_is_made_for_those_who_do_not_see_it(staged: Staged, look: Look) -> None:
+    dash, found = staged
+    seen = look()
+    for path in paths(found):
+        seen.page.goto(dash.url + path)
+        lacks = seen.page.evaluate(
+            """() => [
+              ...[...document.querySelectorAll("button, a")].filter((one) => !one.textContent.trim()),
+              ...[...document.querySelectorAll("input:not([type=hidden])")].filter((one) => !one.labels.length),
+              ...[...document.images].filter((one) => !one.hasAttribute("alt") || (one.matches("main img") && !one.alt)),
+              ...[...document.querySelectorAll("[aria-labelledby]")]
+                .filter((one) => !document.getElementById(one.getAttribute("aria-labelledby"))),
+              ...[...document.querySelectorAll("table")].filter((one) => !one.querySelector("th[scope]")),
+            ].map((one) => one.outerHTML)"""
+        )
+        assert lacks == [], path
+        assert seen.page.locator("h1").count() == 1, path
+        ids = seen.page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+        assert len(ids) == len(set(ids)), path
+
+
+def nodes(page: Page) -> dict[str, int]:
+    return page.evaluate(
+        "(which) => Object.fromEntries(which.split(', ').map((name) => [name, document.querySelectorAll(name).length]))",
+        NODES,
+    )
+
+
+def test_a_title_that_means_harm_is_a_text_and_nothing_else(staged: Staged, look: Look) -> None:
+    dash, found = staged
+    seen = look()
+    page = seen.page
+    page.goto(f"{dash.url}/scenes/{found['in step']}")
+    harmless = nodes(page)
+    first = found["hostile"]
+    for number, title in enumerate(HOSTILE):
+        page.goto(f"{dash.url}/scenes/{first + number}")
+        assert nodes(page) == harmless, title
+        assert page.evaluate("Object.keys(window).filter((name) => name.includes('pwned'))") == []
+        heading = page.locator("h1").inner_text()
+        # A sign that would turn the text around is written out.
+        assert not re.search("[\u202a-\u202e\u2066-\u2069\x00-\x08\x1b]", heading), title
+        assert heading.endswith(f"#{first + number}")
+    page.goto(f"{dash.url}/scenes?q=nothing-like-this")
+    empty = nodes(page)
+    page.goto(f"{dash.url}/scenes")
+    assert nodes(page) == empty, "a list of hostile titles has the nodes of an empty one"
+    text = page.locator("#list").inner_text()
+    assert HOSTILE[0] in text
+    page.get_by_role("searchbox").fill('"><script>window.pwned=1</script>')
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("searchbox")).to_have_value('"><script>window.pwned=1</script>')
+    assert page.evaluate("window.pwned") is None
+
+
+def test_every_button_of_a_scene_does_what_it_says(staged: Staged, look: Look) -> None:
+    dash, found = staged
+    world, page = dash.world, look().page
+    id = found["in step"]
+    page.goto(f"{dash.url}/scenes/{id}")
+    notice = page.get_by_role("status").first
+
+    page.get_by_role("button", name="Sync now").click()
+    expect(notice).to_contain_text(f"Scene {id} is in the queue")
+    assert state_of(world, id) is State.READY
+
+    page.get_by_role("button", name="Ignore").click()
+    expect(notice).to_contain_text("is left alone from now on")
+    assert state_of(world, id) is State.IGNORED
+    page.get_by_role("button", name="Look after it again").click()
+    expect(notice).to_contain_text("is looked after again")
+
+    page.get_by_label("Rating key of an item in Plex").fill("1")
+    page.get_by_role("button", name="Bind to it").click()
+    expect(notice).to_contain_text("is bound to item 1 of Movies")
+    page.get_by_role("button", name="Unbind 1").click()
+    expect(notice).to_contain_text("found by its files again")
+
+    page.get_by_role("link", name="Dry run").click()
+    expect(page.locator("#now")).to_contain_text("in step")
+
+    page.get_by_role("link", name="Undo…").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Take back what was pushed for")
+    page.get_by_role("link", name="Keep it as it is").click()
+    expect(page).to_have_url(f"{dash.url}/scenes/{id}")
+    page.get_by_role("link", name="Undo…").click()
+    page.get_by_role("button", name="Take it back").click()
+    expect(notice).to_contain_text("What was pushed is taken back")
+    work(world)
+    assert world.plex.item("1").scalars["title"] == "scene 00000"
+
+    other = found["waiting"]
+    page.goto(f"{dash.url}/scenes/{other}")
+    page.get_by_role("link", name="Release…").click()
+    page.get_by_role("button", name="Take the locks off").click()
+    expect(notice).to_contain_text("locks are taken off")
+
+
+def test_a_candidate_is_bound_by_its_button(staged: Staged, look: Look) -> None:
+    dash, found = staged
+    page = look(width=390).page
+    page.goto(f"{dash.url}/scenes/{found['ambiguous']}")
+    page.get_by_role("button", name=re.compile(r"^Bind \d+$")).first.click()
+    expect(page.get_by_role("status").first).to_contain_text("is bound to item")
+    assert dash.world.rows("select scene from binding where off = 0") == [(found["ambiguous"],)]
+
+
+def test_scenes_are_found_and_opened_by_keyboard_alone(staged: Staged, look: Look) -> None:
+    dash, found = staged
+    page = look().page
+    page.goto(f"{dash.url}/scenes")
+    page.get_by_role("searchbox").focus()
+    page.keyboard.type("nowhere")
+    page.keyboard.press("Enter")
+    expect(page.locator("#list a")).to_have_count(1)
+    link = page.locator(f"#scene-{found['absent']}")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == f"scene-{found['absent']}":
+            break
+    expect(link).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Not in Plex")
+
+
+def test_every_button_of_the_dead_letters_does_what_it_says(staged: Staged, look: Look, tmp_path: Path) -> None:
+    dash, found = staged
+    world, page = dash.world, look().page
+    page.goto(f"{dash.url}/dead")
+    notice = page.get_by_role("status").first
+
+    for name, check in (("#export-json", '"rows"'), ("#export-csv", '"cause"'), ("#export-refused", '"refused"')):
+        with page.expect_download() as waiting:
+            page.locator(name).click()
+        file = tmp_path / waiting.value.suggested_filename
+        waiting.value.save_as(file)
+        assert check in file.read_text()
+    assert len(json.loads((tmp_path / "dead-letters-refused.json").read_text())["rows"]) == 1
+
+    page.locator("#show-refused").click()
+    expect(page.locator("#rows tbody tr")).to_have_count(1)
+    page.locator("#show-all").click()
+    expect(page.locator("#rows tbody tr")).to_have_count(2)
+
+    page.locator("#drop-ambiguous").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Drop 1 scene that died of")
+    page.get_by_role("link", name="Keep it").click()
+    page.locator("#drop-ambiguous").click()
+    page.get_by_role("button", name="Drop it").click()
+    expect(notice).to_contain_text("1 scene dropped")
+    assert state_of(world, found["ambiguous"]) is State.DROPPED
+
+    page.get_by_role("button", name="Try again", exact=True).click()
+    expect(notice).to_contain_text("1 scene will be tried again")
+    assert state_of(world, found["failed"]) is State.READY
+    expect(page.locator("#bench")).to_contain_text("Nothing was given up")
+
+
+def test_an_outage_shows_up_on_an_open_page_by_itself(staged: Staged, look: Look) -> None:
+    dash, _ = staged
+    page = look().page
+    page.goto(f"{dash.url}/outages?days=1")
+    before = page.locator("rect.away").count()
+    expect(page.locator("#live-state")).to_contain_text("Live")
+    with dash.parts.store.writing() as tx:
+        tx.log_transition(
+            "plex", at=dash.parts.clock.now(), old="closed", new="open", cause="read", error="Plex fell over"
+        )
+    expect(page.locator("rect.away")).to_have_count(before + 1)
+    expect(page.locator("#found")).to_contain_text("Plex fell over")
+    expect(page.locator("#found")).to_contain_text("goes on")
+
+
+def test_a_scene_that_comes_in_step_leaves_its_tab_on_an_open_page(staged: Staged, look: Look) -> None:
+    dash, found = staged
+    page = look().page
+    page.goto(f"{dash.url}/scenes?stands=waiting")
+    expect(page.locator(f"#scene-{found['waiting']}")).to_have_count(1)
+    expect(page.locator("#live-state")).to_contain_text("Live")
+    work(dash.world)
+    expect(page.locator(f"#scene-{found['waiting']}")).to_have_count(0)
+
+
+def test_the_figures_of_a_chart_can_be_read_without_the_picture(staged: Staged, look: Look) -> None:
+    dash, _ = staged
+    page = look().page
+    page.goto(f"{dash.url}/charts")
+    page.locator("#table-queue-day").focus()
+    page.keyboard.press("Enter")
+    table = page.get_by_role("region", name="The queue of the last 24 hours").get_by_role("table")
+    expect(table.get_by_role("columnheader")).to_have_text(["From", "waiting", "not in Plex", "given up"])
+    assert table.get_by_role("row").count() > 20
+    # It stays open while the page keeps itself up to date.
+    with dash.parts.store.writing() as tx:
+        tx.add_sample(Sample(dash.parts.clock.now() // MINUTE * MINUTE, waiting=77_777))
+    expect(table).to_contain_text("77,777")
+
+
+def test_the_pages_do_without_script(staged: Staged, look: Look) -> None:
+    dash, found = staged
+    page = look(script=False).page
+    page.goto(f"{dash.url}/scenes/{found['in step']}")
+    page.get_by_role("button", name="Sync now").click()
+    expect(page.get_by_role("status").first).to_contain_text("is in the queue")
+    page.goto(f"{dash.url}/charts")
+    expect(page.locator("img.chart").first).to_be_visible()
+
+
+def test_a_picture_opened_alone_is_shown_as_it_is_meant(staged: Staged, look: Look) -> None:
+    """Its policy allows its style sheet: chromium would complain otherwise."""
+    dash, _ = staged
+    page = look(dark=True).page
+    page.goto(f"{dash.url}/charts/queue-day.svg")
+    stroke = page.evaluate("getComputedStyle(document.querySelector('.serie-0 .line')).stroke")
+    assert stroke == "rgb(242, 187, 92)"

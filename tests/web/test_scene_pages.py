@@ -1,0 +1,293 @@
+"""Scenes on the pages: listed by how they stand, found, explained, and changed by the same verbs as at the terminal."""
+
+import html
+import re
+import threading
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+import wiring
+from simulator.http import Fault
+from sync.errors import Neighbour
+from sync.job import Kind, State
+from sync.ports import BreakerRow
+from tests.journey.world import World, until
+from tests.web.conftest import Dash, dashboard
+from tests.web.stage import HOSTILE, config_of, furnish, state_of, work
+
+
+@pytest.fixture
+def staged(world: World) -> Iterator[tuple[Dash, dict[str, int]]]:
+    found = furnish(world)
+    with dashboard(world) as dash:
+        yield dash, found
+
+
+def plain(text: str) -> str:
+    """What of a page is text, in one line."""
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", text).split()))
+
+
+def listed(page: str) -> list[int]:
+    return [int(id) for id in re.findall(r'<a id="scene-(\d+)"', page)]
+
+
+# --- the list --------------------------------------------------------------------------------------------------------
+
+
+def test_each_tab_lists_the_scenes_that_stand_so_as_many_as_it_says(staged) -> None:
+    dash, found = staged
+    page = dash.get("/scenes").text
+    tabs = re.findall(r'href="(/scenes[^"]*)"[^>]*>([a-z ]+) <span class="count">([\d,]+)</span>', page)
+    assert {"all", "in step", "waiting", "absent", "ambiguous", "failed", "ignored"} <= {name for _, name, _ in tabs}
+    for href, name, count in tabs:
+        ids = listed(dash.get(html.unescape(href)).text)
+        assert len(ids) == int(count), name
+        assert name not in found or name == "gone" or found[name] in ids
+    assert sum(int(count) for _, name, count in tabs if name != "all") == len(listed(page))
+
+
+def test_a_row_tells_what_a_scene_is_called_and_why_it_stands_so(staged) -> None:
+    dash, found = staged
+    told = plain(dash.get("/scenes?stands=absent").text)
+    assert f"Not in Plex #{found['absent']} /media/scenes/nowhere.mp4 absent" in told
+    assert "no item in Plex has this file" in told
+
+
+def test_pages_go_on_where_the_one_before_ended_and_hold_every_scene_once(world: World) -> None:
+    with wiring.opened(config_of(world), world.folder) as parts:
+        with parts.store.writing() as tx:
+            for id in range(1, 124):
+                tx.want(Kind.SCENE, id, "sweep", parts.clock.now())
+                tx.save_shown(id, [], title=f"Numbered {id}")
+    with dashboard(world) as dash:
+        for start in ("/scenes?stands=waiting", "/scenes", "/scenes?q=numbered"):
+            ids, path, pages = [], start, 0
+            while path:
+                page = dash.get(path).text
+                ids += listed(page)
+                pages += 1
+                more = re.search(r'<a id="next" href="([^"]+)"', page)
+                path = html.unescape(more[1]) if more else ""
+            assert ids == list(range(1, 124))
+            assert pages == 3
+            assert re.search(r'<a id="first" href="([^"]+)"', page)
+
+
+def test_a_scene_is_found_by_title_path_and_number(staged) -> None:
+    dash, found = staged
+    absent = found["absent"]
+    assert listed(dash.get("/scenes?q=NOT in").text) == [absent]
+    assert listed(dash.get("/scenes?q=nowhere.mp4").text) == [absent]
+    assert listed(dash.get(f"/scenes?q={absent}").text)[0] == absent
+    nothing = dash.client.get("/scenes", params={"q": "%_no such <b>"})
+    assert listed(nothing.text) == []
+    assert "%_no such <b>" in plain(nothing.text)
+
+
+def test_titles_that_nobody_has_told_yet_are_asked_of_stash_once(world: World) -> None:
+    ids = world.add(3)
+    with wiring.opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        for id in ids:
+            tx.want(Kind.SCENE, id, "sweep", parts.clock.now())
+    with dashboard(world) as dash:
+        assert "Title 2" in dash.get("/scenes").text
+        asked = world.stash.count()
+        assert "Title 2" in dash.get("/scenes").text
+        assert world.stash.count() == asked, "they are known now"
+        assert listed(dash.get("/scenes?q=title 2").text) == [ids[2]]
+
+
+def test_while_stash_is_away_scenes_without_titles_are_listed_by_number(world: World) -> None:
+    ids = world.add(2)
+    with wiring.opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        for id in ids:
+            tx.want(Kind.SCENE, id, "sweep", parts.clock.now())
+    world.stash.faults.set(Fault("status", status=503))
+    with dashboard(world) as dash:
+        page = dash.get("/scenes")
+        assert page.status_code == 200
+        assert f"Scene {ids[0]}" in plain(page.text)
+
+
+@pytest.mark.parametrize(
+    "path", ["/scenes?stands=nonsense", "/scenes?after=x", f"/scenes?after={2**64}", "/scenes/0x1"]
+)
+def test_what_makes_no_sense_is_answered_with_a_line(dash: Dash, path: str) -> None:
+    answer = dash.get(path)
+    assert answer.status_code in (400, 404)
+    assert "Traceback" not in answer.text
+
+
+def test_a_live_page_asks_neither_server(staged) -> None:
+    dash, found = staged
+    before = dash.world.stash.count(), dash.world.plex.count()
+    for path in ("/scenes", f"/scenes/{found['in step']}"):
+        assert dash.get(path, **{"X-Live": "1"}).status_code == 200
+    assert (dash.world.stash.count(), dash.world.plex.count()) == before
+
+
+# --- one scene -------------------------------------------------------------------------------------------------------
+
+
+def test_a_scene_tells_its_differences_its_steps_and_its_history(staged) -> None:
+    dash, found = staged
+    told = plain(dash.get(f"/scenes/{found['waiting']}").text)
+    assert "Not pushed yet #" in told
+    assert "1 field would be changed" in told
+    assert "title Not pushed yet Title 1 locked write changed in Stash" in told
+    assert "studio Studio 1 Studio 1 locked nothing" in told
+    assert "Empty in Stash and in Plex: director" in told
+    assert "How its item was looked for path : Item 2 has the full path" in told
+    assert "title : scene 00001 → became Title 1 and locked" in told
+
+
+def test_an_ambiguous_scene_offers_its_candidates_and_binding_one_settles_it(staged) -> None:
+    dash, found = staged
+    id = found["ambiguous"]
+    page = dash.get(f"/scenes/{id}").text
+    keys = re.findall(r'name="item" value="(\d+)"', page)
+    assert len(keys) == 2
+    after = plain(dash.post(f"/scenes/{id}/bind", item=keys[1]).text)
+    assert f"Scene {id} is bound to item {keys[1]} of Movies" in after
+    assert f"Bound by hand to item {keys[1]}" in after
+    assert dash.world.rows("select scene, key from binding where off = 0") == [(id, keys[1])]
+    assert state_of(dash.world, id) is State.READY
+    after = plain(dash.post(f"/scenes/{id}/unbind", item=keys[1]).text)
+    assert f"Scene {id} is found by its files again" in after
+    assert dash.world.rows("select count(*) from binding where off = 0") == [(0,)]
+
+
+@pytest.mark.parametrize("item", ["", "x", "0", "12 34", "9" * 30, "-1"])
+def test_what_is_no_rating_key_binds_nothing(staged, item: str) -> None:
+    dash, found = staged
+    after = plain(dash.post(f"/scenes/{found['in step']}/bind", item=item).text)
+    assert "Give the rating key of the item" in after
+    assert dash.world.rows("select count(*) from binding") == [(0,)]
+
+
+def test_an_item_that_plex_does_not_have_binds_nothing(staged) -> None:
+    dash, found = staged
+    after = plain(dash.post(f"/scenes/{found['in step']}/bind", item="999999").text)
+    assert "Nothing was bound: Plex has no item 999999" in after
+
+
+def test_sync_now_wants_it_as_a_person_does(staged) -> None:
+    dash, found = staged
+    id = found["failed"]
+    assert state_of(dash.world, id) is State.DEAD
+    after = plain(dash.post(f"/scenes/{id}/sync").text)
+    assert f"Scene {id} is in the queue; no worker runs" in after
+    assert state_of(dash.world, id) is State.READY
+    assert dash.world.rows(f"select lane from job where id = {id}") == [(0,)]
+
+
+def test_ignoring_and_taking_that_back(staged) -> None:
+    dash, found = staged
+    id = found["in step"]
+    assert "is left alone from now on" in plain(dash.post(f"/scenes/{id}/ignore").text)
+    assert state_of(dash.world, id) is State.IGNORED
+    assert "was ignored already" in plain(dash.post(f"/scenes/{id}/ignore").text)
+    assert "is looked after again" in plain(dash.post(f"/scenes/{id}/unignore").text)
+    assert state_of(dash.world, id) is State.READY
+
+
+def test_undo_asks_first_and_the_worker_takes_it_back(staged) -> None:
+    dash, found = staged
+    world, id = dash.world, found["in step"]
+    asked = plain(dash.get(f"/scenes/{id}/undo").text)
+    assert "Take back what was pushed for" in asked
+    assert "restore" in asked
+    assert "scene 00000" in asked
+    assert world.rows("select count(*) from memory where undone <> ''") == [(0,)], "a question changes nothing"
+    after = plain(dash.post(f"/scenes/{id}/undo", how="undo").text)
+    assert "What was pushed is taken back as soon as the worker comes to" in after
+    assert world.rows(f"select undone from memory where scene = {id}") == [("undo",)]
+    work(world)
+    assert world.plex.item("1").scalars["title"] == "scene 00000"
+    assert "Nothing in Plex would change" in plain(dash.get(f"/scenes/{id}/undo").text)
+
+
+def test_release_keeps_the_values_and_takes_off_the_locks(staged) -> None:
+    dash, found = staged
+    world, id = dash.world, found["in step"]
+    assert "PlexSync's locks come off" in plain(dash.get(f"/scenes/{id}/undo?how=release").text)
+    dash.post(f"/scenes/{id}/undo", how="release")
+    work(world)
+    item = world.plex.item("1")
+    assert item.scalars["title"] == "A better title"
+    assert "title" not in item.locks
+
+
+def test_nothing_is_undone_of_a_scene_that_nothing_was_pushed_for(staged) -> None:
+    dash, found = staged
+    assert "Nothing was pushed for scene" in plain(dash.post(f"/scenes/{found['absent']}/undo", how="undo").text)
+    assert dash.post(f"/scenes/{found['absent']}/undo", how="burn").status_code == 400
+
+
+@pytest.mark.parametrize("who", list(Neighbour))
+def test_while_a_server_is_away_what_is_known_is_shown(staged, who: Neighbour) -> None:
+    dash, found = staged
+    id, now = found["in step"], dash.parts.clock.now() / 1000
+    row = BreakerRow(state="open", failures=5, opened_at=now, wait=600.0, error=f"{who.title()} does not answer")
+    with dash.parts.store.writing() as tx:
+        tx.save_breaker(who, row)
+    told = plain(dash.get(f"/scenes/{id}").text)
+    assert f"It can't be looked at now {who.title()} is away: {who.title()} does not answer" in told
+    assert "Pushed before" in told
+    assert "title : scene 00000 → became Title 0 and locked" in told
+    assert "Nothing was bound" in plain(dash.post(f"/scenes/{id}/bind", item="1").text)
+    asked = plain(dash.get(f"/scenes/{id}/undo").text)
+    assert "What would be done can't be shown now" in asked
+    assert "is in the queue" in plain(dash.post(f"/scenes/{id}/sync").text), "wanting needs nobody"
+
+
+def test_a_server_that_goes_away_meanwhile_is_told_as_well(staged) -> None:
+    dash, found = staged
+    dash.world.plex.faults.set(Fault("status", status=503))
+    page = dash.get(f"/scenes/{found['in step']}")
+    assert page.status_code == 200
+    assert re.search(r"its item 1 can't be read: Plex at \S+ is not ready \(503\)", plain(page.text))
+
+
+def test_a_server_that_hangs_holds_up_nobody_else(staged, monkeypatch: pytest.MonkeyPatch) -> None:
+    dash, found = staged
+    monkeypatch.setattr("web.desk.PATIENCE", 0.05)
+    before = dash.world.plex.count()
+    dash.world.plex.faults.set(Fault("hang"))
+    first = threading.Thread(target=lambda: httpx2.get(f"{dash.url}/scenes/{found['in step']}", timeout=60))
+    first.start()
+    until(lambda: dash.world.plex.count() > before, seconds=10)
+    told = plain(dash.get(f"/scenes/{found['waiting']}").text)
+    assert "It can't be looked at now Another scene is being looked at" in told
+    assert dash.get("/dead").status_code == 200
+    dash.world.plex.faults.clear()
+    first.join(60)
+    assert not first.is_alive()
+
+
+def test_a_scene_that_there_is_not_is_not_found(dash: Dash) -> None:
+    assert dash.get("/scenes/4711").status_code == 404
+    assert dash.get("/scenes/0").status_code == 404
+    assert dash.get(f"/scenes/{2**63}").status_code == 404
+
+
+def test_a_scene_that_is_gone_from_stash_keeps_its_history(staged) -> None:
+    dash, found = staged
+    told = plain(dash.get(f"/scenes/{found['gone']}").text)
+    assert f"Stash has no scene {found['gone']}" in told
+    assert "Title 4" in told
+
+
+def test_no_title_of_others_becomes_part_of_a_page(staged) -> None:
+    dash, found = staged
+    pages = [dash.get(path).text for path in ("/scenes", f"/scenes/{found['hostile']}", "/scenes?q=script")]
+    for page in pages:
+        assert "<script>document" not in page
+        assert "<img src=x" not in page
+        assert "<svg onload" not in page
+        assert "\u202e" not in page
+    assert html.escape(HOSTILE[0], quote=False).replace('"', "&#34;") in pages[0]
+    assert "{{7*7}}" in pages[0]

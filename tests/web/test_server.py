@@ -1,0 +1,226 @@
+"""What the server takes before it turns people away, and how it tells many at once."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from sync.errors import NewerDatabase, Unusable
+from sync.job import Kind, Why
+from tests.journey.world import World, until
+from tests.web.conftest import Dash, dashboard
+from web import desk, live, server
+
+
+def connected(dash: Dash) -> socket.socket:
+    where = urlsplit(dash.url)
+    return socket.create_connection((where.hostname or "", where.port or 0), timeout=10)
+
+
+SLOW = [
+    b"",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+    b"POST /reconcile HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\nwhat=",
+]
+WHOLE = b"GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", SLOW)
+def test_a_request_that_does_not_come_to_its_end_is_not_waited_for(
+    dash: Dash, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(server, "PATIENCE", 0.5)
+    with connected(dash) as slow:
+        slow.sendall(sent)
+        began = time.monotonic()
+        while slow.recv(1000):
+            pass
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("sent", SLOW[1:])
+def test_the_second_request_of_a_connection_is_waited_for_no_longer(
+    dash: Dash, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(server, "PATIENCE", 0.7)
+    with connected(dash) as slow:
+        slow.sendall(WHOLE)
+        heard(slow, b"</svg>")
+        began = time.monotonic()
+        slow.sendall(sent)
+        ends(slow, began)
+
+
+@pytest.mark.parametrize("sent", SLOW[1:])
+def test_nor_is_one_that_came_together_with_the_first(dash: Dash, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(server, "PATIENCE", 0.7)
+    with connected(dash) as slow:
+        slow.sendall(WHOLE + sent)
+        heard(slow, b"</svg>")
+        ends(slow, time.monotonic(), more=b"" if sent.startswith(b"POST") else b"x")
+
+
+def ends(slow: socket.socket, began: float, more: bytes = b"x") -> None:
+    """The connection is closed, although there is more every now and then."""
+    with suppress(ConnectionError):
+        while time.monotonic() - began < 5:
+            slow.settimeout(0.2)
+            try:
+                if not slow.recv(1000):
+                    return
+            except TimeoutError:
+                slow.sendall(more)
+        pytest.fail("it is still waited for")
+
+
+def test_a_long_answer_is_not_cut_by_what_is_asked_meanwhile(dash: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "PATIENCE", 0.5)
+    monkeypatch.setattr(live, "AGAIN", 0.5)
+    with connected(dash) as open_page:
+        open_page.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        heard(open_page, b"retry:")
+        open_page.sendall(b"GET / HT")
+        began = time.monotonic()
+        while time.monotonic() - began < 1.5:
+            heard(open_page, b"event: changed")
+
+
+def test_a_connection_may_rest_between_two_requests(dash: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "PATIENCE", 1.5)
+    with connected(dash) as calm:
+        for _ in range(2):
+            calm.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert heard(calm, b'"database":true}').startswith(b"HTTP/1.1 503")
+            time.sleep(2.0)
+
+
+def test_more_connections_than_there_is_room_for_are_turned_away(dash: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 5)
+    held = [connected(dash) for _ in range(5)]
+    try:
+        with connected(dash) as one_more:
+            answer = one_more.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"Retry-After" in answer
+    finally:
+        for one in held:
+            one.close()
+    until(lambda: dash.get("/").status_code == 200, seconds=5)
+
+
+def test_more_questions_than_are_answered_are_put_off(dash: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "MOST_WAITING", 0)
+    for path in ("/", "/api/status"):
+        answer = dash.get(path)
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5"
+
+
+def test_who_does_something_does_not_hold_up_others_while_everything_is_counted(
+    dash: Dash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting may wait for a database that is busy; the loop that answers all may not."""
+    token, counting, may_end, count = dash.token(), threading.Event(), threading.Event(), desk.facts
+
+    def slowly(*given: Any) -> dict[str, Any]:
+        counting.set()
+        may_end.wait(20)
+        return count(*given)
+
+    dash.parts.clock.sleep(desk.FRESH)
+    monkeypatch.setattr(desk, "facts", slowly)
+    with ThreadPoolExecutor(2) as others:
+        try:
+            looks = others.submit(httpx2.get, f"{dash.url}/", timeout=30)
+            assert counting.wait(10)
+            cookies = dict(dash.client.cookies)
+            does = others.submit(
+                httpx2.post, f"{dash.url}/reconcile/stop", data={"token": token}, cookies=cookies, timeout=30
+            )
+            time.sleep(0.3)
+            assert httpx2.get(f"{dash.url}/static/icon.svg", timeout=3).status_code == 200
+        finally:
+            may_end.set()
+        assert (looks.result().status_code, does.result().status_code) == (200, 303)
+
+
+@pytest.mark.parametrize("fault", [Unusable("a damaged page"), NewerDatabase("of a later version")])
+def test_open_pages_are_told_again_once_the_database_can_be_used(
+    dash: Dash, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    fallen = threading.Event()
+    monkeypatch.setattr(dash.parts.store, "changed", falling(fallen, fault))
+    with connected(dash) as page:
+        page.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert fallen.wait(5)
+        monkeypatch.undo()
+        heard(page, b"event: changed")
+        with dash.parts.store.writing() as tx:
+            tx.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
+        heard(page, b"event: changed")
+
+
+def test_a_watcher_that_fell_is_told_and_keeps_nothing_from_closing(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fallen = threading.Event()
+    with dashboard(world) as dash:
+        monkeypatch.setattr(dash.parts.store, "changed", falling(fallen, ZeroDivisionError()))
+        with connected(dash) as page:
+            page.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert fallen.wait(5)
+            until(lambda: "open pages learn of nothing any more" in caplog.text, seconds=5)
+        monkeypatch.undo()
+    assert not [one.name for one in threading.enumerate() if one.name.startswith("live")]
+
+
+def falling(fallen: threading.Event, fault: Exception) -> Callable[[], bool]:
+    def changed() -> bool:
+        fallen.set()
+        raise fault
+
+    return changed
+
+
+def test_more_open_pages_than_are_told_are_put_off(dash: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST", 0)
+    answer = dash.get("/live")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+
+
+def test_two_hundred_open_pages_are_told_of_a_change_within_moments(dash: Dash) -> None:
+    listening = [connected(dash) for _ in range(200)]
+    try:
+        for one in listening:
+            one.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for one in listening:
+            heard(one, b"retry:")
+        with dash.parts.store.writing() as tx:
+            tx.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
+        began = time.monotonic()
+        for one in listening:
+            heard(one, b"event: changed")
+        assert time.monotonic() - began < 3
+        # Whoever asks meanwhile is answered: no thread is held by those who listen.
+        assert dash.get("/").status_code == 200
+        assert threading.active_count() < 40
+    finally:
+        for one in listening:
+            one.close()
+
+
+def heard(one: socket.socket, words: bytes) -> bytes:
+    """What is said up to these words."""
+    said = b""
+    while words not in said:
+        piece = one.recv(4096)
+        assert piece, said
+        said += piece
+    return said

@@ -1,0 +1,183 @@
+"""The dashboard as `plexsync serve` runs it: a process of its own, looked after, and never in the way of the work."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.journey.world import World, until
+
+PASSWORD = "correct horse battery"
+
+
+def free_port() -> int:
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return int(tried.getsockname()[1])
+
+
+@contextmanager
+def serving(world: World, *words: str) -> Iterator[subprocess.Popen[str]]:
+    process = world.start("serve", *words)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+
+
+def get(port: int, path: str = "/health") -> httpx2.Response | None:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}{path}", trust_env=False, timeout=5)
+    except httpx2.HTTPError:
+        return None
+
+
+def is_up(port: int) -> bool:
+    answer = get(port)
+    return answer is not None and answer.status_code == 200
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def test_it_is_there_with_serve_comes_back_when_it_dies_and_ends_with_it(world: World) -> None:
+    port = free_port()
+    world.settings["web_bind"] = f"127.0.0.1:{port}"
+    with serving(world) as process:
+        until(lambda: is_up(port), seconds=15)
+        assert f"dashboard: http://127.0.0.1:{port}" in world.log()
+        (child,) = children(process.pid)
+        # The worker comes first.
+        assert os.getpriority(os.PRIO_PROCESS, child) > os.getpriority(os.PRIO_PROCESS, process.pid)
+        # No secret is among its words or in its environment.
+        told = Path(f"/proc/{child}/cmdline").read_bytes() + Path(f"/proc/{child}/environ").read_bytes()
+        assert b"plex-token" not in told
+        assert b"PLEXSYNC_" not in told
+        os.kill(child, signal.SIGKILL)
+        until(lambda: is_up(port) and children(process.pid) not in ([], [child]), seconds=15)
+        assert "the dashboard ended (-9)" in world.log()
+    assert get(port) is None
+
+
+def test_it_ends_with_a_serve_that_is_killed(world: World) -> None:
+    port = free_port()
+    world.settings["web_bind"] = f"127.0.0.1:{port}"
+    with serving(world) as process:
+        until(lambda: is_up(port), seconds=15)
+        process.kill()
+        process.wait()
+        until(lambda: get(port) is None, seconds=10)
+
+
+def test_a_place_that_is_taken_is_told_once_and_the_work_goes_on(world: World) -> None:
+    world.add(2)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        world.settings["web_bind"] = f"127.0.0.1:{other.getsockname()[1]}"
+        with serving(world):
+            until(lambda: "can't listen at" in world.log() and world.count("idle") == 2, seconds=15)
+            (line,) = [line for line in world.log().splitlines() if "can't listen at" in line]
+    assert "Address already in use; tried again every 15 s" in line
+
+
+def test_without_a_password_nobody_else_can_reach_it(world: World) -> None:
+    port = free_port()
+    world.settings["web_bind"] = f"0.0.0.0:{port}"
+    with serving(world):
+        until(lambda: "web_password has to be set" in world.log(), seconds=15)
+        assert get(port) is None
+    world.settings["web_password"] = PASSWORD
+    with serving(world):
+        until(lambda: is_up(port), seconds=15)
+        answer = get(port, "/api/status")
+        assert answer is not None
+        assert answer.status_code == 401
+    assert PASSWORD not in world.log()
+
+
+def test_it_can_be_left_out(world: World) -> None:
+    port = free_port()
+    world.settings["web_bind"] = f"127.0.0.1:{port}"
+    world.add(1)
+    with serving(world, "--no-web") as process:
+        until(lambda: world.count("idle") == 1, seconds=15)
+        assert children(process.pid) == []
+        assert get(port) is None
+
+
+def test_other_settings_are_taken_over_and_who_is_signed_in_stays_so(world: World, tmp_path: Path) -> None:
+    first, second = free_port(), free_port()
+    file = tmp_path / "plexsync.toml"
+    world.unset = ("web_bind",)
+
+    def write(port: int) -> None:
+        file.write_text(f'web_bind = "127.0.0.1:{port}"\nweb_password = "{PASSWORD}"\n')
+        file.chmod(0o600)
+
+    write(first)
+    process = world.start("--config", str(file), "serve")
+    try:
+        until(lambda: is_up(first), seconds=15)
+        with httpx2.Client(trust_env=False, follow_redirects=True) as client:
+            page = client.get(f"http://127.0.0.1:{first}/login").text
+            token = re.findall(r'name="token" value="(\w+)"', page)[0]
+            at = f"http://127.0.0.1:{first}/login"
+            assert "Overview" in client.post(at, data={"token": token, "password": PASSWORD}).text
+            write(second)
+            until(lambda: is_up(second) and get(first) is None, seconds=15)
+            assert "Overview" in client.get(f"http://127.0.0.1:{second}/").text
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
+def test_without_its_packages_the_work_goes_on(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As for somebody who has installed the core alone."""
+    port = free_port()
+    world.settings["web_bind"] = f"127.0.0.1:{port}"
+    world.add(1)
+    program = (
+        "import importlib.util, sys\n"
+        "from cli.main import main\n"
+        "found = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *more: None if name == 'starlette' else found(name, *more)\n"
+        "main(['serve'])\n"
+    )
+    log = tmp_path / "said"
+    with log.open("w") as said:
+        process = subprocess.Popen(["python", "-c", program], env=program_environ(world), stdout=said, stderr=said)
+    try:
+        until(lambda: world.count("idle") == 1, seconds=15)
+        assert "no dashboard: its packages are not installed" in log.read_text()
+        assert "requirements/web.txt" in log.read_text()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
+def program_environ(world: World) -> dict[str, str]:
+    import sys
+
+    from tests.journey.world import ROOT
+
+    here = Path(sys.executable).parent
+    return {**world.environ, "PATH": f"{here}:{world.environ['PATH']}", "PYTHONPATH": str(ROOT)}

@@ -1,0 +1,406 @@
+"""What the text of a setting may look like: each function returns the value to keep, or says what is wrong with it.
+
+It raises ValueError with words that follow the setting's name ("plex_url must ...") and never quote the value.
+"""
+
+import csv
+import io
+import ipaddress
+import re
+import shlex
+from collections.abc import Iterable
+from pathlib import PurePath
+from urllib.parse import urlsplit
+
+from sync import choice, template
+from sync.patterns import BadPattern, is_pattern, pattern
+from sync.wanted import COLLECTIONS, FACE_NAMES, NAMES, ROLE_NAMES
+from validation.redact import is_safe
+
+_LONGEST_SECRET = 4_096
+_LONGEST_ADDRESS = 2_048
+_LONGEST_LIST = 8_192
+_LONGEST_TEXT = 65_536  # of a list as one text; the reader of CSV gives up beyond 131,072
+_LONGEST_PATH = 4_096
+_MOST_RULES = 200
+_MOST_TERMS = 200
+_MOST_MESSENGERS = 20
+_MOST_WORDS = 100
+_MOST_PATTERNS = 1_000
+_MOST_HOSTS = 100
+_SHORTEST_PASSWORD = 15
+LONGEST_LINE = 255
+_FULL_PATH = r"/|[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/][^\\/]+"
+
+
+def address(value: str) -> str:
+    """An http(s) address without a slash at its end, ready to have a path appended."""
+    if len(value) > _LONGEST_ADDRESS:
+        raise ValueError(f"must have at most {_LONGEST_ADDRESS} characters")
+    if not value.isprintable() or re.search(r"[\s\\]", value):
+        raise ValueError("must not contain blanks, backslashes or control characters")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError("must name a host and, if at all, a port from 1 to 65535") from error
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("must start with http:// or https://")
+    if "@" in parts.netloc:
+        raise ValueError("must not contain a user name or password")
+    if "?" in value or "#" in value:
+        raise ValueError("must end before any ? or #")
+    host = parts.hostname or ""
+    if port == 0 or not _is_host(host) or ("[" in parts.netloc and ":" not in host):
+        raise ValueError("must name a host and, if at all, a port from 1 to 65535")
+    return f"{parts.scheme}://{parts.netloc.rstrip(':')}{parts.path.rstrip('/')}"
+
+
+def _is_host(host: str) -> bool:
+    if ":" not in host:
+        return re.fullmatch(r"\w[\w-]*(\.\w[\w-]*)*\.?", host) is not None
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def secret(value: str) -> str:
+    """A key or token as it goes into a header: ASCII, no blanks."""
+    if value != value.strip():
+        raise ValueError("must not begin or end with blanks or line ends: copy it again, without them")
+    if not re.fullmatch(r"[!-~]*", value):
+        raise ValueError("must be plain ASCII letters, digits and signs, without blanks or control characters")
+    if len(value) > _LONGEST_SECRET:
+        raise ValueError(f"must have at most {_LONGEST_SECRET} characters")
+    return value
+
+
+def token(value: str) -> str:
+    """As `secret`, and never nothing."""
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return secret(value)
+
+
+def passphrase(value: str) -> str:
+    """A password of the dashboard; '' for none."""
+    if value != value.strip():
+        raise ValueError("must not begin or end with blanks or line ends")
+    if value and not _SHORTEST_PASSWORD <= len(value) <= _LONGEST_SECRET:
+        raise ValueError(f"must have at least {_SHORTEST_PASSWORD} characters: four or five words do")
+    if not re.fullmatch(r"[ -~]*", value):
+        raise ValueError("must be plain ASCII letters, digits, signs and blanks")
+    return value
+
+
+def place(value: str) -> str:
+    """An address and a port to listen at, or `none`."""
+    if value.strip().lower() == "none":
+        return "none"
+    host, _, port = value.strip().rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if (
+        not re.fullmatch(r"[0-9]{1,5}", port)
+        or int(port) > 65535
+        or not _is_host(bare)
+        or (":" in bare) != (bare != host)
+    ):
+        raise ValueError("must be an address and a port such as 127.0.0.1:9797 or [::1]:9797, or none")
+    return f"{host}:{int(port)}"
+
+
+def hosts(value: object) -> tuple[str, ...]:
+    """Names of hosts, from one text with commas between them or a list of texts."""
+    names = tuple(name.lower() for name in _texts(value, "host names"))
+    if len(names) > _MOST_HOSTS or not all(len(name) < 254 and _is_host(name) for name in names):
+        raise ValueError(
+            f"must be at most {_MOST_HOSTS} host names such as nas.local, without http:// and without a port"
+        )
+    return names
+
+
+def split_names(line: str) -> list[str]:
+    """The names in a comma separated line; a name that holds a comma stands in double quotes."""
+    cells = next(csv.reader([line], skipinitialspace=True), [])
+    return list(dict.fromkeys(name for name in (cell.strip() for cell in cells) if name))
+
+
+def join_names(names: object) -> object:
+    """A list of names as the line that `split_names` reads; anything else as it is."""
+    if not isinstance(names, list | tuple):
+        return names
+    if not all(isinstance(name, str) and name.strip() for name in names):
+        raise ValueError("must be library names: one text with commas between them, or a list of texts")
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([name.strip() for name in names])
+    return line.getvalue() if names else ""
+
+
+def names(line: str) -> str:
+    """Names with commas between them, as one line."""
+    if len(line) > _LONGEST_LIST:
+        raise ValueError(f"must have at most {_LONGEST_LIST} characters")
+    if not is_safe(line):
+        raise ValueError("must not contain control characters")
+    if line and not split_names(line):
+        raise ValueError("must be empty (all movie libraries) or name libraries, with commas between them")
+    return line
+
+
+def folder(value: str) -> str:
+    """The full path of a folder; '' for none."""
+    return _path(value, "must be empty (the usual place) or the full path of a folder")
+
+
+def file(value: str) -> str:
+    """The full path of a file; '' for none."""
+    return _path(value, "must be empty (the authorities of this system alone) or the full path of a file")
+
+
+def _path(value: str, else_wrong: str) -> str:
+    if len(value) > _LONGEST_PATH:
+        raise ValueError(f"must have at most {_LONGEST_PATH} characters")
+    if not is_safe(value):
+        raise ValueError("must not contain control characters")
+    if value and not PurePath(value).is_absolute():
+        raise ValueError(else_wrong)
+    return value
+
+
+def messengers(value: object) -> tuple[str, ...]:
+    """Addresses as the package apprise takes them, from one text with blanks between them or a list of texts."""
+    if isinstance(value, str):
+        value = value.split() if value.strip() or not value else [value]
+    if not isinstance(value, list | tuple) or not all(isinstance(url, str) for url in value):
+        raise ValueError("must be addresses such as json://host/path, as a list or as one text with blanks between")
+    if len(value) > _MOST_MESSENGERS:
+        raise ValueError(f"must have at most {_MOST_MESSENGERS} addresses")
+    for number, url in enumerate(value, start=1):
+        if len(url) > _LONGEST_ADDRESS or not is_safe(url) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
+            raise ValueError(
+                f"must be addresses such as json://host/path of at most {_LONGEST_ADDRESS} characters, without blanks; "
+                f"address {number} is none"
+            )
+    return tuple(value)
+
+
+def command(value: object) -> tuple[str, ...]:
+    """A program and its arguments, from a list of words or from one text that is cut into words as a shell does."""
+    if isinstance(value, str):
+        try:
+            value = shlex.split(value) if value.strip() or not value else [value]
+        except ValueError:
+            raise ValueError("must be a list of words, or one text whose quotation marks are closed") from None
+    if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
+        raise ValueError("must be a list of words: a program and its arguments")
+    if len(value) > _MOST_WORDS or any(len(word) > _LONGEST_PATH or not is_safe(word) for word in value):
+        raise ValueError(
+            f"must have at most {_MOST_WORDS} words of at most {_LONGEST_PATH} characters, without control characters"
+        )
+    if value and not value[0].strip():
+        raise ValueError("must begin with the name or the full path of a program")
+    return tuple(value)
+
+
+def rules(value: object) -> tuple[str, ...]:
+    """Path rules, each as the text `stash folder => plex folder`, from one text, a list of texts or a list of pairs."""
+    if isinstance(value, str):
+        value = (
+            [rule for rule in re.split(r"[;\r\n]+", value) if rule.strip()] if value.strip() or not value else [value]
+        )
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be a list of rules, each of the form stash folder => plex folder")
+    if len(value) > _MOST_RULES:
+        raise ValueError(f"must have at most {_MOST_RULES} rules")
+    rules = [_rule(number, rule) for number, rule in enumerate(value, start=1)]
+    _refuse_repeats(rules)
+    return tuple(f"{stash} => {plex}" for stash, plex in rules)
+
+
+def _rule(number: int, rule: object) -> tuple[str, str]:
+    sides = rule.split("=>") if isinstance(rule, str) else rule
+    if not isinstance(sides, list | tuple) or len(sides) != 2 or not all(isinstance(side, str) for side in sides):
+        raise ValueError(f"must have the form stash folder => plex folder; rule {number} has not")
+    if is_pattern(sides[0].strip()):
+        return _pattern(number, sides[0].strip(), sides[1].strip())
+    return _prefix(number, "Stash", sides[0].strip()), _prefix(number, "Plex", sides[1].strip())
+
+
+def _pattern(number: int, ours: str, theirs: str) -> tuple[str, str]:
+    """A rule that is a regular expression, once it is certain that it leads there and back."""
+    if not is_safe(ours) or not is_safe(theirs) or "=>" in ours + theirs:
+        raise ValueError(f"must hold patterns without control characters; see rule {number}")
+    try:
+        pattern(ours, theirs)
+    except BadPattern as error:
+        raise ValueError(f"must hold patterns that lead there and back; in rule {number} {error}") from None
+    return ours, theirs
+
+
+def _prefix(number: int, whose: str, path: str) -> str:
+    """One side of a rule without separators at its end (a root keeps its own)."""
+    place = f"the {whose} side of rule {number}"
+    if not re.match(_FULL_PATH, path):
+        raise ValueError(rf"must hold full paths (/…, X:\… or \\server\share…); {place} is none")
+    if len(path) > _LONGEST_PATH or not is_safe(path) or "=>" in path:
+        raise ValueError(
+            f"must hold paths of at most {_LONGEST_PATH} characters without control characters; see {place}"
+        )
+    if {".", ".."} & set(re.split("/" if path.startswith("/") else r"[\\/]", path)):
+        raise ValueError(f"must hold paths without . or .. in them; see {place}")
+    if path.startswith("/"):
+        return path.rstrip("/") or "/"
+    return path[:3] + path[3:].rstrip("\\/")
+
+
+def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
+    """The same rule twice is a slip; one Stash folder in two rules is right where two libraries show it."""
+    seen: dict[tuple[str, str], int] = {}
+    for number, rule in enumerate(rules, start=1):
+        stash, plex = (_folded(path) for path in rule)
+        if (stash, plex) in seen:
+            raise ValueError(f"must name each rule once; rules {seen[stash, plex]} and {number} are the same")
+        seen[stash, plex] = number
+
+
+# A name with a separator in it stands in double quotes behind the colon.
+_TERMS = re.compile(r'[^,;:\r\n]*(?::[ \t]*"[^"\r\n]*")?[^,;\r\n]*')
+_TERM = re.compile(
+    r"(?P<left_out>not\s+)?(?:(?P<word>all|organized)|(?P<kind>tag|studio|path)\s*:\s*(?P<name>\S.*))", re.I
+)
+
+
+def scope(value: object) -> tuple[str, ...]:
+    """Terms of the scope in one spelling, from one text or a list of texts; nothing at all means everything."""
+    if isinstance(value, str):
+        value = [term for term in _TERMS.findall(value) if term.strip()] if value.strip() or not value else [value]
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be terms such as organized or not tag: NAME, as a list or with ; between them")
+    if len(value) > _MOST_TERMS:
+        raise ValueError(f"must have at most {_MOST_TERMS} terms")
+    terms = tuple(dict.fromkeys(_scope_term(number, term) for number, term in enumerate(value, start=1))) or ("all",)
+    narrowing = [term for term in terms if term != "all" and not term.startswith("not ")]
+    if "all" in terms and narrowing:
+        raise ValueError("must hold all only alone or beside terms with not")
+    folded = {" ".join(term.split()).casefold() for term in terms}
+    if any(f"not {term}" in folded for term in folded):
+        raise ValueError("must not ask for a term and leave the same out")
+    return terms
+
+
+def _scope_term(number: int, term: object) -> str:
+    if not isinstance(term, str) or len(term) > _LONGEST_PATH or not is_safe(term.strip()):
+        raise ValueError(
+            f"must be terms of at most {_LONGEST_PATH} characters without control characters; term {number} is none"
+        )
+    found = _TERM.fullmatch(term.strip())
+    left_out = "not " if found and found["left_out"] else ""
+    if found is None or (left_out and (found["word"] or "").lower() == "all"):
+        raise ValueError(
+            "must be terms: all, organized, tag: NAME, studio: NAME or path: FOLDER, the last four also with not before"
+            f" them; term {number} is none"
+        )
+    if found["word"]:
+        return left_out + found["word"].lower()
+    kind, name = found["kind"].lower(), found["name"].strip()
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        name = name[1:-1].strip()
+    if kind == "path":
+        name = _scope_folder(number, name)
+    if not name:
+        raise ValueError(f"must name a tag, a studio or a folder behind the colon; term {number} does not")
+    return f"{left_out}{kind}: {name}"
+
+
+def _scope_folder(number: int, path: str) -> str:
+    if not re.match(_FULL_PATH, path) or {".", ".."} & set(re.split(r"[\\/]", path)):
+        raise ValueError(
+            rf"must hold full paths (/…, X:\… or \\server\share…) without . or .. in them; see term {number}"
+        )
+    return path.rstrip("/") or "/" if path.startswith("/") else path[:3] + path[3:].rstrip("\\/")
+
+
+def _folded(path: str) -> str:
+    """Windows paths are the same in any case and with either slash."""
+    return path if path.startswith("/") or is_pattern(path) else path.replace("/", "\\").casefold()
+
+
+def template_text(value: str) -> str:
+    """A text with names of a scene's values in braces; '' for none."""
+    return _in_braces(value, NAMES)
+
+
+def whole_template(value: str) -> str:
+    """As `template_text`, and never nothing."""
+    if not value.strip():
+        raise ValueError("must not be empty: {title} is the title alone")
+    return template_text(value)
+
+
+def role_text(value: str) -> str:
+    """A text with names of a performer's values in braces; '' for none."""
+    return _in_braces(value, ROLE_NAMES)
+
+
+def _in_braces(value: str, names: frozenset[str]) -> str:
+    if not is_safe(value) or (value and not value.strip()):
+        raise ValueError("must not be blank or contain control characters")
+    template.parsed(value, names)
+    return value
+
+
+def picture_address(value: str) -> str:
+    """An http(s) address with names of values in braces behind its host; '' for none."""
+    if not value:
+        return ""
+    host = re.match(r"https?://([^/?#]*)/", value)
+    if not host or not re.fullmatch(r"[^{}\[\]@\s]+", host[1]):
+        raise ValueError("must be an http:// or https:// address of a host without a user name, and a path behind it")
+    if not value.isprintable() or re.search(r"[\s\\]", value):
+        raise ValueError("must not contain blanks, backslashes or control characters")
+    if "apikey" in value.lower():
+        raise ValueError("must not contain an API key: Plex and whoever watches would get it")
+    address(f"{value[: host.end() - 1]}")
+    template.parsed(value[host.end() :], FACE_NAMES)
+    return value
+
+
+def shown_line(value: str) -> str:
+    """A line that people see; '' for none."""
+    if len(value) > LONGEST_LINE or not is_safe(value) or (value and not value.strip()):
+        raise ValueError(f"must have at most {LONGEST_LINE} characters, not all blank, without control characters")
+    return value
+
+
+def tags(value: object) -> tuple[str, ...]:
+    """Patterns of tag names, from one text with commas between them or a list of texts."""
+    names = _texts(value, "names of tags")
+    if len(names) > _MOST_PATTERNS or sum(map(len, names)) > _LONGEST_LIST or not all(map(is_safe, names)):
+        raise ValueError(
+            f"must hold at most {_MOST_PATTERNS} names of {_LONGEST_LIST} characters in all, without control characters"
+        )
+    choice.parsed(names)
+    return names
+
+
+def collections(value: object) -> tuple[str, ...]:
+    """What becomes a collection: some of `COLLECTIONS`."""
+    names = tuple(name.lower() for name in _texts(value, "words"))
+    if not set(names) <= set(COLLECTIONS):
+        raise ValueError(f"must be some of {', '.join(COLLECTIONS)}, with commas between them, or none")
+    return names
+
+
+def _texts(value: object, what: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        if len(value) > _LONGEST_TEXT:
+            raise ValueError(f"must have at most {_LONGEST_TEXT} characters")
+        names = split_names(value) if is_safe(value) else []
+        if value and not names:
+            raise ValueError(f"must be {what} with commas between them, without control characters")
+        return tuple(names)
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"must be {what}: one text with commas between them, or a list of texts")
+    return tuple(dict.fromkeys(one.strip() for one in value))

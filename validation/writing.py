@@ -1,0 +1,152 @@
+"""plexsync.toml, written: settings changed in the text of the file, everything else left as a person wrote it.
+
+A file is replaced whole or not at all, and is its owner's alone from its first byte on, also where root writes it.
+"""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+
+from validation.config import PlexSyncConfig
+
+HEAD = "# PlexSync: docs/settings.md describes every setting. Keep this file to yourself, it holds secrets.\n"
+
+
+class Unclear(ValueError):
+    """A text in which the settings can't be changed without touching what else it says."""
+
+
+def changed(text: str, settings: Mapping[str, object]) -> str:
+    """The text of a settings file in which these settings have these values; None takes a setting out.
+
+    Comments, order and all other settings stay. Raises `Unclear` rather than spoil a text that it does not understand.
+    """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    try:
+        expected = {**tomllib.loads(text), **settings}
+        made = "".join(_changed(text, settings))
+        right = tomllib.loads(made) == {name: value for name, value in expected.items() if value is not None}
+    except (tomllib.TOMLDecodeError, RecursionError):
+        right = False
+    if not right:
+        raise Unclear("the settings in it can't be changed without touching what else it says")
+    return made
+
+
+def _changed(text: str, settings: Mapping[str, object]) -> Iterator[str]:
+    left = {name: value for name, value in settings.items() if value is not None}
+    place = list(_statements(text))
+    for name, lines in place:
+        if name is None:
+            # The first table begins: what stands behind its head is its own.
+            yield from _lines(left)
+            left = {}
+            yield lines
+        elif name not in settings:
+            yield lines if lines.endswith("\n") else lines + "\n"
+        elif name in left:
+            yield from _lines({name: left.pop(name)})
+    yield from _lines(left)
+
+
+def _lines(settings: Mapping[str, object]) -> Iterator[str]:
+    """JSON's texts, numbers, lists and switches are TOML's too, but for one character that has to be escaped there."""
+    order = [name for name in PlexSyncConfig.model_fields if name in settings]
+    return (f"{name} = {_toml(settings[name])}\n" for name in order)
+
+
+def _toml(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _statements(text: str) -> Iterator[tuple[str | None, str]]:
+    """(name, lines) of what stands before the first table, '' for comments; then (None, the rest) if there is a table."""
+    # Only these are line ends to TOML.
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+    while lines:
+        start = lines[0].lstrip()
+        if start.startswith("["):
+            yield None, "".join(lines)
+            return
+        if not start.strip() or start.startswith("#"):
+            yield "", lines.pop(0)
+            continue
+        count, name = _statement(lines)
+        yield name, "".join(lines[:count])
+        del lines[:count]
+
+
+def _statement(lines: list[str]) -> tuple[int, str]:
+    """How many lines the first setting takes, and its name: it ends where what has come can be read."""
+    for count in range(1, len(lines) + 1):
+        with suppress(tomllib.TOMLDecodeError):
+            return count, next(iter(tomllib.loads("".join(lines[:count]))))
+    raise Unclear("a setting in it does not end")
+
+
+def save(path: Path, text: str, *, kept: Path | None = None, new: bool = False) -> None:
+    """Put the text in the place of the file, mode 0600; what was there is `kept` first. Raises OSError, and changes nothing.
+
+    A link stays a link: what it leads to is replaced. A `new` file takes nobody's place: raises FileExistsError.
+    """
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    owner = _owner(target)
+    if kept is not None:
+        _write(kept, target.read_bytes(), owner)
+    with _taken(target) if new else nullcontext():
+        _write(target, text.encode(), owner)
+
+
+@contextmanager
+def _taken(target: Path) -> Iterator[None]:
+    """The name is ours, until the block has put a file there; raises FileExistsError if it is another's."""
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        yield
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _owner(target: Path) -> tuple[int, int] | None:
+    """Whose a file is to be: who had it before, else who has the folder. None where only root could give it away."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return None
+    try:
+        found = target.stat()
+    except FileNotFoundError:
+        found = target.parent.stat()
+    return found.st_uid, found.st_gid
+
+
+def _write(target: Path, content: bytes, owner: tuple[int, int] | None) -> None:
+    hidden = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    try:
+        handle = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            if owner is not None:
+                # A file system without owners, such as a share, refuses it, and needs none of it.
+                with suppress(OSError):
+                    os.fchown(handle, *owner)
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        hidden.replace(target)
+    finally:
+        hidden.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name is on disk as well, where a folder can be synced."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
