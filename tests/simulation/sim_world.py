@@ -313,16 +313,16 @@ class World:
     def _fate(self, who: Neighbour, asked: Request) -> str:
         fate = self._met(who, asked)
         self._heard = fate in ("", "slow")
-        if not self._heard and (PICTURES.fullmatch(asked.path) or _is_of_picture(asked)):
-            self.truth.note_unpictured(self._shown_by(asked.path))
+        if not self._heard and (PICTURES.fullmatch(asked.path) or _is_of_picture(asked) or _asks_for_cover(asked)):
+            self.truth.note_unpictured(self._shown_by(asked))
             self.tally["pictures unread"] += who is Neighbour.STASH
         return fate
 
-    def _shown_by(self, path: str) -> list[str]:
-        """The contents that the path of a picture is about."""
-        if found := PICTURES.fullmatch(path):
+    def _shown_by(self, asked: Request) -> list[str]:
+        """The contents that a request about a picture is about."""
+        if found := PICTURES.fullmatch(asked.path):
             return [self.truth.items[key].content for key in found[0].split("/") if key in self.truth.items]
-        id = int(path.split("/")[2])
+        id = json.loads(asked.body)["variables"]["id"] if _asks_for_cover(asked) else int(asked.path.split("/")[2])
         return self.truth.of(self.stash.scene(id)) if id in self.stash.scene_ids() else []
 
     def _met(self, who: Neighbour, asked: Request) -> str:
@@ -461,6 +461,11 @@ def lives_by_hooks_alone(seed: int) -> bool:
 def _is_of_picture(asked: Request) -> bool:
     """Whether a cover is asked for, or a picture given."""
     return asked.path.endswith("/screenshot") or (asked.method == "POST" and asked.path.endswith("/posters"))
+
+
+def _asks_for_cover(asked: Request) -> bool:
+    """Whether Stash is asked if a scene has a cover at all."""
+    return b"query LacksCover(" in asked.body
 
 
 def _indexing(asked: Request) -> bool:
