@@ -60,7 +60,7 @@ wheels: setup ## does every pin have a wheel for each machine? (asks the package
 bench: setup $(VENV)/.bench ## requests per scene, the hook, and the queue against others
 	$(BIN)/python -m bench
 
-torture: setup ## every fault of disk, process and crowd in full figures, as a table (an hour or more)
+torture: setup ## every fault of disk, process and crowd in full figures, as a table (under an hour on two cores)
 	$(BIN)/python -m tests.torture
 
 torture-long: setup ## as torture, as long as it takes

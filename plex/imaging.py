@@ -1,7 +1,9 @@
 """Pictures made to fit Plex, by the package Pillow: at most so many bytes, and in the shape of a poster."""
 
 import importlib
+import importlib.util
 import io
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -21,12 +23,17 @@ class Pillow:
     """Opens JPEG, PNG and WebP alone. Raises Unusable when the package is not installed.
 
     The same picture gives the same bytes as long as the package stays the same; what is known of a picture that has not
-    changed is not made anew.
+    changed is not made anew. Most pictures fit as they are, so the package is loaded for the first that does not.
     """
 
     def __init__(self) -> None:
+        if importlib.util.find_spec("PIL") is None:
+            raise Unusable(MISSING)
+
+    @cached_property
+    def _image(self) -> ModuleType:
         try:
-            self._image: ModuleType = importlib.import_module("PIL.Image")
+            return importlib.import_module("PIL.Image")
         except ImportError:
             raise Unusable(MISSING) from None
 

@@ -448,7 +448,7 @@ def test_without_a_setting_covers_become_posters_and_the_look_before_says_how_ma
     world: World, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the package that changes pictures is not installed."""
-    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    monkeypatch.setitem(sys.modules, "PIL", None)
     world.unset = ("poster",)
     ids = world.add(3)
     for id in ids[:2]:

@@ -1,6 +1,7 @@
 """Children of a warmed parent: forked, killed by themselves at a chosen step, and heard through a pipe."""
 
 import ctypes
+import gc
 import json
 import os
 import re
@@ -19,6 +20,8 @@ from typing import Any
 
 Act = Callable[[Callable[[str], None]], None]
 plain_connect = sqlite3.connect
+# Every connection needs this codec: the parent has it loaded.
+"".encode("idna")
 ROOT = Path(__file__).resolve().parents[2]
 
 _LINE = re.compile(r"^(\d+)\s+(\w+)\(")
@@ -35,6 +38,8 @@ class End:
 
 def forked(act: Act, *, before: Callable[[], None] = lambda: None, quiet: bool = True) -> int | tuple[int, int]:
     """Start a child that runs `before` and `act`; returns (process id, the pipe to read its acks from)."""
+    # What is there now is not swept through by the child, whose memory would be copied for that.
+    gc.freeze()
     reader, writer = os.pipe()
     child = os.fork()
     if child:
