@@ -62,6 +62,7 @@ update book
 """
 # Since 3.37 SQLite tells the kinds of columns in capitals.
 COLUMNS = 'select name, lower(type) as type, pk, "notnull" from pragma_table_info(:table)'
+ORPHAN = "select 1 from pragma_foreign_key_check(:table) limit 1"
 NAMES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
 # What settles and claims never leave behind: only a damaged page does.
 KINDS, STATES, LANES = tuple(map(str, Kind)), tuple(map(str, State)), tuple(map(int, Lane))
@@ -173,7 +174,7 @@ def _damage(db: sqlite3.Connection) -> str:
     # A page of another database fits in, and its sums do not.
     if known == len(schema.MIGRATIONS) and db.execute(OFF).fetchone()[0]:
         return "its books do not balance"
-    return _unreadable(db) or _mistyped(db, known)
+    return _unreadable(db) or _unfit(db, known)
 
 
 def first_page(path: Path) -> str:
@@ -204,8 +205,8 @@ def _unreadable(db: sqlite3.Connection) -> str:
     return ""
 
 
-def _mistyped(db: sqlite3.Connection, known: int) -> str:
-    """The first table of ours with a value of another kind than its column's, which SQLite lets pass."""
+def _unfit(db: sqlite3.Connection, known: int) -> str:
+    """What SQLite lets pass in a table of ours: a value of another kind than its column's, a row whose owner is not there."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
         model.row_factory = sqlite3.Row
         schema.migrate(model, schema.MIGRATIONS[:known])
@@ -214,6 +215,8 @@ def _mistyped(db: sqlite3.Connection, known: int) -> str:
         wrong = [f"typeof({row['name']}) not in ('null', '{row['type']}')" for row in columns if row["type"] in TYPES]
         if wrong and db.execute(f"select 1 from {table} where {' or '.join(wrong)} limit 1").fetchone():
             return f"a value in {table} is of another kind than its column"
+        if db.execute(ORPHAN, {"table": table}).fetchone():
+            return f"a row of {table} refers to nothing"
     return ""
 
 

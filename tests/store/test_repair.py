@@ -65,6 +65,16 @@ def test_a_value_of_another_kind_than_its_column_is_damage_and_is_not_kept(datab
         assert db.execute("select count(*) from tally").fetchone() == (0,)
 
 
+def test_a_row_that_refers_to_nothing_is_damage_and_is_not_kept(database):
+    theirs = "create table theirs (job integer references gone (id))", "insert into theirs values (1)"
+    change(database, *theirs)
+    assert repair.damage(database) == ""
+    change(database, "insert into part (item, position, path, path_key, name_key, size) values ('4', 0, 'a', 'a', 'a', 1)")
+    assert repair.damage(database) == "a row of part refers to nothing"
+    assert repair.repair(database, now=T).rows == 2000
+    assert repair.damage(database) == ""
+
+
 def test_what_a_person_has_bound_is_kept(database):
     bound = [Binding(7, "70", ("/media/caf\u00e9.mp4",), T), Binding(7, "71", (), T), Binding(8, "80", (), T)]
     store = Database(database, worker=True)
