@@ -206,7 +206,7 @@ def _unreadable(db: sqlite3.Connection) -> str:
 
 
 def _unfit(db: sqlite3.Connection, known: int) -> str:
-    """What SQLite lets pass in a table of ours: a value of another kind than its column's, a row whose owner is not there."""
+    """What SQLite lets pass in a table of ours: a value of another kind than its column, a row whose owner is not there."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
         model.row_factory = sqlite3.Row
         schema.migrate(model, schema.MIGRATIONS[:known])

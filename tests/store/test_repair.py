@@ -69,7 +69,9 @@ def test_a_row_that_refers_to_nothing_is_damage_and_is_not_kept(database):
     theirs = "create table theirs (job integer references gone (id))", "insert into theirs values (1)"
     change(database, *theirs)
     assert repair.damage(database) == ""
-    change(database, "insert into part (item, position, path, path_key, name_key, size) values ('4', 0, 'a', 'a', 'a', 1)")
+    change(
+        database, "insert into part (item, position, path, path_key, name_key, size) values ('4', 0, 'a', 'a', 'a', 1)"
+    )
     assert repair.damage(database) == "a row of part refers to nothing"
     assert repair.repair(database, now=T).rows == 2000
     assert repair.damage(database) == ""
