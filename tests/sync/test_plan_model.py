@@ -15,7 +15,7 @@ from sync.item import LISTS, LOCKLESS, Item
 from sync.plan import Policy, Pushing, is_taken_back, is_undone, learn, plan, undo, undone
 from sync.text import fold
 
-HISTORIES = 40_000 if os.environ.get("PLEXSYNC_TORTURE") else 4_000
+HISTORIES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 4_000
 BATCHES = 4
 STEPS = 24
 DEADLINE = 5

@@ -322,7 +322,7 @@ def sum_of(path: Path) -> str:
 def repair_killed(size: str, seed: int) -> list[Score]:
     """A repair that is killed at any line of it ends well at the next start, and nothing of the old files is gone."""
     score = Score("F10", "kill at every line of a repair", seed)
-    every = {"sample": 997, "full": 19, "long": 3}[size]
+    every = {"sample": 997, "full": 37, "long": 3}[size]
     with workshop() as place:
         filled(place / "template", log=False, rows=60)
         forks.run(lambda ack: want_and_die(place / "template" / NAME))

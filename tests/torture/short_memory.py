@@ -33,7 +33,7 @@ from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, workshop
 from worker.clock import SystemClock
 
-CASES = {"sample": 1, "full": 8, "long": 200}
+CASES = {"sample": 1, "full": 5, "long": 200}
 QUEUE = {"sample": 10_000, "full": 100_000, "long": 100_000}
 # Megabytes beyond what the process begins with; each of its threads takes eight by itself.
 LEAST, MOST = 10, 120
