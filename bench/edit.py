@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bench.hook import HOOK, ROOT
 from bench.requests import TOKEN
-from simulator.http import Fault
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 
 KEY = "bench-key-0123456789"
 PATIENCE = 30.0
@@ -47,9 +47,9 @@ def measure(edits: int = 30, *, latency: float = 0.001) -> list[float]:
             "PLEXSYNC_POSTER": "none",
             "PLEXSYNC_WEB_BIND": "none",
         }
-        sync = [sys.executable, "-m", "cli", "sync", "--all", "--wait", "--yes"]
+        sync = [sys.executable, "-m", "plexsync", "sync", "--all", "--wait", "--yes"]
         subprocess.run(sync, cwd=ROOT, env=environ, check=True, capture_output=True)
-        serve = [sys.executable, "-m", "cli", "serve"]
+        serve = [sys.executable, "-m", "plexsync", "serve"]
         daemon = subprocess.Popen(serve, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             time.sleep(3.0)

@@ -9,11 +9,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from store import intake
-from store.database import Database
+from plexsync.store import intake
+from plexsync.store.database import Database
 
 ROOT = Path(__file__).resolve().parent.parent
-HOOK = ROOT / "plugin" / "hook.py"
+HOOK = ROOT / "plexsync" / "stash_plugin" / "hook.py"
 # The least that such a hook does: read the event, store it, answer.
 ON_PERSIST_QUEUE = """
 import json, sys

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.town import KEY, ROOT, TOKEN, path, scene
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
-from store.database import Database
-from sync.job import Kind, State, Why
-from worker.clock import SystemClock
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.job import Kind, State, Why
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
+from plexsync.store.database import Database
 
 OPEN, RATE = 1_000, 200
 LANES = 20
@@ -104,7 +104,7 @@ def _serving(stash: StashSim, plex: PlexSim, folder: Path, port: int) -> Iterato
     }
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PLEXSYNC_LOG": "error"}
     environ |= {f"PLEXSYNC_{name}": value for name, value in settings.items()}
-    serve = subprocess.Popen([sys.executable, "-m", "cli", "serve"], cwd=ROOT, env=environ, text=True)
+    serve = subprocess.Popen([sys.executable, "-m", "plexsync", "serve"], cwd=ROOT, env=environ, text=True)
     try:
         yield serve
     finally:

@@ -23,10 +23,10 @@ from litequeue import LiteQueue
 from persistqueue import SQLiteAckQueue
 from persistqueue.exceptions import Empty
 
-from store.database import Database
-from store.intake import DATABASE, want
-from sync.job import Done, Kind, Why, settle
-from worker.rules import WorkRules
+from plexsync.engine.rules import WorkRules
+from plexsync.rules.job import Done, Kind, Why, settle
+from plexsync.store.database import Database
+from plexsync.store.intake import DATABASE, want
 
 ROUNDS = 24
 STORED_A_ROUND = 100

@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.http import Fault
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "bench-token-0123456789"
@@ -89,7 +89,7 @@ def _sync(what: str, plex: PlexSim, stash: StashSim, environ: dict[str, str], sc
     stash.clear_log()
     began = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", "cli", "--json", "sync", "--all", "--wait", "--yes"],
+        [sys.executable, "-m", "plexsync", "--json", "sync", "--all", "--wait", "--yes"],
         cwd=ROOT,
         env=environ,
         check=True,

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.town import KEY, ROOT, TOKEN, Neighbour, Told
+from plexsync.app.wiring import opened
+from plexsync.flows.scenes.reconcile import BATCH, PAGE
 from validation.config import PlexSyncConfig
-from wiring import opened
-from worker.reconciling import BATCH, PAGE
 
 LISTED = 1000
 HEAD = (
@@ -79,7 +79,7 @@ def _compared(what: str, scenes: int, plex: Neighbour, stash: Neighbour, folder:
     stash.clear()
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "reconcile"],
+        [sys.executable, "-m", "plexsync", "reconcile"],
         cwd=ROOT,
         env={**os.environ, **_environ(plex, stash, folder)},
         stdout=subprocess.PIPE,

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
 
-from simulator.http import HttpServer
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.simulator.http import HttpServer
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "bench-token-0123456789"

@@ -18,11 +18,11 @@ def main() -> None:
     (Path(sysconfig.get_path("purelib")) / "plexsync.pth").write_text(f"{FOLDER}\n", encoding="utf-8")
     scripts = Path(sysconfig.get_path("scripts"))
     if os.name == "nt":
-        (scripts / "plexsync.cmd").write_text(f'@"{sys.executable}" -P -m cli %*\n', encoding="utf-8")
+        (scripts / "plexsync.cmd").write_text(f'@"{sys.executable}" -P -m plexsync %*\n', encoding="utf-8")
     else:
         program = scripts / "plexsync"
         program.write_text(
-            f'#!/bin/sh\n# Nothing of the current folder is imported (-P).\nexec "{sys.executable}" -P -m cli "$@"\n'
+            f'#!/bin/sh\n# Nothing of the current folder is imported (-P).\nexec "{sys.executable}" -P -m plexsync "$@"\n'
         )
         program.chmod(0o755)
 

@@ -25,10 +25,13 @@ INDEX = "index.yml"
 # The earliest moment that a zip can hold.
 EARLIEST = int(datetime(1980, 1, 1, tzinfo=UTC).timestamp())
 # What a plugin has no use for: the neighbours to try it with, the pages that `serve` shows, and their demonstration.
-LEFT_OUT = ("simulator", "web")
-LEFT_OUT_FILES = re.compile(r"cli/demo\w*\.py")
-BESIDE = (MANIFEST, "LICENSE", "wiring.py", "pyproject.toml", "requirements/core.txt")
-UI = (".js", ".css")
+LEFT_OUT = ("plexsync/simulator/", "plexsync/web/")
+LEFT_OUT_FILES = re.compile(r"plexsync/cli/commands/demo\w*\.py")
+BESIDE = (MANIFEST, "LICENSE", "pyproject.toml", "requirements/core.txt")
+UI = "plexsync/stash_plugin/ui/"
+# A worker of 0.1.0 that still runs from this folder looks at this file to see that its plugin was updated, and ends.
+MARKER = "wiring.py"
+MARKER_TEXT = b'"""Tells a running worker of version 0.1.0 that the plugin was updated."""\n'
 
 
 def epoch() -> int:
@@ -65,10 +68,9 @@ def version() -> str:
 
 
 def rooms() -> list[str]:
-    """The packages of the wheel that the plugin needs as well."""
+    """The packages of the wheel; the plugin holds parts of them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    names = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    return [str(name) for name in names if name not in LEFT_OUT]
+    return [str(name) for name in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]]
 
 
 def plugin_files() -> list[str]:
@@ -77,8 +79,8 @@ def plugin_files() -> list[str]:
     wanted = rooms()
     for name in known_files():
         room, suffix = name.partition("/")[0], Path(name).suffix
-        ours = room in wanted and (suffix == ".py" or (room == "plugin" and suffix in UI))
-        if ours and (ROOT / name).is_file() and not LEFT_OUT_FILES.fullmatch(name):
+        needed = room in wanted and (suffix == ".py" or name.startswith(UI)) and not name.startswith(LEFT_OUT)
+        if needed and (ROOT / name).is_file() and not LEFT_OUT_FILES.fullmatch(name):
             found.append(name)
     return sorted(found)
 
@@ -94,10 +96,11 @@ def build_plugin(target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     path, moment = target / ZIP, epoch()
     with zipfile.ZipFile(path, "w") as packed:
-        for name in plugin_files():
+        for name in sorted([*plugin_files(), MARKER]):
             entry = zipfile.ZipInfo(name, datetime.fromtimestamp(moment, UTC).timetuple()[:6])
             entry.create_system, entry.external_attr, entry.compress_type = 3, 0o100644 << 16, zipfile.ZIP_DEFLATED
-            packed.writestr(entry, (ROOT / name).read_bytes(), compresslevel=9)
+            content = MARKER_TEXT if name == MARKER else (ROOT / name).read_bytes()
+            packed.writestr(entry, content, compresslevel=9)
     (target / INDEX).write_text(index(path.read_bytes(), moment), encoding="utf-8")
     return path
 

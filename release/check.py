@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_hooks import HookRunner
+from plexsync.simulator.stash_manifest import parse_yaml
+from plexsync.simulator.stash_server import StashSim
 from release import build
-from simulator.plex_server import PlexSim
-from simulator.stash_hooks import HookRunner
-from simulator.stash_manifest import parse_yaml
-from simulator.stash_server import StashSim
 
 TOKEN = "plex-token-of-the-check"
 FILE = ("/media/check/one.mp4", 1_000_001, 60_000)
@@ -140,7 +140,7 @@ def plugin(
 def terminal(where: Path) -> Iterator[str]:
     """What the installed plugin says in a terminal; yields what was seen."""
     # With the packages that the plugin has installed, and none that this Python may have.
-    program = (sys.executable, "-S", str(where / "plugin"))
+    program = (sys.executable, "-S", str(where / "plexsync" / "stash_plugin"))
     number = _run(where, *program, "--version").strip()
     need(number == f"plexsync {build.number()}", f"the plugin says {number!r}")
     listed = _run(where, *program, "--help")

@@ -7,58 +7,77 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = (
-    "cli",
-    "notify",
-    "plex",
-    "plugin",
-    "simulator",
-    "stash",
-    "store",
-    "sync",
-    "telling",
-    "validation",
-    "web",
-    "wire",
-    "worker",
-)
-OURS = {*ROOMS, "wiring", "bench", "release", "tests"}
-
-# What each room may import of ours, besides itself. Doors -> telling -> wiring -> engine and adapters -> rules.
+# What each package may import of ours, besides itself. Entry points -> reports -> app -> flows -> engine and clients ->
+# store -> rules.
 MAY = {
-    "sync": set(),
-    "worker": {"sync"},
-    "store": {"sync"},
-    "wire": {"sync"},
-    "stash": {"sync", "wire"},
-    "plex": {"sync", "wire"},
-    "notify": {"sync"},
-    "validation": {"sync"},
-    "simulator": set(),
-    "plugin": {"store.intake", "store.lock", "sync.errors"},
-    "wiring": {"sync", "worker", "store", "stash", "plex", "notify", "validation"},
-    "telling": {"wiring", "validation", "sync", "worker"},
-    "cli": {"telling", "wiring", "validation", "sync", "worker", "simulator"},
-    "web": {"telling", "wiring", "validation", "sync", "worker"},
+    "plexsync.rules": set(),
+    "worker": set(),
+    "plexsync.store": {"plexsync.rules"},
+    "plexsync.http": {"plexsync.rules"},
+    "plexsync.stash": {"plexsync.rules", "plexsync.http"},
+    "plexsync.plex": {"plexsync.rules", "plexsync.http"},
+    "plexsync.notify": {"plexsync.rules"},
+    "validation": {"plexsync.rules"},
+    "plexsync.simulator": set(),
+    "plexsync.engine": {"plexsync.rules", "plexsync.flows", "worker"},
+    "plexsync.flows": {"plexsync.rules", "plexsync.engine", "worker"},
+    "plexsync.stash_plugin": {"plexsync.store.intake", "plexsync.store.lock", "plexsync.rules.errors"},
+    "plexsync.app": {
+        "plexsync.rules",
+        "plexsync.engine",
+        "plexsync.flows",
+        "plexsync.store",
+        "plexsync.stash",
+        "plexsync.plex",
+        "plexsync.notify",
+        "validation",
+        "worker",
+    },
+    "plexsync.reports": {"plexsync.app", "plexsync.rules", "plexsync.engine", "plexsync.flows", "validation", "worker"},
+    "plexsync.cli": {
+        "plexsync.reports",
+        "plexsync.app",
+        "plexsync.rules",
+        "plexsync.engine",
+        "plexsync.flows",
+        "plexsync.simulator",
+        "validation",
+        "worker",
+    },
+    "plexsync.web": {
+        "plexsync.reports",
+        "plexsync.app",
+        "plexsync.rules",
+        "plexsync.engine",
+        "plexsync.flows",
+        "validation",
+        "worker",
+    },
 }
-# Files with a narrower rule than their room: the hook's side must start with nothing but the standard library.
+PRODUCT = ("plexsync", "validation", "worker")
+OURS = {*PRODUCT, "bench", "release", "tests"}
+# Files with a narrower rule than their package: the hook's side must start with nothing but the standard library.
 NARROWER = {
-    "store/intake.py": set(),
-    "store/lock.py": {"sync.errors"},
-    "sync/errors.py": set(),
-    # What is in its own room it imports only for a task, and to start the worker.
-    "plugin/hook.py": {"store.intake", "plugin"},
-    "plugin/leash.py": set(),
+    "plexsync/__main__.py": {"plexsync.cli.main"},
+    "plexsync/store/intake.py": set(),
+    "plexsync/store/lock.py": {"plexsync.rules.errors"},
+    "plexsync/rules/errors.py": set(),
+    # What is in its own package it imports only for a task, and to start the worker.
+    "plexsync/stash_plugin/hook.py": {"plexsync.store.intake", "plexsync.stash_plugin"},
+    "plexsync/stash_plugin/child_process.py": set(),
 }
-WALL_CLOCK = {"worker/circuit_breaker.py", "worker/clock.py"}
+WALL_CLOCK = {"worker/circuit_breaker.py", "plexsync/engine/clock.py"}
 CLOCK_CALLS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.datetime.now", "date.today"}
 
 
 def product_files() -> list[Path]:
-    files = [ROOT / "wiring.py"]
-    for room in ROOMS:
-        files += sorted((ROOT / room).rglob("*.py"))
-    return [path for path in files if path.exists()]
+    return [path for package in PRODUCT for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def package_of(path: Path) -> str:
+    """The key of `MAY` that a file belongs to."""
+    parts = name(path).split("/")
+    return ".".join(parts[: 2 if parts[0] == "plexsync" and len(parts) > 2 else 1])
 
 
 def imports(path: Path) -> set[str]:
@@ -82,22 +101,23 @@ def within(module: str, allowed: set[str]) -> bool:
 
 @pytest.mark.parametrize("path", product_files(), ids=name)
 def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
-    room = name(path).split("/")[0].removesuffix(".py")
-    allowed = NARROWER.get(name(path), MAY[room] | {room})
-    # `from store import intake` shows as both `store` and `store.intake`: the package itself is an empty docstring.
-    ours = {module for module in imports(path) if module.split(".")[0] in OURS and module not in ROOMS}
+    package = package_of(path)
+    allowed = NARROWER.get(name(path), MAY.get(package, set()) | {package})
+    # `from plexsync.store import intake` shows as the package and as the module; a package itself is an empty docstring.
+    packages = {".".join(path.relative_to(ROOT).parts[:-1]) for path in product_files()}
+    ours = {module for module in imports(path) if module.split(".")[0] in OURS and module not in packages}
     assert {module for module in ours if not within(module, allowed)} == set()
 
 
-@pytest.mark.parametrize("path", [p for p in product_files() if name(p).startswith("sync/")], ids=name)
+@pytest.mark.parametrize("path", [p for p in product_files() if name(p).startswith("plexsync/rules/")], ids=name)
 def test_the_rules_use_the_standard_library_only(path: Path) -> None:
     roots = {module.split(".")[0] for module in imports(path)}
-    assert roots <= set(sys.stdlib_module_names) | {"sync"}
+    assert roots <= set(sys.stdlib_module_names) | {"plexsync"}
 
 
 @pytest.mark.parametrize("path", product_files(), ids=name)
 def test_the_wall_clock_is_read_in_two_files_only(path: Path) -> None:
-    if name(path) in WALL_CLOCK or name(path).startswith("simulator/"):
+    if name(path) in WALL_CLOCK or name(path).startswith("plexsync/simulator/"):
         return
     calls = {
         ast.unparse(node.func)

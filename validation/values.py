@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
-from sync import choice, template
-from sync.patterns import BadPattern, is_pattern, pattern
-from sync.wanted import COLLECTIONS, FACE_NAMES, NAMES, ROLE_NAMES
+from plexsync.rules import choice, template
+from plexsync.rules.desired import COLLECTIONS, FACE_NAMES, NAMES, ROLE_NAMES
+from plexsync.rules.patterns import BadPattern, is_pattern, pattern
 from validation.redact import is_safe
 
 _LONGEST_SECRET = 4_096

@@ -1,4 +1,5 @@
-"""The terminal door in this process: what is called is `cli.main.run`, against simulated neighbours and a real file."""
+"""The terminal door in this process: what is called is `plexsync.cli.main.run`, against simulated neighbours and a real
+file."""
 
 import json
 import logging
@@ -11,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from cli.main import run
-from simulator.http import Fault, Request
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.cli.main import run
+from plexsync.simulator.http import Fault, Request
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, TOKEN, World
 
 

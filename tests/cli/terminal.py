@@ -27,7 +27,7 @@ if "PLEX_TV" in os.environ:
     from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
     for owner, name in ((MyPlexPinLogin, "PINS"), (MyPlexAccount, "key"), (MyPlexResource, "key")):
         setattr(owner, name, getattr(owner, name).replace("https://plex.tv", os.environ["PLEX_TV"]))
-from cli.main import main
+from plexsync.cli.main import main
 main(sys.argv[1:])
 """
 

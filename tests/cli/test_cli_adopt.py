@@ -7,8 +7,8 @@ import tomllib
 
 import pytest
 
-from cli.main import run
-from simulator.stash_server import StashSim
+from plexsync.cli.main import run
+from plexsync.simulator.stash_server import StashSim
 from validation.config import PlexSyncConfig
 from validation.imported import STASH2PLEX, imported
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from store.lock import try_lock
+from plexsync.store.lock import try_lock
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 from tests.sights import out_of_sight

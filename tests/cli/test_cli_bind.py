@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from simulator.http import Fault
-from telling.cures import BOUND
+from plexsync.reports.cures import BOUND
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.call import Call
-from cli.completing import dead_scenes
+from plexsync.cli.call import Call
+from plexsync.cli.terminal.completions import dead_scenes
 from tests.cli.conftest import Door
 from tests.journey.world import World
 
@@ -22,7 +22,7 @@ def offered(line: str, **environ: str) -> list[str]:
     """What is offered for the last word of a line, as bash asks."""
     words = line.split(" ")
     done = subprocess.run(
-        [sys.executable, "-m", "cli"],
+        [sys.executable, "-m", "plexsync"],
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],
@@ -57,7 +57,7 @@ def test_bash_itself_completes_a_command(door: Door, tmp_path: Path) -> None:
     if bash is None:
         pytest.skip("there is no bash")
     program = tmp_path / "plexsync"
-    program.write_text(f'#!/bin/sh\ncd {ROOT} && exec {sys.executable} -m cli "$@"\n')
+    program.write_text(f'#!/bin/sh\ncd {ROOT} && exec {sys.executable} -m plexsync "$@"\n')
     program.chmod(0o755)
     script = door("completion", "bash").out
     asked = (

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator.http import Fault
-from sync.job import Kind
-from telling.exporting import COLUMNS, FORMULA, cell
+from plexsync.reports.dead_letter_export import COLUMNS, FORMULA, cell
+from plexsync.rules.job import Kind
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World
 

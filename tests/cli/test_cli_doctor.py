@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from cli.checks.check import Check
-from cli.checks.servers import clock_check, other_database, version_check
-from cli.dashboard import PACKAGES
-from cli.mapping import rules_of, suggested
-from simulator.http import Fault
-from simulator.stash_hooks import HookRunner
-from store.lock import try_lock
-from sync.paths import map_path, name_key, path_key, unmap_path
+from plexsync.cli.checks.check import Check
+from plexsync.cli.checks.servers import clock_check, other_database, version_check
+from plexsync.cli.daemon.dashboard_process import PACKAGES
+from plexsync.cli.terminal.mapping import rules_of, suggested
+from plexsync.rules.paths import map_path, name_key, path_key, unmap_path
+from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_hooks import HookRunner
+from plexsync.store.lock import try_lock
 from tests.cli.conftest import Answer, Door
 from tests.journey.world import KEY, ROOT, TOKEN, World
 from tests.sights import out_of_sight
@@ -335,7 +335,7 @@ def test_a_worker_that_runs_and_is_silent_is_a_warning(world: World, door: Door)
 
 def test_a_long_log_beside_the_database_is_a_warning(world: World, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     door("status")
-    monkeypatch.setattr("cli.checks.stored.LONG_LOG", -1)
+    monkeypatch.setattr("plexsync.cli.checks.database.LONG_LOG", -1)
     found = check(door("doctor", "--json"), "log of the database")
     assert "plexsync serve" in found["mend"]
 

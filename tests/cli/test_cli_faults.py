@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import wiring
-from cli.call import Call
-from cli.faults import tell
-from simulator.http import Fault
+from plexsync.app import wiring
+from plexsync.cli.call import Call
+from plexsync.cli.faults import tell
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import KEY, TOKEN, World
 

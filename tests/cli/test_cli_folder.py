@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.http import Fault
-from simulator.stash_hooks import HookRunner
+from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_hooks import HookRunner
 from tests.cli.conftest import Door
 from tests.journey.world import ROOT, World, until
 
@@ -104,7 +104,7 @@ def test_serve_takes_what_the_hook_has_left(house: World, tmp_path: Path) -> Non
         until(lambda: house.in_step(ids), seconds=30)
         house.stash.faults.set(Fault("refuse"))
         done = subprocess.run(
-            [sys.executable, "-m", "cli", "--json", "status"],
+            [sys.executable, "-m", "plexsync", "--json", "status"],
             cwd=ROOT,
             env=house.environ,
             capture_output=True,

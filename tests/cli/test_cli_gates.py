@@ -2,11 +2,11 @@
 
 import pytest
 
-from simulator.http import Fault
+from plexsync.app.wiring import PLUGIN
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.cli.test_cli_doctor import check
 from tests.journey.world import TOKEN, World, until
-from wiring import PLUGIN
 
 
 def test_syncs_by_a_timetable_go_on_after_stash_was_away(world: World, door: Door) -> None:

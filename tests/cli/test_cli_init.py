@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from simulator.http import Answer as HttpAnswer
-from simulator.http import Fault, Request
-from simulator.plex_server import PlexSim
-from simulator.plex_tv import Connection, PlexTvSim, Resource
+from plexsync.simulator.http import Answer as HttpAnswer
+from plexsync.simulator.http import Fault, Request
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from tests.cli.conftest import Answer, Door
 from tests.cli.terminal import ELSEWHERE, ROOT, Terminal
 from tests.journey.world import KEY, TOKEN, World
@@ -92,7 +92,7 @@ def test_a_new_user_signs_in_and_has_a_file_that_works(home: Path, tv: PlexTvSim
     assert stat.S_IMODE(file_of(home).stat().st_mode) == 0o600
     assert world.plex.count("PUT") == 0
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "--json", "doctor"],
+        [sys.executable, "-m", "plexsync", "--json", "doctor"],
         cwd=ROOT,
         env={"HOME": str(home)},
         capture_output=True,

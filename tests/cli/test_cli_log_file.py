@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cli import logs
-from cli.logs import LOG_FILE, also_in_a_file
-from simulator.http import Fault
+from plexsync.cli import logs
+from plexsync.cli.logs import LOG_FILE, also_in_a_file
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import KEY, TOKEN, World, stop, until
 from validation.redact import RedactingFilter, Redactor

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from simulator.http import Fault
-from telling.cures import CURES, SHARED
+from plexsync.reports.cures import CURES, SHARED
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 

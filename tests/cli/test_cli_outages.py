@@ -5,14 +5,14 @@ import sqlite3
 
 import pytest
 
-from simulator.http import Fault
-from store.database import Database
-from sync.errors import Neighbour
+from plexsync.app.wiring import BEGUN, DATABASE
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.errors import Neighbour
+from plexsync.simulator.http import Fault
+from plexsync.store.database import Database
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 from tests.notify.receiver import Hook
-from wiring import BEGUN, DATABASE
-from worker.clock import SystemClock
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 

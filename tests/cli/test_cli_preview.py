@@ -9,16 +9,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-from cli.preview import scene_facts, scene_html, scene_lines
-from plex.artwork import key_of
-from simulator.http import Fault
-from simulator.stash_images import png
-from sync.errors import LocalFault
-from sync.plan import Held
+from plexsync.cli.terminal.preview_output import scene_facts, scene_html, scene_lines
+from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, ItemChange, Preview
+from plexsync.plex.artwork import key_of
+from plexsync.rules.errors import LocalFault
+from plexsync.rules.plan import Held
+from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_images import png
 from tests.cli.conftest import Door
 from tests.cli.test_cli_serve import on_a_terminal
 from tests.journey.world import World, until
-from worker.previewing import WOULD_CHANGE, FieldChange, ItemChange, Preview
 
 HOSTILE = [
     "</title><script>alert(1)</script>",
@@ -127,7 +127,7 @@ def test_a_database_that_fails_on_the_way_is_told_as_that(
     def full(_self: object, _one: object) -> None:
         raise LocalFault("the database can't be written: disk full")
 
-    monkeypatch.setattr("cli.preview.Document.write", full)
+    monkeypatch.setattr("plexsync.cli.terminal.preview_output.Document.write", full)
     done = door("sync", "--all", "--dry-run", "--json")
     assert (done.code, done.facts["complete"]) == (2, False)
     assert done.facts["error"] == "the database can't be written: disk full"
@@ -144,7 +144,7 @@ def test_a_fault_of_our_own_leaves_one_whole_document(
             raise ValueError("a fault")
         return real(value, **more)
 
-    monkeypatch.setattr("cli.preview.json.dumps", dumps)
+    monkeypatch.setattr("plexsync.cli.terminal.preview_output.json.dumps", dumps)
     done = door("sync", "--all", "--dry-run", "--json")
     assert (done.code, done.facts["complete"], done.facts["error"]) == (1, False, "a fault of PlexSync")
     assert "this is a fault of PlexSync" in done.err

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.main import COMMANDS, plexsync, version
+from plexsync.cli.main import COMMANDS, plexsync, version
 from tests.cli.conftest import Door
 from tests.journey.world import World
 
@@ -38,7 +38,7 @@ named = pytest.mark.parametrize("path", OURS, ids=" ".join)
 def test_the_list_of_commands_costs_nothing(words: list[str]) -> None:
     program = f"""
 import sys
-from cli.main import run
+from plexsync.cli.main import run
 run({words!r})
 loaded = [name for name in {HEAVY!r} if name in sys.modules]
 sys.exit(f"loaded: {{loaded}}" if loaded else 0)
@@ -74,7 +74,7 @@ def test_help_lists_nothing_without_a_word(path: tuple[str, ...]) -> None:
 
 def test_the_module_is_the_program() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "plexsync", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == f"plexsync {version()}\n"
 

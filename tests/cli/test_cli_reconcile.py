@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from simulator.http import Fault
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import ROOT, World
 
@@ -17,7 +17,7 @@ def test_a_comparison_that_was_killed_goes_on_behind_what_it_has_done(world: Wor
     world.add(250)
     world.plex.faults.set(Fault("latency", seconds=0.2))
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "reconcile"],
+        [sys.executable, "-m", "plexsync", "reconcile"],
         cwd=ROOT,
         env=world.environ,
         stdout=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from simulator.http import Fault
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.cli.terminal import CODES, ROOT, Terminal
 from tests.journey.world import World
@@ -24,7 +24,7 @@ def has(text: str, codes: tuple[str, ...]) -> bool:
 def piped(world: World, *words: str, **environ: str) -> tuple[str, str]:
     """What comes out of both pipes."""
     done = subprocess.run(
-        [sys.executable, "-m", "cli", *words],
+        [sys.executable, "-m", "plexsync", *words],
         cwd=ROOT,
         env={**world.environ, **environ},
         capture_output=True,

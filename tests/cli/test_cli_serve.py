@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-import wiring
-from cli.serve import put_together
-from cli.stopping import Stop
-from simulator.http import Fault
-from store import intake
-from store.lock import is_locked
-from sync.errors import Damaged, LocalFault
+from plexsync.app import wiring
+from plexsync.cli.commands.serve import put_together
+from plexsync.cli.daemon.signals import Stop
+from plexsync.rules.errors import Damaged, LocalFault
+from plexsync.simulator.http import Fault
+from plexsync.store import intake
+from plexsync.store.lock import is_locked
 from tests.journey.world import KEY, ROOT, TOKEN, World, until
 from validation.config import PlexSyncConfig
 
@@ -56,7 +56,7 @@ def test_serve_works_logs_one_event_a_line_and_stops_in_good_order(world: World,
 
 def piped(world: World, *words: str, **more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "cli", *words],
+        [sys.executable, "-m", "plexsync", *words],
         cwd=ROOT,
         env={**world.environ, **more},
         stdout=subprocess.PIPE,
@@ -137,7 +137,7 @@ def test_a_database_that_can_not_be_opened_just_now_is_waited_for(tmp_path: Path
         return opened(*words, **more)
 
     monkeypatch.setattr(wiring, "opened", failing)
-    monkeypatch.setattr("worker.loop.FULL_PAUSE", 0.01)
+    monkeypatch.setattr("plexsync.engine.loop.FULL_PAUSE", 0.01)
     try:
         with ExitStack() as held:
             parts = put_together(held, config, folder, stop, inside=False)
@@ -201,7 +201,7 @@ def test_an_impatient_second_signal_ends_at_once(world: World) -> None:
 
 def test_a_reader_that_leaves_is_no_fault(world: World) -> None:
     assert world.run("sync", *map(str, range(1, 2000))).returncode == 0
-    command = f"{sys.executable} -m cli status --json | head -1"
+    command = f"{sys.executable} -m plexsync status --json | head -1"
     done = subprocess.run(
         command, shell=True, cwd=ROOT, env=world.environ, capture_output=True, text=True, check=True, timeout=30
     )
@@ -243,7 +243,7 @@ def test_errors_and_progress_that_nobody_can_see_leave_the_answer_alone(world: W
 
 
 def in_a_shell(world: World, words: str, where: str) -> subprocess.CompletedProcess[str]:
-    command = f"{sys.executable} -m cli {words} {where}"
+    command = f"{sys.executable} -m plexsync {words} {where}"
     return subprocess.run(
         command, shell=True, cwd=ROOT, env=world.environ, capture_output=True, text=True, check=False, timeout=30
     )
@@ -259,7 +259,7 @@ def on_a_terminal(
     master, slave = pty.openpty()
     environ = {**world.environ, "TERM": "xterm", "COLUMNS": str(columns), "LINES": "40"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", *words],
+        [sys.executable, "-m", "plexsync", *words],
         cwd=ROOT,
         env=environ,
         stdin=slave if answer else None,

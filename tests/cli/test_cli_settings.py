@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from simulator.http import Fault
+from plexsync.app.wiring import PLUGIN, SAID_BY_STASH
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import TOKEN, World, until
-from wiring import PLUGIN, SAID_BY_STASH
 
 AWAY = Fault("refuse")
 

@@ -12,10 +12,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from cli.frame import frame
-from cli.glance import Coming, Event, Glance, Rates, Work
-from simulator.http import Fault
-from sync.job import State
+from plexsync.cli.terminal.snapshot import Coming, Event, Glance, Rates, Work
+from plexsync.cli.terminal.top_screen import frame
+from plexsync.rules.job import State
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.cli.terminal import ROOT, Terminal
 from tests.journey.world import World
@@ -74,7 +74,7 @@ def test_it_shows_what_happens_while_it_runs(world: World) -> None:
     with watching(world, "--every", "0.5") as terminal:
         terminal.until("no worker runs")
         worker = subprocess.Popen(
-            [sys.executable, "-m", "cli", "sync", "--all", "--wait"],
+            [sys.executable, "-m", "plexsync", "sync", "--all", "--wait"],
             cwd=ROOT,
             env=world.environ,
             stdout=subprocess.DEVNULL,
@@ -121,7 +121,7 @@ def test_as_json_it_is_a_line_at_every_look(lively: World, door: Door) -> None:
     assert facts["done_per_minute"] is None
 
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", "top", "--json", "--every", "0.5"],
+        [sys.executable, "-m", "plexsync", "top", "--json", "--every", "0.5"],
         cwd=ROOT,
         env=lively.environ,
         stdout=subprocess.PIPE,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from simulator.http import Fault
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from simulator.http import Fault
-from store.lock import is_locked, try_lock
-from sync.job import State
-from sync.ports import JobRow
-from telling.rows import rows_in
+from plexsync.app.wiring import Parts
+from plexsync.engine import dead_letters
+from plexsync.reports.rows import rows_in
+from plexsync.rules.job import State
+from plexsync.rules.records import JobRow
+from plexsync.simulator.http import Fault
+from plexsync.store.lock import is_locked, try_lock
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
-from wiring import Parts
-from worker import dead
 
 
 def test_sync_wants_and_returns(world: World, door: Door) -> None:
@@ -84,10 +84,10 @@ def test_a_scene_that_is_retried_while_it_is_counted_waits_again(
     refusing(1)
 
     def retried_first(parts: Parts, state: State) -> Iterator[JobRow]:
-        dead.retry_all(parts.store, parts.clock, "")
+        dead_letters.retry_all(parts.store, parts.clock, "")
         return rows_in(parts, state)
 
-    monkeypatch.setattr("cli.working.rows_in", retried_first)
+    monkeypatch.setattr("plexsync.cli.daemon.work_loop.rows_in", retried_first)
     done = door("sync", *ids, "--wait", "--json")
     assert (done.code, done.facts["outcomes"]) == (1, {"waiting": 1, "in_step": 1})
     assert done.facts["causes"] == {}

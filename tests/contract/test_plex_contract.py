@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 import jsonschema
 import pytest
 
-from simulator.plex_server import PlexSim
+from plexsync.simulator.plex_server import PlexSim
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("PLEXSYNC_CONTRACTS") or ROOT.parent / "shared" / "contracts")

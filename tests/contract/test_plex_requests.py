@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from plex.client import PlexClient
-from simulator.plex_server import PlexSim
-from sync.item import Cast
-from sync.plan import Change
+from plexsync.plex.client import PlexClient
+from plexsync.rules.item import Cast
+from plexsync.rules.plan import Change
+from plexsync.simulator.plex_server import PlexSim
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("PLEXSYNC_CONTRACTS") or ROOT.parent / "shared" / "contracts")

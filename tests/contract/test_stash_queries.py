@@ -17,9 +17,9 @@ from graphql import (
     visit,
 )
 
-from plugin import leash
-from stash import queries
-from sync.job import Kind
+from plexsync.rules.job import Kind
+from plexsync.stash import queries
+from plexsync.stash_plugin import child_process
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("PLEXSYNC_CONTRACTS") or ROOT.parent / "shared" / "contracts")
@@ -34,7 +34,7 @@ LAST = queries.page(1, sort="id", descending=True)
 # Each question with each form of variables that the client gives it.
 ASKED = {
     "probe": (queries.PROBE, {}),
-    "sign-in of the plugin": (leash.SIGN_IN, {}),
+    "sign-in of the plugin": (child_process.SIGN_IN, {}),
     "version": (queries.VERSION, {}),
     "config path": (queries.CONFIG_PATH, {}),
     "plugins": (queries.PLUGINS, {}),

@@ -14,7 +14,7 @@ from graphql import (
     is_specified_scalar_type,
 )
 
-from simulator.stash_schema import schema
+from plexsync.simulator.stash_schema import schema
 
 
 def contracts_folder():

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, ROOT, TOKEN, World, until
 
 NOBODY = 65534
@@ -141,7 +141,7 @@ def test_the_build_has_what_the_wheel_has_and_nothing_that_runs_not() -> None:
         "wheel"
     ]
     there = {path.split("/")[0] for path in context()}
-    rooms = set(wheel["only-include"])
+    rooms = set(wheel["packages"])
     assert rooms <= there, "add the new room to .dockerignore"
     assert there - rooms == {"LICENSE", "StashPlexSync.yml", "deploy", "pyproject.toml", "requirements"}
     assert not [path for path in context() if "__pycache__" in path or path.startswith(("tests/", "docs/"))]

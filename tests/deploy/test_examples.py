@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import COMMANDS
-from simulator.stash_manifest import parse_yaml
+from plexsync.cli.main import COMMANDS
+from plexsync.simulator.stash_manifest import parse_yaml
 from tests.journey.world import ROOT
 from validation.config import describe
 from validation.sources import FILE_VARIABLES, OTHER_VARIABLES

@@ -28,9 +28,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
-from simulator.http import Fault
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, ROOT, TOKEN, World, stop, until
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -202,7 +202,7 @@ def seen(world: World, words: tuple[str, ...]) -> str:
     ours, theirs = pty.openpty()
     environ = {**essential(world), "TERM": "xterm-256color", "COLUMNS": str(WIDTH), "LINES": "60"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", *words],
+        [sys.executable, "-m", "plexsync", *words],
         cwd=ROOT,
         env=environ,
         stdin=theirs,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import run
-from simulator.http import Fault
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.cli.main import run
+from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 from tests.docs.pages import examples
 from tests.journey.world import KEY, TOKEN, World, until
 

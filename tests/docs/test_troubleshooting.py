@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from plexapi.server import PlexServer
 
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 from tests.docs.pages import pages
 from tests.journey.world import KEY, TOKEN, World
 

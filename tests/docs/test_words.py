@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.call import Call
-from cli.main import COMMANDS, plexsync
+from plexsync.cli.call import Call
+from plexsync.cli.main import COMMANDS, plexsync
 from tests.docs.pages import ROOT, blocks, commands, examples, inline_commands, pages, prose
 from validation.config import PlexSyncConfig, describe
 from validation.sources import FILE_VARIABLES, OTHER_VARIABLES, TEST_VARIABLES, load
@@ -34,7 +34,7 @@ PLACES = {
 def test_variables_are_settings(page: str) -> None:
     named = set(re.findall(r"\bPLEXSYNC_[A-Z][A-Z_]+", pages()[page])) - MISSPELT
     # Where there is no dashboard yet, neither are its settings.
-    left_out = "-" if (ROOT / "web").exists() else "PLEXSYNC_WEB_"
+    left_out = "-" if (ROOT / "plexsync" / "web").exists() else "PLEXSYNC_WEB_"
     assert {one for one in named if not one.startswith(left_out)} <= VARIABLES
 
 

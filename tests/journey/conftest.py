@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, TOKEN, World
 
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo import Stage
-from cli.main import run
-from store.lock import is_locked
-from sync.job import Kind
+from plexsync.cli.commands.demo import Stage
+from plexsync.cli.main import run
+from plexsync.rules.job import Kind
+from plexsync.store.lock import is_locked
 from tests.journey.world import ROOT, until
 
 
 def test_the_demo_ends_with_every_scene_in_step_or_explained():
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "--json", "demo", "--scenes", "300"],
+        [sys.executable, "-m", "plexsync", "--json", "demo", "--scenes", "300"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -45,7 +45,7 @@ def demo_in(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """The demo with its `serve` at work, and the folder it lives in."""
     environ = {**os.environ, "TMPDIR": str(folder)}
     with subprocess.Popen(
-        [sys.executable, "-m", "cli", "demo", "--scenes", "100"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "plexsync", "demo", "--scenes", "100"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL
     ) as demo:
         try:
             until(lambda: any(is_locked(place / "data") for place in folder.glob("plexsync-demo-*")), seconds=60)

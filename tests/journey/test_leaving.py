@@ -3,7 +3,7 @@
 import signal
 import time
 
-from simulator.http import Fault
+from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
 
 

@@ -2,9 +2,9 @@
 
 import time
 
-from simulator.http import Fault
+from plexsync.app.wiring import PLUGIN
+from plexsync.simulator.http import Fault
 from tests.journey.world import TOKEN, World, until
-from wiring import PLUGIN
 
 OLD = "journey-plex-token-of-yesterday"
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from simulator.http import Fault
+from plexsync.simulator.http import Fault
 from tests.journey.world import TOKEN, World, until
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from plexapi.server import PlexServer
 
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "journey-plex-token-0123456789"
@@ -76,7 +76,7 @@ class World:
     def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """One command to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "cli", *words],
+            [sys.executable, "-m", "plexsync", *words],
             cwd=ROOT,
             env=self.environ,
             capture_output=True,
@@ -104,7 +104,12 @@ class World:
         log = (self.folder.parent / "log.txt").open("a")
         with log:
             return subprocess.Popen(
-                [sys.executable, "-m", "cli", *words], cwd=ROOT, env=self.environ, stdout=log, stderr=log, text=True
+                [sys.executable, "-m", "plexsync", *words],
+                cwd=ROOT,
+                env=self.environ,
+                stdout=log,
+                stderr=log,
+                text=True,
             )
 
     def log(self) -> str:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from sync.errors import Neighbour
-from sync.job import State
-from sync.ports import HoldRow
-from tests.worker.house import DAY, HOUR, House, fails
-from worker.engine import Idle
+from plexsync.engine.engine import Idle
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import State
+from plexsync.rules.records import HoldRow
+from tests.engine.house import DAY, HOUR, House, fails
 
 LONGEST = HOUR + 60
 YEAR = 365 * DAY

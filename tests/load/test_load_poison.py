@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from sync.job import State
-from tests.worker.clocks import Clock, Dice
-from tests.worker.house import House, Worker
-from worker.clock import SystemClock
-from worker.watchdog import Watchdog
+from plexsync.engine.clock import SystemClock
+from plexsync.engine.watchdog import Watchdog
+from plexsync.rules.job import State
+from tests.engine.clocks import Clock, Dice
+from tests.engine.house import House, Worker
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +36,7 @@ HANGS = 2.0
 
 def work_as_a_process(folder: Path, stash_url: str, plex_url: str, now: int, poison: int, end: str) -> None:
     """What the child does: take back, then work until nothing is due; to look at the poisonous scene is to die."""
-    from store.database import Database
+    from plexsync.store.database import Database
 
     store = Database(folder / "plexsync.db", worker=True)
     sims = {"stash_sim": SimpleNamespace(url=stash_url), "plex_sim": SimpleNamespace(url=plex_url)}

@@ -11,12 +11,12 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from store.attempts import KEPT
-from store.database import Database
-from sync.job import DAY, State
-from tests.worker.clocks import Clock
-from tests.worker.house import House
-from worker.engine import PRUNE_BATCH, PRUNE_LOOK, PRUNE_PAUSE
+from plexsync.engine.engine import PRUNE_BATCH, PRUNE_LOOK, PRUNE_PAUSE
+from plexsync.rules.job import DAY, State
+from plexsync.store.attempts import KEPT
+from plexsync.store.database import Database
+from tests.engine.clocks import Clock
+from tests.engine.house import House
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 ROWS = 1_000_000 if TORTURE else 20_000

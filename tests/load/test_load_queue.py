@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from store.database import Database
-from sync.job import DAY, Done, Kind, Why, settle
-from tests.worker.house import House
-from worker.engine import Idle, Worked
-from worker.loop import Loop
+from plexsync.engine.engine import Idle, Worked
+from plexsync.engine.loop import Loop
+from plexsync.rules.job import DAY, Done, Kind, Why, settle
+from plexsync.store.database import Database
+from tests.engine.house import House
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 NOW = 1_768_471_200_000
@@ -30,7 +30,7 @@ HOOK_EVERY = 20 if TORTURE else 2_500
 SCENES = 1_000 if TORTURE else 50
 MINUTES = 1800 if TORTURE else 300
 ROOT = Path(__file__).resolve().parents[2]
-HOOK = ROOT / "plugin" / "hook.py"
+HOOK = ROOT / "plexsync" / "stash_plugin" / "hook.py"
 MEGABYTE = 2**20
 
 
@@ -267,7 +267,7 @@ def by_a_hook(house, id) -> None:
     code = f"""if True:
         import runpy, sys
         sys.path.insert(0, {str(ROOT)!r})
-        from store import intake
+        from plexsync.store import intake
         intake.NOW = "select {house.clock.now()}"
         runpy.run_path({str(HOOK)!r}, run_name="__main__")
     """

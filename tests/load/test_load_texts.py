@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from sync.job import State
-from sync.text import NAME_LIMIT, SUMMARY_LIMIT
-from sync.wanted import MEMBER_LIMIT
-from tests.worker.house import HOUR, House
+from plexsync.rules.desired import MEMBER_LIMIT
+from plexsync.rules.job import State
+from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT
+from tests.engine.house import HOUR, House
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 SEED = int(os.environ.get("PLEXSYNC_SEED") or date.today().toordinal())

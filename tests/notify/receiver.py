@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from simulator.http import Answer, HttpServer, Request
+from plexsync.simulator.http import Answer, HttpServer, Request
 
 
 class Hook(HttpServer):

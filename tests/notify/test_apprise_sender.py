@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from notify.apprise_sender import MISSING, AppriseMessenger
-from simulator.http import Fault
-from sync.errors import Unusable
-from sync.notices import Notice, NotSent
+from plexsync.notify.apprise_sender import MISSING, AppriseMessenger
+from plexsync.rules.errors import Unusable
+from plexsync.rules.notices import Notice, NotSent
+from plexsync.simulator.http import Fault
 from tests.notify.receiver import Hook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,8 +60,8 @@ def test_an_address_of_no_service_is_named_by_its_number_alone():
 def test_without_the_package_one_line_says_what_to_install():
     code = (
         "import sys; sys.modules['apprise'] = None\n"
-        "from notify.apprise_sender import AppriseMessenger\n"
-        "from sync.errors import Unusable\n"
+        "from plexsync.notify.apprise_sender import AppriseMessenger\n"
+        "from plexsync.rules.errors import Unusable\n"
         "try: AppriseMessenger('json://localhost', 1)\n"
         "except Unusable as error: print(error)\n"
     )

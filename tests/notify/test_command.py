@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from notify.command import CommandMessenger
-from sync.notices import Notice, NotSent
+from plexsync.notify.command import CommandMessenger
+from plexsync.rules.notices import Notice, NotSent
 
 NOTICE = Notice("away:plex", 1_768_471_200_000, "Plex has not answered; $(touch owned) `touch owned` ; touch owned")
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
 
-from plex.account import SignIn
-from simulator.http import Answer, Fault, HttpServer, Request
-from simulator.plex_tv import Connection, PlexTvSim, Resource
-from sync.errors import Barred, NeighbourError, Unavailable
+from plexsync.plex.account import SignIn
+from plexsync.rules.errors import Barred, NeighbourError, Unavailable
+from plexsync.simulator.http import Answer, Fault, HttpServer, Request
+from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, url: str) -> None:

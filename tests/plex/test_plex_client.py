@@ -6,15 +6,15 @@ import time
 import httpx2
 import pytest
 
-from plex.artwork import key_of
-from plex.client import PlexClient
-from simulator.http import Fault
-from simulator.plex_server import PlexSim
-from simulator.stash_images import png
-from sync.errors import Barred, Missing, NeighbourError, Refused, Throttled, TooLong, Unavailable, Unusable
-from sync.item import Entry, Item, Part
-from sync.plan import Change
-from sync.ports import Plex
+from plexsync.plex.artwork import key_of
+from plexsync.plex.client import PlexClient
+from plexsync.rules.errors import Barred, Missing, NeighbourError, Refused, Throttled, TooLong, Unavailable, Unusable
+from plexsync.rules.item import Entry, Item, Part
+from plexsync.rules.plan import Change
+from plexsync.rules.records import Plex
+from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_images import png
 
 TOKEN = "canary-plex-token-0123456789"
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plex.edits import LINE_LIMIT, targets
-from sync.item import FIELDS, LISTS, Cast
-from sync.plan import Change
+from plexsync.plex.edits import LINE_LIMIT, targets
+from plexsync.rules.item import FIELDS, LISTS, Cast
+from plexsync.rules.plan import Change
 
 
 def asked(target):

@@ -7,11 +7,11 @@ from itertools import islice
 
 import pytest
 
-from plex.events import PlexEvents, events_of
-from simulator.http import Answer, Fault, HttpServer
-from simulator.plex_server import PlexSim
-from sync.errors import Barred, Unavailable
-from sync.events import Left, Scanned, Touched
+from plexsync.plex.events import PlexEvents, events_of
+from plexsync.rules.errors import Barred, Unavailable
+from plexsync.rules.events import Left, Scanned, Touched
+from plexsync.simulator.http import Answer, Fault, HttpServer
+from plexsync.simulator.plex_server import PlexSim
 
 TOKEN = "events-plex-token"
 

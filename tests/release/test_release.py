@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from plugin import packages
+from plexsync.stash_plugin import dependencies
 from release import build, check, wheels
-from tests.plugin.conftest import online
+from tests.stash_plugin.conftest import online
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +43,13 @@ def test_it_is_built_byte_for_byte_the_same(built: Path, tmp_path: Path) -> None
 def test_it_holds_what_the_plugin_needs_and_no_more(built: Path) -> None:
     with zipfile.ZipFile(built / build.ZIP) as packed:
         names = packed.namelist()
-    assert {"StashPlexSync.yml", "LICENSE", "wiring.py", "plugin/hook.py", "plugin/ui/plexsync.js"} <= set(names)
-    assert not [name for name in names if re.match(r"(tests|simulator|bench|release|web|docs)/|cli/demo", name)]
+    needed = {"plexsync/app/wiring.py", "plexsync/stash_plugin/hook.py", "plexsync/stash_plugin/ui/plexsync.js"}
+    assert {"StashPlexSync.yml", "LICENSE", "wiring.py", *needed} <= set(names)
+    assert not [
+        name
+        for name in names
+        if re.match(r"(tests|bench|release|docs)/|plexsync/(simulator|web)/|plexsync/cli/commands/demo", name)
+    ]
     assert {Path(name).suffix for name in names} <= {".py", ".js", ".css", ".yml", ".toml", ".txt", ""}
     assert [name for name in names if name.endswith(".toml")] == ["pyproject.toml"]
 
@@ -71,11 +76,11 @@ def test_it_is_made_of_what_git_has(elsewhere: Path) -> None:
     assert re.fullmatch(r"[\d.]+-[0-9a-f]{8}", build.version())
     assert build.epoch() == 1770091506
     before = build.plugin_files()
-    (elsewhere / "cli" / "notes_of_mine.py").write_text("SECRET = 1\n")
+    (elsewhere / "plexsync" / "cli" / "notes_of_mine.py").write_text("SECRET = 1\n")
     assert build.plugin_files() == before
 
 
-@pytest.mark.parametrize("name", ["cli/serve.py", "notes_of_mine.py"])
+@pytest.mark.parametrize("name", ["plexsync/cli/commands/serve.py", "notes_of_mine.py"])
 def test_what_differs_from_the_last_commit_says_so(elsewhere: Path, name: str) -> None:
     with (elsewhere / name).open("a") as file:
         file.write("# changed\n")
@@ -107,7 +112,7 @@ def test_a_damaged_zip_is_noticed(built: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="the simulated Stash runs plugins on POSIX")
 def test_it_works_where_it_was_unpacked(built: Path, tmp_path: Path) -> None:
     def of_this_environment(trial: check.Trial) -> str:
-        place = Path(packages.place(str(trial.folder)))
+        place = Path(dependencies.place(str(trial.folder)))
         place.mkdir(parents=True)
         for package in Path(sysconfig.get_path("purelib")).iterdir():
             if "plexsync" not in package.name:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from simulator.http import HttpServer
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.simulator.http import HttpServer
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import ROOT, World
 from tests.security.spellings import spellings
 
@@ -82,7 +82,7 @@ TELLING = {"notify_urls": f"json://127.0.0.1:1/{HOOK}", "notify_command": f"tell
 QUICK = {"breaker_failure_threshold": "2", "plex_connect_timeout": "1", "plex_read_timeout": "5"}
 
 
-def start(world: World, *words: str, said: Path, program: tuple[str, ...] = ("-m", "cli")) -> subprocess.Popen:
+def start(world: World, *words: str, said: Path, program: tuple[str, ...] = ("-m", "plexsync")) -> subprocess.Popen:
     """A command as a process that logs everything; what it says is appended to the file `said`."""
     with said.open("ab") as output:
         return subprocess.Popen(
@@ -95,7 +95,9 @@ def start(world: World, *words: str, said: Path, program: tuple[str, ...] = ("-m
         )
 
 
-def run(world: World, *commands: tuple[str, ...], said: Path, program: tuple[str, ...] = ("-m", "cli")) -> list[int]:
+def run(
+    world: World, *commands: tuple[str, ...], said: Path, program: tuple[str, ...] = ("-m", "plexsync")
+) -> list[int]:
     """Commands beside each other, each to its end; returns their exit codes."""
     processes = [start(world, *words, said=said, program=program) for words in commands]
     return [process.wait(timeout=60) for process in processes]

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="measures proces
 
 PROBES = """
 import json, os, resource, sys, time, traceback
-from plex.client import PlexClient
-from stash.client import StashClient
-from sync.errors import SyncError
-from sync.paths import map_path
+from plexsync.plex.client import PlexClient
+from plexsync.stash.client import StashClient
+from plexsync.rules.errors import SyncError
+from plexsync.rules.paths import map_path
 from validation.sources import ConfigError, load
 from pathlib import Path
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.http import Answer, Fault, HttpServer, Request
-from simulator.plex_server import PlexSim
+from plexsync.simulator.http import Answer, Fault, HttpServer, Request
+from plexsync.simulator.plex_server import PlexSim
 from tests.journey.world import World, until
 from tests.notify.receiver import Hook
 from tests.security.canaries import HOOK, KEY, WORD, canary_world, check_files, check_requests, leaks, run, start
@@ -42,23 +42,23 @@ def watch(event, given):
 sys.addaudithook(watch)
 """
 ALL = f"""{WATCH}
-from cli.main import run
+from plexsync.cli.main import run
 os.umask(int(sys.argv[2], 8))
 for words in json.loads(sys.argv[3]):
     note("code", run(words))
 """
 BROKEN = ALL.replace(
-    "from cli.main import run",
-    """from cli.main import run
-from store import backup
-from store.database import Database
+    "from plexsync.cli.main import run",
+    """from plexsync.cli.main import run
+from plexsync.store import backup
+from plexsync.store.database import Database
 def fault(*_, **__):
     names = "PLEX_TOKEN", "STASH_API_KEY", "NOTIFY_URLS"
     raise RuntimeError("with " + "\\n".join(os.environ["PLEXSYNC_" + name] for name in names))
 Database.reading = Database.writing = backup._copy = fault""",
 )
 ONE = f"""{WATCH}
-from cli.main import main
+from plexsync.cli.main import main
 main(sys.argv[2:])
 """
 

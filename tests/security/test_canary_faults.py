@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.http import Answer, Fault, HttpServer
-from store import intake
+from plexsync.simulator.http import Answer, Fault, HttpServer
+from plexsync.store import intake
 from tests.journey.world import until
 from tests.security.canaries import (
     CANARIES,
@@ -130,7 +130,7 @@ BAD_SETTINGS = {
 
 
 def test_bad_settings_are_told_without_a_secret(tmp_path: Path, monkeypatch, capsys) -> None:
-    from cli.main import run as call
+    from plexsync.cli.main import run as call
 
     for name, bad in BAD_SETTINGS.items():
         with monkeypatch.context() as one:
@@ -154,7 +154,7 @@ def test_bad_settings_are_told_without_a_secret(tmp_path: Path, monkeypatch, cap
     ids=["open", "bare", "misspelt", "table", "name"],
 )
 def test_a_bad_file_is_told_without_a_secret(text: str, tmp_path: Path, monkeypatch, capsys) -> None:
-    from cli.main import run as call
+    from plexsync.cli.main import run as call
 
     file = tmp_path / "plexsync.toml"
     file.write_text(f'plex_url = "http://127.0.0.1:1"\n{text}\n')
@@ -231,7 +231,7 @@ def test_a_server_that_is_named_like_the_secret_does_not_bring_it_out(tmp_path: 
 
 BROKEN = """
 import os, sys
-from cli.main import main
+from plexsync.cli.main import main
 from {module} import {owner}
 def fault(*_, **__):
     names = "PLEX_TOKEN", "STASH_API_KEY", "NOTIFY_URLS"
@@ -244,9 +244,9 @@ main(sys.argv[1:])
 @pytest.mark.parametrize(
     ("module", "owner", "name"),
     [
-        ("plex.client", "PlexClient", "edit"),
-        ("worker.looking", "Looker", "look"),
-        ("store.database", "Database", "reading"),
+        ("plexsync.plex.client", "PlexClient", "edit"),
+        ("plexsync.flows.scenes.inspection", "Looker", "look"),
+        ("plexsync.store.database", "Database", "reading"),
     ],
 )
 def test_a_fault_of_our_own_does_not_bring_a_secret_out(module: str, owner: str, name: str, tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import httpx2
 
-from simulator.http import Fault
+from plexsync.simulator.http import Fault
+from plexsync.web.app import MODULES
+from plexsync.web.charts import RANGES, SUBJECTS
 from tests.journey.world import until
 from tests.security.canaries import KEY, PASSWORD, TOKEN, canary_world, check_files, check_requests, leaks, start
-from web.app import MODULES
-from web.charts import RANGES, SUBJECTS
 
 
 def free_port() -> int:

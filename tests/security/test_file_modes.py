@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from store import intake
+from plexsync.store import intake
 from tests.journey.world import ROOT
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and links as Unix has them")
 
-LOOSE = "import os, sys; os.umask(0); from cli.main import main; main(sys.argv[1:])"
+LOOSE = "import os, sys; os.umask(0); from plexsync.cli.main import main; main(sys.argv[1:])"
 HOOKED = (
     "import os, sys; os.umask(0); sys.argv = [{hook!r}]; import runpy; runpy.run_path({hook!r}, run_name='__main__')"
 )
@@ -28,7 +28,7 @@ def plexsync(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def hook(folder: Path, event: bytes) -> subprocess.CompletedProcess[bytes]:
-    program = HOOKED.format(hook=str(ROOT / "plugin" / "hook.py"))
+    program = HOOKED.format(hook=str(ROOT / "plexsync" / "stash_plugin" / "hook.py"))
     return subprocess.run([sys.executable, "-c", program], **_given(folder), input=event)
 
 
@@ -119,7 +119,7 @@ COMMANDS = [
 EACH = """
 import json, os, sys
 os.umask(0)
-from cli.main import run
+from plexsync.cli.main import run
 codes = [run(words) for words in json.loads(sys.argv[1])]
 print("codes", json.dumps(codes))
 """

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from plugin import hook
-from store import intake
-from store.database import Database
+from plexsync.stash_plugin import hook
+from plexsync.store import intake
+from plexsync.store.database import Database
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 COUNT = 50_000 if TORTURE else 2_000

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import run
-from simulator.http import Fault
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.cli.main import run
+from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, TOKEN, World
 
 # What none may write: to begin a line, to move the cursor, to set a window's title, to turn the reading direction.
@@ -105,7 +105,7 @@ def test_markup_in_a_text_is_no_markup(world: World, capsys) -> None:
 def test_the_log_of_a_fault_is_one_line_an_event(world: World, monkeypatch, capsys) -> None:
     """Even a traceback, whose text quotes what was worked."""
     monkeypatch.setenv("PLEXSYNC_LOG", "debug")
-    monkeypatch.setattr("plex.client.PlexClient.edit", _broken)
+    monkeypatch.setattr("plexsync.plex.client.PlexClient.edit", _broken)
     run(["sync", "1", "4"])
     capsys.readouterr()
     run(["drain"])

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from plex.client import PlexClient
-from simulator.http import Answer, HttpServer
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
-from stash.client import StashClient
-from sync.errors import NeighbourError, Unavailable
+from plexsync.plex.client import PlexClient
+from plexsync.rules.errors import NeighbourError, Unavailable
+from plexsync.simulator.http import Answer, HttpServer
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
+from plexsync.stash.client import StashClient
 from tests.journey.world import KEY, ROOT, TOKEN, World
 from validation.sources import ConfigError, load
 
@@ -73,7 +73,7 @@ def watch(event, arguments):
     elif event == "open" and str(arguments[0]).endswith(("netrc", "_netrc", ".curlrc")):
         log.write(json.dumps([event, [str(arguments[0])]]) + "\\n")
 sys.addaudithook(watch)
-from cli.main import main
+from plexsync.cli.main import main
 main(sys.argv[1:])
 """
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plugin import hook
-from store import intake
-from sync.paths import is_mapped, is_target, map_path, raw_equal, unmap_path
+from plexsync.rules.paths import is_mapped, is_target, map_path, raw_equal, unmap_path
+from plexsync.stash_plugin import hook
+from plexsync.store import intake
 from validation.sources import ConfigError, load
 
 RULES = (

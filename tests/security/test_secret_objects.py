@@ -10,22 +10,22 @@ import pytest
 from pydantic import ValidationError
 from rich.pretty import pretty_repr
 
-from cli.finding import Found, FoundPaths, FoundPlex, FoundStash, Given
-from cli.init import Plan, Writing
-from cli.settings import Settings
-from plex.client import PlexClient
-from simulator.http import Fault
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
-from stash.client import StashClient
-from sync.errors import NeighbourError, Unusable
+from plexsync.app.wiring import Place, Said
+from plexsync.cli.commands.init import Plan, Writing
+from plexsync.cli.settings import Settings
+from plexsync.cli.terminal.discovery import Found, FoundPaths, FoundPlex, FoundStash, Given
+from plexsync.plex.client import PlexClient
+from plexsync.rules.errors import NeighbourError, Unusable
+from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
+from plexsync.stash.client import StashClient
 from tests.security.canaries import KEY, TOKEN, leaks
 from validation import kept
 from validation.config import PlexSyncConfig
 from validation.imported import imported
 from validation.redact import Redactor
 from validation.sources import load
-from wiring import Place, Said
 
 GIVEN = {"plex_url": "http://plex:32400", "plex_token": TOKEN, "stash_api_key": KEY}
 

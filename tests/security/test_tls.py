@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import trustme
 
-from cli.main import run
-from plex.client import PlexClient
-from plex.events import PlexEvents
-from simulator.http import HttpServer
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
-from stash.client import StashClient
-from sync.errors import Barred, Unavailable, Unusable
+from plexsync.cli.main import run
+from plexsync.plex.client import PlexClient
+from plexsync.plex.events import PlexEvents
+from plexsync.rules.errors import Barred, Unavailable, Unusable
+from plexsync.simulator.http import HttpServer
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
+from plexsync.stash.client import StashClient
 from tests.cli.terminal import Terminal
 from tests.journey.world import KEY, TOKEN, World
 from validation.config import PlexSyncConfig

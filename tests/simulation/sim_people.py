@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from random import Random
 
-from plex.artwork import key_of
-from simulator.stash_graphql import StashError
-from simulator.stash_images import png
-from simulator.stash_model import SceneSnapshot
-from sync.errors import NeighbourError
-from sync.job import Kind, Why
+from plexsync.flows.scenes.undo import Marked, mark_undone
+from plexsync.plex.artwork import key_of
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import Kind, Why
+from plexsync.simulator.stash_graphql import StashError
+from plexsync.simulator.stash_images import png
+from plexsync.simulator.stash_model import SceneSnapshot
 from tests.simulation.sim_truth import (
     FIELDS,
     FRAME,
@@ -23,7 +24,6 @@ from tests.simulation.sim_truth import (
     remembered,
 )
 from tests.simulation.sim_world import World
-from worker.undoing import Marked, mark_undone
 
 KINDS = ("plain",) * 6 + ("absent", "absent", "moved", "double", "doubled", "crowd", "twins")
 FOLDERS = ("/media/a", "/media/b")

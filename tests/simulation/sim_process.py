@@ -10,25 +10,25 @@ from typing import Any, Protocol
 
 import httpx2
 
-from plex.artwork import key_of
-from plex.client import PlexClient
-from stash.client import StashClient
-from store.database import Database, WritingTransaction
-from sync.errors import LocalFault, Neighbour
-from sync.item import FIELDS
-from sync.plan import Policy
-from sync.wanted import Profile
+from plexsync.engine.engine import Engine
+from plexsync.engine.gates import Gates
+from plexsync.engine.rules import LookRules, WorkRules
+from plexsync.flows.scenes.artwork import Pictures
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.poll import Poller
+from plexsync.flows.scenes.reconcile import Reconciler
+from plexsync.plex.artwork import key_of
+from plexsync.plex.client import PlexClient
+from plexsync.rules.desired import Profile
+from plexsync.rules.errors import LocalFault, Neighbour
+from plexsync.rules.item import FIELDS
+from plexsync.rules.plan import Policy
+from plexsync.stash.client import StashClient
+from plexsync.store.database import Database, WritingTransaction
+from tests.engine.clocks import Clock
 from tests.simulation.sim_wire import CONNECT, READ
-from tests.worker.clocks import Clock
 from worker.circuit_breaker import Rules
-from worker.engine import Engine
-from worker.gates import Gates
-from worker.indexing import Indexer
-from worker.looking import Looker
-from worker.picturing import Pictures
-from worker.polling import Poller
-from worker.reconciling import Reconciler
-from worker.rules import LookRules, WorkRules
 
 TOKEN = "simulation/plex+token-1"
 KEY = "simulation-stash-key-1"

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from simulator.plex_server import ItemSnapshot
-from simulator.stash_model import SceneSnapshot
-from sync.errors import Unavailable
-from sync.job import Kind
+from plexsync.rules.errors import Unavailable
+from plexsync.rules.job import Kind
+from plexsync.simulator.plex_server import ItemSnapshot
+from plexsync.simulator.stash_model import SceneSnapshot
 from tests.simulation.sim_people import People
 from tests.simulation.sim_truth import Violation, remembered, shown
 from tests.simulation.sim_world import Listener, World, lives_by_hooks_alone

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from plex.artwork import key_of
-from simulator.http import Request
-from simulator.plex_server import ItemSnapshot
-from simulator.stash_model import SceneSnapshot
-from sync.plan import Policy
+from plexsync.plex.artwork import key_of
+from plexsync.rules.plan import Policy
+from plexsync.simulator.http import Request
+from plexsync.simulator.plex_server import ItemSnapshot
+from plexsync.simulator.stash_model import SceneSnapshot
 
 Value = str | frozenset[str]
 

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, urlsplit
 import httpcore2
 import httpx2
 
-from simulator.http import FOREIGN_PAGE, GARBAGE, Answer, HttpServer, Request, html_page
-from sync.errors import Neighbour
-from tests.worker.clocks import Clock
+from plexsync.rules.errors import Neighbour
+from plexsync.simulator.http import FOREIGN_PAGE, GARBAGE, Answer, HttpServer, Request, html_page
+from tests.engine.clocks import Clock
 
 CONNECT, READ = 5.0, 10.0
 DEADLINE = 2 * READ

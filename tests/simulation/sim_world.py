@@ -14,19 +14,19 @@ from pathlib import Path
 from random import Random
 from urllib.parse import quote
 
-from simulator.http import Answer, Request
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
-from store import intake
-from sync.errors import LocalFault, Neighbour
-from sync.job import DAY, HOUR, Kind, Why
-from sync.plan import Policy
+from plexsync.engine.engine import Idle
+from plexsync.rules.errors import LocalFault, Neighbour
+from plexsync.rules.job import DAY, HOUR, Kind, Why
+from plexsync.rules.plan import Policy
+from plexsync.simulator.http import Answer, Request
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
+from plexsync.store import intake
+from tests.engine.clocks import Clock
 from tests.simulation.sim_process import KEY, TOKEN, Killed, Process, Setting, SimDice, disk_failing, disk_full
 from tests.simulation.sim_told import Told
 from tests.simulation.sim_truth import FIELDS, POSTER, Truth, Violation
 from tests.simulation.sim_wire import BARRED, DONE, LOST, PICTURES, SimWire, Weather, told
-from tests.worker.clocks import Clock
-from worker.engine import Idle
 
 HISTORY = 60
 # So many of the hooks find no database, in lives that have only their hooks.

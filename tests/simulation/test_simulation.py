@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator.http import Fault
+from plexsync.simulator.http import Fault
+from tests.engine.house import House
 from tests.simulation.sim_run import FOUND, FOUND_STEPS, run_seed, run_seeds
-from tests.worker.house import House
 
 ROOT = Path(__file__).resolve().parents[2]
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from store import intake
-from sync.job import Dead, Done, Later, Settled, Waiting, settle
+from plexsync.engine import engine
+from plexsync.rules.job import Dead, Done, Later, Settled, Waiting, settle
+from plexsync.store import intake
 from tests.simulation.sim_run import run_seeds
-from worker import engine
 
 LIVES = 20
 STEPS = 120

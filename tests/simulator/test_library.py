@@ -4,9 +4,9 @@ from unicodedata import normalize
 
 import pytest
 
-from simulator.library import PER_THOUSAND, build, populate
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.simulator.library import PER_THOUSAND, build, populate
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 
 
 @pytest.fixture(scope="module")

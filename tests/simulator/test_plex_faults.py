@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from simulator.http import Fault
-from simulator.plex_server import PlexSim
+from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
 
 TOKEN = "a-token"
 SECTIONS = "/library/sections"

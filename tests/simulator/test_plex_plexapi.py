@@ -10,7 +10,7 @@ import requests
 from plexapi.exceptions import NotFound, Unauthorized
 from plexapi.server import PlexServer
 
-from simulator.plex_server import PlexSim
+from plexsync.simulator.plex_server import PlexSim
 
 TOKEN = "a-token"
 FILES = [("/media/a.mp4", 123_456, 60_000), ("/media/a hd.mkv", 223_456, 60_000)]

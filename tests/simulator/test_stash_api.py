@@ -8,11 +8,11 @@ import urllib.request
 import pytest
 from graphql import execute_sync, parse
 
-from simulator.http import Fault
-from simulator.stash_images import png
-from simulator.stash_model import basename
-from simulator.stash_schema import schema
-from simulator.stash_server import StashSim
+from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_images import png
+from plexsync.simulator.stash_model import basename
+from plexsync.simulator.stash_schema import schema
+from plexsync.simulator.stash_server import StashSim
 
 SCENE = """
 id title code details director date rating100 organized urls created_at updated_at

@@ -6,9 +6,9 @@ import urllib.request
 
 import pytest
 
-from simulator.stash_graphql import StashError
-from simulator.stash_images import png
-from simulator.stash_server import StashSim
+from plexsync.simulator.stash_graphql import StashError
+from plexsync.simulator.stash_images import png
+from plexsync.simulator.stash_server import StashSim
 
 EARLY, LATE = "2023-11-14T22:13:20Z", "2023-11-14T22:15:00Z"
 

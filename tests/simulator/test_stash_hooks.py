@@ -9,8 +9,8 @@ import urllib.request
 
 import pytest
 
-from simulator.stash_hooks import HookRunner
-from simulator.stash_server import StashSim
+from plexsync.simulator.stash_hooks import HookRunner
+from plexsync.simulator.stash_server import StashSim
 
 KINDS = ("Scene", "Performer", "Studio", "Tag", "Group")
 ALL = [f"{kind}.{what}.Post" for kind in KINDS for what in ("Create", "Update", "Destroy")] + ["Tag.Merge.Post"]

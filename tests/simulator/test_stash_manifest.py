@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.stash_manifest import ManifestError, parse_yaml, read_manifest
+from plexsync.simulator.stash_manifest import ManifestError, parse_yaml, read_manifest
 
 WHOLE = """\
 # What the plugin is
@@ -12,7 +12,7 @@ url: https://example.org/plexsync#top
 version: 0.1.0
 exec:
   - python
-  - "{pluginDir}/plugin/hook.py"
+  - "{pluginDir}/plexsync/stash_plugin/hook.py"
 interface: raw
 errLog: info
 hooks:
@@ -55,7 +55,7 @@ def test_everything_a_manifest_can_say_is_read(manifest):
     file = manifest(WHOLE.replace("says: nothing", "says, nothing"))
     read = read_manifest(file)
     assert (read.id, read.name, read.err_log) == ("StashPlexSync", "PlexSync", "info")
-    assert read.command == ("python", "{pluginDir}/plugin/hook.py")
+    assert read.command == ("python", "{pluginDir}/plexsync/stash_plugin/hook.py")
     assert read.hooks[0].triggered_by == {"Scene.Update.Post", "Scene.Destroy.Post"}
     assert read.tasks[0].name == "Sync it's all"
     assert read.tasks[0].arguments == ("--all", "a, b")

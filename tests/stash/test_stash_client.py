@@ -8,15 +8,15 @@ import unicodedata
 import httpx2
 import pytest
 
-from simulator.http import Fault
-from simulator.stash_images import png
-from simulator.stash_server import StashSim
-from stash.client import StashClient
-from sync.errors import Barred, Missing, Refused, Throttled, TooLong, Unavailable, Unusable
-from sync.job import Kind
-from sync.pictures import kind_of
-from sync.ports import Newest, Stash
-from sync.scene import Image, Performer, Scene, SceneFile
+from plexsync.rules.errors import Barred, Missing, Refused, Throttled, TooLong, Unavailable, Unusable
+from plexsync.rules.job import Kind
+from plexsync.rules.pictures import kind_of
+from plexsync.rules.records import Newest, Stash
+from plexsync.rules.scene import Image, Performer, Scene, SceneFile
+from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_images import png
+from plexsync.simulator.stash_server import StashSim
+from plexsync.stash.client import StashClient
 
 KEY = "canary-stash-key-0123456789"
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from store.database import Database
+from plexsync.store.database import Database
 
 
 @pytest.fixture

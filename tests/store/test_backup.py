@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from store import backup, repair, schema
-from store.database import Database
-from sync.errors import LocalFault, NewerDatabase, Unusable
-from sync.job import Kind, Why
+from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.job import Kind, Why
+from plexsync.store import backup, repair, schema
+from plexsync.store.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 T = 1_700_000_000_000
@@ -183,8 +183,8 @@ def killed_after(database: Path, script: str) -> None:
 
 
 WANT_ONE_BY_ONE = f"""
-    from store.database import Database
-    from sync.job import Kind, Why
+    from plexsync.store.database import Database
+    from plexsync.rules.job import Kind, Why
     store = Database(path)
     for id in range(1, 300):
         with store.writing() as tx:

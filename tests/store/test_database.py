@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from store import intake
-from store.database import Database
-from store.db import connect
-from sync import ports
-from sync.errors import LocalFault, SpoolFault
-from sync.job import Kind, Why
+from plexsync.rules import records
+from plexsync.rules.errors import LocalFault, SpoolFault
+from plexsync.rules.job import Kind, Why
+from plexsync.store import intake
+from plexsync.store.database import Database
+from plexsync.store.db import connect
 
 ROOT = Path(__file__).resolve().parents[2]
 T = 1_700_000_000_000
@@ -30,12 +30,12 @@ def note(store: Database, name: str) -> str:
 
 
 def test_it_is_the_store_that_the_engine_asks_for(store):
-    given: ports.Store = store
+    given: records.Store = store
     with given.writing() as tx:
-        writing: ports.Writing = tx
+        writing: records.Writing = tx
         writing.save_note("a", "b")
     with given.reading() as db:
-        reading: ports.Reading = db
+        reading: records.Reading = db
         assert reading.note("a") == "b"
 
 
@@ -140,9 +140,9 @@ def test_a_log_that_can_not_be_copied_back_does_not_take_back_what_was_committed
         import resource, signal, sys
         from pathlib import Path
         sys.path.insert(0, {str(ROOT)!r})
-        from store import database
-        from sync.errors import LocalFault
-        from sync.job import Kind, Why
+        from plexsync.store import database
+        from plexsync.rules.errors import LocalFault
+        from plexsync.rules.job import Kind, Why
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         database.LONG_LOG, database.WEIGHED_EVERY = 2**20, 1
         path = Path({str(folder / "plexsync.db")!r})
@@ -258,7 +258,7 @@ def test_a_file_that_can_not_be_read_hides_none_and_waits_until_it_can(folder, s
     path = intake.spool(str(folder), edit_of(7), ".json")
     for id in range(100, 100 + 5):
         intake.spool(str(folder), edit_of(id), ".json")
-    monkeypatch.setattr("store.database.SPOOL_BATCH", 1)
+    monkeypatch.setattr("plexsync.store.database.SPOOL_BATCH", 1)
     with monkeypatch.context() as patched:
         refuse(patched, builtins, "open", path)
         for _ in range(2):
@@ -320,8 +320,8 @@ def test_wants_of_many_processes_are_all_counted_while_a_worker_works(folder, st
         import sys
         from pathlib import Path
         sys.path.insert(0, {str(ROOT)!r})
-        from store.database import Database
-        from sync.job import Kind, Why
+        from plexsync.store.database import Database
+        from plexsync.rules.job import Kind, Why
         store = Database(Path({str(folder / "plexsync.db")!r}))
         for id in range(1, 101):
             with store.writing() as tx:

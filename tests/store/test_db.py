@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from store import intake, schema
-from store.database import Database
-from store.db import connect, file_system, on_network, translated
-from sync.errors import LocalFault, NewerDatabase, Unusable
-from sync.job import Kind, Why
+from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.job import Kind, Why
+from plexsync.store import intake, schema
+from plexsync.store.database import Database
+from plexsync.store.db import connect, file_system, on_network, translated
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "plexsync.db"
@@ -219,7 +219,7 @@ def test_many_processes_make_one_database(folder):
         import sys
         from pathlib import Path
         sys.path.insert(0, {str(ROOT)!r})
-        from store.database import Database
+        from plexsync.store.database import Database
         store = Database(Path({str(folder / NAME)!r}))
         with store.writing() as tx:
             tx.save_note(sys.argv[1], "here")
@@ -323,8 +323,8 @@ VICTIM = """
     import os, signal, sys
     sys.path.insert(0, {root!r})
     from pathlib import Path
-    from store import intake, jobs
-    from store.db import connect
+    from plexsync.store import intake, jobs
+    from plexsync.store.db import connect
     db = connect(Path({path!r}), mounts=Path({mounts!r}))
     step, last = 0, int(sys.argv[1])
     def tick():

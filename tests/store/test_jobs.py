@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from store import books, intake, jobs
-from store.database import Database
-from store.db import connect
-from sync.job import DAY, HOUR, Crashed, Kind, Lane, Settled, State, Why
+from plexsync.rules.job import DAY, HOUR, Crashed, Kind, Lane, Settled, State, Why
+from plexsync.store import books, intake, jobs
+from plexsync.store.database import Database
+from plexsync.store.db import connect
 
 T = 1_700_000_000_000
 SCENE = Kind.SCENE

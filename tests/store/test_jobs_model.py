@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from store import books
-from store.database import Database
-from sync.job import Crashed, Job, Kind, Lane, Settled, State, Why
+from plexsync.rules.job import Crashed, Job, Kind, Lane, Settled, State, Why
+from plexsync.store import books
+from plexsync.store.database import Database
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 T = 1_700_000_000_000

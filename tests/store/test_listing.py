@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from store import shown, standings
-from store.database import Database
-from sync.job import Kind, State
-from sync.ports import Called
-from sync.standing import WORDS
+from plexsync.rules.job import Kind, State
+from plexsync.rules.records import Called
+from plexsync.rules.scene_status import WORDS
+from plexsync.store import scene_names, standings
+from plexsync.store.database import Database
 
 T = 1_700_000_000_000
 SCENES = 100_000
@@ -118,7 +118,7 @@ def test_no_page_reads_the_whole_library_or_sorts_more_than_what_waits(library, 
 
 def test_what_a_page_is_called_is_found_by_number(library):
     with closing(Plans(library)) as db:
-        assert shown.called(db, [5, 7])[7] == Called("Scene 7", "/media/7/7.mp4")
+        assert scene_names.called(db, [5, 7])[7] == Called("Scene 7", "/media/7/7.mp4")
     assert [step for step in db.seen if step.startswith("SCAN") and "json_each" not in step] == []
 
 
@@ -130,7 +130,7 @@ def test_a_search_goes_on_where_the_page_before_it_ended(library, large):
     assert len(first) == 50
     assert second[0] > first[-1]
     with closing(Plans(library)) as plans:
-        shown.called_like(plans, "99", limit=50, after=70_000)
+        scene_names.called_like(plans, "99", limit=50, after=70_000)
     assert plans.seen == ["SEARCH shown USING INTEGER PRIMARY KEY (rowid>?)"], "by the table's key, without a sort"
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from store.lock import FILE, is_locked, try_lock
-from sync.errors import Unusable
+from plexsync.rules.errors import Unusable
+from plexsync.store.lock import FILE, is_locked, try_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
     import sys, time
     sys.path.insert(0, {root!r})
     from pathlib import Path
-    from store.lock import try_lock
+    from plexsync.store.lock import try_lock
     lock = try_lock(Path({folder!r}))
     print("held" if lock else "refused", flush=True)
     sys.stdin.read()

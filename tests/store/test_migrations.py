@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import run
-from store import backup, intake, schema
-from store.database import Database
-from store.db import connect
-from store.repair import damage
-from sync.errors import LocalFault, Unusable
-from sync.job import Kind, State
+from plexsync.cli.main import run
+from plexsync.rules.errors import LocalFault, Unusable
+from plexsync.rules.job import Kind, State
+from plexsync.store import backup, intake, schema
+from plexsync.store.database import Database
+from plexsync.store.db import connect
+from plexsync.store.repair import damage
 from tests.torture.damage import FIXTURES, old_database
 from tests.torture.score import broken, dump
 
@@ -174,7 +174,7 @@ def test_two_processes_that_bring_an_old_database_up_at_once_do_it_once(database
         import sys
         sys.path.insert(0, {str(ROOT)!r})
         from pathlib import Path
-        from store.db import connect
+        from plexsync.store.db import connect
         connect(Path({str(database)!r})).close()
     """
     started = [
@@ -242,7 +242,7 @@ def no_space(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(path, *how)
 
-    monkeypatch.setattr("store.db.os.open", full)
+    monkeypatch.setattr("plexsync.store.db.os.open", full)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from store.place import POINTER, Place, chosen, events_in, known, theirs
-from sync.errors import Unusable
+from plexsync.rules.errors import Unusable
+from plexsync.store.place import POINTER, Place, chosen, events_in, known, theirs
 
 
 @pytest.fixture

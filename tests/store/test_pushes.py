@@ -3,12 +3,12 @@
 import os
 import sqlite3
 
-from store import attempts, pushes
-from store.database import Database
-from sync.item import FIELDS
-from sync.job import Kind, State, Why
-from sync.plan import Held, Pushing, Remembered
-from sync.ports import Moved
+from plexsync.rules.item import FIELDS
+from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.plan import Held, Pushing, Remembered
+from plexsync.rules.records import Moved
+from plexsync.store import attempts, pushes
+from plexsync.store.database import Database
 
 T = 1_700_000_000_000
 DAY = 86_400_000

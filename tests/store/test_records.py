@@ -7,14 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from store import documents
-from store.database import Database
-from sync.errors import Neighbour
-from sync.item import Entry, Part
-from sync.job import Kind
-from sync.paths import name_key, path_key
-from sync.plan import Held, Pushing, Remembered, Sending
-from sync.ports import BreakerRow, HoldRow, PaceRow, SectionRow, Seen
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.item import Entry, Part
+from plexsync.rules.job import Kind
+from plexsync.rules.paths import name_key, path_key
+from plexsync.rules.plan import Held, Pushing, Remembered, Sending
+from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, SectionRow, Seen
+from plexsync.store import documents
+from plexsync.store.database import Database
 
 T = 1_700_000_000_000
 PLEX, STASH = Neighbour

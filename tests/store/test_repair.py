@@ -6,11 +6,11 @@ from contextlib import closing
 
 import pytest
 
-from store import backup, repair, schema
-from store.database import Database
-from sync.errors import Damaged
-from sync.job import Kind, Why
-from sync.match import Binding
+from plexsync.rules.errors import Damaged
+from plexsync.rules.job import Kind, Why
+from plexsync.rules.match import Binding
+from plexsync.store import backup, repair, schema
+from plexsync.store.database import Database
 
 T = 1_700_000_000_000
 

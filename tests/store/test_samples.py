@@ -1,8 +1,8 @@
 """Samples of how the work went: minutes become hours, hours are forgotten, and nothing that counts is lost on the way."""
 
-from store.database import Database
-from sync.job import DAY
-from sync.samples import HOUR, MINUTE, Sample
+from plexsync.rules.job import DAY
+from plexsync.rules.samples import HOUR, MINUTE, Sample
+from plexsync.store.database import Database
 
 # The beginning of an hour.
 T = 1_700_000_000_000 - 1_700_000_000_000 % HOUR

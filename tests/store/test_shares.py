@@ -4,7 +4,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from store.db import on_network
+from plexsync.store.db import on_network
 
 SHARED = ["ceph", "glusterfs", "lustre", "afs", "davfs", "gfs2", "ocfs2", "vboxsf", "prl_fs", "virtiofs", "nfs4", "9p"]
 LOCAL = ["ext4", "xfs", "btrfs", "zfs", "overlay", "tmpfs", "f2fs", "bcachefs"]
@@ -25,5 +25,5 @@ def test_a_path_of_windows_that_names_a_server_is_a_share(path):
 @pytest.mark.parametrize("path", [r"C:\data\plexsync.db", r"\\?\C:\data\plexsync.db"])
 def test_a_path_of_windows_with_a_letter_is_none(path, monkeypatch):
     # Windows does not tell what a path lies on.
-    monkeypatch.setattr("store.db.file_system", lambda *_: "")
+    monkeypatch.setattr("plexsync.store.db.file_system", lambda *_: "")
     assert not on_network(PureWindowsPath(path))

@@ -2,11 +2,11 @@
 
 import pytest
 
-from store import breakers
-from store.database import Database
-from sync.errors import Neighbour
-from sync.job import Kind, Why
-from sync.outages import Transition, outages
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import Kind, Why
+from plexsync.rules.outages import Transition, outages
+from plexsync.store import breakers
+from plexsync.store.database import Database
 
 PLEX = Neighbour.PLEX
 T = 1_768_471_200_000

@@ -16,15 +16,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.main import main as call
-from store import intake
-from store.database import WAIT_AS_USUAL, WAIT_BRIEFLY, Database
-from sync.job import Kind, Settled, State, Why, crashed
+from plexsync.cli.main import main as call
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.job import Kind, Settled, State, Why, crashed
+from plexsync.store import intake
+from plexsync.store.database import WAIT_AS_USUAL, WAIT_BRIEFLY, Database
 from tests.torture import forks
 from tests.torture.kill_jobs import ROOT, a_pass, config_for, environ_for, rows, rush, wait_for_heartbeat
 from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, workshop
-from worker.clock import SystemClock
 
 JOBS = {"sample": 1_200, "full": 10_000, "long": 40_000}
 WORKERS = 8
@@ -346,7 +346,7 @@ def _hook_processes(path: Path, end: float, ids: list[int], luck: int, ack: Ack)
         context = {"type": "Scene.Update.Post", "id": dice.choice(ids), "input": {}}
         event = {"server_connection": {"Dir": str(path.parent.parent)}, "args": {"hookContext": context}}
         done = subprocess.run(
-            [sys.executable, "plugin/hook.py"],
+            [sys.executable, "plexsync/stash_plugin/hook.py"],
             cwd=ROOT,
             input=json.dumps(event).encode(),
             capture_output=True,
@@ -396,7 +396,7 @@ def _statuses(environ: dict[str, str], end: float, ack: Ack) -> None:
 
 def _called(words: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "cli", *words], cwd=ROOT, env=environ, capture_output=True, timeout=60, check=False
+        [sys.executable, "-m", "plexsync", *words], cwd=ROOT, env=environ, capture_output=True, timeout=60, check=False
     )
 
 

@@ -15,21 +15,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import wiring
-from store import intake, schema
-from store.database import Database, ReadingTransaction
-from store.db import connect
-from store.repair import REPAIRED, repair
-from sync.errors import LocalFault, NewerDatabase, Unusable
-from sync.item import Entry, Part
-from sync.job import Kind, Settled, State, Why
-from sync.plan import Held, Pushing, Remembered, Sending
+from plexsync.app import wiring
+from plexsync.engine import notifications
+from plexsync.flows.scenes.reconcile import LAST_RECONCILE
+from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.item import Entry, Part
+from plexsync.rules.job import Kind, Settled, State, Why
+from plexsync.rules.plan import Held, Pushing, Remembered, Sending
+from plexsync.store import intake, schema
+from plexsync.store.database import Database, ReadingTransaction
+from plexsync.store.db import connect
+from plexsync.store.repair import REPAIRED, repair
 from tests.torture import forks
 from tests.torture.kill_jobs import config_for
 from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, dump, workshop
-from worker import noticing
-from worker.reconciling import LAST_RECONCILE
 
 NOW = 1_768_471_200_000
 DAY = 86_400_000
@@ -238,7 +238,7 @@ def _serve_a_moment(folder: Path, town: dict) -> None:
         parts.poller.poll()
         wiring.comparison_owed(parts)
         with parts.store.reading() as db:
-            noticing.seen(db, parts.clock.now(), None)
+            notifications.seen(db, parts.clock.now(), None)
             db.count_unpaired(db.number("reconcile:run") or 0)
 
 

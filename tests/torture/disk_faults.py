@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from store import db, intake
-from store.database import Database
-from store.db import connect
-from sync.errors import LocalFault, Unusable
-from sync.job import Kind, Settled, State, Why
+from plexsync.rules.errors import LocalFault, Unusable
+from plexsync.rules.job import Kind, Settled, State, Why
+from plexsync.store import db, intake
+from plexsync.store.database import Database
+from plexsync.store.db import connect
 from tests.torture.power import MISSING, ROOT, there
 from tests.torture.score import NAME, Score, workshop
 from tests.torture.victim import NOW
@@ -110,7 +110,7 @@ def _hooks(place: Path, calls: str, error: str, every: int, score: Score) -> Non
     template = place / "template"
     folder = template / "plexsync"
     Database(folder / NAME).close()
-    words = [str(ROOT / "plugin" / "hook.py")]
+    words = [str(ROOT / "plexsync" / "stash_plugin" / "hook.py")]
     shutil.copytree(template, place / "count")
     total = count_of(calls, words, place, event=_event(place / "count"))
     for when in _points(max(total, 3), every, score.seed):

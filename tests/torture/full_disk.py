@@ -14,15 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cli.main import main as call
-from store import intake
-from store.database import Database
+from plexsync.cli.main import main as call
+from plexsync.engine import loop
+from plexsync.engine.clock import SystemClock
+from plexsync.store import intake
+from plexsync.store.database import Database
 from tests.torture.kill_jobs import ROOT, environ_for, rows, wait_for_heartbeat
 from tests.torture.neighbours import Neighbours
 from tests.torture.power import there
 from tests.torture.score import NAME, Score, workshop
-from worker import loop
-from worker.clock import SystemClock
 
 FASTER = 60
 SCENES = 60
@@ -58,7 +58,7 @@ def _served(name: str, turns: tuple[float, ...], faster: int, score: Score) -> s
         made, folder = town.ask("fresh", SCENES), disk.folder / "data"
         Database(folder / NAME).close()
         town.ask("slow", 0.2)
-        module = "tests.torture.full_disk" if faster > 1 else "cli"
+        module = "tests.torture.full_disk" if faster > 1 else "plexsync"
         environ = environ_for(made, folder) | {"PLEXSYNC_STASH_POLL_INTERVAL": "5"}
         with (place / "log").open("wb") as log:
             process = subprocess.Popen(

@@ -66,7 +66,7 @@ def _cases(place: Path, town: Neighbours, calls: str, count: int, score: Score) 
 def _strace(calls: str, log: str, more: list[str], made: dict, folder: Path) -> int:
     words = ["strace", "-f", "-qq", "-e", f"trace={calls}", "-e", "signal=none", "-o", log, *more]
     return subprocess.run(
-        [*words, sys.executable, "-m", "cli", "drain"],
+        [*words, sys.executable, "-m", "plexsync", "drain"],
         cwd=ROOT,
         env=environ_for(made, folder),
         stdin=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from store import intake
+from plexsync.store import intake
 from tests.torture import forks
 from tests.torture.forks import Call
 from tests.torture.kill_steps import BUT, DEEDS, MODES, NOW, HookEnqueue, Tried, mount_table
@@ -185,7 +185,7 @@ def _hooked(folder: Path, more: list[str], log: Path | str = "/dev/null") -> sub
     }
     words = ["strace", "-f", "-qq", "-e", f"trace={CALLS}", "-e", "signal=none", "-o", str(log), *more]
     return subprocess.run(
-        [*words, sys.executable, str(ROOT / "plugin" / "hook.py")],
+        [*words, sys.executable, str(ROOT / "plexsync" / "stash_plugin" / "hook.py")],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "PLEXSYNC_DATA_DIR": str(folder)},
         input=json.dumps(event).encode(),

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import wiring
-from store import intake
-from sync.job import Kind
+from plexsync.app import wiring
+from plexsync.flows.scenes import reconcile
+from plexsync.rules.job import Kind
+from plexsync.store import intake
 from tests.torture import forks
 from tests.torture.kill_jobs import OURS, SECONDS, config_for, rows, rush
 from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, workshop
-from worker import reconciling
 
 POINTS = {"sample": 12, "full": 1_000, "long": 10_000}
 SCENES = 7
@@ -31,7 +31,7 @@ BATCH, PAGE = 2, 4
 def compare(made: dict, folder: Path, ack: Callable[[str], None]) -> None:
     """Compare everything, look for what was edited meanwhile, and work until nothing is due. For a child."""
     signal.alarm(SECONDS)
-    reconciling.BATCH, reconciling.PAGE = BATCH, PAGE
+    reconcile.BATCH, reconcile.PAGE = BATCH, PAGE
     config = config_for(made).model_copy(update={"approve_bulk": True})
     with wiring.at_work(config, folder) as (parts, mine):
         assert mine

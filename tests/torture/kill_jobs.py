@@ -18,22 +18,24 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import wiring
-from store import intake
-from store.database import Database
-from store.db import MOUNTS
-from sync.errors import LocalFault
-from sync.job import Kind, Settled, State, Why
+from plexsync.app import wiring
+from plexsync.engine.clock import SystemClock
+from plexsync.engine.verbs import want_scenes
+from plexsync.rules.errors import LocalFault
+from plexsync.rules.job import Kind, Settled, State, Why
+from plexsync.store import intake
+from plexsync.store.database import Database
+from plexsync.store.db import MOUNTS
 from tests.torture import forks
 from tests.torture.kill_steps import JOURNALS, MODES, journal_of, mount_table
 from tests.torture.neighbours import KEY, TOKEN, Neighbours
 from tests.torture.score import NAME, Score, workshop
 from validation.config import PlexSyncConfig
-from worker.clock import SystemClock
-from worker.verbs import want_scenes
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = tuple(str(ROOT / room) for room in ("store", "worker", "plex", "stash", "wire", "sync", "wiring.py"))
+OURS = tuple(
+    str(ROOT / room) for room in ("store", "worker", "plex", "stash", "wire", "sync", "plexsync/app/wiring.py")
+)
 POINTS = {"sample": 24, "full": 10_000, "long": 40_000}
 # On what kind of file system, which decides on the journal; whether scenes have covers; which share of the points.
 SHARES = (("ext4", False, 0.5), ("ext4", True, 0.25), ("nfs4", False, 0.25))
@@ -248,7 +250,7 @@ def _judge(
 def memory(size: str, seed: int) -> list[Score]:
     """MemoryError at any line of the store, in a worker that goes on as well as it can; then a run in peace."""
     score = Score("F46", "out of memory at any line of the store", seed)
-    store = (str(ROOT / "store"),)
+    store = (str(ROOT / "plexsync" / "store"),)
     with workshop() as place, Neighbours() as town:
         reference = Reference(town, place)
         total, count = _store_lines(town, place, store), OUT_OF_MEMORY[size]
@@ -415,7 +417,7 @@ def environ_for(made: dict, folder: Path) -> dict[str, str]:
 
 def serving(made: dict, folder: Path, **streams: object) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "cli", "serve"],
+        [sys.executable, "-m", "plexsync", "serve"],
         cwd=ROOT,
         env=environ_for(made, folder),
         **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **streams},

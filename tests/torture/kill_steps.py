@@ -9,10 +9,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from store import intake, schema
-from store.database import Database
-from store.db import connect
-from sync.job import Crashed, Job, Kind, Settled, State, Why
+from plexsync.rules.job import Crashed, Job, Kind, Settled, State, Why
+from plexsync.store import intake, schema
+from plexsync.store.database import Database
+from plexsync.store.db import connect
 from tests.torture import forks
 from tests.torture.forks import Steps
 from tests.torture.score import NAME, Score, dump, workshop

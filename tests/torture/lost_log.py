@@ -11,15 +11,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import wiring
-from sync.job import Why
+from plexsync.app import wiring
+from plexsync.engine.clock import SystemClock
+from plexsync.engine.verbs import want_scenes
+from plexsync.rules.job import Why
 from tests.torture import forks
 from tests.torture.kill_jobs import OURS, SECONDS, a_pass, config_for, rows, rush
 from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, workshop
 from validation.config import PlexSyncConfig
-from worker.clock import SystemClock
-from worker.verbs import want_scenes
 
 CASES = {"sample": 6, "full": 100, "long": 2000}
 SCENES = 8

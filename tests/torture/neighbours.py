@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from simulator.http import Fault
-from simulator.plex_server import PlexSim
-from simulator.stash_images import png
-from simulator.stash_server import StashSim
+from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_images import png
+from plexsync.simulator.stash_server import StashSim
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN, KEY = "torture-plex-token-0123", "torture-stash-key-0123"

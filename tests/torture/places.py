@@ -15,18 +15,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.main import run as run_command
-from store import intake
-from store.database import Database
-from store.db import BUSY_SECONDS, CHECKPOINT_PAGES, connect
-from sync.job import Kind, Why
+from plexsync.cli.main import run as run_command
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.job import Kind, Why
+from plexsync.store import intake
+from plexsync.store.database import Database
+from plexsync.store.db import BUSY_SECONDS, CHECKPOINT_PAGES, connect
 from tests.torture import forks
 from tests.torture.damage import filled
 from tests.torture.kill_jobs import ROOT, environ_for, rows, serving, wait_for_heartbeat
 from tests.torture.kill_steps import mount_table
 from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, workshop
-from worker.clock import SystemClock
 
 # The user whom nobody is.
 NOBODY = 65534
@@ -54,7 +54,7 @@ import json, os, pkgutil, re, runpy, select, sqlite3, sys, time
 if os.geteuid() == 0:
     os.setgroups([])
     os.setuid(int(sys.argv[1]))
-runpy.run_path("plugin/hook.py", run_name="__main__")
+runpy.run_path("plexsync/stash_plugin/hook.py", run_name="__main__")
 """
 # As long as a hook may take on a busy machine.
 HOOK_SECONDS = 2.0
@@ -88,7 +88,7 @@ def unwritable(size: str, seed: int) -> list[Score]:
 def _program() -> Path:
     """What a hook needs, where everyone may read it."""
     place = Path(tempfile.mkdtemp(prefix="torture-"))
-    for name in ("plugin/hook.py", "store/__init__.py", "store/intake.py"):
+    for name in ("plexsync/stash_plugin/hook.py", "store/__init__.py", "plexsync/store/intake.py"):
         (place / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, place / name)
     subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
@@ -389,7 +389,7 @@ def _wanted(path: Path, ids: list[int]) -> None:
 def _status(made: dict, folder: Path) -> str:
     """What is wrong with how everything stands; '' when it is told."""
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "status", "--json"],
+        [sys.executable, "-m", "plexsync", "status", "--json"],
         cwd=ROOT,
         env=environ_for(made, folder),
         capture_output=True,
@@ -511,7 +511,7 @@ def pipes(size: str, seed: int) -> list[Score]:
 def _drained_into(name: str, made: dict, folder: Path, score: Score) -> None:
     """A worker that logs every step into streams like that; it ends when all is done, or is ended."""
     if name in CLOSINGS:
-        closing = f'exec "{sys.executable}" -m cli -v drain {CLOSINGS[name]}'
+        closing = f'exec "{sys.executable}" -m plexsync -v drain {CLOSINGS[name]}'
         done = subprocess.run(
             ["/bin/sh", "-c", closing],
             cwd=ROOT,
@@ -571,7 +571,7 @@ def _hook_into(name: str, place: Path) -> int | None:
     if name == "full":
         fill(writer)
     out = writer if name not in CLOSINGS else subprocess.DEVNULL
-    command = f'exec "{sys.executable}" plugin/hook.py {streams}'
+    command = f'exec "{sys.executable}" plexsync/stash_plugin/hook.py {streams}'
     process = subprocess.Popen(["/bin/sh", "-c", command], cwd=ROOT, stdin=subprocess.PIPE, stdout=out, stderr=out)
     os.close(writer)
     assert process.stdin

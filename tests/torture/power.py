@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from store.db import connect
-from store.repair import damage
+from plexsync.store.db import connect
+from plexsync.store.repair import damage
 from tests.torture import forks
 from tests.torture.score import NAME, Score, workshop
 
@@ -327,7 +327,7 @@ def _look(folder: Path, ack) -> None:
     ).fetchone()
     ids = {id for (id,) in db.execute("select id from job")}
     db.close()
-    from store import intake
+    from plexsync.store import intake
 
     ids |= {id for _, _, id, _ in intake.spooled(str(folder), 10_000, 0)}
     ack("sound" if verdict == "ok" and not off else f"{verdict}, books off by {off}")

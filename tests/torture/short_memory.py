@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.main import main as call
-from store.database import Database
-from sync.job import Kind, Why
+from plexsync.cli.main import main as call
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.job import Kind, Why
+from plexsync.store.database import Database
 from tests.torture import forks
 from tests.torture.kill_jobs import (
     ROOT,
@@ -31,7 +32,6 @@ from tests.torture.kill_jobs import (
 )
 from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, workshop
-from worker.clock import SystemClock
 
 CASES = {"sample": 1, "full": 5, "long": 200}
 QUEUE = {"sample": 10_000, "full": 100_000, "long": 100_000}

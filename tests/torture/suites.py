@@ -31,21 +31,21 @@ class Suite:
     picks: tuple[str, ...]
 
 
-OUTAGES = "worker/test_engine_outages.py"
-MATRIX = "worker/test_outage_matrix.py"
-GATES = "worker/test_gates.py"
-CRASHES = "worker/test_engine_crashes.py"
-BATCH = "worker/test_engine_batch.py"
-SETTLE = "worker/test_settle.py"
-LOOP = "worker/test_engine_loop.py"
-NOTICING = "worker/test_noticing.py"
+OUTAGES = "engine/test_engine_outages.py"
+MATRIX = "engine/test_outage_matrix.py"
+GATES = "engine/test_gates.py"
+CRASHES = "engine/test_engine_crashes.py"
+BATCH = "engine/test_engine_batch.py"
+SETTLE = "engine/test_settle.py"
+LOOP = "engine/test_engine_loop.py"
+NOTICING = "engine/test_notifications.py"
 JOBS = "store/test_jobs.py"
 QUEUE = "load/test_load_queue.py"
 PRUNING = "load/test_load_pruning.py"
-WIRE = "wire/test_wire.py"
+WIRE = "http/test_wire.py"
 PLEX = "plex/test_plex_client.py"
 STASH = "stash/test_stash_client.py"
-ANSWERS = "sync/test_http_answers.py"
+ANSWERS = "rules/test_http_answers.py"
 
 # The name is the fault, with a word behind it where the table has more than one row of that fault.
 SUITES = {
@@ -80,8 +80,8 @@ SUITES = {
             f"{JOBS}::*clock*step*back*",
             f"{JOBS}::*seen_the_step_back*",
             f"{GATES}::*clock_set_back*",
-            "sync/test_outages.py::*clock_set_back*",
-            "worker/test_polling.py::*clock_was_set_back*",
+            "rules/test_outages.py::*clock_set_back*",
+            "flows/test_poll.py::*clock_was_set_back*",
         ),
     ),
     "F18": Suite(
@@ -92,7 +92,7 @@ SUITES = {
             f"{PRUNING}::*future*",
             f"{CRASHES}::*clock_that_leapt*",
             f"{CRASHES}::*off_for_a_month*",
-            "worker/test_housekeeping.py::*clock_that_leapt*",
+            "engine/test_housekeeping.py::*clock_that_leapt*",
             f"{JOBS}::*clock_was_ahead*",
             "store/test_pushes.py::*future*",
         ),
@@ -170,7 +170,7 @@ SUITES = {
             f"{ANSWERS}::*locked_door*",
             f"{PLEX}::*token*",
             f"{NOTICING}::*refused_token*",
-            "worker/test_curing.py::*setting*",
+            "engine/test_dead_letter_cures.py::*setting*",
         ),
     ),
     "F26": Suite(
@@ -215,14 +215,14 @@ SUITES = {
     "F29": Suite(
         "items missing, moved, re-added, alike",
         (
-            "worker/test_engine_absence.py",
-            "worker/test_looking.py",
-            "sync/test_match.py",
+            "engine/test_engine_absence.py",
+            "flows/test_inspection.py",
+            "rules/test_match.py",
             f"{OUTAGES}::*item*added_anew*",
             f"{OUTAGES}::*gone*",
-            "worker/test_curing.py::*ambiguous*",
-            "worker/test_curing.py::*candidates*",
-            "worker/test_curing.py::*not_in_plex_yet*",
+            "engine/test_dead_letter_cures.py::*ambiguous*",
+            "engine/test_dead_letter_cures.py::*candidates*",
+            "engine/test_dead_letter_cures.py::*not_in_plex_yet*",
             f"{BATCH}::*librar*",
             f"{BATCH}::*several_items*",
             f"{BATCH}::*owns_it*",
@@ -253,8 +253,8 @@ SUITES = {
             f"{STASH}::*not_ready*",
             f"{STASH}::*wrong_key*",
             f"{STASH}::*no_stash*",
-            "worker/test_polling.py::*away*",
-            "worker/test_polling.py::*breaks_off*",
+            "flows/test_poll.py::*away*",
+            "flows/test_poll.py::*breaks_off*",
         ),
     ),
     "F32": Suite(
@@ -262,10 +262,10 @@ SUITES = {
         (
             f"{BATCH}::*gone*",
             f"{JOBS}::*no_row*",
-            "worker/test_polling.py::*deletion*",
-            "worker/test_polling.py::*merge*",
-            "worker/test_reconciling.py::*stash_lost*",
-            "worker/test_curing.py::*stash_lost*",
+            "flows/test_poll.py::*deletion*",
+            "flows/test_poll.py::*merge*",
+            "flows/test_reconcile.py::*stash_lost*",
+            "engine/test_dead_letter_cures.py::*stash_lost*",
         ),
     ),
     "F33": Suite(
@@ -278,23 +278,23 @@ SUITES = {
             f"{STASH}::*null*",
             f"{STASH}::*walk*",
             f"{STASH}::*blames_no_scene*",
-            "worker/test_reconciling.py::*half_an_answer*",
+            "flows/test_reconcile.py::*half_an_answer*",
         ),
     ),
     "F34": Suite(
         "comparing everything, broken off and gone on with, also while things change",
-        ("worker/test_reconciling.py", "worker/test_reconciling_goes_on.py", "worker/test_polling.py"),
+        ("flows/test_reconcile.py", "flows/test_reconcile_goes_on.py", "flows/test_poll.py"),
     ),
     "F35": Suite("wrong settings, each field", ("validation", "cli/test_cli_faults.py")),
-    "F36": Suite("hook inputs of every malformed kind", ("plugin", "security/test_hook_fuzz.py")),
+    "F36": Suite("hook inputs of every malformed kind", ("stash_plugin", "security/test_hook_fuzz.py")),
     "F37": Suite(
         "texts of a megabyte, ten thousand tags, large pictures: cut, marked and counted",
         (
-            "worker/test_pictures.py",
+            "flows/test_artwork.py",
             "load/test_load_texts.py::*megabyte*",
-            "sync/test_wanted.py::*long_texts*",
-            "sync/test_wanted.py::*ten_thousand*",
-            "sync/test_text.py::*cut*",
+            "rules/test_desired.py::*long_texts*",
+            "rules/test_desired.py::*ten_thousand*",
+            "rules/test_text.py::*cut*",
             "store/test_pushes.py::*long_text*",
             f"{PLEX}::*long*",
             "plex/test_plex_edits.py::*parted*",
@@ -305,11 +305,11 @@ SUITES = {
         "texts of every script, control characters, lone surrogates",
         (
             "load/test_load_texts.py::*every_script*",
-            "sync/test_text.py",
-            "-sync/test_text.py::*cut*",
-            "sync/test_wanted.py",
-            "-sync/test_wanted.py::*long_texts*",
-            "-sync/test_wanted.py::*ten_thousand*",
+            "rules/test_text.py",
+            "-rules/test_text.py::*cut*",
+            "rules/test_desired.py",
+            "-rules/test_desired.py::*long_texts*",
+            "-rules/test_desired.py::*ten_thousand*",
             "store/test_records.py::*any_*",
             f"{JOBS}::*any_text*",
             f"{PLEX}::*character*",
@@ -330,7 +330,7 @@ SUITES = {
     ),
     "F40": Suite(
         "a job that kills its worker, an item that always fails",
-        ("load/test_load_poison.py", "worker/test_engine_evidence.py"),
+        ("load/test_load_poison.py", "engine/test_engine_evidence.py"),
     ),
     "F41": Suite(
         "ten thousand wants in a minute",
@@ -365,8 +365,8 @@ SUITES = {
             f"-{PRUNING}::*future*",
             "store/test_pushes.py",
             "-store/test_pushes.py::*future*",
-            "worker/test_housekeeping.py",
-            "-worker/test_housekeeping.py::*clock_that_leapt*",
+            "engine/test_housekeeping.py",
+            "-engine/test_housekeeping.py::*clock_that_leapt*",
             f"{CRASHES}::*retention*",
             f"{CRASHES}::*prun*",
             f"{CRASHES}::*forgotten*",
@@ -379,8 +379,8 @@ SUITES = {
     "notices": Suite(
         "outages are told, once; their history and its figures",
         (
-            "sync/test_outages.py",
-            "sync/test_notices.py",
+            "rules/test_outages.py",
+            "rules/test_notices.py",
             NOTICING,
             f"-{NOTICING}::*full_disk*",
             "cli/test_cli_outages.py",
@@ -409,7 +409,7 @@ SUITES = {
             "worker/test_breaker_model.py",
             "worker/test_breaker_mutations.py",
             "store/test_jobs_model.py",
-            "sync/test_plan_model.py",
+            "rules/test_plan_model.py",
         ),
     ),
 }

@@ -12,13 +12,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import wiring
-from sync.job import Kind, Why
+from plexsync.app import wiring
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.job import Kind, Why
 from tests.torture import forks
 from tests.torture.kill_jobs import OURS, SCENES, STOPS, Reference, config_for, rows, rush
 from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, workshop
-from worker.clock import SystemClock
 
 SLEPT = 400_000
 

@@ -146,9 +146,9 @@ def test_the_table_ends_with_the_time_it_took():
 
 def test_a_pattern_that_picks_no_test_ends_the_run(tmp_path):
     words = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "tests.torture.picked"]
-    for picks, code in (("sync/test_paths.py::*no_such_test*", 4), ("sync/test_paths.py::*raw_equal*", 0)):
+    for picks, code in (("rules/test_paths.py::*no_such_test*", 4), ("rules/test_paths.py::*raw_equal*", 0)):
         done = subprocess.run(
-            [*words, "--collect-only", "tests/sync/test_paths.py"],
+            [*words, "--collect-only", "tests/rules/test_paths.py"],
             cwd=ROOT,
             env={**os.environ, "TORTURE_PICKED": picks},
             capture_output=True,

@@ -6,10 +6,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from store import intake
-from store.database import Database
-from sync.errors import LocalFault, Unusable
-from sync.job import Kind, Settled, State, Why
+from plexsync.rules.errors import LocalFault, Unusable
+from plexsync.rules.job import Kind, Settled, State, Why
+from plexsync.store import intake
+from plexsync.store.database import Database
 from tests.torture.kill_steps import mount_table
 from tests.torture.score import NAME
 

@@ -14,16 +14,16 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-import wiring
-from simulator.plex_server import PlexSim
-from simulator.stash_server import StashSim
+from plexsync.app import wiring
+from plexsync.app.wiring import Parts
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
+from plexsync.web.__main__ import doors
+from plexsync.web.app import Rules, build
+from plexsync.web.context import Desk, Origins
+from plexsync.web.server import listening, server
 from tests.journey.world import KEY, TOKEN, World, until
 from validation.config import PlexSyncConfig
-from web.__main__ import doors
-from web.app import Rules, build
-from web.desk import Desk, Origins
-from web.server import listening, server
-from wiring import Parts
 
 CHROMIUM = shutil.which("chromium")
 NO_CHROMIUM = "chromium is not installed: the pages are not looked at in a browser"

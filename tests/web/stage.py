@@ -5,15 +5,15 @@ import threading
 from collections.abc import Iterable
 from contextlib import contextmanager
 
-import wiring
-from simulator.http import Fault, Request
-from sync.errors import Neighbour
-from sync.job import DAY, Kind, State, Why
-from sync.samples import HOUR, MINUTE, Sample
+from plexsync.app import wiring
+from plexsync.app.wiring import Parts
+from plexsync.engine.verbs import ignore_scenes, unsettled, want_scenes
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import DAY, Kind, State, Why
+from plexsync.rules.samples import HOUR, MINUTE, Sample
+from plexsync.simulator.http import Fault, Request
 from tests.journey.world import World
 from validation.config import PlexSyncConfig
-from wiring import Parts
-from worker.verbs import ignore_scenes, unsettled, want_scenes
 
 HOSTILE = (
     '<img src=x onerror="document.title=1"><script>document.title=2</script>',

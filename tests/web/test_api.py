@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
-from simulator.http import Fault
-from sync.job import Kind, State, Why
+from plexsync.engine.loop import HEARTBEAT
+from plexsync.rules.job import Kind, State, Why
+from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, dashboard
-from worker.loop import HEARTBEAT
 
 
 def post(dash: Dash, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:

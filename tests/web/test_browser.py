@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from simulator.http import Fault
-from sync.errors import Neighbour
-from sync.job import Kind, Why
-from sync.ports import BreakerRow
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import Kind, Why
+from plexsync.rules.records import BreakerRow
+from plexsync.simulator.http import Fault
+from plexsync.web import live
 from tests.journey.world import World
 from tests.web.conftest import Dash, Look, Seen, dashboard
 from tests.web.test_guard import routes
-from web import live
 
 # Texts that would do something where they are taken for more than text, each with `pwned` in it.
 HOSTILE = [

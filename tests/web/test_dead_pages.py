@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-import wiring
-from sync.job import Kind, Why
-from telling.cures import CURES
-from telling.exporting import COLUMNS
+from plexsync.app import wiring
+from plexsync.reports.cures import CURES
+from plexsync.reports.dead_letter_export import COLUMNS
+from plexsync.rules.job import Kind, Why
 from tests.journey.world import World
 from tests.web.conftest import Dash, dashboard
 from tests.web.stage import HOSTILE, config_of
@@ -170,7 +170,7 @@ def test_everything_is_exported_as_json_by_cause_and_one_by_one(bench: Dash) -> 
 
 
 def test_one_row_is_exported_by_reading_it_alone(bench: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telling.exporting.letter", lambda *_: pytest.fail("another row was read"))
+    monkeypatch.setattr("plexsync.reports.dead_letter_export.letter", lambda *_: pytest.fail("another row was read"))
     (row,) = json.loads(bench.get("/dead/export.json?key=2").text)["rows"]
     assert (row["id"], row["cause"]) == (2, "refused")
     bench.post("/dead/retry", key="2")

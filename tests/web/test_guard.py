@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.routing import Route
 
+from plexsync.web.app import MODULES
+from plexsync.web.guard import HEADERS, LOOPBACK, Doors
+from plexsync.web.sessions import COOKIE, TRIES
 from tests.journey.world import World
 from tests.web.conftest import TOKEN_FIELD, Dash, dashboard
-from web.app import MODULES
-from web.guard import HEADERS, LOOPBACK, Doors
-from web.sessions import COOKIE, TRIES
 
 PASSWORD = "correct horse battery"
 
@@ -234,7 +234,7 @@ def test_what_makes_no_sense_is_refused_before_anybody_has_signed_in(
 def test_a_fault_of_the_guard_itself_is_told_by_a_number_that_the_log_explains(
     dash: Dash, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
-    monkeypatch.setattr("web.guard.urlsplit", lambda _: 1 / 0)
+    monkeypatch.setattr("plexsync.web.guard.urlsplit", lambda _: 1 / 0)
     answer = raw(dash, "POST", path, ("Host", "localhost"), ("Origin", "http://localhost"), body=b"x")
     assert answer.status == 500
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS

@@ -8,14 +8,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-import wiring
-from sync.errors import Neighbour
-from sync.job import DAY
-from sync.samples import HOUR, MINUTE, Sample, buckets
+from plexsync.app import wiring
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import DAY
+from plexsync.rules.samples import HOUR, MINUTE, Sample, buckets
+from plexsync.web.charts import RANGES, SUBJECTS, drawn
 from tests.journey.world import World, until
 from tests.web.conftest import Dash
 from tests.web.stage import HOSTILE, past
-from web.charts import RANGES, SUBJECTS, drawn
 
 PLEX, STASH = Neighbour
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from simulator.http import Fault, Request
-from sync.errors import Neighbour
-from sync.job import Kind, Why
-from sync.ports import BreakerRow, HoldRow
-from telling.comparing import report_facts
+from plexsync.app.wiring import bulk_approved
+from plexsync.flows.scenes.reconcile import Report
+from plexsync.reports.comparison import report_facts
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import Kind, Why
+from plexsync.rules.records import BreakerRow, HoldRow
+from plexsync.simulator.http import Fault, Request
 from tests.journey.world import KEY, TOKEN, World, until
 from tests.web.conftest import Dash, dashboard
 from validation.config import PlexSyncConfig
-from wiring import bulk_approved
-from worker.reconciling import Report
 
 
 def plain(text: str) -> str:
@@ -135,7 +135,7 @@ def test_a_comparison_that_has_ended_when_it_is_told_to_stop_was_not_stopped(
             dash.post("/reconcile/stop")
             return report_facts(report)
 
-        monkeypatch.setattr("web.errands.report_facts", too_late)
+        monkeypatch.setattr("plexsync.web.background_tasks.report_facts", too_late)
         dash.post("/reconcile", what="compare")
         until(lambda: dash.get("/api/reconcile").json()["past"], seconds=15)
         (past,) = dash.get("/api/reconcile").json()["past"]
@@ -192,7 +192,7 @@ def in_its_second_batch(request: Request, seen: list[str]) -> bool:
 def test_only_a_look_that_has_come_to_its_end_can_be_agreed_to(
     world: World, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    monkeypatch.setattr("worker.previewing.BATCH", 1)
+    monkeypatch.setattr("plexsync.flows.scenes.preview.BATCH", 1)
     world.settings["approve_bulk"] = "false"
     if end != "nothing there":
         world.add(3)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from sync.job import State
-from sync.samples import MINUTE, Sample
+from plexsync.rules.job import State
+from plexsync.rules.samples import MINUTE, Sample
 from tests.journey.world import World
 from tests.web.conftest import Dash, Look, dashboard
 from tests.web.stage import HOSTILE, furnish, state_of, work

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-import wiring
-from simulator.http import Fault
-from sync.errors import Neighbour
-from sync.job import Kind, State
-from sync.ports import BreakerRow
+from plexsync.app import wiring
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import Kind, State
+from plexsync.rules.records import BreakerRow
+from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, dashboard
 from tests.web.stage import HOSTILE, config_of, furnish, state_of, work
@@ -254,7 +254,7 @@ def test_a_server_that_goes_away_meanwhile_is_told_as_well(staged) -> None:
 
 def test_a_server_that_hangs_holds_up_nobody_else(staged, monkeypatch: pytest.MonkeyPatch) -> None:
     dash, found = staged
-    monkeypatch.setattr("web.desk.PATIENCE", 0.05)
+    monkeypatch.setattr("plexsync.web.context.PATIENCE", 0.05)
     before = dash.world.plex.count()
     dash.world.plex.faults.set(Fault("hang"))
     first = threading.Thread(target=lambda: httpx2.get(f"{dash.url}/scenes/{found['in step']}", timeout=60))

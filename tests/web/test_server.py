@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from sync.errors import NewerDatabase, Unusable
-from sync.job import Kind, Why
+from plexsync.rules.errors import NewerDatabase, Unusable
+from plexsync.rules.job import Kind, Why
+from plexsync.web import context, live, server
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, dashboard
-from web import desk, live, server
 
 
 def connected(dash: Dash) -> socket.socket:
@@ -116,7 +116,7 @@ def test_more_connections_than_there_is_room_for_are_turned_away(dash: Dash, mon
 
 
 def test_more_questions_than_are_answered_are_put_off(dash: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "MOST_WAITING", 0)
+    monkeypatch.setattr(context, "MOST_WAITING", 0)
     for path in ("/", "/api/status"):
         answer = dash.get(path)
         assert answer.status_code == 503
@@ -127,15 +127,15 @@ def test_who_does_something_does_not_hold_up_others_while_everything_is_counted(
     dash: Dash, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counting may wait for a database that is busy; the loop that answers all may not."""
-    token, counting, may_end, count = dash.token(), threading.Event(), threading.Event(), desk.facts
+    token, counting, may_end, count = dash.token(), threading.Event(), threading.Event(), context.facts
 
     def slowly(*given: Any) -> dict[str, Any]:
         counting.set()
         may_end.wait(20)
         return count(*given)
 
-    dash.parts.clock.sleep(desk.FRESH)
-    monkeypatch.setattr(desk, "facts", slowly)
+    dash.parts.clock.sleep(context.FRESH)
+    monkeypatch.setattr(context, "facts", slowly)
     with ThreadPoolExecutor(2) as others:
         try:
             looks = others.submit(httpx2.get, f"{dash.url}/", timeout=30)

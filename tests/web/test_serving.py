@@ -157,7 +157,7 @@ def test_without_its_packages_the_work_goes_on(world: World, monkeypatch: pytest
     world.add(1)
     program = (
         "import importlib.util, sys\n"
-        "from cli.main import main\n"
+        "from plexsync.cli.main import main\n"
         "found = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name, *more: None if name == 'starlette' else found(name, *more)\n"
         "main(['serve'])\n"

@@ -1,0 +1,1 @@
+"""PlexSync: Plex shows what Stash says."""

@@ -1,0 +1,28 @@
+"""One thing that was looked at."""
+
+from dataclasses import dataclass
+
+from plexsync.cli.call import FAILED, FINE
+
+OK, WARNING, PROBLEM = "ok", "warning", "problem"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. `code` is the exit code that a problem asks for."""
+
+    name: str
+    told: str
+    state: str = OK
+    mend: str = ""
+    code: int = FINE
+
+
+def warning(name: str, told: str, mend: str) -> Check:
+    """Something that works, but not as well as it could."""
+    return Check(name, told, WARNING, mend)
+
+
+def problem(name: str, told: str, mend: str, code: int = FAILED) -> Check:
+    """Something that stops work."""
+    return Check(name, told, PROBLEM, mend, code)

@@ -1,0 +1,111 @@
+"""Checks of the database and of what stands in it: the books, the worker, the gates, what was given up."""
+
+import sqlite3
+from collections.abc import Iterator
+
+from plexsync.app.wiring import UNAPPROVED, Parts, bulk_approved, comparison_owed
+from plexsync.cli.call import FAILED, WRONG
+from plexsync.cli.checks.check import Check, problem, warning
+from plexsync.cli.terminal.format import ago, many, noted
+from plexsync.engine.loop import HEARTBEAT
+from plexsync.reports.status import OWED, books, server_words
+from plexsync.reports.status import breaker as breaker_facts
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.records import BreakerRow, Overview
+
+# Before this one SQLite can spoil a database when two processes copy its log back at the same time.
+SAFE_SQLITE = (3, 51, 3)
+LONG_LOG = 64 * 2**20
+# Milliseconds after which a worker that runs should have shown itself.
+SILENT = 60_000
+
+
+def database(parts: Parts) -> Iterator[Check]:
+    """Whether the file is sound, what it lies on, how large it and its log are, and whether the books balance."""
+    seen = parts.inspected()
+    if seen.damage:
+        yield problem("database", f"it is damaged: {seen.damage[0]}", "restore a backup, or move it away", WRONG)
+        return
+    where = f"on {seen.file_system}" if seen.file_system else "on a file system of unknown kind"
+    told = f"sound, {_size(seen.size)}; schema {seen.schema}, journal {seen.journal}, {where}"
+    if seen.network:
+        yield warning("database", f"{told}, a network share", "a local disk is faster and safer: see data_dir")
+    else:
+        yield Check("database", told)
+    if seen.log > LONG_LOG:
+        mend = "a worker writes it back: start plexsync serve; if one runs, end what reads the database for long"
+        yield warning("log of the database", f"{_size(seen.log)} wait to be written back", mend)
+    yield _engine(seen.network)
+    with parts.store.reading() as db:
+        kept = books(db.overview(parts.clock.now()))
+    if kept["balanced"]:
+        yield Check("books", f"balanced: {kept['accepted']:,} accepted")
+    else:
+        yield problem("books", "accepted is not coalesced + done + pruned + open", "please report this fault", FAILED)
+
+
+def _engine(network: bool) -> Check:
+    """SQLite itself. Its old fault with logs is kept away from us, so it is no reason to do anything."""
+    told = f"version {sqlite3.sqlite_version}"
+    if sqlite3.sqlite_version_info < SAFE_SQLITE and not network:
+        told += "; before 3.51.3 two processes could spoil a database by its log, so the worker alone writes it back"
+    return Check("SQLite", told)
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:,.1f} MB"
+
+
+def worker(parts: Parts) -> Iterator[Check]:
+    """Whether one runs, and shows itself."""
+    now = parts.clock.now()
+    with parts.store.reading() as db:
+        beat = noted(db.note(HEARTBEAT))
+    heard = ago(beat, now)
+    if not parts.someone_works():
+        yield warning("worker", f"not running; last heartbeat {heard}", "start plexsync serve")
+    elif beat is not None and now - beat > SILENT:
+        mend = "look into its log; it ends itself when it hangs, and hang.txt in the data folder says where"
+        yield warning("worker", f"running, but its last heartbeat was {heard}", mend)
+    else:
+        yield Check("worker", f"running; last heartbeat {heard}")
+
+
+def gates(parts: Parts) -> Iterator[Check]:
+    """What stands between the queue and the servers: breakers and holds."""
+    now = parts.clock.now()
+    with parts.store.reading() as db:
+        seen = db.overview(now)
+    for who in Neighbour:
+        yield _gate(parts, seen, who, now)
+
+
+def _gate(parts: Parts, seen: Overview, who: Neighbour, now: int) -> Check:
+    name = f"way to {who.title()}"
+    if held := seen.holds.get(who):
+        told = f"on hold, begun {ago(held.since, now)}: {held.message}"
+        return warning(name, told, f"change {held.setting}; it is tried again by itself")
+    facts = breaker_facts(parts, seen.breakers.get(who, BreakerRow()), now)
+    words = server_words(facts, held=False)
+    if facts["state"] == "closed" and not facts["error"]:
+        return Check(name, "open: nothing is wrong, as far as the worker knows")
+    told = f"{words}; {facts['error'] or 'it did not answer'}"
+    mend = "nothing has to be done if it answers above: the worker goes on by itself"
+    return warning(name, told, f"{mend} (next try {facts['next_probe_at']})" if facts["next_probe_at"] else mend)
+
+
+def queue(parts: Parts) -> Iterator[Check]:
+    """What was given up, and what a person is waited for with."""
+    with parts.store.reading() as db:
+        seen = db.overview(parts.clock.now())
+    count, most = sum(seen.dead.values()), parts.config.dlq_max
+    causes = ", ".join(f"{cause} {number:,}" for cause, number in sorted(seen.dead.items()))
+    if count > most:
+        told = f"{many(count, 'scene')} given up, more than dlq_max ({most:,}): {causes}"
+        yield warning("dead letters", told, "plexsync dlq list tells what cures each cause")
+    else:
+        yield Check("dead letters", f"{many(count, 'scene')} given up: {causes}" if count else "none")
+    if comparison_owed(parts):
+        yield warning("comparison", OWED, "a worker makes it by itself")
+    if not bulk_approved(parts):
+        yield Check("first write", UNAPPROVED)

@@ -1,0 +1,134 @@
+"""Checks of this machine: the program, its settings, who is told, the data folder, and events that wait in it."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from plexsync.app.wiring import DATABASE, spooled, tried_ways
+from plexsync.cli.call import WRONG
+from plexsync.cli.checks.check import Check, problem, warning
+from plexsync.cli.daemon.dashboard_process import PACKAGES, hindrance_of
+from plexsync.cli.logs import LOG_FILE
+from plexsync.cli.terminal.format import many
+from validation.config import SECRETS, PlexSyncConfig
+from validation.sources import DEFAULT, TOML, Loaded
+
+LEAST_PYTHON, TRIED_PYTHON = (3, 11), (3, 14)
+LITTLE_SPACE = 200 * 2**20
+# What can be added, by the name of its extra: the modules that tell whether it is there, and what it is for.
+EXTRAS = {
+    "web": (PACKAGES, "the dashboard"),
+    "setup": (("plexapi",), "signing in to Plex with init"),
+    "art": (("PIL",), "changing pictures"),
+    "notify": (("apprise",), "messages to services"),
+}
+
+
+def program() -> Iterator[Check]:
+    """The Python it runs on, and which of the packages that can be added are there."""
+    name = "program"
+    there = [extra for extra, (modules, _) in EXTRAS.items() if all(map(importlib.util.find_spec, modules))]
+    lacking = [f"{extra} ({use})" for extra, (_, use) in EXTRAS.items() if extra not in there]
+    told = f"Python {platform.python_version()}; extras: {', '.join(there) or 'none'}"
+    told += f"; not installed: {', '.join(lacking)}" if lacking else ""
+    if sys.version_info[:2] > TRIED_PYTHON:
+        newest = ".".join(map(str, TRIED_PYTHON))
+        yield warning(name, told, f"PlexSync is tried with Python up to {newest}: take that one if something is odd")
+    else:
+        yield Check(name, told)
+
+
+def configuration(loaded: Loaded, file: Path) -> Iterator[Check]:
+    """What was given, what of it has no effect, and who may read the file."""
+    name = "configuration"
+    given = sum(origin != DEFAULT for origin in loaded.origin.values())
+    # Unlike the methods of Path, the functions of os.path raise nothing where we may not look.
+    source = f"; {file} is read" if os.path.isfile(file) else "; there is no plexsync.toml"  # noqa: PTH113
+    yield Check(name, f"{many(given, 'setting')} given, the others at their defaults{source}")
+    closed = True
+    for line in loaded.warnings:
+        told, _, path = line.rpartition(": chmod 600 ")
+        closed = closed and not told
+        yield warning(name, told or line, f"chmod 600 {path}" if told else "plexsync works on without that")
+    held = [name for name in SECRETS if loaded.origin[name] == TOML]
+    if closed and held and _open_to_others(file):
+        yield warning(
+            "configuration", f"others than its owner may read {' and '.join(held)} in {file}", f"chmod 600 {file}"
+        )
+    if not loaded.config.enabled:
+        yield warning("enabled", "PlexSync is switched off: events are kept, nothing is sent", "set enabled = true")
+    # Where nothing was said of it, the packages are not missed: they stand in the line of the program.
+    if loaded.origin["web_bind"] != DEFAULT and (why := hindrance_of(loaded.config)):
+        yield warning("dashboard", f"serve has none: {why}", "mend that, or set web_bind = none")
+
+
+def notices(config: PlexSyncConfig) -> Iterator[Check]:
+    """Whether somebody is told when something needs a person. Nothing is sent."""
+    name = "notifications"
+    ways = list(tried_ways(config))
+    # Without the package, all addresses lack the same.
+    faults = [way for way in dict.fromkeys(ways) if way[1]]
+    for setting, fault in faults:
+        if setting == "notify_urls":
+            mend = f"serve does not start like that: mend it (docs/outages.md says how), or take it out of {setting}"
+            yield problem(name, fault, mend, WRONG)
+        else:
+            yield warning(name, f"{setting} can't be started: {fault}", f"correct {setting}, or make its program run")
+    if not ways:
+        yield Check(name, "not set up: nobody is told when something needs a person (notify_urls, notify_command)")
+    elif not faults:
+        yield Check(name, f"{many(len(ways), 'way')} set up, and usable as far as that shows without sending anything")
+
+
+def folder(place: Path, why: str) -> Iterator[Check]:
+    """The folder of the database: ours, closed to others, and with room."""
+    name = "data folder"
+    if not os.path.exists(place):  # noqa: PTH110
+        yield Check(name, f"{place} will be made and used: {why}")
+        return
+    if not os.access(place, os.W_OK | os.X_OK):
+        yield problem(name, f"{place} can't be written", "give it to the user that runs PlexSync", WRONG)
+        return
+    if _open_to_others(place):
+        yield warning(name, f"others may look into {place}", f"chmod 700 {place}")
+    else:
+        yield Check(name, f"{place} is used: {why}; it is writable, and for its owner only")
+    file = place / DATABASE
+    if _open_to_others(file):
+        yield warning(name, f"others may read {file}", f"chmod 600 {file}")
+    free = shutil.disk_usage(place).free
+    if free < LITTLE_SPACE:
+        yield warning(
+            "free space", f"{free // 2**20} MB left for the database", "make room: work pauses on a full disk"
+        )
+    else:
+        yield Check("free space", f"{free / 2**30:,.1f} GB left for the database")
+
+
+def events(place: Path) -> Iterator[Check]:
+    """Events that hooks left as files, because they could not be stored or understood."""
+    name = "events"
+    waiting, unread = spooled(place)
+    if unread:
+        told = f"{many(unread, 'event')} could not be read, and were set aside in {place / 'spool' / 'unread'}"
+        yield warning(name, told, "plexsync reconcile finds what they told of; look into the files, then delete them")
+    if waiting:
+        yield Check(name, f"{many(waiting, 'event')} left as files, which a worker takes over")
+
+
+def _open_to_others(path: Path) -> bool:
+    """Whether the mode lets others than the owner in; on Windows it says nothing about that."""
+    return os.name == "posix" and os.path.exists(path) and bool(path.stat().st_mode & 0o077)  # noqa: PTH110
+
+
+def log(folder: Path) -> Check:
+    """Where to read what a worker did."""
+    file = folder / LOG_FILE
+    there = os.path.exists(file)  # noqa: PTH110
+    if there and not os.access(file, os.W_OK):
+        return warning("log", f"{file} can't be written", "give it to the user that runs PlexSync")
+    return Check("log", f"{file} {'has' if there else 'will have'} what serve logs; PLEXSYNC_LOG says how much")

@@ -1,0 +1,133 @@
+"""Checks of both servers: reachable, authorised, new enough, and in agreement with us about files and time."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from plexsync.app.wiring import PLUGIN, Parts, events_in, theirs
+from plexsync.cli.checks.check import Check, problem, warning
+from plexsync.cli.terminal.format import lasting
+from plexsync.rules.errors import Barred, Neighbour, NeighbourError
+from plexsync.rules.records import Section
+from plexsync.rules.text import fold
+
+LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
+# Milliseconds by which clocks may differ before a person should know.
+ASTRAY = 60_000
+
+
+def stash(parts: Parts) -> Iterator[Check]:
+    """Stash: the server, its clock, and our plugin in it."""
+    name = "Stash"
+    try:
+        parts.stash.probe()
+        version, settings_file = parts.stash.version(), parts.stash.config_path()
+        installed = parts.stash.plugin(PLUGIN)
+    except NeighbourError as error:
+        yield away(name, error, "stash_url")
+        return
+    yield from _let_in(parts, Neighbour.STASH)
+    yield version_check(name, version, LEAST_STASH, "it answers and accepts us")
+    yield from clock_check(name, parts.stash.date, parts.clock.now())
+    if installed is None:
+        told = "not installed: changes are found by asking once a minute"
+        yield Check("plugin in Stash", f"{told}; with it an edit is in Plex within seconds (README)")
+    elif not installed.enabled:
+        yield warning("plugin in Stash", "installed, and switched off there", "switch it on: Settings, Plugins")
+    else:
+        yield Check("plugin in Stash", f"version {installed.version or 'unknown'} is installed and switched on")
+    yield from other_database(parts.folder, settings_file)
+
+
+def other_database(folder: Path, settings_file: str) -> Iterator[Check]:
+    """The plugin stores its events beside Stash's own settings; where that is on this machine, it should be our folder."""
+    place = theirs(settings_file)
+    try:
+        left = events_in(place) if place and not (place.exists() and folder.samefile(place)) else ""
+    except OSError:
+        mend = "run PlexSync as the user of Stash, or give both the same folder: data_dir here, PLEXSYNC_DATA_DIR for Stash"
+        yield warning("plugin", f"its events go to {place}, where we may not look; {folder} is used", mend)
+        return
+    if left:
+        yield warning(
+            "plugin", f"its events go to {place}, where {left} is; {folder} is used", f"set data_dir to {place}"
+        )
+
+
+def plex(parts: Parts) -> Iterator[Check]:
+    """Plex: the server, its clock, its libraries, and whether we may write there."""
+    name = "Plex"
+    try:
+        title, version = parts.plex.identity()
+        sections = parts.plex.sections()
+    except NeighbourError as error:
+        yield away(name, error, "plex_url")
+        return
+    yield from _let_in(parts, Neighbour.PLEX)
+    yield version_check(name, version, LEAST_PLEX, f"{title or 'the server'} answers and accepts the token")
+    yield from clock_check(name, parts.plex.date, parts.clock.now())
+    if not sections:
+        yield problem("libraries", "Plex has no movie library", "add one there that holds the files of Stash")
+        return
+    yield Check("libraries", "; ".join(map(library_words, sections)))
+    titles = {fold(section.title) for section in sections}
+    if without := [table for table in parts.config.libraries if fold(table) not in titles]:
+        told = " and ".join(f'[libraries."{table}"]' for table in without)
+        yield warning("libraries", f"{told} in the settings fits none of them, so it has no effect", "correct the name")
+    if not all(section.ours for section in sections):
+        mend = "take the token of the account that owns the server: plexsync init signs in with it"
+        yield warning("libraries", "the token seems to be somebody's with whom they are shared: he can't edit", mend)
+
+
+def library_words(section: Section) -> str:
+    """A library with its folders."""
+    return f"{section.title} ({', '.join(section.locations)})"
+
+
+def away(name: str, error: NeighbourError, address: str) -> Check:
+    """A server that does not answer, or does not let us in."""
+    if isinstance(error, Barred):
+        return problem(name, str(error), f"change {error.setting}")
+    return problem(name, str(error), f"is {address} right?")
+
+
+def _let_in(parts: Parts, who: Neighbour) -> Iterator[Check]:
+    """A server that answers and lets us in has no reason to be left alone any longer."""
+    with parts.store.reading() as db:
+        held = db.hold(who)
+    if (held or not parts.gates.usable(who)) and parts.gates.retest(who):
+        was = (
+            "it was on hold, and lets us in again" if held else "nothing was asked of it any more, and it answers again"
+        )
+        yield Check(who.title(), f"{was}: work goes on")
+
+
+def version_check(name: str, version: str, least: tuple[int, ...], told: str) -> Check:
+    """Whether a version (as its server writes it) is new enough; `told` is what else is known of the server."""
+    needed = ".".join(map(str, least))
+    found = re.match(r"v?(\d+(?:\.\d+)*)", version)
+    if not found:
+        return warning(name, f"{told}; its version is not known", f"PlexSync needs {needed} or newer")
+    if tuple(map(int, found[1].split("."))) < least:
+        return problem(name, f"{told}, but is version {version}", f"update it: PlexSync needs {needed} or newer")
+    return Check(name, f"{told}; version {version}")
+
+
+def clock_check(server: str, date: str, now: int) -> Iterator[Check]:
+    """Whether the server's clock, by the `date` of an answer just got, shows the same time as ours."""
+    name = f"clock of {server}"
+    try:
+        theirs = round(parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return
+    apart = theirs - now
+    if abs(apart) < ASTRAY:
+        yield Check(name, "the same time as here")
+        return
+    way = "ahead of" if apart > 0 else "behind"
+    told = f"{lasting(abs(apart))} {way} the one here"
+    yield warning(
+        name, told, "let both machines set their clocks by the network: what happened when can't be told else"
+    )

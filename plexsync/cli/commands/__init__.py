@@ -1,0 +1,1 @@
+"""The commands of `plexsync`, one file each."""

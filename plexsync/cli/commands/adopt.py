@@ -1,0 +1,85 @@
+"""`plexsync adopt`: the settings of Stash2Plex, taken over."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from plexsync.app import wiring
+from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.settings import hide, sources
+from plexsync.cli.start import logged
+from plexsync.cli.terminal.format import safe
+from plexsync.cli.terminal.screen import paper
+from plexsync.rules.errors import NeighbourError
+from validation.config import SECRETS
+from validation.imported import STASH2PLEX, imported
+from validation.redact import MASK
+from validation.sources import STAND_INS, ConfigError, load, load_here
+from validation.writing import HEAD, changed, save
+
+LONGEST = 10_000  # characters of a setting that are shown
+
+
+@command("adopt")
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@click.pass_obj
+def adopt(call: Call, file: Path | None) -> int:
+    """Take over the settings of Stash2Plex.
+
+    Asks Stash what is set for that plugin and says it in PlexSync's words: on the screen, without the token, or into a
+    new FILE that its owner alone can read, to be used as plexsync.toml. What has no counterpart is named. Nothing is
+    changed in Stash. Exits with 1 if Stash can't be asked or has no such settings.
+
+    \b
+    Examples:
+      plexsync adopt
+      plexsync adopt plexsync.toml
+    """
+    with logged(call, level="error"):
+        here = load_here(**sources(call))
+        hide(call, here)
+        try:
+            theirs = wiring.settings_in_stash(here.config, STASH2PLEX)
+        except NeighbourError as error:
+            return call.refused(safe(f"Stash can't be asked: {error}"))
+    if not theirs:
+        return call.refused(f"Stash has no settings of {STASH2PLEX}")
+    found = imported(theirs)
+    _check(found.settings)
+    shown = {name: MASK if name in SECRETS else value for name, value in found.settings.items()}
+    if file:
+        _write(file, found.settings)
+    facts = {"settings": shown, "left": list(found.left), "file": str(file) if file else None}
+    call.answer(facts, lambda: _tell(shown, found.left, file))
+    return FINE
+
+
+def _check(settings: Mapping[str, object]) -> None:
+    """What can't be taken over is told all at once, before anything is written; raises ConfigError."""
+    try:
+        load(environ={}, toml_path=None, plugin_settings={**STAND_INS, **settings})
+    except ConfigError as error:
+        raise ConfigError(f"{STASH2PLEX}: {line}" for line in error.lines) from None
+
+
+def _write(file: Path, settings: Mapping[str, object]) -> None:
+    try:
+        save(file, changed(HEAD, settings), new=True)
+    except OSError as error:
+        # The place of a folder may be taken as well.
+        if isinstance(error, FileExistsError) and os.path.lexists(file):
+            raise ConfigError([f"{file} is there already: name another file, or move it away"]) from None
+        raise ConfigError([f"{file} can't be written: {error.strerror}"]) from None
+
+
+def _tell(shown: Mapping[str, object], left: tuple[str, ...], file: Path | None) -> None:
+    out = paper()
+    if file:
+        out.print(safe(f"{file} holds {len(shown)} settings; plexsync doctor checks them"))
+    else:
+        for line in changed("", shown).removesuffix("\n").split("\n"):
+            out.print(safe(line, LONGEST), soft_wrap=True)
+    for line in left:
+        out.print(safe(f"left out: {line}"))

@@ -1,0 +1,84 @@
+"""`plexsync backup` and `plexsync restore`: copies of the database."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from plexsync.app import wiring
+from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.start import begun
+from plexsync.cli.terminal.format import many
+from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.screen import LiveLine, paper, say
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.errors import Unusable
+
+BUSY = "a worker runs on this database: stop it first, then restore"
+
+
+@command("backup")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@click.pass_obj
+def backup(call: Call, file: Path, force: bool) -> int:
+    """Copy the database to a file, also while a worker runs.
+
+    The copy is of one moment, checked, synced, and for your eyes only. For a folder the file is named by the time. It
+    holds what was given up and what was pushed, but no token or key; settings are not in it.
+
+    \b
+    Examples:
+      plexsync backup plexsync-backup.db
+      plexsync backup /backups
+    """
+    with begun(call) as start:
+        if os.path.isdir(file):  # noqa: PTH112 - where we may not look, writing says so
+            moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
+            file = file / f"plexsync-{moment:%Y%m%dT%H%M%SZ}.db"
+        with LiveLine(start.console) as line:
+            line.show("copying and checking the database")
+            copied = wiring.save_backup(start.folder, file, replace=force)
+    facts = {"file": str(copied.path), "bytes": copied.size, "schema": copied.schema, "rows": copied.rows}
+    told = f"{copied.path}: {many(copied.rows, 'row')} in {copied.size / 2**20:.1f} MB, checked"
+    call.answer(facts, lambda: say(paper(), told))
+    return FINE
+
+
+@command("restore")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.pass_obj
+def restore(call: Call, file: Path, yes: bool) -> int:
+    """Put a copy of the database back; what is there now is kept in a file beside it.
+
+    Stop the worker first; a running one is not disturbed, and the call exits with 1. Edits made since the copy are not in
+    it: the next worker compares everything with Stash and Plex, and finds them. Asks for confirmation unless --yes is
+    given.
+
+    \b
+    Example:
+      plexsync restore plexsync-backup.db
+    """
+    with begun(call) as start:
+        if not os.path.isfile(file):  # noqa: PTH113 - unlike the method of Path, it raises nothing
+            raise Unusable(f"{file} is not a file")
+        if not yes and not confirmed(f"Replace the database in {start.folder} by {file}?"):
+            click.echo("plexsync: nothing was restored", err=True)
+            call.answer({"restored": False}, lambda: None)
+            return FAILED
+        with LiveLine(start.console) as line:
+            line.show("checking the copy, and putting it back")
+            done = wiring.restore_backup(start.folder, file)
+    if done is None:
+        return call.refused(BUSY, restored=False)
+    kept = str(done.aside) if done.aside else None
+    facts = {"restored": True, "rows": done.copy.rows, "schema": done.copy.schema, "kept": kept}
+    told = [
+        f"{many(done.copy.rows, 'row')} restored",
+        "the next worker compares everything (or call plexsync reconcile)",
+    ]
+    told += [f"what was there before is kept as {kept}"] if kept else []
+    call.answer(facts, lambda: say(paper(), "; ".join(told)))
+    return FINE

@@ -1,0 +1,129 @@
+"""`plexsync bind` and `plexsync unbind`: a person's word on which Plex item is a scene's."""
+
+import re
+from collections.abc import Sequence
+
+import click
+
+from plexsync.app.wiring import opened
+from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.settings import Need
+from plexsync.cli.start import begun
+from plexsync.cli.start import opened as opened_for
+from plexsync.cli.terminal.format import many, safe, stamp
+from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.flows.scenes import bindings
+from plexsync.rules.match import Binding
+
+
+class ItemKey(click.ParamType[str]):
+    """The rating key of an item in Plex."""
+
+    name = "item"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The key without zeros in front."""
+        if not re.fullmatch(r"[0-9]{1,18}", value) or not int(value):
+            self.fail(f"{value!r} is not the rating key of an item: a number, as plexsync explain shows it", param, ctx)
+        return str(int(value))
+
+
+@command("bind")
+@click.argument("scene", metavar="[SCENE]", required=False, type=SceneNumber())
+@click.argument("items", metavar="[ITEM]...", nargs=-1, type=ItemKey())
+@click.pass_obj
+def bind(call: Call, scene: int | None, items: tuple[str, ...]) -> int:
+    """Say for good which item of Plex is a scene's, or list what was said.
+
+    ITEM is the rating key that explain shows. A bound item goes before everything that PlexSync finds by itself, and is
+    no other scene's any more. Called again, it binds a further item: then the scene is written to each of them. The
+    scene is put in the queue. Without arguments it lists the bindings.
+
+    \b
+    Examples:
+      plexsync bind 7 1234
+      plexsync bind
+    """
+    if scene is None:
+        with opened_for(call) as parts, parts.store.reading() as db:
+            return _list(call, db.bindings())
+    if not items:
+        raise click.UsageError(f"say which item by its rating key: plexsync explain {scene} lists the candidates")
+    with begun(call, need=Need.LOOK) as start, opened(start.config, start.folder) as parts:
+        start.tell(parts)
+        if start.settings.away:
+            raise start.settings.away
+        try:
+            bound = bindings.bind(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, scene, items)
+        except bindings.CantBind as error:
+            return call.refused(safe(str(error)))
+        busy = parts.someone_works()
+    facts = {
+        "scene": scene,
+        "bound": [
+            {"item": item.key, "library": title, "title": item.scalars["title"], "files": [p.path for p in item.parts]}
+            for item, title in bound.items
+        ],
+        "forgotten": list(bound.forgotten),
+        "looked_at_again": list(bound.looked_again),
+    }
+    call.answer(facts, lambda: _tell(scene, bound, busy=busy))
+    return FINE
+
+
+@command("unbind")
+@click.argument("scene", type=SceneNumber())
+@click.argument("item", required=False, type=ItemKey())
+@click.pass_obj
+def unbind(call: Call, scene: int, item: str | None) -> int:
+    """Take back what bind said: of one item, or of all that are bound to the scene.
+
+    The scene is put in the queue, to be found by its files again. What is in Plex stays as it is. Exits with 1 if
+    nothing was bound.
+
+    \b
+    Examples:
+      plexsync unbind 7
+      plexsync unbind 7 1234
+    """
+    with opened_for(call) as parts:
+        count = bindings.unbind(parts.store, parts.clock, scene, item or "")
+    if not count:
+        what = f"item {item}" if item else "nothing"
+        bound = f"{what} is {'not ' if item else ''}bound to scene {scene}"
+        return call.refused(f"{bound} (plexsync bind lists the bindings)")
+    told = f"{many(count, 'item')} taken off scene {scene}: it is found by its files again"
+    call.answer({"scene": scene, "unbound": count}, lambda: say(paper(), told))
+    return FINE
+
+
+def _list(call: Call, bindings: Sequence[Binding]) -> int:
+    facts = {
+        "count": len(bindings),
+        "bindings": [
+            {"scene": one.scene, "item": one.key, "since": stamp(one.at), "files": list(one.files)} for one in bindings
+        ],
+    }
+    rows = [(f"{one.scene}", one.key, stamp(one.at) or "", safe(", ".join(one.files))) for one in bindings]
+    heads = ("scene", "item", "since", "its files then")
+    call.answer(facts, lambda: paper().print(table("", heads, rows) if rows else "nothing is bound"))
+    return FINE
+
+
+def _tell(scene: int, bound: bindings.Bound, *, busy: bool) -> None:
+    out = paper()
+    for item, library in bound.items:
+        files = ", ".join(part.path for part in item.parts)
+        out.print(safe(f"Scene {scene} is bound to item {item.key} of {library}: {item.scalars['title']} ({files})"))
+    for key in bound.forgotten:
+        out.print(f"Item {key} is not in Plex any more: it was taken off scene {scene}")
+    if bound.looked_again:
+        ids = ", ".join(map(str, bound.looked_again))
+        out.print(f"Scene {ids} was pushed to it before, and is looked at again: it is no longer its")
+    hint = (
+        "the worker brings it in step at once"
+        if busy
+        else "no worker runs: start plexsync serve, or run plexsync drain"
+    )
+    out.print(f"It is in the queue; {hint}")

@@ -1,0 +1,278 @@
+"""`plexsync dlq`: looks after what was given up (the dead-letter queue)."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+
+from plexsync.cli.call import FAILED, FINE, Call, Sharing, family
+from plexsync.cli.start import opened
+from plexsync.cli.terminal.completions import dead_scenes
+from plexsync.cli.terminal.export_file import output
+from plexsync.cli.terminal.format import many, stamp
+from plexsync.cli.terminal.param_types import RowKey
+from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.rows import attempt_table, push_table, row_table
+from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.engine import dead_letters
+from plexsync.engine.dead_letters import Key
+from plexsync.reports.cures import CURES, cure
+from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
+from plexsync.reports.dead_letters import groups
+from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
+from plexsync.reports.status import too_many
+from plexsync.rules.job import Kind, State
+from plexsync.rules.records import JobRow
+
+SHOWN = 50
+HEADS = ("scene", "cause", "since", "title", "error, if another")
+causes = click.Choice(sorted(CURES))
+
+
+@family("dlq")
+def dlq() -> None:
+    """Look after the scenes that were given up (the dead-letter queue).
+
+    A scene is given up when trying again would change nothing. An outage gives up nobody. Each stays here, with the
+    reason, until it is edited in Stash, retried, dropped, or dlq_retention_days have passed.
+
+    \b
+    Examples:
+      plexsync dlq list
+      plexsync dlq show 7
+      plexsync dlq retry --cause refused
+      plexsync dlq export letters.csv --format csv
+    """
+
+
+@dlq.command("list", cls=Sharing)
+@click.option("--cause", type=causes, help="Only what died of this cause.")
+@click.pass_obj
+def list_(call: Call, cause: str | None) -> int:
+    """List what was given up, grouped by cause, with what cures it.
+
+    Shows the first 50 rows; with --json all of them.
+
+    \b
+    Examples:
+      plexsync dlq list
+      plexsync dlq list --cause ambiguous --json
+    """
+    with opened(call) as parts:
+        with parts.store.reading() as db:
+            counts = db.dead()
+            by_cause = groups(db, counts, cause)
+            shown = [(row, title(db, row.kind, row.id)) for row in db.jobs(State.DEAD, cls=cause or "", limit=SHOWN)]
+            banner = too_many(sum(counts.values()), parts.config.dlq_max)
+        count = sum(group["count"] for group in by_cause)
+        if call.json:
+            head = {"dead": count, "causes": by_cause, **({"banner": banner} if banner else {})}
+            sys.stdout.writelines(json_pieces(head, "rows", map(row_facts, rows_in(parts, State.DEAD, cause or ""))))
+        else:
+            _tell(banner, by_cause, shown, count, paper(), others=sum(counts.values()) - count)
+    return FINE
+
+
+def _tell(
+    banner: str,
+    groups: list[dict[str, Any]],
+    rows: Sequence[tuple[JobRow, str]],
+    count: int,
+    out: Console,
+    *,
+    others: int,
+) -> None:
+    if banner:
+        say(out, banner, style="bold")
+    if not rows:
+        out.print(f"nothing of this cause; {many(others, 'scene')} of others" if others else "nothing was given up")
+        return
+    for group in groups:
+        example = group["example"]
+        facts = [
+            ("what", group["meaning"]),
+            ("example", f"{written(Kind(example['kind']), example['id'])}: {example['error']}"),
+            ("cure", group["advice"]),
+        ]
+        out.print(table(f"{group['cause']}: {group['count']:,}", ("", ""), facts))
+    told = {group["cause"]: group["example"]["error"] for group in groups}
+    shown = [
+        (
+            written(row.kind, row.id),
+            row.cls,
+            stamp(row.since) or "",
+            called,
+            "" if row.error == told[row.cls] else row.error,
+        )
+        for row, called in rows
+    ]
+    # What is empty in every row is left out: no title is known, or each died as the example above did.
+    kept = [place for place in range(len(HEADS)) if any(row[place] for row in shown)]
+    out.print(table("", [HEADS[place] for place in kept], [[row[place] for place in kept] for row in shown]))
+    if count > len(rows):
+        out.print(f"and {count - len(rows):,} more: --cause C narrows the list, --json shows all")
+
+
+@dlq.command("show", cls=Sharing, short_help="Show what happened to one, and what cures it.")
+@click.argument("scene", type=RowKey(), shell_complete=dead_scenes)
+@click.pass_obj
+def show(call: Call, scene: Key) -> int:
+    """Show one that was given up: its row, failed attempts, what was changed in Plex before, and what cures it.
+
+    plexsync explain SCENE shows, in addition, how the scene and its Plex item look now. A performer, studio or tag is
+    named with its kind, as in tag:12.
+
+    \b
+    Example:
+      plexsync dlq show 7
+    """
+    kind, id = scene
+    with opened(call) as parts, parts.store.reading() as db:
+        row, attempts, pushes = db.job(kind, id), db.attempts(kind, id), db.pushes(kind, id)
+        now, called = parts.clock.now(), title(db, kind, id)
+    if row is None or row.state is not State.DEAD:
+        return _missed(call, [scene], done=0, verb="shown")
+    facts = {
+        "title": called,
+        "job": row_facts(row),
+        "attempts": attempt_facts(attempts),
+        "pushes": push_facts(pushes),
+        "advice": cure(row.cls, row.error).advice,
+    }
+
+    def tell() -> None:
+        out = paper()
+        out.print(row_table(row, now, called))
+        if attempts:
+            out.print(attempt_table(attempts))
+        if pushes:
+            out.print(push_table(pushes))
+        cured = cure(row.cls, row.error)
+        say(out, f"{cured.meaning}: {cured.advice}")
+
+    call.answer(facts, tell)
+    return FINE
+
+
+def _which(body: Callable[..., int]) -> Callable[..., int]:
+    """The three ways to say which ones."""
+    body = click.option("--all", "all_", is_flag=True, help="Everything that was given up.")(body)
+    body = click.option("--cause", type=causes, help="Everything that died of this cause.")(body)
+    return click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=RowKey(), shell_complete=dead_scenes)(body)
+
+
+def _check_which(scenes: Sequence[Key], cause: str | None, all_: bool) -> None:
+    if bool(scenes) + bool(cause) + all_ != 1:
+        raise click.UsageError("say which ones: their numbers, --cause C, or --all")
+
+
+@dlq.command("retry", cls=Sharing)
+@_which
+@click.pass_obj
+def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) -> int:
+    """Give what was given up another chance, with all its attempts.
+
+    Do this after the cause was cured: the worker tries each of them again soon. Exits with 1 if one of the scenes named
+    was not given up.
+
+    \b
+    Examples:
+      plexsync dlq retry 7 12
+      plexsync dlq retry --cause ambiguous
+      plexsync dlq retry --all
+    """
+    _check_which(scenes, cause, all_)
+    with opened(call) as parts:
+        if scenes:
+            done = dead_letters.retry(parts.store, parts.clock, scenes)
+        else:
+            done = (dead_letters.retry_all(parts.store, parts.clock, cause or ""), [])
+    return _answer(call, done, "retried")
+
+
+@dlq.command("drop", cls=Sharing, short_help="Stop caring for it, until it is edited again.")
+@_which
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.pass_obj
+def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes: bool) -> int:
+    """Stop caring for what was given up: it leaves the queue, and comes back only by a new edit.
+
+    What is in Plex stays as it is. A scene that is named may also still be waiting, worked, or not in Plex yet. Asks for
+    confirmation unless --yes is given. Exits with 1 if one of the scenes named was not in the queue. plexsync ignore
+    leaves a scene alone whatever is edited.
+
+    \b
+    Examples:
+      plexsync dlq drop 7
+      plexsync dlq drop --cause strict --yes
+    """
+    _check_which(scenes, cause, all_)
+    with opened(call) as parts:
+        with parts.store.reading() as db:
+            named = sum(dead_letters.is_open(db, *key) for key in dict.fromkeys(scenes))
+            found = named if scenes else dead_letters.count(db, cause or "")
+        if found and not yes and not confirmed(f"Drop {many(found, 'scene')}? They come back only by a new edit."):
+            click.echo("plexsync: nothing was dropped", err=True)
+            call.answer({"dropped": 0}, lambda: None)
+            return FAILED
+        if scenes:
+            done = dead_letters.drop(parts.store, parts.clock, scenes)
+        else:
+            done = (dead_letters.drop_all(parts.store, parts.clock, cause or ""), [])
+    return _answer(call, done, "dropped", where="in the queue")
+
+
+@dlq.command("export", cls=Sharing)
+@click.argument("file", metavar="FILE|-")
+@click.option(
+    "--format", "format_", type=click.Choice(["json", "csv"]), default="json", help="json unless told otherwise."
+)
+@click.option("--cause", type=causes, help="Only what died of this cause.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@click.pass_obj
+def export(call: Call, file: str, format_: str, cause: str | None, force: bool) -> int:
+    """Write what was given up to a file, or to standard output for -.
+
+    As JSON with everything that is known of each: its row, every failed attempt, what was changed in Plex before, and
+    what cures it. As CSV with a line for each, safe to open as a spreadsheet. The file is for your eyes only.
+
+    \b
+    Examples:
+      plexsync dlq export letters.json
+      plexsync dlq export - --format csv --cause refused
+    """
+    if file == "-" and call.json and format_ == "csv":
+        raise click.UsageError("standard output takes either the CSV or --json")
+    with opened(call) as parts, output(file, replace=force) as out:
+        count = 0
+        exported = letters(parts, cause or "")
+
+        def counted() -> Iterator[dict[str, Any]]:
+            nonlocal count
+            for letter in exported:
+                count += 1
+                yield letter
+
+        head = {"exported_at": stamp(parts.clock.now()), "cause": cause}
+        out.writelines(csv_pieces(counted()) if format_ == "csv" else json_pieces(head, "rows", counted()))
+    if file != "-":
+        call.answer({"exported": count, "file": file}, lambda: paper().print(f"{many(count, 'scene')} exported"))
+    return FINE
+
+
+def _answer(call: Call, done: dead_letters.Moved, verb: str, *, where: str = "among those given up") -> int:
+    count, missed = done
+    if missed:
+        return _missed(call, missed, done=count, verb=verb, where=where)
+    call.answer({verb: count}, lambda: paper().print(f"{many(count, 'scene')} {verb}"))
+    return FINE
+
+
+def _missed(call: Call, missed: Sequence[Key], *, done: int, verb: str, where: str = "among those given up") -> int:
+    names = ", ".join(written(*key) for key in missed)
+    message = f"not {where}: {names} (plexsync dlq list shows what was given up)"
+    if done and not call.json:
+        paper().print(f"{many(done, 'scene')} {verb}")
+    return call.refused(message, **{verb: done, "not_dead": [written(*key) for key in missed]})

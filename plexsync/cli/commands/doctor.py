@@ -1,0 +1,126 @@
+"""`plexsync doctor`: checks everything that has to be right, and says how to mend what is not."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import click
+from rich.console import Console
+
+from plexsync.app.wiring import opened
+from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
+from plexsync.cli.checks import database, machine, paths, servers
+from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
+from plexsync.cli.settings import Need, toml_of
+from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.format import many, safe
+from plexsync.cli.terminal.screen import LiveLine, paper, table
+from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from validation.config import Setting, describe
+from validation.redact import MASK, Redactor
+from validation.sources import DEFAULT, ConfigError, Loaded
+
+
+@command("doctor")
+@click.pass_obj
+def doctor(call: Call) -> int:
+    """Check everything from settings to servers, and say how to mend what is not right.
+
+    Run it first, and whenever something seems wrong. It asks both servers a few questions and writes to neither. A hold
+    ("on hold until plex_token is put right") is lifted when the server lets us in again.
+
+    Exits with 0 if work can go on (there may be warnings), 1 if something stops it, 2 if settings or database are wrong,
+    3 if the database is newer than this program.
+
+    \b
+    Examples:
+      plexsync doctor
+      plexsync doctor --json
+    """
+    checks: list[Check] = []
+    settings: list[dict[str, str]] = []
+    try:
+        with begun(call, need=Need.WORK) as start:
+            settings = _settings(start.settings.loaded)
+            with LiveLine(start.console) as line:
+                hidden = Redactor(start.config.secrets)
+                for check in _checks(call, start):
+                    # What is told may quote a server: its name, its version.
+                    checks.append(replace(check, told=hidden.redact(check.told)))
+                    line.show(f"checked: {check.name}")
+    except ConfigError as error:
+        mend = "correct it there; docs/settings.md describes every setting"
+        checks += [problem("configuration", line, mend, WRONG) for line in error.lines]
+    code = max((check.code for check in checks), default=FINE)
+    facts = {
+        "well": code == FINE,
+        "checks": [{"name": c.name, "state": c.state, "told": c.told, "mend": c.mend or None} for c in checks],
+        "settings": settings,
+    }
+    call.answer(facts, lambda: _tell(checks, settings, paper()))
+    return code
+
+
+def _tell(checks: Sequence[Check], settings: Sequence[dict[str, str]], out: Console) -> None:
+    given = [(one["name"], one["value"], one["origin"]) for one in settings if one["origin"] != DEFAULT]
+    if given:
+        out.print(table("Settings that were given", ("setting", "value", "from"), given))
+    drawn = table("Checks", ("", "what", "found, and how to mend it"), [])
+    for check in checks:
+        mend = f"-> {check.mend}" if check.mend else ""
+        told = "\n".join(safe(text) for text in (check.told, mend) if text)
+        drawn.add_row(WORDS[check.state], check.name, told, style=STYLES[check.state])
+    out.print(drawn)
+    counts = [sum(check.state == state for check in checks) for state in (PROBLEM, WARNING)]
+    out.print(f"{many(counts[0], 'problem')}, {many(counts[1], 'warning')}")
+
+
+WORDS = {OK: "ok", WARNING: "warn", PROBLEM: "fail"}
+STYLES = {OK: "", WARNING: "yellow", PROBLEM: "bold red"}
+
+
+# --- the checks, in the order in which one needs the other -----------------------------------------------------------
+
+
+def _checks(call: Call, start: Begun) -> Iterator[Check]:
+    yield from machine.program()
+    yield from machine.configuration(start.settings.loaded, toml_of(call))
+    yield from machine.notices(start.config)
+    yield from machine.folder(start.folder, start.settings.place.why)
+    yield from machine.events(start.folder)
+    try:
+        with opened(start.config, start.folder) as parts:
+            start.tell(parts)
+            yield from database.database(parts)
+            yield from database.worker(parts)
+            yield machine.log(start.folder)
+            well = True
+            for ask in (servers.stash, servers.plex):
+                for check in ask(parts):
+                    well = well and check.state != PROBLEM
+                    yield check
+            yield from database.gates(parts)
+            yield from database.queue(parts)
+            if well:
+                yield from paths.mapping(parts)
+    except NewerDatabase as error:
+        yield problem("database", str(error), "install the newer PlexSync again", NEWER)
+    except (LocalFault, Unusable) as error:
+        yield problem("database", str(error), "mend that, or choose another folder with data_dir", WRONG)
+
+
+def _settings(loaded: Loaded) -> list[dict[str, str]]:
+    """Every setting as it is in effect, secrets masked."""
+    values = loaded.config.model_dump(mode="json")
+    return [
+        {"name": one.name, "value": _shown(one, values[one.name]), "origin": loaded.origin[one.name]}
+        for one in describe()
+    ]
+
+
+def _shown(one: Setting, value: object) -> str:
+    if one.secret:
+        return MASK if value else "(not set)"
+    if one.name == "notify_command" and isinstance(value, list):
+        # Its arguments may hold a secret too.
+        return many(len(value), "word") if value else ""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,121 @@
+"""`plexsync explain`: why a scene stands as it stands."""
+
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+
+from plexsync.app.wiring import Parts, opened
+from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.settings import Need
+from plexsync.cli.start import begun
+from plexsync.cli.terminal.format import safe
+from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.rows import attempt_table, row_table
+from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.engine.verbs import Explanation
+from plexsync.engine.verbs import explain as look_at
+from plexsync.reports.explanation import Facts, job_facts, known_facts, sight_facts
+from plexsync.reports.rows import short
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import Gone, Kind
+from plexsync.rules.plan import Value
+from plexsync.rules.records import AttemptRow, JobRow
+
+
+@command("explain")
+@click.argument("scene", type=SceneNumber())
+@click.pass_obj
+def explain(call: Call, scene: int) -> int:
+    """Show why a scene stands as it stands, and what would happen to it now.
+
+    Looks at Stash and Plex as the worker does, and writes to neither: every step of finding its item in Plex, the
+    candidates if it is ambiguous, each with the reason and the line that settles it (plexsync bind), and for each field
+    what Stash wants, what Plex has, whether it is locked, what would be done and why. If a server is away it shows what
+    the database knows and exits with 1, and so it does for a scene that Stash does not have.
+
+    \b
+    Example:
+      plexsync explain 7
+    """
+    with begun(call, need=Need.LOOK) as start, opened(start.config, start.folder) as parts:
+        now = parts.clock.now()
+        start.tell(parts)
+        if start.settings.away:
+            return _only_known(call, parts, scene, str(start.settings.away), now)
+        try:
+            seen = look_at(parts.store, parts.looker, parts.gates, parts.clock, scene)
+        except NeighbourError as error:
+            return _only_known(call, parts, scene, str(error), now)
+    facts = {**sight_facts(seen.sight), **job_facts(seen.job, seen.attempts)}
+    call.answer(facts, lambda: _tell(seen, facts, now, paper()))
+    gone = isinstance(seen.sight.outcome or seen.sight.ends, Gone)
+    return FAILED if gone or seen.sight.error else FINE
+
+
+def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
+    """What the database knows, when a side can't be asked."""
+    with parts.store.reading() as db:
+        row, attempts = db.job(Kind.SCENE, id), db.attempts(Kind.SCENE, id)
+        facts = {**known_facts(db, id), "error": why}
+    remembered = facts["remembered"]
+
+    def tell() -> None:
+        out = paper()
+        out.print(f"Scene {id} can't be looked at now. What is known:")
+        _tell_row(row, attempts, now, out)
+        if remembered:
+            rows = [(one["key"], short(one["field"]), _shown(one["said"]), _shown(one["left"])) for one in remembered]
+            out.print(table("Pushed before", ("item", "field", "Stash wanted", "Plex read back"), rows))
+
+    call.answer(facts, tell)
+    click.echo(f"plexsync: {safe(why)}", err=True)
+    return FAILED
+
+
+# --- as words --------------------------------------------------------------------------------------------------------
+
+
+def _tell(seen: Explanation, facts: Facts, now: int, out: Console) -> None:
+    sight = seen.sight
+    title = f": {safe(sight.scene.title)}" if sight.scene and sight.scene.title else ""
+    out.print(f"Scene {sight.id}{title}")
+    out.print(safe(facts["verdict"]))
+    if sight.steps:
+        steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(sight.steps, start=1)]
+        out.print(table("How its item was looked for", ("", "by", "what was seen"), steps))
+    if sight.candidates:
+        rows = [(one.key, one.path, one.why) for one in sight.candidates]
+        out.print(table("Candidates", ("item", "file", "why it was not taken"), rows))
+        say(out, "If you know which one it is, settle it for good:")
+        for one in facts["candidates"]:
+            out.print(f"  {one['bind']}")
+    for target in facts["targets"]:
+        out.print(table(f"Item {target['key']}", HEADS, [_field_row(one) for one in target["fields"]]))
+    if facts["notes"]:
+        notes = [(short(note["field"]), note["reason"], note["text"]) for note in facts["notes"]]
+        out.print(table("Changed to fit Plex", ("field", "what", "why"), notes))
+    _tell_row(seen.job, seen.attempts, now, out)
+
+
+HEADS = ("field", "Stash wants", "Plex has", "locked", "would do", "why")
+
+
+def _field_row(one: Facts) -> tuple[str, ...]:
+    why = "; ".join(filter(None, [one["reason"], *(note["text"] for note in one["why"])]))
+    locked = "yes" if one["locked"] else ""
+    return short(one["field"]), _shown(one["stash"]), _shown(one["plex"]), locked, one["action"], why
+
+
+def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console) -> None:
+    if row is None:
+        out.print("It was never in the queue.")
+        return
+    out.print(row_table(row, now))
+    if attempts:
+        out.print(attempt_table(attempts))
+
+
+def _shown(value: Value | None) -> str:
+    text = ", ".join(value) if isinstance(value, tuple) else value or ""
+    return safe(text, 120) or "-"

@@ -1,0 +1,68 @@
+"""`plexsync history`: what was done for a scene, as far back as it is kept."""
+
+from collections.abc import Sequence
+
+import click
+from rich.table import Table
+
+from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.start import opened
+from plexsync.cli.terminal.format import stamp
+from plexsync.cli.terminal.param_types import RowKey
+from plexsync.cli.terminal.rows import change_words
+from plexsync.cli.terminal.screen import paper, table
+from plexsync.reports.rows import PUSHES, past_facts, past_of, written
+from plexsync.rules.job import Kind
+from plexsync.rules.records import AttemptRow, PushRow
+
+SHOWN = 50
+
+
+@command("history")
+@click.argument("scene", type=RowKey())
+@click.option("--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="How many entries.")
+@click.pass_obj
+def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
+    """Show what was done for a scene, newest first: what was changed in Plex, and attempts that did not go well.
+
+    Asks neither server: it tells what the database remembers, which is the newest twenty of each kind for as long as
+    dlq_retention_days. plexsync explain SCENE shows how the scene and its item look now. A performer, studio or tag is
+    named with its kind, as in tag:12.
+
+    \b
+    Examples:
+      plexsync history 7
+      plexsync history 7 --limit 1 --json
+    """
+    kind, id = scene
+    with opened(call) as parts, parts.store.reading() as db:
+        row, attempts, pushes = db.job(kind, id), db.attempts(kind, id), db.pushes(kind, id)
+    if row is None and not pushes:
+        why = f"{written(kind, id)} was never in the queue"
+        return call.refused(why, kind=kind.value, id=id, entries=[], total=0)
+    past = past_of(attempts, pushes)
+    facts = {"kind": kind.value, "id": id, "entries": list(map(past_facts, past[:limit])), "total": len(past)}
+
+    def tell() -> None:
+        out = paper()
+        if not past:
+            out.print("nothing was changed in Plex, and nothing went wrong")
+            return
+        out.print(_table(written(kind, id), past[:limit]))
+        if len(past) > limit:
+            out.print(f"and {len(past) - limit:,} older: --limit N shows more")
+
+    call.answer(facts, tell)
+    return FINE
+
+
+def _table(name: str, past: Sequence[AttemptRow | PushRow]) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for one in past:
+        at = stamp(one.at) or ""
+        if isinstance(one, PushRow):
+            what = f"item {one.key}" if not one.undone else f"{PUSHES[one.undone]}, item {one.key}"
+            rows += [(at, what, change_words(field, moved)) for field, moved in one.moved.items()]
+        else:
+            rows.append((at, f"attempt, then {one.state.value}", f"{one.error} ({one.cls})" if one.cls else one.error))
+    return table(f"History of {name}", ("at", "what", "before -> after, or why it did not go well"), rows)

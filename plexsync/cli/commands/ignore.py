@@ -1,0 +1,71 @@
+"""`plexsync ignore` and `plexsync unignore`: scenes that a person wants left alone."""
+
+import click
+
+from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.start import opened
+from plexsync.cli.terminal.completions import ignored_scenes
+from plexsync.cli.terminal.format import many, stamp
+from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.screen import paper, table
+from plexsync.engine.verbs import ignore_scenes, unignore_scenes
+from plexsync.reports.rows import rows_in
+from plexsync.rules.job import State
+
+
+@command("ignore")
+@click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber())
+@click.option("--list", "list_", is_flag=True, help="List what is ignored.")
+@click.pass_obj
+def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
+    """Leave scenes alone for good: no edit, comparison or retry brings them back, only unignore does.
+
+    What is in Plex stays as it is. A scene that is being worked is let go at once: at most the request that is under
+    way still reaches Plex. What happens to an ignored scene in Stash is noted and counted.
+
+    \b
+    Examples:
+      plexsync ignore 7 12
+      plexsync ignore --list
+    """
+    if bool(scenes) == list_:
+        raise click.UsageError("say which scenes by their numbers, or --list")
+    with opened(call) as parts:
+        if list_:
+            rows = list(rows_in(parts, State.IGNORED))
+            facts = {"count": len(rows), "scenes": [{"id": row.id, "since": stamp(row.since)} for row in rows]}
+            shown = [(f"{row.id}", stamp(row.since) or "") for row in rows]
+            call.answer(
+                facts, lambda: paper().print(table("", ("scene", "since"), shown) if rows else "nothing is ignored")
+            )
+            return FINE
+        done = ignore_scenes(parts.store, scenes, parts.clock)
+    call.answer({"ignored": len(done)}, lambda: paper().print(f"{many(len(done), 'scene')} ignored"))
+    return FINE
+
+
+@command("unignore")
+@click.argument(
+    "scenes", metavar="SCENE...", nargs=-1, required=True, type=SceneNumber(), shell_complete=ignored_scenes
+)
+@click.pass_obj
+def unignore(call: Call, scenes: tuple[int, ...]) -> int:
+    """Look after ignored scenes again: each is put in the queue, so that it comes in step as it is now.
+
+    Exits with 1 if one of the scenes was not ignored.
+
+    \b
+    Example:
+      plexsync unignore 7
+    """
+    with opened(call) as parts:
+        found = unignore_scenes(parts.store, scenes, parts.clock)
+    done, missed = len(found), [id for id in dict.fromkeys(scenes) if id not in found]
+    told = f"{many(done, 'scene')} wanted again"
+    if not missed:
+        call.answer({"unignored": done}, lambda: paper().print(told))
+        return FINE
+    if done and not call.json:
+        paper().print(told)
+    why = f"not ignored: {', '.join(map(str, missed))} (plexsync ignore --list shows them)"
+    return call.refused(why, unignored=done, not_ignored=missed)

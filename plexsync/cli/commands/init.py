@@ -1,0 +1,275 @@
+"""`plexsync init`: finds both servers, tries them, learns the path rules, and writes plexsync.toml.
+
+Nothing is written before all of it is known, and then at once. A token or key is typed unseen, or read from a file or the
+environment; it is never a word of the command.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
+from plexsync.cli.settings import hide, sources, toml_of
+from plexsync.cli.start import logged
+from plexsync.cli.terminal.discovery import Found, Given, Hide, find_plex, find_stash, learn_paths
+from plexsync.cli.terminal.prompts import Person
+from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.engine.clock import SystemClock
+from validation.config import SECRETS, describe
+from validation.redact import MASK, Redactor
+from validation.sources import ENVIRONMENT, NAMED_FILE, ConfigError, Loaded, load, load_here
+from validation.writing import HEAD, Unclear, changed, save
+
+
+@command("init")
+@click.option("--token", is_flag=True, help="Type address and token of Plex, instead of signing in.")
+@click.option("--no-browser", is_flag=True, help="Open no browser to sign in: only say where to go.")
+@click.option("--plex-url", metavar="URL", default="", help="Where Plex answers.")
+@click.option("--plex-token-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the token from a file.")
+@click.option("--plex-token-env", metavar="NAME", default="", help="Read the token from a variable.")
+@click.option(
+    "--library", "libraries", metavar="NAME", multiple=True, help="Use this movie library of Plex; repeatable."
+)
+@click.option("--stash-url", metavar="URL", default="", help="Where Stash answers.")
+@click.option(
+    "--stash-api-key-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the API key from a file."
+)
+@click.option("--stash-api-key-env", metavar="NAME", default="", help="Read the API key from a variable.")
+@click.option("--path-map", "rules", metavar="RULE", multiple=True, help="Use this path rule; repeatable.")
+@click.option("--yes", is_flag=True, help="Ask nothing: take what was given and found.")
+@click.argument("words", nargs=-1, metavar="")
+@click.pass_obj
+def init(
+    call: Call,
+    token: bool,
+    no_browser: bool,
+    plex_url: str,
+    plex_token_file: Path | None,
+    plex_token_env: str,
+    libraries: tuple[str, ...],
+    stash_url: str,
+    stash_api_key_file: Path | None,
+    stash_api_key_env: str,
+    rules: tuple[str, ...],
+    yes: bool,
+    words: tuple[str, ...],
+) -> int:
+    """Set PlexSync up: sign in to Plex, find both servers, learn the path rules, write plexsync.toml.
+
+    Signs in with a PIN that you confirm in a browser (this is the only command that talks to plex.tv), or takes a token
+    that you type. Tries both servers, looks at some scenes to see whether both name their files alike, shows what it found,
+    and writes the file with mode 0600. Settings that it does not ask for stay as they are; what a file held before is kept
+    beside it.
+
+    Without a terminal, or with --yes, it asks nothing: give what it can't find by itself. A token or key never stands on
+    the command line: it is read from a file or from a variable.
+
+    \b
+    Examples:
+      plexsync init
+      plexsync init --token
+      plexsync init --plex-url http://nas:32400 --plex-token-file token.txt --yes
+    """
+    if words:
+        # It may be a token: it is not said again.
+        raise click.UsageError("init takes options alone: a token is typed when it is asked for, or read from a file")
+    file = toml_of(call)
+    with logged(call, level="error") as (console, hiding):
+
+        def hidden(*secrets: str) -> None:
+            call.secrets = tuple(dict.fromkeys((*call.secrets, *filter(None, secrets))))
+            hiding.use(Redactor(call.secrets))
+
+        here = _here(call, file)
+        hidden(*call.secrets)
+        given = Given(
+            plex_url=plex_url,
+            plex_token=_secret("--plex-token", plex_token_file, plex_token_env, hidden),
+            libraries=libraries,
+            stash_url=stash_url,
+            stash_api_key=_secret("--stash-api-key", stash_api_key_file, stash_api_key_env, hidden),
+            rules=rules,
+            typed=token,
+            browser=not no_browser,
+        )
+        there = sys.stdin.isatty() and not yes and not call.json
+        person = Person(console, there=there, hiding=lambda text: Redactor(call.secrets).redact(text))
+        try:
+            plan = _plan(call, person, given, here, hidden)
+            write = _writing(file, plan.settings)
+            agreed = _agreed(person, plan, write, yes=yes)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("\nplexsync: stopped; nothing was written", err=True)
+            return INTERRUPTED
+        if not agreed:
+            click.echo("plexsync: nothing was written", err=True)
+            return FAILED
+        _write(write)
+        call.answer(_facts(plan, write, Redactor(call.secrets)), lambda: _tell(call, plan, write))
+        return FINE
+
+
+def _here(call: Call, file: Path) -> Loaded:
+    """What is set already; a file that is still to be made is no fault, nor is a link to one."""
+    found = load_here(**{**sources(call), "toml_path": file if os.path.exists(file) else None})  # noqa: PTH110
+    hide(call, found)
+    return found
+
+
+def _secret(option: str, file: Path | None, variable: str, hidden: Hide) -> str:
+    """What a file or a variable holds, if one was named."""
+    if file and variable:
+        raise click.UsageError(f"give {option}-file or {option}-env, not both")
+    text = ""
+    if file:
+        try:
+            text = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeError):
+            raise click.UsageError(f"{option}-file can't be read: is it a file with one line?") from None
+    elif variable:
+        text = os.environ.get(variable, "").strip()
+    if (file or variable) and not text:
+        raise click.UsageError(f"{option}-{'file' if file else 'env'} names nothing that holds a text")
+    hidden(text)
+    return text
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was found, and the settings that follow from it; None takes a setting out of the file."""
+
+    found: Found
+    settings: Mapping[str, Any] = field(repr=False)
+    over: tuple[str, ...]
+    """Variables of the environment that win over the file."""
+
+
+def _plan(call: Call, person: Person, given: Given, here: Loaded, hidden: Hide) -> Plan:
+    plex = find_plex(person, given, here, hidden)
+    stash = find_stash(person, given, here, hidden, near=plex.url)
+    paths = learn_paths(person, given, here, plex, stash)
+    settings: dict[str, Any] = {
+        "plex_url": plex.url,
+        "plex_token": plex.token,
+        "plex_libraries": list(plex.libraries) or None,
+        "stash_url": stash.url,
+        "stash_api_key": stash.key or None,
+        "path_map": [" => ".join(rule) for rule in paths.rules] or None,
+    }
+    if call.data_dir:
+        settings["data_dir"] = str(Path(call.data_dir).absolute())
+    _check(settings)
+    ends = {ENVIRONMENT: "", NAMED_FILE: "_FILE"}
+    over = tuple(
+        f"{setting.variable}{ends[here.origin[setting.name]]}"
+        for setting in describe()
+        if setting.name in settings and here.origin[setting.name] in ends
+    )
+    return Plan(Found(plex, stash, paths), settings, over)
+
+
+def _check(settings: Mapping[str, Any]) -> None:
+    """Whatever was found has to be usable as it will be read; raises ConfigError."""
+    load(environ={}, toml_path=None, overrides={name: value for name, value in settings.items() if value is not None})
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What is to be written: the file's new text, whether there is one already, and where that is kept."""
+
+    file: Path
+    text: str = field(repr=False)
+    before: str | None = field(repr=False)
+    kept: Path | None
+
+
+def _writing(file: Path, settings: Mapping[str, Any]) -> Writing:
+    before = None
+    try:
+        if os.path.exists(file):  # noqa: PTH110 - where we may not look, saving says so
+            before = file.read_text(encoding="utf-8-sig")
+        text = changed(HEAD if before is None else before, settings)
+    except Unclear as error:
+        raise ConfigError([f"{file} can't be changed: {error}; move it away, then call init again"]) from None
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError([f"{file} can't be read any more: {why}; nothing was changed"]) from None
+    moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
+    real = Path(os.path.realpath(file))
+    kept = real.with_name(f"{real.name}.{moment:%Y%m%dT%H%M%SZ}.bak") if before not in (None, text) else None
+    return Writing(file, text, before, kept)
+
+
+def _agreed(person: Person, plan: Plan, write: Writing, *, yes: bool) -> bool:
+    """Whether a person agrees to what is about to be written."""
+    if yes:
+        return True
+    if person.there:
+        person.console.print(table("", ("setting", "value"), _rows(plan.settings)))
+    if write.kept is not None:
+        person.tell(
+            f"{write.file} is there already. Its other settings stay; as it is now it is kept as {write.kept.name}."
+        )
+    return person.agrees(f"Write {'this into ' if write.before is not None else ''}{write.file}?")
+
+
+def _write(write: Writing) -> None:
+    try:
+        save(write.file, write.text, kept=write.kept)
+    except OSError as error:
+        raise ConfigError([f"{write.file} can't be written: {error.strerror}; nothing was changed"]) from None
+
+
+def _rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    # That none is named is a choice as well, and more than those that are there.
+    told = {**settings, "plex_libraries": settings["plex_libraries"] or "all"}
+    return [(name, _shown(name, value)) for name, value in told.items() if value is not None]
+
+
+def _shown(name: str, value: Any) -> str:
+    if name in SECRETS:
+        return MASK
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _facts(plan: Plan, write: Writing, hidden: Redactor) -> dict[str, Any]:
+    plex, stash, paths = plan.found.plex, plan.found.stash, plan.found.paths
+    return {
+        "file": str(write.file),
+        "kept": str(write.kept) if write.kept else None,
+        "plex": {
+            "name": hidden.redact(plex.name),
+            "version": hidden.redact(plex.version),
+            "url": plex.url,
+            "libraries": [hidden.redact(title) for title in plex.titles],
+        },
+        "stash": {"version": hidden.redact(stash.version), "url": stash.url},
+        "paths": {
+            "rules": [{"stash": ours, "plex": theirs} for ours, theirs in paths.rules],
+            "scenes": paths.scenes,
+            "found_by_path": paths.by_path,
+            "found_by_name": paths.by_name,
+        },
+        "overridden_by": list(plan.over),
+    }
+
+
+def _tell(call: Call, plan: Plan, write: Writing) -> None:
+    out = paper()
+    say(out, f"{write.file} is written, for your eyes only." + (f" Before: {write.kept}" if write.kept else ""))
+    for variable in plan.over:
+        say(out, f"{variable} is set in the environment, and wins over the file.")
+    more = f" --config {shlex.quote(str(call.config_file))}" if call.config_file else ""
+    lines = (("doctor", "checks everything"), ("sync --all --dry-run", "shows what would change"))
+    rows = [(f"plexsync{more} {words}", told) for words, told in (*lines, ("serve", "keeps Plex in step"))]
+    out.print(table("Next", ("", ""), rows))

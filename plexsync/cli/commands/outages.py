@@ -1,0 +1,67 @@
+"""`plexsync outages`: when the servers were away, and how well that went."""
+
+from typing import Any
+
+import click
+from rich.console import Console
+
+from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.start import opened
+from plexsync.cli.terminal.format import lasting
+from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.reports.format import share
+from plexsync.reports.outages import MOST_DAYS, report
+from plexsync.rules.outages import Gate, Summary
+
+
+@command("outages")
+@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=30, show_default=True, help="How far to look back.")
+@click.pass_obj
+def outages(call: Call, days: int) -> int:
+    """Show when Plex and Stash could not be worked with, for how long, and why.
+
+    An outage begins when a server does not answer several times in a row, or does not let PlexSync in; it ends when work
+    can go on. Nothing is lost meanwhile: scenes wait, and none is given up for it. Asks neither server.
+
+    \b
+    Examples:
+      plexsync outages
+      plexsync outages --days 7 --json
+    """
+    with opened(call) as parts:
+        seen = report(parts, days)
+    facts = seen.facts()
+    call.answer(facts, lambda: _tell(facts["outages"], seen.figures, days, paper()))
+    return FINE
+
+
+def _tell(found: list[dict[str, Any]], seen: Summary, days: int, out: Console) -> None:
+    if found:
+        heads = ("since", "lasted", "server", "what", "waiting", "last message")
+        out.print(table("Outages", heads, map(_row, found), right=(4,)))
+    say(out, _line(seen, days))
+
+
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    lasted, cause = lasting(one["seconds"] * 1000), one["cause"]
+    return (
+        one["since"] or "",
+        lasted if one["until"] is not None else f"{lasted}, goes on",
+        one["server"].title(),
+        f"on hold: {cause}" if one["kind"] == Gate.HOLD else "away" + (" (writes)" if cause == "write" else ""),
+        f"{one['waiting']:,}",
+        one["error"],
+    )
+
+
+def _line(seen: Summary, days: int) -> str:
+    """One line that sums it up."""
+    span = "the last day" if days == 1 else f"the last {days:,} days"
+    if not seen.interruptions:
+        return f"No outage in {span}: availability 100 %."
+    mttr = "-" if seen.mttr is None else lasting(seen.mttr)
+    times = "1 interruption" if seen.interruptions == 1 else f"{seen.interruptions:,} interruptions"
+    return (
+        f"In {span}: {times}, {lasting(seen.down)} in all; mean time to recovery {mttr}, between interruptions "
+        f"{lasting(seen.mtbf or 0)}; availability {share(seen.availability)}."
+    )

@@ -1,0 +1,168 @@
+"""`plexsync reconcile`: compares everything, wants what differs."""
+
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from plexsync.app.wiring import Parts, opened
+from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.commands.sync import When
+from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.daemon.work_loop import Outcomes, Remaining, Work, outcomes
+from plexsync.cli.settings import Need
+from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.format import many, safe, stamp
+from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.screen import Bar, paper, say
+from plexsync.flows.scenes.reconcile import Report, Scope, UnknownLibrary
+from plexsync.reports.comparison import WORDS, counted, report_facts
+from plexsync.reports.unpaired import lone_items, lone_scenes
+from plexsync.rules.job import Kind, State
+
+
+@command("reconcile")
+@click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber())
+@click.option(
+    "--since", metavar="WHEN", type=When(), help="Only scenes changed in Stash since then: 2026-03-31, 2h, 3d."
+)
+@click.option("--library", metavar="NAME", help="Only scenes that may have an item in this library of Plex.")
+@click.option("--quick", is_flag=True, help="Only look what has changed on either side since the last look.")
+@click.option("--anew", is_flag=True, help="Begin at the first scene, also when an earlier comparison was broken off.")
+@click.option("--wait", is_flag=True, help="Work what differs before returning, as sync --wait does.")
+@click.pass_obj
+def reconcile(
+    call: Call,
+    scenes: tuple[int, ...],
+    since: datetime | timedelta | None,
+    library: str | None,
+    quick: bool,
+    anew: bool,
+    wait: bool,
+) -> int:
+    """Compare everything in Stash with everything in Plex, and want what differs.
+
+    Finds what no event tells: edits made while nothing ran, merges, moved folders, restored backups, changes in Plex; and
+    items that no scene shows, and scenes without an item. Writes nothing to Plex itself: what differs is put in the queue
+    for the worker. The worker does this by itself every reconcile_interval_hours; call it after a move, a restore, or a
+    change of settings. One that was stopped, or whose servers went away, goes on from where it was. Exits with 1 if a
+    scene could not be compared, or with --wait if one was given up.
+
+    With --quick each side is asked one thing, and more only if something has changed since the last look: edits in Stash
+    and in Plex are found, but not what moves no time, as a moved folder. The worker does this every stash_poll_interval.
+
+    \b
+    Examples:
+      plexsync reconcile
+      plexsync reconcile --wait
+      plexsync reconcile 7 12
+      plexsync reconcile --library Movies
+    """
+    if bool(scenes) + (since is not None) + bool(library) > 1:
+        raise click.UsageError(
+            "say which scenes in one way: their numbers, --since WHEN or --library NAME; or all of them"
+        )
+    if quick and (scenes or since is not None or library or anew or wait):
+        raise click.UsageError("--quick looks for what has changed, and takes no other option")
+    if anew and (scenes or since is not None or library):
+        raise click.UsageError(
+            "--anew is for the comparison of everything: what is named is always compared from its start"
+        )
+    with begun(call, need=Need.WORK) as start, stoppable() as stop:
+        with opened(start.config, start.folder) as parts, Bar(start.console, "comparing") as bar:
+            start.tell(parts)
+            if start.settings.away and not start.settings.sure:
+                raise start.settings.away
+            if quick:
+                return _look(call, parts)
+            scope = _scope(parts, scenes, since, library)
+            try:
+                report = _compare(parts, scope, bar, stop, anew=anew)
+            except UnknownLibrary as error:
+                raise click.UsageError(str(error)) from error
+            waiting = _waiting(parts) if wait else []
+            busy = parts.someone_works()
+            lists = _lists(parts, report) if call.json else {}
+        found, why = _work(start, stop, waiting) if wait and not stop else (None, "")
+        facts = {**_facts(report, found, why), **lists}
+        call.answer(facts, lambda: say(paper(), _words(report, found, why, busy=busy)))
+        failed = report.standing["failed"] or (found and not found.well)
+        return stop.code or (FAILED if failed else FINE)
+
+
+def _look(call: Call, parts: Parts) -> int:
+    """What a look at what has changed has wanted."""
+    polled = parts.poller.poll()
+    wanted = {kind.value: count for kind, count in polled.wanted.items()}
+
+    def tell() -> None:
+        found = ", ".join(f"{many(count, name)}" for name, count in wanted.items() if count)
+        say(paper(), f"changed in Stash: {found or 'nothing'}")
+
+    call.answer({"wanted": wanted, "complete": not polled.why, "why": polled.why}, tell)
+    if polled.why:
+        click.echo(f"plexsync: {safe(polled.why)}", err=True)
+    return FAILED if polled.why else FINE
+
+
+def _scope(
+    parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | None, library: str | None
+) -> Scope | None:
+    if isinstance(since, timedelta):
+        since = datetime.fromtimestamp(parts.clock.now() / 1000, UTC) - since
+    if scenes or since is not None or library:
+        return Scope(tuple(dict.fromkeys(scenes)), since, library or "")
+    return None
+
+
+def _compare(parts: Parts, scope: Scope | None, bar: Bar, stop: Stop, *, anew: bool) -> Report:
+    def stopping() -> bool:
+        return bool(stop)
+
+    if scope is not None:
+        return parts.reconciler.reconcile_some(scope, bar.at, stopping=stopping)
+    return parts.reconciler.reconcile(bar.at, stopping=stopping, anew=anew)
+
+
+def _lists(parts: Parts, report: Report) -> dict[str, object]:
+    """Who stands alone, once everything was compared."""
+    if report.without_scene is None:
+        return {}
+    return {"scenes_without_item": list(lone_scenes(parts)), "items_without_scene": list(lone_items(parts))}
+
+
+def _waiting(parts: Parts) -> list[int]:
+    with parts.store.reading() as db:
+        return [id for id, state in db.job_ids(Kind.SCENE) if state in (State.READY, State.RUNNING)]
+
+
+def _work(start: Begun, stop: Stop, ids: list[int]) -> tuple[Outcomes, str]:
+    """Work or watch until these are settled; what became of them, and why that ended early."""
+    with Bar(start.console, "syncing") as bar:
+        ended = Work(start, stop, bar, Remaining(ids), patient=True).run()
+    with opened(start.config, start.folder) as parts:
+        return outcomes(parts, ids), ended.why
+
+
+def _facts(report: Report, found: Outcomes | None, why: str) -> dict[str, object]:
+    worked = {"outcomes": dict(found.standing), "causes": dict(found.causes), "why": why} if found else {}
+    return {**report_facts(report), **worked}
+
+
+def _words(report: Report, found: Outcomes | None, why: str, *, busy: bool) -> str:
+    facts = counted(report)
+    lines = [f"{report.scenes:,} scenes compared" + ("" if report.complete else ", then stopped")]
+    if report.after:
+        begun = stamp(report.began)
+        lines.append(f"  gone on with behind scene {report.after}; begun {begun} (--anew begins at the first)")
+    lines += [f"  {facts[name]:,} {WORDS.get(name, name)}" for name in {**WORDS, **facts} if facts[name]]
+    if report.gone:
+        lines.append(f"  {report.gone:,} gone from Stash")
+    if report.without_scene:
+        told = many(report.without_scene, "item")
+        lines.append(f"  {told} in Plex without a scene in Stash (plexsync status --without-scene lists them)")
+    if found:
+        lines.append(f"worked now: {found.line()}" + (f"; {why}" if why else ""))
+    elif report.wanted:
+        rest = "the worker does the rest" if busy else "start plexsync serve, or run plexsync drain, to work them"
+        lines.append(f"{report.wanted:,} wanted; {rest}")
+    return "\n".join(lines)

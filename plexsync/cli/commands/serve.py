@@ -1,0 +1,253 @@
+"""`plexsync serve`: the worker, until stopped."""
+
+import logging
+import os
+import threading
+from collections import Counter
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from time import monotonic
+
+import click
+
+from plexsync.app import wiring
+from plexsync.app.wiring import Parts
+from plexsync.cli.call import FAILED, Call, command
+from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
+from plexsync.cli.daemon.idle_exit import Leaving, patient_lock, waits_no_longer
+from plexsync.cli.daemon.settings_watch import SettingsWatch
+from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.daemon.work_loop import outcome_words
+from plexsync.cli.faults import tell
+from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
+from plexsync.cli.settings import Need, Settings, StashAway, settings, sources
+from plexsync.cli.start import logged, warn
+from plexsync.cli.terminal.screen import LiveLine
+from plexsync.engine.engine import Idle, Probed, Worked
+from plexsync.engine.loop import pause_after
+from plexsync.reports.status import breaker, server_words
+from plexsync.rules.errors import Damaged, LocalFault, Neighbour
+from plexsync.rules.job import State
+from validation.config import PlexSyncConfig
+from validation.redact import RedactingFilter, Redactor
+from validation.sources import load_here
+
+log = logging.getLogger("PlexSync.serve")
+
+LINE_PACE = 0.5  # seconds between two looks at the counts for the live line
+LOG_PACE = 10.0  # seconds whose batches share one line of the log
+ASK_PACE = 2.0  # seconds between two tries to get the settings that Stash may hold
+TELL_PACE = 60.0  # seconds between two lines that say so
+BUSY = "another worker runs on this database: stop it first, or use that one"
+
+
+@command("serve")
+@click.option(
+    "--as-needed", is_flag=True, help="End after worker_idle_minutes without work, or when switched off in Stash."
+)
+@click.option("--no-web", is_flag=True, help="Without the dashboard.")
+@click.option("--demo-switch", type=click.Path(path_type=Path), hidden=True)
+@click.pass_obj
+def serve(call: Call, as_needed: bool, no_web: bool, demo_switch: Path | None) -> int:
+    """Keep Plex in step with Stash until stopped: the worker, the watch over Stash, the schedule, and the dashboard.
+
+    Run it as a service, beside Stash or anywhere that reaches Stash and Plex. It notices edits by itself every
+    stash_poll_interval seconds and at once when the plugin in Stash tells of them; changed settings, in plexsync.toml or
+    in Stash, it takes over by itself. One worker runs on a database: a second one says so and exits with 1. Ctrl-C or
+    SIGTERM stops it in good order within ten seconds. The dashboard answers at web_bind, http://127.0.0.1:9797 unless set
+    otherwise.
+
+    Logs one event a line to standard error and to plexsync.log in the data folder; PLEXSYNC_LOG sets the level (debug,
+    info, warning, error).
+
+    \b
+    Examples:
+      plexsync serve
+      PLEXSYNC_LOG=debug plexsync serve
+    """
+    try:
+        return _served(call, as_needed=as_needed, no_web=no_web, demo_switch=demo_switch)
+    except LocalFault as fault:
+        # Whoever looks after this process starts it again: by then it may have passed, or the database is made anew.
+        tell(fault, call)
+        return FAILED
+
+
+def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | None) -> int:
+    outcomes: Counter[str] = Counter()
+    with (
+        logged(call, level="info") as (console, hiding),
+        also_in_a_file(hiding) as file,
+        stoppable(terminated=0) as stop,
+        ExitStack() as held,
+    ):
+        # Who is started by every event has the lock before it waits for anything: there is one of them.
+        early = wiring.known_place(load_here(**sources(call)).config, os.environ) if as_needed else None
+        if early is not None and not held.enter_context(patient_lock(early.path, stop.event)):
+            return call.refused(BUSY)
+        found = patiently(call, stop.event, inside=early.path if early else None)
+        if found is not None:
+            hiding.use(Redactor(call.secrets))
+            warn(found)
+            if early is None and not held.enter_context(wiring.lock_of(found.place.path)):
+                return call.refused(BUSY)
+            file.begin(found.place.path)
+            if as_needed:
+                log.info("from here on the log is %s", LOG_FILE)
+            with (
+                # What Stash's plugin gives it to write to is not to grow for as long as it lives.
+                in_the_file_alone() if as_needed else nullcontext(),
+                LiveLine(console) as line,
+                dashboard(off=no_web or as_needed, switch=demo_switch) as pages,
+            ):
+                report = Reporter(line, outcomes)
+                _work(call, found, stop, report, hiding, pages, as_needed=as_needed)
+        log.info("stopped in good order")
+        call.answer({"outcomes": dict(outcomes)}, lambda: None)
+        return stop.code
+
+
+def _work(
+    call: Call,
+    found: Settings,
+    stop: Stop,
+    report: "Reporter",
+    hiding: RedactingFilter,
+    pages: Dashboard | None,
+    *,
+    as_needed: bool,
+) -> None:
+    """Work until stopped: when settings change the parts are put together anew, on the same database and under its lock."""
+    current: Settings | None = found
+    while current is not None:
+        config = current.loaded.config
+        with ExitStack() as held:
+            parts = put_together(held, config, found.place.path, stop, inside=as_needed)
+            if parts is None:
+                return
+            config.log_config()
+            if current is found:
+                log.info("serving")
+            if current.said is not None:
+                wiring.keep_settings(parts.store, current.said)
+            if pages is not None:
+                pages.use(current.loaded, found.place.path)
+            watch = SettingsWatch(call, current, parts, stop.event)
+            # A signal ends the work at once, also while Stash is being asked.
+            stop.spread(watch.ended)
+            watch.start()
+            report.parts = parts
+            if as_needed:
+                Leaving(parts, stop, watch.ended).start()
+            try:
+                wiring.serve(parts, watch.ended, report)
+            finally:
+                watch.end()
+            report.flush()
+            report.parts = None
+        current = None if stop else watch.fresh
+        hiding.use(Redactor(call.secrets))
+
+
+def put_together(held: ExitStack, config: PlexSyncConfig, folder: Path, stop: Stop, *, inside: bool) -> Parts | None:
+    """The parts, until `held` ends; None when stopped before, or (`inside`) switched off in Stash.
+
+    A full disk, or a database that another process has for itself, may be so for a while: it is waited for, since a worker
+    that only wanted other settings would else be none.
+    """
+    told: float | None = None
+    while not stop and not (inside and wiring.off_inside(folder)):
+        try:
+            return held.enter_context(wiring.opened(config, folder, worker=True))
+        except Damaged:
+            raise
+        except LocalFault as fault:
+            if told is None or monotonic() - told >= TELL_PACE:
+                told = monotonic()
+                log.error("paused: %s", fault)
+            stop.event.wait(pause_after(fault))
+    return None
+
+
+def patiently(call: Call, stop: threading.Event, *, inside: Path | None) -> Settings | None:
+    """The settings, as soon as nothing is missing that Stash alone may know; None when stopped before.
+
+    `inside` is the folder of a worker that is started by events: it ends when it is switched off, or after some minutes.
+    """
+    place: wiring.Place | None
+    told: float | None = None
+    began = monotonic()
+    while not stop.is_set():
+        try:
+            found = settings(call, Need.WORK)
+            if found.sure:
+                return found
+            place, why = found.place, f"settings may be set in Stash, but it can't be asked: {found.away}"
+        except StashAway as away:
+            place, why = away.place, away.lines[-1]
+        if told is None and place is not None and inside is None:
+            with wiring.lock_of(place.path):
+                pass  # a folder that can't be used is told of at once
+        if told is None or monotonic() - told >= TELL_PACE:
+            told = monotonic()
+            log.warning("waiting for Stash: %s", why)
+        if inside is not None and (enough := waits_no_longer(inside, began)):
+            log.info("%s", enough)
+            return None
+        stop.wait(ASK_PACE)
+    return None
+
+
+class Reporter:
+    """Hears of every step: keeps the live line up to date, and logs what was worked, ten seconds a line."""
+
+    def __init__(self, line: LiveLine, outcomes: Counter[str]) -> None:
+        self.outcomes = outcomes
+        self.parts: Parts | None = None
+        self._line = line
+        self._fresh: Counter[str] = Counter()
+        self._logged = monotonic()
+        self._shown = 0.0
+        self._why = ""
+
+    def __call__(self, step: Worked | Probed | Idle) -> None:
+        """Take note of a step."""
+        if isinstance(step, Worked):
+            self._fresh.update(step.outcomes)
+            self.outcomes.update(step.outcomes)
+        if isinstance(step, Idle) and step.why != self._why:
+            self._why = step.why
+            log.info("%s", step.why or "working again")
+        if monotonic() - self._logged >= LOG_PACE or isinstance(step, Idle):
+            self.flush()
+        if self._line.shown and monotonic() - self._shown >= LINE_PACE:
+            self._show()
+
+    def flush(self) -> None:
+        """Log what was worked since the last line."""
+        if self._fresh:
+            log.info("worked: %s", outcome_words(self._fresh))
+        self._fresh = Counter()
+        self._logged = monotonic()
+
+    def _show(self) -> None:
+        self._shown = monotonic()
+        try:
+            text = self._text(self.parts) if self.parts else ""
+        except LocalFault:
+            # The loop tells of it and waits; the line can wait as well.
+            return
+        rate = sum(self._fresh.values()) / max(self._shown - self._logged, 1.0)
+        self._line.show(f"{text} | {rate:.1f}/s" if rate else text)
+
+    def _text(self, parts: Parts) -> str:
+        now = parts.clock.now()
+        with parts.store.reading() as db:
+            waiting = db.unsettled()
+            in_step = db.overview(now).jobs.get(State.IDLE, 0)
+            rows = {who: db.breaker(who) for who in Neighbour}
+            held = {who for who in Neighbour if db.hold(who)}
+        states = (
+            f"{who.title()} {server_words(breaker(parts, row, now), held=who in held)}" for who, row in rows.items()
+        )
+        return " | ".join((f"{in_step:,} in step", f"{waiting:,} waiting", *states))

@@ -1,0 +1,222 @@
+"""`plexsync sync`: wants scenes, and with --wait sees them through; with --dry-run shows what would change.
+
+The first write of a whole library needs a person's word: it is shown what would change, and asked once.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from plexsync.app.wiring import Parts, approve_bulk, bulk_approved, half_mended, mend, opened
+from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.daemon.signals import stoppable
+from plexsync.cli.daemon.work_loop import Remaining, Work, outcomes
+from plexsync.cli.settings import Need
+from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.format import many
+from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.preview_output import dry_run, first_look, moment
+from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.screen import Bar, paper, say
+from plexsync.engine.verbs import want_all, want_scenes
+from plexsync.rules.errors import Unusable
+from plexsync.rules.job import Kind, State, Why
+
+LONGEST_SPAN = timedelta(days=36_525)
+FIRST = (
+    "this would be the first write of the whole library to Plex: look at it with plexsync sync --all --dry-run, then "
+    "say plexsync sync --all --yes"
+)
+TAKING_OVER = (
+    "this would take over the whole library: look at it with plexsync sync --all --take-over --dry-run, then say plexsync "
+    "sync --all --take-over --yes"
+)
+UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class When(click.ParamType[datetime | timedelta]):
+    """A date, a date with time, or a span back from now."""
+
+    name = "when"
+
+    def convert(
+        self, value: str | datetime | timedelta, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | timedelta:
+        """The moment (without an offset: in local time) or the span."""
+        if not isinstance(value, str):
+            return value
+        span = re.fullmatch(r"(\d{1,6}) ?(s|m|min|h|d|w)", value.strip())
+        try:
+            if span:
+                back = timedelta(**{UNITS[span[2]]: int(span[1])})
+                if back <= LONGEST_SPAN:
+                    return back
+                self.fail("must not lie more than a hundred years back", param, ctx)
+            return datetime.fromisoformat(value.strip()).astimezone(UTC)
+        except (ValueError, OverflowError, OSError):
+            self.fail("must be a date (2026-03-31), a date with time (2026-03-31T18:00) or a span (2h, 3d)", param, ctx)
+
+
+@command("sync")
+@click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber())
+@click.option("--all", "all_", is_flag=True, help="Every scene in Stash.")
+@click.option(
+    "--since", metavar="WHEN", type=When(), help="The scenes changed in Stash since then: 2026-03-31, 2h, 3d."
+)
+@click.option("--wait", is_flag=True, help="Return when they are in step, with a summary.")
+@click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would change, field by field.")
+@click.option("--html", "file", metavar="FILE", default="", help="With --dry-run: write it as a report to this file.")
+@click.option("--force", is_flag=True, help="With --html: replace the file if it exists.")
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="What was in Plex before PlexSync gives way: names that Stash does not have go, locked values are replaced.",
+)
+@click.option(
+    "--yes", is_flag=True, help="Do not ask before the first write, or the taking over, of the whole library."
+)
+@click.pass_obj
+def sync(
+    call: Call,
+    scenes: tuple[int, ...],
+    all_: bool,
+    since: datetime | timedelta | None,
+    wait: bool,
+    dry: bool,
+    file: str,
+    force: bool,
+    take_over: bool,
+    yes: bool,
+) -> int:
+    """Bring scenes in step: all, the recent ones, or those named by their number in Stash.
+
+    Puts them in the queue and returns; a running worker (plexsync serve) takes them at once. With --wait they are worked
+    before the command returns: by this process if no worker runs, else by the worker while this one watches. A scene
+    that is in step already costs no write. Exits with 1 if one of the scenes was given up, or one that was named is not
+    in Stash.
+
+    Before a whole library is written for the first time it is shown what would change, and you are asked once; a call
+    that nobody can answer has to say --yes.
+
+    With --take-over, for people who come from another tool, these scenes' items are shown as Stash says, whoever wrote
+    before: in the lists that Stash fills, names that were there before PlexSync and that Stash does not have are removed,
+    and locked values that PlexSync never wrote are replaced. What a person changed in Plex later stays, and plexsync undo
+    brings everything back.
+
+    \b
+    Examples:
+      plexsync sync --all --wait
+      plexsync sync --since 2h
+      plexsync sync 7 12 --wait
+      plexsync sync --all --dry-run
+      plexsync sync --all --dry-run --html report.html
+      plexsync sync 7 --take-over --dry-run
+    """
+    if bool(scenes) + all_ + (since is not None) != 1:
+        raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
+    _check_which_way(wait, dry, file, force, yes)
+    if dry:
+        with begun(call, need=Need.WORK) as start:
+            named = tuple(dict.fromkeys(scenes))
+            return dry_run(call, start, named, since=since, file=file, replace=force, take_over=take_over)
+    asks = all_ and not yes and not call.json and sys.stdin.isatty()
+    with begun(call, need=Need.WORK if wait or asks else Need.DATABASE) as start:
+        if half_mended(start.folder):
+            mend(start.folder)
+        try:
+            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
+        except Unusable:
+            # It may be damaged. To find that out takes its time, and the worker's lock: not on every call.
+            mend(start.folder)
+            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
+        if queued is None:
+            click.echo("plexsync: nothing was wanted", err=True)
+            return FAILED
+        ids, busy = queued
+        if wait:
+            return _wait(call, start, ids, whole=all_, named=bool(scenes))
+    hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
+    call.answer({"wanted": len(ids)}, lambda: paper().print(f"{many(len(ids), 'scene')} wanted; {hint}"))
+    return FINE
+
+
+def _check_which_way(wait: bool, dry: bool, file: str, force: bool, yes: bool) -> None:
+    if dry and (wait or yes):
+        raise click.UsageError("--dry-run writes nothing: it goes without --wait and --yes")
+    if file and not dry:
+        raise click.UsageError("--html goes with --dry-run")
+    if force and not file:
+        raise click.UsageError("--force goes with --html")
+
+
+def _queued(
+    start: Begun,
+    scenes: tuple[int, ...],
+    since: datetime | timedelta | None,
+    *,
+    take_over: bool,
+    yes: bool,
+    asks: bool,
+) -> tuple[list[int], bool] | None:
+    """Want the scenes; returns them, and whether a worker runs. None when a person was asked first and said no."""
+    with opened(start.config, start.folder) as parts:
+        if not scenes and since is None and not _agreed(start, parts, take_over=take_over, yes=yes, asks=asks):
+            return None
+        return _want(parts, scenes, since, take_over=take_over), parts.someone_works()
+
+
+def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
+    """Whether a person has agreed that the whole library is written, now or before (now, if it is taken over); ends the
+    call if nobody can."""
+    if bulk_approved(parts) and not take_over:
+        return True
+    if not yes:
+        if not asks:
+            raise click.ClickException(TAKING_OVER if take_over else FIRST)
+        start.tell(parts)
+        seen = first_look(start, parts, take_over=take_over)
+        once = "" if take_over else " It is asked only once."
+        if seen.stopped or not confirmed(f"Write this to Plex?{once}"):
+            return False
+    approve_bulk(parts)
+    return True
+
+
+def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | None, *, take_over: bool) -> list[int]:
+    if scenes:
+        ids = list(dict.fromkeys(scenes))
+        want_scenes(parts.store, ids, Why.USER, parts.clock, take_over=take_over)
+        return ids
+    then = moment(parts, since)
+    return want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
+
+
+def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool) -> int:
+    """Work or watch until all are settled; tell what became of them, and which of those named Stash does not have."""
+    with stoppable() as stop:
+        with Bar(start.console, "syncing") as bar:
+            ended = Work(start, stop, bar, Remaining(None if whole else ids), patient=True).run()
+        with opened(start.config, start.folder) as parts:
+            found = outcomes(parts, ids)
+            unknown = _gone(parts, ids) if named else []
+        facts = {
+            "wanted": len(ids),
+            "outcomes": dict(found.standing),
+            "causes": dict(found.causes),
+            "why": ended.why,
+            **({"not_in_stash": unknown} if unknown else {}),
+        }
+        why = f"; {ended.why}" if ended.why else ""
+        call.answer(facts, lambda: say(paper(), found.line() + why))
+        for id in unknown:
+            click.echo(f"plexsync: Stash has no scene {id}", err=True)
+        return stop.code or (FINE if found.well and not unknown else FAILED)
+
+
+def _gone(parts: Parts, ids: Sequence[int]) -> list[int]:
+    """Those that Stash does not have."""
+    with parts.store.reading() as db:
+        return [id for id in ids if (row := db.job(Kind.SCENE, id)) and row.state is State.GONE]

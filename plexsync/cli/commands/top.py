@@ -1,0 +1,126 @@
+"""`plexsync top`: a live view of the queue, both servers and the scenes in work. It reads the database and nothing else."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+import click
+from rich.console import Console, ConsoleDimensions
+from rich.live import Live
+
+from plexsync.app.wiring import Parts
+from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.start import opened
+from plexsync.cli.terminal.keyboard import pressed
+from plexsync.cli.terminal.screen import paper
+from plexsync.cli.terminal.snapshot import Glance, Rates, facts, glance
+from plexsync.cli.terminal.top_screen import frame
+from plexsync.rules.errors import LocalFault
+
+# Seconds between two looks whether a key was pressed, the window has another size, or a signal has come.
+LOOK = 0.1
+# Seconds between the two glances by which a single frame tells a pace.
+APART = 1.0
+NO_TERMINAL = (
+    "top draws on a terminal, and this is none that it can draw on: plexsync top --once prints one frame, plexsync top "
+    "--json a line of JSON every second, plexsync status how everything stands"
+)
+
+
+@command("top")
+@click.option("--once", is_flag=True, help="Print one frame, and end.")
+@click.option(
+    "--every",
+    metavar="SECONDS",
+    type=click.FloatRange(0.5, 3600),
+    default=1.0,
+    show_default=True,
+    help="How often to look.",
+)
+@click.pass_obj
+def top(call: Call, once: bool, every: float) -> int:
+    """Watch the queue, both servers, the scenes in work and what came of them.
+
+    Reads the database alone: neither server is asked, and a running worker is not disturbed. q or Ctrl-C ends it. With
+    --json it writes one line of JSON at every look.
+
+    \b
+    Examples:
+      plexsync top
+      plexsync top --once
+      plexsync top --json --every 10
+    """
+    out = paper()
+    if not (once or call.json) and not _can_draw(out):
+        raise click.UsageError(NO_TERMINAL)
+    with opened(call) as parts, stoppable() as stop:
+        if call.json:
+            _write_lines(parts, stop, every, once=once)
+        elif once:
+            _print_once(parts, stop, out)
+        else:
+            _watch(parts, stop, out, every)
+    # To end it by Ctrl-C is the usual way.
+    return FINE
+
+
+def _can_draw(out: Console) -> bool:
+    return sys.stdout.isatty() and not out.is_dumb_terminal
+
+
+def _print_once(parts: Parts, stop: Stop, out: Console) -> None:
+    rates = Rates()
+    rates.take(glance(parts))
+    stop.event.wait(APART)
+    seen = glance(parts)
+    rates.take(seen)
+    width = out.width if out.width <= 200 else 100
+    out.print(frame(seen, rates.per_minute(), width=width, height=max(out.height, 24), hint=""), width=width)
+
+
+def _write_lines(parts: Parts, stop: Stop, every: float, *, once: bool) -> None:
+    rates = Rates()
+    while not stop:
+        seen = glance(parts)
+        rates.take(seen)
+        click.echo(json.dumps(facts(seen, rates.per_minute())))
+        sys.stdout.flush()
+        if once or stop.event.wait(every):
+            return
+
+
+def _watch(parts: Parts, stop: Stop, out: Console, every: float) -> None:
+    """Draw until a person has seen enough. What can't be read now is said, and looked for again."""
+    rates, seen, trouble = Rates(), glance(parts), ""
+    rates.take(seen)
+    with _screen(out) as live, pressed() as key:
+        looked, size = monotonic(), _draw(live, out, seen, rates, trouble)
+        while not stop and key() not in ("q", "Q", "\x03"):
+            if monotonic() - looked >= every:
+                looked = monotonic()
+                try:
+                    seen, trouble = glance(parts), ""
+                    rates.take(seen)
+                except LocalFault as fault:
+                    trouble = str(fault)
+                size = _draw(live, out, seen, rates, trouble)
+            elif out.size != size:
+                size = _draw(live, out, seen, rates, trouble)
+            stop.event.wait(LOOK)
+
+
+@contextmanager
+def _screen(out: Console) -> Iterator[Live]:
+    with Live(console=out, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
+        yield live
+
+
+def _draw(live: Live, out: Console, seen: Glance, rates: Rates, trouble: str) -> ConsoleDimensions:
+    """Draw one frame; returns the size that it was drawn for."""
+    size = out.size
+    drawn = frame(seen, rates.per_minute(), width=size.width, height=size.height, hint="q ends", trouble=trouble)
+    live.update(drawn, refresh=True)
+    return size

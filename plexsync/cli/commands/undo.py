@@ -1,0 +1,319 @@
+"""`plexsync undo` and `plexsync release`: takes back what was pushed, or leaves it in Plex without our locks."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+from rich.console import Console
+
+from plexsync.app.wiring import Parts, half_mended, mend, opened
+from plexsync.cli.call import FAILED, FINE, Body, Call, command
+from plexsync.cli.commands.sync import When
+from plexsync.cli.daemon.signals import stoppable
+from plexsync.cli.daemon.work_loop import WORDS, Remaining, Work, outcomes
+from plexsync.cli.settings import Need
+from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.format import many, safe, stamp
+from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.screen import Bar, paper, say, table
+from plexsync.flows.scenes.undo import Marked, mark_all_undone, mark_undone, preview, pushed_scenes
+from plexsync.reports.rows import short
+from plexsync.reports.undo import DEEDS, undo_facts
+from plexsync.rules.plan import Held, Undone
+from plexsync.rules.records import RunRow
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the two ways to take our hand off, and the words for it."""
+
+    how: Undone
+    question: str
+    done: str
+    seen_through: str
+
+
+UNDO = Way("undo", "Take back what was pushed for {}?", "to be taken back", "taken back")
+RELEASE = Way(
+    "release",
+    "Take PlexSync's locks off what was pushed for {}? The values stay, and can't be taken back any more.",
+    "to be released",
+    "released",
+)
+
+
+@dataclass(frozen=True)
+class Which:
+    """Which scenes are meant, as the command line has it."""
+
+    scenes: tuple[int, ...]
+    all_: bool
+    since: datetime | timedelta | None
+    run: int | None
+
+    def check(self, *, runs: bool) -> None:
+        """Exactly one way to say it."""
+        if bool(self.scenes) + self.all_ + (self.since is not None) + (self.run is not None) + runs != 1:
+            raise click.UsageError(
+                "say which scenes: their numbers, --since WHEN, --run N, --all, or --runs to list runs"
+            )
+
+    def ids(self, parts: Parts) -> list[int]:
+        """The scenes' numbers; raises UsageError for a run that there is not."""
+        if self.scenes:
+            return list(dict.fromkeys(self.scenes))
+        if self.all_:
+            return pushed_scenes(parts.store)
+        with parts.store.reading() as db:
+            if self.run is not None:
+                run = next((one for one in db.runs() if one.first <= self.run <= one.last), None)
+                if run is None:
+                    raise click.UsageError(f"there is no run {self.run}: --runs lists them")
+                return db.pushed_in(run)
+            return db.pushed_since(self._since(parts.clock.now()))
+
+    def _since(self, now: int) -> int:
+        if isinstance(self.since, timedelta):
+            return now - round(self.since.total_seconds() * 1000)
+        return round(self.since.timestamp() * 1000) if self.since else 0
+
+
+def _options(body: Body) -> Body:
+    """What both commands take."""
+    for option in reversed(
+        (
+            click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber()),
+            click.option("--all", "all_", is_flag=True, help="Every scene that anything was pushed for."),
+            click.option(
+                "--since", metavar="WHEN", type=When(), help="The scenes pushed since then: 2026-03-31, 2h, 3d."
+            ),
+            click.option("--run", metavar="N", type=click.IntRange(min=1), help="The scenes pushed in that run."),
+            click.option("--runs", is_flag=True, help="List the runs and their numbers; changes nothing."),
+            click.option("--dry-run", is_flag=True, help="Show field by field what would be done; changes nothing."),
+            click.option("--yes", is_flag=True, help="Do not ask."),
+            click.option("--wait", is_flag=True, help="Return when it is done, with a summary."),
+        )
+    ):
+        body = option(body)
+    return body
+
+
+@command("undo")
+@_options
+@click.pass_obj
+def undo(
+    call: Call,
+    scenes: tuple[int, ...],
+    all_: bool,
+    since: datetime | timedelta | None,
+    run: int | None,
+    runs: bool,
+    dry_run: bool,
+    yes: bool,
+    wait: bool,
+) -> int:
+    """Take back what was pushed: what was there before comes back, with its lock.
+
+    Of lists only what PlexSync added is removed, and what a person changed in Plex since stays as it is. The whole scene
+    is taken back, also what was pushed before the moment or run that you name. It stays so until the scene is edited in
+    Stash: no comparison brings it back. The scenes are put in the queue for the worker; with --wait they are worked
+    before the command returns. Asks once for more than one scene. plexsync release keeps the values and takes off the
+    locks instead. Exits with 1 if nothing was pushed for a scene that was named, or one of them was given up.
+
+    \b
+    Examples:
+      plexsync undo 7 12
+      plexsync undo --since 2h --dry-run
+      plexsync undo --all --wait
+    """
+    return _begin(call, UNDO, Which(scenes, all_, since, run), runs=runs, dry_run=dry_run, yes=yes, wait=wait)
+
+
+@command("release")
+@_options
+@click.pass_obj
+def release(
+    call: Call,
+    scenes: tuple[int, ...],
+    all_: bool,
+    since: datetime | timedelta | None,
+    run: int | None,
+    runs: bool,
+    dry_run: bool,
+    yes: bool,
+    wait: bool,
+) -> int:
+    """Leave what was pushed in Plex, and take off every lock that is PlexSync's.
+
+    From then on the values are Plex's own: a metadata refresh may change them, and undo can't take them back any more.
+    What was locked before PlexSync came, or by a person since, stays locked. A released scene is left alone until it is
+    edited in Stash. Everything else is as for plexsync undo.
+
+    \b
+    Examples:
+      plexsync release 7
+      plexsync release --all --wait
+    """
+    return _begin(call, RELEASE, Which(scenes, all_, since, run), runs=runs, dry_run=dry_run, yes=yes, wait=wait)
+
+
+def _begin(call: Call, way: Way, which: Which, *, runs: bool, dry_run: bool, yes: bool, wait: bool) -> int:
+    which.check(runs=runs)
+    with begun(call, need=Need.DATABASE if runs else Need.WORK) as start:
+        if half_mended(start.folder):
+            mend(start.folder)
+        with opened(start.config, start.folder) as parts:
+            if runs:
+                return _list_runs(call, parts)
+            start.tell(parts)
+            if start.settings.away:
+                raise start.settings.away
+            ids = which.ids(parts)
+            if dry_run:
+                return _show(call, parts, ids, way)
+            if len(ids) > 1 and not yes and not confirmed(way.question.format(many(len(ids), "scene"))):
+                click.echo("plexsync: nothing was changed", err=True)
+                call.answer({"undone": 0}, lambda: None)
+                return FAILED
+            with Bar(start.console, "marking") as bar:
+                means = (parts.store, parts.looker, parts.gates, parts.clock)
+                if which.all_:
+                    marked = mark_all_undone(*means, way.how, bar.at)
+                else:
+                    marked = mark_undone(*means, ids, way.how, bar.at)
+            busy = parts.someone_works()
+        if wait:
+            return _wait(call, start, way, marked, named=bool(which.scenes))
+    hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
+    count = len(marked.scenes)
+    line = f"{many(count, 'scene')} {way.done}" + (f"; {hint}" if count else "")
+    call.answer(_facts(marked), lambda: say(paper(), line))
+    return _complain(marked, named=bool(which.scenes))
+
+
+def _facts(marked: Marked) -> dict[str, Any]:
+    facts: dict[str, Any] = {"undone": len(marked.scenes)}
+    if marked.untouched:
+        facts["nothing_pushed"] = marked.untouched
+    if marked.ignored:
+        facts["not_ignored_any_more"] = marked.ignored
+    if marked.dropped:
+        facts["dropped"] = marked.dropped
+    if marked.failed:
+        facts["failed"] = {str(id): why for id, why in marked.failed.items()}
+    return facts
+
+
+def _complain(marked: Marked, *, named: bool) -> int:
+    """Say on standard error what was not as expected; the exit code."""
+    if named and marked.untouched:
+        click.echo(f"plexsync: nothing was pushed for {_listed(marked.untouched)}", err=True)
+    if marked.ignored:
+        click.echo(f"plexsync: not ignored any more: {_listed(marked.ignored)}", err=True)
+    if marked.dropped:
+        waited = many(marked.dropped, "waiting row")
+        click.echo(
+            f"plexsync: {waited} of the queue dropped: nothing was pushed for them, only an edit brings them back",
+            err=True,
+        )
+    for id, why in marked.failed.items():
+        click.echo(f"plexsync: Stash can't tell of scene {id}: {safe(why)}", err=True)
+    return FAILED if marked.failed or (named and marked.untouched) else FINE
+
+
+def _listed(ids: Sequence[int], most: int = 20) -> str:
+    more = f" and {len(ids) - most:,} more" if len(ids) > most else ""
+    return f"{'scene' if len(ids) == 1 else 'scenes'} {', '.join(map(str, ids[:most]))}{more}"
+
+
+def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) -> int:
+    """Work or watch until all are settled; tell what became of them."""
+    with stoppable() as stop:
+        with Bar(start.console, "undoing") as bar:
+            ended = Work(start, stop, bar, Remaining(marked.scenes), patient=True).run()
+        with opened(start.config, start.folder) as parts:
+            found = outcomes(parts, marked.scenes)
+        causes = {"causes": dict(found.causes), "why": ended.why}
+        facts = {**_facts(marked), "outcomes": dict(found.standing), **causes}
+        words = {**WORDS, "in_step": way.seen_through, "gone": f"{way.seen_through}, gone from Stash"}
+        why = f"; {ended.why}" if ended.why else ""
+        call.answer(facts, lambda: say(paper(), found.line(words) + why))
+        complained = _complain(marked, named=named)
+        return stop.code or (complained if found.well else FAILED)
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+def _list_runs(call: Call, parts: Parts) -> int:
+    with parts.store.reading() as db:
+        found = db.runs()
+    rows = [(f"{one.last}", stamp(one.start) or "", stamp(one.end) or "", f"{one.scenes:,}") for one in found]
+    drawn = table("Runs", ("run", "from", "until", "scenes"), rows, right=(0, 3)) if rows else "nothing was pushed yet"
+    call.answer({"runs": [_run_facts(one) for one in found]}, lambda: paper().print(drawn))
+    return FINE
+
+
+def _run_facts(run: RunRow) -> dict[str, Any]:
+    return {"run": run.last, "from": stamp(run.start), "until": stamp(run.end), "scenes": run.scenes}
+
+
+# --- what would be done ----------------------------------------------------------------------------------------------
+
+
+def _show(call: Call, parts: Parts, ids: Sequence[int], way: Way) -> int:
+    """Every field that would be changed, or left to a person; nothing is written anywhere."""
+    out, counts = paper(), Counter[str]()
+    scenes = []
+    for facts in _scenes(parts, ids, way, counts):
+        if call.json:
+            scenes.append(facts)
+        elif facts["items"] or facts["error"]:
+            _tell(facts, out)
+    told = {name: counts[name] for name in ("scenes", "items", *DEEDS)}
+    call.answer({"counts": told, "scenes": scenes}, lambda: say(out, _sum(counts)))
+    return FAILED if counts["failed"] else FINE
+
+
+def _scenes(parts: Parts, ids: Sequence[int], way: Way, counts: Counter[str]) -> Iterator[dict[str, Any]]:
+    for sight in preview(parts.store, parts.looker, parts.gates, parts.clock, ids, way.how):
+        facts = undo_facts(sight)
+        counts["scenes"] += 1
+        counts["items"] += len(facts["items"])
+        counts.update(field["action"] for item in facts["items"] for field in item["fields"])
+        counts["failed"] += bool(facts["error"])
+        yield facts
+
+
+def _tell(facts: dict[str, Any], out: Console) -> None:
+    title = f": {safe(facts['title'])}" if facts["title"] else ""
+    if facts["error"]:
+        out.print(f"Scene {facts['id']}{title}: {safe(facts['error'])}")
+    for item in facts["items"]:
+        rows = [
+            (
+                short(one["field"]),
+                one["action"],
+                _shown(Held(one["now"], one["locked"])),
+                _shown(Held(one["then"], one["then_locked"])) if one["action"] != "leave" else one["why"],
+            )
+            for one in item["fields"]
+        ]
+        heads = ("field", "what", "Plex has", "would be")
+        out.print(table(f"Scene {facts['id']}{title}, item {item['key']}", heads, rows))
+
+
+def _shown(what: Held) -> str:
+    text = ", ".join(what.value) if isinstance(what.value, tuple) else what.value
+    return f"{safe(text, 120) or '-'}{' (locked)' if what.locked else ''}"
+
+
+def _sum(counts: Counter[str]) -> str:
+    done = [f"{counts[name]:,} {words}" for name, words in DEEDS.items() if counts[name]]
+    head = f"{many(counts['scenes'], 'scene')} and {many(counts['items'], 'item')} would be looked after"
+    failed = f"; {many(counts['failed'], 'scene')} can't be looked at now" if counts["failed"] else ""
+    return f"{head}: {', '.join(done) or 'nothing is left to do'}{failed}"

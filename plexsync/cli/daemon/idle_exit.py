@@ -1,0 +1,110 @@
+"""The end of a worker that runs as it is needed: started from inside Stash, where nobody looks after it."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+import plexsync
+from plexsync.app import wiring
+from plexsync.app.wiring import Parts
+from plexsync.cli.daemon.signals import Stop
+from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+
+log = logging.getLogger("PlexSync.serve")
+
+OFF = "switched off in Stash"
+LOOK = 1.0  # seconds between two looks
+LAST_OF_OTHERS = 15.0  # seconds that the one before may take to end
+LONGEST_WAIT = 300.0  # seconds that Stash is waited for; the next event starts another worker
+
+Look = tuple[int, int]
+
+
+def installed() -> Look | None:
+    """What a file of this program looks like on the disk; None while it is being replaced."""
+    try:
+        found = Path(plexsync.__file__).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+BEGAN_WITH = installed()
+
+
+class Leaving(threading.Thread):
+    """Stops the worker when a person switched it off in Stash, when another PlexSync was installed over it, or when nothing
+    was to be done for `worker_idle_minutes`.
+
+    `stop` ends the worker, also one that a server keeps waiting; `ended` ends this look, since the worker goes on with
+    other settings.
+    """
+
+    def __init__(self, parts: Parts, stop: Stop, ended: threading.Event) -> None:
+        super().__init__(name="leaving", daemon=True)
+        self._parts = parts
+        self._asked = stop
+        self._ended = ended
+        self._busy_at = monotonic()
+        self._last_look: Look | None = BEGAN_WITH
+
+    def run(self) -> None:
+        """Look once a second; a database that can't be read just now is looked at later."""
+        while not self._ended.wait(LOOK) and not self._asked:
+            try:
+                why = self._why()
+            except (LocalFault, NewerDatabase, Unusable) as fault:
+                log.debug("not looked whether to end: %s", fault)
+                continue
+            except MemoryError:
+                # To tell of it takes memory as well; nobody else would hear of a stop.
+                continue
+            except Exception:  # the edge of a look: whatever it is, the next one hears of a stop
+                log.exception("looking whether to end failed by a fault of our own")
+                continue
+            if why:
+                log.info("%s", why)
+                self._asked.ask()
+
+    def _why(self) -> str:
+        """Why the worker is to end, '' while it is to go on."""
+        if not wiring.wanted_inside(self._parts):
+            return OFF
+        if self._is_updated() and wiring.leave_inside(self._parts, idle=False):
+            return "another PlexSync was installed: an event in Stash starts it"
+        with self._parts.store.reading() as db:
+            if db.unsettled():
+                self._busy_at = monotonic()
+        minutes = self._parts.config.worker_idle_minutes
+        if monotonic() - self._busy_at < minutes * 60 or not wiring.leave_inside(self._parts):
+            return ""
+        return f"nothing to do for {minutes} minutes: an event in Stash starts the worker again"
+
+    def _is_updated(self) -> bool:
+        """Whether another version is there, and was at the last look: it takes a moment to unpack."""
+        before, self._last_look = self._last_look, installed()
+        return self._last_look is not None and self._last_look == before != BEGAN_WITH
+
+
+def waits_no_longer(folder: Path, since: float) -> str:
+    """Why a worker that has no settings yet is to end, '' while it is to wait."""
+    if wiring.off_inside(folder):
+        return OFF
+    minutes = round(LONGEST_WAIT / 60)
+    over = monotonic() - since > LONGEST_WAIT
+    return f"Stash could not be asked for {minutes} minutes: an event there starts the worker again" if over else ""
+
+
+@contextmanager
+def patient_lock(folder: Path, stop: threading.Event) -> Iterator[bool]:
+    """The worker's lock as `wiring.lock_of` gives it; a worker that is just ending is waited for."""
+    began = monotonic()
+    while True:
+        with wiring.lock_of(folder) as mine:
+            if mine or stop.is_set() or monotonic() - began > LAST_OF_OTHERS:
+                yield mine
+                return
+        stop.wait(LOOK)

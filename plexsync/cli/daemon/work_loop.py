@@ -1,0 +1,259 @@
+"""Getting work done before a call ends: in this process when the worker's lock is free, else by watching whoever has it."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+
+from plexsync.app import wiring
+from plexsync.app.wiring import Parts
+from plexsync.cli.daemon.signals import Stop
+from plexsync.cli.start import Begun
+from plexsync.cli.terminal.format import ago
+from plexsync.cli.terminal.screen import Bar
+from plexsync.engine.engine import Idle, Probed, Worked
+from plexsync.engine.loop import Ran
+from plexsync.engine.verbs import unsettled
+from plexsync.reports.rows import rows_in
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import Kind, State
+from plexsync.rules.records import Reading
+from worker.circuit_breaker import CircuitState
+
+# Milliseconds that everybody sits out: the rest of a scene that was just edited, or a breath after a failed request.
+SHORT_REST = 3_000
+LOOK = 0.3  # seconds between two looks at what another process does
+COUNT_PACE = 0.5  # seconds between two counts for the bar
+SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
+
+
+class Remaining:
+    """What of these scenes is still to be worked (None: of everything). Cheap to ask again and again."""
+
+    def __init__(self, ids: Iterable[int] | None) -> None:
+        self._pending = None if ids is None else list(ids)
+        self.total = 0 if self._pending is None else len(self._pending)
+
+    def count(self, parts: Parts) -> int:
+        """How many are not settled; for a long list at most that many."""
+        if self._pending is None:
+            left = unsettled(parts.store, None)
+            self.total = max(self.total, left)
+            return left
+        while self._pending and not unsettled(parts.store, self._pending[-1:]):
+            self._pending.pop()
+        if len(self._pending) <= 200:
+            return unsettled(parts.store, self._pending)
+        # At least the last one is open, so never 0 before all are settled.
+        return max(1, min(len(self._pending), unsettled(parts.store, None)))
+
+
+class Due:
+    """What is due now, or being worked: for a call that does not wait for later tries."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def count(self, parts: Parts) -> int:
+        """How many rows are due or running."""
+        with parts.store.reading() as db:
+            seen = db.overview(parts.clock.now())
+        left = seen.due + seen.jobs.get(State.RUNNING, 0)
+        self.total = max(self.total, left)
+        return left
+
+
+@dataclass
+class Ended:
+    """How work ended: outcomes of batches worked in this process, and `why` it ended early ('' when all is done)."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    why: str = ""
+    until: int | None = None
+
+
+class Work:
+    """Works or watches until nothing of `left` remains. `patient`: through outages, until every scene is settled."""
+
+    def __init__(self, start: Begun, stop: Stop, bar: Bar, left: Remaining | Due, *, patient: bool) -> None:
+        self._start = start
+        self._stop = stop
+        self._bar = bar
+        self._left = left
+        self._patient = patient
+        self._counted = 0.0
+        self._said = ""
+        self._gave_up = ""
+        self._until: int | None = None
+
+    def run(self) -> Ended:
+        """Do it; raises LocalFault when the database can't be used."""
+        ended = Ended()
+        while True:
+            with wiring.at_work(self._start.config, self._start.folder) as (parts, mine):
+                if mine:
+                    return self._work(parts, ended)
+                if self._watch(parts, ended):
+                    return ended
+            # Whoever worked has ended before the work did: it is ours now.
+
+    def _work(self, parts: Parts, ended: Ended) -> Ended:
+        def told(step: Worked | Probed | Idle) -> None:
+            self._tell(parts)
+            if isinstance(step, Idle) and step.why:
+                self._say(parts, step.why, step.until)
+                with parts.store.reading() as db:
+                    if any(db.hold(who) for who in Neighbour) or not self._start.config.enabled:
+                        self._gave_up, self._until = step.why, step.until
+
+        def enough() -> bool:
+            return bool(self._gave_up) or self._left.count(parts) == 0
+
+        self._start.tell(parts)
+        if self._start.settings.away and not self._start.settings.sure:
+            # A switch that is off in Stash may be one that nobody here has seen.
+            parts.store.drain_spool(parts.clock.now())
+            ended.why = f"{self._start.settings.away}; settings may be kept there, so this is to be tried again"
+            return ended
+        self._tell(parts)
+        if not self._patient:
+            self._compare(parts)
+        ran = Ran()
+        while not self._stop:
+            ran = wiring.drain(parts, self._stop.event, told, wait_for=enough if self._patient else None, before=ran)
+            if not self._is_short(parts, ran):
+                break
+            self._stop.event.wait(LOOK)
+        ended.outcomes.update(ran.outcomes)
+        ended.why, ended.until = ran.why or self._gave_up, ran.until if ran.why else self._until
+        return ended
+
+    def _compare(self, parts: Parts) -> None:
+        """Find what a damaged database has lost, and what other settings change, for machines where no schedule does it.
+
+        A side that is away is left.
+        """
+        parts.reconciler.note_wishes()
+        if parts.config.enabled and wiring.comparison_owed(parts):
+            self._bar.say("a complete comparison is due: comparing everything first")
+            parts.reconciler.try_reconcile(stopping=lambda: bool(self._stop))
+
+    def _is_short(self, parts: Parts, ran: Ran) -> bool:
+        """Whether a call that does not wait for outages was stopped by a rest that is over in a moment."""
+        if self._patient or ran.until is None or not parts.config.enabled:
+            return False
+        with parts.store.reading() as db:
+            # An outage or a hold may be tested again soon; that does not make it a short one.
+            if any(db.hold(who) or db.breaker(who).state != CircuitState.CLOSED for who in Neighbour):
+                return False
+        return unsettled(parts.store, None) > 0 and ran.until - parts.clock.now() <= SHORT_REST
+
+    def _watch(self, parts: Parts, ended: Ended) -> bool:
+        """True when all is done or cannot be done now; False when nobody works any more."""
+        self._bar.say("another process works on this database: watching it")
+        seen_at = monotonic()
+        while not self._stop:
+            if not self._left.count(parts):
+                return True
+            self._tell(parts)
+            with parts.store.reading() as db:
+                ended.why = closed(parts, db)
+                held = any(db.hold(who) for who in Neighbour)
+            if not ended.why:
+                seen_at = monotonic()
+            elif (monotonic() - seen_at) * 1000 > SHORT_REST:
+                self._say(parts, ended.why, None)
+                if held or not self._patient or not self._start.config.enabled:
+                    return True
+            if not parts.someone_works():
+                return False
+            self._stop.event.wait(LOOK)
+        ended.why = "stopped"
+        return True
+
+    def _tell(self, parts: Parts) -> None:
+        if monotonic() - self._counted >= COUNT_PACE:
+            left = self._left.count(parts)
+            self._bar.at(self._left.total - left, self._left.total)
+            self._counted = monotonic()
+
+    def _say(self, parts: Parts, why: str, until: int | None) -> None:
+        if why != self._said:
+            self._said = why
+            again = f"; tried again {ago(until, parts.clock.now())}" if until else ""
+            self._bar.say(f"{why}{again}")
+
+
+def closed(parts: Parts, db: Reading) -> str:
+    """Why nothing can be worked now, or ''."""
+    if not parts.config.enabled:
+        return SWITCHED_OFF
+    now = parts.clock.now()
+    return next((why for who in Neighbour if (why := parts.gates.closed_because(db, who, now))), "")
+
+
+WORDS = {
+    "in_step": "in step",
+    "absent": "not in Plex (yet)",
+    "ambiguous": "ambiguous",
+    "dead": "given up",
+    "waiting": "still waiting",
+    "gone": "gone from Stash",
+    "dropped": "dropped before",
+    "ignored": "ignored",
+    "outside": "out of scope",
+}
+NAMES = {State.IDLE: "in_step", State.READY: "waiting", State.RUNNING: "waiting"}
+
+
+@dataclass
+class Outcomes:
+    """What became of scenes: how many stand how (by the names of `WORDS`), and the causes of those given up."""
+
+    standing: Counter[str] = field(default_factory=Counter)
+    causes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def well(self) -> bool:
+        """Whether none is dead and none is left to do."""
+        return not (self.standing["dead"] or self.standing["ambiguous"] or self.standing["waiting"])
+
+    def line(self, words: Mapping[str, str] = WORDS) -> str:
+        """`12 in step, 1 given up (refused 1)`; `words` has other ones for those of `WORDS`."""
+        causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()) if cause != "ambiguous")
+        told = [f"{self.standing[name]:,} {word}" for name, word in words.items() if self.standing[name]]
+        return ", ".join(told) + (f" ({causes})" if causes else "") if told else "nothing to do"
+
+
+def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
+    """How these scenes stand now; each counts once, whatever happens to it meanwhile."""
+    found, wanted = Outcomes(), set(ids)
+    with parts.store.reading() as db:
+        states = {id: state for id, state in db.job_ids(Kind.SCENE) if id in wanted}
+    dead = (row for row in rows_in(parts, State.DEAD) if row.kind is Kind.SCENE)
+    causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
+    found.causes.update(causes.values())
+    for id, state in states.items():
+        # What is dead no more was retried just now.
+        given_up = "ambiguous" if causes.get(id) == "ambiguous" else "dead" if id in causes else "waiting"
+        found.standing[given_up if state is State.DEAD else NAMES.get(state, state.value)] += 1
+    return found
+
+
+ENDED_WORDS = {
+    "done": "in step",
+    "absent": "not in Plex (yet)",
+    "dead": "given up",
+    "gone": "gone from Stash",
+    "outofscope": "out of scope",
+    "later": "to be tried again",
+    "waiting": "to be tried again",
+}
+
+
+def outcome_words(counts: Counter[str], *, nothing: str = "nothing was due") -> str:
+    """`48 in step, 2 given up` from the outcomes of batches; what fits no word is counted as it is named."""
+    told: Counter[str] = Counter()
+    for name, count in counts.items():
+        told[ENDED_WORDS.get(name, name)] += count
+    return ", ".join(f"{count:,} {word}" for word, count in told.items()) or nothing

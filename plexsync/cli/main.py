@@ -1,0 +1,223 @@
+"""The program `plexsync`: which commands there are, and how every call ends.
+
+A command's module is imported when the command is called, so `--version` and `--help` import nothing else. Exit codes:
+0 fine; 1 a job of this call is dead or could not be done now; 2 usage, configuration or database; 3 the database is newer
+than this program; 130 interrupted.
+"""
+
+import difflib
+import importlib
+import importlib.metadata
+import io
+import json
+import os
+import sys
+import threading
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from click.shell_completion import CompletionItem
+
+from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
+
+# Every command with the line that stands for it in the list; its module has its name, or that of its opposite.
+COMMANDS = {
+    "init": "Find both servers, and write plexsync.toml.",
+    "doctor": "Check everything, and say how to mend what is not right.",
+    "adopt": "Take over the settings of Stash2Plex.",
+    "completion": "Let the shell complete commands and options.",
+    "serve": "Keep Plex in step with Stash until stopped.",
+    "sync": "Bring scenes in step: all, the recent ones, or those named.",
+    "drain": "Work until nothing is due, then stop.",
+    "status": "Show how everything stands.",
+    "top": "Watch the queue, both servers and the scenes in work.",
+    "explain": "Show why a scene stands as it stands.",
+    "history": "Show what was done for a scene.",
+    "dlq": "Look after the scenes that were given up.",
+    "bind": "Say which item of Plex is a scene's.",
+    "unbind": "Take back what bind said.",
+    "ignore": "Leave scenes alone for good.",
+    "unignore": "Look after ignored scenes again.",
+    "undo": "Take back what was pushed.",
+    "release": "Leave what was pushed in Plex, without PlexSync's locks.",
+    "outages": "Show when the servers were away, and for how long.",
+    "reconcile": "Compare everything in Stash with everything in Plex.",
+    "backup": "Copy the database to a file.",
+    "restore": "Put a copy of the database back.",
+    "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
+}
+# In which part of the list a command stands; one that stands in none is listed behind them.
+PARTS = {
+    "Set up": ("init", "doctor", "adopt", "completion"),
+    "Bring in step": ("serve", "sync", "drain", "reconcile"),
+    "Look": ("status", "top", "explain", "history", "outages"),
+    "Look after scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release"),
+    "Look after the database": ("backup", "restore"),
+    "Try": ("demo",),
+}
+# What is given to Stash is without the demonstration.
+if not Path(__file__).with_name("commands").joinpath("demo.py").exists():
+    del COMMANDS["demo"]
+OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "restore": "backup"}
+
+
+class Program(SharingFamily):
+    """The commands by name, each imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        """All names, in the order in which a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of this name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(importlib.import_module(f"plexsync.cli.commands.{OPPOSITES.get(cmd_name, cmd_name)}"), cmd_name)
+        return found if isinstance(found, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As usual, but an unknown name is answered with the nearest one."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "plexsync --help lists the commands"
+            ctx.fail(f"there is no command {name!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list, from the tables above."""
+        placed = {name for names in PARTS.values() for name in names}
+        others = tuple(name for name in COMMANDS if name not in placed)
+        # All parts are as wide as the widest name.
+        width = max(map(len, COMMANDS))
+        for title, names in {**PARTS, "More": others}.items():
+            if rows := [(name.ljust(width), COMMANDS[name]) for name in names if name in COMMANDS]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands that begin so, from the table: none is imported for it; and options, once a dash was typed."""
+        names = [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def version() -> str:
+    """This program's version, also when it runs from its folder without having been installed."""
+    try:
+        return importlib.metadata.version("plexsync")
+    except importlib.metadata.PackageNotFoundError:
+        project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+
+
+def _tell_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        as_json = context.ensure_object(Call).json
+        click.echo(json.dumps({"version": version()}) if as_json else f"plexsync {version()}")
+        context.exit()
+
+
+@click.group("plexsync", cls=Program)
+@click.option("--version", is_flag=True, expose_value=False, callback=_tell_version, help="Print the version.")
+def plexsync() -> None:
+    """Make a Plex library show what a Stash library says.
+
+    To begin, let it find both servers and ask whether all is well:
+
+    \b
+      plexsync init
+      plexsync doctor
+
+    Then look what would change, bring everything in step once, and keep it so:
+
+    \b
+      plexsync sync --all --dry-run
+      plexsync sync --all --wait
+      plexsync serve
+      plexsync top
+
+    Exit codes: 0 fine, 1 something could not be done, 2 usage, configuration or database, 3 the database is newer than
+    this program, 130 interrupted.
+    """
+
+
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    """Do what the command line (or `words`) says and end the process with its exit code."""
+    _stand_in()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A title in a script that the terminal can't show must not end the call.
+            stream.reconfigure(errors="backslashreplace")
+    code = run(list(sys.argv[1:] if words is None else words))
+    if any(thread.name == "log" for thread in threading.enumerate()):
+        # The log is not read by anybody, and Python would wait for that at its end.
+        os._exit(code)
+    sys.exit(code)
+
+
+def run(words: list[str]) -> int:
+    """Do what `words` say; returns the exit code. Every error becomes one clear line on standard error."""
+    try:
+        code = _done(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our answer has left, as `head` does. Nothing can be told.
+        _drop_output()
+        return FAILED
+    except OSError as error:
+        _drop_output()
+        click.echo(f"plexsync: standard output can't be written: {error.strerror}", err=True)
+        return FAILED
+    return code
+
+
+def _done(words: list[str]) -> int:
+    """Do it; raises OSError only when the answer can't be written."""
+    call = Call()
+    try:
+        code = plexsync.main(words, prog_name="plexsync", obj=call, standalone_mode=False)
+    except click.ClickException as error:
+        return _misused(error, as_json=call.json or "--json" in words)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge of the program: whatever happens becomes a line and an exit code
+        # What could not be written is still there, and fails once more.
+        sys.stdout.flush()
+        return int(importlib.import_module("plexsync.cli.faults").tell(error, call))
+    return code if isinstance(code, int) else FINE
+
+
+def _stand_in() -> None:
+    """Something in the place of a stream that was closed before we began: it is missed only when there is output."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - as long as the process
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
+
+
+def _drop_output() -> None:
+    """Nothing more may be written, not even when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _misused(error: click.ClickException, *, as_json: bool) -> int:
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return WRONG
+    told = error.format_message()
+    if as_json:
+        click.echo(json.dumps({"error": told}))
+    click.echo(f"plexsync: {told}", err=True)
+    if context is not None:
+        click.echo(f"See '{context.command_path} --help'.", err=True)
+    return WRONG

@@ -1,0 +1,79 @@
+"""How a command begins: settings read, log set up, and the house put together on the right folder."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from plexsync.app import wiring
+from plexsync.app.wiring import Parts
+from plexsync.cli.call import Call
+from plexsync.cli.logs import level_of, logging_to
+from plexsync.cli.settings import Need, Settings, settings
+from plexsync.cli.terminal.screen import margin
+from plexsync.engine.gates import READ, outage
+from plexsync.rules.errors import Neighbour
+from validation.config import PlexSyncConfig
+from validation.redact import RedactingFilter, Redactor
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a command starts from: its settings, the folder of the database, and where progress goes."""
+
+    settings: Settings
+    console: Console
+
+    @property
+    def config(self) -> PlexSyncConfig:
+        """The settings."""
+        return self.settings.loaded.config
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the database."""
+        return self.settings.place.path
+
+    def tell(self, parts: Parts) -> None:
+        """Let the database know how asking Stash for the settings went: what it said is kept, and a failure counts."""
+        if self.settings.said is not None:
+            wiring.keep_settings(parts.store, self.settings.said)
+        if self.settings.away is not None:
+            parts.gates.enter(Neighbour.STASH)
+            parts.gates.ill(outage(self.settings.away), READ)
+
+
+@contextmanager
+def logged(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter]]:
+    """The log of this call; `level` is the usual one."""
+    level_now = level_of(os.environ, verbose=call.verbose, usual=level)
+    console = margin(draws=not call.json)
+    with logging_to(console, level_now, Redactor(())) as hiding:
+        yield console, hiding
+
+
+def warn(found: Settings) -> None:
+    """Tell what a user should know of the settings although they work."""
+    for warning in found.loaded.warnings:
+        click.echo(f"plexsync: warning: {warning}", err=True)
+
+
+@contextmanager
+def begun(call: Call, *, need: Need = Need.DATABASE, level: str = "error") -> Iterator[Begun]:
+    """Settings, folder and log of this call; `level` is the usual level of its log."""
+    with logged(call, level=level) as (console, hiding):
+        found = settings(call, need)
+        hiding.use(Redactor(call.secrets))
+        warn(found)
+        yield Begun(found, console)
+
+
+@contextmanager
+def opened(call: Call) -> Iterator[Parts]:
+    """The parts on this call's database, for a command that asks neither server."""
+    with begun(call) as start, wiring.opened(start.config, start.folder) as parts:
+        yield parts

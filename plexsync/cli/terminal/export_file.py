@@ -1,0 +1,37 @@
+"""Where an export goes: to a file of the owner's alone, or to standard output."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from plexsync.rules.errors import Unusable
+
+
+@contextmanager
+def output(target: str, *, replace: bool) -> Iterator[TextIO]:
+    """Where to write: standard output for `-`, else a file of mode 0600 that gets its name when it is complete."""
+    if target == "-":
+        yield sys.stdout
+        return
+    path = Path(target)
+    # Unlike the methods of Path, these raise nothing where we may not look: opening says so.
+    if not target or os.path.isdir(path):  # noqa: PTH112
+        raise Unusable(f"{target} is a folder: name a file" if target else "name a file, or - for standard output")
+    if os.path.exists(path) and not replace:  # noqa: PTH110
+        raise Unusable(f"{path} exists already: name another file, or replace it with --force")
+    hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with os.fdopen(os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+            if hasattr(os, "fchmod"):
+                os.fchmod(out.fileno(), 0o600)
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        hidden.replace(path)
+    except OSError as error:
+        raise Unusable(f"{path} can't be written: {error.strerror}") from error
+    finally:
+        hidden.unlink(missing_ok=True)

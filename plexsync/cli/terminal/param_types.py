@@ -1,0 +1,40 @@
+"""How a person names a row of the queue: `7` is scene 7, `tag:12` is tag 12."""
+
+import re
+
+import click
+
+from plexsync.reports.rows import key_of
+from plexsync.rules.job import Kind
+
+LARGEST_ID = 2**63 - 1
+
+
+class SceneNumber(click.ParamType[int]):
+    """The number of a scene in Stash."""
+
+    name = "scene"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; what is none is told as it was written."""
+        if isinstance(value, int):
+            return value
+        if not re.fullmatch(r"[0-9]{1,19}", value) or not 1 <= int(value) <= LARGEST_ID:
+            self.fail(f"{value!r} is not the number of a scene", param, ctx)
+        return int(value)
+
+
+class RowKey(click.ParamType[tuple[Kind, int]]):
+    """A row of the queue."""
+
+    name = "scene"
+
+    def convert(
+        self, value: str | tuple[Kind, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Kind, int]:
+        """(kind, number); a number alone is a scene's."""
+        if isinstance(value, tuple):
+            return value
+        if (key := key_of(value)) is None:
+            self.fail(f"{value!r} is not the number of a scene (7), nor one with its kind (tag:12)", param, ctx)
+        return key

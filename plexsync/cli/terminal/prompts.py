@@ -1,0 +1,95 @@
+"""Asking a person: before something is done that can't be undone, and when PlexSync is set up."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+import click
+from rich.console import Console
+
+from plexsync.cli.terminal.format import safe
+from plexsync.cli.terminal.screen import say
+
+
+def confirmed(question: str) -> bool:
+    """Ask on standard error; only `y` or `yes` is a yes. A call that nobody can answer has to say --yes."""
+    click.echo(f"{question} [y/N] ", err=True, nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        click.echo(err=True)
+        raise click.UsageError("nobody is there to confirm: give --yes")
+    return answer.strip().lower() in ("y", "yes")
+
+
+class Person:
+    """Whoever sits at the terminal. `there`: somebody can answer; else every question ends the call and names an option.
+
+    What can't be used is answered by one line that says why, and asked again. Ctrl-C ends the call. What is told goes
+    through `hiding`, since it may quote a server.
+    """
+
+    def __init__(self, console: Console, *, there: bool, hiding: Callable[[str], str] = str) -> None:
+        self.console = console
+        self.there = there
+        self._hiding = hiding
+
+    def tell(self, text: str, *, style: str | None = None) -> None:
+        """A sentence, on standard error as every question."""
+        say(self.console, self._hiding(text), style=style)
+
+    def line(self, question: str, *, option: str, default: str = "", wrong: Callable[[str], str] = lambda _: "") -> str:
+        """One line; `wrong` says why it can't be taken, in words that follow "it", or ''."""
+        self._check(option)
+        while True:
+            answer = str(click.prompt(question, default=default, err=True, show_default=bool(default))).strip()
+            if not (why := wrong(answer)):
+                return answer
+            self.tell(f"  it {safe(why)}")
+
+    def hidden(self, question: str, *, option: str, wrong: Callable[[str], str] = lambda _: "") -> str:
+        """One line that is not shown while it is typed, nor afterwards."""
+        self._check(option)
+        while True:
+            answer = str(click.prompt(question, default="", hide_input=True, err=True, show_default=False)).strip()
+            if not (why := wrong(answer)):
+                return answer
+            self.tell(f"  it {safe(why)}")
+
+    def agrees(self, question: str, *, option: str = "--yes") -> bool:
+        """Yes or no; Enter is a yes."""
+        self._check(option)
+        return click.confirm(question, default=True, err=True)
+
+    def chosen(
+        self, question: str, names: Sequence[str], *, option: str, several: bool = False, now: Sequence[int] = ()
+    ) -> list[int]:
+        """Which of some things, by their numbers from 1 on; `several`: one or more. Enter takes those of `now`, else all."""
+        for number, name in enumerate(names, start=1):
+            self.tell(f"  {number}  {safe(name)}")
+        usual = ", ".join(str(place + 1) for place in now) or ("all" if several else "1")
+        told = f"{question} ({'numbers, or all' if several else 'number'})"
+
+        def wrong(answer: str) -> str:
+            picked = _numbers(answer)
+            if picked is None or not all(1 <= one <= len(names) for one in picked):
+                return (
+                    f"must be numbers from 1 to {len(names)}" if several else f"must be a number from 1 to {len(names)}"
+                )
+            return "" if several or len(picked) == 1 else "must be one number"
+
+        answer = self.line(told, option=option, default=usual, wrong=wrong)
+        picked = _numbers(answer) or []
+        return [one - 1 for one in picked] if picked else list(range(len(names)))
+
+    def _check(self, option: str) -> None:
+        if not self.there:
+            raise click.UsageError(f"nobody is there to answer: give {option}")
+
+
+def _numbers(answer: str) -> list[int] | None:
+    """The numbers in a line, none for `all`; None for what are no numbers."""
+    words = answer.replace(",", " ").split()
+    if words == ["all"]:
+        return []
+    if not words or not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words):
+        return None
+    return list(dict.fromkeys(map(int, words)))

@@ -1,0 +1,53 @@
+"""A row of the queue, its failed attempts and its past pushes, in words."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from plexsync.cli.terminal.format import ago, safe, stamp
+from plexsync.cli.terminal.screen import table
+from plexsync.reports.rows import WAITING, short, written
+from plexsync.rules.plan import Held
+from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
+
+
+def row_table(row: JobRow, now: int, called: str = "") -> Table:
+    """The row in words, with the title of its scene if that is known."""
+    told = [
+        ("state", f"{row.state.value}, since {stamp(row.since)} ({ago(row.since, now)})"),
+        ("attempts", f"{row.attempts} counted, {row.streak} failed in a row"),
+    ]
+    if row.state in WAITING:
+        told.append(("next try", f"{stamp(row.due)} ({ago(row.due, now)})"))
+    if row.lease_until is not None:
+        told.append(("lease until", stamp(row.lease_until) or ""))
+    if row.error:
+        told.append(("last error", f"{row.error} ({row.cls})" if row.cls else row.error))
+    name = f"{written(row.kind, row.id)} ({safe(called, 80)})" if called else written(row.kind, row.id)
+    return table(f"In the queue: {name}", ("", ""), told)
+
+
+def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
+    """Failed attempts in words, newest first."""
+    rows = [(stamp(one.at) or "", one.cls, one.state.value, one.error) for one in attempts]
+    return table("Attempts that did not go well", ("at", "cause", "then", "error"), rows)
+
+
+def push_table(pushes: Sequence[PushRow]) -> Table:
+    """Past pushes in words, a line for each field, newest first."""
+    rows = [
+        (stamp(push.at) or "", push.key, short(name), _held(moved.old), _held(moved.new))
+        for push in pushes
+        for name, moved in push.moved.items()
+    ]
+    return table("Changed in Plex", ("at", "item", "field", "before", "after"), rows)
+
+
+def change_words(field: str, moved: Moved) -> str:
+    """What a push did to one field: `title: before -> after`."""
+    return f"{short(field)}: {_held(moved.old)} -> {_held(moved.new)}"
+
+
+def _held(held: Held) -> str:
+    text = ", ".join(held.value) if isinstance(held.value, tuple) else held.value
+    return f"{safe(text, 120) or '-'}{' (locked)' if held.locked else ''}"

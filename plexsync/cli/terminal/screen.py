@@ -1,0 +1,265 @@
+"""What a person sees: tables on standard output, progress on standard error.
+
+On a terminal progress is a bar or a live line; elsewhere it is a plain line now and then. Standard output carries the
+answer alone. Colour is used on terminals only.
+"""
+
+import logging
+import os
+import queue
+import re
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import IO, Self, cast
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from plexsync.cli.terminal.format import lasting, safe
+
+PLAIN_PACE = 10.0
+# Stash draws its own bar, from lines that are no text.
+STASH_PACE = 0.5
+WIDEST = 10_000
+LONGEST_WORD = 24
+# So many lines of the log wait for whoever reads it, and so many seconds for the last of them to be read.
+LINES_KEPT = 1000
+LAST_WORDS = 1.0
+
+
+def paper() -> Console:
+    """Standard output, for answers in words. Where it is no terminal, nothing is folded and no line ends in blanks."""
+    out: IO[str] = sys.stdout if sys.stdout.isatty() else cast("IO[str]", Trimmed(sys.stdout))
+    return Console(file=out, highlight=False, markup=False, emoji=False, width=_width(sys.stdout))
+
+
+class Trimmed:
+    """A file without the blanks at the ends of lines that a table leaves there."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        """Write it; lines come whole."""
+        return self._out.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
+
+    def flush(self) -> None:
+        """Write it through."""
+        self._out.flush()
+
+    def isatty(self) -> bool:
+        """It is none."""
+        return False
+
+
+def _width(out: IO[str]) -> int | None:
+    """None, which is that of the terminal or COLUMNS, if there is either; else as wide as any line is long."""
+    return None if out.isatty() or os.environ.get("COLUMNS") else WIDEST
+
+
+def say(out: Console, text: str, *, style: str | None = None) -> None:
+    """A sentence: on a terminal wrapped between words, so that what is copied from it (a path, an address) stays whole."""
+    lines = [
+        wrapped
+        for line in text.splitlines()
+        for wrapped in textwrap.wrap(line, out.width, break_long_words=False, break_on_hyphens=False) or [""]
+    ]
+    out.print("\n".join(lines), style=style, soft_wrap=True)
+
+
+class Margin(Console):
+    """A console that is not to be the end of the process: when nobody reads it any more, it falls silent.
+
+    `draws`: what is written over and over can be shown here. It takes a terminal, whatever is said of colours.
+    """
+
+    def __init__(self, *, draws: bool) -> None:
+        out = sys.stderr
+        super().__init__(file=out, highlight=False, markup=False, emoji=False, width=_width(out))
+        self.draws = draws and out.isatty() and not self.is_dumb_terminal
+
+    def on_broken_pipe(self) -> None:
+        """What else would end the process."""
+        self.quiet = True
+
+
+def margin(*, draws: bool = True) -> Margin:
+    """Standard error, for progress and logs; without `draws` progress is plain lines on a terminal as well."""
+    return Margin(draws=draws)
+
+
+def _draws(console: Console) -> bool:
+    return isinstance(console, Margin) and console.draws
+
+
+def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
+    """A plain table; texts of others are made safe for the terminal. `right` numbers the columns of figures."""
+    drawn = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD if any(heads) else None,
+        show_header=any(heads),
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+    )
+    cells = [[safe(cell) for cell in row] for row in rows]
+    for number, head in enumerate(heads):
+        whole = all(_is_word(row[number]) for row in cells)
+        drawn.add_column(
+            Text(head), justify="right" if number in right else "left", overflow="fold", no_wrap=bool(cells) and whole
+        )
+    for row in cells:
+        drawn.add_row(*map(Text, row))
+    return drawn
+
+
+def _is_word(cell: str) -> bool:
+    """A moment, a number, a name: what nobody wants to read in two pieces."""
+    return " " not in cell and len(cell) <= LONGEST_WORD
+
+
+class Bar:
+    """How far something is: a bar with rate and remaining time, or a plain line every ten seconds."""
+
+    def __init__(self, console: Console, what: str) -> None:
+        self._console = console
+        self._what = what
+        self._progress: Progress | None = None
+        self._began = time.monotonic()
+        self._told = self._began
+        self._done = self._total = 0
+
+    def __enter__(self) -> Self:
+        if _draws(self._console):
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._task = self._progress.add_task(self._what, total=None, rate="")
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is one, and no plain lines."""
+        return self._progress is not None
+
+    def at(self, done: int, total: int) -> None:
+        """So many of so many."""
+        self._done, self._total = done, total
+        now = time.monotonic()
+        if os.environ.get("PLEXSYNC_PROGRESS") == "stash":
+            if now - self._told >= STASH_PACE and total:
+                self._told = now
+                self._console.print(f"\x01p\x02{min(1.0, done / total):.3f}", soft_wrap=True)
+        elif self._progress is not None:
+            self._progress.update(self._task, completed=done, total=total, rate=self._rate(now))
+        elif now - self._told >= PLAIN_PACE and done:
+            self._told = now
+            say(self._console, f"{self._what}: {done:,} of {total:,}{self._outlook(now)}")
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        say(self._console, text)
+
+    def _rate(self, now: float) -> str:
+        spent = now - self._began
+        return f"{self._done / spent:.1f}/s" if spent >= 1 and self._done else ""
+
+    def _outlook(self, now: float) -> str:
+        rate = self._rate(now)
+        if not rate:
+            return ""
+        left = (self._total - self._done) * (now - self._began) / self._done
+        return f", {rate}, about {lasting(left * 1000)} left"
+
+
+class LiveLine:
+    """One line that is written over and over on a terminal; nothing at all elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, transient=True, auto_refresh=False) if _draws(console) else None
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is anybody to see it."""
+        return self._live is not None
+
+    def show(self, text: str) -> None:
+        """What the line says now."""
+        if self._live is not None:
+            self._live.update(Text(text, overflow="ellipsis", no_wrap=True), refresh=True)
+
+
+class ConsoleHandler(logging.Handler):
+    """Writes log lines above whatever is live on a console.
+
+    A thread does it, so that work never waits for a reader who does not read. Lines for which there is no room any more
+    are dropped, and their number is told as soon as there is.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self._lines: queue.Queue[str | None] = queue.Queue(LINES_KEPT)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line, never wrapped or coloured."""
+        try:
+            self._lines.put_nowait(self.format(record))
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Write what is left, if somebody reads it."""
+        with suppress(queue.Full):
+            self._lines.put(None, timeout=LAST_WORDS)
+            self._thread.join(LAST_WORDS)
+        super().close()
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            self._print(line)
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                self._print(f"{dropped} lines of the log were dropped, since nobody read it")
+
+    def _print(self, line: str) -> None:
+        # Standard error may be closed: there is nowhere left to say so.
+        with suppress(OSError, ValueError, MemoryError):
+            self._console.print(Text(line), soft_wrap=True)

@@ -1,0 +1,206 @@
+"""What `plexsync top` shows of one moment, read from the database alone, and how fast things go between two of them."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from plexsync.app.wiring import Parts, spooled
+from plexsync.cli.terminal.format import noted, stamp
+from plexsync.cli.terminal.rows import change_words
+from plexsync.engine.loop import HEARTBEAT
+from plexsync.flows.scenes.poll import LAST_POLL
+from plexsync.flows.scenes.reconcile import LAST_RECONCILE
+from plexsync.reports.rows import short, title, written
+from plexsync.reports.status import breaker, hold, server_words
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import Kind, Lane, State
+from plexsync.rules.paths import base_name
+from plexsync.rules.records import BreakerRow, JobRow, Lately, Overview, PushRow, Reading
+
+MINUTE, HOUR = 60_000, 3_600_000
+# So many scenes in work and past events are read at most: more than a screen holds.
+MOST = 60
+
+
+@dataclass(frozen=True)
+class Work:
+    """A row that is being worked."""
+
+    key: str
+    title: str
+    doing: str
+    since: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that came of work."""
+
+    at: int
+    key: str
+    title: str
+    told: str
+    well: bool
+
+
+@dataclass(frozen=True)
+class Coming:
+    """Something that will happen by itself."""
+
+    at: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One moment. `servers` are the facts of breakers, with `stands` in words and `hold` if there is one."""
+
+    now: int
+    jobs: Mapping[State, int]
+    due: int
+    done: int
+    changed: int
+    spooled: int
+    running: bool
+    beat: int | None
+    enabled: bool
+    servers: Mapping[str, Mapping[str, Any]]
+    work: tuple[Work, ...] = ()
+    events: tuple[Event, ...] = ()
+    coming: tuple[Coming, ...] = ()
+
+
+def glance(parts: Parts) -> Glance:
+    """How everything stands now, from one snapshot; raises LocalFault."""
+    now = parts.clock.now()
+    running, waiting = parts.someone_works(), spooled(parts.folder)[0]
+    with parts.store.reading() as db:
+        seen = db.overview(now)
+        return Glance(
+            now=now,
+            jobs=seen.jobs,
+            due=seen.due,
+            done=seen.books.get("done", 0),
+            changed=db.changed_since(now - MINUTE),
+            spooled=waiting,
+            running=running,
+            beat=noted(db.note(HEARTBEAT)),
+            enabled=parts.config.enabled,
+            servers={who.value: _server(parts, seen, who, now) for who in Neighbour},
+            work=tuple(_work(db, row) for row in db.in_work(MOST)),
+            events=tuple(_event(db, one) for one in db.lately(MOST)),
+            coming=tuple(_coming(parts, db, seen, now)),
+        )
+
+
+def _server(parts: Parts, seen: Overview, who: Neighbour, now: int) -> dict[str, Any]:
+    facts = breaker(parts, seen.breakers.get(who, BreakerRow()), now)
+    held, pace = seen.holds.get(who), seen.paces.get(who)
+    patience = pace is not None and pace.not_before > now
+    return {
+        **facts,
+        "stands": server_words(facts, held=held is not None, patience=patience),
+        "hold": hold(held) if held else None,
+        "asked_for_patience_until": stamp(pace.not_before) if pace and patience else None,
+        "jobs_per_claim": pace.ramp if pace else 0,
+    }
+
+
+def _work(db: Reading, row: JobRow) -> Work:
+    sending = db.pushings([row.id]) if row.kind is Kind.SCENE else {}
+    keys = [key for _, key in sending]
+    doing = f"writing to item {', '.join(keys)}" if keys else "reading and comparing"
+    if row.kind is not Kind.SCENE:
+        doing = "finding its scenes"
+    elif row.attempts:
+        doing += f", after {row.attempts} that went wrong"
+    elif not sending and row.lane == Lane.SWEEP:
+        doing += ", as one of many"
+    # Before its first push nobody here knows what it is called, but what its file in Plex is called.
+    files = [base_name(part.path) for entry in db.entries(keys) for part in entry.parts[:1]] if keys else []
+    called = title(db, row.kind, row.id) or next(iter(files), "")
+    return Work(written(row.kind, row.id), called, doing, row.since)
+
+
+def _event(db: Reading, one: Lately) -> Event:
+    if isinstance(one.what, PushRow):
+        moved = one.what.moved
+        told = "; ".join(change_words(name, change) for name, change in moved.items())
+        if len(moved) > 1:
+            told = f"{', '.join(map(short, moved))} changed"
+        told, well = f"{told} (taken back)" if one.what.undone else told, True
+    else:
+        told, well = f"{one.what.error} ({one.what.cls}), then {one.what.state.value}", False
+    return Event(one.at, written(one.kind, one.id), title(db, one.kind, one.id), told, well)
+
+
+def _coming(parts: Parts, db: Reading, seen: Overview, now: int) -> list[Coming]:
+    """What will happen next by itself, the soonest first."""
+    coming: list[Coming] = []
+    for who in Neighbour:
+        facts = breaker(parts, seen.breakers.get(who, BreakerRow()), now)
+        row = seen.breakers.get(who, BreakerRow())
+        if who in seen.holds:
+            coming.append(Coming(seen.holds[who].retest_at, f"{who.title()} is tried again, on hold"))
+        elif facts["next_probe_at"] and row.opened_at is not None:
+            coming.append(Coming(round(row.opened_at * 1000 + row.wait * 1000), f"{who.title()} is tried again"))
+    waiting = seen.jobs.get(State.READY, 0) + seen.jobs.get(State.ABSENT, 0)
+    due = db.next_due(now)
+    if due is not None and waiting and due > now:
+        coming.append(Coming(due, "the next scene is due"))
+    hours, compared = parts.config.reconcile_interval_hours, noted(db.note(LAST_RECONCILE))
+    if hours and compared:
+        coming.append(Coming(compared + round(hours * HOUR), "everything is compared"))
+    if polled := noted(db.note(LAST_POLL)):
+        coming.append(Coming(polled + round(parts.config.stash_poll_interval * 1000), "Stash is asked for changes"))
+    return sorted((one for one in coming if one.at >= now), key=lambda one: one.at)
+
+
+@dataclass
+class Rates:
+    """How fast things go, by the glances of the last minute."""
+
+    seen: deque[tuple[int, int]] = field(default_factory=deque)
+
+    def take(self, one: Glance) -> None:
+        """Take note of a moment; what was counted before a step back of the clock says nothing any more."""
+        if self.seen and self.seen[-1][0] > one.now:
+            self.seen.clear()
+        self.seen.append((one.now, one.done))
+        while one.now - self.seen[0][0] > MINUTE:
+            self.seen.popleft()
+
+    def per_minute(self) -> float | None:
+        """Scenes done a minute; None before there is anything to compare."""
+        (first, done), (last, done_now) = self.seen[0], self.seen[-1]
+        return max(0, done_now - done) * MINUTE / (last - first) if last > first else None
+
+
+def facts(one: Glance, rate: float | None) -> dict[str, Any]:
+    """A moment for JSON."""
+    return {
+        "at": stamp(one.now),
+        "worker": {"running": one.running, "heartbeat": stamp(one.beat), "enabled": one.enabled},
+        "servers": one.servers,
+        "jobs": {state.value: one.jobs.get(state, 0) for state in State},
+        "due": one.due,
+        "events_waiting": one.spooled,
+        "done_per_minute": None if rate is None else round(rate, 1),
+        "changed_last_minute": one.changed,
+        "in_work": [
+            {"scene": row.key, "title": row.title or None, "doing": row.doing, "since": stamp(row.since)}
+            for row in one.work
+        ],
+        "latest": [
+            {
+                "at": stamp(event.at),
+                "scene": event.key,
+                "title": event.title or None,
+                "well": event.well,
+                "told": event.told,
+            }
+            for event in one.events
+        ],
+        "next": [{"at": stamp(coming.at), "what": coming.what} for coming in one.coming],
+    }

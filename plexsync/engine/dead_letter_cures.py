@@ -1,0 +1,157 @@
+"""Another chance for what was given up, by itself, once what it died of has been put right.
+
+What could put it right is kept as a short print in a note: the path rules, the settings of both neighbours, strictness, and
+the items of the index. When a print is another than the one remembered, the rows that it concerns are tried again, behind
+every edit, in batches; only then is the new print remembered, so that a kill in between forgets nobody.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+
+from plexsync.engine.gates import Gates
+from plexsync.flows.scenes.inspection import Looker, Sight, desired
+from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.job import Kind, State, Waiting, Why
+from plexsync.rules.records import Clock, SectionRow, Store, Writing
+
+log = logging.getLogger("PlexSync.cure")
+
+BATCH = 500
+# Scenes that are looked at together, as when they are worked.
+LOOKED = 50
+NOTE = "cured:"
+INDEX = f"{NOTE}index"
+# Stands in the place of the index's outline once bindings have changed: it is another than any.
+REBOUND = "bound"
+
+# Which causes a setting can cure. A new path rule is also a reason to look for what was not found in Plex.
+CURES: Mapping[str, tuple[str, ...]] = {
+    "paths": ("ambiguous",),
+    "plex": ("refused",),
+    "stash": ("refused",),
+    "strict": ("strict",),
+}
+
+
+def bindings_changed(tx: Writing) -> None:
+    """What a person has bound, or unbound, can make other scenes certain: the ambiguous ones are looked at again."""
+    tx.save_note(INDEX, REBOUND)
+
+
+class Curer:
+    """Watches what can cure dead rows. `prints` has a text for each name of `CURES`: another text, another setting."""
+
+    def __init__(self, store: Store, looker: Looker, gates: Gates, clock: Clock, prints: Mapping[str, str]) -> None:
+        self._store = store
+        self._looker = looker
+        self._gates = gates
+        self._clock = clock
+        self._prints = prints
+        self._compared: tuple[list[SectionRow], str] = ([], "")
+
+    # --- settings ----------------------------------------------------------------------------------------------------
+
+    def apply(self) -> int:
+        """Try again what other settings may have cured; to be called once, by a worker that starts. Returns how many rows.
+
+        The first worker on a database only notes how things are set.
+        """
+        total = 0
+        for name, causes in CURES.items():
+            with self._store.reading() as db:
+                known = db.note(NOTE + name)
+            if known == self._prints[name]:
+                continue
+            if known:
+                count = sum(map(self._raise_dead, causes)) + (self._wake_absent() if name == "paths" else 0)
+                log.info("settings changed (%s): %d scenes are tried again", name, count)
+                total += count
+            with self._store.writing() as tx:
+                tx.save_note(NOTE + name, self._prints[name])
+        return total
+
+    def _raise_dead(self, cause: str) -> int:
+        total, count = 0, BATCH
+        while count == BATCH:
+            with self._store.writing() as tx:
+                count = tx.cure(cause, now=self._clock.now(), limit=BATCH)
+            total += count
+        return total
+
+    def _wake_absent(self) -> int:
+        total = 0
+        after: tuple[str, int] = ("", 0)
+        while True:
+            with self._store.reading() as db:
+                rows = db.jobs(State.ABSENT, limit=BATCH, after=after)
+            if not rows:
+                return total
+            with self._store.writing() as tx:
+                total += tx.wake([(row.kind, row.id) for row in rows], now=self._clock.now())
+            after = (rows[-1].kind, rows[-1].id)
+
+    # --- the index ---------------------------------------------------------------------------------------------------
+
+    def recheck(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Look again at ambiguous scenes if items came, went, changed or were bound; returns how many are tried again.
+
+        Costs two small reads while no library was walked. A side that is away is waited for: nothing is remembered then.
+        """
+        with self._store.reading() as db:
+            walked, known = db.sections(), db.note(INDEX)
+            if (walked, known) == self._compared:
+                return 0
+            outline = db.outline()
+        count = 0
+        if known and known != outline:
+            if not all(self._gates.enter(who) for who in Neighbour):
+                return 0
+            try:
+                count = self._look_again(stopping)
+            except NeighbourError as error:
+                log.info("ambiguous scenes are looked at later: %s", error)
+                return 0
+            if stopping():
+                return count
+        if known != outline:
+            with self._store.writing() as tx:
+                if tx.note(INDEX) != known:
+                    # Something was bound meanwhile.
+                    return count
+                tx.save_note(INDEX, outline)
+        self._compared = (walked, outline)
+        return count
+
+    def _look_again(self, stopping: Callable[[], bool]) -> int:
+        total = 0
+        after: tuple[str, int] = (Kind.SCENE, 0)
+        while not stopping():
+            with self._store.reading() as db:
+                rows = db.jobs(State.DEAD, cls="ambiguous", limit=LOOKED, after=after)
+            ids = [row.id for row in rows if row.kind is Kind.SCENE]
+            if not ids:
+                break
+            total += self._try_again(
+                {sight.id: desired(sight) for sight in self._looker.look(ids) if sight.error is None}
+            )
+            after = (rows[-1].kind, rows[-1].id)
+        if total:
+            log.info("the items of Plex changed: %d scenes that were ambiguous are tried again", total)
+        return total
+
+    def _try_again(self, wants: Mapping[int, str]) -> int:
+        """Those that would not die of the same candidates again; an unreadable or vanished one says nothing."""
+        count, now = 0, self._clock.now()
+        with self._store.writing() as tx:
+            for id, found in wants.items():
+                row = tx.job(Kind.SCENE, id)
+                if row is not None and row.state is State.DEAD and found and found != row.desired:
+                    tx.want(Kind.SCENE, id, Why.SWEEP, now, desired=found)
+                    count += 1
+            tx.tally("cured", count)
+        return count
+
+
+def is_certain(sight: Sight) -> bool:
+    """Whether a look came to its end, so that what it found can be compared."""
+    return sight.error is None and not isinstance(sight.outcome, Waiting)

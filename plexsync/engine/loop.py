@@ -1,0 +1,259 @@
+"""Working on and on: as long as something is due, until nothing is, or for ever.
+
+A wake-up (another process has committed) is only a hint that saves time; looking every `poll_seconds` is the guarantee.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from plexsync.engine.engine import AGAIN, Engine, Idle, Probed, Worked
+from plexsync.rules.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SpoolFault, SyncError, Unusable
+from plexsync.rules.job import Kind
+from plexsync.rules.records import Clock, Store
+
+log = logging.getLogger("PlexSync.loop")
+
+WAKE_UP = 0.05
+LONGEST_LOOK = 5.0
+SPOOL_PACE = 1.0
+COMPLAINT_PACE = 60.0
+BEAT_PACE = 10_000
+FAULT_PAUSE = 5.0
+FULL_PAUSE = 60.0
+HEARTBEAT = "worker:beat"
+
+
+@dataclass
+class Ran:
+    """What a run did: outcomes by name, and what stopped it (`why` is '' when nothing was due any more).
+
+    `again` are the jobs that are to be tried again, with their outcome: each counts once, as it ended last.
+    """
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    why: str = ""
+    until: int | None = None
+    again: dict[tuple[Kind, int], str] = field(default_factory=dict)
+
+    def count(self, step: Worked) -> None:
+        """Take note of a batch."""
+        for key, name in step.ended.items():
+            if before := self.again.pop(key, ""):
+                self.outcomes[before] -= 1
+            self.outcomes[name] += 1
+            if name in AGAIN:
+                self.again[key] = name
+        # Without those of which nothing is left.
+        self.outcomes = +self.outcomes
+
+
+class Loop:
+    """Drives one engine. `stop` ends it between two requests; `told` hears of every step.
+
+    `begin` comes before the first step of `serve`, and again until it goes through. `paused` hears of every fault of our
+    own disk or database that holds up the work, and None when it goes on.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        clock: Clock,
+        *,
+        poll_seconds: float,
+        stop: threading.Event,
+        begin: Callable[[], object] = lambda: None,
+        told: Callable[[Worked | Probed | Idle], None] = lambda _step: None,
+        paused: Callable[[SyncError | None], None] = lambda _fault: None,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._clock = clock
+        self._look = min(poll_seconds, LONGEST_LOOK)
+        self._stop = stop
+        self._begin = begin
+        self._told = told
+        self._paused = paused
+        self._spooled_at: float | None = None
+        self._beat_at = 0
+        self._complained_at: float | None = None
+        self._told_of_spool: float | None = None
+
+    def serve(self) -> None:
+        """Work until stopped. A fault of the local disk pauses and never ends the worker, but for a damaged database."""
+        begun = False
+        while not self._stop.is_set():
+            try:
+                if not begun:
+                    self._begin()
+                    begun = True
+                step = self._step()
+                if isinstance(step, Idle):
+                    self._rest(step.until)
+            except MemoryError:
+                self._complain(LocalFault(NO_MEMORY))
+                self._stop.wait(FAULT_PAUSE)
+                continue
+            except Damaged:
+                # This does not pass: the next start makes the database anew.
+                raise
+            except (LocalFault, Unusable) as fault:
+                # Unusable: the database can't be opened anew after a fault, which may pass as well.
+                self._complain(fault)
+                self._paused(fault)
+                self._stop.wait(pause_after(fault))
+                continue
+            self._paused(None)
+
+    def drain(self, *, wait_for: Callable[[], bool] | None = None, before: Ran | None = None) -> Ran:
+        """Work until nothing is due; with `wait_for`, go on (through outages and backoff) until it is true.
+
+        What it did is counted on from the run `before`.
+        """
+        ran = Ran(before.outcomes, again=before.again) if before else Ran()
+        while not self._stop.is_set():
+            if wait_for is not None and wait_for():
+                return ran
+            step = self._step()
+            if isinstance(step, Worked):
+                ran.count(step)
+            if isinstance(step, Idle):
+                if wait_for is None and (step.why or step.until is None or step.until > self._clock.now()):
+                    ran.why, ran.until = step.why, step.until
+                    return ran
+                self._rest(step.until)
+        ran.why = "stopped"
+        return ran
+
+    def _step(self) -> Worked | Probed | Idle:
+        self._take_spool()
+        self._beat()
+        step = self._engine.step(stopping=self._stop.is_set)
+        if isinstance(step, Idle):
+            self._engine.prune()
+        self._told(step)
+        return step
+
+    def _rest(self, until: int | None) -> None:
+        """Sleep until something is due, a wake-up comes, or it is time to look again."""
+        end = self._clock.monotonic() + self._look
+        if until is not None:
+            end = min(end, self._clock.monotonic() + max(0.0, (until - self._clock.now()) / 1000))
+        while not self._stop.is_set() and (left := end - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left, WAKE_UP))
+            if self._store.changed():
+                return
+
+    def _take_spool(self) -> None:
+        now = self._clock.monotonic()
+        if self._spooled_at is None or now - self._spooled_at >= SPOOL_PACE:
+            self._spooled_at = now
+            try:
+                if taken := self._store.drain_spool(self._clock.now()):
+                    log.info("%d events taken over that hooks had left as files", taken)
+            except SpoolFault as fault:
+                # The engine has no need of it.
+                if self._told_of_spool is None or now - self._told_of_spool >= COMPLAINT_PACE:
+                    self._told_of_spool = now
+                    log.error("%s", fault)
+
+    def _beat(self) -> None:
+        now = self._clock.now()
+        if abs(now - self._beat_at) >= BEAT_PACE:
+            self._beat_at = now
+            with self._store.writing() as tx:
+                tx.save_note(HEARTBEAT, str(now))
+
+    def _complain(self, fault: SyncError) -> None:
+        now = self._clock.monotonic()
+        if self._complained_at is None or now - self._complained_at >= COMPLAINT_PACE:
+            self._complained_at = now
+            log.error("paused: %s", fault)
+
+
+def pause_after(fault: SyncError) -> float:
+    """How many seconds a fault of our own disk or database is waited for before it is worth another try."""
+    return FULL_PAUSE if isinstance(fault, LocalFault) and fault.full else FAULT_PAUSE
+
+
+class Farewell(threading.Thread):
+    """Sees to it that a stop is no crash: what hangs `PATIENCE` seconds after `stop` is given back by `abandon`."""
+
+    PATIENCE = 3.0
+
+    def __init__(self, abandon: Callable[[], None], *, stop: threading.Event) -> None:
+        super().__init__(name="farewell", daemon=True)
+        self._abandon = abandon
+        self._stop_event = stop
+        self._ended = threading.Event()
+
+    def done(self) -> None:
+        """The work has ended by itself."""
+        self._ended.set()
+
+    def run(self) -> None:
+        """Wait for the stop, then for the end of the work."""
+        while not self._ended.is_set():
+            if self._stop_event.wait(1.0) and not self._ended.wait(self.PATIENCE):
+                try:
+                    self._abandon()
+                except (LocalFault, NewerDatabase, Unusable) as fault:
+                    log.debug("what is in work is left to the next worker: %s", fault)
+                return
+
+
+class Watcher(threading.Thread):
+    """Something that is looked at beside the worker, again and again at its own pace.
+
+    A database that it finds damaged ends the work by `stop`, as if the loop had met the damage: it may never read those
+    pages. Whoever started both asks `confess`.
+    """
+
+    def __init__(
+        self, look: Callable[[], object], *, name: str, seconds: float, stop: threading.Event, clock: Clock
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._look = look
+        self._seconds = seconds
+        self._stop_event = stop
+        self._clock = clock
+        self._failed = False
+        self._complained_at: float | None = None
+        self._damaged: Damaged | None = None
+
+    def confess(self) -> None:
+        """Raise the damage that it ended by, if it did."""
+        if self._damaged is not None:
+            raise self._damaged
+
+    def run(self) -> None:
+        """Look, rest; a local fault is waited out."""
+        while not self._stop_event.is_set():
+            try:
+                self._look()
+                self._failed = False
+            except Damaged as fault:
+                self._damaged = fault
+                self._stop_event.set()
+                return
+            except (LocalFault, Unusable) as fault:
+                self._complain(fault)
+            except MemoryError:
+                # To tell of it takes memory as well, and the loop does once it meets it.
+                pass
+            except Exception:
+                log.exception("watching failed by a fault of our own")
+            self._stop_event.wait(self._seconds)
+
+    def _complain(self, fault: SyncError) -> None:
+        """Tell of a fault that does not pass: the loop may have no part in it, as it has in a full disk."""
+        repeated, self._failed = self._failed and not (isinstance(fault, LocalFault) and fault.full), True
+        now = self._clock.monotonic()
+        if repeated and (self._complained_at is None or now - self._complained_at >= COMPLAINT_PACE):
+            self._complained_at = now
+            log.warning("%s can't look: %s", self.name, fault)
+        else:
+            log.debug("%s can't look: %s", self.name, fault)

@@ -1,0 +1,73 @@
+"""Takes a sample of how the work goes once a minute, beside the work: for charts, and nothing is decided by it.
+
+What can't be written down (a full disk, a database that is busy) is added to the next sample.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.records import Clock, Reading, Store
+from plexsync.rules.samples import MINUTE, Sample
+from plexsync.rules.scene_status import ABSENT, AMBIGUOUS, FAILED, IN_STEP, WAITING
+from worker.circuit_breaker import CircuitState
+
+SECONDS = 60.0
+
+
+class Heard:
+    """Counts requests as they are sent, and passes the news on."""
+
+    def __init__(self, alive: Callable[[], None]) -> None:
+        self._alive = alive
+        self._lock = threading.Lock()
+        self.count = 0
+
+    def __call__(self) -> None:
+        """One more is sent."""
+        with self._lock:
+            self.count += 1
+        self._alive()
+
+
+class Sampler:
+    """One for a worker. `requests` tells how many were sent to each neighbour since there is this process."""
+
+    def __init__(self, store: Store, clock: Clock, requests: Mapping[Neighbour, Heard]) -> None:
+        self._store = store
+        self._clock = clock
+        self._requests = requests
+        self._told: dict[str, int] | None = None
+
+    def sample(self) -> None:
+        """Write down how things stand, and what was done since the last time that this could be written down."""
+        with self._store.reading() as db:
+            now, counts = self._clock.now(), db.standings()
+            away = {who: not _open(db, who) for who in Neighbour}
+            totals = {"done": db.done(), **{who.value: heard.count for who, heard in self._requests.items()}}
+        told = totals if self._told is None else self._told
+        # A database that was put back has done less than before.
+        since = {name: max(0, total - told[name]) for name, total in totals.items()}
+
+        def count(*words: str) -> int:
+            return sum(counts.get(word, (0, None))[0] for word in words)
+
+        sample = Sample(
+            at=now - now % MINUTE,
+            in_step=count(IN_STEP),
+            waiting=count(WAITING),
+            absent=count(ABSENT),
+            dead=count(AMBIGUOUS, FAILED),
+            done=since["done"],
+            plex=since[Neighbour.PLEX],
+            stash=since[Neighbour.STASH],
+            plex_away=int(away[Neighbour.PLEX]),
+            stash_away=int(away[Neighbour.STASH]),
+        )
+        with self._store.writing() as tx:
+            tx.add_sample(sample)
+        self._told = totals
+
+
+def _open(db: Reading, who: Neighbour) -> bool:
+    return db.hold(who) is None and db.breaker(who).state == CircuitState.CLOSED

@@ -1,0 +1,177 @@
+"""Telling a person what needs one: looks at how things stand, and has the messengers tell what is news.
+
+It runs in a thread of its own, so that neither a message that takes long holds up the work, nor a long comparison the
+message. What was told is kept in the database, and in memory while that can't be written. A message that does not get
+through is logged once and tried again later; it never disturbs the work.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
+from plexsync.rules.notices import Notice, NoticeRules, NotSent, Pause, Record, Sight, look, read, written
+from plexsync.rules.outages import lasting, outages
+from plexsync.rules.records import Clock, Messenger, Reading, Store
+
+log = logging.getLogger("PlexSync.notices")
+
+# Notes of the store: what was told, and when the database was found damaged and made anew.
+TOLD = "notices"
+REPAIRED = "repaired"
+PACE = 30.0
+FIRST = 3.0
+# After a message that did not get through, the messengers are left alone for so long.
+SEND_AGAIN = 300.0
+
+
+class Standstill:
+    """Whether the worker rests because of its own disk or database: said by its loop, read by the noticer."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._pause: Pause | None = None
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pause that lasts, None while it works."""
+        return self._pause
+
+    def __call__(self, fault: SyncError | None) -> None:
+        """A step failed by this fault, or (None) went well."""
+        if fault is None:
+            self._pause = None
+            return
+        since = self._pause.since if self._pause else self._clock.now()
+        self._pause = Pause(since, str(fault), isinstance(fault, LocalFault) and fault.full)
+
+
+@dataclass
+class _Kept:
+    record: Record
+    saved: bool
+
+
+class Noticer:
+    """Looks and tells. `messengers` may fail; a notice counts as told when one of them took it."""
+
+    def __init__(
+        self, store: Store, clock: Clock, messengers: Sequence[Messenger], rules: NoticeRules, standstill: Standstill
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._messengers = messengers
+        self._rules = rules
+        self._standstill = standstill
+        self._kept: _Kept | None = None
+        self._failing: set[str] = set()
+        self._again_at: float | None = None
+
+    def notice(self) -> list[Notice]:
+        """Tell what is news; returns what was told."""
+        now = self._clock.now()
+        sight, record = self._seen()
+        notices, after = look(record, sight, self._rules, now)
+        if notices and not self._may_send():
+            return []
+        if notices:
+            told = [notice for notice in notices if self._tell(notice)]
+            self._again_at = None if len(told) == len(notices) else self._clock.monotonic() + SEND_AGAIN
+            if len(told) < len(notices):
+                after = _without(record, after, [notice for notice in notices if notice not in told])
+            notices = told
+        self._keep(after)
+        return notices
+
+    def _seen(self) -> tuple[Sight, Record]:
+        """How things stand, and what was told. With a database that can't be read, what is in memory has to do."""
+        pause = self._standstill.pause
+        try:
+            with self._store.reading() as db:
+                kept = self._kept or _Kept(read(db.note(TOLD)), saved=True)
+                sight = seen(db, self._clock.now(), pause)
+        except (LocalFault, Unusable):
+            return Sight(pause=pause), self._kept.record if self._kept else Record({})
+        self._kept = kept
+        return sight, kept.record
+
+    def _keep(self, record: Record) -> None:
+        saved = self._kept is not None and self._kept.saved and self._kept.record == record
+        self._kept = _Kept(record, saved)
+        if saved or self._standstill.pause:
+            return
+        try:
+            with self._store.writing() as tx:
+                tx.save_note(TOLD, written(record))
+        except (LocalFault, Unusable) as fault:
+            log.debug("what was told could not be written down: %s", fault)
+            return
+        self._kept.saved = True
+
+    def _may_send(self) -> bool:
+        return self._again_at is None or self._clock.monotonic() >= self._again_at
+
+    def _tell(self, notice: Notice) -> bool:
+        """Whether one of the messengers took it."""
+        # All of them, not only the first that takes it.
+        taken = [messenger for messenger in self._messengers if self._sent(messenger, notice)]
+        if taken:
+            log.info("a person was told: %s", notice.text)
+        return bool(taken)
+
+    def _sent(self, messenger: Messenger, notice: Notice) -> bool:
+        try:
+            messenger.send(notice)
+        except NotSent as why:
+            if messenger.name not in self._failing:
+                self._failing.add(messenger.name)
+                log.warning("a notice did not get through by %s: %s; it is tried again", messenger.name, why)
+            return False
+        self._failing.discard(messenger.name)
+        return True
+
+
+def seen(db: Reading, now: int, pause: Pause | None) -> Sight:
+    """How things stand by the database."""
+    tallies = db.tallies()
+    return Sight(
+        outages=tuple(lasting(outages(db.transitions()))),
+        dead=sum(db.overview(now).dead.values()),
+        pause=pause,
+        repaired_at=db.number(REPAIRED),
+        died=tallies.get("died", 0),
+        pruned=tallies.get("pruned", 0),
+    )
+
+
+def _without(before: Record, after: Record, untold: Sequence[Notice]) -> Record:
+    """The record when some notices did not get through: for their keys, all is as it was."""
+    told = dict(after.told)
+    for notice in untold:
+        told.pop(notice.key, None)
+        if notice.key in before.told:
+            told[notice.key] = before.told[notice.key]
+    return replace(after, told=told)
+
+
+class Bell(threading.Thread):
+    """Notices soon after the start and then every half minute, until `stop`."""
+
+    def __init__(self, noticer: Noticer, *, stop: threading.Event, seconds: float = PACE) -> None:
+        super().__init__(name="notices", daemon=True)
+        self._noticer = noticer
+        self._stop_event = stop
+        self._seconds = seconds
+
+    def run(self) -> None:
+        """Whatever goes wrong here stays here."""
+        rest = min(FIRST, self._seconds)
+        while not self._stop_event.wait(rest):
+            rest = self._seconds
+            try:
+                self._noticer.notice()
+            except (LocalFault, NewerDatabase, Unusable) as fault:
+                log.warning("noticing paused: %s", fault)
+            except Exception:
+                log.exception("noticing failed by a fault of our own")

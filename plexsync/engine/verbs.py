@@ -1,0 +1,116 @@
+"""The verbs that all doors share: want, look, give another chance, give up."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from plexsync.engine.gates import READ, Gates
+from plexsync.flows.scenes.inspection import Looker, Sight, keep_called
+from plexsync.rules.errors import Neighbour, Unavailable
+from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.records import AttemptRow, Clock, JobRow, Stash, Store, Writing
+
+CHUNK = 500
+SETTLED = (State.IDLE, State.ABSENT, State.DEAD, State.GONE, State.DROPPED, State.IGNORED, State.OUTSIDE)
+
+
+def want_scenes(store: Store, ids: Iterable[int], why: Why, clock: Clock, *, take_over: bool = False) -> int:
+    """Want these scenes; returns how many. `take_over`: what was in Plex before us becomes ours with that."""
+    wanted = list(ids)
+    for start in range(0, len(wanted), CHUNK):
+        with store.writing() as tx:
+            for id in wanted[start : start + CHUNK]:
+                if take_over:
+                    _want_taken_over(tx, id, why, clock.now())
+                else:
+                    tx.want(Kind.SCENE, id, why, clock.now())
+    return len(wanted)
+
+
+def _want_taken_over(tx: Writing, id: int, why: Why, now: int) -> None:
+    """A wish that stays on record until it is done. Whoever works on the scene just now may have looked before it."""
+    tx.take_over(id, now=now)
+    row = tx.job(Kind.SCENE, id)
+    at_work = row is not None and row.state is State.RUNNING
+    tx.want(Kind.SCENE, id, Why.USER if at_work else why, now, behind=why is Why.SWEEP)
+
+
+def want_all(
+    store: Store,
+    stash: Stash,
+    gates: Gates,
+    clock: Clock,
+    *,
+    since: datetime | None = None,
+    take_over: bool = False,
+) -> list[int]:
+    """Want every scene Stash has (those updated at or after `since`), as a sweep; returns their ids."""
+    enter(store, gates, clock, Neighbour.STASH)
+    ids: list[int] = []
+    pages = stash.walk_ids()
+    while (page := gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+        fresh = [id for id, text in page if since is None or datetime.fromisoformat(text) >= since]
+        # Given a moment, a person asks for a few scenes now; everything is a backfill.
+        want_scenes(store, fresh, Why.SWEEP if since is None else Why.USER, clock, take_over=take_over)
+        ids += fresh
+    return ids
+
+
+def ignore_scenes(store: Store, ids: Iterable[int], clock: Clock) -> list[int]:
+    """Leave these scenes alone from now on; returns those that were not ignored already."""
+    now = clock.now()
+    with store.writing() as tx:
+        return [id for id in dict.fromkeys(ids) if tx.ignore(Kind.SCENE, id, now=now)]
+
+
+def unignore_scenes(store: Store, ids: Iterable[int], clock: Clock) -> list[int]:
+    """Look after these scenes again; returns those that were ignored."""
+    now = clock.now()
+    with store.writing() as tx:
+        return [id for id in dict.fromkeys(ids) if tx.unignore(Kind.SCENE, id, now=now)]
+
+
+def learn_names(store: Store, stash: Stash, gates: Gates, clock: Clock, ids: Sequence[int]) -> None:
+    """Ask Stash what these scenes are called, and note it of those that were never seen; raises NeighbourError."""
+    enter(store, gates, clock, Neighbour.STASH)
+    scenes = gates.ask(Neighbour.STASH, READ, lambda: stash.scenes(ids))
+    with store.writing() as tx:
+        known = tx.called(ids)
+        for scene in scenes.values():
+            # What the worker has seen meanwhile is newer.
+            if scene.id not in known:
+                keep_called(tx, scene)
+
+
+def unsettled(store: Store, ids: Sequence[int] | None) -> int:
+    """How many of these scenes (all rows when None) still have to be worked."""
+    with store.reading() as db:
+        if ids is None:
+            return db.unsettled()
+        rows = (db.job(Kind.SCENE, id) for id in ids)
+        return sum(row is not None and row.state not in SETTLED for row in rows)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a scene stands as it stands: what was seen just now, its row in the queue, and the attempts that failed."""
+
+    sight: Sight
+    job: JobRow | None
+    attempts: tuple[AttemptRow, ...]
+
+
+def explain(store: Store, looker: Looker, gates: Gates, clock: Clock, id: int) -> Explanation:
+    """Look at one scene with the engine's eyes, without writing anything to either side."""
+    for who in Neighbour:
+        enter(store, gates, clock, who)
+    (sight,) = looker.look([id])
+    with store.reading() as db:
+        return Explanation(sight, db.job(Kind.SCENE, id), tuple(db.attempts(Kind.SCENE, id)))
+
+
+def enter(store: Store, gates: Gates, clock: Clock, who: Neighbour) -> None:
+    """Pass a neighbour's gate, or raise Unavailable with the reason it is closed; it is asked first if that is due."""
+    if not gates.knock(who):
+        with store.reading() as db:
+            raise Unavailable(who, gates.closed_because(db, who, clock.now()), sent=False)

@@ -1,0 +1,1 @@
+"""Scenes of Stash, shown as movies in Plex."""

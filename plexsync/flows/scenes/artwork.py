@@ -1,0 +1,236 @@
+"""Posters and backgrounds: which picture of Stash a scene is to show, which one its items show, and how it gets there.
+
+Fetched only when its source has changed, and then with the tag of the one we have; looked into only when it is another; sent
+only when Plex does not have it. A picture that can't be had or that Plex refuses is reported and keeps nothing else back.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from threading import Lock
+
+from plexsync.engine.gates import READ, Gates
+from plexsync.rules.desired import Profile, Wanted
+from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
+from plexsync.rules.item import PICTURES, Item
+from plexsync.rules.pictures import LARGEST, asked_for, kind_of, known_by_place, may_be_early
+from plexsync.rules.plan import Memory, Note, Pushing
+from plexsync.rules.records import Imaging, PictureRow, Plex, Stash, Store
+from plexsync.rules.scene import Image, Scene
+
+log = logging.getLogger("PlexSync.picture")
+
+# Bytes of pictures that were just looked into and are about to be sent.
+KEPT = 32_000_000
+PADDED = " padded"
+# What stands behind the moment in a version: that the picture may have changed once more within it, or how often in a row
+# it could not be read.
+EARLY = ", early"
+FAILED = ", failed "
+# So often a picture may fail before the rest of its scene goes on without it.
+PATIENCE = 3
+
+
+class PictureChanged(Exception):
+    """The picture is not the one that was looked at: Stash has another one by now, or other bytes are made of it."""
+
+
+class Pictures:
+    """The pictures of one Stash in one Plex. `key_of` names a picture as Plex does; `imaging` None: nothing is resized."""
+
+    def __init__(
+        self,
+        store: Store,
+        stash: Stash,
+        plex: Plex,
+        gates: Gates,
+        key_of: Callable[[str, bytes], str],
+        imaging: Imaging | None,
+    ) -> None:
+        self._store = store
+        self._stash = stash
+        self._plex = plex
+        self._gates = gates
+        self._key_of = key_of
+        self._imaging = imaging
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = Lock()
+
+    # --- what is wanted ----------------------------------------------------------------------------------------------
+
+    def with_pictures(self, scene: Scene, shown: Wanted, profile: Profile, *, patient: bool = True) -> Wanted:
+        """What is wanted, with the keys of the pictures; one that can't be had is left as it is in Plex.
+
+        Raises NeighbourError when Stash does not answer, and (`patient`) the first times that it can't give a picture.
+        """
+        pictures = profile.pictures.items()
+        rows = {name: self._row(scene, name, source, profile, patient=patient) for name, source in pictures}
+        values = {name: row.key for name, row in rows.items() if row.key or not row.why}
+        notes = tuple(Note(name, "dropped", row.why) for name, row in rows.items() if row.why)
+        return Wanted({**shown.values, **values}, shown.notes + notes) if rows else shown
+
+    def _row(self, scene: Scene, name: str, source: str, profile: Profile, *, patient: bool) -> PictureRow:
+        image = _image(scene, source)
+        padded = name == "thumb" and profile.poster_padding
+        if image is None:
+            return PictureRow("", "", "")
+        version = _version(image, padded=padded)
+        # Two libraries may have rules of their own for one scene.
+        kept_as = f"{name} {source}{PADDED if padded else ''}"
+        with self._store.reading() as db:
+            rows = db.pictures(scene.id)
+        # Under the name alone is what an earlier version of ours has kept.
+        known = rows.get(kept_as) or rows.get(name)
+        if known and known.version == version:
+            return known
+        if known and _source(known.version) != _source(version):
+            known = None
+        try:
+            row = self._fetched(name, image, version, known, padded=padded)
+        except (Refused, Unavailable) as error:
+            if isinstance(error, Unavailable) and not error.sent:
+                raise
+            count = _failures(known, version) + 1
+            # What is known stays known; whoever looks next asks again.
+            failed = replace(known or PictureRow("", "", ""), version=f"{version}{FAILED}{count}")
+            self._save(scene.id, kept_as, failed)
+            if patient and count <= PATIENCE and not isinstance(error, Refused):
+                raise
+            return PictureRow(version, "", "", f"the picture can't be read: {error}")
+        early = may_be_early(image.version, self._stash.date)
+        self._save(scene.id, kept_as, replace(row, version=version + EARLY) if early else row)
+        return row
+
+    def _save(self, scene: int, kept_as: str, row: PictureRow) -> None:
+        with self._store.writing() as tx:
+            tx.save_picture(scene, kept_as, row)
+
+    def _fetched(self, name: str, image: Image, version: str, known: PictureRow | None, *, padded: bool) -> PictureRow:
+        try:
+            picture = self._stash.picture(image.path, known=known.tag if known else "")
+        except Missing:
+            return PictureRow(version, "", "")
+        except NeighbourError as error:
+            # One picture that can't be read says nothing about Stash.
+            if not (isinstance(error, Unavailable) and error.sent):
+                self._gates.ill(error, READ)
+            raise
+        if picture is None and known:
+            return replace(known, version=version)
+        content = picture.content if picture else b""
+        if kind_of(content) == "drawing" and not self._gates.ask(
+            Neighbour.STASH, READ, lambda: self._stash.lacks(image)
+        ):
+            # Its folder is away, for instance. To take that for no picture would take down the one that Plex shows.
+            raise Refused(Neighbour.STASH, "Stash shows a stand-in for it")
+        made, why = self._made(content, padded=padded)
+        key = self._key_of(name, made) if made else ""
+        if made:
+            self._keep(key, made)
+        return PictureRow(version, picture.tag if picture else "", key, why)
+
+    def _made(self, content: bytes, *, padded: bool) -> tuple[bytes, str]:
+        """The bytes to send, or none and why ('' when there is no picture)."""
+        kind = kind_of(content)
+        if not content or kind == "drawing":
+            return b"", ""
+        if not kind:
+            return b"", "the picture is no JPEG, PNG or WebP"
+        if not padded and len(content) <= LARGEST:
+            return content, ""
+        if self._imaging is None:
+            return b"", "the picture is larger than 10 MB, and the package that makes it smaller is not installed"
+        try:
+            return self._imaging.made(content, padded=padded, largest=LARGEST), ""
+        except Unusable as error:
+            return b"", str(error)
+
+    # --- what is shown -----------------------------------------------------------------------------------------------
+
+    def told(self, item: Item, wanted: Mapping[str, object], memory: Memory, pushing: Sequence[Pushing]) -> Item:
+        """The item, with the keys of the pictures that it shows where they matter; asks Plex only where it is not known."""
+        return self._told(item, asked_for(wanted, memory, pushing), memory)
+
+    def read_back(self, item: Item, names: Iterable[str]) -> Item:
+        """The item, with the keys of these pictures as Plex has them now."""
+        return self._told(item, [name for name in PICTURES if name in names], {})
+
+    def _told(self, item: Item, names: Sequence[str], memory: Memory) -> Item:
+        if not names:
+            return item
+        scalars = dict(item.scalars)
+        for name in names:
+            key = known_by_place(item, name, memory)
+            scalars[name] = self._shown(item, name) if key is None else key
+        return replace(item, scalars=scalars)
+
+    def _shown(self, item: Item, name: str) -> str:
+        found = self._gates.ask(Neighbour.PLEX, READ, lambda: self._plex.pictures(item.key, name))
+        return next((key for key, shown in found.items() if shown), "")
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def to_send(self, scene: Scene, item: Item, name: str, key: str, profile: Profile) -> bytes:
+        """The bytes of the picture of this key, none if Plex has them; PictureChanged if they can't be had any more."""
+        if key in self._plex.pictures(item.key, name):
+            return b""
+        with self._lock:
+            if content := self._kept.pop(key, b""):
+                return content
+        image = _image(scene, profile.pictures.get(name, ""))
+        try:
+            picture = self._stash.picture(image.path) if image else None
+        except (Refused, Missing):
+            raise PictureChanged from None
+        made, _ = self._made(picture.content if picture else b"", padded=name == "thumb" and profile.poster_padding)
+        if not made or self._key_of(name, made) != key:
+            raise PictureChanged
+        return made
+
+    def has(self, key: str) -> bool:
+        """Whether the picture of this key is at hand, and need not be read from Stash once more to be sent."""
+        with self._lock:
+            return key in self._kept
+
+    def send(self, item: Item, name: str, key: str, content: bytes) -> None:
+        """Let the item show the picture of this key, whose bytes are sent first if there are any."""
+        if content:
+            self._plex.upload(item.key, name, content)
+        self._plex.show(item.key, name, key)
+
+    def put_back(self, item: Item, name: str, key: str) -> None:
+        """Let the item show a picture that it showed before ('': none); if Plex does not offer that any more, ours stays."""
+        try:
+            if not key:
+                self._plex.hide(item.key, name)
+            elif key in self._plex.pictures(item.key, name):
+                self._plex.show(item.key, name, key)
+            else:
+                log.warning("the picture that item %s showed before is not there any more", item.key)
+        except (Refused, Missing) as error:
+            log.warning("a picture of item %s was refused: %s", item.key, error)
+
+    def _keep(self, key: str, content: bytes) -> None:
+        with self._lock:
+            self._kept[key] = content
+            while sum(map(len, self._kept.values())) > KEPT and len(self._kept) > 1:
+                self._kept.popitem(last=False)
+
+
+def _image(scene: Scene, source: str) -> Image | None:
+    return next((image for image in scene.images if image.source == source), None)
+
+
+def _version(image: Image, *, padded: bool) -> str:
+    return f"{image.path}{PADDED if padded else ''} at {image.version}"
+
+
+def _source(version: str) -> str:
+    return version.rpartition(" at ")[0]
+
+
+def _failures(known: PictureRow | None, version: str) -> int:
+    """How often in a row this version of a picture could not be read."""
+    count = known.version.removeprefix(version + FAILED) if known else ""
+    return int(count) if count.isdecimal() else 0

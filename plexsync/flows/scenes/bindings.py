@@ -1,0 +1,83 @@
+"""Binding items to scenes by hand: the one thing about a scene's items that a person says and nobody finds out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plexsync.engine.dead_letter_cures import bindings_changed
+from plexsync.engine.gates import READ, Gates
+from plexsync.engine.verbs import enter
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.item import Item
+from plexsync.rules.job import Kind, Why
+from plexsync.rules.match import Binding
+from plexsync.rules.records import Clock, Plex, Stash, Store
+
+
+class CantBind(Exception):
+    """Nothing was bound; the message is one line for the person who asked."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What binding has come to: the `items`, each with its library's title; the keys of earlier ones that Plex does not
+    have any more, which were taken off; and the scenes that were pushed to the items before and are looked at again."""
+
+    items: tuple[tuple[Item, str], ...]
+    forgotten: tuple[str, ...]
+    looked_again: tuple[int, ...]
+
+
+def bind(store: Store, stash: Stash, plex: Plex, gates: Gates, clock: Clock, scene: int, keys: Sequence[str]) -> Bound:
+    """Bind these items to the scene for good, beside those that are bound already, and want it; all of them or none.
+
+    Whoever works on the scene now has its wish renewed, so that it is looked at once more. Raises CantBind, and
+    NeighbourError when a side can't be asked.
+    """
+    for who in Neighbour:
+        enter(store, gates, clock, who)
+    if scene not in gates.ask(Neighbour.STASH, READ, lambda: stash.scenes([scene])):
+        raise CantBind(f"Stash has no scene {scene}")
+    with store.reading() as db:
+        before = [binding.key for binding in db.bindings() if binding.scene == scene]
+    titles = {section.key: section.title for section in gates.ask(Neighbour.PLEX, READ, plex.sections, of_all=True)}
+    found = gates.ask(Neighbour.PLEX, READ, lambda: plex.items(list(dict.fromkeys([*keys, *before]))))
+    items = [_bindable(key, found.get(key), titles) for key in dict.fromkeys(keys)]
+    gone = tuple(key for key in before if key not in found)
+    now = clock.now()
+    with store.writing() as tx:
+        others = {binding.key: binding.scene for binding in tx.bindings() if binding.scene != scene}
+        for item in items:
+            if item.key in others:
+                other = others[item.key]
+                raise CantBind(
+                    f"item {item.key} is bound to scene {other}: plexsync unbind {other} {item.key} takes it off"
+                )
+            tx.bind(Binding(scene, item.key, tuple(part.path for part in item.parts), now))
+        for key in gone:
+            tx.unbind(scene, key)
+        owners = tx.owners([item.key for item in items])
+        pushed = sorted({id for ids in owners.values() for id in ids} - {scene})
+        for id in (scene, *pushed):
+            tx.want(Kind.SCENE, id, Why.USER, now)
+        bindings_changed(tx)
+    return Bound(tuple((item, titles[item.section]) for item in items), gone, tuple(pushed))
+
+
+def unbind(store: Store, clock: Clock, scene: int, key: str = "") -> int:
+    """Take one item (all of them: '') off a scene and want it, so that it is matched by its files again; how many."""
+    with store.writing() as tx:
+        count = tx.unbind(scene, key)
+        if count:
+            tx.want(Kind.SCENE, scene, Why.USER, clock.now())
+            bindings_changed(tx)
+    return count
+
+
+def _bindable(key: str, item: Item | None, titles: dict[str, str]) -> Item:
+    if item is None:
+        raise CantBind(f"Plex has no item {key}")
+    if item.section not in titles:
+        raise CantBind(f"item {key} is in none of the libraries that are kept in step ({', '.join(titles.values())})")
+    if not item.parts:
+        raise CantBind(f"item {key} has no file: is it a collection?")
+    return item

@@ -1,0 +1,358 @@
+"""Keeping the local index of Plex files right: walked completely when a library is new or has been scanned.
+
+One request tells the marks of every library. A walk costs one request per 1,000 items; what it did not meet is forgotten
+only after it came to its end, so a walk that breaks off loses nothing. Between scans a library whose mark has moved is
+caught up with: what changed since is listed, and only if the number of items does not add up is everything walked.
+
+A walk through a large library may take an hour. One is made at a time; a worker does not wait for another's, and what is put
+right meanwhile counts as met by it.
+
+Scenes whose items changed in Plex, or are gone from there, are wanted as sweeps. What an edit of ours has moved is known by
+the stamp that was read back after it, and wants nothing.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+from plexsync.engine.gates import READ, Gates, outage
+from plexsync.rules.errors import Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.item import Entry
+from plexsync.rules.job import Kind, Lane, State, Why
+from plexsync.rules.records import Clock, Plex, Section, SectionRow, Store, Writing
+
+log = logging.getLogger("PlexSync.index")
+
+# Edits (ours too) move a library's change mark, so on its own it asks for a look only now and then.
+CHANGE_PACE = 5 * 60_000
+# Many scenes may be missing at once; the marks are asked for once in a while, not for each of them.
+MARKS_PACE = 2.0
+# Seconds that a library which can't be listed is left alone: half as long as that has lasted, within these.
+UNLISTED_PACE = 10.0
+LONGEST_UNLISTED = 600.0
+# So many rows are changed at once: a save in Stash must not wait for all of them.
+BATCH = 1_000
+# Seconds that whoever does not wait for the walk of another waits all the same: it may be a short look at the marks alone.
+PATIENCE = 1.0
+# Stamps are whole seconds: what changed in the second of the newest one may have changed once more.
+SECOND = 1
+# So many absent scenes keep their place before the sweeps.
+FEW = 50
+
+
+class Indexer:
+    """The index of one Plex. `wanted` counts the scenes that were wanted because of what was met on the way.
+
+    `looks_only`: nobody is wanted or woken by it, and what there is to find stays for others.
+    """
+
+    def __init__(self, store: Store, plex: Plex, gates: Gates, clock: Clock, *, looks_only: bool = False) -> None:
+        self._store = store
+        self._plex = plex
+        self._gates = gates
+        self._clock = clock
+        self._asked: float | None = None
+        self._unlisted: dict[str, str] = {}
+        self._failing_since: dict[str, float] = {}
+        self._again_at: dict[str, float] = {}
+        self._caught_up_at: dict[str, int] = {}
+        self.wanted = 0
+        self._looks_only = looks_only
+        self._glanced: dict[str, Section] = {}
+        # The worker and the poller share one index: two walks at once would sweep away what the other has just met.
+        self._lock = threading.Lock()
+        # By the key of the library that is being walked, the number of that walk.
+        self._walks: dict[str, int] = {}
+
+    def empty(self) -> bool:
+        """Whether no library was ever walked to its end."""
+        with self._store.reading() as db:
+            return not any(row.walked_at for row in db.sections())
+
+    def gap(self) -> str:
+        """Why the index may lack something that Plex has: one line about a library that could not be listed, '' if none."""
+        with self._store.reading() as db:
+            rows = db.sections()
+        never = [f"library {row.title} was never listed" for row in rows if not row.walked_at]
+        unlisted = [told for row in rows if (told := self._unlisted.get(row.key))]
+        return next(iter([*unlisted, *never]), "")
+
+    def freshen(self, *, force: bool = False, soon: bool = False, wait: bool = True) -> bool | None:
+        """Walk the libraries whose marks have moved (all when `force`); True when the index may have changed.
+
+        Marks are asked for every `MARKS_PACE` seconds at most, unless there is reason to think that they moved (`soon`).
+        A library that can't be listed is tried again later and does not keep the others from anything (see `gap`).
+        While somebody else is at it, that is waited for, or (`wait` False) the answer is None: nobody knows yet.
+        """
+        if not self._lock.acquire(timeout=-1 if wait else PATIENCE):
+            return None
+        try:
+            return self._freshen(force=force, soon=soon)
+        finally:
+            self._lock.release()
+
+    def _freshen(self, *, force: bool, soon: bool) -> bool:
+        asked = self._clock.monotonic()
+        if self._asked is not None and not (force or soon) and asked - self._asked < MARKS_PACE:
+            return False
+        self._gates.enter(Neighbour.PLEX)
+        try:
+            changed = self._renew(force=force)
+        except NeighbourError as error:
+            # Whoever refuses to tell of the libraries at all, or of every one of them, is not the server we know.
+            failure = outage(error)
+            self._gates.ill(failure, READ)
+            if failure is error:
+                raise
+            raise failure from error
+        # That libraries are told of says nothing about items that can't be read, so no success is reported. And only now
+        # is it noted: what broke off on the way is tried again at once.
+        self._asked = asked
+        return changed
+
+    def _renew(self, *, force: bool) -> bool:
+        sections = self._plex.sections()
+        with self._store.reading() as db:
+            known = {row.key: row for row in db.sections()}
+        dropped = known.keys() - {section.key for section in sections}
+        if dropped:
+            there = [section.key for section in sections]
+            self._in_batches(lambda tx: tx.drop_items(there, limit=BATCH))
+            with self._store.writing() as tx:
+                tx.drop_sections(there)
+        first = not any(row.walked_at for row in known.values())
+        # What is to be done about each library that is not as it was.
+        stale = [
+            (section, known.get(section.key), look)
+            for section in sections
+            if (look := self._look(section, known.get(section.key), force=force, first=first))
+        ]
+        failures = [failure for section, row, look in stale if (failure := self._failure(section, row, look, first))]
+        # Of one library among several the breaker does not hear: what else is read tells whether Plex is well.
+        if first and len(failures) == len(stale) > 0:
+            raise failures[0]
+        return bool(dropped) or len(stale) > len(failures)
+
+    def _look(self, section: Section, row: SectionRow | None, *, force: bool, first: bool) -> "Look | None":
+        """How a library is to be looked at now; None when there is nothing to look for, or it has to wait."""
+        due = self._walk if force else self._due(section, row)
+        # Nobody waits for what the first walk of all finds.
+        if due is None or first or not self._looks_only:
+            return due
+        return None if self._glanced.get(section.key) == section and not force else self._glance
+
+    def _glance(self, section: Section, row: SectionRow | None, _first: bool) -> None:
+        """Put what is new in the index and nothing else: marks and stamps stay, by which others see that it is."""
+        pages = self._plex.entries(section.key)
+        while (page := next(pages, None)) is not None:
+            with self._store.writing() as tx:
+                tx.index(page, walk=row.walked_at if row else 0)
+        self._glanced[section.key] = section
+
+    def _due(self, section: Section, row: SectionRow | None) -> "Look | None":
+        """How a library is to be looked at now; None when there is nothing to look for, or it has to wait."""
+        if self._clock.monotonic() < self._again_at.get(section.key, 0.0):
+            return None
+        if row is None or not row.walked_at:
+            return self._walk
+        if section.scanning:
+            return None
+        if section.scanned_at != row.scanned_at:
+            return self._walk
+        looked = max(row.walked_at, self._caught_up_at.get(section.key, 0))
+        if section.changed_at == row.changed_at or abs(self._clock.now() - looked) < CHANGE_PACE:
+            return None
+        return self._catch_up if row.stamp else self._walk
+
+    def _failure(
+        self, section: Section, row: SectionRow | None, look: "Look", first: bool
+    ) -> Unavailable | Refused | None:
+        """Look at a library; returns what prevents that, when it may be the library's own trouble and not everyone's."""
+        try:
+            look(section, row, first)
+        except (Unavailable, Refused) as error:
+            if isinstance(error, Unavailable) and not error.sent:
+                raise
+            self._put_off(section, error)
+            if row is None:
+                with self._store.writing() as tx:
+                    tx.save_section(SectionRow(section.key, section.title, 0, 0, 0))
+            return error
+        self._unlisted.pop(section.key, None)
+        return None
+
+    def _put_off(self, section: Section, error: NeighbourError) -> None:
+        now, told = self._clock.monotonic(), f"library {section.title} can't be listed: {error}"
+        if section.key not in self._unlisted:
+            log.warning("%s; what is known of it still counts", told)
+            self._failing_since[section.key] = now
+        self._unlisted[section.key] = told
+        rest = (now - self._failing_since[section.key]) / 2
+        self._again_at[section.key] = now + min(max(rest, UNLISTED_PACE), LONGEST_UNLISTED)
+
+    def _walk(self, section: Section, row: SectionRow | None, first: bool) -> None:
+        walk = self._walks[section.key] = self._clock.now()
+        try:
+            self._walk_all(section, row, first, walk)
+        finally:
+            del self._walks[section.key]
+
+    def _walk_all(self, section: Section, row: SectionRow | None, first: bool, walk: int) -> None:
+        pages = self._plex.entries(section.key)
+        count = news = stamp = 0
+        while (page := next(pages, None)) is not None:
+            count += len(page)
+            stamp = max(stamp, newest(page))
+            news += self._take(page, walk=walk)
+        # Before the mark is saved: should we be killed in between, it is all done again.
+        scanned = row is None or row.scanned_at != section.scanned_at
+        if not first and (news or scanned):
+            self._wake(section)
+        self._want_unmet(section, walk)
+        with self._store.writing() as tx:
+            forgotten = tx.sweep_index(section.key, walk=walk)
+            tx.save_section(SectionRow(section.key, section.title, section.scanned_at, section.changed_at, walk, stamp))
+        log.info("library %s walked: %d items, %d forgotten", section.title, count, forgotten)
+
+    def _catch_up(self, section: Section, row: SectionRow | None, first: bool) -> None:
+        """List what changed since the last look, and walk everything if the number of items does not add up then."""
+        known = row or SectionRow(section.key, section.title)
+        try:
+            caught_up = self._caught_up(section, known)
+        except (Unavailable, Refused) as error:
+            if isinstance(error, Unavailable) and not error.sent:
+                raise
+            # It may be the question that this Plex does not understand.
+            caught_up = False
+        if not caught_up:
+            self._walk(section, row, first)
+
+    def _caught_up(self, section: Section, known: SectionRow) -> bool:
+        pages = self._plex.changed(section.key, since=known.stamp - SECOND)
+        count = news = 0
+        stamp = known.stamp
+        while (page := next(pages, None)) is not None:
+            count += len(page)
+            stamp = max(stamp, newest(page))
+            news += self._take(page, walk=known.walked_at)
+        total = self._plex.count(section.key)
+        with self._store.reading() as db:
+            if db.indexed_in(section.key) != total:
+                return False
+        if news:
+            self._wake(section)
+        self._caught_up_at[section.key] = self._clock.now()
+        with self._store.writing() as tx:
+            tx.save_section(replace(known, changed_at=section.changed_at, stamp=stamp))
+        log.info("library %s caught up with: %d items of %d have changed", section.title, count, total)
+        return True
+
+    def _take(self, page: Sequence[Entry], *, walk: int) -> int:
+        """Put a page in the index, and want the scenes of what changed in Plex.
+
+        Returns how many are news: those with other files than before, and those that only a look has met so far.
+        """
+        with self._store.writing() as tx:
+            known = {entry.key: entry.stamp for entry in tx.entries([entry.key for entry in page])}
+            moved = [entry.key for entry in page if known.get(entry.key) and known[entry.key] != entry.stamp]
+            self.wanted += want_scenes_of(tx, moved, now=self._clock.now())
+            glanced = sum(known.get(entry.key) == 0 < entry.stamp for entry in page)
+            return tx.index(page, walk=walk, stamped=True) + glanced
+
+    def _want_unmet(self, section: Section, walk: int) -> None:
+        """What is gone from a library: its scenes are looked at again, a few at a time."""
+        after = ""
+        while True:
+            with self._store.writing() as tx:
+                keys = tx.unmet(section.key, walk=walk, limit=BATCH, after=after)
+                self.wanted += want_scenes_of(tx, keys, now=self._clock.now())
+            if len(keys) < BATCH:
+                return
+            after = keys[-1]
+
+    def _wake(self, section: Section) -> None:
+        """What was not in Plex may be there now: absent scenes are due at once, and those at work are looked at again."""
+        now = self._clock.now()
+        with self._store.writing() as tx:
+            woken = tx.wake_absent(now, limit=FEW)
+        # Many of them do not go before what people edit.
+        woken += self._in_batches(lambda tx: tx.wake_absent(now, limit=BATCH, lane=Lane.SWEEP))
+        with self._store.writing() as tx:
+            woken += tx.scanned(now)
+        if woken:
+            log.info("%s has new files: %d absent scenes are looked for again", section.title, woken)
+
+    def correct(self, entries: Sequence[Entry], *, gone: Sequence[str]) -> None:
+        """Put right what the index says of these items, as they were just read, and forget those that are gone."""
+        with self._store.writing() as tx:
+            if self._looks_only:
+                # It stays known, without its files: so whoever walks its library misses it.
+                tx.index([replace(entry, parts=()) for entry in tx.entries(gone)], walk=0)
+            else:
+                tx.unindex(gone)
+            self._put(tx, entries)
+
+    def _put(self, tx: Writing, entries: Sequence[Entry]) -> None:
+        """Put items in the index that Plex has now: a walk that is under way has met them, or it would sweep them away."""
+        for section in sorted({entry.section for entry in entries}):
+            walk = self._walks.get(section) or self._clock.now()
+            tx.index([entry for entry in entries if entry.section == section], walk=walk)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """No walk is under way inside the block: what is put in the index there is not swept away as unmet."""
+        with self._lock:
+            yield
+
+    def _in_batches(self, change: Callable[[Writing], int]) -> int:
+        """Change many rows a few at a time, with the database free for as long in between; returns how many."""
+        total, count = 0, BATCH
+        while count == BATCH:
+            began = self._clock.monotonic()
+            with self._store.writing() as tx:
+                count = change(tx)
+            total += count
+            self._clock.sleep(self._clock.monotonic() - began)
+        return total
+
+    def find(self, names: list[str], gates: Gates) -> bool:
+        """Ask Plex itself for files of these base names, one request a library and name; True when any was there.
+
+        The requests are reported to `gates`, which are those of the thread that asks.
+        """
+        with self._store.reading() as db:
+            sections = [row.key for row in db.sections()]
+        found = False
+        for name in names:
+            for section in sections:
+                entries = gates.ask(Neighbour.PLEX, READ, partial(self._plex.find, section, name))
+                if entries:
+                    found = True
+                    with self._store.writing() as tx:
+                        self._put(tx, entries)
+        return found
+
+
+def want_scenes_of(tx: Writing, keys: Sequence[str], *, now: int) -> int:
+    """Want the scenes of these items as sweeps, but for those that Stash does not have any more.
+
+    Returns for how many that was news.
+    """
+    news = 0
+    for id in sorted(tx.scenes_of(keys)):
+        row = tx.job(Kind.SCENE, id)
+        if row is None or row.state is not State.GONE:
+            tx.want(Kind.SCENE, id, Why.SWEEP, now)
+            news += row is None or row.state is State.IDLE
+    return news
+
+
+def newest(page: Sequence[Entry]) -> int:
+    """The greatest stamp of a page."""
+    return max((entry.stamp for entry in page), default=0)
+
+
+Look = Callable[[Section, SectionRow | None, bool], None]

@@ -1,0 +1,270 @@
+"""Finding changes without any hook: what is newer in Stash than the newest that was seen.
+
+One request tells for every kind how many there are and how new the newest is; only when that moved are the newest listed.
+Stash writes whole seconds with its own offset and sorts them as text, so instants are compared, a second is not over until
+it was seen once more, and a listing goes on past the cursor by a day where offsets differ. Scenes with a greater id than any
+before are new. A count that does not add up then (a deletion, a merge, a clock set back) is settled by comparing all ids;
+of performers, studios, tags and groups, with those that scenes have shown.
+Files that were moved or renamed move their own times alone: their scenes are found by their names. What even that can't
+see, reconcile finds.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+from plexsync.engine.gates import READ, Gates
+from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.reconcile import LAST_RECONCILE
+from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.paths import base_name
+from plexsync.rules.records import LAST_ID, Clock, Newest, Seen, Stash, Store
+
+T = TypeVar("T")
+N = TypeVar("N", Newest, "_Files")
+K = TypeVar("K", int, str)
+
+log = logging.getLogger("PlexSync.poll")
+
+PAGE = 200
+# When all are listed.
+ALL = 2_000
+CROWD = 20
+CHUNK = 500
+MIXED_OFFSETS_MARGIN = timedelta(hours=26)
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LAST_POLL = "poll:last"
+FILES = "poll:files"
+# So many names of files are asked for at once; of more files than that many, a complete comparison finds the scenes.
+NAMES = 50
+MANY_FILES = 1_000
+
+
+@dataclass(frozen=True)
+class Polled:
+    """What one poll wanted, by kind, and whether it was complete. `why` says what stopped it."""
+
+    wanted: dict[Kind, int]
+    why: str = ""
+
+
+class Poller:
+    """Watches one Stash, and on the way whether Plex has finished a scan."""
+
+    def __init__(self, store: Store, stash: Stash, indexer: Indexer, gates: Gates, clock: Clock) -> None:
+        self._store = store
+        self._stash = stash
+        self._indexer = indexer
+        self._gates = gates
+        self._clock = clock
+
+    def poll(self) -> Polled:
+        """Want what changed since the last poll. The first poll only notes where it starts: reconcile does the rest."""
+        wanted: dict[Kind, int] = {}
+        try:
+            if not self._gates.enter(Neighbour.STASH):
+                return Polled(wanted, "Stash is away")
+            news = self._gates.ask(Neighbour.STASH, READ, self._stash.news, of_all=True)
+            for kind, now in news.kinds.items():
+                wanted[kind] = self._poll(kind, now)
+            if news.files is not None:
+                wanted[Kind.SCENE] += self._poll_files(news.files)
+            if self._gates.enter(Neighbour.PLEX):
+                # What is edited in Stash does not wait for the walk of a comparison.
+                self._indexer.freshen(wait=False)
+        except NeighbourError as error:
+            return Polled(wanted, str(error))
+        with self._store.writing() as tx:
+            tx.save_note(LAST_POLL, str(self._clock.now()))
+        return Polled(wanted)
+
+    def _ask(self, request: Callable[[], T]) -> T:
+        return self._gates.ask(Neighbour.STASH, READ, request)
+
+    def _poll(self, kind: Kind, newest: Newest) -> int:
+        cursor = self._cursor(kind)
+        if cursor is None:
+            start = self._newest_second(newest, self._list(kind, newest), None)
+            # What is no scene may show on thousands, which the first comparison looks at: it is nobody's edit before that.
+            self._save_cursor(kind, newest, [replace(one, sure=one.sure or kind is not Kind.SCENE) for one in start])
+            return 0
+        with self._store.reading() as db:
+            unsure = db.unsure(kind)
+        if newest == cursor and not unsure:
+            return 0
+        listed = self._list(kind, cursor)
+        fresh = self._fresh(kind, listed, cursor)
+        changed = {id for id, _ in fresh} | {seen.id for seen in unsure}
+        if kind is not Kind.SCENE:
+            changed |= self._vanished(kind, newest, cursor, changed)
+        self._want(kind, changed)
+        if kind is Kind.SCENE:
+            # Not known is what an earlier version has noted.
+            last = cursor.last if cursor.last or not cursor.count else newest.last
+            created = sum(id > last for id in changed)
+            if newest.count != cursor.count + created or newest.last < last:
+                self._compare_ids(last, changed)
+        self._save_cursor(kind, newest, self._newest_second(newest, listed, cursor))
+        return len(changed)
+
+    def _vanished(self, kind: Kind, newest: Newest, cursor: Newest, changed: set[int]) -> set[int]:
+        """What scenes have shown and is no more, when there are fewer than there should be; it was merged or destroyed.
+
+        A merge of tags moves no time, neither of the tag that is left nor of the scenes.
+        """
+        if newest.count >= cursor.count + len(changed):
+            return set()
+        with self._store.reading() as db:
+            known = db.shown_of(kind)
+        created = sum(id > max(known, default=0) for id in changed)
+        if newest.count >= cursor.count + created:
+            return set()
+        everything = self._since(Newest(0, ""), lambda page: self._stash.recent(kind, page=page, size=ALL), ALL)
+        return known - {id for id, _ in everything}
+
+    def _newest_second(self, newest: Newest, listed: list[tuple[int, str]], cursor: Newest | None) -> list[Seen]:
+        """What was seen in the newest second may change once more within it: it is wanted again at the next poll."""
+        last = _instant(newest.updated_at)
+        second = [(id, text) for id, text in listed if _instant(text) == last]
+        # People edit a few things in a second; a crowd was imported, and is not wanted again one by one.
+        sure = len(second) > CROWD if cursor is None else newest.updated_at == cursor.updated_at
+        return [Seen(id, text, sure=sure) for id, text in second]
+
+    def _list(self, kind: Kind, cursor: Newest) -> list[tuple[int, str]]:
+        """The newest, down to the cursor's second."""
+        return list(self._since(cursor, lambda page: self._stash.recent(kind, page=page, size=PAGE), PAGE))
+
+    def _since(self, cursor: Newest, ask: Callable[[int], list[tuple[K, str]]], size: int) -> Iterator[tuple[K, str]]:
+        """What is listed newest first, page by page, down to the cursor's second."""
+        since, offset = _instant(cursor.updated_at), cursor.updated_at[19:]
+        page = 1
+        while rows := self._ask(partial(ask, page)):
+            yield from ((key, text) for key, text in rows if _instant(text) >= since)
+            mixed = any(text[19:] != offset for _, text in rows)
+            until = since - MIXED_OFFSETS_MARGIN if mixed else since
+            if len(rows) < size or all(_instant(text) < until for _, text in rows):
+                return
+            page += 1
+
+    def _fresh(self, kind: Kind, listed: list[tuple[int, str]], cursor: Newest) -> list[tuple[int, str]]:
+        since = _instant(cursor.updated_at)
+        with self._store.reading() as db:
+            seen = db.seen(kind, [id for id, _ in listed])
+        return [
+            (id, text) for id, text in listed if _instant(text) > since or id not in seen or seen[id].updated_at != text
+        ]
+
+    def _want(self, kind: Kind, ids: Iterable[int]) -> None:
+        ordered = sorted(ids)
+        for start in range(0, len(ordered), CHUNK):
+            with self._store.writing() as tx:
+                for id in ordered[start : start + CHUNK]:
+                    tx.want(kind, id, Why.EDIT, self._clock.now(), behind=len(ordered) > CROWD)
+        if ordered:
+            log.info("poll: %d changed (%s)", len(ordered), kind)
+
+    def _compare_ids(self, last: int, wanted: set[int]) -> None:
+        """Want rows whose scene is no more (deleted or merged without a hook), and new scenes that bear an old time."""
+        after = 0
+        pages = self._stash.walk_ids()
+        while (page := self._ask(lambda: next(pages, None))) is not None:
+            ids = {id for id, _ in page}
+            upto = page[-1][0]
+            self._want(Kind.SCENE, self._lost(ids, after, upto) | {id for id in ids if id > last} - wanted)
+            after = upto
+        self._want(Kind.SCENE, self._lost(set(), after, LAST_ID))
+
+    def _lost(self, there: set[int], after: int, upto: int) -> set[int]:
+        """Rows in this range of ids that are served and not among these."""
+        with self._store.reading() as db:
+            rows = db.job_ids(Kind.SCENE, after=after, upto=upto)
+            return {id for id, state in rows if id not in there and state is not State.GONE}
+
+    def _poll_files(self, newest: Newest) -> int:
+        """Want the scenes of files that are newer than the newest that was seen; returns how many."""
+        with self._store.reading() as db:
+            noted = db.note(FILES)
+        known = _noted(_Files, noted)
+        if noted and known is None:
+            self._compare_all(FILES)
+        if known == _Files(newest.count, newest.updated_at, sure=True):
+            return 0
+        since = Newest(known.count, known.updated_at) if known else newest
+        listed = self._since(since, lambda page: self._stash.recent_files(page=page, size=PAGE), PAGE)
+        over = _instant(since.updated_at) if known and known.sure else EARLIEST
+        files = dict(islice((one for one in listed if _instant(one[1]) > over or not known), MANY_FILES + 1))
+        # Others may have changed later in the newest one's second; but a crowd was imported, and came as scenes.
+        crowd = sum(text == newest.updated_at for text in files.values()) > CROWD
+        count = self._want_scenes_of(files) if known else 0
+        sure = crowd or not newest.count or (known is not None and since.updated_at == newest.updated_at)
+        with self._store.writing() as tx:
+            tx.save_note(FILES, json.dumps(asdict(_Files(newest.count, newest.updated_at, sure=sure))))
+        return count
+
+    def _want_scenes_of(self, files: Mapping[str, str]) -> int:
+        if len(files) > MANY_FILES:
+            with self._store.writing() as tx:
+                tx.save_note(LAST_RECONCILE, "")
+            log.info("poll: more than %d files have changed: everything is compared", MANY_FILES)
+            return 0
+        scenes: set[int] = set()
+        paths = sorted(path for path in files if path)
+        for start in range(0, len(paths), NAMES):
+            names = sorted({base_name(path) for path in paths[start : start + NAMES]})
+            found = self._ask(partial(self._stash.rivals, names))
+            scenes |= {scene.id for scene in found if any(file.path in files for file in scene.files)}
+        self._want(Kind.SCENE, scenes)
+        return len(scenes)
+
+    def _cursor(self, kind: Kind) -> Newest | None:
+        with self._store.reading() as db:
+            text = db.note(f"poll:{kind}")
+        cursor = _noted(Newest, text)
+        if text and cursor is None:
+            self._compare_all(f"poll:{kind}")
+        return cursor
+
+    def _compare_all(self, note: str) -> None:
+        """Where the last poll ended is not known any more: this one begins anew, and a comparison finds the rest."""
+        log.warning("what the last poll has noted (%s) can't be read: everything is to be compared", note)
+        with self._store.writing() as tx:
+            tx.save_note(LAST_RECONCILE, "")
+
+    def _save_cursor(self, kind: Kind, newest: Newest, seen: list[Seen]) -> None:
+        with self._store.writing() as tx:
+            tx.forget_seen(kind)
+            tx.save_seen(kind, seen)
+            tx.save_note(f"poll:{kind}", json.dumps(asdict(newest)))
+
+
+@dataclass(frozen=True)
+class _Files:
+    """How many files there were and how new the newest was; `sure` when its second was over."""
+
+    count: int
+    updated_at: str
+    sure: bool
+
+
+def _noted(kind: type[N], text: str) -> N | None:
+    """A cursor from its note; None when there is none, or none that can be read."""
+    try:
+        found = kind(**json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return found if all(type(getattr(found, field.name)) is field.type for field in fields(kind)) else None
+
+
+def _instant(text: str) -> datetime:
+    """The moment a Stash timestamp names; the earliest one for an empty or unreadable text, or Go's zero time."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return EARLIEST
+    return max(moment if moment.tzinfo else moment.replace(tzinfo=UTC), EARLIEST)

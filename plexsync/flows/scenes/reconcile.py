@@ -1,0 +1,374 @@
+"""A complete comparison of both sides, which wants exactly what differs.
+
+It finds what no hook or timestamp tells: edits while we were down, merges, moved folders, restored backups, drift in Plex.
+It looks at every scene with the same eyes as the engine, but writes nothing anywhere: what differs is wanted as a sweep.
+It goes by id, a batch at a time, and notes after each how far it has come: when it is killed, or a side goes away, the next
+one goes on from there. Nothing of it grows with the library in memory.
+"""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from plexsync.engine.gates import READ, Gates
+from plexsync.engine.verbs import enter
+from plexsync.flows.scenes.inspection import Looker, Sight, desired, keep_called
+from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
+from plexsync.rules.records import LAST_ID, Clock, Reading, Stash, Store, Writing
+from plexsync.rules.text import fold
+
+log = logging.getLogger("PlexSync.reconcile")
+
+LAST_RECONCILE = "reconcile:last"
+# By which settings the last complete comparison was made, as a print; CHANGED once they are others.
+WISHES = "reconcile:wishes"
+CHANGED = "changed"
+# The states of a row that does not find out by itself, or not soon, that its scene is gone from Stash.
+LEAVING = (State.IDLE, State.ABSENT, State.OUTSIDE)
+# When the last comparison that came to its end had begun: what items are paired by (`Writing.pair`).
+LAST_RUN = "reconcile:run"
+# What the last complete comparisons have found, newest first, as a list of `Report`s in JSON.
+REPORTS = "reconcile:reports"
+REPORTS_KEPT = 10
+# How far a comparison has come that was broken off.
+CURSOR = "reconcile:cursor"
+# One that was broken off longer ago begins anew.
+OLDEST = DAY
+# Scenes looked at together: their items are one request to Plex.
+BATCH = 100
+PAGE = 500
+LOST = 500
+
+
+class UnknownLibrary(Exception):
+    """There is no library of that name among those in use; the message says which there are."""
+
+
+@dataclass
+class Report:
+    """What a comparison found: `scenes` compared, how many stand how (`in step`, `differs`, `absent`, `ambiguous`,
+    `outside`, `person` = in step but for values that a person keeps in Plex, `undone` = taken back and left alone,
+    `failed`), how many were `wanted`, and rows whose scene is `gone` from Stash. `after`: it went on behind this scene,
+    where the one that began at `began` had broken off; `ended` is 0 until all were compared. `without_scene` counts the
+    items of Plex that no scene shows; None when not all were compared."""
+
+    scenes: int = 0
+    standing: Counter[str] = field(default_factory=Counter)
+    wanted: int = 0
+    gone: int = 0
+    items: int = 0
+    began: int = 0
+    after: int = 0
+    without_scene: int | None = None
+    complete: bool = False
+    ended: int = 0
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which scenes to compare: those named, or those changed in Stash since then, or those with an item in a library."""
+
+    scenes: tuple[int, ...] = ()
+    since: datetime | None = None
+    library: str = ""
+
+
+Progress = Callable[[int, int], None]
+
+
+def quiet(_done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+class Reconciler:
+    """Compares one Stash with one Plex. `settings` stands for all that decides what a comparison finds, `wishes` for what
+    of it decides what is wanted."""
+
+    def __init__(
+        self,
+        store: Store,
+        stash: Stash,
+        looker: Looker,
+        indexer: Indexer,
+        gates: Gates,
+        clock: Clock,
+        *,
+        settings: str = "",
+        wishes: str = "",
+    ) -> None:
+        self._store = store
+        self._stash = stash
+        self._looker = looker
+        self._indexer = indexer
+        self._gates = gates
+        self._clock = clock
+        self._settings = settings
+        self._wishes = wishes
+
+    def note_wishes(self) -> None:
+        """To be called by a worker that starts: under other settings than the last comparison's, another one is due.
+
+        The first worker on a database only notes how things are set.
+        """
+        with self._store.reading() as db:
+            known = db.note(WISHES)
+        if known not in (CHANGED, self._wishes):
+            if known:
+                log.info("settings that decide what is wanted have changed: everything is to be compared")
+            with self._store.writing() as tx:
+                tx.save_note(WISHES, CHANGED if known else self._wishes)
+
+    def reconcile(
+        self, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False, anew: bool = False
+    ) -> Report:
+        """Compare everything; raises NeighbourError when a side is away (what was found until then stays wanted).
+
+        One that was broken off is gone on with, unless it is to begin `anew`.
+        """
+        self._enter()
+        report = self._begun(anew=anew)
+        total = self._gates.ask(Neighbour.STASH, READ, self._stash.newest, of_all=True)[Kind.SCENE].count
+        before = self._indexer.wanted
+        self._indexer.freshen(force=not report.after)
+        report.wanted += self._indexer.wanted - before
+        last = report.after
+        pages = self._stash.walk(after=last, page=PAGE)
+        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+            for start in range(0, len(page), BATCH):
+                if stopping():
+                    return report
+                self._enter()
+                scenes = page[start : start + BATCH]
+                sights = self._with_items(self._looker.look_at(scenes))
+                with self._store.writing() as tx:
+                    self._compare(tx, sights, report)
+                    upto = scenes[-1].id
+                    self._settle_range(tx, {scene.id for scene in scenes}, report, after=last, upto=upto)
+                    tx.save_note(CURSOR, self._cursor(report, upto))
+                last = upto
+                progress(report.scenes, total)
+        self._end(report, last)
+        log.info("reconcile: %d scenes, %s, %d wanted", report.scenes, dict(report.standing), report.wanted)
+        return report
+
+    def reconcile_some(
+        self, scope: Scope, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False
+    ) -> Report:
+        """Compare the scenes of a scope; raises NeighbourError when a side is away, and UnknownLibrary."""
+        self._enter()
+        with self._store.reading() as db:
+            report = Report(began=db.number(LAST_RUN) or 0)
+        before = self._indexer.wanted
+        self._indexer.freshen(force=True)
+        report.wanted += self._indexer.wanted - before
+        for sights in map(self._with_items, self._sights(scope)):
+            with self._store.writing() as tx:
+                self._compare(tx, sights, report)
+                self._want_gone(tx, [sight.id for sight in sights if isinstance(sight.outcome, Gone)], report)
+            progress(report.scenes, len(scope.scenes))
+            if stopping():
+                return report
+            self._enter()
+        with self._store.reading() as db:
+            report.items = db.indexed()
+        report.complete = True
+        return report
+
+    def try_reconcile(self, *, stopping: Callable[[], bool] = lambda: False) -> bool:
+        """As `reconcile`, for the schedule: a side that is away is waited for. True when it came to its end."""
+        try:
+            return self.reconcile(stopping=stopping).complete
+        except NeighbourError as error:
+            log.info("reconcile put off: %s", error)
+            return False
+
+    def _enter(self) -> None:
+        """Pass both gates, or raise Unavailable with the reason one is closed."""
+        for who in Neighbour:
+            enter(self._store, self._gates, self._clock, who)
+
+    # --- where it goes on --------------------------------------------------------------------------------------------
+
+    def _begun(self, *, anew: bool) -> Report:
+        """What a comparison has found that was broken off and still counts; else an empty report that begins now."""
+        now = self._clock.now()
+        with self._store.reading() as db:
+            noted = "" if anew else db.note(CURSOR)
+        try:
+            known = json.loads(noted) if noted else {}
+            began, after = known["began"], known["after"]
+            if known["settings"] == self._settings and 0 <= now - began <= OLDEST:
+                standing = Counter(known["standing"])
+                return Report(known["scenes"], standing, known["wanted"], known["gone"], began=began, after=after)
+        except (ValueError, KeyError, TypeError):
+            # Nothing was broken off, or nothing that can be read.
+            return Report(began=now)
+        return Report(began=now)
+
+    def _cursor(self, report: Report, after: int) -> str:
+        known = {
+            "began": report.began,
+            "settings": self._settings,
+            "after": after,
+            "scenes": report.scenes,
+            "standing": report.standing,
+            "wanted": report.wanted,
+            "gone": report.gone,
+        }
+        return json.dumps(known)
+
+    def _end(self, report: Report, last: int) -> None:
+        """Behind the last scene of Stash there is none, and every item was asked about."""
+        while lost := self._lost(last):
+            with self._store.writing() as tx:
+                self._want_gone(tx, lost, report)
+            last = lost[-1]
+        with self._store.writing() as tx:
+            tx.drop_standings((), after=last)
+            tx.save_note(LAST_RUN, str(report.began))
+            tx.save_note(LAST_RECONCILE, str(self._clock.now()))
+            tx.save_note(CURSOR, "")
+            tx.save_note(WISHES, self._wishes)
+        with self._store.reading() as db:
+            report.items, report.without_scene = db.indexed(), db.count_unpaired(report.began)
+        report.complete, report.ended = True, self._clock.now()
+        with self._store.writing() as tx:
+            tx.save_note(REPORTS, json.dumps([vars(one) for one in (report, *reports(tx))][:REPORTS_KEPT]))
+
+    # --- which scenes ------------------------------------------------------------------------------------------------
+
+    def _sights(self, scope: Scope) -> Iterator[list[Sight]]:
+        if scope.library:
+            yield from self._in_library(scope.library)
+        elif scope.since is not None:
+            pages = self._stash.walk_ids()
+            while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+                # Stash compares times as texts, and their offsets may differ.
+                fresh = [id for id, text in page if datetime.fromisoformat(text) >= scope.since]
+                yield from self._named(fresh)
+        else:
+            yield from self._named(scope.scenes)
+
+    def _named(self, ids: Sequence[int]) -> Iterator[list[Sight]]:
+        for start in range(0, len(ids), BATCH):
+            yield self._looker.look(ids[start : start + BATCH])
+
+    def _in_library(self, title: str) -> Iterator[list[Sight]]:
+        with self._store.reading() as db:
+            sections = db.sections()
+        keys = {row.key for row in sections if fold(row.title) == fold(title)}
+        if not keys:
+            there = ", ".join(row.title for row in sections)
+            raise UnknownLibrary(f"no library in use is named {title}; there are: {there}")
+        pages = self._stash.walk(page=PAGE)
+        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+            there_too = self._looker.may_be_in(page, keys)
+            for start in range(0, len(there_too), BATCH):
+                yield self._looker.look_at(there_too[start : start + BATCH])
+
+    def _with_items(self, sights: Sequence[Sight]) -> list[Sight]:
+        """Scenes that are out of scope have their items as well: Plex need not be asked for them."""
+        outside = [sight.scene for sight in sights if isinstance(sight.outcome, OutOfScope) and sight.scene]
+        keys = self._looker.led_to(outside) if outside else {}
+        return [replace(sight, keys=keys.get(sight.id, sight.keys)) for sight in sights]
+
+    # --- what is found -----------------------------------------------------------------------------------------------
+
+    def _compare(self, tx: Writing, sights: Sequence[Sight], report: Report) -> None:
+        now = self._clock.now()
+        for sight in sights:
+            if isinstance(sight.outcome, Gone):
+                continue
+            if sight.scene is not None:
+                keep_called(tx, sight.scene)
+            standing = stands(sight)
+            report.scenes += 1
+            report.standing[standing] += 1
+            if sight.keys:
+                tx.pair(sight.keys, sight.id, run=report.began)
+            if sight.targets or standing == "outside":
+                # Whatever is done about it, it is in Plex, or need not be: nobody has to wait for that any more.
+                report.wanted += tx.wake([(Kind.SCENE, sight.id)], now=now)
+            if not self._news(tx, sight, settled=standing in ("in step", "person", "undone")):
+                continue
+            tx.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=desired(sight))
+            report.wanted += 1
+        tx.save_standings({sight.id: stands(sight) for sight in sights if not isinstance(sight.outcome, Gone)}, now=now)
+
+    def _news(self, tx: Writing, sight: Sight, *, settled: bool) -> bool:
+        """Whether the queue does not know yet: a row that waits, runs or is absent will find out by itself.
+
+        `settled`: nothing has to be done, which is no news but of a scene that was out of scope.
+        """
+        row = tx.job(Kind.SCENE, sight.id)
+        out = sight.outcome.error if isinstance(sight.outcome, OutOfScope) else ""
+        if row is not None and row.state is State.OUTSIDE:
+            return out != row.error
+        if settled:
+            return False
+        if row is None or row.state in (State.IDLE, State.GONE):
+            return True
+        if out and row.state is State.DROPPED:
+            # A person wanted it left alone, and so it is.
+            return False
+        known = row.desired or (row.state is State.DEAD and row.cls != "poison")
+        return row.state in (State.DEAD, State.DROPPED) and bool(known) and desired(sight) not in ("", row.desired)
+
+    def _settle_range(self, tx: Writing, there: set[int], report: Report, *, after: int, upto: int) -> None:
+        """Stash has these scenes with ids above `after`, up to `upto`, and no others."""
+        rows = tx.job_ids(Kind.SCENE, after=after, upto=upto)
+        gone = [id for id, state in rows if id not in there and state in LEAVING]
+        tx.drop_standings(there, after=after, upto=upto)
+        self._want_gone(tx, gone, report)
+
+    def _lost(self, last: int) -> list[int]:
+        """The next rows that are served and whose ids are above all of Stash's."""
+        found: list[int] = []
+        with self._store.reading() as db:
+            for id, state in db.job_ids(Kind.SCENE, after=last, upto=LAST_ID):
+                if state in LEAVING:
+                    found.append(id)
+                if len(found) == LOST:
+                    break
+        return found
+
+    def _want_gone(self, tx: Writing, ids: Sequence[int], report: Report) -> None:
+        now = self._clock.now()
+        for id in ids:
+            row = tx.job(Kind.SCENE, id)
+            if row is not None and row.state in LEAVING:
+                tx.want(Kind.SCENE, id, Why.EDIT, now)
+                report.wanted += 1
+        report.gone += len(ids)
+
+
+def reports(db: Reading) -> list[Report]:
+    """What the last complete comparisons have found, newest first."""
+    try:
+        return [Report(**{**one, "standing": Counter(one["standing"])}) for one in json.loads(db.note(REPORTS) or "[]")]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+
+
+def stands(sight: Sight) -> str:
+    """One word for how a scene stands."""
+    if isinstance(sight.outcome, Absent):
+        return "absent"
+    if isinstance(sight.outcome, OutOfScope):
+        return "outside"
+    if isinstance(sight.outcome, Dead):
+        return sight.outcome.cls
+    if sight.outcome is not None or sight.error is not None:
+        return "failed"
+    if any(target.plan.edit for target in sight.targets):
+        return "differs"
+    if sight.undone:
+        return "undone"
+    if any(note.reason in ("person", "kept") for target in sight.targets for note in target.plan.notes):
+        return "person"
+    return "in step"

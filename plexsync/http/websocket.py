@@ -1,0 +1,150 @@
+"""Listening to a server: what it tells by itself, over a WebSocket.
+
+As on the way of `plexsync.http.client`: secrets travel in headers only, redirects are never followed, certificates are
+always
+verified, nothing of the environment has a say, every message has a cap, and what is raised is `NeighbourError`. A server
+that says nothing is asked for a sign of life now and then, so that a connection which is dead without a word is noticed.
+"""
+
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import WebSocketURI
+
+from plexsync.http.client import Timeouts, address, check_headers, host_of, trusting
+from plexsync.rules.errors import NeighbourError, Unavailable
+from plexsync.rules.http_answers import Server, judge, unreachable
+
+LONGEST_MESSAGE = 1_000_000
+CHUNK = 64_000
+# Seconds between two looks at whether to stop; of silence after which a sign of life is asked for, and it is given up.
+LOOK = 0.5
+SILENCE = 20.0
+LOST = 60.0
+
+# The library logs headers, and one of them is the token.
+logging.getLogger("websockets.client").setLevel(logging.CRITICAL)
+
+
+class Live:
+    """What one server tells at `target`. `headers` go with the request; see `plexsync.http.client.Wire` for the rest."""
+
+    def __init__(
+        self,
+        server: Server,
+        url: str,
+        target: str,
+        *,
+        headers: Mapping[str, str],
+        timeouts: Timeouts,
+        ca_file: str = "",
+    ) -> None:
+        base = address(url, server.url_setting)
+        check_headers(headers, server.key_setting)
+        self.server = Server(
+            server.neighbour, f"{server.name} at {host_of(base)}", server.url_setting, server.key_setting
+        )
+        secure = base.scheme == "https"
+        self._host = base.raw_host.decode("ascii")
+        self._port = base.port or (443 if secure else 80)
+        prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
+        self._uri = WebSocketURI(secure, self._host, self._port, prefix + target, "", None, None)
+        self._headers = headers
+        self._timeouts = timeouts
+        self._tls = trusting(ca_file) if secure else None
+
+    def messages(self, stopping: Callable[[], bool]) -> Iterator[bytes]:
+        """Every message as it comes, and '' at least twice a second, until it is time to stop.
+
+        Raises NeighbourError when the server can't be listened to, or not any more.
+        """
+        line = self._connected()
+        try:
+            yield from self._heard(line, stopping)
+        except NeighbourError:
+            raise
+        except OSError:
+            raise Unavailable(self.server.neighbour, f"{self.server.name} dropped the connection") from None
+        finally:
+            line.close()
+
+    def _connected(self) -> socket.socket:
+        try:
+            line = socket.create_connection((self._host, self._port), timeout=self._timeouts.connect)
+        except (OSError, UnicodeError) as error:
+            raise unreachable(self.server, error) from None
+        if self._tls is None:
+            return line
+        try:
+            return self._tls.wrap_socket(line, server_hostname=self._host)
+        except (OSError, ssl.SSLError) as error:
+            line.close()
+            raise unreachable(self.server, error) from None
+
+    def _heard(self, line: socket.socket, stopping: Callable[[], bool]) -> Iterator[bytes]:
+        protocol = ClientProtocol(self._uri, max_size=LONGEST_MESSAGE)
+        request = protocol.connect()
+        for name, value in {"User-Agent": "PlexSync", **self._headers}.items():
+            request.headers[name] = value
+        protocol.send_request(request)
+        self._send(line, protocol)
+        heard, asked = time.monotonic(), time.monotonic()
+        pieces: list[bytes] = []
+        line.settimeout(LOOK)
+        while not stopping():
+            now = time.monotonic()
+            try:
+                data = line.recv(CHUNK)
+            except TimeoutError:
+                opening = protocol.state is State.CONNECTING
+                if now - heard > (self._timeouts.read if opening else LOST):
+                    raise Unavailable(self.server.neighbour, f"{self.server.name} does not answer any more") from None
+                if not opening and now - max(heard, asked) > SILENCE:
+                    asked = now
+                    protocol.send_ping(b"")
+                    self._send(line, protocol)
+                yield b""
+                continue
+            heard = now
+            if not data:
+                raise Unavailable(self.server.neighbour, f"{self.server.name} has hung up")
+            protocol.receive_data(data)
+            self._send(line, protocol)
+            self._check(protocol)
+            yield from self._messages(protocol, pieces)
+            yield b""
+
+    def _messages(self, protocol: ClientProtocol, pieces: list[bytes]) -> Iterator[bytes]:
+        """The messages that are whole by now; what is left of one stays in `pieces`."""
+        for event in protocol.events_received():
+            if isinstance(event, Frame) and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                pieces.append(bytes(event.data))
+                if event.fin:
+                    yield b"".join(pieces)
+                    pieces.clear()
+
+    def _check(self, protocol: ClientProtocol) -> None:
+        """Raise what stands in the way of listening."""
+        refused = protocol.handshake_exc
+        if isinstance(refused, InvalidStatus):
+            raise judge(refused.response.status_code, self.server) or self._foreign()
+        if refused is not None or protocol.parser_exc is not None:
+            raise self._foreign()
+        if protocol.state in (State.CLOSING, State.CLOSED):
+            raise Unavailable(self.server.neighbour, f"{self.server.name} has hung up")
+
+    def _foreign(self) -> Unavailable:
+        return Unavailable(self.server.neighbour, f"{self.server.name} does not speak WebSocket here")
+
+    @staticmethod
+    def _send(line: socket.socket, protocol: ClientProtocol) -> None:
+        for data in protocol.data_to_send():
+            if data:
+                line.sendall(data)

@@ -1,0 +1,58 @@
+"""Tells a person by the services they use, and by webhooks, through the package `apprise`.
+
+The addresses hold secrets. They are given to `apprise` and to nobody else: no message of ours repeats any part of one,
+and what the package logs is dropped.
+"""
+
+import importlib
+import logging
+from typing import Any
+
+from plexsync.rules.errors import Unusable
+from plexsync.rules.notices import Notice, NotSent
+
+INSTALL = "in the folder of PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/notify.txt"
+MISSING = f"notify_urls needs the package apprise, which is not installed: {INSTALL}"
+TOO_OLD = f"notify_urls needs a newer package apprise, which can stay at an address: {INSTALL}"
+# Loggers of the package and of what it sends with; their lines may hold addresses.
+TALKATIVE = ("apprise", "urllib3", "requests")
+SILENT = logging.CRITICAL + 1
+
+
+class AppriseMessenger:
+    """Sends every notice to one address, the `number`-th that was given.
+
+    A redirect is not followed, unless the address asks for that. Raises Unusable when the package is missing or can't use
+    the address, which is named by its number alone.
+    """
+
+    def __init__(self, url: str, number: int) -> None:
+        self.name = f"address {number} of notify_urls"
+        for talker in TALKATIVE:
+            logging.getLogger(talker).setLevel(SILENT)
+        # Imported only for those who use it: it is an extra, and loading it takes a while.
+        try:
+            package: Any = importlib.import_module("apprise")
+        except ImportError:
+            raise Unusable(MISSING) from None
+        if not hasattr(package.AppriseAsset, "http_redirects"):
+            raise Unusable(TOO_OLD)
+        asset = package.AppriseAsset(
+            app_id="PlexSync", app_desc="PlexSync", app_url="", async_mode=False, http_redirects=False
+        )
+        self._kinds = package.NotifyType
+        self._plain = package.NotifyFormat.TEXT
+        self._way = package.Apprise(asset=asset)
+        if not self._way.add(url):
+            raise Unusable(f"{self.name} is none that the package apprise can use")
+
+    def send(self, notice: Notice) -> None:
+        """Send it; raises NotSent when the address did not take it."""
+        took = self._way.notify(
+            title="PlexSync: over" if notice.over else "PlexSync",
+            body=notice.text,
+            notify_type=self._kinds.SUCCESS if notice.over else self._kinds.WARNING,
+            body_format=self._plain,
+        )
+        if not took:
+            raise NotSent("it did not take the notice")

@@ -1,0 +1,133 @@
+"""A person's account at plex.tv, by the package `plexapi`: signing in with a PIN, and the servers of the account.
+
+Only `plexsync init` comes here. Nothing but plex.tv is asked: redirects are not followed, and proxies and `.netrc` of the
+environment have no say. The token that is got is told to nobody.
+"""
+
+import importlib
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from plexsync.rules.errors import Barred, Neighbour, Unavailable, Unusable
+
+INSTALL = "in the folder of PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/setup.txt"
+MISSING = f"signing in to Plex needs the package plexapi, which is not installed: {INSTALL}"
+# Where a person confirms the PIN.
+LINK = "https://plex.tv/link"
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """A media server of the account, with the token for it and the addresses at which it may answer, the best first."""
+
+    name: str
+    token: str = field(repr=False)
+    addresses: tuple[str, ...]
+
+
+class SignIn:
+    """One sign-in: a PIN for a person to confirm at `LINK`. Raises Unusable without the package, Unavailable, Barred."""
+
+    def __init__(self) -> None:
+        self._session = _session()
+        headers = dict(_package("plexapi").BASE_HEADERS)
+        login = _package("plexapi.myplex").MyPlexPinLogin
+        with _told():
+            self._login = login(session=self._session, requestTimeout=PATIENCE, headers=headers)
+            self.pin = str(self._login.pin or "")
+        if not self.pin:
+            raise Unavailable(Neighbour.PLEX, "plex.tv answered without a PIN")
+
+    def confirmed(self) -> bool:
+        """Ask once whether the PIN was confirmed."""
+        return bool(self._login.checkLogin())
+
+    @property
+    def over(self) -> bool:
+        """Whether this PIN can't be confirmed any more: it is too old, or plex.tv went away."""
+        return bool(self._login.expired)
+
+    def account(self) -> "Account":
+        """The account of whoever confirmed it."""
+        return Account(str(self._login.token), self._session)
+
+
+class Account:
+    """A signed-in account; `name` is what a person calls it. Raises Unavailable, and Barred for a token that is refused."""
+
+    def __init__(self, token: str, session: Any) -> None:
+        self._token = token
+        with _told():
+            self._account = _package("plexapi.myplex").MyPlexAccount(token=token, session=session, timeout=PATIENCE)
+            self.name = str(self._account.title or self._account.username or "")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is to be hidden."""
+        return (self._token,)
+
+    def servers(self) -> list[OwnServer]:
+        """The media servers that the account owns: others can't be written to."""
+        with _told():
+            found = [
+                one for one in self._account.resources() if "server" in (one.provides or "").split(",") and one.owned
+            ]
+            return [OwnServer(one.name or "", one.accessToken or self._token, tuple(_addresses(one))) for one in found]
+
+
+def _addresses(server: Any) -> Iterator[str]:
+    """Plain ones at home, which people know; then encrypted ones. Never a token in the clear through the internet, and
+    never by Plex's relay, which is slow."""
+    told = set[str]()
+    for locations, schemes in ((["local"], ["http"]), (["local"], ["https"]), (["remote"], ["https"])):
+        if server.httpsRequired and schemes == ["http"]:
+            continue
+        for address in server.preferred_connections(locations=locations, schemes=schemes):
+            # One that is encrypted by itself may be listed among the plain ones, and the other way round.
+            if address.startswith(f"{schemes[0]}://") and address not in told:
+                told.add(address)
+                yield address
+
+
+def _package(name: str) -> Any:
+    # Imported only for those who use it: it is an extra, and loading it takes a while.
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise Unusable(MISSING) from None
+
+
+def _session() -> Any:
+    plexapi, requests = _package("plexapi"), _package("requests")
+    # By this plex.tv lists us among the devices of the account: one entry for each machine, however often it signs in.
+    device = blake2b(uuid.getnode().to_bytes(8, "big"), digest_size=8, person=b"plexsync").hexdigest()
+    plexapi.BASE_HEADERS.update({"X-Plex-Product": "PlexSync", "X-Plex-Client-Identifier": f"plexsync-{device}"})
+    session = requests.Session()
+    session.trust_env = False
+    session.max_redirects = 0
+    return session
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """The one place where errors of the package become ours; its messages, which quote answers, are left behind."""
+    errors, requests = _package("plexapi.exceptions"), _package("requests")
+    try:
+        yield
+    except errors.Unauthorized:
+        raise Barred(Neighbour.PLEX, "plex.tv does not accept this sign-in any more", setting="plex_token") from None
+    except errors.PlexApiException as error:
+        status = str(error)[1:4]
+        code = f" ({status})" if status.isdigit() else ""
+        raise Unavailable(Neighbour.PLEX, f"plex.tv refused what was asked{code}: try again in a while") from None
+    except requests.exceptions.SSLError:
+        raise Unavailable(Neighbour.PLEX, "plex.tv showed a certificate that can't be trusted") from None
+    except requests.exceptions.RequestException:
+        raise Unavailable(Neighbour.PLEX, "plex.tv can't be reached from here") from None
+    except (AttributeError, LookupError, SyntaxError, TypeError, ValueError):
+        raise Unavailable(Neighbour.PLEX, "plex.tv answered in a form that is not known") from None

@@ -1,0 +1,332 @@
+"""What Plex sends, and what of it is ours: strict about the shape, lenient where Plex itself mixes its types.
+
+Ids and numbers come as numbers or texts, flags as true or 1, empty texts and lists are left out. But a container must be
+one and say how many things it holds: nothing else counts as "no items". All functions are pure and raise ValueError for
+what is well formed and still can't be right.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from plexsync.rules.item import Entry, Item, Part
+from plexsync.rules.records import Section
+
+# What stands in the place of bytes that are no UTF-8.
+UNREADABLE = "\ufffd"
+# Digits of a duration in milliseconds: thirty years.
+LONGEST_DURATION = 12
+
+Number = int | str
+Flag = bool | int | str
+
+
+class TagAnswer(msgspec.Struct):
+    """A member of a list, which may lack its name; `role` and `thumb` for the cast only."""
+
+    tag: str | None = None
+    role: str | None = None
+    thumb: str | None = None
+
+
+class FieldAnswer(msgspec.Struct):
+    """The state of a field's lock."""
+
+    name: str
+    locked: Flag = True
+
+
+class PartAnswer(msgspec.Struct):
+    """A file."""
+
+    file: str | None = None
+    size: Number | None = None
+    duration: Number | None = None
+
+
+class MediaAnswer(msgspec.Struct):
+    """A version of an item. Its duration is that of all its files together."""
+
+    duration: Number | None = None
+    Part: list[PartAnswer] = []
+
+
+class EntryAnswer(msgspec.Struct):
+    """An item of a listing, as far as the index wants it."""
+
+    ratingKey: Number
+    updatedAt: Number | None = None
+    Media: list[MediaAnswer] = []
+
+
+class ItemAnswer(msgspec.Struct):
+    """An item in full."""
+
+    ratingKey: Number
+    librarySectionID: Number | None = None
+    updatedAt: Number | None = None
+    title: str | None = None
+    titleSort: str | None = None
+    originalTitle: str | None = None
+    studio: str | None = None
+    summary: str | None = None
+    originallyAvailableAt: str | None = None
+    contentRating: str | None = None
+    userRating: float | str | None = None
+    thumb: str | None = None
+    art: str | None = None
+    Role: list[TagAnswer] = []
+    Director: list[TagAnswer] = []
+    Genre: list[TagAnswer] = []
+    Collection: list[TagAnswer] = []
+    Label: list[TagAnswer] = []
+    Field: list[FieldAnswer] = []
+    Media: list[MediaAnswer] = []
+
+
+class LocationAnswer(msgspec.Struct):
+    """A folder of a library."""
+
+    path: str
+
+
+class SectionAnswer(msgspec.Struct):
+    """A library."""
+
+    key: Number
+    type: str
+    title: str
+    Location: list[LocationAnswer] = []
+    scannedAt: Number | None = None
+    contentChangedAt: Number | None = None
+    refreshing: Flag = False
+    allowSync: Flag = True
+
+
+class Entries(msgspec.Struct):
+    """A page of a listing."""
+
+    size: Number
+    totalSize: Number | None = None
+    Metadata: list[EntryAnswer] = []
+
+
+class Items(msgspec.Struct):
+    """Items in full, and the library that all of them are in where they don't say so themselves."""
+
+    size: Number
+    librarySectionID: Number | None = None
+    Metadata: list[ItemAnswer] = []
+
+
+class Sections(msgspec.Struct):
+    """The libraries."""
+
+    size: Number
+    Directory: list[SectionAnswer] = []
+
+
+class Identity(msgspec.Struct):
+    """The server itself."""
+
+    version: str
+    machineIdentifier: str
+    friendlyName: str = ""
+
+
+class EntriesAnswer(msgspec.Struct):
+    """The body of a listing."""
+
+    MediaContainer: Entries
+
+
+class ItemsAnswer(msgspec.Struct):
+    """The body of full items."""
+
+    MediaContainer: Items
+
+
+class SectionsAnswer(msgspec.Struct):
+    """The body of the list of libraries."""
+
+    MediaContainer: Sections
+
+
+class IdentityAnswer(msgspec.Struct):
+    """The body of the server's root."""
+
+    MediaContainer: Identity
+
+
+class OfferedPicture(msgspec.Struct):
+    """A picture that an item can show."""
+
+    ratingKey: str
+    selected: Flag = False
+
+
+class OfferedPictures(msgspec.Struct):
+    """Those that one item can show; in XML, and by some servers in JSON too, each is called a photo."""
+
+    size: Number
+    Metadata: list[OfferedPicture] = []
+    Photo: list[OfferedPicture] = []
+
+
+class PicturesAnswer(msgspec.Struct):
+    """The body of what an item can show."""
+
+    MediaContainer: OfferedPictures
+
+
+class Nothing(msgspec.Struct):
+    """The body of a write, in the rare case that it has one."""
+
+    MediaContainer: dict[str, object]
+
+
+def entries_of(container: Entries, section: str) -> list[Entry]:
+    """The entries of a page."""
+    _check_size(container.size, container.Metadata)
+    return [
+        Entry(_key(one.ratingKey), section, _parts(one.Media), _number(one.updatedAt or 0))
+        for one in container.Metadata
+    ]
+
+
+def total_of(container: Entries, header: str) -> int:
+    """How many entries the whole listing has, by the body or else by the header that says the same."""
+    total = _number(header if container.totalSize is None else container.totalSize)
+    if total < 0:
+        raise ValueError("a negative total")
+    return total
+
+
+def items_of(container: Items) -> dict[str, Item]:
+    """The items by rating key."""
+    _check_size(container.size, container.Metadata)
+    found = {}
+    for one in container.Metadata:
+        section = one.librarySectionID if one.librarySectionID is not None else container.librarySectionID
+        if section is None:
+            raise ValueError("an item of no library")
+        item = _item(one, _key(section))
+        found[item.key] = item
+    return found
+
+
+def pictures_of(container: OfferedPictures) -> dict[str, bool]:
+    """By the key of each picture that can be shown, whether it is."""
+    offered = container.Metadata or container.Photo
+    _check_size(container.size, offered)
+    return {one.ratingKey: _flag(one.selected) for one in offered if one.ratingKey}
+
+
+def sections_of(container: Sections) -> list[Section]:
+    """The movie libraries."""
+    _check_size(container.size, container.Directory)
+    return [
+        Section(
+            key=_key(one.key),
+            title=one.title,
+            locations=tuple(place.path for place in one.Location),
+            scanned_at=_number(one.scannedAt or 0),
+            changed_at=_number(one.contentChangedAt or 0),
+            scanning=_flag(one.refreshing),
+            ours=_flag(one.allowSync),
+        )
+        for one in container.Directory
+        if one.type == "movie"
+    ]
+
+
+def _item(one: ItemAnswer, section: str) -> Item:
+    locks = frozenset(field.name for field in one.Field if _flag(field.locked))
+    # A sort title that is the title is left out; without a lock on it, it is none that somebody chose.
+    sort_title = one.titleSort or (one.title if "titleSort" in locks else "")
+    return Item(
+        key=_key(one.ratingKey),
+        section=section,
+        scalars={
+            "title": one.title or "",
+            "titleSort": sort_title or "",
+            "originalTitle": one.originalTitle or "",
+            "studio": one.studio or "",
+            "summary": one.summary or "",
+            "originallyAvailableAt": (one.originallyAvailableAt or "")[:10],
+            "contentRating": one.contentRating or "",
+            "userRating": _rating(one.userRating),
+        },
+        lists={
+            "actor": _names(one.Role),
+            "director": _names(one.Director),
+            "genre": _names(one.Genre),
+            "collection": _names(one.Collection),
+            "label": _names(one.Label),
+        },
+        locks=locks,
+        parts=_parts(one.Media),
+        roles={role.tag: role.role for role in one.Role if role.tag and role.role},
+        faces={role.tag: role.thumb for role in one.Role if role.tag and role.thumb},
+        pictures={name: path for name, path in (("thumb", one.thumb), ("art", one.art)) if path},
+        stamp=_number(one.updatedAt or 0),
+    )
+
+
+def _names(tags: Iterable[TagAnswer]) -> tuple[str, ...]:
+    return tuple(tag.tag for tag in tags if tag.tag)
+
+
+def _parts(media: Iterable[MediaAnswer]) -> tuple[Part, ...]:
+    """The files; without one whose name is no UTF-8, since what is left of it could be another's too."""
+    files = ((part, one) for one in media for part in one.Part)
+    return tuple(
+        Part(part.file, _number(part.size or 0), _duration(part, one))
+        for part, one in files
+        if part.file and UNREADABLE not in part.file
+    )
+
+
+def _duration(part: PartAnswer, media: MediaAnswer) -> int:
+    """Milliseconds of a file: its own, else its version's where it is the only file; 0 for what can't be a duration.
+
+    It is a hint to match by and nothing else, so a strange one makes no answer foreign.
+    """
+    given = part.duration or (media.duration if len(media.Part) == 1 else None)
+    text = str(given or 0)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_DURATION else 0
+
+
+def _check_size(size: Number, things: Sequence[object]) -> None:
+    if _number(size) != len(things):
+        raise ValueError("a container that does not hold what it says")
+
+
+def _key(number: Number) -> str:
+    """A key as text. They stand in addresses, so they must be what they are: plain numbers."""
+    text = str(number)
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("a key that is no number")
+    return text
+
+
+def _number(number: Number) -> int:
+    text = str(number)
+    if len(text) > 19:
+        raise ValueError("a number out of bounds")
+    return int(text)
+
+
+def _flag(flag: Flag) -> bool:
+    return flag in (True, "1", "true")
+
+
+def _rating(rating: float | str | None) -> str:
+    """A rating as the shortest decimal ("8.5", "8"), '' for none."""
+    if rating is None or rating == "":
+        return ""
+    value = float(rating)
+    if not math.isfinite(value):
+        raise ValueError("a rating that is no number")
+    return f"{value:g}" if value >= 0 else ""

@@ -1,0 +1,325 @@
+"""Plex over HTTP: what `plexsync.rules.records.Plex` promises, and who the server is.
+
+Every answer is checked for what it has to be; one that is cut, foreign or contradicts itself raises Unavailable and never
+reads as "nothing there". Unknown filters are ignored by Plex without a word, so what a filter should have found is looked
+at again here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
+from unicodedata import normalize
+from urllib.parse import quote, urlencode
+
+import httpx2
+import msgspec
+
+from plexsync.http.client import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire, unheard
+from plexsync.plex import answers, artwork, edits
+from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, TooLong
+from plexsync.rules.http_answers import Server
+from plexsync.rules.item import Cast, Entry, Item
+from plexsync.rules.paths import base_name
+from plexsync.rules.plan import Edit
+from plexsync.rules.records import Clock, Section
+from plexsync.rules.text import composed, fold
+
+MOVIE = "1"
+# What the index has no use for. The names are hints: a server may send it all the same.
+UNWANTED = "Image,Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
+UNWANTED_FIELDS = "summary,tagline"
+FOUND_PAGE = 200
+# What tells a 404 of Plex itself from one of a proxy before it: the header, or where a proxy drops that, the page.
+MARK = "x-plex-protocol"
+NOT_FOUND = b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
+STEPS_BACK = 100
+
+SECTIONS = msgspec.json.Decoder(answers.SectionsAnswer)
+ENTRIES = msgspec.json.Decoder(answers.EntriesAnswer)
+PICTURES = msgspec.json.Decoder(answers.PicturesAnswer)
+ITEMS = msgspec.json.Decoder(answers.ItemsAnswer)
+IDENTITY = msgspec.json.Decoder(answers.IdentityAnswer)
+NOTHING = msgspec.json.Decoder(answers.Nothing)
+
+T = TypeVar("T")
+
+
+class PlexClient:
+    """One Plex Media Server. Safe to use from several threads; raises `NeighbourError` only, once it is made.
+
+    `libraries` are the names of the movie libraries to use, none for all. `client_id` tells installations apart: Plex
+    wants a stable one from each. Raises Unusable for an address or token that can't be sent. See
+    `plexsync.http.client.Wire` for
+    `clock`, `transport`, `ca_file` and `alive`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        libraries: Sequence[str] = (),
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        client_id: str = "plexsync",
+        clock: Clock | None = None,
+        transport: httpx2.BaseTransport | None = None,
+        ca_file: str = "",
+        alive: Callable[[], None] = unheard,
+    ) -> None:
+        self._libraries = tuple(libraries)
+        self._token = token
+        self._wire = Wire(
+            Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token"),
+            url,
+            headers={"X-Plex-Token": token, "X-Plex-Client-Identifier": client_id, "X-Plex-Product": "PlexSync"},
+            timeouts=Timeouts(connect_timeout, read_timeout),
+            clock=clock,
+            transport=transport,
+            ca_file=ca_file,
+            alive=alive,
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._wire.close()
+
+    @property
+    def date(self) -> str:
+        """What time it was at the last answer by the clock there, as HTTP writes it; '' where none was told."""
+        return self._wire.date
+
+    def identity(self) -> tuple[str, str]:
+        """(name, version) of the server, in one authenticated request."""
+        container = self._wire.decoded(IDENTITY, self._ask("GET", "/").body).MediaContainer
+        return container.friendlyName, container.version
+
+    def sections(self) -> list[Section]:
+        """The movie libraries to use, at least one.
+
+        Raises Barred when one of the names given does not exist (setting plex_libraries), and when there is none at all
+        (setting plex_token): to a token without access a Plex looks empty.
+        """
+        container = self._wire.decoded(SECTIONS, self._ask("GET", "/library/sections").body).MediaContainer
+        return self._chosen(self._checked(lambda: answers.sections_of(container)))
+
+    def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
+        """Every item of a library, in pages of new ones; what was not listed to its end raises Unavailable."""
+        return self._pages(section, {}, page)
+
+    def changed(self, section: str, *, since: int, page: int = 1000) -> Iterator[list[Entry]]:
+        """The items of a library whose stamp is greater than `since`, in pages."""
+        return self._pages(section, {"updatedAt>>": str(since)}, page)
+
+    def count(self, section: str) -> int:
+        """How many items a library has, in one small request."""
+        container, header = self._listing(section, {}, start=0, size=0)
+        return self._checked(lambda: answers.total_of(container, header))
+
+    def _pages(self, section: str, filters: Mapping[str, str], page: int) -> Iterator[list[Entry]]:
+        """The items that a filter lets through, in pages of new ones.
+
+        Each page begins with the last item of the one before. Where it does not, items have gone meanwhile and the rest
+        has moved up, so the walk steps back until pages meet again: what stays in the library is met for certain.
+        """
+        seen: set[str] = set()
+        start = steps_back = 0
+        while True:
+            found, total = self._page(section, filters, start, page + 1 if start else page)
+            if start and (not found or found[0].key not in seen):
+                steps_back += 1
+                if steps_back > STEPS_BACK:
+                    raise self._wire.foreign("with a library that does not hold still")
+                start = max(0, start - page)
+                continue
+            fresh = [entry for entry in found if entry.key not in seen]
+            seen.update(entry.key for entry in fresh)
+            if fresh:
+                yield fresh
+            if start + len(found) >= total:
+                return
+            if len(found) < 2:
+                raise self._wire.foreign("with an incomplete library")
+            start += len(found) - 1
+
+    def find(self, section: str, name: str) -> list[Entry]:
+        """The items of a library that have a file of exactly this base name, written as it is, composed or decomposed.
+
+        Plex compares letter by letter, so each form is a request of its own.
+        """
+        found: dict[str, Entry] = {}
+        for form in dict.fromkeys((name, normalize("NFC", name), normalize("NFD", name))):
+            for page in self._pages(section, {"file": form}, FOUND_PAGE):
+                named = [
+                    one for one in page if any(composed(base_name(part.path)) == composed(name) for part in one.parts)
+                ]
+                found |= {one.key: one for one in named}
+                if not named:
+                    # A Plex that does not know the filter lists everything.
+                    break
+        return list(found.values())
+
+    def scan(self, section: str, folder: str) -> None:
+        """Ask for a scan of one folder of a library, as Plex sees it; it has not ended when this returns.
+
+        Servers have always taken this as GET, and Plex's own document knows it as POST alone.
+        """
+        _check_number(section)
+        query = urlencode({"path": folder}, errors="replace", quote_via=quote)
+        target = f"/library/sections/{section}/refresh?{query}"
+        try:
+            self._ask("GET", target)
+        except (Missing, Refused):
+            self._ask("POST", target)
+
+    def items(self, keys: Sequence[str]) -> dict[str, Item]:
+        """Full items by rating key, in one request; those that do not exist are left out.
+
+        A 404 for several can mean that only one is missing, or in the trash: then they are asked for in halves.
+        """
+        for key in keys:
+            _check_number(key)
+        if not keys:
+            return {}
+        target = f"/library/metadata/{','.join(keys)}?skipRefresh=1"
+        try:
+            body = self._ask("GET", target, cap=LISTING_CAP).body
+        except Missing:
+            middle = len(keys) // 2
+            return {**self.items(keys[:middle]), **self.items(keys[middle:])} if middle else {}
+        container = self._wire.decoded(ITEMS, body).MediaContainer
+        wanted = set(keys)
+        return {key: item for key, item in self._checked(lambda: answers.items_of(container)).items() if key in wanted}
+
+    def edit(self, section: str, key: str, edit: Edit, *, cast: Cast | None = None) -> None:
+        """One PUT that applies all of `edit` to one item; several when it is too long (see `plexsync.plex.edits`).
+
+        Raises ValueError for what can't be built, Missing when the item is gone, TooLong when a text or a list is too long
+        by itself, once everything else was sent. The error says whether anything has been applied.
+        """
+        limit = edits.LINE_LIMIT
+        waiting = edits.targets(section, key, edit, cast=cast, limit=limit)
+        sent: list[str] = []
+        too_long: dict[str, Refused] = {}
+        while waiting:
+            target = waiting.pop(0)
+            try:
+                self._put(target)
+            except Refused as error:
+                if not _is_too_long(error, target):
+                    error.applied = bool(sent)
+                    raise
+                smaller = edits.targets(section, key, edit, cast=cast, limit=min(limit, len(target)) // 2)
+                if target in smaller:
+                    too_long[target] = error
+                else:
+                    limit = min(limit, len(target)) // 2
+                    waiting = [other for other in smaller if other not in too_long and other not in sent]
+            except NeighbourError as error:
+                error.applied = bool(sent)
+                raise
+            else:
+                sent.append(target)
+        for left in too_long.values():
+            raise _too_long(left, applied=bool(sent))
+
+    def pictures(self, key: str, name: str) -> dict[str, bool]:
+        """By the key of each picture that the item can show (`thumb` or `art`), whether it does; Missing when it is gone."""
+        _check_number(key)
+        body = self._ask("GET", artwork.shelf(key, name), cap=LISTING_CAP).body
+        container = self._wire.decoded(PICTURES, body).MediaContainer
+        return self._checked(lambda: answers.pictures_of(container))
+
+    def upload(self, key: str, name: str, content: bytes) -> None:
+        """Give the item a picture, which Plex shows and locks then. Raises Refused for one that it does not take."""
+        _check_number(key)
+        self._ask("POST", artwork.shelf(key, name), content=content)
+
+    def show(self, key: str, name: str, picture: str) -> None:
+        """Let the item show one of its pictures. Raises Missing when it has no such picture, or is gone itself.
+
+        Plex answers with the new address of what is shown, as plain text.
+        """
+        _check_number(key)
+        self._ask("PUT", artwork.choice(key, name, picture))
+
+    def hide(self, key: str, name: str) -> None:
+        """Let the item show none of its pictures. Raises Refused or Missing where Plex is too old for it (before 1.43)."""
+        _check_number(key)
+        self._ask("DELETE", artwork.shown(key, name))
+
+    def _put(self, target: str) -> None:
+        body = self._ask("PUT", target).body
+        if body.strip():
+            self._wire.decoded(NOTHING, body)
+
+    def _ask(self, method: str, target: str, *, content: bytes = b"", cap: int = ORDINARY_CAP) -> Answer:
+        """The good answer to one request; a 404 that is not Plex's own says nothing about what was asked for."""
+        answer = self._wire.send(method, target, content=content, cap=cap)
+        if answer.status == 404 and MARK not in answer.headers and bytes(answer.body).strip() != NOT_FOUND:
+            raise self._wire.foreign("404, and not as Plex does: is it running, and is this its address?")
+        return self._wire.accepted(answer)
+
+    def _page(self, section: str, filters: Mapping[str, str], start: int, size: int) -> tuple[list[Entry], int]:
+        """One page, without a smaller one than two: pages overlap by one item."""
+        container, header = self._listing(section, {**filters, "sort": "id"}, start=start, size=max(size, 2))
+        found = self._checked(lambda: answers.entries_of(container, section))
+        if filters and container.totalSize is None and not header:
+            # The few that a filter lets through may come without a total.
+            return found, start + len(found)
+        return found, self._checked(lambda: answers.total_of(container, header))
+
+    def _listing(
+        self, section: str, filters: Mapping[str, str], *, start: int, size: int
+    ) -> tuple[answers.Entries, str]:
+        _check_number(section)
+        query = {
+            "type": MOVIE,
+            **filters,
+            "excludeElements": UNWANTED,
+            "excludeFields": UNWANTED_FIELDS,
+            "X-Plex-Container-Start": str(start),
+            "X-Plex-Container-Size": str(size),
+        }
+        target = f"/library/sections/{section}/all?{urlencode(query, errors='replace', quote_via=quote)}"
+        answer = self._ask("GET", target, cap=LISTING_CAP)
+        total = answer.headers.get("x-plex-container-total-size", "")
+        return self._wire.decoded(ENTRIES, answer.body).MediaContainer, total
+
+    def _chosen(self, sections: list[Section]) -> list[Section]:
+        if not self._libraries and not sections:
+            message = f"{self._wire.server.name} shows no movie library to this plex_token"
+            raise Barred(Neighbour.PLEX, message, setting="plex_token")
+        if not self._libraries:
+            return sections
+        wanted = {fold(name): name for name in self._libraries}
+        missing = [name for folded, name in wanted.items() if folded not in {fold(one.title) for one in sections}]
+        if missing:
+            there = ", ".join(one.title for one in sections) or "none"
+            there = there.replace(self._token, "***")
+            message = f"Plex has no movie library named {', '.join(missing)}; it has: {there}"
+            raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
+        return [one for one in sections if fold(one.title) in wanted]
+
+    def _checked(self, read: Callable[[], T]) -> T:
+        """What was read from a decoded answer; raises Unavailable if it contradicts itself."""
+        try:
+            return read()
+        except ValueError:
+            failure = self._wire.foreign("with something that contradicts itself")
+        raise failure
+
+
+def _is_too_long(error: Refused, target: str) -> bool:
+    """Whether a refusal was for the length of the request. Plex has no word of its own for that: it says 400."""
+    return isinstance(error, TooLong) or len(target) > edits.LINE_LIMIT
+
+
+def _too_long(error: Refused, *, applied: bool) -> TooLong:
+    found = TooLong(error.neighbour, str(error))
+    found.applied = applied
+    return found
+
+
+def _check_number(text: str) -> None:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("a library or item is named by a number")

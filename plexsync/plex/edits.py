@@ -1,0 +1,155 @@
+"""Turns a plan's edit into the requests that carry it out.
+
+A request without an item id would edit every item of its library, so none can be built without one. Whatever the edit,
+one request is enough as long as its line stays below 8,000 bytes. Above that, or once a server has found it too long, it
+becomes several, each complete in itself: a list always travels whole, since some servers add what is named and others
+replace the list by it, and only a whole list is right for both. Names to take away are safe in any grouping and follow
+their list. So what can't be made shorter is one text, or one list, that is too long by itself; the rest is sent without it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from plexsync.rules.item import FACE, FIELDS, LISTS, PICTURES, ROLE, SCALARS, Cast, beside_whom
+from plexsync.rules.plan import Change, Edit, Value
+from plexsync.rules.text import fold
+
+LINE_LIMIT = 8_000
+
+
+def targets(section: str, key: str, edit: Edit, *, cast: Cast | None = None, limit: int = LINE_LIMIT) -> list[str]:
+    """Paths with their query, to be sent as PUT one after another; none for an edit that changes nothing.
+
+    `limit` is the longest request line wanted, in bytes: a text or a list that is longer by itself still travels alone.
+    Raises ValueError for a section or item that is not a number, and for a field or value that Plex does not take.
+    """
+    head = _head(section, key)
+    edit, beside = _with_cast(edit, cast or Cast())
+    pieces = [piece for name in _in_order(edit) for piece in _pieces(name, edit[name], beside)]
+    if not pieces:
+        return []
+    whole = _target(head, pieces)
+    if _fits(whole, limit):
+        return [whole]
+    return list(_packed(head, [small for piece in pieces for small in _smaller(head, piece, limit)], limit))
+
+
+# By the key of a member of the cast: parameters that go with it, by the end of their names.
+Beside = Mapping[str, Mapping[str, str]]
+PARAMETERS = {ROLE: "tagging.text", FACE: "tag.thumb"}
+
+
+def _with_cast(edit: Edit, cast: Cast) -> tuple[Edit, Beside]:
+    """The edit of lists and single values alone, and what is sent beside members of the cast.
+
+    What is changed beside one goes with the whole list, as it is now unless it is changed too.
+    """
+    sent: dict[str, dict[str, str]] = {fold(name): {PARAMETERS[ROLE]: text} for name, text in cast.roles.items()}
+    changed = {name: about for name in edit if (about := beside_whom(name))}
+    for name, (what, member) in changed.items():
+        value = edit[name].value
+        if isinstance(value, tuple):
+            raise ValueError("what is shown beside the cast is a text")
+        if value is not None:
+            sent.setdefault(fold(member), {})[PARAMETERS[what]] = value
+    rest = {name: change for name, change in edit.items() if name not in changed}
+    if changed:
+        change = rest.get("actor") or Change(None, cast.locked)
+        rest["actor"] = change if change.value is not None else replace(change, value=cast.names)
+    return rest, sent
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Parameters that belong in one request. `names` are to be taken away from the list `field`, and can be parted."""
+
+    pairs: tuple[tuple[str, str], ...]
+    field: str = ""
+    names: tuple[str, ...] = ()
+
+    def all_pairs(self) -> Iterator[tuple[str, str]]:
+        if self.names:
+            # Encoded once here and once more with everything else: so a comma in a name is not one between names.
+            yield f"{self.field}[].tag.tag-", ",".join(map(_quoted, self.names))
+        yield from self.pairs
+
+
+def _head(section: str, key: str) -> str:
+    for what, text in (("library", section), ("item", key)):
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError(f"an edit needs the number of its {what}")
+    return f"/library/sections/{section}/all?type=1&id={key}"
+
+
+def _in_order(edit: Edit) -> list[str]:
+    known = FIELDS + PICTURES
+    if not edit.keys() <= set(known):
+        raise ValueError("an edit has fields that Plex does not take")
+    return [name for name in known if name in edit]
+
+
+def _pieces(name: str, change: Change, beside: Beside) -> Iterator[_Piece]:
+    """One field; of a picture its lock alone. A lock goes with each of its pieces, since Plex locks a list that is touched
+    unless told otherwise."""
+    # Plex may lock a rating that is edited, unless it is told not to: a lock that nobody would take off again.
+    locked = False if name == "userRating" and change.value is not None else change.lock
+    lock = () if locked is None else ((f"{name}.locked", str(int(locked))),)
+    setting = () if name in PICTURES else tuple(_setting(name, change.value, beside))
+    removes = change.removes if name in LISTS else ()
+    if setting or (lock and not removes):
+        yield _Piece(setting + lock)
+    if removes:
+        yield _Piece(lock, name, removes)
+
+
+def _setting(name: str, value: Value | None, beside: Beside) -> Iterator[tuple[str, str]]:
+    if value is None:
+        return
+    if isinstance(value, str) != (name in SCALARS):
+        raise ValueError(f"{name} takes {'a text' if name in SCALARS else 'a list of names'}")
+    if isinstance(value, str):
+        yield f"{name}.value", value
+        return
+    for number, member in enumerate(value):
+        yield f"{name}[{number}].tag.tag", member
+        if name == "actor":
+            for parameter, text in beside.get(fold(member), {}).items():
+                yield f"{name}[{number}].{parameter}", text
+
+
+def _smaller(head: str, piece: _Piece, limit: int) -> Iterator[_Piece]:
+    """The piece, or halves of it (and of those) while it is too long and only takes names away."""
+    if _fits(_target(head, [piece]), limit) or len(piece.names) < 2:
+        yield piece
+        return
+    middle = len(piece.names) // 2
+    for half in (piece.names[:middle], piece.names[middle:]):
+        yield from _smaller(head, replace(piece, names=half), limit)
+
+
+def _packed(head: str, pieces: list[_Piece], limit: int) -> Iterator[str]:
+    """The pieces in as few requests as their order allows."""
+    together: list[_Piece] = []
+    for piece in pieces:
+        if together and not _fits(_target(head, [*together, piece]), limit):
+            yield _target(head, together)
+            together = []
+        together.append(piece)
+    yield _target(head, together)
+
+
+def _target(head: str, pieces: list[_Piece]) -> str:
+    pairs: list[tuple[str, str]] = []
+    for piece in pieces:
+        pairs += piece.all_pairs()
+    # The same lock may stand in two pieces of one request.
+    return head + "".join(f"&{_quoted(name)}={_quoted(value)}" for name, value in dict.fromkeys(pairs))
+
+
+def _fits(target: str, limit: int) -> bool:
+    return len(f"PUT {target} HTTP/1.1\r\n") <= limit
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="", errors="replace")

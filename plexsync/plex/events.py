@@ -1,0 +1,127 @@
+"""What Plex tells by itself, as `plexsync.rules.events`: items that came, changed or went, and scans that ended."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from plexsync.http.client import Timeouts
+from plexsync.http.websocket import Live
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.events import Event, Left, Scanned, Touched
+from plexsync.rules.http_answers import Server
+
+# The path that clients use; the documented one lacks a letter of it.
+TARGET = "/:/websockets/notifications"
+LIBRARY = "com.plexapp.plugins.library"
+SCAN = "library.update.section"
+MOVIE = 1
+DELETED = 9
+
+Number = int | str
+
+
+class TimelineEntry(msgspec.Struct):
+    """Something has happened to an item."""
+
+    itemID: Number
+    identifier: str = ""
+    sectionID: Number = ""
+    type: Number = 0
+    state: Number = 0
+    updatedAt: Number = 0
+
+
+class Context(msgspec.Struct):
+    """What an activity is about."""
+
+    librarySectionID: Number = ""
+
+
+class Activity(msgspec.Struct):
+    """Something that takes a while."""
+
+    type: str = ""
+    Context: "Context | None" = None
+
+
+class ActivityNotification(msgspec.Struct):
+    """How it goes."""
+
+    event: str = ""
+    Activity: "Activity | None" = None
+
+
+class NotificationContainer(msgspec.Struct):
+    """Whatever Plex has to tell; most of it is not ours."""
+
+    type: str = ""
+    TimelineEntry: "list[TimelineEntry]" = []
+    ActivityNotification: "list[ActivityNotification]" = []
+
+
+class Notification(msgspec.Struct):
+    """A whole message."""
+
+    NotificationContainer: "NotificationContainer"
+
+
+NOTIFICATION = msgspec.json.Decoder(Notification)
+
+
+class PlexEvents:
+    """What one Plex tells. Raises Unusable for an address or token that can't be sent, once made `NeighbourError` alone."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        client_id: str = "plexsync",
+        ca_file: str = "",
+    ) -> None:
+        self._live = Live(
+            Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token"),
+            url,
+            TARGET,
+            headers={"X-Plex-Token": token, "X-Plex-Client-Identifier": client_id, "X-Plex-Product": "PlexSync"},
+            timeouts=Timeouts(connect_timeout, read_timeout),
+            ca_file=ca_file,
+        )
+
+    def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Event]]:
+        """What comes, as it comes; nothing at least twice a second. Raises NeighbourError when it ends."""
+        for message in self._live.messages(stopping):
+            yield events_of(message)
+
+
+def events_of(message: bytes) -> Sequence[Event]:
+    """What a message tells; one that can't be understood tells nothing."""
+    if not message:
+        return ()
+    try:
+        container = NOTIFICATION.decode(message).NotificationContainer
+        if container.type == "timeline":
+            return [
+                _entry(one) for one in container.TimelineEntry if one.identifier == LIBRARY and int(one.type) == MOVIE
+            ]
+        if container.type == "activity":
+            return [_scan(one) for one in container.ActivityNotification if _is_scan(one)]
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        return ()
+    return ()
+
+
+def _entry(one: TimelineEntry) -> Event:
+    key, section = str(int(one.itemID)), str(one.sectionID)
+    return Left(key, section) if int(one.state) == DELETED else Touched(key, section, int(one.updatedAt))
+
+
+def _is_scan(one: ActivityNotification) -> bool:
+    return one.event == "ended" and one.Activity is not None and one.Activity.type == SCAN
+
+
+def _scan(one: ActivityNotification) -> Event:
+    context = one.Activity.Context if one.Activity else None
+    return Scanned(str(context.librarySectionID) if context else "")

@@ -1,0 +1,86 @@
+"""What needs a person, and what happens by itself: the sentences over everything else, worst first."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from plexsync.app.wiring import MINUTE, UNAPPROVED, Parts
+from plexsync.engine.notifications import seen
+from plexsync.reports.format import stamp
+from plexsync.rules.notices import NoticeRules, conditions
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing: `key` names it for machines, `kind` is `person` (somebody has to act) or `wait` (it mends itself).
+
+    `where` is the page of the dashboard on which a person can act, '' when there is none.
+    """
+
+    key: str
+    kind: str
+    title: str
+    text: str
+    where: str = ""
+    since: int | None = None
+
+
+def needs(parts: Parts, found: dict[str, Any]) -> list[Need]:
+    """By the facts of `plexsync.reports.status`, and by the rules of the notices that are sent."""
+    now = parts.clock.now()
+    rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
+    with parts.store.reading() as db:
+        sight = seen(db, now, None)
+    told = [_of(one.key, one.text, one.since) for one in conditions(sight, rules, None, now)]
+    told += _more(found)
+    known = {one.key.partition(":")[2] for one in told if one.key.startswith(("away:", "hold:"))}
+    told += [_away(one) for one in found["outages"]["current"] if one["kind"] != "hold" and one["server"] not in known]
+    return sorted(told, key=lambda one: one.kind != "person")
+
+
+def _of(key: str, text: str, since: int) -> Need:
+    head, _, rest = key.partition(":")
+    title = {
+        "hold": f"{rest.title()} does not let PlexSync in",
+        "away": f"{rest.title()} is away",
+        "dead": "Too many scenes were given up",
+        "repaired": "The database was made anew",
+    }[head]
+    where = {"hold": "/settings", "dead": "/dead"}.get(head, "")
+    return Need(key, "wait" if head == "away" else "person", title, text, where, since)
+
+
+def _more(found: dict[str, Any]) -> list[Need]:
+    worker, kept = found["worker"], found["books"]
+    told = []
+    if not found["bulk_approved"]:
+        told.append(
+            Need("approve", "person", "The first write of the whole library waits for you", UNAPPROVED, "/reconcile")
+        )
+    if not worker["enabled"]:
+        off = "enabled = false: events are kept, and nothing is sent to Plex."
+        told.append(Need("off", "person", "PlexSync is switched off", off, "/settings"))
+    elif not worker["running"]:
+        told.append(Need("idle", "person", "No worker runs", "Nothing is synced until plexsync serve runs again."))
+    if found["events"]["unread"]:
+        unread = (
+            f"{found['events']['unread']:,} events of the hook can't be read: plexsync doctor tells where they are."
+        )
+        told.append(Need("unread", "person", "Events were set aside", unread))
+    if not kept["balanced"]:
+        told.append(
+            Need("books", "person", "The books do not balance", "This is a fault of PlexSync: please report it.")
+        )
+    return told
+
+
+def _away(one: dict[str, Any]) -> Need:
+    name = one["server"].title()
+    why = one["error"] or "It does not answer"
+    end = "" if why[-1] in ".!?" else "."
+    text = f"{why}{end} Scenes wait, none is given up for it, and it is tried again by itself."
+    return Need(f"away:{one['server']}", "wait", f"{name} is away", text)
+
+
+def need_facts(one: Need) -> dict[str, Any]:
+    """For JSON."""
+    return {"key": one.key, "kind": one.kind, "title": one.title, "text": one.text, "since": stamp(one.since)}

@@ -1,0 +1,104 @@
+"""The dead-letter queue as a file: JSON with everything that is known, CSV with a line for each row.
+
+Rows are read page by page and made as they are taken, so that a queue of any length needs little memory. A spreadsheet
+takes a cell that begins like a formula for one: such a cell gets an apostrophe before it.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from plexsync.app.wiring import Parts
+from plexsync.reports.cures import cure
+from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in
+from plexsync.rules.job import State
+from plexsync.rules.records import JobRow, Reading
+from validation.redact import one_line
+
+COLUMNS = (
+    "kind",
+    "id",
+    "cause",
+    "error",
+    "since",
+    "attempts",
+    "failures_in_a_row",
+    "crashes",
+    "failed_attempts",
+    "first_failed_at",
+    "last_failed_at",
+    "last_push_at",
+    "advice",
+)
+# What makes a cell a formula, in plain and in full width.
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+
+
+def letters(parts: Parts, cause: str) -> Iterator[dict[str, Any]]:
+    """Everything that is known of each dead row (of one cause), by kind and id."""
+    for row in rows_in(parts, State.DEAD, cause):
+        with parts.store.reading() as db:
+            one = letter(db, row)
+        yield one
+
+
+def letter(db: Reading, row: JobRow) -> dict[str, Any]:
+    """Everything that is known of a dead row."""
+    return {
+        **(row_facts(row) or {}),
+        "meaning": cure(row.cls, row.error).meaning,
+        "advice": cure(row.cls, row.error).advice,
+        "failed_attempts": attempt_facts(db.attempts(row.kind, row.id)),
+        "pushes": push_facts(db.pushes(row.kind, row.id)),
+    }
+
+
+def json_pieces(head: Mapping[str, Any], name: str, items: Iterable[Any]) -> Iterator[str]:
+    """One JSON object: `head`, and under `name` the items as they come; a piece for each of them in between."""
+    yield "{\n" + "".join(f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())
+    yield f"  {json.dumps(name)}: ["
+    none = True
+    for item in items:
+        yield ("" if none else ",") + "\n    " + json.dumps(item)
+        none = False
+    yield "]\n}\n" if none else "\n  ]\n}\n"
+
+
+def csv_pieces(letters: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A head line and a line for each."""
+    out = io.StringIO()
+    lines = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    lines.writerow(COLUMNS)
+    for letter in letters:
+        yield _taken(out)
+        lines.writerow([cell(value) for value in _cells(letter)])
+    yield _taken(out)
+
+
+def _taken(out: io.StringIO) -> str:
+    text = out.getvalue()
+    out.seek(0)
+    out.truncate()
+    return text
+
+
+def _cells(letter: Mapping[str, Any]) -> list[Any]:
+    attempts, pushes = letter["failed_attempts"], letter["pushes"]
+    known = {
+        **letter,
+        "failed_attempts": len(attempts),
+        "first_failed_at": attempts[-1]["at"] if attempts else "",
+        "last_failed_at": attempts[0]["at"] if attempts else "",
+        "last_push_at": pushes[0]["at"] if pushes else "",
+    }
+    return [known[name] for name in COLUMNS]
+
+
+def cell(value: Any) -> str:
+    """A value as a cell that no spreadsheet takes for a formula: one line, without control characters."""
+    text = str(value)
+    begins = text.lstrip(" ")[:1]
+    text = one_line(text)
+    return f"'{text}" if begins in FORMULA else text

@@ -1,0 +1,26 @@
+"""What was given up, by cause, as facts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from plexsync.reports.cures import cure
+from plexsync.rules.job import State
+from plexsync.rules.records import Reading
+
+
+def groups(db: Reading, counts: Mapping[str, int], cause: str | None) -> list[dict[str, Any]]:
+    """By cause, the most frequent first: a count, an example and the advice."""
+    chosen = [(name, count) for name, count in counts.items() if cause in (None, name)]
+    found = []
+    for name, count in sorted(chosen, key=lambda pair: (-pair[1], pair[0])):
+        (row,) = db.jobs(State.DEAD, cls=name, limit=1) if name else db.jobs(State.DEAD, limit=1)
+        found.append(
+            {
+                "cause": name,
+                "meaning": cure(name).meaning,
+                "advice": cure(name).advice,
+                "count": count,
+                "example": {"kind": row.kind.value, "id": row.id, "error": row.error},
+            }
+        )
+    return found

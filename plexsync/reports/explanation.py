@@ -1,0 +1,139 @@
+"""Why a scene stands as it stands, as facts: what was seen of it just now, or what is known while a server is away."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plexsync.flows.scenes.inspection import Sight, Target
+from plexsync.reports.rows import attempt_facts, in_order, row_facts
+from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope
+from plexsync.rules.plan import Change, Note, Remembered, Value, held, undone
+from plexsync.rules.records import AttemptRow, JobRow, Reading
+
+Facts = dict[str, Any]
+
+
+def job_facts(row: JobRow | None, attempts: Sequence[AttemptRow]) -> Facts:
+    """A scene's row in the queue, and its attempts that did not go well."""
+    return {"job": row_facts(row), "attempts": attempt_facts(attempts)}
+
+
+def sight_facts(sight: Sight) -> Facts:
+    """What was seen of a scene, and what would be done to its items."""
+    notes = sight.wanted.notes if sight.wanted else ()
+    return {
+        "id": sight.id,
+        "title": sight.scene.title if sight.scene else None,
+        "files": [file.path for file in sight.scene.files] if sight.scene else [],
+        "verdict": verdict(sight),
+        "undone": sight.undone or None,
+        "steps": [{"rung": step.rung, "text": step.text} for step in sight.steps],
+        "candidates": [
+            {
+                "key": one.key,
+                "section": one.section,
+                "path": one.path,
+                "why": one.why,
+                "bind": f"plexsync bind {sight.id} {one.key}",
+            }
+            for one in sight.candidates
+        ],
+        "notes": [_note_facts(note) for note in notes],
+        "targets": [_target_facts(target) for target in sight.targets],
+    }
+
+
+def _note_facts(note: Note) -> Facts:
+    return {"field": note.field, "reason": note.reason, "text": note.text}
+
+
+def _target_facts(target: Target) -> Facts:
+    item = target.item
+    return {
+        "key": item.key,
+        "section": item.section,
+        "files": [part.path for part in item.parts],
+        "fields": [_field_facts(target, name) for name in in_order((*target.wanted.values, *target.memory))],
+    }
+
+
+def _field_facts(target: Target, name: str) -> Facts:
+    wants = target.wanted.values
+    now = held(target.item, name)
+    change = target.plan.edit.get(name)
+    notes = [note for note in target.plan.notes if note.field == name]
+    return {
+        "field": name,
+        "stash": wants.get(name),
+        "plex": now.value,
+        "locked": now.locked,
+        "action": action(name, change, wants),
+        "reason": ("undone" if undone(target.plan.memory) else reason(target.memory.get(name), wants.get(name)))
+        if change
+        else "",
+        "why": [_note_facts(note) for note in notes],
+    }
+
+
+def verdict(sight: Sight) -> str:
+    """One sentence on how the scene stands."""
+    match sight.outcome:
+        case Gone():
+            return f"Stash has no scene {sight.id}"
+        case Absent(error=error) | Dead(error=error) | OutOfScope(error=error):
+            return error
+    if isinstance(sight.ends, Gone):
+        return f"Stash has no scene {sight.id}; {_undone_words(sight)}"
+    if sight.error is not None:
+        what = f"its item {sight.key} can't be read" if sight.key else "it can't be looked at"
+        return f"{what}: {sight.error}"
+    changes = sum(len(target.plan.edit) for target in sight.targets)
+    if sight.undone:
+        return _undone_words(sight)
+    if not changes:
+        return "in step"
+    return f"{changes} {'field' if changes == 1 else 'fields'} would be changed"
+
+
+def _undone_words(sight: Sight) -> str:
+    what = (
+        "released: its values were left in Plex"
+        if sight.undone == "release"
+        else "undone: what was pushed is taken back"
+    )
+    changes = sum(len(target.plan.edit) for target in sight.targets)
+    if changes:
+        return f"{what}; {changes} {'field is' if changes == 1 else 'fields are'} still to be changed"
+    return f"{what}; it is left alone until it is edited in Stash"
+
+
+def action(name: str, change: Change | None, wants: Mapping[str, Value]) -> str:
+    """What would be done to a field."""
+    if change is None:
+        if name not in wants:
+            return "nothing (switched off)"
+        return "nothing" if wants[name] else "nothing (empty in Stash)"
+    lock = {True: "lock", False: "unlock", None: ""}[change.lock]
+    added = [f"add {', '.join(change.adds)}"] if change.adds else []
+    removed = [f"remove {', '.join(change.removes)}"] if change.removes else []
+    if added or removed:
+        return "; ".join([*added, *removed])
+    if change.value is None or (isinstance(change.value, tuple) and lock):
+        return lock or "nothing"
+    return "write" if change.value else "empty"
+
+
+def reason(known: Remembered | None, wants: Value | None) -> str:
+    """Why a field would be changed, from what was remembered of it."""
+    if known is None:
+        return "first push"
+    return "changed in Stash" if known.said != wants else "not as it was left in Plex"
+
+
+def known_facts(db: Reading, id: int) -> Facts:
+    """What the database knows of a scene, when a side can't be asked."""
+    remembered = [
+        {"key": key, "field": name, "said": one.said, "left": one.left.value, "left_locked": one.left.locked}
+        for (_, key), memory in sorted(db.memories([id]).items())
+        for name, one in memory.items()
+    ]
+    return {"id": id, **job_facts(db.job(Kind.SCENE, id), db.attempts(Kind.SCENE, id)), "remembered": remembered}

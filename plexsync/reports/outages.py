@@ -1,0 +1,41 @@
+"""When the servers were away in the last days, and how well that went: what `plexsync outages` and its page tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plexsync.app.wiring import BEGUN, Parts
+from plexsync.reports.format import noted, stamp
+from plexsync.reports.status import figure_facts, outage_facts
+from plexsync.rules.job import DAY
+from plexsync.rules.outages import Outage, Summary, Transition, outages, summary, within
+
+MOST_DAYS = 3650
+
+
+@dataclass(frozen=True)
+class Report:
+    """The time from `start` to `now`; `log` is every move of a breaker or hold that is still known, oldest first."""
+
+    days: int
+    start: int
+    now: int
+    found: Sequence[Outage]
+    figures: Summary
+    waiting: int
+    log: Sequence[Transition]
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        told = [outage_facts(one, self.now, waiting=self.waiting) for one in self.found]
+        return {"at": stamp(self.now), "days": self.days, "outages": told, "summary": figure_facts(self.figures)}
+
+
+def report(parts: Parts, days: int) -> Report:
+    """Look back so many days; the time before PlexSync was there says nothing."""
+    now = parts.clock.now()
+    with parts.store.reading() as db:
+        log, begun, waiting = db.transitions(), noted(db.note(BEGUN)), db.unsettled()
+    start = max(now - days * DAY, min(begun or 0, now))
+    found = within(outages(log), start, now)
+    return Report(days, start, now, found, summary(found, start=start, end=now), waiting, log)

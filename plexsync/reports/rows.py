@@ -1,0 +1,142 @@
+"""A row of the queue, its failed attempts and its past pushes, as facts."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from plexsync.app.wiring import Parts
+from plexsync.reports.format import stamp
+from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
+from plexsync.rules.job import Kind, Lane, State
+from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PushRow, Reading
+from validation.redact import one_line
+
+WAITING = (State.READY, State.ABSENT)
+PAGE = 500
+
+
+def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
+    """Every row of a state (and cause), by kind and id; page by page, so that a slow reader holds nothing up."""
+    after: tuple[str, int] = ("", 0)
+    while True:
+        with parts.store.reading() as db:
+            page = db.jobs(state, cls=cause, limit=PAGE, after=after)
+        if not page:
+            return
+        yield from page
+        after = (page[-1].kind, page[-1].id)
+
+
+def title(db: Reading, kind: Kind, id: int) -> str:
+    """What a scene was called when it was last seen; '' when it never was, or has no title. Nobody is asked."""
+    if kind is not Kind.SCENE:
+        return ""
+    if id in (called := db.called([id])):
+        return called[id].title
+    said = (memory["title"].said for memory in db.memories([id]).values() if "title" in memory)
+    return next((text for text in said if isinstance(text, str)), "")
+
+
+def row_facts(row: JobRow | None) -> dict[str, Any] | None:
+    """The row for JSON; None when there is none."""
+    if row is None:
+        return None
+    return {
+        "kind": row.kind.value,
+        "id": row.id,
+        "state": row.state.value,
+        "lane": Lane(row.lane).name.lower(),
+        "cause": row.cls,
+        "error": row.error,
+        "attempts": row.attempts,
+        "failures_in_a_row": row.streak,
+        "crashes": row.crashes,
+        "next_try_at": stamp(row.due) if row.state in WAITING else None,
+        "since": stamp(row.since),
+        "lease_until": stamp(row.lease_until),
+        "revisions": {"wanted": row.wanted_rev, "claimed": row.claimed_rev, "settled": row.settled_rev},
+    }
+
+
+def attempt_facts(attempts: Sequence[AttemptRow]) -> list[dict[str, Any]]:
+    """Failed attempts for JSON, newest first."""
+    return [
+        {"at": stamp(one.at), "cause": one.cls, "error": one.error, "attempts": one.attempts, "then": one.state.value}
+        for one in attempts
+    ]
+
+
+def push_facts(pushes: Sequence[PushRow]) -> list[dict[str, Any]]:
+    """Past pushes for JSON, newest first."""
+    return [
+        {
+            "at": stamp(push.at),
+            "item": push.key,
+            "fields": [
+                {
+                    "field": name,
+                    "old": moved.old.value,
+                    "new": moved.new.value,
+                    "was_locked": moved.old.locked,
+                    "locked": moved.new.locked,
+                }
+                for name, moved in push.moved.items()
+            ],
+        }
+        for push in pushes
+    ]
+
+
+# What a push was, by how it took something back.
+PUSHES = {"": "push", "undo": "undo", "gone": "undo", "release": "release"}
+
+
+def past_of(attempts: Sequence[AttemptRow], pushes: Sequence[PushRow]) -> list[AttemptRow | PushRow]:
+    """What was done for a scene, and what did not go well, newest first."""
+    entries: list[AttemptRow | PushRow] = [*attempts, *pushes]
+    return sorted(entries, key=lambda one: one.at, reverse=True)
+
+
+def past_facts(one: AttemptRow | PushRow) -> dict[str, Any]:
+    """One of them for JSON."""
+    if isinstance(one, PushRow):
+        return {"what": PUSHES[one.undone], **push_facts([one])[0]}
+    return {"what": "attempt", **attempt_facts([one])[0]}
+
+
+def written(kind: Kind, id: int) -> str:
+    """The key of a row as a person writes it: `7` is scene 7, `tag:12` is tag 12."""
+    return str(id) if kind is Kind.SCENE else f"{kind.value}:{id}"
+
+
+def key_of(text: str) -> tuple[Kind, int] | None:
+    """The row that a person has named so (`written`); None when that is no key."""
+    found = re.fullmatch(rf"(?:({'|'.join(Kind)}):)?([0-9]{{1,19}})", text)
+    if not found or not 1 <= int(found[2]) <= LAST_ID:
+        return None
+    return Kind(found[1] or Kind.SCENE), int(found[2])
+
+
+SHORT = {
+    "originallyAvailableAt": "date",
+    "userRating": "rating",
+    "actor": "cast",
+    "genre": "genres",
+    "thumb": "poster",
+    "art": "background",
+}
+
+
+def short(name: str) -> str:
+    """What a person calls a field."""
+    about = beside_whom(name)
+    if about is None:
+        return SHORT.get(name, name)
+    what, member = about
+    return f"{'role' if what == ROLE else 'picture'} of {one_line(member[:60])}"
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of fields, each once, as they are told: what is shown beside the cast at the end."""
+    there = dict.fromkeys(names)
+    return [name for name in (*FIELDS, *PICTURES) if name in there] + sorted(filter(beside_whom, there))

@@ -1,0 +1,72 @@
+"""Scenes as a list, a page at a time: what each is called, how it stands, since when, and why. Asks nobody."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plexsync.reports.format import stamp
+from plexsync.reports.rows import title
+from plexsync.rules.job import Kind
+from plexsync.rules.records import LAST_ID, Reading
+from plexsync.rules.scene_status import IN_STEP, UNKNOWN, standing
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A page of scenes by number; `after` is where the next one begins, None when this is the last."""
+
+    ids: Sequence[int]
+    after: int | None
+
+
+def stand_so(db: Reading, word: str, *, after: int, limit: int) -> Listed:
+    """The scenes that stand so (a word of `plexsync.rules.scene_status`; '' for all of which anything is known)."""
+    return _page(db.standing_so(word, limit=limit + 1, after=after), limit)
+
+
+def named_like(db: Reading, text: str, *, after: int, limit: int) -> Listed:
+    """The scenes that have this text in their title or path, and first of all the one that has it for a number.
+
+    A page that holds one scene alone has no room for that: there it comes in its turn.
+    """
+    ids = db.called_like(text, limit=limit + 1, after=after)
+    number = _number(db, text)
+    if limit == 1:
+        return _page(sorted({*ids, *([number] if number > after else [])}), limit)
+    first = [number] if number and not after else []
+    page = _page(ids, limit - len(first))
+    return Listed([*first, *(id for id in page.ids if id != number)], page.after)
+
+
+def _number(db: Reading, text: str) -> int:
+    """The scene that has this text for a number, if anything is known of it; else 0."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(LAST_ID)) else 0
+    return number if 1 <= number <= LAST_ID and facts_of(db, [number])[0]["stands"] != UNKNOWN else 0
+
+
+def _page(ids: Sequence[int], limit: int) -> Listed:
+    more = len(ids) > limit
+    return Listed(ids[:limit], ids[limit - 1] if more else None)
+
+
+def facts_of(db: Reading, ids: Sequence[int]) -> list[Facts]:
+    """How these scenes stand, in this order."""
+    called, pushed = db.called(ids), db.pushed_at(ids)
+    found = []
+    for id in ids:
+        stands = standing(db.job(Kind.SCENE, id), db.standing(id), pushed=pushed.get(id))
+        names = called.get(id)
+        found.append(
+            {
+                "id": id,
+                "title": names.title if names else title(db, Kind.SCENE, id),
+                "path": names.path if names else "",
+                "named": names is not None,
+                "stands": stands.word,
+                "since": stamp(stands.since),
+                "why": stands.why if stands.word != IN_STEP else "",
+            }
+        )
+    return found

@@ -1,0 +1,69 @@
+"""What undoing or releasing a scene would do, as facts."""
+
+from typing import Any
+
+from plexsync.flows.scenes.inspection import Sight, Target
+from plexsync.reports.rows import in_order
+from plexsync.rules.plan import Change, Note, held
+
+# What is done to a field, in the words of the summary.
+DEEDS = {
+    "restore": "values put back",
+    "remove": "lists of which our members are removed",
+    "unlock": "locks taken off",
+    "lock": "locks put back",
+    "leave": "left as a person has changed them",
+}
+
+
+def undo_facts(sight: Sight) -> dict[str, Any]:
+    """Every field of a scene's items that would be changed, or left to a person; `error`: why it can't be told now."""
+    return {
+        "id": sight.id,
+        "title": sight.scene.title if sight.scene else None,
+        "items": [facts for target in sight.targets if (facts := _item(target))["fields"]],
+        "error": _error(sight),
+    }
+
+
+def _error(sight: Sight) -> str:
+    """Why a scene can't be looked at now, or ''."""
+    if sight.error is not None:
+        return str(sight.error)
+    return "" if sight.outcome is None else str(getattr(sight.outcome, "error", ""))
+
+
+def _item(target: Target) -> dict[str, Any]:
+    """What would be done to one item."""
+    notes = {note.field: note for note in target.plan.notes}
+    fields = [
+        _field(target, name, target.plan.edit.get(name), notes.get(name))
+        for name in in_order((*target.plan.edit, *notes))
+    ]
+    return {"key": target.item.key, "fields": fields}
+
+
+def _field(target: Target, name: str, change: Change | None, note: Note | None) -> dict[str, Any]:
+    now = held(target.item, name)
+    after = target.plan.sending[name].sent if change else now
+    return {
+        "field": name,
+        "action": _action(change),
+        "now": now.value,
+        "locked": now.locked,
+        "then": after.value,
+        "then_locked": after.locked,
+        "removes": list(change.removes) if change else [],
+        "why": note.text if note else "",
+    }
+
+
+def _action(change: Change | None) -> str:
+    """Which of `DEEDS` it is."""
+    if change is None:
+        return "leave"
+    if change.removes:
+        return "remove"
+    if change.value is not None:
+        return "restore"
+    return "lock" if change.lock else "unlock"

@@ -1,0 +1,41 @@
+"""What stands alone: items of Plex that no scene shows, and scenes that have no item in Plex."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from plexsync.app.wiring import Parts
+from plexsync.flows.scenes.reconcile import LAST_RUN
+from plexsync.rules.item import Entry
+
+PAGE = 500
+
+
+def lone_items(parts: Parts) -> Iterator[dict[str, Any]]:
+    """The items that the last complete comparison found no scene for, page by page; none before there was one."""
+    with parts.store.reading() as db:
+        titles = {row.key: row.title for row in db.sections()}
+        run = db.number(LAST_RUN) or 0
+    after = ""
+    while run:
+        with parts.store.reading() as db:
+            page = db.unpaired(run, limit=PAGE, after=after)
+        if not page:
+            return
+        yield from (_facts(entry, titles.get(entry.section, entry.section)) for entry in page)
+        after = page[-1].key
+
+
+def lone_scenes(parts: Parts) -> Iterator[int]:
+    """The scenes that had no item in Plex when they were last compared."""
+    after = 0
+    while True:
+        with parts.store.reading() as db:
+            page = db.stood("absent", limit=PAGE, after=after)
+        if not page:
+            return
+        yield from page
+        after = page[-1]
+
+
+def _facts(entry: Entry, library: str) -> dict[str, Any]:
+    return {"item": entry.key, "library": library, "files": [part.path for part in entry.parts]}

@@ -1,0 +1,68 @@
+"""Which tags become genres, labels or collections: patterns of names, in any case.
+
+`*` stands for any text and `?` for one character. `Genre/*` means also every tag below one named Genre. A pattern with `-`
+in front leaves out what it fits, whatever others say. With nothing but such patterns, everything else is chosen.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import lru_cache
+
+from plexsync.rules.text import fold
+
+BELOW = "/*"
+LONGEST = 300
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """What is chosen and what is left out; none of both chooses nothing."""
+
+    chosen: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.chosen or self.left_out)
+
+    @property
+    def asks_above(self) -> bool:
+        """Whether the tags above a tag matter."""
+        return any(pattern.endswith(BELOW) for pattern in (*self.chosen, *self.left_out))
+
+    def choose(self, name: str, above: Sequence[str] = ()) -> bool:
+        """Whether a tag of this name, below those named in `above`, is chosen."""
+        if self.leave_out(name, above):
+            return False
+        return any(_fits(pattern, name, above) for pattern in self.chosen or (("*",) if self.left_out else ()))
+
+    def leave_out(self, name: str, above: Sequence[str] = ()) -> bool:
+        """Whether a tag is left out by name."""
+        return any(_fits(pattern, name, above) for pattern in self.left_out)
+
+
+def parsed(texts: Iterable[str]) -> Patterns:
+    """The patterns that these texts describe; raises ValueError, with words that follow the setting's name."""
+    chosen: list[str] = []
+    left_out: list[str] = []
+    for text in texts:
+        name = text.removeprefix("-").strip()
+        if not name:
+            raise ValueError("must hold names of tags; one is empty")
+        if len(name) > LONGEST:
+            raise ValueError(f"must hold names of at most {LONGEST} characters")
+        (left_out if text.startswith("-") else chosen).append(name)
+    return Patterns(tuple(dict.fromkeys(chosen)), tuple(dict.fromkeys(left_out)))
+
+
+def _fits(pattern: str, name: str, above: Sequence[str]) -> bool:
+    if _pattern(pattern).match(fold(name)):
+        return True
+    return pattern.endswith(BELOW) and any(_pattern(pattern.removesuffix(BELOW)).match(fold(one)) for one in above)
+
+
+@lru_cache(maxsize=1_000)
+def _pattern(text: str) -> "re.Pattern[str]":
+    # Square brackets are letters of a name here.
+    return re.compile(translate(fold(text).replace("[", "[[]")))

@@ -1,0 +1,323 @@
+"""What Plex should show for a scene: the values of the fields that are switched on, cleaned and within limits."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from plexsync.rules import template
+from plexsync.rules.choice import Patterns
+from plexsync.rules.item import FACE, FIELDS, ROLE, beside
+from plexsync.rules.paths import base_name
+from plexsync.rules.plan import Note, Value
+from plexsync.rules.scene import Performer, Scene
+from plexsync.rules.template import Template
+from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_line, cut, fold
+
+MEMBER_LIMIT = 500
+# Bytes of a field as it travels in an address, where all but plain letters take three bytes each. Plex publishes no limit;
+# requests of 25 to 40 kB have been seen to be answered with 400, or dropped.
+SENT_LIMIT = 30_000
+# What is sent beside a name of a list.
+MEMBER_FRAME = 30
+
+# What a template can name.
+NAMES = frozenset({"title", "file", "studio", "parent", "date", "year", "code", "director", "performers", "group"})
+# What can be named beside a member of the cast: in its role text, and in the address of its picture.
+ROLE_NAMES = frozenset({"name", "disambiguation", "alias", "aliases", "gender"})
+FACE_NAMES = frozenset({"id", "name", "disambiguation"})
+FACE_LIMIT = 2_000
+TITLE = template.parsed("{title}", NAMES)
+NO_TEXT = Template()
+ALL_TAGS, NO_TAGS = Patterns(("*",)), Patterns()
+COLLECTIONS = ("studio", "parents", "groups")
+
+_DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Which Plex fields (of `plexsync.rules.item.FIELDS`) are switched on, and what they show.
+
+    `genres`, `labels` and `tag_collections` choose among the tags; with `tag_parents` those above a tag are shown as well.
+    `collections` names sources of `COLLECTIONS`. `content_rating` is the same for every scene. `poster` and `background` are
+    sources of `plexsync.rules.scene.Image`, '' for none. `role` and `face` are what is shown beside each member of the
+    cast: a
+    text and the address of a picture.
+    """
+
+    fields: frozenset[str]
+    title: Template = TITLE
+    sort_title: Template = NO_TEXT
+    original_title: Template = NO_TEXT
+    content_rating: str = ""
+    genres: Patterns = ALL_TAGS
+    labels: Patterns = NO_TAGS
+    tag_collections: Patterns = NO_TAGS
+    tag_parents: bool = False
+    collections: frozenset[str] = frozenset({"studio", "groups"})
+    poster: str = ""
+    background: str = ""
+    poster_padding: bool = False
+    role: Template = NO_TEXT
+    face: Template = NO_TEXT
+
+    @property
+    def pictures(self) -> dict[str, str]:
+        """The source of each picture that is shown, by its name in Plex."""
+        return {name: source for name, source in (("thumb", self.poster), ("art", self.background)) if source}
+
+    @property
+    def asks_people(self) -> bool:
+        """Whether more than the names of performers matters."""
+        return "actor" in self.fields and bool(self.role or self.face)
+
+    @property
+    def asks_above(self) -> bool:
+        """Whether the tags above a scene's tags matter."""
+        choices = (self.genres, self.labels, self.tag_collections)
+        return any(choice.asks_above or (choice and self.tag_parents) for choice in choices)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The value of every field that is switched on ('' or () = Stash has nothing), and what was changed on the way.
+
+    The title is left out when the scene has neither a title nor a file to name it after: it is never ''.
+    """
+
+    values: Mapping[str, Value]
+    notes: tuple[Note, ...] = ()
+
+
+def wanted(scene: Scene, profile: Profile) -> Wanted:
+    """What Plex should show for the scene; see docs/fields.md for the rule of each field."""
+    notes: list[Note] = []
+    values = {name: _RULES[name](scene, profile, notes) for name in FIELDS if name in profile.fields}
+    if not values.get("title", "something"):
+        del values["title"]
+    if profile.asks_people:
+        values |= _beside(scene, profile, values["actor"], notes)
+    return Wanted(values, tuple(notes))
+
+
+def digest(what: Wanted) -> str:
+    """16 hex digits that stay the same as long as the same values are wanted; the order inside a list does not count."""
+    values = {name: value if isinstance(value, str) else sorted(value) for name, value in what.values.items()}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+# --- titles ----------------------------------------------------------------------------------------------------------
+
+
+def _title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    """What the template gives, or the title alone; '' when there is neither a title nor a file to name it after."""
+    own = _own_title(scene)
+    return _within("title", (own and _filled(profile.title, scene)) or own, NAME_LIMIT, notes)
+
+
+def _sort_title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _within("titleSort", _filled(profile.sort_title, scene), NAME_LIMIT, notes)
+
+
+def _original_title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _within("originalTitle", _filled(profile.original_title, scene), NAME_LIMIT, notes)
+
+
+def _filled(made_of: Template, scene: Scene) -> str:
+    day = _shown_day(scene)
+    values = {
+        "title": _own_title(scene),
+        "file": _file_title(scene),
+        "studio": scene.studio,
+        "parent": next(iter(scene.parents), ""),
+        "date": day,
+        "year": day[:4],
+        "code": scene.code,
+        "director": scene.director,
+        "performers": ", ".join(map(clean_line, scene.performers)),
+        "group": next(iter(scene.groups), ""),
+    }
+    return clean_line(made_of.filled({name: clean_line(value) for name, value in values.items()}))
+
+
+def _own_title(scene: Scene) -> str:
+    """The title, else the name of the primary file."""
+    return clean_line(scene.title) or _file_title(scene)
+
+
+def _file_title(scene: Scene) -> str:
+    """The name of the primary file without its extension, as Plex itself would call it; '' without a file."""
+    name = base_name(scene.files[0].path) if scene.files else ""
+    return clean_line(PurePosixPath(name).stem) or clean_line(name)
+
+
+# --- other single values ---------------------------------------------------------------------------------------------
+
+
+def _studio(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
+    return _within("studio", clean_line(scene.studio), NAME_LIMIT, notes)
+
+
+def _summary(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
+    return _within("summary", clean_block(scene.details), SUMMARY_LIMIT, notes)
+
+
+def _content_rating(_scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _within("contentRating", clean_line(profile.content_rating), NAME_LIMIT, notes)
+
+
+def _shown_day(scene: Scene) -> str:
+    return str(_day(scene, None, []))
+
+
+def _day(scene: Scene, _profile: Profile | None, notes: list[Note]) -> Value:
+    """YYYY-MM-DD; a year or month alone means its first day, since Plex knows whole days only."""
+    text = clean_line(scene.date)
+    if not text:
+        return ""
+    found = _DATE.fullmatch(text)
+    try:
+        day = date(*(int(part or 1) for part in found.groups())).isoformat() if found else ""
+    except ValueError:
+        day = ""
+    if not day:
+        notes.append(Note("originallyAvailableAt", "dropped", "the date is not one that Plex can show"))
+    elif day != text:
+        notes.append(Note("originallyAvailableAt", "cut", f"the date {text} is shown as its first day, {day}"))
+    return day
+
+
+def _rating(scene: Scene, _profile: Profile, _notes: list[Note]) -> Value:
+    """A tenth of Stash's 1-100 as the shortest decimal, '' without a rating."""
+    if not scene.rating100 or scene.rating100 < 0:
+        return ""
+    return f"{min(scene.rating100, 100) / 10:g}"
+
+
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def _actors(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
+    return _names("actor", scene.performers, notes)
+
+
+def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> dict[str, Value]:
+    """What is shown beside the members of the cast. Of two of the same name the first counts, as in the list."""
+    people: dict[str, Performer] = {}
+    for one in scene.people:
+        people.setdefault(fold(clean_line(one.name)), one)
+    shown: dict[str, Value] = {}
+    left = SENT_LIMIT - sum(sent_size(member) + MEMBER_FRAME for member in cast)
+    for member in cast:
+        texts = _texts_beside(profile, member, people.get(fold(member)))
+        left -= sum(sent_size(text) + MEMBER_FRAME for text in texts.values())
+        if left < 0:
+            notes.append(Note("actor", "dropped", "not everything fits that is to be shown beside the cast"))
+            break
+        shown |= {beside(what, member): text for what, text in texts.items()}
+    return shown
+
+
+def _texts_beside(profile: Profile, member: str, one: Performer | None) -> dict[str, str]:
+    if one is None:
+        return {}
+    values = {
+        "id": str(one.id),
+        "name": member,
+        "disambiguation": clean_line(one.disambiguation),
+        "alias": clean_line(next(iter(one.aliases), "")),
+        "aliases": ", ".join(map(clean_line, one.aliases)),
+        "gender": clean_line(one.gender),
+    }
+    texts = {}
+    if profile.role:
+        texts[ROLE] = cut(clean_line(profile.role.filled(values)), NAME_LIMIT)
+    if profile.face:
+        face = profile.face.filled({name: quote(value, safe="", errors="replace") for name, value in values.items()})
+        texts[FACE] = face if len(face) <= FACE_LIMIT else ""
+    return texts
+
+
+def _directors(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
+    """Stash has one text for all of them."""
+    return _names("director", re.split("[,;]", scene.director), notes)
+
+
+def _genres(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _names("genre", _tags(scene, profile.genres, profile), notes)
+
+
+def _labels(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _names("label", _tags(scene, profile.labels, profile), notes)
+
+
+def _collections(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    sources = {"studio": (scene.studio,), "parents": scene.parents, "groups": scene.groups}
+    names = [name for source in COLLECTIONS if source in profile.collections for name in sources[source]]
+    return _names("collection", [*names, *_tags(scene, profile.tag_collections, profile)], notes)
+
+
+def _tags(scene: Scene, chosen: Patterns, profile: Profile) -> list[str]:
+    """The tags that are chosen, and after each, if they count, those above it that are not left out by name."""
+    names = []
+    for name, above in zip(scene.tags, scene.tags_above or ((),) * len(scene.tags), strict=True):
+        if chosen.choose(name, above):
+            names.append(name)
+            if profile.tag_parents:
+                names += [over for over in above if not chosen.leave_out(over)]
+    return names
+
+
+def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ...]:
+    """The names cleaned, each once in its first spelling, in their order, without empty ones."""
+    members: dict[str, str] = {}
+    for name in names:
+        member = _within(field, clean_line(name), NAME_LIMIT, notes)
+        if member:
+            members.setdefault(fold(member), member)
+    shown: list[str] = []
+    left = SENT_LIMIT
+    for member in list(members.values())[:MEMBER_LIMIT]:
+        left -= sent_size(member) + MEMBER_FRAME
+        if left < 0:
+            break
+        shown.append(member)
+    if len(shown) < len(members):
+        notes.append(Note(field, "dropped", f"only the first {len(shown)} of {len(members)} names are shown"))
+    return tuple(shown)
+
+
+def sent_size(text: str) -> int:
+    """How many bytes a text takes in an address."""
+    return len(quote(text, safe="", errors="replace"))
+
+
+def _within(field: str, text: str, limit: int, notes: list[Note]) -> str:
+    shown = cut(text, limit)
+    while (size := sent_size(shown)) > SENT_LIMIT:
+        shown = cut(shown, max(1, len(shown) * SENT_LIMIT // size))
+    if shown != text:
+        notes.append(Note(field, "cut", f"a text of {len(text)} characters was cut to {len(shown)}"))
+    return shown
+
+
+_RULES: Mapping[str, Callable[[Scene, Profile, list[Note]], Value]] = {
+    "title": _title,
+    "titleSort": _sort_title,
+    "originalTitle": _original_title,
+    "studio": _studio,
+    "summary": _summary,
+    "originallyAvailableAt": _day,
+    "contentRating": _content_rating,
+    "userRating": _rating,
+    "actor": _actors,
+    "director": _directors,
+    "genre": _genres,
+    "collection": _collections,
+    "label": _labels,
+}

@@ -1,0 +1,119 @@
+"""What an HTTP answer, or the lack of one, means for an attempt: status codes, Retry-After, and why nobody was reached.
+
+The table is the same for both neighbours. Every message names the server and says what happened; none carries an address
+with a query, a secret, a path of the media or a word that the server wrote.
+"""
+
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, Throttled, TooLong, Unavailable
+
+LONGEST_PATIENCE = 3600.0
+USUAL_PATIENCE = 60.0
+
+_SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Server:
+    """Who answered: `name` as a person reads it ("Plex at nas:32400"), and the settings that a person may have to change."""
+
+    neighbour: Neighbour
+    name: str
+    url_setting: str
+    key_setting: str
+
+
+def whole_request(silence: float) -> float:
+    """Seconds that one request may take, where an answer may fall silent for `silence` seconds at most."""
+    return 2 * silence
+
+
+def patience(header: str, *, date: str = "", now: float | None = None, default: float = USUAL_PATIENCE) -> float:
+    """The seconds that a Retry-After asks for, within 0..3600.
+
+    `date` is the Date header of the same answer, `now` our own clock (UTC seconds): a moment is measured against the
+    former, so that clocks that disagree don't matter, else against the latter. What can't be understood is `default`.
+    """
+    text = header.strip()
+    if _SECONDS.fullmatch(text):
+        return _clamped(float(text))
+    until = _moment(text)
+    start = _moment(date)
+    start = now if start is None else start
+    if until is None or start is None:
+        return default
+    return _clamped(until - start)
+
+
+def judge(
+    status: int, server: Server, *, retry_after: str = "", date: str = "", now: float | None = None
+) -> NeighbourError | None:
+    """The error that a status stands for; None for a good one (2xx)."""
+    who, name = server.neighbour, server.name
+    if 200 <= status < 300:
+        return None
+    if status == 401:
+        return Barred(who, f"{name} does not accept {server.key_setting} (401)", setting=server.key_setting)
+    if status == 403:
+        return Barred(who, f"{name} does not allow this with {server.key_setting} (403)", setting=server.key_setting)
+    if status == 404:
+        return Missing(who, f"{name} has no such thing (404)")
+    if status == 429:
+        wait = patience(retry_after, date=date, now=now)
+        return Throttled(who, f"{name} asks for patience: {wait:.0f} s (429)", retry_after=wait)
+    if status in (413, 414, 431):
+        return TooLong(who, f"the request was too long for {name} ({status})")
+    if status == 408 or 500 <= status < 600:
+        wait_or_none = patience(retry_after, date=date, now=now) if status == 503 and retry_after else None
+        return Unavailable(who, f"{name} {_trouble(status)} ({status})", retry_after=wait_or_none)
+    if 400 <= status < 500:
+        return Refused(who, f"{name} refuses the request ({status})")
+    if 300 <= status < 400:
+        return Unavailable(who, f"{name} points elsewhere ({status}): {server.url_setting} must be its final address")
+    return Unavailable(who, f"{name} gave an answer that makes no sense ({status})")
+
+
+def unreachable(server: Server, cause: BaseException | None) -> NeighbourError:
+    """The error for a connection that could not be made, by what the system said: nothing was sent."""
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        why = cause.verify_message or "not trusted"
+        message = f"the certificate of {server.name} could not be verified: {why}; check {server.url_setting}"
+        return Barred(server.neighbour, " ".join(message.split()), setting=server.url_setting)
+    return Unavailable(server.neighbour, f"{server.name} {_obstacle(cause)}", sent=False)
+
+
+def _obstacle(cause: BaseException | None) -> str:
+    if isinstance(cause, ConnectionRefusedError):
+        return "refuses connections: is it running?"
+    if isinstance(cause, socket.gaierror | UnicodeError):
+        return "can't be found: its name does not resolve"
+    if isinstance(cause, TimeoutError):
+        return "did not take the connection in time"
+    if isinstance(cause, ssl.SSLError):
+        return "could not agree on an encrypted connection"
+    return "can't be reached"
+
+
+def _trouble(status: int) -> str:
+    if status == 503:
+        return "is not ready"
+    return "gave up waiting" if status in (408, 504) else "failed inside"
+
+
+def _clamped(seconds: float) -> float:
+    return min(max(seconds, 0.0), LONGEST_PATIENCE)
+
+
+def _moment(text: str) -> float | None:
+    """UTC seconds of an HTTP date; None for anything else."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

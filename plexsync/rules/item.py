@@ -1,0 +1,127 @@
+"""A Plex item as it is now, and the part of the library that the path index keeps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from plexsync.rules.text import fold
+
+SCALARS = (
+    "title",
+    "titleSort",
+    "originalTitle",
+    "studio",
+    "summary",
+    "originallyAvailableAt",
+    "contentRating",
+    "userRating",
+)
+LISTS = ("actor", "director", "genre", "collection", "label")
+FIELDS = SCALARS + LISTS
+# Pictures are no part of an edit but for their locks; their value is the key of the one that is selected.
+PICTURES = ("thumb", "art")
+
+# Plex shows no lock for a rating; it is a person's whenever it has a value.
+LOCKLESS = frozenset({"userRating"})
+# What is shown beside one member of the cast: the role text, and the address of a picture. Each is a single value like a
+# rating, named after both (`role:Jane Doe`), and travels with the list.
+ROLE, FACE = "role", "face"
+BESIDE = (ROLE, FACE)
+
+
+def beside(what: str, member: str) -> str:
+    """The name of what is shown beside a member of the cast."""
+    return f"{what}:{member}"
+
+
+def beside_whom(name: str) -> tuple[str, str] | None:
+    """(what, member) of a name that `beside` has made; None for any other field."""
+    what, found, member = name.partition(":")
+    return (what, member) if found and what in BESIDE else None
+
+
+def field_key(name: str) -> str:
+    """The same for every spelling of a member beside whom something is shown; of any other field its name."""
+    about = beside_whom(name)
+    return name if about is None else beside(about[0], fold(about[1]))
+
+
+def is_of_person(name: str) -> bool:
+    """Whether the field is a picture of a member of the cast, which Plex shows on every item with that member."""
+    about = beside_whom(name)
+    return about is not None and about[0] == FACE
+
+
+def is_lockless(name: str) -> bool:
+    """Whether Plex has no lock for the field."""
+    return name in LOCKLESS or beside_whom(name) is not None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of an item: absolute `path` as Plex sees it, `size` in bytes, `duration` in milliseconds (0 when unknown)."""
+
+    path: str
+    size: int = 0
+    duration: int = 0
+
+
+@dataclass(frozen=True)
+class Item:
+    """A Plex item in full. Scalars are texts ('' = empty), lists are names in Plex's order, `locks` holds field names.
+
+    `stamp` moves in Plex whenever anything about the item does (0: unknown).
+    `actor` is what Plex reads back as Role; `roles` keeps the role text of each actor that has one, so that sending the
+    cast again does not lose it, and `faces` the address of the picture. `pictures`: by name (of `PICTURES`) the address at
+    which Plex shows one now, which changes with the picture; which one it is, is a scalar of the same name once it was
+    asked for.
+    """
+
+    key: str
+    section: str
+    scalars: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    locks: frozenset[str] = frozenset()
+    parts: tuple[Part, ...] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
+    faces: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    stamp: int = field(default=0, compare=False)
+
+    def locked(self, name: str) -> bool:
+        """Whether a person's hand (or ours) is on the field."""
+        if is_lockless(name):
+            return bool(self.value(name))
+        return name in self.locks
+
+    def value(self, name: str) -> str:
+        """A single value, '' when it has none."""
+        about = beside_whom(name)
+        if about is None:
+            return self.scalars.get(name, "")
+        what, member = about
+        shown = self.roles if what == ROLE else self.faces
+        return shown.get(member) or next((text for one, text in shown.items() if fold(one) == fold(member)), "")
+
+    @property
+    def cast(self) -> "Cast":
+        """The cast, as it has to be sent along with what is shown beside a member."""
+        return Cast(self.lists.get("actor", ()), self.roles, "actor" in self.locks)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The members of an item's cast, the role text of each that has one, and whether the list is locked."""
+
+    names: tuple[str, ...] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
+    locked: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item as the path index knows it: enough to match by, in the order Plex gives its parts; `stamp` as of `Item`."""
+
+    key: str
+    section: str
+    parts: tuple[Part, ...]
+    stamp: int = field(default=0, compare=False)

@@ -1,0 +1,317 @@
+"""When a person has to be told: what needs one now, and what of it is news.
+
+A `Condition` is something that PlexSync cannot put right by itself, under a key that stays the same while it lasts. It is
+told once, again after a day at the earliest, and once more when it is over. What was told is a value that the caller
+keeps. Times are UTC milliseconds; every sentence is one line without secrets.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+from plexsync.rules.outages import Gate, Outage
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+# The most that a key is told: once in this time.
+AGAIN = DAY
+# What is over is over when it has not come back for so long.
+CALM = MINUTE
+
+
+@dataclass(frozen=True)
+class NoticeRules:
+    """When it is time to tell. `after` (ms): how long PlexSync waits for a server or a fault to go away by itself.
+
+    `growth`: more scenes than this given up since all was well are worth a word. `cap`: as many may be given up at all;
+    None for no limit.
+    """
+
+    after: int = 10 * MINUTE
+    growth: int = 10
+    cap: int | None = None
+
+
+@dataclass(frozen=True)
+class Pause:
+    """The worker rests since then because of its own disk or database; `full`: no space is left."""
+
+    since: int
+    message: str
+    full: bool
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How things stand, as far as a person may be needed: the outages that last, dead rows, pause, repair.
+
+    `dead` is None when it can't be told. `died` and `pruned`: how many ever died, and were deleted because of their age.
+    `repaired_at` is when the database was last found damaged and made anew.
+    """
+
+    outages: tuple[Outage, ...] = ()
+    dead: int | None = None
+    pause: Pause | None = None
+    repaired_at: int | None = None
+    died: int = 0
+    pruned: int = 0
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What needs a person now. `over` is the sentence for its end, '' for what has happened and does not end.
+
+    `size` grows as it gets worse; with a size it is told again only if it has grown.
+    """
+
+    key: str
+    since: int
+    text: str
+    over: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is kept of a condition that was told at `at`; `gone` is since when it is not seen any more."""
+
+    since: int
+    at: int
+    over: str = ""
+    size: int = 0
+    gone: int | None = None
+    cleared: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing to tell: a condition, or (`over`) that it has ended."""
+
+    key: str
+    since: int
+    text: str
+    over: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that was told, by key, and `base`: how many scenes were given up when all was well (None: not known yet).
+
+    `died` and `pruned` are the counts at the last look. `away`: how many have grown too old since then, which a comparison
+    may find again.
+    """
+
+    told: Mapping[str, Told]
+    base: int | None = None
+    died: int | None = None
+    pruned: int | None = None
+    away: int = 0
+
+
+EMPTY = Record({})
+
+
+class NotSent(Exception):
+    """A notice did not get through; the message is one line, free of secrets."""
+
+
+# --- what needs a person ---------------------------------------------------------------------------------------------
+
+
+def conditions(sight: Sight, rules: NoticeRules, base: int | None, now: int) -> list[Condition]:
+    """Everything that needs a person at this moment."""
+    held = {outage.who for outage in sight.outages if outage.gate is Gate.HOLD}
+    # A server that does not let us in has answered, whatever its breaker waits for.
+    shown = [outage for outage in sight.outages if outage.gate is Gate.HOLD or outage.who not in held]
+    found = [condition for outage in shown if (condition := _outage(outage, rules, now))]
+    if sight.dead is not None:
+        found += _dead(sight.dead, sight.dead if base is None else base, rules, now)
+    if sight.pause and (sight.pause.full or now - sight.pause.since >= rules.after):
+        found.append(_pause(sight.pause))
+    if sight.repaired_at is not None and abs(now - sight.repaired_at) < DAY:
+        found.append(_repaired(sight.repaired_at))
+    return found
+
+
+def _outage(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
+    name = outage.who.value.title()
+    if outage.gate is Gate.HOLD:
+        why = f"PlexSync needs you: {name} does not let it in. Put the setting {outage.cause} right"
+        text = f"{why}. {_sentence(outage.error)} {_waiting(outage.most)}".strip()
+        return Condition(f"hold:{outage.who}", outage.start, text, f"{name} lets PlexSync in again.")
+    if outage.lasted(now) < rules.after:
+        return None
+    text = f"{name} has not answered since {moment(outage.start)}. {_sentence(outage.error)} {_waiting(outage.most)}"
+    return Condition(f"away:{outage.who}", outage.start, text.strip(), f"{name} answers again.")
+
+
+def _dead(dead: int, base: int, rules: NoticeRules, now: int) -> list[Condition]:
+    found = []
+    look = "plexsync dlq list shows why and what cures it."
+    if dead - base > rules.growth:
+        text = f"{dead - base:,} more scenes were given up, {dead:,} in all: {look}"
+        found.append(Condition("dead", now, text, "Of the scenes that were given up few are left.", dead))
+    if rules.cap is not None and dead > rules.cap:
+        text = f"{dead:,} scenes were given up, more than the limit of {rules.cap:,}: {look}"
+        found.append(
+            Condition("dead:cap", now, text, "The scenes that were given up are within the limit again.", dead)
+        )
+    return found
+
+
+def _pause(pause: Pause) -> Condition:
+    if pause.full:
+        why = f"PlexSync has stopped working because the disk is full. {_sentence(pause.message)}"
+        text = f"{why} Make room: it goes on by itself."
+        return Condition("disk", pause.since, text, "There is room on the disk again, and PlexSync goes on.")
+    text = f"PlexSync can't use its own database since {moment(pause.since)}. {_sentence(pause.message)}"
+    return Condition("database", pause.since, text, "PlexSync can use its database again.")
+
+
+def _repaired(at: int) -> Condition:
+    text = (
+        f"The database was damaged and was made anew at {moment(at)}; the damaged one was put aside next to it. "
+        "PlexSync compares everything again by itself, and what was given up or bound by hand may have to be looked at."
+    )
+    return Condition(f"repaired:{at}", at, text)
+
+
+def _sentence(text: str) -> str:
+    """A message as a sentence of its own."""
+    line = " ".join(text.split())
+    return line if not line or line[-1] in ".!?" else f"{line}."
+
+
+def _waiting(count: int) -> str:
+    if not count:
+        return "Nothing is lost."
+    return f"{count:,} {'scene waits' if count == 1 else 'scenes wait'}; nothing is lost."
+
+
+def moment(at: int) -> str:
+    """A moment for a person: `2026-03-04 05:06 UTC`; what no calendar has is the beginning of time."""
+    try:
+        return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, OSError, ValueError):
+        return "1970-01-01 00:00 UTC"
+
+
+def span(length: int) -> str:
+    """A length of time for a person, in one unit: `3 min`, `2 h`, `5 d`."""
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if length >= unit:
+            return f"{length / unit:.0f} {name}"
+    return "less than a minute"
+
+
+# --- what of it is news ----------------------------------------------------------------------------------------------
+
+
+def look(record: Record, sight: Sight, rules: NoticeRules, now: int) -> tuple[list[Notice], Record]:
+    """What to tell now, and the record for when it was told."""
+    record = _counted(record, sight)
+    found = {one.key: one for one in conditions(sight, rules, record.base, now)}
+    notices: list[Notice] = []
+    told: dict[str, Told] = {}
+    for key, one in record.told.items():
+        before = _dated(one, now)
+        if key in found:
+            told[key] = before
+        elif kept := _missed(key, before, sight, notices, now):
+            told[key] = kept
+    for key, condition in found.items():
+        told_before = told.get(key)
+        if told_before is None or _is_news(condition, told_before, now):
+            notices.append(Notice(key, condition.since, condition.text))
+            told[key] = Told(condition.since, now, condition.over, condition.size)
+        elif not told_before.cleared:
+            told[key] = replace(told_before, gone=None)
+    return notices, replace(record, told=told)
+
+
+def _dated(told: Told, now: int) -> Told:
+    """What was told in a future that the clock has left again counts as told now."""
+    return replace(told, at=min(told.at, now), gone=None if told.gone is None else min(told.gone, now))
+
+
+def _counted(record: Record, sight: Sight) -> Record:
+    """The record with the smallest number of dead rows that was seen: more than that is growth.
+
+    What was deleted because of its age was looked after by nobody. It is no news when a comparison finds it again: so the
+    number rises by it, and falls no further than that.
+    """
+    if sight.dead is None:
+        return record
+    pruned = _more(record.pruned, sight.pruned)
+    away = max(0, record.away + pruned - _more(record.died, sight.died))
+    base = sight.dead if record.base is None else min(record.base + pruned, sight.dead + away)
+    return Record(record.told, base, sight.died, sight.pruned, away)
+
+
+def _more(before: int | None, now: int) -> int:
+    """How much a count has grown since the last look, if there was one."""
+    return 0 if before is None else max(0, now - before)
+
+
+def _is_news(condition: Condition, told: Told, now: int) -> bool:
+    """Whether it is worth another word: not within a day, and not if it has a size and has not grown."""
+    return (
+        now - told.at >= AGAIN
+        and bool(condition.over)
+        and (told.cleared or not told.size or condition.size > told.size)
+    )
+
+
+def _missed(key: str, told: Told, sight: Sight, notices: list[Notice], now: int) -> Told | None:
+    """What is kept of something that was told and is not there now; says so once it has stayed away."""
+    if sight.dead is None:
+        # The database can't be read: nothing is known to be over.
+        return told
+    gone = now if told.gone is None else told.gone
+    cleared = told.cleared or not told.over
+    if not cleared and now - gone >= CALM:
+        notices.append(Notice(key, told.since, f"{told.over} It lasted {span(gone - told.since)}.", over=True))
+        cleared = True
+    if cleared and now - told.at >= AGAIN:
+        return None
+    return replace(told, gone=gone, cleared=cleared)
+
+
+# --- the record as text ----------------------------------------------------------------------------------------------
+
+
+def written(record: Record) -> str:
+    """The record as a text to keep."""
+    told = {key: asdict(one) for key, one in record.told.items()}
+    return json.dumps({**vars(record), "told": told}, separators=(",", ":"), sort_keys=True)
+
+
+def read(text: str) -> Record:
+    """The record from its text; an empty one for anything else, so that at worst something is told twice."""
+    try:
+        kept = json.loads(text)
+        told = {str(key): Told(**one) for key, one in kept["told"].items()}
+        counts = {name: kept[name] for name in ("died", "pruned", "away") if name in kept}
+        record = Record(told, kept["base"], **counts)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return EMPTY
+    return record if _is_sound(record) else EMPTY
+
+
+def _is_sound(record: Record) -> bool:
+    counts = (record.base, record.died, record.pruned)
+    return (
+        type(record.away) is int and all(one is None or type(one) is int for one in counts) and _are_sound(record.told)
+    )
+
+
+def _are_sound(told: Mapping[str, Told]) -> bool:
+    return all(
+        type(one.since) is int
+        and type(one.at) is int
+        and type(one.over) is str
+        and type(one.size) is int
+        and (one.gone is None or type(one.gone) is int)
+        and type(one.cleared) is bool
+        for one in told.values()
+    )

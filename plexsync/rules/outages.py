@@ -1,0 +1,201 @@
+"""When a neighbour was away or did not let us in: outages, read off the log of breaker and hold transitions.
+
+The log is taken as it is found, in the order in which it was written. Its beginning may have been forgotten, an end may
+be missing or a start doubled, and the clock may have been set back in between: whatever it holds, no outage lasts less
+than no time, and one that is not known to have ended goes on. Times are UTC milliseconds.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from plexsync.rules.errors import Neighbour
+
+# An outage that begins so soon after another has ended goes on with it: the end was a test that failed.
+SAME_WITHIN = 60_000
+
+
+class Gate(StrEnum):
+    """What closed: the breaker (no answer), or a hold (not let in until a person changes something)."""
+
+    BREAKER = "breaker"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One line of the log. `waiting`: how many jobs were ready at that moment.
+
+    A breaker is `closed`, `open` or `half_open`; a hold goes from `free` to `hold` and back. A breaker that was closed
+    with an error is closed on trial: work goes on to find out, and the outage ends when it is closed without one.
+    """
+
+    who: Neighbour
+    at: int
+    old: str
+    new: str
+    cause: str = ""
+    error: str = ""
+    waiting: int = 0
+
+    @property
+    def gate(self) -> Gate:
+        """Which of the neighbour's gates moved."""
+        return Gate.HOLD if {"hold", "free"} & {self.old, self.new} else Gate.BREAKER
+
+    @property
+    def shut(self) -> bool:
+        """Whether it keeps work back from here on."""
+        return bool(self.error) if self.new == "closed" else self.new != "free"
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A time in which a neighbour could not be worked with; `end` is None while it lasts.
+
+    `cause` is "read" or "write" for a breaker, the setting to change for a hold; `error` the last message, one line.
+    `waiting` is how many jobs were ready when it began, `most` the largest number that was seen meanwhile.
+    """
+
+    who: Neighbour
+    gate: Gate
+    start: int
+    end: int | None
+    cause: str
+    error: str
+    waiting: int
+    most: int
+
+    def lasted(self, now: int) -> int:
+        """Its length, up to `now` while it lasts."""
+        return max(0, (now if self.end is None else self.end) - self.start)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How well a window of time went, all outages taken together; where they overlap, that time counts once.
+
+    `down` is how long any of them lasted within the window and `interruptions` how often work was interrupted. `mttr` is
+    the mean time of the interruptions that are over, `mtbf` the mean time of undisturbed work for each interruption;
+    None where there was none. `availability` is the share of the window, 0 to 1, in which all could be worked with.
+    """
+
+    start: int
+    end: int
+    interruptions: int
+    down: int
+    mttr: float | None
+    mtbf: float | None
+    availability: float
+
+
+def outages(log: Iterable[Transition], *, same_within: int = SAME_WITHIN) -> list[Outage]:
+    """The outages that the log tells of, in the order in which they began to be known."""
+    found: list[Outage] = []
+    latest: dict[tuple[Neighbour, Gate], int] = {}
+    for line in log:
+        key = line.who, line.gate
+        place = latest.get(key)
+        if place is not None and _goes_on(found[place], line, same_within):
+            found[place] = _told(found[place], line)
+        elif line.shut:
+            latest[key] = len(found)
+            found.append(_begun(line))
+    return found
+
+
+def _goes_on(outage: Outage, line: Transition, same_within: int) -> bool:
+    """Whether a line belongs to the outage before it; a start without an end before it does."""
+    return outage.end is None or (line.shut and line.at - outage.end <= same_within)
+
+
+def _begun(line: Transition) -> Outage:
+    return Outage(line.who, line.gate, line.at, None, line.cause, line.error, line.waiting, line.waiting)
+
+
+def _told(outage: Outage, line: Transition) -> Outage:
+    return replace(
+        outage,
+        end=None if line.shut else max(line.at, outage.start),
+        cause=line.cause or outage.cause,
+        error=line.error or outage.error,
+        most=max(outage.most, line.waiting),
+    )
+
+
+def lasting(found: Iterable[Outage]) -> list[Outage]:
+    """Those that are not over."""
+    return [outage for outage in found if outage.end is None]
+
+
+def within(found: Iterable[Outage], start: int, now: int) -> list[Outage]:
+    """Those that were still there at `start` or have begun since."""
+    return [outage for outage in found if outage.start + outage.lasted(now) >= start]
+
+
+def summary(found: Iterable[Outage], *, start: int, end: int) -> Summary:
+    """What the outages made of the time from `start` to `end`, which is now."""
+    end = max(start, end)
+    spans = [span for span in _merged(found, end) if span[1] >= start and span[0] <= end]
+    down = sum(min(until, end) - max(since, start) for since, until, _ in spans)
+    ended = [until - since for since, until, over in spans if over]
+    window = end - start
+    return Summary(
+        start=start,
+        end=end,
+        interruptions=len(spans),
+        down=down,
+        mttr=sum(ended) / len(ended) if ended else None,
+        mtbf=(window - down) / len(spans) if spans else None,
+        availability=(window - down) / window if window else (0.0 if spans else 1.0),
+    )
+
+
+def _merged(found: Iterable[Outage], now: int) -> list[tuple[int, int, bool]]:
+    """(since, until, over) of times in which anything was away, in order and apart from one another."""
+    spans: list[tuple[int, int, bool]] = []
+    for since, until, over in sorted(_span(outage, now) for outage in found):
+        if spans and since <= spans[-1][1]:
+            before = spans[-1]
+            spans[-1] = before[0], max(before[1], until), before[2] and over
+        else:
+            spans.append((since, until, over))
+    return spans
+
+
+def _span(outage: Outage, now: int) -> tuple[int, int, bool]:
+    return outage.start, outage.start + outage.lasted(now), outage.end is not None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A piece of a time line, from `left` over `width`, both as shares of it, 0 to 1."""
+
+    left: float
+    width: float
+    outage: Outage
+
+
+def bars(found: Iterable[Outage], who: Neighbour, *, start: int, end: int) -> list[Bar]:
+    """A neighbour's outages on the line from `start` to `end`, which is now, as far as they lie on it."""
+    made = []
+    for outage in found:
+        since, until, _ = _span(outage, end)
+        left, right = max(since, start), min(until, end)
+        if outage.who is who and start < end and left <= right:
+            made.append(Bar((left - start) / (end - start), (right - left) / (end - start), outage))
+    return made
+
+
+STEPS = tuple(3_600_000 * hours for hours in (1, 2, 3, 6, 12, 24, 48, 120, 240, 720, 2160, 4320, 8760, 43800))
+
+
+def ticks(start: int, end: int, *, most: int = 7) -> list[int]:
+    """Round moments on the line from `start` to `end` to write at, at most so many."""
+    step = next((step for step in STEPS if (end - start) // step < most), STEPS[-1])
+    return list(range(start + -start % step, end + 1, step))
+
+
+def last_ended(found: Sequence[Outage]) -> Outage | None:
+    """The one that ended last; None when none has ended."""
+    return max((one for one in found if one.end is not None), key=lambda one: one.end or 0, default=None)

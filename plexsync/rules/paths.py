@@ -1,0 +1,203 @@
+"""Paths as two servers on different systems write them: when two of them name the same file, and what a rule makes of one.
+
+A path is Windows-looking when it starts with a drive (`D:\\`, `D:/`), a share (`\\\\server\\share`) or `\\\\?\\`. Only in
+such a path is the backslash a separator and does case not matter; anywhere else both belong to the name. Nothing here
+asks a file system: keys are for comparing, and two files can share one (see `plexsync.rules.match`). A rule is a pair
+of folders, or
+a pattern as `plexsync.rules.patterns` describes it.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from plexsync.rules.patterns import is_pattern, pattern
+from plexsync.rules.text import caseless, composed
+
+Rules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex), or (pattern, what it makes)
+
+_DRIVE = re.compile(r"[A-Za-z]:(?:[\\/]|$)")
+_VERBATIM = "\\\\?\\"
+_VERBATIM_SHARE = "\\\\?\\UNC\\"
+
+
+def path_key(path: str) -> str:
+    """The key of a full path: equal keys mean the same place, up to Unicode form and, on Windows, case and slashes."""
+    root, names = _split(path, folded=True)
+    return root + "/".join(names)
+
+
+def name_key(path: str) -> str:
+    """The key of a path's base name: the same under every Unicode form and every case, on every system."""
+    return caseless(base_name(path))
+
+
+def base_name(path: str) -> str:
+    """What stands after the last separator, as it is written."""
+    _, names = _split(path)
+    return names[-1] if names else ""
+
+
+def parted(path: str) -> tuple[str, tuple[str, ...]]:
+    """(root, names) as written: '/', `D:/`, `//server/share/` or '' (relative), and the components below it."""
+    root, names = _split(path)
+    if root == "//":
+        return "//" + "".join(f"{name}/" for name in names[:2]), names[2:]
+    return root, names
+
+
+def folder_name(path: str) -> str:
+    """What stands before the last separator, as it is written; a root keeps its own. '' where there is none."""
+    name = base_name(path)
+    head = path[: path.rindex(name)] if name else path
+    bare = head.rstrip("\\/" if _is_windows(path) else "/")
+    return head if bare.endswith(":") or not bare else bare
+
+
+def lies_in(path: str, folder: str) -> bool:
+    """Whether a path is the folder, or lies in it, by whole components."""
+    return _covers(folder, path)
+
+
+def raw_equal(a: str, b: str) -> bool:
+    """Whether two paths are the same text, apart from the direction and repetition of slashes and a `\\\\?\\` in front."""
+    return _split(a) == _split(b)
+
+
+def map_path(path: str, rules: Rules) -> tuple[str, ...]:
+    """Every path that Plex may have for a path of Stash, in the order of the rules, without repetitions.
+
+    Patterns go first: the first that fits wins, and all rules that have it give a path each. Else a rule fits when its
+    Stash prefix covers whole leading components; the longest such prefix wins, and all rules that have it give a path
+    each. Without one, the path is the same on both sides. A path with a `..` gives none: where it leads can't be told
+    from its text. Nor does one that a pattern leads to where no file can be, or from where it does not lead back.
+    """
+    _, names = _split(path)
+    if ".." in names:
+        return ()
+    first = next((ours for ours, theirs in _patterns(rules) if _made(ours, theirs, path) is not None), "")
+    if first:
+        led = (_led(ours, theirs, path) for ours, theirs in rules if ours == first)
+        return tuple(dict.fromkeys(target for target in led if target))
+    fits = [(len(_split(ours)[1]), ours, theirs) for ours, theirs in _folders(rules) if _covers(ours, path)]
+    if not fits:
+        return (path,)
+    longest = max(length for length, _, _ in fits)
+    targets = (_placed(theirs, names[length:]) for length, _, theirs in fits if length == longest)
+    return tuple(dict.fromkeys(target for target in targets if target))
+
+
+def is_mapped(path: str, rules: Rules) -> bool:
+    """Whether a rule fits this path of Stash."""
+    return any(_covers(ours, path) for ours, _ in _folders(rules)) or any(
+        _made(ours, theirs, path) is not None for ours, theirs in _patterns(rules)
+    )
+
+
+def is_target(path: str, rules: Rules) -> bool:
+    """Whether this path of Plex lies where a rule leads to."""
+    return any(_covers(theirs, path) for _, theirs in _folders(rules)) or any(
+        _unmade(ours, theirs, path) is not None for ours, theirs in _patterns(rules)
+    )
+
+
+def unmap_path(path: str, rules: Rules) -> tuple[str, ...]:
+    """Every path of Stash that a rule leads to this path of Plex; more than one where rules lead into each other."""
+    _, names = _split(path)
+    backward = [
+        _unmade(ours, theirs, path) if is_pattern(ours) else _placed(ours, names[len(_split(theirs)[1]) :])
+        for ours, theirs in rules
+        if is_pattern(ours) or _covers(theirs, path)
+    ]
+    key = path_key(path)
+    there = [source for source in backward if source and key in map(path_key, map_path(source, rules))]
+    return tuple(dict.fromkeys(there))
+
+
+def _folders(rules: Rules) -> Iterator[tuple[str, str]]:
+    return (rule for rule in rules if not is_pattern(rule[0]))
+
+
+def _patterns(rules: Rules) -> Iterator[tuple[str, str]]:
+    return (rule for rule in rules if is_pattern(rule[0]))
+
+
+def _led(ours: str, theirs: str, path: str) -> str:
+    """Where a pattern leads, '' if nowhere or not back again."""
+    made = _made(ours, theirs, path) or ""
+    back = _unmade(ours, theirs, made) if made else ""
+    return made if back and path_key(back) == path_key(path) else ""
+
+
+def _made(ours: str, theirs: str, path: str) -> str | None:
+    """What a pattern makes of a path of Stash: None if it does not fit, '' if that can't be a file's."""
+    return _written(pattern(ours, theirs).there(_plain(path), caseless=_is_windows(path)), path)
+
+
+def _unmade(ours: str, theirs: str, path: str) -> str | None:
+    """What a pattern makes of a path of Plex, as above."""
+    return _written(pattern(ours, theirs).back(_plain(path), caseless=_is_windows(path)), path)
+
+
+def _plain(path: str) -> str:
+    """The path with / between all names, repeated or not."""
+    root, names = _split(path)
+    return root + "/".join(names)
+
+
+def _written(plain: str | None, source: str) -> str | None:
+    """A path that a pattern made, in the style of its side; '' when a name of the other can't exist there."""
+    if not plain:
+        return plain
+    windows = plain.startswith("//") or _DRIVE.match(plain) is not None
+    if windows and not _is_windows(source) and "\\" in source:
+        return ""
+    return plain.replace("/", "\\") if windows else plain
+
+
+def _covers(prefix: str, path: str) -> bool:
+    """Whether `prefix` names a folder that `path` lies in, by whole components."""
+    root, names = _split(prefix, folded=True)
+    path_root, path_names = _split(path, folded=True)
+    return bool(root) and root == path_root and names == path_names[: len(names)]
+
+
+def _placed(prefix: str, names: tuple[str, ...]) -> str:
+    """`names` below a prefix of Plex, in that side's style; '' when a name can't exist there."""
+    windows = _is_windows(prefix)
+    if windows and any("\\" in name for name in names):
+        return ""
+    separator = "\\" if windows and "/" not in prefix else "/"
+    head = prefix.rstrip("\\/" if windows else "/")
+    return separator.join((head, *names))
+
+
+def _is_windows(path: str) -> bool:
+    return path.startswith("\\\\") or _DRIVE.match(path) is not None
+
+
+def _split(path: str, *, folded: bool = False) -> tuple[str, tuple[str, ...]]:
+    """(root, components): the root is '' (relative), '/', '//' (a share) or a drive such as 'D:/'.
+
+    `folded` gives both in the form that is compared: NFC, and without case where case does not matter.
+    """
+    windows = _is_windows(path)
+    if windows:
+        path = _without_verbatim(path).replace("\\", "/")
+    drive = path[:2] if windows and _DRIVE.match(path) else ""
+    if drive:
+        root = f"{drive}/"
+    elif windows:
+        root = "//"
+    else:
+        root = "/" if path.startswith("/") else ""
+    names = tuple(name for name in path[len(drive) :].split("/") if name)
+    if not folded:
+        return root, names
+    form = caseless if windows else composed
+    return form(root), tuple(form(name) for name in names)
+
+
+def _without_verbatim(path: str) -> str:
+    if path[: len(_VERBATIM_SHARE)].upper() == _VERBATIM_SHARE:
+        return "\\\\" + path[len(_VERBATIM_SHARE) :]
+    return path.removeprefix(_VERBATIM)

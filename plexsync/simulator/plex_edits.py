@@ -1,0 +1,118 @@
+"""The grammar of an edit: what the query of a `PUT` asks for, and doing it to items.
+
+`<field>.value`, `<field>.locked`, `<kind>[n].tag.tag` with `.tag.thumb` and `.tagging.text`, `<kind>[].tag.tag-` (names
+encoded once more each, joined by commas) and `<kind>[].tag`. Names that mean nothing are ignored, as the real server
+does: an edit that was accepted need not have changed anything.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from plexsync.simulator.plex_model import (
+    LOCKABLE,
+    PICTURE_LOCKS,
+    SCALARS,
+    TAG_ELEMENTS,
+    Item,
+    Library,
+    Scalar,
+    Tagging,
+    TagMode,
+)
+
+FIELD = re.compile(r"(\w+)\.(value|locked)")
+INDEXED = re.compile(r"(\w+)\[(\d+)\]\.(tag\.tag|tag\.thumb|tagging\.text)")
+REMOVED = re.compile(r"(\w+)\[\]\.tag\.tag-")
+EMPTIED = re.compile(r"(\w+)\[\]\.tag")
+COLLECTION_FIELDS = ("title", "titleSort", "summary", "contentRating", "addedAt", "userRating")
+COLLECTION_KINDS = ("label",)
+
+
+@dataclass
+class TagEdit:
+    """What one request wants of one kind of tag."""
+
+    given: dict[int, dict[str, str]] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    emptied: bool = False
+
+
+@dataclass
+class Edit:
+    """What one request wants, read and checked."""
+
+    values: dict[str, Scalar | None] = field(default_factory=dict)
+    locks: dict[str, bool] = field(default_factory=dict)
+    tags: dict[str, TagEdit] = field(default_factory=dict)
+
+    def of(self, kind: str) -> TagEdit:
+        """The part about one kind of tag, made when missing."""
+        return self.tags.setdefault(kind, TagEdit())
+
+
+def is_edit(name: str) -> bool:
+    """Whether a query parameter belongs to the edit rather than to the choice of items."""
+    return any(grammar.fullmatch(name) for grammar in (FIELD, INDEXED, REMOVED, EMPTIED))
+
+
+def read_edit(library: Library, pairs: Iterable[tuple[str, str]]) -> Edit:
+    """The edit in a query; raises `Unacceptable` (400) for a value that no field takes."""
+    edit = Edit()
+    for name, value in pairs:
+        if found := FIELD.fullmatch(name):
+            _read_field(library, edit, found[1], found[2], value)
+        elif (found := INDEXED.fullmatch(name)) and found[1] in TAG_ELEMENTS:
+            edit.of(found[1]).given.setdefault(int(found[2]), {})[found[3]] = value
+        elif (found := REMOVED.fullmatch(name)) and found[1] in TAG_ELEMENTS:
+            edit.of(found[1]).removed += [unquote(one) for one in value.split(",")]
+        elif (found := EMPTIED.fullmatch(name)) and found[1] in TAG_ELEMENTS:
+            edit.of(found[1]).emptied = True
+    return edit
+
+
+def _read_field(library: Library, edit: Edit, name: str, what: str, value: str) -> None:
+    if what == "locked" and name in LOCKABLE:
+        edit.locks[name] = value not in ("", "0", "false")
+    elif what == "value" and name in SCALARS:
+        edit.values[name] = library.readable(name, value)
+
+
+def apply_edit(library: Library, item: Item, edit: Edit, *, tag_mode: TagMode, mixed_removals: bool) -> None:
+    """Do to one item what the edit says; a kind of tag that is edited is locked unless the edit says otherwise."""
+    collection = item.type == "collection"
+    fields = COLLECTION_FIELDS if collection else SCALARS
+    kinds = COLLECTION_KINDS if collection else tuple(TAG_ELEMENTS)
+    for name, value in edit.values.items():
+        if name in fields:
+            library.set_scalar(item, name, value)
+    for kind, wanted in edit.tags.items():
+        if kind in kinds:
+            _apply_tags(library, item, kind, wanted, tag_mode=tag_mode, mixed_removals=mixed_removals)
+            item.locks.add(kind)
+    for name, locked in edit.locks.items():
+        if name in fields or name in kinds or name in PICTURE_LOCKS.values():
+            (item.locks.add if locked else item.locks.discard)(name)
+    library.touch(item)
+
+
+def _apply_tags(
+    library: Library, item: Item, kind: str, wanted: TagEdit, *, tag_mode: TagMode, mixed_removals: bool
+) -> None:
+    replaces = wanted.emptied or (tag_mode == "replace" and wanted.given)
+    kept: dict[int, Tagging] = {} if replaces else {one.tag.id: one for one in item.lists.get(kind, ())}
+    before = {one.tag.id: one for one in item.lists.get(kind, ())}
+    for _, parts in sorted(wanted.given.items()):
+        if not parts.get("tag.tag", "").strip():
+            continue
+        made = library.tagging(item.section, kind, parts["tag.tag"])
+        known = before.get(made.tag.id)
+        made.text = parts.get("tagging.text", known.text if known else "").strip()
+        if "tag.thumb" in parts:
+            made.tag.thumb = parts["tag.thumb"]
+        kept[made.tag.id] = made
+    if mixed_removals or not wanted.given:
+        gone = {library.tagging_key(name) for name in wanted.removed}
+        kept = {tag_id: one for tag_id, one in kept.items() if library.tagging_key(one.tag.tag) not in gone}
+    library.set_list(item, kind, list(kept.values()))

@@ -1,0 +1,850 @@
+"""A Plex Media Server on loopback that behaves as the real one where it matters to a sync.
+
+Among what it reproduces: XML and JSON of one model, edits that answer 200 with nothing whatever came of them, abridged
+listings, locks and what a refresh does to unlocked fields, tags in their first spelling, scans that reveal files after
+a while, rating keys that end with a re-add, and an edit without `id` that edits the whole section. What the sources
+disagree about is a switch of `PlexSim`.
+"""
+
+import ipaddress
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import unquote, urlsplit
+
+from plexsync.simulator.feed import Feed
+from plexsync.simulator.http import Answer, HttpServer, Request, html_page
+from plexsync.simulator.plex_edits import apply_edit, is_edit, read_edit
+from plexsync.simulator.plex_meta import detail_nodes, meta_node
+from plexsync.simulator.plex_model import (
+    DELETED,
+    SCALARS,
+    TAG_ELEMENTS,
+    FileSpec,
+    Item,
+    Library,
+    Scalar,
+    Section,
+    SectionType,
+    TagMode,
+    Unacceptable,
+)
+from plexsync.simulator.plex_query import parse_query, select
+from plexsync.simulator.plex_render import (
+    Left,
+    Node,
+    Ready,
+    Value,
+    collection_node,
+    detailed_node,
+    document,
+    listed,
+    listing_attributes,
+    picture_nodes,
+    picture_path,
+    section_node,
+)
+
+VERSION = "1.43.1.10611-1e34174b1"
+API_VERSION = "1.2.0"
+MACHINE = "5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e"
+EPOCH = 1_760_000_000
+# The documented path, and the one that clients use.
+NOTIFICATIONS = ("/:/websocket/notifications", "/:/websockets/notifications")
+REACHABLE = {"ReachabilityNotification": [{"reachability": True}]}
+SHELVES = {"posters": "posters", "poster": "posters", "thumb": "posters", "arts": "arts", "art": "arts"}
+TYPE_JSON = "application/json"
+TYPE_XML = "text/xml;charset=utf-8"
+
+
+@dataclass(frozen=True)
+class ItemSnapshot:
+    """An item as it stood at one moment.
+
+    `lists` holds names by kind (`actor` for the cast), `roles` the part each actor plays, `faces` the address of each
+    one's picture, `poster` and `art` the keys of the pictures shown.
+    """
+
+    key: str
+    section: str
+    type: str
+    scalars: dict[str, Scalar]
+    lists: dict[str, list[str]]
+    roles: dict[str, str]
+    faces: dict[str, str]
+    locks: frozenset[str]
+    files: list[FileSpec]
+    posters: list[str]
+    poster: str | None
+    arts: list[str]
+    art: str | None
+    updated_at: int
+    view_count: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that was let in, with its query read the way Plex reads it."""
+
+    request: Request
+    pairs: list[tuple[str, str]]
+    params: dict[str, str]
+    groups: tuple[str, ...]
+    as_json: bool
+
+    def number(self, name: str) -> int | None:
+        """A paging value from the query, else from the header; None when absent. Raises `Unacceptable` (400)."""
+        text = self.params.get(name) or self.request.headers.get(name.lower())
+        if not text:
+            return None
+        if not text.isdecimal():
+            raise Unacceptable(400)
+        return int(text)
+
+    def names(self, name: str) -> frozenset[str]:
+        """A comma list."""
+        return frozenset(self.params.get(name, "").split(",")) - {""}
+
+
+class PlexSim(HttpServer):
+    """The server, and what a person or a disk does to it.
+
+    tag_mode         whether indexed tags of an edit are added to the list or replace it
+    mixed_removals   False: removals are lost when the same request also gives tags of that kind
+    normalise        trim text, collapse blanks in titles and tags, round the user rating to one decimal
+    max_summary      cut summaries to so many characters
+    max_page         never list more than so many items at once, whatever is asked
+    strict_ids       answer 404 to a list of items when one of them is missing; False: leave that one out
+    max_target       answer `too_long` (414 or 400) to a longer request target
+    scan_seconds     how long a scan takes when nobody calls `finish_scan`; None: until somebody does
+    owner            whether the token is that of the server's owner
+    started_at       the server's time when it is made; it goes on by itself, and jumps by `advance`
+    """
+
+    marks: Mapping[str, str] = {"X-Plex-Protocol": "1.0"}
+
+    def __init__(
+        self,
+        token: str = "plex-token",  # noqa: S107 - a simulated server's token guards nothing
+        tag_mode: TagMode = "add",
+        port: int = 0,
+        *,
+        mixed_removals: bool = True,
+        normalise: bool = True,
+        max_summary: int | None = None,
+        max_page: int | None = None,
+        strict_ids: bool = False,
+        max_target: int = 60_000,
+        too_long: int = 414,
+        scan_seconds: float | None = 0.2,
+        owner: bool = True,
+        started_at: int = EPOCH,
+    ) -> None:
+        super().__init__(port=port)
+        self.token = token
+        self.tag_mode = tag_mode
+        self.mixed_removals = mixed_removals
+        self.max_page = max_page
+        self.strict_ids = strict_ids
+        self.max_target = max_target
+        self.too_long = too_long
+        self.scan_seconds = scan_seconds
+        self.owner = owner
+        self._offset = started_at - time.monotonic()
+        self._lock = threading.RLock()
+        self._library = Library(self.now, normalise=normalise, max_summary=max_summary)
+        self._library.told = self._tell
+        self._feeds: list[Feed] = []
+
+    # what a person, a disk or time does
+
+    def now(self) -> int:
+        """The server's time in epoch seconds."""
+        return int(self._offset + time.monotonic())
+
+    def advance(self, seconds: float) -> None:
+        """Let the server's time jump ahead; scans under way come nearer to their end."""
+        with self._lock:
+            self._offset += seconds
+            for section in self._library.sections.values():
+                if section.scan_ends is not None:
+                    section.scan_ends -= seconds
+
+    def add_section(
+        self,
+        title: str,
+        locations: Sequence[str] = ("/media",),
+        agent: str = "tv.plex.agents.movie",
+        type: SectionType = "movie",
+    ) -> str:
+        """A library; its id. An agent ending in `.none` makes a movie library one for Other Videos."""
+        with self._lock:
+            return str(self._library.add_section(title, locations, agent, type).id)
+
+    def add_movie(
+        self,
+        section: str,
+        files: Iterable[FileSpec | Sequence[FileSpec]],
+        title: str | None = None,
+        year: int | None = None,
+        **fields: object,
+    ) -> str:
+        """A movie that is there at once; its rating key.
+
+        Each file (path, bytes, milliseconds) becomes a media with one part, a list of files a media of several. Fields
+        are scalars by name, or lists of names by kind (for `actor` also pairs of name and role); all count as what the
+        agent says.
+        """
+        with self._lock:
+            item = self._new_movie(section, files, title, year, fields)
+            self._library.reveal(item)
+            return str(item.key)
+
+    def stage_movie(
+        self,
+        section: str,
+        files: Iterable[FileSpec | Sequence[FileSpec]],
+        title: str | None = None,
+        year: int | None = None,
+        **fields: object,
+    ) -> str:
+        """A movie on the disk that Plex shows when a scan of its folder has ended; the rating key it will have."""
+        with self._lock:
+            item = self._new_movie(section, files, title, year, fields)
+            item.section.staged.append(item)
+            return str(item.key)
+
+    def _new_movie(
+        self,
+        section: str,
+        files: Iterable[FileSpec | Sequence[FileSpec]],
+        title: str | None,
+        year: int | None,
+        fields: dict[str, object],
+    ) -> Item:
+        given = {**fields, **({"title": title} if title is not None else {})}
+        scalars, lists = _split_fields(given)
+        if "originallyAvailableAt" in scalars:
+            scalars["year"] = int(str(scalars["originallyAvailableAt"])[:4])
+        if year is not None:
+            scalars["year"] = year
+        return self._library.new_movie(self._library.sections[int(section)], files, scalars, lists)
+
+    def cut_texts(self, size: int) -> None:
+        """From now on texts and names are cut to so many bytes, also inside a character: such an answer is no UTF-8."""
+        self._library.max_bytes = size
+
+    def scan(self, section: str, path: str | None = None) -> None:
+        """Start a scan, as the refresh call does."""
+        with self._lock:
+            self._start_scan(self._library.sections[int(section)], path)
+
+    def finish_scan(self, section: str) -> None:
+        """Let a scan under way end now."""
+        with self._lock:
+            self._library.finish_scan(self._library.sections[int(section)])
+
+    def refresh_item(self, key: str) -> None:
+        """Refresh the metadata: what is not locked goes back to the agent's values."""
+        with self._lock:
+            self._library.refresh(self._movie(key))
+
+    def readd(self, key: str) -> str:
+        """The files leave and come back: a new rating key, edits and locks lost, the old key answers 404."""
+        with self._lock:
+            return str(self._library.renewed(self._movie(key)).key)
+
+    def remove(self, key: str) -> None:
+        """The movie leaves the library."""
+        with self._lock:
+            self._library.remove(self._movie(key))
+
+    def swap_files(self, key: str, other: str) -> None:
+        """Two movies have each other's files, as after files were renamed or an old database of Plex was put back."""
+        with self._lock:
+            one, two = self._movie(key), self._movie(other)
+            one.files, two.files = two.files, one.files
+
+    def trash(self, key: str) -> None:
+        """The movie's files are gone and its library keeps it in the trash: it is listed, and its details are 404."""
+        with self._lock:
+            item = self._movie(key)
+            item.trashed = True
+            self._library.touch(item)
+
+    def untrash(self, key: str) -> None:
+        """The files are back, and so is the movie, under its old key."""
+        with self._lock:
+            item = self._movie(key)
+            item.trashed = False
+            self._library.touch(item)
+
+    def rename_file(self, key: str, old: str, new: str) -> None:
+        """A file was renamed or moved on the disk, and Plex has found out: the movie keeps its key."""
+        with self._lock:
+            self._library.rename(self._movie(key), old, new)
+
+    def analyzed(self, key: str, duration: int) -> None:
+        """Plex has found out how long a movie's files last, in milliseconds."""
+        with self._lock:
+            item = self._movie(key)
+            item.files = [replace(one, duration=duration) for one in item.files]
+            self._library.touch(item)
+
+    def hand_edit(self, key: str, locked: bool = True, **fields: object) -> None:
+        """What a person does in Plex: scalars by name (None clears), whole lists by kind, `thumb` and `art` as bytes."""
+        with self._lock:
+            item = self._item(key)
+            for shelf, name in (("posters", "thumb"), ("arts", "art")):
+                data = fields.pop(name, None)
+                if isinstance(data, bytes):
+                    self._library.upload(item, shelf, data)
+            scalars, lists = _split_fields(fields)
+            for name in fields:
+                (item.locks.add if locked else item.locks.discard)(name)
+                if name in SCALARS:
+                    text = "" if fields[name] is None else str(scalars[name])
+                    self._library.set_scalar(item, name, self._library.readable(name, text))
+            for kind, names in lists.items():
+                self._library.set_list(
+                    item, kind, [self._library.tagging(item.section, kind, name, text) for name, text in names]
+                )
+            self._library.touch(item)
+
+    # who listens
+
+    def tell(self, container: Mapping[str, object]) -> None:
+        """Send a notification to everyone who listens."""
+        with self._lock:
+            for feed in self._feeds:
+                feed.tell({"NotificationContainer": {"size": 1, **container}})
+
+    def tell_raw(self, text: bytes) -> None:
+        """Send everyone who listens a text that is no notification."""
+        with self._lock:
+            for feed in self._feeds:
+                feed.tell_raw(text)
+
+    def listeners(self) -> int:
+        """How many listen now."""
+        with self._lock:
+            return len(self._feeds)
+
+    def hang_up(self) -> None:
+        """Everyone who listens is cut off."""
+        with self._lock:
+            for feed in self._feeds:
+                feed.end()
+
+    def subscribe(self, request: Request) -> Feed | Answer | None:
+        """Let a client listen at either of the two paths, if its token is right; it is greeted first."""
+        if urlsplit(request.target).path not in NOTIFICATIONS:
+            return None
+        token = request.headers.get("x-plex-token") or request.params.get("X-Plex-Token")
+        if token != self.token:
+            return _page(401)
+        feed = Feed(self._tick, self._unsubscribe)
+        with self._lock:
+            self._feeds.append(feed)
+        feed.tell({"NotificationContainer": {"type": "reachability", "size": 1, **REACHABLE}})
+        return feed
+
+    def stop(self) -> None:
+        """Close everything, also who listens."""
+        self.hang_up()
+        super().stop()
+
+    def _tick(self) -> None:
+        with self._lock:
+            self._settle_scans()
+
+    def _unsubscribe(self, feed: Feed) -> None:
+        with self._lock:
+            self._feeds.remove(feed)
+
+    def _tell(self, what: str, about: Item | Section, how: int | str) -> None:
+        if not self._feeds:
+            return
+        if isinstance(about, Item):
+            entry = {
+                "identifier": "com.plexapp.plugins.library",
+                "sectionID": str(about.section.id),
+                "itemID": str(about.key),
+                "type": 18 if about.type == "collection" else 1,
+                "title": str(about.scalars.get("title", "")),
+                "state": how,
+                "updatedAt": about.updated_at,
+                **({"metadataState": "deleted"} if how == DELETED else {}),
+            }
+            self.tell({"type": "timeline", "TimelineEntry": [entry]})
+            return
+        activity = {
+            "uuid": about.uuid,
+            "type": "library.update.section",
+            "cancellable": True,
+            "userID": 1,
+            "title": "Scanning",
+            "subtitle": about.title,
+            "progress": 100 if how == "ended" else 0,
+            "Context": {"librarySectionID": str(about.id)},
+        }
+        notification = {"event": how, "uuid": about.uuid, "Activity": activity}
+        self.tell({"type": "activity", "ActivityNotification": [notification]})
+
+    # what can be seen from here
+
+    def keys(self, section: str) -> list[str]:
+        """The rating keys of the movies that can be seen, oldest first."""
+        with self._lock:
+            self._settle_scans()
+            return [str(key) for key in sorted(self._library.sections[int(section)].items)]
+
+    def collections(self, section: str) -> dict[str, list[str]]:
+        """The collections of a section: title to the rating keys of its members."""
+        with self._lock:
+            found = self._library.sections[int(section)].collections.values()
+            return {str(one.scalars["title"]): [str(item.key) for item in self._library.members(one)] for one in found}
+
+    def item(self, key: str) -> ItemSnapshot:
+        """The item as it is now; raises KeyError when there is none."""
+        with self._lock:
+            self._settle_scans()
+            item = self._item(key)
+            return ItemSnapshot(
+                key=str(item.key),
+                section=str(item.section.id),
+                type=item.type,
+                scalars=dict(item.scalars),
+                lists={kind: item.names(kind) for kind in TAG_ELEMENTS},
+                roles={one.tag.tag: one.text for one in item.lists.get("actor", ()) if one.text},
+                faces={one.tag.tag: one.tag.thumb for one in item.lists.get("actor", ()) if one.tag.thumb},
+                locks=frozenset(item.locks),
+                files=[(one.path, one.size, one.duration) for one in item.files],
+                posters=list(item.pictures["posters"]),
+                poster=item.selected["posters"],
+                arts=list(item.pictures["arts"]),
+                art=item.selected["arts"],
+                updated_at=item.updated_at,
+                view_count=item.view_count,
+            )
+
+    def _item(self, key: str) -> Item:
+        return self._library.items[int(key)]
+
+    def _movie(self, key: str) -> Item:
+        item = self._item(key)
+        if item.type != "movie":
+            raise KeyError(key)
+        return item
+
+    # requests
+
+    def answer(self, request: Request) -> Answer:
+        """Let the request in, find what it is about, and answer it; one at a time."""
+        answer = self._answered(request)
+        return replace(answer, headers={**self.marks, **answer.headers})
+
+    def _answered(self, request: Request) -> Answer:
+        if len(request.target) > self.max_target:
+            return _page(self.too_long)
+        with self._lock:
+            self._settle_scans()
+            try:
+                return self._routed(request)
+            except Unacceptable as refused:
+                return _page(refused.status)
+
+    def _routed(self, request: Request) -> Answer:
+        parts = urlsplit(request.target)
+        pairs = parse_query(parts.query)
+        params = dict(pairs)
+        path = parts.path.rstrip("/") or "/"
+        token = request.headers.get("x-plex-token") or params.get("X-Plex-Token")
+        if path != "/identity" and token != self.token:
+            return _page(401)
+        as_json = TYPE_JSON in request.headers.get("accept", "")
+        for methods, pattern, handle in ROUTES:
+            if request.method in methods and (found := pattern.fullmatch(path)):
+                return handle(self, Asked(request, pairs, params, tuple(found.groups()), as_json))
+        return _page(404)
+
+    def _start_scan(self, section: Section, path: str | None) -> None:
+        ends = float("inf") if self.scan_seconds is None else time.monotonic() + self.scan_seconds
+        self._library.start_scan(section, path, ends)
+
+    def _settle_scans(self) -> None:
+        """Scans end when somebody looks after their time, so no thread has to wait for them."""
+        for section in self._library.sections.values():
+            if section.scan_ends is not None and section.scan_ends <= time.monotonic():
+                self._library.finish_scan(section)
+
+    def _section(self, asked: Asked) -> Section:
+        section = self._library.sections.get(int(asked.groups[0]))
+        if section is None:
+            raise Unacceptable(404)
+        return section
+
+    def _wanted_items(self, asked: Asked) -> list[Item]:
+        """The items of a comma list that exist outside the trash; raises `Unacceptable` (404) when none does."""
+        keys = dict.fromkeys(int(one) for one in unquote(asked.groups[0]).split(",") if one.isdecimal())
+        found = [item for key in keys if (item := self._library.items.get(key)) and not item.trashed]
+        if not found or (self.strict_ids and len(found) < len(keys)):
+            raise Unacceptable(404)
+        return found
+
+    # server
+
+    def _root(self, asked: Asked) -> Answer:
+        attributes: dict[str, Value] = {
+            "size": 1,
+            "allowCameraUpload": False,
+            "allowChannelAccess": True,
+            "allowMediaDeletion": True,
+            "allowSharing": True,
+            "allowSync": True,
+            "apiVersion": API_VERSION,
+            "backgroundProcessing": True,
+            "certificate": False,
+            "countryCode": "deu",
+            "eventStream": True,
+            "friendlyName": "Simulated Plex",
+            "machineIdentifier": MACHINE,
+            "multiuser": True,
+            "myPlex": True,
+            "myPlexMappingState": "mapped",
+            "myPlexSigninState": "ok",
+            "myPlexSubscription": False,
+            "platform": "Linux",
+            "platformVersion": "6.1",
+            "readOnlyLibraries": False,
+            "transcoderActiveVideoSessions": 0,
+            "updatedAt": self.now(),
+            "version": VERSION,
+        }
+        library = Node("Directory", {"count": 1, "key": "library", "title": "library"})
+        return _document(asked, Node("MediaContainer", attributes, [library]))
+
+    def _identity(self, asked: Asked) -> Answer:
+        attributes: dict[str, Value] = {"size": 0, "claimed": True, "machineIdentifier": MACHINE, "version": VERSION}
+        return _document(asked, Node("MediaContainer", attributes))
+
+    def _library_root(self, asked: Asked) -> Answer:
+        attributes: dict[str, Value] = {"size": 1, "allowSync": False, "identifier": "com.plexapp.plugins.library"}
+        sections = Node("Directory", {"key": "sections", "title": "Library Sections"})
+        return _document(asked, Node("MediaContainer", {**attributes, "title1": "Plex Library"}, [sections]))
+
+    def _activities(self, asked: Asked) -> Answer:
+        running: list[Node | Ready] = [
+            Node(
+                "Activity",
+                {
+                    "uuid": section.uuid,
+                    "type": "library.update.section",
+                    "cancellable": True,
+                    "userID": 1,
+                    "title": "Scanning",
+                    "subtitle": section.title,
+                    "progress": -1,
+                },
+                [Node("Context", {"librarySectionID": str(section.id)}, single=True)],
+            )
+            for section in self._library.sections.values()
+            if section.scan_ends is not None
+        ]
+        return _document(asked, Node("MediaContainer", {"size": len(running)}, running))
+
+    # sections
+
+    def _sections(self, asked: Asked) -> Answer:
+        sections: list[Node | Ready] = [
+            section_node(section, owner=self.owner) for section in self._library.sections.values()
+        ]
+        attributes: dict[str, Value] = {"size": len(sections), "allowSync": self.owner, "title1": "Plex Library"}
+        return _document(asked, Node("MediaContainer", attributes, sections))
+
+    def _section_detail(self, asked: Asked) -> Answer:
+        section = self._section(asked)
+        children: list[Node | Ready] = list(detail_nodes(section))
+        if asked.params.get("includeDetails") != "1":
+            for child in children:
+                if isinstance(child, Node):
+                    child.children = []
+        attributes = {**listing_attributes(section), "size": len(children), "content": "secondary"}
+        return _document(asked, Node("MediaContainer", attributes, children))
+
+    def _listing(self, asked: Asked) -> Answer:
+        section = self._section(asked)
+        items = select(self._library, section, asked.pairs, default_sort="titleSort")
+        return self._page_of(asked, section, items, "collection" if asked.params.get("type") == "18" else "movie")
+
+    def _collections(self, asked: Asked) -> Answer:
+        section = self._section(asked)
+        pairs = [*asked.pairs, ("type", "18")]
+        return self._page_of(
+            asked, section, select(self._library, section, pairs, default_sort="titleSort"), "collection"
+        )
+
+    def _page_of(self, asked: Asked, section: Section, items: list[Item], kind: str) -> Answer:
+        """The slice that was asked for. The total is told only to those who page."""
+        if limit := asked.number("limit"):
+            items = items[:limit]
+        start, size = asked.number("X-Plex-Container-Start"), asked.number("X-Plex-Container-Size")
+        total, paged = len(items), start is not None or size is not None
+        start = start or 0
+        size = total if size is None else size
+        if self.max_page is not None and (paged or size > self.max_page):
+            size, paged = min(size, self.max_page), True
+        shown = items[start : start + size]
+        left = Left(asked.as_json, asked.names("excludeElements"), asked.names("excludeFields"))
+        children: list[Node | Ready] = [listed(item, left) for item in shown]
+        if asked.params.get("includeMeta") == "1":
+            children.insert(0, meta_node(section, kind))
+        attributes: dict[str, Value] = {"size": len(shown)}
+        headers: dict[str, str] = {}
+        if paged:
+            attributes |= {"totalSize": total, "offset": start}
+            headers = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Total-Size": str(total)}
+        return _document(asked, Node("MediaContainer", attributes | listing_attributes(section), children), headers)
+
+    def _tag_choices(self, asked: Asked) -> Answer:
+        section, kind = self._section(asked), asked.groups[1]
+        choices: list[Node | Ready] = [
+            Node(
+                "Directory",
+                {
+                    "fastKey": f"/library/sections/{section.id}/all?{kind}={tag.id}",
+                    "key": str(tag.id),
+                    "title": tag.tag,
+                    "type": kind,
+                },
+            )
+            for tag in self._library.tags(section, kind)
+        ]
+        return _document(asked, Node("MediaContainer", {**listing_attributes(section), "size": len(choices)}, choices))
+
+    def _edit_section(self, asked: Asked) -> Answer:
+        """Without `id`, or with an empty one, the edit reaches every item of the type."""
+        section = self._section(asked)
+        if "type" not in asked.params:
+            raise Unacceptable(400)
+        choice = [(name, value) for name, value in asked.pairs if not is_edit(name)]
+        items = select(self._library, section, choice, default_sort="id")
+        if not items and asked.params.get("id"):
+            raise Unacceptable(404)
+        return self._edit(asked, items)
+
+    def _scan(self, asked: Asked) -> Answer:
+        section = self._section(asked)
+        self._start_scan(section, asked.params.get("path"))
+        if asked.params.get("force") == "1":
+            for item in section.items.values():
+                self._library.refresh(item)
+        return Answer(headers={"X-Plex-Activity": section.uuid})
+
+    def _scan_all(self, asked: Asked) -> Answer:
+        for section in self._library.sections.values():
+            self._start_scan(section, None)
+        return Answer()
+
+    def _cancel_scan(self, asked: Asked) -> Answer:
+        section = self._section(asked)
+        section.scan_ends, section.scan_paths = None, []
+        return Answer()
+
+    # items
+
+    def _details(self, asked: Asked) -> Answer:
+        items = self._wanted_items(asked)
+        check_files = asked.params.get("checkFiles") == "1"
+        children: list[Node | Ready] = [
+            collection_node(item, with_locks=True)
+            if item.type == "collection"
+            else detailed_node(item, check_files=check_files)
+            for item in items
+        ]
+        attributes = {"size": len(children), **listing_attributes(items[0].section)}
+        if len({item.section.id for item in items}) > 1:
+            for name in ("librarySectionID", "librarySectionTitle", "librarySectionUUID", "title1"):
+                del attributes[name]
+        attributes["mediaTagVersion"] = str(attributes["mediaTagVersion"])
+        return _document(asked, Node("MediaContainer", attributes, children))
+
+    def _members(self, asked: Asked) -> Answer:
+        item = self._wanted_items(asked)[0]
+        items = self._library.members(item) if item.type == "collection" else []
+        return self._page_of(asked, item.section, items, "movie")
+
+    def _edit_items(self, asked: Asked) -> Answer:
+        return self._edit(asked, self._wanted_items(asked))
+
+    def _edit(self, asked: Asked, items: list[Item]) -> Answer:
+        edit = read_edit(self._library, asked.pairs)
+        for item in list(items):
+            apply_edit(self._library, item, edit, tag_mode=self.tag_mode, mixed_removals=self.mixed_removals)
+        return Answer()
+
+    def _refresh_items(self, asked: Asked) -> Answer:
+        for item in self._wanted_items(asked):
+            if item.type == "movie":
+                self._library.refresh(item)
+        return Answer()
+
+    def _analyze(self, asked: Asked) -> Answer:
+        self._wanted_items(asked)
+        return Answer()
+
+    # pictures
+
+    def _pictures(self, asked: Asked) -> Answer:
+        item, shelf = self._wanted_items(asked)[0], SHELVES[asked.groups[1]]
+        shown: list[Node | Ready] = list(picture_nodes(item, shelf))
+        attributes: dict[str, Value] = {"size": len(shown), "identifier": "com.plexapp.plugins.library"}
+        return _document(asked, Node("MediaContainer", attributes, shown))
+
+    def _upload(self, asked: Asked) -> Answer:
+        item, shelf = self._wanted_items(asked)[0], SHELVES[asked.groups[1]]
+        self._library.upload(item, shelf, _fetched(url) if (url := asked.params.get("url")) else asked.request.body)
+        return Answer()
+
+    def _select_picture(self, asked: Asked) -> Answer:
+        item, shelf = self._wanted_items(asked)[0], SHELVES[asked.groups[1]]
+        url = asked.params.get("url", "")
+        if url.startswith(("http://", "https://")):
+            self._library.upload(item, shelf, _fetched(url))
+        else:
+            self._library.select(item, shelf, url)
+        # The new address of what is shown, as plain text: plexapi swallows it.
+        return Answer(200, picture_path(item, shelf).encode(), "text/html")
+
+    def _remove_picture(self, asked: Asked) -> Answer:
+        for item in self._wanted_items(asked):
+            self._library.select(item, SHELVES[asked.groups[1]], None)
+        return Answer()
+
+    def _picture_bytes(self, asked: Asked) -> Answer:
+        item, shelf = self._wanted_items(asked)[0], SHELVES[asked.groups[1]]
+        selected = item.selected[shelf]
+        if selected is None or str(item.stamps[shelf]) != asked.groups[2]:
+            raise Unacceptable(404)
+        return Answer(200, item.pictures[shelf][selected], "image/jpeg")
+
+    def _picture_file(self, asked: Asked) -> Answer:
+        item, url = self._wanted_items(asked)[0], asked.params.get("url", "")
+        for pictures in item.pictures.values():
+            if url in pictures:
+                return Answer(200, pictures[url], "image/jpeg")
+        raise Unacceptable(404)
+
+    # what one person thinks and watches
+
+    def _rate(self, asked: Asked) -> Answer:
+        item = self._keyed(asked)
+        rating = asked.params.get("rating", "")
+        clears = rating.startswith("-1")
+        value = None if clears else self._library.readable("userRating", rating)
+        if value is None and not clears:
+            raise Unacceptable(400)
+        self._library.set_scalar(item, "userRating", value)
+        self._library.touch(item)
+        return Answer()
+
+    def _scrobble(self, asked: Asked) -> Answer:
+        item = self._keyed(asked)
+        item.view_count += 1
+        item.last_viewed_at = self.now()
+        self._library.touch(item)
+        return Answer()
+
+    def _unscrobble(self, asked: Asked) -> Answer:
+        item = self._keyed(asked)
+        item.view_count, item.last_viewed_at = 0, None
+        self._library.touch(item)
+        return Answer()
+
+    def _keyed(self, asked: Asked) -> Item:
+        key = asked.params.get("key", "")
+        if not key.isdecimal() or "identifier" not in asked.params:
+            raise Unacceptable(400)
+        item = self._library.items.get(int(key))
+        if item is None:
+            raise Unacceptable(404)
+        return item
+
+
+def _split_fields(fields: dict[str, object]) -> tuple[dict[str, Scalar], dict[str, list[tuple[str, str]]]]:
+    """Scalars and lists apart; raises TypeError for a name that is neither."""
+    scalars: dict[str, Scalar] = {}
+    lists: dict[str, list[tuple[str, str]]] = {}
+    for name, value in fields.items():
+        if name in TAG_ELEMENTS and isinstance(value, list | tuple):
+            lists[name] = [(one, "") if isinstance(one, str) else (str(one[0]), str(one[1])) for one in value]
+        elif name in SCALARS and isinstance(value, str | int | float):
+            scalars[name] = value
+        elif name not in SCALARS or value is not None:
+            raise TypeError(f"no field takes {name}={value!r}")
+    return scalars, lists
+
+
+def _fetched(url: str) -> bytes:
+    """Stands for a picture fetched from the open internet; addresses at home are refused (406)."""
+    host = urlsplit(url).hostname or ""
+    try:
+        private = not ipaddress.ip_address(host).is_global
+    except ValueError:
+        private = "." not in host or host.endswith((".local", ".lan", ".home", ".internal"))
+    if private:
+        raise Unacceptable(406)
+    return f"picture of {url}".encode()
+
+
+def _document(asked: Asked, container: Node, headers: dict[str, str] | None = None) -> Answer:
+    content_type = TYPE_JSON if asked.as_json else TYPE_XML
+    return Answer(200, document(container, as_json=asked.as_json), content_type, headers or {})
+
+
+def _page(status: int) -> Answer:
+    return Answer(status, html_page(status))
+
+
+_KEYS = r"((?:\d|,|%2[Cc])+)"
+_KINDS = "|".join(TAG_ELEMENTS)
+_SHELVES = "|".join(SHELVES)
+_METADATA = rf"/library/metadata/{_KEYS}"
+_SECTION = r"/library/sections/(\d+)"
+
+ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], Answer]]] = [
+    (methods, re.compile(pattern), handle)
+    for methods, pattern, handle in (
+        (("GET",), r"/", PlexSim._root),
+        (("GET",), r"/identity", PlexSim._identity),
+        (("GET",), r"/activities", PlexSim._activities),
+        (("GET",), r"/library", PlexSim._library_root),
+        (("GET",), r"/library/sections(?:/all)?", PlexSim._sections),
+        (("GET", "POST"), r"/library/sections(?:/all)?/refresh", PlexSim._scan_all),
+        (("GET",), _SECTION, PlexSim._section_detail),
+        (("GET",), rf"{_SECTION}/all", PlexSim._listing),
+        (("PUT",), rf"{_SECTION}/all", PlexSim._edit_section),
+        (("GET",), rf"{_SECTION}/collections", PlexSim._collections),
+        (("GET", "POST"), rf"{_SECTION}/refresh", PlexSim._scan),
+        (("DELETE",), rf"{_SECTION}/refresh", PlexSim._cancel_scan),
+        (("GET",), rf"{_SECTION}/({_KINDS})", PlexSim._tag_choices),
+        (("GET",), _METADATA, PlexSim._details),
+        (("PUT",), _METADATA, PlexSim._edit_items),
+        (("GET",), rf"{_METADATA}/children", PlexSim._members),
+        (("PUT",), rf"{_METADATA}/refresh", PlexSim._refresh_items),
+        (("PUT",), rf"{_METADATA}/analyze", PlexSim._analyze),
+        (("GET",), rf"{_METADATA}/file", PlexSim._picture_file),
+        (("GET",), rf"{_METADATA}/(posters|arts)", PlexSim._pictures),
+        (("POST",), rf"{_METADATA}/({_SHELVES})", PlexSim._upload),
+        (("PUT",), rf"{_METADATA}/({_SHELVES})", PlexSim._select_picture),
+        (("DELETE",), rf"{_METADATA}/(thumb|poster|art)", PlexSim._remove_picture),
+        (("GET",), rf"{_METADATA}/(thumb|art)/(\d+)", PlexSim._picture_bytes),
+        (("GET",), rf"/library/collections/{_KEYS}", PlexSim._details),
+        (("GET",), rf"/library/collections/{_KEYS}/(?:children|items)", PlexSim._members),
+        (("PUT",), r"/:/rate", PlexSim._rate),
+        (("GET", "PUT"), r"/:/scrobble", PlexSim._scrobble),
+        (("GET", "PUT"), r"/:/unscrobble", PlexSim._unscrobble),
+    )
+]

@@ -1,0 +1,268 @@
+"""Runs a plugin's hooks and tasks the way Stash does.
+
+For each event the hooks that want it are started one after another, each awaited, before the request that caused the
+event is answered. There is no timeout. A command that cannot start ends the round of its event; a bad exit does not.
+What ran is kept in `runs`.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from plexsync.simulator.stash_manifest import Manifest, Operation, read_manifest
+from plexsync.simulator.stash_process import CannotStart, Outcome, run_plugin
+
+MOST_NESTED = 10
+Visited = tuple[tuple[str, str], ...]
+"""The (plugin id, hook type) pairs that led to a request, oldest first."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a record, e.g. `Scene.Update.Post`; `input` is what caused it, in whatever shape."""
+
+    type: str
+    id: int
+    input: Any = None
+    input_fields: tuple[str, ...] = ()
+
+    def context(self) -> dict[str, Any]:
+        """The hookContext as a plugin reads it; `inputFields` is absent when empty."""
+        told = {"id": self.id, "type": self.type, "input": self.input}
+        return {**told, "inputFields": list(self.input_fields)} if self.input_fields else told
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How a plugin reaches the server. `host` is the address the server is bound to, which need not be one to connect
+    to.
+    """
+
+    port: int
+    session: str
+    scheme: str = "http"
+    host: str = "0.0.0.0"
+
+    def described(self, dir_: str, plugin_dir: str) -> dict[str, Any]:
+        """The `server_connection` of a plugin's input: a Go cookie and two folders."""
+        cookie = {
+            "Name": "session",
+            "Value": self.session,
+            "Quoted": False,
+            "Path": "/",
+            "Domain": "",
+            "Expires": "0001-01-01T00:00:00Z",
+            "RawExpires": "",
+            "MaxAge": 0,
+            "Secure": False,
+            "HttpOnly": True,
+            "SameSite": 0,
+            "Partitioned": False,
+            "Raw": "",
+            "Unparsed": None,
+        }
+        return {
+            "Scheme": self.scheme,
+            "Host": self.host,
+            "Port": self.port,
+            "SessionCookie": cookie,
+            "Dir": dir_,
+            "PluginDir": plugin_dir,
+        }
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process of a plugin: the event it was told of (None for a task), the JSON it read, how it ended (None: no
+    start).
+    """
+
+    event: Event | None
+    stdin: dict[str, Any]
+    outcome: Outcome | None
+
+
+@dataclass
+class Sessions:
+    """Session cookies given to plugins; each remembers which hooks led to it: Stash's guard against recursion."""
+
+    visited: dict[str, Visited] = field(default_factory=dict)
+
+    def open(self, visited: Visited = ()) -> str:
+        """A new cookie value."""
+        value = secrets.token_urlsafe(24)
+        self.visited[value] = visited
+        return value
+
+
+class HookRunner:
+    """One installed plugin: its commands, and what became of each of its processes.
+
+    `command[0]` is found as Stash finds it (`python` and `python3` by `python_path` first); `{pluginDir}` is filled in
+    in the other words. Set `kill_after` (seconds) to have every process killed, `hangs_up_after` to have the client of
+    each request leave after so many hooks: the next process is killed and the others never start (when scenes are
+    destroyed, each of them is started and killed).
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        plugin_dir: str | Path,
+        dir: str | Path,
+        triggered_by: Iterable[str],
+        plugin_id: str = "StashPlexSync",
+        default_args: Mapping[str, str] | None = None,
+        err_log: str = "error",
+        python_path: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.command = tuple(command)
+        self.plugin_dir = str(plugin_dir)
+        self.dir = str(dir)
+        self.plugin_id = plugin_id
+        self.err_log = err_log
+        self.python_path = python_path
+        self.environment = dict(environment or {})
+        self.hooks: tuple[Operation, ...] = (
+            Operation("hook", default_args=dict(default_args or {}), triggered_by=frozenset(triggered_by)),
+        )
+        self.tasks: tuple[Operation, ...] = ()
+        self.ui: dict[str, tuple[str, ...]] = {}
+        self.runs: list[Run] = []
+        self.enabled = True
+        self.kill_after: float | None = None
+        self.hangs_up_after: int | None = None
+        self._stopped = threading.Event()
+
+    @classmethod
+    def from_manifest(
+        cls,
+        manifest: str | Path | Manifest,
+        *,
+        dir: str | Path,
+        plugin_dir: str | Path | None = None,
+        python_path: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> Self:
+        """The plugin of a manifest (its folder is the file's); raises ManifestError where Stash would not load it."""
+        if not isinstance(manifest, Manifest):
+            plugin_dir = plugin_dir or Path(manifest).parent
+            manifest = read_manifest(Path(manifest))
+        made = cls(
+            manifest.command,
+            plugin_dir=plugin_dir or dir,
+            dir=dir,
+            triggered_by=(),
+            plugin_id=manifest.id,
+            err_log=manifest.err_log,
+            python_path=python_path,
+            environment=environment,
+        )
+        made.hooks, made.tasks, made.ui = manifest.hooks, manifest.tasks, manifest.ui
+        return made
+
+    def fire(self, events: Iterable[Event], port: int, sessions: Sessions, visited: Visited = ()) -> None:
+        """Run all hooks for these events of one request, one process at a time, and return when the last has ended."""
+        for place, event in enumerate(events):
+            gone = self.hangs_up_after is not None and place >= self.hangs_up_after
+            self._fire_one(event, port, sessions, visited, gone=gone)
+            if gone and event.type != "Scene.Destroy.Post":
+                return
+
+    def _fire_one(self, event: Event, port: int, sessions: Sessions, visited: Visited, *, gone: bool) -> None:
+        here = (self.plugin_id, event.type)
+        if not self.enabled or visited.count(here) >= MOST_NESTED:
+            return
+        for hook in self.hooks:
+            if event.type not in hook.triggered_by:
+                continue
+            connection = Connection(port, sessions.open((*visited, here)))
+            args = {"hookContext": event.context(), **hook.default_args}
+            run = self._run(hook, connection, args, event, self._stopped, 0.0 if gone else self.kill_after)
+            if run.outcome is None:
+                return
+
+    def task_named(self, name: str | None) -> Operation | None:
+        """The task of this name; without a name the bare command."""
+        if name is None:
+            return Operation("")
+        return next((task for task in self.tasks if task.name == name), None)
+
+    def run_task(
+        self,
+        task: Operation,
+        port: int,
+        session: str,
+        args: Mapping[str, Any],
+        kill: threading.Event,
+        progressed: Callable[[float], None] = lambda _part: None,
+    ) -> Run:
+        """Run a task to its end, or until `kill` is set; `progressed` hears how far it is."""
+        told = {**args, **task.default_args}
+        return self._run(task, Connection(port, session), told, None, kill, None, progressed)
+
+    def run_operation(self, port: int, session: str, args: Mapping[str, Any]) -> Run:
+        """Run the bare command with these arguments, as a page of the plugin asks for it."""
+        return self._run(Operation(""), Connection(port, session), args, None, self._stopped, self.kill_after)
+
+    def stop(self) -> None:
+        """Kill what runs, so that nobody waits for it; nothing can be run afterwards."""
+        self._stopped.set()
+
+    def _run(
+        self,
+        operation: Operation,
+        connection: Connection,
+        args: Mapping[str, Any],
+        event: Event | None,
+        kill: threading.Event,
+        kill_after: float | None,
+        progressed: Callable[[float], None] = lambda _part: None,
+    ) -> Run:
+        stdin = {"server_connection": connection.described(self.dir, self.plugin_dir), "args": dict(args)}
+        try:
+            outcome: Outcome | None = run_plugin(
+                self.words(operation),
+                json.dumps(stdin).encode(),
+                environment=self.environment_of(self.command[0]),
+                err_log=self.err_log,
+                kill=kill,
+                kill_after=kill_after,
+                progressed=progressed,
+            )
+        except CannotStart:
+            outcome = None
+        run = Run(event, stdin, outcome)
+        self.runs.append(run)
+        return run
+
+    def words(self, operation: Operation) -> list[str]:
+        """The command line of a hook or task."""
+        arguments = (word.replace("{pluginDir}", self.plugin_dir) for word in self.command[1:] + operation.arguments)
+        return [self._program(), *arguments]
+
+    def _program(self) -> str:
+        name = self.command[0]
+        if name in ("python", "python3"):
+            if self.python_path and Path(self.python_path).is_file():
+                return self.python_path
+            return shutil.which("python3") or shutil.which("python") or name
+        beside = Path(self.plugin_dir) / name
+        return shutil.which(name) or (str(beside) if beside.is_file() else name)
+
+    def environment_of(self, program: str) -> dict[str, str]:
+        """Stash's own environment; Python gets the folder above the plugin's as a place to import from, after the
+        others.
+        """
+        environment = {**os.environ, **self.environment}
+        if program in ("python", "python3"):
+            above = str(Path(self.plugin_dir).parent)
+            environment["PYTHONPATH"] = os.pathsep.join(p for p in (environment.get("PYTHONPATH"), above) if p)
+        return environment

@@ -1,0 +1,451 @@
+"""A Stash on loopback: the GraphQL API, pictures, sign-in, hooks and jobs, over data that lives in memory.
+
+`StashSim` is started and stopped like any `HttpServer`, and what a person would do in Stash's own pages are its
+methods. Faults of the network are the base's; `graphql_fault` spoils well-formed answers instead. The clock is `now`:
+it starts at a fixed moment and runs on by itself, unless a test puts its own in its place.
+"""
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import formatdate
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from plexsync.simulator.http import Answer, HttpServer, Request
+from plexsync.simulator.stash_api import SCHEMA_VERSION, Asking, StashApi
+from plexsync.simulator.stash_graphql import Executor, StashError
+from plexsync.simulator.stash_hooks import Event, HookRunner, Sessions, Visited
+from plexsync.simulator.stash_images import DEFAULT_IMAGE, media_type
+from plexsync.simulator.stash_jobs import Job, Jobs
+from plexsync.simulator.stash_model import FileSpec, Name, SceneSnapshot, StashData
+from plexsync.simulator.stash_schema import schema
+
+BEGINNING = datetime(2026, 1, 15, 10, 0, tzinfo=UTC).timestamp()
+PICTURES = {"performer": "image", "studio": "image", "tag": "image", "group": "frontimage"}
+UNAUTHORIZED = Answer(401, b"", "text/plain; charset=utf-8")
+NOT_FOUND = Answer(404, b"404 page not found\n", "text/plain; charset=utf-8")
+
+
+class StashSim(HttpServer):
+    """A Stash that is real enough to sync from.
+
+    `hooks` is the installed plugin (None: none), `plugin_settings` what is stored for plugins, `system_status` what
+    systemStatus says. `graphql_fault` gets each 200 body of the API as a dict and returns the one to send. While
+    `blobs_away`, pictures can't be read, and stand-ins are shown in their places. With
+    `api_key` empty there is no sign-in, and a request that sends a key is refused.
+    """
+
+    def __init__(self, api_key: str = "", port: int = 0, utc_offset_minutes: int = 0, version: str = "v0.30.1") -> None:
+        super().__init__(port=port)
+        self.api_key = api_key
+        self.username = "someone" if api_key else ""
+        self.utc_offset_minutes = utc_offset_minutes
+        self.version = version
+        self.system_status = "OK"
+        self.config_dir = "/config"
+        self.hooks: HookRunner | None = None
+        self.graphql_fault: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+        self.blobs_away = False
+        self.now: Callable[[], float] = running_clock()
+        self.sessions = Sessions()
+        self.data = StashData(self.stamp)
+        self.jobs = Jobs(self.stamp)
+        self._api = StashApi(self.data, self.jobs, self._fire, self._run_task, self._run_operation, self._facts)
+        knows_files = tuple(int(part) for part in version.lstrip("v").split(".")[:2]) >= (0, 29)
+        self.executor = Executor(schema(files=knows_files), self._api.resolvers(), self.data.lock)
+
+    @property
+    def plugin_settings(self) -> dict[str, dict[str, Any]]:
+        """What is stored per plugin id; may be changed in place."""
+        return self._api.plugin_settings
+
+    def stamp(self) -> str:
+        """The present moment as Stash writes it: RFC 3339 with the server's offset, whole seconds."""
+        zone = timezone(timedelta(minutes=self.utc_offset_minutes))
+        return datetime.fromtimestamp(int(self.now()), zone).isoformat().replace("+00:00", "Z")
+
+    def stop(self) -> None:
+        """Close everything; a hook or task that still runs is killed."""
+        if self.hooks is not None:
+            self.hooks.stop()
+        self.jobs.close()
+        super().stop()
+
+    # what happens in Stash
+
+    def add_scene(
+        self,
+        title: str = "",
+        details: str = "",
+        date: str | None = None,
+        rating100: int | None = None,
+        studio: str | None = None,
+        performers: Iterable[Name] = (),
+        tags: Iterable[str] = (),
+        organized: bool = False,
+        files: Sequence[FileSpec] = (("/data/a.mp4", 123456, 60.0),),
+        **more: Any,
+    ) -> int:
+        """A scan finds a scene; returns its id. Names make performers, studios and tags; `more` as in `edit_scene`.
+
+        Starts the hook of a created scene (with no input, as a scan does) where `hooks` wants it.
+        """
+        values = {
+            "title": title,
+            "details": details,
+            "date": date,
+            "rating100": rating100,
+            "studio": studio,
+            "performers": performers,
+            "tags": tags,
+            "organized": organized,
+            **more,
+        }
+        with self.data.lock:
+            scene = self.data.new_scene(files)
+            try:
+                self.data.edit_scene(scene, self._input(values))
+            except StashError:
+                self.data.remove_scene(scene)
+                raise
+        self._fire([Event("Scene.Create.Post", scene.id)])
+        return scene.id
+
+    def edit_scene(self, scene_id: int, **changes: Any) -> None:
+        """A person edits the scene: `updated_at` moves, and the hook runs before this returns.
+
+        Changes: title, code, details, director, date, rating100, organized, urls, studio (a name or None), performers
+        and tags (names; a performer may be a pair with the disambiguation), groups (names or (name, index) pairs),
+        cover (bytes).
+        """
+        with self.data.lock:
+            self.data.scene(scene_id)
+            values = {"id": str(scene_id), **self._input(changes)}
+        self._api.update_scene(values, ())
+
+    def quiet_edit(self, scene_id: int, **changes: Any) -> None:
+        """Auto tag and its like: changes as `edit_scene` takes them, `updated_at` moves, no hook runs."""
+        with self.data.lock:
+            self.data.edit_scene(self.data.scene(scene_id), self._input(changes))
+
+    def destroy_scene(self, scene_id: int) -> None:
+        """A person deletes the scene."""
+        self._api.destroy_scenes([scene_id], {"id": str(scene_id)}, ())
+
+    def clean_scene(self, scene_id: int) -> None:
+        """A clean job removes the scene; the id in the hook's input is empty then."""
+        self._api.destroy_scenes([scene_id], {"id": ""}, ())
+
+    def merge_scenes(self, sources: Iterable[int], destination: int) -> None:
+        """A person merges scenes; no hook runs."""
+        self._api.merge_scenes({"source": list(sources), "destination": destination})
+
+    def rename_performer(self, old: Name, new: str) -> None:
+        """Give a performer another name; its hook runs, scenes keep their `updated_at`."""
+        self._api.update_performer({"id": str(self._known(self.data.performers, old)), "name": new}, ())
+
+    def rename_studio(self, old: str, new: str) -> None:
+        """Give a studio another name; its hook runs, scenes keep their `updated_at`."""
+        self._api.update_studio({"id": str(self._known(self.data.studios, old)), "name": new}, ())
+
+    def rename_tag(self, old: str, new: str) -> None:
+        """Give a tag another name; its hook runs, scenes keep their `updated_at`."""
+        self._api.update_tag({"id": str(self._known(self.data.tags, old)), "name": new}, ())
+
+    def rename_group(self, old: str, new: str) -> None:
+        """Give a group another name; its hook runs, scenes keep their `updated_at`."""
+        self._api.update_group({"id": str(self._known(self.data.groups, old)), "name": new}, ())
+
+    def destroy(self, kind: str, name: str) -> None:
+        """Delete a performer, studio, tag or group; its hook runs, scenes keep their `updated_at`."""
+        records: dict[str, Any] = {
+            "performer": self.data.performers,
+            "studio": self.data.studios,
+            "tag": self.data.tags,
+            "group": self.data.groups,
+        }
+        self._api.destroy(kind, {"id": str(self._known(records[kind], name))}, ())
+
+    def merge_tags(self, sources: Iterable[str], destination: str) -> None:
+        """Merge tags into one; its hook runs, scenes keep their `updated_at`."""
+        ids = [str(self._known(self.data.tags, name)) for name in sources]
+        self._api.merge_tags({"source": ids, "destination": str(self._known(self.data.tags, destination))}, ())
+
+    def set_parent_studio(self, name: str, parent: str | None) -> None:
+        """Put a studio under another (made if need be), or under none."""
+        with self.data.lock:
+            studio = self.data.studio_named(name)
+            studio.parent_studio = None if parent is None else self.data.studio_named(parent)
+            studio.updated_at = self.stamp()
+
+    def set_tag_parents(self, name: str, parents: Iterable[str]) -> None:
+        """Put a tag under others (made if need be)."""
+        with self.data.lock:
+            tag = self.data.tag_named(name)
+            tag.parents = tuple(self.data.tag_named(parent) for parent in parents)
+            tag.updated_at = self.stamp()
+
+    def set_cover(self, scene_id: int, image: bytes | None) -> None:
+        """A cover is generated or taken away: `updated_at` moves, no hook runs."""
+        with self.data.lock:
+            scene = self.data.scene(scene_id)
+            scene.cover, scene.updated_at = image, self.stamp()
+
+    def attach_file(self, scene_id: int, file: FileSpec) -> None:
+        """A scan finds another file of the scene: `updated_at` moves, the hook runs without input."""
+        with self.data.lock:
+            scene = self.data.scene(scene_id)
+            scene.files += (self.data.new_file(file),)
+            scene.updated_at = self.stamp()
+        self._fire([Event("Scene.Update.Post", scene_id)])
+
+    def rename_file(self, old: str, new: str) -> None:
+        """A scan finds a file under another name: the hook runs without input, only the file's `updated_at` moves."""
+        with self.data.lock:
+            scenes = [scene for scene in self.data.scenes.values() if any(file.path == old for file in scene.files)]
+            for file in self.data.files.values():
+                if file.path == old:
+                    file.path, file.updated_at = new, self.stamp()
+        self._fire([Event("Scene.Update.Post", scene.id) for scene in scenes])
+
+    def move_folder(self, old: str, new: str) -> None:
+        """A scan finds a folder elsewhere: paths change, and neither a hook nor any time reveals it."""
+        with self.data.lock:
+            for file in self.data.files.values():
+                if file.path.startswith(old):
+                    file.path = new + file.path[len(old) :]
+
+    # looking at it
+
+    def scene(self, scene_id: int) -> SceneSnapshot:
+        """The scene as it is now; raises StashError if there is none."""
+        with self.data.lock:
+            return self.data.snapshot(self.data.scene(scene_id))
+
+    def scene_ids(self) -> list[int]:
+        """The ids of all scenes."""
+        with self.data.lock:
+            return sorted(self.data.scenes)
+
+    def wait_for_jobs(self, timeout: float = 10.0) -> bool:
+        """Wait until the job queue is empty; False if that took too long."""
+        return self.jobs.wait(timeout)
+
+    def session_cookie(self) -> str:
+        """The value of a `session` cookie of someone who is signed in."""
+        return self.sessions.open()
+
+    # over HTTP
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request: /healthz for everyone, the rest for those who are signed in."""
+        if request.path == "/healthz":
+            return Answer(200, b".", "text/plain; charset=utf-8")
+        visited = self._admitted(request)
+        if visited is None:
+            return UNAUTHORIZED
+        if request.path == "/graphql" and request.method == "POST":
+            return self._graphql(request, visited)
+        if request.method in ("GET", "HEAD") and request.path.startswith("/plugin/"):
+            return self._plugin_file(request.path)
+        if request.method in ("GET", "HEAD"):
+            return self._picture(request.path, request.headers.get("if-none-match", ""))
+        return NOT_FOUND
+
+    def _admitted(self, request: Request) -> Visited | None:
+        """None if the request is to be refused, else the hooks that led to it."""
+        key = request.headers.get("apikey") or request.params.get("apikey")
+        visited = self.sessions.visited.get(session_of(request))
+        if key:
+            return (visited or ()) if self.api_key and key == self.api_key else None
+        if self.api_key and visited is None:
+            return None
+        return visited or ()
+
+    def _graphql(self, request: Request, visited: Visited) -> Answer:
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            return json_answer(400, {"errors": [{"message": "transport not supported"}], "data": None})
+        asked = decoded(request.body)
+        if asked is None:
+            return json_answer(400, {"errors": [{"message": "json request body could not be decoded"}], "data": None})
+        host = request.headers.get("host") or urlsplit(self.url).netloc
+        asking = Asking(f"http://{host}", visited, self.api_key)
+        reply = self.executor.answer(
+            asked["query"], asked.get("variables") or {}, asked.get("operationName") or None, asking
+        )
+        body = reply.body
+        if self.graphql_fault is not None and reply.status == 200:
+            body = self.graphql_fault(body)
+        return json_answer(reply.status, body)
+
+    def _picture(self, path: str, known: str) -> Answer:
+        """A picture, dated by the clock that gives things their `updated_at`."""
+        answer = self._any_picture(path, known)
+        return replace(answer, headers={**answer.headers, "Date": formatdate(self.now(), usegmt=True)})
+
+    def _any_picture(self, path: str, known: str) -> Answer:
+        parts = path.strip("/").split("/")
+        if len(parts) != 3 or not parts[1].isdigit():
+            return NOT_FOUND
+        kind, id_, leaf = parts[0], int(parts[1]), parts[2]
+        with self.data.lock:
+            if (kind, leaf) == ("scene", "screenshot"):
+                scene = self.data.scenes.get(id_)
+                return NOT_FOUND if scene is None else self._shown(scene.cover, known)
+            if PICTURES.get(kind) != leaf:
+                return NOT_FOUND
+            records: Mapping[int, Any] = getattr(self.data, f"{kind}s")
+            record = records.get(id_)
+            return NOT_FOUND if record is None else self._shown(record.image, known)
+
+    def _shown(self, image: bytes | None, known: str) -> Answer:
+        return picture(None if self.blobs_away else image, known)
+
+    # inner workings
+
+    def _fire(self, events: list[Event], visited: Visited = ()) -> None:
+        if self.hooks is not None:
+            self.hooks.fire(events, self.port, self.sessions, visited)
+
+    def _run_task(self, plugin_id: str, task_name: str | None, args: Mapping[str, Any]) -> int:
+        hooks = self.hooks
+
+        def work(job: Job) -> None:
+            task = hooks.task_named(task_name) if hooks is not None and hooks.plugin_id == plugin_id else None
+            if hooks is None or task is None:
+                return  # only a line in Stash's log: the job is finished all the same
+
+            def progressed(part: float) -> None:
+                job.progress = part
+
+            hooks.run_task(task, self.port, self.sessions.open(), args, job.kill, progressed)
+
+        return self.jobs.add(f"Running plugin task: {task_name or plugin_id}", work).id
+
+    def _run_operation(self, plugin_id: str, args: Mapping[str, Any]) -> Any:
+        """Run the plugin at once; what it puts out is the answer, its error that of the request."""
+        hooks = self.hooks
+        if hooks is None or hooks.plugin_id != plugin_id or not hooks.enabled:
+            raise StashError(f"plugin {plugin_id} is not there, or disabled")
+        outcome = hooks.run_operation(self.port, self.sessions.open(), args).outcome
+        if outcome is None or outcome.error is not None:
+            raise StashError("the plugin can't be started" if outcome is None else outcome.error)
+        return outcome.output
+
+    def _plugin_file(self, path: str) -> Answer:
+        """The scripts or the styles of the plugin, one behind the other, as its manifest names them."""
+        _, id_, what, *rest = [*path.strip("/").split("/"), "", ""]
+        hooks = self.hooks
+        if hooks is None or id_ != hooks.plugin_id or what not in hooks.ui or any(rest):
+            return NOT_FOUND
+        kind = {"javascript": "text/javascript", "css": "text/css"}[what]
+        content = b"\n".join((Path(hooks.plugin_dir) / name).read_bytes() for name in hooks.ui[what])
+        return Answer(200, content, f"{kind}; charset=utf-8")
+
+    def _facts(self) -> dict[str, Any]:
+        folder = self.hooks.dir if self.hooks is not None else self.config_dir
+        return {
+            "version": self.version,
+            "hash": "0" * 8,
+            "build_time": "2026-01-01 00:00:00",
+            "databaseSchema": SCHEMA_VERSION,
+            "appSchema": SCHEMA_VERSION,
+            "databasePath": f"{folder}/stash-go.sqlite",
+            "configPath": f"{folder}/config.yml",
+            "configFilePath": f"{folder}/config.yml",
+            "pluginsPath": f"{folder}/plugins",
+            "status": self.system_status,
+            "os": "linux",
+            "workingDir": folder,
+            "homeDir": folder,
+            "stashes": [{"path": "/data", "excludeVideo": False, "excludeImage": False}],
+            "apiKey": self.api_key,
+            "username": self.username,
+            "plugins": [self._installed(self.hooks)] if self.hooks is not None else [],
+            "parallelTasks": 1,
+            "maxSessionAge": 3600,
+        }
+
+    def _installed(self, hooks: HookRunner) -> dict[str, Any]:
+        return {"id": hooks.plugin_id, "name": hooks.plugin_id, "version": "0.1.0", "enabled": hooks.enabled}
+
+    def _known(self, records: Mapping[int, Any], name: Name) -> int:
+        """The id of the record of this name; raises StashError if there is none."""
+        plain, disambiguation = (name, None) if isinstance(name, str) else name
+        with self.data.lock:
+            for record in records.values():
+                if record.name == plain and (disambiguation is None or record.disambiguation == disambiguation):
+                    return int(record.id)
+        raise StashError(f"nothing is named {plain!r}")
+
+    def _input(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Changes in names as the input of an update, in ids; raises TypeError for a change there is no word for."""
+        values: dict[str, Any] = {}
+        for name, value in changes.items():
+            match name:
+                case "studio":
+                    values["studio_id"] = None if value is None else str(self.data.studio_named(value).id)
+                case "performers":
+                    values["performer_ids"] = [str(self.data.performer_named(one).id) for one in value]
+                case "tags":
+                    values["tag_ids"] = [str(self.data.tag_named(one).id) for one in value]
+                case "groups":
+                    values["groups"] = [self._place(one) for one in value]
+                case "cover":
+                    if value is not None:
+                        values["cover_image"] = f"data:{media_type(value)};base64,{base64.b64encode(value).decode()}"
+                case "title" | "code" | "details" | "director" | "date" | "rating100" | "organized" | "urls":
+                    values[name] = list(value) if name == "urls" else value
+                case _:
+                    raise TypeError(f"a scene has no {name!r} to change")
+        return values
+
+    def _place(self, group: str | tuple[str, int | None]) -> dict[str, Any]:
+        name, index = (group, None) if isinstance(group, str) else group
+        return {"group_id": str(self.data.group_named(name).id), "scene_index": index}
+
+
+def running_clock() -> Callable[[], float]:
+    """A clock in Unix seconds that shows a fixed moment now and goes on from there."""
+    offset = BEGINNING - time.monotonic()
+    return lambda: time.monotonic() + offset
+
+
+def decoded(body: bytes) -> dict[str, Any] | None:
+    """The body of a GraphQL request, None if it is not one."""
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(asked, dict) or not isinstance(asked.get("query"), str):
+        return None
+    return asked if isinstance(asked.get("variables") or {}, dict) else None
+
+
+def session_of(request: Request) -> str:
+    """The value of the session cookie, empty if there is none."""
+    try:
+        cookie = SimpleCookie(request.headers.get("cookie", "")).get("session")
+    except CookieError:
+        return ""
+    return cookie.value if cookie else ""
+
+
+def picture(image: bytes | None, known: str) -> Answer:
+    """An image, or the default one that says there is none; 304 for who has it already."""
+    shown = image or DEFAULT_IMAGE
+    tag = f'"{hashlib.md5(shown, usedforsecurity=False).hexdigest()}"'
+    headers = {"Cache-Control": "no-cache", "ETag": tag}
+    return Answer(304, b"", headers=headers) if known == tag else Answer(200, shown, media_type(shown), headers)
+
+
+def json_answer(status: int, body: dict[str, Any]) -> Answer:
+    """A body of JSON."""
+    return Answer(status, json.dumps(body, ensure_ascii=False).encode(), "application/json")

@@ -1,0 +1,394 @@
+"""What Stash sends, and what of it is ours: every field that was asked for has to be there, in its own type.
+
+Null is an answer where the schema allows it and an error anywhere else, so a partial answer never reads as "empty". All
+functions are pure and raise ValueError for what is well formed and still can't be right.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from plexsync.rules.job import Kind
+from plexsync.rules.records import Newest
+from plexsync.rules.scene import Image, Performer, Scene, SceneFile
+
+Id = str | int
+
+
+class Named(msgspec.Struct):
+    """A thing with a name."""
+
+    id: Id
+    name: str
+
+
+class PerformerAnswer(Named):
+    """A performer, with more than the name where it was asked for."""
+
+    disambiguation: str | None = None
+    alias_list: list[str] = []
+    gender: str | None = None
+
+
+class StudioAnswer(Named):
+    """A studio with those above it, of which no time is asked."""
+
+    updated_at: str = ""
+    parent_studio: "StudioAnswer | None" = None
+
+
+class TagAnswer(Named):
+    """A tag, with those above it where they were asked for."""
+
+    parents: "list[TagAnswer]" = []
+
+
+class StampedName(Named):
+    """A group with the time of its last change."""
+
+    updated_at: str
+
+
+class GroupAnswer(msgspec.Struct):
+    """A group that a scene is in."""
+
+    group: StampedName
+
+
+class FileAnswer(msgspec.Struct):
+    """A file. Sizes beyond 32 bits may come as texts."""
+
+    path: str
+    size: int | str
+    duration: float
+
+
+class SceneAnswer(msgspec.Struct):
+    """A scene in full."""
+
+    id: Id
+    title: str | None
+    code: str | None
+    details: str | None
+    director: str | None
+    date: str | None
+    rating100: int | None
+    organized: bool
+    updated_at: str
+    studio: StudioAnswer | None
+    performers: list[PerformerAnswer]
+    tags: list[TagAnswer]
+    groups: list[GroupAnswer]
+    files: list[FileAnswer]
+
+
+class Stamped(msgspec.Struct):
+    """Anything with the time of its last change."""
+
+    id: Id
+    updated_at: str
+
+
+class FilesAnswer(msgspec.Struct):
+    """A scene as far as its files."""
+
+    id: Id
+    files: list[FileAnswer]
+
+
+class FoundScenes(msgspec.Struct):
+    """A page of scenes in full; `count` is how many there are on all pages."""
+
+    count: int
+    scenes: list[SceneAnswer]
+
+
+class FoundIds(msgspec.Struct):
+    """A page of stamped scenes."""
+
+    count: int
+    scenes: list[Stamped]
+
+
+class FoundFiles(msgspec.Struct):
+    """Scenes with their files."""
+
+    count: int
+    scenes: list[FilesAnswer]
+
+
+class FoundThings(msgspec.Struct):
+    """A page of stamped things of any kind."""
+
+    count: int
+    things: list[Stamped]
+
+
+class Walked(msgspec.Struct):
+    """Data of the question WALK."""
+
+    findScenes: FoundScenes
+
+
+class WalkedIds(msgspec.Struct):
+    """Data of the question WALK_IDS."""
+
+    findScenes: FoundIds
+
+
+class Rivals(msgspec.Struct):
+    """Data of the question RIVALS."""
+
+    findScenes: FoundFiles
+
+
+class Recent(msgspec.Struct):
+    """Data of the questions RECENT."""
+
+    found: FoundThings
+
+
+class Count(msgspec.Struct):
+    """How many there are."""
+
+    count: int
+
+
+class Counted(msgspec.Struct):
+    """The data of a question for a count."""
+
+    found: Count
+
+
+class PicturePath(msgspec.Struct):
+    """Where a picture is shown."""
+
+    path: str | None = None
+
+
+class Pictured(msgspec.Struct):
+    """The data of a question for a picture; null for what is no more."""
+
+    found: PicturePath | None = None
+
+
+class NewestOfAll(msgspec.Struct):
+    """Data of the questions NEWEST and NEWEST_AND_FILES."""
+
+    scenes: FoundThings
+    last: FoundThings
+    performers: FoundThings
+    studios: FoundThings
+    tags: FoundThings
+    groups: FoundThings
+    files: FoundThings | None = None
+
+
+class RecentFile(msgspec.Struct, rename={"type": "__typename"}):
+    """A file of any kind."""
+
+    type: str
+    path: str
+    updated_at: str
+
+
+class FoundRecentFiles(msgspec.Struct):
+    """A page of files."""
+
+    count: int
+    files: list[RecentFile]
+
+
+class RecentFiles(msgspec.Struct):
+    """Data of the question RECENT_FILES."""
+
+    found: FoundRecentFiles
+
+
+class Question(msgspec.Struct):
+    """Something that can be asked."""
+
+    name: str
+
+
+class Questions(msgspec.Struct):
+    """All that can be asked."""
+
+    fields: list[Question]
+
+
+class AskedQuestions(msgspec.Struct, rename={"type": "__type"}):
+    """Data of the question QUESTIONS."""
+
+    type: Questions
+
+
+class Status(msgspec.Struct):
+    """The state of Stash itself."""
+
+    status: str
+
+
+class Probed(msgspec.Struct):
+    """Data of the question PROBE."""
+
+    systemStatus: Status
+
+
+class ConfigFile(msgspec.Struct):
+    """Where Stash keeps its configuration."""
+
+    configPath: str | None
+
+
+class ConfigPath(msgspec.Struct):
+    """Data of the question CONFIG_PATH."""
+
+    systemStatus: ConfigFile
+
+
+class VersionText(msgspec.Struct):
+    """The version, which a build of one's own may not have."""
+
+    version: str | None
+
+
+class Version(msgspec.Struct):
+    """Data of the question VERSION."""
+
+    version: VersionText
+
+
+class InstalledPlugin(msgspec.Struct):
+    """A plugin that is installed."""
+
+    id: str
+    enabled: bool
+    version: str | None = None
+
+
+class InstalledPlugins(msgspec.Struct):
+    """Data of the question PLUGINS."""
+
+    plugins: list[InstalledPlugin] | None
+
+
+class Plugins(msgspec.Struct):
+    """Settings of plugins, by plugin."""
+
+    plugins: dict[str, dict[str, object] | None]
+
+
+class PluginSettings(msgspec.Struct):
+    """Data of the question PLUGIN_SETTINGS."""
+
+    configuration: Plugins
+
+
+def scene_of(answer: SceneAnswer) -> Scene:
+    """The scene; null texts are empty ones."""
+    studios = list(_upwards(answer.studio))
+    above = [list(_above(tag)) for tag in answer.tags]
+    seen: dict[Kind, Sequence[Named]] = {
+        Kind.PERFORMER: answer.performers,
+        Kind.STUDIO: studios,
+        Kind.TAG: [*answer.tags, *(tag for tags in above for tag in tags)],
+        Kind.GROUP: [one.group for one in answer.groups],
+    }
+    return Scene(
+        id=number(answer.id),
+        title=answer.title or "",
+        code=answer.code or "",
+        details=answer.details or "",
+        director=answer.director or "",
+        date=answer.date or "",
+        rating100=answer.rating100,
+        studio=studios[0].name if studios else "",
+        parents=tuple(one.name for one in studios[1:]),
+        performers=tuple(one.name for one in answer.performers),
+        tags=tuple(one.name for one in answer.tags),
+        tags_above=tuple(tuple(dict.fromkeys(tag.name for tag in tags)) for tags in above),
+        groups=tuple(one.group.name for one in answer.groups),
+        organized=answer.organized,
+        files=files_of(answer.files),
+        updated_at=answer.updated_at,
+        images=tuple(_images(answer)),
+        people=tuple(map(_performer, answer.performers)),
+        things=tuple(dict.fromkeys((str(kind), number(one.id)) for kind, ones in seen.items() for one in ones)),
+    )
+
+
+def _images(answer: SceneAnswer) -> Iterator[Image]:
+    """Where pictures are; whether there is one, only asking for it tells."""
+    yield Image("cover", f"/scene/{number(answer.id)}/screenshot", answer.updated_at)
+    if answer.studio:
+        yield Image("studio", f"/studio/{number(answer.studio.id)}/image", answer.studio.updated_at)
+    if answer.groups:
+        group = answer.groups[0].group
+        yield Image("group", f"/group/{number(group.id)}/frontimage", group.updated_at)
+
+
+def _performer(answer: PerformerAnswer) -> Performer:
+    """A performer; `TRANSGENDER_FEMALE` reads as people write it."""
+    return Performer(
+        id=number(answer.id),
+        name=answer.name,
+        disambiguation=answer.disambiguation or "",
+        aliases=tuple(answer.alias_list),
+        gender=(answer.gender or "").replace("_", " ").lower(),
+    )
+
+
+def _upwards(studio: StudioAnswer | None) -> Iterator[StudioAnswer]:
+    while studio:
+        yield studio
+        studio = studio.parent_studio
+
+
+def _above(tag: TagAnswer) -> Iterator[TagAnswer]:
+    """The tags above one, nearest first."""
+    level = tag.parents
+    while level:
+        yield from level
+        level = [parent for one in level for parent in one.parents]
+
+
+def files_of(answers: Sequence[FileAnswer]) -> tuple[SceneFile, ...]:
+    """The files, the primary one first."""
+    return tuple(SceneFile(one.path, number(one.size), one.duration) for one in answers)
+
+
+def stamps_of(answers: Sequence[Stamped]) -> list[tuple[int, str]]:
+    """(id, updated_at) of each."""
+    return [(number(one.id), one.updated_at) for one in answers]
+
+
+def newest_of(answer: FoundThings) -> Newest:
+    """The count, and the time of the newest ('' when there is none)."""
+    if bool(answer.count) != bool(answer.things):
+        raise ValueError("a count that does not fit")
+    return Newest(answer.count, answer.things[0].updated_at if answer.things else "")
+
+
+def last_of(answer: FoundThings) -> int:
+    """The id of the last one, 0 when there is none."""
+    return number(answer.things[0].id) if answer.things else 0
+
+
+def check_rising(ids: Sequence[int], *, after: int) -> None:
+    """Raises ValueError unless each id is greater than the one before: else a walk could miss some, or never end."""
+    for id in ids:
+        if id <= after:
+            raise ValueError("ids out of order")
+        after = id
+
+
+def number(text: Id) -> int:
+    """An id or size as a number."""
+    if isinstance(text, int):
+        if text < 0:
+            raise ValueError("a negative number")
+        return text
+    if not (text.isascii() and text.isdigit()) or len(text) > 19:
+        raise ValueError("a number was expected")
+    return int(text)

@@ -1,0 +1,333 @@
+"""Stash over GraphQL: what `plexsync.rules.records.Stash` promises, and what `doctor` wants to know.
+
+An answer that carries an error, lacks a field that was asked for or has null where there must be a value raises
+Unavailable, and nothing of it is used: half an answer would blank fields in Plex.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import httpx2
+import msgspec
+
+from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, unheard
+from plexsync.rules.errors import Neighbour, Unavailable
+from plexsync.rules.http_answers import Server
+from plexsync.rules.job import Kind
+from plexsync.rules.paths import name_key
+from plexsync.rules.records import Clock, Newest, News, Picture, Plugin
+from plexsync.rules.scene import Image, Scene
+from plexsync.stash import answers, queries
+from plexsync.stash.names import pattern
+
+EVERYTHING = -1
+SHOWING_PAGE = 5000
+# Settings are the one answer whose values may be anything, and as objects they are many times as large.
+SETTINGS_CAP = MEGABYTE
+PICTURE_CAP = 64 * MEGABYTE
+# Room for one scene with a very long text, and for the usual in each of the others.
+SCENES_CAP, SCENE_CAP = 8 * MEGABYTE, MEGABYTE // 4
+# What a GraphQL server says to a question that does not fit its schema: the body tells it from a refusal.
+SCHEMA_STATUSES = (400, 422)
+# What stands between us and Stash answers with such things, Stash to whoever asks for a picture never.
+NO_PICTURES = ("text/html", "application/json")
+
+D = TypeVar("D")
+A = TypeVar("A")
+T = TypeVar("T")
+
+
+class Envelope(msgspec.Struct):
+    """What every GraphQL answer is; `data` is read once it is known that there are no errors."""
+
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    errors: list[msgspec.Raw] | None = None
+
+
+ENVELOPE = msgspec.json.Decoder(Envelope)
+SCENES = msgspec.json.Decoder(dict[str, answers.SceneAnswer | None])
+WALKED = msgspec.json.Decoder(answers.Walked)
+WALKED_IDS = msgspec.json.Decoder(answers.WalkedIds)
+RIVALS = msgspec.json.Decoder(answers.Rivals)
+RECENT = msgspec.json.Decoder(answers.Recent)
+COUNTED = msgspec.json.Decoder(answers.Counted)
+PICTURED = msgspec.json.Decoder(answers.Pictured)
+NEWEST = msgspec.json.Decoder(answers.NewestOfAll)
+QUESTIONS = msgspec.json.Decoder(answers.AskedQuestions)
+RECENT_FILES = msgspec.json.Decoder(answers.RecentFiles)
+PROBED = msgspec.json.Decoder(answers.Probed)
+VERSION = msgspec.json.Decoder(answers.Version)
+CONFIG_PATH = msgspec.json.Decoder(answers.ConfigPath)
+PLUGINS = msgspec.json.Decoder(answers.InstalledPlugins)
+PLUGIN_SETTINGS = msgspec.json.Decoder(answers.PluginSettings)
+
+
+class StashClient:
+    """One Stash. Safe to use from several threads; raises `NeighbourError` only, once it is made.
+
+    Without a key none is sent (Stash refuses any key where none is configured). Raises Unusable for an address or key
+    that can't be sent. See `plexsync.http.client.Wire` for `clock`, `transport`, `ca_file` and `alive`. `tags_above`:
+    scenes come with
+    the names above their tags.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str = "",
+        *,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        clock: Clock | None = None,
+        transport: httpx2.BaseTransport | None = None,
+        ca_file: str = "",
+        alive: Callable[[], None] = unheard,
+        tags_above: bool = False,
+        people: bool = False,
+    ) -> None:
+        self._tags_above = tags_above
+        self._people = people
+        self._wire = Wire(
+            Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key"),
+            url,
+            headers={"ApiKey": api_key} if api_key else {},
+            timeouts=Timeouts(connect_timeout, read_timeout),
+            clock=clock,
+            transport=transport,
+            ca_file=ca_file,
+            alive=alive,
+        )
+        self._knows_files: bool | None = None
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._wire.close()
+
+    @property
+    def date(self) -> str:
+        """What time it was at the last answer by the clock there, as HTTP writes it; '' where none was told."""
+        return self._wire.date
+
+    def probe(self) -> None:
+        """One cheap authenticated request; raises unless Stash answers and is ready."""
+        status = self._ask(PROBED, queries.PROBE).systemStatus.status
+        if status != "OK":
+            name = self._wire.server.name
+            why = {"SETUP": "is not set up yet", "NEEDS_MIGRATION": "waits for the migration of its database"}
+            raise Unavailable(Neighbour.STASH, f"{name} {why.get(status, 'is in a state that is not known')}")
+
+    def version(self) -> str:
+        """The version as Stash writes it ("v0.30.1"); '' for a build that has none."""
+        return self._ask(VERSION, queries.VERSION).version.version or ""
+
+    def config_path(self) -> str:
+        """The path of Stash's configuration file on its own machine, '' when there is none."""
+        return self._ask(CONFIG_PATH, queries.CONFIG_PATH).systemStatus.configPath or ""
+
+    def plugin(self, plugin_id: str) -> Plugin | None:
+        """A plugin as it is installed; None when it is not."""
+        found = self._ask(PLUGINS, queries.PLUGINS).plugins or []
+        return next((Plugin(one.version or "", one.enabled) for one in found if one.id == plugin_id), None)
+
+    def plugin_settings(self, plugin_id: str) -> dict[str, object]:
+        """What is stored for a plugin, as Stash keeps it; empty when nothing is."""
+        data = self._ask(PLUGIN_SETTINGS, queries.PLUGIN_SETTINGS, {"ids": [plugin_id]}, cap=SETTINGS_CAP)
+        return data.configuration.plugins.get(plugin_id) or {}
+
+    def scenes(self, ids: Sequence[int]) -> dict[int, Scene]:
+        """The scenes of these ids, in one request; those that do not exist are left out."""
+        wanted = list(dict.fromkeys(ids))
+        if not wanted:
+            return {}
+        cap = min(LISTING_CAP, SCENES_CAP + SCENE_CAP * len(wanted))
+        data = self._ask(SCENES, queries.scenes(wanted, tags_above=self._tags_above, people=self._people), cap=cap)
+        return self._checked(lambda: _scenes_of(data, wanted))
+
+    def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
+        """Every scene with an id above `after`, complete, in pages by id."""
+
+        def ask(last: int) -> tuple[int, list[Scene]]:
+            query = queries.walk(tags_above=self._tags_above, people=self._people)
+            found = self._ask(WALKED, query, _walking(queries.above(last), page)).findScenes
+            return found.count, self._checked(lambda: [answers.scene_of(one) for one in found.scenes])
+
+        return self._walked(after, ask, lambda scene: scene.id)
+
+    def walk_ids(self, *, after: int = 0, page: int = 5000) -> Iterator[list[tuple[int, str]]]:
+        """Every scene's (id, updated_at), in pages by id."""
+        return self._walk_ids(after, page, {})
+
+    def rivals(self, names: Sequence[str]) -> list[Scene]:
+        """The scenes that have a file with one of these base names (only `id` and `files` are filled), in one request.
+
+        Names are the same whatever their case and Unicode form.
+        """
+        wanted = {name_key(name) for name in names if name}
+        if not wanted:
+            return []
+        scenes = queries.named(pattern(name for name in names if name))
+        found = self._ask(RIVALS, queries.RIVALS, _walking(scenes, EVERYTHING)).findScenes
+        if found.count != len(found.scenes):
+            raise self._wire.foreign("with a part of its scenes")
+        rivals = self._checked(
+            lambda: [Scene(id=answers.number(one.id), files=answers.files_of(one.files)) for one in found.scenes]
+        )
+        return [scene for scene in rivals if any(name_key(file.path) in wanted for file in scene.files)]
+
+    def picture(self, path: str, *, known: str = "") -> Picture | None:
+        """The picture at a path that a scene's `images` name; None when it is still the one whose tag is `known`.
+
+        Raises Missing when there is nothing. Where a picture was never given Stash shows one of its own.
+        """
+        headers = {"Accept": "image/*", **({"If-None-Match": known} if known else {})}
+        answer = self._wire.send("GET", path, headers=headers, cap=PICTURE_CAP)
+        if known and answer.status == 304:
+            return None
+        answer = self._wire.accepted(answer)
+        if answer.headers.get("content-type", "").startswith(NO_PICTURES):
+            raise self._wire.foreign("with something else than a picture")
+        return Picture(bytes(answer.body), answer.headers.get("etag", ""))
+
+    def lacks(self, image: Image) -> bool:
+        """Whether Stash has no such picture, by its database and not by what it shows."""
+        id = int(image.path.split("/")[2])
+        if image.source == "cover":
+            return self._ask(COUNTED, queries.LACKS_COVER, {"id": id}).found.count > 0
+        found = self._ask(PICTURED, queries.PICTURE[image.source], {"id": str(id)}).found
+        return found is None or not found.path or "default=true" in found.path
+
+    def showing(self, kind: Kind, id: int) -> list[int]:
+        """The ids of the scenes a performer, studio, tag or group shows on, or one below it."""
+        if kind is Kind.SCENE:
+            return [id]
+        pages = self._walk_ids(0, SHOWING_PAGE, queries.showing(kind, id))
+        return [scene for page in pages for scene, _ in page]
+
+    def news(self) -> News:
+        """For every kind and, where Stash knows them, for files, in one request: has anything changed?
+
+        Once in the life of a client another request asks whether Stash can be asked for files (from 0.29 on).
+        """
+        if self._knows_files is None:
+            asked = self._ask(QUESTIONS, queries.QUESTIONS).type.fields
+            self._knows_files = any(one.name == "findFiles" for one in asked)
+        query = queries.NEWEST_AND_FILES if self._knows_files else queries.NEWEST
+        try:
+            data = self._newest(query)
+        except Unavailable:
+            # Another Stash may answer at this address from now on.
+            self._knows_files = None
+            raise
+        files = data.files
+        return News(self._kinds(data), self._checked(lambda: answers.newest_of(files)) if files else None)
+
+    def newest(self) -> dict[Kind, Newest]:
+        """For every kind, in one request: has anything changed?"""
+        return self._kinds(self._newest(queries.NEWEST))
+
+    def recent_files(self, *, page: int, size: int) -> list[tuple[str, str]]:
+        """(path, updated_at) of files, newest first; page 1 is the first. The path is '' unless it is a video's.
+
+        For a Stash whose `news` tell of files.
+        """
+        found = self._ask(RECENT_FILES, queries.RECENT_FILES, {"page": _newest_first(page, size)}).found
+        return [(one.path if one.type == "VideoFile" else "", one.updated_at) for one in found.files]
+
+    def _newest(self, query: str) -> answers.NewestOfAll:
+        last = queries.page(1, sort="id", descending=True)
+        return self._ask(NEWEST, query, {"page": _newest_first(1, 1), "last": last})
+
+    def _kinds(self, data: answers.NewestOfAll) -> dict[Kind, Newest]:
+        found = {
+            Kind.SCENE: data.scenes,
+            Kind.PERFORMER: data.performers,
+            Kind.STUDIO: data.studios,
+            Kind.TAG: data.tags,
+            Kind.GROUP: data.groups,
+        }
+        kinds = self._checked(lambda: {kind: answers.newest_of(things) for kind, things in found.items()})
+        last = self._checked(lambda: answers.last_of(data.last))
+        return {**kinds, Kind.SCENE: replace(kinds[Kind.SCENE], last=last)}
+
+    def recent(self, kind: Kind, *, page: int, size: int) -> list[tuple[int, str]]:
+        """(id, updated_at), newest first; page 1 is the first."""
+        found = self._ask(RECENT, queries.RECENT[kind], {"page": _newest_first(page, size)}).found
+        return self._checked(lambda: answers.stamps_of(found.things))
+
+    def _walk_ids(self, after: int, page: int, more: Mapping[str, object]) -> Iterator[list[tuple[int, str]]]:
+        def ask(last: int) -> tuple[int, list[tuple[int, str]]]:
+            scenes = queries.above(last, **more)
+            found = self._ask(WALKED_IDS, queries.WALK_IDS, _walking(scenes, page)).findScenes
+            return found.count, self._checked(lambda: answers.stamps_of(found.scenes))
+
+        return self._walked(after, ask, lambda stamp: stamp[0])
+
+    def _walked(
+        self, after: int, ask: Callable[[int], tuple[int, list[T]]], id_of: Callable[[T], int]
+    ) -> Iterator[list[T]]:
+        """Pages until nothing is left; `ask` gives what is left above an id, as a count and its first page."""
+        while True:
+            left, found = ask(after)
+            ids = [id_of(one) for one in found]
+            self._checked(lambda: answers.check_rising(ids, after=after))  # noqa: B023 - called at once
+            if found:
+                yield found
+                after = ids[-1]
+            if len(found) >= left:
+                return
+            if not found:
+                raise self._wire.foreign("with a part of its scenes")
+
+    def _ask(
+        self,
+        decoder: "msgspec.json.Decoder[D]",
+        query: str,
+        variables: Mapping[str, object] | None = None,
+        *,
+        cap: int = LISTING_CAP,
+    ) -> D:
+        """The data of one GraphQL request; raises Unavailable for anything but complete data."""
+        content = msgspec.json.encode({"query": query, "variables": dict(variables or {})})
+        headers = {"Content-Type": "application/json"}
+        answer = self._wire.send("POST", "/graphql", content=content, headers=headers, cap=cap)
+        if answer.status == 404:
+            raise self._wire.foreign("that it has no API: is something else at this address?")
+        if answer.status in SCHEMA_STATUSES and self._has_errors(answer):
+            raise self._wire.foreign("that it does not know the question: is it older than 0.28?")
+        envelope = self._wire.decoded(ENVELOPE, self._wire.accepted(answer).body)
+        if envelope.errors:
+            raise self._wire.foreign("with an error of its own")
+        return self._wire.decoded(decoder, memoryview(envelope.data))
+
+    def _has_errors(self, answer: Answer) -> bool:
+        try:
+            return self._wire.decoded(ENVELOPE, answer.body).errors is not None
+        except Unavailable:
+            # GraphQL's errors can be longer than what is read of them.
+            return answer.body.lstrip().startswith(b"{")
+
+    def _checked(self, read: Callable[[], A]) -> A:
+        """What was read from decoded data; raises Unavailable if it contradicts itself."""
+        try:
+            return read()
+        except ValueError:
+            failure = self._wire.foreign("with something that contradicts itself")
+        raise failure
+
+
+def _scenes_of(data: Mapping[str, answers.SceneAnswer | None], wanted: Sequence[int]) -> dict[int, Scene]:
+    if data.keys() != {f"s{id}" for id in wanted}:
+        raise ValueError("not what was asked for")
+    found = {id: answers.scene_of(answer) for id in wanted if (answer := data[f"s{id}"]) is not None}
+    if any(scene.id != id for id, scene in found.items()):
+        raise ValueError("another scene than was asked for")
+    return found
+
+
+def _walking(scenes: Mapping[str, object], size: int) -> dict[str, object]:
+    return {"scenes": scenes, "page": queries.page(size, sort="id")}
+
+
+def _newest_first(number: int, size: int) -> dict[str, object]:
+    return queries.page(size, sort="updated_at", number=number, descending=True)

@@ -1,0 +1,180 @@
+"""Every question we ask Stash, word for word, for Stash 0.28 and newer.
+
+Only what is used is asked for. Lists are walked by id ("greater than the last one") rather than by page number, so that
+what is deleted during a walk makes nothing else slip through.
+"""
+
+from collections.abc import Sequence
+
+from plexsync.rules.job import Kind
+
+SCENE_FIELDS = """
+fragment SceneFields on Scene {
+  id title code details director date rating100 organized updated_at
+  studio { id name updated_at parent_studio { id name parent_studio { id name parent_studio { id name } } } }
+  performers { ...PerformerFields }
+  tags { ...TagFields }
+  groups { group { id name updated_at } }
+  files { path size duration }
+}
+"""
+
+# Stash looks the tags above each tag up one by one, so they are asked for only where they matter.
+TAG_FIELDS = "fragment TagFields on Tag { id name }\n"
+TAG_FIELDS_ABOVE = """
+fragment TagFields on Tag {
+  id name
+  parents { id name parents { id name parents { id name } } }
+}
+"""
+
+# What is shown beside the names of a cast is asked for only where it is shown.
+PERFORMER_FIELDS = "fragment PerformerFields on Performer { id name }\n"
+PERFORMER_FIELDS_ALL = "fragment PerformerFields on Performer { id name disambiguation alias_list gender }\n"
+
+PROBE = "query Probe { systemStatus { status } }"
+
+VERSION = "query Version { version { version } }"
+
+CONFIG_PATH = "query ConfigPath { systemStatus { configPath } }"
+
+PLUGINS = "query Plugins { plugins { id enabled version } }"
+
+PLUGIN_SETTINGS = "query PluginSettings($ids: [ID!]) { configuration { plugins(include: $ids) } }"
+
+WALK = """
+query Walk($scenes: SceneFilterType, $page: FindFilterType) {
+  findScenes(scene_filter: $scenes, filter: $page) {
+    count
+    scenes { ...SceneFields }
+  }
+}
+"""
+
+WALK_IDS = """
+query WalkIds($scenes: SceneFilterType, $page: FindFilterType) {
+  findScenes(scene_filter: $scenes, filter: $page) {
+    count
+    scenes { id updated_at }
+  }
+}
+"""
+
+RIVALS = """
+query Rivals($scenes: SceneFilterType, $page: FindFilterType) {
+  findScenes(scene_filter: $scenes, filter: $page) {
+    count
+    scenes { id files { path size duration } }
+  }
+}
+"""
+
+NEWEST = """
+query Newest($page: FindFilterType, $last: FindFilterType) {
+  scenes: findScenes(filter: $page) { count things: scenes { id updated_at } }
+  last: findScenes(filter: $last) { count things: scenes { id updated_at } }
+  performers: findPerformers(filter: $page) { count things: performers { id updated_at } }
+  studios: findStudios(filter: $page) { count things: studios { id updated_at } }
+  tags: findTags(filter: $page) { count things: tags { id updated_at } }
+  groups: findGroups(filter: $page) { count things: groups { id updated_at } }
+}
+"""
+
+# What its database says of a picture: a cover is missing, or the address of another tells that it is a stand-in.
+LACKS_COVER = """
+query LacksCover($id: Int!) {
+  found: findScenes(
+    scene_filter: { id: { value: $id, modifier: EQUALS }, is_missing: "cover" }, filter: { per_page: 0 }
+  ) { count }
+}
+"""
+
+PICTURE = {
+    "studio": "query StudioPicture($id: ID!) { found: findStudio(id: $id) { path: image_path } }",
+    "group": "query GroupPicture($id: ID!) { found: findGroup(id: $id) { path: front_image_path } }",
+}
+
+# From 0.29 on Stash can be asked for files; whether it can is asked first.
+NEWEST_FILES = "  files: findFiles(filter: $page) { count things: files { id updated_at } }\n"
+NEWEST_AND_FILES = NEWEST.rstrip().removesuffix("}") + NEWEST_FILES + "}\n"
+
+QUESTIONS = 'query Questions { __type(name: "Query") { fields { name } } }'
+
+RECENT_FILES = """
+query RecentFiles($page: FindFilterType) {
+  found: findFiles(filter: $page) { count files { __typename path updated_at } }
+}
+"""
+
+RECENT = {
+    Kind.SCENE: """
+query RecentScenes($page: FindFilterType) {
+  found: findScenes(filter: $page) { count things: scenes { id updated_at } }
+}
+""",
+    Kind.PERFORMER: """
+query RecentPerformers($page: FindFilterType) {
+  found: findPerformers(filter: $page) { count things: performers { id updated_at } }
+}
+""",
+    Kind.STUDIO: """
+query RecentStudios($page: FindFilterType) {
+  found: findStudios(filter: $page) { count things: studios { id updated_at } }
+}
+""",
+    Kind.TAG: """
+query RecentTags($page: FindFilterType) {
+  found: findTags(filter: $page) { count things: tags { id updated_at } }
+}
+""",
+    Kind.GROUP: """
+query RecentGroups($page: FindFilterType) {
+  found: findGroups(filter: $page) { count things: groups { id updated_at } }
+}
+""",
+}
+
+
+def fragments(*, tags_above: bool, people: bool = False) -> str:
+    """What is asked of a scene; with the names above its tags, and more of its performers, if they matter."""
+    tags = TAG_FIELDS_ABOVE if tags_above else TAG_FIELDS
+    return SCENE_FIELDS + tags + (PERFORMER_FIELDS_ALL if people else PERFORMER_FIELDS)
+
+
+def walk(*, tags_above: bool, people: bool = False) -> str:
+    """The question for a page of complete scenes."""
+    return WALK + fragments(tags_above=tags_above, people=people)
+
+
+def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
+    """One question for many scenes, each under the alias `s<id>`.
+
+    `findScenes(ids:)` fails as a whole when one of them is missing; `findScene` answers null. Raises ValueError for an id
+    that is not a plain positive number: ids are the only thing that is written into a query.
+    """
+    for id in ids:
+        if type(id) is not int or id < 0:
+            raise ValueError("a scene is named by a number")
+    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ ...SceneFields }}" for id in ids)
+    return f"query Scenes {{\n{aliases}\n}}\n{fragments(tags_above=tags_above, people=people)}"
+
+
+def page(size: int, *, sort: str, number: int = 1, descending: bool = False) -> dict[str, object]:
+    """A FindFilterType: the page to give, of so many things in such an order."""
+    return {"page": number, "per_page": size, "sort": sort, "direction": "DESC" if descending else "ASC"}
+
+
+def above(id: int, **more: object) -> dict[str, object]:
+    """A SceneFilterType: scenes with a greater id, and whatever else is asked of them."""
+    return {"id": {"value": id, "modifier": "GREATER_THAN"}, **more}
+
+
+def showing(kind: Kind, id: int) -> dict[str, object]:
+    """What a SceneFilterType asks of scenes that this performer, studio, tag or group shows on, or one below it."""
+    below = {"depth": -1} if kind in (Kind.STUDIO, Kind.TAG) else {}
+    return {f"{kind}s": {"value": [str(id)], "modifier": "INCLUDES", **below}}
+
+
+def named(pattern: str) -> dict[str, object]:
+    """A SceneFilterType: scenes with a file whose whole path has a match of this pattern."""
+    return {"path": {"value": pattern, "modifier": "MATCHES_REGEX"}}

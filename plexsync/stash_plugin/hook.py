@@ -1,0 +1,280 @@
+"""What Stash starts at each change of a scene: notes durably that the scene may be out of step, says so, and ends.
+
+Stash waits for this process, so it imports the standard library and `plexsync.store.intake` alone, never touches the
+network, and
+starts nothing but the worker, when a person has switched it on and it gives no sign of life. It trusts the event's id and
+type and nothing else. It answers with one JSON object on standard output and exits with 0, whatever happens; standard
+error gets one line in Stash's log format when something is wrong. A task, or a question of our page, is handed to
+`plexsync.stash_plugin.tasks`, which is imported then. An older Python than the program needs is enough to store an
+event; a task says
+there what is missing.
+"""
+
+# There is no time for pathlib.
+# ruff: noqa: PTH100, PTH111, PTH112, PTH118, PTH120
+
+import json
+import os
+import re
+import select
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+
+def answer(words: "dict[str, object]", *, aloud: bool = True) -> None:
+    """One JSON object on standard output; an error is a line in Stash's log too, unless it is told there already."""
+    if aloud and "error" in words:
+        log(str(words["error"]))
+    _write(sys.__stdout__, json.dumps(words).encode() + b"\n")
+
+
+def log(text: str) -> None:
+    """An error in Stash's log."""
+    line = " ".join(text.split())
+    _write(sys.__stderr__, f"\x01e\x02{line}\n".encode("utf-8", "replace"))
+
+
+def _write(stream: "TextIO | None", content: bytes) -> None:
+    """Write all of it; somebody who does not listen (any more) is not our affair."""
+    try:
+        while stream and content:
+            content = content[os.write(stream.fileno(), content) :]
+    except OSError:
+        return
+
+
+def confess(kind: type[BaseException], _error: BaseException, _trace: object) -> None:
+    """The last resort, in place of a traceback: a fault of our own is an answer like any other."""
+    answer({"error": f"PlexSync: a fault of its own ({kind.__name__}): the event may not be stored"})
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.excepthook = confess
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from plexsync.store import intake  # noqa: E402 - an installation that lacks it is told of in an answer, too
+
+# Stash writes the event at once. With a busy database that is waited for too, the hook still ends within 2 s.
+READ_SECONDS = 0.9
+READ_LIMIT = 64 * 2**20
+# Stash writes the event in front of what was changed, so it is in the first bytes of whatever can't be parsed.
+HEAD = 64 * 2**10
+CHUNK = 2**20
+
+EVENTS = {
+    "Scene.Create.Post": "scene",
+    "Scene.Update.Post": "scene",
+    "Scene.Destroy.Post": "scene",
+    "Performer.Update.Post": "performer",
+    "Performer.Destroy.Post": "performer",
+    "Studio.Update.Post": "studio",
+    "Studio.Destroy.Post": "studio",
+    "Tag.Update.Post": "tag",
+    "Tag.Merge.Post": "tag",
+    "Tag.Destroy.Post": "tag",
+    "Group.Update.Post": "group",
+    "Group.Destroy.Post": "group",
+}
+
+_ID = re.compile(rb'(?<!\\)"id"\s*:\s*("?)(-?\d{1,30})\1\s*[,}]')
+_TYPE = re.compile(rb'(?<!\\)"type"\s*:\s*"([A-Za-z]+\.[A-Za-z]+\.[A-Za-z]+)"')
+# Stash hands its plugins the cookie of a session. It has no place in a file; wide letters have a zero byte each.
+_COOKIE = re.compile(rb'"\0?%s\0?"[\0\s]*:[\0\s]*"' % rb"\0?".join(b"%c" % one for one in b"Value"))
+_FOLDER = re.compile(rb'(?<!\\)"Dir"\s*:\s*("(?:[^"\\]|\\.)*")')
+
+
+class Refused(Exception):
+    """Nothing is stored; the message says why in one line."""
+
+
+class Asked(Exception):
+    """This is no event but a task, or a question of our page."""
+
+    def __init__(self, told: object) -> None:
+        super().__init__()
+        self.told = told
+
+
+def main() -> None:
+    """Store one event, or do one task, and answer."""
+    try:
+        answer(_noted(read(sys.__stdin__.fileno()) if sys.__stdin__ else b""))
+    except Asked as asked:
+        # Stash itself says in its log what went wrong with a task.
+        answer(_done(asked), aloud=False)
+
+
+def _noted(data: bytes) -> "dict[str, object]":
+    """The answer to one event, which is stored when this returns without an error. Raises Asked for what is a task."""
+    try:
+        event = parsed(data)
+        if event is None:
+            return _kept_raw(data)
+        kind, id, folder = event
+        trouble, starts = intake.noted(folder, kind, id)
+    except (Refused, intake.NotStored) as error:
+        return {"error": f"PlexSync: {error}"}
+    if starts:
+        _start_worker(folder, data)
+    return {"output": f"{kind} {id} noted" + (f" in a file, since {trouble}" if trouble else "")}
+
+
+def _done(asked: Asked) -> "dict[str, object]":
+    """Do a task; returns its answer."""
+    from plexsync.stash_plugin import dependencies
+
+    try:
+        dependencies.check_python()
+    except dependencies.NotReady as error:
+        return {"error": f"PlexSync: {error}"}
+    from plexsync.stash_plugin import tasks
+
+    server, args = _inside(asked.told, "server_connection"), _inside(asked.told, "args")
+    try:
+        folder = data_folder(_inside(server, "Dir"))
+    except Refused as error:
+        return {"error": f"PlexSync: {error}"}
+    return tasks.done(folder, server if isinstance(server, dict) else {}, args if isinstance(args, dict) else {})
+
+
+def _start_worker(folder: str, data: bytes) -> None:
+    """Start the worker, which outlives this process; the event is stored whatever becomes of it."""
+    from plexsync.stash_plugin import dependencies, launcher
+
+    try:
+        server = _inside(json.loads(data), "server_connection")
+        launcher.start_worker(
+            launcher.Place(folder, dependencies.ready(folder), server if isinstance(server, dict) else {})
+        )
+    except (dependencies.NotReady, OSError, ValueError, RecursionError) as error:
+        log(f"PlexSync: the worker can't be started: {error}")
+
+
+def _kept_raw(data: bytes) -> "dict[str, object]":
+    """What tells no event is kept as it came, but for the session's cookie, for a person."""
+    path = intake.spool(data_folder(_folder_in(data[:HEAD])), without_cookie(data), ".raw")
+    return {"error": f"PlexSync: the event can't be read; it is kept in {path}"}
+
+
+def without_cookie(data: bytes) -> bytes:
+    """The same, with stars for each text that may be the cookie of a session."""
+    # Of the same length, and its only quotes are those at the end of texts.
+    plain = data.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+    parts, done = [], 0
+    for found in _COOKIE.finditer(data):
+        if found.start() >= done:
+            parts += [data[done : found.end()], b"***"]
+            end = plain.find(b'"', found.end())
+            done = end if end >= 0 else len(data)
+    return b"".join([*parts, data[done:]])
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read(handle: int) -> bytes:
+    """Standard input to its end, or what has come of it within the deadline and the limit (and a byte, to tell)."""
+    chunks, size, deadline = [], 0, time.monotonic() + READ_SECONDS
+    while size <= READ_LIMIT and _readable(handle, deadline - time.monotonic()):
+        try:
+            chunk = os.read(handle, CHUNK)
+        except OSError:
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks)
+
+
+def _readable(handle: int, seconds: float) -> bool:
+    """Whether something can be read before the time is over. Windows can't wait for pipes: reading waits there."""
+    if os.name == "nt":
+        return seconds > 0
+    try:
+        return bool(select.select([handle], [], [], max(0.0, seconds))[0])
+    except (OSError, ValueError):
+        return False
+
+
+def parsed(data: bytes) -> "tuple[str, int, str] | None":
+    """(kind, id, data folder) of the event; None when it tells none and is worth keeping. Raises Refused, Asked."""
+    if not data.strip():
+        raise Refused("nothing came on standard input")
+    try:
+        told = json.loads(data) if len(data) <= READ_LIMIT else None
+    except (ValueError, RecursionError, MemoryError):
+        told = None
+    if told is None:
+        return _searched(data[:HEAD].replace(b"\0", b""))
+    context = _inside(told, "args", "hookContext")
+    if not isinstance(context, dict):
+        if isinstance(_inside(told, "args", "mode"), str):
+            raise Asked(told)
+        raise Refused("this is not one of Stash's hooks: there is no hookContext")
+    kind = kind_of(context.get("type"))
+    return kind, number(context.get("id")), data_folder(_inside(told, "server_connection", "Dir"))
+
+
+def _searched(head: bytes) -> "tuple[str, int, str] | None":
+    """As `parsed`, from the first bytes of a text that is cut, broken, too deep or too large."""
+    context = head.partition(b'"hookContext"')[2]
+    id, type_ = _ID.search(context), _TYPE.search(context)
+    if id is None or type_ is None:
+        return None
+    return kind_of(type_[1].decode()), number(int(id[2])), data_folder(_folder_in(head))
+
+
+def _inside(told: object, *names: str) -> object:
+    for name in names:
+        told = told.get(name) if isinstance(told, dict) else None
+    return told
+
+
+def kind_of(type_: object) -> str:
+    """What an event is about."""
+    kind = EVENTS.get(type_) if isinstance(type_, str) else None
+    if kind is None:
+        raise Refused(f"events of type {str(type_)[:80]!r} are not followed")
+    return kind
+
+
+def number(id: object) -> int:
+    """The event's id."""
+    if isinstance(id, str) and id.isascii() and id.isdigit() and len(id) < 20:
+        id = int(id)
+    if type(id) is not int or not 1 <= id <= intake.LAST_ID:
+        raise Refused(f"the event's id {str(id)[:40]!r} is not one")
+    return id
+
+
+def data_folder(dir_: object) -> str:
+    """Where the database is: the folder that is named in the environment, else one beside Stash's configuration."""
+    if named := named_folder():
+        return named
+    if not isinstance(dir_, str) or not os.path.isdir(dir_):
+        raise Refused("Stash names no folder to store it in; set PLEXSYNC_DATA_DIR")
+    return os.path.join(os.path.abspath(dir_), "plexsync")
+
+
+def named_folder() -> str:
+    """The folder that is named in the environment, '' where none is."""
+    named = os.environ.get("PLEXSYNC_DATA_DIR")
+    return os.path.abspath(os.path.expanduser(named)) if named else ""
+
+
+def _folder_in(head: bytes) -> object:
+    found = _FOLDER.search(head.replace(b"\0", b""))
+    try:
+        return json.loads(found[1]) if found else None
+    except ValueError:
+        return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Starts `plexsync` for the door in Stash: on a leash, for as long as somebody waits for it, or detached, as the worker.
+
+It is the same program with the same commands as in a terminal. Its packages are in a private folder
+(`plexsync.stash_plugin.dependencies`),
+its settings are Stash's own and those in the environment and in `plexsync.toml`, which may lie beside the database.
+The hook imports this when the worker is to be started, so it takes little of the standard library.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LEASH = os.path.join(ROOT, "plexsync", "stash_plugin", "child_process.py")
+TOML = "plexsync.toml"
+LOG = "worker.log"
+CACHE = ".compiled"
+LARGEST_LOG = 2_000_000
+# Seconds that a program is given to stop in good order after its leash was let go.
+GRACE = 8.0
+DETACHED, NEW_GROUP = 0x00000008, 0x00000200  # Windows: without a console, out of reach of Ctrl-C
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a program runs: the folder of the database, the private folder of its packages, and Stash's connection."""
+
+    folder: str
+    packages: str
+    server: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended: its exit code, and all that it said on standard output."""
+
+    code: int
+    said: str
+
+
+def run(
+    place: Place, *words: str, told: Callable[[str], None], seconds: "float | None" = None, module: str = "plexsync"
+) -> Ended:
+    """Run it to its end, or for so many seconds; `told` hears every line of standard error.
+
+    When this process is killed the program stops in good order. Of another module than ours `told` hears all.
+    """
+    ours = module == "plexsync"
+    process = subprocess.Popen(
+        [sys.executable, LEASH],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if ours else subprocess.STDOUT,
+        env=_environ(place),
+        cwd=place.folder,
+    )
+    said: list[bytes] = []
+    collect = said.append if ours else None
+    readers = [
+        threading.Thread(target=_hear, args=(process.stdout, told, collect), daemon=True),
+        threading.Thread(target=_hear, args=(process.stderr, told, None), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        process.stdin.write(_order(place, module, words, leash=True))  # type: ignore[union-attr]
+        process.stdin.flush()  # type: ignore[union-attr]
+        process.wait(timeout=seconds)
+    except (BrokenPipeError, subprocess.TimeoutExpired):
+        pass
+    finally:
+        _let_go(process)
+    for reader in readers:
+        reader.join(GRACE)
+    return Ended(process.returncode, b"".join(said).decode("utf-8", "replace"))
+
+
+def start_worker(place: Place) -> "subprocess.Popen[bytes]":
+    """Start the worker as a process of its own, that outlives this one and ends by itself; raises OSError.
+
+    Nothing of it is ours: neither a stream nor a session, or Stash would wait for it, or kill it.
+    """
+    with _log(place.folder) as log:
+        process = subprocess.Popen(
+            [sys.executable, LEASH],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=_environ(place),
+            cwd=place.folder,
+            creationflags=DETACHED | NEW_GROUP if os.name == "nt" else 0,
+            start_new_session=os.name != "nt",
+        )
+    with process.stdin as order:  # type: ignore[union-attr]
+        order.write(_order(place, "plexsync", ("serve", "--as-needed"), leash=False))
+    return process
+
+
+def _order(place: Place, module: str, words: tuple[str, ...], *, leash: bool) -> bytes:
+    """What the process is to become, as one line."""
+    order = {
+        "module": module,
+        "words": words,
+        "path": [place.packages, ROOT] if module == "plexsync" else [],
+        "environ": settings_of(place.folder) if module == "plexsync" else {},
+        "server": dict(place.server) if module == "plexsync" else None,
+        "leash": leash,
+    }
+    return json.dumps(order).encode() + b"\n"
+
+
+def settings_of(folder: str) -> dict[str, str]:
+    """What tells a program of ours where its database and its settings are."""
+    beside = os.path.join(folder, TOML)
+    at_hand = not os.environ.get("PLEXSYNC_CONFIG") and os.path.exists(beside)
+    return {"PLEXSYNC_DATA_DIR": folder} | ({"PLEXSYNC_CONFIG": beside} if at_hand else {})
+
+
+def _environ(place: Place) -> dict[str, str]:
+    """Stash's own, but for what would bring in other people's modules or change how ours speak.
+
+    What Python compiles is kept with the packages, so that nothing is left in the folder of the plugin.
+    """
+    left = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONINSPECT", "COLUMNS")
+    kept = {name: value for name, value in os.environ.items() if name not in left}
+    kept |= {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    if place.packages:
+        return {**kept, "PYTHONPYCACHEPREFIX": os.path.join(place.packages, CACHE), "PLEXSYNC_PROGRESS": "stash"}
+    return {**kept, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
+
+
+def _hear(stream: "IO[bytes] | None", told: Callable[[str], None], collect: "Callable[[bytes], None] | None") -> None:
+    """Read to the end: either all of it is collected, or each line is told."""
+    for line in stream or ():
+        if collect is None:
+            told(line.decode("utf-8", "replace").rstrip("\r\n"))
+        else:
+            collect(line)
+
+
+def _let_go(process: "subprocess.Popen[bytes]") -> None:
+    """Close standard input, by which the program ends in good order; end it where it does not."""
+    with suppress(OSError):
+        process.stdin.close()  # type: ignore[union-attr]
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _log(folder: str) -> IO[bytes]:
+    """The worker's log, for our eyes only; a large one is kept as the one before."""
+    path = os.path.join(folder, LOG)
+    with suppress(OSError):
+        if os.path.getsize(path) > LARGEST_LOG:
+            os.replace(path, f"{path}.1")
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600), "ab")

@@ -1,0 +1,384 @@
+"""What a person starts inside Stash: the tasks on the task page, and what our own page asks for.
+
+A task says what it does in Stash's log and answers in a sentence; an operation answers with facts. Both are commands of
+`plexsync`, run as anyone would run them. Neither waits for anything in Stash's own queue of jobs. Standard library only,
+so that also an installation without its packages can say what it lacks.
+"""
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from plexsync.rules.errors import Unusable
+from plexsync.stash_plugin import dependencies, launcher
+from plexsync.store import intake
+from plexsync.store.lock import is_locked
+
+Facts = dict[str, object]
+
+# Seconds that an operation may take, since a page waits for it; a look at both servers is the longest.
+PATIENCE = 60.0
+# Seconds until a worker that was started gives a sign of life, and until one that was told to end has ended.
+BEGIN, END = 30.0, 20.0
+# Seconds that a worker may take that is leaving by itself.
+LEAVE = 8.0
+LOOK = 0.2
+MOST_IDS = 500
+# Bytes would count; Stash reads no line of more than 64 KiB, nor any after it.
+LONGEST_LINE = 8_000
+NO_WORKER = "no worker runs"
+SERVED = "the worker does the rest"
+FIRST = (
+    "this would be the first write of the whole library to Plex. Look at it with the task Preview, then agree: on the page "
+    "of PlexSync, or by the setting First write approved"
+)
+
+
+class Failed(Exception):
+    """The task could not be done; the message is one line for a person."""
+
+
+def log(level: str, text: str) -> None:
+    """A line in Stash's log: d, i, w, e; or how far a task is: p."""
+    line = re.sub(r"[\x00-\x1f\x7f]+", " ", text).rstrip()[:LONGEST_LINE]
+    try:
+        os.write(2, f"\x01{level}\x02{line}\n".encode("utf-8", "replace"))
+    except OSError:
+        # Stash does not listen any more.
+        return
+
+
+@dataclass
+class Call:
+    """One call: what Stash hands to its plugins, and the folder of the database."""
+
+    folder: str
+    server: Mapping[str, object]
+    args: Mapping[str, object]
+    heard: list[str] = field(default_factory=list)
+
+    def place(self) -> launcher.Place:
+        """Where the program runs; raises NotReady when its packages are not there."""
+        return launcher.Place(self.folder, dependencies.ready(self.folder), self.server)
+
+    def plexsync(self, *words: str) -> str:
+        """Run a command to its end, and say in the log what it says; returns its answer. Raises Failed."""
+        ended = launcher.run(self.place(), *words, told=self._hear)
+        for line in ended.said.splitlines():
+            if re.search(r"\w", line):
+                log("i", line)
+        if ended.code != 0:
+            wrong = [line for line in self.heard if not line.startswith("warning: ")]
+            raise Failed(" / ".join(wrong) or _last(ended.said) or f"it ended with {ended.code}")
+        return _last(ended.said)
+
+    def facts(self, *words: str, seconds: float | None = PATIENCE) -> Facts:
+        """Run a command for its facts; the exit code is one of them, and an error is told in `error`."""
+        ended = launcher.run(self.place(), "--json", *words, told=self._hear, seconds=seconds)
+        try:
+            told = json.loads(ended.said)
+        except ValueError:
+            told = {}
+        facts = told if isinstance(told, dict) else {}
+        if ended.code != 0 and not facts:
+            slow = f"it took longer than {seconds:.0f} seconds" if seconds and ended.code in (130, 143, -15) else ""
+            facts = {"error": slow or " / ".join(self.heard) or f"it ended with {ended.code}"}
+        return {**facts, "code": ended.code}
+
+    def _hear(self, line: str) -> None:
+        """A line of the program's standard error: progress, a line of its log, or a word to its user."""
+        if line.startswith("\x01p\x02"):
+            log("p", line[3:])
+        elif line.startswith("plexsync: "):
+            self.heard.append(line.removeprefix("plexsync: "))
+            if line.startswith("plexsync: warning: "):
+                log("w", line)
+        elif line.strip():
+            found = re.match(r"\S+ (DEBUG|INFO|WARNING|ERROR) ", line)
+            log(found[1][0].lower() if found else "i", line)
+
+
+def _last(said: str) -> str:
+    return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "")
+
+
+# --- tasks -----------------------------------------------------------------------------------------------------------
+
+
+def sync_all(call: Call) -> str:
+    """Want every scene, if a person has agreed to that."""
+    if call.facts("status").get("bulk_approved") is False:
+        raise Failed(FIRST)
+    return _wanted(call, "wanted", "sync", "--all")
+
+
+def sync_recent(call: Call) -> str:
+    """Want what was changed since yesterday."""
+    return _wanted(call, "wanted", "sync", "--since", "1d")
+
+
+def retry(call: Call) -> str:
+    """Give everything that was given up another chance."""
+    return _wanted(call, "retried", "dlq", "retry", "--all")
+
+
+def reconcile(call: Call) -> str:
+    """Compare everything, and work what differs."""
+    call.plexsync("reconcile")
+    return f"everything was compared, as told in Stash's log; {drain(call)}"
+
+
+def _wanted(call: Call, counted: str, *words: str) -> str:
+    """Do it, and see to it that what is wanted then is worked: by the worker, or here if there is none."""
+    facts = call.facts(*words, seconds=None)
+    if facts["code"] != 0:
+        raise Failed(str(facts.get("error")))
+    return f"{facts.get(counted, 0)} {counted}; {drain(call)}"
+
+
+def drain(call: Call) -> str:
+    """Work what is due, unless a worker does."""
+    if _worker_runs(call):
+        return SERVED
+    return call.plexsync("drain")
+
+
+def preview(call: Call) -> str:
+    """Show what a sync of everything would change."""
+    report = os.path.join(call.folder, "preview.html")
+    return call.plexsync("sync", "--all", "--dry-run", "--html", report, "--force")
+
+
+def status(call: Call) -> str:
+    """Show how everything stands."""
+    call.plexsync("status")
+    return "the status is in Stash's log"
+
+
+def doctor(call: Call) -> str:
+    """Check everything."""
+    return f"{call.plexsync('doctor')}; the details are in Stash's log"
+
+
+def install(call: Call) -> str:
+    """Install the packages, or mend what is installed."""
+    os.makedirs(call.folder, mode=0o700, exist_ok=True)
+    tidy = not _locked(call)
+    return dependencies.install(
+        call.folder, lambda part: log("p", f"{part:.3f}"), lambda line: log("d", line), tidy=tidy
+    )
+
+
+def start(call: Call) -> str:
+    """Switch the worker on, and start it."""
+    # Settings that are wrong are told here, and a database is made.
+    if told := call.facts("status").get("error"):
+        raise Failed(str(told))
+    before = intake.switched(call.folder)
+    _switch(call, intake.ON)
+    # One that was not on is just leaving, or was started elsewhere.
+    if _locked(call) and (before == intake.ON or not _ends(call, LEAVE)):
+        return "a worker runs already"
+    _start_now(call, before)
+    return "the worker runs, and hooks start it again when it is needed"
+
+
+def _switch(call: Call, value: str) -> None:
+    if trouble := intake.switch(call.folder, value):
+        raise Failed(f"that can't be noted: {trouble}")
+
+
+def _start_now(call: Call, before: str) -> None:
+    """Start it and see that it lives; else it is ended, switched as it was `before`, and told of with what it said."""
+    path = os.path.join(call.folder, launcher.LOG)
+    process = None
+    try:
+        size = os.path.getsize(path) if os.path.exists(path) else 0
+        beat = intake.beat(call.folder)
+        process = launcher.start_worker(call.place())
+        _see_it_live(call, process, beat, lambda: _said_since(path, size) or f"see {path}")
+    except (Failed, dependencies.NotReady, OSError):
+        if process is not None:
+            process.terminate()
+        intake.switch(call.folder, before)
+        raise
+
+
+def _see_it_live(call: Call, process: "subprocess.Popen[bytes]", beat: str, said: Callable[[], str]) -> None:
+    """Wait until the heartbeat is another one than that of the worker before; raises Failed."""
+    for _ in range(round(BEGIN / LOOK)):
+        if process.poll() is not None:
+            raise Failed(f"the worker ended at once: {said()}")
+        if intake.beat(call.folder) not in ("", beat):
+            return
+        time.sleep(LOOK)
+    raise Failed(f"the worker gives no sign of life: {said()}")
+
+
+def _said_since(path: str, before: int) -> str:
+    """What the worker wrote to its log."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(before if before <= os.path.getsize(path) else 0)
+            lines = file.read(16_384).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return " / ".join(line.removeprefix("plexsync: ") for line in lines[-3:])
+
+
+def stop(call: Call) -> str:
+    """Switch the worker off, and wait until it has ended."""
+    if intake.switched(call.folder) == intake.OFF and not _worker_runs(call):
+        return NO_WORKER
+    _switch(call, intake.OFF)
+    if _ends(call, END):
+        return "the worker has ended, and is not started again"
+    raise Failed("a worker goes on: it was not started by Stash, so stop it where it was started")
+
+
+def _ends(call: Call, seconds: float) -> bool:
+    """Whether the worker ends within this time."""
+    for step in range(round(seconds / LOOK)):
+        if not _locked(call):
+            return True
+        log("p", f"{step * LOOK / seconds:.2f}")
+        time.sleep(LOOK)
+    return False
+
+
+def _worker_runs(call: Call) -> bool:
+    """Whether a worker has this database; one that is switched on and has left, or is leaving, is started."""
+    before = intake.switched(call.folder)
+    if _locked(call) and (before != intake.LEFT or not _ends(call, LEAVE)):
+        return True
+    if before == intake.OFF:
+        return False
+    _switch(call, intake.ON)
+    _start_now(call, before)
+    return True
+
+
+def _locked(call: Call) -> bool:
+    try:
+        return is_locked(Path(call.folder))
+    except Unusable as error:
+        raise Failed(str(error)) from error
+
+
+# --- what our page asks for ------------------------------------------------------------------------------------------
+
+
+def page_status(call: Call) -> Facts:
+    """How everything stands, and how the worker inside Stash is switched."""
+    return {**call.facts("status"), "inside": intake.switched(call.folder) != intake.OFF}
+
+
+def page_letters(call: Call) -> Facts:
+    """What was given up."""
+    return call.facts("dlq", "list")
+
+
+def page_retry(call: Call) -> Facts:
+    """Give some, or all, another chance."""
+    return _then_worked(call, call.facts("dlq", "retry", *_which(call)))
+
+
+def page_drop(call: Call) -> Facts:
+    """Stop caring for some."""
+    return call.facts("dlq", "drop", "--yes", *_which(call))
+
+
+def page_scene(call: Call) -> Facts:
+    """Why a scene stands as it stands, and what would change."""
+    return call.facts("explain", _scene(call))
+
+
+def page_sync(call: Call) -> Facts:
+    """Bring a scene in step now: by the worker, or here if there is none."""
+    words = ("sync", _scene(call))
+    facts = call.facts(*words)
+    return facts if facts["code"] != 0 or _worker_runs(call) else call.facts(*words, "--wait")
+
+
+def page_approve(call: Call) -> Facts:
+    """A person agrees to the first write of the whole library."""
+    return _then_worked(call, call.facts("sync", "--all", "--yes"))
+
+
+def _then_worked(call: Call, facts: Facts) -> Facts:
+    return {**facts, "worker": _worker_runs(call)}
+
+
+def _scene(call: Call) -> str:
+    found = str(call.args.get("scene", ""))
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", found):
+        raise Failed("no scene is named")
+    return found
+
+
+def _which(call: Call) -> tuple[str, ...]:
+    """Rows as the program names them, 7 or tag:12; or all."""
+    if call.args.get("all") is True:
+        return ("--all",)
+    rows = call.args.get("rows")
+    found = [str(one) for one in rows] if isinstance(rows, list) else []
+    if not 1 <= len(found) <= MOST_IDS or not all(re.fullmatch(r"([a-z]+:)?[1-9][0-9]{0,17}", one) for one in found):
+        raise Failed("no row is named")
+    return tuple(found)
+
+
+TASKS: dict[str, Callable[[Call], str]] = {
+    "sync_all": sync_all,
+    "sync_recent": sync_recent,
+    "preview": preview,
+    "reconcile": reconcile,
+    "drain": drain,
+    "retry": retry,
+    "status": status,
+    "doctor": doctor,
+    "install": install,
+    "start": start,
+    "stop": stop,
+}
+OPERATIONS: dict[str, Callable[[Call], Facts]] = {
+    "page_status": page_status,
+    "page_letters": page_letters,
+    "page_retry": page_retry,
+    "page_drop": page_drop,
+    "page_scene": page_scene,
+    "page_sync": page_sync,
+    "page_approve": page_approve,
+}
+
+
+def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) -> Facts:
+    """Do what `args` ask for; returns the answer to Stash."""
+    call, mode = Call(folder, server, args), str(args.get("mode"))
+    try:
+        if mode in OPERATIONS:
+            return {"output": _asked(call, OPERATIONS[mode])}
+        if mode in TASKS:
+            told = TASKS[mode](call)
+            log("i", f"PlexSync: {told}")
+            return {"output": told}
+    except (Failed, dependencies.NotReady) as error:
+        return {"error": f"PlexSync: {error}"}
+    except OSError as error:
+        return {"error": f"PlexSync: {error.filename or folder} can't be used: {error.strerror}"}
+    return {"error": f"PlexSync: {mode[:40]!r} is no task"}
+
+
+def _asked(call: Call, operation: Callable[[Call], Facts]) -> Facts:
+    """The facts of an operation; what hinders it is one of them, for the page to show."""
+    try:
+        os.makedirs(call.folder, mode=0o700, exist_ok=True)
+        return operation(call)
+    except dependencies.NotReady as error:
+        return {"error": str(error), "installed": False}
+    except Failed as error:
+        return {"error": str(error)}

@@ -1,0 +1,266 @@
+"""Opening the database: where it may lie, how it is synced, and what a fault of SQLite means to us.
+
+On a local disk: a write-ahead log, synced at every commit. On a network share, where such a log is not safe: a rollback
+journal. SQLite before 3.51.3 can damage a database when two connections copy the log back at once, so only one
+connection, that of the worker's lock holder, does so by itself. Transactions are begun by hand, writes with BEGIN
+IMMEDIATE.
+"""
+
+import errno
+import os
+import re
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from plexsync.rules.errors import Damaged, LocalFault, SyncError, Unusable
+from plexsync.store import intake, schema
+
+BUSY_SECONDS = 30.0
+SWITCH_AGAIN = 0.02
+MOUNTS = Path("/proc/self/mountinfo")
+LOG_LIMIT = 16 * 2**20
+CHECKPOINT_PAGES = 1000
+# With less than this left, a failed write is put down to the full disk.
+FULL_BELOW = 2**20
+
+# Python says so, and without a code, of a text in the database that is none.
+NO_TEXT = "Could not decode"
+
+# Shared by several machines, or with the machine that a virtual one runs on.
+_NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|fuse.*|ceph|glusterfs|lustre|afs|davfs2?|gfs2|ocfs2|vboxsf|prl_fs|virtiofs")
+# A share on Windows without a letter; not the long form of a local path.
+_SHARE = re.compile(r"\\\\(?![?.]\\)|\\\\\?\\UNC\\", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
+def connect(
+    path: Path,
+    *,
+    checkpoints: bool = False,
+    mounts: Path = MOUNTS,
+    busy_seconds: float = BUSY_SECONDS,
+    migrations: schema.Migrations = schema.MIGRATIONS,
+) -> sqlite3.Connection:
+    """A connection to the database at `path`, which is made when missing and brought to the newest schema.
+
+    The connection may be closed by another thread, and is otherwise for one. Raises NewerDatabase (not a byte of the
+    file is changed), Unusable when a person has to mend something, LocalFault for what may pass.
+    """
+    if lost_its_file(path):
+        raise _damaged(path)
+    _prepare(path)
+    with faults(path, opening=True):
+        _look(path, busy_seconds, migrations)
+        db = _open(path, "rw", busy_seconds)
+        try:
+            network = on_network(path, mounts)
+            found = _keep_journal(db, "delete" if network else "wal", busy_seconds)
+            if network and found != "delete":
+                raise Unusable(
+                    "the database lies on a network share and is still in use with a write-ahead log: stop all users"
+                )
+            _set_up(db, journal=found, checkpoints=checkpoints)
+            _keep_old(db, path, migrations)
+            schema.migrate(db, migrations)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def _prepare(path: Path) -> None:
+    """Make folder and file for our eyes only, whatever the umask; refuse a place where others can plant theirs."""
+    folder = str(path.parent)
+    try:
+        intake.make_folder(folder)
+        if trouble := intake.insecure(folder, str(path)):
+            raise Unusable(trouble)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if path.is_dir():
+            raise Unusable(f"{path} is a folder, and must be a file") from None
+        # A file that is there must not be opened here: closing it would let go of this process's locks on it.
+        return
+    except OSError as error:
+        raise _local(f"{folder} can't be used: {error.strerror}", error.errno) from error
+    if hasattr(os, "fchmod"):
+        os.fchmod(file, 0o600)
+    os.close(file)
+
+
+def _local(message: str, number: int | None) -> SyncError:
+    full = number in (errno.ENOSPC, errno.EDQUOT)
+    return LocalFault(message, full=True) if full else Unusable(message)
+
+
+def _look(path: Path, busy_seconds: float, migrations: schema.Migrations) -> None:
+    """Check that it is ours and not newer, by a connection that can't write so much as a log back."""
+    with closing(_open(path, "ro", busy_seconds)) as db:
+        try:
+            schema.check(db, path.name, migrations)
+            return
+        except sqlite3.Error as error:
+            if not half_written(error):
+                raise
+    with closing(_open(path, "rw", busy_seconds)) as db:
+        schema.check(db, path.name, migrations)
+
+
+def half_written(error: sqlite3.Error) -> bool:
+    """Whether a dead process has left a transaction in a rollback journal, which nobody who only reads can take back."""
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK
+
+
+def lost_its_file(path: Path) -> bool:
+    """Whether there is a log and, of its database, nothing. SQLite deletes such a log when it opens the database."""
+    try:
+        log = path.with_name(f"{path.name}-wal").stat().st_size
+        return log > 0 and not (path.exists() and path.stat().st_size)
+    except OSError:
+        return False
+
+
+def sync_to_disk(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable. Windows has no such call for folders. Raises OSError."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _open(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        intake.uri(str(path), mode), uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+    )
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def _keep_old(db: sqlite3.Connection, path: Path, migrations: schema.Migrations) -> None:
+    """Before a database is brought to a newer schema, a copy of it is made beside it, whole and synced."""
+    seen = schema.version(db)
+    if not 0 < seen < len(migrations):
+        return
+    kept = path.with_name(f"{path.stem}-schema-{seen}.db")
+    hidden = path.with_name(f".{kept.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    try:
+        os.close(os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(_open(hidden, "rw", BUSY_SECONDS)) as copy:
+            db.backup(copy)
+            copy.execute("pragma journal_mode = delete")
+            # Another process may have been faster, and has its own copy then.
+            whole = schema.version(copy) == seen
+        if whole:
+            hidden.replace(kept)
+            sync_to_disk(path.parent)
+    except OSError as error:
+        raise _local(f"a copy of {path.name} can't be made in {path.parent}: {error.strerror}", error.errno) from error
+    finally:
+        for end in ("", "-journal", "-wal", "-shm"):
+            hidden.with_name(hidden.name + end).unlink(missing_ok=True)
+
+
+def _keep_journal(db: sqlite3.Connection, mode: str, busy_seconds: float) -> str:
+    """Switch to a kind of journal, and return the kind there is then.
+
+    SQLite changes from reading to writing for it, and does not wait when another process is about to do the same.
+    """
+    until = time.monotonic() + busy_seconds
+    (found,) = db.execute("pragma journal_mode").fetchone()
+    while found != mode:
+        try:
+            (found,) = db.execute(f"pragma journal_mode = {mode}").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(SWITCH_AGAIN)
+    return str(found)
+
+
+def _set_up(db: sqlite3.Connection, *, journal: str, checkpoints: bool) -> None:
+    db.execute(f"pragma synchronous = {'full' if journal == 'wal' else 'extra'}")
+    db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}")
+    db.execute(f"pragma journal_size_limit = {LOG_LIMIT}")
+    # An update that could fail half way keeps its undo there: as a file, it costs more than the update.
+    db.execute("pragma temp_store = memory")
+    db.execute("pragma foreign_keys = on")
+    db.execute("pragma trusted_schema = off")
+
+
+def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
+    """Whether the path lies on a network (or user-space) file system; False where the system does not tell."""
+    return _SHARE.match(str(path)) is not None or _NETWORK.fullmatch(file_system(path, mounts)) is not None
+
+
+def file_system(path: Path, mounts: Path = MOUNTS) -> str:
+    """The type of the file system a path lies on, by the longest mount point above it; '' when unknown."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    parts, best, kind = path.resolve().parts, -1, ""
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        fields, types = before.split(" "), after.split(" ")
+        if len(fields) < 5 or not types[0]:
+            continue
+        point = Path(_ESCAPE.sub(lambda found: chr(int(found[1], 8)), fields[4])).parts
+        # A later mount on the same point covers the earlier one.
+        if parts[: len(point)] == point and len(point) >= best:
+            best, kind = len(point), types[0]
+    return kind
+
+
+# --- transactions ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def faults(path: Path, *, opening: bool = False) -> Iterator[None]:
+    """The one place where SQLite's errors become ours. `opening`: what a person has to mend is Unusable."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translated(error, path, opening=opening) from error
+
+
+def translated(error: sqlite3.Error, path: Path, *, opening: bool = False) -> SyncError:
+    """An error of SQLite in our words: one line that names the file."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    name = path.name
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _disk_is_full(path)):
+        return LocalFault(f"no space is left for {name} in {path.parent}", full=True)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LocalFault(f"{name} is busy: another process is writing to it and does not end")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or str(error).startswith(NO_TEXT):
+        return _damaged(path)
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        message = f"{path} can't be opened for writing: check its owner and mode"
+    else:
+        return LocalFault(f"{name} can't be used: {error}")
+    return Unusable(message) if opening else LocalFault(message)
+
+
+def _damaged(path: Path) -> Damaged:
+    return Damaged(
+        f"{path} is damaged, or not a database: plexsync serve makes it anew and keeps this one; or restore a backup"
+    )
+
+
+def _disk_is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < FULL_BELOW
+    except OSError:
+        return False
+
+
+def clean(text: str) -> str:
+    """The text as SQLite can store it: lone surrogates, which no encoding has, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,90 @@
+"""One worker per database: a lock of the operating system, which ends with the process that holds it, however it ends."""
+
+import errno
+import os
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from plexsync.rules.errors import Unusable
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+FILE = "worker.lock"
+# Someone who merely looks holds the lock for an instant; a worker that starts just then tries again.
+TRIES = 5
+PAUSE = 0.02
+
+
+class Lock:
+    """The worker's lock, held until `release` or the end of the process."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle: int | None = handle
+
+    def release(self) -> None:
+        """Let another worker start; doing so twice is doing it once."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
+
+    def __enter__(self) -> "Lock":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def try_lock(folder: Path) -> Lock | None:
+    """The lock on the database in `folder`; None while another holds it. Raises Unusable when it can't be told."""
+    handle = _open(folder, os.O_RDWR | os.O_CREAT)
+    taken = False
+    try:
+        for left in reversed(range(TRIES)):
+            taken = _take(handle, shared=False)
+            if taken:
+                return Lock(handle)
+            if left:
+                time.sleep(PAUSE)
+    finally:
+        if not taken:
+            os.close(handle)
+    return None
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a worker is at work on the database in `folder`. Raises Unusable when it can't be told."""
+    if not (folder / FILE).exists():
+        return False
+    handle = _open(folder, os.O_RDWR)
+    try:
+        return not _take(handle, shared=True)
+    finally:
+        os.close(handle)
+
+
+def _open(folder: Path, flags: int) -> int:
+    try:
+        # A link in its place would lock, or create, a file that is somebody else's.
+        return os.open(folder / FILE, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    except OSError as error:
+        raise Unusable(f"{folder / FILE} can't be opened: {error.strerror}") from error
+
+
+def _take(handle: int, *, shared: bool) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            return False
+        raise Unusable(f"the worker's lock can't be taken: {error.strerror}") from error
+    return True

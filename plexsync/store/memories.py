@@ -1,0 +1,100 @@
+"""What is remembered of each (scene, item): what we said, what we left, what we found."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from plexsync.rules.item import FIELDS, LOCKLESS
+from plexsync.rules.plan import Memory, Remembered, undone
+from plexsync.store.documents import decode, encode
+
+LIST = """
+select scene, key, document from memory where scene in (select value from json_each(:scenes))
+"""
+SAVE = """
+insert into memory (scene, key, at, document, undone) values (:scene, :key, :now, :document, :undone)
+on conflict (scene, key) do update set at = :now, document = :document, undone = :undone
+"""
+FORGET = "delete from memory where scene = :scene and key = :key"
+FORGET_OTHERS = "delete from memory where key = :key and scene <> :scene"
+FORGET_SCENES = "delete from memory where scene in (select value from json_each(:scenes))"
+SCENES = """
+select scene from memory where scene > :after
+union select scene from pushing where scene > :after
+order by 1 limit :limit
+"""
+COUNT_UNDONE = """
+select undone, count(distinct scene) from memory indexed by memory_undone where undone <> '' group by undone
+"""
+OWNERS = "select key, scene from memory where key in (select value from json_each(:keys))"
+# Newest first by the index on `at`; an item with a push whose end is unknown is not known to be well.
+WELL = """
+select item.section, memory.key, memory.document, memory.scene
+  from memory join item on item.key = memory.key
+ where memory.undone = '' and not exists (select 1 from pushing where pushing.key = memory.key)
+ order by memory.at desc
+"""
+
+
+def listed(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[tuple[int, str], Memory]:
+    """Everything remembered of these scenes, by (scene, item key)."""
+    rows = db.execute(LIST, {"scenes": json.dumps(list(scenes))})
+    read = ((scene, key, _memory(scene, key, document)) for scene, key, document in rows)
+    return {(scene, key): memory for scene, key, memory in read if memory}
+
+
+def save(db: sqlite3.Connection, scene: int, key: str, memory: Memory, *, now: int) -> None:
+    """Replace what is remembered of one (scene, item), which is no other scene's from then on; an empty one forgets it."""
+    if memory:
+        row = {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key))}
+        db.execute(SAVE, {**row, "undone": undone(memory)})
+        db.execute(FORGET_OTHERS, {"scene": scene, "key": key})
+    else:
+        db.execute(FORGET, {"scene": scene, "key": key})
+
+
+def forget(db: sqlite3.Connection, scenes: Sequence[int]) -> None:
+    """Forget all that is remembered of these scenes."""
+    db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+
+
+def scenes(db: sqlite3.Connection, *, after: int, limit: int) -> list[int]:
+    """Up to `limit` scenes above `after` of whose items anything is remembered or on its way, by number."""
+    return [scene for (scene,) in db.execute(SCENES, {"after": after, "limit": limit})]
+
+
+def count_undone(db: sqlite3.Connection) -> dict[str, int]:
+    """How many scenes our hand was taken off, by how that was done (`plexsync.rules.plan.Undone`)."""
+    return dict(db.execute(COUNT_UNDONE).fetchall())
+
+
+def owners(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, frozenset[int]]:
+    """Which scenes have memory of these items; items without any are left out."""
+    found: dict[str, set[int]] = {}
+    for key, scene in db.execute(OWNERS, {"keys": json.dumps(list(keys))}):
+        found.setdefault(key, set()).add(scene)
+    return {key: frozenset(scenes) for key, scenes in found.items()}
+
+
+def healthy(db: sqlite3.Connection, limit: int, *, but: frozenset[str]) -> list[tuple[str, str, str]]:
+    """(section, item key, field) of a lock that we hold, for up to `limit` items, those last remembered first."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for section, key, name in _locks(db, but):
+        if len(found) == limit:
+            break
+        found.setdefault(key, (section, key, name))
+    return list(found.values())
+
+
+def _locks(db: sqlite3.Connection, but: frozenset[str]) -> Iterator[tuple[str, str, str]]:
+    for section, key, document, scene in db.execute(WELL):
+        memory = None if key in but else _memory(scene, key, document)
+        locked = [name for name in FIELDS if memory and name in memory and memory[name].left.locked]
+        # A rating counts as locked when it has a value, but there is no lock in Plex to send.
+        locked = [name for name in locked if name not in LOCKLESS]
+        if locked:
+            yield section, key, locked[0]
+
+
+def _memory(scene: int, key: str, document: bytes) -> Memory | None:
+    return decode(document, dict[str, Remembered], f"the memory of scene {scene} and item {key}", (scene, key))

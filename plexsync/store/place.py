@@ -1,0 +1,111 @@
+"""Which folder the database is in when no setting names one.
+
+Stash starts our hook without any settings of ours, so the hook writes to the folder `plexsync` beside Stash's own settings
+file. Where that file is on this machine the worker uses the same folder, and notes in the user's own folder that it does:
+whoever looks later finds the same database, although Stash may be away. A database is never left for another folder.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from plexsync.rules.errors import Unusable
+from plexsync.store import intake
+
+# The file in the user's folder that holds the path of the other one.
+POINTER = "folder"
+NAME = "plexsync"
+LONGEST = 4096
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of the database, and why it is that one."""
+
+    path: Path
+    why: str
+
+
+def known(usual: Path | None) -> Place | None:
+    """The folder that is in use already, by what the user's folder holds; None when it has to be chosen."""
+    if usual is None:
+        return None
+    if os.path.lexists(usual / intake.DATABASE):
+        return Place(usual, "it holds the database")
+    pointed = _pointed_at(usual)
+    if pointed is not None and os.path.isdir(pointed.parent):  # noqa: PTH112
+        return Place(pointed, f"it lies beside Stash's settings file, as noted in {usual / POINTER}")
+    return None
+
+
+def chosen(usual: Path | None, settings_file: str) -> Place:
+    """The folder to begin in, by the place of Stash's settings file; noted for later. Raises Unusable."""
+    folder, hindrance = theirs(settings_file), "Stash's settings file is not on this machine"
+    # Like isdir above, and unlike the methods of Path, it does not raise where we may not look.
+    if folder is not None and os.path.isfile(settings_file):  # noqa: PTH113
+        hindrance = _hindrance(folder, settings_file)
+    if folder is not None and not hindrance:
+        if usual is not None:
+            _point(usual, folder)
+        return Place(folder, "it lies beside Stash's settings file")
+    if usual is None:
+        raise Unusable("there is no home folder to keep the database in: set PLEXSYNC_DATA_DIR to a folder")
+    if (pointed := _pointed_at(usual)) is not None:
+        raise Unusable(
+            f"the database is in {pointed}, which is not there: bring it back, or remove {usual / POINTER} to begin anew"
+        )
+    return Place(usual, f"it is the usual one: {hindrance}")
+
+
+def theirs(settings_file: str) -> Path | None:
+    """The folder that the hook writes to, if Stash's settings file is on this machine; None when it certainly is not."""
+    path = Path(settings_file)
+    return path.parent / NAME if path.is_absolute() else None
+
+
+def events_in(folder: Path) -> str:
+    """What a hook has left in a folder: "a database", "an event", or '' for nothing. Raises OSError."""
+    try:
+        names = {path.name for path in folder.iterdir()}
+        if intake.DATABASE in names:
+            return "a database"
+        spooled = (folder / intake.SPOOL).iterdir() if intake.SPOOL in names else ()
+        return "an event" if any(path.suffix in (".json", ".raw") for path in spooled) else ""
+    except FileNotFoundError:
+        return ""
+
+
+def _hindrance(folder: Path, settings_file: str) -> str:
+    """Why we can't share this folder with the hook; '' when we can."""
+    if os.path.lexists(folder):
+        return "" if os.access(folder, os.R_OK | os.W_OK | os.X_OK) else f"{folder} is not ours to write to"
+    if not os.access(folder.parent, os.W_OK | os.X_OK):
+        return f"{folder.parent} is not ours to write to"
+    # A folder of ours would keep out a hook that runs as another user.
+    if os.name == "posix" and Path(settings_file).stat().st_uid != os.geteuid():
+        return f"Stash runs as another user, for whom {folder} would be closed"
+    return ""
+
+
+def _pointed_at(usual: Path) -> Path | None:
+    try:
+        with (usual / POINTER).open("rb") as file:
+            path = Path(os.fsdecode(file.read(LONGEST).rstrip(b"\r\n")))
+    except (OSError, ValueError):
+        return None
+    return path if path.is_absolute() and "\0" not in str(path) else None
+
+
+def _point(usual: Path, folder: Path) -> None:
+    """Note the folder. Where that can't be, Stash is asked again the next time."""
+    hidden = usual / f".{POINTER}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    try:
+        intake.make_folder(str(usual))
+        handle = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            if hasattr(os, "fchmod"):
+                os.fchmod(handle, 0o600)
+            file.write(os.fsencode(folder) + b"\n")
+        hidden.replace(usual / POINTER)
+    except OSError:
+        hidden.unlink(missing_ok=True)

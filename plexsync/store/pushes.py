@@ -1,0 +1,135 @@
+"""The history of what was changed in Plex: for each (scene, item) the newest pushes, field by field, old and new.
+
+It is for people to read; what is known about an item for the next plan is in `plexsync.store.memories`.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from plexsync.rules.job import Kind
+from plexsync.rules.plan import Held
+from plexsync.rules.records import Moved, PushRow, RunRow
+from plexsync.store import tallies
+from plexsync.store.documents import decode, encode
+
+KEPT = 20
+# So many are dated anew at once: a whole table of them would hold up everyone who writes.
+UNDATED = 50
+# A summary may be long, and twenty of them twice: for reading, its beginning is enough.
+LONGEST_TEXT = 500
+
+ADD = """
+insert into push (scene, key, at, document, undone) values (:scene, :key, :at, :document, :undone)
+"""
+FORGET_OLD = f"""
+delete from push
+ where scene = :scene and key = :key and number <= (
+    select number from push where scene = :scene and key = :key order by number desc limit 1 offset {KEPT}
+ )
+"""
+LIST = "select key, at, document, undone from push where scene = :scene order by number desc"
+LATEST = "select scene, key, at, document, undone from push order by number desc limit :limit"
+COUNT_SINCE = "select count(*) from push indexed by push_at where at >= :since"
+PUSHED_AT = """
+select scene, at from push
+ where number in (select max(number) from push where scene in (select value from json_each(:scenes)) group by scene)
+"""
+SINCE = """
+select scene from push indexed by push_at where at >= :since
+union select scene from pushing where until >= :since
+order by 1
+"""
+# A push after so long a silence begins another run.
+PAUSE = 600_000
+RUNS = f"""
+with placed as (
+    select number, at, scene, sum(fresh) over (order by number) as run
+      from (select number, at, scene, coalesce(at - lag(at) over (order by number) > {PAUSE}, 1) as fresh from push
+             where undone = '')
+)
+select min(number), max(number), min(at), max(at), count(distinct scene) from placed group by run order by 2 desc
+"""
+BETWEEN = "select distinct scene from push where number between :first and :last and undone = '' order by scene"
+# What is dated in a future that the clock has left again would never grow old.
+UNDATE = f"""
+update push set at = :now where number in (
+    select number from push indexed by push_at where at > :now limit {UNDATED}
+)
+"""
+PRUNE = """
+delete from push where number in (
+    select number from push indexed by push_at where at < :before order by at limit :limit
+)
+"""
+
+
+def add(db: sqlite3.Connection, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str) -> None:
+    """Write down by field what a push has changed, or taken back (`undone` tells how); of each (scene, item) the newest
+    twenty are kept."""
+    if moved:
+        document = encode({name: Moved(_short(one.old), _short(one.new)) for name, one in moved.items()}, (scene, key))
+        db.execute(ADD, {"scene": scene, "key": key, "at": at, "document": document, "undone": undone})
+        db.execute(FORGET_OLD, {"scene": scene, "key": key})
+
+
+def listed(db: sqlite3.Connection, kind: Kind, id: int) -> list[PushRow]:
+    """A scene's pushes, newest first; other things than scenes have none."""
+    rows = db.execute(LIST, {"scene": id}) if kind is Kind.SCENE else ()
+    found = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
+    return [push for push in found if push.moved]
+
+
+def latest(db: sqlite3.Connection, limit: int) -> list[tuple[int, PushRow]]:
+    """The last pushes of all, each with its scene, newest first."""
+    found = ((scene, _push(scene, *row)) for scene, *row in db.execute(LATEST, {"limit": limit}))
+    return [(scene, push) for scene, push in found if push.moved]
+
+
+def count_since(db: sqlite3.Connection, since: int) -> int:
+    """How many pushes were made at that moment or later."""
+    return int(db.execute(COUNT_SINCE, {"since": since}).fetchone()[0])
+
+
+def _push(scene: int, key: str, at: int, document: bytes, undone: str) -> PushRow:
+    return PushRow(
+        at, key, decode(document, dict[str, Moved], f"a past push of scene {scene}", (scene, key)) or {}, undone
+    )
+
+
+def pushed_at(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[int, int]:
+    """When anything was last pushed for these scenes; those without any are left out."""
+    return dict(db.execute(PUSHED_AT, {"scenes": json.dumps(list(scenes))}).fetchall())
+
+
+def scenes_since(db: sqlite3.Connection, since: int) -> list[int]:
+    """The scenes for which anything was pushed at that moment or later, or may have been, by number."""
+    return [scene for (scene,) in db.execute(SINCE, {"since": since})]
+
+
+def runs(db: sqlite3.Connection) -> list[RunRow]:
+    """The past pushes that brought scenes in step, parted where there was silence for `PAUSE`; the latest run first."""
+    return [RunRow(*row) for row in db.execute(RUNS)]
+
+
+def pushed_in(db: sqlite3.Connection, run: RunRow) -> list[int]:
+    """The scenes that were pushed in a run, by number."""
+    return [scene for (scene,) in db.execute(BETWEEN, {"first": run.first, "last": run.last})]
+
+
+def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
+    """Delete up to `limit` of the pushes made before `before`, oldest first; returns how many, and counts them.
+
+    Of those that are dated after `now`, the next `UNDATED` are of now from here on.
+    """
+    db.execute(UNDATE, {"now": now})
+    count = db.execute(PRUNE, {"before": before, "limit": limit}).rowcount
+    tallies.add(db, "pushes_pruned", count)
+    return count
+
+
+def _short(held: Held) -> Held:
+    if isinstance(held.value, tuple):
+        return held
+    text = held.value if len(held.value) <= LONGEST_TEXT else held.value[:LONGEST_TEXT] + "…"
+    return Held(text, held.locked)

@@ -1,0 +1,407 @@
+"""What is done about a damaged database: it is put aside whole, what can be read of it goes into a new one.
+
+Only for the holder of the worker's lock. The new database is made complete beside the old one, under a name that tells
+when; from that instant on the old files go aside, to a folder of that name, and a kill in between is made up for by the
+next call. Nothing of the old one is ever deleted. What can't be read is found again by a complete comparison, which the
+note `repaired` asks for: the index of Plex, the poller's marks and the notes named by the caller are left behind.
+"""
+
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from plexsync.rules.errors import Unusable
+from plexsync.rules.job import DAY, Kind, Lane, State
+from plexsync.store import books, documents, intake, schema
+from plexsync.store.db import MOUNTS, NO_TEXT, connect, faults, half_written, lost_its_file, sync_to_disk
+
+REPAIRED = "repaired"
+# A tree of pages that leads in circles is left when nothing new was read for so long.
+LONGEST_STILL = 20.0
+# No row was ever wanted so often; and the sum over all rows stays a number that SQLite can hold.
+MOST_WANTS = 2**40
+SIDES = ("-wal", "-shm", "-journal")
+MARK = ".mended-"
+# Where a database's first page says how it may be read and written: in 1 or 2 ways.
+VERSIONS = slice(18, 20)
+
+# A table after those that its rows refer to.
+TABLES = (
+    "job",
+    "attempt",
+    "breaker",
+    "transition",
+    "hold",
+    "pace",
+    "memory",
+    "pushing",
+    "push",
+    "shown",
+    "tally",
+    "note",
+    "binding",
+    "sample",
+)
+# What the poller knows of Stash is of no use without the wants that went with it.
+LEFT_NOTES = "poll:"
+TYPES: Mapping[str, type] = {"integer": int, "text": str, "blob": bytes}
+
+SHAPE = "select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by sql"
+TALLY = "update book set coalesced = :coalesced, done = :done, pruned = :pruned, scans = :scans"
+ACCEPT = """
+update book
+   set accepted = coalesced + done + pruned
+                + (select count(*) from job where state <> 'idle')
+                + (select coalesce(sum(coalesced - accepted), 0) from job)
+"""
+# Since 3.37 SQLite tells the kinds of columns in capitals.
+COLUMNS = 'select name, lower(type) as type, pk, "notnull" from pragma_table_info(:table)'
+ORPHAN = "select 1 from pragma_foreign_key_check(:table) limit 1"
+NAMES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
+# What settles and claims never leave behind: only a damaged page does.
+KINDS, STATES, LANES = tuple(map(str, Kind)), tuple(map(str, State)), tuple(map(int, Lane))
+HALF = f"""
+select 1 from job
+ where kind not in {KINDS} or state not in {STATES} or lane not in {LANES}
+    or alone not in (0, 1) or (state = 'running') <> (token is not null)
+    or (state = 'running') <> (lease_until is not null) or claimed_rev > wanted_rev limit 1
+"""
+OFF = "select accepted - coalesced - done - pruned - (select count(*) from job where state <> 'idle') from books"
+SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
+FORGET_NOTE = "delete from note where name = :name or substr(name, 1, length(:prefix)) = :prefix"
+COUNT = "select count(*) from job"
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What was found and done: the first fault in SQLite's words, where the old files are, how many rows were saved."""
+
+    why: str
+    aside: Path
+    rows: int
+
+    def __str__(self) -> str:
+        return (
+            f"the database was damaged ({self.why}) and was made anew with {self.rows} rows of the queue; the old one is"
+            f" kept in {self.aside}; everything is compared to find what is missing"
+        )
+
+
+def repair(path: Path, *, now: int, forget: Sequence[str] = (), mounts: Path = MOUNTS) -> Repaired | None:
+    """Make the database at `path` anew if it is damaged; None when it is sound, missing, newer or another program's.
+
+    `forget` names notes that stop being true. Raises LocalFault when there is no space for it, and then nothing has changed.
+    """
+    for mended in sorted(path.parent.glob(f"{path.name}{MARK}*")):
+        return _finish(path, mended, "found at an earlier start")
+    why = damage(path)
+    if not why:
+        return None
+    stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    mended = path.with_name(f"{path.name}{MARK}{stamp}")
+    hidden = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    try:
+        _make(path, hidden, now=now, forget=forget, mounts=mounts)
+        hidden.replace(mended)
+        sync_to_disk(path.parent)
+    except OSError as error:
+        raise Unusable(f"{path} is damaged, and can't be made anew beside it: {error.strerror}") from error
+    finally:
+        for end in ("", *SIDES):
+            hidden.with_name(hidden.name + end).unlink(missing_ok=True)
+    return _finish(path, mended, why)
+
+
+# --- is it? ----------------------------------------------------------------------------------------------------------
+
+
+def damage(path: Path) -> str:
+    """The first fault that SQLite finds in a database of ours, '' when it finds none or it isn't ours; reads only."""
+    if path.is_symlink() or path.is_dir():
+        return ""
+    # Before anything is open: to close a file lets go of the process's locks on it.
+    if why := first_page(path):
+        return why
+    if not path.is_file() or not path.stat().st_size:
+        return ""
+    with faults(path, opening=True):
+        with closing(_opened(path)) as db:
+            try:
+                # One snapshot: another process may bring it to a newer schema meanwhile.
+                db.execute("begin")
+                return _damage(db)
+            except UnicodeDecodeError:
+                return "its schema can't be read"
+            except sqlite3.Error as error:
+                if _is_damage(error):
+                    return _line(error)
+                if not half_written(error):
+                    raise
+        # Somebody has to take back what a dead process was about to write.
+        with closing(_opened(path, "rw")) as db:
+            db.execute("begin immediate")
+    return damage(path)
+
+
+def _damage(db: sqlite3.Connection) -> str:
+    known = schema.version(db)
+    (mark,) = db.execute("pragma application_id").fetchone()
+    shape = [str(sql) for (sql,) in db.execute(SHAPE)]
+    ours = _ours(shape)
+    if known > len(schema.MIGRATIONS) or (mark != schema.APPLICATION_ID and not ours):
+        return ""
+    if known < 0:
+        return "its version is no number of a schema"
+    (found,) = db.execute("pragma integrity_check(1)").fetchone()
+    if found != "ok":
+        return _line(found)
+    # What a person or a tool has added is no damage.
+    if mark != schema.APPLICATION_ID or not set(_shape(known)) <= set(shape):
+        return "its schema is not what its version says"
+    if not known:
+        return ""
+    (rows,) = db.execute("select count(*) from book").fetchone()
+    if rows != 1:
+        return "its books are gone"
+    if db.execute(HALF).fetchone():
+        return "a row of the queue is not whole"
+    # A page of another database fits in, and its sums do not.
+    if known == len(schema.MIGRATIONS) and db.execute(OFF).fetchone()[0]:
+        return "its books do not balance"
+    return _unreadable(db) or _unfit(db, known)
+
+
+def first_page(path: Path) -> str:
+    """What SQLite makes no fault of: a page by which it may only be read, and by nobody be written; none, but a log."""
+    if lost_its_file(path):
+        return "it is empty, and its log is not"
+    try:
+        with path.open("rb") as file:
+            head = file.read(VERSIONS.stop)
+    except OSError:
+        return ""
+    sound = not head.startswith(b"SQLite format 3") or set(head[VERSIONS]) <= {1, 2}
+    return "" if sound else "its first page can't be right"
+
+
+def _unreadable(db: sqlite3.Connection) -> str:
+    """The first table with a text that is none; SQLite itself never looks."""
+    db.text_factory = str
+    for (table,) in db.execute(NAMES).fetchall():
+        columns = [row["name"] for row in _columns(db, table) if row["type"] not in ("integer", "blob")]
+        try:
+            for _ in db.execute(f"select {', '.join(columns)} from {table}") if columns else ():
+                pass
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith(NO_TEXT):
+                raise
+            return f"a text in {table} can't be read"
+    return ""
+
+
+def _unfit(db: sqlite3.Connection, known: int) -> str:
+    """What SQLite lets pass in a table of ours: a value of another kind than its column, a row whose owner is not there."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+        model.row_factory = sqlite3.Row
+        schema.migrate(model, schema.MIGRATIONS[:known])
+        tables = {str(table): _columns(model, table) for (table,) in model.execute(NAMES).fetchall()}
+    for table, columns in tables.items():
+        wrong = [f"typeof({row['name']}) not in ('null', '{row['type']}')" for row in columns if row["type"] in TYPES]
+        if wrong and db.execute(f"select 1 from {table} where {' or '.join(wrong)} limit 1").fetchone():
+            return f"a value in {table} is of another kind than its column"
+        if db.execute(ORPHAN, {"table": table}).fetchone():
+            return f"a row of {table} refers to nothing"
+    return ""
+
+
+def _ours(shape: Sequence[str]) -> bool:
+    return all(any(f"create table {name} (" in sql.lower() for sql in shape) for name in ("job", "memory"))
+
+
+def _shape(known: int) -> list[str]:
+    """The statements that make a database of this version, as SQLite keeps them."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        schema.migrate(db, schema.MIGRATIONS[:known])
+        return [sql for (sql,) in db.execute(SHAPE)]
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
+def _line(told: object) -> str:
+    return " ".join(str(told).split())[:200]
+
+
+# --- making it anew --------------------------------------------------------------------------------------------------
+
+
+def _make(path: Path, hidden: Path, *, now: int, forget: Sequence[str], mounts: Path) -> None:
+    """A complete new database in one file, synced, with what can be read of the old one."""
+    with faults(path), closing(connect(hidden, mounts=mounts)) as new:
+        new.execute("begin immediate")
+        # Of a log alone nothing can be read, and opening it would be its end.
+        with closing(sqlite3.connect(":memory:") if lost_its_file(path) else _opened(path)) as old:
+            _read_what_can_be_read(old, new, now)
+        new.execute(ACCEPT)
+        for name in forget:
+            new.execute(FORGET_NOTE, {"name": name, "prefix": LEFT_NOTES})
+        new.execute(SAVE_NOTE, {"name": REPAIRED, "value": str(now)})
+        new.execute("commit")
+        new.execute("pragma journal_mode = delete")
+    sync_to_disk(hidden)
+
+
+def _read_what_can_be_read(old: sqlite3.Connection, new: sqlite3.Connection, now: int) -> None:
+    with suppress(sqlite3.Error):
+        old.execute("pragma cell_size_check = on")
+        # A table whose definition is damaged must not hide the others.
+        old.execute("pragma writable_schema = on")
+    read = time.monotonic()
+    old.set_progress_handler(lambda: time.monotonic() > read + LONGEST_STILL, 10_000)
+    for table in TABLES:
+        columns, read = _columns(new, table), time.monotonic()
+        for row in _rows(old, table):
+            if table == "job":
+                _quieten(row, now)
+            if _fits(row, columns) and (table != "job" or _is_job(row)) and _insert(new, table, row):
+                read = time.monotonic()
+    kept = next(iter(_rows(old, "book")), {})
+    counts = {name: kept.get(name) for name in (*books.COUNTERS[1:], "scans")}
+    new.execute(TALLY, {name: count if isinstance(count, int) and count >= 0 else 0 for name, count in counts.items()})
+
+
+def _rows(old: sqlite3.Connection, table: str) -> Iterator[dict[str, object]]:
+    """Rows by the table's key from the beginning as far as that goes, and then from the end."""
+    for order in ("asc", "desc"):
+        try:
+            keys = [row["name"] for row in _columns(old, table) if row["pk"]]
+            by = ", ".join(f"{key} {order}" for key in keys if re.fullmatch(r"[a-z_]+", key))
+            for row in old.execute(f"select * from {table} order by {by}"):
+                yield dict(row)
+        except (sqlite3.Error, UnicodeDecodeError):
+            continue
+        return
+
+
+def _quieten(row: dict[str, object], now: int) -> None:
+    """Nobody works on it any more, and it waits for no moment far away."""
+    if row.get("state") == State.RUNNING:
+        row["state"] = str(State.READY)
+    row.update(token=None, lease_until=None, holder="")
+    for name, most in (("due", now + DAY), ("since", now), ("stirred", now), ("first_unserved", now)):
+        at = row.get(name)
+        if isinstance(at, int):
+            row[name] = min(at, most)
+
+
+def _is_job(row: Mapping[str, object]) -> bool:
+    counts = [row.get(name) for name in ("wanted_rev", "claimed_rev", "attempts", "streak", "crashes", "due", "since")]
+    wanted, claimed = row.get("wanted_rev"), row.get("claimed_rev")
+    # An older database does not have them.
+    accepted, coalesced = row.get("accepted", 0), row.get("coalesced", 0)
+    return (
+        row.get("kind") in tuple(Kind)
+        and row.get("state") in tuple(State)
+        and row.get("lane") in tuple(Lane)
+        and row.get("alone") in (0, 1)
+        and row.get("token") is None
+        and all(isinstance(count, int) and count >= 0 for count in counts)
+        and isinstance(wanted, int)
+        and isinstance(claimed, int)
+        and wanted >= claimed
+        and isinstance(accepted, int)
+        and isinstance(coalesced, int)
+        and 0 <= coalesced <= accepted <= MOST_WANTS
+    )
+
+
+def _fits(row: dict[str, object], columns: Iterable[sqlite3.Row]) -> bool:
+    """Whether the values are of the kinds that the new table holds; columns that it does not have are taken out."""
+    known = {column["name"]: column for column in columns}
+    for name in row.keys() - known.keys():
+        del row[name]
+    for name, value in row.items():
+        expected = TYPES.get(known[name]["type"])
+        if value is None:
+            if known[name]["notnull"] or known[name]["pk"]:
+                return False
+        elif expected is not None and type(value) is not expected:
+            return False
+    document = row.get("document")
+    return not isinstance(document, bytes) or documents.sound(document, (row.get("scene"), row.get("key")))
+
+
+def _insert(new: sqlite3.Connection, table: str, row: Mapping[str, object]) -> bool:
+    """Add a row, unless it is there already or refers to one that is not: then False."""
+    names = [name for name in row if re.fullmatch(r"[a-z_]+", name)]
+    marks = ", ".join(f":{name}" for name in names)
+    with suppress(sqlite3.IntegrityError):
+        return new.execute(f"insert or ignore into {table} ({', '.join(names)}) values ({marks})", row).rowcount == 1
+    return False
+
+
+def _columns(db: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
+    return db.execute(COLUMNS, {"table": table}).fetchall()
+
+
+def _opened(path: Path, mode: str = "ro") -> sqlite3.Connection:
+    db = sqlite3.connect(intake.uri(str(path), mode), uri=True, timeout=10.0, isolation_level=None)
+    db.row_factory = sqlite3.Row
+    db.text_factory = lambda text: text.decode("utf-8", "replace")
+    return db
+
+
+def sweep(path: Path, *, now: int) -> None:
+    """Remove what was being made beside the database, a copy or a new one, by processes that were killed long ago."""
+    for end in ("", *SIDES):
+        for hidden in path.parent.glob(f".{path.stem}*.tmp{end}"):
+            with suppress(OSError):
+                if hidden.stat().st_mtime * 1000 < now - intake.UNFINISHED:
+                    hidden.unlink()
+
+
+# --- changing places -------------------------------------------------------------------------------------------------
+
+
+def _finish(path: Path, mended: Path, why: str) -> Repaired:
+    """Put the old files aside and the new database in their place; doing it again does what is left of it."""
+    aside = path.with_name(f"damaged-{mended.name.rpartition(MARK)[2]}")
+    try:
+        intake.make_folder(str(aside))
+        # The log first: beside the new database it would be taken for its own.
+        for end in reversed(("", *SIDES)):
+            _put_aside(path.with_name(path.name + end), aside)
+        mended.replace(path)
+        for folder in (aside, path.parent):
+            sync_to_disk(folder)
+    except OSError as error:
+        raise Unusable(f"{path} is damaged, and can't be put aside: {error.strerror}") from error
+    with faults(path), closing(_opened(path)) as db:
+        (rows,) = db.execute(COUNT).fetchone()
+    return Repaired(why, aside, int(rows))
+
+
+def _put_aside(file: Path, aside: Path) -> None:
+    """The database itself is kept under both names until the new one takes its place, so that there always is one."""
+    if not file.exists():
+        return
+    kept = aside / file.name
+    if kept.exists() and kept.samefile(file):
+        return
+    while kept.exists():
+        kept = kept.with_name(kept.name + "+")
+    if file.name.endswith(SIDES):
+        file.replace(kept)
+        return
+    try:
+        kept.hardlink_to(file)
+    except OSError:
+        file.replace(kept)

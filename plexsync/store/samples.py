@@ -1,0 +1,77 @@
+"""Samples of how the work went: a row a minute, put together into a row an hour once they are old, then forgotten.
+
+Two days of minutes and thirty days of hours are 3,600 rows, some 200 kB. They are for people to look at; nothing is decided
+by them, and nothing is lost with them.
+"""
+
+import sqlite3
+from dataclasses import asdict, fields
+
+from plexsync.rules.job import DAY
+from plexsync.rules.samples import HOUR, MINUTE, Sample
+
+# Minutes are kept so long, and then hours so long.
+MINUTES_KEPT = 2 * DAY
+HOURS_KEPT = 30 * DAY
+
+COUNTS = ("in_step", "waiting", "absent", "dead")
+SUMS = ("done", "plex", "stash")
+AWAY = ("plex_away", "stash_away", "minutes")
+_NAMES = (*COUNTS, *SUMS, *AWAY)
+_COLUMNS = ", ".join(("span", "at", *_NAMES))
+_MOST = ", ".join(f"{name} = max({name}, excluded.{name})" for name in COUNTS)
+_MORE = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+
+# A minute that a clock which was set back tells of once more.
+ADD = f"""
+insert into sample ({_COLUMNS}) values (:span, :at, {", ".join(f":{name}" for name in _NAMES)})
+on conflict (span, at) do update set
+    {_MOST}, {_MORE}, {", ".join(f"{name} = max({name}, excluded.{name})" for name in AWAY)}
+"""
+LIST = f"select {_COLUMNS} from sample where span = :span and at >= :start and at <= :end order by at"
+OLDEST = f"select at from sample where span = {MINUTE} and at < :before order by at limit 1"
+THIN = f"""
+insert into sample ({_COLUMNS})
+select {HOUR}, :hour, {", ".join(f"max({name})" for name in COUNTS)}, {", ".join(f"sum({name})" for name in (*SUMS, *AWAY))}
+  from sample where span = {MINUTE} and at >= :hour and at < :hour + {HOUR}
+    on conflict (span, at) do update set
+    {_MOST}, {_MORE}, {", ".join(f"{name} = {name} + excluded.{name}" for name in AWAY)}
+"""
+DROP_MINUTES = f"delete from sample where span = {MINUTE} and at >= :hour and at < :hour + {HOUR}"
+# What is dated in a future that the clock has left again would never grow old.
+PRUNE = f"""
+delete from sample where (span, at) in (
+    select span, at from sample
+     where span = {HOUR} and at < :before or span in ({MINUTE}, {HOUR}) and at > :now + {HOUR} limit :limit
+)
+"""
+
+
+def add(db: sqlite3.Connection, sample: Sample) -> None:
+    """Write down how a minute went."""
+    db.execute(ADD, asdict(sample))
+
+
+def listed(db: sqlite3.Connection, start: int, end: int) -> list[Sample]:
+    """The samples that begin from `start` to `end`: hours, then minutes, by time."""
+    names = [field.name for field in fields(Sample)]
+    rows = [
+        row
+        for span in (HOUR, MINUTE)
+        for row in db.execute(LIST, {"span": span, "start": start, "end": end}).fetchall()
+    ]
+    return [Sample(**{name: row[name] for name in names}) for row in rows]
+
+
+def prune(db: sqlite3.Connection, *, now: int, limit: int) -> int:
+    """Put the oldest hour of old minutes together, or forget up to `limit` old hours; returns how many rows that took.
+
+    To be called as long as it returns anything, and only while the clock can be trusted: minutes that seem to be old
+    are not there any more afterwards, and those of a future that the clock has left are forgotten.
+    """
+    oldest = db.execute(OLDEST, {"before": now - MINUTES_KEPT}).fetchone()
+    if oldest is not None:
+        hour = {"hour": oldest[0] - oldest[0] % HOUR}
+        db.execute(THIN, hour)
+        return db.execute(DROP_MINUTES, hour).rowcount
+    return db.execute(PRUNE, {"before": now - HOURS_KEPT, "now": now, "limit": limit}).rowcount

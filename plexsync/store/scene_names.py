@@ -1,0 +1,82 @@
+"""What was last seen on each scene: its title, the path of its first file, and what it showed.
+
+The title and the path are there to find a scene by, also while Stash is away. The performers, studios, tags and groups are
+there since Stash forgets at once what it destroys, and tells of it by id alone. They are one text a scene
+(" performer:3 tag:5 "), since they are asked for rarely and written often: a question reads all of them, 60 bytes a scene.
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from plexsync.rules.job import Kind
+from plexsync.rules.records import Called
+from plexsync.rules.text import caseless
+from plexsync.store.db import clean
+
+# A path can't be longer on most systems, and a title is shown on a line.
+LONGEST = 4096
+
+KNOWN = "select things, title, path from shown where scene = :scene"
+SAVE = "insert or replace into shown (scene, things, title, path) values (:scene, :things, :title, :path)"
+FORGET = "delete from shown where scene = :scene"
+SHOWING = "select scene from shown where instr(things, :thing) order by scene"
+WITH = "select things from shown where instr(things, :kind)"
+CALLED = "select scene, title, path from shown where scene in (select value from json_each(:scenes))"
+LIKE = """
+select scene, title, path from shown
+ where scene > :after and (title like :pattern escape '!' or path like :pattern escape '!')
+ order by scene
+"""
+
+
+def save(
+    db: sqlite3.Connection, scene: int, things: Iterable[tuple[str, int]], *, title: str = "", path: str = ""
+) -> None:
+    """Note what a scene is called and shows; writes only when that has changed. A scene without any of it is forgotten."""
+    text = "".join(f" {kind}:{id}" for kind, id in sorted(things))
+    fresh = (f"{text} " if text else "", clean(title[:LONGEST]), clean(path[:LONGEST]))
+    known = db.execute(KNOWN, {"scene": scene}).fetchone()
+    if (tuple(known) if known else ("", "", "")) == fresh:
+        return
+    values = dict(zip(("things", "title", "path"), fresh, strict=True))
+    db.execute(SAVE if any(fresh) else FORGET, {"scene": scene, **values})
+
+
+def showing(db: sqlite3.Connection, kind: Kind, id: int) -> list[int]:
+    """The scenes that showed it when they were last looked at."""
+    return [scene for (scene,) in db.execute(SHOWING, {"thing": f" {kind}:{id} "})]
+
+
+def things_of(db: sqlite3.Connection, kind: Kind) -> set[int]:
+    """The ids of all that any scene showed of a kind when it was last looked at."""
+    rows = db.execute(WITH, {"kind": f" {kind}:"})
+    return {int(id) for (things,) in rows for id in re.findall(rf" {kind}:(\d+)", things)}
+
+
+def called(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[int, Called]:
+    """What these scenes were called; those that were never seen are left out."""
+    rows = db.execute(CALLED, {"scenes": json.dumps(list(scenes))})
+    return {scene: Called(title, path) for scene, title, path in rows if title or path}
+
+
+def called_like(db: sqlite3.Connection, text: str, *, limit: int, after: int) -> list[int]:
+    """Up to `limit` scenes above `after` whose title or path has the text in it, whatever its case, by number.
+
+    SQLite knows the case of ASCII alone: what else there is in the text is compared here, among those that may fit.
+    """
+    wanted = caseless(text)
+    found: list[int] = []
+    for scene, title, path in db.execute(LIKE, {"pattern": _pattern(text), "after": after}):
+        if wanted in caseless(title) or wanted in caseless(path):
+            found.append(scene)
+            if len(found) == limit:
+                break
+    return found
+
+
+def _pattern(text: str) -> str:
+    """What every text that has this one in it fits, for `like`: each stretch that is not ASCII stands for anything."""
+    escaped = re.sub(r"([!%_])", r"!\1", text)
+    return f"%{re.sub(r'[^ -~]+', '%', escaped)}%"

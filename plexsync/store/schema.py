@@ -1,0 +1,360 @@
+"""The shape of the database, as numbered migrations: the database's `user_version` is how many of them it has seen.
+
+A migration that was released is never changed. Each runs in one transaction together with the new number, so a database
+has either seen it or not.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+from plexsync.rules.errors import Damaged, NewerDatabase, Unusable
+
+# Marks the file as ours: "PlSy".
+APPLICATION_ID = 0x506C5379
+
+JOBS = (
+    """
+    create table job (
+        kind text not null,
+        id integer not null check (id > 0),
+        state text not null,
+        lane integer not null,
+        wanted_rev integer not null,
+        claimed_rev integer not null default 0,
+        settled_rev integer not null default 0,
+        attempts integer not null default 0,
+        streak integer not null default 0,
+        crashes integer not null default 0,
+        first_crash integer not null default 0,
+        alone integer not null default 0,
+        due integer not null,
+        since integer not null,
+        stirred integer not null,
+        first_unserved integer,
+        token text,
+        lease_until integer,
+        holder text not null default '',
+        ok_mark integer not null default 0,
+        bad_mark integer not null default 0,
+        error text not null default '',
+        cls text not null default '',
+        desired text not null default '',
+        primary key (kind, id)
+    ) without rowid
+    """,
+    "create index job_due on job (lane, due) where state in ('ready', 'absent')",
+    "create index job_lease on job (lease_until) where state = 'running'",
+    "create unique index job_token on job (token) where token is not null",
+    "create index job_state on job (state)",
+    "create index job_dead on job (cls) where state = 'dead'",
+    "create index job_ended on job (since) where state in ('dead', 'dropped', 'gone')",
+    """
+    create table attempt (
+        number integer primary key,
+        kind text not null,
+        id integer not null,
+        at integer not null,
+        cls text not null,
+        error text not null,
+        attempts integer not null,
+        state text not null,
+        foreign key (kind, id) references job (kind, id) on delete cascade
+    )
+    """,
+    "create index attempt_job on attempt (kind, id, number)",
+    """
+    create table book (
+        one integer primary key check (one = 1),
+        accepted integer not null default 0,
+        coalesced integer not null default 0,
+        done integer not null default 0,
+        pruned integer not null default 0,
+        scans integer not null default 0,
+        turns integer not null default 0,
+        tick integer not null default 0
+    )
+    """,
+    "insert into book (one) values (1)",
+)
+
+GATES = (
+    """
+    create table breaker (
+        who text primary key,
+        state, failures, successes, opened_at, wait, trips, generation, probe_started, cause, error
+    ) without rowid
+    """,
+    """
+    create table transition (
+        number integer primary key,
+        who text not null,
+        at integer not null,
+        old text not null,
+        new text not null,
+        cause text not null,
+        error text not null
+    )
+    """,
+    """
+    create table hold (
+        who text primary key,
+        setting text not null,
+        message text not null,
+        since integer not null,
+        retest_at integer not null,
+        fingerprint text not null
+    ) without rowid
+    """,
+    """
+    create table pace (
+        who text primary key,
+        not_before integer not null,
+        ramp integer not null,
+        writes_ok integer not null,
+        writes_bad integer not null
+    ) without rowid
+    """,
+)
+
+KNOWLEDGE = (
+    """
+    create table memory (
+        scene integer not null,
+        key text not null,
+        at integer not null,
+        document blob not null,
+        primary key (scene, key)
+    ) without rowid
+    """,
+    "create index memory_key on memory (key, scene)",
+    "create index memory_at on memory (at)",
+    """
+    create table pushing (
+        number integer primary key autoincrement,
+        scene integer not null,
+        key text not null,
+        until integer not null,
+        document blob not null
+    )
+    """,
+    "create index pushing_pair on pushing (scene, key, number)",
+    "create index pushing_key on pushing (key)",
+    """
+    create table section (
+        key text primary key,
+        title text not null,
+        scanned_at integer not null,
+        changed_at integer not null,
+        walked_at integer not null
+    ) without rowid
+    """,
+    """
+    create table item (
+        key text primary key,
+        section text not null,
+        walk integer not null
+    ) without rowid
+    """,
+    "create index item_section on item (section, walk)",
+    """
+    create table part (
+        item text not null references item (key) on delete cascade,
+        position integer not null,
+        path text not null,
+        path_key text not null,
+        name_key text not null,
+        size integer not null,
+        primary key (item, position)
+    ) without rowid
+    """,
+    "create index part_path on part (path_key)",
+    "create index part_name on part (name_key)",
+    """
+    create table seen (
+        kind text not null,
+        id integer not null,
+        updated_at text not null,
+        sure integer not null,
+        primary key (kind, id)
+    ) without rowid
+    """,
+    "create index seen_unsure on seen (kind, id) where sure = 0",
+    "create table note (name text primary key, value text not null) without rowid",
+)
+
+HISTORY = (
+    """
+    create table push (
+        number integer primary key,
+        scene integer not null,
+        key text not null,
+        at integer not null,
+        document blob not null
+    )
+    """,
+    "create index push_pair on push (scene, key, number)",
+    "create index push_at on push (at)",
+    "create index attempt_at on attempt (at)",
+    "create table tally (name text primary key, count integer not null) without rowid",
+    "insert into tally (name, count) select 'died', count(*) from job where state = 'dead' group by state",
+)
+
+# What a want counts stands in the row that it writes anyway: a second page in every commit would cost the hook a tenth.
+COUNTS = (
+    "alter table job add column accepted integer not null default 0",
+    "alter table job add column coalesced integer not null default 0",
+    """
+    create trigger job_deleted after delete on job begin
+        update book set accepted = accepted + old.accepted, coalesced = coalesced + old.coalesced;
+    end
+    """,
+    """
+    create view books as
+    select book.accepted + counted.accepted as accepted, book.coalesced + counted.coalesced as coalesced,
+           book.done as done, book.pruned as pruned
+      from book, (select coalesce(sum(accepted), 0) as accepted, coalesce(sum(coalesced), 0) as coalesced from job) counted
+    """,
+)
+
+OUTAGES = ("alter table transition add column waiting integer not null default 0",)
+
+# Every index that a want touches is a page more in its commit: a row on its usual way, from ready by running to idle, is no
+# longer among the states, and those that are ready are counted by the index in which they wait. And whenever a row is
+# written, SQLite makes a table of every list of three or more that it is compared with: hence no lists.
+LIGHTER = (
+    "drop index job_due",
+    "create index job_due on job (lane, due, state desc) where state in ('ready', 'absent')",
+    "drop index job_state",
+    "create index job_state on job (state) where state <> 'ready' and state <> 'running' and state <> 'idle'",
+    "drop index job_ended",
+    "create index job_ended on job (since) where state = 'dead' or state = 'dropped' or state = 'gone'",
+)
+
+# What became of the pictures of scenes.
+PICTURES = (
+    """
+    create table picture (
+        scene integer not null,
+        name text not null,
+        version text not null,
+        tag text not null,
+        key text not null,
+        why text not null,
+        primary key (scene, name)
+    ) without rowid
+    """,
+)
+
+# What was seen on a scene (" performer:3 tag:5 "), for when one of them is destroyed and Stash can't tell any more.
+FAN_OUT = ("create table shown (scene integer primary key, things text not null)",)
+
+# Which item a person has said is a scene's, with the files it had then: no item is bound to two scenes. `off`: it was said,
+# and taken back.
+BINDINGS = (
+    """
+    create table binding (
+        scene integer not null,
+        key text not null,
+        at integer not null,
+        files text not null,
+        off integer not null default 0,
+        primary key (scene, key)
+    ) without rowid
+    """,
+    "create unique index binding_key on binding (key) where off = 0",
+    "alter table part add column duration integer not null default 0",
+)
+
+# How our hand was taken off an item ('' while it is kept in step), and which of the past pushes took something back.
+UNDO = (
+    "alter table memory add column undone text not null default ''",
+    "create index memory_undone on memory (undone, scene) where undone <> ''",
+    "alter table push add column undone text not null default ''",
+)
+# Whoever has written to Plex before has no first time any more.
+APPROVED = ("insert into note (name, value) select 'bulk:approved', '0' where exists (select 1 from memory)",)
+
+# What comparisons found: how each scene stood and since when; of each item its stamp in Plex, the scene that was found for
+# it, and the comparison (by when it began) that found it.
+COMPARED = (
+    "create table standing (scene integer primary key, word text not null, since integer not null)",
+    "alter table item add column stamp integer not null default 0",
+    "alter table item add column scene integer not null default 0",
+    "alter table item add column paired integer not null default 0",
+    "alter table section add column stamp integer not null default 0",
+    # Folders that Plex was asked to scan, and when.
+    "create table asked_scan (folder text primary key, at integer not null) without rowid",
+)
+
+# What each scene was called when it was last seen, and where its first file was: to find it by, also while Stash is away.
+CALLED = (
+    "alter table shown add column title text not null default ''",
+    "alter table shown add column path text not null default ''",
+)
+# Scenes are listed by how they stood in a comparison, a page at a time.
+LISTED = ("create index standing_word on standing (word, scene)",)
+
+# How the work went: counts of scenes, and what was done in a minute or, once that is long ago, in an hour (`span`, ms).
+SAMPLES = (
+    """
+    create table sample (
+        span integer not null,
+        at integer not null,
+        in_step integer not null,
+        waiting integer not null,
+        absent integer not null,
+        dead integer not null,
+        done integer not null,
+        plex integer not null,
+        stash integer not null,
+        plex_away integer not null,
+        stash_away integer not null,
+        minutes integer not null,
+        primary key (span, at)
+    ) without rowid
+    """,
+)
+
+Migrations = Sequence[Sequence[str]]
+MIGRATIONS: Migrations = (
+    (*JOBS, *GATES, *KNOWLEDGE),
+    HISTORY,
+    OUTAGES,
+    COUNTS,
+    LIGHTER,
+    (*FAN_OUT, *PICTURES, *BINDINGS, *UNDO, *APPROVED, *COMPARED),
+    (*CALLED, *LISTED, *SAMPLES),
+)
+
+
+def version(db: sqlite3.Connection) -> int:
+    """How many migrations the database has seen."""
+    return int(db.execute("pragma user_version").fetchone()[0])
+
+
+def check(db: sqlite3.Connection, name: str, migrations: Migrations = MIGRATIONS) -> None:
+    """Raise NewerDatabase, Damaged or Unusable unless the database is one of ours that we know, or empty; reads only."""
+    found = version(db)
+    (mark,) = db.execute("pragma application_id").fetchone()
+    (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
+    if mark != APPLICATION_ID and (found or tables):
+        raise Unusable(f"{name} is a database of another program")
+    if found < 0:
+        raise Damaged(f"{name} is damaged: its version is {found}; plexsync serve makes it anew and keeps this one")
+    if found > len(migrations):
+        raise NewerDatabase(
+            f"{name} has schema {found}, and this PlexSync knows schemas up to {len(migrations)}: install the newer one"
+        )
+
+
+def migrate(db: sqlite3.Connection, migrations: Migrations = MIGRATIONS) -> None:
+    """Bring the database to the newest schema; of two processes that do so at once, the second finds it done."""
+    while version(db) < len(migrations):
+        db.execute("begin immediate")
+        seen = version(db)
+        if seen < len(migrations):
+            for statement in migrations[seen]:
+                db.execute(statement)
+            db.execute(f"pragma application_id = {APPLICATION_ID}")
+            db.execute(f"pragma user_version = {seen + 1}")
+        db.execute("commit")

@@ -1,0 +1,128 @@
+"""The dashboard's process. Whoever starts it holds its standard input and writes one line there: what it is to be.
+
+It ends when that input ends, and so with the process that started it, however that ended. Its log goes to standard error,
+a level and a message a line, for whoever started it to pass on; the first line of its output tells where it answers.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from plexsync.app import wiring
+from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.web.app import Rules, build
+from plexsync.web.context import Desk, Origins
+from plexsync.web.guard import LOOPBACK, Doors
+from plexsync.web.server import Quiet, listening, server
+from validation.config import PlexSyncConfig
+from validation.redact import RedactingFilter, Redactor
+
+# How it ended: by itself, for lack of the place to listen at, or of a database.
+TAKEN, NO_DATABASE = 3, 4
+NICE = 5
+FILES = 8_192
+
+
+def main() -> int:
+    """Serve until the input ends."""
+    told = json.loads(sys.stdin.readline())
+    config = PlexSyncConfig(**told["config"])
+    key = bytes.fromhex(told["key"])
+    _log_to_stderr(Redactor((*config.secrets, told["key"])))
+    _behave()
+    place = config.web_place
+    if place is None:
+        return 0
+    try:
+        at = listening(*place)
+    except OSError as error:
+        sys.stdout.write(f"can't listen at {config.web_bind}: {error.strerror or error}\n")
+        sys.stdout.flush()
+        return TAKEN
+    try:
+        with wiring.opened(config, Path(told["folder"])) as parts:
+            switch = Path(told["switch"]) if told["switch"] else None
+            desk = Desk(parts, Origins(told["origin"], tuple(told["warnings"])))
+            app = build(desk, Rules(doors=doors(config), password=config.web_password, key=key, switch=switch))
+            _serve(server(app), at, app.end)
+            desk.close()
+    except (LocalFault, NewerDatabase, Unusable) as error:
+        logging.getLogger("PlexSync.web").warning("the dashboard can't use the database: %s", error)
+        return NO_DATABASE
+    return 0
+
+
+def doors(config: PlexSyncConfig) -> Doors:
+    """Under which names the dashboard answers, by the settings."""
+    host = (config.web_place or ("", 0))[0].lower()
+    names = LOOPBACK | {host, *config.web_allowed_hosts}
+    return Doors(names, any_address=host not in LOOPBACK)
+
+
+def _serve(serving: Quiet, at: socket.socket, end: Callable[[], None]) -> None:
+    sys.stdout.write(f"{_address(at)}\n")
+    sys.stdout.flush()
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            serving.should_exit = True
+            end()
+
+        def watch() -> None:
+            with suppress(OSError, ValueError):
+                sys.stdin.read()
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(stop)
+
+        threading.Thread(target=watch, name="parent", daemon=True).start()
+        await serving.serve(sockets=[at])
+
+    asyncio.run(run())
+
+
+def _address(at: socket.socket) -> str:
+    host, port = at.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _log_to_stderr(redactor: Redactor) -> None:
+    handler = logging.StreamHandler()
+    handler.addFilter(RedactingFilter(redactor))
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    # What strangers send is no event of ours.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+
+
+def _behave() -> None:
+    """The worker comes first; whoever started us says when to end; many pages may be open."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        with suppress(OSError):
+            os.nice(NICE)
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+if __name__ == "__main__":
+    code = main()
+    # A thread of ours may still wait for its input.
+    sys.stderr.flush()
+    os._exit(code)

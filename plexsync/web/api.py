@@ -1,0 +1,341 @@
+"""The same facts and verbs for machines: JSON in the shapes of `plexsync ... --json`, as docs/api.md tells."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from plexsync.app.wiring import UNAPPROVED, bulk_approved
+from plexsync.engine import dead_letters
+from plexsync.engine.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
+from plexsync.flows.scenes.reconcile import reports
+from plexsync.reports import dead_letters as dead_facts
+from plexsync.reports.attention import need_facts, needs
+from plexsync.reports.comparison import report_facts
+from plexsync.reports.dead_letter_export import letter
+from plexsync.reports.explanation import job_facts, known_facts, sight_facts
+from plexsync.reports.format import stamp
+from plexsync.reports.outages import MOST_DAYS, report
+from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
+from plexsync.reports.scenes import facts_of, named_like, stand_so
+from plexsync.reports.status import too_many
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.scene_status import UNKNOWN, WORDS
+from plexsync.web.background_tasks import Errand
+from plexsync.web.overview_pages import LATEST
+from plexsync.web.pages import LARGEST_ID, Absent, Ask, Wrong, asked, later
+from plexsync.web.settings_pages import setting_facts
+
+MOST = 500
+FEW = 100
+Facts = Mapping[str, Any]
+Answer = Facts | tuple[Facts, int]
+Body = dict[str, Any]
+
+
+# --- what is seen ----------------------------------------------------------------------------------------------------
+
+
+def status(ask: Ask) -> Answer:
+    """As `plexsync status --json`."""
+    return ask.desk.facts()
+
+
+def need(ask: Ask) -> Answer:
+    """What needs a person, and what mends itself."""
+    return {"needs": [need_facts(one) for one in needs(ask.desk.parts, ask.desk.facts())]}
+
+
+def latest(ask: Ask) -> Answer:
+    """The last pushes and the last attempts that did not go well."""
+    with ask.desk.parts.store.reading() as db:
+        pushes = [{"scene": scene, **push_facts([push])[0]} for scene, push in db.latest_pushes(LATEST)]
+        troubles = [
+            {"kind": kind.value, "id": id, **attempt_facts([one])[0]} for kind, id, one in db.latest_attempts(LATEST)
+        ]
+    return {"pushes": pushes, "troubles": troubles}
+
+
+def scenes(ask: Ask) -> Answer:
+    """A page of scenes: those that stand so, or those with a text in title or path."""
+    stands, text = ask.query.get("stands", "").replace("_", " "), ask.query.get("q", "")
+    if stands and (stands not in WORDS or stands == UNKNOWN):
+        raise Wrong(f"stands must be one of {', '.join(word.replace(' ', '_') for word in WORDS if word != UNKNOWN)}")
+    if stands and text:
+        raise Wrong("either stands or q")
+    after, limit = _whole(ask, "after", 0, LARGEST_ID), _whole(ask, "limit", FEW, MOST)
+    with ask.desk.parts.store.reading() as db:
+        page = {"after": after, "limit": limit}
+        listed = named_like(db, text, **page) if text else stand_so(db, stands, **page)
+        found = [_scene(one) for one in facts_of(db, listed.ids)]
+    return {"scenes": found, "after": listed.after}
+
+
+def scene(ask: Ask) -> Answer:
+    """As `plexsync status SCENE --json`."""
+    id = ask.number("id")
+    with ask.desk.parts.store.reading() as db:
+        (one,) = facts_of(db, [id])
+        if one["stands"] == UNKNOWN:
+            raise Absent
+        return {**_scene(one), "job": row_facts(db.job(Kind.SCENE, id))}
+
+
+def _scene(one: Facts) -> Body:
+    return {
+        "id": one["id"],
+        "title": one["title"] or None,
+        "stands": one["stands"].replace(" ", "_"),
+        "since": one["since"],
+        "why": one["why"],
+    }
+
+
+def explained(ask: Ask) -> Answer:
+    """As `plexsync explain SCENE --json`: asks both servers."""
+    id = ask.number("id")
+    try:
+        with ask.desk.looking() as parts:
+            seen = explain(parts.store, parts.looker, parts.gates, parts.clock, id)
+    except NeighbourError as error:
+        with ask.desk.parts.store.reading() as db:
+            return {**known_facts(db, id), "error": str(error)}, 503
+    return {**sight_facts(seen.sight), **job_facts(seen.job, seen.attempts)}
+
+
+def history(ask: Ask) -> Answer:
+    """As `plexsync history SCENE --json`."""
+    id, limit = ask.number("id"), _whole(ask, "limit", FEW, MOST)
+    with ask.desk.parts.store.reading() as db:
+        past = past_of(db.attempts(Kind.SCENE, id), db.pushes(Kind.SCENE, id))
+    entries = [past_facts(one) for one in past[:limit]]
+    return {"kind": "scene", "id": id, "entries": entries, "total": len(past)}
+
+
+def given_up(ask: Ask) -> Answer:
+    """As `plexsync dlq list --json`, and a page of the rows themselves, as `dlq export` writes them."""
+    cause, limit = ask.query.get("cause", ""), _whole(ask, "limit", FEW, MOST)
+    after = _key(ask.query["after"]) if "after" in ask.query else None
+    with ask.desk.parts.store.reading() as db:
+        counts = db.dead()
+        groups = dead_facts.groups(db, counts, cause or None)
+        rows = db.jobs(State.DEAD, cls=cause, limit=limit + 1, after=after or ("", 0))
+        letters = [letter(db, row) for row in rows[:limit]]
+    more = written(rows[limit - 1].kind, rows[limit - 1].id) if len(rows) > limit else None
+    banner = too_many(sum(counts.values()), ask.desk.parts.config.dlq_max)
+    head = {"dead": sum(one["count"] for one in groups), "causes": groups, **({"banner": banner} if banner else {})}
+    return {**head, "rows": letters, "after": more}
+
+
+def outages(ask: Ask) -> Answer:
+    """As `plexsync outages --json`."""
+    return report(ask.desk.parts, _whole(ask, "days", 30, MOST_DAYS)).facts()
+
+
+def comparisons(ask: Ask) -> Answer:
+    """The last complete comparisons, and what was begun from here."""
+    with ask.desk.parts.store.reading() as db:
+        found = reports(db)
+    errands = ask.desk.errands
+    return {
+        "reports": [{"began": stamp(one.began), "ended": stamp(one.ended), **report_facts(one)} for one in found],
+        "current": errand_facts(errands.current),
+        "past": [errand_facts(one) for one in list(errands.past)],
+    }
+
+
+def errand_facts(errand: Errand | None) -> Body | None:
+    """An errand for JSON."""
+    if errand is None:
+        return None
+    return {
+        "name": errand.name,
+        "state": errand.state,
+        "began": stamp(errand.began),
+        "ended": stamp(errand.ended),
+        "done": errand.done,
+        "total": errand.total,
+        "error": errand.why,
+        "found": errand.facts,
+    }
+
+
+def settings(ask: Ask) -> Answer:
+    """Every setting with its source; secrets as three stars."""
+    return {"settings": setting_facts(ask.desk.parts.config, ask.desk.origins.by_name)}
+
+
+# --- what is done ----------------------------------------------------------------------------------------------------
+
+
+def sync(ask: Ask, body: Body) -> Answer:
+    """As `plexsync sync SCENE... --json` or `sync --all`; the first write of everything has to be agreed to."""
+    parts = ask.desk.parts
+    if body.get("all") is True:
+        _only(body, "all", "agreed")
+        if body.get("agreed") is not True and not bulk_approved(parts):
+            raise Wrong(f'{UNAPPROVED}. Here: {{"all": true, "agreed": true}}')
+        return _begun(ask, "sync all")
+    _only(body, "scenes")
+    ids = _numbers(body)
+    return {"wanted": want_scenes(parts.store, ids, Why.USER, parts.clock)}
+
+
+def reconcile(ask: Ask, body: Body) -> Answer:
+    """As `plexsync reconcile`, `reconcile --anew` or `reconcile --quick`: begun, not waited for."""
+    _only(body, "anew", "quick")
+    if body.get("anew") is True and body.get("quick") is True:
+        raise Wrong("either anew or quick")
+    return _begun(
+        ask, "look" if body.get("quick") is True else "compare anew" if body.get("anew") is True else "compare"
+    )
+
+
+def preview(ask: Ask, body: Body) -> Answer:
+    """As `plexsync sync --all --dry-run`: begun, not waited for."""
+    _only(body)
+    return _begun(ask, "preview")
+
+
+def stop(ask: Ask, body: Body) -> Answer:
+    """Ends what is under way, if it can be stopped."""
+    _only(body)
+    return {"stopped": ask.desk.errands.stop()}
+
+
+def retry(ask: Ask, body: Body) -> Answer:
+    """As `plexsync dlq retry`."""
+    return _moved(ask, body, "retried", dead_letters.retry, dead_letters.retry_all)
+
+
+def drop(ask: Ask, body: Body) -> Answer:
+    """As `plexsync dlq drop --yes`."""
+    return _moved(ask, body, "dropped", dead_letters.drop, dead_letters.drop_all)
+
+
+def ignore(ask: Ask, body: Body) -> Answer:
+    """As `plexsync ignore SCENE --json`."""
+    _only(body)
+    parts = ask.desk.parts
+    return {"ignored": len(ignore_scenes(parts.store, [ask.number("id")], parts.clock))}
+
+
+def unignore(ask: Ask, body: Body) -> Answer:
+    """As `plexsync unignore SCENE --json`."""
+    _only(body)
+    parts = ask.desk.parts
+    return {"unignored": len(unignore_scenes(parts.store, [ask.number("id")], parts.clock))}
+
+
+def _begun(ask: Ask, name: str) -> Answer:
+    if not ask.desk.errands.start(name):
+        return {"error": "something else is under way", "current": errand_facts(ask.desk.errands.current)}, 409
+    return {"begun": name}, 202
+
+
+def _moved(
+    ask: Ask, body: Body, verb: str, some: Callable[..., dead_letters.Moved], every: Callable[..., int]
+) -> Answer:
+    parts = ask.desk.parts
+    _only(body, "scenes", "cause", "all")
+    if len(body) != 1:
+        raise Wrong('say which: {"scenes": [7, "tag:12"]}, {"cause": "refused"} or {"all": true}')
+    if "scenes" in body:
+        given = body["scenes"]
+        if not isinstance(given, list) or len(given) > MOST:
+            raise Wrong(f"scenes must be a list of at most {MOST} keys")
+        count, missed = some(parts.store, parts.clock, [_key(str(one)) for one in given])
+        return {verb: count, **({"not_dead": [written(*key) for key in missed]} if missed else {})}
+    if "cause" in body and not (isinstance(body["cause"], str) and body["cause"]):
+        raise Wrong("cause must be a text such as refused")
+    if "all" in body and body["all"] is not True:
+        raise Wrong("all must be true")
+    return {verb: every(parts.store, parts.clock, body.get("cause", ""))}
+
+
+# --- what is asked ---------------------------------------------------------------------------------------------------
+
+
+def _whole(ask: Ask, name: str, usual: int, most: int) -> int:
+    text = ask.query.get(name, str(usual))
+    if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > most or (int(text) < 1 and name != "after"):
+        raise Wrong(f"{name} must be a whole number up to {most}")
+    return int(text)
+
+
+def _key(text: str) -> tuple[Kind, int]:
+    if (key := key_of(text)) is None:
+        raise Wrong("a key must be the number of a scene (7), or one with its kind (tag:12)")
+    return key
+
+
+def _numbers(body: Body) -> list[int]:
+    given = body.get("scenes")
+    fine = isinstance(given, list) and 0 < len(given) <= MOST
+    if not fine or not all(type(one) is int and 1 <= one <= LARGEST_ID for one in given or ()):
+        raise Wrong(f"scenes must be a list of 1 to {MOST} numbers of scenes")
+    return list(dict.fromkeys(given or ()))
+
+
+def _only(body: Body, *names: str) -> None:
+    if body.keys() - set(names):
+        raise Wrong(f"what can be said here: {', '.join(names) or 'nothing'}")
+
+
+def _read(content: bytes) -> Body:
+    try:
+        body = json.loads(content or b"{}")
+    except (ValueError, RecursionError):
+        raise Wrong("the body must be a JSON object") from None
+    if not isinstance(body, dict):
+        raise Wrong("the body must be a JSON object")
+    return body
+
+
+def _get(path: str, handler: Callable[[Ask], Answer]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        ask = asked(request, {})
+        return _answered(await ask.desk.run(lambda: handler(ask)))
+
+    return Route(f"/api/{path}", endpoint, methods=["GET"])
+
+
+def _post(path: str, handler: Callable[[Ask, Body], Answer]) -> Route:
+    async def endpoint(request: Request) -> Response:
+        ask, body = asked(request, {}), _read(await request.body())
+        return _answered(await ask.desk.act(lambda: handler(ask, body)))
+
+    return Route(f"/api/{path}", endpoint, methods=["POST"])
+
+
+def _answered(answer: Answer) -> Response:
+    facts, code = answer if isinstance(answer, tuple) else (answer, 200)
+    return JSONResponse(facts, code, later(code))
+
+
+routes = [
+    _get("status", status),
+    _get("needs", need),
+    _get("latest", latest),
+    _get("scenes", scenes),
+    _get("scenes/{id}", scene),
+    _get("scenes/{id}/explain", explained),
+    _get("scenes/{id}/history", history),
+    _get("dead", given_up),
+    _get("outages", outages),
+    _get("reconcile", comparisons),
+    _get("settings", settings),
+    _post("sync", sync),
+    _post("reconcile", reconcile),
+    _post("preview", preview),
+    _post("stop", stop),
+    _post("dead/retry", retry),
+    _post("dead/drop", drop),
+    _post("scenes/{id}/ignore", ignore),
+    _post("scenes/{id}/unignore", unignore),
+]

@@ -1,0 +1,154 @@
+"""Puts the dashboard together: the pages, what guards them, and what is answered when something goes wrong."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.web import (
+    api,
+    dead_pages,
+    demo_pages,
+    live,
+    login_pages,
+    metrics,
+    outage_pages,
+    overview_pages,
+    reconcile_pages,
+    scene_pages,
+    settings_pages,
+)
+from plexsync.web.context import Busy, Desk
+from plexsync.web.guard import FAULT, FAULT_TOLD, Doors, Guard
+from plexsync.web.live import Live
+from plexsync.web.pages import HERE, Absent, Wrong, asked, later
+from plexsync.web.sessions import Sessions
+from validation.redact import one_line
+
+log = logging.getLogger("PlexSync.web")
+
+# Every module with pages: each has `routes`.
+MODULES = (
+    api,
+    live,
+    login_pages,
+    metrics,
+    overview_pages,
+    scene_pages,
+    dead_pages,
+    outage_pages,
+    reconcile_pages,
+    settings_pages,
+)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the dashboard is to be reached, and with what."""
+
+    doors: Doors = field(default_factory=Doors)
+    password: str = field(default="", repr=False)
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    switch: Path | None = None
+    """In the demo alone: the file that takes its Plex away."""
+
+
+def build(desk: Desk, rules: Rules) -> Guard:
+    """The application on an open desk, behind its guard."""
+    sessions = Sessions(rules.key, rules.password, desk.parts.clock)
+    live_pages = Live(desk.parts.store)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        watching = asyncio.create_task(live_pages.watch())
+        watching.add_done_callback(_fell)
+        yield
+        watching.cancel()
+        await asyncio.wait([watching])
+        live_pages.close()
+
+    routes = [route for module in MODULES for route in module.routes]
+    more_nav: tuple[tuple[str, str], ...] = ()
+    if rules.switch is not None:
+        routes += demo_pages.routes(rules.switch)
+        more_nav = (("/demo", "Demo"),)
+    app = Starlette(
+        routes=[*routes, Mount("/static", StaticFiles(directory=HERE / "static"))],
+        exception_handlers={
+            Absent: _absent,
+            HTTPException: _http,
+            Wrong: _wrong,
+            Busy: _busy,
+            LocalFault: _fault,
+            Unusable: _fault,
+            NewerDatabase: _fault,
+            NeighbourError: _neighbour,
+            Exception: _bug,
+        },
+        lifespan=lifespan,
+    )
+    app.state.desk, app.state.sessions, app.state.live = desk, sessions, live_pages
+    app.state.extra_nav = more_nav
+    return Guard(app, doors=rules.doors, sessions=sessions, end=live_pages.end)
+
+
+def _fell(watching: asyncio.Task[None]) -> None:
+    if not watching.cancelled() and (error := watching.exception()):
+        log.error("open pages learn of nothing any more, by a fault of PlexSync", exc_info=error)
+
+
+def _told(request: Request, status: int, text: str) -> Response:
+    """A page that says so; for machines, JSON."""
+    headers = later(status)
+    if request.url.path.startswith("/api/") or "plexsync.session" not in request.scope:
+        return JSONResponse({"error": text}, status, headers)
+    response = asked(request, {}).show("told.html", status=status, text=text)
+    response.headers.update(headers)
+    return response
+
+
+def _absent(request: Request, _error: Exception) -> Response:
+    return _told(request, 404, "There is no such page.")
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - that is what it is registered for
+    if error.status_code == 404:
+        return _absent(request, error)
+    response = _told(request, error.status_code, error.detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _wrong(request: Request, error: Exception) -> Response:
+    return _told(request, 400, str(error))
+
+
+def _busy(request: Request, _error: Exception) -> Response:
+    return _told(request, 503, "Too much is asked at once. Try again in a moment.")
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    log.warning("the dashboard can't use the database: %s", error)
+    return _told(request, 503, f"The database can't be used: {error}")
+
+
+def _neighbour(request: Request, error: Exception) -> Response:
+    return _told(request, 503, f"{error}")
+
+
+def _bug(request: Request, error: Exception) -> Response:
+    number = secrets.token_hex(4)
+    log.error(FAULT, number, one_line(request.url.path[:200]), exc_info=error)
+    return _told(request, 500, FAULT_TOLD.format(number))

@@ -1,0 +1,185 @@
+"""What is done from a page and takes its time: comparing everything, a preview, a sync of everything. One at a time.
+
+An errand has a thread and parts of its own, as a command in a terminal has, so no page waits for it. It ends with the
+dashboard; a comparison goes on from where it was when it is started again.
+"""
+
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from plexsync.app import wiring
+from plexsync.app.wiring import Parts, approve_bulk, bulk_approved
+from plexsync.engine.verbs import want_all
+from plexsync.flows.scenes.preview import WOULD_CHANGE
+from plexsync.reports.comparison import report_facts
+from plexsync.reports.preview import scene_facts
+from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.rules.records import Clock
+from validation.config import PlexSyncConfig
+
+log = logging.getLogger("PlexSync.web")
+
+KEPT = 8
+SHOWN_CHANGES = 25
+LAST_WAIT = 5.0
+
+
+@dataclass
+class Errand:
+    """One errand, under way or ended. `facts` is what it found, in the shape of the command's --json."""
+
+    name: str
+    began: int
+    ended: int | None = None
+    done: int = 0
+    total: int = 0
+    why: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    stopped: bool = False
+    """Whether it has ended because it was told to. What had come to its end when it was told so was not stopped."""
+
+    @property
+    def state(self) -> str:
+        """One word."""
+        if self.ended is None:
+            return "stopping" if self.stop.is_set() else "running"
+        return "failed" if self.why else "stopped" if self.stopped else "done"
+
+    @property
+    def stoppable(self) -> bool:
+        """Whether it can be told to stop."""
+        return self.name in STOPPABLE
+
+    def stopping(self) -> bool:
+        """Whether it is to end now; who asks, and hears yes, ends."""
+        self.stopped = self.stop.is_set()
+        return self.stopped
+
+    def at(self, done: int, total: int) -> None:
+        """So far it has come."""
+        self.done, self.total = done, total
+
+
+Do = Callable[[Parts, Errand], None]
+
+
+def compare(parts: Parts, errand: Errand) -> None:
+    """As `plexsync reconcile`."""
+    errand.facts = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping))
+
+
+def compare_anew(parts: Parts, errand: Errand) -> None:
+    """As `plexsync reconcile --anew`."""
+    errand.facts = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping, anew=True))
+
+
+def look(parts: Parts, errand: Errand) -> None:
+    """As `plexsync reconcile --quick`."""
+    polled = parts.poller.poll()
+    wanted = {kind.value: count for kind, count in polled.wanted.items()}
+    errand.facts, errand.why = {"wanted": wanted, "complete": not polled.why, "why": polled.why}, polled.why
+
+
+def preview(parts: Parts, errand: Errand) -> None:
+    """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was looked at."""
+    counts: Counter[str] = Counter()
+    scenes: list[dict[str, Any]] = []
+    errand.facts = _seen(counts, scenes, complete=False)
+    for one in parts.previewer.preview(progress=errand.at, stopping=errand.stopping):
+        counts[one.standing] += 1
+        if one.standing == WOULD_CHANGE and len(scenes) < SHOWN_CHANGES:
+            scenes.append(scene_facts(one))
+        errand.facts = _seen(counts, scenes, complete=False)
+    errand.facts = _seen(counts, scenes, complete=not errand.stopped)
+
+
+def _seen(counts: Counter[str], scenes: list[dict[str, Any]], *, complete: bool) -> dict[str, Any]:
+    return {
+        "dry_run": True,
+        "total": counts.total(),
+        "counts": dict(counts),
+        "complete": complete,
+        "scenes": scenes,
+    }
+
+
+def sync_all(parts: Parts, errand: Errand) -> None:
+    """As `plexsync sync --all`, which a person has agreed to: now, or before."""
+    if not bulk_approved(parts):
+        approve_bulk(parts)
+    ids = want_all(parts.store, parts.stash, parts.gates, parts.clock)
+    errand.facts = {"wanted": len(ids)}
+    errand.at(len(ids), len(ids))
+
+
+ERRANDS: dict[str, Do] = {
+    "compare": compare,
+    "compare anew": compare_anew,
+    "look": look,
+    "preview": preview,
+    "sync all": sync_all,
+}
+# The others are over in moments.
+STOPPABLE = frozenset({"compare", "compare anew", "preview"})
+
+
+class Errands:
+    """The one under way, and those that have ended, newest first."""
+
+    def __init__(self, config: PlexSyncConfig, parts: Parts, ended: Callable[[], None]) -> None:
+        self._config = config
+        self._folder = parts.folder
+        self._clock: Clock = parts.clock
+        self._ended = ended
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self.current: Errand | None = None
+        self.past: deque[Errand] = deque(maxlen=KEPT)
+
+    def start(self, name: str) -> bool:
+        """Begin an errand; False while another is under way."""
+        with self._lock:
+            if self.current is not None:
+                return False
+            errand = self.current = Errand(name, self._clock.now())
+            self._thread = threading.Thread(target=self._run, args=(errand,), name="errand", daemon=True)
+            self._thread.start()
+            return True
+
+    def stop(self) -> bool:
+        """End the one under way, in good order; False when there is none, or none that can be stopped."""
+        with self._lock:
+            if self.current is None or not self.current.stoppable:
+                return False
+            self.current.stop.set()
+            return True
+
+    def last(self, name: str) -> Errand | None:
+        """The last errand of this name that has ended."""
+        return next((one for one in list(self.past) if one.name == name), None)
+
+    def close(self) -> None:
+        """End what is under way."""
+        self.stop()
+        if self._thread is not None:
+            self._thread.join(LAST_WAIT)
+
+    def _run(self, errand: Errand) -> None:
+        try:
+            with wiring.opened(self._config, self._folder) as parts:
+                ERRANDS[errand.name](parts, errand)
+        except (NeighbourError, LocalFault, NewerDatabase, Unusable) as error:
+            errand.why = str(error)
+        except Exception:
+            log.exception("%s failed by a fault of PlexSync", errand.name)
+            errand.why = "a fault of PlexSync; the log says more"
+        errand.ended = self._clock.now()
+        self._ended()
+        with self._lock:
+            self.past.appendleft(errand)
+            self.current = None

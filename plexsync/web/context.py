@@ -1,0 +1,110 @@
+"""What the pages use to reach the product: the parts on the database, a few threads to use them in, and what is settled.
+
+The event loop never waits for the database: handlers run in the desk's threads, each of which keeps its connection. When
+all are busy and enough wait, `Busy` is raised, and the page answers 503.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from plexsync.app.wiring import Parts
+from plexsync.reports.status import facts
+from plexsync.web.background_tasks import Errands
+
+T = TypeVar("T")
+
+THREADS = 6
+MOST_WAITING = 64
+# Seconds to wait for one who looks at Stash and Plex.
+PATIENCE = 3.0
+# Seconds that an answer about everything may be old, so that many open pages cost no more than one.
+FRESH = 0.5
+
+
+class Busy(Exception):
+    """More is asked at once than the dashboard answers."""
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where each setting came from, and what a person should know of the settings although they work."""
+
+    by_name: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+class Desk:
+    """One for the process; closed at its end."""
+
+    def __init__(self, parts: Parts, origins: Origins) -> None:
+        self.parts = parts
+        self.origins = origins
+        self.errands = Errands(parts.config, parts, self.stale)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
+        self._waiting = 0
+        self._looking = threading.Lock()
+        self._facts_lock = threading.Lock()
+        self._facts: tuple[float, dict[str, Any]] | None = None
+
+    async def run(self, do: Callable[[], T]) -> T:
+        """Do it in one of the threads; raises Busy when too many wait for one."""
+        if self._waiting >= MOST_WAITING:
+            raise Busy
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, do)
+        finally:
+            self._waiting -= 1
+
+    async def act(self, do: Callable[[], T]) -> T:
+        """As `run`, for what changes something: whoever asks afterwards sees it."""
+
+        def done() -> T:
+            try:
+                return do()
+            finally:
+                # Here, not in the event loop: it waits for whoever counts at the moment.
+                self.stale()
+
+        return await self.run(done)
+
+    @property
+    def now(self) -> int:
+        """UTC milliseconds."""
+        return self.parts.clock.now()
+
+    def facts(self) -> dict[str, Any]:
+        """Everything `plexsync status` tells, at most half a second old. Not to be changed by whoever gets it."""
+        with self._facts_lock:
+            passed = self.parts.clock.monotonic()
+            if self._facts is None or passed - self._facts[0] >= FRESH:
+                self._facts = passed, facts(self.parts)
+            return self._facts[1]
+
+    def stale(self) -> None:
+        """Something was done here: whoever asks now is to see it."""
+        with self._facts_lock:
+            self._facts = None
+
+    @contextmanager
+    def looking(self) -> Iterator[Parts]:
+        """For what asks Stash or Plex: one at a time, since gates, looker and reconciler are of one thread.
+
+        Raises Busy when others take too long: a server that hangs must not hold up every thread.
+        """
+        if not self._looking.acquire(timeout=PATIENCE):
+            raise Busy
+        try:
+            yield self.parts
+        finally:
+            self._looking.release()
+
+    def close(self) -> None:
+        """End the threads, once they are done."""
+        self.errands.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)

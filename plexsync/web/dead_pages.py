@@ -1,0 +1,144 @@
+"""What was given up, by cause: the work bench of the dead-letter queue."""
+
+from itertools import chain, islice
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response, StreamingResponse
+
+from plexsync.engine import dead_letters as verbs
+from plexsync.engine.dead_letters import Key
+from plexsync.reports.cures import CURES
+from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letter, letters
+from plexsync.reports.dead_letters import groups
+from plexsync.reports.format import many, stamp
+from plexsync.reports.rows import key_of, row_facts, written
+from plexsync.reports.scenes import facts_of
+from plexsync.reports.status import too_many
+from plexsync.rules.job import Kind, State
+from plexsync.web.pages import Ask, Wrong, action, page
+
+SHOWN = 50
+HERE = "/dead"
+
+
+def dead(ask: Ask) -> Response:
+    """By cause: how many, an example, and what cures it; and the rows, a page at a time."""
+    cause = _cause(ask.query.get("cause", ""))
+    after = _key(ask.query["after"]) if ask.query.get("after") else ("", 0)
+    parts = ask.desk.parts
+    with parts.store.reading() as db:
+        counts = db.dead()
+        found = db.jobs(State.DEAD, cls=cause, limit=SHOWN + 1, after=after)
+        rows = [
+            {**(row_facts(row) or {}), "key": written(row.kind, row.id), "named": None}
+            | ({"named": facts_of(db, [row.id])[0]} if row.kind is Kind.SCENE else {})
+            for row in found[:SHOWN]
+        ]
+        by_cause = groups(db, counts, None)
+    here = {"cause": cause} if cause else {}
+    more = {**here, "after": rows[-1]["key"]} if len(found) > SHOWN else {}
+    return ask.show(
+        "dead.html",
+        banner=too_many(sum(counts.values()), parts.config.dlq_max),
+        total=sum(counts.values()),
+        groups=by_cause,
+        cause=cause,
+        rows=rows,
+        first=f"{HERE}?{urlencode(here)}" if here else HERE,
+        later=bool(ask.query.get("after")),
+        next=f"{HERE}?{urlencode(more)}" if more else "",
+    )
+
+
+def _cause(text: str) -> str:
+    """A cause that is known, or '' for any."""
+    if text and text not in CURES:
+        raise Wrong("There is no such cause.")
+    return text
+
+
+def _key(text: str) -> Key:
+    """The key of a row: `7` is scene 7, `tag:12` is tag 12."""
+    if (key := key_of(text)) is None:
+        raise Wrong("That is no key of a row: 7 is scene 7, tag:12 is tag 12.")
+    return key
+
+
+def _which(given: Any) -> tuple[Key | None, str]:
+    """One row, or all of a cause ('': all); exactly one of them is said."""
+    key, cause, everything = given.get("key", ""), given.get("cause", ""), given.get("all", "")
+    if bool(key) + bool(cause) + bool(everything) != 1:
+        raise Wrong("Say which: one, those of a cause, or all.")
+    return (_key(key) if key else None), _cause(cause)
+
+
+def _back(ask: Ask) -> str:
+    """The page that the button stood on: with the cause that was shown there."""
+    cause = _cause(ask.form.get("shown", ""))
+    return f"{HERE}?{urlencode({'cause': cause})}" if cause else HERE
+
+
+def retry(ask: Ask) -> Response:
+    """Another chance, with all attempts."""
+    key, cause = _which(ask.form)
+    store, clock = ask.desk.parts.store, ask.desk.parts.clock
+    done = verbs.retry(store, clock, [key])[0] if key else verbs.retry_all(store, clock, cause)
+    told = f"{many(done, 'scene')} will be tried again." if done else "That was not given up any more."
+    return ask.to(_back(ask), told, well=bool(done))
+
+
+def confirm_drop(ask: Ask) -> Response:
+    """How many would leave the queue, and what that means."""
+    if not ask.query:
+        return ask.to(HERE)
+    key, cause = _which(ask.query)
+    with ask.desk.parts.store.reading() as db:
+        count = int(verbs.is_open(db, *key)) if key else verbs.count(db, cause)
+    fields = {name: ask.query[name] for name in ("key", "cause", "all") if ask.query.get(name)}
+    return ask.show("drop.html", count=count, key=written(*key) if key else "", cause=cause, fields=fields, back=HERE)
+
+
+def drop(ask: Ask) -> Response:
+    """They leave the queue."""
+    key, cause = _which(ask.form)
+    store, clock = ask.desk.parts.store, ask.desk.parts.clock
+    done = verbs.drop(store, clock, [key])[0] if key else verbs.drop_all(store, clock, cause)
+    told = f"{many(done, 'scene')} dropped: only an edit brings them back." if done else "That was not in the queue."
+    return ask.to(_back(ask), told, well=bool(done))
+
+
+def export(ask: Ask) -> Response:
+    """Everything that is known of what was given up (of one cause, or of one row), as a file."""
+    cause, kind = _cause(ask.query.get("cause", "")), str(ask.path["kind"])
+    found = iter(_one(ask, ask.query["key"])) if ask.query.get("key") else letters(ask.desk.parts, cause)
+    # The first is read before anything is answered: a database that can't be used is no file that was cut off.
+    exported = chain(list(islice(found, 1)), found)
+    if kind == "csv":
+        pieces = csv_pieces(exported)
+    elif kind == "json":
+        pieces = json_pieces({"exported_at": stamp(ask.now), "cause": cause or None}, "rows", exported)
+    else:
+        raise Wrong("What was given up is exported as json or csv.")
+    media = {"csv": "text/csv; charset=utf-8", "json": "application/json"}[kind]
+    name = f"dead-letters{f'-{cause}' if cause else ''}.{kind}"
+    return StreamingResponse(
+        pieces, media_type=media, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+def _one(ask: Ask, text: str) -> list[dict[str, Any]]:
+    """This row's, if it was given up."""
+    key = _key(text)
+    with ask.desk.parts.store.reading() as db:
+        row = db.job(*key)
+        return [letter(db, row)] if row is not None and row.state is State.DEAD else []
+
+
+routes = [
+    page(HERE, dead),
+    page(f"{HERE}/drop", confirm_drop),
+    page(f"{HERE}/export.{{kind}}", export),
+    action(f"{HERE}/retry", retry),
+    action(f"{HERE}/drop", drop),
+]

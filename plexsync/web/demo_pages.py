@@ -1,0 +1,41 @@
+"""The page of `plexsync demo`: it takes the simulated Plex away and brings it back. No other dashboard has it.
+
+It speaks to the demo by a file: as long as it is there, the simulated Plex is away.
+"""
+
+from pathlib import Path
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from plexsync.rules.errors import Neighbour
+from plexsync.web.overview_pages import bar, scenes, server
+from plexsync.web.pages import Ask, action, page
+
+
+def routes(switch: Path) -> list[Route]:
+    """The page and its two buttons, for the demo that looks at this file."""
+
+    def show(ask: Ask) -> Response:
+        found = ask.desk.facts()
+        with ask.desk.parts.store.reading() as db:
+            used = db.attempts_used()
+        return ask.show(
+            "demo.html",
+            down=switch.exists(),
+            found=found,
+            plex=server(found, Neighbour.PLEX),
+            scenes=scenes(found),
+            bar=bar(found),
+            used=used,
+        )
+
+    def down(ask: Ask) -> Response:
+        switch.touch(mode=0o600)
+        return ask.to("/demo", "Plex is away now. People go on editing; watch the queue wait.")
+
+    def up(ask: Ask) -> Response:
+        switch.unlink(missing_ok=True)
+        return ask.to("/demo", "Plex is back. PlexSync notices by itself, and begins slowly.")
+
+    return [page("/demo", show), action("/demo/down", down), action("/demo/up", up)]

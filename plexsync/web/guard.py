@@ -1,0 +1,301 @@
+"""What every request passes before a page sees it, and what every answer carries.
+
+In this order: the Host is one of ours (else 421, which ends DNS rebinding); the method is one we have; the body is small;
+the password was given, where one is set; whatever changes something comes from a page of ours or carries the password.
+"""
+
+import ipaddress
+import json
+import logging
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, quote, urlsplit
+
+from starlette.requests import cookie_parser
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from plexsync.web.sessions import COOKIE, Session, Sessions
+from validation.redact import one_line
+
+log = logging.getLogger("PlexSync.web")
+
+LARGEST_BODY = 64 * 1024
+MOST_FIELDS = 1_000
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+METHODS = {"GET", "HEAD", "POST"}
+# Seen without a password: the door itself, what it looks like, and whether we live.
+OPEN = ("/login", "/health")
+LOOKS = "/static/"
+# For machines: no cookie is set, and no page of login is shown.
+MACHINES = ("/api/", "/metrics", "/health")
+OWN_HEADER = "x-plexsync"
+# Whoever asked is told nothing of a fault of ours but a number, under which the log has the rest.
+FAULT = "a page failed by a fault of PlexSync (%s): %s"
+FAULT_TOLD = "Something went wrong that should not have. The log says more, under {}."
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Under which names we answer. `any_address`: also under any number that reaches us, which can't be a rebound name."""
+
+    names: frozenset[str] = field(default_factory=lambda: LOOPBACK)
+    any_address: bool = False
+
+    def knows(self, host: str) -> bool:
+        """Whether a Host header names us."""
+        found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::([0-9]{1,5}))?", host)
+        if not found or (found[3] and not 0 < int(found[3]) < 65536):
+            return False
+        name = (found[1] or found[2]).lower()
+        return name in self.names or (self.any_address and _is_address(name))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class Refused(Exception):
+    """The answer instead of what was asked for."""
+
+    def __init__(self, status: int, text: str = "", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.headers = headers or {}
+
+
+def _place(origin: str) -> str:
+    """The host and port of an origin; '' when it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+class Guard:
+    """Around the whole application. `end` is to be called, in the event loop, before the server stops."""
+
+    def __init__(self, app: ASGIApp, *, doors: Doors, sessions: Sessions, end: Callable[[], None]) -> None:
+        self.end = end
+        self._app = app
+        self._doors = doors
+        self._sessions = sessions
+        self._refused: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let it through, or answer in its place."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope)
+        fresh: list[str] = []
+        answer = self._answering(scope, send, fresh)
+        as_page = not scope["path"].startswith(MACHINES)
+        try:
+            self._check_host(headers)
+            self._check_method(scope)
+            body = await self._body(scope, headers, receive)
+            session = self._admit(scope, headers, fresh)
+            if scope["method"] == "POST":
+                self._check_origin(scope, headers, session, body)
+        except Refused as no:
+            await _answer(no, answer, as_page=as_page)
+            return
+        except Exception:
+            number = secrets.token_hex(4)
+            log.exception(FAULT, number, one_line(scope["path"][:200]))
+            await _answer(Refused(500, FAULT_TOLD.format(number)), answer, as_page=as_page)
+            return
+        scope["plexsync.session"] = session
+        try:
+            await self._app(scope, _replay(body, receive), answer)
+        except Exception:
+            # It was logged and answered already (`plexsync.web.app`); the server need not say it once more.
+            if not scope.get("plexsync.answered"):
+                raise
+
+    def _check_host(self, headers: "Headers") -> None:
+        hosts = headers.all("host")
+        if len(hosts) == 1 and self._doors.knows(hosts[0]):
+            return
+        named = one_line(" ".join(hosts)[:100])
+        if named not in self._refused and len(self._refused) < 20:
+            self._refused.add(named)
+            log.warning(
+                "a request to the dashboard under the name %s was refused: web_allowed_hosts allows names", named
+            )
+        raise Refused(421)
+
+    def _check_method(self, scope: Scope) -> None:
+        if scope["method"] not in METHODS:
+            raise Refused(405, "there is no such method here", {"Allow": "GET, HEAD, POST"})
+
+    async def _body(self, scope: Scope, headers: "Headers", receive: Receive) -> bytes:
+        """The whole body; it is small, or there is no answer but 413."""
+        length = headers.one("content-length")
+        if length and (not length.isdecimal() or int(length) > LARGEST_BODY):
+            raise Refused(413, "too much was sent")
+        if scope["method"] != "POST":
+            return b""
+        pieces = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Refused(400, "the connection ended early")
+            pieces += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(pieces) > LARGEST_BODY:
+                raise Refused(413, "too much was sent")
+        return bytes(pieces)
+
+    def _admit(self, scope: Scope, headers: "Headers", fresh: list[str]) -> Session:
+        """The session of whoever asks; raises Refused where a password is set and was not given."""
+        path, address = scope["path"], (scope.get("client") or ("",))[0]
+        machine = path.startswith(MACHINES)
+        scheme, _, password = headers.one("authorization").partition(" ")
+        # Any other scheme is the affair of a proxy before us.
+        if scheme.lower() == "bearer" and self._sessions.needs_password:
+            self._check_password(password.strip(), address)
+            scope["plexsync.bearer"] = True
+            return self._sessions.fresh(signed_in=True)
+        session = self._sessions.read(headers.cookie(COOKIE))
+        if session is None:
+            session = self._sessions.fresh()
+            if not machine and not path.startswith(LOOKS):
+                fresh.append(cookie_header(self._sessions.written(session)))
+        if not self._sessions.needs_password or session.signed_in or path in OPEN or path.startswith(LOOKS):
+            return session
+        if machine:
+            raise Refused(401, "a password is needed here", {"WWW-Authenticate": 'Bearer realm="PlexSync"'})
+        if scope["method"] == "POST":
+            raise Refused(303, "", {"Location": "/login"})
+        query = scope["query_string"].decode("latin-1")
+        wanted = quote(path + (f"?{query}" if query else ""), safe="")
+        raise Refused(303, "", {"Location": f"/login?to={wanted}"})
+
+    def _check_password(self, password: str, address: str) -> None:
+        if wait := self._sessions.wait(address):
+            raise Refused(429, "too many wrong passwords", {"Retry-After": f"{wait:.0f}"})
+        if self._sessions.is_password(password):
+            return
+        self._sessions.tried(address)
+        raise Refused(401, "this is not the password", {"WWW-Authenticate": 'Bearer realm="PlexSync"'})
+
+    def _check_origin(self, scope: Scope, headers: "Headers", session: Session, body: bytes) -> None:
+        """Whatever changes something comes from a page of ours, or from a machine that a browser can't be made to be."""
+        site, origin, host = headers.one("sec-fetch-site"), headers.one("origin"), headers.one("host")
+        if site not in ("", "same-origin", "none"):
+            raise Refused(403, "this came from another site")
+        if origin not in ("", "null") and _place(origin) != host.lower():
+            raise Refused(403, "this came from another site")
+        kind = headers.one("content-type").partition(";")[0].strip().lower()
+        if scope["path"].startswith("/api/"):
+            if kind != "application/json":
+                raise Refused(415, "the API takes application/json")
+            if scope.get("plexsync.bearer") or (headers.one(OWN_HEADER) and not self._sessions.needs_password):
+                return
+            token = headers.one(f"{OWN_HEADER}-token")
+            if not self._sessions.is_token(session, token):
+                raise Refused(403, f"Authorization: Bearer or the header {OWN_HEADER} is needed: docs/api.md")
+            return
+        if kind != "application/x-www-form-urlencoded":
+            raise Refused(415, "a form is needed here")
+        try:
+            fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS)
+        except ValueError:
+            raise Refused(400, "the form has too many fields") from None
+        if not self._sessions.is_token(session, fields.get("token", [""])[0]):
+            raise Refused(403, "this page was too old: go back, load it again, and try once more")
+
+    def _answering(self, scope: Scope, send: Send, fresh: list[str]) -> Send:
+        """Every answer carries the headers, and a new session its cookie."""
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                scope["plexsync.answered"] = True
+                given = [(name, value) for name, value in message["headers"] if name.lower() != b"server"]
+                have = {name.lower() for name, _ in given}
+                given += [
+                    (name.lower().encode(), value.encode())
+                    for name, value in HEADERS.items()
+                    if name.lower().encode() not in have
+                ]
+                if fresh and b"set-cookie" not in have:
+                    given.append((b"set-cookie", fresh[0].encode()))
+                message = {**message, "headers": given}
+            await send(message)
+
+        return answer
+
+
+class Headers:
+    """The headers of a request, as texts."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._given = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a header."""
+        return [value for given, value in self._given if given == name]
+
+    def one(self, name: str) -> str:
+        """The first value, '' when there is none."""
+        return next(iter(self.all(name)), "")
+
+    def cookie(self, name: str) -> str:
+        """A cookie's value, '' when there is none."""
+        return cookie_parser("; ".join(self.all("cookie"))).get(name, "")
+
+
+def cookie_header(value: str, *, ended: bool = False) -> str:
+    """The Set-Cookie header of a session."""
+    return f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict" + ("; Max-Age=0" if ended else "")
+
+
+# For people. It holds nothing but texts of this file.
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{0} - PlexSync</title><link rel="stylesheet" href="/static/dashboard.css"></head>
+<body><main><section class="card narrow"><h1>{0}</h1><p><a href="/">To the overview</a></p></section></main></body></html>
+"""
+
+
+async def _answer(no: Refused, send: Send, *, as_page: bool) -> None:
+    kind = "text/html; charset=utf-8" if as_page else "application/json"
+    text = PAGE.format(no.text[:1].upper() + no.text[1:]) if as_page else json.dumps({"error": no.text}) + "\n"
+    content = text.encode() if no.text else b""
+    headers = {"content-length": str(len(content)), **({"content-type": kind} if content else {})}
+    sent = [(name.lower().encode(), value.encode()) for name, value in (headers | dict(no.headers)).items()]
+    await send({"type": "http.response.start", "status": no.status, "headers": sent})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """What was read already, once more; then whatever else the connection has to say."""
+    left = [body]
+
+    async def again() -> Message:
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        return await receive()
+
+    return again

@@ -1,0 +1,48 @@
+"""Signing in and out, where a password is set."""
+
+from starlette.responses import RedirectResponse, Response
+
+from plexsync.web.guard import cookie_header
+from plexsync.web.pages import Ask, action, page
+
+LONGEST = 4096
+
+
+def door(ask: Ask) -> Response:
+    """The form; whoever needs none goes on."""
+    if ask.session.signed_in or not ask.sessions.needs_password:
+        return RedirectResponse(_inside(ask.query.get("to", "")), 303)
+    return ask.show("login.html", to=_inside(ask.query.get("to", "")), why="")
+
+
+def sign_in(ask: Ask) -> Response:
+    """With the password: a new session, and on to the page that was asked for. Wrong ones are counted by address."""
+    to = _inside(ask.form.get("to", ""))
+    if wait := ask.sessions.wait(ask.address):
+        answer = ask.show("login.html", status=429, to=to, why=f"Too many wrong passwords: try again in {wait:.0f} s.")
+        answer.headers["Retry-After"] = f"{wait:.0f}"
+        return answer
+    if not ask.sessions.is_password(ask.form.get("password", "")[:LONGEST]):
+        ask.sessions.tried(ask.address)
+        return ask.show("login.html", status=401, to=to, why="This is not the password.")
+    ask.sessions.end(ask.session)
+    answer = RedirectResponse(to, 303)
+    answer.headers.append("set-cookie", cookie_header(ask.sessions.written(ask.sessions.fresh(signed_in=True))))
+    return answer
+
+
+def sign_out(ask: Ask) -> Response:
+    """The session ends."""
+    ask.sessions.end(ask.session)
+    answer = RedirectResponse("/login", 303)
+    answer.headers.append("set-cookie", cookie_header("", ended=True))
+    return answer
+
+
+def _inside(to: str) -> str:
+    """A path of ours, never another site."""
+    plain = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable() and "\\" not in to
+    return to if plain and len(to) < 500 and not to.startswith(("/login", "/logout", "/live")) else "/"
+
+
+routes = [page("/login", door), action("/login", sign_in), action("/logout", sign_out)]

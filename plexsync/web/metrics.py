@@ -1,0 +1,125 @@
+"""What a monitoring system reads: `/metrics` for Prometheus, `/health` for whoever restarts what is not well."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from plexsync.reports.format import unstamped
+from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.web.context import Busy, Desk
+
+# A worker that has given no sign of life for so long is not well (it gives one every few seconds, also when it rests).
+FRESH = 120_000
+STATES = ("closed", "open", "half_open")
+
+
+class Standing(Collector):
+    """The facts of `plexsync status` as metrics, made when they are asked for. Nothing else is in the registry."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family."""
+        found = self._desk.facts()
+        with self._desk.parts.store.reading() as db:
+            used = db.attempts_used()
+        yield from _families(found, used, self._desk.now)
+
+
+def _families(found: Mapping[str, Any], used: int, now: int) -> Iterator[Metric]:
+    jobs = GaugeMetricFamily("plexsync_jobs", "Rows of the queue by state.", labels=["state"])
+    for state, count in found["jobs"].items():
+        jobs.add_metric([state], count)
+    yield jobs
+    scenes = GaugeMetricFamily("plexsync_scenes", "Scenes by how they stand.", labels=["stands"])
+    for name, one in found["scenes"].items():
+        scenes.add_metric([name], one["count"])
+    yield scenes
+    dead = GaugeMetricFamily("plexsync_dead", "Scenes that were given up, by cause.", labels=["cause"])
+    for cause, count in found["dead"].items():
+        dead.add_metric([cause], count)
+    yield dead
+    yield GaugeMetricFamily("plexsync_due", "Rows of the queue that are due now.", value=found["due"])
+    oldest = found["oldest_due"]
+    waits = max(0.0, (now - unstamped(oldest)) / 1000) if oldest else 0.0
+    yield GaugeMetricFamily(
+        "plexsync_oldest_due_seconds", "How long the oldest row that is due has waited.", value=waits
+    )
+    breakers = GaugeMetricFamily(
+        "plexsync_breaker_state", "1 for the state the breaker of a server is in.", labels=["server", "state"]
+    )
+    failures = GaugeMetricFamily("plexsync_breaker_failures", "Failures in a row of a server.", labels=["server"])
+    holds = GaugeMetricFamily(
+        "plexsync_hold", "1 while work is held until a person changes a setting.", labels=["server"]
+    )
+    for who, seen in found["breakers"].items():
+        for state in STATES:
+            breakers.add_metric([who, state], float(seen["state"] == state))
+        failures.add_metric([who], seen["failures"])
+        holds.add_metric([who], float(who in found["holds"]))
+    yield from (breakers, failures, holds)
+    worker = found["worker"]
+    yield GaugeMetricFamily("plexsync_worker_running", "1 while a worker runs.", value=float(worker["running"]))
+    beat = unstamped(worker["heartbeat"]) / 1000 if worker["heartbeat"] else 0.0
+    yield GaugeMetricFamily(
+        "plexsync_worker_heartbeat_timestamp_seconds", "The worker's last sign of life.", value=beat
+    )
+    asked = {"last_poll": "When Stash was last asked what changed.", "last_reconcile": "When everything was compared."}
+    for name, words in asked.items():
+        at = unstamped(found[name]) / 1000 if found[name] else 0.0
+        yield GaugeMetricFamily(f"plexsync_{name}_timestamp_seconds", words, value=at)
+    yield GaugeMetricFamily("plexsync_index_items", "Items of Plex in the index.", value=found["index"]["items"])
+    yield GaugeMetricFamily(
+        "plexsync_events_waiting", "Events that hooks left as files.", value=found["events"]["waiting"]
+    )
+    yield GaugeMetricFamily("plexsync_attempts_used", "Failed attempts, of those remembered, that counted.", value=used)
+    books = CounterMetricFamily("plexsync_books", "What came into the queue and what became of it.", labels=["entry"])
+    for name in ("accepted", "coalesced", "done", "pruned"):
+        books.add_metric([name], found["books"][name])
+    yield books
+    letters = CounterMetricFamily("plexsync_dead_letters", "How dead letters came and went.", labels=["way"])
+    for name in ("died", "retried", "cured", "renewed", "dropped", "ignored", "pruned"):
+        letters.add_metric([name], max(0, found["dlq"][name]))
+    yield letters
+
+
+async def metrics(request: Request) -> Response:
+    """The text that Prometheus reads."""
+    desk: Desk = request.app.state.desk
+
+    def made() -> bytes:
+        registry = CollectorRegistry()
+        registry.register(Standing(desk))
+        return generate_latest(registry)
+
+    return Response(await desk.run(made), media_type=CONTENT_TYPE_LATEST)
+
+
+async def health(request: Request) -> Response:
+    """200 while the worker lives and the database can be read, else 503. For everybody, so it tells nothing else."""
+    desk: Desk = request.app.state.desk
+    try:
+        told = await desk.run(lambda: _health(desk))
+    except Busy:
+        told = {"status": "busy", "worker": False, "database": False}
+    return JSONResponse(told, 200 if told["status"] == "ok" else 503)
+
+
+def _health(desk: Desk) -> dict[str, Any]:
+    try:
+        worker = desk.facts()["worker"]
+    except (LocalFault, NewerDatabase, Unusable):
+        return {"status": "failing", "worker": False, "database": False}
+    fresh = worker["heartbeat"] is not None and abs(desk.now - unstamped(worker["heartbeat"])) < FRESH
+    well = bool(worker["running"] and fresh)
+    return {"status": "ok" if well else "failing", "worker": well, "database": True}
+
+
+routes = [Route("/metrics", metrics, methods=["GET"]), Route("/health", health, methods=["GET"])]

@@ -1,0 +1,190 @@
+"""How a page is made: from a plain function, in the desk's threads, by a template."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from plexsync.reports.format import ago, lasting, many, share, stamp, unstamped
+from plexsync.reports.rows import short
+from plexsync.web.context import Desk
+from plexsync.web.sessions import Session, Sessions
+from validation.redact import one_line
+
+HERE = Path(__file__).resolve().parent
+LARGEST_ID = 2**63 - 1
+RETRY_AFTER = "5"
+NAV = (
+    ("/", "Overview"),
+    ("/scenes", "Scenes"),
+    ("/dead", "Dead letters"),
+    ("/outages", "Outages"),
+    ("/charts", "Charts"),
+    ("/reconcile", "Reconcile"),
+    ("/settings", "Settings"),
+)
+
+
+class Absent(Exception):
+    """There is no such thing: 404."""
+
+
+class Wrong(Exception):
+    """What was asked makes no sense: 400, with this line."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request, as a handler sees it."""
+
+    desk: Desk
+    sessions: Sessions
+    session: Session
+    here: str
+    """The path that was asked for."""
+    path: Mapping[str, Any]
+    query: Mapping[str, str]
+    form: Mapping[str, str]
+    address: str
+    """Who asks: the other end of the connection."""
+    live: bool
+    """Whether an open page asks for what has changed in it."""
+    extra: tuple[tuple[str, str], ...] = ()
+    """More entries for the navigation."""
+
+    @property
+    def now(self) -> int:
+        """UTC milliseconds."""
+        return self.desk.now
+
+    def number(self, name: str) -> int:
+        """A number in the path, such as a scene's; raises Absent when it is none."""
+        text = str(self.path.get(name, ""))
+        if not re.fullmatch(r"[0-9]{1,19}", text) or not 1 <= int(text) <= LARGEST_ID:
+            raise Absent
+        return int(text)
+
+    def show(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """The page that a template makes of these values."""
+        notice = None if self.live else self.sessions.told(self.session)
+        common = {
+            "nav": (*NAV, *self.extra),
+            "here": self.here,
+            "session": self.session,
+            "may_sign_out": self.session.signed_in,
+            "notice": notice,
+            "now": self.now,
+        }
+        text = TEMPLATES.get_template(template).render({**common, **values, "token": lambda: hidden(self.session)})
+        return HTMLResponse(text, status)
+
+    def to(self, path: str, notice: str = "", *, well: bool = True) -> Response:
+        """After an action: see this page, which shows the notice; `well` is False for what could not be done."""
+        if notice:
+            self.sessions.tell(self.session, notice, well=well)
+        return RedirectResponse(path, 303)
+
+
+def later(status: int) -> dict[str, str]:
+    """The header that says when to ask again, of an answer with this status."""
+    return {"Retry-After": RETRY_AFTER} if status == 503 else {}
+
+
+Handler = Callable[[Ask], Response]
+
+
+def page(path: str, handler: Handler) -> Route:
+    """What is seen at a path."""
+    return Route(path, _endpoint(handler), methods=["GET"])
+
+
+def action(path: str, handler: Handler) -> Route:
+    """What a form at a path does. That the form is ours was checked before (`plexsync.web.guard`)."""
+    return Route(path, _endpoint(handler), methods=["POST"])
+
+
+def picture(svg: bytes) -> Response:
+    """A drawing as an answer."""
+    return Response(svg, media_type="image/svg+xml")
+
+
+def hidden(session: Session) -> Markup:
+    """The field that every form carries."""
+    return Markup('<input type="hidden" name="token" value="{}">').format(session.token)
+
+
+def asked(request: Request, form: Mapping[str, str]) -> Ask:
+    """The request as a handler sees it."""
+    state = request.app.state
+    return Ask(
+        desk=state.desk,
+        sessions=state.sessions,
+        session=request.scope["plexsync.session"],
+        here=request.url.path,
+        path=request.path_params,
+        query=request.query_params,
+        form=form,
+        address=request.client.host if request.client else "",
+        live=request.headers.get("x-live") == "1",
+        extra=state.extra_nav,
+    )
+
+
+def _endpoint(handler: Handler) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        form: dict[str, str] = {}
+        if request.method == "POST":
+            form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+        ask = asked(request, form)
+        do = ask.desk.act if request.method == "POST" else ask.desk.run
+        return await do(lambda: handler(ask))
+
+    return endpoint
+
+
+def _line(text: object, longest: int = 400) -> str:
+    """A text of others: one line, no control characters, not endless."""
+    whole = str(text)
+    line = one_line(whole[: longest + 1])
+    return line if len(whole) <= longest else line[:longest] + "..."
+
+
+def _moment(value: int | str | None, now: int) -> Markup:
+    """A moment (UTC ms, or RFC 3339) as a `time` element: how long ago, with the whole of it for who asks."""
+    if value is None or value == "":
+        return Markup("never")
+    from_text = isinstance(value, str)
+    at = unstamped(str(value)) if from_text else int(value)
+    text = str(value) if from_text else stamp(at)
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(text, ago(at, now))
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "line": _line,
+        "moment": _moment,
+        "stamp": stamp,
+        "lasting": lasting,
+        "number": "{:,}".format,
+        "share": share,
+        "short": short,
+    }
+    made.globals |= {"many": many}
+    return made
+
+
+TEMPLATES = _environment()

@@ -1,0 +1,101 @@
+"""Comparing everything, what was found, who stands alone, and a sync of everything."""
+
+from itertools import islice
+from typing import Any
+
+from starlette.responses import Response
+
+from plexsync.app.wiring import bulk_approved
+from plexsync.flows.scenes.reconcile import LAST_RUN, reports
+from plexsync.reports.comparison import WORDS, counted
+from plexsync.reports.format import many, noted
+from plexsync.reports.preview import STANDINGS
+from plexsync.reports.unpaired import lone_items, lone_scenes
+from plexsync.web.background_tasks import ERRANDS, Errand
+from plexsync.web.pages import Ask, Wrong, action, page
+
+SHOWN = 50
+NAMES = {
+    "compare": "Comparing everything",
+    "compare anew": "Comparing everything, from the first scene",
+    "look": "Looking for what has changed",
+    "preview": "Looking what a sync of everything would change",
+    "sync all": "Wanting every scene",
+}
+
+
+def reconcile(ask: Ask) -> Response:
+    """What the comparisons have found, and what can be begun."""
+    desk, parts = ask.desk, ask.desk.parts
+    with parts.store.reading() as db:
+        found, run = reports(db), noted(db.note(LAST_RUN))
+    preview = desk.errands.last("preview")
+    return ask.show(
+        "reconcile.html",
+        found=desk.facts(),
+        reports=[{"report": one, "counts": words(counted(one), WORDS)} for one in found],
+        run=run,
+        scenes=list(islice(lone_scenes(parts), SHOWN + 1)),
+        items=list(islice(lone_items(parts), SHOWN + 1)),
+        shown=SHOWN,
+        current=desk.errands.current,
+        past=[told(one) for one in list(desk.errands.past)],
+        names=NAMES,
+        preview=preview,
+        preview_counts=words(preview.facts.get("counts", {}), STANDINGS) if preview else [],
+        seen_all=bool(preview and preview.facts.get("complete")),
+        approved=bulk_approved(parts),
+        hours=parts.config.reconcile_interval_hours,
+    )
+
+
+def words(counts: Any, names: dict[str, str]) -> list[tuple[int, str]]:
+    """How many stand how."""
+    return [(counts[name], names.get(name, name)) for name in {**names, **counts} if counts.get(name)]
+
+
+def told(errand: Errand) -> dict[str, Any]:
+    """An errand that has ended, in words."""
+    facts = errand.facts
+    if errand.why:
+        line = errand.why
+    elif errand.name in ("compare", "compare anew") and facts:
+        line = f"{many(facts['scenes'], 'scene')} compared, {facts['wanted']:,} wanted"
+    elif errand.name == "look":
+        news = ", ".join(many(count, kind) for kind, count in facts.get("wanted", {}).items() if count)
+        line = f"changed in Stash: {news or 'nothing'}"
+    elif errand.name == "preview" and facts:
+        line = f"{many(facts['total'], 'scene')} compared, {facts['counts'].get('would_change', 0):,} would change"
+    elif errand.name == "sync all" and facts:
+        line = f"{many(facts['wanted'], 'scene')} wanted; the worker does the rest"
+    else:
+        line = ""
+    return {
+        "name": NAMES[errand.name],
+        "state": errand.state,
+        "line": line,
+        "began": errand.began,
+        "ended": errand.ended,
+    }
+
+
+def start(ask: Ask) -> Response:
+    """Begin an errand by its name; the first write of everything needs a preview and a word."""
+    name = ask.form.get("what", "")
+    if name not in ERRANDS:
+        raise Wrong("There is nothing of that name to begin.")
+    if name == "sync all" and ask.form.get("agreed") != "yes" and not bulk_approved(ask.desk.parts):
+        return ask.to("/reconcile", "Look first what would change, then agree to it.", well=False)
+    if not ask.desk.errands.start(name):
+        return ask.to("/reconcile", "Something else is under way: wait for it, or stop it.", well=False)
+    return ask.to("/reconcile", f"Begun: {NAMES[name].lower()}.")
+
+
+def stop(ask: Ask) -> Response:
+    """End what is under way."""
+    if not ask.desk.errands.stop():
+        return ask.to("/reconcile", "Nothing is under way that could be stopped.", well=False)
+    return ask.to("/reconcile", "It stops as soon as what it asked for is answered.")
+
+
+routes = [page("/reconcile", reconcile), action("/reconcile", start), action("/reconcile/stop", stop)]

@@ -1,0 +1,261 @@
+"""Scenes by how they stand, with search; and a scene's page: why it stands so, what would change, and its buttons."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from plexsync.app.wiring import Parts
+from plexsync.engine.verbs import explain, ignore_scenes, learn_names, unignore_scenes, want_scenes
+from plexsync.flows.scenes import bindings
+from plexsync.flows.scenes.undo import mark_undone, preview
+from plexsync.reports.explanation import job_facts, known_facts, sight_facts
+from plexsync.reports.rows import past_facts, past_of
+from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
+from plexsync.reports.undo import undo_facts
+from plexsync.rules.errors import LocalFault, NeighbourError
+from plexsync.rules.job import Gone, Kind, Why
+from plexsync.rules.plan import Undone
+from plexsync.rules.records import Reading
+from plexsync.rules.scene_status import UNKNOWN, WORDS
+from plexsync.web.context import Busy
+from plexsync.web.pages import LARGEST_ID, Absent, Ask, Wrong, action, page
+
+SHOWN = 50
+LONGEST_SEARCH = 200
+# Those that a person looks for first come first.
+TABS = tuple(word for word in WORDS if word != UNKNOWN)
+ALWAYS = ("in step", "waiting", "absent", "ambiguous", "failed")
+BUSY = "Another scene is being looked at, and that takes long. Try again in a moment."
+HOWS: tuple[Undone, ...] = ("undo", "release")
+
+
+# --- the list --------------------------------------------------------------------------------------------------------
+
+
+def scenes(ask: Ask) -> Response:
+    """A page of scenes: those that stand so, or those that are called so."""
+    text = ask.query.get("q", "").strip()[:LONGEST_SEARCH]
+    word = "" if text else ask.query.get("stands", "")
+    if word and word not in TABS:
+        raise Wrong("There is no such way for a scene to stand.")
+    after = _number(ask.query.get("after", "0"))
+    with ask.desk.parts.store.reading() as db:
+        listed = _listed(db, text, word, after)
+        rows = facts_of(db, listed.ids)
+    if not ask.live and any(not row["named"] for row in rows):
+        rows = _named(ask, [row["id"] for row in rows if not row["named"]], listed)
+    counts = {name.replace("_", " "): one["count"] for name, one in ask.desk.facts()["scenes"].items()}
+    here = {"q": text} if text else {"stands": word} if word else {}
+    return ask.show(
+        "scenes.html",
+        rows=rows,
+        tabs=_tabs(counts, word, text),
+        word=word,
+        text=text,
+        after=after,
+        first=f"/scenes?{urlencode(here)}" if here else "/scenes",
+        next=f"/scenes?{urlencode({**here, 'after': listed.after})}" if listed.after is not None else "",
+    )
+
+
+def _listed(db: Reading, text: str, word: str, after: int) -> Listed:
+    if text:
+        return named_like(db, text, after=after, limit=SHOWN)
+    return stand_so(db, word, after=after, limit=SHOWN)
+
+
+def _named(ask: Ask, ids: Sequence[int], listed: Listed) -> list[dict[str, Any]]:
+    """The rows once more, after Stash was asked for what nobody has told us yet; when it is away they have no titles."""
+    with suppress(NeighbourError, LocalFault, Busy), ask.desk.looking() as parts:
+        learn_names(parts.store, parts.stash, parts.gates, parts.clock, ids)
+    with ask.desk.parts.store.reading() as db:
+        return facts_of(db, listed.ids)
+
+
+def _tabs(counts: dict[str, int], word: str, text: str) -> list[dict[str, Any]]:
+    """How many scenes stand in which way; what nobody stands in has no tab, unless it is one that is always told."""
+    tabs = [{"name": "all", "word": "", "count": sum(counts.values())}]
+    tabs += [
+        {"name": name, "word": name, "count": counts.get(name, 0)}
+        for name in TABS
+        if counts.get(name) or name in ALWAYS or name == word
+    ]
+    return [{**tab, "here": not text and tab["word"] == word, "href": _href(str(tab["word"]))} for tab in tabs]
+
+
+def _href(word: str) -> str:
+    return f"/scenes?{urlencode({'stands': word})}" if word else "/scenes"
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > LARGEST_ID:
+        raise Wrong("That is no number of a scene.")
+    return int(text)
+
+
+# --- one scene -------------------------------------------------------------------------------------------------------
+
+
+def scene(ask: Ask) -> Response:
+    """What is known of a scene, and what can be seen of it now in Stash and Plex."""
+    id = ask.number("id")
+    # An open page that keeps itself up to date does not ask both servers again and again.
+    seen, away = ({}, "") if ask.live else _seen(ask, id)
+    with ask.desk.parts.store.reading() as db:
+        (stands,) = facts_of(db, [id])
+        pushes = db.pushes(Kind.SCENE, id)
+        row, attempts = db.job(Kind.SCENE, id), db.attempts(Kind.SCENE, id)
+        bound = [one for one in db.bindings() if one.scene == id]
+        known = known_facts(db, id)
+    gone = bool(seen) and seen["gone"]
+    if gone and stands["stands"] == UNKNOWN:
+        raise Absent
+    return ask.show(
+        "scene.html",
+        scene=stands,
+        title=(seen.get("title") or stands["title"]),
+        seen=seen,
+        away=away,
+        gone=gone,
+        queue=job_facts(row, attempts)["job"],
+        past=[past_facts(one) for one in past_of(attempts, pushes)],
+        bound=bound,
+        known=known["remembered"],
+    )
+
+
+def _seen(ask: Ask, id: int) -> tuple[dict[str, Any], str]:
+    """The scene as the worker sees it, or why it can't be looked at now."""
+    try:
+        with ask.desk.looking() as parts:
+            found = explain(parts.store, parts.looker, parts.gates, parts.clock, id)
+    except NeighbourError as error:
+        return {}, str(error)
+    except Busy:
+        return {}, BUSY
+    sight = found.sight
+    return {**sight_facts(sight), "gone": isinstance(sight.outcome or sight.ends, Gone)}, ""
+
+
+def _at(id: int) -> str:
+    return f"/scenes/{id}"
+
+
+def sync(ask: Ask) -> Response:
+    """Want it, as a person does."""
+    id = ask.number("id")
+    want_scenes(ask.desk.parts.store, [id], Why.USER, ask.desk.parts.clock)
+    works = ask.desk.parts.someone_works()
+    hint = "the worker takes it at once" if works else "no worker runs: it waits until one does"
+    return ask.to(_at(id), f"Scene {id} is in the queue; {hint}.")
+
+
+def ignore(ask: Ask) -> Response:
+    """Leave it alone for good."""
+    id = ask.number("id")
+    done = ignore_scenes(ask.desk.parts.store, [id], ask.desk.parts.clock)
+    return ask.to(
+        _at(id),
+        f"Scene {id} is left alone from now on." if done else f"Scene {id} was ignored already.",
+        well=bool(done),
+    )
+
+
+def unignore(ask: Ask) -> Response:
+    """Look after it again."""
+    id = ask.number("id")
+    done = unignore_scenes(ask.desk.parts.store, [id], ask.desk.parts.clock)
+    return ask.to(
+        _at(id), f"Scene {id} is looked after again." if done else f"Scene {id} was not ignored.", well=bool(done)
+    )
+
+
+def bind(ask: Ask) -> Response:
+    """A person says which item it is."""
+    id, key = ask.number("id"), ask.form.get("item", "").strip()
+    if not re.fullmatch(r"[0-9]{1,18}", key) or not int(key):
+        return ask.to(_at(id), "Give the rating key of the item: a number, as the candidates show it.", well=False)
+    try:
+        with ask.desk.looking() as parts:
+            bound = bindings.bind(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, id, [str(int(key))])
+    except (bindings.CantBind, NeighbourError) as why:
+        return ask.to(_at(id), f"Nothing was bound: {why}", well=False)
+    told = ", ".join(f"item {item.key} of {library}" for item, library in bound.items)
+    others = ", ".join(map(str, bound.looked_again))
+    more = f" Scene {others} had it, and is looked at again." if others else ""
+    return ask.to(_at(id), f"Scene {id} is bound to {told}, and is in the queue.{more}")
+
+
+def unbind(ask: Ask) -> Response:
+    """Take that back, of one item or of all."""
+    id, key = ask.number("id"), ask.form.get("item", "").strip()
+    if key and not re.fullmatch(r"[0-9]{1,18}", key):
+        raise Wrong("That is no rating key of an item.")
+    count = bindings.unbind(ask.desk.parts.store, ask.desk.parts.clock, id, key)
+    told = f"Scene {id} is found by its files again." if count else f"That was not bound to scene {id}."
+    return ask.to(_at(id), told, well=bool(count))
+
+
+# --- taking back -----------------------------------------------------------------------------------------------------
+
+
+def _how(text: str) -> Undone:
+    found = next((how for how in HOWS if how == text), None)
+    if not found:
+        raise Wrong("A scene is undone or released.")
+    return found
+
+
+def confirm_undo(ask: Ask) -> Response:
+    """What would be taken back, or left without our locks, and the button that does it."""
+    id, how = ask.number("id"), _how(ask.query.get("how", "undo"))
+    facts: dict[str, Any] = {}
+    away = ""
+    try:
+        with ask.desk.looking() as parts:
+            facts = _undone(parts, id, how)
+    except NeighbourError as error:
+        away = str(error)
+    except Busy:
+        away = BUSY
+    with ask.desk.parts.store.reading() as db:
+        (stands,) = facts_of(db, [id])
+    return ask.show("undo.html", scene=stands, how=how, found=facts, away=away)
+
+
+def _undone(parts: Parts, id: int, how: Undone) -> dict[str, Any]:
+    sights = list(preview(parts.store, parts.looker, parts.gates, parts.clock, [id], how))
+    return undo_facts(sights[0]) if sights else {}
+
+
+def undo(ask: Ask) -> Response:
+    """Mark it; the worker does the rest."""
+    id, how = ask.number("id"), _how(ask.form.get("how", ""))
+    try:
+        with ask.desk.looking() as parts:
+            marked = mark_undone(parts.store, parts.looker, parts.gates, parts.clock, [id], how)
+    except NeighbourError as error:
+        return ask.to(_at(id), f"Nothing was changed: {error}", well=False)
+    if marked.failed:
+        return ask.to(_at(id), f"Nothing was changed: {marked.failed[id]}", well=False)
+    if not marked.scenes:
+        return ask.to(_at(id), f"Nothing was pushed for scene {id}.", well=False)
+    told = "What was pushed is taken back" if how == "undo" else "The values stay, and PlexSync's locks are taken off"
+    return ask.to(_at(id), f"{told} as soon as the worker comes to scene {id}.")
+
+
+routes = [
+    page("/scenes", scenes),
+    page("/scenes/{id}", scene),
+    page("/scenes/{id}/undo", confirm_undo),
+    action("/scenes/{id}/sync", sync),
+    action("/scenes/{id}/ignore", ignore),
+    action("/scenes/{id}/unignore", unignore),
+    action("/scenes/{id}/bind", bind),
+    action("/scenes/{id}/unbind", unbind),
+    action("/scenes/{id}/undo", undo),
+]

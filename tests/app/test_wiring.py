@@ -1,0 +1,194 @@
+"""What the wiring hands to the parts."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from plexsync.app.wiring import DATABASE, bulk_approved, client_id, opened, serve, wishes, work_rules
+from plexsync.engine import loop
+from plexsync.rules.errors import Damaged
+from plexsync.rules.job import Kind, Why
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
+from plexsync.store.database import Database
+from plexsync.store.db import connect
+from plexsync.store.repair import REPAIRED
+from tests.journey.world import KEY, ROOT, TOKEN, until
+from validation.config import PlexSyncConfig
+
+
+def test_each_installation_has_a_client_id_of_its_own_that_stays(tmp_path):
+    folders = [tmp_path / name for name in ("one", "two")]
+    seen = []
+    with PlexSim(token="t") as plex:
+        plex.add_section("Movies")
+        for folder in (*folders, *folders):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            with opened(PlexSyncConfig(plex_url=plex.url, plex_token="t"), folder) as parts:
+                parts.plex.sections()
+            seen.append(plex.log[-1].headers["x-plex-client-identifier"])
+    assert seen[:2] == seen[2:]
+    assert len(set(seen)) == 2
+
+
+def test_a_client_id_does_not_tell_the_salt(tmp_path):
+    store = Database(tmp_path / DATABASE)
+    try:
+        made = client_id(store)
+        with store.reading() as db:
+            assert db.note("salt") not in made
+    finally:
+        store.close()
+
+
+def test_an_unknown_end_is_waited_for_as_long_as_a_request_can_take():
+    config = PlexSyncConfig(plex_url="http://nas", plex_token="t", plex_read_timeout=7)
+    assert work_rules(config).deadline == 14_000
+
+
+# --- what is wanted, and whether it may be written as a whole --------------------------------------------------------
+
+OTHER = {
+    **{
+        f"sync_{name}": False
+        for name in ("title", "studio", "summary", "date", "rating", "cast", "genres", "collection")
+    },
+    "path_map": ["/a => /b"],
+    "title_template": "{studio}: {title}",
+    "genre_tags": "A, -B",
+    "tag_parents": True,
+    "collections": "parents",
+    "libraries": {"Clips": {"sync_title": False}},
+    "scope": ["organized"],
+    "plex_libraries": "Clips",
+    "strict_mode": True,
+    "conflict_policy": "plex",
+    "first_push": "stash",
+}
+
+
+MADE = {
+    "scope": "tag: A; studio: B",
+    "title_template": "{studio}: {title}",
+    "genre_tags": "A, B, C*, -D",
+    "label_tags": "B",
+}
+
+
+def config(**given):
+    return PlexSyncConfig(plex_url="http://plex", plex_token="x" * 20, **given)
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_the_print_of_what_is_wanted_differs_with_each_setting_that_decides_it(name):
+    assert wishes(config(**{name: OTHER[name]})) != wishes(config())
+
+
+def test_it_is_the_same_in_every_process_and_whatever_else_is_set():
+    code = (
+        "from tests.app.test_wiring import MADE, config; from plexsync.app.wiring import wishes; "
+        "print(wishes(config(**MADE)))"
+    )
+    prints = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert prints == {wishes(config(**MADE, poll_interval=5, max_retries=7, stash_url="http://x"))}
+
+
+def test_a_database_that_was_made_anew_after_damage_is_not_asked_again(tmp_path):
+    tmp_path.chmod(0o700)
+    with opened(config(), tmp_path) as parts:
+        assert not bulk_approved(parts)
+        with parts.store.writing() as tx:
+            tx.save_note(REPAIRED, "1")
+        assert bulk_approved(parts)
+
+
+# --- serving through faults of our own disk --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def town(tmp_path):
+    """Settings for two servers that answer, and a folder for the database."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
+        plex.add_section("Movies", locations=("/media",))
+        stash.add_scene(title="One", files=[("/media/1.mp4", 1, 60.0)])
+        urls = {"plex_url": plex.url, "plex_token": TOKEN, "stash_url": stash.url, "stash_api_key": KEY}
+        yield PlexSyncConfig(**urls, stash_poll_interval=5), folder
+
+
+def served(parts, stop, told=lambda _step: None):
+    """`serve` in a thread of its own, and what it ended by."""
+    ended = []
+
+    def act():
+        try:
+            serve(parts, stop, told)
+            ended.append(None)
+        except BaseException as error:  # noqa: BLE001 - whatever it was
+            ended.append(error)
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    return thread, ended
+
+
+def test_a_worker_that_starts_on_a_busy_database_waits_for_it(town, monkeypatch):
+    settings, folder = town
+    monkeypatch.setattr(loop, "FAULT_PAUSE", 0.05)
+    monkeypatch.setitem(connect.__kwdefaults__, "busy_seconds", 0.05)
+    steps, stop = [], threading.Event()
+    with opened(settings, folder, worker=True) as parts:
+        with parts.store.writing() as tx:
+            tx.want(Kind.SCENE, 1, Why.EDIT, 0)
+            tx.claim(1, now=0, lease_ms=60_000, holder="dead")
+        other = sqlite3.connect(folder / DATABASE, isolation_level=None)
+        other.execute("begin immediate")
+        thread, ended = served(parts, stop, steps.append)
+        assert not stop.wait(1.0)
+        assert (ended, steps) == ([], [])
+        other.execute("rollback")
+        other.close()
+        until(lambda: steps)
+        with parts.store.reading() as db:
+            assert db.note("cured:paths"), "what comes first was done then"
+            assert db.note("reconcile:wishes")
+        stop.set()
+        thread.join(20)
+    assert ended == [None]
+
+
+def test_damage_that_only_the_poller_meets_ends_the_worker_so_that_the_next_one_mends_it(town):
+    settings, folder = town
+    with opened(settings, folder, worker=True) as parts:
+        parts.poller.poll()
+        with parts.store.writing() as tx:
+            tx.forget_seen(Kind.SCENE)
+    with sqlite3.connect(folder / DATABASE) as db:
+        db.execute("pragma wal_checkpoint(truncate)")
+        (page,) = db.execute("select rootpage from sqlite_master where name = 'seen'").fetchone()
+    db.close()
+    with (folder / DATABASE).open("r+b") as file:
+        file.seek(4096 * (page - 1))
+        file.write(b"\xff" * 4096)
+    stop = threading.Event()
+    with opened(settings, folder, worker=True) as parts:
+        thread, ended = served(parts, stop)
+        thread.join(30)
+        stop.set()
+        thread.join(30)
+    assert [type(one) for one in ended] == [Damaged]

@@ -1,0 +1,342 @@
+"""The house put together for a test: the real store and clients, simulated neighbours, a clock and dice in our hand."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from plexsync.engine.engine import Engine, Idle, Probed, Worked
+from plexsync.engine.gates import Gates
+from plexsync.engine.plex_events import Listener
+from plexsync.engine.rules import LookRules, WorkRules
+from plexsync.flows.scenes.artwork import Pictures
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.poll import Poller
+from plexsync.flows.scenes.preview import Previewer
+from plexsync.flows.scenes.reconcile import Reconciler
+from plexsync.flows.scenes.scan_requests import Scans
+from plexsync.plex.artwork import key_of
+from plexsync.plex.client import PlexClient
+from plexsync.plex.events import PlexEvents
+from plexsync.plex.imaging import Pillow
+from plexsync.rules.desired import Profile
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.item import FIELDS
+from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.plan import Policy
+from plexsync.rules.records import JobRow
+from plexsync.simulator.http import Fault, Request
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
+from plexsync.stash.client import StashClient
+from plexsync.store.database import Database
+from tests.engine.clocks import Clock, Dice
+from worker.circuit_breaker import Rules
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "house-plex-token"
+KEY = "house-stash-key"
+HOUR = 3600.0
+DAY = 24 * HOUR
+BREAKER = Rules(
+    failure_threshold=5,
+    recovery_timeout=60.0,
+    probe_lease=90.0,
+    backoff_multiplier=2.0,
+    max_recovery_timeout=300.0,
+    jitter=0.1,
+)
+
+
+class Worker:
+    """What one process has: its own connection, gates and engine, as `wiring.opened` and `wiring.engine` build them."""
+
+    def __init__(self, house: "House", *, holder: str, fingerprint: str, token: str, **rules: object) -> None:
+        self._stack = ExitStack()
+        names = ("policy", "paths", "strict", "profile", "undo_gone", "scope")
+        look = {name: rules.pop(name) for name in names if name in rules}
+        look["libraries"] = rules.pop("profiles", {})
+        libraries = rules.pop("libraries", ())
+        wishes = rules.pop("wishes", "")
+        read = rules.pop("read_timeout", 5.0)
+        settings = str(rules.pop("settings", ""))
+        watchdog = rules.pop("watchdog", None)
+        clock, dice = house.clock, house.dice
+        self.store = house.store
+        people = bool(rules.pop("people", False))
+        self.stash = StashClient(house.stash_sim.url, KEY, connect_timeout=5.0, read_timeout=read, people=people)
+        self._stack.callback(self.stash.close)
+        self.plex = PlexClient(house.plex_sim.url, token, libraries=libraries, connect_timeout=5.0, read_timeout=read)
+        self._stack.callback(self.plex.close)
+
+        def gates() -> Gates:
+            prints = dict.fromkeys(Neighbour, fingerprint)
+            return Gates(self.store, self.stash, self.plex, BREAKER, clock, dice, prints)
+
+        self.gates, self.watch_gates = gates(), gates()
+        self.indexer = Indexer(self.store, self.plex, gates(), clock)
+        looks = LookRules(**{"profile": Profile(frozenset(FIELDS)), "policy": Policy(), **look})
+        imaging = Pillow()
+
+        def looker(gates: Gates, index: Indexer, *, patient: bool = True) -> Looker:
+            pictures = Pictures(self.store, self.stash, self.plex, gates, key_of, imaging)
+            return Looker(self.store, self.stash, self.plex, index, gates, clock, looks, pictures, patient=patient)
+
+        self.looker = looker(self.gates, self.indexer, patient=False)
+        watch_looker = looker(self.watch_gates, self.indexer)
+        self.glances = looker(self.watch_gates, Indexer(self.store, self.plex, gates(), clock, looks_only=True))
+        self.poller = Poller(self.store, self.stash, self.indexer, self.watch_gates, clock)
+        self.reconciler = Reconciler(
+            self.store,
+            self.stash,
+            watch_looker,
+            self.indexer,
+            self.watch_gates,
+            clock,
+            settings=settings,
+            wishes=wishes,
+        )
+        self.previewer = Previewer(self.store, self.stash, self.glances, self.watch_gates, clock)
+        events = PlexEvents(house.plex_sim.url, token, connect_timeout=5.0, read_timeout=read)
+        self.listener = Listener(self.store, self.stash, self.plex, events, self.indexer, gates(), clock, dice)
+        self.scans = Scans(self.store, self.plex, gates(), clock, looks.paths) if rules.pop("scans", False) else None
+        self.engine = Engine(
+            self.store,
+            self.stash,
+            self.plex,
+            self.looker,
+            self.gates,
+            clock,
+            dice,
+            WorkRules(**{"parallel": 1, "deadline": 4000, **rules}),
+            holder=holder,
+            watchdog=watchdog,
+            scans=self.scans,
+        )
+        self._stack.callback(self.engine.close)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+class House:
+    """Both neighbours, the database, and a worker to step. Scenes and movies share their paths unless mapped."""
+
+    def __init__(self, folder: Path, **rules: object) -> None:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.folder = folder
+        self.clock = Clock()
+        self.dice = Dice()
+        self.rules = rules
+        self._stack = ExitStack()
+        version = str(rules.pop("stash_version", "v0.30.1"))
+        self.stash_sim = self._stack.enter_context(StashSim(api_key=KEY, version=version))
+        self.stash_sim.now = lambda: self.clock.wall / 1000
+        self.plex_sim = self._stack.enter_context(PlexSim(token=TOKEN, scan_seconds=None))
+        self.section = self.plex_sim.add_section("Movies", locations=("/media",))
+        self.store = Database(folder / "plexsync.db", worker=True)
+        self._stack.callback(self.store.close)
+        self.worker = self.hire()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def hire(
+        self, *, holder: str = "one", fingerprint: str = "as set up", token: str = TOKEN, **more: object
+    ) -> Worker:
+        """Another worker on the same database: the next process, or one with other settings."""
+        worker = Worker(self, holder=holder, fingerprint=fingerprint, token=token, **{**self.rules, **more})
+        self._stack.callback(worker.close)
+        return worker
+
+    def replace_worker(self, **more: object) -> None:
+        """The old worker is gone (killed, as far as the database knows); another one takes its place."""
+        self.worker = self.hire(**more)
+
+    # --- what is there -----------------------------------------------------------------------------------------------
+
+    def add(self, count: int = 1, *, start: int = 0, in_plex: bool = True) -> list[int]:
+        """Scenes with a file each, and the same files in Plex; nothing in step yet."""
+        ids = []
+        for n in range(start, start + count):
+            if in_plex:
+                self.plex_sim.add_movie(self.section, files=[(path_of(n), 1000 + n, 60_000)], title=f"file {n}")
+            ids.append(self.add_scene(n))
+        return ids
+
+    def add_scene(self, n: int, **more: object) -> int:
+        values = {"title": f"Title {n}", "studio": f"Studio {n % 3}", "tags": [f"Tag {n % 5}"], **more}
+        return self.stash_sim.add_scene(**{"files": [(path_of(n), 1000 + n, 60.0)], **values})
+
+    def key_of(self, id: int) -> str:
+        """The rating key of the (first) item that has the scene's file."""
+        paths = {path for path, *_ in self.stash_sim.scene(id).files}
+        for key in self.plex_sim.keys(self.section):
+            if paths & {path for path, *_ in self.plex_sim.item(key).files}:
+                return key
+        raise KeyError(id)
+
+    def title_in_plex(self, id: int) -> object:
+        return self.plex_sim.item(self.key_of(id)).scalars.get("title")
+
+    def out_of_step(self, ids: list[int]) -> list[int]:
+        """Which scenes Plex does not show as Stash has them, read from the simulators' own memory."""
+        items = [self.plex_sim.item(key) for key in self.plex_sim.keys(self.section)]
+        by_path = {path: item for item in items for path, *_ in item.files}
+        return [id for id in ids if not shows(self.stash_sim.scene(id), by_path)]
+
+    # --- the queue ---------------------------------------------------------------------------------------------------
+
+    def want(self, *ids: int, why: Why = Why.EDIT, kind: Kind = Kind.SCENE) -> None:
+        with self.store.writing() as tx:
+            for id in ids:
+                tx.want(kind, id, why, self.clock.now())
+
+    def row(self, id: int, kind: Kind = Kind.SCENE) -> JobRow:
+        with self.store.reading() as db:
+            row = db.job(kind, id)
+        assert row is not None, f"no row for {kind} {id}"
+        return row
+
+    def states(self) -> dict[State, int]:
+        with self.store.reading() as db:
+            return {state: count for state, count in db.overview(self.clock.now()).jobs.items() if count}
+
+    def attempts_used(self) -> int:
+        (most,) = self.rows("select max(attempts) from job")[0]
+        return most
+
+    def books_balance(self) -> bool:
+        (accepted, coalesced, done, pruned) = self.rows("select accepted, coalesced, done, pruned from books")[0]
+        (left,) = self.rows("select count(*) from job where state <> 'idle'")[0]
+        return accepted == coalesced + done + pruned + left
+
+    def rows(self, sql: str) -> list[tuple]:
+        """What the database says, read by an independent connection."""
+        db = sqlite3.connect(f"file:{self.folder / 'plexsync.db'}?mode=ro", uri=True, timeout=10)
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+    def change(self, sql: str) -> None:
+        """What another process does to the database."""
+        db = sqlite3.connect(self.folder / "plexsync.db", timeout=10)
+        try:
+            with db:
+                db.execute(sql)
+        finally:
+            db.close()
+
+    def put_off(self) -> None:
+        """What is absent has been so for long: it is not due for another day, unless somebody wakes it."""
+        self.change("update job set due = due + 86400000 where state = 'absent'")
+
+    def breaker(self, who: Neighbour = Neighbour.PLEX) -> str:
+        with self.store.reading() as db:
+            return db.breaker(who).state
+
+    # --- letting it work ---------------------------------------------------------------------------------------------
+
+    def step(self) -> Worked | Probed | Idle:
+        return self.worker.engine.step()
+
+    def work(self) -> list[Worked | Probed | Idle]:
+        """Step until there is nothing to do at this moment; returns the steps, the last one Idle."""
+        steps = [self.step()]
+        while not isinstance(steps[-1], Idle):
+            steps.append(self.step())
+            assert len(steps) < 2000, "the engine does not come to rest"
+        return steps
+
+    def work_for(self, seconds: float, *, until: Callable[[], bool] = lambda: False) -> list[Worked | Probed | Idle]:
+        """Let time pass, and the engine work whenever it wants to."""
+        end = self.clock.now() + round(seconds * 1000)
+        steps = []
+        while self.clock.now() < end and not until():
+            step = self.step()
+            steps.append(step)
+            if isinstance(step, Idle):
+                to = end if step.until is None else min(end, max(step.until, self.clock.now() + 1))
+                self.clock.move((to - self.clock.now()) / 1000)
+            assert len(steps) < 20_000, "the engine does not come to rest"
+        return steps
+
+    def work_until_settled(self, *, within: float = 2 * HOUR) -> None:
+        """Let time pass until no row waits or runs."""
+        self.work_for(within, until=lambda: not self.unsettled())
+        assert not self.unsettled(), f"still {self.states()} after {within:.0f} s"
+
+    def unsettled(self) -> int:
+        with self.store.reading() as db:
+            return db.unsettled()
+
+    def in_step(self, count: int = 1, *, start: int = 0) -> list[int]:
+        """Scenes that are in step already; the log begins after that."""
+        ids = self.add(count, start=start)
+        self.want(*ids)
+        self.work_until_settled()
+        assert self.out_of_step(ids) == []
+        self.clock.move(60)
+        self.forget_requests()
+        return ids
+
+    def edit(self, id: int, **changes: object) -> None:
+        """An edit in Stash whose hook came through, and the time that its debounce takes."""
+        self.stash_sim.edit_scene(id, **changes)
+        self.want(id)
+        self.clock.move(2)
+
+    def forget_requests(self) -> None:
+        self.stash_sim.clear_log()
+        self.plex_sim.clear_log()
+
+
+def path_of(n: int) -> str:
+    return f"/media/scene {n:05}.mp4"
+
+
+def shows(scene: object, by_path: dict) -> bool:
+    items = {by_path[path].key: by_path[path] for path, *_ in scene.files if path in by_path}
+    return bool(items) and all(
+        item.scalars.get("title") == scene.title
+        and item.scalars.get("studio") == scene.studio
+        and set(scene.tags) <= set(item.lists["genre"])
+        for item in items.values()
+    )
+
+
+def fails(method: str, key: str = "", **how: object) -> Fault:
+    """A 500 for every request of this method that concerns this item (all when none is given)."""
+
+    def concerns(request: Request) -> bool:
+        named = request.path.rsplit("/", 1)[-1].split(",")
+        return request.method == method and (not key or key in named or request.params.get("id") == key)
+
+    return Fault("status", **{"status": 500, "when": concerns, **how})
+
+
+def put_of(request: Request) -> str:
+    """Which item a PUT concerns."""
+    return request.params.get("id") or request.path.rsplit("/", 1)[-1]
+
+
+def run_house(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run this code in a process of its own, with a folder for its house."""
+    return subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,356 @@
+"""An outage of any length uses nobody's attempts, sends nothing to the dead, costs a handful of requests, and heals."""
+
+import pytest
+
+from plexsync.engine.engine import Worked
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import State
+from plexsync.simulator.http import Fault
+from tests.engine.house import DAY, HOUR, House, fails, path_of
+
+# A probe each 60, 120, 240 and then 300 seconds, and the five failures that open the breaker.
+MOST_REQUESTS = {6 * HOUR: 80, 24 * HOUR: 300}
+
+
+def wait_out(house, ids, seconds):
+    """The outage; returns how many probes it cost."""
+    house.work_for(seconds)
+    assert house.attempts_used() == 0
+    assert State.DEAD not in house.states()
+    assert house.states()[State.READY] == len(ids)
+    return house.rows("select count(*) from transition where new = 'half_open'")[0][0]
+
+
+@pytest.fixture
+def crowd(tmp_path):
+    """2,000 due jobs. Most scenes are in step when they are looked at; some have to be written."""
+    with House(tmp_path / "data") as house:
+        ids = [house.add_scene(n) for n in range(2000)]
+        for n in range(2000):
+            title = "other" if n % 20 == 0 else f"Title {n}"
+            key = house.plex_sim.add_movie(
+                house.section,
+                files=[(path_of(n), 1000 + n, 60_000)],
+                title=title,
+                studio=f"Studio {n % 3}",
+                genre=[f"Tag {n % 5}"],
+                collection=[f"Studio {n % 3}"],
+            )
+            fields = {"title": title, "studio": f"Studio {n % 3}"}
+            if n % 20:
+                house.plex_sim.hand_edit(key, **fields, genre=[f"Tag {n % 5}"], collection=[f"Studio {n % 3}"])
+        yield house, ids
+
+
+@pytest.mark.parametrize("seconds", MOST_REQUESTS)
+def test_plex_away_for_hours_with_two_thousand_due_jobs(crowd, seconds):
+    house, ids = crowd
+    house.plex_sim.faults.set(Fault("refuse"))
+    house.want(*ids)
+    probes = wait_out(house, ids, seconds)
+    # Five requests opened the breaker; each probe is one.
+    assert probes + 5 <= MOST_REQUESTS[seconds]
+    assert house.stash_sim.count() <= 5
+
+    house.plex_sim.faults.clear()
+    house.work_until_settled(within=HOUR)
+    assert house.out_of_step(ids) == []
+    assert house.attempts_used() == 0
+    assert house.books_balance()
+    assert house.rows("select count(*) from attempt where state = 'dead'") == [(0,)]
+
+
+@pytest.mark.parametrize("seconds", MOST_REQUESTS)
+def test_stash_away_for_hours_with_two_thousand_due_jobs(crowd, seconds):
+    house, ids = crowd
+    house.stash_sim.faults.set(Fault("refuse"))
+    house.want(*ids)
+    probes = wait_out(house, ids, seconds)
+    assert probes + 5 <= MOST_REQUESTS[seconds]
+    assert house.plex_sim.count() == 0
+
+    house.stash_sim.faults.clear()
+    house.work_until_settled(within=HOUR)
+    assert house.out_of_step(ids) == []
+    assert house.attempts_used() == 0
+    assert house.books_balance()
+
+
+KINDS = {
+    "500": Fault("status", status=500),
+    "502": Fault("status", status=502),
+    "408": Fault("status", status=408),
+    "maintenance": Fault("maintenance"),
+    "reset": Fault("reset"),
+    "cut": Fault("cut"),
+    "garbage": Fault("garbage"),
+    "html": Fault("html"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("who", Neighbour)
+def test_whatever_an_outage_looks_like_it_blames_nobody(house, kind, who):
+    ids = house.add(60)
+    house.want(*ids)
+    sim = house.plex_sim if who is Neighbour.PLEX else house.stash_sim
+    sim.faults.set(KINDS[kind])
+    house.work_for(2 * HOUR)
+    # 26 probes, and five failures with their halves.
+    assert sim.count() <= 26 + 5 * 3
+    assert house.attempts_used() == 0
+    assert house.states() == {State.READY: 60}
+    sim.faults.clear()
+    house.work_until_settled(within=301 + 60)
+    assert house.out_of_step(ids) == []
+    assert house.attempts_used() == 0
+
+
+def test_libraries_that_are_told_while_their_items_are_not_are_an_outage_and_no_loop(house):
+    ids = house.add(5)
+    house.want(*ids)
+    house.plex_sim.faults.set(Fault("status", status=500, when=lambda request: request.path.endswith("/all")))
+    house.work_for(600)
+    # After each minute of rest a probe that is answered, and five failures of two requests.
+    assert house.plex_sim.count() <= 11 * (1 + 2 * 5)
+    assert house.attempts_used() == 0
+    house.plex_sim.faults.clear()
+    house.work_until_settled(within=301 + 60)
+    assert house.out_of_step(ids) == []
+
+
+def test_the_first_probe_after_the_return_lets_work_go_on(house):
+    ids = house.in_step(10)
+    for id in ids:
+        house.stash_sim.edit_scene(id, title=f"Edited {id}")
+    house.want(*ids)
+    house.plex_sim.faults.set(Fault("status", status=500))
+    house.work_for(HOUR)
+    house.plex_sim.faults.clear()
+    house.forget_requests()
+    house.work_for(331)
+    assert house.plex_sim.log[0].path == "/library/sections"
+    assert house.plex_sim.log[1].path.startswith("/library/metadata/")
+
+
+def test_one_failed_request_is_one_report_however_many_jobs_it_carried(house):
+    ids = house.in_step(50)
+    house.plex_sim.faults.set(Fault("status", status=500, times=3))
+    house.want(*ids)
+    house.step()
+    with house.store.reading() as db:
+        assert db.breaker(Neighbour.PLEX).failures == 1
+    assert house.plex_sim.count() == 3, "the batch and its two halves"
+    assert house.rows("select max(streak) from job") == [(0,)]
+
+
+def test_an_outage_that_begins_in_the_middle_of_a_batch_lets_go_of_what_was_not_sent(house):
+    ids = house.add(40)
+    house.plex_sim.faults.set(
+        Fault("reset", when=lambda r: house.plex_sim.count("PUT") >= 10 and r.method in ("PUT", "GET"))
+    )
+    house.want(*ids)
+    house.work()
+    assert house.breaker() == "open"
+    assert house.plex_sim.count("PUT") <= 10 + 5
+    house.work_for(10 * 60)
+    assert house.attempts_used() == 0
+    house.plex_sim.faults.clear()
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+
+
+def test_while_only_writes_fail_nobody_dies_and_a_write_finds_out_when_they_work_again(house):
+    house.in_step(5)
+    ids = house.add(100, start=5)
+    house.plex_sim.finish_scan(house.section)
+    house.plex_sim.scan(house.section)
+    house.plex_sim.finish_scan(house.section)
+    house.plex_sim.faults.set(fails("PUT"))
+    house.want(*ids)
+    house.work_for(6 * HOUR)
+    assert house.breaker() == "open"
+    assert house.rows("select distinct cause from transition where new = 'open'") == [("write",)]
+    assert house.attempts_used() == 0
+    assert State.DEAD not in house.states()
+    assert house.plex_sim.count("PUT") <= 5 + 80
+    house.plex_sim.faults.clear()
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_while_writes_fail_from_the_very_first_on_nobody_dies(house, count):
+    ids = house.add(count)
+    house.plex_sim.faults.set(fails("PUT"))
+    house.want(*ids)
+    house.work_for(12 * HOUR)
+    assert house.attempts_used() == 0
+    assert State.DEAD not in house.states()
+    assert house.plex_sim.count("PUT") <= 5 + 150
+    house.plex_sim.faults.clear()
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+
+
+def test_a_single_job_in_a_long_outage_is_not_blamed_and_comes_in_step_soon_after(house):
+    (id, *_) = house.in_step(5)
+    house.plex_sim.faults.set(Fault("status", status=500))
+    house.edit(id, title="Edited")
+    house.work_for(DAY)
+    assert house.attempts_used() == 0
+    assert house.plex_sim.count() <= 330
+    house.plex_sim.faults.clear()
+    house.work_until_settled(within=400)
+    assert house.title_in_plex(id) == "Edited"
+
+
+def test_a_flaky_plex_that_fails_every_fifth_request_gets_everything_in_the_end(house):
+    ids = house.add(120)
+    turn = iter(range(10**6))
+    house.plex_sim.faults.set(Fault("status", status=500, when=lambda _: next(turn) % 5 == 0))
+    house.want(*ids)
+    house.work_until_settled(within=6 * HOUR)
+    assert house.out_of_step(ids) == []
+    assert State.DEAD not in house.states()
+
+
+def test_performers_do_not_go_on_asking_a_stash_that_is_away(house):
+    for id in range(1, 41):
+        house.want(id, kind="performer")
+    house.stash_sim.faults.set(Fault("status", status=500))
+    house.work_for(60)
+    assert house.stash_sim.count() <= 6
+    assert house.attempts_used() == 0
+
+
+# --- lost answers ----------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_whose_answer_was_lost_is_not_sent_twice(house):
+    ids = house.add(4)
+    house.plex_sim.faults.set(Fault("reset_after", when=lambda r: r.method == "PUT"))
+    house.want(*ids)
+    house.work()
+    assert house.plex_sim.count("PUT") == 4
+    assert house.rows("select count(*) from pushing") == [(4,)]
+    house.plex_sim.faults.clear()
+    house.work_until_settled()
+    assert house.plex_sim.count("PUT") == 4
+    assert house.out_of_step(ids) == []
+    house.forget_requests()
+    house.clock.move(HOUR)
+    house.want(*ids)
+    house.work()
+    assert house.plex_sim.count("PUT") == 0
+    assert house.rows("select count(*) from pushing") == [(0,)]
+
+
+def test_after_a_lost_answer_what_was_there_before_us_is_still_known(house):
+    (id,) = house.add()
+    key = house.key_of(id)
+    house.plex_sim.hand_edit(key, locked=False, summary="By the agent")
+    house.stash_sim.edit_scene(id, details="Ours")
+    house.plex_sim.faults.set(Fault("reset_after", times=1, when=lambda r: r.method == "PUT"))
+    house.want(id)
+    house.work_until_settled()
+    assert house.plex_sim.item(key).scalars["summary"] == "Ours"
+    house.clock.move(HOUR)
+    house.edit(id, details="")
+    house.work()
+    assert house.plex_sim.item(key).scalars["summary"] == "By the agent"
+
+
+def test_a_person_who_edits_plex_after_a_lost_answer_is_respected(house):
+    (id,) = house.add()
+    house.plex_sim.faults.set(Fault("reset_after", times=1, when=lambda r: r.method == "PUT"))
+    house.want(id)
+    house.step()
+    key = house.key_of(id)
+    house.plex_sim.hand_edit(key, title="By hand")
+    house.work_until_settled()
+    assert house.plex_sim.item(key).scalars["title"] == "By hand"
+    assert house.plex_sim.item(key).scalars["studio"] == "Studio 0"
+    with house.store.reading() as db:
+        ((_, memory),) = db.memories([id]).items()
+    assert memory["title"].said == "Title 0"
+
+
+def test_lost_answers_with_a_newer_wish_end_with_the_newest_value(house):
+    (id,) = house.add()
+    house.plex_sim.faults.set(Fault("reset_after", times=2, when=lambda r: r.method == "PUT"))
+    house.want(id)
+    house.step()
+    house.edit(id, title="Second", tags=["New"])
+    house.work_for(60)
+    house.edit(id, title="Third", tags=["Newest"])
+    house.work_until_settled()
+    item = house.plex_sim.item(house.key_of(id))
+    assert (item.scalars["title"], item.lists["genre"]) == ("Third", ["Newest"])
+
+
+def test_what_was_read_back_badly_is_known_after_the_next_look(house):
+    ids = house.add(3)
+    house.plex_sim.faults.set(
+        Fault("status", status=500, times=3, when=lambda r: r.method == "GET" and house.plex_sim.count("PUT") >= 3)
+    )
+    house.want(*ids)
+    step = house.step()
+    assert isinstance(step, Worked)
+    assert step.outcomes == {"waiting": 3}
+    house.work_until_settled()
+    assert house.plex_sim.count("PUT") == 3
+    assert house.attempts_used() == 0
+
+
+# --- items that are not there any more -------------------------------------------------------------------------------
+
+
+def test_an_item_that_was_added_anew_gets_the_edit_under_its_new_key(house):
+    (id, *_) = house.in_step(3)
+    old = house.key_of(id)
+    new = house.plex_sim.readd(old)
+    house.edit(id, title="Edited")
+    house.work()
+    assert house.plex_sim.item(new).scalars["title"] == "Edited"
+    assert house.row(id).state is State.IDLE
+    with house.store.reading() as db:
+        assert db.entries([old]) == []
+
+
+def test_an_item_that_is_added_anew_between_look_and_edit_gets_the_edit_under_its_new_key(house):
+    (id, *_) = house.in_step(3)
+    old, new = house.key_of(id), []
+
+    def readd(request):
+        if request.method == "PUT" and not new:
+            new.append(house.plex_sim.readd(old))
+        return False
+
+    house.plex_sim.faults.set(Fault("reset", when=readd))
+    house.edit(id, title="Edited")
+    house.work_until_settled()
+    assert house.plex_sim.item(new[0]).scalars["title"] == "Edited"
+    assert house.row(id).state is State.IDLE
+    assert house.breaker() == "closed"
+
+
+def test_an_item_that_is_gone_for_good_makes_its_scene_absent(house):
+    (id, *_) = house.in_step(3)
+    house.plex_sim.remove(house.key_of(id))
+    house.edit(id, title="Edited")
+    house.work()
+    assert house.row(id).state is State.ABSENT
+    assert house.plex_sim.count("PUT") == 0
+
+
+def test_when_many_items_are_gone_the_libraries_are_walked_once_instead_of_asked_by_name(house):
+    ids = house.in_step(12)
+    for id in ids:
+        house.plex_sim.readd(house.key_of(id))
+        house.stash_sim.edit_scene(id, title=f"Edited {id}")
+    house.want(*ids)
+    house.work()
+    assert house.out_of_step(ids) == []
+    listings = [r for r in house.plex_sim.log if r.method == "GET" and r.path.endswith("/all")]
+    assert len(listings) == 1

@@ -1,0 +1,136 @@
+"""A process that hangs is ended from outside, whatever it hangs in, and one that gets on is left alone."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from plexsync.engine.clock import SystemClock
+from plexsync.engine.watchdog import Watchdog
+from tests.engine.house import run_house
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAD = """
+import re, sys, threading, time
+from plexsync.engine.clock import SystemClock
+from plexsync.engine.watchdog import Watchdog
+from pathlib import Path
+watchdog = Watchdog(1.5, SystemClock(), Path(sys.argv[1]))
+"""
+WITHOUT_END = {
+    "a loop": "while True: pass",
+    # It holds Python's lock: no thread of ours could do anything about it.
+    "a library that holds everybody up": "re.match('(a+)+$', 'a' * 60 + 'b')",
+    "a wait for nothing": "threading.Event().wait()",
+}
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "hang.txt"
+
+
+def run(file, code: str, **more) -> subprocess.CompletedProcess:
+    how = {"capture_output": True, "text": True, **more}
+    return subprocess.run([sys.executable, "-c", HEAD + code, str(file)], cwd=ROOT, timeout=60, check=False, **how)
+
+
+@pytest.mark.parametrize("code", WITHOUT_END.values(), ids=WITHOUT_END)
+def test_what_never_ends_is_ended_and_tells_where_it_was(file, code):
+    done = run(file, f"watchdog.begin()\n{code}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert "Timeout" in file.read_text()
+    assert 'File "<string>"' in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_shows_signs_of_life_is_left_alone(file):
+    done = run(
+        file, "watchdog.begin()\nfor _ in range(30):\n    time.sleep(0.1)\n    watchdog.alive()\nprint('done')\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_nothing_counts_down_while_nothing_is_worked(file):
+    done = run(file, "watchdog.begin()\nwatchdog.end()\ntime.sleep(2.5)\nprint('done')\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_signs_of_life_of_another_thread_count_for_nothing(file):
+    code = """
+def chatter():
+    while True:
+        time.sleep(0.1)
+        watchdog.alive()
+threading.Thread(target=chatter, daemon=True).start()
+watchdog.begin()
+while True: pass
+"""
+    assert run(file, code).returncode == 1
+
+
+# A worker with a real clock and a push that takes longer than the worker is watched for.
+PUSHING = """
+import sys, time
+from pathlib import Path
+from tests.engine.house import House
+from plexsync.engine.clock import SystemClock
+from plexsync.engine.watchdog import Watchdog
+folder = Path(sys.argv[1])
+watchdog = Watchdog(2.0, SystemClock(), folder / "hang.txt")
+with House(folder / "data", watchdog=watchdog, deadline=DEADLINE, parallel=2) as house:
+    house.clock.monotonic = time.monotonic
+    house.want(*house.add(3))
+    edit = house.worker.plex.edit
+    def slowly(section, key, change, **more):
+        if key == house.key_of(1):
+            time.sleep(SECONDS)
+        edit(section, key, change, **more)
+    house.worker.plex.edit = slowly
+    house.work()
+    print(house.out_of_step([1, 2, 3]))
+"""
+
+
+def push(folder, *, deadline: int, seconds: float) -> subprocess.CompletedProcess:
+    return run_house(PUSHING.replace("DEADLINE", str(deadline)).replace("SECONDS", str(seconds)), folder)
+
+
+def test_a_push_that_never_returns_ends_the_worker_though_its_main_thread_gets_on(tmp_path):
+    began = time.monotonic()
+    done = push(tmp_path, deadline=500, seconds=40)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert time.monotonic() - began < 20
+    assert "slowly" in (tmp_path / "hang.txt").read_text()
+
+
+def test_a_push_that_takes_its_time_is_left_alone_as_long_as_its_requests_may_take(tmp_path):
+    done = push(tmp_path, deadline=10_000, seconds=5)
+    assert (done.returncode, done.stdout) == (0, "[]\n")
+
+
+def test_a_log_that_nobody_reads_and_a_file_that_can_not_be_made_hold_nothing_up(file, tmp_path):
+    code = """
+import logging
+threading.Thread(target=lambda: sys.stderr.write("x" * 10_000_000), daemon=True).start()
+time.sleep(0.5)
+watchdog.begin()
+while True: pass
+"""
+    process = subprocess.Popen([sys.executable, "-c", HEAD + code, str(file)], cwd=ROOT, stderr=subprocess.PIPE)
+    assert process.wait(60) == 1
+    process.stderr.close()
+    done = run(tmp_path / "no folder" / "hang.txt", "watchdog.begin()\nwatchdog.end()\nprint('done')\n")
+    assert (done.returncode, done.stdout) == (0, "done\n")
+
+
+def test_the_next_worker_says_so_once(file, caplog):
+    assert run(file, "watchdog.begin()\nwhile True: pass\n").returncode == 1
+    for _ in range(2):
+        Watchdog(1.0, SystemClock(), file).tell_of_the_last()
+    assert [record.message for record in caplog.records] == [
+        f"the last worker hung and was ended; where it was stands in {file.with_name('hang-last.txt')}"
+    ]
+    assert "Timeout" in file.with_name("hang-last.txt").read_text()

@@ -1,0 +1,91 @@
+"""Looking wants nothing: whatever is met on the way, the queue and its books are the same afterwards."""
+
+import pytest
+
+from plexsync.engine.verbs import explain
+from plexsync.flows.scenes.plex_index import CHANGE_PACE
+from plexsync.flows.scenes.undo import preview as undo_preview
+from plexsync.rules.job import State
+from tests.engine.house import path_of
+
+
+def queue(house):
+    """Every row of the queue with all that a want changes, and the books."""
+    return house.rows("select * from job order by kind, id"), house.rows("select * from books")
+
+
+@pytest.fixture
+def moved(house):
+    """Scenes 1 to 3 in step; since then one was edited in Plex, one is gone from there, and what was absent has come."""
+    ids = house.in_step(3)
+    absent = house.add_scene(9)
+    house.want(absent)
+    house.clock.move(3)
+    house.work()
+    assert house.row(absent).state is State.ABSENT
+    house.put_off()
+    house.clock.move(3600)
+    house.plex_sim.hand_edit(house.key_of(ids[0]), title="By hand")
+    house.plex_sim.remove(house.key_of(ids[1]))
+    house.plex_sim.add_movie(house.section, files=[(path_of(9), 1009, 60_000)], title="come")
+    house.plex_sim.add_movie(house.section, files=[(path_of(8), 1008, 60_000)], title="another")
+    return [*ids, absent]
+
+
+def looks(house):
+    worker = house.worker
+    means = (house.store, worker.glances, worker.watch_gates, house.clock)
+    return {
+        "explain": lambda id: explain(*means, id),
+        "dry run": lambda _: list(worker.previewer.preview()),
+        "dry run of scenes": lambda id: list(worker.previewer.preview([id])),
+        "dry run of a take-over": lambda _: list(worker.previewer.preview(take_over=True)),
+        "dry run of an undo": lambda id: list(undo_preview(*means, [id], "undo")),
+    }
+
+
+@pytest.mark.parametrize(
+    "what", ["explain", "dry run", "dry run of scenes", "dry run of a take-over", "dry run of an undo"]
+)
+def test_looking_wants_nothing_and_leaves_the_news_to_the_worker(house, moved, what):
+    before = queue(house)
+    for id in moved:
+        looks(house)[what](id)
+    assert queue(house) == before
+    house.worker.indexer.freshen(force=True)
+    news = house.rows("select id, state from job where state = 'ready' order by id")
+    assert (moved[1], "ready") in news, "its item is gone, and that is still to be found out"
+    assert house.row(moved[3]).due <= house.clock.now(), "its item is new, and that is still to be found out"
+
+
+@pytest.mark.parametrize("force", [False, True], ids=["what has changed", "everything"])
+def test_what_a_glance_has_met_is_news_to_whoever_works_and_only_once(house, force):
+    (id,) = house.in_step()
+    waiting = house.add_scene(9)
+    house.want(waiting)
+    house.work()
+    house.worker.indexer.freshen(force=True)
+    house.put_off()
+    pass_time(house)
+    house.plex_sim.add_movie(house.section, files=[(path_of(9), 1009, 60_000)], title="new")
+    assert looks(house)["explain"](waiting).sight.targets
+    for due in (True, False):
+        house.worker.indexer.freshen(force=force)
+        assert (house.row(waiting).due <= house.clock.now()) is due
+        house.put_off()
+        pass_time(house)
+        house.plex_sim.hand_edit(house.key_of(id), title="By hand")
+
+
+def pass_time(house):
+    """A library whose mark has moved since may be looked at again."""
+    house.clock.move(CHANGE_PACE / 1000 + 1)
+    house.plex_sim.advance(CHANGE_PACE / 1000 + 1)
+
+
+def test_the_first_look_of_all_wants_nothing_either(house):
+    ids = house.add(3)
+    before = queue(house)
+    seen = explain(house.store, house.worker.glances, house.worker.watch_gates, house.clock, ids[0])
+    assert len(seen.sight.targets) == 1
+    assert queue(house) == before

@@ -1,0 +1,299 @@
+"""What needs a person is told once, at most once a day again, and once more when it is over."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.notices import (
+    CALM,
+    DAY,
+    EMPTY,
+    HOUR,
+    MINUTE,
+    NoticeRules,
+    Pause,
+    Record,
+    Sight,
+    Told,
+    conditions,
+    look,
+    read,
+    written,
+)
+from plexsync.rules.outages import Gate, Outage
+
+T = 1_768_471_200_000
+RULES = NoticeRules()
+
+
+def away(since=0, who=Neighbour.PLEX, most=0):
+    return Outage(
+        who, Gate.BREAKER, T + since, None, "read", "Plex at nas:32400 refuses connections: is it running?", 0, most
+    )
+
+
+def held(since=0, cause="plex_token", error="Plex at nas:32400 does not accept plex_token (401)"):
+    return Outage(Neighbour.PLEX, Gate.HOLD, T + since, None, cause, error, 0, 5)
+
+
+def sight(*outages, dead=0, **more):
+    return Sight(tuple(outages), dead, **more)
+
+
+class Diary:
+    """A record that is looked at again and again."""
+
+    def __init__(self, rules=RULES):
+        self.record, self.rules = EMPTY, rules
+
+    def look(self, seen, at):
+        notices, record = look(self.record, seen, self.rules, T + at)
+        self.record = read(written(record))
+        assert self.record == record
+        return [(notice.key, notice.over) for notice in notices]
+
+
+# --- what needs a person ---------------------------------------------------------------------------------------------
+
+
+def only(seen, now, base=0, rules=RULES):
+    (found,) = conditions(seen, rules, base, T + now)
+    return found
+
+
+def test_a_server_that_is_away_is_waited_for_before_anybody_is_told():
+    assert conditions(sight(away()), RULES, 0, T + 10 * MINUTE - 1) == []
+    found = only(sight(away(most=1234)), 10 * MINUTE)
+    assert (found.key, found.since) == ("away:plex", T)
+    assert found.text == (
+        "Plex has not answered since 2026-01-15 10:00 UTC. Plex at nas:32400 refuses connections: is it running? "
+        "1,234 scenes wait; nothing is lost."
+    )
+
+
+def test_how_long_it_is_waited_for_is_a_setting():
+    assert only(sight(away()), MINUTE, rules=NoticeRules(after=MINUTE)).key == "away:plex"
+
+
+def test_a_hold_needs_a_person_at_once_and_names_the_setting():
+    found = only(sight(held()), 0)
+    assert found.key == "hold:plex"
+    assert "plex_token right" in found.text
+    assert "(401)." in found.text
+
+
+def test_a_server_that_does_not_let_us_in_is_not_told_as_away_too():
+    assert only(sight(away(), held(HOUR)), 2 * HOUR).key == "hold:plex"
+
+
+def test_the_given_up_count_only_when_they_have_grown():
+    assert conditions(sight(dead=15), RULES, 5, T) == []
+    found = only(sight(dead=16), 0, base=5)
+    assert (found.key, found.size) == ("dead", 16)
+    assert "11 more" in found.text
+    assert "16 in all" in found.text
+
+
+def test_the_given_up_may_be_over_their_limit():
+    found = only(sight(dead=101), 0, base=101, rules=NoticeRules(cap=100))
+    assert found.key == "dead:cap"
+    assert "limit of 100" in found.text
+    assert conditions(sight(dead=100), NoticeRules(cap=100), 100, T) == []
+
+
+def test_a_full_disk_needs_a_person_at_once_and_a_busy_database_after_a_while():
+    full = only(sight(pause=Pause(T, "no space is left for plexsync.db", full=True)), 0)
+    assert (full.key, "no space is left for plexsync.db." in full.text) == ("disk", True)
+    busy = sight(pause=Pause(T, "plexsync.db is busy", full=False))
+    assert conditions(busy, RULES, 0, T + 9 * MINUTE) == []
+    assert only(busy, 10 * MINUTE).key == "database"
+
+
+def test_a_database_that_was_made_anew_is_worth_a_word_for_a_day():
+    assert only(sight(repaired_at=T), HOUR).key == f"repaired:{T}"
+    assert conditions(sight(repaired_at=T), RULES, 0, T + DAY) == []
+
+
+def test_every_sentence_is_one_line():
+    seen = sight(held(error="a\nb\x00"), dead=1000, pause=Pause(T, "x\ny", full=True), repaired_at=T)
+    for found in conditions(seen, NoticeRules(cap=1), 0, T):
+        assert "\n" not in found.text + found.over
+
+
+# --- what of it is news ----------------------------------------------------------------------------------------------
+
+
+def test_an_outage_is_told_once_and_its_end_once():
+    diary = Diary()
+    assert diary.look(sight(away()), 5 * MINUTE) == []
+    assert diary.look(sight(away()), 10 * MINUTE) == [("away:plex", False)]
+    assert diary.look(sight(away()), HOUR) == []
+    assert diary.look(sight(), 2 * HOUR) == []
+    assert diary.look(sight(), 2 * HOUR + CALM) == [("away:plex", True)]
+    assert diary.look(sight(), 2 * HOUR + 2 * CALM) == []
+
+
+def test_the_all_clear_says_how_long_it_lasted():
+    record = Record({"away:plex": Told(T, T + 10 * MINUTE, "Plex answers again.", gone=T + 3 * HOUR)})
+    (notice,), _ = look(record, sight(), RULES, T + 3 * HOUR + CALM)
+    assert notice.text == "Plex answers again. It lasted 3 h."
+
+
+def test_what_was_never_told_needs_no_all_clear():
+    diary = Diary()
+    diary.look(sight(away()), 5 * MINUTE)
+    assert diary.look(sight(), 6 * MINUTE) == []
+    assert diary.look(sight(), HOUR) == []
+
+
+def test_an_end_that_did_not_last_is_not_told():
+    diary = Diary()
+    diary.look(sight(held()), 0)
+    assert diary.look(sight(), MINUTE) == []
+    assert diary.look(sight(held()), MINUTE + CALM - 1) == []
+    assert diary.look(sight(), 2 * MINUTE + CALM) == []
+
+
+def test_what_lasts_is_told_once_a_day():
+    diary = Diary()
+    told = [hour for hour in range(100) if diary.look(sight(held()), hour * HOUR)]
+    assert told == [0, 24, 48, 72, 96]
+
+
+def test_what_comes_and_goes_is_told_once_a_day_with_one_all_clear():
+    diary = Diary()
+    told = [
+        (minute, over)
+        for minute in range(36 * 60)
+        for _, over in diary.look(sight(*([held()] if minute // 30 % 2 == 0 else [])), minute * MINUTE)
+    ]
+    assert told == [(0, False), (31, True), (24 * 60, False), (24 * 60 + 31, True)]
+
+
+def test_the_given_up_are_told_again_only_if_there_are_more_of_them():
+    diary = Diary()
+    diary.look(sight(dead=0), 0)
+    assert diary.look(sight(dead=20), HOUR) == [("dead", False)]
+    assert diary.look(sight(dead=20), 30 * HOUR) == []
+    assert diary.look(sight(dead=21), 31 * HOUR) == [("dead", False)]
+    assert diary.look(sight(dead=3), 60 * HOUR) == []
+    assert diary.look(sight(dead=3), 61 * HOUR) == [("dead", True)]
+
+
+def test_those_given_up_before_the_first_look_are_no_growth():
+    diary = Diary()
+    assert diary.look(sight(dead=500), 0) == []
+    assert diary.look(sight(dead=510), HOUR) == []
+    assert diary.look(sight(dead=511), HOUR) == [("dead", False)]
+
+
+def test_growth_is_counted_from_the_fewest():
+    diary = Diary()
+    diary.look(sight(dead=500), 0)
+    diary.look(sight(dead=0), HOUR)
+    assert diary.look(sight(dead=11), 2 * HOUR) == [("dead", False)]
+
+
+def test_what_grew_too_old_and_is_found_again_is_no_growth_and_what_is_new_is():
+    diary = Diary()
+    diary.look(sight(dead=12, died=12), 0)
+    assert diary.look(sight(dead=0, died=12, pruned=12), HOUR) == []
+    assert diary.look(sight(dead=0, died=12, pruned=12), 2 * HOUR) == []
+    assert diary.look(sight(dead=12, died=24, pruned=12), 3 * HOUR) == []
+    assert diary.look(sight(dead=23, died=35, pruned=12), 4 * HOUR) == [("dead", False)]
+
+
+def test_what_was_found_again_and_then_looked_after_hides_nothing_that_dies_later():
+    diary = Diary()
+    diary.look(sight(dead=12, died=12), 0)
+    diary.look(sight(dead=12, died=24, pruned=12), HOUR)
+    diary.look(sight(dead=0, died=24, pruned=12), 2 * HOUR)
+    assert diary.look(sight(dead=11, died=35, pruned=12), 3 * HOUR) == [("dead", False)]
+
+
+def test_a_record_of_before_that_was_counted_goes_on_from_its_base():
+    before = read('{"base":3,"told":{}}')
+    assert before == Record({}, 3)
+    (notice,), after = look(before, sight(dead=14, died=99, pruned=50), RULES, T)
+    assert notice.text.startswith("11 more")
+    assert after.base == 3
+
+
+def test_a_repair_is_told_once_and_has_no_end():
+    diary = Diary()
+    seen = sight(repaired_at=T)
+    assert diary.look(seen, 0) == [(f"repaired:{T}", False)]
+    assert [diary.look(seen, hour * HOUR) for hour in range(72)] == [[]] * 72
+    assert diary.record.told == {}
+
+
+def test_while_the_database_can_not_be_read_nothing_counts_as_over():
+    diary = Diary()
+    diary.look(sight(held()), 0)
+    blind = Sight(dead=None, pause=Pause(T + HOUR, "no space", full=True))
+    assert diary.look(blind, HOUR) == [("disk", False)]
+    assert diary.look(blind, 2 * HOUR) == []
+    assert diary.look(sight(held()), 3 * HOUR) == []
+    assert diary.look(sight(held()), 3 * HOUR + CALM) == [("disk", True)]
+
+
+@pytest.mark.parametrize("step", [-DAY, -400 * DAY])
+def test_a_clock_set_back_silences_nobody_for_more_than_a_day(step):
+    diary = Diary()
+    diary.look(sight(held()), 0)
+    assert diary.look(sight(held()), step) == []
+    assert diary.look(sight(held()), step + DAY) == [("hold:plex", False)]
+
+
+def test_two_conditions_do_not_silence_each_other():
+    diary = Diary()
+    assert diary.look(sight(held(), dead=0), 0) == [("hold:plex", False)]
+    assert diary.look(sight(held(), away(who=Neighbour.STASH), dead=99), HOUR) == [
+        ("away:stash", False),
+        ("dead", False),
+    ]
+
+
+STEP = st.tuples(
+    st.integers(-2 * DAY, 2 * DAY) | st.integers(0, HOUR),
+    st.sampled_from([(), (away(),), (held(),), (away(), held())]),
+    st.integers(0, 50) | st.none(),
+    st.booleans(),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STEP, max_size=40))
+def test_whatever_happens_nothing_is_told_twice_a_day_and_no_end_is_told_twice(steps):
+    record, now, last, open_ones = EMPTY, T, {}, set()
+    for step, outages, dead, full in steps:
+        now += step
+        # What a whole day has passed since may be told again, also by a clock that goes back then.
+        last = {key: min(at, now) for key, at in last.items() if now - at < DAY}
+        pause = Pause(now, "no space", full=True) if full else None
+        notices, record = look(record, Sight(outages if dead is not None else (), dead, pause), RULES, now)
+        assert len({notice.key for notice in notices}) == len(notices)
+        for notice in notices:
+            if notice.over:
+                assert notice.key in open_ones
+                open_ones.discard(notice.key)
+            else:
+                assert now - last.get(notice.key, now - DAY) >= DAY
+                last[notice.key] = now
+                open_ones.add(notice.key)
+        assert read(written(record)) == record
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}", "[]", "null", "x", "[" * 9999, '{"told":[],"base":0}', '{"told":{"a":{}},"base":0}'),
+        *('{"base":"1","told":{}}', '{"told":{"a":{"since":1,"at":"2"}},"base":0}'),
+        '{"told":{"a":{"since":1,"at":2,"new":3}},"base":0}',
+        *('{"told":{},"base":0,"died":"1"}', '{"told":{},"base":0,"away":null}', '{"told":{},"base":0,"pruned":1.5}'),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_record_that_can_not_be_read_is_an_empty_one(text):
+    assert read(text) == EMPTY

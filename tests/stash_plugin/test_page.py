@@ -1,0 +1,172 @@
+"""The page and the tab inside Stash, in a real browser: what they show, what their buttons do, what they never do."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from plexsync.reports.rows import SHORT
+from release.check import TASK, Trial
+from tests.journey.world import ROOT, until
+from tests.stash_plugin.conftest import KEY
+
+STANDIN = (Path(__file__).parent / "standin.js").read_text(encoding="utf-8")
+CHROMIUM = Path("/usr/bin/chromium")
+HTML = """<!doctype html><html lang="en"><head><title>Stash</title><base href="/">
+<link rel="stylesheet" href="/plugin/StashPlexSync/css"></head><body><div id="root"></div>
+<script src="/standin.js"></script><script src="/plugin/StashPlexSync/javascript"></script>
+<script>startStash()</script></body></html>"""
+HOSTILE = '<img src=x onerror="window.hurt=1">&amp;<script>window.hurt=1</script>'
+NOISY = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*NOISY, "--disable-component-update"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def faults() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def page(browser, inside: Trial, faults: list[str]) -> Iterator[Page]:
+    made = browser.new_page(extra_http_headers={"ApiKey": KEY})
+    made.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
+    made.on("pageerror", lambda error: faults.append(str(error)))
+    made.route("**/standin.js", lambda route: route.fulfill(body=STANDIN, content_type="text/javascript"))
+    made.route(re.compile(r"/app(\?|$)"), lambda route: route.fulfill(body=HTML, content_type="text/html"))
+    made.on("dialog", lambda dialog: dialog.accept())
+    yield made
+    made.close()
+
+
+def go(page: Page, inside: Trial, where: str, lacks: str = "") -> None:
+    page.goto(f"{inside.stash.url}/app?at={where}&lacks={lacks}")
+
+
+def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside, faults):
+    go(page, inside, "/plugins/plexsync")
+    expect(page.get_by_role("heading", name="PlexSync")).to_be_visible()
+    expect(page.get_by_text("The whole library was never written to Plex.")).to_be_visible()
+    expect(page.get_by_text("does not run")).to_be_visible()
+    expect(page.get_by_text("No worker runs, so what waits stays where it is")).to_be_visible()
+
+    page.get_by_role("button", name="Start the worker").click()
+    expect(page.get_by_text("Start the worker is in Stash's queue")).to_be_visible()
+    expect(page.get_by_role("button", name="Stop the worker")).to_be_visible()
+    page.get_by_role("button", name="Agree, and sync all").click()
+    expect(page.get_by_text("1 scene wanted")).to_be_visible()
+    until(lambda: inside.title() == "One")
+    expect(page.locator(".plexsync-tile", has_text="in step").locator("strong")).to_have_text("1")
+    page.get_by_role("button", name="Stop the worker").click()
+    expect(page.get_by_role("button", name="Start the worker")).to_be_visible()
+    assert faults == []
+
+
+def test_the_tab_of_a_scene_tells_what_would_change_and_brings_it_in_step(page, inside, faults):
+    inside.stash.quiet_edit(1, title="Changed", details="Something new")
+    go(page, inside, "/scenes/1")
+    expect(page.get_by_text("Details")).to_be_visible()
+    asked = len(inside.runner.runs)
+    page.get_by_role("button", name="Plex", exact=True).click()
+    expect(page.get_by_text("2 fields would be changed")).to_be_visible()
+    assert len(inside.runner.runs) == asked + 1, "nothing is asked before the tab is opened"
+    row = page.get_by_role("row", name=re.compile("^title"))
+    expect(row).to_contain_text("Changed")
+    expect(row).to_contain_text("one")
+    page.get_by_role("button", name="Sync now").click()
+    expect(page.get_by_text("in step", exact=True)).to_be_visible()
+    assert inside.title() == "Changed"
+    assert faults == []
+
+
+def test_what_was_given_up_is_listed_with_its_cure_and_can_be_dropped(page, inside, faults):
+    inside.stash.plugin_settings["StashPlexSync"]["strict_mode"] = True
+    inside.stash.quiet_edit(1, title="x" * 5000)
+    inside.post(TASK, name="Drain")
+    assert inside.stash.wait_for_jobs(60)
+    go(page, inside, "/plugins/plexsync")
+    expect(page.get_by_role("heading", name="Given up: 1")).to_be_visible()
+    expect(page.get_by_text("shorten or mend the value in Stash")).to_be_visible()
+    row = page.get_by_role("row", name=re.compile("^scene 1"))
+    expect(row).to_contain_text("strict")
+    row.get_by_role("button", name="Drop").click()
+    expect(page.get_by_text("scene 1 was dropped")).to_be_visible()
+    expect(page.get_by_role("heading", name="Given up: 1")).to_be_hidden()
+    assert inside.ask("page_letters")["dead"] == 0
+    assert faults == []
+
+
+def test_hostile_texts_stay_texts(page, inside, faults):
+    inside.stash.quiet_edit(1, title=HOSTILE, details=HOSTILE)
+    go(page, inside, "/scenes/1")
+    page.get_by_role("button", name="Plex", exact=True).click()
+    expect(page.get_by_role("row", name=re.compile("^title"))).to_contain_text("<img src=x")
+    assert page.evaluate("document.querySelectorAll('#root img, #root script').length") == 0
+    assert page.evaluate("window.hurt") is None
+    assert faults == []
+
+
+def test_a_wrong_setting_is_told_on_the_page_in_one_message(page, inside, faults):
+    inside.stash.plugin_settings["StashPlexSync"]["max_retries"] = 99
+    go(page, inside, "/plugins/plexsync")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("max_retries in the plugin settings in Stash must be a whole number from 1 to 20")
+    assert alert.count() == 1
+    assert faults == []
+
+
+# What a Stash may lack, and the parts that are missing then.
+LACKS = {
+    "ScenePage.Tabs": {"tab", "content"},
+    "ScenePage.TabContent": {"content"},
+    "MainNavBar.UtilityItems": {"link"},
+    "Bootstrap": {"tab", "content"},
+    "register": {"page"},
+}
+
+
+@pytest.mark.parametrize("lacks", LACKS)
+def test_what_a_stash_lacks_costs_that_part_only(page, inside, faults, lacks):
+    def shown(part: str, what: Locator) -> None:
+        expect(what).to_be_visible(visible=part not in LACKS[lacks])
+
+    go(page, inside, "/scenes/1", lacks)
+    expect(page.get_by_text("Stash is whole")).to_be_visible()
+    shown("link", page.get_by_role("link", name="PlexSync"))
+    tab = page.get_by_role("button", name="Plex", exact=True)
+    shown("tab", tab)
+    if tab.is_visible():
+        tab.click()
+    shown("content", page.get_by_role("button", name="Sync now"))
+    go(page, inside, "/plugins/plexsync", lacks)
+    expect(page.get_by_text("Stash is whole")).to_be_visible()
+    shown("page", page.get_by_role("heading", name="PlexSync"))
+    assert faults == []
+
+
+def test_without_packages_the_page_offers_to_install_them(page, inside, faults):
+    (folder,) = (inside.folder / "packages").iterdir()
+    folder.rmdir()
+    go(page, inside, "/plugins/plexsync")
+    expect(page.get_by_text("dependencies are not installed yet")).to_be_visible()
+    expect(page.get_by_role("button", name="Install now")).to_be_visible()
+    assert faults == []
+
+
+def test_a_field_is_called_the_same_as_in_the_terminal_and_the_dashboard():
+    """No door shows the name that Plex has for it."""
+    script = (ROOT / "plexsync/stash_plugin/ui/plexsync.js").read_text(encoding="utf-8")
+    (names,) = re.findall(r"const FIELDS = {(.*?)}", script, re.DOTALL)
+    assert {*SHORT.items()} <= {*re.findall(r'(\w+): "([^"]*)"', names)}
+    assert {"thumb", "art"} <= {*SHORT}

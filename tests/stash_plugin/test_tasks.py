@@ -1,0 +1,510 @@
+"""The tasks inside Stash, run as Stash runs them: real processes, cut short without a warning when somebody cancels."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_manifest import read_manifest
+from plexsync.stash_plugin import child_process, dependencies, tasks
+from plexsync.store import intake, schema
+from plexsync.store.database import Database
+from plexsync.store.lock import is_locked, try_lock
+from release.build import build_plugin
+from release.check import TASK, TOKEN, Trial, unpacked
+from tests.journey.world import until
+from tests.stash_plugin.conftest import KEY, ROOT, online
+
+MANIFEST = read_manifest(ROOT / "StashPlexSync.yml")
+PLUGIN = "StashPlexSync"
+
+
+def outcome(trial: Trial, name: str):
+    trial.post(TASK, name=name)
+    assert trial.stash.wait_for_jobs(120)
+    return trial.runner.runs[-1].outcome
+
+
+def lines(trial: Trial, level: str = "info") -> list[str]:
+    return [text for kind, text in trial.runner.runs[-1].outcome.log if kind == level]
+
+
+def add(trial: Trial, count: int) -> None:
+    trial.runner.enabled = False  # as a scan would while the plugin is off
+    for n in range(count):
+        path = f"/media/more/{n:04}.mp4"
+        trial.plex.add_movie("1", files=[(path, 2_000_000 + n, 60_000)], title=f"file {n}")
+        trial.stash.add_scene(title=f"More {n}", files=[(path, 2_000_000 + n, 60.0)])
+    trial.runner.enabled = True
+
+
+def test_every_task_of_the_manifest_is_one_and_the_other_way_round():
+    assert {task.default_args["mode"] for task in MANIFEST.tasks} == set(tasks.TASKS)
+    assert not set(tasks.TASKS) & set(tasks.OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    "task", [task for task in MANIFEST.tasks if task.default_args["mode"] != "install"], ids=lambda task: task.name
+)
+def test_without_its_packages_a_task_says_what_to_do_in_one_line(bare, task):
+    ended = outcome(bare, task.name)
+    if task.default_args["mode"] == "stop":
+        assert ended.output == "no worker runs"
+        return
+    assert "run the task Install or repair dependencies" in ended.error
+    assert "\n" not in ended.error
+    assert ended.log == (), "Stash itself logs the error"
+
+
+def test_the_status_stands_in_the_log_of_stash(inside):
+    ended = outcome(inside, "Show status")
+    assert ended.output == "the status is in Stash's log"
+    assert any(line.split()[:2] == ["ready", "0"] for line in lines(inside))
+    assert "worker                not running" in "\n".join(lines(inside))
+
+
+def test_a_wrong_value_saved_in_stash_is_one_clear_message(inside):
+    inside.stash.plugin_settings[PLUGIN] |= {"max_retries": 99}
+    for name in ("Show status", "Start the worker", "Drain"):
+        ended = outcome(inside, name)
+        told = "max_retries in the plugin settings in Stash must be a whole number from 1 to 20, not 99"
+        assert ended.error == f"PlexSync: {told}", name
+    assert intake.switched(str(inside.folder)) == intake.OFF
+    inside.stash.plugin_settings[PLUGIN]["max_retries"] = 9
+    assert outcome(inside, "Show status").error is None
+
+
+def test_a_secret_stands_in_no_line_and_no_answer(inside):
+    for name in ("Show status", "Run the doctor", "Start the worker", "Stop the worker"):
+        outcome(inside, name)
+    told = json.dumps([(run.outcome.log, str(run.outcome.stdout)) for run in inside.runner.runs])
+    told += (inside.folder / "worker.log").read_text()
+    cookies = inside.stash.sessions.visited
+    assert not [secret for secret in (TOKEN, KEY, *cookies) if secret in told]
+    assert (inside.folder / "worker.log").stat().st_mode & 0o077 == 0
+
+
+def test_the_first_write_of_everything_has_to_be_agreed_to(inside):
+    assert "first write of the whole library" in outcome(inside, "Sync all").error
+    assert inside.title() == "one"
+    ended = outcome(inside, "Preview")
+    assert ended.error is None
+    assert (inside.folder / "preview.html").exists()
+    assert inside.plex.count("PUT") == 0
+    assert inside.ask("page_approve")["wanted"] == 1
+    assert outcome(inside, "Sync all").error is None
+    assert inside.title() == "One"
+
+
+@pytest.mark.parametrize("name", ["Drain", "Sync recent", "Reconcile"])
+def test_where_no_worker_runs_the_task_itself_works_what_it_wants(inside, name):
+    inside.stash.plugin_settings[PLUGIN]["approve_bulk"] = True
+    ended = outcome(inside, name)
+    assert ended.error is None
+    assert inside.title() == "One"
+
+
+def test_work_tells_how_far_it_is_and_is_cancelled_without_loss(inside):
+    add(inside, 400)
+    inside.stash.plugin_settings[PLUGIN]["approve_bulk"] = True
+    inside.plex.faults.set(Fault("latency", seconds=0.05))
+    id = inside.post(TASK, name="Sync all")["runPluginTask"]
+    jobs = inside.stash.jobs
+    until(lambda: 0 < (jobs.find(id).progress or 0) < 1, seconds=90)
+    inside.post("mutation ($id: ID!) { stopJob(job_id: $id) }", id=id)
+    assert inside.stash.wait_for_jobs(20)
+    assert inside.runner.runs[-1].outcome.returncode == -9
+    # The program was on a leash: it stops in good order, and gives back what it had.
+    until(lambda: not is_locked(inside.folder), seconds=20)
+    with Database(inside.folder / "plexsync.db").reading() as db:
+        assert db.unsettled() > 0
+        assert db.overview(0).jobs.get("running", 0) == 0
+    inside.plex.faults.clear()
+    assert outcome(inside, "Drain").error is None
+    shown = {inside.plex.item(key).scalars["title"] for key in inside.plex.keys("1")}
+    assert shown == {"One", *(f"More {n}" for n in range(400))}
+
+
+def test_what_was_given_up_is_shown_retried_and_dropped(inside):
+    settings = inside.stash.plugin_settings[PLUGIN]
+    settings["strict_mode"] = True
+    inside.stash.quiet_edit(1, title="x" * 5000)
+    outcome(inside, "Drain")
+    (row,) = inside.ask("page_letters")["rows"]
+    assert (row["kind"], row["id"], row["cause"]) == ("scene", 1, "strict")
+    settings["strict_mode"] = False
+    assert outcome(inside, "Retry what was given up").error is None
+    assert inside.ask("page_letters")["dead"] == 0
+    assert str(inside.title()).startswith("xxx")
+
+
+def test_a_scene_is_brought_in_step_from_its_page(inside):
+    seen = inside.ask("page_scene", scene="1")
+    assert seen["verdict"] == "1 field would be changed"
+    assert inside.ask("page_sync", scene="1")["outcomes"] == {"in_step": 1}
+    assert inside.ask("page_scene", scene="1")["verdict"] == "in step"
+
+
+@pytest.mark.parametrize("mode", ["page_scene", "page_sync", "page_retry", "page_drop"])
+@pytest.mark.parametrize("named", ["--all", "7; rm", "0", "", None, ["--json"], {"a": 1}, "9" * 40])
+def test_what_a_page_names_is_a_number_or_nothing_is_run(inside, mode, named):
+    told = inside.ask(mode, scene=named, rows=[named] if isinstance(named, str) else named)
+    assert "is named" in told["error"]
+
+
+def test_an_unknown_mode_is_an_error_and_a_disabled_plugin_too(inside):
+    assert "is no task" in tasks.done(str(inside.folder), {}, {"mode": "x" * 500})["error"]
+
+
+# --- the worker ------------------------------------------------------------------------------------------------------
+
+
+def edit(trial: Trial, title: str) -> None:
+    trial.stash.edit_scene(1, title=title)
+    assert trial.runner.runs[-1].outcome.error is None
+
+
+def test_the_worker_outlives_its_task_never_doubles_and_ends_when_it_is_told(inside):
+    assert "the worker runs" in outcome(inside, "Start the worker").output
+    assert outcome(inside, "Start the worker").output == "a worker runs already"
+    edit(inside, "While it runs")
+    until(lambda: inside.title() == "While it runs", seconds=20)
+    assert outcome(inside, "Drain").output == tasks.SERVED
+    assert "has ended" in outcome(inside, "Stop the worker").output
+    assert not is_locked(inside.folder)
+    heard = [line.split(" ", 2)[2] for line in (inside.folder / "worker.log").read_text().splitlines()]
+    assert heard == ["PlexSync.serve from here on the log is plexsync.log", "PlexSync.serve stopped in good order"]
+    assert "PlexSync.serve switched off in Stash" in (inside.folder / "plexsync.log").read_text()
+
+    edit(inside, "After it was stopped")
+    time.sleep(1)
+    assert not is_locked(inside.folder), "a hook does not start what a person has stopped"
+    assert inside.title() == "While it runs"
+
+
+def test_a_worker_that_left_is_started_by_the_next_event_and_by_one_hook_of_many(inside):
+    outcome(inside, "Show status")
+    intake.switch(str(inside.folder), intake.LEFT)
+    began = time.monotonic()
+    inside.stash.edit_scene(1, title="It wakes")
+    assert time.monotonic() - began < 5, "Stash does not wait for the worker"
+    for n in range(5):
+        edit(inside, f"It wakes {n}")
+    until(lambda: inside.title() == "It wakes 4", seconds=30)
+    assert (inside.folder / "plexsync.log").read_text().count("PlexSync.serve serving") == 1
+    assert "another worker" not in (inside.folder / "worker.log").read_text()
+
+
+def test_one_that_gives_a_sign_of_life_is_not_started_again(inside):
+    folder = str(inside.folder)
+    outcome(inside, "Show status")
+    intake.switch(folder, intake.ON)
+    now = round(time.time() * 1000)
+    for beat, starts in ((now, False), (now - 50_000, False), (now - 120_000, True), (now + 3_600_000, True)):
+        with (store := Database(inside.folder / "plexsync.db")).writing() as tx:
+            tx.save_note(intake.BEAT, str(beat))
+            tx.save_note(intake.STARTED, "0")
+        store.close()
+        assert intake.noted(folder, "scene", 1) == ("", starts)
+        assert intake.noted(folder, "scene", 1) == ("", False), "once is enough"
+
+
+def test_the_hook_starts_nothing_where_nobody_has_switched_it_on(inside):
+    outcome(inside, "Show status")
+    edit(inside, "Nobody asked for it")
+    time.sleep(1)
+    assert not (inside.folder / "worker.log").exists()
+
+
+def test_the_worker_is_stopped_while_plex_hangs(inside):
+    outcome(inside, "Start the worker")
+    inside.plex.faults.set(Fault("hang"))
+    asked = inside.plex.count()
+    edit(inside, "While Plex hangs")
+    until(lambda: inside.plex.count() > asked, seconds=20)
+    assert "has ended" in outcome(inside, "Stop the worker").output
+    assert not is_locked(inside.folder)
+
+
+# A task with less patience than inside Stash.
+HASTY = """
+import json, sys
+from plexsync.stash_plugin import tasks
+order = json.load(sys.stdin)
+vars(tasks).update(order.pop("patience"))
+print(json.dumps(tasks.done(**order)))
+"""
+
+
+def mode(trial: Trial, name: str, *, scene: str = "", **patience: float) -> dict:
+    order = {
+        "folder": str(trial.folder),
+        "server": described(trial, trial.stash.session_cookie()),
+        "args": {"mode": name, "scene": scene},
+        "patience": patience,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", HASTY], cwd=ROOT, input=json.dumps(order), capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", ["start", "page_sync"])
+@pytest.mark.parametrize("value", [intake.LEFT, intake.OFF])
+def test_a_worker_that_is_just_leaving_is_no_worker_that_runs(inside, name, value):
+    outcome(inside, "Show status")
+    leaving = try_lock(inside.folder)
+    threading.Timer(2, leaving.release).start()
+    intake.switch(str(inside.folder), value)
+    if name == "start":
+        assert "the worker runs" in mode(inside, name)["output"]
+    else:
+        mode(inside, name, scene="1")
+    if name == "start" or value == intake.LEFT:
+        assert intake.switched(str(inside.folder)) == intake.ON
+        edit(inside, "There is one")
+        until(lambda: inside.title() == "There is one", seconds=20)
+    else:
+        assert intake.switched(str(inside.folder)) == intake.OFF
+
+
+def test_a_worker_that_was_started_elsewhere_is_one_that_runs(inside):
+    outcome(inside, "Show status")
+    with try_lock(inside.folder):
+        for _ in range(2):
+            assert mode(inside, "start", LEAVE=0.4)["output"] == "a worker runs already"
+            assert mode(inside, "drain", LEAVE=0.4)["output"] == tasks.SERVED
+
+
+@pytest.mark.parametrize("before", [intake.OFF, intake.LEFT])
+def test_a_start_that_fails_leaves_the_switch_as_it_was(inside, before):
+    outcome(inside, "Show status")
+    (inside.folder / "worker.log").mkdir()
+    intake.switch(str(inside.folder), before)
+    assert "worker.log can't be used: Is a directory" in mode(inside, "start")["error"]
+    assert intake.switched(str(inside.folder)) == before
+
+
+def test_a_worker_that_gives_no_sign_of_life_is_ended(inside):
+    outcome(inside, "Show status")
+    intake.switch(str(inside.folder), intake.LEFT)
+    with try_lock(inside.folder) as other:
+        threading.Timer(1, other.release).start()
+        inside.stash.faults.set(Fault("hang"))
+        assert "gives no sign of life" in mode(inside, "drain", BEGIN=4.0)["error"]
+    inside.stash.faults.clear()
+    time.sleep(1)
+    assert not is_locked(inside.folder)
+    assert intake.switched(str(inside.folder)) == intake.LEFT
+
+
+def older(folder: Path) -> str:
+    """A database as the version before has left it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
+    schema.migrate(db, schema.MIGRATIONS[:-1])
+    db.close()
+    return str(folder)
+
+
+def test_the_switch_works_on_a_database_of_the_version_before_and_the_worker_brings_it_up_to_date(inside):
+    folder = older(inside.folder)
+    assert intake.switched(folder) == intake.OFF
+    assert intake.noted(folder, "scene", 1)[1] is False, "nobody has switched it on"
+    assert outcome(inside, "Stop the worker").output == "no worker runs"
+    assert intake.switch(folder, intake.LEFT) == ""
+    edit(inside, "After the update")
+    until(lambda: inside.title() == "After the update", seconds=30)
+    assert not list((inside.folder / "spool").iterdir())
+    assert intake.noted(folder, "scene", 1) == ("", False)
+
+
+def test_the_database_of_another_program_has_no_switch(tmp_path):
+    db = sqlite3.connect(tmp_path / "plexsync.db")
+    db.execute("create table note (name text primary key, value text)")
+    db.execute("pragma user_version = 3")
+    db.close()
+    assert "schema 3" in intake.switch(str(tmp_path), intake.ON)
+    assert intake.APPLICATION_ID == schema.APPLICATION_ID
+
+
+# --- signing in ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("server", "found"),
+    [
+        ({"Scheme": "http", "Host": "0.0.0.0", "Port": 9999}, "http://127.0.0.1:9999"),
+        ({"Scheme": "https", "Host": "", "Port": 443}, "https://127.0.0.1:443"),
+        ({"Scheme": "http", "Host": "::", "Port": 9999}, "http://[::1]:9999"),
+        ({"Scheme": "http", "Host": "fe80::1", "Port": 1}, "http://[fe80::1]:1"),
+        ({"Scheme": "http", "Host": "192.168.1.5", "Port": 9999}, "http://192.168.1.5:9999"),
+    ],
+)
+def test_stash_is_reached_on_its_own_machine(server, found):
+    assert child_process.address(server) == found
+
+
+@pytest.mark.parametrize(
+    "server",
+    [{}, {"Scheme": "file", "Host": "x", "Port": 1}, {"Host": "a/b", "Port": 1}, {"Host": "x", "Port": "1"}],
+)
+def test_an_address_that_is_none_is_refused(server):
+    with pytest.raises(child_process.NoEntry):
+        child_process.address(server)
+
+
+def described(trial: Trial, cookie: str) -> dict:
+    connection = {"Scheme": "http", "Host": "0.0.0.0", "Port": trial.stash.port}
+    return connection | {"SessionCookie": {"Name": "session", "Value": cookie}}
+
+
+@pytest.fixture
+def empty(monkeypatch):
+    for name in (child_process.ADDRESS, child_process.KEY):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    yield
+    for name in (child_process.ADDRESS, child_process.KEY):
+        os.environ.pop(name, None)
+
+
+def test_the_cookie_is_swapped_for_the_key(bare, empty):
+    child_process.sign_in(described(bare, bare.stash.session_cookie()))
+    assert os.environ[child_process.ADDRESS] == bare.stash.url.replace("localhost", "127.0.0.1")
+    assert os.environ[child_process.KEY] == KEY
+
+
+def test_a_stash_without_login_needs_no_key(bare, empty):
+    bare.stash.api_key = bare.stash.username = ""
+    child_process.sign_in(described(bare, "x"))
+    assert child_process.KEY not in os.environ
+
+
+def test_what_stands_in_the_way_of_signing_in_is_told(bare, empty):
+    with pytest.raises(child_process.NoEntry, match="answers 401"):
+        child_process.sign_in(described(bare, "stale"))
+    cookie = bare.stash.session_cookie()
+    bare.stash.graphql_fault = lambda body: {"data": {"configuration": {"general": {"apiKey": "", "username": "me"}}}}
+    with pytest.raises(child_process.NoEntry, match="generate one in Stash under Settings, Security"):
+        child_process.sign_in(described(bare, cookie))
+    bare.stash.graphql_fault = lambda body: {"data": None}
+    with pytest.raises(child_process.NoEntry, match="is no Stash"):
+        child_process.sign_in(described(bare, cookie))
+    bare.stash.faults.set(Fault("refuse"))
+    with pytest.raises(child_process.NoEntry, match="can't be reached"):
+        child_process.sign_in(described(bare, cookie))
+    assert child_process.ADDRESS not in os.environ
+
+
+def test_an_address_that_a_person_has_set_is_left(bare, monkeypatch):
+    monkeypatch.setenv(child_process.ADDRESS, "http://elsewhere:1")
+    child_process.sign_in(described(bare, "x"))
+    assert os.environ[child_process.ADDRESS] == "http://elsewhere:1"
+
+
+# --- packages --------------------------------------------------------------------------------------------------------
+
+
+def test_a_python_without_pip_is_told_of(bare, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "plain")], check=True)
+    bare.runner.python_path = str(tmp_path / "plain" / "bin" / "python")
+    ended = outcome(bare, "Install or repair dependencies")
+    assert "has no pip: install it (Alpine: apk add py3-pip" in ended.error
+    assert [one.name for one in (bare.folder / "packages").iterdir()] == []
+
+
+def test_packages_for_another_python_are_told_apart_from_none(bare):
+    (bare.folder / "packages" / "cpython-310-x86_64-linux-gnu-000000000000").mkdir(parents=True)
+    assert "were installed for another version of Python or of PlexSync" in outcome(bare, "Show status").error
+
+
+def test_packages_are_installed_repaired_and_left_when_they_are_sound(bare):
+    ended = outcome(bare, "Install or repair dependencies")
+    if ended.error and "could not install" in ended.error and not online():
+        pytest.skip("the package index can't be reached")
+    assert ended.error is None
+    assert ended.progress[-1] == 1.0
+    assert sorted(ended.progress) == list(ended.progress)
+    place = Path(dependencies.place(str(bare.folder)))
+    assert [one.name for one in place.parent.iterdir()] == [place.name]
+    assert "nothing to do" in outcome(bare, "Install or repair dependencies").output
+
+    record = next(place.glob("click-*")) / "RECORD"
+    for damage in (record.unlink, lambda: record.write_text("a,b\n"), lambda: record.write_bytes(b"\xff,,9\n")):
+        damage()
+        assert "were installed in" in outcome(bare, "Install or repair dependencies").output
+
+    (place / "click" / "core.py").write_text("")
+    (place.parent / f"{dependencies.NEW}left-by-a-kill").mkdir()
+    assert "were installed in" in outcome(bare, "Install or repair dependencies").output
+    assert (place / "click" / "core.py").stat().st_size > 1000
+    assert [one.name for one in place.parent.iterdir()] == [place.name]
+    assert outcome(bare, "Show status").error is None
+
+
+def test_the_packages_of_the_list_are_counted_as_pip_does(monkeypatch):
+    lines = [line.rstrip(" \\\n") for line in Path(dependencies.PINS).read_text().splitlines() if line[:1].isalnum()]
+    marked = [Requirement(line).marker for line in lines]
+    assert dependencies.count() == sum(marker is None or marker.evaluate() for marker in marked)
+    assert dependencies.count() == len(lines) - 1, "one is for the browser"
+    monkeypatch.setattr(dependencies.sys, "platform", "emscripten")
+    here = {"sys_platform": "emscripten"}
+    assert dependencies.count() == sum(marker is None or marker.evaluate(here) for marker in marked)
+
+
+@pytest.mark.parametrize("damage", ["", "a,b\n", "click/core.py,,many\n", '"', "\0,,1\n", "gone.py,,1\n", None])
+def test_a_folder_whose_record_is_missing_or_damaged_is_not_sound(tmp_path, damage):
+    def lacks() -> list[str]:
+        return [one for one in dependencies.lacking(str(tmp_path)) if one != "a package"]
+
+    record = tmp_path / "click-1.dist-info" / "RECORD"
+    record.parent.mkdir()
+    (tmp_path / "click.py").write_text("1")
+    record.write_text("click.py,,1\nclick-1.dist-info/RECORD,,\n")
+    assert lacks() == []
+    record.unlink()
+    if damage is not None:
+        record.write_text(damage)
+    assert lacks() != []
+
+
+def in_a_terminal(where: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")}
+    return subprocess.run(
+        [sys.executable, str(where / "plexsync" / "stash_plugin"), *words],
+        cwd=where.parent,
+        env={**kept, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_what_has_no_button_is_done_in_a_terminal_with_the_plugin_alone(inside, tmp_path):
+    """Where the package manager of Stash puts it, and with the database, packages and settings that its tasks use."""
+    build_plugin(tmp_path / "dist")
+    where = unpacked(tmp_path / "dist", tmp_path / "stash" / "plugins")
+    lost = in_a_terminal(unpacked(tmp_path / "dist", tmp_path / "alone"), "status")
+    assert (lost.returncode, lost.stdout) == (1, "")
+    assert lost.stderr.startswith("plexsync: the database of the plugin is not found")
+    outcome(inside, "Show status")
+    key = {"PLEXSYNC_STASH_URL": inside.stash.url, "PLEXSYNC_STASH_API_KEY": KEY}
+    seen = in_a_terminal(where, "--json", "status", **key)
+    assert seen.returncode == 0, seen.stderr
+    assert json.loads(seen.stdout)["books"]["balanced"] is True
+    ignored = in_a_terminal(where, "ignore", "1", **key)
+    assert ignored.returncode == 0, ignored.stderr
+    assert inside.ask("page_status")["scenes"]["ignored"]["count"] == 1
+    assert not list(where.rglob("__pycache__")), "the folder of the plugin stays as it was installed"
+    missing = in_a_terminal(where, "status", PLEXSYNC_DATA_DIR=str(tmp_path / "elsewhere"), **key)
+    assert "dependencies are not installed yet" in missing.stderr

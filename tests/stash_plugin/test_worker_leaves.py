@@ -1,0 +1,229 @@
+"""When the worker that is started as it is needed ends."""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import plexsync
+from plexsync.app import wiring
+from plexsync.cli.daemon import idle_exit
+from plexsync.cli.daemon.idle_exit import Leaving, patient_lock
+from plexsync.cli.daemon.signals import Stop
+from plexsync.rules.errors import NewerDatabase
+from plexsync.rules.job import Kind, Why
+from plexsync.store import intake
+from plexsync.store.lock import try_lock
+from tests.journey.world import until
+from validation.config import PlexSyncConfig
+
+
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[wiring.Parts]:
+    monkeypatch.setattr(idle_exit, "LOOK", 0.01)
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20, worker_idle_minutes=5)
+    with wiring.opened(config, tmp_path / "data", worker=True) as made:
+        intake.switch(str(made.folder), intake.ON)
+        yield made
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr(idle_exit, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def stop() -> Iterator[Stop]:
+    made = Stop(0)
+    yield made
+    made.done()
+
+
+def started(parts: wiring.Parts, stop: Stop) -> tuple[Leaving, threading.Event]:
+    ended = threading.Event()
+    stop.spread(ended)
+    looks = Leaving(parts, stop, ended)
+    looks.start()
+    return looks, ended
+
+
+def test_it_ends_when_nothing_was_to_be_done_for_so_long_and_the_next_event_starts_another(parts, clock, stop):
+    looks, ended = started(parts, stop)
+    clock[0] += 299
+    assert not stop.event.wait(0.2)
+    clock[0] += 2
+    until(stop.event.is_set, seconds=5)
+    looks.join(5)
+    assert ended.is_set()
+    assert intake.switched(str(parts.folder)) == intake.LEFT
+    assert intake.noted(str(parts.folder), "scene", 1) == ("", True)
+    assert intake.noted(str(parts.folder), "scene", 2) == ("", False)
+    assert intake.switched(str(parts.folder)) == intake.ON
+
+
+def test_what_waits_keeps_it(parts, clock, stop):
+    with parts.store.writing() as tx:
+        tx.want(Kind.SCENE, 1, Why.EDIT, parts.clock.now())
+    looks, ended = started(parts, stop)
+    clock[0] += 10_000
+    assert not stop.event.wait(0.3)
+    assert not wiring.leave_inside(parts)
+    assert intake.switched(str(parts.folder)) == intake.ON
+    ended.set()
+    looks.join(5)
+
+
+def test_it_ends_when_it_is_switched_off(parts, clock, stop):
+    looks, _ = started(parts, stop)
+    assert not stop.event.wait(0.1)
+    intake.switch(str(parts.folder), intake.OFF)
+    until(stop.event.is_set, seconds=5)
+    looks.join(5)
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("a bug"), NewerDatabase("of a later version")])
+def test_a_look_that_fails_is_no_reason_not_to_look_again(parts, clock, stop, monkeypatch, fault):
+    looked, is_wanted = [], wiring.wanted_inside
+
+    def failing(parts):
+        looked.append(fault)
+        if len(looked) <= 3:
+            raise fault
+        return is_wanted(parts)
+
+    monkeypatch.setattr(wiring, "wanted_inside", failing)
+    looks, _ = started(parts, stop)
+    intake.switch(str(parts.folder), intake.OFF)
+    until(stop.event.is_set, seconds=5)
+    looks.join(5)
+    assert len(looked) == 4
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch) -> Path:
+    """A file of the program that an update may replace."""
+    file = tmp_path / "__init__.py"
+    file.write_text("1")
+    monkeypatch.setattr(plexsync, "__file__", str(file))
+    monkeypatch.setattr(idle_exit, "BEGAN_WITH", idle_exit.installed())
+    return file
+
+
+def test_it_ends_when_another_version_is_installed_and_the_next_event_starts_that(parts, clock, stop, program):
+    with parts.store.writing() as tx:
+        tx.want(Kind.SCENE, 1, Why.EDIT, parts.clock.now())
+    looks, _ = started(parts, stop)
+    program.unlink()
+    assert not stop.event.wait(0.3), "it is being unpacked"
+    program.write_text("another")
+    until(stop.event.is_set, seconds=5)
+    looks.join(5)
+    assert intake.noted(str(parts.folder), "scene", 2) == ("", True), "whatever waits there"
+
+
+def test_one_that_was_switched_off_meanwhile_is_not_started_again(parts):
+    intake.switch(str(parts.folder), intake.OFF)
+    assert not wiring.leave_inside(parts, idle=False)
+    assert intake.switched(str(parts.folder)) == intake.OFF
+
+
+def test_settings_that_stash_alone_has_are_waited_for_some_minutes_or_until_it_is_switched_off(parts, clock):
+    began = clock[0]
+    assert idle_exit.waits_no_longer(parts.folder, began) == ""
+    clock[0] += idle_exit.LONGEST_WAIT + 1
+    assert "for 5 minutes" in idle_exit.waits_no_longer(parts.folder, began)
+    intake.switch(str(parts.folder), intake.OFF)
+    assert idle_exit.waits_no_longer(parts.folder, clock[0]) == "switched off in Stash"
+    assert idle_exit.waits_no_longer(parts.folder / "nowhere", clock[0]) == "", "that can't be told"
+
+
+def test_a_worker_that_is_just_ending_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(idle_exit, "LOOK", 0.05)
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    other = try_lock(folder)
+    threading.Timer(0.3, other.release).start()
+    with patient_lock(folder, threading.Event()) as mine:
+        assert mine
+
+
+def test_one_that_works_on_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(idle_exit, "LOOK", 0.05)
+    monkeypatch.setattr(idle_exit, "LAST_OF_OTHERS", 0.2)
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    with try_lock(folder), patient_lock(folder, threading.Event()) as mine:
+        assert not mine
+
+
+# --- where nothing can be noted --------------------------------------------------------------------------------------
+
+
+def damaged_where_a_want_writes(folder: Path) -> None:
+    with sqlite3.connect(folder / "plexsync.db") as db:
+        db.execute("pragma wal_checkpoint(truncate)")
+        (page,) = db.execute("select rootpage from sqlite_master where name = 'job'").fetchone()
+    db.close()
+    with (folder / "plexsync.db").open("r+b") as file:
+        file.seek(4096 * (page - 1))
+        file.write(b"\xff" * 4096)
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> str:
+    """The folder of a database that is switched on inside Stash, was worked a while ago, and is damaged."""
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
+    with wiring.opened(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
+        tx.save_note(intake.INSIDE, intake.ON)
+        tx.save_note(intake.BEAT, "1768471200000")
+    damaged_where_a_want_writes(tmp_path / "data")
+    return str(tmp_path / "data")
+
+
+def aged(folder: str, seconds: float) -> None:
+    os.utime(Path(folder, intake.STARTED_FILE), (time.time() - seconds,) * 2)
+
+
+def test_an_event_at_a_damaged_database_starts_the_worker_that_mends_it_once_a_minute(damaged):
+    trouble, starts = intake.noted(damaged, "scene", 1)
+    assert "malformed" in trouble
+    assert starts
+    assert not intake.noted(damaged, "scene", 2)[1], "it was just started"
+    aged(damaged, 61)
+    assert intake.noted(damaged, "scene", 3)[1]
+    assert len(intake.spooled(damaged, 10, 0)) == 3
+    with wiring.lock_of(Path(damaged)) as mine:
+        assert mine
+    assert intake.switched(damaged) == intake.ON, "what was made anew is still switched on"
+    assert intake.noted(damaged, "scene", 4)[0] == ""
+
+
+@pytest.mark.parametrize(
+    ("inside", "beat", "starts"), [("on", "", True), ("left", "now", True), ("on", "now", False), ("", "", False)]
+)
+def test_at_a_damaged_database_the_worker_is_started_only_if_it_is_switched_on_and_does_not_live(
+    tmp_path, inside, beat, starts
+):
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
+    with wiring.opened(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
+        tx.save_note(intake.INSIDE, inside)
+        tx.save_note(intake.BEAT, str(made.clock.now()) if beat else "")
+    damaged_where_a_want_writes(tmp_path / "data")
+    assert intake.noted(str(tmp_path / "data"), "scene", 1)[1] == starts
+
+
+def test_a_locked_database_of_a_worker_that_lives_starts_no_other(parts):
+    with parts.store.writing() as tx:
+        tx.save_note(intake.BEAT, str(parts.clock.now()))
+    with closing(sqlite3.connect(parts.folder / "plexsync.db", isolation_level=None)) as other:
+        other.execute("begin immediate")
+        trouble, starts = intake.noted(str(parts.folder), "scene", 1)
+    assert "locked" in trouble
+    assert not starts
