@@ -66,20 +66,20 @@ def _library(name: str) -> str:
 def _own_settings(number: int, table: Mapping[str, object]) -> Mapping[str, Any]:
     unknown = [name for name in table if name not in OF_A_LIBRARY]
     if unknown:
-        known = ", ".join(OF_A_LIBRARY)
-        raise ValueError(f"must hold settings that a library can have for itself ({known}); table {number} has another")
+        names = ", ".join(OF_A_LIBRARY)
+        raise ValueError(f"must hold settings that a library can have for itself ({names}); table {number} has another")
     return {name: _own_value(number, name, value) for name, value in table.items()}
 
 
 def _own_value(number: int, name: str, value: object) -> Any:
-    known = PlexSyncConfig.model_fields[name]
-    shape: Any = Annotated[known.annotation, Field(), *known.metadata]
+    names = PlexSyncConfig.model_fields[name]
+    shape: Any = Annotated[names.annotation, Field(), *names.metadata]
     try:
         return TypeAdapter(shape, config=ConfigDict(hide_input_in_errors=True)).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        told = first.get("ctx", {}).get("error") or f"must be {_rule_of(name, known)}"
-        raise ValueError(f"must hold values that fit: {name} in table {number} {told}") from None
+        message = first.get("ctx", {}).get("error") or f"must be {_rule_of(name, names)}"
+        raise ValueError(f"must hold values that fit: {name} in table {number} {message}") from None
 
 
 # What can be another for a library of its own.
@@ -410,14 +410,16 @@ def _telling_pieces(url: str) -> list[str]:
 
 def _without_inputs(error: ValidationError) -> list[InitErrorDetails]:
     return [
-        InitErrorDetails(type=_error_type(one), loc=one["loc"], input=MASK, ctx=one.get("ctx", {}))
-        for one in error.errors(include_url=False, include_input=False)
+        InitErrorDetails(type=_error_type(line), loc=line["loc"], input=MASK, ctx=line.get("ctx", {}))
+        for line in error.errors(include_url=False, include_input=False)
     ]
 
 
-def _error_type(one: Mapping[str, Any]) -> str | PydanticCustomError:
+def _error_type(error: Mapping[str, Any]) -> str | PydanticCustomError:
     return (
-        PydanticCustomError("not_a_number", "must be a number") if one["type"] == "not_a_number" else str(one["type"])
+        PydanticCustomError("not_a_number", "must be a number")
+        if error["type"] == "not_a_number"
+        else str(error["type"])
     )
 
 

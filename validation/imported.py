@@ -49,20 +49,20 @@ class Imported:
     left: tuple[str, ...] = ()
 
 
-def imported(theirs: Mapping[str, object]) -> Imported:
+def imported(settings: Mapping[str, object]) -> Imported:
     """What the plugin settings of Stash2Plex mean here. Values are taken as they are: `load` checks them."""
-    told = {name: value for name, value in sorted(theirs.items()) if value is not None and not is_emptied(value)}
-    ours: dict[str, object] = {SAME[name]: value for name, value in told.items() if name in SAME}
-    if told.get("sync_master") is False:
-        ours |= dict.fromkeys(SWITCHES, False)
+    lines = {name: value for name, value in sorted(settings.items()) if value is not None and not is_emptied(value)}
+    own: dict[str, object] = {SAME[name]: value for name, value in lines.items() if name in SAME}
+    if lines.get("sync_master") is False:
+        own |= dict.fromkeys(SWITCHES, False)
     for name, setting in (("sync_poster", "poster"), ("sync_background", "background")):
         # Switched on there as long as nobody switches it off.
-        on = told.get(name, True) is not False and told.get("sync_master") is not False
-        ours[setting] = "cover" if on else "none"
-    if told.get("preserve_plex_edits") is True:
-        ours |= {"conflict_policy": "plex", "first_push": "keep"}
-    if (hours := HOURS.get(str(told.get("reconcile_interval", "")).lower())) is not None:
-        ours["reconcile_interval_hours"] = hours
-    known = {*SAME, "sync_master", "sync_poster", "sync_background", "preserve_plex_edits", "reconcile_interval"}
-    left = (f"{name}: {NEEDLESS.get(name, 'PlexSync has no such setting')}" for name in told if name not in known)
-    return Imported(ours, tuple(left))
+        on = lines.get(name, True) is not False and lines.get("sync_master") is not False
+        own[setting] = "cover" if on else "none"
+    if lines.get("preserve_plex_edits") is True:
+        own |= {"conflict_policy": "plex", "first_push": "keep"}
+    if (hours := HOURS.get(str(lines.get("reconcile_interval", "")).lower())) is not None:
+        own["reconcile_interval_hours"] = hours
+    names = {*SAME, "sync_master", "sync_poster", "sync_background", "preserve_plex_edits", "reconcile_interval"}
+    ignored = (f"{name}: {NEEDLESS.get(name, 'PlexSync has no such setting')}" for name in lines if name not in names)
+    return Imported(own, tuple(ignored))

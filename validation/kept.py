@@ -21,7 +21,7 @@ class Kept:
 
 def written(plugin_settings: Mapping[str, object]) -> str:
     """The text to keep; only what is a setting, and was set, gets into it."""
-    told = {
+    known = {
         name: value
         for name, value in sorted(plugin_settings.items())
         if name in PlexSyncConfig.model_fields
@@ -29,14 +29,14 @@ def written(plugin_settings: Mapping[str, object]) -> str:
         and value is not None
         and not is_emptied(value)
     }
-    given = {name: value for name, value in told.items() if name not in SECRETS}
-    return json.dumps({"given": given, "withheld": [name for name in told if name in SECRETS]})
+    hidden = {name: value for name, value in known.items() if name not in SECRETS}
+    return json.dumps({"given": hidden, "withheld": [name for name in known if name in SECRETS]})
 
 
 def read(text: str) -> Kept | None:
     """What was kept; None when nothing was, or nothing that can be read."""
     try:
-        told = json.loads(text)
-        return Kept(dict(told["given"]), tuple(map(str, told["withheld"])))
+        document = json.loads(text)
+        return Kept(dict(document["given"]), tuple(map(str, document["withheld"])))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

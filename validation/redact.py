@@ -29,15 +29,15 @@ def is_safe(text: str) -> bool:
 
 def one_line(text: str) -> str:
     """`text` with control characters, bidirectional marks and lone surrogates spelled out: `\\n`, `\\x1b`, `\\u202e`."""
-    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return _UNSAFE.sub(lambda matched: matched[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class Redactor:
     """Replaces secrets by `***`. An empty secret is ignored; the longest wins where two overlap."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
-        patterns = [pattern for secret in known for pattern in _patterns(secret)]
+        values = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+        patterns = [pattern for secret in values for pattern in _patterns(secret)]
         self._pattern = re.compile("|".join(patterns)) if patterns else None
 
     def redact(self, text: str) -> str:
@@ -53,8 +53,8 @@ def _redact_across_lines(pattern: re.Pattern[str], text: str) -> str:
     broken = {at for gap in _BREAK.finditer(text) for at in range(*gap.span())}
     kept = [at for at in range(len(text)) if at not in broken]
     joined = "".join(text[at] for at in kept)
-    for found in reversed(list(pattern.finditer(joined))):
-        text = text[: kept[found.start()]] + MASK + text[kept[found.end() - 1] + 1 :]
+    for spans in reversed(list(pattern.finditer(joined))):
+        text = text[: kept[spans.start()]] + MASK + text[kept[spans.end() - 1] + 1 :]
     return text
 
 

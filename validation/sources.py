@@ -101,12 +101,12 @@ def load(
     The file at `toml_path` has to be there, unless it `may_be_missing` because nobody has named it. An override of None was
     not given.
     """
-    found = _Findings()
-    environment = _from_environment(environ, found)
-    secret_files = _from_secret_files(environ, found)
-    command_line = _from_command_line(overrides or {}, found)
-    stash = _from_stash(plugin_settings or {}, found)
-    toml = _from_toml(toml_path, found, may_be_missing=may_be_missing)
+    settings = _Findings()
+    environment = _from_environment(environ, settings)
+    secret_files = _from_secret_files(environ, settings)
+    command_line = _from_command_line(overrides or {}, settings)
+    stash = _from_stash(plugin_settings or {}, settings)
+    toml = _from_toml(toml_path, settings, may_be_missing=may_be_missing)
     values, origin = _merged(
         {STASH: stash, TOML: toml, NAMED_FILE: secret_files, ENVIRONMENT: environment, COMMAND_LINE: command_line}
     )
@@ -114,14 +114,14 @@ def load(
     try:
         config = PlexSyncConfig(**values)
     except ValidationError as error:
-        if not found.problems and all(one["type"] == "missing" for one in error.errors(include_input=False)):
-            missing = [str(one["loc"][0]) for one in error.errors(include_input=False)]
-        found.problems += _lines(error, values, origin, toml_path.name if toml_path else TOML)
+        if not settings.problems and all(value["type"] == "missing" for value in error.errors(include_input=False)):
+            missing = [str(value["loc"][0]) for value in error.errors(include_input=False)]
+        settings.problems += _lines(error, values, origin, toml_path.name if toml_path else TOML)
     else:
-        found.problems += _authorities_lines(config, origin, toml_path.name if toml_path else TOML)
-    if found.problems:
-        raise ConfigError([*found.problems, *found.unseen], missing=missing)
-    return Loaded(config, origin, (*found.warnings, *found.unseen))
+        settings.problems += _authorities_lines(config, origin, toml_path.name if toml_path else TOML)
+    if settings.problems:
+        raise ConfigError([*settings.problems, *settings.unseen], missing=missing)
+    return Loaded(config, origin, (*settings.warnings, *settings.unseen))
 
 
 def load_here(
@@ -145,29 +145,29 @@ def _merged(sources: Mapping[str, Mapping[str, object]]) -> tuple[dict[str, Any]
     """The values that win, and for every setting its source. Later sources win."""
     values: dict[str, Any] = {}
     origin = dict.fromkeys(_SETTINGS, DEFAULT)
-    for source, given in sources.items():
-        values.update(given)
-        origin.update(dict.fromkeys(given, source))
+    for source, settings in sources.items():
+        values.update(settings)
+        origin.update(dict.fromkeys(settings, source))
     return values, origin
 
 
-def _known(given: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in given.items() if name in _SETTINGS and value is not None}
+def _known(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if name in _SETTINGS and value is not None}
 
 
-def _unknown(given: Mapping[str, object]) -> list[str]:
-    return sorted(given.keys() - _SETTINGS.keys())
+def _unknown(values: Mapping[str, object]) -> list[str]:
+    return sorted(values.keys() - _SETTINGS.keys())
 
 
-def _from_stash(given: Mapping[str, object], found: _Findings) -> dict[str, object]:
+def _from_stash(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
     """The plugin's settings. Stash keeps what an older version left there, out of anyone's reach: that is no error."""
-    for name in _unknown(given):
-        found.warnings.append(f"{_quoted(name)} in the plugin settings in Stash is no setting and has no effect")
-    told = {name: value for name, value in _known(given).items() if not is_emptied(value)}
+    for name in _unknown(values):
+        result.warnings.append(f"{_quoted(name)} in the plugin settings in Stash is no setting and has no effect")
+    setting = {name: value for name, value in _known(values).items() if not is_emptied(value)}
     for name in NOT_FROM_STASH:
-        if told.pop(name, None) is not None:
-            found.warnings.append(f"{name} in the plugin settings in Stash has no effect: set it in {TOML}")
-    return told
+        if setting.pop(name, None) is not None:
+            result.warnings.append(f"{name} in the plugin settings in Stash has no effect: set it in {TOML}")
+    return setting
 
 
 def is_emptied(value: object) -> bool:
@@ -175,32 +175,32 @@ def is_emptied(value: object) -> bool:
     return value == "" or (isinstance(value, int | float) and not isinstance(value, bool) and value == 0)
 
 
-def _from_environment(environ: Mapping[str, str], found: _Findings) -> dict[str, object]:
+def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str, object]:
     names = {setting.variable: setting.name for setting in _SETTINGS.values()}
-    known = [*names, *FILE_VARIABLES, *OTHER_VARIABLES]
+    fields = [*names, *FILE_VARIABLES, *OTHER_VARIABLES]
     for variable in sorted(environ):
-        if variable in (*known, *TEST_VARIABLES) or _tells_of_a_service(variable, environ[variable]):
+        if variable in (*fields, *TEST_VARIABLES) or _tells_of_a_service(variable, environ[variable]):
             continue
         if variable.upper().startswith(_PREFIX):
-            guess = _guess(variable.upper(), known)
-            found.problems.append(f"{_quoted(variable)} in the environment is no setting: {guess}")
+            guess = _guess(variable.upper(), fields)
+            result.problems.append(f"{_quoted(variable)} in the environment is no setting: {guess}")
     return {name: environ[variable] for variable, name in names.items() if variable in environ}
 
 
-def _from_secret_files(environ: Mapping[str, str], found: _Findings) -> dict[str, object]:
+def _from_secret_files(environ: Mapping[str, str], result: _Findings) -> dict[str, object]:
     """The secrets in the files that the environment names. A name is never quoted: it may be the secret itself."""
-    told: dict[str, object] = {}
+    path: dict[str, object] = {}
     for variable, name in FILE_VARIABLES.items():
         if not environ.get(variable):
             continue
         if _SETTINGS[name].variable in environ:
-            found.problems.append(f"{variable} and {_SETTINGS[name].variable} are both set: keep one of them")
+            result.problems.append(f"{variable} and {_SETTINGS[name].variable} are both set: keep one of them")
             continue
         try:
-            told[name] = _secret_in(Path(environ[variable]))
+            path[name] = _secret_in(Path(environ[variable]))
         except ValueError as error:
-            found.problems.append(f"{variable} {error}")
-    return told
+            result.problems.append(f"{variable} {error}")
+    return path
 
 
 def _secret_in(path: Path) -> str:
@@ -229,37 +229,37 @@ def _tells_of_a_service(variable: str, value: str) -> bool:
     return bool(port or _SERVICE.fullmatch(variable))
 
 
-def _from_command_line(given: Mapping[str, object], found: _Findings) -> dict[str, object]:
-    for name in _unknown(given):
-        found.problems.append(f"{_quoted(name)} on the command line is no setting: {_guess(name, _SETTINGS)}")
-    return _known(given)
+def _from_command_line(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
+    for name in _unknown(values):
+        result.problems.append(f"{_quoted(name)} on the command line is no setting: {_guess(name, _SETTINGS)}")
+    return _known(values)
 
 
-def _from_toml(path: Path | None, found: _Findings, *, may_be_missing: bool) -> dict[str, object]:
+def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) -> dict[str, object]:
     """The settings in the file. A file that can't be read ends the search: without it, all else would look wrong too."""
-    if path is None or (may_be_missing and not _exists(path, found)):
+    if path is None or (may_be_missing and not _exists(path, result)):
         return {}
     try:
         table = _parsed(path, _read(path))
     except ConfigError as error:
-        raise ConfigError([*found.problems, *error.lines]) from None
+        raise ConfigError([*result.problems, *error.lines]) from None
     unknown = _unknown(table)
     for name in unknown[:_MOST_TOLD]:
-        found.problems.append(f"{_named(name)} in {_name(path)} is no setting: {_guess(name, _SETTINGS)}")
+        result.problems.append(f"{_named(name)} in {_name(path)} is no setting: {_guess(name, _SETTINGS)}")
     if len(unknown) > _MOST_TOLD:
-        found.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {_name(path)} are no settings")
-    found.warnings += _readers_warning(path, table)
+        result.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {_name(path)} are no settings")
+    result.warnings += _readers_warning(path, table)
     return _known(table)
 
 
-def _exists(path: Path, found: _Findings) -> bool:
+def _exists(path: Path, values: _Findings) -> bool:
     """False if nothing is there, as far as this user may know; what is there and can't be read is for `_read` to explain."""
     try:
         path.stat()
     except FileNotFoundError:
         return False
     except PermissionError:
-        found.unseen.append(f"{_full(path)} is left out: this user may not look into its folder")
+        values.unseen.append(f"{_full(path)} is left out: this user may not look into its folder")
         return False
     except (OSError, ValueError):
         return True
@@ -304,8 +304,8 @@ def _parsed(path: Path, content: bytes) -> dict[str, object]:
 
 def _place(error: tomllib.TOMLDecodeError) -> str:
     """Line and column only: the rest of the parser's message may quote the file."""
-    found = re.search(r"at line (\d+), column (\d+)\)$", str(error))
-    return f" at line {found[1]}, column {found[2]}" if found else " at its end"
+    place = re.search(r"at line (\d+), column (\d+)\)$", str(error))
+    return f" at line {place[1]}, column {place[2]}" if place else " at its end"
 
 
 def _readers_warning(path: Path, table: Mapping[str, object]) -> list[str]:
@@ -318,16 +318,16 @@ def _readers_warning(path: Path, table: Mapping[str, object]) -> list[str]:
 
 def _lines(error: ValidationError, values: Mapping[str, Any], origin: Mapping[str, str], file: str) -> list[str]:
     lines = []
-    for one in error.errors(include_url=False, include_input=False):
-        setting = _SETTINGS[str(one["loc"][0])]
+    for item in error.errors(include_url=False, include_input=False):
+        setting = _SETTINGS[str(item["loc"][0])]
         where = f"{setting.name} {_where(setting.name, origin[setting.name], file)}"
-        if one["type"] == "missing":
+        if item["type"] == "missing":
             lines.append(
                 f"{setting.name} is missing: set it in {TOML}, as {setting.variable} in the environment, "
                 "or in the plugin settings in Stash"
             )
-        elif one["type"] == "value_error":
-            lines.append(f"{where} {one['ctx']['error']}")
+        elif item["type"] == "value_error":
+            lines.append(f"{where} {item['ctx']['error']}")
         else:
             shape_only = PlexSyncConfig.model_fields[setting.name].annotation in (str, tuple[str, ...])
             value = values[setting.name]
@@ -345,12 +345,12 @@ def _authorities_lines(config: PlexSyncConfig, origin: Mapping[str, str], file: 
 def _authorities_trouble(path: Path) -> str:
     """Why a file can't vouch for servers, in words that follow the setting's name; '' when it can."""
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
+        authorities = path.stat()
+        if not stat.S_ISREG(authorities.st_mode):
             return "must name a file; this is a folder or a device"
-        if sys.platform != "win32" and found.st_mode & stat.S_IWOTH:
+        if sys.platform != "win32" and authorities.st_mode & stat.S_IWOTH:
             return "must name a file that not every user can change: chmod 644 it"
-        if found.st_size > _LARGEST_FILE:
+        if authorities.st_size > _LARGEST_FILE:
             return "must name a file of certificates; this one is larger than 1 MB"
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cafile=str(path))
@@ -403,8 +403,8 @@ def _kind(value: object) -> str:
             return f"a value of type {type(value).__name__}"
 
 
-def _guess(name: str, known: Iterable[str]) -> str:
-    lowered = {one.lower(): one for one in known}
+def _guess(name: str, names: Iterable[str]) -> str:
+    lowered = {candidate.lower(): candidate for candidate in names}
     near = difflib.get_close_matches(name.lower()[:100], lowered, n=1)
     return f"did you mean {lowered[near[0]]}?" if near else "docs/settings.md lists them all"
 

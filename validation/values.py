@@ -228,20 +228,20 @@ def _rule(number: int, rule: object) -> tuple[str, str]:
     return _prefix(number, "Stash", sides[0].strip()), _prefix(number, "Plex", sides[1].strip())
 
 
-def _pattern(number: int, ours: str, theirs: str) -> tuple[str, str]:
+def _pattern(number: int, source: str, target: str) -> tuple[str, str]:
     """A rule that is a regular expression, once it is certain that it leads there and back."""
-    if not is_safe(ours) or not is_safe(theirs) or "=>" in ours + theirs:
+    if not is_safe(source) or not is_safe(target) or "=>" in source + target:
         raise ValueError(f"must hold patterns without control characters; see rule {number}")
     try:
-        pattern(ours, theirs)
+        pattern(source, target)
     except BadPattern as error:
         raise ValueError(f"must hold patterns that lead there and back; in rule {number} {error}") from None
-    return ours, theirs
+    return source, target
 
 
-def _prefix(number: int, whose: str, path: str) -> str:
+def _prefix(number: int, side: str, path: str) -> str:
     """One side of a rule without separators at its end (a root keeps its own)."""
-    place = f"the {whose} side of rule {number}"
+    place = f"the {side} side of rule {number}"
     if not re.match(_FULL_PATH, path):
         raise ValueError(rf"must hold full paths (/…, X:\… or \\server\share…); {place} is none")
     if len(path) > _LONGEST_PATH or not is_safe(path) or "=>" in path:
@@ -257,12 +257,12 @@ def _prefix(number: int, whose: str, path: str) -> str:
 
 def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
     """The same rule twice is a slip; one Stash folder in two rules is right where two libraries show it."""
-    seen: dict[tuple[str, str], int] = {}
+    names: dict[tuple[str, str], int] = {}
     for number, rule in enumerate(rules, start=1):
         stash, plex = (_folded(path) for path in rule)
-        if (stash, plex) in seen:
-            raise ValueError(f"must name each rule once; rules {seen[stash, plex]} and {number} are the same")
-        seen[stash, plex] = number
+        if (stash, plex) in names:
+            raise ValueError(f"must name each rule once; rules {names[stash, plex]} and {number} are the same")
+        names[stash, plex] = number
 
 
 # A name with a separator in it stands in double quotes behind the colon.
@@ -295,16 +295,16 @@ def _scope_term(number: int, term: object) -> str:
         raise ValueError(
             f"must be terms of at most {_LONGEST_PATH} characters without control characters; term {number} is none"
         )
-    found = _TERM.fullmatch(term.strip())
-    left_out = "not " if found and found["left_out"] else ""
-    if found is None or (left_out and (found["word"] or "").lower() == "all"):
+    matched = _TERM.fullmatch(term.strip())
+    left_out = "not " if matched and matched["left_out"] else ""
+    if matched is None or (left_out and (matched["word"] or "").lower() == "all"):
         raise ValueError(
             "must be terms: all, organized, tag: NAME, studio: NAME or path: FOLDER, the last four also with not before"
             f" them; term {number} is none"
         )
-    if found["word"]:
-        return left_out + found["word"].lower()
-    kind, name = found["kind"].lower(), found["name"].strip()
+    if matched["word"]:
+        return left_out + matched["word"].lower()
+    kind, name = matched["kind"].lower(), matched["name"].strip()
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = name[1:-1].strip()
     if kind == "path":
@@ -393,14 +393,14 @@ def collections(value: object) -> tuple[str, ...]:
     return names
 
 
-def _texts(value: object, what: str) -> tuple[str, ...]:
+def _texts(value: object, setting: str) -> tuple[str, ...]:
     if isinstance(value, str):
         if len(value) > _LONGEST_TEXT:
             raise ValueError(f"must have at most {_LONGEST_TEXT} characters")
         names = split_names(value) if is_safe(value) else []
         if value and not names:
-            raise ValueError(f"must be {what} with commas between them, without control characters")
+            raise ValueError(f"must be {setting} with commas between them, without control characters")
         return tuple(names)
-    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
-        raise ValueError(f"must be {what}: one text with commas between them, or a list of texts")
-    return tuple(dict.fromkeys(one.strip() for one in value))
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"must be {setting}: one text with commas between them, or a list of texts")
+    return tuple(dict.fromkeys(item.strip() for item in value))

@@ -28,29 +28,29 @@ def changed(text: str, settings: Mapping[str, object]) -> str:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
         expected = {**tomllib.loads(text), **settings}
-        made = "".join(_changed(text, settings))
-        right = tomllib.loads(made) == {name: value for name, value in expected.items() if value is not None}
+        result = "".join(_changed(text, settings))
+        right = tomllib.loads(result) == {name: value for name, value in expected.items() if value is not None}
     except (tomllib.TOMLDecodeError, RecursionError):
         right = False
     if not right:
         raise Unclear("the settings in it can't be changed without touching what else it says")
-    return made
+    return result
 
 
 def _changed(text: str, settings: Mapping[str, object]) -> Iterator[str]:
-    left = {name: value for name, value in settings.items() if value is not None}
+    rest = {name: value for name, value in settings.items() if value is not None}
     place = list(_statements(text))
     for name, lines in place:
         if name is None:
             # The first table begins: what stands behind its head is its own.
-            yield from _lines(left)
-            left = {}
+            yield from _lines(rest)
+            rest = {}
             yield lines
         elif name not in settings:
             yield lines if lines.endswith("\n") else lines + "\n"
-        elif name in left:
-            yield from _lines({name: left.pop(name)})
-    yield from _lines(left)
+        elif name in rest:
+            yield from _lines({name: rest.pop(name)})
+    yield from _lines(rest)
 
 
 def _lines(settings: Mapping[str, object]) -> Iterator[str]:
@@ -118,10 +118,10 @@ def _owner(target: Path) -> tuple[int, int] | None:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return None
     try:
-        found = target.stat()
+        owner = target.stat()
     except FileNotFoundError:
-        found = target.parent.stat()
-    return found.st_uid, found.st_gid
+        owner = target.parent.stat()
+    return owner.st_uid, owner.st_gid
 
 
 def _write(target: Path, content: bytes, owner: tuple[int, int] | None) -> None:

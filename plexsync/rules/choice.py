@@ -59,7 +59,9 @@ def parsed(texts: Iterable[str]) -> Patterns:
 def _fits(pattern: str, name: str, above: Sequence[str]) -> bool:
     if _pattern(pattern).match(fold(name)):
         return True
-    return pattern.endswith(BELOW) and any(_pattern(pattern.removesuffix(BELOW)).match(fold(one)) for one in above)
+    return pattern.endswith(BELOW) and any(
+        _pattern(pattern.removesuffix(BELOW)).match(fold(choice)) for choice in above
+    )
 
 
 @lru_cache(maxsize=1_000)

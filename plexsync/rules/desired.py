@@ -105,9 +105,9 @@ def wanted(scene: Scene, profile: Profile) -> Wanted:
     return Wanted(values, tuple(notes))
 
 
-def digest(what: Wanted) -> str:
+def digest(desired: Wanted) -> str:
     """16 hex digits that stay the same as long as the same values are wanted; the order inside a list does not count."""
-    values = {name: value if isinstance(value, str) else sorted(value) for name, value in what.values.items()}
+    values = {name: value if isinstance(value, str) else sorted(value) for name, value in desired.values.items()}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -180,9 +180,9 @@ def _day(scene: Scene, _profile: Profile | None, notes: list[Note]) -> Value:
     text = clean_line(scene.date)
     if not text:
         return ""
-    found = _DATE.fullmatch(text)
+    matched = _DATE.fullmatch(text)
     try:
-        day = date(*(int(part or 1) for part in found.groups())).isoformat() if found else ""
+        day = date(*(int(part or 1) for part in matched.groups())).isoformat() if matched else ""
     except ValueError:
         day = ""
     if not day:
@@ -209,30 +209,30 @@ def _actors(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
 def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> dict[str, Value]:
     """What is shown beside the members of the cast. Of two of the same name the first counts, as in the list."""
     people: dict[str, Performer] = {}
-    for one in scene.people:
-        people.setdefault(fold(clean_line(one.name)), one)
+    for performer in scene.people:
+        people.setdefault(fold(clean_line(performer.name)), performer)
     shown: dict[str, Value] = {}
-    left = SENT_LIMIT - sum(sent_size(member) + MEMBER_FRAME for member in cast)
+    dropped = SENT_LIMIT - sum(sent_size(member) + MEMBER_FRAME for member in cast)
     for member in cast:
         texts = _texts_beside(profile, member, people.get(fold(member)))
-        left -= sum(sent_size(text) + MEMBER_FRAME for text in texts.values())
-        if left < 0:
+        dropped -= sum(sent_size(text) + MEMBER_FRAME for text in texts.values())
+        if dropped < 0:
             notes.append(Note("actor", "dropped", "not everything fits that is to be shown beside the cast"))
             break
-        shown |= {beside(what, member): text for what, text in texts.items()}
+        shown |= {beside(role, member): text for role, text in texts.items()}
     return shown
 
 
-def _texts_beside(profile: Profile, member: str, one: Performer | None) -> dict[str, str]:
-    if one is None:
+def _texts_beside(profile: Profile, member: str, performer: Performer | None) -> dict[str, str]:
+    if performer is None:
         return {}
     values = {
-        "id": str(one.id),
+        "id": str(performer.id),
         "name": member,
-        "disambiguation": clean_line(one.disambiguation),
-        "alias": clean_line(next(iter(one.aliases), "")),
-        "aliases": ", ".join(map(clean_line, one.aliases)),
-        "gender": clean_line(one.gender),
+        "disambiguation": clean_line(performer.disambiguation),
+        "alias": clean_line(next(iter(performer.aliases), "")),
+        "aliases": ", ".join(map(clean_line, performer.aliases)),
+        "gender": clean_line(performer.gender),
     }
     texts = {}
     if profile.role:
@@ -281,10 +281,10 @@ def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ..
         if member:
             members.setdefault(fold(member), member)
     shown: list[str] = []
-    left = SENT_LIMIT
+    dropped = SENT_LIMIT
     for member in list(members.values())[:MEMBER_LIMIT]:
-        left -= sent_size(member) + MEMBER_FRAME
-        if left < 0:
+        dropped -= sent_size(member) + MEMBER_FRAME
+        if dropped < 0:
             break
         shown.append(member)
     if len(shown) < len(members):

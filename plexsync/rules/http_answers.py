@@ -55,35 +55,39 @@ def judge(
     status: int, server: Server, *, retry_after: str = "", date: str = "", now: float | None = None
 ) -> NeighbourError | None:
     """The error that a status stands for; None for a good one (2xx)."""
-    who, name = server.neighbour, server.name
+    neighbour, name = server.neighbour, server.name
     if 200 <= status < 300:
         return None
     if status == 401:
-        return Barred(who, f"{name} does not accept {server.key_setting} (401)", setting=server.key_setting)
+        return Barred(neighbour, f"{name} does not accept {server.key_setting} (401)", setting=server.key_setting)
     if status == 403:
-        return Barred(who, f"{name} does not allow this with {server.key_setting} (403)", setting=server.key_setting)
+        return Barred(
+            neighbour, f"{name} does not allow this with {server.key_setting} (403)", setting=server.key_setting
+        )
     if status == 404:
-        return Missing(who, f"{name} has no such thing (404)")
+        return Missing(neighbour, f"{name} has no such thing (404)")
     if status == 429:
         wait = patience(retry_after, date=date, now=now)
-        return Throttled(who, f"{name} asks for patience: {wait:.0f} s (429)", retry_after=wait)
+        return Throttled(neighbour, f"{name} asks for patience: {wait:.0f} s (429)", retry_after=wait)
     if status in (413, 414, 431):
-        return TooLong(who, f"the request was too long for {name} ({status})")
+        return TooLong(neighbour, f"the request was too long for {name} ({status})")
     if status == 408 or 500 <= status < 600:
         wait_or_none = patience(retry_after, date=date, now=now) if status == 503 and retry_after else None
-        return Unavailable(who, f"{name} {_trouble(status)} ({status})", retry_after=wait_or_none)
+        return Unavailable(neighbour, f"{name} {_trouble(status)} ({status})", retry_after=wait_or_none)
     if 400 <= status < 500:
-        return Refused(who, f"{name} refuses the request ({status})")
+        return Refused(neighbour, f"{name} refuses the request ({status})")
     if 300 <= status < 400:
-        return Unavailable(who, f"{name} points elsewhere ({status}): {server.url_setting} must be its final address")
-    return Unavailable(who, f"{name} gave an answer that makes no sense ({status})")
+        return Unavailable(
+            neighbour, f"{name} points elsewhere ({status}): {server.url_setting} must be its final address"
+        )
+    return Unavailable(neighbour, f"{name} gave an answer that makes no sense ({status})")
 
 
 def unreachable(server: Server, cause: BaseException | None) -> NeighbourError:
     """The error for a connection that could not be made, by what the system said: nothing was sent."""
     if isinstance(cause, ssl.SSLCertVerificationError):
-        why = cause.verify_message or "not trusted"
-        message = f"the certificate of {server.name} could not be verified: {why}; check {server.url_setting}"
+        reason = cause.verify_message or "not trusted"
+        message = f"the certificate of {server.name} could not be verified: {reason}; check {server.url_setting}"
         return Barred(server.neighbour, " ".join(message.split()), setting=server.url_setting)
     return Unavailable(server.neighbour, f"{server.name} {_obstacle(cause)}", sent=False)
 

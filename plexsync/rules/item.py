@@ -28,15 +28,15 @@ ROLE, FACE = "role", "face"
 BESIDE = (ROLE, FACE)
 
 
-def beside(what: str, member: str) -> str:
+def beside(role: str, member: str) -> str:
     """The name of what is shown beside a member of the cast."""
-    return f"{what}:{member}"
+    return f"{role}:{member}"
 
 
 def beside_whom(name: str) -> tuple[str, str] | None:
     """(what, member) of a name that `beside` has made; None for any other field."""
-    what, found, member = name.partition(":")
-    return (what, member) if found and what in BESIDE else None
+    role, separator, member = name.partition(":")
+    return (role, member) if separator and role in BESIDE else None
 
 
 def field_key(name: str) -> str:
@@ -98,9 +98,9 @@ class Item:
         about = beside_whom(name)
         if about is None:
             return self.scalars.get(name, "")
-        what, member = about
-        shown = self.roles if what == ROLE else self.faces
-        return shown.get(member) or next((text for one, text in shown.items() if fold(one) == fold(member)), "")
+        role, member = about
+        shown = self.roles if role == ROLE else self.faces
+        return shown.get(member) or next((text for person, text in shown.items() if fold(person) == fold(member)), "")
 
     @property
     def cast(self) -> "Cast":

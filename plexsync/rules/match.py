@@ -163,14 +163,14 @@ def names(scene: Scene) -> frozenset[str]:
 def match(offer: Offer) -> Verdict:
     """The items of a scene, or why there are none, or what has to be known first. The same offer gets the same answer."""
     if offer.bound:
-        told = (Step("by hand", f"Item {binding.key} was bound to this scene by hand.") for binding in offer.bound)
-        return Matched(tuple(binding.key for binding in offer.bound), tuple(told), offer.bound)
+        steps = (Step("by hand", f"Item {binding.key} was bound to this scene by hand.") for binding in offer.bound)
+        return Matched(tuple(binding.key for binding in offer.bound), tuple(steps), offer.bound)
     if not offer.scene.files:
         return NotThere((Step("files", "The scene has no file, so nothing in Plex can show it."),))
-    spelt, taken = _places_spelt_as_ours(offer), offer.taken
-    found = _finds(offer, "size")
-    at_path = [find for find in found if find.grade is Grade.EXACT or _is_only_place(find, spelt)]
-    held = [find for find in found if find.grade >= Grade.PLACE and find.entry.key in taken]
+    spelt, bound_keys = _places_spelt_as_ours(offer), offer.taken
+    finds = _finds(offer, "size")
+    at_path = [find for find in finds if find.grade is Grade.EXACT or _is_only_place(find, spelt)]
+    held = [find for find in finds if find.grade >= Grade.PLACE and find.entry.key in bound_keys]
     # Most scenes are where they should be, and nobody has to compare anything else.
     plain = (
         offer.rivals is None and bool(at_path) and not held and not any(_needs_rivals(find, offer) for find in at_path)
@@ -181,8 +181,8 @@ def match(offer: Offer) -> Verdict:
         _Finds(
             at_path=[find for find in at_path if find not in held],
             held=held,
-            sized=[find for find in found if _may_be(find, taken)],
-            timed=[find for find in timed if _may_be(find, taken)],
+            sized=[find for find in finds if _may_be(find, bound_keys)],
+            timed=[find for find in timed if _may_be(find, bound_keys)],
             plain=plain,
         ),
     )
@@ -198,8 +198,8 @@ def untenable(binding: Binding, scene: Scene, item: Item | None, sections: Itera
         return "is not in Plex (any more)"
     if item.section not in sections:
         return "is in none of the libraries that are kept in step"
-    known = {name_key(path) for path in (*binding.files, *(file.path for file in scene.files))}
-    if not known & {name_key(part.path) for part in item.parts}:
+    file_names = {name_key(path) for path in (*binding.files, *(file.path for file in scene.files))}
+    if not file_names & {name_key(part.path) for part in item.parts}:
         return "has quite other files than when it was bound"
     return ""
 
@@ -308,14 +308,14 @@ def _sizes_differ(file: SceneFile, part: Part) -> bool:
 
 def _durations_agree(file: SceneFile, part: Part) -> bool:
     """Whether both are known and differ by no more than another container or another way to round makes of one video."""
-    ours = _milliseconds(file)
-    return ours > 0 and part.duration > 0 and abs(ours - part.duration) <= _leeway(ours)
+    duration = _milliseconds(file)
+    return duration > 0 and part.duration > 0 and abs(duration - part.duration) <= _leeway(duration)
 
 
 def _durations_clash(file: SceneFile, part: Part) -> bool:
     """Whether both are known and so different that no way to measure one video explains it."""
-    ours = _milliseconds(file)
-    return ours > 0 and part.duration > 0 and abs(ours - part.duration) > CLASH * _leeway(ours)
+    duration = _milliseconds(file)
+    return duration > 0 and part.duration > 0 and abs(duration - part.duration) > CLASH * _leeway(duration)
 
 
 def _leeway(duration: int) -> int:
@@ -329,7 +329,7 @@ def _milliseconds(file: SceneFile) -> int:
 def _finds(offer: Offer, by: Measure) -> list[_Find]:
     """The entries that fit in any grade."""
     us = _claimant(offer.scene, offer.rules)
-    found = []
+    finds = []
     for entry in offer.entries:
         grades = tuple(_our_grade(us, part, offer.rules, by) for part in entry.parts)
         best = max(grades, default=Grade.NONE)
@@ -337,15 +337,15 @@ def _finds(offer: Offer, by: Measure) -> list[_Find]:
             # Of several files at full paths the first counts, since the scene of the first part owns the item.
             full = [at for at, grade in enumerate(grades) if grade >= Grade.PLACE]
             at = full[0] if full else grades.index(best)
-            found.append(_Find(entry, grades, grades[at], at, by))
-    return found
+            finds.append(_Find(entry, grades, grades[at], at, by))
+    return finds
 
 
 def _places_spelt_as_ours(offer: Offer) -> set[str]:
     """The places at which Plex has a file that is written exactly as we write it, whatever its size says."""
     targets = _claimant(offer.scene, offer.rules).targets
-    theirs = {(path_key(part.path), part.path) for entry in offer.entries for part in entry.parts}
-    return {key for key, path in theirs if any(raw_equal(target, path) for target, _ in targets.get(key, ()))}
+    plex_paths = {(path_key(part.path), part.path) for entry in offer.entries for part in entry.parts}
+    return {key for key, path in plex_paths if any(raw_equal(target, path) for target, _ in targets.get(key, ()))}
 
 
 def _is_only_place(find: _Find, spelt: set[str]) -> bool:
@@ -380,47 +380,48 @@ class _Finds:
     plain: bool
 
 
-def _may_be(find: _Find, taken: Mapping[str, int]) -> bool:
+def _may_be(find: _Find, bound: Mapping[str, int]) -> bool:
     """Whether a find by name can be our file: the only file of an item that is bound to another scene is that scene's."""
-    return find.grade <= Grade.ALIKE and (find.entry.key not in taken or len(find.entry.parts) > 1)
+    return find.grade <= Grade.ALIKE and (find.entry.key not in bound or len(find.entry.parts) > 1)
 
 
-def _climb(offer: Offer, found: _Finds) -> Verdict:
+def _climb(offer: Offer, fits: _Finds) -> Verdict:
     """Take the first rung that says anything."""
-    taken = offer.taken
-    alike, lasting = ([find for find in finds if find.grade is Grade.ALIKE] for finds in (found.sized, found.timed))
-    asked = () if found.plain or offer.rivals is not None else (found.at_path or found.held or alike or lasting)
+    bound = offer.taken
+    alike, lasting = ([find for find in finds if find.grade is Grade.ALIKE] for finds in (fits.sized, fits.timed))
+    asked = () if fits.plain or offer.rivals is not None else (fits.at_path or fits.held or alike or lasting)
     if any(_needs_rivals(find, offer) for find in asked):
-        finds = (*found.at_path, *found.sized, *found.timed)
+        finds = (*fits.at_path, *fits.sized, *fits.timed)
         return AskRivals(_names_to_ask(offer.scene, (find.entry for find in finds)))
     if offer.rivals is not None and all(rival.id != offer.scene.id for rival in offer.rivals):
-        return _unlisted(found.at_path or found.held or alike or lasting)
+        return _unlisted(fits.at_path or fits.held or alike or lasting)
     steps = _bound_elsewhere(offer)
-    if found.at_path:
-        judged = _judge(offer, found.at_path, "path")
+    if fits.at_path:
+        judged = _judge(offer, fits.at_path, "path")
         steps += judged.steps
         if verdict := _all_of(_one_spelling(judged, offer), steps):
             return verdict
     else:
         steps.append(Step("path", _nothing_at_path(offer)))
-    if found.held:
+    if fits.held:
         # What the scene's own file is in is known, and nothing that looks like it can be its item.
-        return _unclear(_held(found.held, offer), steps)
-    if known := [find for find in alike if find.entry.key in offer.remembered and find.entry.key not in taken]:
-        judged = _judge(offer, known, "remembered")
+        return _unclear(_held(fits.held, offer), steps)
+    if remembered := [find for find in alike if find.entry.key in offer.remembered and find.entry.key not in bound]:
+        judged = _judge(offer, remembered, "remembered")
         steps += judged.steps
         if verdict := _all_of(judged, steps):
             return verdict
-    if verdict := _by_name(offer, "name and size", found.sized, steps):
+    if verdict := _by_name(offer, "name and size", fits.sized, steps):
         return verdict
-    return _by_name(offer, "name and duration", found.timed, steps) or NotThere(tuple(steps))
+    return _by_name(offer, "name and duration", fits.timed, steps) or NotThere(tuple(steps))
 
 
 def _bound_elsewhere(offer: Offer) -> list[Step]:
     bound = offer.taken
-    taken = [(entry.key, bound[entry.key]) for entry in offer.entries if entry.key in bound]
+    bound_pairs = [(entry.key, bound[entry.key]) for entry in offer.entries if entry.key in bound]
     return [
-        Step("by hand", f"Item {key} was bound to scene {scene} by hand, and is its alone.") for key, scene in taken
+        Step("by hand", f"Item {key} was bound to scene {scene} by hand, and is its alone.")
+        for key, scene in bound_pairs
     ]
 
 
@@ -444,17 +445,17 @@ def _by_name(offer: Offer, rung: Rung, finds: list[_Find], steps: list[Step]) ->
     if not fitting:
         steps.append(Step(rung, f"No item has a file of the same {rung}."))
         return None
-    taken = offer.taken
-    judged = _judge(offer, [find for find in fitting if find.entry.key not in taken], rung)
-    unmeasured = _judge(offer, [find for find in doubted if find.entry.key not in taken], rung)
+    bound = offer.taken
+    judged = _judge(offer, [find for find in fitting if find.entry.key not in bound], rung)
+    unmeasured = _judge(offer, [find for find in doubted if find.entry.key not in bound], rung)
     steps += [*judged.steps, *unmeasured.steps]
-    left = [*_fits(judged), *_held(fitting, offer)]
-    if not left:
+    candidates = [*_fits(judged), *_held(fitting, offer)]
+    if not candidates:
         return None
-    left += [*_fits(unmeasured), *_held(doubted, offer)]
-    if judged.ours and len(left) == 1:
+    candidates += [*_fits(unmeasured), *_held(doubted, offer)]
+    if judged.ours and len(candidates) == 1:
         return Matched((judged.ours[0].entry.key,), tuple(steps))
-    return _unclear(left, steps)
+    return _unclear(candidates, steps)
 
 
 def _fits(judged: _Judged) -> list[_Doubt]:
@@ -484,12 +485,12 @@ def _judge(offer: Offer, finds: list[_Find], rung: Rung) -> _Judged:
     rivals = [_claimant(scene, offer.rules) for scene in offer.rivals or () if scene.id != offer.scene.id]
     judged = _Judged([], [], [])
     for find in finds:
-        whose, rival = _whose(find, offer, rivals)
-        judged.steps.append(Step(rung, f"{_told(find)}{_verdict_told(whose, rival)}"))
-        if whose == "ours":
+        owner, rival = _whose(find, offer, rivals)
+        judged.steps.append(Step(rung, f"{_told(find)}{_verdict_told(owner, rival)}"))
+        if owner == "ours":
             judged.ours.append(find)
-        elif whose != "theirs":
-            judged.doubtful.append((find, whose, _doubt_told(whose, rival)))
+        elif owner != "theirs":
+            judged.doubtful.append((find, owner, _doubt_told(owner, rival)))
     return judged
 
 
@@ -498,9 +499,9 @@ def _one_spelling(judged: _Judged, offer: Offer) -> _Judged:
     inexact = [find for find in judged.ours if find.grade is Grade.PLACE]
     unsure = [find for find in inexact if any(_is_twin(find, other) for other in inexact)]
     unsure = [find for find in unsure if find.entry.key not in offer.remembered]
-    ours = [find for find in judged.ours if find not in unsure]
+    certain = [find for find in judged.ours if find not in unsure]
     doubtful: list[_Doubt] = [*judged.doubtful, *((find, "look-alike", NOT_ALONE) for find in unsure)]
-    return _Judged(ours, doubtful, judged.steps)
+    return _Judged(certain, doubtful, judged.steps)
 
 
 def _is_twin(find: _Find, other: _Find) -> bool:
@@ -521,12 +522,17 @@ def _unlisted(finds: Sequence[_Find]) -> Verdict:
 
 
 def _unclear(doubtful: Sequence[_Doubt], steps: list[Step]) -> Unclear:
-    reason: Reason = "shared item" if all(why == "shared item" for _, why, _ in doubtful) else "look-alike"
+    reason: Reason = (
+        "shared item" if all(reason_text == "shared item" for _, reason_text, _ in doubtful) else "look-alike"
+    )
     candidates = (
         Candidate(
-            find.entry.key, find.entry.section, find.part.path, f"{_FITS[find.grade].format(by=find.by)}, but {why}"
+            find.entry.key,
+            find.entry.section,
+            find.part.path,
+            f"{_FITS[find.grade].format(by=find.by)}, but {reason_text}",
         )
-        for find, _, why in doubtful
+        for find, _, reason_text in doubtful
     )
     return Unclear(reason, tuple(candidates), tuple(steps))
 
@@ -543,15 +549,15 @@ def _whose(find: _Find, offer: Offer, rivals: Sequence[_Claimant]) -> tuple[_Who
         grades = tuple(
             _grade(rival, part, offer.rules, *_measures(find, at)) for at, part in enumerate(find.entry.parts)
         )
-        whose = (
+        owner = (
             _against_alike(find, grades, offer, rival)
             if find.grade <= Grade.ALIKE
             else _against(find, grades, offer, rival)
         )
-        if whose == "theirs":
-            return whose, rival.scene.id
-        if whose != "ours" and doubt[0] != "look-alike":
-            doubt = whose, rival.scene.id
+        if owner == "theirs":
+            return owner, rival.scene.id
+        if owner != "ours" and doubt[0] != "look-alike":
+            doubt = owner, rival.scene.id
     return doubt
 
 
@@ -572,10 +578,10 @@ def _against(find: _Find, grades: Sequence[Grade], offer: Offer, rival: _Claiman
     """A find at its full path: a rival with a file before ours owns the item, one at the same file competes."""
     if any(grades[: find.at]):
         return "shared item"
-    theirs = grades[find.at]
-    if theirs > find.grade:
+    rival_grade = grades[find.at]
+    if rival_grade > find.grade:
         return "theirs"
-    if theirs < find.grade:
+    if rival_grade < find.grade:
         return "look-alike" if _contests(rival, find, offer.rules) else "ours"
     if _same_file(offer.scene, rival.scene):
         return "shared item"
@@ -649,16 +655,16 @@ def _told(find: _Find) -> str:
     return f"Item {find.entry.key} {_GRADES[find.grade].format(by=find.by)} {find.part.path}"
 
 
-def _doubt_told(whose: Reason, rival: int) -> str:
-    if whose == "shared item":
+def _doubt_told(owner: Reason, rival: int) -> str:
+    if owner == "shared item":
         return f"its first file is scene {rival}'s"
     return f"it may be scene {rival}'s" if rival else "it lasts quite another time"
 
 
-def _verdict_told(whose: _Whose, rival: int) -> str:
-    if whose == "ours":
+def _verdict_told(owner: _Whose, rival: int) -> str:
+    if owner == "ours":
         return "."
-    return f", but it is scene {rival}'s." if whose == "theirs" else f", but {_doubt_told(whose, rival)}."
+    return f", but it is scene {rival}'s." if owner == "theirs" else f", but {_doubt_told(owner, rival)}."
 
 
 def _nothing_at_path(offer: Offer) -> str:

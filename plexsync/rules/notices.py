@@ -123,21 +123,21 @@ def conditions(sight: Sight, rules: NoticeRules, base: int | None, now: int) -> 
     held = {outage.who for outage in sight.outages if outage.gate is Gate.HOLD}
     # A server that does not let us in has answered, whatever its breaker waits for.
     shown = [outage for outage in sight.outages if outage.gate is Gate.HOLD or outage.who not in held]
-    found = [condition for outage in shown if (condition := _outage(outage, rules, now))]
+    current = [condition for outage in shown if (condition := _outage(outage, rules, now))]
     if sight.dead is not None:
-        found += _dead(sight.dead, sight.dead if base is None else base, rules, now)
+        current += _dead(sight.dead, sight.dead if base is None else base, rules, now)
     if sight.pause and (sight.pause.full or now - sight.pause.since >= rules.after):
-        found.append(_pause(sight.pause))
+        current.append(_pause(sight.pause))
     if sight.repaired_at is not None and abs(now - sight.repaired_at) < DAY:
-        found.append(_repaired(sight.repaired_at))
-    return found
+        current.append(_repaired(sight.repaired_at))
+    return current
 
 
 def _outage(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
     name = outage.who.value.title()
     if outage.gate is Gate.HOLD:
-        why = f"PlexSync needs you: {name} does not let it in. Put the setting {outage.cause} right"
-        text = f"{why}. {_sentence(outage.error)} {_waiting(outage.most)}".strip()
+        reason = f"PlexSync needs you: {name} does not let it in. Put the setting {outage.cause} right"
+        text = f"{reason}. {_sentence(outage.error)} {_waiting(outage.most)}".strip()
         return Condition(f"hold:{outage.who}", outage.start, text, f"{name} lets PlexSync in again.")
     if outage.lasted(now) < rules.after:
         return None
@@ -146,23 +146,23 @@ def _outage(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
 
 
 def _dead(dead: int, base: int, rules: NoticeRules, now: int) -> list[Condition]:
-    found = []
+    current = []
     look = "plexsync dlq list shows why and what cures it."
     if dead - base > rules.growth:
         text = f"{dead - base:,} more scenes were given up, {dead:,} in all: {look}"
-        found.append(Condition("dead", now, text, "Of the scenes that were given up few are left.", dead))
+        current.append(Condition("dead", now, text, "Of the scenes that were given up few are left.", dead))
     if rules.cap is not None and dead > rules.cap:
         text = f"{dead:,} scenes were given up, more than the limit of {rules.cap:,}: {look}"
-        found.append(
+        current.append(
             Condition("dead:cap", now, text, "The scenes that were given up are within the limit again.", dead)
         )
-    return found
+    return current
 
 
 def _pause(pause: Pause) -> Condition:
     if pause.full:
-        why = f"PlexSync has stopped working because the disk is full. {_sentence(pause.message)}"
-        text = f"{why} Make room: it goes on by itself."
+        reason = f"PlexSync has stopped working because the disk is full. {_sentence(pause.message)}"
+        text = f"{reason} Make room: it goes on by itself."
         return Condition("disk", pause.since, text, "There is room on the disk again, and PlexSync goes on.")
     text = f"PlexSync can't use its own database since {moment(pause.since)}. {_sentence(pause.message)}"
     return Condition("database", pause.since, text, "PlexSync can use its database again.")
@@ -210,28 +210,28 @@ def span(length: int) -> str:
 def look(record: Record, sight: Sight, rules: NoticeRules, now: int) -> tuple[list[Notice], Record]:
     """What to tell now, and the record for when it was told."""
     record = _counted(record, sight)
-    found = {one.key: one for one in conditions(sight, rules, record.base, now)}
+    current = {entry.key: entry for entry in conditions(sight, rules, record.base, now)}
     notices: list[Notice] = []
-    told: dict[str, Told] = {}
-    for key, one in record.told.items():
-        before = _dated(one, now)
-        if key in found:
-            told[key] = before
+    entries: dict[str, Told] = {}
+    for key, entry in record.told.items():
+        before = _dated(entry, now)
+        if key in current:
+            entries[key] = before
         elif kept := _missed(key, before, sight, notices, now):
-            told[key] = kept
-    for key, condition in found.items():
-        told_before = told.get(key)
+            entries[key] = kept
+    for key, condition in current.items():
+        told_before = entries.get(key)
         if told_before is None or _is_news(condition, told_before, now):
             notices.append(Notice(key, condition.since, condition.text))
-            told[key] = Told(condition.since, now, condition.over, condition.size)
+            entries[key] = Told(condition.since, now, condition.over, condition.size)
         elif not told_before.cleared:
-            told[key] = replace(told_before, gone=None)
-    return notices, replace(record, told=told)
+            entries[key] = replace(told_before, gone=None)
+    return notices, replace(record, told=entries)
 
 
-def _dated(told: Told, now: int) -> Told:
+def _dated(entry: Told, now: int) -> Told:
     """What was told in a future that the clock has left again counts as told now."""
-    return replace(told, at=min(told.at, now), gone=None if told.gone is None else min(told.gone, now))
+    return replace(entry, at=min(entry.at, now), gone=None if entry.gone is None else min(entry.gone, now))
 
 
 def _counted(record: Record, sight: Sight) -> Record:
@@ -253,28 +253,28 @@ def _more(before: int | None, now: int) -> int:
     return 0 if before is None else max(0, now - before)
 
 
-def _is_news(condition: Condition, told: Told, now: int) -> bool:
+def _is_news(condition: Condition, entry: Told, now: int) -> bool:
     """Whether it is worth another word: not within a day, and not if it has a size and has not grown."""
     return (
-        now - told.at >= AGAIN
+        now - entry.at >= AGAIN
         and bool(condition.over)
-        and (told.cleared or not told.size or condition.size > told.size)
+        and (entry.cleared or not entry.size or condition.size > entry.size)
     )
 
 
-def _missed(key: str, told: Told, sight: Sight, notices: list[Notice], now: int) -> Told | None:
+def _missed(key: str, entry: Told, sight: Sight, notices: list[Notice], now: int) -> Told | None:
     """What is kept of something that was told and is not there now; says so once it has stayed away."""
     if sight.dead is None:
         # The database can't be read: nothing is known to be over.
-        return told
-    gone = now if told.gone is None else told.gone
-    cleared = told.cleared or not told.over
+        return entry
+    gone = now if entry.gone is None else entry.gone
+    cleared = entry.cleared or not entry.over
     if not cleared and now - gone >= CALM:
-        notices.append(Notice(key, told.since, f"{told.over} It lasted {span(gone - told.since)}.", over=True))
+        notices.append(Notice(key, entry.since, f"{entry.over} It lasted {span(gone - entry.since)}.", over=True))
         cleared = True
-    if cleared and now - told.at >= AGAIN:
+    if cleared and now - entry.at >= AGAIN:
         return None
-    return replace(told, gone=gone, cleared=cleared)
+    return replace(entry, gone=gone, cleared=cleared)
 
 
 # --- the record as text ----------------------------------------------------------------------------------------------
@@ -282,17 +282,17 @@ def _missed(key: str, told: Told, sight: Sight, notices: list[Notice], now: int)
 
 def written(record: Record) -> str:
     """The record as a text to keep."""
-    told = {key: asdict(one) for key, one in record.told.items()}
-    return json.dumps({**vars(record), "told": told}, separators=(",", ":"), sort_keys=True)
+    entries = {key: asdict(entry) for key, entry in record.told.items()}
+    return json.dumps({**vars(record), "told": entries}, separators=(",", ":"), sort_keys=True)
 
 
 def read(text: str) -> Record:
     """The record from its text; an empty one for anything else, so that at worst something is told twice."""
     try:
         kept = json.loads(text)
-        told = {str(key): Told(**one) for key, one in kept["told"].items()}
+        entries = {str(key): Told(**entry) for key, entry in kept["told"].items()}
         counts = {name: kept[name] for name in ("died", "pruned", "away") if name in kept}
-        record = Record(told, kept["base"], **counts)
+        record = Record(entries, kept["base"], **counts)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return EMPTY
     return record if _is_sound(record) else EMPTY
@@ -301,17 +301,19 @@ def read(text: str) -> Record:
 def _is_sound(record: Record) -> bool:
     counts = (record.base, record.died, record.pruned)
     return (
-        type(record.away) is int and all(one is None or type(one) is int for one in counts) and _are_sound(record.told)
+        type(record.away) is int
+        and all(count is None or type(count) is int for count in counts)
+        and _are_sound(record.told)
     )
 
 
-def _are_sound(told: Mapping[str, Told]) -> bool:
+def _are_sound(entries: Mapping[str, Told]) -> bool:
     return all(
-        type(one.since) is int
-        and type(one.at) is int
-        and type(one.over) is str
-        and type(one.size) is int
-        and (one.gone is None or type(one.gone) is int)
-        and type(one.cleared) is bool
-        for one in told.values()
+        type(entry.since) is int
+        and type(entry.at) is int
+        and type(entry.over) is str
+        and type(entry.size) is int
+        and (entry.gone is None or type(entry.gone) is int)
+        and type(entry.cleared) is bool
+        for entry in entries.values()
     )

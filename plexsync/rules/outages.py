@@ -91,17 +91,17 @@ class Summary:
 
 def outages(log: Iterable[Transition], *, same_within: int = SAME_WITHIN) -> list[Outage]:
     """The outages that the log tells of, in the order in which they began to be known."""
-    found: list[Outage] = []
+    result: list[Outage] = []
     latest: dict[tuple[Neighbour, Gate], int] = {}
     for line in log:
         key = line.who, line.gate
         place = latest.get(key)
-        if place is not None and _goes_on(found[place], line, same_within):
-            found[place] = _told(found[place], line)
+        if place is not None and _goes_on(result[place], line, same_within):
+            result[place] = _told(result[place], line)
         elif line.shut:
-            latest[key] = len(found)
-            found.append(_begun(line))
-    return found
+            latest[key] = len(result)
+            result.append(_begun(line))
+    return result
 
 
 def _goes_on(outage: Outage, line: Transition, same_within: int) -> bool:
@@ -123,20 +123,20 @@ def _told(outage: Outage, line: Transition) -> Outage:
     )
 
 
-def lasting(found: Iterable[Outage]) -> list[Outage]:
+def lasting(outages: Iterable[Outage]) -> list[Outage]:
     """Those that are not over."""
-    return [outage for outage in found if outage.end is None]
+    return [outage for outage in outages if outage.end is None]
 
 
-def within(found: Iterable[Outage], start: int, now: int) -> list[Outage]:
+def within(outages: Iterable[Outage], start: int, now: int) -> list[Outage]:
     """Those that were still there at `start` or have begun since."""
-    return [outage for outage in found if outage.start + outage.lasted(now) >= start]
+    return [outage for outage in outages if outage.start + outage.lasted(now) >= start]
 
 
-def summary(found: Iterable[Outage], *, start: int, end: int) -> Summary:
+def summary(outages: Iterable[Outage], *, start: int, end: int) -> Summary:
     """What the outages made of the time from `start` to `end`, which is now."""
     end = max(start, end)
-    spans = [span for span in _merged(found, end) if span[1] >= start and span[0] <= end]
+    spans = [span for span in _merged(outages, end) if span[1] >= start and span[0] <= end]
     down = sum(min(until, end) - max(since, start) for since, until, _ in spans)
     ended = [until - since for since, until, over in spans if over]
     window = end - start
@@ -151,10 +151,10 @@ def summary(found: Iterable[Outage], *, start: int, end: int) -> Summary:
     )
 
 
-def _merged(found: Iterable[Outage], now: int) -> list[tuple[int, int, bool]]:
+def _merged(outages: Iterable[Outage], now: int) -> list[tuple[int, int, bool]]:
     """(since, until, over) of times in which anything was away, in order and apart from one another."""
     spans: list[tuple[int, int, bool]] = []
-    for since, until, over in sorted(_span(outage, now) for outage in found):
+    for since, until, over in sorted(_span(outage, now) for outage in outages):
         if spans and since <= spans[-1][1]:
             before = spans[-1]
             spans[-1] = before[0], max(before[1], until), before[2] and over
@@ -176,15 +176,15 @@ class Bar:
     outage: Outage
 
 
-def bars(found: Iterable[Outage], who: Neighbour, *, start: int, end: int) -> list[Bar]:
+def bars(outages: Iterable[Outage], neighbour: Neighbour, *, start: int, end: int) -> list[Bar]:
     """A neighbour's outages on the line from `start` to `end`, which is now, as far as they lie on it."""
-    made = []
-    for outage in found:
+    result = []
+    for outage in outages:
         since, until, _ = _span(outage, end)
-        left, right = max(since, start), min(until, end)
-        if outage.who is who and start < end and left <= right:
-            made.append(Bar((left - start) / (end - start), (right - left) / (end - start), outage))
-    return made
+        start_share, right = max(since, start), min(until, end)
+        if outage.who is neighbour and start < end and start_share <= right:
+            result.append(Bar((start_share - start) / (end - start), (right - start_share) / (end - start), outage))
+    return result
 
 
 STEPS = tuple(3_600_000 * hours for hours in (1, 2, 3, 6, 12, 24, 48, 120, 240, 720, 2160, 4320, 8760, 43800))
@@ -196,6 +196,6 @@ def ticks(start: int, end: int, *, most: int = 7) -> list[int]:
     return list(range(start + -start % step, end + 1, step))
 
 
-def last_ended(found: Sequence[Outage]) -> Outage | None:
+def last_ended(outages: Sequence[Outage]) -> Outage | None:
     """The one that ended last; None when none has ended."""
-    return max((one for one in found if one.end is not None), key=lambda one: one.end or 0, default=None)
+    return max((outage for outage in outages if outage.end is not None), key=lambda one: one.end or 0, default=None)

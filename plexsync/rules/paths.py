@@ -74,29 +74,35 @@ def map_path(path: str, rules: Rules) -> tuple[str, ...]:
     _, names = _split(path)
     if ".." in names:
         return ()
-    first = next((ours for ours, theirs in _patterns(rules) if _made(ours, theirs, path) is not None), "")
+    first = next(
+        (folder for folder, plex_folder in _patterns(rules) if _made(folder, plex_folder, path) is not None), ""
+    )
     if first:
-        led = (_led(ours, theirs, path) for ours, theirs in rules if ours == first)
+        led = (_led(folder, plex_folder, path) for folder, plex_folder in rules if folder == first)
         return tuple(dict.fromkeys(target for target in led if target))
-    fits = [(len(_split(ours)[1]), ours, theirs) for ours, theirs in _folders(rules) if _covers(ours, path)]
+    fits = [
+        (len(_split(folder)[1]), folder, plex_folder)
+        for folder, plex_folder in _folders(rules)
+        if _covers(folder, path)
+    ]
     if not fits:
         return (path,)
     longest = max(length for length, _, _ in fits)
-    targets = (_placed(theirs, names[length:]) for length, _, theirs in fits if length == longest)
+    targets = (_placed(plex_folder, names[length:]) for length, _, plex_folder in fits if length == longest)
     return tuple(dict.fromkeys(target for target in targets if target))
 
 
 def is_mapped(path: str, rules: Rules) -> bool:
     """Whether a rule fits this path of Stash."""
-    return any(_covers(ours, path) for ours, _ in _folders(rules)) or any(
-        _made(ours, theirs, path) is not None for ours, theirs in _patterns(rules)
+    return any(_covers(folder, path) for folder, _ in _folders(rules)) or any(
+        _made(folder, target, path) is not None for folder, target in _patterns(rules)
     )
 
 
 def is_target(path: str, rules: Rules) -> bool:
     """Whether this path of Plex lies where a rule leads to."""
-    return any(_covers(theirs, path) for _, theirs in _folders(rules)) or any(
-        _unmade(ours, theirs, path) is not None for ours, theirs in _patterns(rules)
+    return any(_covers(target, path) for _, target in _folders(rules)) or any(
+        _unmade(folder, target, path) is not None for folder, target in _patterns(rules)
     )
 
 
@@ -104,13 +110,13 @@ def unmap_path(path: str, rules: Rules) -> tuple[str, ...]:
     """Every path of Stash that a rule leads to this path of Plex; more than one where rules lead into each other."""
     _, names = _split(path)
     backward = [
-        _unmade(ours, theirs, path) if is_pattern(ours) else _placed(ours, names[len(_split(theirs)[1]) :])
-        for ours, theirs in rules
-        if is_pattern(ours) or _covers(theirs, path)
+        _unmade(folder, target, path) if is_pattern(folder) else _placed(folder, names[len(_split(target)[1]) :])
+        for folder, target in rules
+        if is_pattern(folder) or _covers(target, path)
     ]
     key = path_key(path)
-    there = [source for source in backward if source and key in map(path_key, map_path(source, rules))]
-    return tuple(dict.fromkeys(there))
+    reached = [source for source in backward if source and key in map(path_key, map_path(source, rules))]
+    return tuple(dict.fromkeys(reached))
 
 
 def _folders(rules: Rules) -> Iterator[tuple[str, str]]:
@@ -121,21 +127,21 @@ def _patterns(rules: Rules) -> Iterator[tuple[str, str]]:
     return (rule for rule in rules if is_pattern(rule[0]))
 
 
-def _led(ours: str, theirs: str, path: str) -> str:
+def _led(folder: str, target: str, path: str) -> str:
     """Where a pattern leads, '' if nowhere or not back again."""
-    made = _made(ours, theirs, path) or ""
-    back = _unmade(ours, theirs, made) if made else ""
-    return made if back and path_key(back) == path_key(path) else ""
+    result = _made(folder, target, path) or ""
+    back = _unmade(folder, target, result) if result else ""
+    return result if back and path_key(back) == path_key(path) else ""
 
 
-def _made(ours: str, theirs: str, path: str) -> str | None:
+def _made(folder: str, target: str, path: str) -> str | None:
     """What a pattern makes of a path of Stash: None if it does not fit, '' if that can't be a file's."""
-    return _written(pattern(ours, theirs).there(_plain(path), caseless=_is_windows(path)), path)
+    return _written(pattern(folder, target).there(_plain(path), caseless=_is_windows(path)), path)
 
 
-def _unmade(ours: str, theirs: str, path: str) -> str | None:
+def _unmade(folder: str, target: str, path: str) -> str | None:
     """What a pattern makes of a path of Plex, as above."""
-    return _written(pattern(ours, theirs).back(_plain(path), caseless=_is_windows(path)), path)
+    return _written(pattern(folder, target).back(_plain(path), caseless=_is_windows(path)), path)
 
 
 def _plain(path: str) -> str:

@@ -65,41 +65,41 @@ class Pattern:
 
     def _led(self, path: str, side: tuple[Piece, ...], other: tuple[Piece, ...], *, caseless: bool) -> str | None:
         reads = _compiled(side, tuple(self.groups.items()), caseless)
-        found = reads.fullmatch(path) or reads.fullmatch(normalize("NFC", path))
-        if found is None:
+        matched = reads.fullmatch(path) or reads.fullmatch(normalize("NFC", path))
+        if matched is None:
             return None
-        made = "".join(piece if isinstance(piece, str) else found[f"g{piece}"] for piece in other)
-        root = FULL.match(made)
-        names = made[root.end() :].split("/") if root else [""]
-        return "" if {"", ".", ".."} & set(names) else made
+        result = "".join(piece if isinstance(piece, str) else matched[f"g{piece}"] for piece in other)
+        root = FULL.match(result)
+        names = result[root.end() :].split("/") if root else [""]
+        return "" if {"", ".", ".."} & set(names) else result
 
 
 @lru_cache(maxsize=1024)
 def _compiled(side: tuple[Piece, ...], groups: tuple[tuple[int, _Group], ...], caseless: bool) -> re.Pattern[str]:
-    known = dict(groups)
+    cached = dict(groups)
     source = "".join(
-        re.escape(piece) if isinstance(piece, str) else f"(?P<g{piece}>{known[piece].source})" for piece in side
+        re.escape(piece) if isinstance(piece, str) else f"(?P<g{piece}>{cached[piece].source})" for piece in side
     )
     return re.compile(source, re.DOTALL | (re.IGNORECASE if caseless else 0))
 
 
-def is_pattern(ours: str) -> bool:
+def is_pattern(source: str) -> bool:
     """Whether the Stash side of a rule is a regular expression."""
-    return ours.startswith(MARK)
+    return source.startswith(MARK)
 
 
 @lru_cache(maxsize=256)
-def pattern(ours: str, theirs: str) -> Pattern:
+def pattern(source: str, target: str) -> Pattern:
     """The rule of these two sides; raises BadPattern."""
-    if len(ours) + len(theirs) > LONGEST:
+    if len(source) + len(target) > LONGEST:
         raise BadPattern(f"it has more than {LONGEST} characters")
-    pieces, groups = _read(normalize("NFC", ours.removeprefix(MARK)))
-    made = _template(normalize("NFC", theirs), len(groups))
-    for whose, side in (("Stash", pieces), ("Plex", made)):
-        _check_root(whose, side)
-        _check_folders(whose, side, groups)
-        _check_ends(whose, side, groups)
-    return Pattern(pieces, made, groups)
+    pieces, groups = _read(normalize("NFC", source.removeprefix(MARK)))
+    result = _template(normalize("NFC", target), len(groups))
+    for owner, side in (("Stash", pieces), ("Plex", result)):
+        _check_root(owner, side)
+        _check_folders(owner, side, groups)
+        _check_ends(owner, side, groups)
+    return Pattern(pieces, result, groups)
 
 
 # --- reading the Stash side ------------------------------------------------------------------------------------------
@@ -286,43 +286,43 @@ def _joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     return tuple(joined)
 
 
-def _check_root(whose: str, side: Sequence[Piece]) -> None:
+def _check_root(owner: str, side: Sequence[Piece]) -> None:
     head = side[0] if side and isinstance(side[0], str) else ""
     if not FULL.match(head):
         raise BadPattern(
-            f"the {whose} side must begin with a fixed root (/, X:/ or //server/share/): it could lead out of it"
+            f"the {owner} side must begin with a fixed root (/, X:/ or //server/share/): it could lead out of it"
         )
     fixed = "".join(piece if isinstance(piece, str) else "*" for piece in side)
     if {".", ".."} & set(fixed.split("/")):
-        raise BadPattern(f"the {whose} side has . or .. in it, which leads out of its folder")
+        raise BadPattern(f"the {owner} side has . or .. in it, which leads out of its folder")
     if any("\\" in piece for piece in side if isinstance(piece, str)):
-        raise BadPattern(f"the {whose} side has a \\ in it: folders are separated by /")
+        raise BadPattern(f"the {owner} side has a \\ in it: folders are separated by /")
 
 
-def _check_folders(whose: str, side: Sequence[Piece], groups: Mapping[int, _Group]) -> None:
+def _check_folders(owner: str, side: Sequence[Piece], groups: Mapping[int, _Group]) -> None:
     """What can hold several folders begins with a folder: else /data(.*) would lead out of /data, to /data2."""
     for before, piece in pairwise(side):
         if isinstance(piece, int) and groups[piece].can_hold("/") and not str(before).endswith("/"):
             raise BadPattern(
-                f"on the {whose} side group {piece} can hold a / and does not stand behind one, so it leads out of the "
+                f"on the {owner} side group {piece} can hold a / and does not stand behind one, so it leads out of the "
                 "folder before it: write /(.*), or [^/] for a part of a name"
             )
 
 
-def _check_ends(whose: str, side: Sequence[Piece], groups: Mapping[int, _Group]) -> None:
+def _check_ends(owner: str, side: Sequence[Piece], groups: Mapping[int, _Group]) -> None:
     """Where each group ends can be told, or nothing but fixed text comes after it."""
     for at, piece in enumerate(side):
         if not isinstance(piece, int) or groups[piece].length >= 0:
             continue
         after = side[at + 1 :]
-        if not any(isinstance(one, int) for one in after):
+        if not any(isinstance(end, int) for end in after):
             continue
         if not isinstance(after[0], str):
             raise BadPattern(
-                f"on the {whose} side groups {piece} and {after[0]} touch, so where one ends can't be told"
+                f"on the {owner} side groups {piece} and {after[0]} touch, so where one ends can't be told"
             )
         if groups[piece].can_hold(after[0][0]):
             raise BadPattern(
-                f"on the {whose} side group {piece} can hold the {after[0][0]} that comes after it, so where it ends can't "
+                f"on the {owner} side group {piece} can hold the {after[0][0]} that comes after it, so where it ends can't "
                 f"be told: leave it out, as [^{after[0][0]}] does"
             )

@@ -63,9 +63,9 @@ def known_by_place(item: Item, name: str, memory: Memory) -> str | None:
 
 def placed(memory: Memory, item: Item) -> Memory:
     """The memory with the addresses of the pictures as they were just read, so that they need not be asked for again."""
-    found = {
+    pictures = {
         name: replace(past, ours={str(past.left.value): item.pictures[name]})
         for name in PICTURES
         if (past := memory.get(name)) and item.pictures.get(name) and past.left.value == item.scalars.get(name)
     }
-    return {**memory, **found} if found else memory
+    return {**memory, **pictures} if pictures else memory

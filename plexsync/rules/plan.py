@@ -52,10 +52,10 @@ class Remembered:
     adopted: tuple[str, ...] = ()
     before: Value | None = None
 
-    def undo(self, said: Value, how: Undone) -> "Remembered":
+    def undo(self, desired: Value, mode: Undone) -> "Remembered":
         """The same, undone while Stash says this."""
         before = self.said if self.before is None else self.before
-        return replace(self, said=said, undone=how, before=None if before == said else before)
+        return replace(self, said=desired, undone=mode, before=None if before == desired else before)
 
 
 Memory = Mapping[str, Remembered]  # by field name of plexsync.rules.item.FIELDS
@@ -167,30 +167,30 @@ def plan(
     lock and memory in Plex; what became of its pushes is found out all the same.
     """
     memory, pushing = _spelt_as(values, memory, pushing)
-    known = {
-        name: found
+    resolved = {
+        name: remembered
         for name in _named(values, memory, pushing)
-        if (found := _resolved(name, values, item, memory, pushing))
+        if (remembered := _resolved(name, values, item, memory, pushing))
     }
     if is_undone(memory, values):
-        return _taking_back(values, item, memory, known)
-    known = {name: _spoken(name, one, held(item, name)) for name, one in begun_anew(known).items()}
+        return _taking_back(values, item, memory, resolved)
+    resolved = {name: _spoken(name, entry, held(item, name)) for name, entry in begun_anew(resolved).items()}
     steps: dict[str, _Step] = {}
     for name, value in values.items():
         if (value or name != "title") and not beside_whom(name):
-            steps[name] = _step(name, value, held(item, name), known.get(name), policy or Policy())
+            steps[name] = _step(name, value, held(item, name), resolved.get(name), policy or Policy())
     cast = _cast_after(item, steps)
-    for name in [name for name in known if _is_nobodys(name, cast | _keys(item.lists.get("actor", ())))]:
-        del known[name]
-    for name, value in _beside_cast(values, known).items():
+    for name in [name for name in resolved if _is_nobodys(name, cast | _keys(item.lists.get("actor", ())))]:
+        del resolved[name]
+    for name, value in _beside_cast(values, resolved).items():
         if not _is_nobodys(name, cast):
-            steps[name] = _step(name, value, held(item, name), known.get(name), policy or Policy())
-    sending = {name: replace(step.sending, was=known.get(name)) for name, step in steps.items() if step.sending}
+            steps[name] = _step(name, value, held(item, name), resolved.get(name), policy or Policy())
+    sending = {name: replace(step.sending, was=resolved.get(name)) for name, step in steps.items() if step.sending}
     for name, step in steps.items():
-        _put(known, name, step.memory)
+        _put(resolved, name, step.memory)
     return Plan(
         edit={name: step.change for name, step in steps.items() if step.change},
-        memory=known,
+        memory=resolved,
         sending=sending,
         notes=tuple(step.note for step in steps.values() if step.note),
     )
@@ -206,9 +206,9 @@ def _spelt_as(
 
     def renamed(fields: Mapping[str, OfField]) -> dict[str, OfField]:
         anew: dict[str, OfField] = {}
-        for name, one in fields.items():
+        for name, content in fields.items():
             # Of two spellings the one that was known first knows what was there before us.
-            anew.setdefault(spelt[field_key(name)], one)
+            anew.setdefault(spelt[field_key(name)], content)
         return anew
 
     return renamed(memory), [replace(push, fields=renamed(push.fields)) for push in pushing]
@@ -220,11 +220,11 @@ def _cast_after(item: Item, steps: Mapping[str, "_Step"]) -> frozenset[str]:
     return _keys(item.lists.get("actor", ()) if change is None or change.value is None else change.value)
 
 
-def _beside_cast(values: Mapping[str, Value], known: Memory) -> dict[str, Value]:
+def _beside_cast(values: Mapping[str, Value], memory: Memory) -> dict[str, Value]:
     """What is to be shown beside the cast: nothing beside those whom Stash does not have any more."""
     wanted = {name: about for name in values if (about := beside_whom(name))}
-    on = {what for what, _ in wanted.values()}
-    gone = (name for name in known if (about := beside_whom(name)) and about[0] in on and name not in wanted)
+    on = {role for role, _ in wanted.values()}
+    gone = (name for name in memory if (about := beside_whom(name)) and about[0] in on and name not in wanted)
     return {**dict.fromkeys(gone, ""), **{name: values[name] for name in wanted}}
 
 
@@ -236,21 +236,21 @@ def _is_nobodys(name: str, cast: Collection[str]) -> bool:
 
 def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
     """What is known after a push was answered well and the item was read back as `item`."""
-    known = dict(memory)
+    updated = dict(memory)
     again: dict[str, Change] = {}
     notes: list[Note] = []
     for name, sent in sending.items():
         now = held(item, name)
         if name in LISTS:
-            found = _list_learnt(memory.get(name), sent, now)
+            learnt = _list_learnt(memory.get(name), sent, now)
             if stubborn := _present(sent.removes, now.value):
                 again[name] = Change(None, sent.sent.locked, removes=stubborn)
         else:
-            found = _scalar_learnt(sent, _left(name, sent, now))
-        _put(known, name, found)
+            learnt = _scalar_learnt(sent, _left(name, sent, now))
+        _put(updated, name, learnt)
         if _was_ignored(sent, now):
             notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
-    return Learnt(known, again, tuple(notes))
+    return Learnt(updated, again, tuple(notes))
 
 
 def _left(name: str, sent: Sending, now: Held) -> Held:
@@ -258,11 +258,11 @@ def _left(name: str, sent: Sending, now: Held) -> Held:
 
     Over a person's value that Plex did not give up nothing is left anew: it stays the person's.
     """
-    taken = _alike(name, now.value, sent.sent.value)
-    if sent.was and now.locked and not taken and _was_ignored(sent, now):
+    accepted = _alike(name, now.value, sent.sent.value)
+    if sent.was and now.locked and not accepted and _was_ignored(sent, now):
         return sent.was.left
-    ours = now.locked or not sent.sent.locked or taken
-    return now if ours or _same(name, now.value, sent.before.value) else sent.sent
+    is_ours = now.locked or not sent.sent.locked or accepted
+    return now if is_ours or _same(name, now.value, sent.before.value) else sent.sent
 
 
 def held(item: Item, name: str) -> Held:
@@ -275,7 +275,7 @@ def held(item: Item, name: str) -> Held:
 
 
 def undo(
-    memory: Memory, pushing: Sequence[Pushing], values: Mapping[str, Value], on: Collection[str], how: Undone
+    memory: Memory, pushing: Sequence[Pushing], values: Mapping[str, Value], on: Collection[str], mode: Undone
 ) -> Memory:
     """The memory of an item that is to be taken back: every field is undone, and `said` is what Stash says now.
 
@@ -286,17 +286,17 @@ def undo(
     sent = {name: _nothing(name) for push in pushing for name in push.fields}
     marked: dict[str, Remembered] = {}
     for name in dict.fromkeys((*FIELDS, *memory, *sent, *values)):
-        if one := memory.get(name):
-            marked[name] = one.undo(values.get(name, one.said), how)
+        if remembered := memory.get(name):
+            marked[name] = remembered.undo(values.get(name, remembered.said), mode)
         elif name in on or name in sent:
             empty = Held(_nothing(name), locked=False)
-            marked[name] = Remembered(values.get(name, empty.value), empty, empty, undone=how)
+            marked[name] = Remembered(values.get(name, empty.value), empty, empty, undone=mode)
     return marked
 
 
 def undone(memory: Memory) -> Undone:
     """How our hand was taken off an item, by what is remembered of it."""
-    return next((one.undone for one in memory.values() if one.undone), "")
+    return next((remembered.undone for remembered in memory.values() if remembered.undone), "")
 
 
 def is_undone(memory: Memory, values: Mapping[str, Value]) -> bool:
@@ -304,11 +304,11 @@ def is_undone(memory: Memory, values: Mapping[str, Value]) -> bool:
 
     What was taken back only because Stash had lost its scene is brought in step as soon as there is one (`values`).
     """
-    how = undone(memory)
-    if not how or (how == "gone" and values):
+    mode = undone(memory)
+    if not mode or (mode == "gone" and values):
         return False
-    known, _ = _spelt_as(values, memory, ())
-    return not any(_is_news(value, known[name].said) for name, value in values.items() if name in known)
+    spelt, _ = _spelt_as(values, memory, ())
+    return not any(_is_news(value, spelt[name].said) for name, value in values.items() if name in spelt)
 
 
 def is_taken_back(memory: Memory) -> bool:
@@ -318,21 +318,21 @@ def is_taken_back(memory: Memory) -> bool:
 
 def ours_in(memory: Memory) -> list[str]:
     """The fields of an item that was undone in which something of ours is left, as far as we know."""
-    return [name for name, one in memory.items() if not _is_let_go(name, one)]
+    return [name for name, remembered in memory.items() if not _is_let_go(name, remembered)]
 
 
 def begun_anew(memory: Memory) -> Memory:
     """The memory of an item that is to be kept in step, whatever was undone before; what is still ours in it stays ours."""
-    return {name: fresh for name, one in memory.items() if (fresh := _begun_anew(name, one))}
+    return {name: fresh for name, remembered in memory.items() if (fresh := _begun_anew(name, remembered))}
 
 
 def shows_our_hand(item: Item, memory: Memory, pushing: Sequence[Pushing]) -> bool:
     """Whether a value that we left or sent stands there under the lock that came with it: it is the item that we know."""
-    lefts = [(name, one.left) for name, one in memory.items()]
+    lefts = [(name, remembered.left) for name, remembered in memory.items()]
     lefts += [(name, sent.sent) for push in pushing for name, sent in push.fields.items()]
     return any(
-        left.locked and left.value and not is_lockless(name) and _exactly(name, held(item, name), left)
-        for name, left in lefts
+        expected.locked and expected.value and not is_lockless(name) and _exactly(name, held(item, name), expected)
+        for name, expected in lefts
     )
 
 
@@ -340,47 +340,49 @@ def _nothing(name: str) -> Value:
     return () if name in LISTS else ""
 
 
-def _is_news(value: Value, said: Value) -> bool:
-    return _keys(value) != _keys(said) if isinstance(value, tuple) else value != said
+def _is_news(value: Value, previous: Value) -> bool:
+    return _keys(value) != _keys(previous) if isinstance(value, tuple) else value != previous
 
 
-def _is_let_go(name: str, known: Remembered) -> bool:
+def _is_let_go(name: str, remembered: Remembered) -> bool:
     """Whether nothing of ours is left in the field."""
     if name in LISTS:
-        return not known.ours and not known.adopted and known.left.locked == known.found.locked
-    return _exactly(name, known.left, known.found)
+        return not remembered.ours and not remembered.adopted and remembered.left.locked == remembered.found.locked
+    return _exactly(name, remembered.left, remembered.found)
 
 
-def _let_go(known: Remembered, now: Held) -> Remembered:
+def _let_go(remembered: Remembered, now: Held) -> Remembered:
     """From now on the field is as Plex has it, and nobody's but Plex's."""
-    return replace(known, left=now, found=now, ours={}, adopted=(), before=None)
+    return replace(remembered, left=now, found=now, ours={}, adopted=(), before=None)
 
 
-def _begun_anew(name: str, known: Remembered) -> Remembered | None:
-    if not known.undone:
-        return known
-    if _is_let_go(name, known):
+def _begun_anew(name: str, remembered: Remembered) -> Remembered | None:
+    if not remembered.undone:
+        return remembered
+    if _is_let_go(name, remembered):
         return None
     if name in LISTS:
         # What Stash said at the undo may never have been added; members of ours were.
-        return replace(known, said=tuple(known.ours), undone="", before=None)
-    return replace(known, undone="")
+        return replace(remembered, said=tuple(remembered.ours), undone="", before=None)
+    return replace(remembered, undone="")
 
 
-def _spoken(name: str, known: Remembered, now: Held) -> Remembered:
+def _spoken(name: str, remembered: Remembered, now: Held) -> Remembered:
     """Where what we left still stands, what Stash said at an undo is news; what a person has put there instead is kept."""
-    if known.before is None:
-        return known
-    return replace(known, said=known.before if _as_left(name, now, known) else known.said, before=None)
+    if remembered.before is None:
+        return remembered
+    return replace(
+        remembered, said=remembered.before if _as_left(name, now, remembered) else remembered.said, before=None
+    )
 
 
-def _taking_back(values: Mapping[str, Value], item: Item, memory: Memory, known: Memory) -> Plan:
+def _taking_back(values: Mapping[str, Value], item: Item, memory: Memory, resolved: Memory) -> Plan:
     """What to do so that nothing of ours is left in the item, also in fields that are switched off."""
-    how = undone(memory)
-    marked = {name: replace(one, undone=one.undone or how) for name, one in known.items()}
+    mode = undone(memory)
+    marked = {name: replace(remembered, undone=remembered.undone or mode) for name, remembered in resolved.items()}
     new = {name: value for name, value in values.items() if name not in marked}
-    marked |= {name: Remembered(value, held(item, name), held(item, name), undone=how) for name, value in new.items()}
-    steps = {name: _back_step(name, held(item, name), one) for name, one in marked.items()}
+    marked |= {name: Remembered(value, held(item, name), held(item, name), undone=mode) for name, value in new.items()}
+    steps = {name: _back_step(name, held(item, name), remembered) for name, remembered in marked.items()}
     cast = _cast_after(item, steps)
     for name in [name for name in steps if _is_nobodys(name, cast)]:
         # It goes with the member that it is shown beside.
@@ -405,30 +407,30 @@ def _resolved(
     name: str, values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing]
 ) -> Remembered | None:
     """What is known of a field once its unfinished pushes are taken into account."""
-    known = memory.get(name)
+    remembered = memory.get(name)
     sendings = [push.fields[name] for push in pushing if name in push.fields]
     now = held(item, name)
     if not sendings:
-        return known
-    if known and _exactly(name, now, known.left):
-        return _with_repaired(name, known, sendings, now)
-    if known and name in PICTURES and any(_is_half_back(sent, now) for sent in sendings):
-        return replace(known, left=now)
+        return remembered
+    if remembered and _exactly(name, now, remembered.left):
+        return _with_repaired(name, remembered, sendings, now)
+    if remembered and name in PICTURES and any(_is_half_back(sent, now) for sent in sendings):
+        return replace(remembered, left=now)
     for sent in reversed(sendings):
         if _landed(name, sent, now):
-            return _still_undone(known, _as_settled(known, sent, now), now)
+            return _still_undone(remembered, _as_settled(remembered, sent, now), now)
     if name in LISTS:
-        return _still_undone(known, _with_members(known, sendings, now), now)
-    if known and known.undone:
-        return known
+        return _still_undone(remembered, _with_members(remembered, sendings, now), now)
+    if remembered and remembered.undone:
+        return remembered
     for sent in reversed(sendings):
         if (
             sent.said is not None
             and not sent.undone
-            and _edited_since(name, sent, known, now, values.get(name, sent.said))
+            and _edited_since(name, sent, remembered, now, values.get(name, sent.said))
         ):
             return Remembered(sent.said, sent.sent, sent.found)
-    return known
+    return remembered
 
 
 def _is_half_back(sent: Sending, now: Held) -> bool:
@@ -437,25 +439,29 @@ def _is_half_back(sent: Sending, now: Held) -> bool:
     return was_moved and now.value == sent.sent.value and now.locked and not sent.sent.locked
 
 
-def _still_undone(known: Remembered | None, learnt: Remembered | None, now: Held) -> Remembered | None:
+def _still_undone(remembered: Remembered | None, learnt: Remembered | None, now: Held) -> Remembered | None:
     """What was learnt of a push that was on its way when the field was undone: it is to be taken back as well."""
-    if known is None or not known.undone:
+    if remembered is None or not remembered.undone:
         return learnt
     if learnt is None:
-        return _let_go(known, now)
-    return replace(learnt, before=None).undo(known.said, known.undone)
+        return _let_go(remembered, now)
+    return replace(learnt, before=None).undo(remembered.said, remembered.undone)
 
 
-def _with_repaired(name: str, known: Remembered, sendings: Sequence[Sending], now: Held) -> Remembered:
+def _with_repaired(name: str, remembered: Remembered, sendings: Sequence[Sending], now: Held) -> Remembered:
     """The memory of a field that is as it was last read back: only a list can have been changed and repaired since."""
     if name not in LISTS:
-        return known
+        return remembered
     repairs = [sent for sent in sendings if _exactly(name, now, sent.sent) and not _exactly(name, now, sent.before)]
-    ours, adopted = dict(known.ours), known.adopted
+    members, adopted = dict(remembered.ours), remembered.adopted
     for sent in repairs:
-        ours |= _brought(sent, now)
+        members |= _brought(sent, now)
         adopted = _joined(adopted, _taken(sent, now))
-    return known if (ours, adopted) == (known.ours, known.adopted) else replace(known, ours=ours, adopted=adopted)
+    return (
+        remembered
+        if (members, adopted) == (remembered.ours, remembered.adopted)
+        else replace(remembered, ours=members, adopted=adopted)
+    )
 
 
 def _landed(name: str, sent: Sending, now: Held) -> bool:
@@ -465,50 +471,50 @@ def _landed(name: str, sent: Sending, now: Held) -> bool:
     return _alike(name, now.value, sent.sent.value) and not _exactly(name, now, sent.before)
 
 
-def _as_settled(known: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
+def _as_settled(remembered: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
     """The memory as if the push had been read back, with the lock that was sent."""
-    left = Held(now.value, sent.sent.locked)
+    result = Held(now.value, sent.sent.locked)
     if isinstance(now.value, tuple):
-        return _list_learnt(known, sent, left)
-    return _scalar_learnt(sent, left)
+        return _list_learnt(remembered, sent, result)
+    return _scalar_learnt(sent, result)
 
 
-def _scalar_learnt(sent: Sending, left: Held) -> Remembered | None:
+def _scalar_learnt(sent: Sending, result: Held) -> Remembered | None:
     """A single value after a push that left it so."""
     if sent.said is None:
         return None
-    return Remembered(sent.said, left, left if sent.undone else sent.found, undone=sent.undone)
+    return Remembered(sent.said, result, result if sent.undone else sent.found, undone=sent.undone)
 
 
-def _edited_since(name: str, sent: Sending, known: Remembered | None, now: Held, value: Value | None) -> bool:
+def _edited_since(name: str, sent: Sending, remembered: Remembered | None, now: Held, value: Value | None) -> bool:
     """Whether a person's hand is on the field since the push was planned: then it is as if the push had settled first.
 
     Only while Stash still says what was pushed, and no later push has taught us more.
     """
-    if sent.said != value or _said(sent.was) != _said(known):
+    if sent.said != value or _said(sent.was) != _said(remembered):
         return False
     return now.locked and not _same(name, now.value, sent.before.value) and not _alike(name, now.value, sent.sent.value)
 
 
-def _with_members(known: Remembered | None, sendings: Sequence[Sending], now: Held) -> Remembered | None:
+def _with_members(remembered: Remembered | None, sendings: Sequence[Sending], now: Held) -> Remembered | None:
     """The memory of a list that pushes have changed in part, or that others have changed since: member by member."""
-    learnt = known
+    learnt = remembered
     for sent in sendings:
-        came, went, taken = _came(known, sent, now), _went(known, sent, now), _taken(sent, now)
-        if came or went or taken:
+        arrived, removed, adopted_away = _came(remembered, sent, now), _went(remembered, sent, now), _taken(sent, now)
+        if arrived or removed or adopted_away:
             before = _keys(sent.before.value)
-            said = learnt.said if learnt else tuple(name for name in sent.said or () if fold(name) in before)
-            ours = {**(learnt.ours if learnt else {}), **came}
-            left, found = Held(now.value, sent.sent.locked), learnt.found if learnt else sent.found
-            adopted = _joined(_still_adopted(learnt, sent, now), taken)
-            learnt = Remembered(_without((*said, *came), went), left, found, ours, adopted=adopted)
+            previous = learnt.said if learnt else tuple(name for name in sent.said or () if fold(name) in before)
+            members = {**(learnt.ours if learnt else {}), **arrived}
+            result, original = Held(now.value, sent.sent.locked), learnt.found if learnt else sent.found
+            adopted = _joined(_still_adopted(learnt, sent, now), adopted_away)
+            learnt = Remembered(_without((*previous, *arrived), removed), result, original, members, adopted=adopted)
     return learnt
 
 
-def _came(known: Remembered | None, sent: Sending, now: Held) -> dict[str, str]:
+def _came(remembered: Remembered | None, sent: Sending, now: Held) -> dict[str, str]:
     """The members of ours that a push can have brought and that were not there when we last looked."""
-    seen = _keys(known.left.value) if known else frozenset[str]()
-    return {ours: theirs for ours, theirs in _brought(sent, now).items() if fold(theirs) not in seen}
+    before = _keys(remembered.left.value) if remembered else frozenset[str]()
+    return {name: spelling for name, spelling in _brought(sent, now).items() if fold(spelling) not in before}
 
 
 def _taken(sent: Sending, now: Held) -> tuple[str, ...]:
@@ -516,20 +522,20 @@ def _taken(sent: Sending, now: Held) -> tuple[str, ...]:
     return _without(_present(sent.adopts, sent.removes), _keys(now.value))
 
 
-def _still_adopted(known: Remembered | None, sent: Sending, now: Held) -> tuple[str, ...]:
+def _still_adopted(remembered: Remembered | None, sent: Sending, now: Held) -> tuple[str, ...]:
     """What was taken over before, without what a person has taken away from what we left."""
-    if known is None:
+    if remembered is None:
         return ()
-    away = _keys(known.left.value) - _keys(now.value) - _keys(sent.removes)
-    return tuple(name for name in known.adopted if fold(name) not in away)
+    away = _keys(remembered.left.value) - _keys(now.value) - _keys(sent.removes)
+    return tuple(name for name in remembered.adopted if fold(name) not in away)
 
 
-def _went(known: Remembered | None, sent: Sending, now: Held) -> tuple[str, ...]:
+def _went(remembered: Remembered | None, sent: Sending, now: Held) -> tuple[str, ...]:
     """The planned removals that are gone and were there when we last looked, under our own names and Plex's."""
-    if known is None:
+    if remembered is None:
         return ()
-    gone = (_keys(sent.removes) - _keys(now.value)) & _keys(known.left.value)
-    return tuple(gone | {fold(ours) for ours, theirs in known.ours.items() if fold(theirs) in gone})
+    gone = (_keys(sent.removes) - _keys(now.value)) & _keys(remembered.left.value)
+    return tuple(gone | {fold(name) for name, spelling in remembered.ours.items() if fold(spelling) in gone})
 
 
 # --- deciding a field ------------------------------------------------------------------------------------------------
@@ -545,29 +551,29 @@ class _Step:
     note: Note | None = None
 
 
-def _step(name: str, value: Value, now: Held, known: Remembered | None, policy: Policy) -> _Step:
+def _step(name: str, value: Value, now: Held, remembered: Remembered | None, policy: Policy) -> _Step:
     if isinstance(value, tuple):
-        return _list_step(name, value, now, known, take_over=policy.take_over)
+        return _list_step(name, value, now, remembered, take_over=policy.take_over)
     if not value:
-        return _emptied(name, now, known)
-    if known is None:
+        return _emptied(name, now, remembered)
+    if remembered is None:
         return _first(name, value, now, policy)
-    return _later(name, value, now, known, policy)
+    return _later(name, value, now, remembered, policy)
 
 
-def _emptied(name: str, now: Held, known: Remembered | None) -> _Step:
+def _emptied(name: str, now: Held, remembered: Remembered | None) -> _Step:
     """Stash has nothing: what we wrote and nobody touched gives way to what was there before us; then it is forgotten."""
-    if known is None or not _stands(name, now, known):
+    if remembered is None or not _stands(name, now, remembered):
         return _Step(None)
     if is_of_person(name):
         # Other items show it too: it stays, and stays ours.
-        return _Step(known)
-    found = known.found
-    value = None if _same(name, now.value, found.value) else found.value
-    lock = None if is_lockless(name) or now.locked == found.locked else found.locked
+        return _Step(remembered)
+    original = remembered.found
+    value = None if _same(name, now.value, original.value) else original.value
+    lock = None if is_lockless(name) or now.locked == original.locked else original.locked
     if value is None and lock is None:
         return _Step(None)
-    return _Step(known, Change(value, lock), Sending(None, found, found, now))
+    return _Step(remembered, Change(value, lock), Sending(None, original, original, now))
 
 
 def _first(name: str, value: str, now: Held, policy: Policy) -> _Step:
@@ -577,241 +583,262 @@ def _first(name: str, value: str, now: Held, policy: Policy) -> _Step:
     return _Step(None, note=Note(name, "kept", "Plex has a locked value that is not ours; it is kept"))
 
 
-def _later(name: str, value: str, now: Held, known: Remembered, policy: Policy) -> _Step:
-    news = value != known.said
-    as_left = _as_left(name, now, known)
+def _later(name: str, value: str, now: Held, remembered: Remembered, policy: Policy) -> _Step:
+    news = value != remembered.said
+    as_left = _as_left(name, now, remembered)
     if as_left and not news:
-        return _Step(known)
+        return _Step(remembered)
     if name in PICTURES and now.locked and not news and now.value == value:
         # Plex was slow to show it. The key is that of our bytes, so it is nobody else's.
-        return _Step(replace(known, left=now))
+        return _Step(replace(remembered, left=now))
     if as_left or (news and now.locked and policy.conflict == "stash"):
-        return _written(name, value, now, known.found, known)
+        return _written(name, value, now, remembered.found, remembered)
     if not now.locked:
         note = Note(name, "reverted", "Plex no longer has what we wrote, or no lock on it; it is written again")
-        return replace(_written(name, value, now, known.found, known), note=note)
+        return replace(_written(name, value, now, remembered.found, remembered), note=note)
     if news:
-        return _Step(known, note=Note(name, "kept", "Stash has changed, but an edit made in Plex is kept"))
-    return _Step(known, note=Note(name, "person", "edited in Plex since it was written; left alone"))
+        return _Step(remembered, note=Note(name, "kept", "Stash has changed, but an edit made in Plex is kept"))
+    return _Step(remembered, note=Note(name, "person", "edited in Plex since it was written; left alone"))
 
 
-def _as_left(name: str, now: Held, known: Remembered) -> bool:
+def _as_left(name: str, now: Held, remembered: Remembered) -> bool:
     """Whether Plex has what we left, and no lock of ours is gone."""
-    return _same(name, now.value, known.left.value) and (now.locked or not known.left.locked)
+    return _same(name, now.value, remembered.left.value) and (now.locked or not remembered.left.locked)
 
 
-def _stands(name: str, now: Held, known: Remembered) -> bool:
+def _stands(name: str, now: Held, remembered: Remembered) -> bool:
     """Whether Plex has what we left, under the lock that we left or none."""
-    return _same(name, now.value, known.left.value) and (known.left.locked or not now.locked)
+    return _same(name, now.value, remembered.left.value) and (remembered.left.locked or not now.locked)
 
 
-def _written(name: str, value: str, now: Held, found: Held, known: Remembered | None) -> _Step:
+def _written(name: str, value: str, now: Held, original: Held, remembered: Remembered | None) -> _Step:
     """Write and lock; only lock what has the value already; only remember what has both."""
     value_is_there = _same(name, now.value, value)
     if value_is_there and now.locked:
-        return _Step(Remembered(value, now, found))
+        return _Step(Remembered(value, now, original))
     change = Change(None if value_is_there else value, None if is_lockless(name) else True)
     sent = Held(now.value if value_is_there else value, True)
-    return _Step(known, change, Sending(value, sent, found, now))
+    return _Step(remembered, change, Sending(value, sent, original, now))
 
 
-def _back_step(name: str, now: Held, known: Remembered) -> _Step:
+def _back_step(name: str, now: Held, remembered: Remembered) -> _Step:
     """A field of which nothing of ours is to be left; what a person has put there since stays."""
-    if _is_let_go(name, known):
-        return _Step(known)
+    if _is_let_go(name, remembered):
+        return _Step(remembered)
     if isinstance(now.value, tuple):
-        return _list_back(name, now, known)
-    found = known.found
-    if not _stands(name, now, known):
-        kept = not _same(name, now.value, found.value)
+        return _list_back(name, now, remembered)
+    original = remembered.found
+    if not _stands(name, now, remembered):
+        kept = not _same(name, now.value, original.value)
         note = Note(name, "person", "changed in Plex since it was written; left alone") if kept else None
-        return _Step(_let_go(known, now), note=note)
-    if known.undone == "release" or is_of_person(name):
-        value, lock = None, _lock_taken_off(name, now, known)
+        return _Step(_let_go(remembered, now), note=note)
+    if remembered.undone == "release" or is_of_person(name):
+        value, lock = None, _lock_taken_off(name, now, remembered)
     else:
         # A title never becomes empty.
-        there = _same(name, now.value, found.value) or (name == "title" and not found.value)
-        value = None if there else found.value
-        lock = None if is_lockless(name) or now.locked == found.locked else found.locked
+        unchanged = _same(name, now.value, original.value) or (name == "title" and not original.value)
+        value = None if unchanged else original.value
+        lock = None if is_lockless(name) or now.locked == original.locked else original.locked
     if value is None and lock is None:
-        return _Step(_let_go(known, now))
+        return _Step(_let_go(remembered, now))
     sent = Held(now.value if value is None else value, now.locked if lock is None else lock)
-    return _Step(known, Change(value, lock), Sending(known.said, sent, found, now, undone=known.undone))
+    return _Step(
+        remembered, Change(value, lock), Sending(remembered.said, sent, original, now, undone=remembered.undone)
+    )
 
 
-def _list_back(name: str, now: Held, known: Remembered) -> _Step:
+def _list_back(name: str, now: Held, remembered: Remembered) -> _Step:
     """Our members go, and our lock; the members and the lock that others have put there or taken off stay so.
 
     What was there before us and was taken over comes back.
     """
-    found = known.found
-    release = known.undone == "release"
-    there = _looked_at(known, now) or known
-    removes = () if release else _removed((), now, _without_adopted(there))
+    original = remembered.found
+    release = remembered.undone == "release"
+    current = _looked_at(remembered, now) or remembered
+    removes = () if release else _removed((), now, _without_adopted(current))
     # Only what we took away comes back: what we had left, others have taken away since.
-    adds = () if release else _without(there.adopted, _keys(now.value) | _keys(known.left.value))
+    adds = () if release else _without(current.adopted, _keys(now.value) | _keys(remembered.left.value))
     if release:
-        lock = now.locked and _lock_taken_off(name, now, known) is None
+        lock = now.locked and _lock_taken_off(name, now, remembered) is None
     else:
-        lock = found.locked if now.locked == known.left.locked else now.locked
+        lock = original.locked if now.locked == remembered.left.locked else now.locked
     if not removes and not adds and lock == now.locked:
-        return _Step(_let_go(known, now))
+        return _Step(_let_go(remembered, now))
     target = (*_without(now.value, removes), *adds)
     # The lock always goes along: Plex locks a list that is touched unless it is told otherwise.
     change = Change(target if removes or adds else None, lock, adds, removes)
-    return _Step(there, change, Sending(known.said, Held(target, lock), found, now, adds, removes, undone=known.undone))
+    return _Step(
+        current,
+        change,
+        Sending(remembered.said, Held(target, lock), original, now, adds, removes, undone=remembered.undone),
+    )
 
 
-def _lock_taken_off(name: str, now: Held, known: Remembered) -> bool | None:
+def _lock_taken_off(name: str, now: Held, remembered: Remembered) -> bool | None:
     """The lock to send when the value stays: off if it is ours, else none at all."""
-    ours = known.left.locked and not known.found.locked
-    return False if ours and now.locked and not is_lockless(name) else None
+    is_ours = remembered.left.locked and not remembered.found.locked
+    return False if is_ours and now.locked and not is_lockless(name) else None
 
 
-def _list_step(name: str, names: tuple[str, ...], now: Held, known: Remembered | None, *, take_over: bool) -> _Step:
-    if not names and (known is None or _is_for_undo(known)):
-        return _Step(known)
-    known = _looked_at(known, now)
-    found = known.found if known else now
-    adopts = _adoptable(now, found, known) if take_over and names else ()
-    adds, removes = _added(names, now, known), _removed(names, now, known, adopts)
+def _list_step(
+    name: str, names: tuple[str, ...], now: Held, remembered: Remembered | None, *, take_over: bool
+) -> _Step:
+    if not names and (remembered is None or _is_for_undo(remembered)):
+        return _Step(remembered)
+    remembered = _looked_at(remembered, now)
+    original = remembered.found if remembered else now
+    adopts = _adoptable(now, original, remembered) if take_over and names else ()
+    adds, removes = _added(names, now, remembered), _removed(names, now, remembered, adopts)
     target = (*_without(now.value, removes), *adds)
-    lock = bool(names) or found.locked
+    lock = bool(names) or original.locked
     moved = bool(adds or removes)
     # A lock that Plex did not take once is not asked for again until something else is sent.
-    settled = lock == now.locked or (bool(names) and known is not None and not _lock_gone(known, now))
+    settled = lock == now.locked or (bool(names) and remembered is not None and not _lock_gone(remembered, now))
     if not moved and settled:
-        return _Step(_list_memory(names, now, found, known, adopts), note=_list_note(name, names, now, known))
+        return _Step(
+            _list_memory(names, now, original, remembered, adopts), note=_list_note(name, names, now, remembered)
+        )
     # The lock always goes along: Plex locks a list that is touched unless it is told otherwise.
     change = Change(target if moved else None, lock, adds, removes)
-    sending = Sending(names or None, Held(target, lock), found, now, adds, removes, adopts=adopts)
-    return _Step(known, change, sending, _list_note(name, names, now, known))
+    sending = Sending(names or None, Held(target, lock), original, now, adds, removes, adopts=adopts)
+    return _Step(remembered, change, sending, _list_note(name, names, now, remembered))
 
 
 def _list_memory(
-    names: tuple[str, ...], now: Held, found: Held, known: Remembered | None, adopts: tuple[str, ...]
+    names: tuple[str, ...], now: Held, original: Held, remembered: Remembered | None, adopts: tuple[str, ...]
 ) -> Remembered | None:
     """What is remembered of a list that needs nothing sent."""
     if not names:
-        return _emptied_list(known, now) if known else None
-    one = replace(known, said=names) if known else Remembered(names, now, found)
+        return _emptied_list(remembered, now) if remembered else None
+    updated = replace(remembered, said=names) if remembered else Remembered(names, now, original)
     if not adopts:
-        return one
-    return replace(one, ours={**one.ours, **_as_ours(adopts, names)}, adopted=_joined(one.adopted, adopts))
+        return updated
+    return replace(updated, ours={**updated.ours, **_as_ours(adopts, names)}, adopted=_joined(updated.adopted, adopts))
 
 
-def _emptied_list(known: Remembered, now: Held) -> Remembered | None:
+def _emptied_list(remembered: Remembered, now: Held) -> Remembered | None:
     """Of a list that Stash has nothing for, only what was taken over is remembered, so that an undo can bring it back."""
-    if not known.adopted:
+    if not remembered.adopted:
         return None
-    return replace(known, said=(), left=Held(now.value, known.found.locked), ours={})
+    return replace(remembered, said=(), left=Held(now.value, remembered.found.locked), ours={})
 
 
-def _is_for_undo(known: Remembered) -> bool:
+def _is_for_undo(remembered: Remembered) -> bool:
     """Whether nothing of ours is left in a list but the knowledge of what was taken over."""
-    return bool(known.adopted) and not known.ours and not known.said and known.left.locked == known.found.locked
+    return (
+        bool(remembered.adopted)
+        and not remembered.ours
+        and not remembered.said
+        and remembered.left.locked == remembered.found.locked
+    )
 
 
-def _adoptable(now: Held, found: Held, known: Remembered | None) -> tuple[str, ...]:
+def _adoptable(now: Held, original: Held, remembered: Remembered | None) -> tuple[str, ...]:
     """The members that were there before us, still are, and never were ours: what we took away and is back is a person's."""
-    ours = _keys((*known.ours.values(), *known.adopted)) if known else frozenset()
-    before = _keys(found.value) - ours
+    members = _keys((*remembered.ours.values(), *remembered.adopted)) if remembered else frozenset()
+    before = _keys(original.value) - members
     return tuple(name for name in now.value if fold(name) in before)
 
 
 def _as_ours(adopts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """Members that are adopted, by the name that we have for each: what Plex has cut is the wanted name it was cut from."""
-    return {next((name for name in names if _alike_text(theirs, name)), theirs): theirs for theirs in adopts}
+    return {next((name for name in names if _alike_text(spelling, name)), spelling): spelling for spelling in adopts}
 
 
-def _without_adopted(known: Remembered) -> Remembered:
+def _without_adopted(remembered: Remembered) -> Remembered:
     """The memory as if what was taken over had never been ours."""
-    kept = _keys(known.adopted)
-    return replace(known, ours={mine: theirs for mine, theirs in known.ours.items() if fold(theirs) not in kept})
+    kept = _keys(remembered.adopted)
+    return replace(
+        remembered, ours={mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) not in kept}
+    )
 
 
-def _list_note(name: str, names: tuple[str, ...], now: Held, known: Remembered | None) -> Note | None:
-    if known is None:
+def _list_note(name: str, names: tuple[str, ...], now: Held, remembered: Remembered | None) -> Note | None:
+    if remembered is None:
         return None
-    if _lock_gone(known, now):
+    if _lock_gone(remembered, now):
         return Note(name, "reverted", "Plex no longer has our lock; what Stash says is added again")
-    away = _without(_without(names, _there(now, known)), _added(names, now, known))
+    away = _without(_without(names, _there(now, remembered)), _added(names, now, remembered))
     if away:
         return Note(name, "person", f"taken away in Plex since they were written; they stay away: {', '.join(away)}")
     return None
 
 
-def _there(now: Held, known: Remembered | None) -> frozenset[str]:
+def _there(now: Held, remembered: Remembered | None) -> frozenset[str]:
     """The keys of the members that Plex has, under the names that Plex and we know them by."""
-    there = _keys(now.value)
-    if known is None:
-        return there
-    return there | {fold(mine) for mine, theirs in known.ours.items() if fold(theirs) in there}
+    present = _keys(now.value)
+    if remembered is None:
+        return present
+    return present | {fold(mine) for mine, spelling in remembered.ours.items() if fold(spelling) in present}
 
 
-def _looked_at(known: Remembered | None, now: Held) -> Remembered | None:
+def _looked_at(remembered: Remembered | None, now: Held) -> Remembered | None:
     """The memory without members that somebody took away; while our lock is gone, Plex did, and they stay ours."""
-    if known is None or _lock_gone(known, now):
-        return known
-    there = _keys(now.value)
-    ours = {mine: theirs for mine, theirs in known.ours.items() if fold(theirs) in there}
+    if remembered is None or _lock_gone(remembered, now):
+        return remembered
+    present = _keys(now.value)
+    members = {mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) in present}
     # What was taken over and is not there although we left it: a person took it away, and an undo leaves it so. Should it
     # come back, it is that person's and no more what was there before us.
-    away = _keys(known.left.value) - there
-    adopted = tuple(name for name in known.adopted if fold(name) not in away)
-    found = replace(known.found, value=_without(known.found.value, away))
-    if (ours, adopted, found) == (known.ours, known.adopted, known.found):
-        return known
-    return replace(known, ours=ours, adopted=adopted, found=found)
+    away = _keys(remembered.left.value) - present
+    adopted = tuple(name for name in remembered.adopted if fold(name) not in away)
+    original = replace(remembered.found, value=_without(remembered.found.value, away))
+    if (members, adopted, original) == (remembered.ours, remembered.adopted, remembered.found):
+        return remembered
+    return replace(remembered, ours=members, adopted=adopted, found=original)
 
 
-def _lock_gone(known: Remembered, now: Held) -> bool:
-    return known.left.locked and not now.locked
+def _lock_gone(remembered: Remembered, now: Held) -> bool:
+    return remembered.left.locked and not now.locked
 
 
-def _added(names: tuple[str, ...], now: Held, known: Remembered | None) -> tuple[str, ...]:
+def _added(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> tuple[str, ...]:
     """What Stash has said since we last spoke and Plex does not have; all of it at first and when our lock is gone."""
-    missing = _without(names, _there(now, known))
-    return missing if known is None or _lock_gone(known, now) else _without(missing, _keys(known.said))
+    missing = _without(names, _there(now, remembered))
+    return missing if remembered is None or _lock_gone(remembered, now) else _without(missing, _keys(remembered.said))
 
 
 def _removed(
-    names: tuple[str, ...], now: Held, known: Remembered | None, adopts: tuple[str, ...] = ()
+    names: tuple[str, ...], now: Held, remembered: Remembered | None, adopts: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
     """The members that we added, or adopt now, and Stash no longer has, as Plex spells them."""
-    ours = {**(known.ours if known else {}), **_as_ours(adopts, names)}
+    members = {**(remembered.ours if remembered else {}), **_as_ours(adopts, names)}
     wanted = _keys(names)
-    kept = wanted | {fold(theirs) for mine, theirs in ours.items() if fold(mine) in wanted}
-    going = {fold(theirs) for theirs in ours.values()} - kept
+    kept = wanted | {fold(spelling) for mine, spelling in members.items() if fold(mine) in wanted}
+    going = {fold(spelling) for spelling in members.values()} - kept
     return tuple(name for name in now.value if fold(name) in going)
 
 
 # --- learning a list -------------------------------------------------------------------------------------------------
 
 
-def _list_learnt(known: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
+def _list_learnt(remembered: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
     """A list after a push: what we had added and is still there, and what this push added."""
-    there = _keys(now.value)
-    ours = {mine: theirs for mine, theirs in known.ours.items() if fold(theirs) in there} if known else {}
-    ours |= _brought(sent, now)
-    ours |= _as_ours(_present(sent.adopts, now.value), sent.said or ())
-    adopted = _joined(_still_adopted(known, sent, now), _present(sent.adopts, (*now.value, *sent.removes)))
+    present = _keys(now.value)
+    members = (
+        {mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) in present}
+        if remembered
+        else {}
+    )
+    members |= _brought(sent, now)
+    members |= _as_ours(_present(sent.adopts, now.value), sent.said or ())
+    adopted = _joined(_still_adopted(remembered, sent, now), _present(sent.adopts, (*now.value, *sent.removes)))
     if sent.undone and sent.was:
         adopted = _joined(adopted, sent.was.adopted)
-    learnt = Remembered(sent.said or (), now, sent.found, ours, sent.undone, adopted)
+    learnt = Remembered(sent.said or (), now, sent.found, members, sent.undone, adopted)
     if sent.undone:
-        left_over = replace(_without_adopted(learnt), adopted=_without(adopted, there))
+        left_over = replace(_without_adopted(learnt), adopted=_without(adopted, present))
         return left_over if sent.undone != "release" and left_over.ours else _let_go(learnt, now)
-    if sent.said is None and not ours:
+    if sent.said is None and not members:
         return _emptied_list(learnt, now)
     return learnt
 
 
 def _brought(sent: Sending, now: Held) -> dict[str, str]:
     """The members of ours that a push has brought, or brought back (a list travels whole), if they are there."""
-    there = _keys(now.value) & _keys(sent.sent.value)
+    present = _keys(now.value) & _keys(sent.sent.value)
     was = _without_adopted(sent.was) if sent.was and sent.undone else sent.was
-    back = {mine: theirs for mine, theirs in was.ours.items() if fold(theirs) in there} if was else {}
+    back = {mine: spelling for mine, spelling in was.ours.items() if fold(spelling) in present} if was else {}
     # What an undo brings back was there before us.
     return back if sent.undone else back | _read_back(sent, now)
 
@@ -820,24 +847,24 @@ def _read_back(sent: Sending, now: Held) -> dict[str, str]:
     """The names that a push added and the names Plex gave them; what was there before the push is nobody's but Plex's."""
     new = {fold(name): name for name in _without(now.value, _keys(sent.before.value))}
     pairs = {
-        mine: new.get(fold(mine)) or next((theirs for theirs in new.values() if _alike_text(theirs, mine)), "")
+        mine: new.get(fold(mine)) or next((spelling for spelling in new.values() if _alike_text(spelling, mine)), "")
         for mine in sent.adds
     }
-    return {mine: theirs for mine, theirs in pairs.items() if theirs}
+    return {mine: spelling for mine, spelling in pairs.items() if spelling}
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------
 
 
-def _said(known: Remembered | None) -> Value | None:
-    return known.said if known else None
+def _said(remembered: Remembered | None) -> Value | None:
+    return remembered.said if remembered else None
 
 
-def _put(known: dict[str, Remembered], name: str, found: Remembered | None) -> None:
-    if found is None:
-        known.pop(name, None)
+def _put(memory: dict[str, Remembered], name: str, remembered: Remembered | None) -> None:
+    if remembered is None:
+        memory.pop(name, None)
     else:
-        known[name] = found
+        memory[name] = remembered
 
 
 def _exactly(name: str, a: Held, b: Held) -> bool:
@@ -853,23 +880,23 @@ def _same(name: str, a: Value, b: Value) -> bool:
     return composed(a) == composed(b)
 
 
-def _alike(name: str, theirs: Value, ours: Value) -> bool:
+def _alike(name: str, in_plex: Value, sent: Value) -> bool:
     """Whether a value of Plex can be what came of ours."""
-    if isinstance(theirs, tuple) or isinstance(ours, tuple):
-        return _alike_lists(theirs, ours)
-    return _same(name, theirs, ours) or _alike_text(theirs, ours)
+    if isinstance(in_plex, tuple) or isinstance(sent, tuple):
+        return _alike_lists(in_plex, sent)
+    return _same(name, in_plex, sent) or _alike_text(in_plex, sent)
 
 
-def _alike_lists(theirs: Value, ours: Value) -> bool:
-    odd_theirs, odd_ours = _without(theirs, _keys(ours)), _without(ours, _keys(theirs))
+def _alike_lists(in_plex: Value, sent: Value) -> bool:
+    odd_theirs, odd_ours = _without(in_plex, _keys(sent)), _without(sent, _keys(in_plex))
     return all(any(_alike_text(a, b) for b in odd_ours) for a in odd_theirs) and all(
-        any(_alike_text(a, b) for a in theirs) for b in odd_ours
+        any(_alike_text(a, b) for a in in_plex) for b in odd_ours
     )
 
 
-def _alike_text(theirs: str, ours: str) -> bool:
+def _alike_text(in_plex: str, sent: str) -> bool:
     # A text that Plex has cut inside a character ends in what can't be read.
-    a, b = fold(theirs).rstrip("\ufffd"), fold(ours)
+    a, b = fold(in_plex).rstrip("\ufffd"), fold(sent)
     return a == b or (len(a) >= LEAST_CUT and b.startswith(a))
 
 
@@ -896,8 +923,8 @@ def _joined(names: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _present(names: Sequence[str], now: Value) -> tuple[str, ...]:
-    there = _keys(now)
-    return tuple(name for name in names if fold(name) in there)
+    present = _keys(now)
+    return tuple(name for name in names if fold(name) in present)
 
 
 def _was_ignored(sent: Sending, now: Held) -> bool:

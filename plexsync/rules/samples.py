@@ -48,26 +48,26 @@ class Bucket:
 def buckets(samples: Iterable[Sample], *, start: int, end: int, width: int) -> list[Bucket]:
     """The time from `start` to `end` in equal parts, each as wide as `width`, from a whole multiple of it on."""
     first = start - start % width
-    found: dict[int, Sample] = {}
+    rows: dict[int, Sample] = {}
     for sample in samples:
         at = sample.at - sample.at % width
         if first <= at and sample.at <= end:
-            found[at] = _together(found[at], sample) if at in found else sample
-    return [Bucket(at, width, found.get(at)) for at in range(first, end + 1, width)]
+            rows[at] = _together(rows[at], sample) if at in rows else sample
+    return [Bucket(at, width, rows.get(at)) for at in range(first, end + 1, width)]
 
 
-def _together(one: Sample, other: Sample) -> Sample:
+def _together(samples: Sample, other: Sample) -> Sample:
     return Sample(
-        at=min(one.at, other.at),
-        span=one.span + other.span,
-        in_step=max(one.in_step, other.in_step),
-        waiting=max(one.waiting, other.waiting),
-        absent=max(one.absent, other.absent),
-        dead=max(one.dead, other.dead),
-        done=one.done + other.done,
-        plex=one.plex + other.plex,
-        stash=one.stash + other.stash,
-        plex_away=one.plex_away + other.plex_away,
-        stash_away=one.stash_away + other.stash_away,
-        minutes=one.minutes + other.minutes,
+        at=min(samples.at, other.at),
+        span=samples.span + other.span,
+        in_step=max(samples.in_step, other.in_step),
+        waiting=max(samples.waiting, other.waiting),
+        absent=max(samples.absent, other.absent),
+        dead=max(samples.dead, other.dead),
+        done=samples.done + other.done,
+        plex=samples.plex + other.plex,
+        stash=samples.stash + other.stash,
+        plex_away=samples.plex_away + other.plex_away,
+        stash_away=samples.stash_away + other.stash_away,
+        minutes=samples.minutes + other.minutes,
     )

@@ -45,21 +45,21 @@ class Standing:
     why: str = ""
 
 
-def word_of(state: State | None, cls: str, seen: str) -> str:
+def word_of(state: State | None, error_class: str, last_seen: str) -> str:
     """One of `WORDS`: by the row's state and class (None: there is no row), else by what was seen ('' for nothing)."""
     if state is None:
-        return (SEEN.get(seen) or FAILED) if seen else UNKNOWN
+        return (SEEN.get(last_seen) or FAILED) if last_seen else UNKNOWN
     if state is State.DEAD:
-        return AMBIGUOUS if cls == AMBIGUOUS else FAILED
+        return AMBIGUOUS if error_class == AMBIGUOUS else FAILED
     return STATES[state]
 
 
-def standing(row: JobRow | None, stood: Stood | None, *, pushed: int | None = None) -> Standing:
+def standing(row: JobRow | None, last_seen: Stood | None, *, pushed: int | None = None) -> Standing:
     """How a scene stands. `pushed`: when something was last changed in Plex for it, since when it is as it is."""
-    word = word_of(row.state if row else None, row.cls if row else "", stood.word if stood else "")
+    word = word_of(row.state if row else None, row.cls if row else "", last_seen.word if last_seen else "")
     # A row that is looked at again and again has begun anew each time; what was seen tells how long that lasts.
-    lasts = stood is not None and word_of(None, "", stood.word) == word
-    since = stood.since if stood is not None and (lasts or row is None) else row.since if row else None
+    lasts = last_seen is not None and word_of(None, "", last_seen.word) == word
+    since = last_seen.since if last_seen is not None and (lasts or row is None) else row.since if row else None
     if word == IN_STEP and since is not None and pushed is not None:
         since = max(since, pushed)
     return Standing(word, since, row.error if row and word != IN_STEP else "")

@@ -81,7 +81,7 @@ def test_a_release_leaves_every_value_and_takes_off_our_locks(house):
     house.want(*ids)
     house.work()
     values = {key: shown[:2] for key, shown in pictures(house).items()}
-    undo(house, *ids, how="release")
+    undo(house, *ids, mode="release")
     house.work()
     assert {key: shown[:2] for key, shown in pictures(house).items()} == values
     assert house.plex_sim.item(house.key_of(ids[0])).locks == frozenset()
@@ -202,7 +202,7 @@ def test_a_release_leaves_the_poster_and_takes_off_its_lock(tmp_path):
         house.stash_sim.set_cover(id, png(200, 0, 0))
         house.want(id)
         house.work()
-        undo(house, id, how="release")
+        undo(house, id, mode="release")
         house.work()
         item = house.plex_sim.item(house.key_of(id))
         assert (item.poster, item.locks) == (key_of("thumb", png(200, 0, 0)), frozenset())
@@ -424,7 +424,7 @@ def test_ignored_dropped_and_dead_scenes_are_taken_back_as_well(house):
 def test_the_history_calls_an_undo_by_its_name(house):
     ids = house.in_step(2)
     undo(house, ids[0])
-    undo(house, ids[1], how="release")
+    undo(house, ids[1], mode="release")
     house.work()
     with house.store.reading() as db:
         assert [push.undone for push in db.pushes(Kind.SCENE, ids[0])] == ["undo", ""]

@@ -1,0 +1,202 @@
+"""`make measure`: counts how large and how clear the product's code is, from its syntax trees alone.
+
+Product code is `plexsync/`, `validation/` and `worker/` without the simulator. `test_measure.py` keeps each figure from
+growing again.
+"""
+
+import ast
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VAGUE = frozenset(
+    [
+        "one",
+        "found",
+        "told",
+        "seen",
+        "known",
+        "made",
+        "left",
+        "why",
+        "who",
+        "whom",
+        "whose",
+        "how",
+        "what",
+        "which",
+        "ours",
+        "theirs",
+        "cls",
+        "said",
+        "stood",
+        "called",
+        "lately",
+        "there",
+        "came",
+        "went",
+        "given",
+        "taken",
+        "brought",
+        "things",
+        "thing",
+        "stuff",
+        "means",
+    ]
+)
+# Words that name a state of a job or of a scene; a dict keyed by three of them is a table of status words.
+STATES = frozenset({"ready", "running", "absent", "dead", "idle", "ignored", "dropped", "gone", "undone", "ambiguous"})
+TABLE_KEYS = 3
+LONG_FILE = 400
+# Where answers of other programs are decoded: a JSON document has no type before that.
+JSON_EDGE = ("plexsync/http/", "plexsync/plex/answers.py", "plexsync/stash/answers.py", "plexsync/stash_plugin/")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A class or function: where it stands and how many lines it has."""
+
+    place: str
+    lines: int
+
+
+@dataclass(frozen=True)
+class Measures:
+    """All figures of one tree of files; counts are of places in the code."""
+
+    top_level: tuple[str, ...]
+    bindings: int
+    vague: Counter[str]
+    vague_files: Counter[str]
+    shared_class_names: tuple[str, ...]
+    largest_class: Span
+    longest_function: Span
+    long_files: tuple[str, ...]
+    untyped: Counter[str]
+    status_tables: tuple[str, ...]
+    product_lines: int
+
+    @property
+    def vague_share(self) -> float:
+        """Vague names in percent of all bindings."""
+        return 100 * self.vague.total() / self.bindings
+
+
+def product_files(root: Path = ROOT) -> list[Path]:
+    """The files that are measured, sorted."""
+    files = [path for package in ("plexsync", "validation", "worker") for path in (root / package).rglob("*.py")]
+    return sorted(path for path in files if "simulator" not in path.parts)
+
+
+def bindings(tree: ast.AST) -> Iterator[str]:
+    """Every parameter and every assigned name; a class method's `cls` is none."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(args=args) | ast.AsyncFunctionDef(args=args) | ast.Lambda(args=args):
+                names = [arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
+                names += [arg.arg for arg in (args.vararg, args.kwarg) if arg]
+                yield from names[1:] if names[:1] == ["cls"] and not isinstance(node, ast.Lambda) else names
+            case ast.Name(id=id, ctx=ast.Store()):
+                yield id
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
+
+
+def spans(tree: ast.AST, place: str, kinds: tuple[type[ast.AST], ...]) -> Iterator[Span]:
+    """The classes or functions of one file with their lines, docstring included."""
+    for node in ast.walk(tree):
+        if isinstance(node, kinds):
+            yield Span(f"{place}:{node.lineno} {node.name}", node.end_lineno - node.lineno + 1)  # type: ignore[attr-defined]
+
+
+def is_status_table(node: ast.AST) -> bool:
+    """Whether a dict is keyed by status words, as texts or as members of an enumeration."""
+    if not isinstance(node, ast.Dict):
+        return False
+    keys = {
+        key.value if isinstance(key, ast.Constant) else key.attr.lower() if isinstance(key, ast.Attribute) else ""
+        for key in node.keys
+    }
+    return len(keys & STATES) >= TABLE_KEYS
+
+
+def untyped_facts(tree: ast.AST) -> int:
+    """How often `dict[str, Any]` or `Mapping[str, Any]` stands in for a type."""
+    return sum(
+        isinstance(node, ast.Subscript) and ast.unparse(node) in ("dict[str, Any]", "Mapping[str, Any]")
+        for node in ast.walk(tree)
+    )
+
+
+def measures(root: Path = ROOT) -> Measures:
+    """Measure the product below a folder."""
+    vague: Counter[str] = Counter()
+    vague_files: Counter[str] = Counter()
+    untyped: Counter[str] = Counter()
+    homes: defaultdict[str, set[str]] = defaultdict(set)
+    classes, functions, long_files, tables, total, lines = [], [], [], [], 0, 0
+    for path in product_files(root):
+        place, text = path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        names = Counter(bindings(tree))
+        total += names.total()
+        vague.update({name: count for name, count in names.items() if name in VAGUE})
+        vague_files[place] += sum(names[name] for name in VAGUE)
+        classes += spans(tree, place, (ast.ClassDef,))
+        functions += spans(tree, place, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                homes[node.name].add(place)
+            if is_status_table(node):
+                tables.append(f"{place}:{node.lineno}")  # type: ignore[attr-defined]
+        if not place.startswith(JSON_EDGE):
+            untyped[place] += untyped_facts(tree)
+        count = text.count("\n")
+        lines += count
+        if count > LONG_FILE:
+            long_files.append(f"{place} {count}")
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    return Measures(
+        top_level=tuple(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]),
+        bindings=total,
+        vague=vague,
+        vague_files=+vague_files,
+        shared_class_names=tuple(sorted(name for name, places in homes.items() if len(places) > 1)),
+        largest_class=max(classes, key=lambda span: span.lines),
+        longest_function=max(functions, key=lambda span: span.lines),
+        long_files=tuple(long_files),
+        untyped=+untyped,
+        status_tables=tuple(tables),
+        product_lines=lines,
+    )
+
+
+def rows(found: Measures) -> Iterator[tuple[str, str, str]]:
+    """What `make measure` prints: figure, value, goal."""
+    yield "lines of product code", f"{found.product_lines:,}", ""
+    yield "top-level names of the wheel", f"{len(found.top_level)}: {', '.join(found.top_level)}", "3"
+    yield "vague names", f"{found.vague.total()} of {found.bindings} bindings, {found.vague_share:.1f} %", "<= 1 %"
+    shared = found.shared_class_names
+    yield "class names with several meanings", f"{len(shared)}: {', '.join(shared)}" if shared else "0", "0"
+    yield "largest class", f"{found.largest_class.lines} lines, {found.largest_class.place}", "300"
+    yield "longest function", f"{found.longest_function.lines} lines, {found.longest_function.place}", "50"
+    yield f"files over {LONG_FILE} lines", f"{len(found.long_files)}: {', '.join(found.long_files)}", "8"
+    yield "untyped facts outside the JSON edge", str(found.untyped.total()), "0"
+    yield "tables of status words", f"{len(found.status_tables)}: {', '.join(found.status_tables)}", "1"
+
+
+def main() -> None:
+    """Print the table, then the files with most vague names."""
+    found = measures()
+    for name, value, goal in rows(found):
+        print(f"{name:<38}{value}{f'  (goal: {goal})' if goal else ''}")
+    for title, counts in (("vague names by file", found.vague_files), ("untyped facts by file", found.untyped)):
+        if counts:
+            print(f"\n{title}: " + ", ".join(f"{place} {count}" for place, count in counts.most_common(12)))
+
+
+if __name__ == "__main__":
+    main()
