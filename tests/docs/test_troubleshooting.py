@@ -103,8 +103,8 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "Nothing happens": never_begun,
     "The token is refused": refused,
     "A library is not found": no_library,
-    "Plex or Stash is away": well,
-    "Scenes were given up": unclear,
+    "Plex or Stash is down": well,
+    "Scenes need you": unclear,
     "A setting is wrong": misspelt,
     "The database was written by a newer PlexSync": newer,
 }
