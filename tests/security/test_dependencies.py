@@ -21,7 +21,6 @@ LICENCES = {
     "BSD-3-Clause",
     "Apache-2.0",
     "PSF-2.0",
-    "LGPL-3.0-or-later",
     "MPL-2.0",
     "ISC",
     "not installed",
