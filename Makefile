@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LOCK   := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help install setup docs pictures settings-page demo test check dist wheels bench torture torture-long lock clean
+.PHONY: help install setup docs pictures settings-page demo test check dist wheels changelog bench torture torture-long lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -56,6 +56,9 @@ dist: setup ## the plugin with its index, and the wheel, in dist/; built, then i
 
 wheels: setup ## does every pin have a wheel for each machine? (asks the package index)
 	$(BIN)/python -m release.wheels
+
+changelog: setup ## move the fragments of changelog.d/ into CHANGELOG.md, under the version of pyproject.toml
+	$(BIN)/towncrier build --yes --name PlexSync --version "$$($(BIN)/python -c 'from release import build; print(build.number())')"
 
 bench: setup $(VENV)/.bench ## requests per scene, the hook, and the queue against others
 	$(BIN)/python -m bench
