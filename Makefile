@@ -76,9 +76,9 @@ lock: ## renew the hashed requirement files (needs uv)
 	$(LOCK) --extra notify -c requirements/demo.txt pyproject.toml -o requirements/notify.txt
 	$(LOCK) --extra art -c requirements/core.txt pyproject.toml -o requirements/art.txt
 	$(LOCK) --extra setup -c requirements/demo.txt pyproject.toml -o requirements/setup.txt
-	$(LOCK) --extra web --extra setup --extra notify --extra art -c requirements/demo.txt -c requirements/notify.txt -c requirements/art.txt -c requirements/setup.txt pyproject.toml -o requirements/all.txt
+	$(LOCK) --extra all -c requirements/demo.txt -c requirements/notify.txt -c requirements/art.txt -c requirements/setup.txt pyproject.toml -o requirements/all.txt
 	$(LOCK) --extra docs -c requirements/all.txt pyproject.toml -o requirements/docs.txt
-	$(LOCK) --extra web --extra setup --extra demo --extra notify --extra art --extra docs --extra dev -c requirements/all.txt -c requirements/docs.txt -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
+	$(LOCK) --extra all --extra docs --extra dev -c requirements/all.txt -c requirements/docs.txt -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
 	$(LOCK) --extra bench -c requirements/dev.txt pyproject.toml -o requirements/bench.txt
 
 docs: setup ## the documentation as a site, in build/docs, with warnings as errors
