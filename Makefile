@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LOCK   := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help install setup docs pictures settings-page demo test check dist wheels bench torture torture-long lock clean
+.PHONY: help install setup docs pictures settings-page demo test check dist wheels changelog bench torture torture-long lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -57,6 +57,9 @@ dist: setup ## the plugin with its index, and the wheel, in dist/; built, then i
 wheels: setup ## does every pin have a wheel for each machine? (asks the package index)
 	$(BIN)/python -m release.wheels
 
+changelog: setup ## move the fragments of changelog.d/ into CHANGELOG.md, under the version of pyproject.toml
+	$(BIN)/towncrier build --yes --name PlexSync --version "$$($(BIN)/python -c 'from release import build; print(build.number())')"
+
 bench: setup $(VENV)/.bench ## requests per scene, the hook, and the queue against others
 	$(BIN)/python -m bench
 
@@ -73,9 +76,9 @@ lock: ## renew the hashed requirement files (needs uv)
 	$(LOCK) --extra notify -c requirements/demo.txt pyproject.toml -o requirements/notify.txt
 	$(LOCK) --extra art -c requirements/core.txt pyproject.toml -o requirements/art.txt
 	$(LOCK) --extra setup -c requirements/demo.txt pyproject.toml -o requirements/setup.txt
-	$(LOCK) --extra web --extra setup --extra notify --extra art -c requirements/demo.txt -c requirements/notify.txt -c requirements/art.txt -c requirements/setup.txt pyproject.toml -o requirements/all.txt
+	$(LOCK) --extra all -c requirements/demo.txt -c requirements/notify.txt -c requirements/art.txt -c requirements/setup.txt pyproject.toml -o requirements/all.txt
 	$(LOCK) --extra docs -c requirements/all.txt pyproject.toml -o requirements/docs.txt
-	$(LOCK) --extra web --extra setup --extra demo --extra notify --extra art --extra docs --extra dev -c requirements/all.txt -c requirements/docs.txt -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
+	$(LOCK) --extra all --extra docs --extra dev -c requirements/all.txt -c requirements/docs.txt -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
 	$(LOCK) --extra bench -c requirements/dev.txt pyproject.toml -o requirements/bench.txt
 
 docs: setup ## the documentation as a site, in build/docs, with warnings as errors

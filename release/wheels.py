@@ -1,4 +1,4 @@
-"""`make wheels`: every pin of requirements/core.txt has a wheel for each machine that PlexSync runs on.
+"""`make wheels`: every pin of requirements/all.txt has a wheel for each machine that PlexSync runs on.
 
 Lets pip download them to a folder that is removed again, and build nothing: a pin without a fitting wheel is an error. The
 official image of Stash has no compiler.
@@ -6,6 +6,7 @@ official image of Stash has no compiler.
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from release import build
 
-PINS = build.ROOT / "requirements" / "core.txt"
+PINS = build.ROOT / "requirements" / "all.txt"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 MACHINES = ("x86_64", "aarch64")
 # The tags that pip accepts on such a machine: glibc of Debian 12 (2.36) and older, musl of Alpine 3.20 and older.
@@ -27,6 +28,11 @@ SYSTEMS = {
 def kinds() -> Iterator[tuple[str, str, str]]:
     """(system, machine, Python) of everything that is supported."""
     yield from itertools.product(SYSTEMS, MACHINES, PYTHONS)
+
+
+def pins() -> int:
+    """How many packages are pinned for every machine: those without a condition."""
+    return len(re.findall(r"^[a-z0-9.-]+==[^\s;]+ \\$", PINS.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def lacking(system: str, machine: str, python: str) -> str:
@@ -55,7 +61,7 @@ def lacking(system: str, machine: str, python: str) -> str:
         found = len(list(Path(folder).iterdir()))
     if done.returncode != 0:
         return " / ".join(line for line in done.stderr.splitlines() if line.startswith("ERROR")) or done.stderr.strip()
-    return "" if found else "nothing was downloaded"
+    return "" if found >= pins() else f"{found} of {pins()} pins were downloaded"
 
 
 def main() -> None:

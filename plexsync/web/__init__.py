@@ -21,6 +21,6 @@ made on the server (Starlette, Jinja2); the one script only keeps an open page u
   id in the same page, fetched anew. Nothing else is needed; without script the page is reloaded by hand. Put no form that a
   person fills in into such an element.
 * Neither script nor style inside pages (the policy forbids both, `style=` too): classes in `static/dashboard.css`. A
-  picture is an address of its own (`<img src="/charts/queue.svg">`), answered with `picture(...)`.
+  chart is the template `chart.svg`, included in the page, and takes its colours from them.
 * The same facts for machines: `plexsync/web/api.py`, the shapes of `plexsync ... --json`.
 """

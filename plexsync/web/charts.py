@@ -1,47 +1,40 @@
-"""Charts as SVG, drawn by pygal: pictures without script, for an `img`, that follow light and dark by themselves.
+"""Charts: what each one is about, and where its lines, ticks and words stand in the picture.
 
-Of what pygal draws only the lines and texts are kept, under one style sheet of ours: the policy of a picture allows that
-one, by its hash, and nothing else.
+`draw` returns plain positions; the template `chart.svg` makes SVG of them. Colours come from the style sheet of the page, so
+a chart follows light and dark with it. The picture holds no script and no style.
 """
 
-import base64
-import hashlib
-import sys
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from xml.etree.ElementTree import Element, SubElement, tostring
-
-import pygal
-from pygal.style import Style
 
 from plexsync.rules.samples import HOUR, MINUTE, Bucket
 
-# pygal looks for plug-ins of its own whenever anything is imported, in a way that Python has given up. We use none.
-sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
-
 DAY = 24 * HOUR
-WIDTH, HEIGHT = 520, 270
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
-# Parts of the drawing that are of use only with script, or are drawn by our own style sheet.
-LEFT_OUT = {"script", "style", "defs"}
-OVERLAYS = {"plot overlay", "plot text-overlay", "plot tooltip-overlay", "titles"}
+WIDTH, HEIGHT = 380, 220
+RIGHT, BOTTOM = WIDTH - 8, HEIGHT - 24
+# The widest that a letter of 12 pixels is on average, over the fonts that browsers use here.
+LETTER = 7.0
+ROW, SWATCH, GAP = 18, 24, 14
+MOST_STEPS = 4
+
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a chart: what it is called, the field of a sample that it shows, its colours by day and by night."""
+    """One line of a chart: its name, the field of a sample that it shows, its colour in the style sheet, its dashes."""
 
     name: str
     field: str
-    light: str
-    dark: str
+    tone: str
     dash: str = ""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a chart is about. `rate`: its counts are shown as so many a minute."""
+    """The topic of a chart. `rate`: its counts are shown per minute."""
 
     title: str
     unit: str
@@ -67,22 +60,22 @@ SUBJECTS = {
         "The queue",
         "scenes",
         (
-            Line("waiting", "waiting", "#9a5b00", "#f2bb5c"),
-            Line("not in Plex", "absent", "#5a6b8c", "#a9bbdd", "7,4"),
-            Line("given up", "dead", "#b3261e", "#ff9d94", "2,3"),
+            Line("waiting", "waiting", "wait"),
+            Line("not in Plex", "absent", "link", "7 4"),
+            Line("given up", "dead", "bad", "2 3"),
         ),
     ),
     "rates": Subject(
         "Work done",
         "a minute",
         (
-            Line("brought in step", "done", "#157347", "#6ed49b"),
-            Line("requests to Plex", "plex", "#9a5b00", "#f2bb5c", "7,4"),
-            Line("requests to Stash", "stash", "#1f5fc4", "#86b4ff", "2,3"),
+            Line("brought in step", "done", "well"),
+            Line("requests to Plex", "plex", "wait", "7 4"),
+            Line("requests to Stash", "stash", "link", "2 3"),
         ),
         rate=True,
     ),
-    "scenes": Subject("Scenes in step", "scenes", (Line("in step", "in_step", "#157347", "#6ed49b"),)),
+    "scenes": Subject("Scenes in step", "scenes", (Line("in step", "in_step", "well"),)),
 }
 RANGES = {
     "hour": Range("the last hour", HOUR, MINUTE, 5 * MINUTE, "%H:%M", 10 * MINUTE),
@@ -99,100 +92,132 @@ def value(bucket: Bucket, line: Line, *, rate: bool) -> float | None:
 
 
 @dataclass(frozen=True)
+class Tick:
+    """A place on an axis, and its label."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of the legend."""
+
+    x: float
+    y: float
+    line: Line
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A line as drawn: its path, the area below it, and its newest point. All are empty before anything was recorded."""
+
+    line: Line
+    path: str
+    area: str
+    end: Point | None
+
+
+@dataclass(frozen=True)
 class Drawing:
-    """A chart as SVG, with the policy under which it is shown as it is meant, and nothing in it can run or load anything."""
+    """A chart, ready for the template. Lengths are in units of its view box."""
 
-    svg: bytes
-    policy: str
+    left: float
+    legend: tuple[Key, ...]
+    rows: tuple[Tick, ...]
+    columns: tuple[Tick, ...]
+    traces: tuple[Trace, ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+    right: int = RIGHT
+    bottom: int = BOTTOM
 
 
-def drawn(subject: Subject, span: Range, buckets: Sequence[Bucket]) -> Drawing:
-    """The chart."""
-    chart = pygal.Line(
-        js=[],
-        css=[],
-        style=Style(label_font_size=14, major_label_font_size=14, legend_font_size=14, no_data_font_size=18),
-        width=WIDTH,
-        height=HEIGHT,
-        show_dots=False,
-        show_legend=len(subject.lines) > 1,
-        legend_at_bottom=True,
-        legend_at_bottom_columns=len(subject.lines),
-        legend_box_size=12,
-        include_x_axis=True,
-        show_minor_x_labels=False,
-        truncate_label=-1,
-        truncate_legend=-1,
-        max_scale=5,
-        value_formatter=_number,
-        margin=6,
-        no_data_text="nothing yet",
-        no_prefix=True,
+def draw(subject: Subject, span: Range, buckets: Sequence[Bucket]) -> Drawing:
+    """The chart of these buckets."""
+    series = [[value(bucket, line, rate=subject.rate) for bucket in buckets] for line in subject.lines]
+    highest = max((number for numbers in series for number in numbers if number is not None), default=0.0)
+    scale = ticks(highest, whole=not subject.rate)
+    left = 12 + LETTER * max(len(label) for _, label in scale)
+    legend = tuple(legend_of(subject.lines)) if len(subject.lines) > 1 else ()
+    top = (legend[-1].y if legend else 0) + 16
+    xs = [left + (RIGHT - left) * number / max(1, len(buckets) - 1) for number in range(len(buckets))]
+
+    def height(number: float) -> float:
+        return BOTTOM - (BOTTOM - top) * number / scale[-1][0]
+
+    return Drawing(
+        left=left,
+        legend=legend,
+        rows=tuple(Tick(height(number), label) for number, label in scale),
+        columns=tuple(
+            Tick(x, datetime.fromtimestamp(bucket.at / 1000, UTC).strftime(span.label))
+            for x, bucket in zip(xs, buckets, strict=True)
+            if bucket.at % span.apart == 0
+        ),
+        traces=tuple(
+            trace(line, xs, [None if number is None else height(number) for number in numbers])
+            for line, numbers in zip(subject.lines, series, strict=True)
+        ),
     )
-    chart.x_labels = [_label(bucket.at, span) for bucket in buckets]
-    chart.x_labels_major = [_label(bucket.at, span) for bucket in buckets if bucket.at % span.apart == 0]
-    for line in subject.lines:
-        values = [value(bucket, line, rate=subject.rate) for bucket in buckets]
-        chart.add(line.name, _wide(values), allow_interruptions=True)
-    return _finished(chart.render_tree(), subject)
 
 
-def _wide(values: list[float | None]) -> list[float | None]:
-    """A value that stands alone is as wide as its part of the time, or it would not be seen."""
-    made = list(values)
-    for n, number in enumerate(values):
-        before, after = values[n - 1] if n else None, values[n + 1] if n + 1 < len(values) else None
-        if number is not None and before is None and after is None:
-            made[n + 1 if n + 1 < len(values) else n - 1] = number
-    return made
+def ticks(highest: float, *, whole: bool) -> list[tuple[float, str]]:
+    """The marks of an axis from 0 to `highest` or just above: at most five round numbers, evenly apart, with labels."""
+    power = 10.0 ** math.floor(math.log10(highest / MOST_STEPS)) if highest > 0 else 1.0
+    step = next(size * power for size in (1, 2, 5, 10) if size * power * MOST_STEPS >= highest)
+    step = max(step, 1.0) if whole else step
+    decimals = max(0, -math.floor(math.log10(step)))
+    return [
+        (step * number, f"{step * number:,.{decimals}f}") for number in range(max(1, math.ceil(highest / step)) + 1)
+    ]
 
 
-def _label(at: int, span: Range) -> str:
-    """What is written at the axis; elsewhere something that is no other's."""
-    form = span.label if at % span.apart == 0 else "%d %b %H:%M"
-    return datetime.fromtimestamp(at / 1000, UTC).strftime(form)
+def legend_of(lines: Sequence[Line]) -> Iterator[Key]:
+    """The legend, from left to right, in as many rows as it needs."""
+    x, y = 4.0, 14.0
+    for line in lines:
+        width = SWATCH + LETTER * len(line.name)
+        if x + width > WIDTH:
+            x, y = 4.0, y + ROW
+        yield Key(x, y, line)
+        x += width + GAP
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.1f}"
-
-
-def _finished(svg: Element, subject: Subject) -> Drawing:
-    for parent in list(svg.iter()):
-        for child in list(parent):
-            if not isinstance(child.tag, str) or _name(child) in LEFT_OUT or child.get("class") in OVERLAYS:
-                parent.remove(child)
-        parent.attrib.pop("id", None)
-        if _name(parent) == "title" and parent.text == "Pygal":
-            parent.text = subject.title
-    style = _style(subject)
-    SubElement(svg, "style").text = style
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'"
-    return Drawing(bytes(tostring(svg, encoding="utf-8", xml_declaration=True)), policy)
-
-
-def _name(element: Element) -> str:
-    return str(element.tag).rsplit("}", 1)[-1]
-
-
-def _style(subject: Subject) -> str:
-    """By night other colours than by day."""
-
-    def colours(of: str) -> str:
-        return "".join(
-            f".serie-{n} .line{{stroke:{getattr(line, of)}}}.legend .color-{n}{{fill:{getattr(line, of)}}}"
-            for n, line in enumerate(subject.lines)
-        )
-
-    dashes = "".join(
-        f".serie-{n} .line{{stroke-dasharray:{line.dash}}}" for n, line in enumerate(subject.lines) if line.dash
+def trace(line: Line, xs: Sequence[float], ys: Sequence[float | None]) -> Trace:
+    """A line through these points, broken where a height is None."""
+    pieces = list(pieces_of(xs, ys))
+    texts = [corners(piece) for piece in pieces]
+    return Trace(
+        line,
+        path="".join(f"M{text}" for text in texts),
+        area="".join(
+            f"M{piece[0][0]:.1f} {BOTTOM} {text} {piece[-1][0]:.1f} {BOTTOM}Z"
+            for piece, text in zip(pieces, texts, strict=True)
+        ),
+        end=pieces[-1][-1] if pieces else None,
     )
-    return (
-        f"text{{font:14px {FONT};fill:#596375}}"
-        ".background{fill:none}.line{fill:none;stroke:#9aa3b266}.guide.line{stroke:#8a94a644}"
-        ".axis.x text,text.no_data{text-anchor:middle}.axis.y text{text-anchor:end}"
-        ".series .line{stroke-width:2.25;stroke-linejoin:round}"
-        f"{dashes}{colours('light')}"
-        f"@media(prefers-color-scheme:dark){{text{{fill:#a3adbd}}{colours('dark')}}}"
-    )
+
+
+def pieces_of(xs: Sequence[float], ys: Sequence[float | None]) -> Iterator[list[Point]]:
+    """The unbroken pieces of a line. A point that stands alone becomes a short level line, or it would not be seen."""
+    half = (xs[1] - xs[0]) / 2 if len(xs) > 1 else 0.0
+    piece: list[Point] = []
+    for x, y in zip([*xs, 0.0], [*ys, None], strict=True):
+        if y is not None:
+            piece.append((x, y))
+        elif piece:
+            alone, height = piece[0]
+            yield piece if piece[1:] else [(max(xs[0], alone - half), height), (min(xs[-1], alone + half), height)]
+            piece = []
+
+
+def corners(piece: Sequence[Point]) -> str:
+    """The points of a piece as a path writes them, without those in the middle of a level line."""
+    texts = [(f"{x:.1f}", f"{y:.1f}") for x, y in piece]
+    kept = [
+        f"{x} {y}"
+        for number, (x, y) in enumerate(texts)
+        if number in (0, len(texts) - 1) or not (texts[number - 1][1] == y == texts[number + 1][1])
+    ]
+    return " ".join(kept)

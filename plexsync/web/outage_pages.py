@@ -1,5 +1,6 @@
 """When the servers were away, on a time line and in figures; and how the work went, as charts over hours and days."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +12,14 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import DAY
 from plexsync.rules.outages import bars, ticks
 from plexsync.rules.samples import Bucket, buckets
-from plexsync.web.charts import RANGES, SUBJECTS, Line, Range, drawn, value
-from plexsync.web.pages import Absent, Ask, Wrong, page, picture
+from plexsync.web.charts import RANGES, SUBJECTS, Line, Range, Subject, draw, value
+from plexsync.web.pages import TEMPLATES, Absent, Ask, Wrong, page, picture
 
 DAYS = (1, 7, 30, 365)
 LOG_SHOWN = 50
+# A picture of its own loads its style sheets and nothing else.
+POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
+SHEETS = ("/static/dashboard.css", "/static/pages.css")
 
 
 def outages(ask: Ask) -> Response:
@@ -69,28 +73,62 @@ def _days(text: str) -> int:
 # --- charts ----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Record:
+    """What was written down over a span: as finely as its charts show it, and in the rows of its tables."""
+
+    span: Range
+    points: list[Bucket]
+    rows: list[Bucket]
+
+    def words(self, subject: Subject) -> str:
+        """A chart in words, for those who don't see it."""
+        figures = [_figures(self.rows, line, rate=subject.rate) for line in subject.lines]
+        text = "; ".join(filter(None, figures)) or "Nothing was recorded yet"
+        return f"{subject.title}, {self.span.words}. {text}."
+
+    def picture(self, subject: Subject) -> dict[str, Any]:
+        """What the template of a chart needs."""
+        return {"chart": draw(subject, self.span, self.points), "words": self.words(subject)}
+
+
+def record(ask: Ask, span: Range) -> Record:
+    """What was written down over this span, up to now."""
+    start = ask.now - span.length
+    with ask.desk.parts.store.reading() as db:
+        samples = db.samples(start - start % span.row, ask.now)
+    return Record(
+        span,
+        points=buckets(samples, start=start, end=ask.now, width=span.width),
+        rows=buckets(samples, start=start, end=ask.now, width=span.row),
+    )
+
+
+def _figures(rows: list[Bucket], line: Line, *, rate: bool) -> str:
+    """The newest figure of a line and its highest, in words."""
+    values = [number for bucket in rows if (number := value(bucket, line, rate=rate)) is not None]
+    return f"{line.name}: {values[-1]:,.0f} at last, {max(values):,.0f} at most" if values else ""
+
+
 def charts(ask: Ask) -> Response:
     """All charts, each with its figures as a table."""
-    return ask.show("charts.html", ranges=[_told(ask, name, span) for name, span in RANGES.items()])
+    return ask.show("charts.html", ranges=[_range(name, record(ask, span)) for name, span in RANGES.items()])
 
 
-def _told(ask: Ask, name: str, span: Range) -> dict[str, Any]:
-    rows = _buckets(ask, span, span.row)
+def _range(name: str, record: Record) -> dict[str, Any]:
     return {
         "name": name,
-        "words": span.words,
-        # Another address for every picture that may look different, so that an open page fetches it anew.
-        "version": ask.now // span.width,
+        "words": record.span.words,
         "subjects": [
             {
                 "name": key,
                 "title": subject.title,
                 "unit": subject.unit,
                 "heads": [line.name for line in subject.lines],
-                "alt": _alt(subject.title, span, [_last(rows, line, rate=subject.rate) for line in subject.lines]),
+                "picture": record.picture(subject),
                 "rows": [
                     (bucket.at, [value(bucket, line, rate=subject.rate) for line in subject.lines])
-                    for bucket in reversed(rows)
+                    for bucket in reversed(record.rows)
                     if bucket.sample is not None
                 ],
             }
@@ -99,31 +137,14 @@ def _told(ask: Ask, name: str, span: Range) -> dict[str, Any]:
     }
 
 
-def _alt(title: str, span: Range, parts: list[str]) -> str:
-    return f"{title}, {span.words}. {'; '.join(filter(None, parts)) or 'Nothing was recorded yet'}."
-
-
-def _last(rows: list[Bucket], line: Line, *, rate: bool) -> str:
-    """The newest figure of a line and its highest, in words."""
-    values = [number for bucket in rows if (number := value(bucket, line, rate=rate)) is not None]
-    return f"{line.name}: {values[-1]:,.0f} at last, {max(values):,.0f} at most" if values else ""
-
-
-def _buckets(ask: Ask, span: Range, width: int) -> list[Bucket]:
-    start = ask.now - span.length
-    with ask.desk.parts.store.reading() as db:
-        samples = db.samples(start - start % width, ask.now)
-    return buckets(samples, start=start, end=ask.now, width=width)
-
-
 def chart(ask: Ask) -> Response:
-    """One chart as a picture."""
+    """One chart as a picture of its own, under the style sheets of the pages."""
     subject, span = SUBJECTS.get(str(ask.path["subject"])), RANGES.get(str(ask.path["span"]))
     if subject is None or span is None:
         raise Absent
-    made = drawn(subject, span, _buckets(ask, span, span.width))
-    answer = picture(made.svg)
-    answer.headers["Content-Security-Policy"] = made.policy
+    facts = record(ask, span).picture(subject)
+    answer = picture(TEMPLATES.get_template("chart.svg").render(facts, sheets=SHEETS))
+    answer.headers["Content-Security-Policy"] = POLICY
     return answer
 
 

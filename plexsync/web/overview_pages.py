@@ -11,6 +11,8 @@ from plexsync.reports.rows import short, title
 from plexsync.reports.status import NAMED, server_words
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
+from plexsync.web.charts import RANGES, SUBJECTS
+from plexsync.web.outage_pages import record
 from plexsync.web.pages import Ask, page
 
 LATEST = 8
@@ -53,8 +55,20 @@ def overview(ask: Ask) -> Response:
             if found["jobs"][name] or number < ALWAYS
         ],
         coming=coming(ask, found),
+        charts=charts(ask),
         **latest(ask),
     )
+
+
+def charts(ask: Ask) -> list[tuple[str, dict[str, Any]]]:
+    """A few charts: the caption of each, and what its template needs."""
+    hour, day = record(ask, RANGES["hour"]), record(ask, RANGES["day"])
+    queue, rates = SUBJECTS["queue"], SUBJECTS["rates"]
+    return [
+        (f"{queue.title}, {hour.span.words}", hour.picture(queue)),
+        (f"{queue.title}, {day.span.words}", day.picture(queue)),
+        (f"{rates.title} {rates.unit}, {day.span.words}", day.picture(rates)),
+    ]
 
 
 def server(found: dict[str, Any], who: Neighbour) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def action(path: str, handler: Handler) -> Route:
     return Route(path, _endpoint(handler), methods=["POST"])
 
 
-def picture(svg: bytes) -> Response:
+def picture(svg: str) -> Response:
     """A drawing as an answer."""
     return Response(svg, media_type="image/svg+xml")
 

@@ -1,9 +1,11 @@
 """The pictures of the documentation, made from the real thing: `make pictures`, or `python -m tests.docs.pictures`.
 
 A library is made up, PlexSync works it, and what a terminal and a browser show of it is kept in docs/pictures: the terminal
-as SVG, the dashboard (where there is one) as small PNG. Then docs/pictures.md shows whatever there is.
+as SVG, the dashboard (where there is one) as small PNG. Then docs/pictures.md shows whatever there is. With names, as in
+`python -m tests.docs.pictures dashboard-charts`, only these pictures are made anew.
 """
 
+import argparse
 import importlib.util
 import io
 import os
@@ -20,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -28,10 +31,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
+from plexsync.rules.job import DAY as A_DAY
+from plexsync.rules.samples import MINUTE, Sample
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, ROOT, TOKEN, World, stop, until
+from tests.web.conftest import dashboard as opened_dashboard
 
 PICTURES = ROOT / "docs" / "pictures"
 PAGE = ROOT / "docs" / "pictures.md"
@@ -102,8 +108,12 @@ WHILE_SERVING = ("status", "doctor")
 
 
 def main() -> None:
-    """Make all pictures and the page that shows them."""
+    """Make all pictures and the page that shows them, or the named pictures alone."""
+    parser = argparse.ArgumentParser(prog="pictures")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as dashboard-charts")
+    names = parser.parse_args().names
     PICTURES.mkdir(exist_ok=True)
+    kept = {path: path.read_bytes() for path in PICTURES.iterdir() if names and path.stem not in names}
     for old in PICTURES.iterdir():
         old.unlink()
     with library() as world:
@@ -113,7 +123,10 @@ def main() -> None:
             taken |= {one.name: terminal(world, one) for one in TERMINALS if one.name in WHILE_SERVING}
         shown = [taken[one.name] for one in TERMINALS]
         shown += list(dashboard(world)) if importlib.util.find_spec("web") else []
-    PAGE.write_text(page(shown), encoding="utf-8")
+    if not names:
+        PAGE.write_text(page(shown), encoding="utf-8")
+    for path, content in kept.items():
+        path.write_bytes(content)
     for path in sorted(PICTURES.iterdir()):
         print(f"{path.stat().st_size // 1024:5} kB  {path.relative_to(ROOT)}")
 
@@ -138,7 +151,35 @@ def library() -> Iterator[World]:
             world.run("sync", "--all", "--wait")
             an_outage(world)
             stash.edit_scene(7, title="The Long Way Round", tags=["Drama", "Outdoors", "Restored"])
+            a_month(world)
             yield world
+
+
+def a_month(world: World) -> None:
+    """Samples of a month: imports that come in bursts, are worked off, and one night without a worker."""
+    dice, waiting, in_step, dead = Random(4), 0, 40.0, 0
+    with opened_dashboard(world) as dash:
+        now = dash.parts.clock.now() // MINUTE * MINUTE
+        with dash.parts.store.writing() as tx:
+            for at in range(now - 30 * A_DAY, now, MINUTE):
+                age = (now - at) / A_DAY
+                waiting += dice.randrange(10, 90) if dice.random() < (0.03 if age % 1 < 0.4 else 0.003) else 0
+                dead = dice.randrange(4) if dice.random() < 0.001 else dead
+                done = min(waiting, dice.randrange(4, 9))
+                waiting, in_step = waiting - done, in_step + (SCENES - 10 - in_step) / 12_000
+                if not 0.42 < age < 0.5:
+                    tx.add_sample(
+                        Sample(
+                            at,
+                            in_step=round(in_step),
+                            waiting=waiting,
+                            absent=4 + (age > 0.3) * 3,
+                            dead=dead,
+                            done=done,
+                            plex=2 * done + dice.randrange(2),
+                            stash=done // 3 + 1,
+                        )
+                    )
 
 
 def scene(world: World, number: int) -> None:

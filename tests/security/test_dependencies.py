@@ -21,7 +21,6 @@ LICENCES = {
     "BSD-3-Clause",
     "Apache-2.0",
     "PSF-2.0",
-    "LGPL-3.0-or-later",
     "MPL-2.0",
     "ISC",
     "not installed",
@@ -36,7 +35,7 @@ def pinned(path: Path) -> dict[str, str]:
 
 def direct(*extras: str) -> list[Requirement]:
     lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
-    return [Requirement(line) for lines in lists for line in lines]
+    return [Requirement(line) for lines in lists for line in lines if not line.startswith("plexsync[")]
 
 
 @files
@@ -71,6 +70,15 @@ def test_the_core_is_what_the_project_asks_for() -> None:
 @pytest.mark.parametrize(("name", "extras"), [("demo", ("demo",)), ("dev", ("demo", "dev"))])
 def test_the_other_files_hold_what_their_extras_ask_for(name: str, extras: tuple[str, ...]) -> None:
     there = pinned(ROOT / "requirements" / f"{name}.txt")
+    for wanted in direct(*extras):
+        assert wanted.specifier.contains(there[canonicalize_name(wanted.name)]), wanted.name
+
+
+def test_the_extra_all_is_every_extra_for_users_and_all_txt_pins_it() -> None:
+    (whole,) = PROJECT["optional-dependencies"]["all"]
+    extras = Requirement(whole).extras
+    assert extras == set(PROJECT["optional-dependencies"]) - {"all", "docs", "bench", "dev"}
+    there = pinned(ROOT / "requirements" / "all.txt")
     for wanted in direct(*extras):
         assert wanted.specifier.contains(there[canonicalize_name(wanted.name)]), wanted.name
 

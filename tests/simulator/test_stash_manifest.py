@@ -79,6 +79,8 @@ def test_the_name_falls_back_to_the_id(manifest):
         "name: x\nerrLog: loud\n",
         "name: x\nsettings:\n  a:\n    type: TEXT\n",
         "- name\n",
+        "",
+        "name: x\n3: y\non: z\n",
     ],
 )
 def test_what_stash_does_not_know_stops_the_plugin(manifest, text):
@@ -89,19 +91,23 @@ def test_what_stash_does_not_know_stops_the_plugin(manifest, text):
 @pytest.mark.parametrize(
     ("text", "tree"),
     [
-        ("", {}),
+        ("", None),
         ("---\na: 1\n", {"a": 1}),
         ("a: 'it''s # no comment' # one\n", {"a": "it's # no comment"}),
         ('a: "x\\ty"\n', {"a": "x\ty"}),
-        ("a: |\n  one\n  two\nb: ~\n", {"a": "one\ntwo", "b": None}),
+        ("a: |\n  one\n  two\nb: ~\n", {"a": "one\ntwo\n", "b": None}),
+        ("a: >-\n  one\n  two\n", {"a": "one two"}),
         ("a:\nb: {}\n", {"a": None, "b": {}}),
         ("a:\n- x\n- y: 1\n  z: 2\nb: []\n", {"a": ["x", {"y": 1, "z": 2}], "b": []}),
         ("/x: assets\n", {"/x": "assets"}),
         ("a: it's\n", {"a": "it's"}),
         ("a: 0.1.0\nb: -3\n", {"a": "0.1.0", "b": -3}),
+        ("a: 2026-01-31\n", {"a": "2026-01-31"}),
+        ("a: {b: c}\nd: [e, [f]]\n", {"a": {"b": "c"}, "d": ["e", ["f"]]}),
+        ("a: &x {b: c}\nd: *x\n", {"a": {"b": "c"}, "d": {"b": "c"}}),
     ],
 )
-def test_the_subset_of_yaml(text, tree):
+def test_yaml_is_read_as_dicts_lists_and_scalars(text, tree):
     assert parse_yaml(text) == tree
 
 
@@ -110,15 +116,17 @@ def test_the_subset_of_yaml(text, tree):
     [
         "a: b: c\n",
         "a: *b\n",
-        "a: &b c\n",
-        "a: {b: c}\n",
         "a: 1\n  b: 2\n",
         "a: 1\na: 2\n",
         "\ta: 1\n",
-        "a: [b, [c]]\n",
+        "a: [b, [c]\n",
         "a: 1\nwords\n",
+        "a: {b: 1, b: 2}\n",
+        "a: 1\n---\nb: 2\n",
+        "? [a]\n: b\n",
+        "a: !!python/object/apply:os.getcwd []\n",
     ],
 )
-def test_anything_else_is_refused_rather_than_guessed_at(text):
+def test_what_is_no_plain_yaml_document_is_refused(text):
     with pytest.raises(ManifestError):
         parse_yaml(text)

@@ -19,6 +19,7 @@ from plexsync.simulator.stash_manifest import parse_yaml, read_manifest
 from plexsync.stash_plugin import hook
 from plexsync.store import intake
 from plexsync.store.database import Database
+from release import build
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOK = ROOT / "plexsync" / "stash_plugin" / "hook.py"
@@ -626,7 +627,7 @@ KEYS = {"name", "description", "version", "interface", "exec", "errLog", "hooks"
 
 
 def manifest() -> dict[str, object]:
-    """The manifest, read as the little part of YAML it is written in; anything else fails."""
+    """The manifest as Stash reads it; anything that it would refuse fails."""
     assert read_manifest(MANIFEST).id == "StashPlexSync"
     return parse_yaml(MANIFEST.read_text(encoding="utf-8"))
 
@@ -634,7 +635,7 @@ def manifest() -> dict[str, object]:
 def test_the_manifest_has_the_keys_that_stash_knows_and_no_other():
     told = manifest()
     assert set(told) == KEYS
-    assert (told["name"], told["version"], told["interface"], told["errLog"]) == ("PlexSync", "0.1.0", "raw", "error")
+    assert (told["name"], told["version"], told["interface"], told["errLog"]) == ("PlexSync", build.number(), "raw", "error")
     assert told["exec"] == ["python", "{pluginDir}/plexsync/stash_plugin/hook.py"]
     (one,) = told["hooks"]
     assert set(one) == {"name", "description", "triggeredBy"}

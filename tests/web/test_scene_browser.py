@@ -257,13 +257,13 @@ def test_the_pages_do_without_script(staged: Staged, look: Look) -> None:
     page.get_by_role("button", name="Sync now").click()
     expect(page.get_by_role("status").first).to_contain_text("is in the queue")
     page.goto(f"{dash.url}/charts")
-    expect(page.locator("img.chart").first).to_be_visible()
+    expect(page.locator("svg.chart").first).to_be_visible()
 
 
 def test_a_picture_opened_alone_is_shown_as_it_is_meant(staged: Staged, look: Look) -> None:
-    """Its policy allows its style sheet: chromium would complain otherwise."""
+    """It takes its colours from the style sheets of the pages: chromium would complain if its policy forbade them."""
     dash, _ = staged
     page = look(dark=True).page
     page.goto(f"{dash.url}/charts/queue-day.svg")
-    stroke = page.evaluate("getComputedStyle(document.querySelector('.serie-0 .line')).stroke")
+    stroke = page.evaluate("getComputedStyle(document.querySelector('.trace.wait .stroke')).stroke")
     assert stroke == "rgb(242, 187, 92)"

@@ -48,7 +48,7 @@ LOOK = 0.25
 WEEKS = 30 * 86_400.0
 LOOKS_PER_SCENE = 20
 # What a module of another project is called, and its package.
-PACKAGES = {"graphql": "graphql-core", "plexapi": "plexapi"}
+PACKAGES = {"graphql": "graphql-core", "plexapi": "plexapi", "yaml": "pyyaml"}
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -86,7 +86,7 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
 def _check_packages() -> None:
     if not all(map(importlib.util.find_spec, PACKAGES)):
         raise Unusable(
-            f"the demo needs packages that are not installed ({' and '.join(PACKAGES.values())}): in the folder of "
+            f"the demo needs packages that are not installed ({', '.join(PACKAGES.values())}): in the folder of "
             "PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/demo.txt"
         )
 

@@ -25,7 +25,7 @@ from validation.sources import Loaded
 log = logging.getLogger("PlexSync.web")
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("jinja2", "prometheus_client", "pygal", "python_multipart", "starlette", "uvicorn")
+PACKAGES = ("jinja2", "prometheus_client", "python_multipart", "starlette", "uvicorn")
 TAKEN = 3  # the exit code of plexsync/web/__main__.py when its place is another's
 FIRST_WAIT, LONGEST_WAIT, TAKEN_WAIT = 1.0, 60.0, 15.0
 # A dashboard that lived so many seconds was well.
