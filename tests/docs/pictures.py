@@ -92,9 +92,7 @@ TERMINALS = (
         "`plexsync explain 7`: the matching Plex item, and what would change, field by field.",
     ),
     Terminal("doctor", ("doctor",), "`plexsync doctor`: every check, with a fix for each problem."),
-    Terminal(
-        "dlq", ("dlq", "list"), "`plexsync dlq list`: the dead-letter queue by cause, with the cure for each."
-    ),
+    Terminal("dlq", ("dlq", "list"), "`plexsync dlq list`: the dead-letter queue by cause, with the cure for each."),
     Terminal("outages", ("outages",), "`plexsync outages`: when a server was down, for how long, and why."),
     Terminal("undo", ("undo", "12", "--dry-run"), "`plexsync undo 12 --dry-run`: what an undo would change."),
 )
