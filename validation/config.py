@@ -116,167 +116,165 @@ class PlexSyncConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
     plex_url: Annotated[str, AfterValidator(values.address)] = Field()
-    """Where the Plex server answers: an http:// or https:// address, a path behind it is kept. Required."""
+    """Address of the Plex server: http:// or https://, with an optional path. Required."""
 
     plex_token: Annotated[str, AfterValidator(values.token)] = Field(repr=False)
-    """The Plex token (X-Plex-Token) of the server's owner; kept out of every log. Required."""
+    """The Plex token (X-Plex-Token) of the server's owner; never logged. Required."""
 
     plex_libraries: Annotated[str, BeforeValidator(values.join_names), AfterValidator(values.names)] = Field(default="")
-    """Names of the Plex movie libraries to keep in step, with commas between them, or a list of names; a name with a
-    comma in it stands in double quotes. Default empty: all movie libraries."""
+    """Names of the Plex movie libraries to sync, separated by commas, or a list of names; put a name with a comma in
+    double quotes. Default empty: all movie libraries."""
 
     plex_connect_timeout: float = Field(default=5.0, ge=1, le=30)
     """Seconds to wait for a connection to Plex or Stash: 1 to 30, default 5."""
 
     plex_read_timeout: float = Field(default=30.0, ge=5, le=120)
-    """Seconds to wait for Plex or Stash to go on with an answer: 5 to 120, default 30."""
+    """Seconds to wait for the next data of a response from Plex or Stash: 5 to 120, default 30."""
 
     plex_parallel: int = Field(default=2, ge=1, le=8)
     """Edits sent to Plex at the same time: 1 to 8, default 2."""
 
     stash_url: Annotated[str, AfterValidator(values.address)] = Field(default="http://localhost:9999")
-    """Where Stash answers: an http:// or https:// address, default http://localhost:9999."""
+    """Address of Stash: http:// or https://, default http://localhost:9999."""
 
     stash_api_key: Annotated[str, AfterValidator(values.secret)] = Field(default="", repr=False)
-    """The API key of Stash; kept out of every log. Default empty: for a Stash that asks for no login."""
+    """The API key of Stash; never logged. Default empty: for a Stash without a login."""
 
     tls_ca_file: Annotated[str, AfterValidator(values.file)] = Field(default="")
-    """Full path of a PEM file with certificates to trust beside those of this system, for an https:// server that has
-    its own. Default empty: none beside them."""
+    """Full path of a PEM file with certificates to trust in addition to those of the system, for an https:// server
+    with a certificate of its own. Default empty: no others."""
 
     path_map: Annotated[tuple[str, ...], BeforeValidator(values.rules)] = Field(default=())
-    """Where Plex sees the folders of Stash: rules of the form stash folder => plex folder (or, as docs/matching.md says,
-    re:pattern => what it becomes), as a list, or as one text with ; or line ends between them. Default none: both see the
-    same paths."""
+    """Plex folders for Stash folders: rules of the form stash folder => plex folder, or regular expressions (re:pattern
+    => replacement, see docs/matching.md), as a list, or as one text with ; or line breaks between rules. Default none:
+    both use the same paths."""
 
     scope: Annotated[tuple[str, ...], BeforeValidator(values.scope)] = Field(default=("all",))
-    """Which scenes are synced: all, organized, tag: NAME, studio: NAME, path: FOLDER (as Stash sees it), and the last four
-    with not before them to leave such scenes out, as a list, or as one text with ; or , between them. Default all."""
+    """Scenes to sync: all, organized, tag: NAME, studio: NAME, path: FOLDER (as Stash sees it); not before one of the
+    last four excludes scenes. A list, or one text with ; or , between terms. Default all."""
 
     approve_bulk: bool = Field(default=False)
-    """Whether the first write of a whole library to Plex needs no approval by a person: true or false, default false,
-    which waits for sync --all."""
+    """Approve the first write of a whole library to Plex in advance: true or false, default false, which waits for sync
+    --all."""
 
     enabled: bool = Field(default=True)
-    """Whether scenes are synced: true or false, default true. With false, events are kept and nothing is sent."""
+    """Sync scenes: true or false, default true. With false, events are kept and nothing is sent."""
 
     poll_interval: float = Field(default=1.0, ge=0.1, le=60)
-    """Seconds after which an idle worker looks for work without being woken (at most 5 in effect): 0.1 to 60, default
+    """Seconds after which an idle worker checks the queue without being woken (at most 5 in effect): 0.1 to 60, default
     1."""
 
     stash_poll_interval: float = Field(default=60.0, ge=5, le=3600)
-    """Seconds between two looks for scenes that changed in Stash: 5 to 3600, default 60."""
+    """Seconds between polls of Stash for changes: 5 to 3600, default 60."""
 
     reconcile_interval_hours: float = Field(default=24.0, ge=0, le=720)
-    """Hours between two comparisons of everything in Stash with everything in Plex: 0 to 720, default 24; 0 means
-    never."""
+    """Hours between full comparisons of Stash and Plex: 0 to 720, default 24; 0 turns them off."""
 
     scan_absent: bool = Field(default=False)
-    """Whether Plex is asked to scan the folder of a file that it does not have: true or false, default false, which waits
-    for Plex's own scans."""
+    """Ask Plex to scan the folder of a file that it does not have: true or false, default false, which waits for Plex's
+    own scans."""
 
     max_retries: int = Field(default=5, ge=1, le=20)
-    """Attempts that may fail by a job's own fault before it is given up: 1 to 20, default 5. Outages use up none."""
+    """Attempts that may fail before a job moves to the dead-letter queue: 1 to 20, default 5. Outages don't count."""
 
     dlq_retention_days: int = Field(default=30, ge=1, le=365)
-    """Days that jobs which were given up are kept in the dead-letter queue: 1 to 365, default 30."""
+    """Days to keep jobs in the dead-letter queue: 1 to 365, default 30."""
 
     dlq_max: int = Field(default=10_000, ge=100, le=1_000_000)
-    """Scenes in the dead-letter queue above which status, dlq list and the log say so; none is thrown away for it: 100 to
+    """Scenes in the dead-letter queue above which status, dlq list and the log show a warning; none is deleted: 100 to
     1000000, default 10000."""
 
     strict_mode: bool = Field(default=False)
-    """Whether a scene is refused when a value would have to be cut or dropped to fit Plex: true or false, default
-    false, which sends what fits and reports the rest."""
+    """Reject a scene if a value must be cut or dropped to fit Plex: true or false, default false, which syncs what fits
+    and reports the rest."""
 
     sync_title: bool = Field(default=True)
-    """Whether titles are synced: true or false, default true."""
+    """Sync titles: true or false, default true."""
 
     sync_studio: bool = Field(default=True)
-    """Whether studios are synced: true or false, default true."""
+    """Sync studios: true or false, default true."""
 
     sync_summary: bool = Field(default=True)
-    """Whether summaries are synced, from the details in Stash: true or false, default true."""
+    """Sync summaries, from the details in Stash: true or false, default true."""
 
     sync_date: bool = Field(default=True)
-    """Whether release dates are synced: true or false, default true."""
+    """Sync release dates: true or false, default true."""
 
     sync_cast: bool = Field(default=True)
-    """Whether performers are synced as cast: true or false, default true."""
+    """Sync performers as cast: true or false, default true."""
 
     sync_director: bool = Field(default=True)
-    """Whether directors are synced: true or false, default true."""
+    """Sync directors: true or false, default true."""
 
     sync_genres: bool = Field(default=True)
-    """Whether tags are synced as genres: true or false, default true."""
+    """Sync tags as genres: true or false, default true."""
 
     sync_collection: bool = Field(default=True)
-    """Whether collections are synced: true or false, default true."""
+    """Sync collections: true or false, default true."""
 
     sync_rating: bool = Field(default=True)
-    """Whether ratings are synced: true or false, default true."""
+    """Sync ratings: true or false, default true."""
 
     title_template: Annotated[str, AfterValidator(values.whole_template)] = Field(default="{title}")
-    """What a title is made of, with names of values in braces as docs/fields.md lists them. Default {title}: the title,
-    or the file's name."""
+    """Template of the title, with names of values in braces (see docs/fields.md). Default {title}: the title, or the
+    name of the file."""
 
     sort_title_template: Annotated[str, AfterValidator(values.template_text)] = Field(default="")
-    """What a sort title is made of, with names of values in braces. Default empty: sort titles are left to Plex."""
+    """Template of the sort title, with names of values in braces. Default empty: sort titles are left to Plex."""
 
     original_title_template: Annotated[str, AfterValidator(values.template_text)] = Field(default="")
-    """What an original title is made of, with names of values in braces. Default empty: they are not synced."""
+    """Template of the original title, with names of values in braces. Default empty: original titles are not synced."""
 
     content_rating: Annotated[str, AfterValidator(values.shown_line)] = Field(default="")
-    """The content rating that every scene gets, a text such as R. Default empty: none is synced."""
+    """Content rating of every scene, a text such as R. Default empty: not synced."""
 
     genre_tags: Annotated[tuple[str, ...], BeforeValidator(values.tags)] = Field(default=("*",))
-    """Which tags become genres: names or patterns, with commas between them, or a list; - in front leaves a tag out.
-    Default *: all."""
+    """Tags that become genres: names or patterns, separated by commas, or a list; a leading - excludes a tag. Default
+    *: all."""
 
     label_tags: Annotated[tuple[str, ...], BeforeValidator(values.tags)] = Field(default=())
-    """Which tags become labels, as for genre_tags. Default none."""
+    """Tags that become labels, as for genre_tags. Default none."""
 
     collection_tags: Annotated[tuple[str, ...], BeforeValidator(values.tags)] = Field(default=())
-    """Which tags become collections, as for genre_tags. Default none."""
+    """Tags that become collections, as for genre_tags. Default none."""
 
     tag_parents: bool = Field(default=False)
-    """Whether the tags above a tag that is shown are shown as well: true or false, default false."""
+    """Also show the parent tags of each tag that is shown: true or false, default false."""
 
     collections: Annotated[tuple[str, ...], BeforeValidator(values.collections)] = Field(default=("studio", "groups"))
-    """What becomes a collection beside collection_tags: some of studio, parents (the studios above it) and groups, with
-    commas between them, or a list. Default studio and groups."""
+    """Sources of collections in addition to collection_tags: any of studio, parents (the parent studios) and groups,
+    separated by commas, or a list. Default studio and groups."""
 
     poster: Literal["none", "cover", "studio", "group"] = Field(default="cover")
-    """What becomes the poster: none, cover (the scene's), studio or group (their pictures), default cover."""
+    """Source of the poster: none, cover (of the scene), studio or group (their pictures), default cover."""
 
     background: Literal["none", "cover", "studio", "group"] = Field(default="none")
-    """What becomes the background, as for poster: none, cover, studio or group, default none."""
+    """Source of the background, as for poster: none, cover, studio or group, default none."""
 
     poster_padding: bool = Field(default=False)
-    """Whether a picture in another shape than a poster's gets bars above and below or at its sides: true or false,
-    default false."""
+    """Add bars to a picture that does not have the shape of a poster: true or false, default false."""
 
     role_text: Annotated[str, AfterValidator(values.role_text)] = Field(default="")
-    """What is shown as the role beside each member of the cast, with names of values in braces as docs/fields.md lists
-    them. Default empty: roles are left to Plex."""
+    """Template of the role of each cast member, with names of values in braces (see docs/fields.md). Default empty:
+    roles are left to Plex."""
 
     performer_picture_url: Annotated[str, AfterValidator(values.picture_address)] = Field(default="")
-    """Where Plex and its apps find a picture of each performer, such as https://example.org/people/{id}.jpg: an address
-    that they can reach. Default empty: pictures of people are left to Plex."""
+    """Address of a picture of each performer, such as https://example.org/people/{id}.jpg; Plex and its apps must reach
+    it. Default empty: pictures of people are left to Plex."""
 
     libraries: Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(_libraries)] = Field(default={})
-    """Tables in plexsync.toml with settings of single libraries, as docs/fields.md says. Default none."""
+    """Tables in plexsync.toml with settings for single libraries (see docs/fields.md). Default none."""
 
     conflict_policy: Literal["stash", "plex"] = Field(default="stash")
-    """Who wins when a value was changed in Stash and, by a person, in Plex: stash or plex, default stash."""
+    """Which side wins if a value changed in Stash and by hand in Plex: stash or plex, default stash."""
 
     first_push: Literal["keep", "stash"] = Field(default="keep")
-    """What happens at the first sync to a different value that is locked in Plex: keep or stash (overwrite it),
-    default keep."""
+    """What to do at the first sync with a different value that is locked in Plex: keep or stash (overwrite it), default
+    keep."""
 
     when_gone: Literal["keep", "undo"] = Field(default="keep")
-    """What becomes of what was pushed for a scene that was deleted in Stash: keep (leave Plex alone) or undo (take it
-    back), default keep."""
+    """What to do in Plex with what was pushed for a scene that was deleted in Stash: keep (leave Plex alone) or undo
+    (take it back), default keep."""
 
     breaker_failure_threshold: int = Field(default=5, ge=1, le=100)
     """Failures in a row after which a server counts as down: 1 to 100, default 5."""
@@ -285,39 +283,39 @@ class PlexSyncConfig(BaseModel):
     """Seconds until a server that is down is tried again: 0.5 to 3600, default 60."""
 
     breaker_max_recovery_timeout: float = Field(default=300.0, ge=0.5, le=86400, validate_default=True)
-    """Seconds that the growing wait between such tries may reach: 0.5 to 86400, default 300, never less than
+    """Seconds that the growing wait between these tries may reach: 0.5 to 86400, default 300, never less than
     breaker_recovery_timeout."""
 
     worker_idle_minutes: int = Field(default=60, ge=1, le=10_080)
-    """Minutes without work after which a worker that was started inside Stash ends, until an event starts it again: 1 to
-    10080, default 60."""
+    """Minutes without work after which a worker started inside Stash ends, until an event starts it again: 1 to 10080,
+    default 60."""
 
     notify_urls: Annotated[tuple[str, ...], BeforeValidator(values.messengers)] = Field(default=(), repr=False)
-    """Where to tell a person what needs one: addresses of services and webhooks as the package apprise takes them, a
-    list, or one text with blanks between them; kept out of every log. Default none."""
+    """Addresses of services and webhooks that notify you, in the format of the package apprise: a list, or one text
+    with spaces between them; never logged. Default none."""
 
     notify_command: Annotated[tuple[str, ...], BeforeValidator(values.command)] = Field(default=(), repr=False)
-    """A command that tells a person what needs one, as a list of words, or as one text that is cut into words as a
-    shell does; no shell runs it. Default none."""
+    """Command that notifies you: a list of words, or one text that is split into words as by a shell; no shell runs it.
+    Default none."""
 
     notify_after_minutes: int = Field(default=10, ge=1, le=1440)
-    """Minutes that a server may be away before a person is told: 1 to 1440, default 10."""
+    """Minutes that a server may be down before you are notified: 1 to 1440, default 10."""
 
     web_bind: Annotated[str, AfterValidator(values.place)] = Field(default="127.0.0.1:9797")
-    """Where the dashboard of plexsync serve answers: an address of this machine and a port, such as 0.0.0.0:9797, or none
-    for no dashboard. Default 127.0.0.1:9797; any address that others reach needs web_password."""
+    """Address and port of this machine for the dashboard of plexsync serve, such as 0.0.0.0:9797, or none for no
+    dashboard. Default 127.0.0.1:9797; an address that other machines reach needs web_password."""
 
     web_password: Annotated[str, AfterValidator(values.passphrase)] = Field(default="", repr=False)
-    """The password of the dashboard and its API, at least 15 characters; kept out of every log. Default empty: none, for
-    this machine alone."""
+    """Password of the dashboard and its API, at least 15 characters; never logged. Default empty: no password, access
+    from this machine only."""
 
     web_allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(values.hosts)] = Field(default=())
-    """Names under which browsers may reach the dashboard, beside localhost and the address of web_bind: host names without
-    port, with commas between them, or a list. Default none."""
+    """Host names under which browsers may reach the dashboard, in addition to localhost and the address of web_bind:
+    without port, separated by commas, or a list. Default none."""
 
     data_dir: Annotated[str, AfterValidator(values.folder)] = Field(default="")
     """Full path of the folder for PlexSync's database, plexsync.db. Default empty: beside Stash's settings or in the
-    user's folder, as docs/settings.md says."""
+    user's folder (see docs/settings.md)."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -87,22 +87,20 @@ class Look:
 
 DAY, NIGHT, PHONE = (
     Look("", "", "light"),
-    Look("dark", " in the dark", "dark"),
+    Look("dark", " in dark mode", "dark"),
     Look("phone", " on a phone", "light", 390, 780),
 )
 TERMINALS = (
-    Terminal("status", ("status",), "`plexsync status`: how everything stands, from the database alone."),
+    Terminal("status", ("status",), "`plexsync status`: the status of everything, from the database alone."),
     Terminal(
         "explain",
         ("explain", "7"),
-        "`plexsync explain 7`: which item of Plex it is, and what would happen, field by field.",
+        "`plexsync explain 7`: the matching Plex item, and what would change, field by field.",
     ),
-    Terminal("doctor", ("doctor",), "`plexsync doctor`: everything that has to be right, and how to mend what is not."),
-    Terminal(
-        "dlq", ("dlq", "list"), "`plexsync dlq list`: the scenes that were given up, by cause, with what cures them."
-    ),
-    Terminal("outages", ("outages",), "`plexsync outages`: when a server was away, for how long, and why."),
-    Terminal("undo", ("undo", "12", "--dry-run"), "`plexsync undo 12 --dry-run`: what taking back would do."),
+    Terminal("doctor", ("doctor",), "`plexsync doctor`: every check, with a fix for each problem."),
+    Terminal("dlq", ("dlq", "list"), "`plexsync dlq list`: the dead-letter queue by cause, with the cure for each."),
+    Terminal("outages", ("outages",), "`plexsync outages`: when a server was down, for how long, and why."),
+    Terminal("undo", ("undo", "12", "--dry-run"), "`plexsync undo 12 --dry-run`: what an undo would change."),
 )
 WHILE_SERVING = ("status", "doctor")
 
@@ -363,7 +361,7 @@ def answers(url: str) -> bool:
 
 def page(shown: list[tuple[str, str]]) -> str:
     """The page that shows them all."""
-    lines = ["# Pictures", "", "Made by `make pictures` from the real thing, with a library that is made up.", ""]
+    lines = ["# Pictures", "", "Screenshots of PlexSync with a generated library. `make pictures` makes them.", ""]
     groups = (("The terminal", "terminal-"), ("The dashboard", "dashboard"))
     for title, prefix in groups:
         of_group = [(name, caption) for name, caption in shown if name.startswith(prefix)]

@@ -74,4 +74,4 @@ def test_what_is_told_of_defaults_is_so() -> None:
         if get_origin(PlexSyncConfig.model_fields[name].annotation) is Literal:
             assert f"empty for {str(defaults[name]).strip(chr(34))}." in setting["description"]
         if setting["type"] == "BOOLEAN" and defaults[name] == "true":
-            assert setting["description"].startswith("On unless it was switched off here")
+            assert setting["description"].startswith("On by default.")
