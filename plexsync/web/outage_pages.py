@@ -112,7 +112,7 @@ def _last(rows: list[Bucket], line: Line, *, rate: bool) -> str:
 def _buckets(ask: Ask, span: Range, width: int) -> list[Bucket]:
     start = ask.now - span.length
     with ask.desk.parts.store.reading() as db:
-        samples = db.samples(start - start % width, ask.now)
+        samples = db.samples.between(start - start % width, ask.now)
     return buckets(samples, start=start, end=ask.now, width=width)
 
 

@@ -93,7 +93,7 @@ def checked(code: int, out: bytes, err: bytes) -> dict[str, str]:
 def wanted(store: Database) -> dict[tuple[str, int], int]:
     """(kind, id) of every row, with its wanted revision."""
     with store.reading() as db:
-        return {(str(kind), id): db.job(kind, id).wanted_rev for kind in Kind for id, _ in db.job_ids(kind)}
+        return {(str(kind), id): db.jobs.find(kind, id).wanted_rev for kind in Kind for id, _ in db.jobs.ids(kind)}
 
 
 def spooled(folder: Path, pattern: str = "*.json") -> list[Path]:
@@ -146,7 +146,7 @@ def test_an_event_is_noted_as_an_edit_of_what_it_is_about(stash, store, type_, k
     run(event(stash, type_=type_))
     assert wanted(store) == {(kind, 7): 1}
     with store.reading() as db:
-        row = db.job(Kind(kind), 7)
+        row = db.jobs.find(Kind(kind), 7)
     assert (row.state, row.lane) == (State.READY, 0)
     assert abs(row.due / 1000 - time.time()) < 60
 
