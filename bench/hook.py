@@ -46,8 +46,8 @@ def measure(rounds: int = 40) -> dict[str, float]:
         database = Database(Path(folder) / "plexsync.db", worker=True)
         with database.writing() as tx:
             # The worker is switched on inside Stash, and lives: the hook looks for both, and starts nothing.
-            tx.save_note(intake.INSIDE, intake.ON)
-            tx.save_note(intake.BEAT, str(round(time.time() * 1000)))
+            tx.notes.save(intake.INSIDE, intake.ON)
+            tx.notes.save(intake.BEAT, str(round(time.time() * 1000)))
         environ = {**os.environ, "PLEXSYNC_DATA_DIR": folder}
         commands = {
             "bare python (-c pass)": [sys.executable, "-c", "pass"],

@@ -79,7 +79,7 @@ def _rate(folder: Path, scenes: int) -> float:
         clock = SystemClock()
         with store.writing() as tx:
             for id in range(1, scenes + 1):
-                tx.want(Kind.SCENE, id, Why.SWEEP, clock.now())
+                tx.jobs.want(Kind.SCENE, id, Why.SWEEP, clock.now())
         began = time.monotonic()
 
         def done() -> bool:

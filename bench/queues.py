@@ -108,12 +108,12 @@ class Ours(Contender):
 
     def store(self, number: int) -> None:
         with self.database.writing() as tx:
-            tx.want(Kind.SCENE, number + 1, Why.EDIT, self.now)
+            tx.jobs.want(Kind.SCENE, number + 1, Why.EDIT, self.now)
 
     def fill(self, backlog: int) -> None:
         with self.database.writing() as tx:
             for number in range(backlog):
-                tx.want(Kind.SCENE, number + 1, Why.SWEEP if number % 2 else Why.EDIT, self.now)
+                tx.jobs.want(Kind.SCENE, number + 1, Why.SWEEP if number % 2 else Why.EDIT, self.now)
         self._delay()
 
     def _delay(self) -> None:
@@ -132,13 +132,19 @@ class Ours(Contender):
 
     def work(self) -> int:
         with self.database.writing() as tx:
-            jobs = tx.claim(self.limit, now=self.now, lease_ms=120_000, holder="bench")
+            jobs = tx.jobs.claim(self.limit, now=self.now, lease_ms=120_000, holder="bench")
         with self.database.writing() as tx:
             for job in jobs:
                 after = settle(
-                    job, Done(), renewed=tx.renewed(job), now=self.now, max_retries=5, draw=0.5, scan=tx.scan()
+                    job,
+                    Done(),
+                    renewed=tx.jobs.renewed(job),
+                    now=self.now,
+                    max_retries=5,
+                    draw=0.5,
+                    scan=tx.books.scans(),
                 )
-                tx.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
+                tx.jobs.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
         return len(jobs)
 
     def close(self) -> None:

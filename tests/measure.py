@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VAGUE = frozenset(
-    (
-        "one found told seen known made left why who whom whose how what which ours theirs cls said stood called lately "
-        "there came went given taken brought things thing stuff means"
-    ).split()  # noqa: SIM905 - a list of so many words is easier to read so
+VAGUE_WORDS = (
+    "one found told seen known made left why who whom whose how what which ours theirs cls said stood called lately there "
+    "came went given taken brought things thing stuff means"
 )
+VAGUE = frozenset(VAGUE_WORDS.split())
 # Words that name a state of a job or of a scene; a dict keyed by three of them is a table of status words.
 STATES = frozenset({"ready", "running", "absent", "dead", "idle", "ignored", "dropped", "gone", "undone", "ambiguous"})
 TABLE_KEYS = 3

@@ -46,9 +46,10 @@ from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
 from plexsync.rules.errors import LocalFault, Neighbour, NewerDatabase, Unusable
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.job import State
+from plexsync.rules.neighbours import Messenger
 from plexsync.rules.notices import NoticeRules
 from plexsync.rules.plan import Policy
-from plexsync.rules.records import JobRow, Messenger
+from plexsync.rules.records import JobRow
 from plexsync.rules.scope import Kind as ScopeKind
 from plexsync.rules.scope import Scope, Term
 from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT, fold
@@ -327,7 +328,7 @@ def kept_settings(folder: Path) -> Kept | None:
         store = Database(folder / DATABASE)
         try:
             with store.reading() as db:
-                return kept.read(db.note(SAID_BY_STASH))
+                return kept.read(db.notes.text(SAID_BY_STASH))
         finally:
             store.close()
     except (LocalFault, NewerDatabase, Unusable):
@@ -340,7 +341,7 @@ def peeked(folder: Path, state: State, *, limit: int) -> list[JobRow]:
     if not os.path.lexists(folder / DATABASE):
         return []
     with closing(Database(folder / DATABASE)) as store, store.reading() as db:
-        return db.jobs(state, limit=limit)
+        return db.jobs.in_state(state, limit=limit)
 
 
 def keep_settings(store: Database, settings: Mapping[str, object]) -> None:
@@ -348,10 +349,10 @@ def keep_settings(store: Database, settings: Mapping[str, object]) -> None:
     text = kept.written(settings)
     try:
         with store.reading() as db:
-            if db.note(SAID_BY_STASH) == text:
+            if db.notes.text(SAID_BY_STASH) == text:
                 return
         with store.writing() as tx:
-            tx.save_note(SAID_BY_STASH, text)
+            tx.notes.save(SAID_BY_STASH, text)
     except (LocalFault, Unusable):
         return
 
@@ -611,26 +612,26 @@ def comparison_owed(parts: Parts) -> bool:
     """Whether the database was made anew or put back, or other things are wanted by the settings, and no complete
     comparison has found since what that changes."""
     with parts.store.reading() as db:
-        lost = max(db.number(name) or 0 for name in (REPAIRED, RESTORED)) > (db.number(LAST_RECONCILE) or 0)
-        return lost or db.note(WISHES) == CHANGED
+        lost = max(db.notes.number(name) or 0 for name in (REPAIRED, RESTORED)) > (db.notes.number(LAST_RECONCILE) or 0)
+        return lost or db.notes.text(WISHES) == CHANGED
 
 
 def bulk_approved(parts: Parts) -> bool:
     """Whether a person has agreed to a write of the whole library, here or in a database that this one was made from."""
     with parts.store.reading() as db:
-        return parts.config.approve_bulk or any(db.note(name) for name in (BULK, REPAIRED))
+        return parts.config.approve_bulk or any(db.notes.text(name) for name in (BULK, REPAIRED))
 
 
 def approve_bulk(parts: Parts) -> None:
     """A person agrees: from now on the whole library may be written."""
     with parts.store.writing() as tx:
-        tx.save_note(BULK, str(parts.clock.now()))
+        tx.notes.save(BULK, str(parts.clock.now()))
 
 
 def wanted_inside(parts: Parts) -> bool:
     """Whether the worker inside Stash is still switched on."""
     with parts.store.reading() as db:
-        return db.note(intake.INSIDE) != intake.OFF
+        return db.notes.text(intake.INSIDE) != intake.OFF
 
 
 def off_inside(folder: Path) -> bool:
@@ -645,9 +646,9 @@ def leave_inside(parts: Parts, *, idle: bool = True) -> bool:
     start another worker.
     """
     with parts.store.writing() as tx:
-        if tx.note(intake.INSIDE) == intake.OFF or (idle and tx.unsettled()):
+        if tx.notes.text(intake.INSIDE) == intake.OFF or (idle and tx.jobs.count_unsettled()):
             return False
-        tx.save_note(intake.INSIDE, intake.LEFT)
+        tx.notes.save(intake.INSIDE, intake.LEFT)
         return True
 
 
@@ -755,7 +756,7 @@ class Schedule:
         parts, now = self._parts, self._parts.clock.now()
         hours = parts.config.reconcile_interval_hours
         with parts.store.reading() as db:
-            last, polled = db.number(LAST_RECONCILE) or 0, db.note(LAST_POLL)
+            last, polled = db.notes.number(LAST_RECONCILE) or 0, db.notes.text(LAST_POLL)
         # First the poller notes where it starts: what is edited during the comparison is a change since then.
         if not polled:
             return False
@@ -850,13 +851,13 @@ def print_of_all(config: PlexSyncConfig, store: Database) -> str:
 def _salt(store: Database) -> str:
     """A random text of this database, made with it."""
     with store.reading() as db:
-        salt = db.note("salt")
+        salt = db.notes.text("salt")
     if not salt:
         salt = secrets.token_hex(16)
         try:
             with store.writing() as tx:
-                tx.save_note("salt", salt)
-                tx.save_note(BEGUN, str(SystemClock().now()))
+                tx.notes.save("salt", salt)
+                tx.notes.save(BEGUN, str(SystemClock().now()))
         except LocalFault:
             pass
     return salt

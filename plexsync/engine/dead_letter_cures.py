@@ -12,7 +12,9 @@ from plexsync.engine.gates import Gates
 from plexsync.flows.scenes.inspection import Looker, Sight, desired
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.job import Kind, State, Waiting, Why
-from plexsync.rules.records import Clock, SectionRow, Store, Writing
+from plexsync.rules.neighbours import Clock
+from plexsync.rules.records import SectionRow
+from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.cure")
 
@@ -33,15 +35,15 @@ CURES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def bindings_changed(tx: Writing) -> None:
+def bindings_changed(tx: Writer) -> None:
     """What a person has bound, or unbound, can make other scenes certain: the ambiguous ones are looked at again."""
-    tx.save_note(INDEX, REBOUND)
+    tx.notes.save(INDEX, REBOUND)
 
 
 class Curer:
     """Watches what can cure dead rows. `prints` has a text for each name of `CURES`: another text, another setting."""
 
-    def __init__(self, store: Store, looker: Looker, gates: Gates, clock: Clock, prints: Mapping[str, str]) -> None:
+    def __init__(self, store: Database, looker: Looker, gates: Gates, clock: Clock, prints: Mapping[str, str]) -> None:
         self._store = store
         self._looker = looker
         self._gates = gates
@@ -59,7 +61,7 @@ class Curer:
         total = 0
         for name, causes in CURES.items():
             with self._store.reading() as db:
-                known = db.note(NOTE + name)
+                known = db.notes.text(NOTE + name)
             if known == self._prints[name]:
                 continue
             if known:
@@ -67,14 +69,14 @@ class Curer:
                 log.info("settings changed (%s): %d scenes are tried again", name, count)
                 total += count
             with self._store.writing() as tx:
-                tx.save_note(NOTE + name, self._prints[name])
+                tx.notes.save(NOTE + name, self._prints[name])
         return total
 
     def _raise_dead(self, cause: str) -> int:
         total, count = 0, BATCH
         while count == BATCH:
             with self._store.writing() as tx:
-                count = tx.cure(cause, now=self._clock.now(), limit=BATCH)
+                count = tx.jobs.cure(cause, now=self._clock.now(), limit=BATCH)
             total += count
         return total
 
@@ -83,11 +85,11 @@ class Curer:
         after: tuple[str, int] = ("", 0)
         while True:
             with self._store.reading() as db:
-                rows = db.jobs(State.ABSENT, limit=BATCH, after=after)
+                rows = db.jobs.in_state(State.ABSENT, limit=BATCH, after=after)
             if not rows:
                 return total
             with self._store.writing() as tx:
-                total += tx.wake([(row.kind, row.id) for row in rows], now=self._clock.now())
+                total += tx.jobs.wake([(row.kind, row.id) for row in rows], now=self._clock.now())
             after = (rows[-1].kind, rows[-1].id)
 
     # --- the index ---------------------------------------------------------------------------------------------------
@@ -98,10 +100,10 @@ class Curer:
         Costs two small reads while no library was walked. A side that is away is waited for: nothing is remembered then.
         """
         with self._store.reading() as db:
-            walked, known = db.sections(), db.note(INDEX)
+            walked, known = db.sections.all(), db.notes.text(INDEX)
             if (walked, known) == self._compared:
                 return 0
-            outline = db.outline()
+            outline = db.index.outline()
         count = 0
         if known and known != outline:
             if not all(self._gates.enter(who) for who in Neighbour):
@@ -115,10 +117,10 @@ class Curer:
                 return count
         if known != outline:
             with self._store.writing() as tx:
-                if tx.note(INDEX) != known:
+                if tx.notes.text(INDEX) != known:
                     # Something was bound meanwhile.
                     return count
-                tx.save_note(INDEX, outline)
+                tx.notes.save(INDEX, outline)
         self._compared = (walked, outline)
         return count
 
@@ -127,7 +129,7 @@ class Curer:
         after: tuple[str, int] = (Kind.SCENE, 0)
         while not stopping():
             with self._store.reading() as db:
-                rows = db.jobs(State.DEAD, cls="ambiguous", limit=LOOKED, after=after)
+                rows = db.jobs.in_state(State.DEAD, cls="ambiguous", limit=LOOKED, after=after)
             ids = [row.id for row in rows if row.kind is Kind.SCENE]
             if not ids:
                 break
@@ -144,11 +146,11 @@ class Curer:
         count, now = 0, self._clock.now()
         with self._store.writing() as tx:
             for id, found in wants.items():
-                row = tx.job(Kind.SCENE, id)
+                row = tx.jobs.find(Kind.SCENE, id)
                 if row is not None and row.state is State.DEAD and found and found != row.desired:
-                    tx.want(Kind.SCENE, id, Why.SWEEP, now, desired=found)
+                    tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now, desired=found)
                     count += 1
-            tx.tally("cured", count)
+            tx.tallies.add("cured", count)
         return count
 
 

@@ -7,7 +7,8 @@ between, and what dies meanwhile is left alone.
 from collections.abc import Callable, Iterable
 
 from plexsync.rules.job import Kind, Lane, State
-from plexsync.rules.records import Clock, Reading, Store, Writing
+from plexsync.rules.neighbours import Clock
+from plexsync.store.database import Database, Reader, Writer
 
 Key = tuple[Kind, int]
 # How many were moved, and those named that could not be.
@@ -18,49 +19,49 @@ BATCH = 500
 OPEN = (State.READY, State.RUNNING, State.ABSENT, State.DEAD)
 
 
-def retry(store: Store, clock: Clock, keys: Iterable[Key]) -> Moved:
+def retry(store: Database, clock: Clock, keys: Iterable[Key]) -> Moved:
     """These are tried again at once, with all their attempts."""
     now = clock.now()
-    return _each(store, keys, lambda tx, kind, id: bool(tx.retry(kind=kind, id=id, now=now)))
+    return _each(store, keys, lambda tx, kind, id: bool(tx.jobs.retry(kind=kind, id=id, now=now)))
 
 
-def retry_all(store: Store, clock: Clock, cause: str = "") -> int:
+def retry_all(store: Database, clock: Clock, cause: str = "") -> int:
     """All that died (of one cause) are tried again. So many at once are a backfill: an edit does not wait behind them."""
     now = clock.now()
-    return _in_batches(store, cause, lambda tx, limit: tx.retry(cls=cause, now=now, lane=Lane.SWEEP, limit=limit))
+    return _in_batches(store, cause, lambda tx, limit: tx.jobs.retry(cls=cause, now=now, lane=Lane.SWEEP, limit=limit))
 
 
-def drop(store: Store, clock: Clock, keys: Iterable[Key]) -> Moved:
+def drop(store: Database, clock: Clock, keys: Iterable[Key]) -> Moved:
     """These leave the queue, also when they are not dead yet, and come back by a new edit alone."""
     now = clock.now()
-    return _each(store, keys, lambda tx, kind, id: is_open(tx, kind, id) and tx.set_aside(kind, id, now=now))
+    return _each(store, keys, lambda tx, kind, id: is_open(tx, kind, id) and tx.jobs.set_aside(kind, id, now=now))
 
 
-def drop_all(store: Store, clock: Clock, cause: str = "") -> int:
+def drop_all(store: Database, clock: Clock, cause: str = "") -> int:
     """All that died (of one cause) leave the queue."""
     now = clock.now()
-    return _in_batches(store, cause, lambda tx, limit: tx.drop(cls=cause, now=now, limit=limit))
+    return _in_batches(store, cause, lambda tx, limit: tx.jobs.drop(cls=cause, now=now, limit=limit))
 
 
-def is_open(db: Reading, kind: Kind, id: int) -> bool:
+def is_open(db: Reader, kind: Kind, id: int) -> bool:
     """Whether there is something that could be dropped."""
-    row = db.job(kind, id)
+    row = db.jobs.find(kind, id)
     return row is not None and row.state in OPEN
 
 
-def count(db: Reading, cause: str = "") -> int:
+def count(db: Reader, cause: str = "") -> int:
     """How many died (of one cause)."""
-    return sum(count for name, count in db.dead().items() if cause in ("", name))
+    return sum(count for name, count in db.jobs.count_dead().items() if cause in ("", name))
 
 
-def _each(store: Store, keys: Iterable[Key], act: Callable[[Writing, Kind, int], bool]) -> Moved:
+def _each(store: Database, keys: Iterable[Key], act: Callable[[Writer, Kind, int], bool]) -> Moved:
     named = list(dict.fromkeys(keys))
     with store.writing() as tx:
         missed = [(kind, id) for kind, id in named if not act(tx, kind, id)]
     return len(named) - len(missed), missed
 
 
-def _in_batches(store: Store, cause: str, act: Callable[[Writing, int], int]) -> int:
+def _in_batches(store: Database, cause: str, act: Callable[[Writer, int], int]) -> int:
     with store.reading() as db:
         left = count(db, cause)
     done, moved = 0, BATCH

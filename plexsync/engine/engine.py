@@ -33,7 +33,8 @@ from plexsync.rules.errors import (
     Unusable,
 )
 from plexsync.rules.job import Absent, Dead, Done, Gone, Job, Kind, Later, Outcome, State, Waiting, Why, crashed, settle
-from plexsync.rules.records import Clock, Dice, Plex, Stash, Store, Writing
+from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
+from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.engine")
 
@@ -87,7 +88,7 @@ class Engine:
 
     def __init__(
         self,
-        store: Store,
+        store: Database,
         stash: Stash,
         plex: Plex,
         looker: Looker,
@@ -152,13 +153,13 @@ class Engine:
         if not jobs:
             with self._store.reading() as db:
                 failing = (self._gates.failing(db, who) for who in Neighbour)
-                return Idle(db.next_due(now), next(filter(None, failing), ""))
+                return Idle(db.jobs.next_due(now), next(filter(None, failing), ""))
         self._work(jobs, stopping)
         return Worked(self._ended)
 
-    def _claim(self, tx: Writing, ramp: int, now: int) -> list[Job]:
+    def _claim(self, tx: Writer, ramp: int, now: int) -> list[Job]:
         limit = min(ramp, self._size) if ramp else self._size
-        jobs = tx.claim(limit, now=now, lease_ms=self._rules.lease, holder=self._holder)
+        jobs = tx.jobs.claim(limit, now=now, lease_ms=self._rules.lease, holder=self._holder)
         self._open, self._desired = jobs, {}
         return jobs
 
@@ -194,7 +195,7 @@ class Engine:
     def _held(self, jobs: list[Job]) -> list[Job]:
         """Those of these jobs that have not been ended, here or by others."""
         with self._store.writing() as tx:
-            tokens = tx.renew([job.token for job in jobs], until=self._clock.now() + self._rules.lease)
+            tokens = tx.jobs.renew([job.token for job in jobs], until=self._clock.now() + self._rules.lease)
         return [job for job in jobs if job.token in tokens]
 
     def _sync(self, jobs: list[Job], stopping: Callable[[], bool]) -> None:
@@ -231,13 +232,13 @@ class Engine:
                     return []
                 continue
             with self._store.reading() as db:
-                ids = sorted({*now, *db.showing(job.kind, job.id)})
+                ids = sorted({*now, *db.scene_names.scenes_showing(job.kind, job.id)})
             many = len(ids) > self._rules.batch
             for start in range(0, max(len(ids), 1), FAN_OUT):
                 last = start + FAN_OUT >= len(ids)
                 with self._store.writing() as tx:
                     for id in ids[start : start + FAN_OUT]:
-                        tx.want(Kind.SCENE, id, Why.EDIT, self._clock.now(), behind=many)
+                        tx.jobs.want(Kind.SCENE, id, Why.EDIT, self._clock.now(), behind=many)
                     if last:
                         self._settle(tx, job, Done())
         return [job for job in jobs if job.kind is Kind.SCENE]
@@ -266,7 +267,7 @@ class Engine:
             if who is Neighbour.PLEX:
                 return self._pusher.readable(CANARIES, but=job)
             with self._store.reading() as db:
-                rows = db.jobs(State.IDLE, limit=CANARIES + 1, after=(Kind.SCENE, 0))
+                rows = db.jobs.in_state(State.IDLE, limit=CANARIES + 1, after=(Kind.SCENE, 0))
             ids = [row.id for row in rows if row.kind is Kind.SCENE and row.id != job.id]
             return bool(ids) and bool(self._gates.ask(who, READ, partial(self._stash.scenes, ids), of_all=True))
         except NeighbourError as error:
@@ -275,16 +276,16 @@ class Engine:
 
     # --- ending attempts ---------------------------------------------------------------------------------------------
 
-    def _settle(self, tx: Writing, job: Job, outcome: Outcome) -> None:
+    def _settle(self, tx: Writer, job: Job, outcome: Outcome) -> None:
         now = self._clock.now()
         after = settle(
             job,
             outcome,
-            renewed=tx.renewed(job),
+            renewed=tx.jobs.renewed(job),
             now=now,
             max_retries=self._rules.max_retries,
             draw=self._dice.random(),
-            scan=tx.scan(),
+            scan=tx.books.scans(),
         )
         blamed = isinstance(outcome, Waiting | Later) and outcome.cls in ("unavailable", "bug")
         ok, bad = self._gates.writes(tx) if blamed else (0, 0)
@@ -292,23 +293,23 @@ class Engine:
             ok, bad = job.ok_mark, job.bad_mark
         if after.state is State.DEAD and not after.desired:
             after = replace(after, desired=self._desired.get(job.token, ""))
-        if tx.settle(job, after, now=now, ok_mark=ok, bad_mark=bad):
+        if tx.jobs.settle(job, after, now=now, ok_mark=ok, bad_mark=bad):
             if job.kind is Kind.SCENE:
                 self._keep_standing(tx, job.id, outcome, now)
             self._ended[job.kind, job.id] = type(outcome).__name__.lower()
 
     @staticmethod
-    def _keep_standing(tx: Writing, id: int, outcome: Outcome, now: int) -> None:
+    def _keep_standing(tx: Writer, id: int, outcome: Outcome, now: int) -> None:
         """What was seen now, so that it is known since when: a row that is looked at again begins anew each time."""
         match outcome:
             case Done():
-                tx.save_standings({id: "in step"}, now=now)
+                tx.standings.save({id: "in step"}, now=now)
             case Absent():
-                tx.save_standings({id: "absent"}, now=now)
+                tx.standings.save({id: "absent"}, now=now)
             case Dead(cls=cls):
-                tx.save_standings({id: cls}, now=now)
+                tx.standings.save({id: cls}, now=now)
             case Gone():
-                tx.drop_standings((), after=id - 1, upto=id)
+                tx.standings.drop((), after=id - 1, upto=id)
 
     def _settle_all(self, jobs: Iterable[Job], outcome: Outcome) -> None:
         """End all of these attempts alike; those that have been ended already stay as they are."""
@@ -336,11 +337,11 @@ class Engine:
         with self._store.writing() as tx:
             return self._rescue(tx, self._clock.now(), dead_holders=True)
 
-    def _rescue(self, tx: Writing, now: int, *, dead_holders: bool = False) -> int:
-        rows = tx.expired(now=now, dead_holders=dead_holders)
+    def _rescue(self, tx: Writer, now: int, *, dead_holders: bool = False) -> int:
+        rows = tx.jobs.expired(now=now, dead_holders=dead_holders)
         for row, alone, first in rows:
             after = crashed(alone=alone, crashes=row.crashes, first_crash=first, now=now)
-            tx.crash(row, after, now=now)
+            tx.jobs.crash(row, after, now=now)
             if after.state is State.DEAD:
                 log.error("%s %d killed its worker %d times: set aside as poison", row.kind, row.id, after.crashes)
         return len(rows)
@@ -366,7 +367,7 @@ class Engine:
             past, more_past = self._delete(partial(_prune_past, now=now, before=before), ends)
             self._delete(partial(_prune_samples, now=now), ends)
         with self._store.reading() as db:
-            many = db.dead_up_to(self._rules.dlq_max + 1) > self._rules.dlq_max
+            many = db.jobs.count_dead_up_to(self._rules.dlq_max + 1) > self._rules.dlq_max
         if many:
             with self._store.writing() as tx:
                 warn_of_dead(tx, now, self._rules.dlq_max)
@@ -375,7 +376,7 @@ class Engine:
         self._pruned_at = 0 if more or more_past else now
         return rows
 
-    def _delete(self, one: Callable[[Writing], int], ends: float) -> tuple[int, bool]:
+    def _delete(self, one: Callable[[Writer], int], ends: float) -> tuple[int, bool]:
         """Delete a batch in pieces, no further piece after `ends`: (how many rows, whether there may be more)."""
         count = 0
         for _ in range(PRUNE_BATCH // PRUNE_PIECE):
@@ -394,33 +395,33 @@ class Engine:
         return count, True
 
 
-def may_prune(tx: Writing, now: int) -> bool:
+def may_prune(tx: Writer, now: int) -> bool:
     """Whether the clock can be trusted with deleting: it ran without a leap for a day since it last leapt."""
-    last, leapt = tx.number("tick") or now, tx.number("leapt") or 0
-    tx.save_note("tick", str(now))
+    last, leapt = tx.notes.number("tick") or now, tx.notes.number("leapt") or 0
+    tx.notes.save("tick", str(now))
     if now < last or now < leapt or now - last > LEAP:
-        tx.save_note("leapt", str(now))
+        tx.notes.save("leapt", str(now))
         return False
     return leapt == 0 or now - leapt >= DAY
 
 
-def _prune_row(tx: Writing, *, now: int, before: int) -> int:
-    return tx.prune(now=now, before=before, limit=1)
+def _prune_row(tx: Writer, *, now: int, before: int) -> int:
+    return tx.jobs.prune(now=now, before=before, limit=1)
 
 
-def _prune_past(tx: Writing, *, now: int, before: int) -> int:
+def _prune_past(tx: Writer, *, now: int, before: int) -> int:
     return tx.prune_history(now=now, before=before, limit=1)
 
 
-def _prune_samples(tx: Writing, *, now: int) -> int:
-    return tx.prune_samples(now=now, limit=1)
+def _prune_samples(tx: Writer, *, now: int) -> int:
+    return tx.samples.prune(now=now, limit=1)
 
 
-def warn_of_dead(tx: Writing, now: int, most: int) -> None:
+def warn_of_dead(tx: Writer, now: int, most: int) -> None:
     """More was given up than there should be: said once a day, and nothing is thrown away for it."""
-    last = tx.number(DLQ_WARNED) or 0
+    last = tx.notes.number(DLQ_WARNED) or 0
     if not last or now < last or now - last >= DAY:
-        tx.save_note(DLQ_WARNED, str(now))
+        tx.notes.save(DLQ_WARNED, str(now))
         log.warning("more than %d scenes were given up: plexsync dlq list tells why, and what cures it", most)
 
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
-from plexsync.rules.records import BreakerRow, Clock, Dice, HoldRow, PaceRow, Plex, Reading, Stash, Store, Writing
+from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
+from plexsync.rules.records import BreakerRow, HoldRow, PaceRow
+from plexsync.store.database import Database, Reader, Writer
 from worker.circuit_breaker import (
     Breaker,
     CircuitState,
@@ -77,7 +79,7 @@ class Gates:
 
     def __init__(
         self,
-        store: Store,
+        store: Database,
         stash: Stash,
         plex: Plex,
         rules: Rules,
@@ -97,7 +99,7 @@ class Gates:
 
     # --- before a request --------------------------------------------------------------------------------------------
 
-    def admit(self, tx: Writing, now: int) -> Go | Probe | Rest:
+    def admit(self, tx: Writer, now: int) -> Go | Probe | Rest:
         """What the engine may do now. A Probe has taken its slot in this transaction: `probe` carries it out."""
         rests: list[Rest] = []
         for who in Neighbour:
@@ -108,9 +110,9 @@ class Gates:
                 rests.append(gate)
         if rests:
             return min(rests, key=lambda rest: rest.until)
-        return Go(min((ramp for who in Neighbour if (ramp := tx.pace(who).ramp)), default=0))
+        return Go(min((ramp for who in Neighbour if (ramp := tx.paces.find(who).ramp)), default=0))
 
-    def _closed(self, tx: Writing, who: Neighbour, now: int) -> Probe | Rest | None:
+    def _closed(self, tx: Writer, who: Neighbour, now: int) -> Probe | Rest | None:
         """What its gates allow, None where they stand open; patience first: it binds a probe as well."""
         return self._throttle(tx, who, now) or self._hold(tx, who, now) or self._breaker(tx, who, now)
 
@@ -135,7 +137,7 @@ class Gates:
     def usable(self, who: Neighbour) -> bool:
         """Whether its breaker is closed, whatever else holds us back."""
         with self._store.reading() as db:
-            return db.breaker(who).state == CircuitState.CLOSED
+            return db.breakers.find(who).state == CircuitState.CLOSED
 
     def passable(self, who: Neighbour) -> bool:
         """Whether a request may be made now: a pure read, asked between the requests of one batch."""
@@ -145,29 +147,29 @@ class Gates:
     def enter(self, who: Neighbour) -> bool:
         """As `passable`, for requests that no claim stands behind (poller, comparison, a look): reports count from here."""
         with self._store.reading() as db:
-            self._generations[who] = db.breaker(who).generation
+            self._generations[who] = db.breakers.find(who).generation
             return not self.closed_because(db, who, self._clock.now())
 
-    def closed_because(self, db: Reading, who: Neighbour, now: int) -> str:
+    def closed_because(self, db: Reader, who: Neighbour, now: int) -> str:
         """One line that says why nothing may be asked of a neighbour, or '' when its gates stand open."""
-        if hold := db.hold(who):
+        if hold := db.holds.find(who):
             return f"{who.title()} is on hold: {hold.message}"
-        row = db.breaker(who)
+        row = db.breakers.find(who)
         if row.state != CircuitState.CLOSED:
             return f"{who.title()} is away: {row.error}" if row.error else f"{who.title()} is away"
-        if db.pace(who).not_before > now:
+        if db.paces.find(who).not_before > now:
             return self.failing(db, who) or f"{who.title()} asked for patience"
         return ""
 
-    def failing(self, db: Reading, who: Neighbour) -> str:
+    def failing(self, db: Reader, who: Neighbour) -> str:
         """One line about a neighbour that failed and has not answered since, or ''."""
-        row = db.breaker(who)
+        row = db.breakers.find(who)
         if not (row.failures and row.error):
             return ""
         return f"{who.title()} does not answer (failure {row.failures} of {self._rules.failure_threshold}): {row.error}"
 
-    def _hold(self, tx: Writing, who: Neighbour, now: int, *, at_once: bool = False) -> Probe | Rest | None:
-        hold = tx.hold(who)
+    def _hold(self, tx: Writer, who: Neighbour, now: int, *, at_once: bool = False) -> Probe | Rest | None:
+        hold = tx.holds.find(who)
         if hold is None:
             return None
         changed = at_once or hold.fingerprint != self._fingerprints[who]
@@ -178,8 +180,8 @@ class Gates:
             if isinstance(gate, Rest):
                 return replace(gate, why=f"{who.title()} is on hold: {hold.message}")
             retest_at = now + self._retest(hold.since, now)
-            tx.save_hold(who, replace(hold, retest_at=retest_at, fingerprint=self._fingerprints[who]))
-            return Probe(who, writes=tx.note(HELD + who) == WRITE or (gate is not None and gate.writes))
+            tx.holds.save(who, replace(hold, retest_at=retest_at, fingerprint=self._fingerprints[who]))
+            return Probe(who, writes=tx.notes.text(HELD + who) == WRITE or (gate is not None and gate.writes))
         return Rest(hold.retest_at, f"{who.title()} is on hold: {hold.message}")
 
     @property
@@ -190,9 +192,9 @@ class Gates:
         """How long a hold waits for its next test (ms): half as long as it has lasted, within the breaker's waits."""
         return min(self._longest_hold, max(round(self._rules.recovery_timeout * 1000), (now - since) // 2))
 
-    def _breaker(self, tx: Writing, who: Neighbour, now: int, *, at_once: bool = False) -> Probe | Rest | None:
+    def _breaker(self, tx: Writer, who: Neighbour, now: int, *, at_once: bool = False) -> Probe | Rest | None:
         """What an open breaker allows; `at_once`: whoever is asked is another one now, so it need not have waited."""
-        row = tx.breaker(who)
+        row = tx.breakers.find(who)
         before = _breaker_of(row)
         self._generations[who] = before.generation
         if before.state is CircuitState.CLOSED:
@@ -207,16 +209,16 @@ class Gates:
         probe_at = next_probe_at(after, self._rules)
         return Rest(now if probe_at is None else round(probe_at * 1000), f"{who.title()} is away: {row.error}")
 
-    def _throttle(self, tx: Writing, who: Neighbour, now: int) -> Rest | None:
-        pace = tx.pace(who)
+    def _throttle(self, tx: Writer, who: Neighbour, now: int) -> Rest | None:
+        pace = tx.paces.find(who)
         if pace.not_before <= now:
             if pace.not_before:
                 # Forgotten when it is over, or a clock that is set back later would bring it back.
-                tx.save_pace(who, replace(pace, not_before=0))
+                tx.paces.save(who, replace(pace, not_before=0))
             return None
         if pace.not_before > now + MAX_THROTTLE:
             pace = replace(pace, not_before=now + MAX_THROTTLE)
-            tx.save_pace(who, pace)
+            tx.paces.save(who, pace)
         return Rest(pace.not_before, self.closed_because(tx, who, now))
 
     # --- is it back? -------------------------------------------------------------------------------------------------
@@ -241,7 +243,7 @@ class Gates:
     def _plex_is_back(self, canary: Canary | None, *, writes: bool) -> bool:
         """Whether Plex answers, tells of an item that we know, and takes the canary if writes had failed."""
         with self._store.reading() as db:
-            known = [key for _, key, _ in db.healthy(1)]
+            known = [key for _, key, _ in db.memories.healthy_locks(1)]
 
         def asked() -> None:
             # That there is no such thing is an answer too.
@@ -260,9 +262,9 @@ class Gates:
         """A probe was answered: whatever held us back is put right."""
         now = self._clock.now()
         with self._store.writing() as tx:
-            if tx.hold(who) is not None:
-                tx.save_hold(who, None)
-                tx.log_transition(who, at=now, old="hold", new="free", cause="", error="")
+            if tx.holds.find(who) is not None:
+                tx.holds.save(who, None)
+                tx.transitions.log(who, at=now, old="hold", new="free", cause="", error="")
                 log.info("hold over: %s lets us in again", who)
 
     # --- after a request ---------------------------------------------------------------------------------------------
@@ -307,10 +309,10 @@ class Gates:
     def alive(self, who: Neighbour, how: str) -> None:
         """It answered. Costs a write only when that is news; a read that is answered says nothing about writes that fail."""
         with self._store.reading() as db:
-            if _nothing_to_clear(who, db.breaker(who), how):
+            if _nothing_to_clear(who, db.breakers.find(who), how):
                 return
         with self._store.writing() as tx:
-            row = tx.breaker(who)
+            row = tx.breakers.find(who)
             if not _nothing_to_clear(who, row, how):
                 generation = self._generations.get(who)
                 self._report(tx, who, row, lambda b, at: after_success(b, self._rules, at, generation))
@@ -318,32 +320,32 @@ class Gates:
     def trust(self, who: Neighbour) -> None:
         """Lost by its writes, and there is none to try it with: the next job is the test, and one failure is enough."""
         with self._store.writing() as tx:
-            row = tx.breaker(who)
+            row = tx.breakers.find(who)
             last_chance = Breaker(
                 failures=self._rules.failure_threshold - 1, trips=row.trips, generation=row.generation + 1
             )
             self._save(tx, who, row, last_chance, self._clock.now())
 
-    def _ill(self, tx: Writing, error: NeighbourError, how: str, *, own: bool, now: int) -> None:
+    def _ill(self, tx: Writer, error: NeighbourError, how: str, *, own: bool, now: int) -> None:
         who, generation = error.neighbour, self._generations.get(error.neighbour)
-        row = tx.breaker(who)
+        row = tx.breakers.find(who)
         if isinstance(error, Throttled) and row.state == CircuitState.CLOSED and row.error:
             # It answers, and asks for patience: what it failed with before is no reason to wait any more.
             row = replace(row, error="")
-            tx.save_breaker(who, row)
+            tx.breakers.save(who, row)
         if isinstance(error, Unavailable) and not own:
             draw = self._dice.random()
             cause = WRITE if _lost_by_writes(who, row) and row.failures else how
             row = replace(row, cause=cause, error=str(error))
-            tx.save_breaker(who, row)
+            tx.breakers.save(who, row)
             self._report(tx, who, row, lambda b, at: after_failure(b, self._rules, at, generation, draw))
         else:
             self._report(tx, who, row, lambda b, at: after_neutral(b, self._rules, at, generation))
         if isinstance(error, Barred):
             self._bar(tx, error, how, now)
-        pace = tx.pace(who)
+        pace = tx.paces.find(who)
         patience = round(self._patience(error, how, row.failures) * 1000)
-        tx.save_pace(
+        tx.paces.save(
             who,
             replace(
                 pace,
@@ -364,28 +366,28 @@ class Gates:
                 return min(BREATH_CAP, BREATH * 2.0**failures) * (1 + self._dice.random()) / 2
         return 0.0
 
-    def _bar(self, tx: Writing, error: Barred, how: str, now: int) -> None:
-        who, hold = error.neighbour, tx.hold(error.neighbour)
+    def _bar(self, tx: Writer, error: Barred, how: str, now: int) -> None:
+        who, hold = error.neighbour, tx.holds.find(error.neighbour)
         if hold is None or how == WRITE:
-            tx.save_note(HELD + who, how)
+            tx.notes.save(HELD + who, how)
         since = hold.since if hold else now
         retest_at = now + self._retest(since, now)
-        tx.save_hold(who, HoldRow(error.setting, str(error), since, retest_at, fingerprint=self._fingerprints[who]))
+        tx.holds.save(who, HoldRow(error.setting, str(error), since, retest_at, fingerprint=self._fingerprints[who]))
         if hold is None:
-            tx.log_transition(who, at=now, old="free", new="hold", cause=error.setting, error=str(error))
+            tx.transitions.log(who, at=now, old="free", new="hold", cause=error.setting, error=str(error))
             log.warning("on hold until %s is put right: %s", error.setting, error)
 
-    def _report(self, tx: Writing, who: Neighbour, row: BreakerRow, rule: Callable[[Breaker, float], Breaker]) -> None:
+    def _report(self, tx: Writer, who: Neighbour, row: BreakerRow, rule: Callable[[Breaker, float], Breaker]) -> None:
         now = self._clock.now()
         self._save(tx, who, row, rule(_breaker_of(row), now / 1000), now)
 
-    def _save(self, tx: Writing, who: Neighbour, row: BreakerRow, after: Breaker, now: int) -> None:
+    def _save(self, tx: Writer, who: Neighbour, row: BreakerRow, after: Breaker, now: int) -> None:
         before = _breaker_of(row)
         if after == before:
             return
         closed = after.state is CircuitState.CLOSED
         fresh = closed and after.failures == 0
-        tx.save_breaker(
+        tx.breakers.save(
             who,
             BreakerRow(
                 state=after.state.value,
@@ -404,7 +406,7 @@ class Gates:
         proved = fresh and before.state is CircuitState.CLOSED and before.trips > 0
         if after.state is before.state and not proved:
             return
-        tx.log_transition(
+        tx.transitions.log(
             who,
             at=now,
             old=before.state.value,
@@ -423,28 +425,28 @@ class Gates:
             f" ({row.error})" if row.error and not closed else "",
         )
         if closed:
-            tx.save_pace(who, replace(tx.pace(who), ramp=1))
+            tx.paces.save(who, replace(tx.paces.find(who), ramp=1))
 
     # --- pace and evidence -------------------------------------------------------------------------------------------
 
-    def speed_up(self, tx: Writing, *, batch: int) -> None:
+    def speed_up(self, tx: Writer, *, batch: int) -> None:
         """A claim went well: while a neighbour recovers, the next one may be twice as large."""
         for who in Neighbour:
-            pace = tx.pace(who)
+            pace = tx.paces.find(who)
             if pace.ramp:
                 ramp = pace.ramp * 2
-                tx.save_pace(who, replace(pace, ramp=0 if ramp >= batch else ramp))
+                tx.paces.save(who, replace(pace, ramp=0 if ramp >= batch else ramp))
 
-    def _count(self, tx: Writing) -> PaceRow:
-        pace = tx.pace(Neighbour.PLEX)
+    def _count(self, tx: Writer) -> PaceRow:
+        pace = tx.paces.find(Neighbour.PLEX)
         ok, bad = self._tally
         if ok or bad:
             pace = replace(pace, writes_ok=pace.writes_ok + ok, writes_bad=pace.writes_bad + bad)
-            tx.save_pace(Neighbour.PLEX, pace)
+            tx.paces.save(Neighbour.PLEX, pace)
             self._tally = [0, 0]
         return pace
 
-    def writes(self, tx: Writing) -> tuple[int, int]:
+    def writes(self, tx: Writer) -> tuple[int, int]:
         """Writes to Plex that ever went well and that failed, with what was counted in memory since: the evidence."""
         pace = self._count(tx)
         return pace.writes_ok, pace.writes_bad

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from plexsync.engine.engine import AGAIN, Engine, Idle, Probed, Worked
 from plexsync.rules.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SpoolFault, SyncError, Unusable
 from plexsync.rules.job import Kind
-from plexsync.rules.records import Clock, Store
+from plexsync.rules.neighbours import Clock
+from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.loop")
 
@@ -60,7 +61,7 @@ class Loop:
     def __init__(
         self,
         engine: Engine,
-        store: Store,
+        store: Database,
         clock: Clock,
         *,
         poll_seconds: float,
@@ -165,7 +166,7 @@ class Loop:
         if abs(now - self._beat_at) >= BEAT_PACE:
             self._beat_at = now
             with self._store.writing() as tx:
-                tx.save_note(HEARTBEAT, str(now))
+                tx.notes.save(HEARTBEAT, str(now))
 
     def _complain(self, fault: SyncError) -> None:
         now = self._clock.monotonic()

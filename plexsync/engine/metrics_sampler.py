@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Mapping
 
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.records import Clock, Reading, Store
+from plexsync.rules.neighbours import Clock
 from plexsync.rules.samples import MINUTE, Sample
 from plexsync.rules.scene_status import ABSENT, AMBIGUOUS, FAILED, IN_STEP, WAITING
+from plexsync.store.database import Database, Reader
 from worker.circuit_breaker import CircuitState
 
 SECONDS = 60.0
@@ -33,7 +34,7 @@ class Heard:
 class Sampler:
     """One for a worker. `requests` tells how many were sent to each neighbour since there is this process."""
 
-    def __init__(self, store: Store, clock: Clock, requests: Mapping[Neighbour, Heard]) -> None:
+    def __init__(self, store: Database, clock: Clock, requests: Mapping[Neighbour, Heard]) -> None:
         self._store = store
         self._clock = clock
         self._requests = requests
@@ -42,9 +43,9 @@ class Sampler:
     def sample(self) -> None:
         """Write down how things stand, and what was done since the last time that this could be written down."""
         with self._store.reading() as db:
-            now, counts = self._clock.now(), db.standings()
+            now, counts = self._clock.now(), db.standings.counts()
             away = {who: not _open(db, who) for who in Neighbour}
-            totals = {"done": db.done(), **{who.value: heard.count for who, heard in self._requests.items()}}
+            totals = {"done": db.books.done(), **{who.value: heard.count for who, heard in self._requests.items()}}
         told = totals if self._told is None else self._told
         # A database that was put back has done less than before.
         since = {name: max(0, total - told[name]) for name, total in totals.items()}
@@ -65,9 +66,9 @@ class Sampler:
             stash_away=int(away[Neighbour.STASH]),
         )
         with self._store.writing() as tx:
-            tx.add_sample(sample)
+            tx.samples.add(sample)
         self._told = totals
 
 
-def _open(db: Reading, who: Neighbour) -> bool:
-    return db.hold(who) is None and db.breaker(who).state == CircuitState.CLOSED
+def _open(db: Reader, who: Neighbour) -> bool:
+    return db.holds.find(who) is None and db.breakers.find(who).state == CircuitState.CLOSED

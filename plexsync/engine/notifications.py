@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
+from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.rules.notices import Notice, NoticeRules, NotSent, Pause, Record, Sight, look, read, written
 from plexsync.rules.outages import lasting, outages
-from plexsync.rules.records import Clock, Messenger, Reading, Store
+from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.notices")
 
@@ -57,7 +58,7 @@ class Noticer:
     """Looks and tells. `messengers` may fail; a notice counts as told when one of them took it."""
 
     def __init__(
-        self, store: Store, clock: Clock, messengers: Sequence[Messenger], rules: NoticeRules, standstill: Standstill
+        self, store: Database, clock: Clock, messengers: Sequence[Messenger], rules: NoticeRules, standstill: Standstill
     ) -> None:
         self._store = store
         self._clock = clock
@@ -89,7 +90,7 @@ class Noticer:
         pause = self._standstill.pause
         try:
             with self._store.reading() as db:
-                kept = self._kept or _Kept(read(db.note(TOLD)), saved=True)
+                kept = self._kept or _Kept(read(db.notes.text(TOLD)), saved=True)
                 sight = seen(db, self._clock.now(), pause)
         except (LocalFault, Unusable):
             return Sight(pause=pause), self._kept.record if self._kept else Record({})
@@ -103,7 +104,7 @@ class Noticer:
             return
         try:
             with self._store.writing() as tx:
-                tx.save_note(TOLD, written(record))
+                tx.notes.save(TOLD, written(record))
         except (LocalFault, Unusable) as fault:
             log.debug("what was told could not be written down: %s", fault)
             return
@@ -132,14 +133,14 @@ class Noticer:
         return True
 
 
-def seen(db: Reading, now: int, pause: Pause | None) -> Sight:
+def seen(db: Reader, now: int, pause: Pause | None) -> Sight:
     """How things stand by the database."""
-    tallies = db.tallies()
+    tallies = db.tallies.all()
     return Sight(
-        outages=tuple(lasting(outages(db.transitions()))),
+        outages=tuple(lasting(outages(db.transitions.all()))),
         dead=sum(db.overview(now).dead.values()),
         pause=pause,
-        repaired_at=db.number(REPAIRED),
+        repaired_at=db.notes.number(REPAIRED),
         died=tallies.get("died", 0),
         pruned=tallies.get("pruned", 0),
     )

@@ -19,8 +19,9 @@ from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.events import Event, Left, Scanned, Touched
 from plexsync.rules.item import Entry, Item
 from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
 from plexsync.rules.paths import base_name
-from plexsync.rules.records import Clock, Dice, Plex, Reading, Stash, Store
+from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.listen")
 
@@ -86,7 +87,7 @@ class Listener:
 
     def __init__(
         self,
-        store: Store,
+        store: Database,
         stash: Stash,
         plex: Plex,
         events: Events,
@@ -166,7 +167,7 @@ class Listener:
     def _worth_reading(self, touched: dict[str, int]) -> list[str]:
         """Those that may have news: not what is at work anyway, nor what was read back since."""
         with self._store.reading() as db:
-            known = {entry.key: entry for entry in db.entries(sorted(touched))}
+            known = {entry.key: entry for entry in db.index.entries(sorted(touched))}
             return [
                 key
                 for key, stamp in sorted(touched.items())
@@ -174,34 +175,34 @@ class Listener:
             ]
 
     @staticmethod
-    def _looked_at_anyway(db: Reading, known: Entry) -> bool:
+    def _looked_at_anyway(db: Reader, known: Entry) -> bool:
         """Whether no scene of this item would be looked at because of it: there is none, or all of them will be anyway.
 
         Of an item that only a look has met so far nobody knows that there is none.
         """
-        rows = [db.job(Kind.SCENE, id) for id in db.scenes_of([known.key])]
+        rows = [db.jobs.find(Kind.SCENE, id) for id in db.index.scenes_of([known.key])]
         return bool(rows or known.stamp) and all(row is not None and row.state in UNMOVED for row in rows)
 
     def _read(self, keys: Sequence[str]) -> None:
         """See what has become of items, and want the scenes of those that are not as they were known."""
         items = self._gates.ask(Neighbour.PLEX, READ, partial(self._plex.items, keys))
         with self._store.reading() as db:
-            sections = {row.key for row in db.sections()}
-            known = {entry.key: entry.stamp for entry in db.entries(keys)}
+            sections = {row.key for row in db.sections.all()}
+            known = {entry.key: entry.stamp for entry in db.index.entries(keys)}
         new = {key: item for key, item in items.items() if is_new(known.get(key), item) and item.section in sections}
         # Who waits for them can't be told while Stash is away: the next look at the library meets them as new.
         told = not new or self._gates.enter(Neighbour.STASH)
         waiting = self._waiting(list(new.values())) if told else []
         now = self._clock.now()
         with self._indexer.at_rest(), self._store.writing() as tx:
-            before = {entry.key: entry for entry in tx.entries(keys)}
+            before = {entry.key: entry for entry in tx.index.entries(keys)}
             moved = [key for key, item in items.items() if key in before and differs(before[key], item)]
             want_scenes_of(tx, [*moved, *(key for key in before if key not in items)], now=now)
             seen = [item for key, item in items.items() if (told if key in new else key in before)]
-            tx.index(map(entry_of, seen), walk=now, stamped=True)
+            tx.index.save(map(entry_of, seen), walk=now, stamped=True)
             for id in waiting:
-                tx.want(Kind.SCENE, id, Why.SWEEP, now)
-            tx.wake([(Kind.SCENE, id) for id in waiting], now=now)
+                tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now)
+            tx.jobs.wake([(Kind.SCENE, id) for id in waiting], now=now)
         if new and told:
             log.info("Plex has %d new items, for %d scenes", len(new), len(waiting))
 

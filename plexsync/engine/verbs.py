@@ -8,13 +8,15 @@ from plexsync.engine.gates import READ, Gates
 from plexsync.flows.scenes.inspection import Looker, Sight, keep_called
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.records import AttemptRow, Clock, JobRow, Stash, Store, Writing
+from plexsync.rules.neighbours import Clock, Stash
+from plexsync.rules.records import AttemptRow, JobRow
+from plexsync.store.database import Database, Writer
 
 CHUNK = 500
 SETTLED = (State.IDLE, State.ABSENT, State.DEAD, State.GONE, State.DROPPED, State.IGNORED, State.OUTSIDE)
 
 
-def want_scenes(store: Store, ids: Iterable[int], why: Why, clock: Clock, *, take_over: bool = False) -> int:
+def want_scenes(store: Database, ids: Iterable[int], why: Why, clock: Clock, *, take_over: bool = False) -> int:
     """Want these scenes; returns how many. `take_over`: what was in Plex before us becomes ours with that."""
     wanted = list(ids)
     for start in range(0, len(wanted), CHUNK):
@@ -23,20 +25,20 @@ def want_scenes(store: Store, ids: Iterable[int], why: Why, clock: Clock, *, tak
                 if take_over:
                     _want_taken_over(tx, id, why, clock.now())
                 else:
-                    tx.want(Kind.SCENE, id, why, clock.now())
+                    tx.jobs.want(Kind.SCENE, id, why, clock.now())
     return len(wanted)
 
 
-def _want_taken_over(tx: Writing, id: int, why: Why, now: int) -> None:
+def _want_taken_over(tx: Writer, id: int, why: Why, now: int) -> None:
     """A wish that stays on record until it is done. Whoever works on the scene just now may have looked before it."""
-    tx.take_over(id, now=now)
-    row = tx.job(Kind.SCENE, id)
+    tx.notes.take_over(id, now=now)
+    row = tx.jobs.find(Kind.SCENE, id)
     at_work = row is not None and row.state is State.RUNNING
-    tx.want(Kind.SCENE, id, Why.USER if at_work else why, now, behind=why is Why.SWEEP)
+    tx.jobs.want(Kind.SCENE, id, Why.USER if at_work else why, now, behind=why is Why.SWEEP)
 
 
 def want_all(
-    store: Store,
+    store: Database,
     stash: Stash,
     gates: Gates,
     clock: Clock,
@@ -56,38 +58,38 @@ def want_all(
     return ids
 
 
-def ignore_scenes(store: Store, ids: Iterable[int], clock: Clock) -> list[int]:
+def ignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
     """Leave these scenes alone from now on; returns those that were not ignored already."""
     now = clock.now()
     with store.writing() as tx:
-        return [id for id in dict.fromkeys(ids) if tx.ignore(Kind.SCENE, id, now=now)]
+        return [id for id in dict.fromkeys(ids) if tx.jobs.ignore(Kind.SCENE, id, now=now)]
 
 
-def unignore_scenes(store: Store, ids: Iterable[int], clock: Clock) -> list[int]:
+def unignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
     """Look after these scenes again; returns those that were ignored."""
     now = clock.now()
     with store.writing() as tx:
-        return [id for id in dict.fromkeys(ids) if tx.unignore(Kind.SCENE, id, now=now)]
+        return [id for id in dict.fromkeys(ids) if tx.jobs.unignore(Kind.SCENE, id, now=now)]
 
 
-def learn_names(store: Store, stash: Stash, gates: Gates, clock: Clock, ids: Sequence[int]) -> None:
+def learn_names(store: Database, stash: Stash, gates: Gates, clock: Clock, ids: Sequence[int]) -> None:
     """Ask Stash what these scenes are called, and note it of those that were never seen; raises NeighbourError."""
     enter(store, gates, clock, Neighbour.STASH)
     scenes = gates.ask(Neighbour.STASH, READ, lambda: stash.scenes(ids))
     with store.writing() as tx:
-        known = tx.called(ids)
+        known = tx.scene_names.of(ids)
         for scene in scenes.values():
             # What the worker has seen meanwhile is newer.
             if scene.id not in known:
                 keep_called(tx, scene)
 
 
-def unsettled(store: Store, ids: Sequence[int] | None) -> int:
+def unsettled(store: Database, ids: Sequence[int] | None) -> int:
     """How many of these scenes (all rows when None) still have to be worked."""
     with store.reading() as db:
         if ids is None:
-            return db.unsettled()
-        rows = (db.job(Kind.SCENE, id) for id in ids)
+            return db.jobs.count_unsettled()
+        rows = (db.jobs.find(Kind.SCENE, id) for id in ids)
         return sum(row is not None and row.state not in SETTLED for row in rows)
 
 
@@ -100,16 +102,16 @@ class Explanation:
     attempts: tuple[AttemptRow, ...]
 
 
-def explain(store: Store, looker: Looker, gates: Gates, clock: Clock, id: int) -> Explanation:
+def explain(store: Database, looker: Looker, gates: Gates, clock: Clock, id: int) -> Explanation:
     """Look at one scene with the engine's eyes, without writing anything to either side."""
     for who in Neighbour:
         enter(store, gates, clock, who)
     (sight,) = looker.look([id])
     with store.reading() as db:
-        return Explanation(sight, db.job(Kind.SCENE, id), tuple(db.attempts(Kind.SCENE, id)))
+        return Explanation(sight, db.jobs.find(Kind.SCENE, id), tuple(db.attempts.of(Kind.SCENE, id)))
 
 
-def enter(store: Store, gates: Gates, clock: Clock, who: Neighbour) -> None:
+def enter(store: Database, gates: Gates, clock: Clock, who: Neighbour) -> None:
     """Pass a neighbour's gate, or raise Unavailable with the reason it is closed; it is asked first if that is due."""
     if not gates.knock(who):
         with store.reading() as db:

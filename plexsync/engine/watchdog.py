@@ -13,7 +13,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from plexsync.rules.records import Clock
+from plexsync.rules.neighbours import Clock
 
 log = logging.getLogger("PlexSync.watchdog")
 

@@ -22,7 +22,7 @@ import msgspec
 from plexsync.http.streams import Deadline, Transport
 from plexsync.rules.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
 from plexsync.rules.http_answers import Server, judge, unreachable, whole_request
-from plexsync.rules.records import Clock
+from plexsync.rules.neighbours import Clock
 
 MEGABYTE = 1_000_000
 ORDINARY_CAP = 10 * MEGABYTE

@@ -1,4 +1,4 @@
-"""Plex over HTTP: what `plexsync.rules.records.Plex` promises, and who the server is.
+"""Plex over HTTP: what `plexsync.rules.neighbours.Plex` promises, and who the server is.
 
 Every answer is checked for what it has to be; one that is cut, foreign or contradicts itself raises Unavailable and never
 reads as "nothing there". Unknown filters are ignored by Plex without a word, so what a filter should have found is looked
@@ -18,9 +18,10 @@ from plexsync.plex import answers, artwork, edits
 from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, TooLong
 from plexsync.rules.http_answers import Server
 from plexsync.rules.item import Cast, Entry, Item
+from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import base_name
 from plexsync.rules.plan import Edit
-from plexsync.rules.records import Clock, Section
+from plexsync.rules.records import Section
 from plexsync.rules.text import composed, fold
 
 MOVIE = "1"

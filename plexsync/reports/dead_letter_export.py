@@ -14,7 +14,8 @@ from plexsync.app.wiring import Parts
 from plexsync.reports.cures import cure
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in
 from plexsync.rules.job import State
-from plexsync.rules.records import JobRow, Reading
+from plexsync.rules.records import JobRow
+from plexsync.store.database import Reader
 from validation.redact import one_line
 
 COLUMNS = (
@@ -44,14 +45,14 @@ def letters(parts: Parts, cause: str) -> Iterator[dict[str, Any]]:
         yield one
 
 
-def letter(db: Reading, row: JobRow) -> dict[str, Any]:
+def letter(db: Reader, row: JobRow) -> dict[str, Any]:
     """Everything that is known of a dead row."""
     return {
         **(row_facts(row) or {}),
         "meaning": cure(row.cls, row.error).meaning,
         "advice": cure(row.cls, row.error).advice,
-        "failed_attempts": attempt_facts(db.attempts(row.kind, row.id)),
-        "pushes": push_facts(db.pushes(row.kind, row.id)),
+        "failed_attempts": attempt_facts(db.attempts.of(row.kind, row.id)),
+        "pushes": push_facts(db.pushes.of(row.kind, row.id)),
     }
 
 

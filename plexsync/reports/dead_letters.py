@@ -5,15 +5,15 @@ from typing import Any
 
 from plexsync.reports.cures import cure
 from plexsync.rules.job import State
-from plexsync.rules.records import Reading
+from plexsync.store.database import Reader
 
 
-def groups(db: Reading, counts: Mapping[str, int], cause: str | None) -> list[dict[str, Any]]:
+def groups(db: Reader, counts: Mapping[str, int], cause: str | None) -> list[dict[str, Any]]:
     """By cause, the most frequent first: a count, an example and the advice."""
     chosen = [(name, count) for name, count in counts.items() if cause in (None, name)]
     found = []
     for name, count in sorted(chosen, key=lambda pair: (-pair[1], pair[0])):
-        (row,) = db.jobs(State.DEAD, cls=name, limit=1) if name else db.jobs(State.DEAD, limit=1)
+        (row,) = db.jobs.in_state(State.DEAD, cls=name, limit=1) if name else db.jobs.in_state(State.DEAD, limit=1)
         found.append(
             {
                 "cause": name,

@@ -7,7 +7,8 @@ from plexsync.flows.scenes.inspection import Sight, Target
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope
 from plexsync.rules.plan import Change, Note, Remembered, Value, held, undone
-from plexsync.rules.records import AttemptRow, JobRow, Reading
+from plexsync.rules.records import AttemptRow, JobRow
+from plexsync.store.database import Reader
 
 Facts = dict[str, Any]
 
@@ -129,11 +130,15 @@ def reason(known: Remembered | None, wants: Value | None) -> str:
     return "changed in Stash" if known.said != wants else "not as it was left in Plex"
 
 
-def known_facts(db: Reading, id: int) -> Facts:
+def known_facts(db: Reader, id: int) -> Facts:
     """What the database knows of a scene, when a side can't be asked."""
     remembered = [
         {"key": key, "field": name, "said": one.said, "left": one.left.value, "left_locked": one.left.locked}
-        for (_, key), memory in sorted(db.memories([id]).items())
+        for (_, key), memory in sorted(db.memories.of([id]).items())
         for name, one in memory.items()
     ]
-    return {"id": id, **job_facts(db.job(Kind.SCENE, id), db.attempts(Kind.SCENE, id)), "remembered": remembered}
+    return {
+        "id": id,
+        **job_facts(db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)),
+        "remembered": remembered,
+    }

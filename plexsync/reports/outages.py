@@ -35,7 +35,7 @@ def report(parts: Parts, days: int) -> Report:
     """Look back so many days; the time before PlexSync was there says nothing."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        log, begun, waiting = db.transitions(), noted(db.note(BEGUN)), db.unsettled()
+        log, begun, waiting = db.transitions.all(), noted(db.notes.text(BEGUN)), db.jobs.count_unsettled()
     start = max(now - days * DAY, min(begun or 0, now))
     found = within(outages(log), start, now)
     return Report(days, start, now, found, summary(found, start=start, end=now), waiting, log)

@@ -8,7 +8,8 @@ from plexsync.app.wiring import Parts
 from plexsync.reports.format import stamp
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
 from plexsync.rules.job import Kind, Lane, State
-from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PushRow, Reading
+from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PushRow
+from plexsync.store.database import Reader
 from validation.redact import one_line
 
 WAITING = (State.READY, State.ABSENT)
@@ -20,20 +21,20 @@ def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
     after: tuple[str, int] = ("", 0)
     while True:
         with parts.store.reading() as db:
-            page = db.jobs(state, cls=cause, limit=PAGE, after=after)
+            page = db.jobs.in_state(state, cls=cause, limit=PAGE, after=after)
         if not page:
             return
         yield from page
         after = (page[-1].kind, page[-1].id)
 
 
-def title(db: Reading, kind: Kind, id: int) -> str:
+def title(db: Reader, kind: Kind, id: int) -> str:
     """What a scene was called when it was last seen; '' when it never was, or has no title. Nobody is asked."""
     if kind is not Kind.SCENE:
         return ""
-    if id in (called := db.called([id])):
+    if id in (called := db.scene_names.of([id])):
         return called[id].title
-    said = (memory["title"].said for memory in db.memories([id]).values() if "title" in memory)
+    said = (memory["title"].said for memory in db.memories.of([id]).values() if "title" in memory)
     return next((text for text in said if isinstance(text, str)), "")
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
 from plexsync.rules.job import Kind
-from plexsync.rules.records import LAST_ID, Reading
+from plexsync.rules.records import LAST_ID
 from plexsync.rules.scene_status import IN_STEP, UNKNOWN, standing
+from plexsync.store.database import Reader
 
 Facts = dict[str, Any]
 
@@ -21,17 +22,17 @@ class Listed:
     after: int | None
 
 
-def stand_so(db: Reading, word: str, *, after: int, limit: int) -> Listed:
+def stand_so(db: Reader, word: str, *, after: int, limit: int) -> Listed:
     """The scenes that stand so (a word of `plexsync.rules.scene_status`; '' for all of which anything is known)."""
-    return _page(db.standing_so(word, limit=limit + 1, after=after), limit)
+    return _page(db.standings.scenes(word, limit=limit + 1, after=after), limit)
 
 
-def named_like(db: Reading, text: str, *, after: int, limit: int) -> Listed:
+def named_like(db: Reader, text: str, *, after: int, limit: int) -> Listed:
     """The scenes that have this text in their title or path, and first of all the one that has it for a number.
 
     A page that holds one scene alone has no room for that: there it comes in its turn.
     """
-    ids = db.called_like(text, limit=limit + 1, after=after)
+    ids = db.scene_names.search(text, limit=limit + 1, after=after)
     number = _number(db, text)
     if limit == 1:
         return _page(sorted({*ids, *([number] if number > after else [])}), limit)
@@ -40,7 +41,7 @@ def named_like(db: Reading, text: str, *, after: int, limit: int) -> Listed:
     return Listed([*first, *(id for id in page.ids if id != number)], page.after)
 
 
-def _number(db: Reading, text: str) -> int:
+def _number(db: Reader, text: str) -> int:
     """The scene that has this text for a number, if anything is known of it; else 0."""
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(LAST_ID)) else 0
     return number if 1 <= number <= LAST_ID and facts_of(db, [number])[0]["stands"] != UNKNOWN else 0
@@ -51,12 +52,12 @@ def _page(ids: Sequence[int], limit: int) -> Listed:
     return Listed(ids[:limit], ids[limit - 1] if more else None)
 
 
-def facts_of(db: Reading, ids: Sequence[int]) -> list[Facts]:
+def facts_of(db: Reader, ids: Sequence[int]) -> list[Facts]:
     """How these scenes stand, in this order."""
-    called, pushed = db.called(ids), db.pushed_at(ids)
+    called, pushed = db.scene_names.of(ids), db.pushes.last_at(ids)
     found = []
     for id in ids:
-        stands = standing(db.job(Kind.SCENE, id), db.standing(id), pushed=pushed.get(id))
+        stands = standing(db.jobs.find(Kind.SCENE, id), db.standings.find(id), pushed=pushed.get(id))
         names = called.get(id)
         found.append(
             {

@@ -25,10 +25,10 @@ def facts(parts: Parts) -> dict[str, Any]:
     now = parts.clock.now()
     with parts.store.reading() as db:
         seen = db.overview(now)
-        past = outages(db.transitions())
-        tallies, waiting, undone = db.tallies(), db.unsettled(), db.undone()
-        standings = db.standings()
-        beat, polled, reconciled = (noted(db.note(name)) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE))
+        past = outages(db.transitions.all())
+        tallies, waiting, undone = db.tallies.all(), db.jobs.count_unsettled(), db.memories.count_undone()
+        standings = db.standings.counts()
+        beat, polled, reconciled = (noted(db.notes.text(name)) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE))
     return {
         "at": stamp(now),
         "jobs": {state.value: seen.jobs.get(state, 0) for state in State},

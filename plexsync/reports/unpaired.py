@@ -13,12 +13,12 @@ PAGE = 500
 def lone_items(parts: Parts) -> Iterator[dict[str, Any]]:
     """The items that the last complete comparison found no scene for, page by page; none before there was one."""
     with parts.store.reading() as db:
-        titles = {row.key: row.title for row in db.sections()}
-        run = db.number(LAST_RUN) or 0
+        titles = {row.key: row.title for row in db.sections.all()}
+        run = db.notes.number(LAST_RUN) or 0
     after = ""
     while run:
         with parts.store.reading() as db:
-            page = db.unpaired(run, limit=PAGE, after=after)
+            page = db.index.unpaired(run, limit=PAGE, after=after)
         if not page:
             return
         yield from (_facts(entry, titles.get(entry.section, entry.section)) for entry in page)
@@ -30,7 +30,7 @@ def lone_scenes(parts: Parts) -> Iterator[int]:
     after = 0
     while True:
         with parts.store.reading() as db:
-            page = db.stood("absent", limit=PAGE, after=after)
+            page = db.standings.compared("absent", limit=PAGE, after=after)
         if not page:
             return
         yield from page

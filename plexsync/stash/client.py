@@ -1,4 +1,4 @@
-"""Stash over GraphQL: what `plexsync.rules.records.Stash` promises, and what `doctor` wants to know.
+"""Stash over GraphQL: what `plexsync.rules.neighbours.Stash` promises, and what `doctor` wants to know.
 
 An answer that carries an error, lacks a field that was asked for or has null where there must be a value raises
 Unavailable, and nothing of it is used: half an answer would blank fields in Plex.
@@ -15,8 +15,9 @@ from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, 
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.http_answers import Server
 from plexsync.rules.job import Kind
+from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import name_key
-from plexsync.rules.records import Clock, Newest, News, Picture, Plugin
+from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import Image, Scene
 from plexsync.stash import answers, queries
 from plexsync.stash.names import pattern

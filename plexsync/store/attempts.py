@@ -1,11 +1,10 @@
 """The history of a job: its attempts that ended with an error, the newest twenty of each."""
 
-import sqlite3
-
 from plexsync.rules.job import Kind, State
 from plexsync.rules.records import AttemptRow
-from plexsync.store import tallies
+from plexsync.store.connection import Connection, Table
 from plexsync.store.db import clean
+from plexsync.store.tallies import Tallies
 
 KEPT = 20
 # So many are dated anew at once: a whole table of them would hold up everyone who writes.
@@ -39,40 +38,53 @@ select kind, id, at, cls, error, attempts, state from attempt order by number de
 LIST = "select at, cls, error, attempts, state from attempt where kind = :kind and id = :id order by number desc"
 
 
-def add(
-    db: sqlite3.Connection, kind: Kind, id: int, *, at: int, cls: str, error: str, attempts: int, state: State
-) -> None:
-    """Write down how an attempt ended."""
-    row = {"kind": kind, "id": id, "at": at, "cls": cls, "error": clean(error), "attempts": attempts, "state": state}
-    db.execute(ADD, row)
-    db.execute(FORGET_OLD, row)
+class ReadOnlyAttempts(Table):
+    """The attempts that ended with an error, to look at."""
+
+    def count_used(self) -> int:
+        """How many of the attempts in memory were counted against their job."""
+        return int(self._db.value(USED))
+
+    def of(self, kind: Kind, id: int) -> list[AttemptRow]:
+        """A job's attempts, newest first."""
+        rows = self._db.rows(LIST, {"kind": kind, "id": id})
+        return [AttemptRow(at, cls, error, attempts, State(state)) for at, cls, error, attempts, state in rows]
+
+    def latest(self, limit: int) -> list[tuple[Kind, int, AttemptRow]]:
+        """The last attempts of all that did not go well, each with what it was for, newest first."""
+        return [
+            (Kind(kind), id, AttemptRow(at, cls, error, attempts, State(state)))
+            for kind, id, at, cls, error, attempts, state in self._db.rows(LATEST, {"limit": limit})
+        ]
 
 
-def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
-    """Delete up to `limit` of the attempts that ended before `before`, oldest first; returns how many, and counts them.
+class Attempts(ReadOnlyAttempts):
+    """The attempts that ended with an error."""
 
-    Of those that are dated after `now`, the next `UNDATED` are of now from here on.
-    """
-    db.execute(UNDATE, {"now": now})
-    count = db.execute(PRUNE, {"before": before, "limit": limit}).rowcount
-    tallies.add(db, "attempts_pruned", count)
-    return count
+    def __init__(self, db: Connection) -> None:
+        super().__init__(db)
+        self._tallies = Tallies(db)
 
+    def add(self, kind: Kind, id: int, *, at: int, cls: str, error: str, attempts: int, state: State) -> None:
+        """Write down how an attempt ended."""
+        row = {
+            "kind": kind,
+            "id": id,
+            "at": at,
+            "cls": cls,
+            "error": clean(error),
+            "attempts": attempts,
+            "state": state,
+        }
+        self._db.execute(ADD, row)
+        self._db.execute(FORGET_OLD, row)
 
-def used(db: sqlite3.Connection) -> int:
-    """How many of the attempts in memory were counted against their job."""
-    return int(db.execute(USED).fetchone()[0])
+    def prune(self, *, now: int, before: int, limit: int) -> int:
+        """Delete up to `limit` of the attempts that ended before `before`, oldest first; returns how many, and counts them.
 
-
-def listed(db: sqlite3.Connection, kind: Kind, id: int) -> list[AttemptRow]:
-    """A job's attempts, newest first."""
-    rows = db.execute(LIST, {"kind": kind, "id": id})
-    return [AttemptRow(at, cls, error, attempts, State(state)) for at, cls, error, attempts, state in rows]
-
-
-def latest(db: sqlite3.Connection, limit: int) -> list[tuple[Kind, int, AttemptRow]]:
-    """The last attempts of all that did not go well, each with what it was for, newest first."""
-    return [
-        (Kind(kind), id, AttemptRow(at, cls, error, attempts, State(state)))
-        for kind, id, at, cls, error, attempts, state in db.execute(LATEST, {"limit": limit})
-    ]
+        Of those that are dated after `now`, the next `UNDATED` are of now from here on.
+        """
+        self._db.execute(UNDATE, {"now": now})
+        count = self._db.execute(PRUNE, {"before": before, "limit": limit})
+        self._tallies.add("attempts_pruned", count)
+        return count

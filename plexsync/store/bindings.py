@@ -1,10 +1,10 @@
 """Which items a person has said are a scene's: they go before everything that can be found out."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 
 from plexsync.rules.match import Binding
+from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
 LIST = "select scene, key, files, at from binding where off = 0 order by scene, cast(key as integer), key"
@@ -15,38 +15,41 @@ TAKE_OFF = "update binding set off = 1, files = '[]' where scene = :scene and (:
 FORGET_SCENES = "delete from binding where scene in (select value from json_each(:scenes))"
 
 
-def listed(db: sqlite3.Connection) -> list[Binding]:
-    """Every binding, by scene and item."""
-    return [Binding(scene, key, _files(files), at) for scene, key, files, at in db.execute(LIST)]
+class ReadOnlyBindings(Table):
+    """The items that a person has bound to scenes, to look at."""
+
+    def all(self) -> list[Binding]:
+        """Every binding, by scene and item."""
+        return [Binding(scene, key, _files(files), at) for scene, key, files, at in self._db.rows(LIST)]
+
+    def withdrawn(self) -> frozenset[tuple[int, str]]:
+        """(scene, item) of bindings that were taken back."""
+        return frozenset((scene, key) for scene, key in self._db.rows(LIST_OFF))
 
 
-def taken_off(db: sqlite3.Connection) -> frozenset[tuple[int, str]]:
-    """(scene, item) of bindings that were taken back."""
-    return frozenset((scene, key) for scene, key in db.execute(LIST_OFF))
+class Bindings(ReadOnlyBindings):
+    """The items that a person has bound to scenes."""
 
+    def bind(self, binding: Binding) -> bool:
+        """Bind an item to a scene, or once more with the files it has now; False if it is bound to another scene.
 
-def save(db: sqlite3.Connection, binding: Binding) -> bool:
-    """Bind an item to a scene, or once more with the files it has now; False if it is bound to another scene.
+        Of two processes that bind one item to two scenes at once, the first wins: each does so in its write transaction.
+        """
+        key = clean(binding.key)
+        holder = self._db.row(HOLDER, {"key": key})
+        if holder and holder[0] != binding.scene:
+            return False
+        files = json.dumps([clean(path) for path in binding.files])
+        self._db.execute(SAVE, {"scene": binding.scene, "key": key, "files": files, "at": binding.at})
+        return True
 
-    Of two processes that bind one item to two scenes at once, the first wins: each does so in its write transaction.
-    """
-    key = clean(binding.key)
-    holder = db.execute(HOLDER, {"key": key}).fetchone()
-    if holder and holder[0] != binding.scene:
-        return False
-    files = json.dumps([clean(path) for path in binding.files])
-    db.execute(SAVE, {"scene": binding.scene, "key": key, "files": files, "at": binding.at})
-    return True
+    def unbind(self, scene: int, key: str = "") -> int:
+        """Take the binding of one item off a scene, or all that it has; returns how many there were."""
+        return self._db.execute(TAKE_OFF, {"scene": scene, "key": clean(key)})
 
-
-def take_off(db: sqlite3.Connection, scene: int, key: str = "") -> int:
-    """Take the binding of one item off a scene, or all that it has; returns how many there were."""
-    return db.execute(TAKE_OFF, {"scene": scene, "key": clean(key)}).rowcount
-
-
-def forget_scenes(db: sqlite3.Connection, scenes: Sequence[int]) -> None:
-    """Forget all that was ever bound to these scenes."""
-    db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+    def forget_scenes(self, scenes: Sequence[int]) -> None:
+        """Forget all that was ever bound to these scenes."""
+        self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
 
 
 def _files(text: str) -> tuple[str, ...]:

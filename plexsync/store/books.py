@@ -6,8 +6,7 @@ one row of counters here. Beside them stand the number of finished scans, of cla
 latest time (to the minute) that a claim has seen or a row was given, by which a step back of the clock shows.
 """
 
-import sqlite3
-
+from plexsync.store.connection import Table
 from plexsync.store.intake import LIFT_TICK
 
 COUNTERS = ("accepted", "coalesced", "done", "pruned")
@@ -26,64 +25,60 @@ TICK = "select tick from book"
 SAVE_TICK = "update book set tick = :now"
 
 
-def read(db: sqlite3.Connection) -> dict[str, int]:
-    """The four counters by name."""
-    return dict(zip(COUNTERS, db.execute(READ).fetchone(), strict=True))
+class ReadOnlyBooks(Table):
+    """The books, to look at."""
+
+    def read(self) -> dict[str, int]:
+        """The four counters by name."""
+        return dict(zip(COUNTERS, self._db.row(READ), strict=True))
+
+    def balance(self) -> int:
+        """What was accepted and is not accounted for: 0, or something was lost (above) or done twice (below)."""
+        book = self.read()
+        (rows,) = self._db.row(OPEN_ROWS)
+        return book["accepted"] - book["coalesced"] - book["done"] - book["pruned"] - int(rows)
+
+    def done(self) -> int:
+        """How many jobs were brought to their end since there is this database."""
+        return int(self._db.value(DONE))
+
+    def scans(self) -> int:
+        """How many finished scans were noticed."""
+        return int(self._db.value(SCANS))
+
+    def tick(self) -> int:
+        """The latest time that a row can have been given, to the minute."""
+        return int(self._db.value(TICK))
 
 
-def balance(db: sqlite3.Connection) -> int:
-    """What was accepted and is not accounted for: 0, or something was lost (above) or done twice (below)."""
-    book = read(db)
-    (rows,) = db.execute(OPEN_ROWS).fetchone()
-    return book["accepted"] - book["coalesced"] - book["done"] - book["pruned"] - int(rows)
+class Books(ReadOnlyBooks):
+    """The books."""
 
+    def count_accepted(self) -> None:
+        """A row that was idle, or none, is idle no longer without having been wanted."""
+        self._db.execute(COUNT_ACCEPTED)
 
-def count_accepted(db: sqlite3.Connection) -> None:
-    """A row that was idle, or none, is idle no longer without having been wanted."""
-    db.execute(COUNT_ACCEPTED)
+    def count_done(self) -> None:
+        """A running row became idle."""
+        self._db.execute(COUNT_DONE)
 
+    def count_pruned(self, count: int) -> None:
+        """So many dead or gone rows were deleted."""
+        self._db.execute(COUNT_PRUNED, {"count": count})
 
-def count_done(db: sqlite3.Connection) -> None:
-    """A running row became idle."""
-    db.execute(COUNT_DONE)
+    def count_scan(self) -> None:
+        """A scan has finished."""
+        self._db.execute(COUNT_SCAN)
 
+    def take_turn(self) -> int:
+        """The number of this claim among those that found both lanes due, from 1."""
+        self._db.execute(TAKE_TURN)
+        return int(self._db.value(TURNS))
 
-def count_pruned(db: sqlite3.Connection, count: int) -> None:
-    """So many dead or gone rows were deleted."""
-    db.execute(COUNT_PRUNED, {"count": count})
+    def save_tick(self, now: int) -> None:
+        """Note the time of a claim."""
+        self._db.execute(SAVE_TICK, {"now": now})
 
-
-def done(db: sqlite3.Connection) -> int:
-    """How many running rows became idle."""
-    return int(db.execute(DONE).fetchone()[0])
-
-
-def scans(db: sqlite3.Connection) -> int:
-    """How many finished scans were noticed."""
-    return int(db.execute(SCANS).fetchone()[0])
-
-
-def count_scan(db: sqlite3.Connection) -> None:
-    """A scan has finished."""
-    db.execute(COUNT_SCAN)
-
-
-def take_turn(db: sqlite3.Connection) -> int:
-    """The number of this claim among those that found both lanes due, from 1."""
-    db.execute(TAKE_TURN)
-    return int(db.execute(TURNS).fetchone()[0])
-
-
-def tick(db: sqlite3.Connection) -> int:
-    """The latest time that a row can have been given, to the minute."""
-    return int(db.execute(TICK).fetchone()[0])
-
-
-def save_tick(db: sqlite3.Connection, now: int) -> None:
-    """Note the time of a claim."""
-    db.execute(SAVE_TICK, {"now": now})
-
-
-def lift_tick(db: sqlite3.Connection, now: int) -> None:
-    """Note that rows are given times from `now` on: should the clock step back from there, the next claim sees it."""
-    db.execute(LIFT_TICK, {"now": now})
+    def lift_tick(self, now: int) -> None:
+        """Note that rows are given times from `now` on: should the clock step back from there, the next claim sees it."""
+        self._db.execute(LIFT_TICK, {"now": now})

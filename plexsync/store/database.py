@@ -1,64 +1,49 @@
-"""The database as the engine sees it: `plexsync.rules.records.Store` over one SQLite file."""
+"""The store: one SQLite file, a connection for each thread, and transactions that reach every table.
+
+`Database.reading()` is one snapshot and hands out a `Reader`; `Database.writing()` is one `BEGIN IMMEDIATE` transaction,
+committed and synced when the block ends well, rolled back otherwise, and hands out a `Writer`. A table is an attribute of
+either: `tx.jobs.claim(...)`, `db.index.entries_at(...)`; a `Reader` has the methods that look, and no others. Nothing of
+it stays open while a request is under way. Times are UTC milliseconds unless a name says seconds. The methods raise
+`LocalFault` and `NewerDatabase` only.
+"""
 
 import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
 from plexsync.rules.errors import LocalFault, Neighbour, SpoolFault
-from plexsync.rules.item import Entry
-from plexsync.rules.job import Crashed, Job, Kind, Lane, Settled, State, Why
-from plexsync.rules.match import Binding
-from plexsync.rules.outages import Transition
-from plexsync.rules.plan import Memory, Pushing
-from plexsync.rules.records import (
-    AttemptRow,
-    BreakerRow,
-    Called,
-    HoldRow,
-    JobRow,
-    Lately,
-    Moved,
-    Overview,
-    PaceRow,
-    PictureRow,
-    PushRow,
-    RunRow,
-    SectionRow,
-    Seen,
-    Stood,
-)
-from plexsync.rules.samples import Sample
-from plexsync.store import (
-    attempts,
-    bindings,
-    books,
-    breakers,
-    holds,
-    index,
-    intake,
-    jobs,
-    memories,
-    notes,
-    pictures,
-    poll_marks,
-    pushes,
-    pushings,
-    samples,
-    scene_names,
-    standings,
-    tallies,
-)
+from plexsync.rules.job import Kind, Why
+from plexsync.rules.records import Lately, Overview
+from plexsync.store import intake
+from plexsync.store.attempts import Attempts, ReadOnlyAttempts
+from plexsync.store.bindings import Bindings, ReadOnlyBindings
+from plexsync.store.books import Books, ReadOnlyBooks
+from plexsync.store.breakers import Breakers, ReadOnlyBreakers
+from plexsync.store.connection import Connection
 from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translated
-from plexsync.store.intake import LAST_ID
+from plexsync.store.holds import Holds, ReadOnlyHolds
+from plexsync.store.index import Index, ReadOnlyIndex
+from plexsync.store.jobs import Jobs, ReadOnlyJobs
+from plexsync.store.memories import Memories, ReadOnlyMemories
+from plexsync.store.notes import Notes, ReadOnlyNotes
+from plexsync.store.paces import Paces, ReadOnlyPaces
+from plexsync.store.pictures import Pictures, ReadOnlyPictures
+from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
+from plexsync.store.pushes import Pushes, ReadOnlyPushes
+from plexsync.store.pushings import Pushings, ReadOnlyPushings
+from plexsync.store.samples import ReadOnlySamples, Samples
+from plexsync.store.scan_requests import ScanRequests
+from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
+from plexsync.store.sections import ReadOnlySections, Sections
+from plexsync.store.standings import ReadOnlyStandings, Standings
+from plexsync.store.tallies import ReadOnlyTallies, Tallies
+from plexsync.store.transitions import ReadOnlyTransitions, Transitions
 
 log = logging.getLogger("PlexSync.store")
-
-T = TypeVar("T")
 
 SPOOL_BATCH = 500
 # A log of so many bytes is begun anew, if those who read it are done within so many milliseconds.
@@ -74,392 +59,99 @@ BUSY = round(BUSY_SECONDS * 1000)
 WAIT_AS_USUAL = f"pragma busy_timeout = {BUSY}"
 
 
-class ReadingTransaction:
-    """`plexsync.rules.records.Reading` on an open transaction."""
+class Reader:
+    """One consistent snapshot: every table, to look at."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Connection) -> None:
         self._db = db
+        self.attempts = ReadOnlyAttempts(db)
+        self.bindings = ReadOnlyBindings(db)
+        self.books = ReadOnlyBooks(db)
+        self.breakers = ReadOnlyBreakers(db)
+        self.holds = ReadOnlyHolds(db)
+        self.index = ReadOnlyIndex(db)
+        self.jobs = ReadOnlyJobs(db)
+        self.memories = ReadOnlyMemories(db)
+        self.notes = ReadOnlyNotes(db)
+        self.paces = ReadOnlyPaces(db)
+        self.pictures = ReadOnlyPictures(db)
+        self.poll_marks = ReadOnlyPollMarks(db)
+        self.pushes = ReadOnlyPushes(db)
+        self.pushings = ReadOnlyPushings(db)
+        self.samples = ReadOnlySamples(db)
+        self.scene_names = ReadOnlySceneNames(db)
+        self.sections = ReadOnlySections(db)
+        self.standings = ReadOnlyStandings(db)
+        self.tallies = ReadOnlyTallies(db)
+        self.transitions = ReadOnlyTransitions(db)
 
-    def breaker(self, who: Neighbour) -> BreakerRow:
-        """See `plexsync.rules.records.Reading`, as for all that follow."""
-        return breakers.find(self._db, who)
-
-    def hold(self, who: Neighbour) -> HoldRow | None:
-        return holds.find(self._db, who)
-
-    def pace(self, who: Neighbour) -> PaceRow:
-        return holds.pace(self._db, who)
-
-    def transitions(self) -> list[Transition]:
-        return breakers.transitions(self._db)
-
-    def job(self, kind: Kind, id: int) -> JobRow | None:
-        return jobs.find(self._db, kind, id)
-
-    def jobs(self, state: State, *, cls: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)) -> list[JobRow]:
-        return jobs.listed(self._db, state, cls=cls, limit=limit, after=after)
-
-    def in_work(self, limit: int) -> list[JobRow]:
-        return jobs.in_work(self._db, limit)
-
-    def lately(self, limit: int) -> list[Lately]:
-        found = [Lately(*one) for one in attempts.latest(self._db, limit)]
-        found += [Lately(Kind.SCENE, *one) for one in pushes.latest(self._db, limit)]
-        return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
-
-    def changed_since(self, since: int) -> int:
-        return pushes.count_since(self._db, since)
-
-    def job_ids(self, kind: Kind, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
-        return jobs.ids(self._db, kind, after=after, upto=upto)
-
-    def attempts(self, kind: Kind, id: int) -> list[AttemptRow]:
-        return attempts.listed(self._db, kind, id)
-
-    def pushes(self, kind: Kind, id: int) -> list[PushRow]:
-        return pushes.listed(self._db, kind, id)
-
-    def latest_pushes(self, limit: int) -> list[tuple[int, PushRow]]:
-        return pushes.latest(self._db, limit)
-
-    def latest_attempts(self, limit: int) -> list[tuple[Kind, int, AttemptRow]]:
-        return attempts.latest(self._db, limit)
-
-    def dead(self) -> dict[str, int]:
-        return jobs.count_dead(self._db)
-
-    def dead_up_to(self, limit: int) -> int:
-        return jobs.dead_up_to(self._db, limit)
-
-    def tallies(self) -> dict[str, int]:
-        return tallies.listed(self._db)
-
-    def outline(self) -> str:
-        return index.outline(self._db)
-
-    def attempts_used(self) -> int:
-        return attempts.used(self._db)
-
-    def next_due(self, now: int) -> int | None:
-        return jobs.next_due(self._db, now)
-
-    def unsettled(self) -> int:
-        return jobs.unsettled(self._db)
-
-    def scan(self) -> int:
-        return books.scans(self._db)
-
-    def note(self, name: str) -> str:
-        return notes.find(self._db, name)
-
-    def number(self, name: str) -> int | None:
-        return notes.number(self._db, name)
-
-    def take_overs(self, scenes: Sequence[int]) -> dict[int, str]:
-        return notes.marks(self._db, scenes)
-
-    def memories(self, scenes: Sequence[int]) -> dict[tuple[int, str], Memory]:
-        return memories.listed(self._db, scenes)
-
-    def pushings(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Pushing, ...]]:
-        return pushings.listed(self._db, scenes)
-
-    def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
-        return memories.owners(self._db, keys)
-
-    def bindings(self) -> list[Binding]:
-        return bindings.listed(self._db)
-
-    def unbound(self) -> frozenset[tuple[int, str]]:
-        return bindings.taken_off(self._db)
-
-    def healthy(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
-        return memories.healthy(self._db, limit, but=but)
-
-    def pushed_scenes(self, *, after: int, limit: int) -> list[int]:
-        return memories.scenes(self._db, after=after, limit=limit)
-
-    def pushed_at(self, scenes: Sequence[int]) -> dict[int, int]:
-        return pushes.pushed_at(self._db, scenes)
-
-    def pushed_since(self, since: int) -> list[int]:
-        return pushes.scenes_since(self._db, since)
-
-    def runs(self) -> list[RunRow]:
-        return pushes.runs(self._db)
-
-    def pushed_in(self, run: RunRow) -> list[int]:
-        return pushes.pushed_in(self._db, run)
-
-    def undone(self) -> dict[str, int]:
-        return memories.count_undone(self._db)
-
-    def sections(self) -> list[SectionRow]:
-        return index.sections(self._db)
-
-    def indexed(self) -> int:
-        return index.count(self._db)
-
-    def indexed_in(self, section: str) -> int:
-        return index.count_in(self._db, section)
-
-    def unmet(self, section: str, *, walk: int, limit: int, after: str = "") -> list[str]:
-        return index.unmet(self._db, section, walk=walk, limit=limit, after=after)
-
-    def scenes_of(self, keys: Sequence[str]) -> set[int]:
-        return index.scenes_of(self._db, keys)
-
-    def unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
-        return index.unpaired(self._db, run, limit=limit, after=after)
-
-    def count_unpaired(self, run: int) -> int:
-        return index.count_unpaired(self._db, run)
-
-    def standing(self, scene: int) -> Stood | None:
-        return standings.find(self._db, scene)
-
-    def standings(self) -> dict[str, tuple[int, int | None]]:
-        return standings.counts(self._db)
-
-    def stood(self, word: str, *, limit: int, after: int = 0) -> list[int]:
-        return standings.listed(self._db, word, limit=limit, after=after)
-
-    def standing_so(self, word: str, *, limit: int, after: int = 0) -> list[int]:
-        return standings.standing_so(self._db, word, limit=limit, after=after)
-
-    def called(self, scenes: Sequence[int]) -> dict[int, Called]:
-        return scene_names.called(self._db, scenes)
-
-    def called_like(self, text: str, *, limit: int, after: int = 0) -> list[int]:
-        return scene_names.called_like(self._db, text, limit=limit, after=after)
-
-    def samples(self, start: int, end: int) -> list[Sample]:
-        return samples.listed(self._db, start, end)
-
-    def done(self) -> int:
-        return books.done(self._db)
-
-    def entries(self, keys: Sequence[str]) -> list[Entry]:
-        return index.by_key(self._db, keys)
-
-    def entries_at(self, path_keys: Sequence[str]) -> list[Entry]:
-        return index.by_path(self._db, path_keys)
-
-    def entries_named(self, name_keys: Sequence[str]) -> list[Entry]:
-        return index.by_name(self._db, name_keys)
-
-    def seen(self, kind: Kind, ids: Sequence[int]) -> dict[int, Seen]:
-        return poll_marks.listed(self._db, kind, ids)
-
-    def unsure(self, kind: Kind) -> list[Seen]:
-        return poll_marks.unsure(self._db, kind)
-
-    def showing(self, kind: Kind, id: int) -> list[int]:
-        return scene_names.showing(self._db, kind, id)
-
-    def shown_of(self, kind: Kind) -> set[int]:
-        return scene_names.things_of(self._db, kind)
-
-    def pictures(self, scene: int) -> dict[str, PictureRow]:
-        return pictures.listed(self._db, scene)
+    def latest_work(self, limit: int) -> list[Lately]:
+        """What came of work, the newest `limit`, newest first: pushes, and attempts that did not go well."""
+        work = [Lately(*row) for row in self.attempts.latest(limit)]
+        work += [Lately(Kind.SCENE, *row) for row in self.pushes.latest(limit)]
+        return sorted(work, key=lambda row: row.at, reverse=True)[:limit]
 
     def overview(self, now: int) -> Overview:
-        due, oldest = jobs.count_due(self._db, now)
-        held = {who: holds.find(self._db, who) for who in Neighbour}
+        """The store at one moment, for `status`."""
+        due, oldest = self.jobs.count_due(now)
+        holds = {neighbour: self.holds.find(neighbour) for neighbour in Neighbour}
         return Overview(
-            jobs=jobs.count_states(self._db),
+            jobs=self.jobs.count_states(),
             due=due,
             oldest_due=oldest,
-            dead=jobs.count_dead(self._db),
-            books=books.read(self._db),
-            breakers={who: breakers.find(self._db, who) for who in Neighbour},
-            holds={who: hold for who, hold in held.items() if hold},
-            paces={who: holds.pace(self._db, who) for who in Neighbour},
-            sections=index.sections(self._db),
-            indexed=index.count(self._db),
-            notes=notes.listed(self._db),
+            dead=self.jobs.count_dead(),
+            books=self.books.read(),
+            breakers={neighbour: self.breakers.find(neighbour) for neighbour in Neighbour},
+            holds={neighbour: hold for neighbour, hold in holds.items() if hold},
+            paces={neighbour: self.paces.find(neighbour) for neighbour in Neighbour},
+            sections=self.sections.all(),
+            indexed=self.index.count(),
+            notes=self.notes.all(),
         )
 
 
-class WritingTransaction(ReadingTransaction):
-    """`plexsync.rules.records.Writing` on an open write transaction."""
+class Writer(Reader):
+    """One write transaction: every table, to read and to write."""
 
-    def want(self, kind: Kind, id: int, why: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
-        """See `plexsync.rules.records.Writing`, as for all that follow."""
-        intake.want(self._db, kind, id, why, now, desired, behind=behind)
-
-    def claim(self, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
-        return jobs.claim(self._db, limit, now=now, lease_ms=lease_ms, holder=holder)
-
-    def renew(self, tokens: Sequence[str], *, until: int) -> set[str]:
-        return jobs.renew(self._db, tokens, until=until)
-
-    def renewed(self, job: Job) -> bool:
-        return jobs.renewed(self._db, job)
-
-    def settle(self, job: Job, after: Settled, *, now: int, ok_mark: int, bad_mark: int) -> bool:
-        return jobs.settle(self._db, job, after, now=now, ok_mark=ok_mark, bad_mark=bad_mark)
-
-    def expired(self, *, now: int, dead_holders: bool = False) -> list[tuple[JobRow, bool, int]]:
-        return jobs.expired(self._db, now=now, dead_holders=dead_holders)
-
-    def crash(self, row: JobRow, after: Crashed, *, now: int) -> None:
-        jobs.crash(self._db, row, after, now=now)
-
-    def retry(
-        self,
-        *,
-        kind: Kind | None = None,
-        id: int | None = None,
-        cls: str = "",
-        now: int,
-        lane: Lane = Lane.EDIT,
-        limit: int = -1,
-    ) -> int:
-        return jobs.retry(self._db, kind=kind, id=id, cls=cls, now=now, lane=lane, limit=limit)
-
-    def cure(self, cls: str, *, now: int, limit: int) -> int:
-        return jobs.cure(self._db, cls, now=now, limit=limit)
-
-    def wake(self, keys: Iterable[tuple[Kind, int]], *, now: int) -> int:
-        return jobs.wake(self._db, keys, now=now)
-
-    def drop(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int, limit: int = -1) -> int:
-        return jobs.drop(self._db, kind=kind, id=id, cls=cls, now=now, limit=limit)
-
-    def set_aside(self, kind: Kind, id: int, *, now: int) -> bool:
-        return jobs.set_aside(self._db, kind, id, now=now)
-
-    def wrest(self, kind: Kind, id: int, *, now: int) -> bool:
-        return jobs.wrest(self._db, kind, id, now=now)
-
-    def ignore(self, kind: Kind, id: int, *, now: int) -> bool:
-        return jobs.ignore(self._db, kind, id, now=now)
-
-    def unignore(self, kind: Kind, id: int, *, now: int) -> bool:
-        return jobs.unignore(self._db, kind, id, now=now)
-
-    def prune(self, *, now: int, before: int, limit: int) -> int:
-        return jobs.prune(self._db, now=now, before=before, limit=limit)
+    def __init__(self, db: Connection) -> None:
+        super().__init__(db)
+        self.attempts: Attempts = Attempts(db)
+        self.bindings: Bindings = Bindings(db)
+        self.books: Books = Books(db)
+        self.breakers: Breakers = Breakers(db)
+        self.holds: Holds = Holds(db)
+        self.index: Index = Index(db)
+        self.jobs: Jobs = Jobs(db)
+        self.memories: Memories = Memories(db)
+        self.notes: Notes = Notes(db)
+        self.paces: Paces = Paces(db)
+        self.pictures: Pictures = Pictures(db)
+        self.poll_marks: PollMarks = PollMarks(db)
+        self.pushes: Pushes = Pushes(db)
+        self.pushings: Pushings = Pushings(db)
+        self.samples: Samples = Samples(db)
+        self.scan_requests: ScanRequests = ScanRequests(db)
+        self.scene_names: SceneNames = SceneNames(db)
+        self.sections: Sections = Sections(db)
+        self.standings: Standings = Standings(db)
+        self.tallies: Tallies = Tallies(db)
+        self.transitions: Transitions = Transitions(db)
 
     def prune_history(self, *, now: int, before: int, limit: int) -> int:
-        gone = attempts.prune(self._db, now=now, before=before, limit=limit)
-        return gone + pushes.prune(self._db, now=now, before=before, limit=limit)
-
-    def add_push(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str = "") -> None:
-        pushes.add(self._db, scene, key, moved, at=at, undone=undone)
-
-    def tally(self, name: str, count: int = 1) -> None:
-        tallies.add(self._db, name, count)
-
-    def save_breaker(self, who: Neighbour, row: BreakerRow) -> None:
-        breakers.save(self._db, who, row)
-
-    def log_transition(self, who: Neighbour, *, at: int, old: str, new: str, cause: str, error: str) -> None:
-        waiting = jobs.unsettled(self._db)
-        breakers.log(self._db, who, at=at, old=old, new=new, cause=cause, error=error, waiting=waiting)
-
-    def save_hold(self, who: Neighbour, row: HoldRow | None) -> None:
-        holds.save(self._db, who, row)
-
-    def save_pace(self, who: Neighbour, row: PaceRow) -> None:
-        holds.save_pace(self._db, who, row)
-
-    def save_note(self, name: str, value: str) -> None:
-        notes.save(self._db, name, value)
-
-    def take_over(self, scene: int, *, now: int) -> None:
-        notes.mark(self._db, scene, str(now))
-
-    def end_take_over(self, scene: int, mark: str = "") -> None:
-        notes.unmark(self._db, scene, mark)
-
-    def remember(self, scene: int, key: str, memory: Memory, *, now: int) -> None:
-        memories.save(self._db, scene, key, memory, now=now)
-
-    def bind(self, binding: Binding) -> bool:
-        return bindings.save(self._db, binding)
-
-    def unbind(self, scene: int, key: str = "") -> int:
-        return bindings.take_off(self._db, scene, key)
-
-    def add_pushing(self, scene: int, key: str, pushing: Pushing) -> int:
-        return pushings.add(self._db, scene, key, pushing)
-
-    def prolong_pushing(self, numbers: Sequence[int], until: int) -> None:
-        pushings.prolong(self._db, numbers, until)
-
-    def drop_pushing(self, scene: int, key: str, *, number: int | None = None, ended: int | None = None) -> None:
-        pushings.drop(self._db, scene, key, number=number, ended=ended)
-
-    def ask_scan(self, section: str, folder: str, *, now: int, again: int) -> bool:
-        return index.ask_scan(self._db, section, folder, now=now, again=again)
-
-    def save_section(self, row: SectionRow) -> None:
-        index.save_section(self._db, row)
-
-    def drop_sections(self, but: Sequence[str]) -> None:
-        index.drop_sections(self._db, but)
-
-    def drop_items(self, but: Sequence[str], *, limit: int) -> int:
-        return index.drop_items(self._db, but, limit=limit)
-
-    def index(self, entries: Iterable[Entry], *, walk: int, stamped: bool = False) -> int:
-        return index.save(self._db, entries, walk=walk, stamped=stamped)
-
-    def stamp(self, stamps: Mapping[str, int]) -> None:
-        index.stamp(self._db, stamps)
-
-    def sweep_index(self, section: str, *, walk: int) -> int:
-        return index.sweep(self._db, section, walk=walk)
-
-    def unindex(self, keys: Sequence[str]) -> None:
-        index.drop(self._db, keys)
-
-    def pair(self, keys: Sequence[str], scene: int, *, run: int) -> None:
-        index.pair(self._db, keys, scene, run=run)
-
-    def save_standings(self, words: Mapping[int, str], *, now: int) -> None:
-        standings.save(self._db, words, now=now)
-
-    def drop_standings(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
-        standings.drop(self._db, but, after=after, upto=upto)
-
-    def scanned(self, now: int) -> int:
-        books.count_scan(self._db)
-        return self.wake_absent(now, limit=-1)
-
-    def wake_absent(self, now: int, *, limit: int, lane: Lane = Lane.EDIT) -> int:
-        return jobs.wake_absent(self._db, now, limit=limit, lane=lane)
-
-    def save_seen(self, kind: Kind, seen_now: Iterable[Seen]) -> None:
-        poll_marks.save(self._db, kind, seen_now)
-
-    def forget_seen(self, kind: Kind) -> None:
-        poll_marks.forget(self._db, kind)
-
-    def save_shown(self, scene: int, things: Iterable[tuple[str, int]], *, title: str = "", path: str = "") -> None:
-        scene_names.save(self._db, scene, things, title=title, path=path)
-
-    def add_sample(self, sample: Sample) -> None:
-        samples.add(self._db, sample)
-
-    def prune_samples(self, *, now: int, limit: int) -> int:
-        return samples.prune(self._db, now=now, limit=limit)
-
-    def save_picture(self, scene: int, name: str, row: PictureRow) -> None:
-        pictures.save(self._db, scene, name, row)
-
-    def forget_pictures(self, scene: int) -> None:
-        pictures.forget(self._db, scene)
+        """Delete up to `limit` attempts and as many pushes that are older than `before`; counted. Returns how many."""
+        attempts = self.attempts.prune(now=now, before=before, limit=limit)
+        return attempts + self.pushes.prune(now=now, before=before, limit=limit)
 
 
 class _Open:
-    """One thread's connection. `version` is what `changed` compares."""
+    """One thread's connection, and its tables. `version` is what `changed` compares."""
 
     def __init__(self, db: sqlite3.Connection, thread: threading.Thread) -> None:
         self.db = db
         self.thread = thread
+        connection = Connection(db)
+        self.reader = Reader(connection)
+        self.writer = Writer(connection)
         self.version = self.data_version()
 
     def data_version(self) -> int:
@@ -467,7 +159,7 @@ class _Open:
 
 
 class Database:
-    """`plexsync.rules.records.Store` over the file at `path`, which is made when missing; a connection for each thread.
+    """The store in the file at `path`, which is made when missing; a connection for each thread.
 
     `worker`: this process holds the worker's lock, so the connection of the thread that opens the database copies the
     log back. `mounts` tells what kind of file system it lies on. Raises NewerDatabase and Unusable when opened, and
@@ -490,13 +182,19 @@ class Database:
         self._stuck: dict[str, str] = {}
         self._connection()
 
-    def reading(self) -> AbstractContextManager[ReadingTransaction]:
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
         """One snapshot."""
-        return self._transaction("begin", ReadingTransaction)
+        with self._transaction("begin") as own:
+            yield own.reader
 
-    def writing(self) -> AbstractContextManager[WritingTransaction]:
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
         """One write transaction, committed and synced when the block ends well; no fault is raised after the commit."""
-        return self._transaction("begin immediate", WritingTransaction)
+        with self._transaction("begin immediate") as own:
+            yield own.writer
+        if self._keeper is own.thread:
+            self._shorten_log(own)
 
     def changed(self) -> bool:
         """Whether another connection has committed since this thread last asked (at first: since it opened its own)."""
@@ -519,7 +217,7 @@ class Database:
         while events := self._spooled(folder, now, left):
             with self.writing() as tx:
                 for _, kind, id, why in events:
-                    tx.want(Kind(kind), id, Why(why), now)
+                    tx.jobs.want(Kind(kind), id, Why(why), now)
             self._stuck |= intake.unspool([path for path, *_ in events])
             total += len(events)
         self._stuck = intake.unspool(self._stuck)
@@ -577,14 +275,14 @@ class Database:
             self._long_log = LONG_LOG if shortened else size + LONGER
 
     @contextmanager
-    def _transaction(self, begin: str, made: Callable[[sqlite3.Connection], T]) -> Iterator[T]:
+    def _transaction(self, begin: str) -> Iterator[_Open]:
         """A transaction around a block. After a fault nothing is known about a connection: the next use opens another."""
         own = self._connection()
         if own.db.in_transaction:
             raise RuntimeError("a transaction is open in this thread already")
         try:
             own.db.execute(begin)
-            yield made(own.db)
+            yield own
             own.db.execute("commit")
         except BaseException as error:
             self._roll_back(own)
@@ -593,8 +291,6 @@ class Database:
             if isinstance(error, sqlite3.Error):
                 raise translated(error, self._path) from error
             raise
-        if made is WritingTransaction and self._keeper is own.thread:
-            self._shorten_log(own)
 
     def _roll_back(self, own: _Open) -> None:
         """End what failed, unless SQLite has done so already; the first fault is the one to tell of."""

@@ -20,6 +20,14 @@ except ImportError:  # a Python that was built without it can still leave files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
+    from typing import Any, Protocol
+
+    class Statements(Protocol):
+        """What a want needs of a connection: `sqlite3`'s, or the store's own."""
+
+        def execute(self, sql: str, parameters: "dict[str, Any]", /) -> object:
+            """Run one statement."""
+
 
 DATABASE = "plexsync.db"
 SPOOL = "spool"
@@ -113,9 +121,7 @@ class NotStored(Exception):
     """The event is neither in the database nor in a file; the message is one line for a person."""
 
 
-def want(
-    db: "sqlite3.Connection", kind: str, id: int, why: str, now: int, desired: str = "", *, behind: bool = False
-) -> None:
+def want(db: "Statements", kind: str, id: int, why: str, now: int, desired: str = "", *, behind: bool = False) -> None:
     """Want one thing, inside the caller's write transaction; counted as accepted, and as coalesced unless it was idle.
 
     `desired` is the hash of what a sweep found to be wanted; `behind`: one of many, so what people edit goes first. Two

@@ -1,21 +1,27 @@
 """The job table: what may be out of step, and who is working on it.
 
 One row per thing, so wanting it twice is wanting it once (`plexsync.store.intake`). A claim is a lease: when its holder
-dies, the
-row is found by `expired` and given to another, and whatever the first holder still tries to write is ignored, since it
-no longer has the row's token. Every function that writes runs inside one write transaction of its caller. Times are UTC
-milliseconds, given by the caller.
+dies, the row is found by `expired` and given to another, and whatever the first holder still tries to write is ignored,
+since it no longer has the row's token. Every method that writes runs inside one write transaction of its caller. Times are
+UTC milliseconds, given by the caller. What concerns several tables when a job ends or is deleted is done here.
 """
 
 import secrets
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
-from plexsync.rules.job import HOUR, MINUTE, SCOPE, Crashed, Job, Kind, Lane, Settled, State
-from plexsync.rules.records import JobRow
-from plexsync.store import attempts, bindings, books, memories, notes, pushings, tallies
+from plexsync.rules.job import HOUR, MINUTE, SCOPE, Crashed, Job, Kind, Lane, Settled, State, Why
+from plexsync.rules.records import LAST_ID, JobRow
+from plexsync.store import intake
+from plexsync.store.attempts import Attempts
+from plexsync.store.bindings import Bindings
+from plexsync.store.books import Books, ReadOnlyBooks
+from plexsync.store.connection import Connection, Row, Table
 from plexsync.store.db import clean
 from plexsync.store.intake import QUIET
+from plexsync.store.memories import Memories
+from plexsync.store.notes import Notes
+from plexsync.store.pushings import Pushings
+from plexsync.store.tallies import Tallies
 
 # Ends of a claim that were no attempt: nothing was sent for the job.
 UNTRIED = ("released", "local", SCOPE)
@@ -156,243 +162,334 @@ select kind, id, state, since from job indexed by job_ended
 DELETE = "delete from job where kind = :kind and id = :id"
 
 
-# --- looking ---------------------------------------------------------------------------------------------------------
+class ReadOnlyJobs(Table):
+    """The job table, to look at."""
+
+    def __init__(self, db: Connection) -> None:
+        super().__init__(db)
+        self._clock = ReadOnlyBooks(db)
+
+    def find(self, kind: Kind, id: int) -> JobRow | None:
+        """One row."""
+        row = self._db.row(FIND, {"kind": kind, "id": id})
+        return _job_row(row) if row else None
+
+    def in_state(
+        self, state: State, *, cls: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)
+    ) -> list[JobRow]:
+        """Up to `limit` rows of one state (and class, unless ''), by (kind, id), from behind the key `after`."""
+        sql = LIST_DEAD_OF if state is State.DEAD and cls else LIST_RARE if state in RARE else LIST
+        kind, id = after
+        values = {"state": state, "cls": cls, "limit": limit, "after_kind": kind, "after_id": id}
+        return [_job_row(row) for row in self._db.rows(sql, values)]
+
+    def running(self, limit: int) -> list[JobRow]:
+        """Up to `limit` running rows, those first whose leases end first."""
+        return [_job_row(row) for row in self._db.rows(IN_WORK, {"limit": limit})]
+
+    def ids(self, kind: Kind, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
+        """(id, state) of the rows of one kind with an id above `after`, up to `upto`, by id."""
+        for id, state in self._db.stream(IDS, {"kind": kind, "after": after, "upto": upto}):
+            yield id, State(state)
+
+    def count_unsettled(self) -> int:
+        """How many rows are ready or running."""
+        return self._count(COUNT_READY) + self._count(COUNT_RUNNING)
+
+    def count_states(self) -> dict[State, int]:
+        """How many rows are in each state, those without any included; reads indexes, and of the rows only how many."""
+        counts = dict.fromkeys(State, 0)
+        counts |= {State(state): count for state, count in self._db.rows(COUNT_RARE)}
+        counts |= {State.READY: self._count(COUNT_READY), State.RUNNING: self._count(COUNT_RUNNING)}
+        return counts | {State.IDLE: self._count(COUNT_ALL) - sum(counts.values())}
+
+    def _count(self, sql: str) -> int:
+        return int(self._db.value(sql))
+
+    def count_dead(self) -> dict[str, int]:
+        """How many rows died of each class."""
+        return dict(self._db.rows(COUNT_DEAD))
+
+    def count_due(self, now: int) -> tuple[int, int | None]:
+        """How many rows are due, and since when the one that waits the longest is."""
+        found = [self._db.row(COUNT_DUE, {"lane": lane, "now": now}) for lane in Lane]
+        oldest = [due for _, due in found if due is not None]
+        return sum(count for count, _ in found), min(oldest, default=None)
+
+    def next_due(self, now: int) -> int | None:
+        """When the next waiting row is due or a lease ends; None when nothing waits.
+
+        After a step back of the clock that is now: the next claim puts the due times right.
+        """
+        if now < self._clock.tick() - STEP:
+            return now
+        rows = [self._db.row(NEXT_DUE, {"lane": lane}) for lane in Lane]
+        rows.append(self._db.row(NEXT_LEASE))
+        return min((row[0] for row in rows if row), default=None)
+
+    def expired(self, *, now: int, dead_holders: bool = False) -> list[tuple[JobRow, bool, int]]:
+        """Running rows whose lease is over, or all of them: (row, claimed alone, first crash)."""
+        rows = self._db.rows(EXPIRED, {"now": now, "all": dead_holders})
+        return [(_job_row(row), bool(row["alone"]), row["first_crash"]) for row in rows]
+
+    def renewed(self, job: Job) -> bool:
+        """Whether the row is wanted anew since the claim."""
+        row = self._db.row(WANTED, {"kind": job.kind, "id": job.id})
+        return row is not None and row[0] > job.claimed_rev
+
+    def count_dead_up_to(self, limit: int) -> int:
+        """How many rows are dead, counted no further than `limit`."""
+        return int(self._db.value(DEAD_UP_TO, {"limit": limit}))
 
 
-def find(db: sqlite3.Connection, kind: Kind, id: int) -> JobRow | None:
-    """One row."""
-    row = db.execute(FIND, {"kind": kind, "id": id}).fetchone()
-    return _job_row(row) if row else None
+class Jobs(ReadOnlyJobs):
+    """The job table."""
 
+    def __init__(self, db: Connection) -> None:
+        super().__init__(db)
+        self._attempts = Attempts(db)
+        self._bindings = Bindings(db)
+        self._books = Books(db)
+        self._memories = Memories(db)
+        self._notes = Notes(db)
+        self._pushings = Pushings(db)
+        self._tallies = Tallies(db)
 
-def listed(db: sqlite3.Connection, state: State, *, cls: str, limit: int, after: tuple[str, int]) -> list[JobRow]:
-    """Up to `limit` rows of one state (and class, unless ''), by (kind, id), from behind the key `after`."""
-    sql = LIST_DEAD_OF if state is State.DEAD and cls else LIST_RARE if state in RARE else LIST
-    kind, id = after
-    values = {"state": state, "cls": cls, "limit": limit, "after_kind": kind, "after_id": id}
-    return [_job_row(row) for row in db.execute(sql, values)]
+    def want(self, kind: Kind, id: int, why: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
+        """The only way in. One upsert; the books count it as accepted, and as coalesced when the row was not idle.
 
+        `behind`: an edit that is one of many at once goes with the sweeps, unless the row is a person's already.
+        """
+        intake.want(self._db, kind, id, why, now, desired, behind=behind)
 
-def in_work(db: sqlite3.Connection, limit: int) -> list[JobRow]:
-    """Up to `limit` running rows, those first whose leases end first."""
-    return [_job_row(row) for row in db.execute(IN_WORK, {"limit": limit})]
+    def claim(self, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
+        """Take up to `limit` due rows under a lease, each with a token of its own.
 
-
-def ids(db: sqlite3.Connection, kind: Kind, *, after: int, upto: int) -> Iterator[tuple[int, State]]:
-    """(id, state) of the rows of one kind with an id above `after`, up to `upto`, by id."""
-    for id, state in db.execute(IDS, {"kind": kind, "after": after, "upto": upto}):
-        yield id, State(state)
-
-
-def unsettled(db: sqlite3.Connection) -> int:
-    """How many rows are ready or running."""
-    return _count(db, COUNT_READY) + _count(db, COUNT_RUNNING)
-
-
-def count_states(db: sqlite3.Connection) -> dict[State, int]:
-    """How many rows are in each state, those without any included; reads indexes, and of the rows only how many."""
-    counts = dict.fromkeys(State, 0)
-    counts |= {State(state): count for state, count in db.execute(COUNT_RARE)}
-    counts |= {State.READY: _count(db, COUNT_READY), State.RUNNING: _count(db, COUNT_RUNNING)}
-    return counts | {State.IDLE: _count(db, COUNT_ALL) - sum(counts.values())}
-
-
-def _count(db: sqlite3.Connection, sql: str) -> int:
-    return int(db.execute(sql).fetchone()[0])
-
-
-def count_dead(db: sqlite3.Connection) -> dict[str, int]:
-    """How many rows died of each class."""
-    return dict(db.execute(COUNT_DEAD).fetchall())
-
-
-def count_due(db: sqlite3.Connection, now: int) -> tuple[int, int | None]:
-    """How many rows are due, and since when the one that waits the longest is."""
-    found = [db.execute(COUNT_DUE, {"lane": lane, "now": now}).fetchone() for lane in Lane]
-    oldest = [due for _, due in found if due is not None]
-    return sum(count for count, _ in found), min(oldest, default=None)
-
-
-def next_due(db: sqlite3.Connection, now: int) -> int | None:
-    """When the next waiting row is due or a lease ends; None when nothing waits.
-
-    After a step back of the clock that is now: the next claim puts the due times right.
-    """
-    if now < books.tick(db) - STEP:
-        return now
-    rows = [db.execute(NEXT_DUE, {"lane": lane}).fetchone() for lane in Lane]
-    rows.append(db.execute(NEXT_LEASE).fetchone())
-    return min((row[0] for row in rows if row), default=None)
-
-
-# --- claiming --------------------------------------------------------------------------------------------------------
-
-
-def claim(db: sqlite3.Connection, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
-    """Take up to `limit` due rows under a lease, each with a token of its own.
-
-    Edits go before sweeps, in the order in which they are due. While both are due, one slot of several is kept for a
-    sweep, and every tenth claim takes a sweep first: so neither lane starves, with one slot either. A row that crashed
-    its worker is never taken together with others: at the head of a claim it is taken alone, else it is passed over
-    until it is at the head.
-    """
-    _follow_clock(db, now)
-    rows = _chosen(db, limit, now)
-    scans = books.scans(db)
-    jobs = [_job(row, secrets.token_hex(8), scans) for row in rows]
-    db.executemany(
-        CLAIM,
-        [
-            {"kind": job.kind, "id": job.id, "token": job.token, "now": now, "until": now + lease_ms, "holder": holder}
-            for job in jobs
-        ],
-    )
-    return jobs
-
-
-def _chosen(db: sqlite3.Connection, limit: int, now: int) -> list[sqlite3.Row]:
-    edits, sweeps = (
-        db.execute(DUE, {"lane": lane, "now": now, "limit": limit}).fetchall() for lane in (Lane.EDIT, Lane.SWEEP)
-    )
-    both = bool(edits and sweeps)
-    if both and books.take_turn(db) % SWEEPS_TURN == 0:
-        ordered = [sweeps[0], *edits, *sweeps[1:]]
-    elif both and limit > 1:
-        ordered = [*edits[: limit - 1], *sweeps, *edits[limit - 1 :]]
-    else:
-        ordered = [*edits, *sweeps]
-    if ordered and ordered[0]["alone"]:
-        return ordered[:1]
-    return [row for row in ordered if not row["alone"]][:limit]
-
-
-def _follow_clock(db: sqlite3.Connection, now: int) -> None:
-    """When the clock has stepped back, put what waits for the old time as far ahead of the new one."""
-    tick = books.tick(db)
-    if abs(now - tick) > STEP:
-        books.save_tick(db, now)
-    if now < tick - STEP:
-        db.execute(FOLLOW_CLOCK, {"now": now, "back": tick - now})
-
-
-def renew(db: sqlite3.Connection, tokens: Sequence[str], *, until: int) -> set[str]:
-    """Prolong leases; returns the tokens that still hold a row."""
-    return {token for token in tokens if db.execute(RENEW, {"token": token, "until": until}).rowcount}
-
-
-# --- ending ----------------------------------------------------------------------------------------------------------
-
-
-def renewed(db: sqlite3.Connection, job: Job) -> bool:
-    """Whether the row is wanted anew since the claim."""
-    row = db.execute(WANTED, {"kind": job.kind, "id": job.id}).fetchone()
-    return row is not None and row[0] > job.claimed_rev
-
-
-def settle(db: sqlite3.Connection, job: Job, after: Settled, *, now: int, ok_mark: int, bad_mark: int) -> bool:
-    """End an attempt; False, and nothing is touched, when another holds the row by now or nobody does."""
-    values = {
-        "kind": job.kind,
-        "id": job.id,
-        "token": job.token,
-        "now": now,
-        "state": after.state,
-        "attempts": after.attempts,
-        "streak": after.streak,
-        "crashes": after.crashes,
-        "due": after.due,
-        "error": "" if after.state is State.IDLE else clean(after.error),
-        "cls": "" if after.state is State.IDLE else after.cls,
-        "desired": after.desired,
-        "ok_mark": ok_mark,
-        "bad_mark": bad_mark,
-    }
-    if db.execute(SETTLE, values).rowcount == 0:
-        return False
-    books.lift_tick(db, now)
-    if after.state is State.IDLE:
-        books.count_done(db)
-    if after.state in (State.DEAD, State.GONE):
-        notes.lower(db, PRUNED, now)
-    if after.state is State.DEAD:
-        tallies.add(db, "died")
-    if after.error and after.cls not in UNTRIED:
-        attempts.add(
-            db, job.kind, job.id, at=now, cls=after.cls, error=after.error, attempts=after.attempts, state=after.state
+        Edits go before sweeps, in the order in which they are due. While both are due, one slot of several is kept for a
+        sweep, and every tenth claim takes a sweep first: so neither lane starves, with one slot either. A row that crashed
+        its worker is never taken together with others: at the head of a claim it is taken alone, else it is passed over
+        until it is at the head.
+        """
+        self._follow_clock(now)
+        rows = self._chosen(limit, now)
+        scans = self._books.scans()
+        jobs = [_job(row, secrets.token_hex(8), scans) for row in rows]
+        self._db.execute_many(
+            CLAIM,
+            [
+                {
+                    "kind": job.kind,
+                    "id": job.id,
+                    "token": job.token,
+                    "now": now,
+                    "until": now + lease_ms,
+                    "holder": holder,
+                }
+                for job in jobs
+            ],
         )
-    if after.state is State.IDLE and job.kind is not Kind.SCENE:
-        # It has become wants of its scenes; there is nothing that could be in step.
-        db.execute(FORGET, values)
-    return True
+        return jobs
 
+    def _chosen(self, limit: int, now: int) -> list[Row]:
+        edits, sweeps = (
+            self._db.rows(DUE, {"lane": lane, "now": now, "limit": limit}) for lane in (Lane.EDIT, Lane.SWEEP)
+        )
+        both = bool(edits and sweeps)
+        if both and self._books.take_turn() % SWEEPS_TURN == 0:
+            ordered = [sweeps[0], *edits, *sweeps[1:]]
+        elif both and limit > 1:
+            ordered = [*edits[: limit - 1], *sweeps, *edits[limit - 1 :]]
+        else:
+            ordered = [*edits, *sweeps]
+        if ordered and ordered[0]["alone"]:
+            return ordered[:1]
+        return [row for row in ordered if not row["alone"]][:limit]
 
-def expired(db: sqlite3.Connection, *, now: int, dead_holders: bool) -> list[tuple[JobRow, bool, int]]:
-    """Running rows whose lease is over, or all of them: (row, whether it was claimed alone, its first crash)."""
-    rows = db.execute(EXPIRED, {"now": now, "all": dead_holders})
-    return [(_job_row(row), bool(row["alone"]), row["first_crash"]) for row in rows]
+    def _follow_clock(self, now: int) -> None:
+        """When the clock has stepped back, put what waits for the old time as far ahead of the new one."""
+        tick = self._books.tick()
+        if abs(now - tick) > STEP:
+            self._books.save_tick(now)
+        if now < tick - STEP:
+            self._db.execute(FOLLOW_CLOCK, {"now": now, "back": tick - now})
 
+    def renew(self, tokens: Sequence[str], *, until: int) -> set[str]:
+        """Prolong leases; returns the tokens that still hold a row."""
+        return {token for token in tokens if self._db.execute(RENEW, {"token": token, "until": until})}
 
-def crash(db: sqlite3.Connection, row: JobRow, after: Crashed, *, now: int) -> None:
-    """Take back a row whose holder died; it is claimed alone from now on, until it settles."""
-    error = f"the worker died {after.crashes} times while it worked on this alone" if after.cls else ""
-    values = {
-        "kind": row.kind,
-        "id": row.id,
-        "claimed_rev": row.claimed_rev,
-        "lease_until": row.lease_until,
-        "now": now,
-        "state": after.state,
-        "due": after.due,
-        "crashes": after.crashes,
-        "first_crash": after.first_crash,
-        "cls": after.cls,
-        "error": error,
-    }
-    found = db.execute(CRASH, values).fetchall()
-    books.lift_tick(db, now)
-    if found and found[0]["state"] == State.DEAD:
-        notes.lower(db, PRUNED, now)
-        tallies.add(db, "died")
-    if found and after.cls:
-        attempts.add(db, row.kind, row.id, at=now, cls=after.cls, error=error, attempts=row.attempts, state=after.state)
+    def settle(self, job: Job, after: Settled, *, now: int, ok_mark: int, bad_mark: int) -> bool:
+        """End an attempt; False, and nothing is touched, when another holds the row by now or nobody does."""
+        values = {
+            "kind": job.kind,
+            "id": job.id,
+            "token": job.token,
+            "now": now,
+            "state": after.state,
+            "attempts": after.attempts,
+            "streak": after.streak,
+            "crashes": after.crashes,
+            "due": after.due,
+            "error": "" if after.state is State.IDLE else clean(after.error),
+            "cls": "" if after.state is State.IDLE else after.cls,
+            "desired": after.desired,
+            "ok_mark": ok_mark,
+            "bad_mark": bad_mark,
+        }
+        if self._db.execute(SETTLE, values) == 0:
+            return False
+        self._books.lift_tick(now)
+        if after.state is State.IDLE:
+            self._books.count_done()
+        if after.state in (State.DEAD, State.GONE):
+            self._notes.lower(PRUNED, now)
+        if after.state is State.DEAD:
+            self._tallies.add("died")
+        if after.error and after.cls not in UNTRIED:
+            self._attempts.add(
+                job.kind, job.id, at=now, cls=after.cls, error=after.error, attempts=after.attempts, state=after.state
+            )
+        if after.state is State.IDLE and job.kind is not Kind.SCENE:
+            # It has become wants of its scenes; there is nothing that could be in step.
+            self._db.execute(FORGET, values)
+        return True
 
+    def crash(self, row: JobRow, after: Crashed, *, now: int) -> None:
+        """Take back a row whose holder died; it is claimed alone from now on, until it settles."""
+        error = f"the worker died {after.crashes} times while it worked on this alone" if after.cls else ""
+        values = {
+            "kind": row.kind,
+            "id": row.id,
+            "claimed_rev": row.claimed_rev,
+            "lease_until": row.lease_until,
+            "now": now,
+            "state": after.state,
+            "due": after.due,
+            "crashes": after.crashes,
+            "first_crash": after.first_crash,
+            "cls": after.cls,
+            "error": error,
+        }
+        found = self._db.rows(CRASH, values)
+        self._books.lift_tick(now)
+        if found and found[0]["state"] == State.DEAD:
+            self._notes.lower(PRUNED, now)
+            self._tallies.add("died")
+        if found and after.cls:
+            self._attempts.add(
+                row.kind, row.id, at=now, cls=after.cls, error=error, attempts=row.attempts, state=after.state
+            )
 
-# --- dead letters ----------------------------------------------------------------------------------------------------
+    def retry(
+        self,
+        *,
+        kind: Kind | None = None,
+        id: int | None = None,
+        cls: str = "",
+        now: int,
+        lane: Lane = Lane.EDIT,
+        limit: int = -1,
+    ) -> int:
+        """Up to `limit` dead rows (-1: all) are ready at once, with no attempts used and no crashes; returns how many."""
+        self._books.lift_tick(now)
+        count = self._db.execute(
+            RETRY + NO_CRASHES + _dead_ones(kind, id, cls),
+            {"kind": kind, "id": id, "cls": cls, "now": now, "lane": lane, "limit": limit},
+        )
+        self._tallies.add("retried", count)
+        return count
 
+    def cure(self, cls: str, *, now: int, limit: int) -> int:
+        """Up to `limit` rows that died of a cause which is no more are ready again, behind every edit; returns how many."""
+        values = {"cls": cls, "now": now, "lane": Lane.SWEEP, "limit": limit}
+        self._books.lift_tick(now)
+        count = self._db.execute(RETRY + _dead_ones(None, None, cls), values)
+        self._tallies.add("cured", count)
+        return count
 
-def dead_up_to(db: sqlite3.Connection, limit: int) -> int:
-    """How many rows are dead, counted no further than `limit`."""
-    return int(db.execute(DEAD_UP_TO, {"limit": limit}).fetchone()[0])
+    def drop(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int, limit: int = -1) -> int:
+        """Up to `limit` dead rows (-1: all) are given up: they come back only by a new edit. Returns how many."""
+        values = {"kind": kind, "id": id, "cls": cls, "now": now, "limit": limit}
+        count = self._db.execute(DROP + _dead_ones(kind, id, cls), values)
+        self._tallies.add("dropped", count)
+        return count
 
+    def set_aside(self, kind: Kind, id: int, *, now: int) -> bool:
+        """Drop a row in whatever state; an attempt under way loses it. False if there is none, or it is aside already."""
+        row = self.find(kind, id)
+        if row is None or row.state in (State.DROPPED, State.IGNORED):
+            return False
+        self._put_aside(row, State.DROPPED, now)
+        return True
 
-def retry(
-    db: sqlite3.Connection, *, kind: Kind | None, id: int | None, cls: str, now: int, lane: Lane, limit: int
-) -> int:
-    """Up to `limit` dead rows (-1: all) are ready at once, with no attempts used and no crashes; returns how many."""
-    books.lift_tick(db, now)
-    count = db.execute(
-        RETRY + NO_CRASHES + _dead_ones(kind, id, cls),
-        {"kind": kind, "id": id, "cls": cls, "now": now, "lane": lane, "limit": limit},
-    ).rowcount
-    tallies.add(db, "retried", count)
-    return count
+    def wrest(self, kind: Kind, id: int, *, now: int) -> bool:
+        """A running row is ready again, and its attempt can neither save nor send any more. False if it did not run."""
+        return self._db.execute(WREST, {"kind": kind, "id": id, "now": now}) == 1
 
+    def ignore(self, kind: Kind, id: int, *, now: int) -> bool:
+        """Want it never again, whatever its state (also when it has no row yet). False if it is ignored already."""
+        row = self.find(kind, id)
+        if row is None:
+            self._db.execute(IGNORE_NEW, {"kind": kind, "id": id, "now": now})
+            self._books.count_accepted()
+            return True
+        if row.state is State.IGNORED:
+            return False
+        self._put_aside(row, State.IGNORED, now)
+        return True
 
-def cure(db: sqlite3.Connection, cls: str, *, now: int, limit: int) -> int:
-    """Up to `limit` rows that died of a cause which is no more are ready again, behind every edit; returns how many."""
-    values = {"cls": cls, "now": now, "lane": Lane.SWEEP, "limit": limit}
-    books.lift_tick(db, now)
-    count = db.execute(RETRY + _dead_ones(None, None, cls), values).rowcount
-    tallies.add(db, "cured", count)
-    return count
+    def _put_aside(self, row: JobRow, state: State, now: int) -> None:
+        self._db.execute(SET_ASIDE, {"kind": row.kind, "id": row.id, "state": state, "now": now})
+        if row.state is State.IDLE:
+            self._books.count_accepted()
+        if row.state is State.DEAD:
+            self._tallies.add(str(state))
 
+    def unignore(self, kind: Kind, id: int, *, now: int) -> bool:
+        """An ignored row is ready at once, as a person's wish. False if it was not ignored."""
+        self._books.lift_tick(now)
+        return self._db.execute(UNIGNORE, {"kind": kind, "id": id, "now": now}) == 1
 
-def drop(db: sqlite3.Connection, *, kind: Kind | None, id: int | None, cls: str, now: int, limit: int) -> int:
-    """Up to `limit` dead rows (-1: all) are given up; returns how many."""
-    values = {"kind": kind, "id": id, "cls": cls, "now": now, "limit": limit}
-    count = db.execute(DROP + _dead_ones(kind, id, cls), values).rowcount
-    tallies.add(db, "dropped", count)
-    return count
+    def wake(self, keys: Iterable[tuple[Kind, int]], *, now: int) -> int:
+        """Absent rows of these keys are due at once; returns how many were not."""
+        self._books.lift_tick(now)
+        return sum(self._db.execute(WAKE, {"kind": kind, "id": id, "now": now}) for kind, id in keys)
+
+    def scan_finished(self, now: int) -> int:
+        """A Plex scan has finished: count it and make absent rows due. Returns how many rows woke."""
+        self._books.count_scan()
+        return self.wake_absent(now, limit=-1)
+
+    def wake_absent(self, now: int, *, limit: int, lane: Lane = Lane.EDIT) -> int:
+        """Up to `limit` absent rows (-1: all) that are not due yet are due at once, in no earlier lane; returns how many."""
+        self._books.lift_tick(now)
+        return self._db.execute(WAKE_ABSENT, {"now": now, "limit": limit, "lane": lane})
+
+    def prune(self, *, now: int, before: int, limit: int) -> int:
+        """Delete up to `limit` of the rows that died or went before `before`, longest ended first, with their attempts.
+
+        What a person dropped stays: without its row, a comparison would want it again. With a scene that is gone from Stash
+        goes what was remembered of its items; what was pushed for others stays known. Of the rows that ended after `now`,
+        the next `UNDATED` ended now from here on.
+        """
+        self._db.execute(UNDATE, {"now": now})
+        noted = self._notes.number(PRUNED) or 0
+        rows = self._db.rows(PRUNE, {"since": min(noted, before), "before": before, "limit": limit})
+        upto = before if len(rows) < limit else rows[-1]["since"]
+        if not noted <= upto < noted + WALK:
+            self._notes.save(PRUNED, str(max(0, upto)))
+        if not rows:
+            return 0
+        self._db.execute_many(DELETE, [{"kind": row["kind"], "id": row["id"]} for row in rows])
+        self._books.count_pruned(len(rows))
+        self._tallies.add("pruned", sum(row["state"] == State.DEAD for row in rows))
+        for row in rows:
+            if row["kind"] == Kind.SCENE:
+                self._notes.end_take_over(row["id"])
+        gone = [row["id"] for row in rows if row["state"] == State.GONE and row["kind"] == Kind.SCENE]
+        self._memories.forget(gone)
+        self._pushings.forget(gone)
+        self._bindings.forget_scenes(gone)
+        return len(rows)
 
 
 def _dead_ones(kind: Kind | None, id: int | None, cls: str) -> str:
@@ -404,91 +501,7 @@ def _dead_ones(kind: Kind | None, id: int | None, cls: str) -> str:
     return f" where (kind, id) in (select kind, id from job where {chosen} limit :limit)"
 
 
-# --- set aside -------------------------------------------------------------------------------------------------------
-
-
-def set_aside(db: sqlite3.Connection, kind: Kind, id: int, *, now: int) -> bool:
-    """Drop one row in whatever state; whoever works on it has lost it. False if there is none, or it is aside already."""
-    row = find(db, kind, id)
-    if row is None or row.state in (State.DROPPED, State.IGNORED):
-        return False
-    _put_aside(db, row, State.DROPPED, now)
-    return True
-
-
-def wrest(db: sqlite3.Connection, kind: Kind, id: int, *, now: int) -> bool:
-    """Take a row from whoever works on it: ready again, and what was seen of it is seen anew. False if nobody did."""
-    return db.execute(WREST, {"kind": kind, "id": id, "now": now}).rowcount == 1
-
-
-def ignore(db: sqlite3.Connection, kind: Kind, id: int, *, now: int) -> bool:
-    """Ignore one thing from now on, whatever its state, also before it was ever wanted. False if it is ignored already."""
-    row = find(db, kind, id)
-    if row is None:
-        db.execute(IGNORE_NEW, {"kind": kind, "id": id, "now": now})
-        books.count_accepted(db)
-        return True
-    if row.state is State.IGNORED:
-        return False
-    _put_aside(db, row, State.IGNORED, now)
-    return True
-
-
-def _put_aside(db: sqlite3.Connection, row: JobRow, state: State, now: int) -> None:
-    db.execute(SET_ASIDE, {"kind": row.kind, "id": row.id, "state": state, "now": now})
-    if row.state is State.IDLE:
-        books.count_accepted(db)
-    if row.state is State.DEAD:
-        tallies.add(db, str(state))
-
-
-def unignore(db: sqlite3.Connection, kind: Kind, id: int, *, now: int) -> bool:
-    """An ignored row is ready at once, as a person's wish. False if it was not ignored."""
-    books.lift_tick(db, now)
-    return db.execute(UNIGNORE, {"kind": kind, "id": id, "now": now}).rowcount == 1
-
-
-def wake(db: sqlite3.Connection, keys: Iterable[tuple[Kind, int]], *, now: int) -> int:
-    """Absent rows of these keys are due at once; returns how many were not."""
-    books.lift_tick(db, now)
-    return sum(db.execute(WAKE, {"kind": kind, "id": id, "now": now}).rowcount for kind, id in keys)
-
-
-def wake_absent(db: sqlite3.Connection, now: int, *, limit: int, lane: Lane = Lane.EDIT) -> int:
-    """Up to `limit` absent rows (-1: all) that are not due yet are due at once, in no earlier lane; returns how many."""
-    books.lift_tick(db, now)
-    return db.execute(WAKE_ABSENT, {"now": now, "limit": limit, "lane": lane}).rowcount
-
-
-def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
-    """Delete up to `limit` of the rows that died or went before `before`, longest ended first, with their attempts.
-
-    What a person dropped stays: without its row, a comparison would want it again. With a scene that is gone from Stash goes
-    what was remembered of its items; what was pushed for others stays known. Of the rows that ended after `now`, the next
-    `UNDATED` ended now from here on.
-    """
-    db.execute(UNDATE, {"now": now})
-    noted = notes.number(db, PRUNED) or 0
-    rows = db.execute(PRUNE, {"since": min(noted, before), "before": before, "limit": limit}).fetchall()
-    upto = before if len(rows) < limit else rows[-1]["since"]
-    if not noted <= upto < noted + WALK:
-        notes.save(db, PRUNED, str(max(0, upto)))
-    if not rows:
-        return 0
-    db.executemany(DELETE, [{"kind": row["kind"], "id": row["id"]} for row in rows])
-    books.count_pruned(db, len(rows))
-    tallies.add(db, "pruned", sum(row["state"] == State.DEAD for row in rows))
-    for row in rows:
-        if row["kind"] == Kind.SCENE:
-            notes.unmark(db, row["id"], "")
-    gone = [row["id"] for row in rows if row["state"] == State.GONE and row["kind"] == Kind.SCENE]
-    memories.forget(db, gone)
-    pushings.forget(db, gone)
-    bindings.forget_scenes(db, gone)
-    return len(rows)
-
-
-def _job(row: sqlite3.Row, token: str, scans: int) -> Job:
+def _job(row: Row, token: str, scans: int) -> Job:
     return Job(
         kind=Kind(row["kind"]),
         id=row["id"],
@@ -506,7 +519,7 @@ def _job(row: sqlite3.Row, token: str, scans: int) -> Job:
     )
 
 
-def _job_row(row: sqlite3.Row) -> JobRow:
+def _job_row(row: Row) -> JobRow:
     return JobRow(
         kind=Kind(row["kind"]),
         id=row["id"],

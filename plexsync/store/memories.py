@@ -1,11 +1,11 @@
 """What is remembered of each (scene, item): what we said, what we left, what we found."""
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
 
 from plexsync.rules.item import FIELDS, LOCKLESS
 from plexsync.rules.plan import Memory, Remembered, undone
+from plexsync.store.connection import Table
 from plexsync.store.documents import decode, encode
 
 LIST = """
@@ -36,64 +36,70 @@ select item.section, memory.key, memory.document, memory.scene
 """
 
 
-def listed(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[tuple[int, str], Memory]:
-    """Everything remembered of these scenes, by (scene, item key)."""
-    rows = db.execute(LIST, {"scenes": json.dumps(list(scenes))})
-    read = ((scene, key, _memory(scene, key, document)) for scene, key, document in rows)
-    return {(scene, key): memory for scene, key, memory in read if memory}
+class ReadOnlyMemories(Table):
+    """What is remembered, to look at."""
+
+    def of(self, scenes: Sequence[int]) -> dict[tuple[int, str], Memory]:
+        """Everything remembered of these scenes, by (scene, item key)."""
+        rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
+        read = ((scene, key, _memory(scene, key, document)) for scene, key, document in rows)
+        return {(scene, key): memory for scene, key, memory in read if memory}
+
+    def scenes(self, *, after: int, limit: int) -> list[int]:
+        """Up to `limit` scenes above `after` of whose items anything is remembered or on its way, by number."""
+        return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
+
+    def count_undone(self) -> dict[str, int]:
+        """How many scenes our hand was taken off, by how that was done (`plexsync.rules.plan.Undone`)."""
+        return dict(self._db.rows(COUNT_UNDONE))
+
+    def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
+        """Which scenes have memory of these items; items without any are left out."""
+        found: dict[str, set[int]] = {}
+        for key, scene in self._db.rows(OWNERS, {"keys": json.dumps(list(keys))}):
+            found.setdefault(key, set()).add(scene)
+        return {key: frozenset(scenes) for key, scenes in found.items()}
+
+    def healthy_locks(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
+        """(section, item key, field) of a lock that we hold, for up to `limit` items whose latest push went well.
+
+        Those last remembered come first.
+        """
+        found: dict[str, tuple[str, str, str]] = {}
+        for section, key, name in self._locks(but):
+            if len(found) == limit:
+                break
+            found.setdefault(key, (section, key, name))
+        return list(found.values())
+
+    def _locks(self, but: frozenset[str]) -> Iterator[tuple[str, str, str]]:
+        for section, key, document, scene in self._db.stream(WELL):
+            memory = None if key in but else _memory(scene, key, document)
+            locked = [name for name in FIELDS if memory and name in memory and memory[name].left.locked]
+            # A rating counts as locked when it has a value, but there is no lock in Plex to send.
+            locked = [name for name in locked if name not in LOCKLESS]
+            if locked:
+                yield section, key, locked[0]
 
 
-def save(db: sqlite3.Connection, scene: int, key: str, memory: Memory, *, now: int) -> None:
-    """Replace what is remembered of one (scene, item), which is no other scene's from then on; an empty one forgets it."""
-    if memory:
-        row = {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key))}
-        db.execute(SAVE, {**row, "undone": undone(memory)})
-        db.execute(FORGET_OTHERS, {"scene": scene, "key": key})
-    else:
-        db.execute(FORGET, {"scene": scene, "key": key})
+class Memories(ReadOnlyMemories):
+    """What is remembered of each (scene, item)."""
 
+    def save(self, scene: int, key: str, memory: Memory, *, now: int) -> None:
+        """Replace what is remembered of one (scene, item), which is no other scene's from then on.
 
-def forget(db: sqlite3.Connection, scenes: Sequence[int]) -> None:
-    """Forget all that is remembered of these scenes."""
-    db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+        An empty memory forgets it.
+        """
+        if memory:
+            row = {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key))}
+            self._db.execute(SAVE, {**row, "undone": undone(memory)})
+            self._db.execute(FORGET_OTHERS, {"scene": scene, "key": key})
+        else:
+            self._db.execute(FORGET, {"scene": scene, "key": key})
 
-
-def scenes(db: sqlite3.Connection, *, after: int, limit: int) -> list[int]:
-    """Up to `limit` scenes above `after` of whose items anything is remembered or on its way, by number."""
-    return [scene for (scene,) in db.execute(SCENES, {"after": after, "limit": limit})]
-
-
-def count_undone(db: sqlite3.Connection) -> dict[str, int]:
-    """How many scenes our hand was taken off, by how that was done (`plexsync.rules.plan.Undone`)."""
-    return dict(db.execute(COUNT_UNDONE).fetchall())
-
-
-def owners(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, frozenset[int]]:
-    """Which scenes have memory of these items; items without any are left out."""
-    found: dict[str, set[int]] = {}
-    for key, scene in db.execute(OWNERS, {"keys": json.dumps(list(keys))}):
-        found.setdefault(key, set()).add(scene)
-    return {key: frozenset(scenes) for key, scenes in found.items()}
-
-
-def healthy(db: sqlite3.Connection, limit: int, *, but: frozenset[str]) -> list[tuple[str, str, str]]:
-    """(section, item key, field) of a lock that we hold, for up to `limit` items, those last remembered first."""
-    found: dict[str, tuple[str, str, str]] = {}
-    for section, key, name in _locks(db, but):
-        if len(found) == limit:
-            break
-        found.setdefault(key, (section, key, name))
-    return list(found.values())
-
-
-def _locks(db: sqlite3.Connection, but: frozenset[str]) -> Iterator[tuple[str, str, str]]:
-    for section, key, document, scene in db.execute(WELL):
-        memory = None if key in but else _memory(scene, key, document)
-        locked = [name for name in FIELDS if memory and name in memory and memory[name].left.locked]
-        # A rating counts as locked when it has a value, but there is no lock in Plex to send.
-        locked = [name for name in locked if name not in LOCKLESS]
-        if locked:
-            yield section, key, locked[0]
+    def forget(self, scenes: Sequence[int]) -> None:
+        """Forget all that is remembered of these scenes."""
+        self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
 
 
 def _memory(scene: int, key: str, document: bytes) -> Memory | None:

@@ -1,8 +1,7 @@
 """What became of the pictures of scenes: so that one that has not changed is neither fetched nor looked into again."""
 
-import sqlite3
-
 from plexsync.rules.records import PictureRow
+from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
 LIST = "select name, version, tag, key, why from picture where scene = :scene"
@@ -12,19 +11,25 @@ insert or replace into picture (scene, name, version, tag, key, why) values (:sc
 FORGET = "delete from picture where scene = :scene"
 
 
-def listed(db: sqlite3.Connection, scene: int) -> dict[str, PictureRow]:
-    """What is known of a scene's pictures, by name."""
-    return {
-        name: PictureRow(version, tag, key, why) for name, version, tag, key, why in db.execute(LIST, {"scene": scene})
-    }
+class ReadOnlyPictures(Table):
+    """What became of pictures, to look at."""
+
+    def of(self, scene: int) -> dict[str, PictureRow]:
+        """What became of a scene's pictures, by name (`thumb`, `art`)."""
+        return {
+            name: PictureRow(version, tag, key, why)
+            for name, version, tag, key, why in self._db.rows(LIST, {"scene": scene})
+        }
 
 
-def save(db: sqlite3.Connection, scene: int, name: str, row: PictureRow) -> None:
-    """Replace what is known of one."""
-    values = {"version": clean(row.version), "tag": clean(row.tag), "key": row.key, "why": clean(row.why)}
-    db.execute(SAVE, {"scene": scene, "name": name, **values})
+class Pictures(ReadOnlyPictures):
+    """What became of pictures."""
 
+    def save(self, scene: int, name: str, row: PictureRow) -> None:
+        """Replace what is known of one."""
+        values = {"version": clean(row.version), "tag": clean(row.tag), "key": row.key, "why": clean(row.why)}
+        self._db.execute(SAVE, {"scene": scene, "name": name, **values})
 
-def forget(db: sqlite3.Connection, scene: int) -> None:
-    """The scene is gone."""
-    db.execute(FORGET, {"scene": scene})
+    def forget(self, scene: int) -> None:
+        """The scene is gone."""
+        self._db.execute(FORGET, {"scene": scene})

@@ -1,11 +1,11 @@
 """What the poller last saw of each thing in Stash."""
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 
 from plexsync.rules.job import Kind
 from plexsync.rules.records import Seen
+from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
 LIST = """
@@ -16,25 +16,29 @@ SAVE = "insert or replace into seen (kind, id, updated_at, sure) values (:kind, 
 FORGET = "delete from seen where kind = :kind"
 
 
-def listed(db: sqlite3.Connection, kind: Kind, ids: Sequence[int]) -> dict[int, Seen]:
-    """What was seen of these things, by id; those never seen are left out."""
-    rows = db.execute(LIST, {"kind": kind, "ids": json.dumps(list(ids))})
-    return {id: Seen(id, updated_at, bool(sure)) for id, updated_at, sure in rows}
+class ReadOnlyPollMarks(Table):
+    """The poller's marks, to look at."""
+
+    def of(self, kind: Kind, ids: Sequence[int]) -> dict[int, Seen]:
+        """What was seen of these things, by id; those never seen are left out."""
+        rows = self._db.rows(LIST, {"kind": kind, "ids": json.dumps(list(ids))})
+        return {id: Seen(id, updated_at, bool(sure)) for id, updated_at, sure in rows}
+
+    def unsure(self, kind: Kind) -> list[Seen]:
+        """What was seen in a second that was not over yet, by id: it is wanted once more at the next poll."""
+        return [Seen(id, updated_at, bool(sure)) for id, updated_at, sure in self._db.rows(UNSURE, {"kind": kind})]
 
 
-def unsure(db: sqlite3.Connection, kind: Kind) -> list[Seen]:
-    """What was seen in a second that was not over yet, by id."""
-    return [Seen(id, updated_at, bool(sure)) for id, updated_at, sure in db.execute(UNSURE, {"kind": kind})]
+class PollMarks(ReadOnlyPollMarks):
+    """The poller's marks."""
 
+    def save(self, kind: Kind, seen: Iterable[Seen]) -> None:
+        """Replace what was seen of these things."""
+        self._db.execute_many(
+            SAVE,
+            [{"kind": kind, "id": one.id, "updated_at": clean(one.updated_at), "sure": int(one.sure)} for one in seen],
+        )
 
-def save(db: sqlite3.Connection, kind: Kind, seen: Iterable[Seen]) -> None:
-    """Replace what was seen of these things."""
-    db.executemany(
-        SAVE,
-        [{"kind": kind, "id": one.id, "updated_at": clean(one.updated_at), "sure": int(one.sure)} for one in seen],
-    )
-
-
-def forget(db: sqlite3.Connection, kind: Kind) -> None:
-    """Forget all that was seen of one kind."""
-    db.execute(FORGET, {"kind": kind})
+    def forget(self, kind: Kind) -> None:
+        """Forget all that was seen of one kind."""
+        self._db.execute(FORGET, {"kind": kind})

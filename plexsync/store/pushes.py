@@ -4,14 +4,14 @@ It is for people to read; what is known about an item for the next plan is in `p
 """
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 
 from plexsync.rules.job import Kind
 from plexsync.rules.plan import Held
 from plexsync.rules.records import Moved, PushRow, RunRow
-from plexsync.store import tallies
+from plexsync.store.connection import Connection, Table
 from plexsync.store.documents import decode, encode
+from plexsync.store.tallies import Tallies
 
 KEPT = 20
 # So many are dated anew at once: a whole table of them would hold up everyone who writes.
@@ -64,68 +64,73 @@ delete from push where number in (
 """
 
 
-def add(db: sqlite3.Connection, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str) -> None:
-    """Write down by field what a push has changed, or taken back (`undone` tells how); of each (scene, item) the newest
-    twenty are kept."""
-    if moved:
-        document = encode({name: Moved(_short(one.old), _short(one.new)) for name, one in moved.items()}, (scene, key))
-        db.execute(ADD, {"scene": scene, "key": key, "at": at, "document": document, "undone": undone})
-        db.execute(FORGET_OLD, {"scene": scene, "key": key})
+class ReadOnlyPushes(Table):
+    """The past pushes, to look at."""
+
+    def of(self, kind: Kind, id: int) -> list[PushRow]:
+        """A scene's pushes, newest first; other things than scenes have none."""
+        rows = self._db.rows(LIST, {"scene": id}) if kind is Kind.SCENE else ()
+        found = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
+        return [push for push in found if push.moved]
+
+    def latest(self, limit: int) -> list[tuple[int, PushRow]]:
+        """The last pushes of all, each with its scene, newest first."""
+        found = ((scene, _push(scene, *row)) for scene, *row in self._db.rows(LATEST, {"limit": limit}))
+        return [(scene, push) for scene, push in found if push.moved]
+
+    def count_since(self, since: int) -> int:
+        """How many pushes were made at that moment or later."""
+        return int(self._db.value(COUNT_SINCE, {"since": since}))
+
+    def last_at(self, scenes: Sequence[int]) -> dict[int, int]:
+        """When anything was last pushed for these scenes; those without any are left out."""
+        return dict(self._db.rows(PUSHED_AT, {"scenes": json.dumps(list(scenes))}))
+
+    def scenes_since(self, since: int) -> list[int]:
+        """The scenes for which anything was pushed at that moment or later, or may have been, by number."""
+        return [scene for (scene,) in self._db.rows(SINCE, {"since": since})]
+
+    def runs(self) -> list[RunRow]:
+        """The past pushes that brought scenes in step, parted where there was silence for `PAUSE`; the latest run first."""
+        return [RunRow(*row) for row in self._db.rows(RUNS)]
+
+    def scenes_in(self, run: RunRow) -> list[int]:
+        """The scenes that were pushed in a run, by number."""
+        return [scene for (scene,) in self._db.rows(BETWEEN, {"first": run.first, "last": run.last})]
 
 
-def listed(db: sqlite3.Connection, kind: Kind, id: int) -> list[PushRow]:
-    """A scene's pushes, newest first; other things than scenes have none."""
-    rows = db.execute(LIST, {"scene": id}) if kind is Kind.SCENE else ()
-    found = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
-    return [push for push in found if push.moved]
+class Pushes(ReadOnlyPushes):
+    """The past pushes."""
 
+    def __init__(self, db: Connection) -> None:
+        super().__init__(db)
+        self._tallies = Tallies(db)
 
-def latest(db: sqlite3.Connection, limit: int) -> list[tuple[int, PushRow]]:
-    """The last pushes of all, each with its scene, newest first."""
-    found = ((scene, _push(scene, *row)) for scene, *row in db.execute(LATEST, {"limit": limit}))
-    return [(scene, push) for scene, push in found if push.moved]
+    def add(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str = "") -> None:
+        """Write down by field what a push has changed, or taken back (`undone` tells how); of each (scene, item) the newest
+        twenty are kept."""
+        if moved:
+            document = encode(
+                {name: Moved(_short(one.old), _short(one.new)) for name, one in moved.items()}, (scene, key)
+            )
+            self._db.execute(ADD, {"scene": scene, "key": key, "at": at, "document": document, "undone": undone})
+            self._db.execute(FORGET_OLD, {"scene": scene, "key": key})
 
+    def prune(self, *, now: int, before: int, limit: int) -> int:
+        """Delete up to `limit` of the pushes made before `before`, oldest first; returns how many, and counts them.
 
-def count_since(db: sqlite3.Connection, since: int) -> int:
-    """How many pushes were made at that moment or later."""
-    return int(db.execute(COUNT_SINCE, {"since": since}).fetchone()[0])
+        Of those that are dated after `now`, the next `UNDATED` are of now from here on.
+        """
+        self._db.execute(UNDATE, {"now": now})
+        count = self._db.execute(PRUNE, {"before": before, "limit": limit})
+        self._tallies.add("pushes_pruned", count)
+        return count
 
 
 def _push(scene: int, key: str, at: int, document: bytes, undone: str) -> PushRow:
     return PushRow(
         at, key, decode(document, dict[str, Moved], f"a past push of scene {scene}", (scene, key)) or {}, undone
     )
-
-
-def pushed_at(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[int, int]:
-    """When anything was last pushed for these scenes; those without any are left out."""
-    return dict(db.execute(PUSHED_AT, {"scenes": json.dumps(list(scenes))}).fetchall())
-
-
-def scenes_since(db: sqlite3.Connection, since: int) -> list[int]:
-    """The scenes for which anything was pushed at that moment or later, or may have been, by number."""
-    return [scene for (scene,) in db.execute(SINCE, {"since": since})]
-
-
-def runs(db: sqlite3.Connection) -> list[RunRow]:
-    """The past pushes that brought scenes in step, parted where there was silence for `PAUSE`; the latest run first."""
-    return [RunRow(*row) for row in db.execute(RUNS)]
-
-
-def pushed_in(db: sqlite3.Connection, run: RunRow) -> list[int]:
-    """The scenes that were pushed in a run, by number."""
-    return [scene for (scene,) in db.execute(BETWEEN, {"first": run.first, "last": run.last})]
-
-
-def prune(db: sqlite3.Connection, *, now: int, before: int, limit: int) -> int:
-    """Delete up to `limit` of the pushes made before `before`, oldest first; returns how many, and counts them.
-
-    Of those that are dated after `now`, the next `UNDATED` are of now from here on.
-    """
-    db.execute(UNDATE, {"now": now})
-    count = db.execute(PRUNE, {"before": before, "limit": limit}).rowcount
-    tallies.add(db, "pushes_pruned", count)
-    return count
 
 
 def _short(held: Held) -> Held:

@@ -1,10 +1,10 @@
 """Pushes whose end is unknown: saved before an edit goes out, dropped when what came of it is known."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 
 from plexsync.rules.plan import Pushing
+from plexsync.store.connection import Table
 from plexsync.store.documents import decode, encode
 
 LIST = """
@@ -12,7 +12,7 @@ select scene, key, document from pushing
  where scene in (select value from json_each(:scenes))
  order by number
 """
-ADD = "insert into pushing (scene, key, until, document) values (:scene, :key, :until, :document)"
+ADD = "insert into pushing (scene, key, until, document) values (:scene, :key, :until, :document) returning number"
 PROLONG = "update pushing set until = :until where number in (select value from json_each(:numbers))"
 DROP_ONE = "delete from pushing where scene = :scene and key = :key and number = :number"
 DROP_ENDED = "delete from pushing where scene = :scene and key = :key and until <= :ended"
@@ -20,34 +20,37 @@ DROP_ENDED = "delete from pushing where scene = :scene and key = :key and until 
 FORGET_SCENES = "delete from pushing where scene in (select value from json_each(:scenes))"
 
 
-def listed(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Pushing, ...]]:
-    """The pushes of these scenes, oldest first, by (scene, item key)."""
-    found: dict[tuple[int, str], tuple[Pushing, ...]] = {}
-    for scene, key, document in db.execute(LIST, {"scenes": json.dumps(list(scenes))}):
-        if pushing := decode(document, Pushing, f"a push of scene {scene} to item {key}", (scene, key)):
-            found[scene, key] = (*found.get((scene, key), ()), pushing)
-    return found
+class ReadOnlyPushings(Table):
+    """The pushes whose end is unknown, to look at."""
+
+    def of(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Pushing, ...]]:
+        """The pushes of these scenes, oldest first, by (scene, item key)."""
+        found: dict[tuple[int, str], tuple[Pushing, ...]] = {}
+        for scene, key, document in self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}):
+            if pushing := decode(document, Pushing, f"a push of scene {scene} to item {key}", (scene, key)):
+                found[scene, key] = (*found.get((scene, key), ()), pushing)
+        return found
 
 
-def add(db: sqlite3.Connection, scene: int, key: str, pushing: Pushing) -> int:
-    """Save a push; returns its number, which is never given again."""
-    row = {"scene": scene, "key": key, "until": pushing.until, "document": encode(pushing, (scene, key))}
-    return int(db.execute(ADD, row).lastrowid or 0)
+class Pushings(ReadOnlyPushings):
+    """The pushes whose end is unknown."""
 
+    def add(self, scene: int, key: str, pushing: Pushing) -> int:
+        """Save a push before its edit goes out; returns its number, which is never given again."""
+        row = {"scene": scene, "key": key, "until": pushing.until, "document": encode(pushing, (scene, key))}
+        return int(self._db.value(ADD, row))
 
-def prolong(db: sqlite3.Connection, numbers: Sequence[int], until: int) -> None:
-    """The pushes of these numbers may take effect until then."""
-    db.execute(PROLONG, {"numbers": json.dumps(list(numbers)), "until": until})
+    def prolong(self, numbers: Sequence[int], until: int) -> None:
+        """The pushes of these numbers may take effect until then."""
+        self._db.execute(PROLONG, {"numbers": json.dumps(list(numbers)), "until": until})
 
+    def drop(self, scene: int, key: str, *, number: int | None = None, ended: int | None = None) -> None:
+        """Forget the push of that number, and those whose `until` is at or before `ended`."""
+        if number is not None:
+            self._db.execute(DROP_ONE, {"scene": scene, "key": key, "number": number})
+        if ended is not None:
+            self._db.execute(DROP_ENDED, {"scene": scene, "key": key, "ended": ended})
 
-def drop(db: sqlite3.Connection, scene: int, key: str, *, number: int | None, ended: int | None) -> None:
-    """Forget the push of that number, and those that can't take effect any more at `ended`."""
-    if number is not None:
-        db.execute(DROP_ONE, {"scene": scene, "key": key, "number": number})
-    if ended is not None:
-        db.execute(DROP_ENDED, {"scene": scene, "key": key, "ended": ended})
-
-
-def forget(db: sqlite3.Connection, scenes: Sequence[int]) -> None:
-    """Forget the pushes of these scenes."""
-    db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+    def forget(self, scenes: Sequence[int]) -> None:
+        """Forget the pushes of these scenes."""
+        self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})

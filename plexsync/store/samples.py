@@ -4,11 +4,11 @@ Two days of minutes and thirty days of hours are 3,600 rows, some 200 kB. They a
 by them, and nothing is lost with them.
 """
 
-import sqlite3
 from dataclasses import asdict, fields
 
 from plexsync.rules.job import DAY
 from plexsync.rules.samples import HOUR, MINUTE, Sample
+from plexsync.store.connection import Table
 
 # Minutes are kept so long, and then hours so long.
 MINUTES_KEPT = 2 * DAY
@@ -47,31 +47,34 @@ delete from sample where (span, at) in (
 """
 
 
-def add(db: sqlite3.Connection, sample: Sample) -> None:
-    """Write down how a minute went."""
-    db.execute(ADD, asdict(sample))
+class ReadOnlySamples(Table):
+    """The samples, to look at."""
+
+    def between(self, start: int, end: int) -> list[Sample]:
+        """The samples that begin from `start` to `end`: hours, then minutes, by time."""
+        names = [field.name for field in fields(Sample)]
+        rows = [
+            row for span in (HOUR, MINUTE) for row in self._db.rows(LIST, {"span": span, "start": start, "end": end})
+        ]
+        return [Sample(**{name: row[name] for name in names}) for row in rows]
 
 
-def listed(db: sqlite3.Connection, start: int, end: int) -> list[Sample]:
-    """The samples that begin from `start` to `end`: hours, then minutes, by time."""
-    names = [field.name for field in fields(Sample)]
-    rows = [
-        row
-        for span in (HOUR, MINUTE)
-        for row in db.execute(LIST, {"span": span, "start": start, "end": end}).fetchall()
-    ]
-    return [Sample(**{name: row[name] for name in names}) for row in rows]
+class Samples(ReadOnlySamples):
+    """The samples."""
 
+    def add(self, sample: Sample) -> None:
+        """Write down how a minute went."""
+        self._db.execute(ADD, asdict(sample))
 
-def prune(db: sqlite3.Connection, *, now: int, limit: int) -> int:
-    """Put the oldest hour of old minutes together, or forget up to `limit` old hours; returns how many rows that took.
+    def prune(self, *, now: int, limit: int) -> int:
+        """Put the oldest hour of old minutes together, or forget up to `limit` old hours; returns how many rows that took.
 
-    To be called as long as it returns anything, and only while the clock can be trusted: minutes that seem to be old
-    are not there any more afterwards, and those of a future that the clock has left are forgotten.
-    """
-    oldest = db.execute(OLDEST, {"before": now - MINUTES_KEPT}).fetchone()
-    if oldest is not None:
-        hour = {"hour": oldest[0] - oldest[0] % HOUR}
-        db.execute(THIN, hour)
-        return db.execute(DROP_MINUTES, hour).rowcount
-    return db.execute(PRUNE, {"before": now - HOURS_KEPT, "now": now, "limit": limit}).rowcount
+        To be called as long as it returns anything, and only while the clock can be trusted: minutes that seem to be old
+        are not there any more afterwards, and those of a future that the clock has left are forgotten.
+        """
+        oldest = self._db.row(OLDEST, {"before": now - MINUTES_KEPT})
+        if oldest is not None:
+            hour = {"hour": oldest[0] - oldest[0] % HOUR}
+            self._db.execute(THIN, hour)
+            return self._db.execute(DROP_MINUTES, hour)
+        return self._db.execute(PRUNE, {"before": now - HOURS_KEPT, "now": now, "limit": limit})

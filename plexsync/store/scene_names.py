@@ -7,12 +7,12 @@ there since Stash forgets at once what it destroys, and tells of it by id alone.
 
 import json
 import re
-import sqlite3
 from collections.abc import Iterable, Sequence
 
 from plexsync.rules.job import Kind
 from plexsync.rules.records import Called
 from plexsync.rules.text import caseless
+from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
 # A path can't be longer on most systems, and a title is shown on a line.
@@ -31,49 +31,53 @@ select scene, title, path from shown
 """
 
 
-def save(
-    db: sqlite3.Connection, scene: int, things: Iterable[tuple[str, int]], *, title: str = "", path: str = ""
-) -> None:
-    """Note what a scene is called and shows; writes only when that has changed. A scene without any of it is forgotten."""
-    text = "".join(f" {kind}:{id}" for kind, id in sorted(things))
-    fresh = (f"{text} " if text else "", clean(title[:LONGEST]), clean(path[:LONGEST]))
-    known = db.execute(KNOWN, {"scene": scene}).fetchone()
-    if (tuple(known) if known else ("", "", "")) == fresh:
-        return
-    values = dict(zip(("things", "title", "path"), fresh, strict=True))
-    db.execute(SAVE if any(fresh) else FORGET, {"scene": scene, **values})
+class ReadOnlySceneNames(Table):
+    """What was last seen on scenes, to look at."""
+
+    def scenes_showing(self, kind: Kind, id: int) -> list[int]:
+        """The scenes that showed a performer, studio, tag or group when they were last looked at."""
+        return [scene for (scene,) in self._db.rows(SHOWING, {"thing": f" {kind}:{id} "})]
+
+    def shown_ids(self, kind: Kind) -> set[int]:
+        """The ids of all that any scene showed of a kind when it was last looked at."""
+        rows = self._db.rows(WITH, {"kind": f" {kind}:"})
+        return {int(id) for (things,) in rows for id in re.findall(rf" {kind}:(\d+)", things)}
+
+    def of(self, scenes: Sequence[int]) -> dict[int, Called]:
+        """What these scenes were called; those that were never seen are left out."""
+        rows = self._db.rows(CALLED, {"scenes": json.dumps(list(scenes))})
+        return {scene: Called(title, path) for scene, title, path in rows if title or path}
+
+    def search(self, text: str, *, limit: int, after: int = 0) -> list[int]:
+        """Up to `limit` scenes above `after` whose title or path has the text in it, whatever its case, by number.
+
+        SQLite knows the case of ASCII alone: what else there is in the text is compared here, among those that may fit.
+        """
+        wanted = caseless(text)
+        found: list[int] = []
+        for scene, title, path in self._db.stream(LIKE, {"pattern": _pattern(text), "after": after}):
+            if wanted in caseless(title) or wanted in caseless(path):
+                found.append(scene)
+                if len(found) == limit:
+                    break
+        return found
 
 
-def showing(db: sqlite3.Connection, kind: Kind, id: int) -> list[int]:
-    """The scenes that showed it when they were last looked at."""
-    return [scene for (scene,) in db.execute(SHOWING, {"thing": f" {kind}:{id} "})]
+class SceneNames(ReadOnlySceneNames):
+    """What was last seen on scenes."""
 
+    def save(self, scene: int, things: Iterable[tuple[str, int]], *, title: str = "", path: str = "") -> None:
+        """Note what a scene is called and shows (`Scene.things`); nothing at all forgets the scene.
 
-def things_of(db: sqlite3.Connection, kind: Kind) -> set[int]:
-    """The ids of all that any scene showed of a kind when it was last looked at."""
-    rows = db.execute(WITH, {"kind": f" {kind}:"})
-    return {int(id) for (things,) in rows for id in re.findall(rf" {kind}:(\d+)", things)}
-
-
-def called(db: sqlite3.Connection, scenes: Sequence[int]) -> dict[int, Called]:
-    """What these scenes were called; those that were never seen are left out."""
-    rows = db.execute(CALLED, {"scenes": json.dumps(list(scenes))})
-    return {scene: Called(title, path) for scene, title, path in rows if title or path}
-
-
-def called_like(db: sqlite3.Connection, text: str, *, limit: int, after: int) -> list[int]:
-    """Up to `limit` scenes above `after` whose title or path has the text in it, whatever its case, by number.
-
-    SQLite knows the case of ASCII alone: what else there is in the text is compared here, among those that may fit.
-    """
-    wanted = caseless(text)
-    found: list[int] = []
-    for scene, title, path in db.execute(LIKE, {"pattern": _pattern(text), "after": after}):
-        if wanted in caseless(title) or wanted in caseless(path):
-            found.append(scene)
-            if len(found) == limit:
-                break
-    return found
+        Only what has changed is written.
+        """
+        text = "".join(f" {kind}:{id}" for kind, id in sorted(things))
+        fresh = (f"{text} " if text else "", clean(title[:LONGEST]), clean(path[:LONGEST]))
+        known = self._db.row(KNOWN, {"scene": scene})
+        if (tuple(known) if known else ("", "", "")) == fresh:
+            return
+        values = dict(zip(("things", "title", "path"), fresh, strict=True))
+        self._db.execute(SAVE if any(fresh) else FORGET, {"scene": scene, **values})
 
 
 def _pattern(text: str) -> str:

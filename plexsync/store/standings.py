@@ -1,12 +1,12 @@
 """How each scene stood in the last comparison that saw it, and since when: for those that the queue knows nothing of."""
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.job import State
 from plexsync.rules.records import Stood
 from plexsync.rules.scene_status import AMBIGUOUS, FAILED, IN_STEP, STATES, WAITING, word_of
+from plexsync.store.connection import Table
 from plexsync.store.intake import LAST_ID
 
 FIND = "select word, since from standing where scene = :scene"
@@ -65,46 +65,65 @@ delete from standing
 """
 
 
-def find(db: sqlite3.Connection, scene: int) -> Stood | None:
-    """How one scene stood; None when no comparison has seen it."""
-    row = db.execute(FIND, {"scene": scene}).fetchone()
-    return Stood(row[0], row[1]) if row else None
+class ReadOnlyStandings(Table):
+    """How scenes stood, to look at."""
+
+    def find(self, scene: int) -> Stood | None:
+        """How a scene stood in the last comparison that saw it; None when none has."""
+        row = self._db.row(FIND, {"scene": scene})
+        return Stood(row[0], row[1]) if row else None
+
+    def compared(self, word: str, *, limit: int, after: int = 0) -> list[int]:
+        """Up to `limit` scenes above `after` that stood so in the last comparison that saw them, by number."""
+        return [id for (id,) in self._db.rows(LIST, {"word": word, "limit": limit, "after": after})]
+
+    def counts(self) -> dict[str, tuple[int, int | None]]:
+        """By the words of `plexsync.rules.scene_status`: how many scenes stand so, and since when the one that has done so
+        the longest."""
+        found: dict[str, tuple[int, int | None]] = {}
+        for state, ambiguous, seen, count, row_since, seen_since in self._db.rows(COUNTS):
+            word = word_of(State(state) if state else None, "ambiguous" if ambiguous else "", seen)
+            lasts = bool(seen) and word_of(None, "", seen) == word
+            before, since = found.get(word, (0, None))
+            moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
+            found[word] = (before + count, min(moments, default=None))
+        return found
+
+    def scenes(self, word: str, *, limit: int, after: int = 0) -> list[int]:
+        """Up to `limit` scenes above `after` that stand so, by number; `counts` counts the same ones.
+
+        `word` is one of `plexsync.rules.scene_status`; '': in any way.
+        """
+        if not word:
+            known = {id for sql in (ROWS, STANDINGS) for (id,) in self._db.rows(sql, {"limit": limit, "after": after})}
+            return sorted(known)[:limit]
+        found: list[int] = []
+        for sql, state in _BY_ROW.get(word, ()):
+            rows = self._db.rows(sql, {"state": state, "limit": limit, "after": after})
+            found += [id for (id,) in rows]
+        found = sorted(found)[:limit]
+        upto = found[-1] if len(found) == limit else LAST_ID
+        for (seen,) in self._db.rows(SEEN_WORDS):
+            if word_of(None, "", seen) == word:
+                values = {"word": seen, "limit": limit, "after": after, "upto": upto}
+                found += [id for (id,) in self._db.rows(SEEN_SO, values)]
+        return sorted(found)[:limit]
 
 
-def listed(db: sqlite3.Connection, word: str, *, limit: int, after: int) -> list[int]:
-    """Up to `limit` scenes that stood so, by id, above `after`."""
-    return [id for (id,) in db.execute(LIST, {"word": word, "limit": limit, "after": after})]
+class Standings(ReadOnlyStandings):
+    """How scenes stood."""
 
+    def save(self, words: Mapping[int, str], *, now: int) -> None:
+        """How scenes stand now; one that stood so before keeps the time since when."""
+        known = dict(self._db.rows(KNOWN, {"scenes": json.dumps(list(words))}))
+        news: Sequence[dict[str, object]] = [
+            {"scene": scene, "word": word, "now": now} for scene, word in words.items() if known.get(scene) != word
+        ]
+        self._db.execute_many(SAVE, news)
 
-def counts(db: sqlite3.Connection) -> dict[str, tuple[int, int | None]]:
-    """By the words of `plexsync.rules.scene_status`: how many scenes stand so, and since when the one that has done so
-    the longest."""
-    found: dict[str, tuple[int, int | None]] = {}
-    for state, ambiguous, seen, count, row_since, seen_since in db.execute(COUNTS):
-        word = word_of(State(state) if state else None, "ambiguous" if ambiguous else "", seen)
-        lasts = bool(seen) and word_of(None, "", seen) == word
-        before, since = found.get(word, (0, None))
-        moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
-        found[word] = (before + count, min(moments, default=None))
-    return found
-
-
-def standing_so(db: sqlite3.Connection, word: str, *, limit: int, after: int) -> list[int]:
-    """Up to `limit` scenes above `after` that stand so ('': in any way), by number; `counts` counts the same ones."""
-    if not word:
-        known = {id for sql in (ROWS, STANDINGS) for (id,) in db.execute(sql, {"limit": limit, "after": after})}
-        return sorted(known)[:limit]
-    found: list[int] = []
-    for sql, state in _BY_ROW.get(word, ()):
-        rows = db.execute(sql, {"state": state, "limit": limit, "after": after})
-        found += [id for (id,) in rows]
-    found = sorted(found)[:limit]
-    upto = found[-1] if len(found) == limit else LAST_ID
-    for (seen,) in db.execute(SEEN_WORDS).fetchall():
-        if word_of(None, "", seen) == word:
-            values = {"word": seen, "limit": limit, "after": after, "upto": upto}
-            found += [id for (id,) in db.execute(SEEN_SO, values)]
-    return sorted(found)[:limit]
+    def drop(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
+        """Forget how scenes stood whose ids are above `after`, up to `upto`, and not among these."""
+        self._db.execute(DROP, {"but": json.dumps(list(but)), "after": after, "upto": upto})
 
 
 _BY_ROW: Mapping[str, Sequence[tuple[str, str]]] = {
@@ -114,17 +133,3 @@ _BY_ROW: Mapping[str, Sequence[tuple[str, str]]] = {
     FAILED: ((OF_FAILED, ""),),
     **{word: ((RARE, state),) for state, word in STATES.items() if word not in (IN_STEP, WAITING)},
 }
-
-
-def save(db: sqlite3.Connection, words: Mapping[int, str], *, now: int) -> None:
-    """Scenes stand so; only those are written that stood otherwise before, or were never seen."""
-    known = dict(db.execute(KNOWN, {"scenes": json.dumps(list(words))}).fetchall())
-    news: Sequence[dict[str, object]] = [
-        {"scene": scene, "word": word, "now": now} for scene, word in words.items() if known.get(scene) != word
-    ]
-    db.executemany(SAVE, news)
-
-
-def drop(db: sqlite3.Connection, but: Iterable[int], *, after: int, upto: int) -> None:
-    """Forget the scenes in this range of ids that are not among these."""
-    db.execute(DROP, {"but": json.dumps(list(but)), "after": after, "upto": upto})

@@ -3,7 +3,7 @@
 `died` = dead now + `retried` + `cured` + `dropped` + `ignored` + `pruned` + what a new wish brought back.
 """
 
-import sqlite3
+from plexsync.store.connection import Table
 
 LIST = "select name, count from tally order by name"
 ADD = """
@@ -12,12 +12,18 @@ on conflict (name) do update set count = count + :count
 """
 
 
-def listed(db: sqlite3.Connection) -> dict[str, int]:
-    """All counts by name; what never happened is left out."""
-    return {str(name): int(count) for name, count in db.execute(LIST)}
+class ReadOnlyTallies(Table):
+    """The counts, to look at."""
+
+    def all(self) -> dict[str, int]:
+        """All counts by name; what never happened is left out."""
+        return {str(name): int(count) for name, count in self._db.rows(LIST)}
 
 
-def add(db: sqlite3.Connection, name: str, count: int = 1) -> None:
-    """So many more."""
-    if count:
-        db.execute(ADD, {"name": name, "count": count})
+class Tallies(ReadOnlyTallies):
+    """The counts."""
+
+    def add(self, name: str, count: int = 1) -> None:
+        """So many more."""
+        if count:
+            self._db.execute(ADD, {"name": name, "count": count})

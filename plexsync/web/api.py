@@ -54,9 +54,9 @@ def need(ask: Ask) -> Answer:
 def latest(ask: Ask) -> Answer:
     """The last pushes and the last attempts that did not go well."""
     with ask.desk.parts.store.reading() as db:
-        pushes = [{"scene": scene, **push_facts([push])[0]} for scene, push in db.latest_pushes(LATEST)]
+        pushes = [{"scene": scene, **push_facts([push])[0]} for scene, push in db.pushes.latest(LATEST)]
         troubles = [
-            {"kind": kind.value, "id": id, **attempt_facts([one])[0]} for kind, id, one in db.latest_attempts(LATEST)
+            {"kind": kind.value, "id": id, **attempt_facts([one])[0]} for kind, id, one in db.attempts.latest(LATEST)
         ]
     return {"pushes": pushes, "troubles": troubles}
 
@@ -83,7 +83,7 @@ def scene(ask: Ask) -> Answer:
         (one,) = facts_of(db, [id])
         if one["stands"] == UNKNOWN:
             raise Absent
-        return {**_scene(one), "job": row_facts(db.job(Kind.SCENE, id))}
+        return {**_scene(one), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
 
 
 def _scene(one: Facts) -> Body:
@@ -112,7 +112,7 @@ def history(ask: Ask) -> Answer:
     """As `plexsync history SCENE --json`."""
     id, limit = ask.number("id"), _whole(ask, "limit", FEW, MOST)
     with ask.desk.parts.store.reading() as db:
-        past = past_of(db.attempts(Kind.SCENE, id), db.pushes(Kind.SCENE, id))
+        past = past_of(db.attempts.of(Kind.SCENE, id), db.pushes.of(Kind.SCENE, id))
     entries = [past_facts(one) for one in past[:limit]]
     return {"kind": "scene", "id": id, "entries": entries, "total": len(past)}
 
@@ -122,9 +122,9 @@ def given_up(ask: Ask) -> Answer:
     cause, limit = ask.query.get("cause", ""), _whole(ask, "limit", FEW, MOST)
     after = _key(ask.query["after"]) if "after" in ask.query else None
     with ask.desk.parts.store.reading() as db:
-        counts = db.dead()
+        counts = db.jobs.count_dead()
         groups = dead_facts.groups(db, counts, cause or None)
-        rows = db.jobs(State.DEAD, cls=cause, limit=limit + 1, after=after or ("", 0))
+        rows = db.jobs.in_state(State.DEAD, cls=cause, limit=limit + 1, after=after or ("", 0))
         letters = [letter(db, row) for row in rows[:limit]]
     more = written(rows[limit - 1].kind, rows[limit - 1].id) if len(rows) > limit else None
     banner = too_many(sum(counts.values()), ask.desk.parts.config.dlq_max)

@@ -18,7 +18,7 @@ from plexsync.flows.scenes.preview import WOULD_CHANGE
 from plexsync.reports.comparison import report_facts
 from plexsync.reports.preview import scene_facts
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.records import Clock
+from plexsync.rules.neighbours import Clock
 from validation.config import PlexSyncConfig
 
 log = logging.getLogger("PlexSync.web")

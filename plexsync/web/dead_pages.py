@@ -28,8 +28,8 @@ def dead(ask: Ask) -> Response:
     after = _key(ask.query["after"]) if ask.query.get("after") else ("", 0)
     parts = ask.desk.parts
     with parts.store.reading() as db:
-        counts = db.dead()
-        found = db.jobs(State.DEAD, cls=cause, limit=SHOWN + 1, after=after)
+        counts = db.jobs.count_dead()
+        found = db.jobs.in_state(State.DEAD, cls=cause, limit=SHOWN + 1, after=after)
         rows = [
             {**(row_facts(row) or {}), "key": written(row.kind, row.id), "named": None}
             | ({"named": facts_of(db, [row.id])[0]} if row.kind is Kind.SCENE else {})
@@ -131,7 +131,7 @@ def _one(ask: Ask, text: str) -> list[dict[str, Any]]:
     """This row's, if it was given up."""
     key = _key(text)
     with ask.desk.parts.store.reading() as db:
-        row = db.job(*key)
+        row = db.jobs.find(*key)
         return [letter(db, row)] if row is not None and row.state is State.DEAD else []
 
 

@@ -19,7 +19,7 @@ def routes(switch: Path) -> list[Route]:
     def show(ask: Ask) -> Response:
         found = ask.desk.facts()
         with ask.desk.parts.store.reading() as db:
-            used = db.attempts_used()
+            used = db.attempts.count_used()
         return ask.show(
             "demo.html",
             down=switch.exists(),

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
-from plexsync.rules.records import Store
+from plexsync.store.database import Database
 
 LOOK = 0.5  # seconds between two looks at the database
 AGAIN = 5.0  # seconds after which pages are told although nothing changed: what they say of time has aged
@@ -21,7 +21,7 @@ MOST = 2_000
 class Live:
     """The watcher. It looks only while somebody listens."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
         # A thread of its own: what has changed is told to each connection apart.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live")

@@ -29,7 +29,7 @@ class Standing(Collector):
         """Every family."""
         found = self._desk.facts()
         with self._desk.parts.store.reading() as db:
-            used = db.attempts_used()
+            used = db.attempts.count_used()
         yield from _families(found, used, self._desk.now)
 
 

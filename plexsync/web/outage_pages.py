@@ -96,7 +96,7 @@ def record(ask: Ask, span: Range) -> Record:
     """What was written down over this span, up to now."""
     start = ask.now - span.length
     with ask.desk.parts.store.reading() as db:
-        samples = db.samples(start - start % span.row, ask.now)
+        samples = db.samples.between(start - start % span.row, ask.now)
     return Record(
         span,
         points=buckets(samples, start=start, end=ask.now, width=span.width),

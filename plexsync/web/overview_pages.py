@@ -132,7 +132,7 @@ def coming(ask: Ask, found: dict[str, Any]) -> list[tuple[str, int | str]]:
     parts, now = ask.desk.parts, ask.now
     told: list[tuple[str, int | str]] = []
     with parts.store.reading() as db:
-        due = db.next_due(now)
+        due = db.jobs.next_due(now)
     if due is not None:
         told.append(("the next scene is worked", due if due > now else "now"))
     for who, seen in found["breakers"].items():
@@ -165,7 +165,7 @@ def latest(ask: Ask) -> dict[str, Any]:
                 "undone": push.undone,
                 "fields": ", ".join(map(short, push.moved)),
             }
-            for scene, push in db.latest_pushes(LATEST)
+            for scene, push in db.pushes.latest(LATEST)
         ]
         troubles = [
             {
@@ -177,7 +177,7 @@ def latest(ask: Ask) -> dict[str, Any]:
                 "error": one.error,
                 "then": one.state.value,
             }
-            for kind, id, one in db.latest_attempts(LATEST)
+            for kind, id, one in db.attempts.latest(LATEST)
         ]
     return {"pushes": pushes, "troubles": troubles}
 

@@ -28,7 +28,7 @@ def reconcile(ask: Ask) -> Response:
     """What the comparisons have found, and what can be begun."""
     desk, parts = ask.desk, ask.desk.parts
     with parts.store.reading() as db:
-        found, run = reports(db), noted(db.note(LAST_RUN))
+        found, run = reports(db), noted(db.notes.text(LAST_RUN))
     preview = desk.errands.last("preview")
     return ask.show(
         "reconcile.html",

@@ -19,8 +19,8 @@ from plexsync.reports.undo import undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.plan import Undone
-from plexsync.rules.records import Reading
 from plexsync.rules.scene_status import UNKNOWN, WORDS
+from plexsync.store.database import Reader
 from plexsync.web.context import Busy
 from plexsync.web.pages import LARGEST_ID, Absent, Ask, Wrong, action, page
 
@@ -62,7 +62,7 @@ def scenes(ask: Ask) -> Response:
     )
 
 
-def _listed(db: Reading, text: str, word: str, after: int) -> Listed:
+def _listed(db: Reader, text: str, word: str, after: int) -> Listed:
     if text:
         return named_like(db, text, after=after, limit=SHOWN)
     return stand_so(db, word, after=after, limit=SHOWN)
@@ -107,9 +107,9 @@ def scene(ask: Ask) -> Response:
     seen, away = ({}, "") if ask.live else _seen(ask, id)
     with ask.desk.parts.store.reading() as db:
         (stands,) = facts_of(db, [id])
-        pushes = db.pushes(Kind.SCENE, id)
-        row, attempts = db.job(Kind.SCENE, id), db.attempts(Kind.SCENE, id)
-        bound = [one for one in db.bindings() if one.scene == id]
+        pushes = db.pushes.of(Kind.SCENE, id)
+        row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
+        bound = [one for one in db.bindings.all() if one.scene == id]
         known = known_facts(db, id)
     gone = bool(seen) and seen["gone"]
     if gone and stands["stands"] == UNKNOWN:

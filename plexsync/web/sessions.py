@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TypeVar
 
-from plexsync.rules.records import Clock
+from plexsync.rules.neighbours import Clock
 
 V = TypeVar("V")
 

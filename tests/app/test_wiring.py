@@ -40,7 +40,7 @@ def test_a_client_id_does_not_tell_the_salt(tmp_path):
     try:
         made = client_id(store)
         with store.reading() as db:
-            assert db.note("salt") not in made
+            assert db.notes.text("salt") not in made
     finally:
         store.close()
 
@@ -112,7 +112,7 @@ def test_a_database_that_was_made_anew_after_damage_is_not_asked_again(tmp_path)
     with opened(config(), tmp_path) as parts:
         assert not bulk_approved(parts)
         with parts.store.writing() as tx:
-            tx.save_note(REPAIRED, "1")
+            tx.notes.save(REPAIRED, "1")
         assert bulk_approved(parts)
 
 
@@ -154,8 +154,8 @@ def test_a_worker_that_starts_on_a_busy_database_waits_for_it(town, monkeypatch)
     steps, stop = [], threading.Event()
     with opened(settings, folder, worker=True) as parts:
         with parts.store.writing() as tx:
-            tx.want(Kind.SCENE, 1, Why.EDIT, 0)
-            tx.claim(1, now=0, lease_ms=60_000, holder="dead")
+            tx.jobs.want(Kind.SCENE, 1, Why.EDIT, 0)
+            tx.jobs.claim(1, now=0, lease_ms=60_000, holder="dead")
         other = sqlite3.connect(folder / DATABASE, isolation_level=None)
         other.execute("begin immediate")
         thread, ended = served(parts, stop, steps.append)
@@ -165,8 +165,8 @@ def test_a_worker_that_starts_on_a_busy_database_waits_for_it(town, monkeypatch)
         other.close()
         until(lambda: steps)
         with parts.store.reading() as db:
-            assert db.note("cured:paths"), "what comes first was done then"
-            assert db.note("reconcile:wishes")
+            assert db.notes.text("cured:paths"), "what comes first was done then"
+            assert db.notes.text("reconcile:wishes")
         stop.set()
         thread.join(20)
     assert ended == [None]
@@ -177,7 +177,7 @@ def test_damage_that_only_the_poller_meets_ends_the_worker_so_that_the_next_one_
     with opened(settings, folder, worker=True) as parts:
         parts.poller.poll()
         with parts.store.writing() as tx:
-            tx.forget_seen(Kind.SCENE)
+            tx.poll_marks.forget(Kind.SCENE)
     with sqlite3.connect(folder / DATABASE) as db:
         db.execute("pragma wal_checkpoint(truncate)")
         (page,) = db.execute("select rootpage from sqlite_master where name = 'seen'").fetchone()

@@ -24,15 +24,15 @@ def past(world: World, door: Door) -> int:
     now = SystemClock().now()
     store = Database(world.folder / DATABASE)
     with store.writing() as tx:
-        tx.save_note(BEGUN, str(now - 100 * DAY))
+        tx.notes.save(BEGUN, str(now - 100 * DAY))
         for ago, old, new in (
             (3 * HOUR, "closed", "open"),
             (2 * HOUR, "open", "half_open"),
             (HOUR, "half_open", "closed"),
         ):
             error = "" if new == "closed" else "Plex at nas:1 refuses connections: is it running?"
-            tx.log_transition(Neighbour.PLEX, at=now - ago, old=old, new=new, cause="read", error=error)
-        tx.log_transition(
+            tx.transitions.log(Neighbour.PLEX, at=now - ago, old=old, new=new, cause="read", error=error)
+        tx.transitions.log(
             Neighbour.STASH, at=now - 40 * DAY, old="free", new="hold", cause="stash_api_key", error="refused (401)"
         )
     store.close()
@@ -71,7 +71,7 @@ def test_outages_in_words(past: int, door: Door) -> None:
 def test_the_time_before_plexsync_was_there_does_not_count(past: int, world: World, door: Door) -> None:
     store = Database(world.folder / DATABASE)
     with store.writing() as tx:
-        tx.save_note(BEGUN, str(past - 80 * DAY))
+        tx.notes.save(BEGUN, str(past - 80 * DAY))
     store.close()
     assert door("outages", "--days", "365", "--json").facts["summary"]["availability"] == pytest.approx(0.5, abs=0.01)
 

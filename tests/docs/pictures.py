@@ -166,7 +166,7 @@ def a_month(world: World) -> None:
                 done = min(waiting, dice.randrange(4, 9))
                 waiting, in_step = waiting - done, in_step + (SCENES - 10 - in_step) / 12_000
                 if not 0.42 < age < 0.5:
-                    tx.add_sample(
+                    tx.samples.add(
                         Sample(
                             at,
                             in_step=round(in_step),

@@ -198,11 +198,11 @@ class House:
     def want(self, *ids: int, why: Why = Why.EDIT, kind: Kind = Kind.SCENE) -> None:
         with self.store.writing() as tx:
             for id in ids:
-                tx.want(kind, id, why, self.clock.now())
+                tx.jobs.want(kind, id, why, self.clock.now())
 
     def row(self, id: int, kind: Kind = Kind.SCENE) -> JobRow:
         with self.store.reading() as db:
-            row = db.job(kind, id)
+            row = db.jobs.find(kind, id)
         assert row is not None, f"no row for {kind} {id}"
         return row
 
@@ -242,7 +242,7 @@ class House:
 
     def breaker(self, who: Neighbour = Neighbour.PLEX) -> str:
         with self.store.reading() as db:
-            return db.breaker(who).state
+            return db.breakers.find(who).state
 
     # --- letting it work ---------------------------------------------------------------------------------------------
 
@@ -277,7 +277,7 @@ class House:
 
     def unsettled(self) -> int:
         with self.store.reading() as db:
-            return db.unsettled()
+            return db.jobs.count_unsettled()
 
     def in_step(self, count: int = 1, *, start: int = 0) -> list[int]:
         """Scenes that are in step already; the log begins after that."""

@@ -38,7 +38,7 @@ def states(house: House) -> list[str]:
 
 def tallies(house: House) -> dict[str, int]:
     with house.store.reading() as db:
-        return db.tallies()
+        return db.tallies.all()
 
 
 def test_the_first_worker_only_notes_how_things_are_set(house):
@@ -107,7 +107,7 @@ def test_a_kill_between_two_batches_forgets_nobody(house, monkeypatch):
     curer(house).apply()
     with house.store.writing() as tx:
         # As far as the first batch of the one that was killed.
-        tx.cure("strict", now=house.clock.now(), limit=10)
+        tx.jobs.cure("strict", now=house.clock.now(), limit=10)
     assert curer(house, strict="off").apply() == 15
     assert set(states(house)) == {"ready"}
 

@@ -5,7 +5,8 @@ import pytest
 from plexsync.engine.engine import Idle, Worked
 from plexsync.rules.job import Kind, State, Why
 from plexsync.simulator.http import Fault
-from plexsync.store.database import WritingTransaction
+from plexsync.store.jobs import Jobs
+from plexsync.store.pushings import Pushings
 from tests.engine.house import DAY, HOUR, House, fails, path_of, put_of
 
 
@@ -81,7 +82,7 @@ def test_a_scene_that_stash_does_not_have_is_gone_and_its_memory_stays(house):
     house.work()
     assert house.row(id).state is State.GONE
     with house.store.reading() as db:
-        assert db.memories([id])
+        assert db.memories.of([id])
     assert house.plex_sim.count("PUT") == 0
     assert house.books_balance()
 
@@ -200,7 +201,7 @@ def test_what_plex_refuses_is_dead_at_once_and_a_retry_brings_it_back(house, sta
     house.work_for(DAY)
     assert house.row(refused).state is State.DEAD, "nothing leaves the queue of the dead by itself"
     with house.store.writing() as tx:
-        assert tx.retry(cls="refused", now=house.clock.now()) == 1
+        assert tx.jobs.retry(cls="refused", now=house.clock.now()) == 1
     house.work()
     assert house.out_of_step([first, refused]) == []
     assert house.books_balance()
@@ -384,7 +385,7 @@ def test_an_edit_at_any_moment_of_an_attempt_is_served_afterwards(house, moment)
             made.append(True)
             house.stash_sim.edit_scene(id, title="Newest")
             with type(house.store)(house.folder / "plexsync.db").writing() as tx:
-                tx.want(Kind.SCENE, id, Why.EDIT, house.clock.now())
+                tx.jobs.want(Kind.SCENE, id, Why.EDIT, house.clock.now())
 
     moment(house, edit)
     house.want(id)
@@ -398,22 +399,22 @@ def test_an_edit_at_any_moment_of_an_attempt_is_served_afterwards(house, moment)
     assert house.books_balance()
 
 
-@pytest.mark.parametrize("boundary", ["claim", "add_pushing", "settle"])
-def test_an_edit_at_any_boundary_of_our_own_transactions_is_served_afterwards(house, monkeypatch, boundary):
+@pytest.mark.parametrize(("table", "method"), [(Jobs, "claim"), (Pushings, "add"), (Jobs, "settle")])
+def test_an_edit_at_any_boundary_of_our_own_transactions_is_served_afterwards(house, monkeypatch, table, method):
     (id,) = house.add()
     made = []
-    real = getattr(WritingTransaction, boundary)
+    real = getattr(table, method)
 
     def with_an_edit(self, *args, **kwargs):
         answer = real(self, *args, **kwargs)
         if not made:
             made.append(True)
             house.stash_sim.edit_scene(id, title="Newest")
-            self.want(Kind.SCENE, id, Why.EDIT, house.clock.now())
+            Jobs(self._db).want(Kind.SCENE, id, Why.EDIT, house.clock.now())
         return answer
 
     house.want(id)
-    monkeypatch.setattr(WritingTransaction, boundary, with_an_edit)
+    monkeypatch.setattr(table, method, with_an_edit)
     house.step()
     assert made
     house.clock.move(2)
@@ -441,7 +442,7 @@ def test_a_wish_renewed_while_its_item_is_refused_is_not_dead(house):
             return real(*args, **kwargs)
         finally:
             with house.store.writing() as tx:
-                tx.want(Kind.SCENE, id, Why.EDIT, house.clock.now())
+                tx.jobs.want(Kind.SCENE, id, Why.EDIT, house.clock.now())
 
     house.worker.plex.edit = edit_and_want
     engine.step()

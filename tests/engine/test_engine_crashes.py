@@ -50,7 +50,7 @@ def test_a_lease_that_ran_out_is_taken_back_without_anyone_reclaiming(house):
     ids = house.add(3)
     house.want(*ids)
     with house.store.writing() as tx:
-        tx.claim(50, now=house.clock.now(), lease_ms=120_000, holder="dead")
+        tx.jobs.claim(50, now=house.clock.now(), lease_ms=120_000, holder="dead")
     house.work_for(119)
     assert house.states() == {State.RUNNING: 3}
     house.work_for(2)
@@ -101,7 +101,7 @@ def test_the_third_lone_crash_is_poison_and_the_others_get_on(house):
     assert (row.state, row.cls, row.attempts) == (State.DEAD, "poison", 0)
     assert {house.row(id).state for id in others} == {State.IDLE}
     with house.store.writing() as tx:
-        tx.retry(cls="poison", now=house.clock.now())
+        tx.jobs.retry(cls="poison", now=house.clock.now())
     house.work()
     assert house.out_of_step(ids) == []
     assert house.books_balance()
@@ -194,7 +194,7 @@ def test_what_is_dropped_while_its_edit_is_under_way_stays_dropped(house, status
     house.work()
     assert house.row(dropped).state is State.DROPPED
     with house.store.reading() as db:
-        assert db.pushings([dropped]), "what may have come of it is known to the next look"
+        assert db.pushings.of([dropped]), "what may have come of it is known to the next look"
     assert house.row(other).state is State.IDLE
     assert house.books_balance()
 
@@ -354,7 +354,7 @@ def test_what_was_pushed_stays_known_after_a_dead_row_is_pruned(house):
     pass_days(house, 31)
     assert house.states() == {}
     with house.store.reading() as db:
-        assert db.memories([id])
+        assert db.memories.of([id])
 
 
 def test_what_was_pushed_for_a_scene_that_is_gone_is_forgotten_with_its_row(house):
@@ -365,11 +365,11 @@ def test_what_was_pushed_for_a_scene_that_is_gone_is_forgotten_with_its_row(hous
     house.worker.engine.prune()
     pass_days(house, 29)
     with house.store.reading() as db:
-        assert db.memories([id])
+        assert db.memories.of([id])
     pass_days(house, 2)
     assert house.states() == {}
     with house.store.reading() as db:
-        assert not db.memories([id])
+        assert not db.memories.of([id])
 
 
 @pytest.mark.parametrize("leap", [3 * DAY, 400 * DAY, 10 * 365 * DAY, -2 * HOUR, -400 * DAY])
@@ -403,7 +403,7 @@ def test_a_worker_that_was_off_for_a_month_prunes_after_a_day_on(house):
 def test_pruning_takes_a_batch_at_a_time(house):
     with house.store.writing() as tx:
         for id in range(1, 1202):
-            tx.want("scene", id, "edit", house.clock.now())
+            tx.jobs.want("scene", id, "edit", house.clock.now())
     house.work()
     assert house.states() == {State.GONE: 1201}
     house.worker.engine.prune()

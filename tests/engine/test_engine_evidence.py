@@ -55,7 +55,7 @@ def test_the_dead_item_is_served_again_by_a_retry_once_it_is_well(house):
     live_until_dead(house, ids[0], ids[1:])
     house.plex_sim.faults.clear()
     with house.store.writing() as tx:
-        assert tx.retry(id=ids[0], now=house.clock.now()) == 1
+        assert tx.jobs.retry(id=ids[0], now=house.clock.now()) == 1
     house.work()
     assert house.title_in_plex(ids[0]) == "At last"
 
@@ -125,7 +125,7 @@ def test_a_poisonous_item_in_a_batch_that_is_read_is_found_by_halving_with_one_r
     assert house.states() == {State.IDLE: 49, State.READY: 1}
     assert (house.row(poisoned).attempts, house.row(poisoned).streak) == (0, 1)
     with house.store.reading() as db:
-        assert db.breaker(Neighbour.PLEX).failures == 0
+        assert db.breakers.find(Neighbour.PLEX).failures == 0
 
 
 def test_an_item_that_can_never_be_read_dies_alone_in_healthy_traffic(house):
@@ -169,7 +169,7 @@ def test_a_scene_that_stash_cannot_tell_of_does_not_keep_the_others_of_its_batch
     assert house.states() == {State.IDLE: 19, State.READY: 1}
     assert house.out_of_step(ids) == [ids[3]]
     with house.store.reading() as db:
-        assert db.breaker(Neighbour.STASH).failures == 0
+        assert db.breakers.find(Neighbour.STASH).failures == 0
 
 
 def test_a_scene_that_stash_can_never_tell_of_dies_also_when_it_is_the_only_job(house):
@@ -201,7 +201,7 @@ def test_both_halves_failing_is_an_outage_and_blames_nobody(house):
     )
     house.step()
     with house.store.reading() as db:
-        assert db.breaker(Neighbour.PLEX).failures == 1
+        assert db.breakers.find(Neighbour.PLEX).failures == 1
     assert house.attempts_used() == 0
     assert house.states() == {State.READY: 20}
 
@@ -288,7 +288,7 @@ def test_a_bug_of_ours_in_one_plan_counts_for_that_job_alone(house, monkeypatch)
 
     monkeypatch.setattr(inspection, "plan", real)
     with house.store.writing() as tx:
-        tx.retry(cls="bug", now=house.clock.now())
+        tx.jobs.retry(cls="bug", now=house.clock.now())
     house.work()
     assert house.out_of_step(ids) == []
 

@@ -158,7 +158,7 @@ def test_the_heart_beats_every_ten_seconds(house, stop):
 
     def told(_step):
         with house.store.reading() as db:
-            beats.add(db.note("worker:beat"))
+            beats.add(db.notes.text("worker:beat"))
         if len(beats) == 4:
             stop.set()
 

@@ -31,7 +31,7 @@ def title_of(house, key):
 
 def bound_pairs(house):
     with house.store.reading() as db:
-        return [(one.scene, one.key) for one in db.bindings()]
+        return [(one.scene, one.key) for one in db.bindings.all()]
 
 
 def movie(house, *files, title="as scanned", section="", **fields):
@@ -290,11 +290,11 @@ def test_of_two_who_bind_one_item_at_once_the_first_wins(house):
     first, second = house.add(2)
     key = house.key_of(first)
     with house.store.writing() as tx:
-        assert tx.bind(Binding(first, key, ("/a",), 1))
-        assert not tx.bind(Binding(second, key, ("/b",), 2))
-        assert tx.bind(Binding(first, key, ("/c",), 3))
+        assert tx.bindings.bind(Binding(first, key, ("/a",), 1))
+        assert not tx.bindings.bind(Binding(second, key, ("/b",), 2))
+        assert tx.bindings.bind(Binding(first, key, ("/c",), 3))
     with house.store.reading() as db:
-        assert db.bindings() == [Binding(first, key, ("/c",), 3)]
+        assert db.bindings.all() == [Binding(first, key, ("/c",), 3)]
 
 
 def test_nothing_is_bound_while_a_side_is_away(house, twins):
@@ -328,7 +328,7 @@ def test_the_bindings_of_a_scene_that_is_long_gone_are_forgotten_with_it(house, 
     house.work()
     assert house.row(id).state is State.GONE
     with house.store.writing() as tx:
-        tx.prune(now=house.clock.now() + 10, before=house.clock.now() + 5, limit=10)
+        tx.jobs.prune(now=house.clock.now() + 10, before=house.clock.now() + 5, limit=10)
     assert bound_pairs(house) == []
 
 
@@ -469,8 +469,8 @@ def test_in_two_libraries_a_moved_file_is_unclear_until_it_is_bound(house):
 def test_a_want_of_a_sweep_takes_bindings_as_every_look_does(house, twins):
     id, (one, _) = twins
     with house.store.writing() as tx:
-        tx.bind(Binding(id, one, ("/media/a/twin.mp4",), house.clock.now()))
-        tx.want(Kind.SCENE, id, Why.SWEEP, house.clock.now(), desired="another")
+        tx.bindings.bind(Binding(id, one, ("/media/a/twin.mp4",), house.clock.now()))
+        tx.jobs.want(Kind.SCENE, id, Why.SWEEP, house.clock.now(), desired="another")
     assert house.worker.reconciler.reconcile().standing["differs"] == 1
     house.work_until_settled()
     assert title_of(house, one) == "Twin"

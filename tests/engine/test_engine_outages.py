@@ -139,7 +139,7 @@ def test_one_failed_request_is_one_report_however_many_jobs_it_carried(house):
     house.want(*ids)
     house.step()
     with house.store.reading() as db:
-        assert db.breaker(Neighbour.PLEX).failures == 1
+        assert db.breakers.find(Neighbour.PLEX).failures == 1
     assert house.plex_sim.count() == 3, "the batch and its two halves"
     assert house.rows("select max(streak) from job") == [(0,)]
 
@@ -272,7 +272,7 @@ def test_a_person_who_edits_plex_after_a_lost_answer_is_respected(house):
     assert house.plex_sim.item(key).scalars["title"] == "By hand"
     assert house.plex_sim.item(key).scalars["studio"] == "Studio 0"
     with house.store.reading() as db:
-        ((_, memory),) = db.memories([id]).items()
+        ((_, memory),) = db.memories.of([id]).items()
     assert memory["title"].said == "Title 0"
 
 
@@ -315,7 +315,7 @@ def test_an_item_that_was_added_anew_gets_the_edit_under_its_new_key(house):
     assert house.plex_sim.item(new).scalars["title"] == "Edited"
     assert house.row(id).state is State.IDLE
     with house.store.reading() as db:
-        assert db.entries([old]) == []
+        assert db.index.entries([old]) == []
 
 
 def test_an_item_that_is_added_anew_between_look_and_edit_gets_the_edit_under_its_new_key(house):

@@ -42,7 +42,7 @@ def test_it_is_neither_due_nor_dead_nor_ever_too_old(narrow):
         narrow.clock.move(20 * DAY)
         narrow.worker.engine.prune()
     with narrow.store.reading() as db:
-        assert (db.next_due(narrow.clock.now()), db.dead()) == (None, {})
+        assert (db.jobs.next_due(narrow.clock.now()), db.jobs.count_dead()) == (None, {})
     assert narrow.row(id).state is State.OUTSIDE
 
 
@@ -94,7 +94,7 @@ def test_the_item_of_a_scene_out_of_scope_has_a_scene(narrow):
     ((library,),) = narrow.rows("select title from section")
     narrow.worker.reconciler.reconcile_some(reconcile.Scope(library=library))
     with narrow.store.reading() as db:
-        assert db.count_unpaired(report.began) == 1
+        assert db.index.count_unpaired(report.began) == 1
 
 
 def test_another_scope_moves_exactly_the_scenes_that_it_concerns(house):
@@ -191,7 +191,7 @@ def test_a_worker_with_other_wishes_asks_for_a_comparison_until_one_is_made(hous
 
     def note():
         with house.store.reading() as db:
-            return db.note(WISHES)
+            return db.notes.text(WISHES)
 
     def start(wishes):
         house.replace_worker(wishes=wishes)

@@ -120,7 +120,7 @@ def test_a_comparison_that_sees_it_in_plex_wakes_who_waits_for_it(house):
     id = absent(house)
     house.plex_sim.add_movie(house.section, files=[(path_of(0), 1000, 60_000)], title="f")
     with house.store.writing() as tx:
-        tx.index([house.worker.plex.find(house.section, "scene 00000.mp4")[0]], walk=1, stamped=True)
+        tx.index.save([house.worker.plex.find(house.section, "scene 00000.mp4")[0]], walk=1, stamped=True)
     assert house.worker.reconciler.reconcile().wanted == 1
     house.work()
     assert house.out_of_step([id]) == []
@@ -280,7 +280,7 @@ def test_a_persons_edit_stays_one_when_its_tag_is_renamed(house):
     house.want(ids[0])
     with house.store.writing() as tx:
         for id in ids:
-            tx.want(Kind.SCENE, id, Why.EDIT, house.clock.now(), behind=True)
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT, house.clock.now(), behind=True)
     assert [house.row(id).lane for id in ids] == [Lane.EDIT, Lane.SWEEP]
 
 

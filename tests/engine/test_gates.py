@@ -23,17 +23,17 @@ def admit(house):
 
 def breaker(house, who=PLEX):
     with house.store.reading() as db:
-        return db.breaker(who)
+        return db.breakers.find(who)
 
 
 def pace(house, who=PLEX):
     with house.store.reading() as db:
-        return db.pace(who)
+        return db.paces.find(who)
 
 
 def set_pace(house, who, **values):
     with house.store.writing() as tx:
-        tx.save_pace(who, PaceRow(**values))
+        tx.paces.save(who, PaceRow(**values))
 
 
 def fail(house, error=AWAY, how=READ, times=1):

@@ -13,7 +13,7 @@ from tests.engine.test_engine_crashes import pass_days
 
 def pushes(house: House, id: int):
     with house.store.reading() as db:
-        return db.pushes(Kind.SCENE, id)
+        return db.pushes.of(Kind.SCENE, id)
 
 
 def warnings(caplog) -> list[str]:
@@ -61,7 +61,7 @@ def test_history_is_forgotten_at_the_age_of_the_retention(house):
     assert pushes(house, id) == []
     assert house.states() == {State.IDLE: 1}
     with house.store.reading() as db:
-        assert db.memories([id]), "what the next plan needs stays"
+        assert db.memories.of([id]), "what the next plan needs stays"
 
 
 def test_a_clock_that_leapt_forgets_no_history(house):

@@ -22,7 +22,7 @@ def sampler(house: House) -> tuple[Sampler, dict[Neighbour, Heard]]:
 
 def kept(house: House) -> list[Sample]:
     with house.store.reading() as db:
-        return db.samples(0, 2**60)
+        return db.samples.between(0, 2**60)
 
 
 def test_a_sample_tells_how_scenes_stand_and_what_was_done_since_the_last_one(house):

@@ -129,7 +129,7 @@ def test_scenes_that_are_given_up_are_told_when_there_are_many(house, watch):
     give_up_twelve(house, watch)
     house.plex_sim.faults.clear()
     with house.store.writing() as tx:
-        tx.retry(now=house.clock.now())
+        tx.jobs.retry(now=house.clock.now())
     watch.pass_by(3 * MINUTE)
     assert watch.box.keys() == [("dead", False), ("dead", True)]
 
@@ -213,7 +213,7 @@ def test_a_database_that_can_not_be_read_is_told_too(house, watch):
 
 def test_a_repaired_database_is_told(house, watch):
     with house.store.writing() as tx:
-        tx.save_note("repaired", str(house.clock.now()))
+        tx.notes.save("repaired", str(house.clock.now()))
     watch.pass_by(HOUR, work=False)
     (told,) = watch.box.got
     assert told.key.startswith("repaired:")
@@ -224,7 +224,7 @@ def test_a_note_that_makes_no_sense_costs_a_second_telling_and_no_more(house, wa
     house.want(*house.add(1))
     watch.pass_by(2 * MINUTE)
     with house.store.writing() as tx:
-        tx.save_note(TOLD, "}{")
+        tx.notes.save(TOLD, "}{")
     watch.again()
     watch.pass_by(2 * MINUTE)
     assert len(watch.box.got) == 2

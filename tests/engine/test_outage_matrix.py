@@ -100,7 +100,7 @@ def test_a_hundred_thousand_due_jobs_cost_a_server_that_is_away_80_requests_in_6
     assert other.count() <= 5
 
     with house.store.reading() as db:
-        (outage,) = outages(db.transitions())
+        (outage,) = outages(db.transitions.all())
     assert (outage.who, outage.end) == (who, None)
     assert (outage.waiting, outage.most) == (100_000, 100_000)
     assert outage.lasted(house.clock.now()) > 23 * HOUR * 1000
@@ -120,7 +120,7 @@ def test_an_outage_of_writes_alone_ends_with_a_write_that_went_well_and_not_befo
 
     def told():
         with house.store.reading() as db:
-            return outages(db.transitions())
+            return outages(db.transitions.all())
 
     (outage,) = told()
     assert (outage.cause, outage.end) == ("write", None)
@@ -198,7 +198,7 @@ def test_nobody_asks_again_before_the_time_that_retry_after_names_in_whatever_fo
     finally:
         client.close()
     with house.store.reading() as db:
-        row = db.breaker(PLEX)
+        row = db.breakers.find(PLEX)
     assert (row.state, row.failures) == ("closed", 0 if status == 429 else 1)
 
     began = house.clock.now()
@@ -438,7 +438,7 @@ def trip(house):
         house.worker.gates.ill(refusal(), READ)
     house.clock.move(2.1)
     with house.store.reading() as db:
-        return db.breaker(PLEX)
+        return db.breakers.find(PLEX)
 
 
 def refusal():
@@ -480,7 +480,7 @@ def test_of_many_connections_exactly_one_gets_the_probe(house):
         assert sum(isinstance(gate, Probe) for gate in got) == 1
         assert all(isinstance(gate, Probe | Rest) for gate in got)
         with house.store.reading() as db:
-            row = db.breaker(PLEX)
+            row = db.breakers.find(PLEX)
         assert row.state == "open"
 
 

@@ -221,7 +221,7 @@ def test_an_item_of_a_library_that_is_not_ours_is_left_alone(synced, ears):
     key = synced.plex_sim.add_movie(other, files=[(path_of(1), 1001, 1)], title="copy")
     ears.look_into()
     with synced.store.reading() as db:
-        assert db.entries([key]) == []
+        assert db.index.entries([key]) == []
     assert wanted(synced) == set()
 
 

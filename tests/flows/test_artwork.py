@@ -168,7 +168,7 @@ def test_a_video_is_no_picture_and_keeps_nothing_else_back(house):
     id = covered(house, cover=VIDEO)
     assert (house.title_in_plex(id), poster(house, id).startswith("media://")) == ("Title 0", True)
     with house.store.reading() as db:
-        assert db.pictures(id)["thumb cover"].why == "the picture is no JPEG, PNG or WebP"
+        assert db.pictures.of(id)["thumb cover"].why == "the picture is no JPEG, PNG or WebP"
 
 
 def test_a_picture_that_plex_refuses_is_told_once_and_keeps_nothing_else_back(house, caplog):
@@ -297,7 +297,7 @@ def test_stash_that_fails_while_covers_are_sent_is_asked_again_and_plex_blamed_f
     house.work_until_settled()
     assert {poster(house, id) for id in ids} == {key_of("thumb", RED)}
     with house.store.reading() as db:
-        assert db.pace(Neighbour.PLEX).writes_bad == 0
+        assert db.paces.find(Neighbour.PLEX).writes_bad == 0
 
 
 @pytest.mark.parametrize("state", ["closed", "open", "half_open"])
@@ -307,13 +307,13 @@ def test_a_breaker_of_stash_that_an_earlier_version_let_wait_for_a_write_closes(
         opened = None if state == "closed" else house.clock.now() / 1000
         failures = 4 if state == "closed" else 5
         stuck = BreakerRow(state, failures=failures, opened_at=opened, wait=60.0, trips=1, cause="write", error="500")
-        tx.save_breaker(Neighbour.STASH, stuck)
+        tx.breakers.save(Neighbour.STASH, stuck)
     house.replace_worker()
     house.want(id)
     house.work_until_settled()
     assert house.breaker(Neighbour.STASH) == "closed"
     with house.store.reading() as db:
-        assert db.breaker(Neighbour.STASH).failures == 0
+        assert db.breakers.find(Neighbour.STASH).failures == 0
 
 
 def test_pictures_are_not_read_from_a_stash_that_lets_nobody_in(house):
@@ -584,7 +584,7 @@ def test_a_broken_picture_is_told_and_keeps_nothing_else_back(tmp_path):
         id = covered(house, cover=b"\xff\xd8\xff" + b"x" * 50)
         assert house.title_in_plex(id) == "Title 0"
         with house.store.reading() as db:
-            assert db.pictures(id)["thumb cover padded"].why == "the picture can't be read"
+            assert db.pictures.of(id)["thumb cover padded"].why == "the picture can't be read"
 
 
 def test_a_scene_that_is_gone_leaves_nothing_behind(house):

@@ -71,8 +71,8 @@ def test_an_item_that_left_is_forgotten_and_its_file_asked_for_by_name(house):
     sight = look(house, ids[0])[ids[0]]
     assert [target.item.key for target in sight.targets] == [new]
     with house.store.reading() as db:
-        assert db.entries([old]) == []
-        assert db.entries([new])
+        assert db.index.entries([old]) == []
+        assert db.index.entries([new])
 
 
 def test_a_path_is_mapped_by_the_rules(tmp_path):

@@ -5,13 +5,14 @@ import pytest
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import State
 from plexsync.simulator.http import Answer, Fault
-from plexsync.store.database import WritingTransaction
+from plexsync.store.index import Index
+from plexsync.store.jobs import Jobs
 from tests.engine.house import HOUR, House, path_of
 
 
 def indexed(house):
     with house.store.reading() as db:
-        return db.indexed()
+        return db.index.count()
 
 
 def walks(house):
@@ -83,7 +84,7 @@ def test_a_walk_that_breaks_off_loses_nothing_and_is_done_again_soon(walked):
     assert indexed(walked) == 5
     assert "Movies can't be listed" in walked.worker.indexer.gap()
     with walked.store.reading() as db:
-        (row,) = db.sections()
+        (row,) = db.sections.all()
     assert row.walked_at
 
     walked.plex_sim.faults.clear()
@@ -112,14 +113,14 @@ def test_a_removed_library_is_dropped_with_its_items(walked):
     assert walked.worker.indexer.freshen() is True
     assert indexed(walked) == 5
     with walked.store.reading() as db:
-        assert [row.title for row in db.sections()] == ["Movies"]
+        assert [row.title for row in db.sections.all()] == ["Movies"]
 
 
-@pytest.mark.parametrize("method", ["wake_absent", "drop_items"])
-def test_many_rows_are_changed_a_few_at_a_time(walked, monkeypatch, method):
+@pytest.mark.parametrize(("table", "method"), [(Jobs, "wake_absent"), (Index, "drop_outside")])
+def test_many_rows_are_changed_a_few_at_a_time(walked, monkeypatch, table, method):
     monkeypatch.setattr("plexsync.flows.scenes.plex_index.BATCH", 2)
     monkeypatch.setattr("plexsync.flows.scenes.plex_index.FEW", 0)
-    change, counts = getattr(WritingTransaction, method), []
+    change, counts = getattr(table, method), []
 
     def counted(self, *args, **how):
         counts.append(change(self, *args, **how))
@@ -132,7 +133,7 @@ def test_many_rows_are_changed_a_few_at_a_time(walked, monkeypatch, method):
     walked.want(*[walked.add_scene(n) for n in range(90, 95)])
     walked.work()
     assert walked.states()[State.ABSENT] == 5
-    monkeypatch.setattr(WritingTransaction, method, counted)
+    monkeypatch.setattr(table, method, counted)
     scan(walked)
     walked.replace_worker(libraries=("Movies",))
     walked.worker.indexer.freshen()
@@ -182,12 +183,12 @@ def test_the_first_walk_is_no_finished_scan_and_a_later_one_is(house):
     house.add(2)
     house.worker.indexer.freshen()
     with house.store.reading() as db:
-        assert db.scan() == 0
+        assert db.books.scans() == 0
     house.clock.move(60)
     scan(house)
     house.worker.indexer.freshen()
     with house.store.reading() as db:
-        assert db.scan() == 1
+        assert db.books.scans() == 1
 
 
 def test_a_forced_walk_asks_nobody_whether_it_is_needed(walked):
@@ -199,7 +200,7 @@ def test_a_file_can_be_asked_for_by_its_name(walked):
     key = walked.plex_sim.add_movie(walked.section, files=[("/media/deep/new one.mp4", 7, 7)])
     assert walked.worker.indexer.find(["new one.mp4", "not there.mp4"], walked.worker.gates) is True
     with walked.store.reading() as db:
-        assert db.entries([key])[0].parts[0].path == "/media/deep/new one.mp4"
+        assert db.index.entries([key])[0].parts[0].path == "/media/deep/new one.mp4"
     assert walked.worker.indexer.find(["not there.mp4"], walked.worker.gates) is False
 
 

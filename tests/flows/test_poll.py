@@ -363,12 +363,12 @@ def test_a_second_move_in_the_same_second_is_found(watched):
 def test_more_moved_files_than_can_be_asked_for_are_left_to_a_comparison(watched, monkeypatch):
     monkeypatch.setattr("plexsync.flows.scenes.poll.MANY_FILES", 3)
     with watched.store.writing() as tx:
-        tx.save_note("reconcile:last", str(watched.clock.now()))
+        tx.notes.save("reconcile:last", str(watched.clock.now()))
     for n in range(5):
         watched.stash_sim.rename_file(path_of(n), f"/media/moved {n}.mp4")
     assert poll(watched).wanted[Kind.SCENE] == 0
     with watched.store.reading() as db:
-        assert db.note("reconcile:last") == ""
+        assert db.notes.text("reconcile:last") == ""
 
 
 def test_a_stash_that_can_not_be_asked_for_files_is_watched_without(tmp_path):
@@ -400,11 +400,11 @@ def test_whether_files_can_be_asked_for_is_asked_once(house):
 @pytest.mark.parametrize("name", ["poll:scene", "poll:tag", "poll:files"])
 def test_a_cursor_that_the_disk_has_spoilt_counts_as_none_and_everything_is_compared(watched, name, spoilt):
     with watched.store.writing() as tx:
-        tx.save_note("reconcile:last", str(watched.clock.now()))
-        tx.save_note(name, spoilt)
+        tx.notes.save("reconcile:last", str(watched.clock.now()))
+        tx.notes.save(name, spoilt)
     assert poll(watched).why == ""
     with watched.store.reading() as db:
-        assert db.note("reconcile:last") == ""
+        assert db.notes.text("reconcile:last") == ""
     watched.clock.move(60)
     watched.stash_sim.edit_scene(1, title="Edited")
     poll(watched)

@@ -69,7 +69,7 @@ def test_what_was_told_is_what_a_sync_does_afterwards(house):
     pushed = {}
     for id in ids:
         with house.store.reading() as db:
-            (newest, *_) = db.pushes(Kind.SCENE, id)
+            (newest, *_) = db.pushes.of(Kind.SCENE, id)
         fresh = {field: (moved.old.value, moved.new.value) for field, moved in newest.moved.items()}
         pushed |= {id: fresh} if newest.at >= house.clock.now() - 2000 else {}
     would = {

@@ -55,7 +55,7 @@ def test_what_a_person_dropped_before_it_was_looked_at_is_not_wanted_until_it_is
     (id,) = house.add()
     house.want(id)
     with house.store.writing() as tx:
-        tx.set_aside(Kind.SCENE, id, now=house.clock.now())
+        tx.jobs.set_aside(Kind.SCENE, id, now=house.clock.now())
     assert compare(house).wanted == 0
     assert house.row(id).state is State.DROPPED
     house.edit(id, title="Edited")
@@ -170,7 +170,7 @@ def test_a_dropped_row_stays_dropped_while_its_value_stays(synced):
     synced.clock.move(2)
     synced.work()
     with synced.store.writing() as tx:
-        assert tx.drop(id=3, now=synced.clock.now()) == 1
+        assert tx.jobs.drop(id=3, now=synced.clock.now()) == 1
     synced.plex_sim.faults.clear()
     assert compare(synced).wanted == 0
     assert synced.row(3).state is State.DROPPED
@@ -214,10 +214,10 @@ def test_a_comparison_that_is_stopped_keeps_what_it_has_found_and_is_not_the_las
     assert seen == [(100, 120)]
     assert wanted(house) == set(ids[:100])
     with house.store.reading() as db:
-        assert db.note("reconcile:last") == ""
+        assert db.notes.text("reconcile:last") == ""
     house.worker.reconciler.try_reconcile()
     with house.store.reading() as db:
-        assert db.note("reconcile:last") == str(house.clock.now())
+        assert db.notes.text("reconcile:last") == str(house.clock.now())
 
 
 def test_a_live_edit_beats_what_the_comparison_saw(synced):

@@ -24,7 +24,7 @@ def broken_off(house, *, batches=1):
 
 def cursor(house):
     with house.store.reading() as db:
-        return db.note(CURSOR)
+        return db.notes.text(CURSOR)
 
 
 def looked_at(house):
@@ -102,7 +102,7 @@ def test_one_that_can_not_be_gone_on_with_begins_anew(large, why):
         large.clock.leap(-HOUR)
     if why == "unreadable":
         with large.store.writing() as tx:
-            tx.save_note(CURSOR, json.dumps({"after": BATCH}))
+            tx.notes.save(CURSOR, json.dumps({"after": BATCH}))
     large.forget_requests()
     report = compare(large, anew=why == "asked to")
     assert (report.after, report.scenes, looked_at(large)) == (0, 2 * BATCH + 30, 2 * BATCH + 30)
@@ -121,7 +121,7 @@ def test_a_part_moves_neither_the_schedule_nor_what_was_broken_off(large):
     before = cursor(large)
     large.worker.reconciler.reconcile_some(Scope(scenes=(1,)))
     with large.store.reading() as db:
-        assert (db.note(CURSOR), db.note(LAST_RECONCILE)) == (before, "")
+        assert (db.notes.text(CURSOR), db.notes.text(LAST_RECONCILE)) == (before, "")
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -179,8 +179,8 @@ def test_scenes_of_a_library_are_compared_and_no_others(house):
 
 def alone(house):
     with house.store.reading() as db:
-        run = int(db.note("reconcile:run"))
-        return [entry.key for entry in db.unpaired(run, limit=100)], db.stood("absent", limit=100)
+        run = int(db.notes.text("reconcile:run"))
+        return [entry.key for entry in db.index.unpaired(run, limit=100)], db.standings.compared("absent", limit=100)
 
 
 def test_items_without_a_scene_and_scenes_without_an_item_are_told(house):
@@ -222,17 +222,17 @@ def test_since_when_a_scene_stands_so_is_kept_while_it_does(house):
     house.in_step(2)
     compare(house)
     with house.store.reading() as db:
-        first = db.standing(1)
+        first = db.standings.find(1)
     house.clock.move(HOUR)
     house.stash_sim.quiet_edit(2, title="Quiet")
     compare(house)
     with house.store.reading() as db:
-        assert db.standing(1) == first
-        assert (db.standing(2).word, db.standing(2).since) == ("differs", house.clock.now())
+        assert db.standings.find(1) == first
+        assert (db.standings.find(2).word, db.standings.find(2).since) == ("differs", house.clock.now())
     house.stash_sim.clean_scene(1)
     compare(house)
     with house.store.reading() as db:
-        assert db.standing(1) is None
+        assert db.standings.find(1) is None
 
 
 def test_an_edit_wanted_meanwhile_is_not_lost_by_going_on(large):

@@ -17,7 +17,7 @@ def take_over(house, *ids):
 
 def marks(house, *ids):
     with house.store.reading() as db:
-        return db.take_overs(ids)
+        return db.notes.take_overs(ids)
 
 
 def genres(house, id):
@@ -205,7 +205,7 @@ def test_a_wish_made_while_its_scene_is_in_work_is_done_afterwards(house):
     house.want(*ids)
     house.clock.move(3)
     with house.store.writing() as tx:
-        (job, _) = tx.claim(2, now=house.clock.now(), lease_ms=120_000, holder="another")
+        (job, _) = tx.jobs.claim(2, now=house.clock.now(), lease_ms=120_000, holder="another")
     want_all(house.store, house.worker.stash, house.worker.gates, house.clock, take_over=True)
     assert house.row(job.id).state is State.RUNNING
     house.replace_worker(holder="next")
@@ -223,7 +223,7 @@ def test_a_wish_that_is_renewed_during_a_look_is_not_done_by_it(house):
     house.clock.move(1)
     take_over(house, id)
     with house.store.writing() as tx:
-        tx.end_take_over(id, old)
+        tx.notes.end_take_over(id, old)
     assert marks(house, id)
     house.work()
     assert marks(house, id) == {}

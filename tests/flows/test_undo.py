@@ -107,7 +107,7 @@ def test_no_comparison_and_no_sweep_brings_it_back_but_an_edit_does(house):
     house.work()
     assert house.out_of_step(ids) == ids[1:]
     with house.store.reading() as db:
-        assert db.undone() == {"undo": 2}
+        assert db.memories.count_undone() == {"undo": 2}
 
 
 def test_an_edit_that_was_not_synced_yet_does_not_end_the_undo_before_it_begins(house):
@@ -365,7 +365,7 @@ def test_an_undo_marks_nothing_while_stash_is_away(house):
             undo(house, *ids)
     house.stash_sim.faults.clear()
     with house.store.reading() as db:
-        assert db.undone() == {}
+        assert db.memories.count_undone() == {}
     assert house.out_of_step(ids) == []
 
 
@@ -406,8 +406,8 @@ def test_undoing_everything_keeps_what_waits_from_being_pushed_for_the_first_tim
 def test_ignored_dropped_and_dead_scenes_are_taken_back_as_well(house):
     ids = house.in_step(3)
     with house.store.writing() as tx:
-        tx.ignore(Kind.SCENE, ids[0], now=house.clock.now())
-        tx.set_aside(Kind.SCENE, ids[1], now=house.clock.now())
+        tx.jobs.ignore(Kind.SCENE, ids[0], now=house.clock.now())
+        tx.jobs.set_aside(Kind.SCENE, ids[1], now=house.clock.now())
     house.plex_sim.faults.set(fails("PUT", house.key_of(ids[2]), status=400))
     house.edit(ids[2], details="Refused")
     house.work()
@@ -427,9 +427,9 @@ def test_the_history_calls_an_undo_by_its_name(house):
     undo(house, ids[1], mode="release")
     house.work()
     with house.store.reading() as db:
-        assert [push.undone for push in db.pushes(Kind.SCENE, ids[0])] == ["undo", ""]
-        assert [push.undone for push in db.pushes(Kind.SCENE, ids[1])] == ["release", ""]
-        assert db.healthy(5) == [], "a lock that was given back is no canary"
+        assert [push.undone for push in db.pushes.of(Kind.SCENE, ids[0])] == ["undo", ""]
+        assert [push.undone for push in db.pushes.of(Kind.SCENE, ids[1])] == ["release", ""]
+        assert db.memories.healthy_locks(5) == [], "a lock that was given back is no canary"
 
 
 def test_a_preview_tells_what_will_be_done_and_does_nothing(house):
@@ -481,7 +481,7 @@ def test_a_deleted_scene_is_taken_back_where_that_is_wanted(tmp_path):
         house.work()
         assert house.plex_sim.count("PUT") == 0
         with house.store.reading() as db:
-            assert [push.undone for push in db.pushes(Kind.SCENE, ids[1])] == ["gone", ""]
+            assert [push.undone for push in db.pushes.of(Kind.SCENE, ids[1])] == ["gone", ""]
 
 
 def test_an_item_that_another_scene_has_by_now_is_not_taken_back(tmp_path):
@@ -543,11 +543,11 @@ def test_the_scenes_of_a_run_and_of_a_while_are_told_from_the_history(house):
     undo(house, first[0])
     house.work()
     with house.store.reading() as db:
-        latest, oldest = db.runs()
-        assert (db.pushed_in(oldest), db.pushed_in(latest)) == (first, second)
+        latest, oldest = db.pushes.runs()
+        assert (db.pushes.scenes_in(oldest), db.pushes.scenes_in(latest)) == (first, second)
         assert (oldest.scenes, latest.scenes) == (2, 2)
         assert oldest.end < noon <= latest.start
-        assert db.pushed_since(noon) == [first[0], *second]
+        assert db.pushes.scenes_since(noon) == [first[0], *second]
 
 
 def test_memory_of_before_there_was_an_undo_is_read(house):
@@ -557,7 +557,7 @@ def test_memory_of_before_there_was_an_undo_is_read(house):
     store = Database(house.folder / "plexsync.db")
     try:
         with store.reading() as db:
-            memory = db.memories([id])[id, key]
+            memory = db.memories.of([id])[id, key]
     finally:
         store.close()
     known = msgspec.to_builtins(memory)

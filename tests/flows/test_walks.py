@@ -119,7 +119,7 @@ def test_an_item_that_is_found_anew_during_a_walk_is_put_right_and_not_swept_awa
         house.work()
         assert house.title_in_plex(ids[0]) == "Edited"
     with house.store.reading() as db:
-        known = {entry.key for entry in db.entries([old, house.key_of(ids[0])])}
+        known = {entry.key for entry in db.index.entries([old, house.key_of(ids[0])])}
     assert known == {house.key_of(ids[0])}
 
 

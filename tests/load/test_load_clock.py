@@ -43,14 +43,14 @@ def backed_off(house, id):
 def held_by_a_dead_worker(house, id):
     house.want(id)
     with house.store.writing() as tx:
-        tx.claim(50, now=house.clock.now(), lease_ms=120_000, holder="dead")
+        tx.jobs.claim(50, now=house.clock.now(), lease_ms=120_000, holder="dead")
 
 
 def crashed_alone(house, id):
     held_by_a_dead_worker(house, id)
     house.worker.engine.reclaim()
     with house.store.writing() as tx:
-        tx.claim(50, now=house.clock.now(), lease_ms=120_000, holder="dead")
+        tx.jobs.claim(50, now=house.clock.now(), lease_ms=120_000, holder="dead")
     house.worker.engine.reclaim()
     assert house.row(id).due > house.clock.now()
 
@@ -59,13 +59,13 @@ def on_hold(house, id):
     house.want(id)
     with house.store.writing() as tx:
         now = house.clock.now()
-        tx.save_hold(Neighbour.PLEX, HoldRow("plex_token", "not accepted", now, now + 300_000, "as set up"))
+        tx.holds.save(Neighbour.PLEX, HoldRow("plex_token", "not accepted", now, now + 300_000, "as set up"))
 
 
 def throttled(house, id):
     house.want(id)
     with house.store.writing() as tx:
-        tx.save_pace(Neighbour.PLEX, tx.pace(Neighbour.PLEX).__class__(not_before=house.clock.now() + 3_600_000))
+        tx.paces.save(Neighbour.PLEX, tx.paces.find(Neighbour.PLEX).__class__(not_before=house.clock.now() + 3_600_000))
 
 
 def behind_an_open_breaker(house, id):

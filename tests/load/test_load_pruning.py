@@ -152,14 +152,17 @@ class Slow(Watched):
     def writing(self):
         began = self._clock.monotonic()
         with self._store.writing() as tx:
-            real = tx.prune
+            real = tx.jobs.prune
 
             def prune(**values) -> int:
                 self._clock.move(self._seconds)
                 return real(**values)
 
-            tx.prune = prune
-            yield tx
+            tx.jobs.prune = prune
+            try:
+                yield tx
+            finally:
+                del tx.jobs.prune
         if self._clock.monotonic() > began:
             self.free += [] if self._ended is None else [began - self._ended]
             self._ended = self._clock.monotonic()
@@ -195,7 +198,7 @@ class Timed(Watched):
         super().__init__(store)
         self._log = folder / "plexsync.db-wal"
         with store.writing() as tx:
-            self._db = tx._db
+            self._db = tx._db.driver
         self._db.execute("pragma wal_autocheckpoint = 0")
         self._bare = sqlite3.connect(folder / "bare.db", isolation_level=None)
         self._bare.execute("pragma journal_mode = wal")

@@ -66,18 +66,18 @@ def filled(folder, rows, state="ready", due=NOW + DAY) -> Database:
 def work_one_batch(store, size=50) -> int:
     """As the engine does it: one transaction to claim, one to settle."""
     with store.writing() as tx:
-        jobs = tx.claim(size, now=NOW, lease_ms=120_000, holder="w")
+        jobs = tx.jobs.claim(size, now=NOW, lease_ms=120_000, holder="w")
     with store.writing() as tx:
         for job in jobs:
-            after = settle(job, Done(), renewed=tx.renewed(job), now=NOW, max_retries=5, draw=0.5, scan=0)
-            assert tx.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
+            after = settle(job, Done(), renewed=tx.jobs.renewed(job), now=NOW, max_retries=5, draw=0.5, scan=0)
+            assert tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
     return len(jobs)
 
 
 def want(store, ids, why=Why.EDIT):
     with store.writing() as tx:
         for id in ids:
-            tx.want(Kind.SCENE, id, why, NOW)
+            tx.jobs.want(Kind.SCENE, id, why, NOW)
 
 
 def balance(folder) -> int:
@@ -102,11 +102,11 @@ def test_a_large_table_costs_a_want_and_a_claim_no_more_than_a_small_one(tmp_pat
             return 0
 
         with store.writing() as tx:
-            tx._db.set_progress_handler(count, 10)
+            tx._db.driver.set_progress_handler(count, 10)
         want(store, range(rows + 1, rows + 101))
         done = [work_one_batch(store) for _ in range(3)]
         with store.reading() as db:
-            db.next_due(NOW)
+            db.jobs.next_due(NOW)
         store.close()
         assert done == [50, 50, 0]
         assert balance(folder) == 0
@@ -120,12 +120,12 @@ def timed_batches(store, count) -> tuple[list[float], float]:
     for _ in range(count):
         with store.writing() as tx:
             at = time.perf_counter()
-            claimed = tx.claim(50, now=NOW, lease_ms=120_000, holder="w")
+            claimed = tx.jobs.claim(50, now=NOW, lease_ms=120_000, holder="w")
             claims.append(time.perf_counter() - at)
         with store.writing() as tx:
             for job in claimed:
-                after = settle(job, Done(), renewed=tx.renewed(job), now=NOW, max_retries=5, draw=0.5, scan=0)
-                assert tx.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
+                after = settle(job, Done(), renewed=tx.jobs.renewed(job), now=NOW, max_retries=5, draw=0.5, scan=0)
+                assert tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
         jobs += len(claimed)
     assert jobs == 50 * count
     return claims, jobs / (time.perf_counter() - began)
@@ -196,7 +196,7 @@ def write_a_long_log(folder, store) -> Path:
     """One transaction of more than the log may hold; returns the log."""
     with store.writing() as tx:
         for id in range(1, 100_000):
-            tx.want(Kind.SCENE, id, Why.EDIT, NOW)
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT, NOW)
     return folder / "plexsync.db-wal"
 
 
@@ -211,7 +211,7 @@ def test_a_log_that_was_long_once_is_short_again_and_slows_nobody_down(folder):
 def test_a_reader_in_the_way_of_a_long_log_is_waited_for_once_and_not_at_every_commit(folder):
     store, reader = Database(folder / "plexsync.db", worker=True), Database(folder / "plexsync.db")
     with reader.reading() as db:
-        db.next_due(NOW)
+        db.jobs.next_due(NOW)
         log = write_a_long_log(folder, store)
         assert log.stat().st_size > 6 * MEGABYTE
         began = time.perf_counter()
@@ -294,7 +294,7 @@ def test_ten_thousand_wants_within_a_minute_are_two_runs_and_the_last_value_wins
             house.clock.move(60 / WANTS)
         with house.store.writing() as tx:
             for _ in range(20 - hooks):
-                tx.want(Kind.SCENE, id, Why.EDIT, house.clock.now())
+                tx.jobs.want(Kind.SCENE, id, Why.EDIT, house.clock.now())
                 house.clock.move(60 / WANTS)
         runs += isinstance(house.step(), Worked)
     assert house.clock.now() - began == pytest.approx(60_000, abs=100)
@@ -333,7 +333,7 @@ def test_a_backfill_does_not_hold_up_an_edit_by_more_than_two_seconds(house):
     edited, *changed = one_in_step_of(house, 121)
     with house.store.writing() as tx:
         for id in (*changed, *range(1_000, 1_000 + BACKFILL)):
-            tx.want(Kind.SCENE, id, Why.SWEEP, house.clock.now())
+            tx.jobs.want(Kind.SCENE, id, Why.SWEEP, house.clock.now())
     for client, name in ((house.worker.plex, "edit"), (house.worker.plex, "items"), (house.worker.stash, "scenes")):
         setattr(client, name, slow(house, getattr(client, name)))
     batches, wanted_at = 0, None

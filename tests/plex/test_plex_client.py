@@ -10,8 +10,8 @@ from plexsync.plex.artwork import key_of
 from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Barred, Missing, NeighbourError, Refused, Throttled, TooLong, Unavailable, Unusable
 from plexsync.rules.item import Entry, Item, Part
+from plexsync.rules.neighbours import Plex
 from plexsync.rules.plan import Change
-from plexsync.rules.records import Plex
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png

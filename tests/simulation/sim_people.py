@@ -559,7 +559,7 @@ class People:
 
         def again() -> None:
             with world.process.store.writing() as tx:
-                world.tell(f"retry: {tx.retry(now=world.clock.now())}")
+                world.tell(f"retry: {tx.jobs.retry(now=world.clock.now())}")
 
         world.at_work("retry", again)
 

@@ -25,7 +25,8 @@ from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan import Policy
 from plexsync.stash.client import StashClient
-from plexsync.store.database import Database, WritingTransaction
+from plexsync.store.connection import Table
+from plexsync.store.database import Database, Writer
 from tests.engine.clocks import Clock
 from tests.simulation.sim_wire import CONNECT, READ
 from worker.circuit_breaker import Rules
@@ -59,15 +60,18 @@ class Disk(Protocol):
 
 
 class Watched:
-    """A write transaction each of whose verbs may find that the disk fails."""
+    """A write transaction, or a table of it, each of whose methods may find that the disk fails."""
 
-    def __init__(self, tx: WritingTransaction, disk: Disk) -> None:
-        self._tx = tx
+    def __init__(self, watched: Writer | Table, disk: Disk) -> None:
+        self._watched = watched
         self._disk = disk
 
     def __getattr__(self, name: str) -> Any:
+        value = getattr(self._watched, name)
+        if isinstance(value, Table):
+            return Watched(value, self._disk)
         self._disk.before_statement(name)
-        return getattr(self._tx, name)
+        return value
 
 
 class SimStore(Database):
@@ -79,7 +83,7 @@ class SimStore(Database):
         super().__init__(path, worker=True)
 
     @contextmanager
-    def writing(self) -> Iterator[WritingTransaction]:
+    def writing(self) -> Iterator[Writer]:
         self._disk.before_begin()
         with super().writing() as tx:
             self.open += 1

@@ -310,7 +310,7 @@ class Ending:
 
     def _retry(self) -> None:
         with self.world.process.store.writing() as tx:
-            tx.retry(now=self.world.clock.now())
+            tx.jobs.retry(now=self.world.clock.now())
 
     # --- judging -----------------------------------------------------------------------------------------------------
 

@@ -10,8 +10,9 @@ import pytest
 
 from plexsync.rules.errors import Barred, Missing, Refused, Throttled, TooLong, Unavailable, Unusable
 from plexsync.rules.job import Kind
+from plexsync.rules.neighbours import Stash
 from plexsync.rules.pictures import kind_of
-from plexsync.rules.records import Newest, Stash
+from plexsync.rules.records import Newest
 from plexsync.rules.scene import Image, Performer, Scene, SceneFile
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png

@@ -94,7 +94,7 @@ def checked(code: int, out: bytes, err: bytes) -> dict[str, str]:
 def wanted(store: Database) -> dict[tuple[str, int], int]:
     """(kind, id) of every row, with its wanted revision."""
     with store.reading() as db:
-        return {(str(kind), id): db.job(kind, id).wanted_rev for kind in Kind for id, _ in db.job_ids(kind)}
+        return {(str(kind), id): db.jobs.find(kind, id).wanted_rev for kind in Kind for id, _ in db.jobs.ids(kind)}
 
 
 def spooled(folder: Path, pattern: str = "*.json") -> list[Path]:
@@ -147,7 +147,7 @@ def test_an_event_is_noted_as_an_edit_of_what_it_is_about(stash, store, type_, k
     run(event(stash, type_=type_))
     assert wanted(store) == {(kind, 7): 1}
     with store.reading() as db:
-        row = db.job(Kind(kind), 7)
+        row = db.jobs.find(Kind(kind), 7)
     assert (row.state, row.lane) == (State.READY, 0)
     assert abs(row.due / 1000 - time.time()) < 60
 
@@ -635,7 +635,12 @@ def manifest() -> dict[str, object]:
 def test_the_manifest_has_the_keys_that_stash_knows_and_no_other():
     told = manifest()
     assert set(told) == KEYS
-    assert (told["name"], told["version"], told["interface"], told["errLog"]) == ("PlexSync", build.number(), "raw", "error")
+    assert (told["name"], told["version"], told["interface"], told["errLog"]) == (
+        "PlexSync",
+        build.number(),
+        "raw",
+        "error",
+    )
     assert told["exec"] == ["python", "{pluginDir}/plexsync/stash_plugin/hook.py"]
     (one,) = told["hooks"]
     assert set(one) == {"name", "description", "triggeredBy"}

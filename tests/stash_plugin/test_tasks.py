@@ -125,7 +125,7 @@ def test_work_tells_how_far_it_is_and_is_cancelled_without_loss(inside):
     # The program was on a leash: it stops in good order, and gives back what it had.
     until(lambda: not is_locked(inside.folder), seconds=20)
     with Database(inside.folder / "plexsync.db").reading() as db:
-        assert db.unsettled() > 0
+        assert db.jobs.count_unsettled() > 0
         assert db.overview(0).jobs.get("running", 0) == 0
     inside.plex.faults.clear()
     assert outcome(inside, "Drain").error is None
@@ -210,8 +210,8 @@ def test_one_that_gives_a_sign_of_life_is_not_started_again(inside):
     now = round(time.time() * 1000)
     for beat, starts in ((now, False), (now - 50_000, False), (now - 120_000, True), (now + 3_600_000, True)):
         with (store := Database(inside.folder / "plexsync.db")).writing() as tx:
-            tx.save_note(intake.BEAT, str(beat))
-            tx.save_note(intake.STARTED, "0")
+            tx.notes.save(intake.BEAT, str(beat))
+            tx.notes.save(intake.STARTED, "0")
         store.close()
         assert intake.noted(folder, "scene", 1) == ("", starts)
         assert intake.noted(folder, "scene", 1) == ("", False), "once is enough"

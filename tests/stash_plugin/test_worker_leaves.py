@@ -70,7 +70,7 @@ def test_it_ends_when_nothing_was_to_be_done_for_so_long_and_the_next_event_star
 
 def test_what_waits_keeps_it(parts, clock, stop):
     with parts.store.writing() as tx:
-        tx.want(Kind.SCENE, 1, Why.EDIT, parts.clock.now())
+        tx.jobs.want(Kind.SCENE, 1, Why.EDIT, parts.clock.now())
     looks, ended = started(parts, stop)
     clock[0] += 10_000
     assert not stop.event.wait(0.3)
@@ -118,7 +118,7 @@ def program(tmp_path, monkeypatch) -> Path:
 
 def test_it_ends_when_another_version_is_installed_and_the_next_event_starts_that(parts, clock, stop, program):
     with parts.store.writing() as tx:
-        tx.want(Kind.SCENE, 1, Why.EDIT, parts.clock.now())
+        tx.jobs.want(Kind.SCENE, 1, Why.EDIT, parts.clock.now())
     looks, _ = started(parts, stop)
     program.unlink()
     assert not stop.event.wait(0.3), "it is being unpacked"
@@ -181,8 +181,8 @@ def damaged(tmp_path: Path) -> str:
     """The folder of a database that is switched on inside Stash, was worked a while ago, and is damaged."""
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
     with wiring.opened(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
-        tx.save_note(intake.INSIDE, intake.ON)
-        tx.save_note(intake.BEAT, "1768471200000")
+        tx.notes.save(intake.INSIDE, intake.ON)
+        tx.notes.save(intake.BEAT, "1768471200000")
     damaged_where_a_want_writes(tmp_path / "data")
     return str(tmp_path / "data")
 
@@ -213,15 +213,15 @@ def test_at_a_damaged_database_the_worker_is_started_only_if_it_is_switched_on_a
 ):
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
     with wiring.opened(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
-        tx.save_note(intake.INSIDE, inside)
-        tx.save_note(intake.BEAT, str(made.clock.now()) if beat else "")
+        tx.notes.save(intake.INSIDE, inside)
+        tx.notes.save(intake.BEAT, str(made.clock.now()) if beat else "")
     damaged_where_a_want_writes(tmp_path / "data")
     assert intake.noted(str(tmp_path / "data"), "scene", 1)[1] == starts
 
 
 def test_a_locked_database_of_a_worker_that_lives_starts_no_other(parts):
     with parts.store.writing() as tx:
-        tx.save_note(intake.BEAT, str(parts.clock.now()))
+        tx.notes.save(intake.BEAT, str(parts.clock.now()))
     with closing(sqlite3.connect(parts.folder / "plexsync.db", isolation_level=None)) as other:
         other.execute("begin immediate")
         trouble, starts = intake.noted(str(parts.folder), "scene", 1)

@@ -24,8 +24,8 @@ ASIDE = "plexsync.before-restore.db"
 def fill(store: Database, ids) -> None:
     with store.writing() as tx:
         for id in ids:
-            tx.want(Kind.SCENE, id, Why.EDIT, T)
-        tx.save_note("reconcile:last", str(T))
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT, T)
+        tx.notes.save("reconcile:last", str(T))
 
 
 def ids(path: Path) -> list[int]:
@@ -141,8 +141,8 @@ def test_a_restore_brings_back_the_rows_and_keeps_what_was_there(store, database
     assert stat.S_IMODE(restored.aside.stat().st_mode) == 0o600
     # The store was open all the time, and sees the new state without being opened anew.
     with store.reading() as db:
-        assert [id for id, _ in db.job_ids(Kind.SCENE)] == [1, 2, 3]
-        assert db.note("reconcile:last") == "", "a complete comparison is due"
+        assert [id for id, _ in db.jobs.ids(Kind.SCENE)] == [1, 2, 3]
+        assert db.notes.text("reconcile:last") == "", "a complete comparison is due"
     fill(store, [9])
     assert ids(database) == [1, 2, 3, 9]
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
@@ -157,7 +157,7 @@ def test_a_restore_into_an_empty_folder(store, database, tmp_path):
     assert restored.aside is None
     again = Database(fresh / "plexsync.db")
     with again.reading() as db:
-        assert [id for id, _ in db.job_ids(Kind.SCENE)] == [1, 2]
+        assert [id for id, _ in db.jobs.ids(Kind.SCENE)] == [1, 2]
     again.close()
     assert stat.S_IMODE((fresh / "plexsync.db").stat().st_mode) == 0o600
 
@@ -188,7 +188,7 @@ WANT_ONE_BY_ONE = f"""
     store = Database(path)
     for id in range(1, 300):
         with store.writing() as tx:
-            tx.want(Kind.SCENE, id, Why.EDIT, {T})
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT, {T})
 """
 # On a share, in the middle of a transaction of which something is in the file already.
 LEAVE_HALF_WRITTEN = """
@@ -308,8 +308,8 @@ def test_a_newer_backup_is_refused_and_an_older_one_migrated(store, database, tm
     backup.restore(older, database, aside=ASIDE)
     again = Database(database)
     with again.reading() as seen:
-        assert [id for id, _ in seen.job_ids(Kind.SCENE)] == [8]
-        assert seen.tallies() == {"died": 1}
+        assert [id for id, _ in seen.jobs.ids(Kind.SCENE)] == [8]
+        assert seen.tallies.all() == {"died": 1}
     again.close()
     assert value(database, "pragma user_version") == len(schema.MIGRATIONS)
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules import records
 from plexsync.rules.errors import LocalFault, SpoolFault
 from plexsync.rules.job import Kind, Why
 from plexsync.store import intake
-from plexsync.store.database import Database
+from plexsync.store.connection import Table
+from plexsync.store.database import Database, Reader
 from plexsync.store.db import connect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,33 +26,44 @@ T = 1_700_000_000_000
 
 def note(store: Database, name: str) -> str:
     with store.reading() as db:
-        return db.note(name)
+        return db.notes.text(name)
 
 
-def test_it_is_the_store_that_the_engine_asks_for(store):
-    given: records.Store = store
-    with given.writing() as tx:
-        writing: records.Writing = tx
-        writing.save_note("a", "b")
-    with given.reading() as db:
-        reading: records.Reading = db
-        assert reading.note("a") == "b"
+def tables(transaction: Reader) -> dict[str, Table]:
+    return {name: table for name, table in vars(transaction).items() if isinstance(table, Table)}
+
+
+def methods(table: Table) -> set[str]:
+    return {name for name in dir(table) if not name.startswith("_")}
+
+
+def test_a_reading_transaction_has_every_method_that_looks_and_none_that_writes(store):
+    with store.reading() as db:
+        reading = tables(db)
+    with store.writing() as tx:
+        writing = tables(tx)
+    assert set(writing) - set(reading) == {"scan_requests"}, "asking for a scan is writing"
+    for name, table in reading.items():
+        assert isinstance(writing[name], type(table))
+        assert methods(table) < methods(writing[name])
+    assert not hasattr(reading["jobs"], "want")
+    assert not hasattr(reading["notes"], "save")
 
 
 @pytest.mark.parametrize("text", ["", "17x4", "-5", "1.5", " 7", "\u0661\u0662", "9" * 19, "9" * 5000, "\0"])
 def test_a_note_that_is_no_number_any_more_counts_as_none(store, text):
     with store.writing() as tx:
-        tx.save_note("a", "1768471200000")
-        tx.save_note("b", text)
+        tx.notes.save("a", "1768471200000")
+        tx.notes.save("b", text)
     with store.reading() as db:
-        assert db.number("a") == 1_768_471_200_000
-        assert db.number("b") is None
-        assert db.number("never set") is None
+        assert db.notes.number("a") == 1_768_471_200_000
+        assert db.notes.number("b") is None
+        assert db.notes.number("never set") is None
 
 
 def test_a_transaction_is_whole_or_absent(store):
     with pytest.raises(ZeroDivisionError), store.writing() as tx:
-        tx.save_note("a", "1")
+        tx.notes.save("a", "1")
         1 / 0  # noqa: B018
     assert note(store, "a") == ""
 
@@ -60,17 +71,17 @@ def test_a_transaction_is_whole_or_absent(store):
 def test_a_reader_sees_one_moment(folder, store):
     other = Database(folder / "plexsync.db")
     with store.reading() as db:
-        assert db.note("a") == ""
+        assert db.notes.text("a") == ""
         with other.writing() as tx:
-            tx.save_note("a", "1")
-        assert db.note("a") == ""
+            tx.notes.save("a", "1")
+        assert db.notes.text("a") == ""
     assert note(store, "a") == "1"
     other.close()
 
 
 def test_a_transaction_inside_a_transaction_is_a_fault_of_the_caller(store):
     with store.writing() as tx:
-        tx.save_note("a", "1")
+        tx.notes.save("a", "1")
         with pytest.raises(RuntimeError, match="open in this thread"), store.reading():
             pass
     assert note(store, "a") == "1"
@@ -80,8 +91,8 @@ def test_threads_have_connections_of_their_own(store):
     def write(name: str) -> None:
         for number in range(20):
             with store.writing() as tx:
-                tx.save_note(name, f"{int(tx.note(name) or 0) + 1}")
-                tx.save_note("all", f"{int(tx.note('all') or 0) + 1}")
+                tx.notes.save(name, f"{int(tx.notes.text(name) or 0) + 1}")
+                tx.notes.save("all", f"{int(tx.notes.text('all') or 0) + 1}")
                 assert number >= 0
 
     threads = [threading.Thread(target=write, args=(f"thread {n}",)) for n in range(4)]
@@ -97,14 +108,14 @@ def test_a_commit_of_another_connection_is_noticed_and_our_own_is_not(folder, st
     store.changed()
     assert not store.changed()
     with store.writing() as tx:
-        tx.save_note("a", "1")
+        tx.notes.save("a", "1")
     assert not store.changed()
     with other.writing() as tx:
-        tx.save_note("a", "2")
+        tx.notes.save("a", "2")
     assert store.changed()
     assert not store.changed()
     with other.reading() as db:
-        db.note("a")
+        db.notes.text("a")
     assert not store.changed()
     other.close()
 
@@ -112,7 +123,7 @@ def test_a_commit_of_another_connection_is_noticed_and_our_own_is_not(folder, st
 def test_a_commit_before_the_first_question_is_noticed(folder):
     store, other = Database(folder / "plexsync.db"), Database(folder / "plexsync.db")
     with other.writing() as tx:
-        tx.save_note("a", "2")
+        tx.notes.save("a", "2")
     assert store.changed()
     store.close()
     other.close()
@@ -122,7 +133,7 @@ def test_after_a_fault_the_next_transaction_has_a_new_connection(folder, store):
     with pytest.raises(LocalFault), store.writing() as tx:
         tx._db.execute("select * from no_such_table")
     with store.writing() as tx:
-        tx.save_note("a", "1")
+        tx.notes.save("a", "1")
     assert note(store, "a") == "1"
 
 
@@ -154,10 +165,10 @@ def test_a_log_that_can_not_be_copied_back_does_not_take_back_what_was_committed
             try:
                 with store.writing() as tx:
                     for number in range(id, id + 60):
-                        tx.want(Kind.SCENE, number, Why.EDIT, {T})
+                        tx.jobs.want(Kind.SCENE, number, Why.EDIT, {T})
             except LocalFault as fault:
                 with store.reading() as db:
-                    print(type(fault).__name__, id, db.job(Kind.SCENE, id) is None)
+                    print(type(fault).__name__, id, db.jobs.find(Kind.SCENE, id) is None)
                 break
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
@@ -177,8 +188,8 @@ def test_events_left_as_files_are_wanted_and_removed(folder, store):
     assert store.drain_spool(T) == 0
 
     with store.reading() as db:
-        assert [id for id, _ in db.job_ids(Kind.SCENE)] == [7, 8]
-        assert [id for id, _ in db.job_ids(Kind.TAG)] == [7]
+        assert [id for id, _ in db.jobs.ids(Kind.SCENE)] == [7, 8]
+        assert [id for id, _ in db.jobs.ids(Kind.TAG)] == [7]
         assert db.overview(T).books["accepted"] == 4
     assert list((folder / "spool").iterdir()) == []
 
@@ -239,7 +250,7 @@ def edit_of(id: int) -> bytes:
 
 def wanted(store: Database) -> dict[int, int]:
     with store.reading() as db:
-        return {id: db.job(Kind.SCENE, id).wanted_rev for id, _ in db.job_ids(Kind.SCENE)}
+        return {id: db.jobs.find(Kind.SCENE, id).wanted_rev for id, _ in db.jobs.ids(Kind.SCENE)}
 
 
 def refuse(monkeypatch, module, name: str, path: object) -> None:
@@ -325,15 +336,15 @@ def test_wants_of_many_processes_are_all_counted_while_a_worker_works(folder, st
         store = Database(Path({str(folder / "plexsync.db")!r}))
         for id in range(1, 101):
             with store.writing() as tx:
-                tx.want(Kind.SCENE, id, Why.EDIT, {T} + id)
+                tx.jobs.want(Kind.SCENE, id, Why.EDIT, {T} + id)
         store.close()
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
     started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     while any(process.poll() is None for process in started):
         with store.writing() as tx:
-            for job in tx.claim(20, now=T + 10_000_000, lease_ms=1000, holder="w"):
-                tx.renewed(job)
+            for job in tx.jobs.claim(20, now=T + 10_000_000, lease_ms=1000, holder="w"):
+                tx.jobs.renewed(job)
     assert [process.communicate()[1] for process in started] == ["", "", "", ""]
     db = sqlite3.connect(folder / "plexsync.db")
     assert db.execute("select accepted, accepted - coalesced, (select count(*) from job) from books").fetchone() == (
@@ -343,6 +354,6 @@ def test_wants_of_many_processes_are_all_counted_while_a_worker_works(folder, st
     )
     db.close()
     with store.reading() as tx:
-        assert tx.job(Kind.SCENE, 100).wanted_rev == 4
+        assert tx.jobs.find(Kind.SCENE, 100).wanted_rev == 4
     with store.writing() as tx:
-        tx.want(Kind.SCENE, 1, Why.USER, T)
+        tx.jobs.want(Kind.SCENE, 1, Why.USER, T)

@@ -46,7 +46,7 @@ def test_folder_and_files_are_for_the_owner_alone_whatever_the_umask(tmp_path):
     try:
         store = Database(tmp_path / "some" / "data" / NAME)
         with store.writing() as tx:
-            tx.save_note("a", "b")
+            tx.notes.save("a", "b")
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "some" / "data").iterdir()}
         store.close()
     finally:
@@ -222,7 +222,7 @@ def test_many_processes_make_one_database(folder):
         from plexsync.store.database import Database
         store = Database(Path({str(folder / NAME)!r}))
         with store.writing() as tx:
-            tx.save_note(sys.argv[1], "here")
+            tx.notes.save(sys.argv[1], "here")
         store.close()
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
@@ -231,7 +231,7 @@ def test_many_processes_make_one_database(folder):
     assert failed == []
     store = Database(folder / NAME)
     with store.reading() as db:
-        assert all(db.note(str(n)) == "here" for n in range(8))
+        assert all(db.notes.text(str(n)) == "here" for n in range(8))
     store.close()
 
 
@@ -284,17 +284,17 @@ def test_a_database_that_stays_busy_is_a_fault_that_passes(folder):
 def test_a_full_disk_is_told_of_as_full_and_leaves_what_was_there(folder):
     store = Database(folder / NAME)
     with store.writing() as tx:
-        tx.want(Kind.SCENE, 1, Why.EDIT, 0)
-        db = tx._db
+        tx.jobs.want(Kind.SCENE, 1, Why.EDIT, 0)
+        db = tx._db.driver
     pages = pragma(db, "page_count")
     db.execute(f"pragma max_page_count = {pages}")
     with pytest.raises(LocalFault) as found, store.writing() as tx:
         for id in range(2, 5000):
-            tx.want(Kind.SCENE, id, Why.EDIT, 0)
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT, 0)
     assert found.value.full
     assert "no space" in str(found.value)
     with store.reading() as db:
-        assert [id for id, _ in db.job_ids(Kind.SCENE)] == [1]
+        assert [id for id, _ in db.jobs.ids(Kind.SCENE)] == [1]
     store.close()
 
 
@@ -302,9 +302,11 @@ def test_damage_found_at_work_is_a_fault_and_not_the_end_of_the_worker(folder):
     store = Database(folder / NAME)
     with store.writing() as tx:
         for id in range(1, 3000):
-            tx.want(Kind.SCENE, id, Why.EDIT, 0)
-        size = pragma(tx._db, "page_size")
-        roots = tx._db.execute("select rootpage from sqlite_master where tbl_name = 'job' and rootpage").fetchall()
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT, 0)
+        size = pragma(tx._db.driver, "page_size")
+        roots = tx._db.driver.execute(
+            "select rootpage from sqlite_master where tbl_name = 'job' and rootpage"
+        ).fetchall()
     store.close()
     with (folder / NAME).open("r+b") as file:
         for (page,) in roots:
@@ -313,7 +315,7 @@ def test_damage_found_at_work_is_a_fault_and_not_the_end_of_the_worker(folder):
     store = Database(folder / NAME)
     with pytest.raises(LocalFault, match="damaged"), store.writing() as tx:
         for id in range(1, 3000):
-            tx.want(Kind.SCENE, id, Why.EDIT, 0)
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT, 0)
     store.close()
 
 
@@ -323,7 +325,7 @@ VICTIM = """
     import os, signal, sys
     sys.path.insert(0, {root!r})
     from pathlib import Path
-    from plexsync.store import intake, jobs
+    from plexsync.store import intake
     from plexsync.store.db import connect
     db = connect(Path({path!r}), mounts=Path({mounts!r}))
     step, last = 0, int(sys.argv[1])

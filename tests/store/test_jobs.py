@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from plexsync.rules.job import DAY, HOUR, Crashed, Kind, Lane, Settled, State, Why
-from plexsync.store import books, intake, jobs
+from plexsync.store import intake, jobs
+from plexsync.store.books import ReadOnlyBooks
+from plexsync.store.connection import Connection
 from plexsync.store.database import Database
 from plexsync.store.db import connect
 
@@ -17,23 +19,23 @@ SCENE = Kind.SCENE
 
 def want(store: Database, id: int, now: int = T, why: Why = Why.EDIT, **more) -> None:
     with store.writing() as tx:
-        tx.want(SCENE, id, why, now, **more)
+        tx.jobs.want(SCENE, id, why, now, **more)
 
 
 def claim(store: Database, now: int = T, limit: int = 10):
     with store.writing() as tx:
-        return tx.claim(limit, now=now, lease_ms=120_000, holder="worker")
+        return tx.jobs.claim(limit, now=now, lease_ms=120_000, holder="worker")
 
 
 def settle(store: Database, job, state: State, now: int = T, **more) -> bool:
     values = {"attempts": 0, "streak": 0, "crashes": 0, "due": now, **more}
     with store.writing() as tx:
-        return tx.settle(job, Settled(state, **values), now=now, ok_mark=5, bad_mark=6)
+        return tx.jobs.settle(job, Settled(state, **values), now=now, ok_mark=5, bad_mark=6)
 
 
 def row(store: Database, id: int):
     with store.reading() as db:
-        return db.job(SCENE, id)
+        return db.jobs.find(SCENE, id)
 
 
 def alter(folder: Path, id: int, **columns) -> None:
@@ -67,7 +69,7 @@ def book(store: Database) -> dict[str, int]:
 def balanced(store: Database, folder: Path) -> Iterator[None]:
     yield
     with connect(folder / "plexsync.db") as db:
-        left = books.balance(db)
+        left = ReadOnlyBooks(Connection(db)).balance()
     db.close()
     assert left == 0, "the books do not balance"
 
@@ -145,7 +147,7 @@ def test_a_sweep_leaves_alone_what_was_dropped_or_killed_its_worker_before_its_v
     in_state(store, folder, State.DEAD, desired="", cls="poison")
     want(store, 8)
     with store.writing() as tx:
-        assert tx.set_aside(SCENE, 8, now=T)
+        assert tx.jobs.set_aside(SCENE, 8, now=T)
 
     for id in (7, 8):
         want(store, id, LATER, Why.SWEEP, desired="new")
@@ -157,7 +159,7 @@ def test_a_sweep_leaves_alone_what_was_dropped_or_killed_its_worker_before_its_v
 def test_a_person_who_retries_what_killed_its_worker_gets_as_many_lone_crashes_as_at_first(store, folder):
     in_state(store, folder, State.DEAD, cls="poison", crashes=3, first_crash=T, alone=1)
     with store.writing() as tx:
-        assert tx.retry(kind=SCENE, id=7, now=T) == 1
+        assert tx.jobs.retry(kind=SCENE, id=7, now=T) == 1
     (job,) = claim(store)
     assert (job.crashes, job.alone) == (0, True)
 
@@ -177,7 +179,7 @@ def test_an_ignored_row_stays_ignored_and_the_want_is_noted(store, folder, why):
 def test_other_kinds_are_rows_of_their_own(store):
     with store.writing() as tx:
         for kind in Kind:
-            tx.want(kind, 7, Why.EDIT, T)
+            tx.jobs.want(kind, 7, Why.EDIT, T)
     assert {(job.kind, job.id) for job in claim(store)} == {(kind, 7) for kind in Kind}
 
 
@@ -255,7 +257,7 @@ def test_each_claimed_row_has_a_token_of_its_own_and_knows_what_it_serves(store)
         want(store, id)
         want(store, id, T + 10)
     with store.writing() as tx:
-        tx.scanned(T)
+        tx.jobs.scan_finished(T)
     claimed = claim(store, T + 3000)
     assert len({job.token for job in claimed}) == 5
     assert {job.claimed_rev for job in claimed} == {2}
@@ -299,9 +301,9 @@ def test_a_row_that_crashed_is_claimed_alone_wherever_it_stands(store):
         want(store, id, T + id, why)
     claim(store, T + 10)
     with store.writing() as tx:
-        for found, alone, first in tx.expired(now=T + 10, dead_holders=True):
+        for found, alone, first in tx.jobs.expired(now=T + 10, dead_holders=True):
             assert not alone
-            tx.crash(found, Crashed(State.READY, 0, first, T + 10 + found.id), now=T + 10)
+            tx.jobs.crash(found, Crashed(State.READY, 0, first, T + 10 + found.id), now=T + 10)
     want(store, 5, T + 100)
 
     batches = [claim(store, T + 100, limit=10) for _ in range(6)]
@@ -314,8 +316,8 @@ def test_a_sweep_that_crashed_gets_its_turn_while_edits_keep_coming(store):
     want(store, 1, T, Why.SWEEP)
     claim(store)
     with store.writing() as tx:
-        ((found, _, _),) = tx.expired(now=T, dead_holders=True)
-        tx.crash(found, Crashed(State.READY, 0, 0, T), now=T)
+        ((found, _, _),) = tx.jobs.expired(now=T, dead_holders=True)
+        tx.jobs.crash(found, Crashed(State.READY, 0, 0, T), now=T)
     for turn in range(12):
         want(store, 100 + turn, T)
         if [job.id for job in claim(store)] == [1]:
@@ -328,9 +330,9 @@ def test_alone_stays_until_the_row_settles(store):
     claim(store)
     for crashes in (0, 1):
         with store.writing() as tx:
-            ((found, alone, _),) = tx.expired(now=T, dead_holders=True)
+            ((found, alone, _),) = tx.jobs.expired(now=T, dead_holders=True)
             assert alone == bool(crashes)
-            tx.crash(found, Crashed(State.READY, crashes, T, T), now=T)
+            tx.jobs.crash(found, Crashed(State.READY, crashes, T, T), now=T)
         (job,) = claim(store)
         assert (job.alone, job.crashes) == (True, crashes)
     settle(store, job, State.READY)
@@ -345,25 +347,25 @@ def test_a_lease_is_over_at_its_end_unless_it_was_renewed(store):
     want(store, 2)
     one, two = claim(store)
     with store.writing() as tx:
-        assert tx.expired(now=T + 119_999) == []
-        assert tx.renew([one.token, "nobody's"], until=T + HOUR) == {one.token}
-        assert [found.id for found, _, _ in tx.expired(now=T + 120_000)] == [two.id]
-        assert [found.id for found, _, _ in tx.expired(now=T, dead_holders=True)] == [1, 2]
+        assert tx.jobs.expired(now=T + 119_999) == []
+        assert tx.jobs.renew([one.token, "nobody's"], until=T + HOUR) == {one.token}
+        assert [found.id for found, _, _ in tx.jobs.expired(now=T + 120_000)] == [two.id]
+        assert [found.id for found, _, _ in tx.jobs.expired(now=T, dead_holders=True)] == [1, 2]
 
 
 def test_a_lease_of_a_clock_that_has_stepped_back_is_over(store):
     want(store, 1, T + 10 * DAY)
     claim(store, T + 10 * DAY)
     with store.writing() as tx:
-        assert len(tx.expired(now=T)) == 1
+        assert len(tx.jobs.expired(now=T)) == 1
 
 
 def test_what_a_holder_writes_after_its_row_was_taken_back_is_ignored(store):
     want(store, 7)
     (first,) = claim(store)
     with store.writing() as tx:
-        ((found, _, _),) = tx.expired(now=T, dead_holders=True)
-        tx.crash(found, Crashed(State.READY, 0, 0, T), now=T)
+        ((found, _, _),) = tx.jobs.expired(now=T, dead_holders=True)
+        tx.jobs.crash(found, Crashed(State.READY, 0, 0, T), now=T)
     (second,) = claim(store)
     before = row(store, 7)
 
@@ -371,9 +373,9 @@ def test_what_a_holder_writes_after_its_row_was_taken_back_is_ignored(store):
 
     assert row(store, 7) == before
     with store.reading() as db:
-        assert db.attempts(SCENE, 7) == []
+        assert db.attempts.of(SCENE, 7) == []
     with store.writing() as tx:
-        assert tx.renew([first.token], until=T + HOUR) == set()
+        assert tx.jobs.renew([first.token], until=T + HOUR) == set()
     assert settle(store, second, State.IDLE)
     assert not settle(store, second, State.IDLE)
     assert book(store)["done"] == 1
@@ -383,11 +385,11 @@ def test_a_third_lone_crash_is_kept_as_poison_with_its_history(store):
     want(store, 7)
     claim(store)
     with store.writing() as tx:
-        ((found, _, _),) = tx.expired(now=T, dead_holders=True)
-        tx.crash(found, Crashed(State.DEAD, 3, T, T, "poison"), now=T)
+        ((found, _, _),) = tx.jobs.expired(now=T, dead_holders=True)
+        tx.jobs.crash(found, Crashed(State.DEAD, 3, T, T, "poison"), now=T)
     assert (row(store, 7).state, row(store, 7).cls) == (State.DEAD, "poison")
     with store.reading() as db:
-        (attempt,) = db.attempts(SCENE, 7)
+        (attempt,) = db.attempts.of(SCENE, 7)
     assert (attempt.cls, attempt.state) == ("poison", State.DEAD)
 
 
@@ -396,8 +398,8 @@ def test_a_wish_renewed_while_its_row_killed_the_worker_is_not_lost(store):
     claim(store)
     want(store, 7, T + 5000)
     with store.writing() as tx:
-        ((found, _, _),) = tx.expired(now=T, dead_holders=True)
-        tx.crash(found, Crashed(State.DEAD, 3, T, T, "poison"), now=T)
+        ((found, _, _),) = tx.jobs.expired(now=T, dead_holders=True)
+        tx.jobs.crash(found, Crashed(State.DEAD, 3, T, T, "poison"), now=T)
     assert row(store, 7).state is State.READY
     assert claim(store, T + 5000)[0].alone
 
@@ -410,7 +412,7 @@ def test_an_edit_made_while_its_scene_is_being_synced_is_synced_afterwards(store
     (job,) = claim(store)
     want(store, 7, T + 5)
     with store.writing() as tx:
-        assert tx.renewed(job)
+        assert tx.jobs.renewed(job)
     settle(store, job, State.READY, T + 10, due=None)
 
     assert row(store, 7).due == T + 2005
@@ -423,7 +425,7 @@ def test_a_sweep_while_a_scene_is_being_synced_is_no_new_wish(store):
     (job,) = claim(store)
     want(store, 7, T + 5, Why.SWEEP)
     with store.writing() as tx:
-        assert not tx.renewed(job)
+        assert not tx.jobs.renewed(job)
 
 
 def test_an_ended_attempt_with_an_error_is_written_down_and_twenty_are_kept(store):
@@ -432,7 +434,7 @@ def test_an_ended_attempt_with_an_error_is_written_down_and_twenty_are_kept(stor
         (job,) = claim(store, T + number)
         settle(store, job, State.READY, T + number, attempts=number, error=f"error {number}", cls="unavailable")
     with store.reading() as db:
-        found = db.attempts(SCENE, 7)
+        found = db.attempts.of(SCENE, 7)
     assert [attempt.error for attempt in found] == [f"error {number}" for number in range(24, 4, -1)]
     assert (found[0].attempts, found[0].at, found[0].cls) == (24, T + 24, "unavailable")
 
@@ -444,8 +446,8 @@ def test_a_job_that_was_given_back_untried_has_made_no_attempt(store, cls):
     settle(store, claim(store)[0], State.READY, error="no answer", cls="unavailable")
     settle(store, claim(store)[0], State.READY, error="no answer", cls="unavailable", attempts=1)
     with store.reading() as db:
-        assert [attempt.cls for attempt in db.attempts(SCENE, 7)] == ["unavailable", "unavailable"]
-        assert db.attempts_used() == 1
+        assert [attempt.cls for attempt in db.attempts.of(SCENE, 7)] == ["unavailable", "unavailable"]
+        assert db.attempts.count_used() == 1
 
 
 def test_an_idle_row_keeps_no_error(store):
@@ -487,26 +489,26 @@ def graves(store: Database) -> None:
 @pytest.mark.parametrize("verb", ["retry", "drop"])
 def test_dead_rows_are_tried_again_or_given_up_one_a_class_or_all(store, verb, chosen, ids):
     with store.writing() as tx:
-        assert getattr(tx, verb)(now=T + 5, **chosen) == len(ids)
+        assert getattr(tx.jobs, verb)(now=T + 5, **chosen) == len(ids)
     state = State.READY if verb == "retry" else State.DROPPED
     moved = [row(store, id) for id in (1, 2, 3) if row(store, id).state is state]
     assert [found.id for found in moved] == ids
     if verb == "retry" and ids:
         assert {(found.attempts, found.due, found.lane) for found in moved} == {(0, T + 5, Lane.EDIT)}
     with store.reading() as db:
-        assert len(db.attempts(SCENE, 1)) == 1
+        assert len(db.attempts.of(SCENE, 1)) == 1
 
 
 @pytest.mark.usefixtures("graves")
 def test_dead_rows_are_listed_by_class_and_page(store):
     with store.reading() as db:
-        assert [found.id for found in db.jobs(State.DEAD)] == [1, 2, 3]
-        assert [found.id for found in db.jobs(State.DEAD, cls="refused")] == [1, 2]
-        assert [found.id for found in db.jobs(State.DEAD, limit=1, after=("scene", 1))] == [2]
-        assert [found.id for found in db.jobs(State.READY, cls="refused")] == []
+        assert [found.id for found in db.jobs.in_state(State.DEAD)] == [1, 2, 3]
+        assert [found.id for found in db.jobs.in_state(State.DEAD, cls="refused")] == [1, 2]
+        assert [found.id for found in db.jobs.in_state(State.DEAD, limit=1, after=("scene", 1))] == [2]
+        assert [found.id for found in db.jobs.in_state(State.READY, cls="refused")] == []
         assert db.overview(T).dead == {"refused": 2, "ambiguous": 1}
-        assert list(db.job_ids(SCENE)) == [(1, State.DEAD), (2, State.DEAD), (3, State.DEAD), (4, State.READY)]
-        assert db.unsettled() == 1
+        assert list(db.jobs.ids(SCENE)) == [(1, State.DEAD), (2, State.DEAD), (3, State.DEAD), (4, State.READY)]
+        assert db.jobs.count_unsettled() == 1
 
 
 def test_pruning_deletes_what_ended_before_in_batches_with_its_history(store):
@@ -515,12 +517,12 @@ def test_pruning_deletes_what_ended_before_in_batches_with_its_history(store):
     want(store, 6, T)
     settle(store, claim(store, T)[0], State.IDLE)
     with store.writing() as tx:
-        assert tx.prune(now=T + DAY, before=T + 4, limit=2) == 2
-        assert tx.prune(now=T + DAY, before=T + 4, limit=2) == 1
-        assert tx.prune(now=T + DAY, before=T + 4, limit=2) == 0
+        assert tx.jobs.prune(now=T + DAY, before=T + 4, limit=2) == 2
+        assert tx.jobs.prune(now=T + DAY, before=T + 4, limit=2) == 1
+        assert tx.jobs.prune(now=T + DAY, before=T + 4, limit=2) == 0
     with store.reading() as db:
-        assert [id for id, _ in db.job_ids(SCENE)] == [4, 5, 6]
-        assert db.attempts(SCENE, 1) == []
+        assert [id for id, _ in db.jobs.ids(SCENE)] == [4, 5, 6]
+        assert db.attempts.of(SCENE, 1) == []
     assert book(store)["pruned"] == 3
 
 
@@ -528,28 +530,28 @@ def test_what_was_dropped_stays_at_any_age_and_holds_up_nothing(store):
     for id in range(1, 7):
         dead(store, id, "refused", T + id * HOUR)
     with store.writing() as tx:
-        assert sum(tx.drop(kind=SCENE, id=id, now=T + id * HOUR) for id in (1, 2, 4)) == 3
+        assert sum(tx.jobs.drop(kind=SCENE, id=id, now=T + id * HOUR) for id in (1, 2, 4)) == 3
     for left in (1, 1, 1, 0):
         with store.writing() as tx:
-            assert tx.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=1) == left
+            assert tx.jobs.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=1) == left
     with store.reading() as db:
-        assert list(db.job_ids(SCENE)) == [(id, State.DROPPED) for id in (1, 2, 4)]
+        assert list(db.jobs.ids(SCENE)) == [(id, State.DROPPED) for id in (1, 2, 4)]
     assert book(store)["pruned"] == 3
 
 
 def test_what_died_by_a_clock_that_was_behind_grows_old_as_well(store):
     with store.writing() as tx:
-        assert tx.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=10) == 0
+        assert tx.jobs.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=10) == 0
     dead(store, 1, "refused", T)
     with store.writing() as tx:
-        assert tx.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=10) == 1
+        assert tx.jobs.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=10) == 1
 
 
 def test_what_died_while_the_clock_was_ahead_grows_old_from_now_on(store):
     dead(store, 1, "refused", T + 3650 * DAY)
     with store.writing() as tx:
-        assert tx.prune(now=T, before=T - DAY, limit=10) == 0
-        assert tx.prune(now=T + 2 * DAY, before=T + DAY, limit=10) == 1
+        assert tx.jobs.prune(now=T, before=T - DAY, limit=10) == 0
+        assert tx.jobs.prune(now=T + 2 * DAY, before=T + DAY, limit=10) == 1
 
 
 # --- absent ----------------------------------------------------------------------------------------------------------
@@ -563,8 +565,8 @@ def test_a_finished_scan_wakes_every_absent_row(store):
     settle(store, two, State.ABSENT, due=T + HOUR, error="not in Plex yet", cls="absent")
     settle(store, three, State.READY, due=T + HOUR)
     with store.writing() as tx:
-        assert tx.scanned(T + 5) == 2
-        assert tx.scan() == 1
+        assert tx.jobs.scan_finished(T + 5) == 2
+        assert tx.books.scans() == 1
     assert [job.id for job in claim(store, T + 5)] == [1, 2]
 
 
@@ -575,7 +577,7 @@ def test_absent_rows_can_be_woken_a_few_at_a_time(store):
         settle(store, job, State.ABSENT, due=T + DAY, error="not in Plex yet", cls="absent")
     for left in (2, 2, 1, 0):
         with store.writing() as tx:
-            assert tx.wake_absent(T + 5, limit=2) == left
+            assert tx.jobs.wake_absent(T + 5, limit=2) == left
     assert len(claim(store, T + 5)) == 5
 
 
@@ -595,7 +597,7 @@ def test_after_the_clock_stepped_back_a_row_waits_no_longer_than_it_would_have(s
     assert [job.id for job in claim(store, now)] == [3]
 
     with store.reading() as db:
-        assert db.next_due(now) <= now + HOUR + 60_000
+        assert db.jobs.next_due(now) <= now + HOUR + 60_000
     assert [job.id for job in claim(store, now + HOUR)] == [1]
     assert [job.id for job in claim(store, now + DAY)] == [2]
 
@@ -605,23 +607,23 @@ def test_until_a_claim_has_seen_the_step_back_something_is_due_at_once(store):
     (job,) = claim(store, T)
     settle(store, job, State.READY, T, due=T + HOUR)
     with store.reading() as db:
-        assert db.next_due(T - DAY) == T - DAY
-        assert db.next_due(T) == T + HOUR
+        assert db.jobs.next_due(T - DAY) == T - DAY
+        assert db.jobs.next_due(T) == T + HOUR
 
 
 def test_the_next_due_is_a_waiting_row_or_the_end_of_a_lease(store):
     with store.reading() as db:
-        assert db.next_due(T) is None
+        assert db.jobs.next_due(T) is None
     want(store, 1, T + 500)
     want(store, 2, T, Why.SWEEP)
     with store.reading() as db:
-        assert db.next_due(T) == T
+        assert db.jobs.next_due(T) == T
     claim(store, T)
     with store.reading() as db:
-        assert db.next_due(T) == T + 500
+        assert db.jobs.next_due(T) == T + 500
     claim(store, T + 500)
     with store.reading() as db:
-        assert db.next_due(T) == T + 120_000
+        assert db.jobs.next_due(T) == T + 120_000
 
 
 def test_the_overview_counts_states_and_what_is_due(store):
@@ -737,9 +739,9 @@ def test_a_want_costs_the_same_whatever_the_table_holds(large):
 
 def test_a_performer_or_tag_that_has_become_wants_of_its_scenes_leaves_no_row(store):
     with store.writing() as tx:
-        tx.want(Kind.TAG, 3, Why.EDIT, 1_000)
-        (job,) = tx.claim(5, now=1_000, lease_ms=120_000, holder="w")
-        assert tx.settle(job, Settled(State.IDLE, 0, 0, 0, 1_000), now=1_000, ok_mark=0, bad_mark=0)
-        assert tx.job(Kind.TAG, 3) is None
+        tx.jobs.want(Kind.TAG, 3, Why.EDIT, 1_000)
+        (job,) = tx.jobs.claim(5, now=1_000, lease_ms=120_000, holder="w")
+        assert tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, 1_000), now=1_000, ok_mark=0, bad_mark=0)
+        assert tx.jobs.find(Kind.TAG, 3) is None
         books = tx.overview(1_000).books
     assert (books["accepted"], books["done"]) == (1, 1)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from plexsync.rules.job import Crashed, Job, Kind, Lane, Settled, State, Why
-from plexsync.store import books
+from plexsync.store.books import COUNTERS, ReadOnlyBooks
+from plexsync.store.connection import Connection
 from plexsync.store.database import Database
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -57,7 +58,7 @@ class Model:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, int], Row] = {}
-        self.books = dict.fromkeys(books.COUNTERS, 0)
+        self.books = dict.fromkeys(COUNTERS, 0)
         self.tallies: Counter[str] = Counter()
         self.turns = 0
         self.tick = 0
@@ -225,13 +226,13 @@ class JobTable(RuleBasedStateMachine):
     )
     def want(self, id, kind, why, desired) -> None:
         with self.store.writing() as tx:
-            tx.want(kind, id, why, self.now, desired=desired)
+            tx.jobs.want(kind, id, why, self.now, desired=desired)
         self.model.want(str(kind), id, str(why), self.now, desired)
 
     @rule(limit=st.integers(1, 4))
     def claim(self, limit) -> None:
         with self.store.writing() as tx:
-            jobs = tx.claim(limit, now=self.now, lease_ms=120_000, holder="one")
+            jobs = tx.jobs.claim(limit, now=self.now, lease_ms=120_000, holder="one")
         rows = self.model.claim(limit, self.now)
         # What was given a later time by a clock that has gone back since waits no longer than it would have.
         assert all(
@@ -258,11 +259,11 @@ class JobTable(RuleBasedStateMachine):
         job = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
         row = self.model.rows[str(job.kind), job.id]
         with self.store.writing() as tx:
-            renewed = tx.renewed(job)
+            renewed = tx.jobs.renewed(job)
             assert renewed == (row.wanted_rev > row.claimed_rev)
             due = None if renewed else self.now + wait
             after = Settled(State.READY if renewed else state, number, number, number, due, error, "bug", desired)
-            assert tx.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
+            assert tx.jobs.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
         self.model.settle(row, after, self.now)
 
     @precondition(lambda self: self.lost)
@@ -271,8 +272,8 @@ class JobTable(RuleBasedStateMachine):
         job = self.lost[data.draw(st.integers(0, len(self.lost) - 1))]
         with self.store.writing() as tx:
             after = Settled(state, 9, 9, 9, self.now, "too late", "bug")
-            assert not tx.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
-            assert tx.renew([job.token], until=self.now + HOUR) == set()
+            assert not tx.jobs.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
+            assert tx.jobs.renew([job.token], until=self.now + HOUR) == set()
 
     @rule(dead_holders=st.booleans(), dies=st.booleans(), wait=st.sampled_from([0, MINUTE]))
     def crash(self, dead_holders, dies, wait) -> None:
@@ -283,7 +284,7 @@ class JobTable(RuleBasedStateMachine):
             if dead_holders or row.lease_until <= self.now or row.lease_until > self.now + DAY
         ]
         with self.store.writing() as tx:
-            found = tx.expired(now=self.now, dead_holders=dead_holders)
+            found = tx.jobs.expired(now=self.now, dead_holders=dead_holders)
             assert [(row.kind, row.id, alone, first) for row, alone, first in found] == [
                 (row.kind, row.id, bool(row.alone), row.first_crash) for row in over
             ]
@@ -292,7 +293,7 @@ class JobTable(RuleBasedStateMachine):
                 state = State.DEAD if poison else State.READY
                 crashes = seen.crashes + alone
                 after = Crashed(state, crashes, self.now, self.now + wait, "poison" if poison else "")
-                tx.crash(seen, after, now=self.now)
+                tx.jobs.crash(seen, after, now=self.now)
                 self.model.crash(self.model.rows[str(seen.kind), seen.id], after, self.now)
         gone = {(row.kind, row.id) for row in over}
         self.lost += [job for job in self.held if (job.kind, job.id) in gone]
@@ -306,7 +307,7 @@ class JobTable(RuleBasedStateMachine):
             if row.state == "dead" and cls in ("", row.cls) and id in (None, row.id)
         ]
         with self.store.writing() as tx:
-            assert getattr(tx, verb)(now=self.now, cls=cls, id=id) == len(chosen)
+            assert getattr(tx.jobs, verb)(now=self.now, cls=cls, id=id) == len(chosen)
         if verb == "retry":
             self.model.lift_tick(self.now)
         for row in chosen:
@@ -331,12 +332,12 @@ class JobTable(RuleBasedStateMachine):
 
         with self.store.writing() as tx:
             found = (
-                tx.cure(cls, now=self.now, limit=limit)
+                tx.jobs.cure(cls, now=self.now, limit=limit)
                 if verb == "cure"
-                else getattr(tx, verb)(now=self.now, cls=cls, limit=limit)
+                else getattr(tx.jobs, verb)(now=self.now, cls=cls, limit=limit)
             )
             assert found == min(limit, len(dead()))
-            left = {(str(row.kind), row.id) for row in tx.jobs(State.DEAD, cls=cls)}
+            left = {(str(row.kind), row.id) for row in tx.jobs.in_state(State.DEAD, cls=cls)}
         if verb != "drop":
             self.model.lift_tick(self.now)
         for key in dead() - left:
@@ -348,7 +349,7 @@ class JobTable(RuleBasedStateMachine):
     def leave_alone(self, id, kind, verb) -> None:
         """Whatever state it is in: who works on it has lost it."""
         with self.store.writing() as tx:
-            done = getattr(tx, verb)(kind, id, now=self.now)
+            done = getattr(tx.jobs, verb)(kind, id, now=self.now)
         row = self.model.rows.get((str(kind), id))
         if verb == "ignore":
             assert done == self.model.ignore(str(kind), id, self.now)
@@ -363,7 +364,7 @@ class JobTable(RuleBasedStateMachine):
     @rule(id=IDS)
     def unignore(self, id) -> None:
         with self.store.writing() as tx:
-            done = tx.unignore(Kind.SCENE, id, now=self.now)
+            done = tx.jobs.unignore(Kind.SCENE, id, now=self.now)
         self.model.lift_tick(self.now)
         row = self.model.rows.get(("scene", id))
         assert done == (row is not None and row.state == "ignored")
@@ -374,14 +375,14 @@ class JobTable(RuleBasedStateMachine):
     @rule(age=st.sampled_from([0, HOUR]), limit=st.integers(1, 2))
     def prune(self, age, limit) -> None:
         with self.store.writing() as tx:
-            count = tx.prune(now=self.now, before=self.now - age, limit=limit)
+            count = tx.jobs.prune(now=self.now, before=self.now - age, limit=limit)
         assert count == self.model.prune(self.now, self.now - age, limit)
 
     @rule()
     def scanned(self) -> None:
         absent = [row for row in self.model.rows.values() if row.state == "absent" and row.due > self.now]
         with self.store.writing() as tx:
-            assert tx.scanned(self.now) == len(absent)
+            assert tx.jobs.scan_finished(self.now) == len(absent)
         self.model.lift_tick(self.now)
         for row in absent:
             row.due = self.now
@@ -405,15 +406,16 @@ class JobTable(RuleBasedStateMachine):
     def the_books_balance(self) -> None:
         if not hasattr(self, "store"):
             return
-        assert books.read(self.eyes) == self.model.books
-        assert books.balance(self.eyes) == 0
+        counters = ReadOnlyBooks(Connection(self.eyes))
+        assert counters.read() == self.model.books
+        assert counters.balance() == 0
 
     @invariant()
     def every_way_into_and_out_of_the_dead_is_counted(self) -> None:
         if not hasattr(self, "store"):
             return
         with self.store.reading() as db:
-            found, dead = Counter(db.tallies()), sum(db.dead().values())
+            found, dead = Counter(db.tallies.all()), sum(db.jobs.count_dead().values())
         ways = {name: self.model.tallies[name] for name in ("retried", "cured", "dropped", "ignored", "pruned")}
         assert found["died"] == self.model.tallies["died"]
         assert {name: found[name] for name in ways} == ways
@@ -424,7 +426,7 @@ class JobTable(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         with self.store.reading() as db:
-            due = db.next_due(self.now)
+            due = db.jobs.next_due(self.now)
         waits = [row for row in self.model.rows.values() if row.state in ("ready", "absent", "running")]
         assert (due is None) == (not waits) or self.now < self.model.tick - MINUTE
 

@@ -11,8 +11,10 @@ import pytest
 from plexsync.rules.job import Kind, State
 from plexsync.rules.records import Called
 from plexsync.rules.scene_status import WORDS
-from plexsync.store import scene_names, standings
+from plexsync.store.connection import Connection
 from plexsync.store.database import Database
+from plexsync.store.scene_names import ReadOnlySceneNames
+from plexsync.store.standings import ReadOnlyStandings
 
 T = 1_700_000_000_000
 SCENES = 100_000
@@ -74,7 +76,7 @@ def pages(store: Database, word: str, size: int = 500) -> list[int]:
     ids: list[int] = []
     while True:
         with store.reading() as db:
-            page = db.standing_so(word, limit=size, after=ids[-1] if ids else 0)
+            page = db.standings.scenes(word, limit=size, after=ids[-1] if ids else 0)
         assert len(page) <= size
         if not page:
             return ids
@@ -84,7 +86,7 @@ def pages(store: Database, word: str, size: int = 500) -> list[int]:
 def test_the_pages_of_all_words_hold_every_scene_once_as_many_as_are_counted(large):
     listed = {word: pages(large, word) for word in WORDS}
     with large.reading() as db:
-        counts = {word: count for word, (count, _) in db.standings().items()}
+        counts = {word: count for word, (count, _) in db.standings.counts().items()}
     assert {word: len(ids) for word, ids in listed.items() if ids} == counts
     assert all(ids == sorted(set(ids)) for ids in listed.values())
     assert Counter(id for ids in listed.values() for id in ids) == Counter(range(1, SCENES + 1))
@@ -109,28 +111,28 @@ class Plans:
 @pytest.mark.parametrize("word", WORDS)
 def test_no_page_reads_the_whole_library_or_sorts_more_than_what_waits(library, word):
     with closing(Plans(library)) as db:
-        standings.standing_so(db, word, limit=50, after=70_000)
-    scans = [step for step in db.seen if step.startswith("SCAN") and not step.startswith("SCAN known")]
+        ReadOnlyStandings(Connection(db)).scenes(word, limit=50, after=70_000)
+    scans = [step for step in db.poll_marks.of if step.startswith("SCAN") and not step.startswith("SCAN known")]
     waiting = {"SCAN job USING COVERING INDEX job_due", "SCAN job USING INDEX job_lease"}
     assert set(scans) == (waiting if word == "waiting" else set()), "what waits is a part of the library"
-    assert any("USE TEMP B-TREE" in step for step in db.seen) == (word == "waiting")
+    assert any("USE TEMP B-TREE" in step for step in db.poll_marks.of) == (word == "waiting")
 
 
 def test_what_a_page_is_called_is_found_by_number(library):
     with closing(Plans(library)) as db:
-        assert scene_names.called(db, [5, 7])[7] == Called("Scene 7", "/media/7/7.mp4")
-    assert [step for step in db.seen if step.startswith("SCAN") and "json_each" not in step] == []
+        assert ReadOnlySceneNames(Connection(db)).of([5, 7])[7] == Called("Scene 7", "/media/7/7.mp4")
+    assert [step for step in db.poll_marks.of if step.startswith("SCAN") and "json_each" not in step] == []
 
 
 def test_a_search_goes_on_where_the_page_before_it_ended(library, large):
     with large.reading() as db:
-        first = db.called_like("scene 99", limit=50)
-        second = db.called_like("scene 99", limit=50, after=first[-1])
+        first = db.scene_names.search("scene 99", limit=50)
+        second = db.scene_names.search("scene 99", limit=50, after=first[-1])
     assert first[:3] == [99, 990, 991]
     assert len(first) == 50
     assert second[0] > first[-1]
     with closing(Plans(library)) as plans:
-        scene_names.called_like(plans, "99", limit=50, after=70_000)
+        ReadOnlySceneNames(Connection(plans)).search("99", limit=50, after=70_000)
     assert plans.seen == ["SEARCH shown USING INTEGER PRIMARY KEY (rowid>?)"], "by the table's key, without a sort"
 
 
@@ -139,12 +141,12 @@ def test_a_search_goes_on_where_the_page_before_it_ended(library, large):
 
 def name(store: Database, scene: int, title: str, path: str = "/media/a.mp4") -> None:
     with store.writing() as tx:
-        tx.save_shown(scene, [], title=title, path=path)
+        tx.scene_names.save(scene, [], title=title, path=path)
 
 
 def found(store: Database, text: str) -> list[int]:
     with store.reading() as db:
-        return db.called_like(text, limit=10)
+        return db.scene_names.search(text, limit=10)
 
 
 def test_a_scene_is_found_by_any_part_of_its_title_or_path_in_any_case(store):
@@ -178,16 +180,16 @@ def test_what_is_called_otherwise_now_is_found_so(store):
     name(store, 1, "New")
     assert (found(store, "old"), found(store, "new")) == ([], [1])
     with store.writing() as tx:
-        tx.save_shown(1, [])
+        tx.scene_names.save(1, [])
     assert found(store, "new") == []
     with store.reading() as db:
-        assert db.called([1]) == {}
+        assert db.scene_names.of([1]) == {}
 
 
 def test_a_title_that_no_database_can_hold_is_kept_as_far_as_it_can_be(store):
     name(store, 1, "bad \ud800 half", "/media/" + "x" * 10_000)
     with store.reading() as db:
-        called = db.called([1])[1]
+        called = db.scene_names.of([1])[1]
     assert called.title == "bad ? half"
     assert len(called.path) == 4096
 
@@ -196,14 +198,14 @@ def test_an_unchanged_scene_costs_no_write(store):
     name(store, 1, "Same")
     with store.writing() as tx:
         before = tx._db.total_changes
-        tx.save_shown(1, [], title="Same", path="/media/a.mp4")
+        tx.scene_names.save(1, [], title="Same", path="/media/a.mp4")
         assert tx._db.total_changes == before
 
 
 def test_a_row_of_another_kind_is_no_scene(store):
     with store.writing() as tx:
-        tx.ignore(Kind.TAG, 7, now=T)
-        tx.ignore(Kind.SCENE, 8, now=T)
+        tx.jobs.ignore(Kind.TAG, 7, now=T)
+        tx.jobs.ignore(Kind.SCENE, 8, now=T)
     with store.reading() as db:
-        assert db.standing_so("ignored", limit=10) == [8]
-        assert db.job(Kind.TAG, 7).state is State.IGNORED
+        assert db.standings.scenes("ignored", limit=10) == [8]
+        assert db.jobs.find(Kind.TAG, 7).state is State.IGNORED

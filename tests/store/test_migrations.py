@@ -136,21 +136,21 @@ def test_what_was_known_is_read_by_the_newest_as_it_was_written(database, versio
     store = Database(database)
     with store.reading() as db:
         seen = db.overview(1_700_000_000_000)
-        memory = db.memories([3])[3, "1003"]
-        (pushing,) = db.pushings([2])[2, "1002"]
-        pushes = db.pushes(Kind.SCENE, 3)
+        memory = db.memories.of([3])[3, "1003"]
+        (pushing,) = db.pushings.of([2])[2, "1002"]
+        pushes = db.pushes.of(Kind.SCENE, 3)
         books = seen.books
         waiting = sum(seen.jobs.values()) - seen.jobs[State.IDLE]
         assert books["accepted"] == books["coalesced"] + books["done"] + books["pruned"] + waiting == 31
-        assert db.dead() == {"poison": 1, "refused": 1}
+        assert db.jobs.count_dead() == {"poison": 1, "refused": 1}
         assert memory["title"].said == "It's a title"
         assert memory["genre"].ours == {"tag 1": "Tag 1", "ünï": "Ünï"}
         assert pushing.fields["title"].sent.value == "Newer"
         assert [one.key for one in pushes] == (["1003"] if version > 1 else [])
-        assert db.tallies()["died"] == (5 if version > 1 else 2)
-        assert [transition.waiting for transition in db.transitions()] == [0, 42 if version > 2 else 0]
-        assert db.entries(["1003"])[0].parts[0].path == "/media/Ünï.mp4"
-        assert (db.note("reconcile:last"), db.note("salt")) == ("1700000000000", "grain")
+        assert db.tallies.all()["died"] == (5 if version > 1 else 2)
+        assert [transition.waiting for transition in db.transitions.all()] == [0, 42 if version > 2 else 0]
+        assert db.index.entries(["1003"])[0].parts[0].path == "/media/Ünï.mp4"
+        assert (db.notes.text("reconcile:last"), db.notes.text("salt")) == ("1700000000000", "grain")
     store.close()
 
 
@@ -162,7 +162,7 @@ def test_what_a_hook_left_as_a_file_beside_an_old_database_is_taken_over(databas
     store = Database(database, worker=True)
     assert store.drain_spool(1_700_000_000_000) == 1
     with store.reading() as db:
-        row = db.job(Kind.SCENE, 77)
+        row = db.jobs.find(Kind.SCENE, 77)
         assert row and row.state is State.READY
     store.close()
     assert broken(database) == []

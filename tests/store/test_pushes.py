@@ -7,7 +7,7 @@ from plexsync.rules.item import FIELDS
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.plan import Held, Pushing, Remembered
 from plexsync.rules.records import Moved
-from plexsync.store import attempts, pushes
+from plexsync.store import pushes
 from plexsync.store.database import Database
 
 T = 1_700_000_000_000
@@ -18,12 +18,12 @@ TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 def push(store: Database, scene: int, key: str = "10", *, at: int = T, **fields: tuple[object, object]) -> None:
     moved = {name: Moved(Held(old, False), Held(new, True)) for name, (old, new) in fields.items()}
     with store.writing() as tx:
-        tx.add_push(scene, key, moved, at=at)
+        tx.pushes.add(scene, key, moved, at=at)
 
 
 def listed(store: Database, scene: int):
     with store.reading() as db:
-        return db.pushes(Kind.SCENE, scene)
+        return db.pushes.of(Kind.SCENE, scene)
 
 
 def prune(store: Database, now: int, before: int, limit: int = 100) -> int:
@@ -49,7 +49,7 @@ def test_what_changed_nothing_is_not_written_down(store):
 def test_other_things_than_scenes_have_no_pushes(store):
     push(store, 7, title=("a", "b"))
     with store.reading() as db:
-        assert db.pushes(Kind.TAG, 7) == []
+        assert db.pushes.of(Kind.TAG, 7) == []
 
 
 def test_a_long_text_is_kept_in_part(store):
@@ -88,20 +88,20 @@ def test_history_is_forgotten_after_the_retention_and_not_a_moment_before(store)
     assert prune(store, T + 40 * DAY, T + 3 * DAY, limit=1) == 1
     assert [len(listed(store, id)) for id in (1, 2, 3)] == [0, 0, 1]
     with store.reading() as db:
-        assert db.tallies()["pushes_pruned"] == 2
+        assert db.tallies.all()["pushes_pruned"] == 2
 
 
 def test_attempts_of_rows_that_live_on_are_forgotten_at_the_same_age(store):
     with store.writing() as tx:
-        tx.want(Kind.SCENE, 7, Why.EDIT, T)
+        tx.jobs.want(Kind.SCENE, 7, Why.EDIT, T)
     with store.writing() as tx:
-        attempts.add(tx._db, Kind.SCENE, 7, at=T, cls="bug", error="old", attempts=1, state=State.READY)
-        attempts.add(tx._db, Kind.SCENE, 7, at=T + DAY, cls="bug", error="new", attempts=2, state=State.READY)
+        tx.attempts.add(Kind.SCENE, 7, at=T, cls="bug", error="old", attempts=1, state=State.READY)
+        tx.attempts.add(Kind.SCENE, 7, at=T + DAY, cls="bug", error="new", attempts=2, state=State.READY)
     assert prune(store, T + 31 * DAY, T + DAY) == 1
     with store.reading() as db:
-        assert [row.error for row in db.attempts(Kind.SCENE, 7)] == ["new"]
-        assert db.job(Kind.SCENE, 7).state is State.READY
-        assert db.tallies() == {"attempts_pruned": 1}
+        assert [row.error for row in db.attempts.of(Kind.SCENE, 7)] == ["new"]
+        assert db.jobs.find(Kind.SCENE, 7).state is State.READY
+        assert db.tallies.all() == {"attempts_pruned": 1}
 
 
 def test_what_is_dated_in_a_future_that_the_clock_has_left_grows_old_all_the_same(store):
@@ -116,12 +116,12 @@ def test_the_memory_of_a_gone_scene_goes_with_its_row_and_no_other(store):
     memory = {FIELDS[0]: Remembered("a", held, held)}
     with store.writing() as tx:
         for id in (1, 2, 3):
-            tx.want(Kind.SCENE, id, Why.EDIT, T)
-            tx.remember(id, f"1{id}", memory, now=T)
-            tx.add_pushing(id, f"1{id}", Pushing({}, T))
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT, T)
+            tx.memories.save(id, f"1{id}", memory, now=T)
+            tx.pushings.add(id, f"1{id}", Pushing({}, T))
     change = "update job set since = {T}, state = case id when 1 then 'gone' when 2 then 'dead' else 'dropped' end"
     with store.writing() as tx:
         tx._db.execute(change.format(T=T))
-        assert tx.prune(now=T + DAY, before=T + 1, limit=10) == 2
-        assert set(tx.memories([1, 2, 3])) == {(2, "12"), (3, "13")}
-        assert set(tx.pushings([1, 2, 3])) == {(2, "12"), (3, "13")}
+        assert tx.jobs.prune(now=T + DAY, before=T + 1, limit=10) == 2
+        assert set(tx.memories.of([1, 2, 3])) == {(2, "12"), (3, "13")}
+        assert set(tx.pushings.of([1, 2, 3])) == {(2, "12"), (3, "13")}

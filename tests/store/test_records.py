@@ -27,12 +27,12 @@ def title(text: str, *, locked: bool = True) -> Remembered:
 
 def remember(store: Database, scene: int, key: str, memory, now: int = T) -> None:
     with store.writing() as tx:
-        tx.remember(scene, key, memory, now=now)
+        tx.memories.save(scene, key, memory, now=now)
 
 
 def memories(store: Database, *scenes: int):
     with store.reading() as db:
-        return db.memories(scenes)
+        return db.memories.of(scenes)
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def test_the_owner_of_an_item_is_the_scene_that_remembered_it_last(store):
     remember(store, 1, "10", {"title": title("One")})
     remember(store, 2, "10", {"title": title("Two")})
     with store.reading() as db:
-        assert db.owners(["10", "11"]) == {"10": frozenset({2})}, "an item is one scene's"
+        assert db.memories.owners(["10", "11"]) == {"10": frozenset({2})}, "an item is one scene's"
 
 
 def test_a_memory_that_can_not_be_read_counts_as_none(store, folder, caplog):
@@ -124,27 +124,27 @@ def pushing(text: str, until: int) -> Pushing:
 
 def test_pushes_are_kept_in_their_order_and_dropped_by_number_or_when_they_have_ended(store):
     with store.writing() as tx:
-        first = tx.add_pushing(1, "10", pushing("a", T + 1))
-        second = tx.add_pushing(1, "10", pushing("b", T + 2))
-        tx.add_pushing(1, "10", pushing("c", T + 3))
-        tx.add_pushing(2, "10", pushing("d", T + 1))
+        first = tx.pushings.add(1, "10", pushing("a", T + 1))
+        second = tx.pushings.add(1, "10", pushing("b", T + 2))
+        tx.pushings.add(1, "10", pushing("c", T + 3))
+        tx.pushings.add(2, "10", pushing("d", T + 1))
         assert first != second
-        assert tx.pushings([1])[1, "10"] == (pushing("a", T + 1), pushing("b", T + 2), pushing("c", T + 3))
+        assert tx.pushings.of([1])[1, "10"] == (pushing("a", T + 1), pushing("b", T + 2), pushing("c", T + 3))
 
-        tx.drop_pushing(1, "10", number=second)
-        assert tx.pushings([1])[1, "10"] == (pushing("a", T + 1), pushing("c", T + 3))
-        tx.drop_pushing(1, "10", ended=T + 1)
-        assert tx.pushings([1, 2]) == {(1, "10"): (pushing("c", T + 3),), (2, "10"): (pushing("d", T + 1),)}
-        tx.drop_pushing(1, "10")
-        assert len(tx.pushings([1])[1, "10"]) == 1
+        tx.pushings.drop(1, "10", number=second)
+        assert tx.pushings.of([1])[1, "10"] == (pushing("a", T + 1), pushing("c", T + 3))
+        tx.pushings.drop(1, "10", ended=T + 1)
+        assert tx.pushings.of([1, 2]) == {(1, "10"): (pushing("c", T + 3),), (2, "10"): (pushing("d", T + 1),)}
+        tx.pushings.drop(1, "10")
+        assert len(tx.pushings.of([1])[1, "10"]) == 1
 
 
 def test_a_number_is_never_given_twice(store):
     with store.writing() as tx:
-        first = tx.add_pushing(1, "10", pushing("a", T))
-        tx.drop_pushing(1, "10", number=first)
+        first = tx.pushings.add(1, "10", pushing("a", T))
+        tx.pushings.drop(1, "10", number=first)
     with store.writing() as tx:
-        assert tx.add_pushing(1, "10", pushing("a", T)) != first
+        assert tx.pushings.add(1, "10", pushing("a", T)) != first
 
 
 # --- healthy items ---------------------------------------------------------------------------------------------------
@@ -152,12 +152,12 @@ def test_a_number_is_never_given_twice(store):
 
 def healthy(store: Database, limit: int, **more):
     with store.reading() as db:
-        return db.healthy(limit, **more)
+        return db.memories.healthy_locks(limit, **more)
 
 
 def index(store: Database, *keys: str, section: str = "1", walk: int = 1) -> None:
     with store.writing() as tx:
-        tx.index([Entry(key, section, (Part(f"/media/{key}.mp4", 5),)) for key in keys], walk=walk)
+        tx.index.save([Entry(key, section, (Part(f"/media/{key}.mp4", 5),)) for key in keys], walk=walk)
 
 
 def test_healthy_are_locks_we_hold_on_indexed_items_newest_first_one_for_each_item(store):
@@ -170,7 +170,7 @@ def test_healthy_are_locks_we_hold_on_indexed_items_newest_first_one_for_each_it
     remember(store, 6, "14", {"title": title("a")}, T + 7)
     remember(store, 7, "10", {"title": title("a")}, T + 2)
     with store.writing() as tx:
-        tx.add_pushing(6, "14", pushing("under way", T))
+        tx.pushings.add(6, "14", pushing("under way", T))
 
     assert healthy(store, 9) == [("7", "11", "studio"), ("7", "10", "title")]
     assert healthy(store, 1) == [("7", "11", "studio")]
@@ -186,24 +186,24 @@ def test_items_are_found_by_key_place_and_name_with_their_files_in_order(store):
     one = Entry("3", "1", (Part("D:\\Media\\One.mp4", 7),))
     bare = Entry("4", "1", ())
     with store.writing() as tx:
-        tx.index([two, one, bare], walk=1)
+        tx.index.save([two, one, bare], walk=1)
     with store.reading() as db:
-        assert db.entries(["20", "4", "99"]) == [two, bare]
-        assert db.entries_at([path_key("/media/a/Two CD2.mp4")]) == [two]
-        assert db.entries_at([path_key("d:/media/one.MP4")]) == [one]
-        assert db.entries_named([name_key("/elsewhere/two cd1.MP4"), name_key("one.mp4")]) == [two, one]
-        assert db.entries_at([path_key("/media/A/two cd2.mp4")]) == []
-        assert db.indexed() == 3
+        assert db.index.entries(["20", "4", "99"]) == [two, bare]
+        assert db.index.entries_at([path_key("/media/a/Two CD2.mp4")]) == [two]
+        assert db.index.entries_at([path_key("d:/media/one.MP4")]) == [one]
+        assert db.index.entries_named([name_key("/elsewhere/two cd1.MP4"), name_key("one.mp4")]) == [two, one]
+        assert db.index.entries_at([path_key("/media/A/two cd2.mp4")]) == []
+        assert db.index.count() == 3
 
 
 def test_an_item_met_again_has_the_files_it_has_now(store):
     index(store, "10", walk=1)
     now = Entry("10", "1", (Part("/media/moved.mp4", 5),))
     with store.writing() as tx:
-        tx.index([now], walk=2)
+        tx.index.save([now], walk=2)
     with store.reading() as db:
-        assert db.entries(["10"]) == [now]
-        assert db.entries_at([path_key("/media/10.mp4")]) == []
+        assert db.index.entries(["10"]) == [now]
+        assert db.index.entries_at([path_key("/media/10.mp4")]) == []
 
 
 def test_a_complete_walk_forgets_what_it_did_not_meet_in_its_library(store):
@@ -211,23 +211,23 @@ def test_a_complete_walk_forgets_what_it_did_not_meet_in_its_library(store):
     index(store, "20", section="2", walk=1)
     index(store, "10", walk=2)
     with store.writing() as tx:
-        assert tx.sweep_index("1", walk=2) == 1
-        assert [entry.key for entry in tx.entries(["10", "11", "20"])] == ["10", "20"]
-        assert tx.entries_named([name_key("11.mp4")]) == []
-        tx.unindex(["10", "99"])
-        assert tx.indexed() == 1
+        assert tx.index.sweep("1", walk=2) == 1
+        assert [entry.key for entry in tx.index.entries(["10", "11", "20"])] == ["10", "20"]
+        assert tx.index.entries_named([name_key("11.mp4")]) == []
+        tx.index.drop(["10", "99"])
+        assert tx.index.count() == 1
 
 
 def test_libraries_that_are_not_named_are_forgotten_with_their_items(store):
     index(store, "10")
     index(store, "20", section="2")
     with store.writing() as tx:
-        tx.save_section(SectionRow("1", "Movies", 1, 2, 3))
-        tx.save_section(SectionRow("2", "Old", 4, 5, 6))
-        tx.save_section(SectionRow("1", "Films", 7, 8, 9))
-        tx.drop_sections(["1", "3"])
-        assert tx.sections() == [SectionRow("1", "Films", 7, 8, 9)]
-        assert tx.entries(["10", "20"]) == [Entry("10", "1", (Part("/media/10.mp4", 5),))]
+        tx.sections.save(SectionRow("1", "Movies", 1, 2, 3))
+        tx.sections.save(SectionRow("2", "Old", 4, 5, 6))
+        tx.sections.save(SectionRow("1", "Films", 7, 8, 9))
+        tx.sections.drop(["1", "3"])
+        assert tx.sections.all() == [SectionRow("1", "Films", 7, 8, 9)]
+        assert tx.index.entries(["10", "20"]) == [Entry("10", "1", (Part("/media/10.mp4", 5),))]
 
 
 def test_the_items_of_libraries_that_are_not_named_can_be_forgotten_a_few_at_a_time(store):
@@ -236,18 +236,18 @@ def test_the_items_of_libraries_that_are_not_named_can_be_forgotten_a_few_at_a_t
     index(store, "10")
     for left in (2, 1, 0):
         with store.writing() as tx:
-            assert tx.drop_items(["1"], limit=2) == left
+            assert tx.index.drop_outside(["1"], limit=2) == left
     with store.reading() as db:
-        assert [entry.key for entry in db.entries(["10", "20", "21", "22"])] == ["10"]
+        assert [entry.key for entry in db.index.entries(["10", "20", "21", "22"])] == ["10"]
 
 
 def test_a_path_of_any_characters_is_found_again(store):
     path = "/media/caf\u00e9 \ud83d \U0001f680.mp4"
     with store.writing() as tx:
-        tx.index([Entry("1", "1", (Part(path, 5),))], walk=1)
+        tx.index.save([Entry("1", "1", (Part(path, 5),))], walk=1)
     with store.reading() as db:
-        assert [entry.key for entry in db.entries_at([path_key(path)])] == ["1"]
-        assert [entry.key for entry in db.entries_named([name_key(path)])] == ["1"]
+        assert [entry.key for entry in db.index.entries_at([path_key(path)])] == ["1"]
+        assert [entry.key for entry in db.index.entries_named([name_key(path)])] == ["1"]
 
 
 # --- breakers, holds, paces ------------------------------------------------------------------------------------------
@@ -256,11 +256,11 @@ def test_a_path_of_any_characters_is_found_again(store):
 def test_a_breaker_is_closed_until_it_was_saved(store):
     row = BreakerRow("open", 5, 1, 12.5, 60.0, 2, 7, 13.5, "write", "no answer \ud800")
     with store.writing() as tx:
-        assert tx.breaker(PLEX) == BreakerRow()
-        tx.save_breaker(PLEX, row)
+        assert tx.breakers.find(PLEX) == BreakerRow()
+        tx.breakers.save(PLEX, row)
     with store.reading() as db:
-        assert db.breaker(PLEX) == BreakerRow(**{**vars(row), "error": "no answer ?"})
-        assert db.breaker(STASH) == BreakerRow()
+        assert db.breakers.find(PLEX) == BreakerRow(**{**vars(row), "error": "no answer ?"})
+        assert db.breakers.find(STASH) == BreakerRow()
 
 
 @pytest.mark.parametrize(
@@ -281,35 +281,35 @@ def test_a_breaker_is_closed_until_it_was_saved(store):
 )
 def test_a_breaker_with_values_that_can_not_be_is_open(store, folder, damage):
     with store.writing() as tx:
-        tx.save_breaker(PLEX, BreakerRow("half_open", 5, 0, 12.5, 60.0, 2, 7))
+        tx.breakers.save(PLEX, BreakerRow("half_open", 5, 0, 12.5, 60.0, 2, 7))
     db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
     db.execute(f"update breaker set {damage}")
     db.close()
     with store.reading() as tx:
-        assert tx.breaker(PLEX).state == "open"
-        assert tx.breaker(PLEX).opened_at == 0.0
+        assert tx.breakers.find(PLEX).state == "open"
+        assert tx.breakers.find(PLEX).opened_at == 0.0
 
 
 def test_holds_and_paces_are_kept_for_each_neighbour(store):
     hold = HoldRow("plex_token", "Plex does not accept the token", T, T + 5, "abc")
     with store.writing() as tx:
-        assert tx.hold(PLEX) is None
-        assert tx.pace(PLEX) == PaceRow()
-        tx.save_hold(PLEX, hold)
-        tx.save_pace(PLEX, PaceRow(T, 4, 100, 3))
+        assert tx.holds.find(PLEX) is None
+        assert tx.paces.find(PLEX) == PaceRow()
+        tx.holds.save(PLEX, hold)
+        tx.paces.save(PLEX, PaceRow(T, 4, 100, 3))
     with store.reading() as db:
-        assert (db.hold(PLEX), db.hold(STASH)) == (hold, None)
-        assert db.pace(PLEX) == PaceRow(T, 4, 100, 3)
+        assert (db.holds.find(PLEX), db.holds.find(STASH)) == (hold, None)
+        assert db.paces.find(PLEX) == PaceRow(T, 4, 100, 3)
         assert db.overview(T).holds == {PLEX: hold}
     with store.writing() as tx:
-        tx.save_hold(PLEX, None)
-        assert tx.hold(PLEX) is None
+        tx.holds.save(PLEX, None)
+        assert tx.holds.find(PLEX) is None
 
 
 def test_transitions_are_written_down_in_order(store, folder):
     with store.writing() as tx:
-        tx.log_transition(PLEX, at=T, old="closed", new="open", cause="read", error="no answer")
-        tx.log_transition(PLEX, at=T + 1, old="open", new="half_open", cause="", error="")
+        tx.transitions.log(PLEX, at=T, old="closed", new="open", cause="read", error="no answer")
+        tx.transitions.log(PLEX, at=T + 1, old="open", new="half_open", cause="", error="")
     db = sqlite3.connect(folder / "plexsync.db")
     found = db.execute("select who, at, old, new, cause, error from transition order by number").fetchall()
     db.close()
@@ -321,25 +321,25 @@ def test_transitions_are_written_down_in_order(store, folder):
 
 def test_notes_are_empty_until_they_are_set(store):
     with store.writing() as tx:
-        assert tx.note("cursor") == ""
-        tx.save_note("cursor", "1")
-        tx.save_note("cursor", "2 \ud800")
+        assert tx.notes.text("cursor") == ""
+        tx.notes.save("cursor", "1")
+        tx.notes.save("cursor", "2 \ud800")
     with store.reading() as db:
-        assert db.note("cursor") == "2 ?"
+        assert db.notes.text("cursor") == "2 ?"
         assert db.overview(T).notes == {"cursor": "2 ?"}
 
 
 def test_what_was_seen_is_kept_for_each_kind(store):
     with store.writing() as tx:
-        tx.save_seen(Kind.SCENE, [Seen(1, "2024-01-01T00:00:00Z"), Seen(2, "2024-01-01T00:00:01Z", sure=False)])
-        tx.save_seen(Kind.TAG, [Seen(1, "2023-01-01T00:00:00Z")])
-        assert tx.seen(Kind.SCENE, [1, 3]) == {1: Seen(1, "2024-01-01T00:00:00Z")}
-        assert tx.unsure(Kind.SCENE) == [Seen(2, "2024-01-01T00:00:01Z", sure=False)]
-        tx.save_seen(Kind.SCENE, [Seen(2, "2024-01-01T00:00:01Z")])
-        assert tx.unsure(Kind.SCENE) == []
-        tx.forget_seen(Kind.SCENE)
-        assert tx.seen(Kind.SCENE, [1, 2]) == {}
-        assert tx.seen(Kind.TAG, [1]) == {1: Seen(1, "2023-01-01T00:00:00Z")}
+        tx.poll_marks.save(Kind.SCENE, [Seen(1, "2024-01-01T00:00:00Z"), Seen(2, "2024-01-01T00:00:01Z", sure=False)])
+        tx.poll_marks.save(Kind.TAG, [Seen(1, "2023-01-01T00:00:00Z")])
+        assert tx.poll_marks.of(Kind.SCENE, [1, 3]) == {1: Seen(1, "2024-01-01T00:00:00Z")}
+        assert tx.poll_marks.unsure(Kind.SCENE) == [Seen(2, "2024-01-01T00:00:01Z", sure=False)]
+        tx.poll_marks.save(Kind.SCENE, [Seen(2, "2024-01-01T00:00:01Z")])
+        assert tx.poll_marks.unsure(Kind.SCENE) == []
+        tx.poll_marks.forget(Kind.SCENE)
+        assert tx.poll_marks.of(Kind.SCENE, [1, 2]) == {}
+        assert tx.poll_marks.of(Kind.TAG, [1]) == {1: Seen(1, "2023-01-01T00:00:00Z")}
 
 
 # --- what scenes show ------------------------------------------------------------------------------------------------
@@ -347,31 +347,31 @@ def test_what_was_seen_is_kept_for_each_kind(store):
 
 def test_what_was_last_seen_on_scenes_is_found_by_kind_and_id(store):
     with store.writing() as tx:
-        tx.save_shown(1, [("tag", 1), ("performer", 11)])
-        tx.save_shown(2, [("tag", 11), ("performer", 1)])
-        tx.save_shown(3, [("tag", 1)])
+        tx.scene_names.save(1, [("tag", 1), ("performer", 11)])
+        tx.scene_names.save(2, [("tag", 11), ("performer", 1)])
+        tx.scene_names.save(3, [("tag", 1)])
     with store.reading() as db:
-        assert db.showing(Kind.TAG, 1) == [1, 3]
-        assert db.showing(Kind.TAG, 11) == [2]
-        assert db.showing(Kind.PERFORMER, 1) == [2]
-        assert db.showing(Kind.STUDIO, 1) == []
+        assert db.scene_names.scenes_showing(Kind.TAG, 1) == [1, 3]
+        assert db.scene_names.scenes_showing(Kind.TAG, 11) == [2]
+        assert db.scene_names.scenes_showing(Kind.PERFORMER, 1) == [2]
+        assert db.scene_names.scenes_showing(Kind.STUDIO, 1) == []
 
 
 def test_a_scene_that_shows_something_else_or_nothing_is_found_by_that_alone(store):
     with store.writing() as tx:
-        tx.save_shown(1, [("tag", 1)])
-        tx.save_shown(1, [("tag", 2)])
-        tx.save_shown(2, [("tag", 2)])
-        tx.save_shown(2, [])
+        tx.scene_names.save(1, [("tag", 1)])
+        tx.scene_names.save(1, [("tag", 2)])
+        tx.scene_names.save(2, [("tag", 2)])
+        tx.scene_names.save(2, [])
     with store.reading() as db:
-        assert (db.showing(Kind.TAG, 1), db.showing(Kind.TAG, 2)) == ([], [1])
+        assert (db.scene_names.scenes_showing(Kind.TAG, 1), db.scene_names.scenes_showing(Kind.TAG, 2)) == ([], [1])
 
 
 def test_what_a_scene_shows_as_before_is_not_written_again(store):
     with store.writing() as tx:
-        tx.save_shown(1, [("tag", 1), ("studio", 2)])
+        tx.scene_names.save(1, [("tag", 1), ("studio", 2)])
     written = store._connection().db.total_changes
     with store.writing() as tx:
-        tx.save_shown(1, [("studio", 2), ("tag", 1)])
-        tx.save_shown(9, [])
+        tx.scene_names.save(1, [("studio", 2), ("tag", 1)])
+        tx.scene_names.save(9, [])
     assert store._connection().db.total_changes == written

@@ -20,7 +20,7 @@ def database(folder):
     store = Database(folder / "plexsync.db", worker=True)
     with store.writing() as tx:
         for id in range(1, 2001):
-            tx.want(Kind.SCENE, id, Why.EDIT, T)
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT, T)
     store.close()
     return folder / "plexsync.db"
 
@@ -81,7 +81,7 @@ def test_what_a_person_has_bound_is_kept(database):
     bound = [Binding(7, "70", ("/media/caf\u00e9.mp4",), T), Binding(7, "71", (), T), Binding(8, "80", (), T)]
     store = Database(database, worker=True)
     with store.writing() as tx:
-        assert all(tx.bind(binding) for binding in bound)
+        assert all(tx.bindings.bind(binding) for binding in bound)
     store.close()
     backup.save(database, database.with_name("copy.db"))
     change(database, "update book set done = done + 20")
@@ -89,7 +89,7 @@ def test_what_a_person_has_bound_is_kept(database):
     for path in (database, database.with_name("copy.db")):
         store = Database(path)
         with store.reading() as db:
-            assert db.bindings() == bound
+            assert db.bindings.all() == bound
         store.close()
 
 
@@ -97,7 +97,7 @@ def test_the_files_of_a_binding_that_can_not_be_read_are_unknown(database):
     change(database, "insert into binding (scene, key, at, files) values (1, '5', 0, '[\"/a'), (2, '6', 0, '7')")
     store = Database(database)
     with store.reading() as db:
-        assert db.bindings() == [Binding(1, "5"), Binding(2, "6")]
+        assert db.bindings.all() == [Binding(1, "5"), Binding(2, "6")]
     store.close()
 
 

@@ -12,19 +12,19 @@ ALL = 2**60
 def add(store: Database, *samples: Sample) -> None:
     with store.writing() as tx:
         for sample in samples:
-            tx.add_sample(sample)
+            tx.samples.add(sample)
 
 
 def kept(store: Database) -> list[Sample]:
     with store.reading() as db:
-        return db.samples(0, ALL)
+        return db.samples.between(0, ALL)
 
 
 def prune(store: Database, now: int) -> None:
     """As housekeeping does: until there is nothing left to do."""
     while True:
         with store.writing() as tx:
-            if not tx.prune_samples(now=now, limit=1):
+            if not tx.samples.prune(now=now, limit=1):
                 return
 
 
@@ -37,8 +37,8 @@ def test_a_sample_is_read_as_it_was_written(store):
     add(store, sample)
     assert kept(store) == [sample]
     with store.reading() as db:
-        assert db.samples(T + 1, ALL) == []
-        assert db.samples(0, T - 1) == []
+        assert db.samples.between(T + 1, ALL) == []
+        assert db.samples.between(0, T - 1) == []
 
 
 def test_a_minute_that_is_told_of_twice_counts_what_was_done_twice_and_what_was_there_once(store):
@@ -75,7 +75,7 @@ def test_a_month_of_minutes_is_a_small_table(store):
     days = 40
     with store.writing() as tx:
         for number in range(0, days * 24 * 60, 5):
-            tx.add_sample(minute(number, done=1))
+            tx.samples.add(minute(number, done=1))
     prune(store, T + days * DAY)
     found = kept(store)
     assert sum(sample.span == HOUR for sample in found) == 28 * 24
@@ -92,4 +92,4 @@ def test_what_is_dated_in_a_future_that_the_clock_has_left_goes_and_the_rest_sta
 def test_each_call_deletes_little(store):
     add(store, *(minute(60 * hour + at) for hour in range(3) for at in range(60)))
     with store.writing() as tx:
-        assert [tx.prune_samples(now=T + 9 * DAY, limit=1) for _ in range(4)] == [60, 60, 60, 0]
+        assert [tx.samples.prune(now=T + 9 * DAY, limit=1) for _ in range(4)] == [60, 60, 60, 0]

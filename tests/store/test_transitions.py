@@ -5,7 +5,7 @@ import pytest
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.outages import Transition, outages
-from plexsync.store import breakers
+from plexsync.store import transitions
 from plexsync.store.database import Database
 
 PLEX = Neighbour.PLEX
@@ -22,35 +22,37 @@ def store(tmp_path):
 
 
 def log(tx, at, old, new):
-    tx.log_transition(PLEX, at=T + at, old=old, new=new, cause="read", error="" if new == "closed" else "away")
+    tx.transitions.log(PLEX, at=T + at, old=old, new=new, cause="read", error="" if new == "closed" else "away")
 
 
 def test_a_line_tells_how_many_rows_wait_at_that_moment(store):
     with store.writing() as tx:
         log(tx, 0, "closed", "open")
         for id in range(1, 4):
-            tx.want(Kind.SCENE, id, Why.EDIT, T)
-        tx.claim(1, now=T + 5000, lease_ms=60_000, holder="one")
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT, T)
+        tx.jobs.claim(1, now=T + 5000, lease_ms=60_000, holder="one")
         log(tx, 1, "open", "half_open")
     with store.reading() as db:
-        assert db.transitions() == [
+        assert db.transitions.all() == [
             Transition(PLEX, T, "closed", "open", "read", "away", 0),
             Transition(PLEX, T + 1, "open", "half_open", "read", "away", 3),
         ]
 
 
 def test_failed_probes_are_forgotten_first_so_that_a_long_outage_keeps_its_beginning(store, monkeypatch):
-    monkeypatch.setattr(breakers, "FORGET_OLD", breakers.FORGET_OLD.replace("10000\n", "10\n").replace("100000", "100"))
+    monkeypatch.setattr(
+        transitions, "FORGET_OLD", transitions.FORGET_OLD.replace("10000\n", "10\n").replace("100000", "100")
+    )
     with store.writing() as tx:
         log(tx, 0, "closed", "open")
         for n in range(1, 30):
             log(tx, 2 * n, "open", "half_open")
             log(tx, 2 * n + 1, "half_open", "open")
-        kept = tx.transitions()
+        kept = tx.transitions.all()
         assert len(kept) == 11
         (found,) = outages(kept)
         assert found.start == T
         for n in range(200):
             log(tx, 100 + 2 * n, "half_open", "closed")
             log(tx, 101 + 2 * n, "closed", "open")
-        assert len(tx.transitions()) == 100
+        assert len(tx.transitions.all()) == 100

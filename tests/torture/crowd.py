@@ -87,7 +87,7 @@ def _fill(path: Path, count: int) -> None:
     for start in range(0, count, 500):
         with store.writing() as tx:
             for id in range(start, min(start + 500, count)):
-                tx.want(Kind.SCENE, id + 1, Why.EDIT if id % 3 else Why.SWEEP, now())
+                tx.jobs.want(Kind.SCENE, id + 1, Why.EDIT if id % 3 else Why.SWEEP, now())
     store.close()
 
 
@@ -115,12 +115,12 @@ def _work(path: Path, told: Path, luck: float, rows: int) -> None:
     while not stop:
         with store.writing() as tx:
             at = now()
-            over = tx.expired(now=at)
+            over = tx.jobs.expired(now=at)
             for row, alone, first in over:
-                tx.crash(row, crashed(alone=alone, crashes=row.crashes, first_crash=first, now=at), now=at)
+                tx.jobs.crash(row, crashed(alone=alone, crashes=row.crashes, first_crash=first, now=at), now=at)
                 # Told before it is true: there may be more of these than there were, and never fewer.
                 tell("alone" if alone else "together", row.id, "-", row.claimed_rev, at)
-            jobs = tx.claim(dice.choice((1, 3, 10)), now=at, lease_ms=LEASE, holder=f"{pid}")
+            jobs = tx.jobs.claim(dice.choice((1, 3, 10)), now=at, lease_ms=LEASE, holder=f"{pid}")
         for row, _, _ in over:
             tell("returned", row.id, "-", row.claimed_rev, at)
         for job in jobs:
@@ -132,10 +132,10 @@ def _work(path: Path, told: Path, luck: float, rows: int) -> None:
             tell("trying", job.id, job.token, job.claimed_rev, now())
             with store.writing() as tx:
                 at = now()
-                well = tx.settle(job, Settled(State.IDLE, 0, 0, 0, at), now=at, ok_mark=0, bad_mark=0)
+                well = tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, at), now=at, ok_mark=0, bad_mark=0)
                 # Not by a sleeper whose row was ended by another: all may be done by now, and nobody be left to serve it.
                 if well and dice.random() < 0.2:
-                    tx.want(Kind.SCENE, again, Why.EDIT, at)
+                    tx.jobs.want(Kind.SCENE, again, Why.EDIT, at)
             tell("ended" if well else "refused", job.id, job.token, job.claimed_rev, at)
         if not jobs:
             time.sleep(0.02)
@@ -283,7 +283,7 @@ def _want_each(path: Path, ids: list[int]) -> None:
     store = Database(path)
     with store.writing() as tx:
         for id in ids:
-            tx.want(Kind.SCENE, id, Why.USER, SystemClock().now())
+            tx.jobs.want(Kind.SCENE, id, Why.USER, SystemClock().now())
     store.close()
 
 
@@ -366,7 +366,7 @@ def _wants(path: Path, end: float, ids: list[int], luck: int, ack: Ack) -> None:
     while time.monotonic() < end:
         with store.writing() as tx:
             for _ in range(20):
-                tx.want(Kind.SCENE, dice.choice(ids), Why.SWEEP, SystemClock().now())
+                tx.jobs.want(Kind.SCENE, dice.choice(ids), Why.SWEEP, SystemClock().now())
         count += 20
         time.sleep(dice.random() * 0.4)
     store.close()
@@ -431,7 +431,7 @@ def counted(told: Path) -> None:
         taken = take(store, at)
         counts["taken"] += taken
         with store.writing() as tx:
-            db = tx._db
+            db = tx._db.driver
         # Nobody is to wait long for what need not be.
         db.execute(WAIT_BRIEFLY)
         db.execute(f"pragma wal_checkpoint({dice.choice(('passive', 'full', 'restart', 'truncate'))})").fetchall()

@@ -23,7 +23,7 @@ from plexsync.rules.item import Entry, Part
 from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.rules.plan import Held, Pushing, Remembered, Sending
 from plexsync.store import intake, schema
-from plexsync.store.database import Database, ReadingTransaction
+from plexsync.store.database import Database, Reader
 from plexsync.store.db import connect
 from plexsync.store.repair import REPAIRED, repair
 from tests.torture import forks
@@ -79,9 +79,9 @@ def fill_half(store: Database, start: int, count: int) -> None:
     ids = range(start, start + count)
     with store.writing() as tx:
         for id in ids:
-            tx.want(Kind.SCENE, id, Why.EDIT if id % 3 else Why.SWEEP, NOW)
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT if id % 3 else Why.SWEEP, NOW)
     with store.writing() as tx:
-        for job in tx.claim(count // 2, now=NOW + 1000, lease_ms=60_000, holder="one"):
+        for job in tx.jobs.claim(count // 2, now=NOW + 1000, lease_ms=60_000, holder="one"):
             if job.id % 5 == 0:
                 after = Settled(State.DEAD, 6, 6, 0, NOW + 2000, "Plex answered 400", "refused", "abc")
             elif job.id % 5 == 1:
@@ -90,17 +90,17 @@ def fill_half(store: Database, start: int, count: int) -> None:
                 after = Settled(State.IDLE, 0, 0, 0, NOW + 2000)
             else:
                 continue
-            tx.settle(job, after, now=NOW + 2000, ok_mark=1, bad_mark=1)
-            tx.remember(job.id, str(job.id), memory_of(job.id), now=NOW)
-            tx.add_pushing(job.id, str(job.id), pushing_of(job.id))
-        tx.index((Entry(str(id), "1", (Part(f"/media/{id}.mp4", 1000 + id),)) for id in ids), walk=1)
-        tx.save_note("salt", "grain")
+            tx.jobs.settle(job, after, now=NOW + 2000, ok_mark=1, bad_mark=1)
+            tx.memories.save(job.id, str(job.id), memory_of(job.id), now=NOW)
+            tx.pushings.add(job.id, str(job.id), pushing_of(job.id))
+        tx.index.save((Entry(str(id), "1", (Part(f"/media/{id}.mp4", 1000 + id),)) for id in ids), walk=1)
+        tx.notes.save("salt", "grain")
         for name in NUMBERS:
-            tx.save_note(name, str(NOW))
+            tx.notes.save(name, str(NOW))
         for kind in Kind:
-            tx.save_note(f"poll:{kind}", json.dumps({"count": 0, "updated_at": "", "last": 0}))
-        tx.save_note("poll:files", json.dumps({"count": 0, "updated_at": "", "sure": True}))
-        tx.save_note(LAST_RECONCILE, str(NOW))
+            tx.notes.save(f"poll:{kind}", json.dumps({"count": 0, "updated_at": "", "last": 0}))
+        tx.notes.save("poll:files", json.dumps({"count": 0, "updated_at": "", "sure": True}))
+        tx.notes.save(LAST_RECONCILE, str(NOW))
 
 
 def memory_of(id: int) -> dict[str, Remembered]:
@@ -205,17 +205,19 @@ def live(path: Path, ack: Callable[[str], None], town: dict | None = None) -> No
         ack(f"repaired {mended.aside}" if mended else "sound")
         store = Database(path, worker=True)
         with store.writing() as tx:
-            tx.want(Kind.SCENE, 5, Why.USER, NOW + DAY)
+            tx.jobs.want(Kind.SCENE, 5, Why.USER, NOW + DAY)
         with store.writing() as tx:
-            for job in tx.claim(50, now=NOW + DAY, lease_ms=60_000, holder="two"):
-                tx.settle(job, Settled(State.IDLE, 0, 0, 0, NOW), now=NOW + DAY, ok_mark=0, bad_mark=0)
-            tx.prune(now=NOW + DAY, before=NOW, limit=500)
+            for job in tx.jobs.claim(50, now=NOW + DAY, lease_ms=60_000, holder="two"):
+                tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, NOW), now=NOW + DAY, ok_mark=0, bad_mark=0)
+            tx.jobs.prune(now=NOW + DAY, before=NOW, limit=500)
         with store.reading() as db:
             db.overview(NOW + DAY)
-            ids = [id for id, _ in db.job_ids(Kind.SCENE)]
-            db.entries([str(id) for id in ids])
+            ids = [id for id, _ in db.jobs.ids(Kind.SCENE)]
+            db.index.entries([str(id) for id in ids])
             told = list(_untrue(db, ids))
-            owed = (db.number(REPAIRED) or 0) > (db.number(LAST_RECONCILE) or 0) or not db.note(LAST_RECONCILE)
+            owed = (db.notes.number(REPAIRED) or 0) > (db.notes.number(LAST_RECONCILE) or 0) or not db.notes.text(
+                LAST_RECONCILE
+            )
         store.close()
         if town is not None:
             _serve_a_moment(path.parent, town)
@@ -239,17 +241,17 @@ def _serve_a_moment(folder: Path, town: dict) -> None:
         wiring.comparison_owed(parts)
         with parts.store.reading() as db:
             notifications.seen(db, parts.clock.now(), None)
-            db.count_unpaired(db.number("reconcile:run") or 0)
+            db.index.count_unpaired(db.notes.number("reconcile:run") or 0)
 
 
-def _untrue(db: ReadingTransaction, ids: list[int]) -> Iterator[str]:
+def _untrue(db: Reader, ids: list[int]) -> Iterator[str]:
     """What a plan would be made of, and was never written: it may be unknown, and must not be something else."""
     pairs = {scene for (scene,) in db._db.execute("select scene from memory union select scene from pushing")}
     scenes = sorted({*ids, *(one for one in pairs if isinstance(one, int))})
-    for (scene, key), memory in db.memories(scenes).items():
+    for (scene, key), memory in db.memories.of(scenes).items():
         if key != str(scene) or memory != memory_of(scene):
             yield f"untrue {scene} {key} is remembered as {memory}"
-    for (scene, key), pushed in db.pushings(scenes).items():
+    for (scene, key), pushed in db.pushings.of(scenes).items():
         if key != str(scene) or any(one != pushing_of(scene) for one in pushed):
             yield f"untrue {scene} {key} is being pushed as {pushed}"
 
@@ -353,7 +355,7 @@ def repair_killed(size: str, seed: int) -> list[Score]:
 def want_and_die(path: Path) -> None:
     store = Database(path)
     with store.writing() as tx:
-        tx.want(Kind.SCENE, 7000, Why.USER, NOW)
+        tx.jobs.want(Kind.SCENE, 7000, Why.USER, NOW)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -193,14 +193,14 @@ def stubborn(folder: Path) -> None:
             store = store or Database(folder / NAME, worker=True)
             before = (folder / NAME).stat().st_mtime_ns
             with store.writing() as tx:
-                tx.want(Kind.SCENE, round + 1, Why.EDIT, NOW + round)
+                tx.jobs.want(Kind.SCENE, round + 1, Why.EDIT, NOW + round)
             os.write(1, f"{round + 1}\n".encode())
             with store.writing() as tx:
-                jobs = tx.claim(2, now=NOW + round, lease_ms=1000, holder="one")
+                jobs = tx.jobs.claim(2, now=NOW + round, lease_ms=1000, holder="one")
             with store.writing() as tx:
                 for job in jobs:
                     after = Settled(State.DEAD, 1, 1, 0, NOW, "no", "refused") if job.id % 3 == 0 else IDLE
-                    tx.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
+                    tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
             faulty = False
             copied += (folder / NAME).stat().st_mtime_ns != before
         except (LocalFault, Unusable) as fault:

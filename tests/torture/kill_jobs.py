@@ -385,12 +385,12 @@ def with_attempts(path: Path, used: dict[int, int]) -> None:
     store, now = Database(path), SystemClock().now()
     with store.writing() as tx:
         for id in used:
-            tx.want(Kind.SCENE, id, Why.USER, now)
+            tx.jobs.want(Kind.SCENE, id, Why.USER, now)
     with store.writing() as tx:
-        for job in tx.claim(len(used), now=now, lease_ms=60_000, holder="before"):
+        for job in tx.jobs.claim(len(used), now=now, lease_ms=60_000, holder="before"):
             failed = used[job.id]
             after = Settled(State.READY, failed, failed, 0, now, "Plex answered 500", "unavailable")
-            tx.settle(job, after, now=now, ok_mark=0, bad_mark=0)
+            tx.jobs.settle(job, after, now=now, ok_mark=0, bad_mark=0)
     store.close()
 
 

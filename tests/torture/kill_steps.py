@@ -51,7 +51,7 @@ class Deed:
     def prepare(self, store: Database) -> None:
         with store.writing() as tx:
             for id in range(1, 9):
-                tx.want(Kind.SCENE, id, Why.SWEEP if id == 8 else Why.EDIT, NOW)
+                tx.jobs.want(Kind.SCENE, id, Why.SWEEP if id == 8 else Why.EDIT, NOW)
 
     def act(self, path: Path, mounts: Path, ack: Ack) -> None:
         store = Database(path, mounts=mounts, worker=True)
@@ -77,7 +77,7 @@ class Enqueue(Deed):
 
     def within(self, tx) -> None:
         for id in (1, 7, 99):
-            tx.want(Kind.SCENE, id, Why.EDIT, NOW + 5000)
+            tx.jobs.want(Kind.SCENE, id, Why.EDIT, NOW + 5000)
 
 
 class HookEnqueue(Deed):
@@ -95,7 +95,7 @@ class Claim(Deed):
     name, fault = "claim", "F2"
 
     def within(self, tx) -> None:
-        tx.claim(5, now=NOW + 1000, lease_ms=LEASE, holder="one")
+        tx.jobs.claim(5, now=NOW + 1000, lease_ms=LEASE, holder="one")
 
     def after(self, path: Path, mounts: Path) -> str:
         """Everything can be claimed (again) once the lease is over."""
@@ -103,11 +103,11 @@ class Claim(Deed):
         later = NOW + 1000 + LEASE
         try:
             with store.writing() as tx:
-                for row, _, _ in tx.expired(now=later):
-                    tx.crash(row, Crashed(State.READY, 0, 0, later), now=later)
+                for row, _, _ in tx.jobs.expired(now=later):
+                    tx.jobs.crash(row, Crashed(State.READY, 0, 0, later), now=later)
             got: list[Job] = []
             with store.writing() as tx:
-                while more := tx.claim(50, now=later, lease_ms=LEASE, holder="two"):
+                while more := tx.jobs.claim(50, now=later, lease_ms=LEASE, holder="two"):
                     got += more
         finally:
             store.close()
@@ -123,14 +123,14 @@ class Claimed(Deed):
     def prepare(self, store: Database) -> None:
         super().prepare(store)
         with store.writing() as tx:
-            self.jobs = tuple(tx.claim(5, now=NOW + 1000, lease_ms=LEASE, holder="one"))
+            self.jobs = tuple(tx.jobs.claim(5, now=NOW + 1000, lease_ms=LEASE, holder="one"))
 
     def settled(self, job: Job) -> Settled:
         raise NotImplementedError
 
     def within(self, tx) -> None:
         for job in self.jobs[:2]:
-            tx.settle(job, self.settled(job), now=NOW + 2000, ok_mark=1, bad_mark=1)
+            tx.jobs.settle(job, self.settled(job), now=NOW + 2000, ok_mark=1, bad_mark=1)
 
 
 class SettleDone(Claimed):
@@ -158,8 +158,8 @@ class TakeBack(Claimed):
     name = "take back from a dead worker"
 
     def within(self, tx) -> None:
-        for row, _, _ in tx.expired(now=NOW + 2000, dead_holders=True):
-            tx.crash(row, Crashed(State.DEAD, 3, NOW, NOW, "poison"), now=NOW + 2000)
+        for row, _, _ in tx.jobs.expired(now=NOW + 2000, dead_holders=True):
+            tx.jobs.crash(row, Crashed(State.DEAD, 3, NOW, NOW, "poison"), now=NOW + 2000)
 
 
 class Prune(SettleDead):
@@ -169,18 +169,18 @@ class Prune(SettleDead):
         super().prepare(store)
         with store.writing() as tx:
             for job in self.jobs:
-                tx.settle(job, self.settled(job), now=NOW + 2000, ok_mark=1, bad_mark=1)
+                tx.jobs.settle(job, self.settled(job), now=NOW + 2000, ok_mark=1, bad_mark=1)
 
     def within(self, tx) -> None:
-        tx.prune(now=NOW + 40 * DAY, before=NOW + DAY, limit=500)
+        tx.jobs.prune(now=NOW + 40 * DAY, before=NOW + DAY, limit=500)
 
 
 class Retry(Prune):
     name = "retry and drop dead letters"
 
     def within(self, tx) -> None:
-        tx.retry(kind=Kind.SCENE, id=self.jobs[0].id, now=NOW + DAY)
-        tx.drop(now=NOW + DAY)
+        tx.jobs.retry(kind=Kind.SCENE, id=self.jobs[0].id, now=NOW + DAY)
+        tx.jobs.drop(now=NOW + DAY)
 
 
 class Migrate(Deed):

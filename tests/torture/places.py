@@ -382,7 +382,7 @@ def _wanted(path: Path, ids: list[int]) -> None:
     store = Database(path)
     with store.writing() as tx:
         for id in ids:
-            tx.want(Kind.SCENE, id, Why.USER, SystemClock().now())
+            tx.jobs.want(Kind.SCENE, id, Why.USER, SystemClock().now())
     store.close()
 
 
@@ -414,7 +414,7 @@ def _write(path: Path, count: int, ack: Callable[[str], None], start: int = 100)
     store = Database(path)
     for id in range(start, start + count):
         with store.writing() as tx:
-            tx.want(Kind.SCENE, id + 1, Why.EDIT, 1000)
+            tx.jobs.want(Kind.SCENE, id + 1, Why.EDIT, 1000)
     store.close()
 
 
@@ -468,7 +468,7 @@ def _grow(path: Path, ack: Callable[[str], None], *, worker: bool) -> None:
     before = path.read_bytes()
     for n in range(3):
         with store.writing() as tx:
-            tx.save_note(f"long {n}", "x" * 4096 * CHECKPOINT_PAGES)
+            tx.notes.save(f"long {n}", "x" * 4096 * CHECKPOINT_PAGES)
     ack("left" if path.read_bytes() == before else "copied")
     store.close()
 
@@ -491,7 +491,7 @@ def pipes(size: str, seed: int) -> list[Score]:
             store = Database(folder / NAME)
             with store.writing() as tx:
                 for id in made["ids"]:
-                    tx.want(Kind.SCENE, id, Why.USER, SystemClock().now())
+                    tx.jobs.want(Kind.SCENE, id, Why.USER, SystemClock().now())
             store.close()
             score.cases += 1
             _drained_into(name, made, folder, score)

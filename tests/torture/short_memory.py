@@ -180,7 +180,7 @@ def _queue(town: Town, made: dict, folder: Path, size: str) -> None:
         for start in range(FIRST, FIRST + QUEUE[size], 5000):
             with store.writing() as tx:
                 for id in range(start, start + 5000):
-                    tx.want(Kind.SCENE, id, Why.SWEEP, SystemClock().now())
+                    tx.jobs.want(Kind.SCENE, id, Why.SWEEP, SystemClock().now())
         store.close()
         db = sqlite3.connect(whole / NAME, isolation_level=None)
         db.execute("update job set due = due + ?", (DAY,))

@@ -110,7 +110,7 @@ def one_pass(made: dict, folder: Path, flag: Path, ids: list[int], ack: Callable
     with wiring.opened(config_for(made), folder) as parts:
         with parts.store.writing() as tx:
             for id in ids:
-                tx.want(Kind.SCENE, id, Why.USER, parts.clock.now())
+                tx.jobs.want(Kind.SCENE, id, Why.USER, parts.clock.now())
         works = wiring.Engine(
             parts.store,
             parts.stash,

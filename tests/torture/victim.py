@@ -27,18 +27,18 @@ def work(folder: Path, mounts: Path, *, rounds: int = 12, worker: bool = True) -
         ids = [round * 10 + n for n in range(1, 4)]
         with store.writing() as tx:
             for id in ids:
-                tx.want(Kind.SCENE, id, Why.EDIT, NOW + round)
+                tx.jobs.want(Kind.SCENE, id, Why.EDIT, NOW + round)
         for id in ids:
             ack(id)
         with store.writing() as tx:
-            jobs = tx.claim(2, now=NOW + round, lease_ms=1000, holder="one")
+            jobs = tx.jobs.claim(2, now=NOW + round, lease_ms=1000, holder="one")
         with store.writing() as tx:
             for job in jobs:
-                tx.settle(job, Settled(State.IDLE, 0, 0, 0, NOW), now=NOW, ok_mark=0, bad_mark=0)
+                tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, NOW), now=NOW, ok_mark=0, bad_mark=0)
         if round % 4 == 3:
             # The log is written back while it is in use, and begun anew.
             with store.writing() as tx:
-                db = tx._db
+                db = tx._db.driver
             db.execute("pragma wal_checkpoint(restart)").fetchall()
     store.close()
 
@@ -87,14 +87,14 @@ def stubborn(folder: Path) -> None:
         try:
             store = store or Database(folder / NAME, worker=True)
             with store.writing() as tx:
-                tx.want(Kind.SCENE, round + 1, Why.EDIT, NOW + round)
+                tx.jobs.want(Kind.SCENE, round + 1, Why.EDIT, NOW + round)
             ack(round + 1)
             with store.writing() as tx:
-                jobs = tx.claim(2, now=NOW + round, lease_ms=1000, holder="one")
+                jobs = tx.jobs.claim(2, now=NOW + round, lease_ms=1000, holder="one")
             with store.writing() as tx:
                 for job in jobs:
                     after = Settled(State.DEAD, 1, 1, 0, NOW, "no", "refused") if job.id % 3 == 0 else IDLE
-                    tx.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
+                    tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
         except (LocalFault, Unusable) as fault:
             os.write(2, f"fault: {fault}\n".encode())
     if store:

@@ -89,7 +89,7 @@ def past(parts: Parts) -> None:
             at = now - now % HOUR - hour * HOUR
             wave = 1 + math.sin(hour / 24 * math.tau)
             if hour > 48 and not 300 < hour < 330:
-                tx.add_sample(
+                tx.samples.add(
                     Sample(
                         at,
                         HOUR,
@@ -107,7 +107,7 @@ def past(parts: Parts) -> None:
             at = now - now % MINUTE - minute * MINUTE
             wave = 1 + math.sin(minute / 300)
             if not 400 < minute < 520:
-                tx.add_sample(
+                tx.samples.add(
                     Sample(at, MINUTE, 30_000 - minute, round(300 * wave), 42, 7, round(60 * wave), round(66 * wave), 4)
                 )
         for who, ago, length, error in (
@@ -117,9 +117,9 @@ def past(parts: Parts) -> None:
             (Neighbour.PLEX, 5 * HOUR, 40 * MINUTE, "Plex at nas:32400 dropped the connection"),
         ):
             at = now - ago
-            tx.log_transition(who, at=at, old="closed", new="open", cause="read", error=error)
-            tx.log_transition(who, at=at + length, old="half_open", new="closed", cause="", error="")
-        tx.log_transition(
+            tx.transitions.log(who, at=at, old="closed", new="open", cause="read", error=error)
+            tx.transitions.log(who, at=at + length, old="half_open", new="closed", cause="", error="")
+        tx.transitions.log(
             Neighbour.STASH,
             at=now - 2 * DAY,
             old="free",
@@ -127,8 +127,8 @@ def past(parts: Parts) -> None:
             cause="stash_api_key",
             error="Stash refuses the key",
         )
-        tx.log_transition(Neighbour.STASH, at=now - DAY, old="hold", new="free", cause="stash_api_key", error="")
-        tx.save_note(wiring.BEGUN, str(now - 40 * DAY))
+        tx.transitions.log(Neighbour.STASH, at=now - DAY, old="hold", new="free", cause="stash_api_key", error="")
+        tx.notes.save(wiring.BEGUN, str(now - 40 * DAY))
 
 
 def state_of(world: World, id: int) -> State | None:

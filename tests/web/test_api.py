@@ -88,8 +88,8 @@ def test_a_search_for_a_number_has_every_scene_once_on_pages_of_the_size_that_wa
 ) -> None:
     with dash.parts.store.writing() as tx:
         for id in (1, 3, 4, 5, 6, 8, 9):
-            tx.want(Kind.SCENE, id, Why.SWEEP, dash.parts.clock.now())
-            tx.save_shown(id, [], title="5 of them" if id != 3 else "another")
+            tx.jobs.want(Kind.SCENE, id, Why.SWEEP, dash.parts.clock.now())
+            tx.scene_names.save(id, [], title="5 of them" if id != 3 else "another")
     found, after = [], 0
     while after is not None:
         page = dash.get(f"/api/scenes?q=5&limit={limit}&after={after}").json()
@@ -124,7 +124,7 @@ def test_scenes_are_wanted_ignored_and_wanted_again(dash: Dash) -> None:
     assert post(dash, "/api/scenes/12/ignore") == (200, {"ignored": 1})
     assert post(dash, "/api/scenes/12/unignore") == (200, {"unignored": 1})
     with dash.parts.store.reading() as db:
-        row = db.job(Kind.SCENE, 7)
+        row = db.jobs.find(Kind.SCENE, 7)
     assert row is not None
     assert row.state is State.READY
 
@@ -240,6 +240,6 @@ def test_health_is_well_only_while_a_worker_gives_signs_of_life(dash: Dash) -> N
 
 def beat(dash: Dash, ago: int) -> None:
     with dash.parts.store.writing() as tx:
-        tx.save_note(HEARTBEAT, str(dash.parts.clock.now() + ago))
+        tx.notes.save(HEARTBEAT, str(dash.parts.clock.now() + ago))
     # What was told half a second ago is told no more.
     dash.post("/reconcile/stop")

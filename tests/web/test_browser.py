@@ -148,11 +148,11 @@ def test_an_open_page_learns_of_what_changes(dash: Dash, look: Look) -> None:
     expect(page.locator("#live-state")).to_have_text("Live: this page keeps itself up to date.")
     page.locator("#queue").evaluate("node => { node.dataset.old = 'yes' }")
     with dash.parts.store.writing() as tx:
-        tx.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
+        tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
     expect(page.locator("#scenes .figure", has_text="waiting")).to_contain_text("1")
     now = dash.parts.clock.now()
     with dash.parts.store.writing() as tx:
-        tx.save_breaker(
+        tx.breakers.save(
             Neighbour.PLEX, BreakerRow(state="open", failures=5, opened_at=now / 1000, wait=60.0, error="Plex is away")
         )
     expect(page.locator("#server-plex")).to_contain_text("open, since")
@@ -184,12 +184,12 @@ def test_open_pages_that_nobody_sees_leave_the_browser_its_connections(dash: Das
         expect(tab.locator("#live-state")).to_have_text(LIVE)
         turn(tab, seen=False)
     with dash.parts.store.writing() as tx:
-        tx.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
+        tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
     turn(first, seen=True)
     waiting = first.locator("#scenes .figure", has_text="waiting")
     expect(waiting).to_contain_text("1")
     with dash.parts.store.writing() as tx:
-        tx.want(Kind.SCENE, 8, Why.USER, dash.parts.clock.now())
+        tx.jobs.want(Kind.SCENE, 8, Why.USER, dash.parts.clock.now())
     expect(waiting).to_contain_text("2")
 
 
@@ -202,7 +202,7 @@ def test_a_page_that_is_left_and_come_back_to_is_live_again(dash: Dash, look: Lo
     with page.expect_request("**/live"):
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     with dash.parts.store.writing() as tx:
-        tx.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
+        tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
     expect(page.locator("#scenes .figure", has_text="waiting")).to_contain_text("1", timeout=20_000)
 
 

@@ -31,8 +31,8 @@ def die(world: World, *, each: int = 3) -> None:
     with wiring.opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         now = parts.clock.now()
         for n in range(each * len(CAUSES)):
-            tx.want(Kind.SCENE, n + 1, Why.EDIT, now)
-        tx.want(Kind.TAG, 5, Why.EDIT, now)
+            tx.jobs.want(Kind.SCENE, n + 1, Why.EDIT, now)
+        tx.jobs.want(Kind.TAG, 5, Why.EDIT, now)
     rows = [(n + 1, CAUSES[n % len(CAUSES)]) for n in range(each * len(CAUSES))]
     db = sqlite(world)
     with db:

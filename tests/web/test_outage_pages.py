@@ -33,10 +33,10 @@ def rects(page: str) -> list[tuple[str, float, float]]:
 def shut(dash: Dash, who: Neighbour, *, ago: int, length: int | None, error: str = "no answer") -> None:
     at = dash.parts.clock.now() - ago
     with dash.parts.store.writing() as tx:
-        tx.save_note(wiring.BEGUN, "1")
-        tx.log_transition(who, at=at, old="closed", new="open", cause="read", error=error)
+        tx.notes.save(wiring.BEGUN, "1")
+        tx.transitions.log(who, at=at, old="closed", new="open", cause="read", error=error)
         if length is not None:
-            tx.log_transition(who, at=at + length, old="half_open", new="closed", cause="", error="")
+            tx.transitions.log(who, at=at + length, old="half_open", new="closed", cause="", error="")
 
 
 def test_without_an_outage_all_is_well(dash: Dash) -> None:
@@ -106,7 +106,7 @@ def test_every_chart_has_its_figures_in_words_and_as_a_table(dash: Dash) -> None
             assert f"<title>{subject.title}, {span.words}. {subject.lines[0].name}: " in page
     now = dash.parts.clock.now()
     with dash.parts.store.reading() as db:
-        newest = buckets(db.samples(now - HOUR, now), start=now - HOUR, end=now, width=5 * MINUTE)[-1].sample
+        newest = buckets(db.samples.between(now - HOUR, now), start=now - HOUR, end=now, width=5 * MINUTE)[-1].sample
     assert newest is not None
     assert f">{newest.waiting:,}</td>" in page
     pictures = re.findall(r"<svg [^>]*>\s*<title>", page)

@@ -41,8 +41,8 @@ def test_the_overview_tells_how_everything_stands(world: World) -> None:
 def test_a_hold_is_told_with_what_cures_it(dash: Dash) -> None:
     now = dash.parts.clock.now()
     with dash.parts.store.writing() as tx:
-        tx.log_transition(Neighbour.PLEX, at=now, old="free", new="held", cause="plex_token", error="Plex says 401")
-        tx.save_hold(Neighbour.PLEX, HoldRow("plex_token", "Plex says 401", now, now + 300_000, "print"))
+        tx.transitions.log(Neighbour.PLEX, at=now, old="free", new="held", cause="plex_token", error="Plex says 401")
+        tx.holds.save(Neighbour.PLEX, HoldRow("plex_token", "Plex says 401", now, now + 300_000, "print"))
     told = plain(dash.get("/").text)
     assert "Plex on hold" in told
     assert "Put plex_token right" in told
@@ -52,8 +52,8 @@ def test_a_hold_is_told_with_what_cures_it(dash: Dash) -> None:
 def test_an_outage_that_mends_itself_calls_nobody(dash: Dash) -> None:
     now = dash.parts.clock.now()
     with dash.parts.store.writing() as tx:
-        tx.log_transition(Neighbour.PLEX, at=now, old="closed", new="open", cause="read", error="Plex is away")
-        tx.save_breaker(
+        tx.transitions.log(Neighbour.PLEX, at=now, old="closed", new="open", cause="read", error="Plex is away")
+        tx.breakers.save(
             Neighbour.PLEX, BreakerRow(state="open", failures=5, opened_at=now / 1000, wait=60.0, error="Plex is away")
         )
     page = dash.get("/").text
@@ -66,9 +66,9 @@ def test_an_outage_that_mends_itself_calls_nobody(dash: Dash) -> None:
 def test_what_waits_is_counted(world: World, dash: Dash) -> None:
     world.add(1)
     with dash.parts.store.writing() as tx:
-        tx.want(Kind.SCENE, 1, Why.USER, dash.parts.clock.now())
+        tx.jobs.want(Kind.SCENE, 1, Why.USER, dash.parts.clock.now())
     with dash.parts.store.reading() as db:
-        assert db.unsettled() == 1
+        assert db.jobs.count_unsettled() == 1
     assert "1 waiting" in plain(dash.get("/").text)
 
 
@@ -175,7 +175,7 @@ def test_the_first_write_of_everything_is_looked_at_and_agreed_to(world: World) 
         assert "scene 00001 Title 1" in told
         assert world.plex.count("PUT") == 0
         with dash.parts.store.reading() as db:
-            assert db.unsettled() == 0
+            assert db.jobs.count_unsettled() == 0
         dash.post("/reconcile", what="sync all", agreed="yes")
         until(lambda: "3 scenes wanted" in plain(dash.get("/reconcile").text), seconds=10)
         assert "waits for you" not in plain(dash.get("/").text)

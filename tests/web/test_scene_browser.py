@@ -217,7 +217,7 @@ def test_an_outage_shows_up_on_an_open_page_by_itself(staged: Staged, look: Look
     before = page.locator("rect.away").count()
     expect(page.locator("#live-state")).to_contain_text("Live")
     with dash.parts.store.writing() as tx:
-        tx.log_transition(
+        tx.transitions.log(
             "plex", at=dash.parts.clock.now(), old="closed", new="open", cause="read", error="Plex fell over"
         )
     expect(page.locator("rect.away")).to_have_count(before + 1)
@@ -246,7 +246,7 @@ def test_the_figures_of_a_chart_can_be_read_without_the_picture(staged: Staged, 
     assert table.get_by_role("row").count() > 20
     # It stays open while the page keeps itself up to date.
     with dash.parts.store.writing() as tx:
-        tx.add_sample(Sample(dash.parts.clock.now() // MINUTE * MINUTE, waiting=77_777))
+        tx.samples.add(Sample(dash.parts.clock.now() // MINUTE * MINUTE, waiting=77_777))
     expect(table).to_contain_text("77,777")
 
 

@@ -60,8 +60,8 @@ def test_pages_go_on_where_the_one_before_ended_and_hold_every_scene_once(world:
     with wiring.opened(config_of(world), world.folder) as parts:
         with parts.store.writing() as tx:
             for id in range(1, 124):
-                tx.want(Kind.SCENE, id, "sweep", parts.clock.now())
-                tx.save_shown(id, [], title=f"Numbered {id}")
+                tx.jobs.want(Kind.SCENE, id, "sweep", parts.clock.now())
+                tx.scene_names.save(id, [], title=f"Numbered {id}")
     with dashboard(world) as dash:
         for start in ("/scenes?stands=waiting", "/scenes", "/scenes?q=numbered"):
             ids, path, pages = [], start, 0
@@ -91,7 +91,7 @@ def test_titles_that_nobody_has_told_yet_are_asked_of_stash_once(world: World) -
     ids = world.add(3)
     with wiring.opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         for id in ids:
-            tx.want(Kind.SCENE, id, "sweep", parts.clock.now())
+            tx.jobs.want(Kind.SCENE, id, "sweep", parts.clock.now())
     with dashboard(world) as dash:
         assert "Title 2" in dash.get("/scenes").text
         asked = world.stash.count()
@@ -104,7 +104,7 @@ def test_while_stash_is_away_scenes_without_titles_are_listed_by_number(world: W
     ids = world.add(2)
     with wiring.opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         for id in ids:
-            tx.want(Kind.SCENE, id, "sweep", parts.clock.now())
+            tx.jobs.want(Kind.SCENE, id, "sweep", parts.clock.now())
     world.stash.faults.set(Fault("status", status=503))
     with dashboard(world) as dash:
         page = dash.get("/scenes")
@@ -233,7 +233,7 @@ def test_while_a_server_is_away_what_is_known_is_shown(staged, who: Neighbour) -
     id, now = found["in step"], dash.parts.clock.now() / 1000
     row = BreakerRow(state="open", failures=5, opened_at=now, wait=600.0, error=f"{who.title()} does not answer")
     with dash.parts.store.writing() as tx:
-        tx.save_breaker(who, row)
+        tx.breakers.save(who, row)
     told = plain(dash.get(f"/scenes/{id}").text)
     assert f"It can't be looked at now {who.title()} is away: {who.title()} does not answer" in told
     assert "Pushed before" in told

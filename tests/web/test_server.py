@@ -163,7 +163,7 @@ def test_open_pages_are_told_again_once_the_database_can_be_used(
         monkeypatch.undo()
         heard(page, b"event: changed")
         with dash.parts.store.writing() as tx:
-            tx.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
+            tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
         heard(page, b"event: changed")
 
 
@@ -203,7 +203,7 @@ def test_two_hundred_open_pages_are_told_of_a_change_within_moments(dash: Dash) 
         for one in listening:
             heard(one, b"retry:")
         with dash.parts.store.writing() as tx:
-            tx.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
+            tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
         began = time.monotonic()
         for one in listening:
             heard(one, b"event: changed")

@@ -60,7 +60,7 @@ def worker(parts: Parts) -> Iterator[Check]:
     """Whether one runs, and shows itself."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        beat = noted(db.note(HEARTBEAT))
+        beat = noted(db.notes.text(HEARTBEAT))
     heard = ago(beat, now)
     if not parts.someone_works():
         yield warning("worker", f"not running; last heartbeat {heard}", "start plexsync serve")

@@ -10,9 +10,10 @@ from plexsync.cli.terminal.format import many
 from plexsync.cli.terminal.mapping import Pair, Rule, Suggestion, suggested
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind
+from plexsync.rules.neighbours import Stash
 from plexsync.rules.paths import map_path, name_key, path_key
-from plexsync.rules.records import Reading, Stash
 from plexsync.rules.scene import Scene
+from plexsync.store.database import Reader
 
 # Scenes that are looked up for the path rules, from so many places of Stash.
 SAMPLE, PLACES = 50, 5
@@ -61,7 +62,7 @@ def sample(stash: Stash) -> list[Scene]:
     return list({scene.id: scene for page in pages for scene in page if scene.files}.values())
 
 
-def looked_up(db: Reading, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Found:
+def looked_up(db: Reader, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Found:
     """How these scenes are found in the index by these rules, and which rules would find more of them."""
     found = Found(len(scenes))
     pairs: list[Pair] = []
@@ -78,19 +79,19 @@ def looked_up(db: Reading, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Fo
     return found
 
 
-def _at_path(db: Reading, scene: Scene, rules: Sequence[Rule]) -> list[Pair]:
+def _at_path(db: Reader, scene: Scene, rules: Sequence[Rule]) -> list[Pair]:
     """The scene's files that are in Plex where the path rules lead."""
     places = {path_key(path): file.path for file in scene.files for path in map_path(file.path, tuple(rules))}
-    parts = [part for entry in db.entries_at(sorted(places)) for part in entry.parts]
+    parts = [part for entry in db.index.entries_at(sorted(places)) for part in entry.parts]
     return [(places[path_key(part.path)], part.path) for part in parts if path_key(part.path) in places]
 
 
-def _alike(db: Reading, scene: Scene) -> list[tuple[str, str]]:
+def _alike(db: Reader, scene: Scene) -> list[tuple[str, str]]:
     """(path in Stash, path in Plex) of the scene's files that exactly one file in Plex is like, by name and size."""
     pairs = []
     for file in scene.files:
         key = name_key(file.path)
-        parts = [part for entry in db.entries_named([key]) for part in entry.parts]
+        parts = [part for entry in db.index.entries_named([key]) for part in entry.parts]
         same = [part.path for part in parts if name_key(part.path) == key and part.size == file.size > 0]
         if len(same) == 1:
             pairs.append((file.path, same[0]))

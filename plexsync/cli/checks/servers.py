@@ -96,7 +96,7 @@ def away(name: str, error: NeighbourError, address: str) -> Check:
 def _let_in(parts: Parts, who: Neighbour) -> Iterator[Check]:
     """A server that answers and lets us in has no reason to be left alone any longer."""
     with parts.store.reading() as db:
-        held = db.hold(who)
+        held = db.holds.find(who)
     if (held or not parts.gates.usable(who)) and parts.gates.retest(who):
         was = (
             "it was on hold, and lets us in again" if held else "nothing was asked of it any more, and it answers again"

@@ -47,7 +47,7 @@ def bind(call: Call, scene: int | None, items: tuple[str, ...]) -> int:
     """
     if scene is None:
         with opened_for(call) as parts, parts.store.reading() as db:
-            return _list(call, db.bindings())
+            return _list(call, db.bindings.all())
     if not items:
         raise click.UsageError(f"say which item by its rating key: plexsync explain {scene} lists the candidates")
     with begun(call, need=Need.LOOK) as start, opened(start.config, start.folder) as parts:

@@ -458,7 +458,7 @@ class Play:
 
     def _attempts(self) -> int:
         with self._stage.parts.store.reading() as db:
-            return db.attempts_used()
+            return db.attempts.count_used()
 
     # --- the end -----------------------------------------------------------------------------------------------------
 

@@ -62,9 +62,11 @@ def list_(call: Call, cause: str | None) -> int:
     """
     with opened(call) as parts:
         with parts.store.reading() as db:
-            counts = db.dead()
+            counts = db.jobs.count_dead()
             by_cause = groups(db, counts, cause)
-            shown = [(row, title(db, row.kind, row.id)) for row in db.jobs(State.DEAD, cls=cause or "", limit=SHOWN)]
+            shown = [
+                (row, title(db, row.kind, row.id)) for row in db.jobs.in_state(State.DEAD, cls=cause or "", limit=SHOWN)
+            ]
             banner = too_many(sum(counts.values()), parts.config.dlq_max)
         count = sum(group["count"] for group in by_cause)
         if call.json:
@@ -130,7 +132,7 @@ def show(call: Call, scene: Key) -> int:
     """
     kind, id = scene
     with opened(call) as parts, parts.store.reading() as db:
-        row, attempts, pushes = db.job(kind, id), db.attempts(kind, id), db.pushes(kind, id)
+        row, attempts, pushes = db.jobs.find(kind, id), db.attempts.of(kind, id), db.pushes.of(kind, id)
         now, called = parts.clock.now(), title(db, kind, id)
     if row is None or row.state is not State.DEAD:
         return _missed(call, [scene], done=0, verb="shown")

@@ -56,7 +56,7 @@ def explain(call: Call, scene: int) -> int:
 def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
     """What the database knows, when a side can't be asked."""
     with parts.store.reading() as db:
-        row, attempts = db.job(Kind.SCENE, id), db.attempts(Kind.SCENE, id)
+        row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
         facts = {**known_facts(db, id), "error": why}
     remembered = facts["remembered"]
 

@@ -36,7 +36,7 @@ def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
     """
     kind, id = scene
     with opened(call) as parts, parts.store.reading() as db:
-        row, attempts, pushes = db.job(kind, id), db.attempts(kind, id), db.pushes(kind, id)
+        row, attempts, pushes = db.jobs.find(kind, id), db.attempts.of(kind, id), db.pushes.of(kind, id)
     if row is None and not pushes:
         why = f"{written(kind, id)} was never in the queue"
         return call.refused(why, kind=kind.value, id=id, entries=[], total=0)

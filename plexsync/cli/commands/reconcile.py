@@ -132,7 +132,7 @@ def _lists(parts: Parts, report: Report) -> dict[str, object]:
 
 def _waiting(parts: Parts) -> list[int]:
     with parts.store.reading() as db:
-        return [id for id, state in db.job_ids(Kind.SCENE) if state in (State.READY, State.RUNNING)]
+        return [id for id, state in db.jobs.ids(Kind.SCENE) if state in (State.READY, State.RUNNING)]
 
 
 def _work(start: Begun, stop: Stop, ids: list[int]) -> tuple[Outcomes, str]:

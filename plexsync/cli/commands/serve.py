@@ -243,10 +243,10 @@ class Reporter:
     def _text(self, parts: Parts) -> str:
         now = parts.clock.now()
         with parts.store.reading() as db:
-            waiting = db.unsettled()
+            waiting = db.jobs.count_unsettled()
             in_step = db.overview(now).jobs.get(State.IDLE, 0)
-            rows = {who: db.breaker(who) for who in Neighbour}
-            held = {who for who in Neighbour if db.hold(who)}
+            rows = {who: db.breakers.find(who) for who in Neighbour}
+            held = {who for who in Neighbour if db.holds.find(who)}
         states = (
             f"{who.title()} {server_words(breaker(parts, row, now), held=who in held)}" for who, row in rows.items()
         )

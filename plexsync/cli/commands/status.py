@@ -72,8 +72,8 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
     """How one scene stands; 1 for one that nothing is known of."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        row, pushes = db.job(Kind.SCENE, id), db.pushes(Kind.SCENE, id)
-        stands = standing(row, db.standing(id), pushed=pushes[0].at if pushes else None)
+        row, pushes = db.jobs.find(Kind.SCENE, id), db.pushes.of(Kind.SCENE, id)
+        stands = standing(row, db.standings.find(id), pushed=pushes[0].at if pushes else None)
         called = title(db, Kind.SCENE, id)
     since = stamp(stands.since)
     facts = {"id": id, "title": called or None, "stands": stands.word.replace(" ", "_"), "since": since}
@@ -90,7 +90,7 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
 def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
     """The list of those that stand alone."""
     with parts.store.reading() as db:
-        run = noted(db.note(LAST_RUN))
+        run = noted(db.notes.text(LAST_RUN))
     if scenes:
         ids = list(lone_scenes(parts))
         call.answer({"compared": stamp(run), "scenes": ids}, lambda: _tell_list(run, (str(id) for id in ids), "scene"))

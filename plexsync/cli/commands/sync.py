@@ -219,4 +219,4 @@ def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool)
 def _gone(parts: Parts, ids: Sequence[int]) -> list[int]:
     """Those that Stash does not have."""
     with parts.store.reading() as db:
-        return [id for id in ids if (row := db.job(Kind.SCENE, id)) and row.state is State.GONE]
+        return [id for id in ids if (row := db.jobs.find(Kind.SCENE, id)) and row.state is State.GONE]

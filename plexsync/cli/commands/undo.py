@@ -70,11 +70,11 @@ class Which:
             return pushed_scenes(parts.store)
         with parts.store.reading() as db:
             if self.run is not None:
-                run = next((one for one in db.runs() if one.first <= self.run <= one.last), None)
+                run = next((one for one in db.pushes.runs() if one.first <= self.run <= one.last), None)
                 if run is None:
                     raise click.UsageError(f"there is no run {self.run}: --runs lists them")
-                return db.pushed_in(run)
-            return db.pushed_since(self._since(parts.clock.now()))
+                return db.pushes.scenes_in(run)
+            return db.pushes.scenes_since(self._since(parts.clock.now()))
 
     def _since(self, now: int) -> int:
         if isinstance(self.since, timedelta):
@@ -251,7 +251,7 @@ def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) ->
 
 def _list_runs(call: Call, parts: Parts) -> int:
     with parts.store.reading() as db:
-        found = db.runs()
+        found = db.pushes.runs()
     rows = [(f"{one.last}", stamp(one.start) or "", stamp(one.end) or "", f"{one.scenes:,}") for one in found]
     drawn = table("Runs", ("run", "from", "until", "scenes"), rows, right=(0, 3)) if rows else "nothing was pushed yet"
     call.answer({"runs": [_run_facts(one) for one in found]}, lambda: paper().print(drawn))

@@ -76,7 +76,7 @@ class Leaving(threading.Thread):
         if self._is_updated() and wiring.leave_inside(self._parts, idle=False):
             return "another PlexSync was installed: an event in Stash starts it"
         with self._parts.store.reading() as db:
-            if db.unsettled():
+            if db.jobs.count_unsettled():
                 self._busy_at = monotonic()
         minutes = self._parts.config.worker_idle_minutes
         if monotonic() - self._busy_at < minutes * 60 or not wiring.leave_inside(self._parts):

@@ -17,7 +17,7 @@ from plexsync.engine.verbs import unsettled
 from plexsync.reports.rows import rows_in
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State
-from plexsync.rules.records import Reading
+from plexsync.store.database import Reader
 from worker.circuit_breaker import CircuitState
 
 # Milliseconds that everybody sits out: the rest of a scene that was just edited, or a breath after a failed request.
@@ -103,7 +103,7 @@ class Work:
             if isinstance(step, Idle) and step.why:
                 self._say(parts, step.why, step.until)
                 with parts.store.reading() as db:
-                    if any(db.hold(who) for who in Neighbour) or not self._start.config.enabled:
+                    if any(db.holds.find(who) for who in Neighbour) or not self._start.config.enabled:
                         self._gave_up, self._until = step.why, step.until
 
         def enough() -> bool:
@@ -144,7 +144,7 @@ class Work:
             return False
         with parts.store.reading() as db:
             # An outage or a hold may be tested again soon; that does not make it a short one.
-            if any(db.hold(who) or db.breaker(who).state != CircuitState.CLOSED for who in Neighbour):
+            if any(db.holds.find(who) or db.breakers.find(who).state != CircuitState.CLOSED for who in Neighbour):
                 return False
         return unsettled(parts.store, None) > 0 and ran.until - parts.clock.now() <= SHORT_REST
 
@@ -158,7 +158,7 @@ class Work:
             self._tell(parts)
             with parts.store.reading() as db:
                 ended.why = closed(parts, db)
-                held = any(db.hold(who) for who in Neighbour)
+                held = any(db.holds.find(who) for who in Neighbour)
             if not ended.why:
                 seen_at = monotonic()
             elif (monotonic() - seen_at) * 1000 > SHORT_REST:
@@ -184,7 +184,7 @@ class Work:
             self._bar.say(f"{why}{again}")
 
 
-def closed(parts: Parts, db: Reading) -> str:
+def closed(parts: Parts, db: Reader) -> str:
     """Why nothing can be worked now, or ''."""
     if not parts.config.enabled:
         return SWITCHED_OFF
@@ -229,7 +229,7 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     """How these scenes stand now; each counts once, whatever happens to it meanwhile."""
     found, wanted = Outcomes(), set(ids)
     with parts.store.reading() as db:
-        states = {id: state for id, state in db.job_ids(Kind.SCENE) if id in wanted}
+        states = {id: state for id, state in db.jobs.ids(Kind.SCENE) if id in wanted}
     dead = (row for row in rows_in(parts, State.DEAD) if row.kind is Kind.SCENE)
     causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
     found.causes.update(causes.values())

@@ -16,7 +16,8 @@ from plexsync.reports.status import breaker, hold, server_words
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.paths import base_name
-from plexsync.rules.records import BreakerRow, JobRow, Lately, Overview, PushRow, Reading
+from plexsync.rules.records import BreakerRow, JobRow, Lately, Overview, PushRow
+from plexsync.store.database import Reader
 
 MINUTE, HOUR = 60_000, 3_600_000
 # So many scenes in work and past events are read at most: more than a screen holds.
@@ -82,14 +83,14 @@ def glance(parts: Parts) -> Glance:
             jobs=seen.jobs,
             due=seen.due,
             done=seen.books.get("done", 0),
-            changed=db.changed_since(now - MINUTE),
+            changed=db.pushes.count_since(now - MINUTE),
             spooled=waiting,
             running=running,
-            beat=noted(db.note(HEARTBEAT)),
+            beat=noted(db.notes.text(HEARTBEAT)),
             enabled=parts.config.enabled,
             servers={who.value: _server(parts, seen, who, now) for who in Neighbour},
-            work=tuple(_work(db, row) for row in db.in_work(MOST)),
-            events=tuple(_event(db, one) for one in db.lately(MOST)),
+            work=tuple(_work(db, row) for row in db.jobs.running(MOST)),
+            events=tuple(_event(db, one) for one in db.latest_work(MOST)),
             coming=tuple(_coming(parts, db, seen, now)),
         )
 
@@ -107,8 +108,8 @@ def _server(parts: Parts, seen: Overview, who: Neighbour, now: int) -> dict[str,
     }
 
 
-def _work(db: Reading, row: JobRow) -> Work:
-    sending = db.pushings([row.id]) if row.kind is Kind.SCENE else {}
+def _work(db: Reader, row: JobRow) -> Work:
+    sending = db.pushings.of([row.id]) if row.kind is Kind.SCENE else {}
     keys = [key for _, key in sending]
     doing = f"writing to item {', '.join(keys)}" if keys else "reading and comparing"
     if row.kind is not Kind.SCENE:
@@ -118,12 +119,12 @@ def _work(db: Reading, row: JobRow) -> Work:
     elif not sending and row.lane == Lane.SWEEP:
         doing += ", as one of many"
     # Before its first push nobody here knows what it is called, but what its file in Plex is called.
-    files = [base_name(part.path) for entry in db.entries(keys) for part in entry.parts[:1]] if keys else []
+    files = [base_name(part.path) for entry in db.index.entries(keys) for part in entry.parts[:1]] if keys else []
     called = title(db, row.kind, row.id) or next(iter(files), "")
     return Work(written(row.kind, row.id), called, doing, row.since)
 
 
-def _event(db: Reading, one: Lately) -> Event:
+def _event(db: Reader, one: Lately) -> Event:
     if isinstance(one.what, PushRow):
         moved = one.what.moved
         told = "; ".join(change_words(name, change) for name, change in moved.items())
@@ -135,7 +136,7 @@ def _event(db: Reading, one: Lately) -> Event:
     return Event(one.at, written(one.kind, one.id), title(db, one.kind, one.id), told, well)
 
 
-def _coming(parts: Parts, db: Reading, seen: Overview, now: int) -> list[Coming]:
+def _coming(parts: Parts, db: Reader, seen: Overview, now: int) -> list[Coming]:
     """What will happen next by itself, the soonest first."""
     coming: list[Coming] = []
     for who in Neighbour:
@@ -146,13 +147,13 @@ def _coming(parts: Parts, db: Reading, seen: Overview, now: int) -> list[Coming]
         elif facts["next_probe_at"] and row.opened_at is not None:
             coming.append(Coming(round(row.opened_at * 1000 + row.wait * 1000), f"{who.title()} is tried again"))
     waiting = seen.jobs.get(State.READY, 0) + seen.jobs.get(State.ABSENT, 0)
-    due = db.next_due(now)
+    due = db.jobs.next_due(now)
     if due is not None and waiting and due > now:
         coming.append(Coming(due, "the next scene is due"))
-    hours, compared = parts.config.reconcile_interval_hours, noted(db.note(LAST_RECONCILE))
+    hours, compared = parts.config.reconcile_interval_hours, noted(db.notes.text(LAST_RECONCILE))
     if hours and compared:
         coming.append(Coming(compared + round(hours * HOUR), "everything is compared"))
-    if polled := noted(db.note(LAST_POLL)):
+    if polled := noted(db.notes.text(LAST_POLL)):
         coming.append(Coming(polled + round(parts.config.stash_poll_interval * 1000), "Stash is asked for changes"))
     return sorted((one for one in coming if one.at >= now), key=lambda one: one.at)
 

@@ -14,10 +14,12 @@ from plexsync.engine.gates import READ, Gates
 from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item
+from plexsync.rules.neighbours import Imaging, Plex, Stash
 from plexsync.rules.pictures import LARGEST, asked_for, kind_of, known_by_place, may_be_early
 from plexsync.rules.plan import Memory, Note, Pushing
-from plexsync.rules.records import Imaging, PictureRow, Plex, Stash, Store
+from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import Image, Scene
+from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.picture")
 
@@ -41,7 +43,7 @@ class Pictures:
 
     def __init__(
         self,
-        store: Store,
+        store: Database,
         stash: Stash,
         plex: Plex,
         gates: Gates,
@@ -79,7 +81,7 @@ class Pictures:
         # Two libraries may have rules of their own for one scene.
         kept_as = f"{name} {source}{PADDED if padded else ''}"
         with self._store.reading() as db:
-            rows = db.pictures(scene.id)
+            rows = db.pictures.of(scene.id)
         # Under the name alone is what an earlier version of ours has kept.
         known = rows.get(kept_as) or rows.get(name)
         if known and known.version == version:
@@ -104,7 +106,7 @@ class Pictures:
 
     def _save(self, scene: int, kept_as: str, row: PictureRow) -> None:
         with self._store.writing() as tx:
-            tx.save_picture(scene, kept_as, row)
+            tx.pictures.save(scene, kept_as, row)
 
     def _fetched(self, name: str, image: Image, version: str, known: PictureRow | None, *, padded: bool) -> PictureRow:
         try:

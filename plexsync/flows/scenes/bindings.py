@@ -10,7 +10,8 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.match import Binding
-from plexsync.rules.records import Clock, Plex, Stash, Store
+from plexsync.rules.neighbours import Clock, Plex, Stash
+from plexsync.store.database import Database
 
 
 class CantBind(Exception):
@@ -27,7 +28,9 @@ class Bound:
     looked_again: tuple[int, ...]
 
 
-def bind(store: Store, stash: Stash, plex: Plex, gates: Gates, clock: Clock, scene: int, keys: Sequence[str]) -> Bound:
+def bind(
+    store: Database, stash: Stash, plex: Plex, gates: Gates, clock: Clock, scene: int, keys: Sequence[str]
+) -> Bound:
     """Bind these items to the scene for good, beside those that are bound already, and want it; all of them or none.
 
     Whoever works on the scene now has its wish renewed, so that it is looked at once more. Raises CantBind, and
@@ -38,37 +41,37 @@ def bind(store: Store, stash: Stash, plex: Plex, gates: Gates, clock: Clock, sce
     if scene not in gates.ask(Neighbour.STASH, READ, lambda: stash.scenes([scene])):
         raise CantBind(f"Stash has no scene {scene}")
     with store.reading() as db:
-        before = [binding.key for binding in db.bindings() if binding.scene == scene]
+        before = [binding.key for binding in db.bindings.all() if binding.scene == scene]
     titles = {section.key: section.title for section in gates.ask(Neighbour.PLEX, READ, plex.sections, of_all=True)}
     found = gates.ask(Neighbour.PLEX, READ, lambda: plex.items(list(dict.fromkeys([*keys, *before]))))
     items = [_bindable(key, found.get(key), titles) for key in dict.fromkeys(keys)]
     gone = tuple(key for key in before if key not in found)
     now = clock.now()
     with store.writing() as tx:
-        others = {binding.key: binding.scene for binding in tx.bindings() if binding.scene != scene}
+        others = {binding.key: binding.scene for binding in tx.bindings.all() if binding.scene != scene}
         for item in items:
             if item.key in others:
                 other = others[item.key]
                 raise CantBind(
                     f"item {item.key} is bound to scene {other}: plexsync unbind {other} {item.key} takes it off"
                 )
-            tx.bind(Binding(scene, item.key, tuple(part.path for part in item.parts), now))
+            tx.bindings.bind(Binding(scene, item.key, tuple(part.path for part in item.parts), now))
         for key in gone:
-            tx.unbind(scene, key)
-        owners = tx.owners([item.key for item in items])
+            tx.bindings.unbind(scene, key)
+        owners = tx.memories.owners([item.key for item in items])
         pushed = sorted({id for ids in owners.values() for id in ids} - {scene})
         for id in (scene, *pushed):
-            tx.want(Kind.SCENE, id, Why.USER, now)
+            tx.jobs.want(Kind.SCENE, id, Why.USER, now)
         bindings_changed(tx)
     return Bound(tuple((item, titles[item.section]) for item in items), gone, tuple(pushed))
 
 
-def unbind(store: Store, clock: Clock, scene: int, key: str = "") -> int:
+def unbind(store: Database, clock: Clock, scene: int, key: str = "") -> int:
     """Take one item (all of them: '') off a scene and want it, so that it is matched by its files again; how many."""
     with store.writing() as tx:
-        count = tx.unbind(scene, key)
+        count = tx.bindings.unbind(scene, key)
         if count:
-            tx.want(Kind.SCENE, scene, Why.USER, clock.now())
+            tx.jobs.want(Kind.SCENE, scene, Why.USER, clock.now())
             bindings_changed(tx)
     return count
 

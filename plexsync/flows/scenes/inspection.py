@@ -18,6 +18,7 @@ from plexsync.rules.errors import Neighbour, NeighbourError, Refused, Unavailabl
 from plexsync.rules.item import FIELDS, Entry, Item
 from plexsync.rules.job import Absent, Dead, Done, Gone, Outcome, OutOfScope, Waiting
 from plexsync.rules.match import AskRivals, Binding, Candidate, Matched, NotThere, Step, Unclear, untenable
+from plexsync.rules.neighbours import Clock, Plex, Stash
 from plexsync.rules.paths import base_name
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import (
@@ -36,10 +37,10 @@ from plexsync.rules.plan import (
     undo,
     undone,
 )
-from plexsync.rules.records import Clock, Plex, Reading, Stash, Store, Writing
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
 from plexsync.rules.text import fold
+from plexsync.store.database import Database, Reader, Writer
 
 Decided = Matched | NotThere | Unclear
 # What is known of a scene's items: decided, or the failure of its own that stands in the way, or what the index lacks.
@@ -152,7 +153,7 @@ class Looker:
 
     def __init__(
         self,
-        store: Store,
+        store: Database,
         stash: Stash,
         plex: Plex,
         indexer: Indexer,
@@ -203,7 +204,7 @@ class Looker:
 
     def _undone_among(self, ids: Iterable[int]) -> set[int]:
         with self._store.reading() as db:
-            return {id for (id, _), memory in db.memories(sorted(ids)).items() if undone(memory)}
+            return {id for (id, _), memory in db.memories.of(sorted(ids)).items() if undone(memory)}
 
     def _look_in_plex(self, scenes: Sequence[Scene], undoing: Undone, *, taking_over: bool) -> list[Sight]:
         news = self._freshen() if self._indexer.empty() else False
@@ -232,20 +233,20 @@ class Looker:
         gap = self._indexer.gap()
         return Waiting(gap, "unavailable") if gap else None
 
-    def save(self, tx: Writing, sight: Sight, target: Target, *, now: int) -> None:
+    def save(self, tx: Writer, sight: Sight, target: Target, *, now: int) -> None:
         """Keep what looking has taught: resolved pushes, fields found right, fields forgotten."""
         if target.plan.memory != target.memory:
-            tx.remember(sight.id, target.item.key, target.plan.memory, now=now)
-        tx.drop_pushing(sight.id, target.item.key, ended=now)
+            tx.memories.save(sight.id, target.item.key, target.plan.memory, now=now)
+        tx.pushings.drop(sight.id, target.item.key, ended=now)
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
         """Those of these scenes that the index leads to an item of these libraries for, by place, by name or by memory."""
         with self._store.reading() as db:
-            bindings, unbound = db.bindings(), db.unbound()
+            bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
             found = []
             for scene in scenes:
                 offer = self._offer(db, scene, bindings, unbound)
-                entries = (*offer.entries, *db.entries([binding.key for binding in offer.bound]))
+                entries = (*offer.entries, *db.index.entries([binding.key for binding in offer.bound]))
                 if any(entry.section in sections for entry in entries):
                     found.append(scene)
             return found
@@ -253,7 +254,7 @@ class Looker:
     def led_to(self, scenes: Sequence[Scene]) -> dict[int, tuple[str, ...]]:
         """The items that the index alone leads each of these scenes to; asks nobody, so it is no proof."""
         with self._store.reading() as db:
-            bindings, unbound = db.bindings(), db.unbound()
+            bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
             offers = {scene.id: self._offer(db, scene, bindings, unbound) for scene in scenes}
         verdicts = {id: match.match(replace(offer, rivals=())) for id, offer in offers.items()}
         return {id: () if isinstance(one, AskRivals) else _claimed(one) for id, one in verdicts.items()}
@@ -268,7 +269,7 @@ class Looker:
     def _match(self, scenes: Sequence[Scene]) -> dict[int, Verdict]:
         """Two rounds at most: what cannot be told from Plex's side alone asks Stash who else has such a file."""
         with self._store.reading() as db:
-            bindings, unbound = db.bindings(), db.unbound()
+            bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
             offers = {scene.id: self._offer(db, scene, bindings, unbound) for scene in scenes}
         verdicts = {id: match.match(offer) for id, offer in offers.items()}
         asking = {id: verdict.names for id, verdict in verdicts.items() if isinstance(verdict, AskRivals)}
@@ -290,17 +291,17 @@ class Looker:
         return decided
 
     def _offer(
-        self, db: Reading, scene: Scene, bindings: Sequence[Binding], unbound: frozenset[tuple[int, str]]
+        self, db: Reader, scene: Scene, bindings: Sequence[Binding], unbound: frozenset[tuple[int, str]]
     ) -> match.Offer:
-        at = db.entries_at(sorted(match.places(scene, self._rules.paths)))
-        named = db.entries_named(sorted(match.names(scene)))
-        remembered = frozenset(key for _, key in db.memories([scene.id]).keys() - unbound)
-        entries = {entry.key: entry for entry in (*at, *named, *db.entries(sorted(remembered)))}
+        at = db.index.entries_at(sorted(match.places(scene, self._rules.paths)))
+        named = db.index.entries_named(sorted(match.names(scene)))
+        remembered = frozenset(key for _, key in db.memories.of([scene.id]).keys() - unbound)
+        entries = {entry.key: entry for entry in (*at, *named, *db.index.entries(sorted(remembered)))}
         return match.Offer(
             scene=scene,
             entries=tuple(entries.values()),
             remembered=remembered,
-            owners=db.owners(sorted(entries)),
+            owners=db.memories.owners(sorted(entries)),
             rules=self._rules.paths,
             bindings=bindings,
         )
@@ -355,7 +356,7 @@ class Looker:
         }
         keys = {key for some in claims.values() for key in some}
         with self._store.reading() as db:
-            known = {entry.key: files_of(entry) for entry in db.entries(sorted(keys))}
+            known = {entry.key: files_of(entry) for entry in db.index.entries(sorted(keys))}
         stale = {
             key
             for key in keys
@@ -404,14 +405,14 @@ class Looker:
     def _past(self, verdicts: Mapping[int, Verdict]) -> "Past":
         keys = keys_of(_matches(verdicts))
         with self._store.reading() as db:
-            owners = db.owners(sorted(keys))
+            owners = db.memories.owners(sorted(keys))
             ids = sorted({*verdicts, *(id for scenes in owners.values() for id in scenes)})
-            rows = db.sections()
+            rows = db.sections.all()
             titles = {row.key: fold(row.title) for row in rows} if self._rules.libraries else {}
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
             sections = frozenset(row.key for row in rows)
-            marks = db.take_overs(sorted(verdicts))
-            return Past(db.memories(ids), db.pushings(ids), owners, own, sections, marks)
+            marks = db.notes.take_overs(sorted(verdicts))
+            return Past(db.memories.of(ids), db.pushings.of(ids), owners, own, sections, marks)
 
     def _sight(
         self,
@@ -504,13 +505,13 @@ class Looker:
     def _profiles_of(self, keys: Sequence[str], own: Mapping[str, Profile]) -> dict[str, Profile]:
         """The profile of each item's library; the usual one for items that are not in the index."""
         with self._store.reading() as db:
-            sections = {entry.key: entry.section for entry in db.entries(keys)} if own else {}
+            sections = {entry.key: entry.section for entry in db.index.entries(keys)} if own else {}
         return {key: own.get(sections.get(key, ""), self._rules.profile) for key in keys}
 
     def _look_back(self, ids: Sequence[int], undoing: Undone) -> list[Sight]:
         """Scenes that Stash does not have: there is nothing to do, unless what was pushed for them is to be taken back."""
         with self._store.reading() as db:
-            past = Past(db.memories(ids), db.pushings(ids), {}, {}, frozenset())
+            past = Past(db.memories.of(ids), db.pushings.of(ids), {}, {}, frozenset())
         usual: Undone = "gone" if self._rules.undo_gone else ""
         back = []
         for id in ids:
@@ -753,9 +754,9 @@ def untied(binding: Binding, why: str) -> Dead:
     return Dead("ambiguous", told, f"bound:{key} {why}")
 
 
-def keep_called(tx: Writing, scene: Scene) -> None:
+def keep_called(tx: Writer, scene: Scene) -> None:
     """Note what a scene that was seen is called and shows; one that has nothing of it is forgotten."""
-    tx.save_shown(scene.id, scene.things, title=scene.title, path=scene.files[0].path if scene.files else "")
+    tx.scene_names.save(scene.id, scene.things, title=scene.title, path=scene.files[0].path if scene.files else "")
 
 
 def desired(sight: Sight) -> str:

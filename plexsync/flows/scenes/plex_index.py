@@ -22,7 +22,9 @@ from plexsync.engine.gates import READ, Gates, outage
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import Entry
 from plexsync.rules.job import Kind, Lane, State, Why
-from plexsync.rules.records import Clock, Plex, Section, SectionRow, Store, Writing
+from plexsync.rules.neighbours import Clock, Plex
+from plexsync.rules.records import Section, SectionRow
+from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.index")
 
@@ -49,7 +51,7 @@ class Indexer:
     `looks_only`: nobody is wanted or woken by it, and what there is to find stays for others.
     """
 
-    def __init__(self, store: Store, plex: Plex, gates: Gates, clock: Clock, *, looks_only: bool = False) -> None:
+    def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock, *, looks_only: bool = False) -> None:
         self._store = store
         self._plex = plex
         self._gates = gates
@@ -70,12 +72,12 @@ class Indexer:
     def empty(self) -> bool:
         """Whether no library was ever walked to its end."""
         with self._store.reading() as db:
-            return not any(row.walked_at for row in db.sections())
+            return not any(row.walked_at for row in db.sections.all())
 
     def gap(self) -> str:
         """Why the index may lack something that Plex has: one line about a library that could not be listed, '' if none."""
         with self._store.reading() as db:
-            rows = db.sections()
+            rows = db.sections.all()
         never = [f"library {row.title} was never listed" for row in rows if not row.walked_at]
         unlisted = [told for row in rows if (told := self._unlisted.get(row.key))]
         return next(iter([*unlisted, *never]), "")
@@ -116,13 +118,13 @@ class Indexer:
     def _renew(self, *, force: bool) -> bool:
         sections = self._plex.sections()
         with self._store.reading() as db:
-            known = {row.key: row for row in db.sections()}
+            known = {row.key: row for row in db.sections.all()}
         dropped = known.keys() - {section.key for section in sections}
         if dropped:
             there = [section.key for section in sections]
-            self._in_batches(lambda tx: tx.drop_items(there, limit=BATCH))
+            self._in_batches(lambda tx: tx.index.drop_outside(there, limit=BATCH))
             with self._store.writing() as tx:
-                tx.drop_sections(there)
+                tx.sections.drop(there)
         first = not any(row.walked_at for row in known.values())
         # What is to be done about each library that is not as it was.
         stale = [
@@ -149,7 +151,7 @@ class Indexer:
         pages = self._plex.entries(section.key)
         while (page := next(pages, None)) is not None:
             with self._store.writing() as tx:
-                tx.index(page, walk=row.walked_at if row else 0)
+                tx.index.save(page, walk=row.walked_at if row else 0)
         self._glanced[section.key] = section
 
     def _due(self, section: Section, row: SectionRow | None) -> "Look | None":
@@ -179,7 +181,7 @@ class Indexer:
             self._put_off(section, error)
             if row is None:
                 with self._store.writing() as tx:
-                    tx.save_section(SectionRow(section.key, section.title, 0, 0, 0))
+                    tx.sections.save(SectionRow(section.key, section.title, 0, 0, 0))
             return error
         self._unlisted.pop(section.key, None)
         return None
@@ -213,8 +215,10 @@ class Indexer:
             self._wake(section)
         self._want_unmet(section, walk)
         with self._store.writing() as tx:
-            forgotten = tx.sweep_index(section.key, walk=walk)
-            tx.save_section(SectionRow(section.key, section.title, section.scanned_at, section.changed_at, walk, stamp))
+            forgotten = tx.index.sweep(section.key, walk=walk)
+            tx.sections.save(
+                SectionRow(section.key, section.title, section.scanned_at, section.changed_at, walk, stamp)
+            )
         log.info("library %s walked: %d items, %d forgotten", section.title, count, forgotten)
 
     def _catch_up(self, section: Section, row: SectionRow | None, first: bool) -> None:
@@ -240,13 +244,13 @@ class Indexer:
             news += self._take(page, walk=known.walked_at)
         total = self._plex.count(section.key)
         with self._store.reading() as db:
-            if db.indexed_in(section.key) != total:
+            if db.index.count_in(section.key) != total:
                 return False
         if news:
             self._wake(section)
         self._caught_up_at[section.key] = self._clock.now()
         with self._store.writing() as tx:
-            tx.save_section(replace(known, changed_at=section.changed_at, stamp=stamp))
+            tx.sections.save(replace(known, changed_at=section.changed_at, stamp=stamp))
         log.info("library %s caught up with: %d items of %d have changed", section.title, count, total)
         return True
 
@@ -256,18 +260,18 @@ class Indexer:
         Returns how many are news: those with other files than before, and those that only a look has met so far.
         """
         with self._store.writing() as tx:
-            known = {entry.key: entry.stamp for entry in tx.entries([entry.key for entry in page])}
+            known = {entry.key: entry.stamp for entry in tx.index.entries([entry.key for entry in page])}
             moved = [entry.key for entry in page if known.get(entry.key) and known[entry.key] != entry.stamp]
             self.wanted += want_scenes_of(tx, moved, now=self._clock.now())
             glanced = sum(known.get(entry.key) == 0 < entry.stamp for entry in page)
-            return tx.index(page, walk=walk, stamped=True) + glanced
+            return tx.index.save(page, walk=walk, stamped=True) + glanced
 
     def _want_unmet(self, section: Section, walk: int) -> None:
         """What is gone from a library: its scenes are looked at again, a few at a time."""
         after = ""
         while True:
             with self._store.writing() as tx:
-                keys = tx.unmet(section.key, walk=walk, limit=BATCH, after=after)
+                keys = tx.index.unmet(section.key, walk=walk, limit=BATCH, after=after)
                 self.wanted += want_scenes_of(tx, keys, now=self._clock.now())
             if len(keys) < BATCH:
                 return
@@ -277,11 +281,11 @@ class Indexer:
         """What was not in Plex may be there now: absent scenes are due at once, and those at work are looked at again."""
         now = self._clock.now()
         with self._store.writing() as tx:
-            woken = tx.wake_absent(now, limit=FEW)
+            woken = tx.jobs.wake_absent(now, limit=FEW)
         # Many of them do not go before what people edit.
-        woken += self._in_batches(lambda tx: tx.wake_absent(now, limit=BATCH, lane=Lane.SWEEP))
+        woken += self._in_batches(lambda tx: tx.jobs.wake_absent(now, limit=BATCH, lane=Lane.SWEEP))
         with self._store.writing() as tx:
-            woken += tx.scanned(now)
+            woken += tx.jobs.scan_finished(now)
         if woken:
             log.info("%s has new files: %d absent scenes are looked for again", section.title, woken)
 
@@ -290,16 +294,16 @@ class Indexer:
         with self._store.writing() as tx:
             if self._looks_only:
                 # It stays known, without its files: so whoever walks its library misses it.
-                tx.index([replace(entry, parts=()) for entry in tx.entries(gone)], walk=0)
+                tx.index.save([replace(entry, parts=()) for entry in tx.index.entries(gone)], walk=0)
             else:
-                tx.unindex(gone)
+                tx.index.drop(gone)
             self._put(tx, entries)
 
-    def _put(self, tx: Writing, entries: Sequence[Entry]) -> None:
+    def _put(self, tx: Writer, entries: Sequence[Entry]) -> None:
         """Put items in the index that Plex has now: a walk that is under way has met them, or it would sweep them away."""
         for section in sorted({entry.section for entry in entries}):
             walk = self._walks.get(section) or self._clock.now()
-            tx.index([entry for entry in entries if entry.section == section], walk=walk)
+            tx.index.save([entry for entry in entries if entry.section == section], walk=walk)
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
@@ -307,7 +311,7 @@ class Indexer:
         with self._lock:
             yield
 
-    def _in_batches(self, change: Callable[[Writing], int]) -> int:
+    def _in_batches(self, change: Callable[[Writer], int]) -> int:
         """Change many rows a few at a time, with the database free for as long in between; returns how many."""
         total, count = 0, BATCH
         while count == BATCH:
@@ -324,7 +328,7 @@ class Indexer:
         The requests are reported to `gates`, which are those of the thread that asks.
         """
         with self._store.reading() as db:
-            sections = [row.key for row in db.sections()]
+            sections = [row.key for row in db.sections.all()]
         found = False
         for name in names:
             for section in sections:
@@ -336,16 +340,16 @@ class Indexer:
         return found
 
 
-def want_scenes_of(tx: Writing, keys: Sequence[str], *, now: int) -> int:
+def want_scenes_of(tx: Writer, keys: Sequence[str], *, now: int) -> int:
     """Want the scenes of these items as sweeps, but for those that Stash does not have any more.
 
     Returns for how many that was news.
     """
     news = 0
-    for id in sorted(tx.scenes_of(keys)):
-        row = tx.job(Kind.SCENE, id)
+    for id in sorted(tx.index.scenes_of(keys)):
+        row = tx.jobs.find(Kind.SCENE, id)
         if row is None or row.state is not State.GONE:
-            tx.want(Kind.SCENE, id, Why.SWEEP, now)
+            tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now)
             news += row is None or row.state is State.IDLE
     return news
 

@@ -23,8 +23,10 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.reconcile import LAST_RECONCILE
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.paths import base_name
-from plexsync.rules.records import LAST_ID, Clock, Newest, Seen, Stash, Store
+from plexsync.rules.records import LAST_ID, Newest, Seen
+from plexsync.store.database import Database
 
 T = TypeVar("T")
 N = TypeVar("N", Newest, "_Files")
@@ -57,7 +59,7 @@ class Polled:
 class Poller:
     """Watches one Stash, and on the way whether Plex has finished a scan."""
 
-    def __init__(self, store: Store, stash: Stash, indexer: Indexer, gates: Gates, clock: Clock) -> None:
+    def __init__(self, store: Database, stash: Stash, indexer: Indexer, gates: Gates, clock: Clock) -> None:
         self._store = store
         self._stash = stash
         self._indexer = indexer
@@ -81,7 +83,7 @@ class Poller:
         except NeighbourError as error:
             return Polled(wanted, str(error))
         with self._store.writing() as tx:
-            tx.save_note(LAST_POLL, str(self._clock.now()))
+            tx.notes.save(LAST_POLL, str(self._clock.now()))
         return Polled(wanted)
 
     def _ask(self, request: Callable[[], T]) -> T:
@@ -95,7 +97,7 @@ class Poller:
             self._save_cursor(kind, newest, [replace(one, sure=one.sure or kind is not Kind.SCENE) for one in start])
             return 0
         with self._store.reading() as db:
-            unsure = db.unsure(kind)
+            unsure = db.poll_marks.unsure(kind)
         if newest == cursor and not unsure:
             return 0
         listed = self._list(kind, cursor)
@@ -121,7 +123,7 @@ class Poller:
         if newest.count >= cursor.count + len(changed):
             return set()
         with self._store.reading() as db:
-            known = db.shown_of(kind)
+            known = db.scene_names.shown_ids(kind)
         created = sum(id > max(known, default=0) for id in changed)
         if newest.count >= cursor.count + created:
             return set()
@@ -155,7 +157,7 @@ class Poller:
     def _fresh(self, kind: Kind, listed: list[tuple[int, str]], cursor: Newest) -> list[tuple[int, str]]:
         since = _instant(cursor.updated_at)
         with self._store.reading() as db:
-            seen = db.seen(kind, [id for id, _ in listed])
+            seen = db.poll_marks.of(kind, [id for id, _ in listed])
         return [
             (id, text) for id, text in listed if _instant(text) > since or id not in seen or seen[id].updated_at != text
         ]
@@ -165,7 +167,7 @@ class Poller:
         for start in range(0, len(ordered), CHUNK):
             with self._store.writing() as tx:
                 for id in ordered[start : start + CHUNK]:
-                    tx.want(kind, id, Why.EDIT, self._clock.now(), behind=len(ordered) > CROWD)
+                    tx.jobs.want(kind, id, Why.EDIT, self._clock.now(), behind=len(ordered) > CROWD)
         if ordered:
             log.info("poll: %d changed (%s)", len(ordered), kind)
 
@@ -183,13 +185,13 @@ class Poller:
     def _lost(self, there: set[int], after: int, upto: int) -> set[int]:
         """Rows in this range of ids that are served and not among these."""
         with self._store.reading() as db:
-            rows = db.job_ids(Kind.SCENE, after=after, upto=upto)
+            rows = db.jobs.ids(Kind.SCENE, after=after, upto=upto)
             return {id for id, state in rows if id not in there and state is not State.GONE}
 
     def _poll_files(self, newest: Newest) -> int:
         """Want the scenes of files that are newer than the newest that was seen; returns how many."""
         with self._store.reading() as db:
-            noted = db.note(FILES)
+            noted = db.notes.text(FILES)
         known = _noted(_Files, noted)
         if noted and known is None:
             self._compare_all(FILES)
@@ -204,13 +206,13 @@ class Poller:
         count = self._want_scenes_of(files) if known else 0
         sure = crowd or not newest.count or (known is not None and since.updated_at == newest.updated_at)
         with self._store.writing() as tx:
-            tx.save_note(FILES, json.dumps(asdict(_Files(newest.count, newest.updated_at, sure=sure))))
+            tx.notes.save(FILES, json.dumps(asdict(_Files(newest.count, newest.updated_at, sure=sure))))
         return count
 
     def _want_scenes_of(self, files: Mapping[str, str]) -> int:
         if len(files) > MANY_FILES:
             with self._store.writing() as tx:
-                tx.save_note(LAST_RECONCILE, "")
+                tx.notes.save(LAST_RECONCILE, "")
             log.info("poll: more than %d files have changed: everything is compared", MANY_FILES)
             return 0
         scenes: set[int] = set()
@@ -224,7 +226,7 @@ class Poller:
 
     def _cursor(self, kind: Kind) -> Newest | None:
         with self._store.reading() as db:
-            text = db.note(f"poll:{kind}")
+            text = db.notes.text(f"poll:{kind}")
         cursor = _noted(Newest, text)
         if text and cursor is None:
             self._compare_all(f"poll:{kind}")
@@ -234,13 +236,13 @@ class Poller:
         """Where the last poll ended is not known any more: this one begins anew, and a comparison finds the rest."""
         log.warning("what the last poll has noted (%s) can't be read: everything is to be compared", note)
         with self._store.writing() as tx:
-            tx.save_note(LAST_RECONCILE, "")
+            tx.notes.save(LAST_RECONCILE, "")
 
     def _save_cursor(self, kind: Kind, newest: Newest, seen: list[Seen]) -> None:
         with self._store.writing() as tx:
-            tx.forget_seen(kind)
-            tx.save_seen(kind, seen)
-            tx.save_note(f"poll:{kind}", json.dumps(asdict(newest)))
+            tx.poll_marks.forget(kind)
+            tx.poll_marks.save(kind, seen)
+            tx.notes.save(f"poll:{kind}", json.dumps(asdict(newest)))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from plexsync.flows.scenes.inspection import Looker, Sight, Target
 from plexsync.flows.scenes.reconcile import stands
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
+from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.plan import Change, Held, Note, held
-from plexsync.rules.records import Clock, JobRow, Stash, Store
+from plexsync.rules.records import JobRow
+from plexsync.store.database import Database
 
 BATCH = 50
 WOULD_CHANGE = "would_change"
@@ -61,7 +63,7 @@ class Preview:
 class Previewer:
     """Tells what a sync would do, to one Stash and one Plex."""
 
-    def __init__(self, store: Store, stash: Stash, looker: Looker, gates: Gates, clock: Clock) -> None:
+    def __init__(self, store: Database, stash: Stash, looker: Looker, gates: Gates, clock: Clock) -> None:
         self._store = store
         self._stash = stash
         self._looker = looker
@@ -91,7 +93,7 @@ class Previewer:
             if sights is None:
                 return
             with self._store.reading() as db:
-                rows = {sight.id: db.job(Kind.SCENE, sight.id) for sight in sights}
+                rows = {sight.id: db.jobs.find(Kind.SCENE, sight.id) for sight in sights}
             for sight in sights:
                 yield preview_of(sight, rows[sight.id], sweep=ids is None)
             done += len(sights)

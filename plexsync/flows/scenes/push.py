@@ -29,10 +29,12 @@ from plexsync.rules.errors import (
 )
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import Dead, Done, Gone, Job, Kind, Later, Outcome, State, Waiting, Why
+from plexsync.rules.neighbours import Clock, Plex
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import Change, Edit, Memory, Pushing, Sending, held, learn
-from plexsync.rules.records import Clock, Moved, Plex, Store, Writing
+from plexsync.rules.records import Moved
 from plexsync.rules.scene import Scene
+from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.push")
 
@@ -105,7 +107,7 @@ class Unsent(Exception):
     """An errand did not begin."""
 
 
-Settle = Callable[[Writing, Job, Outcome], None]
+Settle = Callable[[Writer, Job, Outcome], None]
 
 
 class Pusher:
@@ -117,7 +119,7 @@ class Pusher:
 
     def __init__(
         self,
-        store: Store,
+        store: Database,
         plex: Plex,
         looker: Looker,
         gates: Gates,
@@ -228,7 +230,7 @@ class Pusher:
         until = now + self._rules.lease + self._deadline
         batch = Batch(until=now + self._rules.lease, known_until=until)
         with self._store.writing() as tx:
-            held = tx.renew([job.token for job, _ in sights], until=batch.until)
+            held = tx.jobs.renew([job.token for job, _ in sights], until=batch.until)
             for job, sight in sights:
                 if job.token not in held:
                     _log_lost(sight)
@@ -237,8 +239,8 @@ class Pusher:
                 if sight.scene or gone:
                     keep_called(tx, sight.scene or Scene(sight.id))
                 if gone:
-                    tx.forget_pictures(sight.id)
-                    tx.end_take_over(sight.id)
+                    tx.pictures.forget(sight.id)
+                    tx.notes.end_take_over(sight.id)
                 if sight.outcome is not None:
                     self._settle(tx, job, sight.outcome)
                     continue
@@ -247,7 +249,7 @@ class Pusher:
                     self._looker.save(tx, sight, target, now=now)
                     if target.plan.edit:
                         errand = Errand(job, sight, target, memory=target.plan.memory)
-                        errand.number = tx.add_pushing(sight.id, target.item.key, target.entry(until))
+                        errand.number = tx.pushings.add(sight.id, target.item.key, target.entry(until))
                         errands.append(errand)
                 if errands:
                     batch.errands[job.token] = errands
@@ -255,17 +257,17 @@ class Pusher:
                     self._end(tx, job, sight)
         return batch
 
-    def _end(self, tx: Writing, job: Job, sight: Sight) -> None:
+    def _end(self, tx: Writer, job: Job, sight: Sight) -> None:
         """Settle a job whose items are as they should be."""
         if sight.take_over:
-            tx.end_take_over(sight.id, sight.take_over)
+            tx.notes.end_take_over(sight.id, sight.take_over)
         self._settle(tx, job, sight.ends)
 
     def _prolong(self, batch: Batch, errands: Iterable[Errand]) -> None:
         """The batch takes long: what is sent from now on may end later than its saved entry says."""
         batch.known_until = self._clock.now() + self._rules.lease + self._deadline
         with self._store.writing() as tx:
-            tx.prolong_pushing([errand.number for errand in errands], batch.known_until)
+            tx.pushings.prolong([errand.number for errand in errands], batch.known_until)
 
     def _passed(
         self, errands: Sequence[Errand], running: dict[Future[None], Errand], stopping: Callable[[], bool]
@@ -291,7 +293,7 @@ class Pusher:
         with self._store.writing() as tx:
             for errand in errands:
                 errand.outcome = Waiting(why, "released", backoff=False)
-                tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
+                tx.pushings.drop(errand.sight.id, errand.target.item.key, number=errand.number)
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -398,14 +400,14 @@ class Pusher:
     def _look_anew(self, errand: Errand) -> None:
         """What is known of the scene's pictures does not help to send them: the next look reads them from Stash again."""
         with self._store.writing() as tx:
-            tx.forget_pictures(errand.sight.id)
+            tx.pictures.forget(errand.sight.id)
             if not errand.begun:
-                tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
+                tx.pushings.drop(errand.sight.id, errand.target.item.key, number=errand.number)
 
     def _forget(self, errand: Errand) -> None:
         """Nothing of the edit can be in Plex."""
         with self._store.writing() as tx:
-            tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
+            tx.pushings.drop(errand.sight.id, errand.target.item.key, number=errand.number)
 
     # --- whose fault -------------------------------------------------------------------------------------------------
 
@@ -454,8 +456,8 @@ class Pusher:
     def _healthy(self, count: int, *, but: Job | None, key: str = "") -> list[tuple[Item, str]]:
         """Items that hold a lock of ours, with the field's name, as Plex has them now; asked for in one request."""
         with self._store.reading() as db:
-            own = db.memories([but.id]) if but else {}
-            locks = db.healthy(count, but=frozenset({key, *(item for _, item in own)}))
+            own = db.memories.of([but.id]) if but else {}
+            locks = db.memories.healthy_locks(count, but=frozenset({key, *(item for _, item in own)}))
         if not locks:
             return []
         found = self._gates.ask(
@@ -476,18 +478,18 @@ class Pusher:
         now = self._clock.now()
         batch.until = now + self._rules.lease
         with self._store.writing() as tx:
-            held = tx.renew(list(batch.errands), until=batch.until)
+            held = tx.jobs.renew(list(batch.errands), until=batch.until)
             for errand in answered:
                 if errand.job.token in held and errand.memory is not None and isinstance(errand.outcome, Done):
-                    tx.remember(errand.sight.id, errand.target.item.key, errand.memory, now=now)
-                    tx.drop_pushing(errand.sight.id, errand.target.item.key, number=errand.number)
+                    tx.memories.save(errand.sight.id, errand.target.item.key, errand.memory, now=now)
+                    tx.pushings.drop(errand.sight.id, errand.target.item.key, number=errand.number)
                     if errand.left_out:
                         late = Pushing(errand.left_out, now + self._deadline)
-                        tx.add_pushing(errand.sight.id, errand.target.item.key, late)
+                        tx.pushings.add(errand.sight.id, errand.target.item.key, late)
                     moved, how = errand.moved, errand.sight.undone
-                    tx.add_push(errand.sight.id, errand.target.item.key, moved, at=now, undone=how)
+                    tx.pushes.add(errand.sight.id, errand.target.item.key, moved, at=now, undone=how)
                     # What moved it was ours, and is nobody's news.
-                    tx.stamp({errand.target.item.key: errand.stamp})
+                    tx.index.stamp({errand.target.item.key: errand.stamp})
             ended = []
             for token, errands in batch.errands.items():
                 outcomes = [errand.outcome for errand in errands if errand.outcome is not None]
@@ -499,7 +501,7 @@ class Pusher:
             del batch.errands[token]
         self._revisit(batch)
 
-    def _settle_errands(self, tx: Writing, errands: Sequence[Errand], outcome: Outcome) -> None:
+    def _settle_errands(self, tx: Writer, errands: Sequence[Errand], outcome: Outcome) -> None:
         job, sight = errands[0].job, errands[0].sight
         if isinstance(outcome, Done):
             self._end(tx, job, sight)
@@ -518,16 +520,16 @@ class Pusher:
             with self._store.writing() as tx:
                 for errand in strays:
                     scene, key = errand.sight.id, errand.target.item.key
-                    tx.drop_pushing(scene, key, number=errand.number)
-                    tx.add_pushing(scene, key, errand.target.entry(now + self._deadline))
-                    row = tx.job(Kind.SCENE, scene)
+                    tx.pushings.drop(scene, key, number=errand.number)
+                    tx.pushings.add(scene, key, errand.target.entry(now + self._deadline))
+                    row = tx.jobs.find(Kind.SCENE, scene)
                     if row is None or row.state is not State.DROPPED:
-                        tx.want(Kind.SCENE, scene, Why.EDIT, now)
+                        tx.jobs.want(Kind.SCENE, scene, Why.EDIT, now)
 
     def _renew(self, batch: Batch) -> None:
         batch.until = self._clock.now() + self._rules.lease
         with self._store.writing() as tx:
-            held = tx.renew(list(batch.errands), until=batch.until)
+            held = tx.jobs.renew(list(batch.errands), until=batch.until)
         self._give_up(batch, batch.errands.keys() - held)
 
     def _give_up(self, batch: Batch, lost: set[str]) -> None:

@@ -19,8 +19,10 @@ from plexsync.flows.scenes.inspection import Looker, Sight, desired, keep_called
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
-from plexsync.rules.records import LAST_ID, Clock, Reading, Stash, Store, Writing
+from plexsync.rules.neighbours import Clock, Stash
+from plexsync.rules.records import LAST_ID
 from plexsync.rules.text import fold
+from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.reconcile")
 
@@ -30,7 +32,7 @@ WISHES = "reconcile:wishes"
 CHANGED = "changed"
 # The states of a row that does not find out by itself, or not soon, that its scene is gone from Stash.
 LEAVING = (State.IDLE, State.ABSENT, State.OUTSIDE)
-# When the last comparison that came to its end had begun: what items are paired by (`Writing.pair`).
+# When the last comparison that came to its end had begun: what items are paired by (`plexsync.store.index.Index.pair`).
 LAST_RUN = "reconcile:run"
 # What the last complete comparisons have found, newest first, as a list of `Report`s in JSON.
 REPORTS = "reconcile:reports"
@@ -91,7 +93,7 @@ class Reconciler:
 
     def __init__(
         self,
-        store: Store,
+        store: Database,
         stash: Stash,
         looker: Looker,
         indexer: Indexer,
@@ -116,12 +118,12 @@ class Reconciler:
         The first worker on a database only notes how things are set.
         """
         with self._store.reading() as db:
-            known = db.note(WISHES)
+            known = db.notes.text(WISHES)
         if known not in (CHANGED, self._wishes):
             if known:
                 log.info("settings that decide what is wanted have changed: everything is to be compared")
             with self._store.writing() as tx:
-                tx.save_note(WISHES, CHANGED if known else self._wishes)
+                tx.notes.save(WISHES, CHANGED if known else self._wishes)
 
     def reconcile(
         self, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False, anew: bool = False
@@ -149,7 +151,7 @@ class Reconciler:
                     self._compare(tx, sights, report)
                     upto = scenes[-1].id
                     self._settle_range(tx, {scene.id for scene in scenes}, report, after=last, upto=upto)
-                    tx.save_note(CURSOR, self._cursor(report, upto))
+                    tx.notes.save(CURSOR, self._cursor(report, upto))
                 last = upto
                 progress(report.scenes, total)
         self._end(report, last)
@@ -162,7 +164,7 @@ class Reconciler:
         """Compare the scenes of a scope; raises NeighbourError when a side is away, and UnknownLibrary."""
         self._enter()
         with self._store.reading() as db:
-            report = Report(began=db.number(LAST_RUN) or 0)
+            report = Report(began=db.notes.number(LAST_RUN) or 0)
         before = self._indexer.wanted
         self._indexer.freshen(force=True)
         report.wanted += self._indexer.wanted - before
@@ -175,7 +177,7 @@ class Reconciler:
                 return report
             self._enter()
         with self._store.reading() as db:
-            report.items = db.indexed()
+            report.items = db.index.count()
         report.complete = True
         return report
 
@@ -198,7 +200,7 @@ class Reconciler:
         """What a comparison has found that was broken off and still counts; else an empty report that begins now."""
         now = self._clock.now()
         with self._store.reading() as db:
-            noted = "" if anew else db.note(CURSOR)
+            noted = "" if anew else db.notes.text(CURSOR)
         try:
             known = json.loads(noted) if noted else {}
             began, after = known["began"], known["after"]
@@ -229,16 +231,16 @@ class Reconciler:
                 self._want_gone(tx, lost, report)
             last = lost[-1]
         with self._store.writing() as tx:
-            tx.drop_standings((), after=last)
-            tx.save_note(LAST_RUN, str(report.began))
-            tx.save_note(LAST_RECONCILE, str(self._clock.now()))
-            tx.save_note(CURSOR, "")
-            tx.save_note(WISHES, self._wishes)
+            tx.standings.drop((), after=last)
+            tx.notes.save(LAST_RUN, str(report.began))
+            tx.notes.save(LAST_RECONCILE, str(self._clock.now()))
+            tx.notes.save(CURSOR, "")
+            tx.notes.save(WISHES, self._wishes)
         with self._store.reading() as db:
-            report.items, report.without_scene = db.indexed(), db.count_unpaired(report.began)
+            report.items, report.without_scene = db.index.count(), db.index.count_unpaired(report.began)
         report.complete, report.ended = True, self._clock.now()
         with self._store.writing() as tx:
-            tx.save_note(REPORTS, json.dumps([vars(one) for one in (report, *reports(tx))][:REPORTS_KEPT]))
+            tx.notes.save(REPORTS, json.dumps([vars(one) for one in (report, *reports(tx))][:REPORTS_KEPT]))
 
     # --- which scenes ------------------------------------------------------------------------------------------------
 
@@ -260,7 +262,7 @@ class Reconciler:
 
     def _in_library(self, title: str) -> Iterator[list[Sight]]:
         with self._store.reading() as db:
-            sections = db.sections()
+            sections = db.sections.all()
         keys = {row.key for row in sections if fold(row.title) == fold(title)}
         if not keys:
             there = ", ".join(row.title for row in sections)
@@ -279,7 +281,7 @@ class Reconciler:
 
     # --- what is found -----------------------------------------------------------------------------------------------
 
-    def _compare(self, tx: Writing, sights: Sequence[Sight], report: Report) -> None:
+    def _compare(self, tx: Writer, sights: Sequence[Sight], report: Report) -> None:
         now = self._clock.now()
         for sight in sights:
             if isinstance(sight.outcome, Gone):
@@ -290,22 +292,22 @@ class Reconciler:
             report.scenes += 1
             report.standing[standing] += 1
             if sight.keys:
-                tx.pair(sight.keys, sight.id, run=report.began)
+                tx.index.pair(sight.keys, sight.id, run=report.began)
             if sight.targets or standing == "outside":
                 # Whatever is done about it, it is in Plex, or need not be: nobody has to wait for that any more.
-                report.wanted += tx.wake([(Kind.SCENE, sight.id)], now=now)
+                report.wanted += tx.jobs.wake([(Kind.SCENE, sight.id)], now=now)
             if not self._news(tx, sight, settled=standing in ("in step", "person", "undone")):
                 continue
-            tx.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=desired(sight))
+            tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=desired(sight))
             report.wanted += 1
-        tx.save_standings({sight.id: stands(sight) for sight in sights if not isinstance(sight.outcome, Gone)}, now=now)
+        tx.standings.save({sight.id: stands(sight) for sight in sights if not isinstance(sight.outcome, Gone)}, now=now)
 
-    def _news(self, tx: Writing, sight: Sight, *, settled: bool) -> bool:
+    def _news(self, tx: Writer, sight: Sight, *, settled: bool) -> bool:
         """Whether the queue does not know yet: a row that waits, runs or is absent will find out by itself.
 
         `settled`: nothing has to be done, which is no news but of a scene that was out of scope.
         """
-        row = tx.job(Kind.SCENE, sight.id)
+        row = tx.jobs.find(Kind.SCENE, sight.id)
         out = sight.outcome.error if isinstance(sight.outcome, OutOfScope) else ""
         if row is not None and row.state is State.OUTSIDE:
             return out != row.error
@@ -319,38 +321,41 @@ class Reconciler:
         known = row.desired or (row.state is State.DEAD and row.cls != "poison")
         return row.state in (State.DEAD, State.DROPPED) and bool(known) and desired(sight) not in ("", row.desired)
 
-    def _settle_range(self, tx: Writing, there: set[int], report: Report, *, after: int, upto: int) -> None:
+    def _settle_range(self, tx: Writer, there: set[int], report: Report, *, after: int, upto: int) -> None:
         """Stash has these scenes with ids above `after`, up to `upto`, and no others."""
-        rows = tx.job_ids(Kind.SCENE, after=after, upto=upto)
+        rows = tx.jobs.ids(Kind.SCENE, after=after, upto=upto)
         gone = [id for id, state in rows if id not in there and state in LEAVING]
-        tx.drop_standings(there, after=after, upto=upto)
+        tx.standings.drop(there, after=after, upto=upto)
         self._want_gone(tx, gone, report)
 
     def _lost(self, last: int) -> list[int]:
         """The next rows that are served and whose ids are above all of Stash's."""
         found: list[int] = []
         with self._store.reading() as db:
-            for id, state in db.job_ids(Kind.SCENE, after=last, upto=LAST_ID):
+            for id, state in db.jobs.ids(Kind.SCENE, after=last, upto=LAST_ID):
                 if state in LEAVING:
                     found.append(id)
                 if len(found) == LOST:
                     break
         return found
 
-    def _want_gone(self, tx: Writing, ids: Sequence[int], report: Report) -> None:
+    def _want_gone(self, tx: Writer, ids: Sequence[int], report: Report) -> None:
         now = self._clock.now()
         for id in ids:
-            row = tx.job(Kind.SCENE, id)
+            row = tx.jobs.find(Kind.SCENE, id)
             if row is not None and row.state in LEAVING:
-                tx.want(Kind.SCENE, id, Why.EDIT, now)
+                tx.jobs.want(Kind.SCENE, id, Why.EDIT, now)
                 report.wanted += 1
         report.gone += len(ids)
 
 
-def reports(db: Reading) -> list[Report]:
+def reports(db: Reader) -> list[Report]:
     """What the last complete comparisons have found, newest first."""
     try:
-        return [Report(**{**one, "standing": Counter(one["standing"])}) for one in json.loads(db.note(REPORTS) or "[]")]
+        return [
+            Report(**{**one, "standing": Counter(one["standing"])})
+            for one in json.loads(db.notes.text(REPORTS) or "[]")
+        ]
     except (ValueError, KeyError, TypeError, RecursionError):
         return []
 

@@ -12,9 +12,11 @@ from functools import partial
 
 from plexsync.engine.gates import READ, Gates
 from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.neighbours import Clock, Plex
 from plexsync.rules.paths import Rules, folder_name, lies_in, map_path
-from plexsync.rules.records import Clock, Plex, Section, Store
+from plexsync.rules.records import Section
 from plexsync.rules.scene import Scene
+from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.scan")
 
@@ -29,7 +31,7 @@ MANY = 1_000
 class Scans:
     """Folders that wait to be scanned. Of the worker and the watch beside it, one asks and the other does not wait."""
 
-    def __init__(self, store: Store, plex: Plex, gates: Gates, clock: Clock, rules: Rules) -> None:
+    def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock, rules: Rules) -> None:
         self._store = store
         self._plex = plex
         self._gates = gates
@@ -84,7 +86,7 @@ class Scans:
             self._forget(folder)
             now = self._clock.now()
             with self._store.writing() as tx:
-                may = tx.ask_scan(section.key, folder, now=now, again=AGAIN)
+                may = tx.scan_requests.ask(section.key, folder, now=now, again=AGAIN)
             if may:
                 self._gates.ask(Neighbour.PLEX, READ, partial(self._plex.scan, section.key, folder))
                 log.info("library %s is asked to scan a folder, since a scene's file is not there", section.title)

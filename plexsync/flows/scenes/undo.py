@@ -13,8 +13,9 @@ from plexsync.engine.verbs import CHUNK, enter
 from plexsync.flows.scenes.inspection import Looker, Said, Sight
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan import Memory, Pushing, Undone, undo
-from plexsync.rules.records import Clock, Reading, Store, Writing
+from plexsync.store.database import Database, Reader, Writer
 
 # Scenes that are asked for together, as when they are worked.
 BATCH = 50
@@ -41,19 +42,19 @@ class Marked:
     dropped: int = 0
 
 
-def pushed_scenes(store: Store) -> list[int]:
+def pushed_scenes(store: Database) -> list[int]:
     """Every scene for which anything was pushed, as far as is known."""
     ids: list[int] = []
     while True:
         with store.reading() as db:
-            page = db.pushed_scenes(after=ids[-1] if ids else 0, limit=PAGE)
+            page = db.memories.scenes(after=ids[-1] if ids else 0, limit=PAGE)
         if not page:
             return ids
         ids += page
 
 
 def mark_all_undone(
-    store: Store,
+    store: Database,
     looker: Looker,
     gates: Gates,
     clock: Clock,
@@ -69,18 +70,18 @@ def mark_all_undone(
     return marked
 
 
-def _set_waiting_aside(store: Store, clock: Clock) -> int:
+def _set_waiting_aside(store: Database, clock: Clock) -> int:
     count = 0
     for state in (State.READY, State.RUNNING, State.ABSENT):
         after: tuple[str, int] = ("", 0)
         while True:
             with store.writing() as tx:
-                rows = tx.jobs(state, limit=CHUNK, after=after)
+                rows = tx.jobs.in_state(state, limit=CHUNK, after=after)
                 fresh = [row for row in rows if row.kind is not Kind.SCENE or not _items(tx, row.id)]
-                count += sum(tx.set_aside(row.kind, row.id, now=clock.now()) for row in fresh)
+                count += sum(tx.jobs.set_aside(row.kind, row.id, now=clock.now()) for row in fresh)
                 for row in fresh:
                     if row.kind is Kind.SCENE:
-                        tx.end_take_over(row.id)
+                        tx.notes.end_take_over(row.id)
             if not rows:
                 break
             after = (rows[-1].kind, rows[-1].id)
@@ -88,7 +89,7 @@ def _set_waiting_aside(store: Store, clock: Clock) -> int:
 
 
 def mark_undone(
-    store: Store,
+    store: Database,
     looker: Looker,
     gates: Gates,
     clock: Clock,
@@ -116,37 +117,37 @@ def mark_undone(
     return marked
 
 
-def _mark(tx: Writing, id: int, said: Said | None, how: Undone, now: int, marked: Marked, *, behind: bool) -> None:
+def _mark(tx: Writer, id: int, said: Said | None, how: Undone, now: int, marked: Marked, *, behind: bool) -> None:
     items = _items(tx, id)
-    tx.end_take_over(id)
+    tx.notes.end_take_over(id)
     if not items:
         marked.untouched.append(id)
         return
-    row = tx.job(Kind.SCENE, id)
+    row = tx.jobs.find(Kind.SCENE, id)
     if row is not None and row.state is State.IGNORED:
-        tx.unignore(Kind.SCENE, id, now=now)
+        tx.jobs.unignore(Kind.SCENE, id, now=now)
         marked.ignored.append(id)
-    tx.wrest(Kind.SCENE, id, now=now)
-    sections = {entry.key: entry.section for entry in tx.entries(sorted(items))}
+    tx.jobs.wrest(Kind.SCENE, id, now=now)
+    sections = {entry.key: entry.section for entry in tx.index.entries(sorted(items))}
     for key, (memory, pushing) in items.items():
         values, on = said.of(sections.get(key, "")) if said else ({}, ())
-        tx.remember(id, key, undo(memory, pushing, values, on, how), now=now)
-    tx.want(Kind.SCENE, id, Why.USER, now, behind=behind)
+        tx.memories.save(id, key, undo(memory, pushing, values, on, how), now=now)
+    tx.jobs.want(Kind.SCENE, id, Why.USER, now, behind=behind)
     marked.scenes.append(id)
 
 
-def _items(db: Reading, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]:
+def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]:
     """What is remembered, and on its way, for each item of a scene; an item that another has taken over is that one's."""
-    memories, pushings = db.memories([id]), db.pushings([id])
+    memories, pushings = db.memories.of([id]), db.pushings.of([id])
     keys = [key for _, key in memories]
     strays = [key for _, key in pushings if key not in keys]
-    owners = db.owners(strays)
+    owners = db.memories.owners(strays)
     keys += [key for key in strays if not owners.get(key)]
     return {key: (memories.get((id, key), {}), pushings.get((id, key), ())) for key in sorted(keys)}
 
 
 def preview(
-    store: Store, looker: Looker, gates: Gates, clock: Clock, ids: Sequence[int], how: Undone
+    store: Database, looker: Looker, gates: Gates, clock: Clock, ids: Sequence[int], how: Undone
 ) -> Iterator[Sight]:
     """See these scenes as the worker would if they were undone now; writes to neither side."""
     for start in range(0, len(ids), BATCH):

@@ -1,0 +1,71 @@
+"""The connection that every statement of a table goes through.
+
+Tables know no driver: they hand in SQL with named parameters, and get rows whose values have names and positions, or the
+number of rows that a statement has touched. What a transaction costs is counted, in statements.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+# A row of a result: its values have positions and names.
+Row = Any
+Values = Mapping[str, Any] | Sequence[Any]
+
+
+class Connection:
+    """One connection to SQLite, for the tables of one transaction at a time.
+
+    `statements` is how many statements the tables have sent since it was opened. One call of `execute_many` counts once:
+    it is one exchange with the database, whatever the number of rows.
+    """
+
+    def __init__(self, driver: sqlite3.Connection) -> None:
+        self.driver = driver
+        self.statements = 0
+
+    @property
+    def total_changes(self) -> int:
+        """How many rows were written since it was opened."""
+        return self.driver.total_changes
+
+    def execute(self, sql: str, values: Values = ()) -> int:
+        """Run a statement that writes; returns how many rows it has touched."""
+        self.statements += 1
+        return self.driver.execute(sql, values).rowcount
+
+    def execute_many(self, sql: str, values: Sequence[Values]) -> int:
+        """Run a statement once for each of these values; returns how many rows that touched. No values, no statement."""
+        if not values:
+            return 0
+        self.statements += 1
+        return self.driver.executemany(sql, values).rowcount
+
+    def rows(self, sql: str, values: Values = ()) -> list[Row]:
+        """Every row that a statement returns."""
+        self.statements += 1
+        return self.driver.execute(sql, values).fetchall()
+
+    def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
+        """The rows that a statement returns, read as they are asked for: for a table that is too long for a list."""
+        self.statements += 1
+        yield from self.driver.execute(sql, values)
+
+    def row(self, sql: str, values: Values = ()) -> Row:
+        """The first row that a statement returns, None when there is none."""
+        self.statements += 1
+        return self.driver.execute(sql, values).fetchone()
+
+    def value(self, sql: str, values: Values = ()) -> Any:
+        """The first value of the row that a statement returns; it must return one."""
+        row = self.row(sql, values)
+        if row is None:
+            raise LookupError("a statement that has to return a row returned none")
+        return row[0]
+
+
+class Table:
+    """A table, or a few that belong together, over a connection: the base of every class that holds statements."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db

@@ -1,0 +1,28 @@
+"""How fast each neighbour may be asked, and how many writes it has taken and refused."""
+
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.records import PaceRow
+from plexsync.store.connection import Table
+
+FIND = "select not_before, ramp, writes_ok, writes_bad from pace where who = :who"
+SAVE = """
+insert or replace into pace (who, not_before, ramp, writes_ok, writes_bad)
+values (:who, :not_before, :ramp, :writes_ok, :writes_bad)
+"""
+
+
+class ReadOnlyPaces(Table):
+    """The paces, to look at."""
+
+    def find(self, who: Neighbour) -> PaceRow:
+        """How fast a neighbour may be asked; the default row when nothing was ever said about it."""
+        row = self._db.row(FIND, {"who": who})
+        return PaceRow(*row) if row else PaceRow()
+
+
+class Paces(ReadOnlyPaces):
+    """The paces."""
+
+    def save(self, who: Neighbour, row: PaceRow) -> None:
+        """Replace a neighbour's pace."""
+        self._db.execute(SAVE, {**vars(row), "who": who})

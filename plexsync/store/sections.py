@@ -1,0 +1,41 @@
+"""Plex's libraries, as the index knows them."""
+
+import json
+from collections.abc import Sequence
+
+from plexsync.rules.records import SectionRow
+from plexsync.store.connection import Connection, Table
+from plexsync.store.db import clean
+from plexsync.store.index import Index
+
+LIST = "select key, title, scanned_at, changed_at, walked_at, stamp from section order by key"
+SAVE = """
+insert or replace into section (key, title, scanned_at, changed_at, walked_at, stamp)
+values (:key, :title, :scanned_at, :changed_at, :walked_at, :stamp)
+"""
+DROP = "delete from section where key not in (select value from json_each(:but))"
+
+
+class ReadOnlySections(Table):
+    """The libraries in the index, to look at."""
+
+    def all(self) -> list[SectionRow]:
+        """The libraries of the index."""
+        return [SectionRow(*row) for row in self._db.rows(LIST)]
+
+
+class Sections(ReadOnlySections):
+    """The libraries in the index."""
+
+    def __init__(self, db: Connection) -> None:
+        super().__init__(db)
+        self._index = Index(db)
+
+    def save(self, row: SectionRow) -> None:
+        """Replace what is known of a library."""
+        self._db.execute(SAVE, {**vars(row), "title": clean(row.title)})
+
+    def drop(self, but: Sequence[str]) -> None:
+        """Forget the libraries that are not named, and their items."""
+        self._db.execute(DROP, {"but": json.dumps(list(but))})
+        self._index.drop_outside(but, limit=-1)
