@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from plexsync.engine.engine import AGAIN, Engine, Idle, Probed, Worked
 from plexsync.rules.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SpoolFault, SyncError, Unusable
 from plexsync.rules.job import Kind
+from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.rules.records import Clock, Store
 
 log = logging.getLogger("PlexSync.loop")
@@ -23,7 +24,6 @@ COMPLAINT_PACE = 60.0
 BEAT_PACE = 10_000
 FAULT_PAUSE = 5.0
 FULL_PAUSE = 60.0
-HEARTBEAT = "worker:beat"
 
 
 @dataclass
