@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.town import KEY, ROOT, TOKEN, Neighbour, Told
-from plexsync.app.wiring import opened
+from plexsync.app.parts import opened
 from plexsync.flows.scenes.reconcile import BATCH, PAGE
 from validation.config import PlexSyncConfig
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from plexsync.app import wiring
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts
+from plexsync.app.parts import opened as opened_on
+from plexsync.app.settings import Need, Settings, keep_answer
 from plexsync.cli.call import Call
 from plexsync.cli.logs import level_of, logging_to
-from plexsync.cli.settings import Need, Settings, settings
+from plexsync.cli.settings import settings
 from plexsync.cli.terminal.screen import margin
 from plexsync.engine.gates import READ, outage
 from plexsync.rules.errors import Neighbour
@@ -41,7 +42,7 @@ class Begun:
     def tell(self, parts: Parts) -> None:
         """Let the database know how asking Stash for the settings went: what it said is kept, and a failure counts."""
         if self.settings.said is not None:
-            wiring.keep_settings(parts.store, self.settings.said)
+            keep_answer(parts.store, self.settings.said)
         if self.settings.away is not None:
             parts.gates.enter(Neighbour.STASH)
             parts.gates.ill(outage(self.settings.away), READ)
@@ -75,5 +76,5 @@ def begun(call: Call, *, need: Need = Need.DATABASE, level: str = "error") -> It
 @contextmanager
 def opened(call: Call) -> Iterator[Parts]:
     """The parts on this call's database, for a command that asks neither server."""
-    with begun(call) as start, wiring.opened(start.config, start.folder) as parts:
+    with begun(call) as start, opened_on(start.config, start.folder) as parts:
         yield parts

@@ -13,6 +13,7 @@ from plexsync.engine.engine import AGAIN, Engine, Idle, Probed, Worked
 from plexsync.rules.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SpoolFault, SyncError, Unusable
 from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Clock
+from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.loop")
@@ -24,7 +25,6 @@ COMPLAINT_PACE = 60.0
 BEAT_PACE = 10_000
 FAULT_PAUSE = 5.0
 FULL_PAUSE = 60.0
-HEARTBEAT = "worker:beat"
 
 
 @dataclass

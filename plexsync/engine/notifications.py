@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 
 from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
+from plexsync.rules.note_keys import REPAIRED
 from plexsync.rules.notices import Notice, NoticeRules, NotSent, Pause, Record, Sight, look, read, written
 from plexsync.rules.outages import lasting, outages
 from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.notices")
 
-# Notes of the store: what was told, and when the database was found damaged and made anew.
+# The note of what was sent already.
 TOLD = "notices"
-REPAIRED = "repaired"
 PACE = 30.0
 FIRST = 3.0
 # After a message that did not get through, the messengers are left alone for so long.

@@ -1,4 +1,4 @@
-"""What the engine was asked to do: small frozen rules, cut from the configuration by the wiring."""
+"""What the engine was asked to do: small frozen rules, cut from the settings by `plexsync.app.rules`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

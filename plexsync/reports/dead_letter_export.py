@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts
 from plexsync.reports.cures import cure
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in
 from plexsync.rules.job import State

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plexsync.app.wiring import BEGUN, Parts
+from plexsync.app.parts import Parts
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.status import figure_facts, outage_facts
 from plexsync.rules.job import DAY
+from plexsync.rules.note_keys import BEGUN
 from plexsync.rules.outages import Outage, Summary, Transition, outages, summary, within
 
 MOST_DAYS = 3650

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts
 from plexsync.reports.format import stamp
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
 from plexsync.rules.job import Kind, Lane, State

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from plexsync.app.wiring import Parts, bulk_approved, comparison_owed, spooled
+from plexsync.app.database_files import spooled
+from plexsync.app.parts import Parts
+from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.engine.gates import breaker_probe_at, breaker_state
-from plexsync.engine.loop import HEARTBEAT
-from plexsync.flows.scenes.poll import LAST_POLL
-from plexsync.flows.scenes.reconcile import LAST_RECONCILE
 from plexsync.reports.format import noted, stamp
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import State
+from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.outages import Outage, Summary, last_ended, lasting, outages
 from plexsync.rules.records import BreakerRow, HoldRow, Overview
 from plexsync.rules.scene_status import UNKNOWN

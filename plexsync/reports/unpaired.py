@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from plexsync.app.wiring import Parts
-from plexsync.flows.scenes.reconcile import LAST_RUN
+from plexsync.app.parts import Parts
 from plexsync.rules.item import Entry
+from plexsync.rules.note_keys import LAST_RUN
 
 PAGE = 500
 

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from plexsync.rules.errors import Unusable
 from plexsync.rules.job import DAY, Kind, Lane, State
+from plexsync.rules.note_keys import REPAIRED
 from plexsync.store import books, documents, intake, schema
 from plexsync.store.db import MOUNTS, NO_TEXT, connect, faults, half_written, lost_its_file, sync_to_disk
 
-REPAIRED = "repaired"
 # A tree of pages that leads in circles is left when nothing new was read for so long.
 LONGEST_STILL = 20.0
 # No row was ever wanted so often; and the sum over all rows stays a number that SQLite can hold.

@@ -6,12 +6,13 @@ made on the server (Starlette, Jinja2); the one script only keeps an open page u
 * A module `web/<subject>_pages.py` holds `routes`, a list of `page("/path", handler)` and `action("/path", handler)`
   (`plexsync.web.pages`). `plexsync.web.app.MODULES` names the module. A door is thin: facts come from
   `plexsync/reports/`, what is done is a verb of
-  `worker/` or `wiring`.
+  `plexsync/engine/` or `plexsync/app/`.
 * A handler is a plain function from `Ask` to a response; it runs in one of the desk's few threads, never in the event
   loop. `ask.path`, `ask.query` and `ask.form` hold texts; `ask.number("id")` is a checked number of the path.
   `raise Absent` answers 404, `raise Wrong("...")` answers 400 with that line; faults of the database become 503.
-* `ask.desk.parts` is the house (`wiring.Parts`): read with `with ask.desk.parts.store.reading() as db`. What asks Stash or
-  Plex runs inside `with ask.desk.looking() as parts`, one at a time, since gates and looker belong to one thread.
+* `ask.desk.parts` are the parts (`plexsync.app.parts.Parts`): read with `with ask.desk.parts.store.reading() as db`.
+  What asks Stash or Plex runs inside `with ask.desk.looking() as parts`, one at a time, since gates and looker belong to
+  one thread.
 * `ask.show("scene.html", ...)` renders a template that extends `base.html`; undefined names are faults, all texts are
   escaped. Texts of others go through the filter `line` (no control or bidirectional characters). `parts.html` has the
   macros: `moment`, `badge`, `button`, `figure`.

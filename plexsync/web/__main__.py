@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from plexsync.app import wiring
+from plexsync.app.parts import opened
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.app import Rules, build
 from plexsync.web.context import Desk, Origins
@@ -48,7 +48,7 @@ def main() -> int:
         sys.stdout.flush()
         return TAKEN
     try:
-        with wiring.opened(config, Path(told["folder"])) as parts:
+        with opened(config, Path(told["folder"])) as parts:
             switch = Path(told["switch"]) if told["switch"] else None
             desk = Desk(parts, Origins(told["origin"], tuple(told["warnings"])))
             app = build(desk, Rules(doors=doors(config), password=config.web_password, key=key, switch=switch))

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from plexsync.app.wiring import UNAPPROVED, bulk_approved
+from plexsync.app.switches import UNAPPROVED, bulk_approved
 from plexsync.engine import dead_letters
 from plexsync.engine.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
 from plexsync.flows.scenes.reconcile import reports

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from plexsync.app import wiring
-from plexsync.app.wiring import Parts, approve_bulk, bulk_approved
+from plexsync.app.parts import Parts, opened
+from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.engine.verbs import want_all
 from plexsync.flows.scenes.preview import WOULD_CHANGE
 from plexsync.reports.comparison import report_facts
@@ -171,7 +171,7 @@ class Errands:
 
     def _run(self, errand: Errand) -> None:
         try:
-            with wiring.opened(self._config, self._folder) as parts:
+            with opened(self._config, self._folder) as parts:
                 ERRANDS[errand.name](parts, errand)
         except (NeighbourError, LocalFault, NewerDatabase, Unusable) as error:
             errand.why = str(error)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts
 from plexsync.reports.status import facts
 from plexsync.web.background_tasks import Errands
 

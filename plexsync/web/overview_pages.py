@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from plexsync.app.wiring import HOUR
+from plexsync.app.rules import HOUR
 from plexsync.reports.attention import needs
 from plexsync.reports.format import unstamped
 from plexsync.reports.rows import short, title

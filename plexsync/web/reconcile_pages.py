@@ -5,12 +5,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from plexsync.app.wiring import bulk_approved
-from plexsync.flows.scenes.reconcile import LAST_RUN, reports
+from plexsync.app.switches import bulk_approved
+from plexsync.flows.scenes.reconcile import reports
 from plexsync.reports.comparison import WORDS, counted
 from plexsync.reports.format import many, noted
 from plexsync.reports.preview import STANDINGS
 from plexsync.reports.unpaired import lone_items, lone_scenes
+from plexsync.rules.note_keys import LAST_RUN
 from plexsync.web.background_tasks import ERRANDS, Errand
 from plexsync.web.pages import Ask, Wrong, action, page
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts
 from plexsync.engine.verbs import explain, ignore_scenes, learn_names, unignore_scenes, want_scenes
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.undo import mark_undone, preview

@@ -111,5 +111,5 @@ def test_a_fault_of_the_machine_completes_nothing(world: World, door: Door, monk
     def torn(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("wiring.peeked", torn)
+    monkeypatch.setattr("plexsync.app.database_files.first_rows", torn)
     assert dead_scenes(click.Context(click.Command("x"), obj=Call()), click.Argument(["scene"]), "") == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app import wiring
+from plexsync.app import database_files
 from plexsync.cli.call import Call
 from plexsync.cli.faults import tell
 from plexsync.simulator.http import Fault
@@ -106,7 +106,9 @@ def test_sync_makes_a_damaged_database_anew_and_looks_for_damage_only_if_it_meet
 ) -> None:
     assert door("status").code == 0
     with monkeypatch.context() as patched:
-        patched.setattr(wiring, "repair", lambda *_, **__: pytest.fail("a sound database was checked from end to end"))
+        patched.setattr(
+            database_files, "repair", lambda *_, **__: pytest.fail("a sound database was checked throughout")
+        )
         assert door("sync", "7").code == 0
     (world.folder / "plexsync.db").write_bytes(b"no database at all" * 100)
     assert door("sync", "8").code == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.app.wiring import PLUGIN
+from plexsync.app.settings import PLUGIN
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.cli.test_cli_doctor import check

@@ -5,9 +5,10 @@ import sqlite3
 
 import pytest
 
-from plexsync.app.wiring import BEGUN, DATABASE
+from plexsync.app.database_files import DATABASE
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import Neighbour
+from plexsync.rules.note_keys import BEGUN
 from plexsync.simulator.http import Fault
 from plexsync.store.database import Database
 from tests.cli.conftest import Door

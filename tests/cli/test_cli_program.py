@@ -14,7 +14,7 @@ from tests.cli.conftest import Door
 from tests.journey.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("pydantic", "rich", "httpx2", "msgspec", "sqlite3", "wiring", "worker", "validation")
+HEAVY = ("pydantic", "rich", "httpx2", "msgspec", "sqlite3", "plexsync.app", "worker", "validation")
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app import wiring
+from plexsync.app.parts import opened
 from plexsync.cli.commands.serve import put_together
 from plexsync.cli.daemon.signals import Stop
 from plexsync.rules.errors import Damaged, LocalFault
@@ -128,7 +128,7 @@ def test_a_worker_inside_stash_that_waits_for_its_settings_is_one_and_ends_when_
 
 def test_a_database_that_can_not_be_opened_just_now_is_waited_for(tmp_path: Path, monkeypatch, caplog) -> None:
     folder, config = tmp_path / "data", PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
-    opened, tried, stop = wiring.opened, [], Stop(0)
+    tried, stop = [], Stop(0)
 
     def failing(*words: object, **more: object):
         tried.append(words)
@@ -136,7 +136,7 @@ def test_a_database_that_can_not_be_opened_just_now_is_waited_for(tmp_path: Path
             raise LocalFault("no space is left for plexsync.db", full=True)
         return opened(*words, **more)
 
-    monkeypatch.setattr(wiring, "opened", failing)
+    monkeypatch.setattr("plexsync.cli.commands.serve.opened", failing)
     monkeypatch.setattr("plexsync.engine.loop.FULL_PAUSE", 0.01)
     try:
         with ExitStack() as held:
@@ -156,7 +156,7 @@ def test_damage_is_not_waited_for(tmp_path: Path, monkeypatch) -> None:
     def failing(*_: object, **__: object):
         raise Damaged("plexsync.db is damaged")
 
-    monkeypatch.setattr(wiring, "opened", failing)
+    monkeypatch.setattr("plexsync.cli.commands.serve.opened", failing)
     stop = Stop(0)
     try:
         with ExitStack() as held, pytest.raises(Damaged):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app.wiring import PLUGIN, SAID_BY_STASH
+from plexsync.app.settings import PLUGIN
+from plexsync.rules.note_keys import STASH_SETTINGS
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import TOKEN, World, until
@@ -28,7 +29,7 @@ def genres(world: World) -> set[str]:
 
 
 def kept(world: World) -> dict:
-    return json.loads(world.rows(f"select value from note where name = '{SAID_BY_STASH}'")[0][0])
+    return json.loads(world.rows(f"select value from note where name = '{STASH_SETTINGS}'")[0][0])
 
 
 def search(folder: Path, word: str) -> list[Path]:

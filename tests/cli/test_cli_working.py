@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts
 from plexsync.engine import dead_letters
 from plexsync.reports.rows import rows_in
 from plexsync.rules.job import State

@@ -9,18 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from plexsync.engine.engine import Engine, Idle, Probed, Worked
-from plexsync.engine.gates import Gates
-from plexsync.engine.plex_events import Listener
+from plexsync.app.parts import assemble
+from plexsync.app.rules import PartSettings
+from plexsync.app.run import engine_on
+from plexsync.engine.engine import Idle, Probed, Worked
 from plexsync.engine.rules import LookRules, WorkRules
-from plexsync.flows.scenes.artwork import Pictures
-from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.plex_index import Indexer
-from plexsync.flows.scenes.poll import Poller
-from plexsync.flows.scenes.preview import Previewer
-from plexsync.flows.scenes.reconcile import Reconciler
-from plexsync.flows.scenes.scan_requests import Scans
-from plexsync.plex.artwork import key_of
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import Pillow
@@ -54,70 +47,37 @@ BREAKER = Rules(
 
 
 class Worker:
-    """What one process has: its own connection, gates and engine, as `wiring.opened` and `wiring.engine` build them."""
+    """What one process has: its own gates and engine, put together as the program does, on clients of the simulators."""
 
     def __init__(self, house: "House", *, holder: str, fingerprint: str, token: str, **rules: object) -> None:
         self._stack = ExitStack()
         names = ("policy", "paths", "strict", "profile", "undo_gone", "scope")
-        look = {name: rules.pop(name) for name in names if name in rules}
-        look["libraries"] = rules.pop("profiles", {})
-        libraries = rules.pop("libraries", ())
-        wishes = rules.pop("wishes", "")
-        read = rules.pop("read_timeout", 5.0)
-        settings = str(rules.pop("settings", ""))
+        looks = {name: rules.pop(name) for name in names if name in rules}
+        looks["libraries"] = rules.pop("profiles", {})
+        libraries, people = rules.pop("libraries", ()), bool(rules.pop("people", False))
         watchdog = rules.pop("watchdog", None)
-        clock, dice = house.clock, house.dice
-        self.store = house.store
-        people = bool(rules.pop("people", False))
-        self.stash = StashClient(house.stash_sim.url, KEY, connect_timeout=5.0, read_timeout=read, people=people)
-        self._stack.callback(self.stash.close)
-        self.plex = PlexClient(house.plex_sim.url, token, libraries=libraries, connect_timeout=5.0, read_timeout=read)
-        self._stack.callback(self.plex.close)
-
-        def gates() -> Gates:
-            prints = dict.fromkeys(Neighbour, fingerprint)
-            return Gates(self.store, self.stash, self.plex, BREAKER, clock, dice, prints)
-
-        self.gates, self.watch_gates = gates(), gates()
-        self.indexer = Indexer(self.store, self.plex, gates(), clock)
-        looks = LookRules(**{"profile": Profile(frozenset(FIELDS)), "policy": Policy(), **look})
-        imaging = Pillow()
-
-        def looker(gates: Gates, index: Indexer, *, patient: bool = True) -> Looker:
-            pictures = Pictures(self.store, self.stash, self.plex, gates, key_of, imaging)
-            return Looker(self.store, self.stash, self.plex, index, gates, clock, looks, pictures, patient=patient)
-
-        self.looker = looker(self.gates, self.indexer, patient=False)
-        watch_looker = looker(self.watch_gates, self.indexer)
-        self.glances = looker(self.watch_gates, Indexer(self.store, self.plex, gates(), clock, looks_only=True))
-        self.poller = Poller(self.store, self.stash, self.indexer, self.watch_gates, clock)
-        self.reconciler = Reconciler(
-            self.store,
-            self.stash,
-            watch_looker,
-            self.indexer,
-            self.watch_gates,
-            clock,
-            settings=settings,
-            wishes=wishes,
+        timeouts = {"connect_timeout": 5.0, "read_timeout": rules.pop("read_timeout", 5.0)}
+        stash = StashClient(house.stash_sim.url, KEY, people=people, **timeouts)
+        self._stack.callback(stash.close)
+        plex = PlexClient(house.plex_sim.url, token, libraries=libraries, **timeouts)
+        self._stack.callback(plex.close)
+        settings = PartSettings(
+            looks=LookRules(**{"profile": Profile(frozenset(FIELDS)), "policy": Policy(), **looks}),
+            breaker=BREAKER,
+            fingerprints=dict.fromkeys(Neighbour, fingerprint),
+            print_of_all=str(rules.pop("settings", "")),
+            wishes=str(rules.pop("wishes", "")),
+            scan_absent=bool(rules.pop("scans", False)),
+            work=WorkRules(**{"parallel": 1, "deadline": 4000, **rules}),
         )
-        self.previewer = Previewer(self.store, self.stash, self.glances, self.watch_gates, clock)
-        events = PlexEvents(house.plex_sim.url, token, connect_timeout=5.0, read_timeout=read)
-        self.listener = Listener(self.store, self.stash, self.plex, events, self.indexer, gates(), clock, dice)
-        self.scans = Scans(self.store, self.plex, gates(), clock, looks.paths) if rules.pop("scans", False) else None
-        self.engine = Engine(
-            self.store,
-            self.stash,
-            self.plex,
-            self.looker,
-            self.gates,
-            clock,
-            dice,
-            WorkRules(**{"parallel": 1, "deadline": 4000, **rules}),
-            holder=holder,
-            watchdog=watchdog,
-            scans=self.scans,
-        )
+        events = PlexEvents(house.plex_sim.url, token, **timeouts)
+        parts = assemble(house.store, stash, plex, house.clock, house.dice, settings, events=events, imaging=Pillow())
+        self.store, self.stash, self.plex = house.store, stash, plex
+        self.gates, self.watch_gates = parts.gates, parts.watch_gates
+        self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
+        self.looker, self.glances, self.previewer = parts.work_looker, parts.looker, parts.previewer
+        self.listener, self.scans = parts.listener, parts.scans
+        self.engine = engine_on(parts, holder=holder, watchdog=watchdog)
         self._stack.callback(self.engine.close)
 
     def close(self) -> None:

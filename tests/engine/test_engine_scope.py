@@ -3,8 +3,8 @@
 import pytest
 
 from plexsync.flows.scenes import reconcile
-from plexsync.flows.scenes.reconcile import CHANGED, WISHES
 from plexsync.rules.job import State, Why
+from plexsync.rules.note_keys import CHANGED, WISHES
 from plexsync.rules.scope import Scope, Term
 from tests.engine.house import DAY, House
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from plexsync.flows.scenes.reconcile import BATCH, CURSOR, LAST_RECONCILE, Scope, UnknownLibrary
+from plexsync.flows.scenes.reconcile import BATCH, Scope, UnknownLibrary
 from plexsync.rules.errors import Unavailable
 from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, HOUR, path_of
 

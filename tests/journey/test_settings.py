@@ -2,7 +2,7 @@
 
 import time
 
-from plexsync.app.wiring import PLUGIN
+from plexsync.app.settings import PLUGIN
 from plexsync.simulator.http import Fault
 from tests.journey.world import TOKEN, World, until
 

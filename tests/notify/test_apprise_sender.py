@@ -71,5 +71,5 @@ def test_without_the_package_one_line_says_what_to_install():
 
 
 def test_the_package_is_not_loaded_by_those_who_do_not_use_it():
-    code = "import sys, wiring; sys.exit('apprise' in sys.modules)"
+    code = "import sys, plexsync.app.run; sys.exit('apprise' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

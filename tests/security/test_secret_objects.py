@@ -10,9 +10,8 @@ import pytest
 from pydantic import ValidationError
 from rich.pretty import pretty_repr
 
-from plexsync.app.wiring import Place, Said
+from plexsync.app.settings import Place, Settings, StashAnswer
 from plexsync.cli.commands.init import Plan, Writing
-from plexsync.cli.settings import Settings
 from plexsync.cli.terminal.discovery import Found, FoundPaths, FoundPlex, FoundStash, Given
 from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import NeighbourError, Unusable
@@ -49,7 +48,7 @@ def test_what_settings_came_from_and_what_they_become_shows_no_secret() -> None:
     found = Found(plex, FoundStash("http://stash:9999", KEY, "0.28"), FoundPaths())
     holders = [
         Settings(loaded, place, GIVEN),
-        Said(GIVEN, place),
+        StashAnswer(GIVEN, place),
         Given(plex_token=TOKEN, stash_api_key=KEY),
         Plan(found, GIVEN, ()),
         Writing(Path("p.toml"), f'plex_token = "{TOKEN}"', f'stash_api_key = "{KEY}"', None),

@@ -10,16 +10,12 @@ from typing import Any, Protocol
 
 import httpx2
 
-from plexsync.engine.engine import Engine
-from plexsync.engine.gates import Gates
+from plexsync.app.parts import assemble
+from plexsync.app.rules import PartSettings
+from plexsync.app.run import engine_on
 from plexsync.engine.rules import LookRules, WorkRules
-from plexsync.flows.scenes.artwork import Pictures
-from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.plex_index import Indexer
-from plexsync.flows.scenes.poll import Poller
-from plexsync.flows.scenes.reconcile import Reconciler
-from plexsync.plex.artwork import key_of
 from plexsync.plex.client import PlexClient
+from plexsync.plex.events import PlexEvents
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.item import FIELDS
@@ -129,7 +125,7 @@ class Setting:
 
 
 class Process:
-    """The parts as `wiring` puts them together; `kill` lets go of them without a word to the database."""
+    """The parts as `assemble` puts them together; `kill` lets go of them without a word to the database."""
 
     def __init__(
         self,
@@ -147,29 +143,23 @@ class Process:
         stash = StashClient("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
         plex = PlexClient("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
         self._clients = (stash, plex)
-
-        def gates() -> Gates:
-            return Gates(self.store, stash, plex, BREAKER, clock, dice, dict.fromkeys(Neighbour, "as set up"))
-
-        self.clock = clock
         profile = Profile(frozenset(FIELDS), poster="cover" if setting.pictured else "none")
-        looks = LookRules(profile, setting.policy)
-        self.indexer = Indexer(self.store, plex, gates(), clock)
-        worker_gates, self.watch_gates = gates(), gates()
-
-        def looker_by(gates: Gates, *, patient: bool = True) -> Looker:
-            pictures = Pictures(self.store, stash, plex, gates, key_of, None) if setting.pictured else None
-            return Looker(self.store, stash, plex, self.indexer, gates, clock, looks, pictures, patient=patient)
-
-        looker, self.watch_looker = looker_by(worker_gates, patient=False), looker_by(self.watch_gates)
-        self.poller = Poller(self.store, stash, self.indexer, self.watch_gates, clock)
-        self.reconciler = Reconciler(self.store, stash, self.watch_looker, self.indexer, self.watch_gates, clock)
-        rules = WorkRules(
-            batch=setting.batch, parallel=setting.parallel, deadline=round(2000 * READ), retention=setting.retention
+        settings = PartSettings(
+            looks=LookRules(profile, setting.policy),
+            work=WorkRules(
+                batch=setting.batch, parallel=setting.parallel, deadline=round(2000 * READ), retention=setting.retention
+            ),
+            breaker=BREAKER,
+            fingerprints=dict.fromkeys(Neighbour, "as set up"),
+            pictures=setting.pictured,
         )
-        self.engine = Engine(
-            self.store, stash, plex, looker, worker_gates, clock, dice, rules, holder=holder, pool=Inline()
-        )
+        # Nobody listens here: what Plex announces is told by no wire.
+        events = PlexEvents("http://plex", TOKEN, **timeouts)
+        parts = assemble(self.store, stash, plex, clock, dice, settings, events=events)
+        self.clock = clock
+        self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
+        self.watch_gates, self.watch_looker = parts.watch_gates, parts.watch_looker
+        self.engine = engine_on(parts, holder=holder, pool=Inline())
 
     def kill(self) -> None:
         """Close the files, as the system does for a process that has ended."""

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import plexsync
-from plexsync.app import wiring
+from plexsync.app.database_files import lock_of
+from plexsync.app.parts import Parts, opened
+from plexsync.app.switches import leave_inside, wanted_inside
 from plexsync.cli.daemon import idle_exit
 from plexsync.cli.daemon.idle_exit import Leaving, patient_lock
 from plexsync.cli.daemon.signals import Stop
@@ -24,10 +26,10 @@ from validation.config import PlexSyncConfig
 
 
 @pytest.fixture
-def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[wiring.Parts]:
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parts]:
     monkeypatch.setattr(idle_exit, "LOOK", 0.01)
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20, worker_idle_minutes=5)
-    with wiring.opened(config, tmp_path / "data", worker=True) as made:
+    with opened(config, tmp_path / "data", worker=True) as made:
         intake.switch(str(made.folder), intake.ON)
         yield made
 
@@ -46,7 +48,7 @@ def stop() -> Iterator[Stop]:
     made.done()
 
 
-def started(parts: wiring.Parts, stop: Stop) -> tuple[Leaving, threading.Event]:
+def started(parts: Parts, stop: Stop) -> tuple[Leaving, threading.Event]:
     ended = threading.Event()
     stop.spread(ended)
     looks = Leaving(parts, stop, ended)
@@ -74,7 +76,7 @@ def test_what_waits_keeps_it(parts, clock, stop):
     looks, ended = started(parts, stop)
     clock[0] += 10_000
     assert not stop.event.wait(0.3)
-    assert not wiring.leave_inside(parts)
+    assert not leave_inside(parts)
     assert intake.switched(str(parts.folder)) == intake.ON
     ended.set()
     looks.join(5)
@@ -90,7 +92,7 @@ def test_it_ends_when_it_is_switched_off(parts, clock, stop):
 
 @pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("a bug"), NewerDatabase("of a later version")])
 def test_a_look_that_fails_is_no_reason_not_to_look_again(parts, clock, stop, monkeypatch, fault):
-    looked, is_wanted = [], wiring.wanted_inside
+    looked, is_wanted = [], wanted_inside
 
     def failing(parts):
         looked.append(fault)
@@ -98,7 +100,7 @@ def test_a_look_that_fails_is_no_reason_not_to_look_again(parts, clock, stop, mo
             raise fault
         return is_wanted(parts)
 
-    monkeypatch.setattr(wiring, "wanted_inside", failing)
+    monkeypatch.setattr(idle_exit, "wanted_inside", failing)
     looks, _ = started(parts, stop)
     intake.switch(str(parts.folder), intake.OFF)
     until(stop.event.is_set, seconds=5)
@@ -130,7 +132,7 @@ def test_it_ends_when_another_version_is_installed_and_the_next_event_starts_tha
 
 def test_one_that_was_switched_off_meanwhile_is_not_started_again(parts):
     intake.switch(str(parts.folder), intake.OFF)
-    assert not wiring.leave_inside(parts, idle=False)
+    assert not leave_inside(parts, idle=False)
     assert intake.switched(str(parts.folder)) == intake.OFF
 
 
@@ -180,7 +182,7 @@ def damaged_where_a_want_writes(folder: Path) -> None:
 def damaged(tmp_path: Path) -> str:
     """The folder of a database that is switched on inside Stash, was worked a while ago, and is damaged."""
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
-    with wiring.opened(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
+    with opened(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
         tx.notes.save(intake.INSIDE, intake.ON)
         tx.notes.save(intake.BEAT, "1768471200000")
     damaged_where_a_want_writes(tmp_path / "data")
@@ -199,7 +201,7 @@ def test_an_event_at_a_damaged_database_starts_the_worker_that_mends_it_once_a_m
     aged(damaged, 61)
     assert intake.noted(damaged, "scene", 3)[1]
     assert len(intake.spooled(damaged, 10, 0)) == 3
-    with wiring.lock_of(Path(damaged)) as mine:
+    with lock_of(Path(damaged)) as mine:
         assert mine
     assert intake.switched(damaged) == intake.ON, "what was made anew is still switched on"
     assert intake.noted(damaged, "scene", 4)[0] == ""
@@ -212,7 +214,7 @@ def test_at_a_damaged_database_the_worker_is_started_only_if_it_is_switched_on_a
     tmp_path, inside, beat, starts
 ):
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
-    with wiring.opened(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
+    with opened(config, tmp_path / "data", worker=True) as made, made.store.writing() as tx:
         tx.notes.save(intake.INSIDE, inside)
         tx.notes.save(intake.BEAT, str(made.clock.now()) if beat else "")
     damaged_where_a_want_writes(tmp_path / "data")

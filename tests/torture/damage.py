@@ -15,17 +15,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from plexsync.app import wiring
+from plexsync.app.parts import opened
+from plexsync.app.run import engine, take_up
+from plexsync.app.switches import comparison_owed
 from plexsync.engine import notifications
-from plexsync.flows.scenes.reconcile import LAST_RECONCILE
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.job import Kind, Settled, State, Why
+from plexsync.rules.note_keys import LAST_RECONCILE, REPAIRED
 from plexsync.rules.plan import Held, Pushing, Remembered, Sending
 from plexsync.store import intake, schema
 from plexsync.store.database import Database, Reader
 from plexsync.store.db import connect
-from plexsync.store.repair import REPAIRED, repair
+from plexsync.store.repair import repair
 from tests.torture import forks
 from tests.torture.kill_jobs import config_for
 from tests.torture.neighbours import Neighbours
@@ -231,14 +233,14 @@ def live(path: Path, ack: Callable[[str], None], town: dict | None = None) -> No
 
 
 def _serve_a_moment(folder: Path, town: dict) -> None:
-    """One step of each that looks or works under `serve`, as wiring puts them together."""
+    """One step of each that looks or works under `serve`, as the program puts them together."""
     stop = threading.Event()
-    with wiring.opened(config_for(town), folder, worker=True) as parts, wiring.engine(parts, stop) as works:
-        wiring.take_up(parts, works)
+    with opened(config_for(town), folder, worker=True) as parts, engine(parts, stop) as works:
+        take_up(parts, works)
         works.step()
         works.prune()
         parts.poller.poll()
-        wiring.comparison_owed(parts)
+        comparison_owed(parts)
         with parts.store.reading() as db:
             notifications.seen(db, parts.clock.now(), None)
             db.index.count_unpaired(db.notes.number("reconcile:run") or 0)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plexsync.app import wiring
+from plexsync.app.parts import at_work
+from plexsync.app.run import drain
 from plexsync.flows.scenes import reconcile
 from plexsync.rules.job import Kind
 from plexsync.store import intake
@@ -33,12 +34,12 @@ def compare(made: dict, folder: Path, ack: Callable[[str], None]) -> None:
     signal.alarm(SECONDS)
     reconcile.BATCH, reconcile.PAGE = BATCH, PAGE
     config = config_for(made).model_copy(update={"approve_bulk": True})
-    with wiring.at_work(config, folder) as (parts, mine):
+    with at_work(config, folder) as (parts, mine):
         assert mine
         report = parts.reconciler.reconcile()
         ack(f"compared, gone on behind {report.after}")
         parts.poller.poll()
-        wiring.drain(parts, threading.Event(), lambda _step: None)
+        drain(parts, threading.Event(), lambda _step: None)
 
 
 class Reference:

@@ -18,7 +18,9 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from plexsync.app import wiring
+from plexsync.app import parts as app_parts
+from plexsync.app.parts import at_work
+from plexsync.app.run import drain
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.verbs import want_scenes
 from plexsync.rules.errors import LocalFault
@@ -34,7 +36,7 @@ from validation.config import PlexSyncConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = tuple(
-    str(ROOT / room) for room in ("store", "worker", "plex", "stash", "wire", "sync", "plexsync/app/wiring.py")
+    str(ROOT / "plexsync" / room) for room in ("store", "engine", "flows", "plex", "stash", "http", "rules", "app")
 )
 POINTS = {"sample": 24, "full": 10_000, "long": 40_000}
 # On what kind of file system, which decides on the journal; whether scenes have covers; which share of the points.
@@ -65,13 +67,13 @@ def a_pass(
 ) -> None:
     """What `plexsync drain` does: want these, then work until nothing is due. For a child, which is ended by an alarm."""
     signal.alarm(SECONDS)
-    wiring.Database = partial(Database, mounts=mounts)  # type: ignore[assignment, misc]
-    with wiring.at_work(config, folder) as (parts, mine):
+    app_parts.Database = partial(Database, mounts=mounts)  # type: ignore[assignment, misc]
+    with at_work(config, folder) as (parts, mine):
         assert mine
         for id in wanted:
             want_scenes(parts.store, [id], Why.USER, SystemClock())
             ack(str(id))
-        ran = wiring.drain(parts, threading.Event(), lambda _step: None)
+        ran = drain(parts, threading.Event(), lambda _step: None)
         ack(f"ran {dict(ran.outcomes)}")
 
 
@@ -290,7 +292,7 @@ def _store_lines(town: Neighbours, place: Path, store: tuple[str, ...]) -> int:
 def _as_well_as_it_can(config: PlexSyncConfig, folder: Path, ids: list[int], ack: Callable[[str], None]) -> None:
     """A process that goes on after the fault with the same parts, as a loop would."""
     signal.alarm(SECONDS)
-    with wiring.at_work(config, folder) as (parts, _mine):
+    with at_work(config, folder) as (parts, _mine):
         for id in ids:
             try:
                 want_scenes(parts.store, [id], Why.USER, SystemClock())
@@ -299,9 +301,9 @@ def _as_well_as_it_can(config: PlexSyncConfig, folder: Path, ids: list[int], ack
                 want_scenes(parts.store, [id], Why.USER, SystemClock())
                 ack(str(id))
         try:
-            wiring.drain(parts, threading.Event(), lambda _step: None)
+            drain(parts, threading.Event(), lambda _step: None)
         except (MemoryError, LocalFault):
-            wiring.drain(parts, threading.Event(), lambda _step: None)
+            drain(parts, threading.Event(), lambda _step: None)
 
 
 # --- F20 -------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from plexsync.app import wiring
+from plexsync.app.parts import at_work
+from plexsync.app.run import drain
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.verbs import want_scenes
 from plexsync.rules.job import Why
@@ -79,18 +80,18 @@ def _want_and_die(
     config: PlexSyncConfig, folder: Path, ids: list[int], ack: Callable[[str], None], *, works: bool
 ) -> None:
     signal.alarm(SECONDS)
-    with wiring.at_work(config, folder) as (parts, _mine):
+    with at_work(config, folder) as (parts, _mine):
         for id in ids:
             want_scenes(parts.store, [id], Why.USER, SystemClock())
             ack(str(id))
         if works:
-            wiring.drain(parts, threading.Event(), lambda _step: None)
+            drain(parts, threading.Event(), lambda _step: None)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _compare(config: PlexSyncConfig, folder: Path, ack: Callable[[str], None]) -> None:
     signal.alarm(SECONDS)
-    with wiring.at_work(config, folder) as (parts, _mine):
+    with at_work(config, folder) as (parts, _mine):
         ack(str(parts.reconciler.reconcile()))
 
 

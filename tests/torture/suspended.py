@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from plexsync.app import wiring
+from plexsync.app.parts import opened
+from plexsync.app.run import engine_on, loop_of
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.job import Kind, Why
 from tests.torture import forks
@@ -107,23 +108,13 @@ def one_pass(made: dict, folder: Path, flag: Path, ids: list[int], ack: Callable
     """What a worker without the lock does: a sleeper and its successor work one queue."""
     SystemClock.now = lambda _self, real=SystemClock.now: real(_self) + (SLEPT if flag.exists() else 0)  # type: ignore[method-assign]
     signal.alarm(60)
-    with wiring.opened(config_for(made), folder) as parts:
+    with opened(config_for(made), folder) as parts:
         with parts.store.writing() as tx:
             for id in ids:
                 tx.jobs.want(Kind.SCENE, id, Why.USER, parts.clock.now())
-        works = wiring.Engine(
-            parts.store,
-            parts.stash,
-            parts.plex,
-            parts.work_looker,
-            parts.gates,
-            parts.clock,
-            wiring.SystemDice(),
-            wiring.work_rules(parts.config),
-            holder=str(os.getpid()),
-        )
+        works = engine_on(parts, holder=str(os.getpid()))
         try:
-            wiring._loop(parts, works, threading.Event(), lambda _step: None).drain()
+            loop_of(parts, works, threading.Event(), lambda _step: None).drain()
         finally:
             works.close()
 

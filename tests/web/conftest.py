@@ -14,8 +14,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from plexsync.app import wiring
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts, opened
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.web.__main__ import doors
@@ -62,7 +61,7 @@ def dashboard(world: World, *, switch: Path | None = None, **settings: object) -
     environ = {name.removeprefix("PLEXSYNC_").lower(): value for name, value in world.environ.items()}
     given = {name: value for name, value in environ.items() if name in names}
     config = PlexSyncConfig(**given | {"web_bind": "127.0.0.1:9797"} | settings)
-    with wiring.opened(config, world.folder) as parts:
+    with opened(config, world.folder) as parts:
         desk = Desk(parts, Origins(dict.fromkeys(names, "default")))
         app = build(desk, Rules(doors=doors(config), password=config.web_password, switch=switch))
         serving = server(app)

@@ -5,11 +5,12 @@ import threading
 from collections.abc import Iterable
 from contextlib import contextmanager
 
-from plexsync.app import wiring
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts, at_work, opened
+from plexsync.app.run import drain
 from plexsync.engine.verbs import ignore_scenes, unsettled, want_scenes
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import DAY, Kind, State, Why
+from plexsync.rules.note_keys import BEGUN
 from plexsync.rules.samples import HOUR, MINUTE, Sample
 from plexsync.simulator.http import Fault, Request
 from tests.journey.world import World
@@ -33,10 +34,10 @@ def config_of(world: World) -> PlexSyncConfig:
 
 def work(world: World, ids: Iterable[int] = ()) -> None:
     """Want these scenes, and work until nothing waits."""
-    with wiring.at_work(config_of(world), world.folder) as (parts, mine):
+    with at_work(config_of(world), world.folder) as (parts, mine):
         assert mine
         want_scenes(parts.store, ids, Why.USER, parts.clock)
-        wiring.drain(parts, threading.Event(), lambda _step: None, wait_for=lambda: unsettled(parts.store, None) == 0)
+        drain(parts, threading.Event(), lambda _step: None, wait_for=lambda: unsettled(parts.store, None) == 0)
 
 
 @contextmanager
@@ -68,7 +69,7 @@ def furnish(world: World) -> dict[str, int]:
     world.stash.destroy_scene(ids[4])
     work(world, [ids[0], ids[4]])
     world.stash.edit_scene(ids[1], title="Not pushed yet")
-    with wiring.opened(config_of(world), world.folder) as parts:
+    with opened(config_of(world), world.folder) as parts:
         want_scenes(parts.store, [found["waiting"]], Why.USER, parts.clock)
         ignore_scenes(parts.store, [found["ignored"]], parts.clock)
         past(parts)
@@ -128,7 +129,7 @@ def past(parts: Parts) -> None:
             error="Stash refuses the key",
         )
         tx.transitions.log(Neighbour.STASH, at=now - DAY, old="hold", new="free", cause="stash_api_key", error="")
-        tx.notes.save(wiring.BEGUN, str(now - 40 * DAY))
+        tx.notes.save(BEGUN, str(now - 40 * DAY))
 
 
 def state_of(world: World, id: int) -> State | None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
-from plexsync.engine.loop import HEARTBEAT
 from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, dashboard

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plexsync.app import wiring
+from plexsync.app.parts import opened
 from plexsync.reports.cures import CURES
 from plexsync.reports.dead_letter_export import COLUMNS
 from plexsync.rules.job import Kind, Why
@@ -28,7 +28,7 @@ def plain(text: str) -> str:
 
 def die(world: World, *, each: int = 3) -> None:
     """What a worker leaves behind."""
-    with wiring.opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         now = parts.clock.now()
         for n in range(each * len(CAUSES)):
             tx.jobs.want(Kind.SCENE, n + 1, Why.EDIT, now)

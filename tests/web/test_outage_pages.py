@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.app import wiring
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import DAY
+from plexsync.rules.note_keys import BEGUN
 from plexsync.rules.samples import HOUR, MINUTE, Sample, buckets
 from plexsync.web.charts import RANGES, SUBJECTS, WIDTH, Drawing, Subject, draw, legend_of, ticks
 from tests.journey.world import World, until
@@ -33,7 +33,7 @@ def rects(page: str) -> list[tuple[str, float, float]]:
 def shut(dash: Dash, who: Neighbour, *, ago: int, length: int | None, error: str = "no answer") -> None:
     at = dash.parts.clock.now() - ago
     with dash.parts.store.writing() as tx:
-        tx.notes.save(wiring.BEGUN, "1")
+        tx.notes.save(BEGUN, "1")
         tx.transitions.log(who, at=at, old="closed", new="open", cause="read", error=error)
         if length is not None:
             tx.transitions.log(who, at=at + length, old="half_open", new="closed", cause="", error="")

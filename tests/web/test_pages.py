@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app.wiring import bulk_approved
+from plexsync.app.switches import bulk_approved
 from plexsync.flows.scenes.reconcile import Report
 from plexsync.reports.comparison import report_facts
 from plexsync.rules.errors import Neighbour

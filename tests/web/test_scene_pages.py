@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from plexsync.app import wiring
+from plexsync.app.parts import opened
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State
 from plexsync.rules.records import BreakerRow
@@ -57,7 +57,7 @@ def test_a_row_tells_what_a_scene_is_called_and_why_it_stands_so(staged) -> None
 
 
 def test_pages_go_on_where_the_one_before_ended_and_hold_every_scene_once(world: World) -> None:
-    with wiring.opened(config_of(world), world.folder) as parts:
+    with opened(config_of(world), world.folder) as parts:
         with parts.store.writing() as tx:
             for id in range(1, 124):
                 tx.jobs.want(Kind.SCENE, id, "sweep", parts.clock.now())
@@ -89,7 +89,7 @@ def test_a_scene_is_found_by_title_path_and_number(staged) -> None:
 
 def test_titles_that_nobody_has_told_yet_are_asked_of_stash_once(world: World) -> None:
     ids = world.add(3)
-    with wiring.opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         for id in ids:
             tx.jobs.want(Kind.SCENE, id, "sweep", parts.clock.now())
     with dashboard(world) as dash:
@@ -102,7 +102,7 @@ def test_titles_that_nobody_has_told_yet_are_asked_of_stash_once(world: World) -
 
 def test_while_stash_is_away_scenes_without_titles_are_listed_by_number(world: World) -> None:
     ids = world.add(2)
-    with wiring.opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
         for id in ids:
             tx.jobs.want(Kind.SCENE, id, "sweep", parts.clock.now())
     world.stash.faults.set(Fault("status", status=503))

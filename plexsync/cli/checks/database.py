@@ -3,14 +3,15 @@
 import sqlite3
 from collections.abc import Iterator
 
-from plexsync.app.wiring import UNAPPROVED, Parts, bulk_approved, comparison_owed
+from plexsync.app.parts import Parts
+from plexsync.app.switches import UNAPPROVED, bulk_approved, comparison_owed
 from plexsync.cli.call import FAILED, WRONG
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.cli.terminal.format import ago, many, noted
-from plexsync.engine.loop import HEARTBEAT
 from plexsync.reports.status import OWED, books, server_words
 from plexsync.reports.status import breaker as breaker_facts
 from plexsync.rules.errors import Neighbour
+from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.rules.records import BreakerRow, Overview
 
 # Before this one SQLite can spoil a database when two processes copy its log back at the same time.

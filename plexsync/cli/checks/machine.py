@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from plexsync.app.wiring import DATABASE, spooled, tried_ways
+from plexsync.app.clients import tried_ways
+from plexsync.app.database_files import DATABASE, spooled
 from plexsync.cli.call import WRONG
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.cli.daemon.dashboard_process import PACKAGES, hindrance_of

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.cli.terminal.format import many
 from plexsync.cli.terminal.mapping import Pair, Rule, Suggestion, suggested

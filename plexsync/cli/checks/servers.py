@@ -6,7 +6,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from plexsync.app.wiring import PLUGIN, Parts, events_in, theirs
+from plexsync.app.parts import Parts
+from plexsync.app.settings import PLUGIN, events_in, theirs
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.cli.terminal.format import lasting
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError

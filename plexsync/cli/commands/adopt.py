@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from plexsync.app import wiring
+from plexsync.app.settings import settings_in_stash
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.settings import hide, sources
 from plexsync.cli.start import logged
@@ -41,7 +41,7 @@ def adopt(call: Call, file: Path | None) -> int:
         here = load_here(**sources(call))
         hide(call, here)
         try:
-            theirs = wiring.settings_in_stash(here.config, STASH2PLEX)
+            theirs = settings_in_stash(here.config, STASH2PLEX)
         except NeighbourError as error:
             return call.refused(safe(f"Stash can't be asked: {error}"))
     if not theirs:

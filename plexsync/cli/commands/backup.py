@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from plexsync.app import wiring
+from plexsync.app.database_files import restore_backup, save_backup
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.format import many
@@ -39,7 +39,7 @@ def backup(call: Call, file: Path, force: bool) -> int:
             file = file / f"plexsync-{moment:%Y%m%dT%H%M%SZ}.db"
         with LiveLine(start.console) as line:
             line.show("copying and checking the database")
-            copied = wiring.save_backup(start.folder, file, replace=force)
+            copied = save_backup(start.folder, file, replace=force)
     facts = {"file": str(copied.path), "bytes": copied.size, "schema": copied.schema, "rows": copied.rows}
     told = f"{copied.path}: {many(copied.rows, 'row')} in {copied.size / 2**20:.1f} MB, checked"
     call.answer(facts, lambda: say(paper(), told))
@@ -70,7 +70,7 @@ def restore(call: Call, file: Path, yes: bool) -> int:
             return FAILED
         with LiveLine(start.console) as line:
             line.show("checking the copy, and putting it back")
-            done = wiring.restore_backup(start.folder, file)
+            done = restore_backup(start.folder, file)
     if done is None:
         return call.refused(BUSY, restored=False)
     kept = str(done.aside) if done.aside else None

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import click
 
-from plexsync.app.wiring import opened
+from plexsync.app.parts import opened
+from plexsync.app.settings import Need
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.settings import Need
 from plexsync.cli.start import begun
 from plexsync.cli.start import opened as opened_for
 from plexsync.cli.terminal.format import many, safe, stamp

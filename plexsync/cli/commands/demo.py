@@ -24,8 +24,7 @@ from typing import Any, NoReturn, Self
 import click
 from rich.console import Console
 
-from plexsync.app import wiring
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts, opened
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.format import many
@@ -153,7 +152,7 @@ class Stage:
                 )
                 write_settings(folder / "plexsync.toml", config)
                 (folder / "data").mkdir(mode=0o700)
-                with wiring.opened(config, folder / "data") as parts, Switch(plex, folder / "plex-is-away") as switch:
+                with opened(config, folder / "data") as parts, Switch(plex, folder / "plex-is-away") as switch:
                     yield cls(stash, plex, library, handles, folder, parts, switch)
 
     def install_hook(self) -> bool:

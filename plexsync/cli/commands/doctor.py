@@ -6,11 +6,12 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from plexsync.app.wiring import opened
+from plexsync.app.parts import opened
+from plexsync.app.settings import Need
 from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
 from plexsync.cli.checks import database, machine, paths, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
-from plexsync.cli.settings import Need, toml_of
+from plexsync.cli.settings import toml_of
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.format import many, safe
 from plexsync.cli.terminal.screen import LiveLine, paper, table

@@ -2,11 +2,12 @@
 
 import click
 
-from plexsync.app.wiring import comparison_owed, opened
+from plexsync.app.parts import opened
+from plexsync.app.settings import Need
+from plexsync.app.switches import comparison_owed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Due, Work, outcome_words
-from plexsync.cli.settings import Need
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.format import many, stamp
 from plexsync.cli.terminal.screen import Bar, paper, say

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from plexsync.app.wiring import Parts, opened
+from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import Need
 from plexsync.cli.call import FAILED, FINE, Call, command
-from plexsync.cli.settings import Need
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.format import safe
 from plexsync.cli.terminal.param_types import SceneNumber

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from plexsync.app.wiring import Parts, opened
+from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import Need
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.commands.sync import When
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.daemon.work_loop import Outcomes, Remaining, Work, outcomes
-from plexsync.cli.settings import Need
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.format import many, safe, stamp
 from plexsync.cli.terminal.param_types import SceneNumber

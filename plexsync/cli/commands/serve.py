@@ -10,8 +10,11 @@ from time import monotonic
 
 import click
 
-from plexsync.app import wiring
-from plexsync.app.wiring import Parts
+from plexsync.app import run
+from plexsync.app.database_files import lock_of
+from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import Need, Place, Settings, StashAway, keep_answer, known_place
+from plexsync.app.switches import off_inside
 from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
 from plexsync.cli.daemon.idle_exit import Leaving, patient_lock, waits_no_longer
@@ -20,7 +23,7 @@ from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.daemon.work_loop import outcome_words
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
-from plexsync.cli.settings import Need, Settings, StashAway, settings, sources
+from plexsync.cli.settings import settings, sources
 from plexsync.cli.start import logged, warn
 from plexsync.cli.terminal.screen import LiveLine
 from plexsync.engine.engine import Idle, Probed, Worked
@@ -82,14 +85,14 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
         ExitStack() as held,
     ):
         # Who is started by every event has the lock before it waits for anything: there is one of them.
-        early = wiring.known_place(load_here(**sources(call)).config, os.environ) if as_needed else None
+        early = known_place(load_here(**sources(call)).config, os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(early.path, stop.event)):
             return call.refused(BUSY)
         found = patiently(call, stop.event, inside=early.path if early else None)
         if found is not None:
             hiding.use(Redactor(call.secrets))
             warn(found)
-            if early is None and not held.enter_context(wiring.lock_of(found.place.path)):
+            if early is None and not held.enter_context(lock_of(found.place.path)):
                 return call.refused(BUSY)
             file.begin(found.place.path)
             if as_needed:
@@ -129,7 +132,7 @@ def _work(
             if current is found:
                 log.info("serving")
             if current.said is not None:
-                wiring.keep_settings(parts.store, current.said)
+                keep_answer(parts.store, current.said)
             if pages is not None:
                 pages.use(current.loaded, found.place.path)
             watch = SettingsWatch(call, current, parts, stop.event)
@@ -140,7 +143,7 @@ def _work(
             if as_needed:
                 Leaving(parts, stop, watch.ended).start()
             try:
-                wiring.serve(parts, watch.ended, report)
+                run.serve(parts, watch.ended, report)
             finally:
                 watch.end()
             report.flush()
@@ -156,9 +159,9 @@ def put_together(held: ExitStack, config: PlexSyncConfig, folder: Path, stop: St
     that only wanted other settings would else be none.
     """
     told: float | None = None
-    while not stop and not (inside and wiring.off_inside(folder)):
+    while not stop and not (inside and off_inside(folder)):
         try:
-            return held.enter_context(wiring.opened(config, folder, worker=True))
+            return held.enter_context(opened(config, folder, worker=True))
         except Damaged:
             raise
         except LocalFault as fault:
@@ -174,7 +177,7 @@ def patiently(call: Call, stop: threading.Event, *, inside: Path | None) -> Sett
 
     `inside` is the folder of a worker that is started by events: it ends when it is switched off, or after some minutes.
     """
-    place: wiring.Place | None
+    place: Place | None
     told: float | None = None
     began = monotonic()
     while not stop.is_set():
@@ -186,7 +189,7 @@ def patiently(call: Call, stop: threading.Event, *, inside: Path | None) -> Sett
         except StashAway as away:
             place, why = away.place, away.lines[-1]
         if told is None and place is not None and inside is None:
-            with wiring.lock_of(place.path):
+            with lock_of(place.path):
                 pass  # a folder that can't be used is told of at once
         if told is None or monotonic() - told >= TELL_PACE:
             told = monotonic()

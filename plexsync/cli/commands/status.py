@@ -6,19 +6,20 @@ from typing import Any
 import click
 from rich.console import Console
 
-from plexsync.app.wiring import UNAPPROVED, Parts
+from plexsync.app.parts import Parts
+from plexsync.app.switches import UNAPPROVED
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.format import ago, lasting, many, noted, safe, stamp
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.flows.scenes.reconcile import LAST_RUN
 from plexsync.reports.cures import cure
 from plexsync.reports.rows import row_facts, title
 from plexsync.reports.status import NAMED, OWED, facts, server_words, too_many
 from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
+from plexsync.rules.note_keys import LAST_RUN
 from plexsync.rules.scene_status import UNKNOWN, standing
 
 # What a person reads for each state; the states that are always told come first.

@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from plexsync.app.wiring import Parts, approve_bulk, bulk_approved, half_mended, mend, opened
+from plexsync.app.database_files import half_mended, mend
+from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import Need
+from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Remaining, Work, outcomes
-from plexsync.cli.settings import Need
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.format import many
 from plexsync.cli.terminal.param_types import SceneNumber

@@ -10,7 +10,7 @@ import click
 from rich.console import Console, ConsoleDimensions
 from rich.live import Live
 
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import opened

@@ -9,12 +9,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from plexsync.app.wiring import Parts, half_mended, mend, opened
+from plexsync.app.database_files import half_mended, mend
+from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import Need
 from plexsync.cli.call import FAILED, FINE, Body, Call, command
 from plexsync.cli.commands.sync import When
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import WORDS, Remaining, Work, outcomes
-from plexsync.cli.settings import Need
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.format import many, safe, stamp
 from plexsync.cli.terminal.param_types import SceneNumber

@@ -8,8 +8,9 @@ from pathlib import Path
 from time import monotonic
 
 import plexsync
-from plexsync.app import wiring
-from plexsync.app.wiring import Parts
+from plexsync.app.database_files import lock_of
+from plexsync.app.parts import Parts
+from plexsync.app.switches import leave_inside, off_inside, wanted_inside
 from plexsync.cli.daemon.signals import Stop
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 
@@ -71,15 +72,15 @@ class Leaving(threading.Thread):
 
     def _why(self) -> str:
         """Why the worker is to end, '' while it is to go on."""
-        if not wiring.wanted_inside(self._parts):
+        if not wanted_inside(self._parts):
             return OFF
-        if self._is_updated() and wiring.leave_inside(self._parts, idle=False):
+        if self._is_updated() and leave_inside(self._parts, idle=False):
             return "another PlexSync was installed: an event in Stash starts it"
         with self._parts.store.reading() as db:
             if db.jobs.count_unsettled():
                 self._busy_at = monotonic()
         minutes = self._parts.config.worker_idle_minutes
-        if monotonic() - self._busy_at < minutes * 60 or not wiring.leave_inside(self._parts):
+        if monotonic() - self._busy_at < minutes * 60 or not leave_inside(self._parts):
             return ""
         return f"nothing to do for {minutes} minutes: an event in Stash starts the worker again"
 
@@ -91,7 +92,7 @@ class Leaving(threading.Thread):
 
 def waits_no_longer(folder: Path, since: float) -> str:
     """Why a worker that has no settings yet is to end, '' while it is to wait."""
-    if wiring.off_inside(folder):
+    if off_inside(folder):
         return OFF
     minutes = round(LONGEST_WAIT / 60)
     over = monotonic() - since > LONGEST_WAIT
@@ -100,10 +101,10 @@ def waits_no_longer(folder: Path, since: float) -> str:
 
 @contextmanager
 def patient_lock(folder: Path, stop: threading.Event) -> Iterator[bool]:
-    """The worker's lock as `wiring.lock_of` gives it; a worker that is just ending is waited for."""
+    """The worker's lock as `lock_of` gives it; a worker that is just ending is waited for."""
     began = monotonic()
     while True:
-        with wiring.lock_of(folder) as mine:
+        with lock_of(folder) as mine:
             if mine or stop.is_set() or monotonic() - began > LAST_OF_OTHERS:
                 yield mine
                 return

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from time import monotonic
 
-from plexsync.app import wiring
-from plexsync.app.wiring import Parts
+from plexsync.app.clients import ASK_READ, try_out
+from plexsync.app.parts import Parts
+from plexsync.app.settings import Settings, ask_stash, keep_answer, last_answer
 from plexsync.cli.call import Call
-from plexsync.cli.settings import Settings, hide, sources, toml_of
+from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.rules.errors import LocalFault, Neighbour, NeighbourError, Unusable
 from validation.config import PlexSyncConfig
 from validation.sources import ConfigError, load, load_here
@@ -18,7 +19,7 @@ from validation.sources import ConfigError, load, load_here
 log = logging.getLogger("PlexSync.settings")
 
 LOOK_PACE = 1.0  # seconds between two looks at plexsync.toml
-LAST_LOOK = 2 * wiring.ASK_READ + 1  # seconds that a look may go on when all ends
+LAST_LOOK = 2 * ASK_READ + 1  # seconds that a look may go on when all ends
 
 
 class SettingsWatch(threading.Thread):
@@ -100,7 +101,7 @@ class SettingsWatch(threading.Thread):
         here = load_here(**sources(self._call))
         hide(self._call, here)
         try:
-            self._said = wiring.ask_stash(here.config, os.environ, self._found.place).settings
+            self._said = ask_stash(here.config, os.environ, self._found.place).settings
         except NeighbourError as away:
             # The worker meets it as well.
             log.debug("settings in Stash not asked for: %s", away)
@@ -111,10 +112,10 @@ class SettingsWatch(threading.Thread):
     def _read(self) -> Settings | None:
         loaded = load(**sources(self._call), plugin_settings=self._given())
         hide(self._call, loaded)
-        wiring.try_out(loaded.config)
+        try_out(loaded.config)
         self._told = ""
         if self._said is not None:
-            wiring.keep_settings(self._parts.store, self._said)
+            keep_answer(self._parts.store, self._said)
         names = differing(self._found.loaded.config, loaded.config)
         if loaded.config.data_dir != self._folder:
             self._folder = loaded.config.data_dir
@@ -128,7 +129,7 @@ class SettingsWatch(threading.Thread):
         """What Stash said last in this process, else what is kept of what it said before."""
         if self._said is not None:
             return self._said
-        kept = wiring.kept_settings(self._parts.folder)
+        kept = last_answer(self._parts.folder)
         return kept.given if kept else {}
 
     def _content(self) -> bytes | None:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
-from plexsync.app import wiring
-from plexsync.app.wiring import Parts
+from plexsync.app.parts import Parts, at_work
+from plexsync.app.run import drain
+from plexsync.app.switches import comparison_owed
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.format import ago
@@ -90,7 +91,7 @@ class Work:
         """Do it; raises LocalFault when the database can't be used."""
         ended = Ended()
         while True:
-            with wiring.at_work(self._start.config, self._start.folder) as (parts, mine):
+            with at_work(self._start.config, self._start.folder) as (parts, mine):
                 if mine:
                     return self._work(parts, ended)
                 if self._watch(parts, ended):
@@ -120,7 +121,7 @@ class Work:
             self._compare(parts)
         ran = Ran()
         while not self._stop:
-            ran = wiring.drain(parts, self._stop.event, told, wait_for=enough if self._patient else None, before=ran)
+            ran = drain(parts, self._stop.event, told, wait_for=enough if self._patient else None, before=ran)
             if not self._is_short(parts, ran):
                 break
             self._stop.event.wait(LOOK)
@@ -134,7 +135,7 @@ class Work:
         A side that is away is left.
         """
         parts.reconciler.note_wishes()
-        if parts.config.enabled and wiring.comparison_owed(parts):
+        if parts.config.enabled and comparison_owed(parts):
             self._bar.say("a complete comparison is due: comparing everything first")
             parts.reconciler.try_reconcile(stopping=lambda: bool(self._stop))
 

@@ -22,7 +22,8 @@ def ignored_scenes(context: click.Context, _argument: click.Parameter, incomplet
 
 def _rows(context: click.Context, state: str, incomplete: str) -> list[CompletionItem]:
     # A shell asks at every press of the key: what is heavy is read only when there is something to look for.
-    from plexsync.app import wiring
+    from plexsync.app.database_files import first_rows
+    from plexsync.app.settings import known_place
     from plexsync.cli.settings import sources
     from plexsync.reports.rows import written
     from plexsync.rules.errors import SyncError
@@ -30,8 +31,8 @@ def _rows(context: click.Context, state: str, incomplete: str) -> list[Completio
     from validation.sources import ConfigError, load_here
 
     try:
-        place = wiring.known_place(load_here(**sources(context.ensure_object(Call))).config, os.environ)
-        rows = wiring.peeked(place.path, State(state), limit=MOST) if place else []
+        place = known_place(load_here(**sources(context.ensure_object(Call))).config, os.environ)
+        rows = first_rows(place.path, State(state), limit=MOST) if place else []
     except (ConfigError, SyncError, OSError):
         return []
     keys = ((written(row.kind, row.id), row.cls) for row in rows)

@@ -16,7 +16,8 @@ from time import monotonic
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from plexsync.app import wiring
+from plexsync.app.clients import Account, OwnServer, SignIn, plex_at, stash_at
+from plexsync.app.parts import opened
 from plexsync.cli.checks.check import PROBLEM
 from plexsync.cli.checks.paths import Found as Looked
 from plexsync.cli.checks.paths import looked_up, sample
@@ -169,7 +170,7 @@ def _plex_at(url: str, token: str, ca_file: str = "", *, patience: float = PATIE
     for name, value in (("plex_url", url), ("plex_token", token)):
         if why := why_not(name, value):
             raise Unusable(f"{name} {why}")
-    with wiring.plex_at(url, token, ca_file=ca_file, patience=patience) as plex:
+    with plex_at(url, token, ca_file=ca_file, patience=patience) as plex:
         name, version = plex.identity()
         return FoundPlex(url, token, name, version, tuple(plex.sections()))
 
@@ -199,9 +200,9 @@ def _plex_by_account(person: Person, given: Given, here: Loaded, hidden: Hide) -
     return _of_account(person, servers[place], address(given.plex_url, PLEX_PORT), here.config.tls_ca_file)
 
 
-def _signed_in(person: Person, *, browser: bool, hidden: Hide) -> "wiring.Account | None":
+def _signed_in(person: Person, *, browser: bool, hidden: Hide) -> "Account | None":
     """The account of whoever confirms a PIN; None when nobody did in time."""
-    login = wiring.SignIn()
+    login = SignIn()
     person.tell(f"Open {LINK} in a browser, on any device, and enter this PIN:")
     person.tell(f"    {login.pin}", style="bold")
     if browser and _has_desktop():
@@ -229,7 +230,7 @@ def _has_desktop() -> bool:
     return sys.platform in ("win32", "darwin") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
 
 
-def _of_account(person: Person, server: wiring.OwnServer, given: str, ca_file: str) -> FoundPlex | None:
+def _of_account(person: Person, server: OwnServer, given: str, ca_file: str) -> FoundPlex | None:
     """The server at the address given, else at the first of its own that answers here, else at one that is typed."""
     if given and (found := _tried(person, lambda: _plex_at(given, server.token, ca_file))) is not None:
         return found
@@ -389,7 +390,7 @@ def _stash_at(person: Person, url: str, key: str, hidden: Hide, ca_file: str) ->
 
 
 def _stash_with(url: str, key: str, ca_file: str) -> FoundStash:
-    with wiring.stash_at(url, key, ca_file=ca_file, patience=PATIENCE) as stash:
+    with stash_at(url, key, ca_file=ca_file, patience=PATIENCE) as stash:
         stash.probe()
         return FoundStash(url, key, stash.version())
 
@@ -410,7 +411,7 @@ def _answering(urls: Sequence[str]) -> list[str]:
 
     def is_there(url: str) -> bool:
         try:
-            with wiring.stash_at(url, "", patience=GUESSING) as stash:
+            with stash_at(url, "", patience=GUESSING) as stash:
                 stash.probe()
         except Barred:
             return True
@@ -441,7 +442,7 @@ def learn_paths(person: Person, given: Given, here: Loaded, plex: FoundPlex, sta
         tls_ca_file=here.config.tls_ca_file,
         path_map=list(given.rules or here.config.path_map),
     )
-    with tempfile.TemporaryDirectory(prefix="plexsync-init-") as place, wiring.opened(config, Path(place)) as parts:
+    with tempfile.TemporaryDirectory(prefix="plexsync-init-") as place, opened(config, Path(place)) as parts:
         with LiveLine(person.console) as line:
             line.show("comparing file names: reading the libraries of Plex")
             parts.indexer.freshen()

@@ -18,7 +18,7 @@ from typing import IO, Any, TextIO
 import click
 from rich.console import Console
 
-from plexsync.app.wiring import Parts, opened
+from plexsync.app.parts import Parts, opened
 from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun

@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from plexsync.app.wiring import Parts, spooled
+from plexsync.app.database_files import spooled
+from plexsync.app.parts import Parts
 from plexsync.cli.terminal.format import noted, stamp
 from plexsync.cli.terminal.rows import change_words
-from plexsync.engine.loop import HEARTBEAT
-from plexsync.flows.scenes.poll import LAST_POLL
-from plexsync.flows.scenes.reconcile import LAST_RECONCILE
 from plexsync.reports.rows import short, title, written
 from plexsync.reports.status import breaker, hold, server_words
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Lane, State
+from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import BreakerRow, JobRow, Lately, Overview, PushRow
 from plexsync.store.database import Reader

@@ -20,10 +20,10 @@ from typing import TypeVar
 
 from plexsync.engine.gates import READ, Gates
 from plexsync.flows.scenes.plex_index import Indexer
-from plexsync.flows.scenes.reconcile import LAST_RECONCILE
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
+from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import LAST_ID, Newest, Seen
 from plexsync.store.database import Database
@@ -41,7 +41,6 @@ CROWD = 20
 CHUNK = 500
 MIXED_OFFSETS_MARGIN = timedelta(hours=26)
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
-LAST_POLL = "poll:last"
 FILES = "poll:files"
 # So many names of files are asked for at once; of more files than that many, a complete comparison finds the scenes.
 NAMES = 50

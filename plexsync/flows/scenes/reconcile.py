@@ -20,25 +20,18 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
+from plexsync.rules.note_keys import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, WISHES
 from plexsync.rules.records import LAST_ID
 from plexsync.rules.text import fold
 from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.reconcile")
 
-LAST_RECONCILE = "reconcile:last"
-# By which settings the last complete comparison was made, as a print; CHANGED once they are others.
-WISHES = "reconcile:wishes"
-CHANGED = "changed"
 # The states of a row that does not find out by itself, or not soon, that its scene is gone from Stash.
 LEAVING = (State.IDLE, State.ABSENT, State.OUTSIDE)
-# When the last comparison that came to its end had begun: what items are paired by (`plexsync.store.index.Index.pair`).
-LAST_RUN = "reconcile:run"
 # What the last complete comparisons have found, newest first, as a list of `Report`s in JSON.
 REPORTS = "reconcile:reports"
 REPORTS_KEPT = 10
-# How far a comparison has come that was broken off.
-CURSOR = "reconcile:cursor"
 # One that was broken off longer ago begins anew.
 OLDEST = DAY
 # Scenes looked at together: their items are one request to Plex.

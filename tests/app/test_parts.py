@@ -1,4 +1,4 @@
-"""What the wiring hands to the parts."""
+"""How the parts are made from the settings, and a worker served from them."""
 
 import os
 import sqlite3
@@ -8,15 +8,20 @@ import threading
 
 import pytest
 
-from plexsync.app.wiring import DATABASE, bulk_approved, client_id, opened, serve, wishes, work_rules
+from plexsync.app.database_files import DATABASE
+from plexsync.app.fingerprints import client_id, wishes
+from plexsync.app.parts import opened
+from plexsync.app.rules import work_rules
+from plexsync.app.run import serve
+from plexsync.app.switches import bulk_approved
 from plexsync.engine import loop
 from plexsync.rules.errors import Damaged
 from plexsync.rules.job import Kind, Why
+from plexsync.rules.note_keys import REPAIRED
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.store.database import Database
 from plexsync.store.db import connect
-from plexsync.store.repair import REPAIRED
 from tests.journey.world import KEY, ROOT, TOKEN, until
 from validation.config import PlexSyncConfig
 
@@ -90,7 +95,7 @@ def test_the_print_of_what_is_wanted_differs_with_each_setting_that_decides_it(n
 
 def test_it_is_the_same_in_every_process_and_whatever_else_is_set():
     code = (
-        "from tests.app.test_wiring import MADE, config; from plexsync.app.wiring import wishes; "
+        "from tests.app.test_parts import MADE, config; from plexsync.app.fingerprints import wishes; "
         "print(wishes(config(**MADE)))"
     )
     prints = {

@@ -1,0 +1,165 @@
+"""The database file and what lies beside it: inspection, repair, lock, spool, backup and restore."""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.errors import Unusable
+from plexsync.rules.job import State
+from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, LAST_RUN, RESTORED, STASH_SETTINGS
+from plexsync.rules.records import JobRow
+from plexsync.store import backup, intake, schema
+from plexsync.store.backup import Copied, Restored
+from plexsync.store.database import Database
+from plexsync.store.db import faults, file_system, on_network
+from plexsync.store.lock import try_lock
+from plexsync.store.repair import MARK, repair, sweep
+
+log = logging.getLogger("PlexSync.database")
+
+DATABASE = intake.DATABASE
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The database file for `doctor`; `damage` holds the first faults that SQLite finds in it, none if it is sound.
+
+    `size` and `log` are the bytes of the file and of the log beside it.
+    """
+
+    schema: int
+    journal: str
+    sqlite: str
+    damage: tuple[str, ...]
+    file_system: str
+    network: bool
+    size: int
+    log: int
+
+
+def inspect(folder: Path) -> Inspection:
+    """What the database file looks like from outside, by a connection of its own that reads only."""
+    path = folder / DATABASE
+    with faults(path):
+        db = sqlite3.connect(intake.uri(str(path), "ro"), uri=True)
+        try:
+            (journal,) = db.execute("pragma journal_mode").fetchone()
+            damage = [str(line) for (line,) in db.execute("pragma quick_check(5)")]
+            version = schema.version(db)
+        finally:
+            db.close()
+    return Inspection(
+        schema=version,
+        journal=str(journal),
+        sqlite=sqlite3.sqlite_version,
+        damage=tuple(line for line in damage if line != "ok"),
+        file_system=file_system(path),
+        network=on_network(path),
+        size=_size(path),
+        log=_size(path.with_name(f"{path.name}-wal")),
+    )
+
+
+@contextmanager
+def lock_of(folder: Path) -> Iterator[bool]:
+    """True while this process has the worker's lock, on a database that is sound; False when another has it."""
+    try:
+        intake.make_folder(str(folder))
+    except OSError as error:
+        raise Unusable(f"{folder} can't be used: {error.strerror}") from error
+    with ExitStack() as stack:
+        lock = try_lock(folder)
+        if lock is not None:
+            stack.enter_context(lock)
+            _repair(folder)
+            sweep(folder / DATABASE, now=SystemClock().now())
+        yield lock is not None
+
+
+def half_mended(folder: Path) -> bool:
+    """Whether the mending of a database was broken off: it has to come to its end before anything is written there."""
+    return any(folder.glob(f"{DATABASE}{MARK}*"))
+
+
+def mend(folder: Path) -> None:
+    """Make a damaged database anew, for a command that writes and does not work; a worker that runs did so at its start."""
+    file = folder / DATABASE
+    usable = os.access(file, os.R_OK | os.W_OK) if os.path.exists(file) else os.path.isdir(folder)  # noqa: PTH110, PTH112 - unreadable is no error
+    if usable and (lock := try_lock(folder)) is not None:
+        with lock:
+            _repair(folder)
+
+
+def _repair(folder: Path) -> None:
+    _check_place(folder)
+    repaired = repair(
+        folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE, LAST_RUN, CURSOR, STASH_SETTINGS)
+    )
+    if repaired:
+        log.error("%s", repaired)
+
+
+def _check_place(folder: Path) -> None:
+    """Raises Unusable where others could have put a database, or a file that becomes one, in the place of ours."""
+    if trouble := intake.insecure(str(folder), str(folder / DATABASE)):
+        raise Unusable(trouble)
+
+
+def spooled(folder: Path) -> tuple[int, int]:
+    """How many events wait as files for a worker, and how many could not be read and were set aside."""
+    spool = folder / intake.SPOOL
+    return _files(spool), _files(spool / intake.UNREAD)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _files(folder: Path) -> int:
+    try:
+        return sum(path.is_file() and not path.name.startswith(".") for path in folder.iterdir())
+    except OSError:
+        return 0
+
+
+def save_backup(folder: Path, target: Path, *, replace: bool = False) -> Copied:
+    """Copy the database of `folder`, also while a worker runs. Raises Unusable when it can't be done."""
+    if os.path.isdir(folder):  # noqa: PTH112 - unreadable is no error
+        _check_place(folder)
+    return backup.save(folder / DATABASE, target, replace=replace)
+
+
+def restore_backup(folder: Path, file: Path) -> Restored | None:
+    """Put a copy back, after which a complete comparison is due; None, and nothing is done, while a worker runs."""
+    try:
+        intake.make_folder(str(folder))
+    except OSError as error:
+        raise Unusable(f"{folder} can't be used: {error.strerror}") from error
+    _check_place(folder)
+    lock = try_lock(folder)
+    if lock is None:
+        return None
+    with lock:
+        now = SystemClock().now()
+        moment = datetime.fromtimestamp(now / 1000, UTC)
+        aside = f"plexsync.before-{moment:%Y%m%dT%H%M%SZ}.db"
+        # What Stash said at the time of the copy may not hold any more.
+        notes = {LAST_RECONCILE: "", CURSOR: "", STASH_SETTINGS: "", RESTORED: str(now)}
+        return backup.restore(file, folder / DATABASE, aside=aside, notes=notes)
+
+
+def first_rows(folder: Path, state: State, *, limit: int) -> list[JobRow]:
+    """The first rows of a state in the database of a folder, if there is one."""
+    if not os.path.lexists(folder / DATABASE):
+        return []
+    with closing(Database(folder / DATABASE)) as store, store.reading() as db:
+        return db.jobs.in_state(state, limit=limit)

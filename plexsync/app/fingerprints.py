@@ -1,0 +1,76 @@
+"""Salted hashes of settings, by which a change is noticed. Neither a secret nor a path can be read from one."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from plexsync.app.rules import SWITCHES, look_rules
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.errors import LocalFault, Neighbour
+from plexsync.rules.note_keys import BEGUN
+from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT
+from plexsync.store.database import Database
+from validation.config import PlexSyncConfig
+
+
+def client_id(store: Database) -> str:
+    """By what Plex tells this installation from others, the same at every start."""
+    return f"plexsync-{hashlib.blake2b(b'client', key=_salt(store).encode(), digest_size=8).hexdigest()}"
+
+
+def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str]:
+    """What a hold compares to see that its settings changed: salted hashes, from which no secret can be read."""
+    salt = _salt(store)
+    settings = {
+        Neighbour.PLEX: (config.plex_url, config.plex_token, config.tls_ca_file, *config.library_names),
+        Neighbour.STASH: (config.stash_url, config.stash_api_key, config.tls_ca_file),
+    }
+    return {
+        who: hashlib.blake2b("\0".join(values).encode(), key=salt.encode(), digest_size=8).hexdigest()
+        for who, values in settings.items()
+    }
+
+
+def print_of_all(config: PlexSyncConfig, store: Database) -> str:
+    """What tells whether any setting changed since a comparison was broken off; nothing can be read from it."""
+    text = f"{config.model_dump_json()}{sorted(fingerprints(config, store).items())}"
+    return hashlib.blake2b(text.encode(), key=_salt(store).encode(), digest_size=8).hexdigest()
+
+
+def wishes(config: PlexSyncConfig) -> str:
+    """A print of all settings that decide what is wanted; neither names nor paths can be read from it."""
+
+    def plain(value: object) -> object:
+        return sorted(map(str, value)) if isinstance(value, frozenset | set) else repr(value)
+
+    rules = json.dumps([asdict(look_rules(config)), config.library_names], default=plain, sort_keys=True)
+    return hashlib.blake2b(rules.encode(), digest_size=8).hexdigest()
+
+
+def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> dict[str, str]:
+    """What `plexsync.engine.dead_letter_cures` compares to see which settings changed; neither secrets nor paths can be
+    read from it."""
+    strict = (config.strict_mode, NAME_LIMIT, SUMMARY_LIMIT, *(getattr(config, switch) for switch in SWITCHES.values()))
+    return {
+        "paths": hashlib.blake2b(repr(config.path_rules).encode(errors="replace"), digest_size=8).hexdigest(),
+        "plex": prints[Neighbour.PLEX],
+        "stash": prints[Neighbour.STASH],
+        "strict": hashlib.blake2b(repr(strict).encode(), digest_size=8).hexdigest(),
+    }
+
+
+def _salt(store: Database) -> str:
+    """A random text of this database, made with it."""
+    with store.reading() as db:
+        salt = db.notes.text("salt")
+    if not salt:
+        salt = secrets.token_hex(16)
+        try:
+            with store.writing() as tx:
+                tx.notes.save("salt", salt)
+                tx.notes.save(BEGUN, str(SystemClock().now()))
+        except LocalFault:
+            pass
+    return salt

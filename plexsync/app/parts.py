@@ -1,0 +1,206 @@
+"""The parts of one process, put together on one database.
+
+`assemble` is the one place that joins them: the program, the tests and the simulation all call it.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from plexsync.app.clients import padded, pillow, plex_client, plex_events, stash_client
+from plexsync.app.database_files import DATABASE, Inspection, inspect, lock_of
+from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, wishes
+from plexsync.app.rules import PartSettings, breaker_rules, look_rules, work_rules
+from plexsync.engine.clock import SystemClock, SystemDice
+from plexsync.engine.dead_letter_cures import Curer
+from plexsync.engine.gates import Gates
+from plexsync.engine.metrics_sampler import Heard, Sampler
+from plexsync.engine.plex_events import Events, Listener
+from plexsync.engine.watchdog import Watchdog
+from plexsync.flows.scenes.artwork import Pictures
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.poll import Poller
+from plexsync.flows.scenes.preview import Previewer
+from plexsync.flows.scenes.reconcile import Reconciler
+from plexsync.flows.scenes.scan_requests import Scans
+from plexsync.plex import artwork
+from plexsync.plex.client import PlexClient
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.http_answers import whole_request
+from plexsync.rules.neighbours import Clock, Dice, Imaging
+from plexsync.stash.client import StashClient
+from plexsync.store.database import Database
+from plexsync.store.lock import Lock, is_locked, try_lock
+from validation.config import PlexSyncConfig
+from worker.circuit_breaker import Rules
+
+# Seconds without a sign of life after which a worker is ended; longer than a request or a busy database may take.
+LEAST_WATCHED = 180.0
+HANG = "hang.txt"
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Everything that works on one database. `looker` is for doors, which only look: nobody is wanted or woken by what
+    it finds on the way. `work_looker` is the engine's, `watch_looker` that of comparisons."""
+
+    store: Database
+    stash: StashClient
+    plex: PlexClient
+    clock: Clock
+    dice: Dice
+    settings: PartSettings
+    gates: Gates
+    watch_gates: Gates
+    indexer: Indexer
+    looker: Looker
+    work_looker: Looker
+    watch_looker: Looker
+    poller: Poller
+    reconciler: Reconciler
+    previewer: Previewer
+    listener: Listener
+    scans: Scans | None
+    curer: Curer
+
+    @property
+    def breaker_rules(self) -> Rules:
+        """The rules of both breakers."""
+        return self.settings.breaker
+
+
+@dataclass(frozen=True)
+class Parts(Assembled):
+    """The parts of a process of the program, with the settings that they were made from and the folder of the database."""
+
+    config: PlexSyncConfig
+    folder: Path
+    watchdog: Watchdog
+    sampler: Sampler
+
+    def try_lock(self) -> Lock | None:
+        """The worker's lock on this database; None while another process works it."""
+        return try_lock(self.folder)
+
+    def someone_works(self) -> bool:
+        """Whether a worker is running on this database."""
+        return is_locked(self.folder)
+
+    def inspected(self) -> Inspection:
+        """What the database file looks like from outside, by a connection of its own that reads only."""
+        return inspect(self.folder)
+
+
+def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
+    """What the parts have to know, by the settings and the salt of this database."""
+    prints = fingerprints(config, store)
+    return PartSettings(
+        looks=look_rules(config),
+        work=work_rules(config),
+        breaker=breaker_rules(config),
+        fingerprints=prints,
+        cures=prints_of_cures(config, prints),
+        print_of_all=print_of_all(config, store),
+        wishes=wishes(config),
+        scan_absent=config.scan_absent,
+    )
+
+
+def assemble(
+    store: Database,
+    stash: StashClient,
+    plex: PlexClient,
+    clock: Clock,
+    dice: Dice,
+    settings: PartSettings,
+    *,
+    events: Events,
+    imaging: Imaging | None = None,
+) -> Assembled:
+    """Put the parts together on a database and its two servers. Nothing is opened, asked or written."""
+    looks = settings.looks
+
+    def gates() -> Gates:
+        return Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
+
+    def looker(gates: Gates, index: Indexer, *, patient: bool = True) -> Looker:
+        pictures = None
+        if settings.pictures:
+            pictures = Pictures(store, stash, plex, gates, artwork.key_of, imaging)
+        return Looker(store, stash, plex, index, gates, clock, looks, pictures, patient=patient)
+
+    # The index has gates of its own, since worker and poller share it under its lock.
+    indexer = Indexer(store, plex, gates(), clock)
+    # Those of one thread each.
+    work_gates, watch_gates, poll_gates, listen_gates, glance_gates = (gates() for _ in range(5))
+    watch_looker = looker(watch_gates, indexer)
+    glances = looker(glance_gates, Indexer(store, plex, glance_gates, clock, looks_only=True))
+    return Assembled(
+        store=store,
+        stash=stash,
+        plex=plex,
+        clock=clock,
+        dice=dice,
+        settings=settings,
+        gates=work_gates,
+        watch_gates=watch_gates,
+        indexer=indexer,
+        looker=glances,
+        work_looker=looker(work_gates, indexer, patient=False),
+        watch_looker=watch_looker,
+        poller=Poller(store, stash, indexer, poll_gates, clock),
+        reconciler=Reconciler(
+            store,
+            stash,
+            watch_looker,
+            indexer,
+            watch_gates,
+            clock,
+            settings=settings.print_of_all,
+            wishes=settings.wishes,
+        ),
+        previewer=Previewer(store, stash, glances, glance_gates, clock),
+        listener=Listener(store, stash, plex, events, indexer, listen_gates, clock, dice),
+        scans=Scans(store, plex, gates(), clock, looks.paths) if settings.scan_absent else None,
+        curer=Curer(store, watch_looker, watch_gates, clock, settings.cures),
+    )
+
+
+@contextmanager
+def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Iterator[Parts]:
+    """Put the parts together on the database in `folder`; close them at the end.
+
+    `worker`: this process holds the worker's lock, so it alone writes the log back into the database.
+    """
+    clock, dice = SystemClock(), SystemDice()
+    with ExitStack() as stack:
+        store = Database(folder / DATABASE, worker=worker)
+        stack.callback(store.close)
+        watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(config.plex_read_timeout)), clock, folder / HANG)
+        stack.callback(watchdog.close)
+        heard = {who: Heard(watchdog.alive) for who in Neighbour}
+        settings = part_settings(config, store)
+        client = client_id(store)
+        stash = stash_client(config, clock, settings.looks, alive=heard[Neighbour.STASH])
+        stack.callback(stash.close)
+        plex = plex_client(config, clock, client_id=client, alive=heard[Neighbour.PLEX])
+        stack.callback(plex.close)
+        events = plex_events(config, client_id=client)
+        imaging = pillow(padding=padded(config))
+        parts = assemble(store, stash, plex, clock, dice, settings, events=events, imaging=imaging)
+        yield Parts(
+            **{field.name: getattr(parts, field.name) for field in fields(parts)},
+            config=config,
+            folder=folder,
+            watchdog=watchdog,
+            sampler=Sampler(store, clock, heard),
+        )
+
+
+@contextmanager
+def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]]:
+    """As `opened`, with True when this process got the worker's lock and is the one to work, False when another has it."""
+    with lock_of(folder) as mine, opened(config, folder, worker=mine) as parts:
+        yield parts, mine

@@ -1,0 +1,114 @@
+"""The rules of each part, cut from the settings: what is compared, who wins, and how the queue is worked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from plexsync.engine.rules import LookRules, WorkRules
+from plexsync.rules import choice, template
+from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.http_answers import whole_request
+from plexsync.rules.plan import Policy
+from plexsync.rules.scope import Kind, Scope, Term
+from plexsync.rules.text import fold
+from validation.config import PlexSyncConfig
+from worker.circuit_breaker import Rules
+
+MINUTE, HOUR = 60_000, 3_600_000
+
+SWITCHES = {
+    "title": "sync_title",
+    "studio": "sync_studio",
+    "summary": "sync_summary",
+    "originallyAvailableAt": "sync_date",
+    "userRating": "sync_rating",
+    "actor": "sync_cast",
+    "director": "sync_director",
+    "genre": "sync_genres",
+    "collection": "sync_collection",
+}
+
+
+def breaker_rules(config: PlexSyncConfig) -> Rules:
+    """The breaker as the worker uses it: waits grow and are jittered, a probe's lease outlives its request."""
+    return Rules(
+        failure_threshold=config.breaker_failure_threshold,
+        recovery_timeout=config.breaker_recovery_timeout,
+        # A probe is up to three requests, of twice the read timeout each.
+        probe_lease=max(config.breaker_recovery_timeout, 6 * config.plex_read_timeout),
+        backoff_multiplier=2.0,
+        max_recovery_timeout=config.breaker_max_recovery_timeout,
+        jitter=0.1,
+    )
+
+
+def look_rules(config: PlexSyncConfig) -> LookRules:
+    """What is compared, and who wins."""
+    policy = Policy(conflict=config.conflict_policy, first_push=config.first_push)
+    libraries = {fold(name): profile(config.of_library(name)) for name in config.libraries}
+    gone = config.when_gone == "undo"
+    scope = Scope(tuple(Term(cast("Kind", kind), name, out) for kind, name, out in config.scope_terms))
+    return LookRules(
+        profile(config), policy, config.path_rules, config.strict_mode, libraries, undo_gone=gone, scope=scope
+    )
+
+
+def profile(config: PlexSyncConfig) -> Profile:
+    """Which fields are shown, and what in them. What has no switch is on when there is something to show."""
+    base = Profile(
+        fields=frozenset(),
+        title=template.parsed(config.title_template, NAMES),
+        sort_title=template.parsed(config.sort_title_template, NAMES),
+        original_title=template.parsed(config.original_title_template, NAMES),
+        content_rating=config.content_rating,
+        genres=choice.parsed(config.genre_tags),
+        labels=choice.parsed(config.label_tags),
+        tag_collections=choice.parsed(config.collection_tags),
+        tag_parents=config.tag_parents,
+        collections=frozenset(config.collections),
+        poster=config.poster if config.poster != "none" else "",
+        background=config.background if config.background != "none" else "",
+        poster_padding=config.poster_padding,
+        role=template.parsed(config.role_text, ROLE_NAMES),
+        face=template.parsed(config.performer_picture_url, FACE_NAMES),
+    )
+    filled = {
+        "titleSort": bool(base.sort_title),
+        "originalTitle": bool(base.original_title),
+        "contentRating": bool(base.content_rating),
+        "label": bool(base.labels),
+    }
+    switched = {name: getattr(config, switch) for name, switch in SWITCHES.items()}
+    return replace(base, fields=frozenset(name for name, on in (filled | switched).items() if on))
+
+
+def work_rules(config: PlexSyncConfig) -> WorkRules:
+    """How the queue is worked. A batch's reading phase takes a few requests at most."""
+    deadline = round(1000 * whole_request(config.plex_read_timeout))
+    return WorkRules(
+        max_retries=config.max_retries,
+        parallel=config.plex_parallel,
+        lease=max(120_000, 2 * deadline),
+        deadline=deadline,
+        retention=config.dlq_retention_days * 24 * HOUR,
+        dlq_max=config.dlq_max,
+        enabled=config.enabled,
+    )
+
+
+@dataclass(frozen=True)
+class PartSettings:
+    """What `assemble` has to know. `fingerprints` stand for the settings that a hold waits to see changed, `cures` for
+    those that may bring a dead letter back, `print_of_all` for every setting, `wishes` for those that decide what Plex
+    should show."""
+
+    looks: LookRules
+    work: WorkRules
+    breaker: Rules
+    fingerprints: Mapping[Neighbour, str]
+    cures: Mapping[str, str] = field(default_factory=dict)
+    print_of_all: str = ""
+    wishes: str = ""
+    scan_absent: bool = False
+    pictures: bool = True

@@ -1,0 +1,196 @@
+"""The worker: the engine on the parts, with poller, listener, schedule and notices around it."""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from functools import partial
+
+from plexsync.app.clients import messengers
+from plexsync.app.parts import Assembled, Parts
+from plexsync.app.rules import HOUR, MINUTE
+from plexsync.app.switches import UNAPPROVED, bulk_approved, comparison_owed
+from plexsync.engine.engine import Engine, Idle, Probed, Worked
+from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
+from plexsync.engine.metrics_sampler import SECONDS
+from plexsync.engine.notifications import Bell, Noticer, Standstill
+from plexsync.engine.watchdog import Watchdog
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.http_answers import whole_request
+from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
+from plexsync.rules.notices import NoticeRules
+
+log = logging.getLogger("PlexSync.run")
+
+# Seconds between two looks at whether a comparison is due; each is two small reads.
+COMPARE_LOOK = 1.0
+
+# Seconds between two looks at whether it is time to listen to Plex again.
+LISTEN_LOOK = 0.5
+
+# Seconds after which a comparison that could not run is tried again.
+RECONCILE_RETRY = 300.0
+
+Told = Callable[[Worked | Probed | Idle], None]
+
+
+def engine_on(
+    parts: Assembled, *, holder: str, watchdog: Watchdog | None = None, pool: Executor | None = None
+) -> Engine:
+    """An engine on these parts; `holder` marks the rows that it works, `pool` sends its edits."""
+    return Engine(
+        parts.store,
+        parts.stash,
+        parts.plex,
+        parts.work_looker,
+        parts.gates,
+        parts.clock,
+        parts.dice,
+        parts.settings.work,
+        holder=holder,
+        pool=pool,
+        watchdog=watchdog,
+        scans=parts.scans,
+    )
+
+
+@contextmanager
+def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
+    """An engine on these parts, for the holder of the worker's lock; `take_up` comes before its first step.
+
+    What hangs when `stop` is set is given back before anybody loses patience with this process.
+    """
+    works = engine_on(parts, holder=secrets.token_hex(4), watchdog=parts.watchdog)
+    farewell = Farewell(works.abandon, stop=stop)
+    try:
+        parts.watchdog.tell_of_the_last()
+        farewell.start()
+        yield works
+    finally:
+        farewell.done()
+        works.close()
+
+
+def take_up(parts: Parts, works: Engine) -> None:
+    """Take back what a dead worker held, and see what other settings change. What was done of it can be done again."""
+    works.reclaim()
+    parts.curer.apply()
+    parts.reconciler.note_wishes()
+
+
+def drain(
+    parts: Parts,
+    stop: threading.Event,
+    told: Told,
+    *,
+    wait_for: Callable[[], bool] | None = None,
+    before: Ran | None = None,
+) -> Ran:
+    """Work in this process until nothing is due, or until `wait_for` is true; goes on counting from the run `before`."""
+    with engine(parts, stop) as works:
+        take_up(parts, works)
+        parts.curer.recheck(stopping=stop.is_set)
+        return loop_of(parts, works, stop, told).drain(wait_for=wait_for, before=before)
+
+
+@contextmanager
+def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
+    """Tell a person what needs one while the block runs, if there is a way to; it hears of pauses by what is yielded."""
+    standstill = Standstill(parts.clock)
+    bell = None
+    if ways := messengers(parts.config):
+        rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
+        bell = Bell(Noticer(parts.store, parts.clock, ways, rules, standstill), stop=stop)
+        bell.start()
+    try:
+        yield standstill
+    finally:
+        stop.set()
+        if bell is not None:
+            bell.join(timeout=1)
+
+
+def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
+    """Worker, poller, reconcile schedule and notices until `stop`. A damaged database ends it, whoever meets the damage."""
+    with noticing(parts, stop) as paused, engine(parts, stop) as works:
+        schedule = Schedule(parts, stop)
+        watch = partial(Watcher, stop=stop, clock=parts.clock)
+        # A comparison may take long, and edits are not to wait for it.
+        watchers = [
+            watch(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval),
+            watch(lambda: parts.listener(stop.is_set), name="listen", seconds=LISTEN_LOOK),
+            watch(parts.sampler.sample, name="sample", seconds=SECONDS),
+            watch(
+                lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
+            ),
+        ]
+        if parts.scans is not None:
+            watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
+        for watcher in watchers:
+            watcher.start()
+        try:
+            loop_of(parts, works, stop, told, paused).serve()
+        finally:
+            stop.set()
+            # No longer than the request that is under way may take: store and clients are closed next.
+            for watcher in watchers:
+                watcher.join(timeout=whole_request(parts.config.plex_read_timeout) + 5)
+        for watcher in watchers:
+            watcher.confess()
+
+
+def loop_of(parts: Parts, works: Engine, stop: threading.Event, told: Told, paused: Standstill | None = None) -> Loop:
+    """The loop that drives this engine until `stop`; every step is reported to `told`."""
+    return Loop(
+        works,
+        parts.store,
+        parts.clock,
+        poll_seconds=parts.config.poll_interval,
+        stop=stop,
+        begin=lambda: take_up(parts, works),
+        told=told,
+        paused=paused or Standstill(parts.clock),
+    )
+
+
+class Schedule:
+    """Reconciles when the last complete comparison is old enough, or was never made."""
+
+    def __init__(self, parts: Parts, stop: threading.Event) -> None:
+        self._parts = parts
+        self._stop = stop
+        self._tried: float | None = None
+        self._told = False
+
+    def __call__(self) -> bool:
+        """Reconcile if it is due; True when a comparison came to its end."""
+        parts, now = self._parts, self._parts.clock.now()
+        hours = parts.config.reconcile_interval_hours
+        with parts.store.reading() as db:
+            last, polled = db.notes.number(LAST_RECONCILE) or 0, db.notes.text(LAST_POLL)
+        # First the poller notes where it starts: what is edited during the comparison is a change since then.
+        if not polled:
+            return False
+        # A last time in the future was written by a clock that has stepped back: compare, rather than wait for it.
+        if not parts.config.enabled or (not comparison_owed(parts) and (not hours or 0 <= now - last < hours * HOUR)):
+            return False
+        if not bulk_approved(parts):
+            self._tell()
+            return False
+        tried, passed = self._tried, parts.clock.monotonic()
+        if tried is not None:
+            rest = parts.config.stash_poll_interval if self._came_back() else RECONCILE_RETRY
+            if passed - tried < rest:
+                return False
+        self._tried = passed
+        return parts.reconciler.try_reconcile(stopping=self._stop.is_set)
+
+    def _tell(self) -> None:
+        if not self._told:
+            log.warning("%s", UNAPPROVED)
+            self._told = True
+
+    def _came_back(self) -> bool:
+        return all(self._parts.gates.passable(who) for who in Neighbour)

@@ -1,0 +1,206 @@
+"""The settings of a call: what this machine says, and what Stash answers or answered last.
+
+Stash is asked once, with little patience. When it can't be asked, its last answer counts, without its secrets. A command
+that works never begins with less than that: a switch in Stash that nobody here has seen could be off.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from plexsync.app.clients import asking_stash
+from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.rules.note_keys import STASH_SETTINGS
+from plexsync.store import place
+from plexsync.store.database import Database
+from plexsync.store.intake import DATABASE
+from plexsync.store.place import Place as Place
+from validation import kept
+from validation.config import PlexSyncConfig
+from validation.kept import Kept
+from validation.sources import STAND_INS, ConfigError, Loaded, default_data_dir, load, load_here
+
+# The plugin's id in Stash: the name of the manifest without its ending.
+PLUGIN = "StashPlexSync"
+
+# The keywords of `load`: where this machine's settings come from.
+Sources = Mapping[str, Any]
+
+
+class Need(Enum):
+    """What a command needs of the settings."""
+
+    DATABASE = "it reads and writes the database alone: Stash is asked only for what can't be known otherwise"
+    LOOK = "it looks at both servers, if it can"
+    WORK = "it works, so every setting counts"
+
+
+class StashAway(ConfigError):
+    """Something that Stash may know is missing, and Stash can't be asked; `place` is the folder, if that is known."""
+
+    def __init__(self, lines: Iterable[str], place: Place | None) -> None:
+        super().__init__(lines)
+        self.place = place
+
+
+@dataclass(frozen=True)
+class StashAnswer:
+    """What Stash holds for us: the plugin's settings as they are stored there, and the folder of the database."""
+
+    settings: Mapping[str, object] = field(repr=False)
+    place: Place
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a call starts from.
+
+    `said` is what Stash holds, None when it was not asked or is `away` (and why). `sure` is False when nobody here has ever
+    seen what it holds. `lacking` names what is required and known to Stash alone: stand-ins are in its place.
+    """
+
+    loaded: Loaded
+    place: Place
+    said: Mapping[str, object] | None = field(default=None, repr=False)
+    away: NeighbourError | None = None
+    sure: bool = True
+    lacking: tuple[str, ...] = ()
+
+
+# --- the settings of a call ------------------------------------------------------------------------------------------
+
+
+def settings(sources: Sources, need: Need, *, hide: Callable[[Loaded], None]) -> Settings:
+    """The settings from all sources; raises ConfigError, and StashAway if Stash may have what is missing.
+
+    `hide` is handed all settings as they are loaded, so that no later error shows a secret of theirs.
+    """
+    here = load_here(**sources)
+    hide(here)
+    folder = known_place(here.config, os.environ)
+    if need is Need.DATABASE and folder is not None:
+        try:
+            loaded, lacking = _by_last_answer(sources, last_answer(folder.path), need, hide)
+            return Settings(loaded, folder, lacking=lacking)
+        except ConfigError as error:
+            if not error.missing:
+                raise
+    try:
+        answer = ask_stash(here.config, os.environ, folder)
+    except NeighbourError as away:
+        return _while_away(sources, folder, need, away, hide)
+    loaded = load(**sources, plugin_settings=answer.settings)
+    hide(loaded)
+    return Settings(loaded, answer.place, answer.settings)
+
+
+def _while_away(
+    sources: Sources, folder: Place | None, need: Need, away: NeighbourError, hide: Callable[[Loaded], None]
+) -> Settings:
+    last = last_answer(folder.path) if folder else None
+    try:
+        loaded, lacking = _by_last_answer(sources, last, need, hide)
+    except ConfigError as error:
+        if not error.missing:
+            raise
+        names = " and ".join(error.missing)
+        raise StashAway([*error.lines, f"{names} may be set in Stash already, but {_unasked(away)}"], folder) from None
+    if folder is None:
+        raise StashAway(
+            [f"Stash tells where the database belongs, but {_unasked(away)} (data_dir names a folder without it)"], None
+        )
+    return Settings(loaded, folder, away=away, sure=last is not None, lacking=lacking)
+
+
+def _unasked(away: NeighbourError) -> str:
+    return f"it can't be asked: {away}"
+
+
+def _by_last_answer(
+    sources: Sources, last: Kept | None, need: Need, hide: Callable[[Loaded], None]
+) -> tuple[Loaded, tuple[str, ...]]:
+    """The settings by Stash's last answer, if it is kept, and what is required and was in its secrets alone."""
+    plugin_settings, lacking = dict(last.given) if last else {}, tuple[str, ...]()
+    try:
+        loaded = load(**sources, plugin_settings=plugin_settings)
+    except ConfigError as error:
+        lacking = error.missing
+        if need is Need.WORK or not lacking or last is None or not set(lacking) <= set(last.withheld):
+            raise
+        stand_ins = {name: STAND_INS[name] for name in lacking}
+        loaded = load(**sources, plugin_settings={**plugin_settings, **stand_ins})
+    hide(loaded)
+    return loaded, lacking
+
+
+# --- the folder, and what Stash holds --------------------------------------------------------------------------------
+
+
+def known_place(config: PlexSyncConfig, environ: Mapping[str, str]) -> Place | None:
+    """The folder that a setting names or that is in use; None when it is to be chosen by Stash's answer."""
+    if config.data_dir:
+        return Place(Path(config.data_dir), "data_dir names it")
+    return place.known(_usual(environ))
+
+
+def _usual(environ: Mapping[str, str]) -> Path | None:
+    try:
+        return default_data_dir(environ)
+    except ConfigError:
+        return None
+
+
+def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], known: Place | None) -> StashAnswer:
+    """Ask Stash for the plugin's settings, and where the folder is if that is not known; raises NeighbourError, Unusable."""
+    with closing(asking_stash(config)) as stash:
+        plugin_settings = stash.plugin_settings(PLUGIN)
+        return StashAnswer(plugin_settings, known or place.chosen(_usual(environ), stash.config_path()))
+
+
+def settings_in_stash(config: PlexSyncConfig, plugin: str) -> dict[str, object]:
+    """What Stash holds for a plugin; raises NeighbourError, Unusable."""
+    with closing(asking_stash(config)) as stash:
+        return stash.plugin_settings(plugin)
+
+
+def last_answer(folder: Path) -> Kept | None:
+    """Stash's last answer, by the database in `folder`; None when it is not known. No database is made for it."""
+    if not os.path.lexists(folder / DATABASE):
+        return None
+    try:
+        store = Database(folder / DATABASE)
+        try:
+            with store.reading() as db:
+                return kept.read(db.notes.text(STASH_SETTINGS))
+        finally:
+            store.close()
+    except (LocalFault, NewerDatabase, Unusable):
+        # Whoever uses the database meets it again, and says so.
+        return None
+
+
+def keep_answer(store: Database, plugin_settings: Mapping[str, object]) -> None:
+    """Keep Stash's answer, without its secrets, for when it is away; a database that can't be written is no hindrance."""
+    text = kept.written(plugin_settings)
+    try:
+        with store.reading() as db:
+            if db.notes.text(STASH_SETTINGS) == text:
+                return
+        with store.writing() as tx:
+            tx.notes.save(STASH_SETTINGS, text)
+    except (LocalFault, Unusable):
+        return
+
+
+def theirs(settings_file: str) -> Path | None:
+    """The folder that the hook writes to, if Stash's settings file is on this machine; None when it certainly is not."""
+    return place.theirs(settings_file)
+
+
+def events_in(folder: Path) -> str:
+    """What a hook has left in a folder, in words; '' for nothing. Raises OSError."""
+    return place.events_in(folder)

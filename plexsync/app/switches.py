@@ -1,0 +1,56 @@
+"""What you switch on and off at run time: the worker inside Stash, and the first write of a whole library."""
+
+from pathlib import Path
+
+from plexsync.app.parts import Parts
+from plexsync.rules.note_keys import BULK, CHANGED, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
+from plexsync.store import intake
+
+UNAPPROVED = (
+    "nothing is compared as a whole before a person has agreed to the first write of the whole library: "
+    "plexsync sync --all shows it and asks (or approve_bulk = true)"
+)
+
+
+def wanted_inside(parts: Parts) -> bool:
+    """Whether the worker inside Stash is still switched on."""
+    with parts.store.reading() as db:
+        return db.notes.text(intake.INSIDE) != intake.OFF
+
+
+def off_inside(folder: Path) -> bool:
+    """Whether the worker inside Stash is switched off, by the database in `folder`; False where that can't be told."""
+    return intake.switched(str(folder), unknown=intake.ON) == intake.OFF
+
+
+def leave_inside(parts: Parts, *, idle: bool = True) -> bool:
+    """Note that the worker inside Stash ends; False, and nothing is noted, if it was switched off meanwhile.
+
+    `idle`: because there is nothing to do; False then, too, if there is. An event that comes from now on makes the hook
+    start another worker.
+    """
+    with parts.store.writing() as tx:
+        if tx.notes.text(intake.INSIDE) == intake.OFF or (idle and tx.jobs.count_unsettled()):
+            return False
+        tx.notes.save(intake.INSIDE, intake.LEFT)
+        return True
+
+
+def bulk_approved(parts: Parts) -> bool:
+    """Whether a person has agreed to a write of the whole library, here or in a database that this one was made from."""
+    with parts.store.reading() as db:
+        return parts.config.approve_bulk or any(db.notes.text(name) for name in (BULK, REPAIRED))
+
+
+def approve_bulk(parts: Parts) -> None:
+    """A person agrees: from now on the whole library may be written."""
+    with parts.store.writing() as tx:
+        tx.notes.save(BULK, str(parts.clock.now()))
+
+
+def comparison_owed(parts: Parts) -> bool:
+    """Whether the database was made anew or put back, or other things are wanted by the settings, and no complete
+    comparison has found since what that changes."""
+    with parts.store.reading() as db:
+        lost = max(db.notes.number(name) or 0 for name in (REPAIRED, RESTORED)) > (db.notes.number(LAST_RECONCILE) or 0)
+        return lost or db.notes.text(WISHES) == CHANGED
