@@ -15,7 +15,7 @@ delete from item where key in (
 )
 """
 COUNT = "select count(*) from item"
-OUTLINE = "select count(*), total(cast(key as integer)) from item"
+OUTLINE = "select count(*), total(cast(key as bigint)) from item"
 OUTLINE_PARTS = "select count(*), total(size), total(length(path)) from part"
 
 COUNT_IN = "select count(*) from item indexed by item_section where section = :section"
@@ -35,7 +35,8 @@ BY_NAME = f"""
 """
 SAVE_ITEM = """
 insert into item (key, section, walk, stamp) values (:key, :section, :walk, :stamp)
-on conflict (key) do update set section = :section, walk = :walk, stamp = iif(:stamp, :stamp, stamp)
+on conflict (key) do update
+   set section = :section, walk = :walk, stamp = case when :stamp <> 0 then :stamp else item.stamp end
 """
 DROP_PARTS = "delete from part where item = :key"
 ADD_PART = """

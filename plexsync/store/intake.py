@@ -53,7 +53,7 @@ WHYS = (*EDITS, "sweep")
 QUIET = 2_000
 LONGEST_REST = 90_000
 
-NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"
+NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as bigint)"
 
 # Rows are given times from now on: should the clock step back from there, the next claim sees it.
 LIFT_TICK = "update book set tick = :now where tick < :now - 60000"
@@ -107,11 +107,11 @@ STARTED_FILE = "worker.started"
 # One statement in the transaction of the want: of many hooks at once one alone starts the worker.
 START = f"""
 insert or replace into note (name, value)
-select '{STARTED}', :now
+select '{STARTED}', cast(cast(:now as bigint) as text)
  where exists (select 1 from note where name = '{INSIDE}' and value = '{LEFT}')
     or (exists (select 1 from note where name = '{INSIDE}' and value = '{ON}')
         and not exists (select 1 from note where name in ('{BEAT}', '{STARTED}')
-                           and abs(cast(value as integer) - :now) < {FRESH}))
+                           and abs(cast(value as bigint) - cast(:now as bigint)) < {FRESH}))
 """
 SWITCH = f"insert or replace into note (name, value) values ('{INSIDE}', :value)"
 NOTE = "select value from note where name = :name"

@@ -86,15 +86,21 @@ FOLLOW_CLOCK = f"""
 update job set due = max(:now, due - :back) where {_WAITS} and due > :now + {QUIET}
 """
 RENEW = "update job set lease_until = :until where token = :token and state = 'running'"
-WANTED = "select wanted_rev from job where kind = :kind and id = :id"
-SETTLE = """
+# A wish that was renewed while the attempt ran counts whatever came of it: the row is ready again with no attempts used,
+# due when its want said and for what it wants. The statement decides that itself, so that no want can come in between.
+_RENEWED = "wanted_rev > claimed_rev"
+SETTLE = f"""
 update job
-   set state = :state, since = :now, stirred = :now, settled_rev = claimed_rev,
-       attempts = :attempts, streak = :streak, crashes = :crashes, first_crash = iif(:crashes, first_crash, 0),
-       due = coalesce(:due, due), ok_mark = :ok_mark, bad_mark = :bad_mark, error = :error, cls = :cls,
-       desired = case when :state = 'idle' then '' when :desired <> '' then :desired else desired end,
+   set state = case when {_RENEWED} then 'ready' else :state end, since = :now, stirred = :now,
+       settled_rev = claimed_rev, attempts = case when {_RENEWED} then 0 else :attempts end, streak = :streak,
+       crashes = :crashes, first_crash = case when cast(:crashes as bigint) = 0 then 0 else first_crash end,
+       due = case when {_RENEWED} then due else :due end,
+       ok_mark = :ok_mark, bad_mark = :bad_mark, error = :error, cls = :cls,
+       desired = case when {_RENEWED} then desired when :state = 'idle' then '' when :desired <> '' then :desired
+                      else desired end,
        token = null, lease_until = null, holder = '', alone = 0
  where kind = :kind and id = :id and token = :token and state = 'running'
+returning state, attempts
 """
 FORGET = "delete from job where kind = :kind and id = :id and state = 'idle'"
 EXPIRED = f"""
@@ -105,13 +111,14 @@ select {_ROW}, alone, first_crash from job
 # A wish that was renewed while its row killed the worker is a wish all the same: it gets one lone claim more.
 CRASH = """
 update job
-   set state = iif(wanted_rev > claimed_rev, 'ready', :state), since = :now, due = :due,
-       crashes = :crashes, first_crash = :first_crash, error = iif(:error <> '', :error, error),
-       cls = iif(:cls <> '', :cls, cls), token = null, lease_until = null, holder = '', alone = 1
+   set state = case when wanted_rev > claimed_rev then 'ready' else :state end, since = :now, due = :due,
+       crashes = :crashes, first_crash = :first_crash,
+       error = case when :error <> '' then :error else error end, cls = case when :cls <> '' then :cls else cls end,
+       token = null, lease_until = null, holder = '', alone = 1
  where kind = :kind and id = :id and state = 'running' and claimed_rev = :claimed_rev and lease_until is :lease_until
 returning state
 """
-DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit)"
+DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit) as counted"
 # Each is completed by which of the dead rows are meant.
 RETRY = "update job set state = 'ready', lane = :lane, attempts = 0, due = :now, since = :now"
 NO_CRASHES = ", crashes = 0, first_crash = 0"
@@ -232,11 +239,6 @@ class ReadOnlyJobs(Table):
         rows = self._db.rows(EXPIRED, {"now": now, "all": dead_holders})
         return [(_job_row(row), bool(row["alone"]), row["first_crash"]) for row in rows]
 
-    def renewed(self, job: Job) -> bool:
-        """Whether the row is wanted anew since the claim."""
-        row = self._db.row(WANTED, {"kind": job.kind, "id": job.id})
-        return row is not None and row[0] > job.claimed_rev
-
     def count_dead_up_to(self, limit: int) -> int:
         """How many rows are dead, counted no further than `limit`."""
         return int(self._db.value(DEAD_UP_TO, {"limit": limit}))
@@ -318,7 +320,11 @@ class Jobs(ReadOnlyJobs):
         return {token for token in tokens if self._db.execute(RENEW, {"token": token, "until": until})}
 
     def settle(self, job: Job, after: Settled, *, now: int, ok_mark: int, bad_mark: int) -> bool:
-        """End an attempt; False, and nothing is touched, when another holds the row by now or nobody does."""
+        """End an attempt; False, and nothing is touched, when another holds the row by now or nobody does.
+
+        A row that was wanted anew since the claim is ready again instead, with no attempts used, due when its want said.
+        An attempt that carries an error is written down.
+        """
         values = {
             "kind": job.kind,
             "id": job.id,
@@ -335,20 +341,22 @@ class Jobs(ReadOnlyJobs):
             "ok_mark": ok_mark,
             "bad_mark": bad_mark,
         }
-        if self._db.execute(SETTLE, values) == 0:
+        row = self._db.row(SETTLE, values)
+        if row is None:
             return False
+        state, attempts = State(row["state"]), row["attempts"]
         self._books.lift_tick(now)
-        if after.state is State.IDLE:
+        if state is State.IDLE:
             self._books.count_done()
-        if after.state in (State.DEAD, State.GONE):
+        if state in (State.DEAD, State.GONE):
             self._notes.lower(PRUNED, now)
-        if after.state is State.DEAD:
+        if state is State.DEAD:
             self._tallies.add("died")
         if after.error and after.cls not in UNTRIED:
             self._attempts.add(
-                job.kind, job.id, at=now, cls=after.cls, error=after.error, attempts=after.attempts, state=after.state
+                job.kind, job.id, at=now, cls=after.cls, error=after.error, attempts=attempts, state=state
             )
-        if after.state is State.IDLE and job.kind is not Kind.SCENE:
+        if state is State.IDLE and job.kind is not Kind.SCENE:
             # It has become wants of its scenes; there is nothing that could be in step.
             self._db.execute(FORGET, values)
         return True
@@ -392,7 +400,7 @@ class Jobs(ReadOnlyJobs):
         """Up to `limit` dead rows (-1: all) are ready at once, with no attempts used and no crashes; returns how many."""
         self._books.lift_tick(now)
         count = self._db.execute(
-            RETRY + NO_CRASHES + _dead_ones(kind, id, cls),
+            RETRY + NO_CRASHES + where_dead(kind, id, cls),
             {"kind": kind, "id": id, "cls": cls, "now": now, "lane": lane, "limit": limit},
         )
         self._tallies.add("retried", count)
@@ -402,14 +410,14 @@ class Jobs(ReadOnlyJobs):
         """Up to `limit` rows that died of a cause which is no more are ready again, behind every edit; returns how many."""
         values = {"cls": cls, "now": now, "lane": Lane.SWEEP, "limit": limit}
         self._books.lift_tick(now)
-        count = self._db.execute(RETRY + _dead_ones(None, None, cls), values)
+        count = self._db.execute(RETRY + where_dead(None, None, cls), values)
         self._tallies.add("cured", count)
         return count
 
     def drop(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int, limit: int = -1) -> int:
         """Up to `limit` dead rows (-1: all) are given up: they come back only by a new edit. Returns how many."""
         values = {"kind": kind, "id": id, "cls": cls, "now": now, "limit": limit}
-        count = self._db.execute(DROP + _dead_ones(kind, id, cls), values)
+        count = self._db.execute(DROP + where_dead(kind, id, cls), values)
         self._tallies.add("dropped", count)
         return count
 
@@ -492,7 +500,7 @@ class Jobs(ReadOnlyJobs):
         return len(rows)
 
 
-def _dead_ones(kind: Kind | None, id: int | None, cls: str) -> str:
+def where_dead(kind: Kind | None, id: int | None, cls: str) -> str:
     """Which dead rows are meant, in a form that lets SQLite use the index that fits."""
     chosen = "state = 'dead'"
     chosen += " and kind = :kind" if kind is not None else ""

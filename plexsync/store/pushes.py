@@ -45,8 +45,9 @@ PAUSE = 600_000
 RUNS = f"""
 with placed as (
     select number, at, scene, sum(fresh) over (order by number) as run
-      from (select number, at, scene, coalesce(at - lag(at) over (order by number) > {PAUSE}, 1) as fresh from push
-             where undone = '')
+      from (select number, at, scene,
+                   case when at - lag(at) over (order by number) <= {PAUSE} then 0 else 1 end as fresh
+              from push where undone = '') as parted
 )
 select min(number), max(number), min(at), max(at), count(distinct scene) from placed group by run order by 2 desc
 """

@@ -19,7 +19,8 @@ on conflict (scene) do update set word = :word, since = :now
 # Of every scene that has a row or was seen: the row's state and whether it died of being ambiguous, what was seen, how many
 # there are, and since when the one is so that has been the longest.
 COUNTS = """
-select job.state, job.state = 'dead' and job.cls = 'ambiguous', coalesce(standing.word, ''), count(*),
+select job.state, case when job.state = 'dead' and job.cls = 'ambiguous' then 1 else 0 end,
+       coalesce(standing.word, ''), count(*),
        min(job.since), min(standing.since)
   from job left join standing on standing.scene = job.id
  where job.kind = 'scene'
@@ -61,7 +62,7 @@ select word from known where word is not null
 """
 DROP = """
 delete from standing
- where scene > :after and scene <= :upto and scene not in (select value from json_each(:but))
+ where scene > :after and scene <= :upto and scene not in (select value from json_each(:scenes))
 """
 
 
@@ -123,7 +124,7 @@ class Standings(ReadOnlyStandings):
 
     def drop(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
         """Forget how scenes stood whose ids are above `after`, up to `upto`, and not among these."""
-        self._db.execute(DROP, {"but": json.dumps(list(but)), "after": after, "upto": upto})
+        self._db.execute(DROP, {"scenes": json.dumps(list(but)), "after": after, "upto": upto})
 
 
 _BY_ROW: Mapping[str, Sequence[tuple[str, str]]] = {

@@ -69,7 +69,7 @@ def work_one_batch(store, size=50) -> int:
         jobs = tx.jobs.claim(size, now=NOW, lease_ms=120_000, holder="w")
     with store.writing() as tx:
         for job in jobs:
-            after = settle(job, Done(), renewed=tx.jobs.renewed(job), now=NOW, max_retries=5, draw=0.5, scan=0)
+            after = settle(job, Done(), now=NOW, max_retries=5, draw=0.5, scan=0)
             assert tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
     return len(jobs)
 
@@ -124,7 +124,7 @@ def timed_batches(store, count) -> tuple[list[float], float]:
             claims.append(time.perf_counter() - at)
         with store.writing() as tx:
             for job in claimed:
-                after = settle(job, Done(), renewed=tx.jobs.renewed(job), now=NOW, max_retries=5, draw=0.5, scan=0)
+                after = settle(job, Done(), now=NOW, max_retries=5, draw=0.5, scan=0)
                 assert tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
         jobs += len(claimed)
     assert jobs == 50 * count

@@ -411,9 +411,7 @@ def test_an_edit_made_while_its_scene_is_being_synced_is_synced_afterwards(store
     want(store, 7, T)
     (job,) = claim(store)
     want(store, 7, T + 5)
-    with store.writing() as tx:
-        assert tx.jobs.renewed(job)
-    settle(store, job, State.READY, T + 10, due=None)
+    settle(store, job, State.IDLE, T + 10)
 
     assert row(store, 7).due == T + 2005
     assert claim(store, T + 2004) == []
@@ -424,8 +422,23 @@ def test_a_sweep_while_a_scene_is_being_synced_is_no_new_wish(store):
     want(store, 7, T)
     (job,) = claim(store)
     want(store, 7, T + 5, Why.SWEEP)
-    with store.writing() as tx:
-        assert not tx.jobs.renewed(job)
+    settle(store, job, State.IDLE, T + 10)
+    assert row(store, 7).state is State.IDLE
+
+
+@pytest.mark.parametrize("state", [State.IDLE, State.READY, State.ABSENT, State.DEAD, State.GONE, State.OUTSIDE])
+def test_whatever_came_of_an_attempt_a_wish_renewed_meanwhile_is_ready_with_no_attempts_used(store, state):
+    want(store, 7, T)
+    (job,) = claim(store)
+    want(store, 7, T + 5)
+    settle(store, job, state, T + 10, attempts=3, streak=4, due=T + HOUR, desired="old", error="no", cls="refused")
+    after = row(store, 7)
+    assert (after.state, after.attempts, after.due, after.desired) == (State.READY, 0, T + 2005, "")
+    assert after.streak == 4, "a hold or an outage still stretches the pace"
+    with store.reading() as db:
+        assert db.books.done() == 0
+        assert "died" not in db.tallies.all()
+        assert {attempt.state for attempt in db.attempts.of(Kind.SCENE, 7)} <= {State.READY}
 
 
 def test_an_ended_attempt_with_an_error_is_written_down_and_twenty_are_kept(store):
