@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LOCK   := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help install setup docs pictures settings-page demo test check dist wheels changelog bench torture torture-long lock clean
+.PHONY: help install setup docs pictures settings-page demo test measure check dist wheels changelog bench torture torture-long lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -43,7 +43,10 @@ demo: $(VENV)/.demo ## watch 1,000 scenes come in step, past an outage (KEEP=1 s
 	$(BIN)/python -m plexsync demo $(if $(KEEP),--keep)
 
 test: setup ## all tests
-	$(BIN)/python -m pytest -q -n 3
+	$(BIN)/python -m pytest -q -n 3 $(PYTEST_OPTIONS)
+
+measure: setup ## how large and how clear the code is: the figures that tests/test_measure.py keeps from growing
+	$(BIN)/python -m tests.measure
 
 check: setup ## linters, types, layers
 	$(BIN)/ruff check .
