@@ -46,10 +46,10 @@ class Pillow:
         if padded:
             picture = self._padded(picture)
         while True:
-            made = io.BytesIO()
-            picture.save(made, "JPEG", quality=QUALITY)
-            if made.tell() <= largest or max(picture.size) <= SMALLEST:
-                return made.getvalue()
+            image = io.BytesIO()
+            picture.save(image, "JPEG", quality=QUALITY)
+            if image.tell() <= largest or max(picture.size) <= SMALLEST:
+                return image.getvalue()
             picture = picture.resize((max(1, picture.width * 3 // 4), max(1, picture.height * 3 // 4)))
 
     def _opened(self, content: bytes) -> Any:

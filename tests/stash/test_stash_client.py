@@ -618,9 +618,9 @@ def test_a_picture_is_fetched_once_and_then_known_by_its_tag(sim, stash):
     assert set(images) == {"cover", "studio", "group"}
     found = stash.picture(images["cover"].path)
     assert (found.content, bool(found.tag)) == (png(1, 2, 3), True)
-    assert stash.picture(images["cover"].path, known=found.tag) is None
+    assert stash.picture(images["cover"].path, etag=found.tag) is None
     sim.set_cover(id, png(3, 2, 1))
-    assert stash.picture(images["cover"].path, known=found.tag).content == png(3, 2, 1)
+    assert stash.picture(images["cover"].path, etag=found.tag).content == png(3, 2, 1)
     assert kind_of(stash.picture(images["studio"].path).content) == "drawing", "no picture was given"
     with pytest.raises(Missing):
         stash.picture("/scene/999/screenshot")

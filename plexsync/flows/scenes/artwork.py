@@ -110,7 +110,7 @@ class Pictures:
 
     def _fetched(self, name: str, image: Image, version: str, known: PictureRow | None, *, padded: bool) -> PictureRow:
         try:
-            picture = self._stash.picture(image.path, known=known.tag if known else "")
+            picture = self._stash.picture(image.path, etag=known.tag if known else "")
         except Missing:
             return PictureRow(version, "", "")
         except NeighbourError as error:
