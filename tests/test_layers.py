@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,7 @@ WALL_CLOCK = {"worker/circuit_breaker.py", "plexsync/engine/clock.py"}
 CLOCK_CALLS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.datetime.now", "date.today"}
 
 
+@cache
 def product_files() -> list[Path]:
     return [path for package in PRODUCT for path in sorted((ROOT / package).rglob("*.py"))]
 
@@ -90,9 +92,15 @@ def package_of(path: Path) -> str:
     return ".".join(parts[: 2 if parts[0] == "plexsync" and len(parts) > 2 else 1])
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -131,7 +139,7 @@ def test_the_wall_clock_is_read_in_two_files_only(path: Path) -> None:
         return
     calls = {
         ast.unparse(node.func)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call)
     }
     assert calls & CLOCK_CALLS == set()
@@ -146,7 +154,7 @@ def test_no_module_shadows_the_standard_library() -> None:
 def test_package_files_hold_a_docstring_only() -> None:
     for path in product_files():
         if path.name == "__init__.py":
-            body = ast.parse(path.read_text(encoding="utf-8")).body
+            body = tree_of(path).body
             assert len(body) == 1, f"{name(path)} holds more than its docstring"
             assert isinstance(body[0], ast.Expr)
 
