@@ -16,6 +16,7 @@ import pytest
 from store.database import Database
 from sync.job import DAY, Done, Kind, Why, settle
 from tests.worker.house import House
+from tests.worker.pools import Inline
 from worker.engine import Idle, Worked
 from worker.loop import Loop
 
@@ -330,6 +331,7 @@ def test_wants_of_many_scenes_are_a_row_each_and_the_last_values_win(house):
 @pytest.mark.timeout(MINUTES)
 def test_a_backfill_does_not_hold_up_an_edit_by_more_than_two_seconds(house):
     """Each request takes 25 ms; the edit comes in the middle of a batch of changed scenes."""
+    house.replace_worker(pool=Inline())
     edited, *changed = one_in_step_of(house, 121)
     with house.store.writing() as tx:
         for id in (*changed, *range(1_000, 1_000 + BACKFILL)):
@@ -370,6 +372,7 @@ def slow(house, real):
 
 
 def test_an_edit_that_arrives_while_a_batch_is_written_is_in_plex_two_seconds_later(house):
+    house.replace_worker(pool=Inline())
     edited, *changed = one_in_step_of(house, 51)
     house.want(*changed, why=Why.SWEEP)
     real, arrived = house.worker.plex.edit, []

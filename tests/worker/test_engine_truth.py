@@ -13,6 +13,7 @@ from sync.job import Kind, Lane, State, Why
 from sync.text import fold
 from sync.wanted import Profile
 from tests.worker.house import HOUR, TOKEN, path_of
+from tests.worker.pools import Inline
 from worker.gates import WRITE
 from worker.loop import Farewell
 
@@ -211,20 +212,22 @@ def test_after_a_fault_nothing_is_in_flight_any_more(house, monkeypatch):
 
 
 def test_a_saved_push_outlives_every_edit_of_a_batch_that_takes_long(house):
+    house.replace_worker(pool=Inline())
     ids = house.add(6)
     house.want(*ids)
     left, real = [], house.worker.plex.edit
 
-    def slow(*words, **options):
-        ((until,),) = house.rows("select max(until) from pushing")
+    def slow(section, key, *words, **options):
+        ((until,),) = house.rows(f"select until from pushing where key = '{key}'")
         left.append(until - house.clock.now())
         house.clock.move(59)
-        return real(*words, **options)
+        return real(section, key, *words, **options)
 
     house.worker.plex.edit = slow
     house.step()
     assert len(left) == 6
     assert min(left) >= 4000, "the deadline of one request"
+    assert house.out_of_step(ids) == []
 
 
 # --- lanes -----------------------------------------------------------------------------------------------------------
