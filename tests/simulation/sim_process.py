@@ -1,6 +1,6 @@
 """One PlexSync process in the simulation: the real parts on the real database file, in one thread, and killable."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path

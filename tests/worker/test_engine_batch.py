@@ -1,9 +1,12 @@
 """The path of a batch: from a wish to a row that is idle, and what a scene can turn out to be on the way."""
 
+import threading
+from contextlib import closing
+
 import pytest
 
 from simulator.http import Fault
-from store.database import WritingTransaction
+from store.database import Database, WritingTransaction
 from sync.job import Kind, State, Why
 from tests.worker.house import DAY, HOUR, House, fails, path_of, put_of
 from worker.engine import Idle, Worked
@@ -337,7 +340,22 @@ def test_edits_go_before_sweeps_but_a_slot_of_each_claim_is_kept_for_them(tmp_pa
 def test_an_orderly_stop_lets_go_of_what_was_not_sent_with_no_attempt_used(house):
     ids = house.add(10)
     house.want(*ids)
-    step = house.worker.engine.step(stopping=lambda: house.plex_sim.count("PUT") >= 3)
+    asked = threading.Event()
+
+    def stopping():
+        if house.plex_sim.count("PUT") < 3:
+            return False
+        asked.set()
+        return True
+
+    def after_the_stop(request):
+        """The fourth is answered once the stop was heard, however late the engine has its turn."""
+        if request.method == "PUT" and house.plex_sim.count("PUT") > 3:
+            asked.wait()
+        return False
+
+    house.plex_sim.faults.set(Fault("latency", when=after_the_stop))
+    step = house.worker.engine.step(stopping=stopping)
     assert isinstance(step, Worked)
     assert step.outcomes["done"] in (3, 4)
     assert house.states()[State.READY] == 10 - step.outcomes["done"]
@@ -383,7 +401,8 @@ def test_an_edit_at_any_moment_of_an_attempt_is_served_afterwards(house, moment)
         if not made:
             made.append(True)
             house.stash_sim.edit_scene(id, title="Newest")
-            with type(house.store)(house.folder / "plexsync.db").writing() as tx:
+            # In the simulator's thread, as a hook does it: with a connection that it opens and closes.
+            with closing(Database(house.folder / "plexsync.db")) as store, store.writing() as tx:
                 tx.want(Kind.SCENE, id, Why.EDIT, house.clock.now())
 
     moment(house, edit)
