@@ -1,6 +1,5 @@
 """The path of a batch: from a wish to a row that is idle, and what a scene can turn out to be on the way."""
 
-import threading
 from contextlib import closing
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from simulator.http import Fault
 from store.database import Database, WritingTransaction
 from sync.job import Kind, State, Why
-from tests.worker.house import DAY, HOUR, House, fails, path_of, put_of
+from tests.worker.house import DAY, HOUR, House, fails, path_of, put_of, wait_until_released
 from worker.engine import Idle, Worked
 
 
@@ -340,22 +339,16 @@ def test_edits_go_before_sweeps_but_a_slot_of_each_claim_is_kept_for_them(tmp_pa
 def test_an_orderly_stop_lets_go_of_what_was_not_sent_with_no_attempt_used(house):
     ids = house.add(10)
     house.want(*ids)
-    asked = threading.Event()
-
-    def stopping():
-        if house.plex_sim.count("PUT") < 3:
-            return False
-        asked.set()
-        return True
+    answer = house.plex_sim.answer
 
     def after_the_stop(request):
-        """The fourth is answered once the stop was heard, however late the engine has its turn."""
+        """The fourth is answered once what had not begun was let go of, however late the engine has its turn."""
         if request.method == "PUT" and house.plex_sim.count("PUT") > 3:
-            asked.wait()
-        return False
+            wait_until_released(house, left=4)
+        return answer(request)
 
-    house.plex_sim.faults.set(Fault("latency", when=after_the_stop))
-    step = house.worker.engine.step(stopping=stopping)
+    house.plex_sim.answer = after_the_stop
+    step = house.worker.engine.step(stopping=lambda: house.plex_sim.count("PUT") >= 3)
     assert isinstance(step, Worked)
     assert step.outcomes["done"] in (3, 4)
     assert house.states()[State.READY] == 10 - step.outcomes["done"]

@@ -7,7 +7,7 @@ import pytest
 import store.database
 from simulator.http import Fault
 from store.database import Database
-from sync.errors import LocalFault
+from sync.errors import LocalFault, Neighbour
 from sync.job import Kind, State
 from tests.worker.house import DAY, HOUR, House, fails
 from tests.worker.pools import Inline
@@ -445,8 +445,10 @@ def test_pruning_takes_a_batch_at_a_time(house):
 def test_a_hanging_plex_is_let_go_after_its_time_and_nobody_is_blamed(house):
     ids = house.add(2)
     house.plex_sim.faults.set(Fault("hang", times=3))
-    house.replace_worker(read_timeout=0.2)
+    house.replace_worker(impatient=Neighbour.PLEX, read_timeout=0.2)
     house.want(*ids)
+    house.work_for(HOUR, until=lambda: not house.plex_sim.faults.active)
+    house.replace_worker()
     house.work_until_settled()
     assert house.attempts_used() == 0
     assert house.out_of_step(ids) == []

@@ -1,7 +1,6 @@
 """The index is a map and no proof: what is written to is the item that has the scene's file at the moment of work."""
 
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -160,7 +159,7 @@ class Held:
     def __call__(self, section, key, *more, **options):
         if key == self.key and not self.gate.is_set():
             self.started.set()
-            self.gate.wait(20)
+            self.gate.wait()
         return self.real(section, key, *more, **options)
 
 
@@ -175,13 +174,13 @@ def test_a_stop_while_a_request_hangs_is_no_crash(house):
     farewell.start()
     worker = threading.Thread(target=house.worker.engine.step)
     worker.start()
-    assert held.started.wait(10)
+    held.started.wait()
     stop.set()
-    farewell.join(10)
+    farewell.join()
     row = house.row(id)
     assert (row.state, row.crashes, row.attempts, row.cls) == (State.READY, 0, 0, "released")
     held.gate.set()
-    worker.join(20)
+    worker.join()
     house.replace_worker()
     assert house.worker.engine.reclaim() == 0
     house.clock.move(3)
@@ -195,7 +194,7 @@ def test_after_a_fault_nothing_is_in_flight_any_more(house, monkeypatch):
     house.replace_worker(parallel=2)
     held = Held(house, house.key_of(a))
     monkeypatch.setattr("worker.pushing.SETTLE_EVERY", 0.05)
-    monkeypatch.setattr(house.clock, "monotonic", time.monotonic)
+    house.clock.each_look = 0.05
     pusher = house.worker.engine._pusher
 
     def full(_batch, _answered):
