@@ -157,6 +157,7 @@ class House:
         self.plex_sim = self._stack.enter_context(PlexSim(token=TOKEN, scan_seconds=None, clock=self.clock.monotonic))
         for sim in (self.stash_sim, self.plex_sim):
             sim.idle_seconds = UNHURRIED
+            sim.wall = lambda: self.clock.wall / 1000
         self.section = self.plex_sim.add_section("Movies", locations=("/media",))
         self.store = Database(folder / "plexsync.db", worker=True)
         self._stack.callback(self.store.close)
@@ -351,8 +352,16 @@ def put_of(request: Request) -> str:
 
 def wait_until_released(house: House, *, left: int) -> None:
     """For a simulated Plex that holds up a write: until no more than so many saved pushes are left of the batch."""
-    while house.rows("select count(*) from pushing")[0][0] > left:
+    wait_until(lambda: house.rows("select count(*) from pushing")[0][0] <= left)
+
+
+def wait_until(true: Callable[[], bool], *, looks: int = 20_000) -> None:
+    """Look again and again, so many times at most, that what never happens ends the test."""
+    for _ in range(looks):
+        if true():
+            return
         time.sleep(0.005)
+    raise AssertionError("it did not happen")
 
 
 def run_house(code: str, folder: Path) -> subprocess.CompletedProcess[str]:

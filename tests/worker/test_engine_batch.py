@@ -349,6 +349,7 @@ def test_an_orderly_stop_lets_go_of_what_was_not_sent_with_no_attempt_used(house
 
     house.plex_sim.answer = after_the_stop
     step = house.worker.engine.step(stopping=lambda: house.plex_sim.count("PUT") >= 3)
+    house.plex_sim.answer = answer
     assert isinstance(step, Worked)
     assert step.outcomes["done"] in (3, 4)
     assert house.states()[State.READY] == 10 - step.outcomes["done"]

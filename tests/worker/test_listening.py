@@ -1,7 +1,6 @@
 """What Plex tells by itself: it wants exactly the scenes concerned, never because of our own edits, and is never needed."""
 
 import threading
-import time
 
 import pytest
 
@@ -10,7 +9,7 @@ from simulator.http import Fault
 from sync.errors import Unavailable
 from sync.events import Left, Scanned, Touched
 from sync.job import State
-from tests.worker.house import TOKEN, path_of
+from tests.worker.house import TOKEN, path_of, wait_until
 from worker.indexing import CHANGE_PACE
 from worker.listening import GATHERED, ITEMS, MANY, Gathered, Listener
 from worker.verbs import explain
@@ -30,12 +29,12 @@ class Ears:
 
         self._thread = threading.Thread(target=listen)
         self._thread.start()
-        until(house.plex_sim.listeners)
+        wait_until(house.plex_sim.listeners)
 
     def take(self):
         # What was said before is heard once this is.
         self._house.plex_sim.tell({"type": "activity", "ActivityNotification": [LAST]})
-        until(lambda: Scanned("last") in self._told)
+        wait_until(lambda: Scanned("last") in self._told)
         told, self._told = [one for one in self._told if one != Scanned("last")], []
         return told
 
@@ -51,11 +50,6 @@ class Ears:
 
 
 LAST = {"event": "ended", "Activity": {"type": "library.update.section", "Context": {"librarySectionID": "last"}}}
-
-
-def until(true):
-    while not true():
-        time.sleep(0.01)
 
 
 def wanted(house):

@@ -188,7 +188,7 @@ def test_nobody_asks_again_before_the_time_that_retry_after_names_in_whatever_fo
         # A 429 asks for the usual patience, a 503 without a time is any failure: a breath.
         floor = 60 if status == 429 else 0
     # A moment is one of the server's clock, which tells whole seconds.
-    value, early = (header(time.time()), 1.0) if callable(header) else (header, 0.001)
+    value, early = (header(house.clock.now() / 1000), 1.0) if callable(header) else (header, 0.001)
     house.plex_sim.faults.set(Fault("status", status=status, retry_after=value, times=1))
     client = PlexClient(house.plex_sim.url, TOKEN, clock=house.clock)
     try:

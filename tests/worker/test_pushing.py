@@ -1,9 +1,9 @@
 """Writes that stand ready while others are under way: they hide what the rest takes, and none begins that no longer may."""
 
-import time
+import threading
 
 from sync.job import State
-from tests.worker.house import fails, wait_until_released
+from tests.worker.house import fails, wait_until, wait_until_released
 
 
 def puts(house):
@@ -11,19 +11,21 @@ def puts(house):
 
 
 def test_writes_begin_while_others_are_read_back(house, monkeypatch):
-    """Nothing is read back before another write has begun: should none begin meanwhile, this never ends."""
+    """What is read back is told once another write has begun."""
     ids = house.add(8)
     monkeypatch.setattr("worker.pushing.SETTLE_EVERY", 0.05)
     house.clock.each_look = 0.05
-    answer, begun = house.plex_sim.answer, []
+    answer, read, begun = house.plex_sim.answer, threading.Event(), []
 
     def late(request):
+        """The second write ends once the first is read back, and that is told once the third has begun."""
+        if request.method == "PUT" and len(puts(house)) == 2:
+            wait_until(read.is_set)
         # The look comes before the first write; what is asked for then are items that are read back.
-        before = len(puts(house))
-        if request.method == "GET" and 0 < before < len(ids) - 1:
-            while len(puts(house)) == before:
-                time.sleep(0.005)
-            begun.append(len(puts(house)) - before)
+        if request.method == "GET" and puts(house) and not read.is_set():
+            read.set()
+            wait_until(lambda: len(puts(house)) > 2)
+            begun.append(len(puts(house)))
         return answer(request)
 
     house.plex_sim.answer = late
@@ -67,6 +69,7 @@ def test_a_stop_is_heard_before_what_stands_ready_begins(house):
     house.plex_sim.answer = after_the_stop
     house.want(*ids)
     house.worker.engine.step(stopping=lambda: bool(puts(house)))
+    house.plex_sim.answer = answer
     assert len(puts(house)) <= 2
     assert house.rows("select count(*) from pushing") == [(0,)]
     house.work_until_settled()

@@ -163,7 +163,7 @@ from tests.worker.test_walks import being_walked
 from worker.clock import SystemClock
 from worker.watchdog import Watchdog
 folder = Path(sys.argv[1])
-with House(folder / "data", watchdog=Watchdog(2.5, SystemClock(), folder / "hang.txt")) as house:
+with House(folder / "data", watchdog=Watchdog(60.0, SystemClock(), folder / "hang.txt")) as house:
     house.in_step(3)
     house.want(*house.add(1, start=50, in_plex=False))
     with being_walked(house):
