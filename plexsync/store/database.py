@@ -318,7 +318,11 @@ class Database:
                 past.db.close()
                 self._opened.remove(past)
             db = connect(self._path, checkpoints=thread is self._keeper, mounts=self._mounts)
-            own = _Open(db, thread)
+            try:
+                own = _Open(db, thread)
+            except BaseException:
+                db.close()
+                raise
             self._opened.append(own)
         return own
 

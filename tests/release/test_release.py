@@ -44,7 +44,7 @@ def test_it_holds_what_the_plugin_needs_and_no_more(built: Path) -> None:
     with zipfile.ZipFile(built / build.ZIP) as packed:
         names = packed.namelist()
     needed = {"plexsync/app/parts.py", "plexsync/stash_plugin/hook.py", "plexsync/stash_plugin/ui/plexsync.js"}
-    assert {"StashPlexSync.yml", "LICENSE", "wiring.py", *needed} <= set(names)
+    assert {"StashPlexSync.yml", "LICENSE", "plexsync/app/wiring.py", *needed} <= set(names)
     assert not [
         name
         for name in names

@@ -25,7 +25,7 @@ NEVER_IMPORTED = {
     "codeop",
 }
 # The simulated Stash reads manifests, with the safe loader of PyYAML.
-READS_YAML = "simulator/stash_manifest.py"
+READS_YAML = "plexsync/simulator/stash_manifest.py"
 UNSAFE_YAML = {"Loader", "UnsafeLoader", "FullLoader", "load", "full_load", "unsafe_load"}
 NEVER_CALLED = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "tempfile.mktemp", "input"}
 NEVER_NAMED = {"CERT_NONE", "_create_unverified_context", "verify_mode", "check_hostname"}

@@ -264,10 +264,14 @@ class Pusher:
         self._settle(tx, job, sight.ends)
 
     def _prolong(self, batch: Batch, errands: Iterable[Errand]) -> None:
-        """The batch takes long: what is sent from now on may end later than its saved entry says."""
-        batch.known_until = self._clock.now() + self._rules.lease + self._deadline
+        """The batch takes long: what is sent from now on may end later than its saved entry says.
+
+        The entries come first: until they are saved, no thread may begin by the new time.
+        """
+        until = self._clock.now() + self._rules.lease + self._deadline
         with self._store.writing() as tx:
-            tx.pushings.prolong([errand.number for errand in errands], batch.known_until)
+            tx.pushings.prolong([errand.number for errand in errands], until)
+        batch.known_until = until
 
     def _passed(
         self, errands: Sequence[Errand], running: dict[Future[None], Errand], stopping: Callable[[], bool]
@@ -476,9 +480,9 @@ class Pusher:
             self._renew(batch)
         self._verify([errand for errand in answered if errand.job.token in batch.errands])
         now = self._clock.now()
-        batch.until = now + self._rules.lease
+        until = now + self._rules.lease
         with self._store.writing() as tx:
-            held = tx.jobs.renew(list(batch.errands), until=batch.until)
+            held = tx.jobs.renew(list(batch.errands), until=until)
             for errand in answered:
                 if errand.job.token in held and errand.memory is not None and isinstance(errand.outcome, Done):
                     tx.memories.save(errand.sight.id, errand.target.item.key, errand.memory, now=now)
@@ -497,6 +501,7 @@ class Pusher:
                     self._settle_errands(tx, errands, worst(outcomes))
                     ended.append(token)
         self._give_up(batch, batch.errands.keys() - held)
+        batch.until = until
         for token in ended:
             del batch.errands[token]
         self._revisit(batch)
@@ -527,10 +532,12 @@ class Pusher:
                         tx.jobs.want(Kind.SCENE, scene, Why.EDIT, now)
 
     def _renew(self, batch: Batch) -> None:
-        batch.until = self._clock.now() + self._rules.lease
+        """Prolong the leases; only then may a thread begin by the new time, and none for a job that was lost."""
+        until = self._clock.now() + self._rules.lease
         with self._store.writing() as tx:
-            held = tx.jobs.renew(list(batch.errands), until=batch.until)
+            held = tx.jobs.renew(list(batch.errands), until=until)
         self._give_up(batch, batch.errands.keys() - held)
+        batch.until = until
 
     def _give_up(self, batch: Batch, lost: set[str]) -> None:
         for token in lost:
