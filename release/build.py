@@ -30,7 +30,7 @@ LEFT_OUT_FILES = re.compile(r"plexsync/cli/commands/demo\w*\.py")
 BESIDE = (MANIFEST, "LICENSE", "pyproject.toml", "requirements/core.txt")
 UI = "plexsync/stash_plugin/ui/"
 # A worker of 0.1.0 that still runs from this folder looks at this file to see that its plugin was updated, and ends.
-MARKER = "plexsync/app/wiring.py"
+MARKER = "wiring.py"
 MARKER_TEXT = b'"""Tells a running worker of version 0.1.0 that the plugin was updated."""\n'
 
 

@@ -13,6 +13,7 @@ from plexsync.cli.call import Call
 from plexsync.cli.terminal.completions import dead_scenes
 from tests.cli.conftest import Door
 from tests.journey.world import World
+from tests.patience import HANG
 
 ROOT = Path(__file__).resolve().parents[2]
 SHELLS = ("bash", "zsh", "fish")
@@ -34,7 +35,7 @@ def offered(line: str, **environ: str) -> list[str]:
         },
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=HANG,
         check=False,
     )
     assert done.stderr == ""

@@ -14,6 +14,7 @@ from plexsync.engine.watchdog import Watchdog
 from plexsync.rules.job import State
 from tests.engine.clocks import Clock, Dice
 from tests.engine.house import House, Worker
+from tests.patience import HANG
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,6 +76,7 @@ def start(house, poison, end) -> int:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.DEVNULL,
         check=False,
+        timeout=HANG,
     ).returncode
 
 

@@ -193,7 +193,7 @@ def test_what_takes_its_time_is_begun_and_watched(world: World) -> None:
             ("/api/sync", {"all": True, "agreed": True}, "sync all"),
         ):
             assert post(dash, path, body) == (202, {"begun": name})
-            until(lambda: dash.get("/api/reconcile").json()["current"] is None, seconds=15)
+            until(lambda: dash.get("/api/reconcile").json()["current"] is None)
         past = dash.get("/api/reconcile").json()["past"]
         assert [one["name"] for one in past] == ["sync all", "compare", "look", "preview"]
         assert [one["state"] for one in past] == ["done"] * 4

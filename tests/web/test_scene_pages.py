@@ -14,6 +14,7 @@ from plexsync.rules.job import Kind, State
 from plexsync.rules.records import BreakerRow
 from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
+from tests.patience import HANG
 from tests.web.conftest import Dash, dashboard
 from tests.web.stage import HOSTILE, config_of, furnish, state_of, work
 
@@ -257,9 +258,9 @@ def test_a_server_that_hangs_holds_up_nobody_else(staged, monkeypatch: pytest.Mo
     monkeypatch.setattr("plexsync.web.context.PATIENCE", 0.05)
     before = dash.world.plex.count()
     dash.world.plex.faults.set(Fault("hang"))
-    first = threading.Thread(target=lambda: httpx2.get(f"{dash.url}/scenes/{found['in step']}", timeout=60))
+    first = threading.Thread(target=lambda: httpx2.get(f"{dash.url}/scenes/{found['in step']}", timeout=HANG))
     first.start()
-    until(lambda: dash.world.plex.count() > before, seconds=10)
+    until(lambda: dash.world.plex.count() > before)
     told = plain(dash.get(f"/scenes/{found['waiting']}").text)
     assert "It can't be looked at now Another scene is being looked at" in told
     assert dash.get("/dead").status_code == 200
