@@ -10,7 +10,7 @@ from plexsync.store.db import clean
 STATES = ("closed", "open", "half_open")
 _COLUMNS = "state, failures, successes, opened_at, wait, trips, generation, probe_started, cause, error"
 
-FIND = f"select {_COLUMNS} from breaker where who = :who"
+LIST = f"select {_COLUMNS}, who from breaker"
 SAVE = f"""
 insert or replace into breaker (who, {_COLUMNS})
 values (:who, :state, :failures, :successes, :opened_at, :wait, :trips, :generation, :probe_started, :cause, :error)
@@ -26,10 +26,10 @@ class ReadOnlyBreakers(Table):
 
     def find(self, who: Neighbour) -> BreakerRow:
         """A neighbour's row; the default when there is none, an open one when its values are impossible."""
-        row = self._db.row(FIND, {"who": who})
-        if row is None:
-            return BreakerRow()
-        return BreakerRow(*row) if _possible(row) else UNREADABLE
+        for row in self._db.known(LIST):
+            if row["who"] == who:
+                return BreakerRow(*row[:-1]) if _possible(row) else UNREADABLE
+        return BreakerRow()
 
 
 class Breakers(ReadOnlyBreakers):
@@ -38,6 +38,7 @@ class Breakers(ReadOnlyBreakers):
     def save(self, who: Neighbour, row: BreakerRow) -> None:
         """Replace a neighbour's row."""
         self._db.execute(SAVE, {**vars(row), "who": who, "cause": clean(row.cause), "error": clean(row.error)})
+        self._db.forget(LIST)
 
 
 def _possible(row: Row) -> bool:

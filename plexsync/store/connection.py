@@ -23,11 +23,23 @@ class Connection:
     def __init__(self, driver: sqlite3.Connection) -> None:
         self.driver = driver
         self.statements = 0
+        # What was read in this transaction and can't change in it but by ourselves; None while none was begun here.
+        self._known: dict[str, list[Row]] | None = None
 
     @property
     def total_changes(self) -> int:
         """How many rows were written since it was opened."""
         return self.driver.total_changes
+
+    def begin(self, sql: str) -> None:
+        """Begin a transaction by this statement."""
+        self.driver.execute(sql)
+        self._known = {}
+
+    def end(self, sql: str) -> None:
+        """Commit it, or roll it back."""
+        self._known = None
+        self.driver.execute(sql)
 
     def execute(self, sql: str, values: Values = ()) -> int:
         """Run a statement that writes; returns how many rows it has touched."""
@@ -45,6 +57,19 @@ class Connection:
         """Every row that a statement returns."""
         self.statements += 1
         return self.driver.execute(sql, values).fetchall()
+
+    def known(self, sql: str) -> list[Row]:
+        """The rows of a statement without parameters, read once a transaction: whoever changes them says so (`forget`)."""
+        if self._known is None:
+            return self.rows(sql)
+        if sql not in self._known:
+            self._known[sql] = self.rows(sql)
+        return self._known[sql]
+
+    def forget(self, sql: str) -> None:
+        """What `known` has read by this statement is not so any more."""
+        if self._known is not None:
+            self._known.pop(sql, None)
 
     def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
         """The rows that a statement returns, read as they are asked for: for a table that is too long for a list."""

@@ -149,9 +149,9 @@ class _Open:
     def __init__(self, db: sqlite3.Connection, thread: threading.Thread) -> None:
         self.db = db
         self.thread = thread
-        connection = Connection(db)
-        self.reader = Reader(connection)
-        self.writer = Writer(connection)
+        self.connection = Connection(db)
+        self.reader = Reader(self.connection)
+        self.writer = Writer(self.connection)
         self.version = self.data_version()
 
     def data_version(self) -> int:
@@ -281,9 +281,9 @@ class Database:
         if own.db.in_transaction:
             raise RuntimeError("a transaction is open in this thread already")
         try:
-            own.db.execute(begin)
+            own.connection.begin(begin)
             yield own
-            own.db.execute("commit")
+            own.connection.end("commit")
         except BaseException as error:
             self._roll_back(own)
             if isinstance(error, sqlite3.Error | LocalFault):
@@ -297,7 +297,7 @@ class Database:
         try:
             if own.db.in_transaction:
                 with suppress(sqlite3.Error):
-                    own.db.execute("rollback")
+                    own.connection.end("rollback")
         finally:
             if own.db.in_transaction:
                 # That failed too, for want of memory for instance: nobody would end it any more.

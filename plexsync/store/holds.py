@@ -5,7 +5,7 @@ from plexsync.rules.records import HoldRow
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
-FIND = "select setting, message, since, retest_at, fingerprint from hold where who = :who"
+LIST = "select setting, message, since, retest_at, fingerprint, who from hold"
 SAVE = """
 insert or replace into hold (who, setting, message, since, retest_at, fingerprint)
 values (:who, :setting, :message, :since, :retest_at, :fingerprint)
@@ -18,8 +18,8 @@ class ReadOnlyHolds(Table):
 
     def find(self, who: Neighbour) -> HoldRow | None:
         """The hold on a neighbour, if there is one."""
-        row = self._db.row(FIND, {"who": who})
-        return HoldRow(*row) if row else None
+        rows = (row for row in self._db.known(LIST) if row["who"] == who)
+        return next((HoldRow(*row[:-1]) for row in rows), None)
 
 
 class Holds(ReadOnlyHolds):
@@ -31,3 +31,4 @@ class Holds(ReadOnlyHolds):
             self._db.execute(END, {"who": who})
         else:
             self._db.execute(SAVE, {**vars(row), "who": who, "message": clean(row.message)})
+        self._db.forget(LIST)

@@ -155,9 +155,11 @@ class Index(ReadOnlyIndex):
         """The stamps of these items, as they were read after an edit of ours."""
         self._db.execute_many(STAMP, [{"key": key, "stamp": value} for key, value in stamps.items()])
 
-    def pair(self, keys: Sequence[str], scene: int, *, run: int) -> None:
-        """Comparison `run` has found this scene for these items."""
-        self._db.execute(PAIR, {"keys": json.dumps(list(keys)), "scene": scene, "run": run})
+    def pair(self, keys: Mapping[int, Sequence[str]], *, run: int) -> None:
+        """By scene, the items that comparison `run` has found for it."""
+        self._db.execute_many(
+            PAIR, [{"keys": json.dumps(list(some)), "scene": scene, "run": run} for scene, some in keys.items()]
+        )
 
     def sweep(self, section: str, *, walk: int) -> int:
         """After a complete walk: forget the library's items that it did not meet. Returns how many."""

@@ -90,12 +90,20 @@ class Memories(ReadOnlyMemories):
 
         An empty memory forgets it.
         """
-        if memory:
-            row = {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key))}
-            self._db.execute(SAVE, {**row, "undone": undone(memory)})
-            self._db.execute(FORGET_OTHERS, {"scene": scene, "key": key})
-        else:
-            self._db.execute(FORGET, {"scene": scene, "key": key})
+        self.save_all([(scene, key, memory)], now=now)
+
+    def save_all(self, memories: Sequence[tuple[int, str, Memory]], *, now: int) -> None:
+        """As `save`, for (scene, item key, memory) of several, one after the other."""
+        # Of two scenes that claim one item, the later one has it.
+        holders = {key: scene for scene, key, memory in memories if memory}
+        kept = [(scene, key, memory) for scene, key, memory in memories if memory and holders[key] == scene]
+        rows = [
+            {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key)), "undone": undone(memory)}
+            for scene, key, memory in kept
+        ]
+        self._db.execute_many(SAVE, rows)
+        self._db.execute_many(FORGET_OTHERS, [{"scene": scene, "key": key} for scene, key, _ in kept])
+        self._db.execute_many(FORGET, [{"scene": scene, "key": key} for scene, key, memory in memories if not memory])
 
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget all that is remembered of these scenes."""

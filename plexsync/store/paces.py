@@ -4,7 +4,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.records import PaceRow
 from plexsync.store.connection import Table
 
-FIND = "select not_before, ramp, writes_ok, writes_bad from pace where who = :who"
+LIST = "select not_before, ramp, writes_ok, writes_bad, who from pace"
 SAVE = """
 insert or replace into pace (who, not_before, ramp, writes_ok, writes_bad)
 values (:who, :not_before, :ramp, :writes_ok, :writes_bad)
@@ -16,8 +16,8 @@ class ReadOnlyPaces(Table):
 
     def find(self, who: Neighbour) -> PaceRow:
         """How fast a neighbour may be asked; the default row when nothing was ever said about it."""
-        row = self._db.row(FIND, {"who": who})
-        return PaceRow(*row) if row else PaceRow()
+        rows = (row for row in self._db.known(LIST) if row["who"] == who)
+        return next((PaceRow(*row[:-1]) for row in rows), PaceRow())
 
 
 class Paces(ReadOnlyPaces):
@@ -26,3 +26,4 @@ class Paces(ReadOnlyPaces):
     def save(self, who: Neighbour, row: PaceRow) -> None:
         """Replace a neighbour's pace."""
         self._db.execute(SAVE, {**vars(row), "who": who})
+        self._db.forget(LIST)

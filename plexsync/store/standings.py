@@ -11,10 +11,9 @@ from plexsync.store.intake import LAST_ID
 
 FIND = "select word, since from standing where scene = :scene"
 LIST = "select scene from standing where word = :word and scene > :after order by scene limit :limit"
-KNOWN = "select scene, word from standing where scene in (select value from json_each(:scenes))"
 SAVE = """
 insert into standing (scene, word, since) values (:scene, :word, :now)
-on conflict (scene) do update set word = :word, since = :now
+on conflict (scene) do update set word = excluded.word, since = excluded.since where standing.word <> excluded.word
 """
 # Of every scene that has a row or was seen: the row's state and whether it died of being ambiguous, what was seen, how many
 # there are, and since when the one is so that has been the longest.
@@ -116,11 +115,7 @@ class Standings(ReadOnlyStandings):
 
     def save(self, words: Mapping[int, str], *, now: int) -> None:
         """How scenes stand now; one that stood so before keeps the time since when."""
-        known = dict(self._db.rows(KNOWN, {"scenes": json.dumps(list(words))}))
-        news: Sequence[dict[str, object]] = [
-            {"scene": scene, "word": word, "now": now} for scene, word in words.items() if known.get(scene) != word
-        ]
-        self._db.execute_many(SAVE, news)
+        self._db.execute_many(SAVE, [{"scene": scene, "word": word, "now": now} for scene, word in words.items()])
 
     def drop(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
         """Forget how scenes stood whose ids are above `after`, up to `upto`, and not among these."""
