@@ -16,13 +16,15 @@ Values = Mapping[str, Any] | Sequence[Any]
 class Connection:
     """One connection to SQLite, for the tables of one transaction at a time.
 
-    `statements` is how many statements the tables have sent since it was opened. One call of `execute_many` counts once:
-    it is one exchange with the database, whatever the number of rows.
+    `statements` is how many statements were sent since it was opened, those that begin and end transactions as well;
+    `transactions` how many were begun. One call of `execute_many` counts once: it is one exchange with the database,
+    whatever the number of rows.
     """
 
     def __init__(self, driver: sqlite3.Connection) -> None:
         self.driver = driver
         self.statements = 0
+        self.transactions = 0
         # What was read in this transaction and can't change in it but by ourselves; None while none was begun here.
         self._known: dict[str, list[Row]] | None = None
 
@@ -33,12 +35,15 @@ class Connection:
 
     def begin(self, sql: str) -> None:
         """Begin a transaction by this statement."""
+        self.statements += 1
+        self.transactions += 1
         self.driver.execute(sql)
         self._known = {}
 
     def end(self, sql: str) -> None:
         """Commit it, or roll it back."""
         self._known = None
+        self.statements += 1
         self.driver.execute(sql)
 
     def execute(self, sql: str, values: Values = ()) -> int:

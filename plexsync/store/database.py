@@ -144,18 +144,19 @@ class Writer(Reader):
 
 
 class _Open:
-    """One thread's connection, and its tables. `version` is what `changed` compares."""
+    """One thread's connection, the `number`th that was opened, and its tables. `version` is what `changed` compares."""
 
-    def __init__(self, db: sqlite3.Connection, thread: threading.Thread) -> None:
+    def __init__(self, db: sqlite3.Connection, thread: threading.Thread, number: int) -> None:
         self.db = db
         self.thread = thread
+        self.number = number
         self.connection = Connection(db)
         self.reader = Reader(self.connection)
         self.writer = Writer(self.connection)
         self.version = self.data_version()
 
     def data_version(self) -> int:
-        return int(self.db.execute("pragma data_version").fetchone()[0])
+        return int(self.connection.value("pragma data_version"))
 
 
 class Database:
@@ -176,6 +177,7 @@ class Database:
         self._weighed_at = 0.0
         self._local = threading.local()
         self._opened: list[_Open] = []
+        self._count = 0
         self._lock = threading.Lock()
         self._closed = False
         # Files whose events are in the database, and that could not be removed: each is wanted once.
@@ -206,6 +208,21 @@ class Database:
             raise translated(error, self._path) from error
         changed, own.version = found != own.version, found
         return changed
+
+    def revision(self) -> tuple[int, int, int]:
+        """A value that stays the same as long as nobody commits anything; to be compared with others of this thread."""
+        own = self._connection()
+        try:
+            return own.number, own.data_version(), own.connection.total_changes
+        except sqlite3.Error as error:
+            self._discard(own)
+            raise translated(error, self._path) from error
+
+    def cost(self) -> tuple[int, int]:
+        """How many statements were sent, and in how many transactions, by all connections that are open."""
+        with self._lock:
+            connections = [own.connection for own in self._opened]
+        return sum(db.statements for db in connections), sum(db.transactions for db in connections)
 
     def drain_spool(self, now: int) -> int:
         """Want what hooks had to leave as files; returns how many. A kill in between wants a thing twice.
@@ -318,7 +335,8 @@ class Database:
                 past.db.close()
                 self._opened.remove(past)
             db = connect(self._path, checkpoints=thread is self._keeper, mounts=self._mounts)
-            own = _Open(db, thread)
+            self._count += 1
+            own = _Open(db, thread, self._count)
             self._opened.append(own)
         return own
 

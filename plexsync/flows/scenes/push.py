@@ -90,13 +90,15 @@ class Errand:
 class Batch:
     """What is open: the jobs not yet settled, each with its errands, and until when they are ours (UTC ms).
 
-    `known_until` is when the last edit can have ended by the saved entries. `lost` are the tokens whose jobs belong to
+    `known_until` is when the last edit can have ended by the saved entries. `open_at` is the store's revision at which all
+    gates were last seen open. `lost` are the tokens whose jobs belong to
     others by now, `sent` the errands that ended since the last close, `failed` those whose failure was not
     looked at yet: before that none begins.
     """
 
     until: int
     known_until: int
+    open_at: tuple[int, int, int] | None = None
     errands: dict[str, list[Errand]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     sent: list[Errand] = field(default_factory=list)
@@ -177,7 +179,7 @@ class Pusher:
                 self._renew(batch)
                 todo = deque(errand for errand in todo if errand.job.token in batch.errands)
             if todo or len(running) > self._rules.parallel:
-                todo = self._passed(todo, running, stopping)
+                todo = self._passed(batch, todo, running, stopping)
             if todo and self._clock.now() + self._deadline > batch.known_until:
                 self._prolong(batch, [*todo, *running.values()])
             while todo and len(running) < self._rules.parallel * (1 + READY):
@@ -270,13 +272,18 @@ class Pusher:
             tx.pushings.prolong([errand.number for errand in errands], batch.known_until)
 
     def _passed(
-        self, errands: Sequence[Errand], running: dict[Future[None], Errand], stopping: Callable[[], bool]
+        self, batch: Batch, errands: Sequence[Errand], running: dict[Future[None], Errand], stopping: Callable[[], bool]
     ) -> deque[Errand]:
         """Those that may be sent now. The rest is released: all that have not begun without Plex, without Stash those that
         it is to give a picture for once more."""
-        now = self._clock.now()
-        with self._store.reading() as db:
-            plex, stash = (self._gates.closed_because(db, who, now) for who in (Neighbour.PLEX, Neighbour.STASH))
+        revision = self._store.revision()
+        plex = stash = ""
+        if revision != batch.open_at:
+            now = self._clock.now()
+            with self._store.reading() as db:
+                plex, stash = (self._gates.closed_because(db, who, now) for who in (Neighbour.PLEX, Neighbour.STASH))
+            # Open gates stay open until somebody commits.
+            batch.open_at = None if plex or stash else revision
         if why := "stopped in good order" if stopping() else plex:
             errands = [*errands, *_called_back(running)]
             self._release(errands, why)
