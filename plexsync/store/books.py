@@ -44,11 +44,11 @@ class ReadOnlyBooks(Table):
 
     def scans(self) -> int:
         """How many finished scans were noticed."""
-        return int(self._db.known(SCANS)[0][0])
+        return int(self._db.once(SCANS)[0][0])
 
     def tick(self) -> int:
         """The latest time that a row can have been given, to the minute."""
-        return int(self._db.known(TICK)[0][0])
+        return int(self._db.once(TICK)[0][0])
 
 
 class Books(ReadOnlyBooks):

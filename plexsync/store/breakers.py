@@ -24,10 +24,10 @@ UNREADABLE = BreakerRow(
 class ReadOnlyBreakers(Table):
     """The breakers' rows, to look at."""
 
-    def find(self, who: Neighbour) -> BreakerRow:
+    def find(self, neighbour: Neighbour) -> BreakerRow:
         """A neighbour's row; the default when there is none, an open one when its values are impossible."""
-        for row in self._db.known(LIST):
-            if row["who"] == who:
+        for row in self._db.once(LIST):
+            if row["who"] == neighbour:
                 return BreakerRow(*row[:-1]) if _possible(row) else UNREADABLE
         return BreakerRow()
 
@@ -35,9 +35,9 @@ class ReadOnlyBreakers(Table):
 class Breakers(ReadOnlyBreakers):
     """The breakers' rows."""
 
-    def save(self, who: Neighbour, row: BreakerRow) -> None:
+    def save(self, neighbour: Neighbour, row: BreakerRow) -> None:
         """Replace a neighbour's row."""
-        self._db.execute(SAVE, {**vars(row), "who": who, "cause": clean(row.cause), "error": clean(row.error)})
+        self._db.execute(SAVE, {**vars(row), "who": neighbour, "cause": clean(row.cause), "error": clean(row.error)})
         self._db.forget(LIST)
 
 

@@ -26,7 +26,7 @@ class Connection:
         self.statements = 0
         self.transactions = 0
         # What was read in this transaction and can't change in it but by ourselves; None while none was begun here.
-        self._known: dict[str, list[Row]] | None = None
+        self._read: dict[str, list[Row]] | None = None
 
     @property
     def total_changes(self) -> int:
@@ -38,11 +38,11 @@ class Connection:
         self.statements += 1
         self.transactions += 1
         self.driver.execute(sql)
-        self._known = {}
+        self._read = {}
 
     def end(self, sql: str) -> None:
         """Commit it, or roll it back."""
-        self._known = None
+        self._read = None
         self.statements += 1
         self.driver.execute(sql)
 
@@ -63,18 +63,18 @@ class Connection:
         self.statements += 1
         return self.driver.execute(sql, values).fetchall()
 
-    def known(self, sql: str) -> list[Row]:
+    def once(self, sql: str) -> list[Row]:
         """The rows of a statement without parameters, read once a transaction: whoever changes them says so (`forget`)."""
-        if self._known is None:
+        if self._read is None:
             return self.rows(sql)
-        if sql not in self._known:
-            self._known[sql] = self.rows(sql)
-        return self._known[sql]
+        if sql not in self._read:
+            self._read[sql] = self.rows(sql)
+        return self._read[sql]
 
     def forget(self, sql: str) -> None:
-        """What `known` has read by this statement is not so any more."""
-        if self._known is not None:
-            self._known.pop(sql, None)
+        """What `once` has read by this statement is not so any more."""
+        if self._read is not None:
+            self._read.pop(sql, None)
 
     def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
         """The rows that a statement returns, read as they are asked for: for a table that is too long for a list."""

@@ -202,11 +202,11 @@ class Database:
         """Whether another connection has committed since this thread last asked (at first: since it opened its own)."""
         own = self._connection()
         try:
-            found = own.data_version()
+            version = own.data_version()
         except sqlite3.Error as error:
             self._discard(own)
             raise translated(error, self._path) from error
-        changed, own.version = found != own.version, found
+        changed, own.version = version != own.version, version
         return changed
 
     def revision(self) -> tuple[int, int, int]:

@@ -16,19 +16,19 @@ END = "delete from hold where who = :who"
 class ReadOnlyHolds(Table):
     """The holds, to look at."""
 
-    def find(self, who: Neighbour) -> HoldRow | None:
+    def find(self, neighbour: Neighbour) -> HoldRow | None:
         """The hold on a neighbour, if there is one."""
-        rows = (row for row in self._db.known(LIST) if row["who"] == who)
+        rows = (row for row in self._db.once(LIST) if row["who"] == neighbour)
         return next((HoldRow(*row[:-1]) for row in rows), None)
 
 
 class Holds(ReadOnlyHolds):
     """The holds."""
 
-    def save(self, who: Neighbour, row: HoldRow | None) -> None:
+    def save(self, neighbour: Neighbour, row: HoldRow | None) -> None:
         """Set the hold on a neighbour, or end it."""
         if row is None:
-            self._db.execute(END, {"who": who})
+            self._db.execute(END, {"who": neighbour})
         else:
-            self._db.execute(SAVE, {**vars(row), "who": who, "message": clean(row.message)})
+            self._db.execute(SAVE, {**vars(row), "who": neighbour, "message": clean(row.message)})
         self._db.forget(LIST)

@@ -229,9 +229,9 @@ class ReadOnlyJobs(Table):
 
     def count_due(self, now: int) -> tuple[int, int | None]:
         """How many rows are due, and since when the one that waits the longest is."""
-        found = [self._db.row(COUNT_DUE, {"lane": lane, "now": now}) for lane in Lane]
-        oldest = [due for _, due in found if due is not None]
-        return sum(count for count, _ in found), min(oldest, default=None)
+        counts = [self._db.row(COUNT_DUE, {"lane": lane, "now": now}) for lane in Lane]
+        oldest = [due for _, due in counts if due is not None]
+        return sum(count for count, _ in counts), min(oldest, default=None)
 
     def next_due(self, now: int) -> int | None:
         """When the next waiting row is due or a lease ends; None when nothing waits.
@@ -389,12 +389,12 @@ class Jobs(ReadOnlyJobs):
             "cls": after.cls,
             "error": error,
         }
-        found = self._db.rows(CRASH, values)
+        crashed = self._db.rows(CRASH, values)
         self._books.lift_tick(now)
-        if found and found[0]["state"] == State.DEAD:
+        if crashed and crashed[0]["state"] == State.DEAD:
             self._notes.lower(PRUNED, now)
             self._tallies.add("died")
-        if found and after.cls:
+        if crashed and after.cls:
             self._attempts.add(
                 row.kind, row.id, at=now, cls=after.cls, error=error, attempts=row.attempts, state=after.state
             )

@@ -55,22 +55,22 @@ class ReadOnlyMemories(Table):
 
     def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
         """Which scenes have memory of these items; items without any are left out."""
-        found: dict[str, set[int]] = {}
+        owners: dict[str, set[int]] = {}
         for key, scene in self._db.rows(OWNERS, {"keys": json.dumps(list(keys))}):
-            found.setdefault(key, set()).add(scene)
-        return {key: frozenset(scenes) for key, scenes in found.items()}
+            owners.setdefault(key, set()).add(scene)
+        return {key: frozenset(scenes) for key, scenes in owners.items()}
 
     def healthy_locks(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
         """(section, item key, field) of a lock that we hold, for up to `limit` items whose latest push went well.
 
         Those last remembered come first.
         """
-        found: dict[str, tuple[str, str, str]] = {}
+        locks: dict[str, tuple[str, str, str]] = {}
         for section, key, name in self._locks(but):
-            if len(found) == limit:
+            if len(locks) == limit:
                 break
-            found.setdefault(key, (section, key, name))
-        return list(found.values())
+            locks.setdefault(key, (section, key, name))
+        return list(locks.values())
 
     def _locks(self, but: frozenset[str]) -> Iterator[tuple[str, str, str]]:
         for section, key, document, scene in self._db.stream(WELL):

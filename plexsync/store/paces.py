@@ -14,16 +14,16 @@ values (:who, :not_before, :ramp, :writes_ok, :writes_bad)
 class ReadOnlyPaces(Table):
     """The paces, to look at."""
 
-    def find(self, who: Neighbour) -> PaceRow:
+    def find(self, neighbour: Neighbour) -> PaceRow:
         """How fast a neighbour may be asked; the default row when nothing was ever said about it."""
-        rows = (row for row in self._db.known(LIST) if row["who"] == who)
+        rows = (row for row in self._db.once(LIST) if row["who"] == neighbour)
         return next((PaceRow(*row[:-1]) for row in rows), PaceRow())
 
 
 class Paces(ReadOnlyPaces):
     """The paces."""
 
-    def save(self, who: Neighbour, row: PaceRow) -> None:
+    def save(self, neighbour: Neighbour, row: PaceRow) -> None:
         """Replace a neighbour's pace."""
-        self._db.execute(SAVE, {**vars(row), "who": who})
+        self._db.execute(SAVE, {**vars(row), "who": neighbour})
         self._db.forget(LIST)

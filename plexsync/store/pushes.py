@@ -71,13 +71,13 @@ class ReadOnlyPushes(Table):
     def of(self, kind: Kind, id: int) -> list[PushRow]:
         """A scene's pushes, newest first; other things than scenes have none."""
         rows = self._db.rows(LIST, {"scene": id}) if kind is Kind.SCENE else ()
-        found = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
-        return [push for push in found if push.moved]
+        pushes = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
+        return [push for push in pushes if push.moved]
 
     def latest(self, limit: int) -> list[tuple[int, PushRow]]:
         """The last pushes of all, each with its scene, newest first."""
-        found = ((scene, _push(scene, *row)) for scene, *row in self._db.rows(LATEST, {"limit": limit}))
-        return [(scene, push) for scene, push in found if push.moved]
+        pushes = ((scene, _push(scene, *row)) for scene, *row in self._db.rows(LATEST, {"limit": limit}))
+        return [(scene, push) for scene, push in pushes if push.moved]
 
     def count_since(self, since: int) -> int:
         """How many pushes were made at that moment or later."""

@@ -25,11 +25,11 @@ class ReadOnlyPushings(Table):
 
     def of(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Pushing, ...]]:
         """The pushes of these scenes, oldest first, by (scene, item key)."""
-        found: dict[tuple[int, str], tuple[Pushing, ...]] = {}
+        pushings: dict[tuple[int, str], tuple[Pushing, ...]] = {}
         for scene, key, document in self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}):
             if pushing := decode(document, Pushing, f"a push of scene {scene} to item {key}", (scene, key)):
-                found[scene, key] = (*found.get((scene, key), ()), pushing)
-        return found
+                pushings[scene, key] = (*pushings.get((scene, key), ()), pushing)
+        return pushings
 
 
 class Pushings(ReadOnlyPushings):

@@ -57,13 +57,13 @@ class ReadOnlySceneNames(Table):
         SQLite knows the case of ASCII alone: what else there is in the text is compared here, among those that may fit.
         """
         wanted = caseless(text)
-        found: list[int] = []
+        scenes: list[int] = []
         for scene, title, path in self._db.stream(LIKE, {"pattern": _pattern(text), "after": after}):
             if wanted in caseless(title) or wanted in caseless(path):
-                found.append(scene)
-                if len(found) == limit:
+                scenes.append(scene)
+                if len(scenes) == limit:
                     break
-        return found
+        return scenes
 
 
 class SceneNames(ReadOnlySceneNames):
@@ -76,8 +76,8 @@ class SceneNames(ReadOnlySceneNames):
         """
         fresh = {scene.id: _shown(scene) for scene in scenes}
         rows = self._db.rows(KNOWN, {"scenes": json.dumps(list(fresh))})
-        known = {scene: (things, title, path) for scene, things, title, path in rows}
-        changed = {scene: shown for scene, shown in fresh.items() if known.get(scene, NOTHING) != shown}
+        stored = {scene: (things, title, path) for scene, things, title, path in rows}
+        changed = {scene: shown for scene, shown in fresh.items() if stored.get(scene, NOTHING) != shown}
         saved = [
             {"scene": scene, "things": things, "title": title, "path": path}
             for scene, (things, title, path) in changed.items()

@@ -21,7 +21,7 @@ def test_a_first_sync_takes_few_statements_a_scene(tmp_path):
     assert transactions <= TRANSACTIONS * SCENES
 
 
-def test_a_sync_that_has_nothing_to_do_writes_to_no_scene(tmp_path):
+def test_a_comparison_that_finds_nothing_to_do_takes_fewer_than_four_statements_a_scene(tmp_path):
     with House(tmp_path / "data") as house:
         house.in_step(SCENES)
         before, _ = house.store.cost()

@@ -136,7 +136,7 @@ def test_pushes_are_kept_in_their_order_and_dropped_by_number_or_when_they_have_
         assert tx.pushings.of([1])[1, "10"] == (pushing("a", T + 1), pushing("c", T + 3))
         tx.pushings.drop_ended([(1, "10")], ended=T + 1)
         assert tx.pushings.of([1, 2]) == {(1, "10"): (pushing("c", T + 3),), (2, "10"): (pushing("d", T + 1),)}
-        tx.pushings.drop(1, "10")
+        tx.pushings.drop_all([])
         assert len(tx.pushings.of([1])[1, "10"]) == 1
 
 

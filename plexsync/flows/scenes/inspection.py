@@ -301,12 +301,12 @@ class Looker:
             remembered[id].add(key)
         at = by_part(db.index.entries_at(sorted(set().union(*places.values()))), path_key)
         named = by_part(db.index.entries_named(sorted(set().union(*names.values()))), name_key)
-        known = {entry.key: entry for entry in db.index.entries(sorted(set().union(*remembered.values())))}
+        past = {entry.key: entry for entry in db.index.entries(sorted(set().union(*remembered.values())))}
         offered = {
             id: {
                 **_united(at, places[id]),
                 **_united(named, names[id]),
-                **{key: known[key] for key in sorted(keys) if key in known},
+                **{key: past[key] for key in sorted(keys) if key in past},
             }
             for id, keys in remembered.items()
         }
@@ -713,11 +713,11 @@ def keys_of(verdicts: Iterable[Decided]) -> set[str]:
 
 def by_part(entries: Iterable[Entry], key_of: Callable[[str], str]) -> dict[str, list[Entry]]:
     """The entries by what their files are found by, in the order of the entries."""
-    found: dict[str, list[Entry]] = {}
+    by_key: dict[str, list[Entry]] = {}
     for entry in entries:
         for part in dict.fromkeys(key_of(part.path) for part in entry.parts):
-            found.setdefault(part, []).append(entry)
-    return found
+            by_key.setdefault(part, []).append(entry)
+    return by_key
 
 
 def _united(by_key: Mapping[str, Sequence[Entry]], keys: Iterable[str]) -> dict[str, Entry]:

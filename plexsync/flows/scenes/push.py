@@ -236,11 +236,13 @@ class Pusher:
             for job, sight in sights:
                 if job.token not in held:
                     _log_lost(sight)
-            ours = [(job, sight) for job, sight in sights if job.token in held]
-            gone = {sight.id for _, sight in ours if isinstance(sight.outcome or sight.ends, Gone)}
-            tx.scene_names.save(sight.scene or Scene(sight.id) for _, sight in ours if sight.scene or sight.id in gone)
-            self._looker.save(tx, [sight for _, sight in ours if sight.outcome is None], now=now)
-            for job, sight in ours:
+            open_pairs = [(job, sight) for job, sight in sights if job.token in held]
+            gone = {sight.id for _, sight in open_pairs if isinstance(sight.outcome or sight.ends, Gone)}
+            tx.scene_names.save(
+                sight.scene or Scene(sight.id) for _, sight in open_pairs if sight.scene or sight.id in gone
+            )
+            self._looker.save(tx, [sight for _, sight in open_pairs if sight.outcome is None], now=now)
+            for job, sight in open_pairs:
                 if sight.id in gone:
                     tx.pictures.forget(sight.id)
                     tx.notes.end_take_over(sight.id)
