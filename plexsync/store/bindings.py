@@ -55,7 +55,7 @@ class Bindings(ReadOnlyBindings):
 def _files(text: str) -> tuple[str, ...]:
     """What was written; none, so that the scene's own file names decide, for what a damaged page has made of it."""
     try:
-        found = json.loads(text)
+        paths = json.loads(text)
     except ValueError:
         return ()
-    return tuple(path for path in found if isinstance(path, str)) if isinstance(found, list) else ()
+    return tuple(path for path in paths if isinstance(path, str)) if isinstance(paths, list) else ()

@@ -10,7 +10,7 @@ from plexsync.store.db import clean
 STATES = ("closed", "open", "half_open")
 _COLUMNS = "state, failures, successes, opened_at, wait, trips, generation, probe_started, cause, error"
 
-FIND = f"select {_COLUMNS} from breaker where who = :who"
+LIST = f"select {_COLUMNS}, who from breaker"
 SAVE = f"""
 insert or replace into breaker (who, {_COLUMNS})
 values (:who, :state, :failures, :successes, :opened_at, :wait, :trips, :generation, :probe_started, :cause, :error)
@@ -24,20 +24,21 @@ UNREADABLE = BreakerRow(
 class ReadOnlyBreakers(Table):
     """The breakers' rows, to look at."""
 
-    def find(self, who: Neighbour) -> BreakerRow:
+    def find(self, neighbour: Neighbour) -> BreakerRow:
         """A neighbour's row; the default when there is none, an open one when its values are impossible."""
-        row = self._db.row(FIND, {"who": who})
-        if row is None:
-            return BreakerRow()
-        return BreakerRow(*row) if _possible(row) else UNREADABLE
+        for row in self._db.once(LIST):
+            if row["who"] == neighbour:
+                return BreakerRow(*row[:-1]) if _possible(row) else UNREADABLE
+        return BreakerRow()
 
 
 class Breakers(ReadOnlyBreakers):
     """The breakers' rows."""
 
-    def save(self, who: Neighbour, row: BreakerRow) -> None:
+    def save(self, neighbour: Neighbour, row: BreakerRow) -> None:
         """Replace a neighbour's row."""
-        self._db.execute(SAVE, {**vars(row), "who": who, "cause": clean(row.cause), "error": clean(row.error)})
+        self._db.execute(SAVE, {**vars(row), "who": neighbour, "cause": clean(row.cause), "error": clean(row.error)})
+        self._db.forget(LIST)
 
 
 def _possible(row: Row) -> bool:

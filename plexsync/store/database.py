@@ -144,18 +144,19 @@ class Writer(Reader):
 
 
 class _Open:
-    """One thread's connection, and its tables. `version` is what `changed` compares."""
+    """One thread's connection, the `number`th that was opened, and its tables. `version` is what `changed` compares."""
 
-    def __init__(self, db: sqlite3.Connection, thread: threading.Thread) -> None:
+    def __init__(self, db: sqlite3.Connection, thread: threading.Thread, number: int) -> None:
         self.db = db
         self.thread = thread
-        connection = Connection(db)
-        self.reader = Reader(connection)
-        self.writer = Writer(connection)
+        self.number = number
+        self.connection = Connection(db)
+        self.reader = Reader(self.connection)
+        self.writer = Writer(self.connection)
         self.version = self.data_version()
 
     def data_version(self) -> int:
-        return int(self.db.execute("pragma data_version").fetchone()[0])
+        return int(self.connection.value("pragma data_version"))
 
 
 class Database:
@@ -176,6 +177,7 @@ class Database:
         self._weighed_at = 0.0
         self._local = threading.local()
         self._opened: list[_Open] = []
+        self._count = 0
         self._lock = threading.Lock()
         self._closed = False
         # Files whose events are in the database, and that could not be removed: each is wanted once.
@@ -200,12 +202,27 @@ class Database:
         """Whether another connection has committed since this thread last asked (at first: since it opened its own)."""
         own = self._connection()
         try:
-            found = own.data_version()
+            version = own.data_version()
         except sqlite3.Error as error:
             self._discard(own)
             raise translated(error, self._path) from error
-        changed, own.version = found != own.version, found
+        changed, own.version = version != own.version, version
         return changed
+
+    def revision(self) -> tuple[int, int, int]:
+        """A value that stays the same as long as nobody commits anything; to be compared with others of this thread."""
+        own = self._connection()
+        try:
+            return own.number, own.data_version(), own.connection.total_changes
+        except sqlite3.Error as error:
+            self._discard(own)
+            raise translated(error, self._path) from error
+
+    def cost(self) -> tuple[int, int]:
+        """How many statements were sent, and in how many transactions, by all connections that are open."""
+        with self._lock:
+            connections = [own.connection for own in self._opened]
+        return sum(db.statements for db in connections), sum(db.transactions for db in connections)
 
     def drain_spool(self, now: int) -> int:
         """Want what hooks had to leave as files; returns how many. A kill in between wants a thing twice.
@@ -281,9 +298,9 @@ class Database:
         if own.db.in_transaction:
             raise RuntimeError("a transaction is open in this thread already")
         try:
-            own.db.execute(begin)
+            own.connection.begin(begin)
             yield own
-            own.db.execute("commit")
+            own.connection.end("commit")
         except BaseException as error:
             self._roll_back(own)
             if isinstance(error, sqlite3.Error | LocalFault):
@@ -297,7 +314,7 @@ class Database:
         try:
             if own.db.in_transaction:
                 with suppress(sqlite3.Error):
-                    own.db.execute("rollback")
+                    own.connection.end("rollback")
         finally:
             if own.db.in_transaction:
                 # That failed too, for want of memory for instance: nobody would end it any more.
@@ -318,8 +335,9 @@ class Database:
                 past.db.close()
                 self._opened.remove(past)
             db = connect(self._path, checkpoints=thread is self._keeper, mounts=self._mounts)
+            self._count += 1
             try:
-                own = _Open(db, thread)
+                own = _Open(db, thread, self._count)
             except BaseException:
                 db.close()
                 raise

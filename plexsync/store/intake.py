@@ -55,8 +55,9 @@ LONGEST_REST = 90_000
 
 NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as bigint)"
 
-# Rows are given times from now on: should the clock step back from there, the next claim sees it.
-LIFT_TICK = "update book set tick = :now where tick < :now - 60000"
+# Rows are given times from now on: should the clock step back from there, the next claim sees it. To the minute.
+LIFTED = 60_000
+LIFT_TICK = f"update book set tick = :now where tick < :now - {LIFTED}"
 
 # The row as a want finds it decides everything, so it is one statement. `moved` rows have something new to do:
 # idle, gone and outside ones by any want, waiting, running and given-up ones by an edit, given-up ones also by a sweep that
@@ -121,17 +122,29 @@ class NotStored(Exception):
     """The event is neither in the database nor in a file; the message is one line for a person."""
 
 
-def want(db: "Statements", kind: str, id: int, why: str, now: int, desired: str = "", *, behind: bool = False) -> None:
+def want(
+    db: "Statements",
+    kind: str,
+    id: int,
+    why: str,
+    now: int,
+    desired: str = "",
+    *,
+    behind: bool = False,
+    lifted: bool = False,
+) -> None:
     """Want one thing, inside the caller's write transaction; counted as accepted, and as coalesced unless it was idle.
 
-    `desired` is the hash of what a sweep found to be wanted; `behind`: one of many, so what people edit goes first. Two
-    processes that want the same thing wait for each other in BEGIN IMMEDIATE. Raises ValueError for what can't be wanted.
+    `desired` is the hash of what a sweep found to be wanted; `behind`: one of many, so what people edit goes first;
+    `lifted`: the caller has noted that rows are given times from `now` on. Two processes that want the same thing wait for
+    each other in BEGIN IMMEDIATE. Raises ValueError for what can't be wanted.
     """
     if kind not in KINDS or why not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
         raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {why!r}")
     edit = why in EDITS
     row = {"kind": kind, "id": id, "edit": edit, "lane": int(behind or not edit), "now": now, "desired": desired}
-    db.execute(LIFT_TICK, row)
+    if not lifted:
+        db.execute(LIFT_TICK, row)
     db.execute(WANT, row)
 
 

@@ -6,6 +6,7 @@ since it no longer has the row's token. Every method that writes runs inside one
 UTC milliseconds, given by the caller. What concerns several tables when a job ends or is deleted is done here.
 """
 
+import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -43,6 +44,7 @@ _ROW = (
 )
 
 FIND = f"select {_ROW} from job where kind = :kind and id = :id"
+OF = f"select {_ROW} from job where kind = :kind and id in (select value from json_each(:ids))"
 LIST = f"""
 select {_ROW} from job
  where state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
@@ -85,7 +87,10 @@ update job
 FOLLOW_CLOCK = f"""
 update job set due = max(:now, due - :back) where {_WAITS} and due > :now + {QUIET}
 """
-RENEW = "update job set lease_until = :until where token = :token and state = 'running'"
+RENEW = """
+update job set lease_until = :until
+ where token in (select value from json_each(:tokens)) and state = 'running' returning token
+"""
 # A wish that was renewed while the attempt ran counts whatever came of it: the row is ready again with no attempts used,
 # due when its want said and for what it wants. The statement decides that itself, so that no want can come in between.
 _RENEWED = "wanted_rev > claimed_rev"
@@ -181,6 +186,11 @@ class ReadOnlyJobs(Table):
         row = self._db.row(FIND, {"kind": kind, "id": id})
         return _job_row(row) if row else None
 
+    def of(self, kind: Kind, ids: Iterable[int]) -> dict[int, JobRow]:
+        """The rows of these ids, by id; those that have none are left out."""
+        rows = self._db.rows(OF, {"kind": kind, "ids": json.dumps(list(ids))})
+        return {row["id"]: _job_row(row) for row in rows}
+
     def in_state(
         self, state: State, *, cls: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)
     ) -> list[JobRow]:
@@ -219,9 +229,9 @@ class ReadOnlyJobs(Table):
 
     def count_due(self, now: int) -> tuple[int, int | None]:
         """How many rows are due, and since when the one that waits the longest is."""
-        found = [self._db.row(COUNT_DUE, {"lane": lane, "now": now}) for lane in Lane]
-        oldest = [due for _, due in found if due is not None]
-        return sum(count for count, _ in found), min(oldest, default=None)
+        counts = [self._db.row(COUNT_DUE, {"lane": lane, "now": now}) for lane in Lane]
+        oldest = [due for _, due in counts if due is not None]
+        return sum(count for count, _ in counts), min(oldest, default=None)
 
     def next_due(self, now: int) -> int | None:
         """When the next waiting row is due or a lease ends; None when nothing waits.
@@ -262,7 +272,8 @@ class Jobs(ReadOnlyJobs):
 
         `behind`: an edit that is one of many at once goes with the sweeps, unless the row is a person's already.
         """
-        intake.want(self._db, kind, id, why, now, desired, behind=behind)
+        self._books.lift_tick(now)
+        intake.want(self._db, kind, id, why, now, desired, behind=behind, lifted=True)
 
     def claim(self, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
         """Take up to `limit` due rows under a lease, each with a token of its own.
@@ -317,7 +328,8 @@ class Jobs(ReadOnlyJobs):
 
     def renew(self, tokens: Sequence[str], *, until: int) -> set[str]:
         """Prolong leases; returns the tokens that still hold a row."""
-        return {token for token in tokens if self._db.execute(RENEW, {"token": token, "until": until})}
+        rows = self._db.rows(RENEW, {"tokens": json.dumps(list(tokens)), "until": until})
+        return {token for (token,) in rows}
 
     def settle(self, job: Job, after: Settled, *, now: int, ok_mark: int, bad_mark: int) -> bool:
         """End an attempt; False, and nothing is touched, when another holds the row by now or nobody does.
@@ -377,12 +389,12 @@ class Jobs(ReadOnlyJobs):
             "cls": after.cls,
             "error": error,
         }
-        found = self._db.rows(CRASH, values)
+        crashed = self._db.rows(CRASH, values)
         self._books.lift_tick(now)
-        if found and found[0]["state"] == State.DEAD:
+        if crashed and crashed[0]["state"] == State.DEAD:
             self._notes.lower(PRUNED, now)
             self._tallies.add("died")
-        if found and after.cls:
+        if crashed and after.cls:
             self._attempts.add(
                 row.kind, row.id, at=now, cls=after.cls, error=error, attempts=row.attempts, state=after.state
             )
@@ -460,7 +472,7 @@ class Jobs(ReadOnlyJobs):
     def wake(self, keys: Iterable[tuple[Kind, int]], *, now: int) -> int:
         """Absent rows of these keys are due at once; returns how many were not."""
         self._books.lift_tick(now)
-        return sum(self._db.execute(WAKE, {"kind": kind, "id": id, "now": now}) for kind, id in keys)
+        return self._db.execute_many(WAKE, [{"kind": kind, "id": id, "now": now} for kind, id in keys])
 
     def scan_finished(self, now: int) -> int:
         """A Plex scan has finished: count it and make absent rows due. Returns how many rows woke."""

@@ -11,10 +11,9 @@ from plexsync.store.intake import LAST_ID
 
 FIND = "select word, since from standing where scene = :scene"
 LIST = "select scene from standing where word = :word and scene > :after order by scene limit :limit"
-KNOWN = "select scene, word from standing where scene in (select value from json_each(:scenes))"
 SAVE = """
 insert into standing (scene, word, since) values (:scene, :word, :now)
-on conflict (scene) do update set word = :word, since = :now
+on conflict (scene) do update set word = excluded.word, since = excluded.since where standing.word <> excluded.word
 """
 # Of every scene that has a row or was seen: the row's state and whether it died of being ambiguous, what was seen, how many
 # there are, and since when the one is so that has been the longest.
@@ -81,14 +80,14 @@ class ReadOnlyStandings(Table):
     def counts(self) -> dict[str, tuple[int, int | None]]:
         """By the words of `plexsync.rules.scene_status`: how many scenes stand so, and since when the one that has done so
         the longest."""
-        found: dict[str, tuple[int, int | None]] = {}
-        for state, ambiguous, seen, count, row_since, seen_since in self._db.rows(COUNTS):
-            word = word_of(State(state) if state else None, "ambiguous" if ambiguous else "", seen)
-            lasts = bool(seen) and word_of(None, "", seen) == word
-            before, since = found.get(word, (0, None))
+        counts: dict[str, tuple[int, int | None]] = {}
+        for state, ambiguous, compared, count, row_since, seen_since in self._db.rows(COUNTS):
+            word = word_of(State(state) if state else None, "ambiguous" if ambiguous else "", compared)
+            lasts = bool(compared) and word_of(None, "", compared) == word
+            before, since = counts.get(word, (0, None))
             moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
-            found[word] = (before + count, min(moments, default=None))
-        return found
+            counts[word] = (before + count, min(moments, default=None))
+        return counts
 
     def scenes(self, word: str, *, limit: int, after: int = 0) -> list[int]:
         """Up to `limit` scenes above `after` that stand so, by number; `counts` counts the same ones.
@@ -96,19 +95,19 @@ class ReadOnlyStandings(Table):
         `word` is one of `plexsync.rules.scene_status`; '': in any way.
         """
         if not word:
-            known = {id for sql in (ROWS, STANDINGS) for (id,) in self._db.rows(sql, {"limit": limit, "after": after})}
-            return sorted(known)[:limit]
-        found: list[int] = []
+            ids = {id for sql in (ROWS, STANDINGS) for (id,) in self._db.rows(sql, {"limit": limit, "after": after})}
+            return sorted(ids)[:limit]
+        scenes: list[int] = []
         for sql, state in _BY_ROW.get(word, ()):
             rows = self._db.rows(sql, {"state": state, "limit": limit, "after": after})
-            found += [id for (id,) in rows]
-        found = sorted(found)[:limit]
-        upto = found[-1] if len(found) == limit else LAST_ID
-        for (seen,) in self._db.rows(SEEN_WORDS):
-            if word_of(None, "", seen) == word:
-                values = {"word": seen, "limit": limit, "after": after, "upto": upto}
-                found += [id for (id,) in self._db.rows(SEEN_SO, values)]
-        return sorted(found)[:limit]
+            scenes += [id for (id,) in rows]
+        scenes = sorted(scenes)[:limit]
+        upto = scenes[-1] if len(scenes) == limit else LAST_ID
+        for (compared,) in self._db.rows(SEEN_WORDS):
+            if word_of(None, "", compared) == word:
+                values = {"word": compared, "limit": limit, "after": after, "upto": upto}
+                scenes += [id for (id,) in self._db.rows(SEEN_SO, values)]
+        return sorted(scenes)[:limit]
 
 
 class Standings(ReadOnlyStandings):
@@ -116,11 +115,7 @@ class Standings(ReadOnlyStandings):
 
     def save(self, words: Mapping[int, str], *, now: int) -> None:
         """How scenes stand now; one that stood so before keeps the time since when."""
-        known = dict(self._db.rows(KNOWN, {"scenes": json.dumps(list(words))}))
-        news: Sequence[dict[str, object]] = [
-            {"scene": scene, "word": word, "now": now} for scene, word in words.items() if known.get(scene) != word
-        ]
-        self._db.execute_many(SAVE, news)
+        self._db.execute_many(SAVE, [{"scene": scene, "word": word, "now": now} for scene, word in words.items()])
 
     def drop(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
         """Forget how scenes stood whose ids are above `after`, up to `upto`, and not among these."""

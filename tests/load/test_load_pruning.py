@@ -76,6 +76,9 @@ class Watched:
     def changed(self) -> bool:
         return self._store.changed()
 
+    def revision(self) -> tuple[int, int, int]:
+        return self._store.revision()
+
 
 class Counted(Watched):
     """Rows changed and pages written by each write transaction. Its connection never copies the log back."""

@@ -36,10 +36,10 @@ def found(db, sql, values):
 def lost_where(lost: Callable[[str], bool]) -> Callable[..., None]:
     """A want that forgets what is wanted of a row in such a state."""
 
-    def want_it(db, kind, id, why, now, desired="", *, behind=False):
+    def want_it(db, kind, id, why, now, desired="", **more):
         row = found(db, "select state from job where kind = ? and id = ?", (kind, id))
         if not lost(row[0] if row else ""):
-            want(db, kind, id, why, now, desired, behind=behind)
+            want(db, kind, id, why, now, desired, **more)
 
     return want_it
 

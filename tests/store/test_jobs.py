@@ -736,7 +736,7 @@ def test_waking_absent_rows_finds_them_by_when_they_are_due(large):
 def test_the_other_statements_find_their_rows_by_an_index(large, sql, index):
     names = (
         "lane now limit state cls after_kind after_id before token until kind id attempts streak crashes due ok_mark"
-        " bad_mark error desired since"
+        " bad_mark error desired since tokens"
     )
     found = plan(large, sql, dict.fromkeys(names.split(), 1))
     assert index in found

@@ -12,6 +12,7 @@ from plexsync.app.parts import opened
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State
 from plexsync.rules.records import BreakerRow
+from plexsync.rules.scene import Scene
 from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
 from tests.patience import HANG
@@ -62,7 +63,7 @@ def test_pages_go_on_where_the_one_before_ended_and_hold_every_scene_once(world:
         with parts.store.writing() as tx:
             for id in range(1, 124):
                 tx.jobs.want(Kind.SCENE, id, "sweep", parts.clock.now())
-                tx.scene_names.save(id, [], title=f"Numbered {id}")
+                tx.scene_names.save([Scene(id, title=f"Numbered {id}")])
     with dashboard(world) as dash:
         for start in ("/scenes?stands=waiting", "/scenes", "/scenes?q=numbered"):
             ids, path, pages = [], start, 0
