@@ -18,7 +18,7 @@ from plexsync.store.db import faults, file_system, on_network
 from plexsync.store.folder import spooled as spooled
 from plexsync.store.lock import try_lock
 from plexsync.store.repair import MARK, repair, sweep
-from plexsync.store.summary import Summary
+from plexsync.store.summary import Summary as Summary
 
 log = logging.getLogger("PlexSync.database")
 

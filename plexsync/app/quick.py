@@ -53,7 +53,8 @@ def look(sources: Sources) -> Quick | None:
         return None
     if config is None or seen is None:
         return None
-    from plexsync.store.lock import Unusable, is_locked
+    from plexsync.rules.errors import Unusable
+    from plexsync.store.lock import is_locked
 
     try:
         running = is_locked(where)
@@ -62,8 +63,11 @@ def look(sources: Sources) -> Quick | None:
     return Quick(seen, config, folder.spooled(where), running=running)
 
 
-def rows_in(sources: Sources, state: str, limit: int) -> list[tuple[str, int, str]]:
-    """The first rows of one of the rare states (kind, number, cause); none where nothing can be read."""
+def keys_in(sources: Sources, state: str, limit: int) -> list[tuple[str, str]]:
+    """The first rows of one of the rare states, as they are named at the terminal, each with its cause of death.
+
+    None where nothing can be read.
+    """
     content = sources.content()
     where = None if content is None else folder_of(sources, content)
     if where is None:
@@ -71,8 +75,9 @@ def rows_in(sources: Sources, state: str, limit: int) -> list[tuple[str, int, st
     try:
         db = summary.reading(os.path.join(where, folder.DATABASE))
         try:
-            return summary.first_rows(db, state, limit)
+            rows = summary.first_rows(db, state, limit)
         finally:
             db.close()
     except (summary.Unreadable, sqlite3.Error, OSError):
         return []
+    return [(str(number) if kind == "scene" else f"{kind}:{number}", cause) for kind, number, cause in rows]

@@ -4,11 +4,10 @@
 line library nor anything that works or draws. Whatever they can't answer goes the usual way.
 """
 
-# ruff: noqa: PTH123
-
-import io
 import os
 import sys
+
+from plexsync.cli.streams import prepare_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,30 +90,15 @@ def _status(options: Options) -> int | None:
         return unwritten(error)
 
 
-def prepare_streams() -> None:
-    """Every stream is there, and takes any text: a title in a script that the terminal can't show must not end the call."""
-    # What was closed before we began is missed only when there is output.
-    if sys.stdin is None:
-        sys.stdin = open(os.devnull)  # noqa: SIM115 - as long as the process
-    if sys.stdout is None:
-        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _completed(words: "Sequence[str]", state: str) -> int:
     """Print the scenes in this state whose number begins as the last word does, a line for each, with the cause."""
-    from plexsync.app.quick import rows_in
+    from plexsync.app.quick import keys_in
     from plexsync.app.status_settings import Sources
 
-    options, _ = _read(words[:-1])
+    # A shell may take `--data-dir=DIR` for three words.
+    options, _ = _read([word for word in words[:-1] if word != "="])
     begin = words[-1] if words else ""
-    rows = rows_in(Sources(os.environ, options.config_file, options.data_dir), state, MOST)
-    for kind, number, cause in rows:
-        key = str(number) if kind == "scene" else f"{kind}:{number}"
+    for key, cause in keys_in(Sources(os.environ, options.config_file, options.data_dir), state, MOST):
         if key.startswith(begin):
             sys.stdout.write(f"{key}\t{cause}\n")
     return 0

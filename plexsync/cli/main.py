@@ -21,7 +21,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
-from plexsync.cli.entry import prepare_streams
+from plexsync.cli.streams import prepare_streams
 
 # Every command with the line that stands for it in the list; its module has its name, or that of its opposite.
 COMMANDS = {
