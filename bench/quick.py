@@ -64,11 +64,11 @@ def _fill(folder: Path) -> None:
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
     with opened(config, folder) as parts, parts.store.writing() as tx:
         for scene in range(1, SCENES + 1):
-            tx.want(Kind.SCENE, scene, Why.SWEEP, parts.clock.now())
+            tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, parts.clock.now())
         now = parts.clock.now()
-        tx.log_transition(Neighbour.PLEX, at=now - 60_000, old="closed", new="open", cause="read", error="away")
-        tx.log_transition(Neighbour.PLEX, at=now, old="half_open", new="closed")
-        tx.save_breaker(Neighbour.PLEX, BreakerRow())
+        tx.transitions.log(Neighbour.PLEX, at=now - 60_000, old="closed", new="open", cause="read", error="away")
+        tx.transitions.log(Neighbour.PLEX, at=now, old="half_open", new="closed")
+        tx.breakers.save(Neighbour.PLEX, BreakerRow())
 
 
 def _spent(words: list[str], environ: dict[str, str]) -> float:

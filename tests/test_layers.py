@@ -137,11 +137,7 @@ def test_the_rules_use_the_standard_library_only(path: Path) -> None:
 def test_the_wall_clock_is_read_in_two_files_only(path: Path) -> None:
     if name(path) in WALL_CLOCK or name(path).startswith("plexsync/simulator/"):
         return
-    calls = {
-        ast.unparse(node.func)
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Call)
-    }
+    calls = {ast.unparse(node.func) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)}
     assert calls & CLOCK_CALLS == set()
 
 

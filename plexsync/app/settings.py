@@ -215,11 +215,11 @@ def keep_for_status(store: Database, where: status_settings.Sources, loaded: Loa
         return
     try:
         with store.reading() as db:
-            before = db.note(STATUS_SETTINGS)
-            fingerprint = where.fingerprint(content, db.note(SALT), db.note(STASH_SETTINGS))
+            before = db.notes.text(STATUS_SETTINGS)
+            fingerprint = where.fingerprint(content, db.notes.text(SALT), db.notes.text(STASH_SETTINGS))
         text = status_settings.written(loaded.config, fingerprint, before)
         if fingerprint and text != before:
             with store.writing() as tx:
-                tx.save_note(STATUS_SETTINGS, text)
+                tx.notes.save(STATUS_SETTINGS, text)
     except (LocalFault, Unusable):
         return

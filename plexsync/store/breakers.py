@@ -1,6 +1,5 @@
 """The breakers' rows, shared by all processes."""
 
-
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.records import BreakerRow
 from plexsync.store.connection import Table
@@ -36,5 +35,3 @@ class Breakers(ReadOnlyBreakers):
     def save(self, who: Neighbour, row: BreakerRow) -> None:
         """Replace a neighbour's row."""
         self._db.execute(SAVE, {**vars(row), "who": who, "cause": clean(row.cause), "error": clean(row.error)})
-
-

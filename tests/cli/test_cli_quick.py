@@ -97,7 +97,7 @@ def test_both_ways_tell_the_same(world: World, door: Door, refusing, monkeypatch
     door("ignore", "3")
     with opened(config_of(world), world.folder) as parts:
         with parts.store.writing() as tx:
-            tx.save_note(RESTORED, str(parts.clock.now()))
+            tx.notes.save(RESTORED, str(parts.clock.now()))
         whole = facts(parts)
     seen = quick.look(sources(world))
     assert seen is not None
