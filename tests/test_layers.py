@@ -69,7 +69,7 @@ PRODUCT = ("plexsync", "validation", "worker")
 OURS = {*PRODUCT, "bench", "release", "tests"}
 # Files with a narrower rule than their package: the hook's side must start with nothing but the standard library.
 NARROWER = {
-    "plexsync/__main__.py": {"plexsync.cli.main"},
+    "plexsync/__main__.py": {"plexsync.cli.entry"},
     "plexsync/store/intake.py": set(),
     "plexsync/store/lock.py": {"plexsync.rules.errors"},
     "plexsync/rules/errors.py": set(),

@@ -8,10 +8,11 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
 
+from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR, MINUTE
-from plexsync.app.switches import UNAPPROVED, bulk_approved, comparison_owed
+from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.engine.engine import Engine, Idle, Probed, Worked
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.metrics_sampler import SECONDS

@@ -12,9 +12,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from plexsync.app import status_settings
 from plexsync.app.clients import asking_stash
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.note_keys import STASH_SETTINGS
+from plexsync.rules.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS
 from plexsync.store import place
 from plexsync.store.database import Database
 from plexsync.store.intake import DATABASE
@@ -204,3 +205,21 @@ def theirs(settings_file: str) -> Path | None:
 def events_in(folder: Path) -> str:
     """What a hook has left in a folder, in words; '' for nothing. Raises OSError."""
     return place.events_in(folder)
+
+
+def keep_for_status(store: Database, where: status_settings.Sources, loaded: Loaded) -> None:
+    """Keep what `status` needs, unless there is a warning to repeat; a database that can't be written is no hindrance."""
+    content = where.content()
+    # A file of authorities is tried out whenever settings are loaded.
+    if content is None or loaded.warnings or loaded.config.tls_ca_file:
+        return
+    try:
+        with store.reading() as db:
+            before = db.notes.text(STATUS_SETTINGS)
+            fingerprint = where.fingerprint(content, db.notes.text(SALT), db.notes.text(STASH_SETTINGS))
+        text = status_settings.written(loaded.config, fingerprint, before)
+        if fingerprint and text != before:
+            with store.writing() as tx:
+                tx.notes.save(STATUS_SETTINGS, text)
+    except (LocalFault, Unusable):
+        return

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.samples import MINUTE, Sample
-from plexsync.rules.scene_status import ABSENT, AMBIGUOUS, FAILED, IN_STEP, WAITING
+from plexsync.rules.status_words import ABSENT, AMBIGUOUS, FAILED, IN_STEP, WAITING
 from plexsync.store.database import Database, Reader
 from worker.circuit_breaker import CircuitState
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from plexsync.flows.scenes.inspection import BOUND_ITEM, SHARED_ITEM
+from plexsync.reports.causes import GIVEN_UP, MEANINGS
 
 
 @dataclass(frozen=True)
@@ -15,38 +16,38 @@ class Cure:
 
 CURES: dict[str, Cure] = {
     "refused": Cure(
-        "Plex or Stash refused the request",
+        MEANINGS["refused"],
         "explain shows what would be sent: mend the value it names in Stash. Saving the scene tries it again, and so does a "
         "new address or token of the server.",
     ),
     "ambiguous": Cure(
-        "several items in Plex fit, or its item is another scene's: PlexSync does not guess",
+        MEANINGS["ambiguous"],
         "explain tells which. Several items: bind the right one (plexsync bind), remove or split the double one in Plex, or "
         "set path_map so that the full path decides. Another scene's: merge both in Stash, or split the item in Plex. "
         "It is tried again by itself then.",
     ),
     "strict": Cure(
-        "a value would have to be cut or dropped, and strict_mode forbids it",
+        MEANINGS["strict"],
         "shorten or mend the value in Stash, or set strict_mode = false. It is tried again by itself then.",
     ),
     "poison": Cure(
-        "the worker died three times while it worked on this scene alone",
+        MEANINGS["poison"],
         "look for the crash in the log of the worker and in the system's log (memory?); then dlq retry.",
     ),
     "bug": Cure(
-        "a fault of PlexSync",
+        MEANINGS["bug"],
         "run the worker with -v, dlq retry this scene, and report the fault with that log; it holds no secrets.",
     ),
     "unavailable": Cure(
-        "requests for this scene alone failed again and again while others went well",
+        MEANINGS["unavailable"],
         "look at the item in Plex and in Plex's log: its entry may be damaged; then dlq retry.",
     ),
     "missing": Cure(
-        "its item vanished from Plex every time it was edited",
+        MEANINGS["missing"],
         "let Plex finish scanning and empty its trash; then dlq retry.",
     ),
 }
-UNKNOWN = Cure("given up", "dlq show tells what happened; dlq retry gives it another chance.")
+UNKNOWN = Cure(GIVEN_UP, "dlq show tells what happened; dlq retry gives it another chance.")
 
 
 # The ways to be ambiguous, told apart by how the error begins.

@@ -8,7 +8,8 @@ from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
 from plexsync.rules.job import Kind
 from plexsync.rules.records import LAST_ID
-from plexsync.rules.scene_status import IN_STEP, UNKNOWN, standing
+from plexsync.rules.scene_status import standing
+from plexsync.rules.status_words import IN_STEP, UNKNOWN
 from plexsync.store.database import Reader
 
 Facts = dict[str, Any]

@@ -6,34 +6,8 @@ row. Pure, so that a list and a single scene tell the same.
 
 from dataclasses import dataclass
 
-from plexsync.rules.job import State
 from plexsync.rules.records import JobRow, Stood
-
-IN_STEP, WAITING, ABSENT, AMBIGUOUS, FAILED, IGNORED = "in step", "waiting", "absent", "ambiguous", "failed", "ignored"
-DROPPED, GONE, OUTSIDE, UNDONE, UNKNOWN = "dropped", "gone", "outside", "undone", "unknown"
-# In the order in which a person is told of them.
-WORDS = (IN_STEP, WAITING, ABSENT, AMBIGUOUS, FAILED, IGNORED, OUTSIDE, UNDONE, DROPPED, GONE, UNKNOWN)
-
-# The words of a comparison that are not of these: what it could not compare, and whatever forbids to write.
-SEEN = {
-    "in step": IN_STEP,
-    "person": IN_STEP,
-    "differs": WAITING,
-    "absent": ABSENT,
-    "ambiguous": AMBIGUOUS,
-    "outside": OUTSIDE,
-    "undone": UNDONE,
-}
-STATES = {
-    State.READY: WAITING,
-    State.RUNNING: WAITING,
-    State.IDLE: IN_STEP,
-    State.ABSENT: ABSENT,
-    State.GONE: GONE,
-    State.DROPPED: DROPPED,
-    State.IGNORED: IGNORED,
-    State.OUTSIDE: OUTSIDE,
-}
+from plexsync.rules.status_words import IN_STEP, word_of
 
 
 @dataclass(frozen=True)
@@ -43,15 +17,6 @@ class Standing:
     word: str
     since: int | None = None
     why: str = ""
-
-
-def word_of(state: State | None, error_class: str, last_seen: str) -> str:
-    """One of `WORDS`: by the row's state and class (None: there is no row), else by what was seen ('' for nothing)."""
-    if state is None:
-        return (SEEN.get(last_seen) or FAILED) if last_seen else UNKNOWN
-    if state is State.DEAD:
-        return AMBIGUOUS if error_class == AMBIGUOUS else FAILED
-    return STATES[state]
 
 
 def standing(row: JobRow | None, last_seen: Stood | None, *, pushed: int | None = None) -> Standing:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.job import State
 from plexsync.rules.records import Stood
-from plexsync.rules.scene_status import AMBIGUOUS, FAILED, IN_STEP, STATES, WAITING, word_of
+from plexsync.rules.status_words import AMBIGUOUS, FAILED, IN_STEP, STATES, WAITING, word_of
 from plexsync.store.connection import Table
 from plexsync.store.intake import LAST_ID
 

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from plexsync.app.switches import UNAPPROVED, bulk_approved
+from plexsync.app.advice import UNAPPROVED
+from plexsync.app.switches import bulk_approved
 from plexsync.engine import dead_letters
 from plexsync.engine.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
 from plexsync.flows.scenes.reconcile import reports
@@ -25,7 +26,7 @@ from plexsync.reports.scenes import facts_of, named_like, stand_so
 from plexsync.reports.status import too_many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.scene_status import UNKNOWN, WORDS
+from plexsync.rules.status_words import UNKNOWN, WORDS
 from plexsync.web.background_tasks import Errand
 from plexsync.web.overview_pages import LATEST
 from plexsync.web.pages import LARGEST_ID, Absent, Ask, Wrong, asked, later

@@ -19,7 +19,7 @@ from plexsync.reports.undo import undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.plan import Undone
-from plexsync.rules.scene_status import UNKNOWN, WORDS
+from plexsync.rules.status_words import UNKNOWN, WORDS
 from plexsync.store.database import Reader
 from plexsync.web.context import Busy
 from plexsync.web.pages import LARGEST_ID, Absent, Ask, Wrong, action, page

@@ -4,7 +4,8 @@ import pytest
 
 from plexsync.rules.job import State
 from plexsync.rules.records import JobRow, Stood
-from plexsync.rules.scene_status import WORDS, Standing, standing, word_of
+from plexsync.rules.scene_status import Standing, standing
+from plexsync.rules.status_words import WORDS, word_of
 
 
 def row(state, *, cls="", since=50, error=""):

@@ -11,7 +11,7 @@ import pytest
 from plexsync.rules.job import Kind, State
 from plexsync.rules.records import Called
 from plexsync.rules.scene import Scene, SceneFile
-from plexsync.rules.scene_status import WORDS
+from plexsync.rules.status_words import WORDS
 from plexsync.store.connection import Connection
 from plexsync.store.database import Database
 from plexsync.store.scene_names import ReadOnlySceneNames

@@ -95,7 +95,7 @@ def glance(parts: Parts) -> Glance:
 
 
 def _server(parts: Parts, seen: Overview, who: Neighbour, now: int) -> dict[str, Any]:
-    facts = breaker(parts, seen.breakers.get(who, BreakerRow()), now)
+    facts = breaker(parts.config, seen.breakers.get(who, BreakerRow()), now)
     held, pace = seen.holds.get(who), seen.paces.get(who)
     patience = pace is not None and pace.not_before > now
     return {
@@ -139,7 +139,7 @@ def _coming(parts: Parts, db: Reader, seen: Overview, now: int) -> list[Coming]:
     """What will happen next by itself, the soonest first."""
     coming: list[Coming] = []
     for who in Neighbour:
-        facts = breaker(parts, seen.breakers.get(who, BreakerRow()), now)
+        facts = breaker(parts.config, seen.breakers.get(who, BreakerRow()), now)
         row = seen.breakers.get(who, BreakerRow())
         if who in seen.holds:
             coming.append(Coming(seen.holds[who].retest_at, f"{who.title()} is tried again, on hold"))
