@@ -67,7 +67,7 @@ def _fill(folder: Path) -> None:
             tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, parts.clock.now())
         now = parts.clock.now()
         tx.transitions.log(Neighbour.PLEX, at=now - 60_000, old="closed", new="open", cause="read", error="away")
-        tx.transitions.log(Neighbour.PLEX, at=now, old="half_open", new="closed")
+        tx.transitions.log(Neighbour.PLEX, at=now, old="half_open", new="closed", cause="", error="")
         tx.breakers.save(Neighbour.PLEX, BreakerRow())
 
 
