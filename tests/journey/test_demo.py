@@ -14,6 +14,7 @@ import pytest
 
 from plexsync.cli.commands.demo import Stage
 from plexsync.cli.main import run
+from plexsync.extras import advice
 from plexsync.rules.job import Kind
 from plexsync.store.lock import is_locked
 from tests.journey.world import ROOT, until
@@ -74,7 +75,7 @@ def test_the_demo_names_what_it_needs_before_it_begins(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     assert run(["demo"]) == 2
-    assert "requirements/demo.txt" in capsys.readouterr().err
+    assert advice("demo") in capsys.readouterr().err
 
 
 def test_the_library_of_the_demo_was_made_over_weeks_until_now() -> None:

@@ -4,7 +4,6 @@ The play has a stage (`Stage`: both simulators, a folder, `plexsync serve` as a 
 at the end was read back from Plex by `plexapi`, and compared with the truth that the library was made with.
 """
 
-import importlib.util
 import itertools
 import os
 import signal
@@ -30,6 +29,7 @@ from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.format import many
 from plexsync.cli.terminal.screen import margin, paper, say, table
 from plexsync.engine.clock import SystemClock
+from plexsync.extras import advice, is_installed
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault, Unusable
 from validation.config import PlexSyncConfig
@@ -46,8 +46,6 @@ USUAL_PORT = 9797
 LOOK = 0.25
 WEEKS = 30 * 86_400.0
 LOOKS_PER_SCENE = 20
-# What a module of another project is called, and its package.
-PACKAGES = {"graphql": "graphql-core", "plexapi": "plexapi", "yaml": "pyyaml"}
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -83,11 +81,8 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
 
 
 def _check_packages() -> None:
-    if not all(map(importlib.util.find_spec, PACKAGES)):
-        raise Unusable(
-            f"the demo needs packages that are not installed ({', '.join(PACKAGES.values())}): in the folder of "
-            "PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/demo.txt"
-        )
+    if not is_installed("demo"):
+        raise Unusable(f"the demo needs packages that are not installed: {advice('demo')}")
 
 
 @contextmanager
