@@ -78,6 +78,26 @@ def test_it_is_there_with_serve_comes_back_when_it_dies_and_ends_with_it(world: 
     assert get(port) is None
 
 
+def test_it_imports_nothing_of_the_folder_that_serve_was_started_in(world: World, tmp_path: Path) -> None:
+    port = free_port()
+    world.settings["web_bind"] = f"127.0.0.1:{port}"
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    for name in ("jinja2", "starlette", "uvicorn", "plexsync"):
+        (folder / f"{name}.py").write_text("raise SystemExit('planted')\n")
+    log = tmp_path / "said"
+    words = ["python", "-P", "-m", "plexsync", "serve"]
+    environ = {name: value for name, value in program_environ(world).items() if name != "PYTHONPATH"}
+    with log.open("w") as said:
+        process = subprocess.Popen(words, cwd=folder, env=environ, stdout=said, stderr=said)
+    try:
+        until(lambda: is_up(port), seconds=30)
+        assert "planted" not in log.read_text()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
 def test_it_ends_with_a_serve_that_is_killed(world: World) -> None:
     port = free_port()
     world.settings["web_bind"] = f"127.0.0.1:{port}"

@@ -25,6 +25,7 @@ from rich.console import Console
 
 from plexsync.app.parts import Parts, opened
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
+from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.format import many
 from plexsync.cli.terminal.screen import margin, paper, say, table
@@ -34,7 +35,6 @@ from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault, Unusable
 from validation.config import PlexSyncConfig
 
-ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
 KEY = "demo-stash-key-0123456789"
 LATENCY = 0.008
@@ -74,7 +74,10 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
             if keep:
                 stay(stage, screen)
             else:
-                say(screen, "make demo KEEP=1 stays up: for such questions, and for a dashboard that takes Plex down.")
+                say(
+                    screen,
+                    "plexsync demo --keep stays up: for such questions, and for a dashboard that takes Plex down.",
+                )
     except KeyboardInterrupt:
         return INTERRUPTED
     return FINE if summary["well"] else FAILED
@@ -171,18 +174,13 @@ class Stage:
         with (
             (self.folder / "serve.log").open("w") as log,
             subprocess.Popen(
-                [
-                    *(
-                        sys.executable,
-                        "-m",
-                        "plexsync.cli.commands.demo_serving",
-                        "--config",
-                        str(self.folder / "plexsync.toml"),
-                    ),
+                command_of(
+                    "plexsync.cli.commands.demo_serving",
+                    *("--config", str(self.folder / "plexsync.toml")),
                     *("serve", "--demo-switch", str(self.switch.file)),
-                ],
-                cwd=ROOT,
-                env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+                ),
+                cwd=self.folder,
+                env=environ(),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -332,9 +330,9 @@ class Play:
         """A command as a person types it, and what it says."""
         say(self._screen, f"   $ plexsync {' '.join(words)}")
         done = subprocess.run(
-            [sys.executable, "-m", "plexsync", "--config", str(self._stage.folder / "plexsync.toml"), *words],
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+            command_of("plexsync", "--config", str(self._stage.folder / "plexsync.toml"), *words),
+            cwd=self._stage.folder,
+            env=environ(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -542,9 +540,9 @@ def write_settings(path: Path, config: PlexSyncConfig) -> None:
 def stay(stage: Stage, screen: Console) -> None:
     """Keep everything running until Ctrl-C."""
     program = Path(sys.executable).with_name("plexsync")
-    words = str(program) if program.exists() else f"{sys.executable} -m plexsync"
+    words = str(program) if program.exists() else f"{sys.executable} -P -m plexsync"
     screen.print()
-    say(screen, "Still up, with `plexsync serve` running. In another terminal, in this folder:")
+    say(screen, "Still up, with `plexsync serve` running. In another terminal:")
     say(screen, f"   export PLEXSYNC_CONFIG={stage.folder / 'plexsync.toml'}")
     for example in ("top", "status", "explain 7", "dlq list", "reconcile"):
         say(screen, f"   {words} {example}")

@@ -7,10 +7,8 @@ with this process, however this one ends, and the dashboard with it.
 import ipaddress
 import json
 import logging
-import os
 import secrets
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,13 +16,13 @@ from pathlib import Path
 from time import monotonic
 from typing import IO
 
+from plexsync.cli.daemon.child import command_of, environ
 from plexsync.extras import advice, is_installed
 from validation.config import PlexSyncConfig
 from validation.sources import Loaded
 
 log = logging.getLogger("PlexSync.web")
 
-ROOT = Path(__file__).resolve().parent.parent
 TAKEN = 3  # the exit code of plexsync/web/__main__.py when its place is another's
 FIRST_WAIT, LONGEST_WAIT, TAKEN_WAIT = 1.0, 60.0, 15.0
 # A dashboard that lived so many seconds was well.
@@ -106,10 +104,9 @@ class Dashboard:
 
     def _run(self, told: str) -> int:
         """One life of the process; returns its exit code."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "plexsync.web"],
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+        process = subprocess.Popen(  # noqa: S603 - the words are ours
+            command_of("plexsync.web"),
+            env=environ(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
