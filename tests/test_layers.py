@@ -16,14 +16,15 @@ MAY = {
     "plexsync.store": {"plexsync.rules"},
     "plexsync.http": {"plexsync.rules"},
     "plexsync.stash": {"plexsync.rules", "plexsync.http"},
-    "plexsync.plex": {"plexsync.rules", "plexsync.http"},
-    "plexsync.notify": {"plexsync.rules"},
+    "plexsync.plex": {"plexsync.rules", "plexsync.http", "plexsync.extras"},
+    "plexsync.notify": {"plexsync.rules", "plexsync.extras"},
     "validation": {"plexsync.rules"},
     "plexsync.simulator": set(),
     "plexsync.engine": {"plexsync.rules", "plexsync.flows", "plexsync.store", "worker"},
     "plexsync.flows": {"plexsync.rules", "plexsync.engine", "plexsync.store", "worker"},
     "plexsync.stash_plugin": {"plexsync.store.intake", "plexsync.store.lock", "plexsync.rules.errors"},
     "plexsync.app": {
+        "plexsync.extras",
         "plexsync.rules",
         "plexsync.engine",
         "plexsync.flows",
@@ -46,6 +47,7 @@ MAY = {
     "plexsync.cli": {
         "plexsync.reports",
         "plexsync.app",
+        "plexsync.extras",
         "plexsync.rules",
         "plexsync.engine",
         "plexsync.flows",
@@ -57,6 +59,7 @@ MAY = {
     "plexsync.web": {
         "plexsync.reports",
         "plexsync.app",
+        "plexsync.extras",
         "plexsync.rules",
         "plexsync.engine",
         "plexsync.flows",
@@ -70,6 +73,7 @@ OURS = {*PRODUCT, "bench", "release", "tests"}
 # Files with a narrower rule than their package: the hook's side must start with nothing but the standard library.
 NARROWER = {
     "plexsync/__main__.py": {"plexsync.cli.entry"},
+    "plexsync/extras.py": set(),
     "plexsync/store/intake.py": set(),
     "plexsync/store/lock.py": {"plexsync.rules.errors"},
     "plexsync/rules/errors.py": set(),
@@ -127,7 +131,10 @@ def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
     assert {module for module in ours if not within(module, allowed)} == set()
 
 
-@pytest.mark.parametrize("path", [p for p in product_files() if name(p).startswith("plexsync/rules/")], ids=name)
+STANDARD = [path for path in product_files() if name(path).startswith(("plexsync/rules/", "plexsync/extras.py"))]
+
+
+@pytest.mark.parametrize("path", STANDARD, ids=name)
 def test_the_rules_use_the_standard_library_only(path: Path) -> None:
     roots = {module.split(".")[0] for module in imports(path)}
     assert roots <= set(sys.stdlib_module_names) | {"plexsync"}

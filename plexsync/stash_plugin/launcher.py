@@ -53,7 +53,7 @@ def run(
     """
     ours = module == "plexsync"
     process = subprocess.Popen(
-        [sys.executable, LEASH],
+        [sys.executable, "-P", LEASH],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if ours else subprocess.STDOUT,
@@ -88,7 +88,7 @@ def start_worker(place: Place) -> "subprocess.Popen[bytes]":
     """
     with _log(place.folder) as log:
         process = subprocess.Popen(
-            [sys.executable, LEASH],
+            [sys.executable, "-P", LEASH],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,

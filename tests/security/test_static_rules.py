@@ -243,3 +243,20 @@ def test_xml_of_others_is_not_parsed() -> None:
                 alias.name for node in ast.walk(TREES[path]) if isinstance(node, ast.Import) for alias in node.names
             }
             assert not {one for one in modules if one.split(".")[0] in ("xml", "lxml", "defusedxml")}, name(path)
+
+
+@pytest.mark.parametrize("path", product_files(), ids=name)
+def test_a_child_with_our_python_imports_nothing_of_the_current_folder(path: Path) -> None:
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.List | ast.Tuple) and node.elts and ast.unparse(node.elts[0]) == "sys.executable":
+            assert ast.unparse(node.elts[1]) in ("'-P'", "'-I'"), f"{name(path)}:{node.lineno}"
+
+
+def test_the_rule_about_children_sees_those_that_are_started() -> None:
+    files = (
+        "plexsync/cli/daemon/child.py",
+        "plexsync/stash_plugin/launcher.py",
+        "plexsync/stash_plugin/dependencies.py",
+    )
+    for file in files:
+        assert "[sys.executable, '-" in ast.unparse(TREES[ROOT / file])
