@@ -28,8 +28,8 @@ def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str
         Neighbour.STASH: (config.stash_url, config.stash_api_key, config.tls_ca_file),
     }
     return {
-        who: hashlib.blake2b("\0".join(values).encode(), key=salt.encode(), digest_size=8).hexdigest()
-        for who, values in settings.items()
+        server: hashlib.blake2b("\0".join(values).encode(), key=salt.encode(), digest_size=8).hexdigest()
+        for server, values in settings.items()
     }
 
 

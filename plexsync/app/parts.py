@@ -184,7 +184,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         stack.callback(store.close)
         watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(config.plex_read_timeout)), clock, folder / HANG)
         stack.callback(watchdog.close)
-        heard = {who: Heard(watchdog.alive) for who in Neighbour}
+        heard = {server: Heard(watchdog.alive) for server in Neighbour}
         settings = part_settings(config, store)
         client = client_id(store)
         stash = stash_client(config, clock, settings.looks, alive=heard[Neighbour.STASH])

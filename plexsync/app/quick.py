@@ -19,8 +19,8 @@ from validation import locations
 class Quick:
     """What `status` tells: a snapshot of the database, the settings, the events that wait, and whether a worker runs."""
 
-    def __init__(self, seen: Summary, config: StatusSettings, spooled: tuple[int, int], *, running: bool) -> None:
-        self.seen = seen
+    def __init__(self, snapshot: Summary, config: StatusSettings, spooled: tuple[int, int], *, running: bool) -> None:
+        self.snapshot = snapshot
         self.config = config
         self.spooled = spooled
         self.running = running
@@ -46,12 +46,12 @@ def look(sources: Sources) -> Quick | None:
         try:
             salt, answer, text = (summary.note(db, name) for name in (SALT, STASH_SETTINGS, STATUS_SETTINGS))
             config = kept(text, sources.fingerprint(content, salt, answer)) if text else None
-            seen = None if config is None else Summary(db, summary.now(db))
+            snapshot = None if config is None else Summary(db, summary.now(db))
         finally:
             db.close()
     except (summary.Unreadable, sqlite3.Error):
         return None
-    if config is None or seen is None:
+    if config is None or snapshot is None:
         return None
     from plexsync.rules.errors import Unusable
     from plexsync.store.lock import is_locked
@@ -60,7 +60,7 @@ def look(sources: Sources) -> Quick | None:
         running = is_locked(where)
     except Unusable:
         return None
-    return Quick(seen, config, folder.spooled(where), running=running)
+    return Quick(snapshot, config, folder.spooled(where), running=running)
 
 
 def keys_in(sources: Sources, state: str, limit: int) -> list[tuple[str, str]]:

@@ -66,7 +66,7 @@ class Settings:
 
     loaded: Loaded
     place: Place
-    said: Mapping[str, object] | None = field(default=None, repr=False)
+    stash_settings: Mapping[str, object] | None = field(default=None, repr=False)
     away: NeighbourError | None = None
     sure: bool = True
     lacking: tuple[str, ...] = ()
@@ -125,7 +125,7 @@ def _by_last_answer(
     sources: Sources, last: Kept | None, need: Need, hide: Callable[[Loaded], None]
 ) -> tuple[Loaded, tuple[str, ...]]:
     """The settings by Stash's last answer, if it is kept, and what is required and was in its secrets alone."""
-    plugin_settings, lacking = dict(last.given) if last else {}, tuple[str, ...]()
+    plugin_settings, lacking = dict(last.values) if last else {}, tuple[str, ...]()
     try:
         loaded = load(**sources, plugin_settings=plugin_settings)
     except ConfigError as error:
@@ -155,11 +155,11 @@ def _usual(environ: Mapping[str, str]) -> Path | None:
         return None
 
 
-def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], known: Place | None) -> StashAnswer:
+def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], folder: Place | None) -> StashAnswer:
     """Ask Stash for the plugin's settings, and where the folder is if that is not known; raises NeighbourError, Unusable."""
     with closing(asking_stash(config)) as stash:
         plugin_settings = stash.plugin_settings(PLUGIN)
-        return StashAnswer(plugin_settings, known or place.chosen(_usual(environ), stash.config_path()))
+        return StashAnswer(plugin_settings, folder or place.chosen(_usual(environ), stash.config_path()))
 
 
 def settings_in_stash(config: PlexSyncConfig, plugin: str) -> dict[str, object]:

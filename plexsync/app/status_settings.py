@@ -72,8 +72,8 @@ class Sources:
             files = [_signs(value) for name, value in variables if name.endswith("_FILE") and value]
         except OSError:
             return ""
-        told = (content, answer, self.data_dir or "", variables, files, program.st_mtime_ns, program.st_size)
-        state.update(repr(told).encode("utf-8", "surrogatepass"))
+        inputs = (content, answer, self.data_dir or "", variables, files, program.st_mtime_ns, program.st_size)
+        state.update(repr(inputs).encode("utf-8", "surrogatepass"))
         return state.hexdigest()
 
 

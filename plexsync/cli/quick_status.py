@@ -34,7 +34,7 @@ def sources_of(call: "Options") -> Sources:
 def quick_facts(call: "Options") -> "dict[str, Any] | None":
     """Everything `status` tells; None when the database alone is not enough for it."""
     seen = quick.look(sources_of(call))
-    return facts_of(seen.seen, seen.config, spooled=seen.spooled, running=seen.running) if seen else None
+    return facts_of(seen.snapshot, seen.config, spooled=seen.spooled, running=seen.running) if seen else None
 
 
 def tell_all(call: "Options", facts: "dict[str, Any]") -> int:

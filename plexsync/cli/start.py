@@ -44,8 +44,8 @@ class Begun:
 
     def tell(self, parts: Parts) -> None:
         """Let the database know how asking Stash for the settings went: what it said is kept, and a failure counts."""
-        if self.settings.said is not None:
-            keep_answer(parts.store, self.settings.said)
+        if self.settings.stash_settings is not None:
+            keep_answer(parts.store, self.settings.stash_settings)
         keep_for_status(parts.store, self.sources, self.settings.loaded)
         if self.settings.away is not None:
             parts.gates.enter(Neighbour.STASH)

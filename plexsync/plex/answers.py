@@ -234,7 +234,7 @@ def sections_of(container: Sections) -> list[Section]:
             scanned_at=_number(directory.scannedAt or 0),
             changed_at=_number(directory.contentChangedAt or 0),
             scanning=_flag(directory.refreshing),
-            ours=_flag(directory.allowSync),
+            owned=_flag(directory.allowSync),
         )
         for directory in container.Directory
         if directory.type == "movie"

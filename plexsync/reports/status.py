@@ -129,7 +129,7 @@ def outage_facts(one: "Outage", now: int, *, waiting: int = 0) -> "dict[str, Any
     `waiting` are those that wait now: they wait for an outage that lasts.
     """
     return {
-        "server": one.who.value,
+        "server": one.server.value,
         "kind": one.gate.value,
         "since": stamp(one.start),
         "until": stamp(one.end),

@@ -314,7 +314,9 @@ def scene_of(answer: SceneAnswer) -> Scene:
         updated_at=answer.updated_at,
         images=tuple(_images(answer)),
         people=tuple(map(_performer, answer.performers)),
-        things=tuple(dict.fromkeys((str(kind), number(entry.id)) for kind, ones in names.items() for entry in ones)),
+        references=tuple(
+            dict.fromkeys((str(kind), number(entry.id)) for kind, ones in names.items() for entry in ones)
+        ),
     )
 
 

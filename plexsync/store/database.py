@@ -230,19 +230,19 @@ class Database:
         Raises SpoolFault, once everything else is wanted, for files that can't be read or removed.
         """
         folder, total = str(self._path.parent), 0
-        left: dict[str, str] = {}
-        while events := self._spooled(folder, now, left):
+        problems: dict[str, str] = {}
+        while events := self._spooled(folder, now, problems):
             with self.writing() as tx:
-                for _, kind, id, why in events:
-                    tx.jobs.want(Kind(kind), id, Why(why), now)
+                for _, kind, id, reason in events:
+                    tx.jobs.want(Kind(kind), id, Why(reason), now)
             self._stuck |= intake.unspool([path for path, *_ in events])
             total += len(events)
         self._stuck = intake.unspool(self._stuck)
-        left |= self._stuck
-        if left:
-            path, why = min(left.items())
-            more = f", as {len(left) - 1} more" if len(left) > 1 else ""
-            raise SpoolFault(f"an event that a hook left can't be taken over or removed: {path}: {why}{more}")
+        problems |= self._stuck
+        if problems:
+            path, reason = min(problems.items())
+            more = f", as {len(problems) - 1} more" if len(problems) > 1 else ""
+            raise SpoolFault(f"an event that a hook left can't be taken over or removed: {path}: {reason}{more}")
         return total
 
     def close(self) -> None:
@@ -253,15 +253,15 @@ class Database:
                 own.db.close()
             self._opened.clear()
 
-    def _spooled(self, folder: str, now: int, left: dict[str, str]) -> list[tuple[str, str, int, str]]:
-        def told(path: str, why: str) -> None:
-            if why:
-                left[path] = why
+    def _spooled(self, folder: str, now: int, problems: dict[str, str]) -> list[tuple[str, str, int, str]]:
+        def report(path: str, problem: str) -> None:
+            if problem:
+                problems[path] = problem
             else:
                 log.warning("%s tells no event: it is kept in the folder %s beside it", path, intake.UNREAD)
 
         try:
-            return intake.spooled(folder, SPOOL_BATCH, now, but=self._stuck, told=told)
+            return intake.spooled(folder, SPOOL_BATCH, now, but=self._stuck, report=report)
         except OSError as error:
             raise SpoolFault(f"events left as files can't be read: {error.filename}: {error.strerror}") from error
 
@@ -331,7 +331,7 @@ class Database:
         with self._lock:
             if self._closed:
                 raise LocalFault(f"{self._path.name} is closed")
-            for past in [one for one in self._opened if not one.thread.is_alive()]:
+            for past in [entry for entry in self._opened if not entry.thread.is_alive()]:
                 past.db.close()
                 self._opened.remove(past)
             db = connect(self._path, checkpoints=thread is self._keeper, mounts=self._mounts)

@@ -192,12 +192,12 @@ class ReadOnlyJobs(Table):
         return {row["id"]: _job_row(row) for row in rows}
 
     def in_state(
-        self, state: State, *, cls: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)
+        self, state: State, *, error_class: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)
     ) -> list[JobRow]:
         """Up to `limit` rows of one state (and class, unless ''), by (kind, id), from behind the key `after`."""
-        sql = LIST_DEAD_OF if state is State.DEAD and cls else LIST_RARE if state in RARE else LIST
+        sql = LIST_DEAD_OF if state is State.DEAD and error_class else LIST_RARE if state in RARE else LIST
         kind, id = after
-        values = {"state": state, "cls": cls, "limit": limit, "after_kind": kind, "after_id": id}
+        values = {"state": state, "cls": error_class, "limit": limit, "after_kind": kind, "after_id": id}
         return [_job_row(row) for row in self._db.rows(sql, values)]
 
     def running(self, limit: int) -> list[JobRow]:
@@ -267,13 +267,13 @@ class Jobs(ReadOnlyJobs):
         self._pushings = Pushings(db)
         self._tallies = Tallies(db)
 
-    def want(self, kind: Kind, id: int, why: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
+    def want(self, kind: Kind, id: int, reason: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
         """The only way in. One upsert; the books count it as accepted, and as coalesced when the row was not idle.
 
         `behind`: an edit that is one of many at once goes with the sweeps, unless the row is a person's already.
         """
         self._books.lift_tick(now)
-        intake.want(self._db, kind, id, why, now, desired, behind=behind, lifted=True)
+        intake.want(self._db, kind, id, reason, now, desired, behind=behind, lifted=True)
 
     def claim(self, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
         """Take up to `limit` due rows under a lease, each with a token of its own.
@@ -366,7 +366,7 @@ class Jobs(ReadOnlyJobs):
             self._tallies.add("died")
         if after.error and after.cls not in UNTRIED:
             self._attempts.add(
-                job.kind, job.id, at=now, cls=after.cls, error=after.error, attempts=attempts, state=state
+                job.kind, job.id, at=now, error_class=after.cls, error=after.error, attempts=attempts, state=state
             )
         if state is State.IDLE and job.kind is not Kind.SCENE:
             # It has become wants of its scenes; there is nothing that could be in step.
@@ -396,7 +396,7 @@ class Jobs(ReadOnlyJobs):
             self._tallies.add("died")
         if crashed and after.cls:
             self._attempts.add(
-                row.kind, row.id, at=now, cls=after.cls, error=error, attempts=row.attempts, state=after.state
+                row.kind, row.id, at=now, error_class=after.cls, error=error, attempts=row.attempts, state=after.state
             )
 
     def retry(
@@ -404,7 +404,7 @@ class Jobs(ReadOnlyJobs):
         *,
         kind: Kind | None = None,
         id: int | None = None,
-        cls: str = "",
+        error_class: str = "",
         now: int,
         lane: Lane = Lane.EDIT,
         limit: int = -1,
@@ -412,24 +412,26 @@ class Jobs(ReadOnlyJobs):
         """Up to `limit` dead rows (-1: all) are ready at once, with no attempts used and no crashes; returns how many."""
         self._books.lift_tick(now)
         count = self._db.execute(
-            RETRY + NO_CRASHES + where_dead(kind, id, cls),
-            {"kind": kind, "id": id, "cls": cls, "now": now, "lane": lane, "limit": limit},
+            RETRY + NO_CRASHES + where_dead(kind, id, error_class),
+            {"kind": kind, "id": id, "cls": error_class, "now": now, "lane": lane, "limit": limit},
         )
         self._tallies.add("retried", count)
         return count
 
-    def cure(self, cls: str, *, now: int, limit: int) -> int:
+    def cure(self, error_class: str, *, now: int, limit: int) -> int:
         """Up to `limit` rows that died of a cause which is no more are ready again, behind every edit; returns how many."""
-        values = {"cls": cls, "now": now, "lane": Lane.SWEEP, "limit": limit}
+        values = {"cls": error_class, "now": now, "lane": Lane.SWEEP, "limit": limit}
         self._books.lift_tick(now)
-        count = self._db.execute(RETRY + where_dead(None, None, cls), values)
+        count = self._db.execute(RETRY + where_dead(None, None, error_class), values)
         self._tallies.add("cured", count)
         return count
 
-    def drop(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int, limit: int = -1) -> int:
+    def drop(
+        self, *, kind: Kind | None = None, id: int | None = None, error_class: str = "", now: int, limit: int = -1
+    ) -> int:
         """Up to `limit` dead rows (-1: all) are given up: they come back only by a new edit. Returns how many."""
-        values = {"kind": kind, "id": id, "cls": cls, "now": now, "limit": limit}
-        count = self._db.execute(DROP + where_dead(kind, id, cls), values)
+        values = {"kind": kind, "id": id, "cls": error_class, "now": now, "limit": limit}
+        count = self._db.execute(DROP + where_dead(kind, id, error_class), values)
         self._tallies.add("dropped", count)
         return count
 
@@ -512,12 +514,12 @@ class Jobs(ReadOnlyJobs):
         return len(rows)
 
 
-def where_dead(kind: Kind | None, id: int | None, cls: str) -> str:
+def where_dead(kind: Kind | None, id: int | None, error_class: str) -> str:
     """Which dead rows are meant, in a form that lets SQLite use the index that fits."""
     chosen = "state = 'dead'"
     chosen += " and kind = :kind" if kind is not None else ""
     chosen += " and id = :id" if id is not None else ""
-    chosen += " and cls = :cls" if cls else ""
+    chosen += " and cls = :cls" if error_class else ""
     return f" where (kind, id) in (select kind, id from job where {chosen} limit :limit)"
 
 

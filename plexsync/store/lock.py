@@ -49,16 +49,16 @@ class Lock:
 def try_lock(folder: "Path | str") -> Lock | None:
     """The lock on the database in `folder`; None while another holds it. Raises Unusable when it can't be told."""
     handle = _open(folder, os.O_RDWR | os.O_CREAT)
-    taken = False
+    locked = False
     try:
-        for left in reversed(range(TRIES)):
-            taken = _take(handle, shared=False)
-            if taken:
+        for remaining in reversed(range(TRIES)):
+            locked = _take(handle, shared=False)
+            if locked:
                 return Lock(handle)
-            if left:
+            if remaining:
                 time.sleep(PAUSE)
     finally:
-        if not taken:
+        if not locked:
             os.close(handle)
     return None
 

@@ -22,7 +22,7 @@ class Place:
     """The folder of the database, and why it is that one."""
 
     path: Path
-    why: str
+    reason: str
 
 
 def known(usual: Path | None) -> Place | None:

@@ -44,7 +44,7 @@ class ReadOnlySceneNames(Table):
     def shown_ids(self, kind: Kind) -> set[int]:
         """The ids of all that any scene showed of a kind when it was last looked at."""
         rows = self._db.rows(WITH, {"kind": f" {kind}:"})
-        return {int(id) for (things,) in rows for id in re.findall(rf" {kind}:(\d+)", things)}
+        return {int(id) for (references,) in rows for id in re.findall(rf" {kind}:(\d+)", references)}
 
     def of(self, scenes: Sequence[int]) -> dict[int, Called]:
         """What these scenes were called; those that were never seen are left out."""
@@ -70,18 +70,18 @@ class SceneNames(ReadOnlySceneNames):
     """What was last seen on scenes."""
 
     def save(self, scenes: Iterable[Scene]) -> None:
-        """Note what these scenes are called and show (`Scene.things`); one with nothing at all is forgotten.
+        """Note what these scenes are called and show (`Scene.references`); one with nothing at all is forgotten.
 
         Only what has changed is written.
         """
         fresh = {scene.id: _shown(scene) for scene in scenes}
         rows = self._db.rows(KNOWN, {"scenes": json.dumps(list(fresh))})
-        stored = {scene: (things, title, path) for scene, things, title, path in rows}
+        stored = {scene: (references, title, path) for scene, references, title, path in rows}
         changed = {scene: shown for scene, shown in fresh.items() if stored.get(scene, NOTHING) != shown}
         saved = [
-            {"scene": scene, "things": things, "title": title, "path": path}
-            for scene, (things, title, path) in changed.items()
-            if things or title or path
+            {"scene": scene, "things": references, "title": title, "path": path}
+            for scene, (references, title, path) in changed.items()
+            if references or title or path
         ]
         self._db.execute_many(SAVE, saved)
         self._db.execute_many(FORGET, [{"scene": scene} for scene, shown in changed.items() if not any(shown)])
@@ -89,9 +89,9 @@ class SceneNames(ReadOnlySceneNames):
 
 def _shown(scene: Scene) -> tuple[str, str, str]:
     """What is kept of a scene: (things, title, path)."""
-    things = "".join(f" {kind}:{id}" for kind, id in sorted(scene.things))
+    references = "".join(f" {kind}:{id}" for kind, id in sorted(scene.references))
     path = scene.files[0].path if scene.files else ""
-    return (f"{things} " if things else "", clean(scene.title[:LONGEST]), clean(path[:LONGEST]))
+    return (f"{references} " if references else "", clean(scene.title[:LONGEST]), clean(path[:LONGEST]))
 
 
 def _pattern(text: str) -> str:

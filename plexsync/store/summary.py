@@ -98,10 +98,12 @@ class Summary:
         self.due = sum(count for count, _ in due)
         self.oldest_due: int | None = min((oldest for _, oldest in due if oldest is not None), default=None)
         self.dead: dict[str, int] = dict(db.execute(COUNT_DEAD).fetchall())
-        rows = {who: SimpleNamespace(**row) for who, row in _rows(db, BREAKERS)}
-        self.breakers = {who: row if possible(row) else SimpleNamespace(**UNREADABLE) for who, row in rows.items()}
-        self.holds = {who: SimpleNamespace(**row) for who, row in _rows(db, HOLDS)}
-        self.paces = {who: SimpleNamespace(**row) for who, row in _rows(db, PACES)}
+        rows = {server: SimpleNamespace(**row) for server, row in _rows(db, BREAKERS)}
+        self.breakers = {
+            server: row if possible(row) else SimpleNamespace(**UNREADABLE) for server, row in rows.items()
+        }
+        self.holds = {server: SimpleNamespace(**row) for server, row in _rows(db, HOLDS)}
+        self.paces = {server: SimpleNamespace(**row) for server, row in _rows(db, PACES)}
         self.transitions: list[tuple[Any, ...]] = [
             row for row in db.execute(TRANSITIONS).fetchall() if row[0] in NEIGHBOURS
         ]
@@ -199,7 +201,7 @@ def _rows(db: sqlite3.Connection, sql: str) -> "list[tuple[str, dict[str, Any]]]
     names = [column[0] for column in cursor.description]
     rows = [dict(zip(names, row, strict=True)) for row in cursor]
     by_name = {row.pop("who"): row for row in rows}
-    return [(who, by_name[who]) for who in NEIGHBOURS if who in by_name]
+    return [(server, by_name[server]) for server in NEIGHBOURS if server in by_name]
 
 
 def _states(db: sqlite3.Connection) -> dict[str, int]:

@@ -204,7 +204,7 @@ def test_what_plex_refuses_is_dead_at_once_and_a_retry_brings_it_back(house, sta
     house.work_for(DAY)
     assert house.row(refused).state is State.DEAD, "nothing leaves the queue of the dead by itself"
     with house.store.writing() as tx:
-        assert tx.jobs.retry(cls="refused", now=house.clock.now()) == 1
+        assert tx.jobs.retry(error_class="refused", now=house.clock.now()) == 1
     house.work()
     assert house.out_of_step([first, refused]) == []
     assert house.books_balance()

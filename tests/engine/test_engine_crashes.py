@@ -102,7 +102,7 @@ def test_the_third_lone_crash_is_poison_and_the_others_get_on(house):
     assert (row.state, row.cls, row.attempts) == (State.DEAD, "poison", 0)
     assert {house.row(id).state for id in others} == {State.IDLE}
     with house.store.writing() as tx:
-        tx.jobs.retry(cls="poison", now=house.clock.now())
+        tx.jobs.retry(error_class="poison", now=house.clock.now())
     house.work()
     assert house.out_of_step(ids) == []
     assert house.books_balance()

@@ -288,7 +288,7 @@ def test_a_bug_of_ours_in_one_plan_counts_for_that_job_alone(house, monkeypatch)
 
     monkeypatch.setattr(inspection, "plan", real)
     with house.store.writing() as tx:
-        tx.jobs.retry(cls="bug", now=house.clock.now())
+        tx.jobs.retry(error_class="bug", now=house.clock.now())
     house.work()
     assert house.out_of_step(ids) == []
 

@@ -101,7 +101,7 @@ def test_a_hundred_thousand_due_jobs_cost_a_server_that_is_away_80_requests_in_6
 
     with house.store.reading() as db:
         (outage,) = outages(db.transitions.all())
-    assert (outage.who, outage.end) == (who, None)
+    assert (outage.server, outage.end) == (who, None)
     assert (outage.waiting, outage.most) == (100_000, 100_000)
     assert outage.lasted(house.clock.now()) > 23 * HOUR * 1000
 

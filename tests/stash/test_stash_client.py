@@ -100,7 +100,7 @@ def test_a_scene_in_full(sim, stash):
             tags=("x", "y"),
             tags_above=((), ()),
             organized=True,
-            things=(("performer", 1), ("performer", 2), ("studio", 1), ("tag", 1), ("tag", 2)),
+            references=(("performer", 1), ("performer", 2), ("studio", 1), ("tag", 1), ("tag", 2)),
             files=(SceneFile("/data/a.mp4", 5_000_000_000, 61.5), SceneFile("/data/b.mp4", 7, 60.0)),
             updated_at=sim.scene(id).updated_at,
             images=(
@@ -396,7 +396,7 @@ def test_a_scene_with_what_is_above_its_studio_and_tags(sim, made):
     assert (scene.studio, scene.parents) == ("Label", ("Network",))
     assert dict(zip(scene.tags, scene.tags_above, strict=True)) == {"Blue": (), "Boots": ("Shoes", "Wear")}
     assert (scene.groups, scene.code) == (("First", "Second"), "C-1")
-    assert {kind for kind, _ in scene.things} == {"studio", "tag", "group"}
+    assert {kind for kind, _ in scene.references} == {"studio", "tag", "group"}
 
 
 def test_a_scene_with_more_of_its_performers(sim, made):

@@ -516,9 +516,9 @@ def test_dead_rows_are_tried_again_or_given_up_one_a_class_or_all(store, verb, c
 def test_dead_rows_are_listed_by_class_and_page(store):
     with store.reading() as db:
         assert [found.id for found in db.jobs.in_state(State.DEAD)] == [1, 2, 3]
-        assert [found.id for found in db.jobs.in_state(State.DEAD, cls="refused")] == [1, 2]
+        assert [found.id for found in db.jobs.in_state(State.DEAD, error_class="refused")] == [1, 2]
         assert [found.id for found in db.jobs.in_state(State.DEAD, limit=1, after=("scene", 1))] == [2]
-        assert [found.id for found in db.jobs.in_state(State.READY, cls="refused")] == []
+        assert [found.id for found in db.jobs.in_state(State.READY, error_class="refused")] == []
         assert db.overview(T).dead == {"refused": 2, "ambiguous": 1}
         assert list(db.jobs.ids(SCENE)) == [(1, State.DEAD), (2, State.DEAD), (3, State.DEAD), (4, State.READY)]
         assert db.jobs.count_unsettled() == 1

@@ -336,7 +336,7 @@ class JobTable(RuleBasedStateMachine):
                 else getattr(tx.jobs, verb)(now=self.now, cls=cls, limit=limit)
             )
             assert found == min(limit, len(dead()))
-            left = {(str(row.kind), row.id) for row in tx.jobs.in_state(State.DEAD, cls=cls)}
+            left = {(str(row.kind), row.id) for row in tx.jobs.in_state(State.DEAD, error_class=cls)}
         if verb != "drop":
             self.model.lift_tick(self.now)
         for key in dead() - left:

@@ -352,7 +352,7 @@ def test_what_was_last_seen_on_scenes_is_found_by_kind_and_id(store):
             [
                 Scene(
                     1,
-                    things=(
+                    references=(
                         ("tag", 1),
                         ("performer", 11),
                     ),
@@ -363,14 +363,14 @@ def test_what_was_last_seen_on_scenes_is_found_by_kind_and_id(store):
             [
                 Scene(
                     2,
-                    things=(
+                    references=(
                         ("tag", 11),
                         ("performer", 1),
                     ),
                 )
             ]
         )
-        tx.scene_names.save([Scene(3, things=(("tag", 1),))])
+        tx.scene_names.save([Scene(3, references=(("tag", 1),))])
     with store.reading() as db:
         assert db.scene_names.scenes_showing(Kind.TAG, 1) == [1, 3]
         assert db.scene_names.scenes_showing(Kind.TAG, 11) == [2]
@@ -380,9 +380,9 @@ def test_what_was_last_seen_on_scenes_is_found_by_kind_and_id(store):
 
 def test_a_scene_that_shows_something_else_or_nothing_is_found_by_that_alone(store):
     with store.writing() as tx:
-        tx.scene_names.save([Scene(1, things=(("tag", 1),))])
-        tx.scene_names.save([Scene(1, things=(("tag", 2),))])
-        tx.scene_names.save([Scene(2, things=(("tag", 2),))])
+        tx.scene_names.save([Scene(1, references=(("tag", 1),))])
+        tx.scene_names.save([Scene(1, references=(("tag", 2),))])
+        tx.scene_names.save([Scene(2, references=(("tag", 2),))])
         tx.scene_names.save([Scene(2)])
     with store.reading() as db:
         assert (db.scene_names.scenes_showing(Kind.TAG, 1), db.scene_names.scenes_showing(Kind.TAG, 2)) == ([], [1])
@@ -394,7 +394,7 @@ def test_what_a_scene_shows_as_before_is_not_written_again(store):
             [
                 Scene(
                     1,
-                    things=(
+                    references=(
                         ("tag", 1),
                         ("studio", 2),
                     ),
@@ -407,7 +407,7 @@ def test_what_a_scene_shows_as_before_is_not_written_again(store):
             [
                 Scene(
                     1,
-                    things=(
+                    references=(
                         ("studio", 2),
                         ("tag", 1),
                     ),

@@ -132,8 +132,8 @@ def _work(
             config.log_config()
             if current is found:
                 log.info("serving")
-            if current.said is not None:
-                keep_answer(parts.store, current.said)
+            if current.stash_settings is not None:
+                keep_answer(parts.store, current.stash_settings)
             keep_for_status(parts.store, sources_of(call), current.loaded)
             if pages is not None:
                 pages.use(current.loaded, found.place.path)

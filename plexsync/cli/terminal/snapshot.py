@@ -124,14 +124,14 @@ def _work(db: Reader, row: JobRow) -> Work:
 
 
 def _event(db: Reader, one: Lately) -> Event:
-    if isinstance(one.what, PushRow):
-        moved = one.what.moved
+    if isinstance(one.outcome, PushRow):
+        moved = one.outcome.moved
         told = "; ".join(change_words(name, change) for name, change in moved.items())
         if len(moved) > 1:
             told = f"{', '.join(map(short, moved))} changed"
-        told, well = f"{told} (taken back)" if one.what.undone else told, True
+        told, well = f"{told} (taken back)" if one.outcome.undone else told, True
     else:
-        told, well = f"{one.what.error} ({one.what.cls}), then {one.what.state.value}", False
+        told, well = f"{one.outcome.error} ({one.outcome.cls}), then {one.outcome.state.value}", False
     return Event(one.at, written(one.kind, one.id), title(db, one.kind, one.id), told, well)
 
 
