@@ -13,11 +13,7 @@ from plexsync.rules.job import State
 from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.outages import Outage, Summary, last_ended, lasting, outages
 from plexsync.rules.records import BreakerRow, HoldRow, Overview
-from plexsync.rules.scene_status import UNKNOWN
-from plexsync.rules.scene_status import WORDS as EVERY_WORD
-
-# What is known of nobody is counted for nobody.
-WORDS = tuple(word for word in EVERY_WORD if word != UNKNOWN)
+from plexsync.rules.status_words import STATUSES, server_word
 
 
 def facts(parts: Parts) -> dict[str, Any]:
@@ -34,8 +30,8 @@ def facts(parts: Parts) -> dict[str, Any]:
         "jobs": {state.value: seen.jobs.get(state, 0) for state in State},
         "undone": {"undone": undone.get("undo", 0), "released": undone.get("release", 0)},
         "scenes": {
-            word.replace(" ", "_"): {"count": count, "since": stamp(since)}
-            for word, (count, since) in ((word, standings.get(word, (0, None))) for word in WORDS)
+            status.value: {"count": count, "since": stamp(since)}
+            for status, (count, since) in ((status, standings.get(status, (0, None))) for status in STATUSES)
         },
         "due": seen.due,
         "oldest_due": stamp(seen.oldest_due),
@@ -84,16 +80,16 @@ def breaker(parts: Parts, row: BreakerRow, now: int) -> dict[str, Any]:
     }
 
 
-NAMED = {"closed": "well", "open": "away", "half_open": "away, about to be tried"}
-
-
 def server_words(seen: Mapping[str, Any], *, held: bool, patience: bool = False) -> str:
     """How a server stands, by the facts of its breaker: what `status` and the line of `serve` call it."""
-    if held:
-        return "on hold"
-    if seen["state"] == "closed" and seen["error"]:
-        return f"failing ({seen['failures']} of {seen['failures_allowed']})"
-    return "asked for patience" if seen["state"] == "closed" and patience else NAMED[seen["state"]]
+    return server_word(
+        seen["state"],
+        failures=seen["failures"],
+        failures_allowed=seen["failures_allowed"],
+        error=seen["error"],
+        held=held,
+        throttled=patience,
+    )
 
 
 def hold(row: HoldRow) -> dict[str, Any]:
@@ -137,8 +133,8 @@ def figure_facts(seen: Summary) -> dict[str, Any]:
 
 
 OWED = (
-    "a complete comparison is due, since the database was made anew or put back, or settings have changed: "
-    "plexsync reconcile makes it"
+    "a full comparison is due, since the database was rebuilt or restored, or settings have changed: "
+    "plexsync reconcile runs it"
 )
 
 
@@ -164,7 +160,7 @@ def too_many(count: int, most: int) -> str:
     """The banner over a queue that is longer than it should be, or ''."""
     if count <= most:
         return ""
-    return f"{count:,} scenes were given up, more than dlq_max ({most:,}). None is thrown away: mend the causes below."
+    return f"{count:,} dead letters, more than dlq_max ({most:,}). None is deleted: fix the causes below."
 
 
 def libraries(seen: Overview) -> list[dict[str, Any]]:

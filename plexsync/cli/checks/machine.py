@@ -14,7 +14,7 @@ from plexsync.cli.call import WRONG
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.cli.daemon.dashboard_process import PACKAGES, hindrance_of
 from plexsync.cli.logs import LOG_FILE
-from plexsync.cli.terminal.format import many
+from plexsync.reports.format import many
 from validation.config import SECRETS, PlexSyncConfig
 from validation.sources import DEFAULT, TOML, Loaded
 

@@ -10,31 +10,28 @@ from plexsync.app.parts import Parts
 from plexsync.app.switches import UNAPPROVED
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import opened
-from plexsync.cli.terminal.format import ago, lasting, many, noted, safe, stamp
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.cures import cure
+from plexsync.reports.format import ago, lasting, many, noted, safe, stamp
 from plexsync.reports.rows import row_facts, title
-from plexsync.reports.status import NAMED, OWED, facts, server_words, too_many
+from plexsync.reports.status import OWED, facts, server_words, too_many
 from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
 from plexsync.rules.note_keys import LAST_RUN
-from plexsync.rules.scene_status import UNKNOWN, standing
-
-# What a person reads for each state; the states that are always told come first.
-STATES = {
-    "ready": "waiting to be worked",
-    "running": "being worked",
-    "absent": "not in Plex yet, looked for again",
-    "dead": "given up (plexsync dlq list)",
-    "idle": "in step",
-    "gone": "gone from Stash",
-    "dropped": "dropped by a person",
-    "ignored": "ignored by a person",
-    "outside": "out of scope (plexsync explain tells why)",
-}
-ALWAYS = ("ready", "running", "absent", "dead", "idle")
+from plexsync.rules.scene_status import standing
+from plexsync.rules.status_words import (
+    DOWN,
+    JOB_STATES,
+    MAIN_STATES,
+    ON_HOLD,
+    UP,
+    SceneStatus,
+    buckets,
+    job_meaning,
+    job_word,
+)
 
 
 @command("status")
@@ -43,12 +40,12 @@ ALWAYS = ("ready", "running", "absent", "dead", "idle")
 @click.option("--without-item", is_flag=True, help="List the scenes that have no item in Plex.")
 @click.pass_obj
 def status(call: Call, scene: int | None, without_scene: bool, without_item: bool) -> int:
-    """Show how everything stands: the scenes, the queue, both servers, the worker, the books; or how one scene stands.
+    """Show the status of the scenes, the queue, both servers and the worker; or of one scene.
 
-    A scene is in step, waiting, absent (not in Plex), ambiguous, failed (given up) or ignored. Asks neither Stash nor
-    Plex: it tells what the database knows, so it answers at once and also during an outage. Who stands alone is known
-    from the last comparison (plexsync reconcile). Exits with 0 if the database could be read, and with 1 for a scene that
-    nothing is known of.
+    A scene is in sync, queued, not in Plex yet, ignored, out of scope or undone, or it needs you. The command reads the
+    database only and asks neither Stash nor Plex, so it answers at once and also during an outage. Scenes without an item
+    and items without a scene are known from the last full comparison (plexsync reconcile). Exits with 0 if the database
+    can be read, and with 1 for a scene that is unknown.
 
     \b
     Examples:
@@ -77,15 +74,19 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
         stands = standing(row, db.standings.find(id), pushed=pushes[0].at if pushes else None)
         called = title(db, Kind.SCENE, id)
     since = stamp(stands.since)
-    facts = {"id": id, "title": called or None, "stands": stands.word.replace(" ", "_"), "since": since}
+    facts = {"id": id, "title": called or None, "stands": stands.status.value, "since": since}
     lasts = f" since {since} ({ago(stands.since, now)})" if since else ""
     name = f"scene {id} ({safe(called, 80)})" if called else f"scene {id}"
     why = f": {safe(stands.why)}" if stands.why else ""
-    told = f"{name} is {stands.word}{lasts}{why}"
-    if stands.word == UNKNOWN:
-        told = f"nothing is known of scene {id}: plexsync explain {id} looks at it"
+    told = f"{name} {_is(stands.status)}{lasts}{why}"
+    if stands.status is SceneStatus.UNKNOWN:
+        told = f"scene {id} is unknown: plexsync explain {id} reads it from both servers"
     call.answer({**facts, "why": stands.why, "job": row_facts(row)}, lambda: say(paper(), told))
-    return FAILED if stands.word == UNKNOWN else FINE
+    return FAILED if stands.status is SceneStatus.UNKNOWN else FINE
+
+
+def _is(status: SceneStatus) -> str:
+    return status.word if status.word.startswith("needs") else f"is {status.word}"
 
 
 def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
@@ -107,7 +108,7 @@ def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
 def _tell_list(run: int | None, lines: Iterable[str], what: str) -> None:
     """Line by line, however many there are."""
     if run is None:
-        click.echo("Nothing is known yet: plexsync reconcile compares everything.")
+        click.echo("Nothing is known yet: plexsync reconcile runs a full comparison.")
         return
     none = True
     for line in lines:
@@ -122,19 +123,23 @@ def _tell(found: dict[str, Any], out: Console) -> None:
     if banner := too_many(found["dlq"]["count"], found["dlq"]["max"]):
         say(out, banner, style="bold")
     scenes = found["scenes"]
-    stand = [
-        (name.replace("_", " "), f"{one['count']:,}", one["since"] or "")
-        for name, one in scenes.items()
-        if one["count"]
-    ]
+    stand = []
+    for statuses in buckets():
+        if count := sum(scenes[status]["count"] for status in statuses):
+            since = min(scenes[status]["since"] or "" for status in statuses if scenes[status]["count"])
+            stand.append((statuses[0].word, f"{count:,}", since))
     if stand:
-        out.print(table("Scenes", ("how they stand", "count", "the first since"), stand, right=(1,)))
-    rows = [(name, f"{jobs[name]:,}", words) for name, words in STATES.items() if jobs[name] or name in ALWAYS]
+        out.print(table("Scenes", ("status", "count", "the oldest since"), stand, right=(1,)))
+    rows = [
+        (job_word(state), f"{jobs[state]:,}", job_meaning(state))
+        for state in JOB_STATES
+        if jobs[state] or state in MAIN_STATES
+    ]
     out.print(table("Queue", ("state", "count", ""), rows, right=(1,)))
     out.print(table("Servers", ("server", "state", "failures", "next try", "why"), _servers(found)))
     if found["dead"]:
         dead = [(cause, f"{count:,}", cure(cause).meaning) for cause, count in sorted(found["dead"].items())]
-        out.print(table("Given up", ("cause", "count", ""), dead, right=(1,)))
+        out.print(table("Dead letters", ("cause", "count", ""), dead, right=(1,)))
     out.print(table("", ("", ""), _rest(found)))
 
 
@@ -147,7 +152,7 @@ def _servers(found: dict[str, Any]) -> list[tuple[str, ...]]:
         again, why = seen["next_probe_at"] or patience, seen["error"]
         if held:
             again, why = held["retest_at"], f"{held['message']}: change {held['setting']}"
-        if state == NAMED["closed"] and not _answered(found, who):
+        if state == UP and not _answered(found, who):
             state = "nothing known yet"
         rows.append((who.title(), state, f"{seen['failures']}", again or "", why))
     return rows
@@ -171,17 +176,17 @@ def _rest(found: dict[str, Any]) -> list[tuple[str, str]]:
     verdict = "" if kept["balanced"] else ": THEY DO NOT BALANCE, please report this"
     return [
         ("due now", f"{found['due']:,}"),
-        ("oldest waiting since", found["oldest_due"] or "-"),
+        ("oldest queued since", found["oldest_due"] or "-"),
         ("worker", f"{runs}{off}; last heartbeat {found['worker']['heartbeat'] or 'never'}"),
         *_events(found["events"]),
         *_outages(found["outages"]),
         *_undone(found["undone"]),
-        ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was walked yet"),
+        ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was read yet"),
         ("dead letters", _dead_letters(found["dlq"])),
         ("last poll of Stash", found["last_poll"] or "never"),
-        ("last reconcile", found["last_reconcile"] or "never"),
-        *([("to be done", OWED)] if found["comparison_due"] else []),
-        *([] if found["bulk_approved"] else [("to be done", UNAPPROVED)]),
+        ("last full comparison", found["last_reconcile"] or "never"),
+        *([("to do", OWED)] if found["comparison_due"] else []),
+        *([] if found["bulk_approved"] else [("to do", UNAPPROVED)]),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]
 
@@ -190,14 +195,14 @@ def _dead_letters(found: dict[str, Any]) -> str:
     """How those that were given up came and went."""
     names = {
         "retried": "retried",
-        "cured": "tried again when the cause was cured",
-        "renewed": "wanted anew",
+        "cured": "retried after a cure",
+        "renewed": "queued again",
         "dropped": "dropped",
         "ignored": "ignored",
         "pruned": "older than dlq_retention_days",
     }
     left = [f"{found[name]:,} {word}" for name, word in names.items() if found[name]]
-    return f"{found['died']:,} given up so far" + (f": {', '.join(left)}" if left else "")
+    return f"{found['died']:,} in all" + (f": {', '.join(left)}" if left else "")
 
 
 def _events(found: dict[str, int]) -> list[tuple[str, str]]:
@@ -208,7 +213,7 @@ def _events(found: dict[str, int]) -> list[tuple[str, str]]:
 
 
 def _undone(found: dict[str, int]) -> list[tuple[str, str]]:
-    """A line when scenes were undone, which count as in step."""
+    """A line when scenes were undone, which count as in sync."""
     told = [f"{many(count, 'scene')} {name}" for name, count in found.items() if count]
     return [("undone", f"{', '.join(told)}: left alone until they are edited in Stash")] if told else []
 
@@ -222,7 +227,7 @@ def _outages(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _outage(one: dict[str, Any]) -> str:
-    what = f"on hold ({one['cause']})" if one["kind"] == "hold" else "away"
+    what = f"{ON_HOLD} ({one['cause']})" if one["kind"] == "hold" else DOWN
     return f"{one['server'].title()} {what}"
 
 
