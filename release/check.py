@@ -124,7 +124,7 @@ def plugin(
             need(soon(lambda: trial.title() == "As the check says"), f"Plex shows {trial.title()!r}")
             yield "an edit in Stash was seen in Plex"
             verdict = trial.ask("page_scene", scene="1").get("verdict")
-            need(verdict == "in step", f"the tab of the scene says {verdict!r}")
+            need(verdict == "in sync", f"the tab of the scene says {verdict!r}")
             yield f"the tab of the scene says: {verdict}"
             yield from terminal(where)
         finally:

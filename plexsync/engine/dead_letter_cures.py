@@ -111,7 +111,7 @@ class Curer:
             try:
                 count = self._look_again(stopping)
             except NeighbourError as error:
-                log.info("ambiguous scenes are looked at later: %s", error)
+                log.info("ambiguous scenes are retried later: %s", error)
                 return 0
             if stopping():
                 return count
@@ -138,7 +138,7 @@ class Curer:
             )
             after = (rows[-1].kind, rows[-1].id)
         if total:
-            log.info("the items of Plex changed: %d scenes that were ambiguous are tried again", total)
+            log.info("the items of Plex changed: %d ambiguous scenes are retried", total)
         return total
 
     def _try_again(self, wants: Mapping[int, str]) -> int:

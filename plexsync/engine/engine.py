@@ -21,19 +21,17 @@ from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.rules.batch import START, next_size
 from plexsync.rules.errors import (
     NO_MEMORY,
-    Barred,
     LocalFault,
-    Missing,
     Neighbour,
     NeighbourError,
     NewerDatabase,
     Refused,
-    Throttled,
     Unavailable,
     Unusable,
 )
 from plexsync.rules.job import Absent, Dead, Done, Gone, Job, Kind, Later, Outcome, State, Waiting, Why, crashed, settle
 from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
+from plexsync.rules.outcomes import outcome_of, shared_outcome_of
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.engine")
@@ -203,7 +201,7 @@ class Engine:
         try:
             sights = self._looker.look(list(by_id))
         except NeighbourError as error:
-            self._settle_all(jobs, waits(error))
+            self._settle_all(jobs, shared_outcome_of(error))
             return
         pairs = []
         for sight in sights:
@@ -228,7 +226,7 @@ class Engine:
             except NeighbourError as error:
                 self._settle_all([job], self._alone(job, error))
                 if not self._gates.passable(Neighbour.STASH):
-                    self._settle_all(jobs, waits(error))
+                    self._settle_all(jobs, shared_outcome_of(error))
                     return []
                 continue
             with self._store.reading() as db:
@@ -253,13 +251,13 @@ class Engine:
         """What one job does about a failed read that no other shared: it backs off, and is blamed if others can be read."""
         if isinstance(error, Refused):
             if self._others_are_told(job, error.neighbour):
-                return Dead("refused", str(error), desired=self._desired.get(job.token, ""))
-            return waits(error)
+                return outcome_of(error, desired=self._desired.get(job.token, ""))
+            return shared_outcome_of(error)
         if not isinstance(error, Unavailable):
-            return waits(error)
+            return shared_outcome_of(error)
         tried = job.failures + 1 >= CANARIES
         own = tried and self._others_are_told(job, error.neighbour)
-        return Waiting(str(error), "unavailable", after=error.retry_after or 0.0, counted=own)
+        return outcome_of(error, own=own)
 
     def _others_are_told(self, job: Job, who: Neighbour) -> bool:
         """The canary for reads: whether a neighbour tells of others than this job's, that were in step."""
@@ -421,17 +419,4 @@ def warn_of_dead(tx: Writer, now: int, most: int) -> None:
     last = tx.notes.number(DLQ_WARNED) or 0
     if not last or now < last or now - last >= DAY:
         tx.notes.save(DLQ_WARNED, str(now))
-        log.warning("more than %d scenes were given up: plexsync dlq list tells why, and what cures it", most)
-
-
-def waits(error: NeighbourError) -> Outcome:
-    """What a whole batch does about a failed request of everyone's: no outage, patience or hold uses an attempt."""
-    if isinstance(error, Unavailable):
-        return Waiting(str(error), "unavailable", backoff=False)
-    if isinstance(error, Throttled):
-        return Waiting(str(error), "throttled", backoff=False)
-    if isinstance(error, Barred):
-        return Waiting(str(error), "barred", backoff=False)
-    if isinstance(error, Missing):
-        return Waiting(str(error), "missing")
-    return Waiting(str(error), "refused")
+        log.warning("more than %d dead letters: plexsync dlq list shows why, and the cure", most)

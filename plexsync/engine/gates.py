@@ -16,6 +16,7 @@ from typing import TypeVar
 from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
 from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow
+from plexsync.rules.status_words import DOWN, THROTTLED
 from plexsync.store.database import Database, Reader, Writer
 from worker.circuit_breaker import (
     Breaker,
@@ -155,9 +156,9 @@ class Gates:
             return f"{who.title()} is on hold: {hold.message}"
         row = db.breakers.find(who)
         if row.state != CircuitState.CLOSED:
-            return f"{who.title()} is away: {row.error}" if row.error else f"{who.title()} is away"
+            return f"{who.title()} is {DOWN}: {row.error}" if row.error else f"{who.title()} is {DOWN}"
         if db.paces.find(who).not_before > now:
-            return self.failing(db, who) or f"{who.title()} asked for patience"
+            return self.failing(db, who) or f"{who.title()} is {THROTTLED}"
         return ""
 
     def failing(self, db: Reader, who: Neighbour) -> str:
@@ -206,7 +207,7 @@ class Gates:
         if ok:
             return Probe(who, writes=row.cause == WRITE)
         probe_at = next_probe_at(after, self._rules)
-        return Rest(now if probe_at is None else round(probe_at * 1000), f"{who.title()} is away: {row.error}")
+        return Rest(now if probe_at is None else round(probe_at * 1000), f"{who.title()} is {DOWN}: {row.error}")
 
     def _throttle(self, tx: Writer, who: Neighbour, now: int) -> Rest | None:
         pace = tx.paces.find(who)
@@ -234,7 +235,7 @@ class Gates:
             elif not self._plex_is_back(canary, writes=gate.writes):
                 return False
         except NeighbourError as error:
-            log.debug("%s is still away: %s", gate.who, error)
+            log.debug("%s is still down: %s", gate.who, error)
             return False
         self._let_in(gate.who)
         return True

@@ -9,6 +9,7 @@ from plexsync.app.rules import MINUTE
 from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp
 from plexsync.rules.notices import NoticeRules, conditions
+from plexsync.rules.status_words import DOWN
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ def _of(key: str, text: str, since: int) -> Need:
     head, _, rest = key.partition(":")
     title = {
         "hold": f"{rest.title()} does not let PlexSync in",
-        "away": f"{rest.title()} is away",
-        "dead": "Too many scenes were given up",
-        "repaired": "The database was made anew",
+        "away": f"{rest.title()} is {DOWN}",
+        "dead": "Too many dead letters",
+        "repaired": "The database was rebuilt",
     }[head]
     where = {"hold": "/settings", "dead": "/dead"}.get(head, "")
     return Need(key, "wait" if head == "away" else "person", title, text, where, since)
@@ -56,7 +57,13 @@ def _more(found: dict[str, Any]) -> list[Need]:
     told = []
     if not found["bulk_approved"]:
         told.append(
-            Need("approve", "person", "The first write of the whole library waits for you", UNAPPROVED, "/reconcile")
+            Need(
+                "approve",
+                "person",
+                "The first write of the whole library needs your approval",
+                UNAPPROVED,
+                "/reconcile",
+            )
         )
     if not worker["enabled"]:
         off = "enabled = false: events are kept, and nothing is sent to Plex."
@@ -79,8 +86,10 @@ def _away(one: dict[str, Any]) -> Need:
     name = one["server"].title()
     why = one["error"] or "It does not answer"
     end = "" if why[-1] in ".!?" else "."
-    text = f"{why}{end} Scenes wait, none is given up for it, and it is tried again by itself."
-    return Need(f"away:{one['server']}", "wait", f"{name} is away", text)
+    text = (
+        f"{why}{end} Scenes stay queued, none becomes a dead letter for it, and PlexSync probes the server by itself."
+    )
+    return Need(f"away:{one['server']}", "wait", f"{name} is {DOWN}", text)
 
 
 def need_facts(one: Need) -> dict[str, Any]:

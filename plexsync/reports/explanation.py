@@ -8,6 +8,7 @@ from plexsync.reports.rows import attempt_facts, in_order, row_facts
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope
 from plexsync.rules.plan import Change, Note, Remembered, Value, held, undone
 from plexsync.rules.records import AttemptRow, JobRow
+from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Reader
 
 Facts = dict[str, Any]
@@ -91,7 +92,7 @@ def verdict(sight: Sight) -> str:
     if sight.undone:
         return _undone_words(sight)
     if not changes:
-        return "in step"
+        return SceneStatus.IN_SYNC.word
     return f"{changes} {'field' if changes == 1 else 'fields'} would be changed"
 
 

@@ -1,25 +1,8 @@
-"""What a sync would change, as facts and in words."""
+"""What a sync would change, as facts."""
 
 from typing import Any
 
-from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, Preview
-
-# The words for each standing, in the order in which they are told; the first six always.
-STANDINGS = {
-    "in_step": "in step",
-    WOULD_CHANGE: "would change",
-    "absent": "not in Plex (yet)",
-    "ambiguous": "ambiguous",
-    "out_of_scope": "out of scope",
-    "failed": "could not be compared",
-    "kept_for_a_person": "in step but for values that a person keeps in Plex",
-    "undone": "undone, and left alone until they change in Stash",
-    "strict": "refused by strict_mode",
-    "given_up": "given up before (plexsync dlq list)",
-    "dropped": "dropped before",
-    "ignored": "ignored",
-    "gone": "not in Stash",
-}
+from plexsync.flows.scenes.preview import FieldChange, Preview
 
 
 def scene_facts(one: Preview) -> dict[str, Any]:

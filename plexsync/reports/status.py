@@ -2,8 +2,7 @@
 
 from plexsync.reports.format import noted, stamp
 from plexsync.rules.note_keys import CHANGED
-from plexsync.rules.status_words import UNKNOWN
-from plexsync.rules.status_words import WORDS as EVERY_WORD
+from plexsync.rules.status_words import STATUSES, server_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     Settings = PlexSyncConfig | StatusSettings
 
-# What is known of nobody is counted for nobody.
-WORDS = tuple(word for word in EVERY_WORD if word != UNKNOWN)
 NEIGHBOURS = ("plex", "stash")
 
 
@@ -39,8 +36,8 @@ def facts_of(seen: "Summary", config: "Settings", *, spooled: tuple[int, int], r
         "jobs": seen.jobs,
         "undone": {"undone": seen.undone.get("undo", 0), "released": seen.undone.get("release", 0)},
         "scenes": {
-            word.replace(" ", "_"): {"count": count, "since": stamp(since)}
-            for word, (count, since) in ((word, seen.standings.get(word, (0, None))) for word in WORDS)
+            status.value: {"count": count, "since": stamp(since)}
+            for status, (count, since) in ((status, seen.standings.get(status, (0, None))) for status in STATUSES)
         },
         "due": seen.due,
         "oldest_due": stamp(seen.oldest_due),
@@ -101,16 +98,16 @@ def breaker(config: "Settings", row: "BreakerRow | SimpleNamespace | None", now:
     }
 
 
-NAMED = {"closed": "well", "open": "away", "half_open": "away, about to be tried"}
-
-
 def server_words(seen: "Mapping[str, Any]", *, held: bool, patience: bool = False) -> str:
     """How a server stands, by the facts of its breaker: what `status` and the line of `serve` call it."""
-    if held:
-        return "on hold"
-    if seen["state"] == "closed" and seen["error"]:
-        return f"failing ({seen['failures']} of {seen['failures_allowed']})"
-    return "asked for patience" if seen["state"] == "closed" and patience else NAMED[seen["state"]]
+    return server_word(
+        seen["state"],
+        failures=seen["failures"],
+        failures_allowed=seen["failures_allowed"],
+        error=seen["error"],
+        held=held,
+        throttled=patience,
+    )
 
 
 def hold(row: "HoldRow | SimpleNamespace") -> "dict[str, Any]":
@@ -154,8 +151,8 @@ def figure_facts(seen: "Figures") -> "dict[str, Any]":
 
 
 OWED = (
-    "a complete comparison is due, since the database was made anew or put back, or settings have changed: "
-    "plexsync reconcile makes it"
+    "a full comparison is due, since the database was rebuilt or restored, or settings have changed: "
+    "plexsync reconcile runs it"
 )
 
 
@@ -181,7 +178,7 @@ def too_many(count: int, most: int) -> str:
     """The banner over a queue that is longer than it should be, or ''."""
     if count <= most:
         return ""
-    return f"{count:,} scenes were given up, more than dlq_max ({most:,}). None is thrown away: mend the causes below."
+    return f"{count:,} dead letters, more than dlq_max ({most:,}). None is deleted: fix the causes below."
 
 
 def _library(key: str, title: str, walked_at: int) -> "dict[str, Any]":

@@ -89,7 +89,7 @@ class Repaired:
     def __str__(self) -> str:
         return (
             f"the database was damaged ({self.fault}) and was made anew with {self.rows} rows of the queue; the old one is"
-            f" kept in {self.aside}; everything is compared to find what is missing"
+            f" kept in {self.aside}; a full comparison finds what is missing"
         )
 
 

@@ -14,7 +14,7 @@ import sqlite3
 from types import SimpleNamespace
 
 from plexsync.rules.note_keys import BULK, HEARTBEAT, LAST_POLL, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
-from plexsync.rules.status_words import word_of
+from plexsync.rules.status_words import status_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -214,12 +214,12 @@ def _states(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def _standings(db: sqlite3.Connection) -> dict[str, tuple[int, int | None]]:
-    """By word: how many scenes stand so, and since when the one that has done so the longest."""
+    """By status: how many scenes stand so, and since when the one that has done so the longest."""
     counts: dict[str, tuple[int, int | None]] = {}
     for state, ambiguous, last_seen, count, row_since, seen_since in db.execute(STANDINGS):
-        word = word_of(state, "ambiguous" if ambiguous else "", last_seen)
-        lasts = bool(last_seen) and word_of(None, "", last_seen) == word
-        before, since = counts.get(word, (0, None))
+        status = status_of(state, "ambiguous" if ambiguous else "", last_seen)
+        lasts = bool(last_seen) and status_of(None, "", last_seen) is status
+        before, since = counts.get(status, (0, None))
         moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
-        counts[word] = (before + count, min(moments, default=None))
+        counts[status] = (before + count, min(moments, default=None))
     return counts

@@ -26,7 +26,7 @@ from plexsync.reports.scenes import facts_of, named_like, stand_so
 from plexsync.reports.status import too_many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.status_words import UNKNOWN, WORDS
+from plexsync.rules.status_words import STATUSES, SceneStatus
 from plexsync.web.background_tasks import Errand
 from plexsync.web.overview_pages import LATEST
 from plexsync.web.pages import LARGEST_ID, Absent, Ask, Wrong, asked, later
@@ -64,15 +64,16 @@ def latest(ask: Ask) -> Answer:
 
 def scenes(ask: Ask) -> Answer:
     """A page of scenes: those that stand so, or those with a text in title or path."""
-    stands, text = ask.query.get("stands", "").replace("_", " "), ask.query.get("q", "")
-    if stands and (stands not in WORDS or stands == UNKNOWN):
-        raise Wrong(f"stands must be one of {', '.join(word.replace(' ', '_') for word in WORDS if word != UNKNOWN)}")
+    stands, text = ask.query.get("stands", "").replace(" ", "_"), ask.query.get("q", "")
+    statuses = [status for status in STATUSES if status.value == stands]
+    if stands and not statuses:
+        raise Wrong(f"stands must be one of {', '.join(STATUSES)}")
     if stands and text:
         raise Wrong("either stands or q")
     after, limit = _whole(ask, "after", 0, LARGEST_ID), _whole(ask, "limit", FEW, MOST)
     with ask.desk.parts.store.reading() as db:
         page = {"after": after, "limit": limit}
-        listed = named_like(db, text, **page) if text else stand_so(db, stands, **page)
+        listed = named_like(db, text, **page) if text else stand_so(db, statuses, **page)
         found = [_scene(one) for one in facts_of(db, listed.ids)]
     return {"scenes": found, "after": listed.after}
 
@@ -82,7 +83,7 @@ def scene(ask: Ask) -> Answer:
     id = ask.number("id")
     with ask.desk.parts.store.reading() as db:
         (one,) = facts_of(db, [id])
-        if one["stands"] == UNKNOWN:
+        if one["stands"] == SceneStatus.UNKNOWN:
             raise Absent
         return {**_scene(one), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
 
@@ -91,7 +92,7 @@ def _scene(one: Facts) -> Body:
     return {
         "id": one["id"],
         "title": one["title"] or None,
-        "stands": one["stands"].replace(" ", "_"),
+        "stands": one["stands"],
         "since": one["since"],
         "why": one["why"],
     }

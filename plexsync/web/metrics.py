@@ -19,7 +19,7 @@ FRESH = 120_000
 STATES = ("closed", "open", "half_open")
 
 
-class Standing(Collector):
+class StatusCollector(Collector):
     """The facts of `plexsync status` as metrics, made when they are asked for. Nothing else is in the registry."""
 
     def __init__(self, desk: Desk) -> None:
@@ -38,26 +38,24 @@ def _families(found: Mapping[str, Any], used: int, now: int) -> Iterator[Metric]
     for state, count in found["jobs"].items():
         jobs.add_metric([state], count)
     yield jobs
-    scenes = GaugeMetricFamily("plexsync_scenes", "Scenes by how they stand.", labels=["stands"])
+    scenes = GaugeMetricFamily("plexsync_scenes", "Scenes by status.", labels=["stands"])
     for name, one in found["scenes"].items():
         scenes.add_metric([name], one["count"])
     yield scenes
-    dead = GaugeMetricFamily("plexsync_dead", "Scenes that were given up, by cause.", labels=["cause"])
+    dead = GaugeMetricFamily("plexsync_dead", "Dead letters by cause.", labels=["cause"])
     for cause, count in found["dead"].items():
         dead.add_metric([cause], count)
     yield dead
     yield GaugeMetricFamily("plexsync_due", "Rows of the queue that are due now.", value=found["due"])
     oldest = found["oldest_due"]
     waits = max(0.0, (now - unstamped(oldest)) / 1000) if oldest else 0.0
-    yield GaugeMetricFamily(
-        "plexsync_oldest_due_seconds", "How long the oldest row that is due has waited.", value=waits
-    )
+    yield GaugeMetricFamily("plexsync_oldest_due_seconds", "How long the oldest row has been due.", value=waits)
     breakers = GaugeMetricFamily(
         "plexsync_breaker_state", "1 for the state the breaker of a server is in.", labels=["server", "state"]
     )
     failures = GaugeMetricFamily("plexsync_breaker_failures", "Failures in a row of a server.", labels=["server"])
     holds = GaugeMetricFamily(
-        "plexsync_hold", "1 while work is held until a person changes a setting.", labels=["server"]
+        "plexsync_hold", "1 while the server is on hold until you change a setting.", labels=["server"]
     )
     for who, seen in found["breakers"].items():
         for state in STATES:
@@ -71,7 +69,7 @@ def _families(found: Mapping[str, Any], used: int, now: int) -> Iterator[Metric]
     yield GaugeMetricFamily(
         "plexsync_worker_heartbeat_timestamp_seconds", "The worker's last sign of life.", value=beat
     )
-    asked = {"last_poll": "When Stash was last asked what changed.", "last_reconcile": "When everything was compared."}
+    asked = {"last_poll": "When Stash was last polled.", "last_reconcile": "When the last full comparison ended."}
     for name, words in asked.items():
         at = unstamped(found[name]) / 1000 if found[name] else 0.0
         yield GaugeMetricFamily(f"plexsync_{name}_timestamp_seconds", words, value=at)
@@ -96,7 +94,7 @@ async def metrics(request: Request) -> Response:
 
     def made() -> bytes:
         registry = CollectorRegistry()
-        registry.register(Standing(desk))
+        registry.register(StatusCollector(desk))
         return generate_latest(registry)
 
     return Response(await desk.run(made), media_type=CONTENT_TYPE_LATEST)

@@ -42,7 +42,7 @@ def test_explain_lists_candidates_with_reasons_and_the_line_that_settles_it(
     assert world.plex.item(keys[1]).scalars["title"] == "The one"
     told = door("explain", id).out
     assert f"Item {keys[1]} was bound to this scene by hand." in told
-    assert "in step" in told
+    assert "in sync" in told
 
 
 def test_bind_says_what_happens_and_lists_what_was_said(twins: tuple[int, list[str]], world: World, door: Door) -> None:

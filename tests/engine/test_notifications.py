@@ -149,7 +149,7 @@ def test_scenes_that_grew_too_old_in_the_queue_and_are_found_again_are_no_news(h
     house.worker.indexer.freshen(force=True)
     house.want(*more)
     watch.pass_by(2 * MINUTE)
-    assert "11 more scenes were given up, 23 in all" in watch.box.got[-1].text
+    assert "11 more dead letters, 23 in all" in watch.box.got[-1].text
 
 
 def test_a_messenger_that_fails_is_logged_once_and_gets_the_notice_later(house, watch, caplog):

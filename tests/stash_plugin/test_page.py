@@ -66,9 +66,9 @@ def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside,
     expect(page.get_by_text("Start the worker is in Stash's queue")).to_be_visible()
     expect(page.get_by_role("button", name="Stop the worker")).to_be_visible()
     page.get_by_role("button", name="Agree, and sync all").click()
-    expect(page.get_by_text("1 scene wanted")).to_be_visible()
+    expect(page.get_by_text("1 scene queued")).to_be_visible()
     until(lambda: inside.title() == "One")
-    expect(page.locator(".plexsync-tile", has_text="in step").locator("strong")).to_have_text("1")
+    expect(page.locator(".plexsync-tile", has_text="in sync").locator("strong")).to_have_text("1")
     page.get_by_role("button", name="Stop the worker").click()
     expect(page.get_by_role("button", name="Start the worker")).to_be_visible()
     assert faults == []
@@ -86,7 +86,7 @@ def test_the_tab_of_a_scene_tells_what_would_change_and_brings_it_in_step(page, 
     expect(row).to_contain_text("Changed")
     expect(row).to_contain_text("one")
     page.get_by_role("button", name="Sync now").click()
-    expect(page.get_by_text("in step", exact=True)).to_be_visible()
+    expect(page.get_by_text("in sync", exact=True)).to_be_visible()
     assert inside.title() == "Changed"
     assert faults == []
 

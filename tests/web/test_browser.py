@@ -150,7 +150,7 @@ def test_an_open_page_learns_of_what_changes(dash: Dash, look: Look) -> None:
     page.locator("#queue").evaluate("node => { node.dataset.old = 'yes' }")
     with dash.parts.store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
-    expect(page.locator("#scenes .figure", has_text="waiting")).to_contain_text("1")
+    expect(page.locator("#scenes .figure", has_text="queued")).to_contain_text("1")
     now = dash.parts.clock.now()
     with dash.parts.store.writing() as tx:
         tx.breakers.save(
@@ -187,7 +187,7 @@ def test_open_pages_that_nobody_sees_leave_the_browser_its_connections(dash: Das
     with dash.parts.store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
     turn(first, seen=True)
-    waiting = first.locator("#scenes .figure", has_text="waiting")
+    waiting = first.locator("#scenes .figure", has_text="queued")
     expect(waiting).to_contain_text("1")
     with dash.parts.store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 8, Why.USER, dash.parts.clock.now())
@@ -204,7 +204,7 @@ def test_a_page_that_is_left_and_come_back_to_is_live_again(dash: Dash, look: Lo
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     with dash.parts.store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
-    expect(page.locator("#scenes .figure", has_text="waiting")).to_contain_text("1", timeout=1000 * HANG)
+    expect(page.locator("#scenes .figure", has_text="queued")).to_contain_text("1", timeout=1000 * HANG)
 
 
 def test_a_page_whose_line_was_refused_asks_for_it_again(

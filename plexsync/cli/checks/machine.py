@@ -13,8 +13,8 @@ from plexsync.cli.call import WRONG
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.logs import LOG_FILE
-from plexsync.cli.terminal.format import many
 from plexsync.extras import PARTS, advice, is_installed
+from plexsync.reports.format import many
 from validation.config import SECRETS, PlexSyncConfig
 from validation.sources import DEFAULT, TOML, Loaded
 

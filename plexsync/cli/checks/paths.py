@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from plexsync.app.parts import Parts
 from plexsync.cli.checks.check import Check, problem, warning
-from plexsync.cli.terminal.format import many
 from plexsync.cli.terminal.mapping import Pair, Rule, Suggestion, suggested
+from plexsync.reports.format import many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Stash

@@ -9,7 +9,7 @@ from pathlib import Path
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN, events_in, theirs
 from plexsync.cli.checks.check import Check, problem, warning
-from plexsync.cli.terminal.format import lasting
+from plexsync.reports.format import lasting
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError
 from plexsync.rules.records import Section
 from plexsync.rules.text import fold

@@ -27,12 +27,13 @@ from plexsync.app.parts import Parts, opened
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
 from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
-from plexsync.cli.terminal.format import many
 from plexsync.cli.terminal.screen import margin, paper, say, table
 from plexsync.engine.clock import SystemClock
 from plexsync.extras import advice, is_installed
+from plexsync.reports.format import many
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault, Unusable
+from plexsync.rules.status_words import SceneStatus
 from validation.config import PlexSyncConfig
 
 TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
@@ -57,7 +58,7 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
     """Watch PlexSync work, without a Stash or Plex of your own.
 
     Starts a simulated Stash and a simulated Plex on this machine with a library of realistic and nasty names, runs
-    `plexsync serve` against them, edits scenes, takes Plex away for a while, and ends with a summary read back from
+    `plexsync serve` against them, edits scenes, takes Plex down for a while, and ends with a summary read back from
     Plex. Takes about a minute, needs no network, leaves nothing behind.
 
     \b
@@ -258,20 +259,20 @@ class Play:
         stage = self._stage
         began = time.monotonic()
         self._title(
-            f"{len(stage.library.scenes):,} scenes in Stash, {len(stage.library.movies):,} movies in Plex, nothing in step"
+            f"{len(stage.library.scenes):,} scenes in Stash, {len(stage.library.movies):,} movies in Plex, nothing in sync"
         )
         with stage.serving():
             self._tell_of_pages()
-            self._title("1. plexsync serve: compares both sides, and brings in step what differs")
+            self._title("1. plexsync serve: compares both servers, and syncs what differs")
             self._until(lambda now: bool(now["last_reconcile"]) and not self._waiting(now))
 
             edited = self._title_edits()
             self._until(lambda _now: self._pushed(edited) >= 20, quiet=True)
 
-            self._title(f"3. Plex goes away for {OUTAGE:.0f} seconds, in the middle of it; people go on editing")
+            self._title(f"3. Plex goes down for {OUTAGE:.0f} seconds, in the middle of it; people go on editing")
             stage.switch.away = True
             gone = time.monotonic()
-            more = self._edit(range(150, 200), "edited while Plex was away")
+            more = self._edit(range(150, 200), "edited while Plex was down")
             self._until(lambda _now: time.monotonic() - gone >= OUTAGE, stalls=True)
 
             self._title("4. Plex is back")
@@ -431,9 +432,9 @@ class Play:
     def _line(self, now: dict[str, Any], rate: float) -> str:
         jobs, breaker = now["jobs"], now["breakers"]["plex"]
         words = [
-            f"{jobs['idle']:5,} in step",
-            f"{self._waiting(now):5,} waiting",
-            f"{jobs['absent']:3} absent",
+            f"{jobs['idle']:5,} {SceneStatus.IN_SYNC.word}",
+            f"{self._waiting(now):5,} {SceneStatus.QUEUED.word}",
+            f"{jobs['absent']:3} {SceneStatus.NOT_IN_PLEX.word}",
             f"{jobs['dead']:3} set aside",
             f"breaker {breaker['state'].replace('_', '-'):9}",
         ]
@@ -466,7 +467,7 @@ class Play:
         self._title("Read back from Plex by plexapi, and compared with what the library was made of")
         scenes = len(stage.library.scenes)
         rows = [
-            ("in step, every field of every item", f"{checked.in_step:,} of {scenes:,} scenes"),
+            ("in sync, every field of every item", f"{checked.in_step:,} of {scenes:,} scenes"),
             *((f"{reason}: {why}", f"{checked.reasons.get(reason, 0):,}") for reason, why in REASONS.items()),
             ("a title that a person had locked in Plex, kept", f"{checked.kept:,}"),
             ("not as it should be", f"{len(checked.wrong):,}"),
@@ -510,7 +511,7 @@ def over_weeks(scenes: int) -> Callable[[], float]:
 
 REASONS = {
     "absent": "Plex has no such file",
-    "ambiguous": "look-alikes, left alone",
+    "ambiguous": "several items fit, left alone",
     "shared": "their movie is another scene's",
 }
 

@@ -13,8 +13,8 @@ from plexsync.cli.checks import database, machine, paths, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
 from plexsync.cli.settings import toml_of
 from plexsync.cli.start import Begun, begun
-from plexsync.cli.terminal.format import many, safe
 from plexsync.cli.terminal.screen import LiveLine, paper, table
+from plexsync.reports.format import many, safe
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from validation.config import Setting, describe
 from validation.redact import MASK, Redactor

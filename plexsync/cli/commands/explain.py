@@ -9,13 +9,13 @@ from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import Need
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import begun
-from plexsync.cli.terminal.format import safe
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.rows import attempt_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.engine.verbs import Explanation
 from plexsync.engine.verbs import explain as look_at
 from plexsync.reports.explanation import Facts, job_facts, known_facts, sight_facts
+from plexsync.reports.format import safe
 from plexsync.reports.rows import short
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind
@@ -30,8 +30,8 @@ def explain(call: Call, scene: int) -> int:
     """Show why a scene stands as it stands, and what would happen to it now.
 
     Looks at Stash and Plex as the worker does, and writes to neither: every step of finding its item in Plex, the
-    candidates if it is ambiguous, each with the reason and the line that settles it (plexsync bind), and for each field
-    what Stash wants, what Plex has, whether it is locked, what would be done and why. If a server is away it shows what
+    candidates if several items fit, each with the reason and the line that settles it (plexsync bind), and for each field
+    what Stash says, what Plex has, whether it is locked, what would be done and why. If a server is down it shows what
     the database knows and exits with 1, and so it does for a scene that Stash does not have.
 
     \b
@@ -66,7 +66,7 @@ def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
         _tell_row(row, attempts, now, out)
         if remembered:
             rows = [(one["key"], short(one["field"]), _shown(one["said"]), _shown(one["left"])) for one in remembered]
-            out.print(table("Pushed before", ("item", "field", "Stash wanted", "Plex read back"), rows))
+            out.print(table("Pushed before", ("item", "field", "Stash said", "Plex read back"), rows))
 
     call.answer(facts, tell)
     click.echo(f"plexsync: {safe(why)}", err=True)

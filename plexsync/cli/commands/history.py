@@ -7,10 +7,10 @@ from rich.table import Table
 
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
-from plexsync.cli.terminal.format import stamp
 from plexsync.cli.terminal.param_types import RowKey
 from plexsync.cli.terminal.rows import change_words
 from plexsync.cli.terminal.screen import paper, table
+from plexsync.reports.format import stamp
 from plexsync.reports.rows import PUSHES, past_facts, past_of, written
 from plexsync.rules.job import Kind
 from plexsync.rules.records import AttemptRow, PushRow
@@ -23,10 +23,10 @@ SHOWN = 50
 @click.option("--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="How many entries.")
 @click.pass_obj
 def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
-    """Show what was done for a scene, newest first: what was changed in Plex, and attempts that did not go well.
+    """Show what was done for a scene, newest first: what was changed in Plex, and attempts that failed.
 
     Asks neither server: it tells what the database remembers, which is the newest twenty of each kind for as long as
-    dlq_retention_days. plexsync explain SCENE shows how the scene and its item look now. A performer, studio or tag is
+    dlq_retention_days. plexsync explain SCENE shows the scene and its item as they are now. A performer, studio or tag is
     named with its kind, as in tag:12.
 
     \b
@@ -65,4 +65,4 @@ def _table(name: str, past: Sequence[AttemptRow | PushRow]) -> Table:
             rows += [(at, what, change_words(field, moved)) for field, moved in one.moved.items()]
         else:
             rows.append((at, f"attempt, then {one.state.value}", f"{one.error} ({one.cls})" if one.cls else one.error))
-    return table(f"History of {name}", ("at", "what", "before -> after, or why it did not go well"), rows)
+    return table(f"History of {name}", ("at", "what", "before -> after, or why it failed"), rows)

@@ -271,5 +271,5 @@ def _tell(call: Call, plan: Plan, write: Writing) -> None:
         say(out, f"{variable} is set in the environment, and wins over the file.")
     more = f" --config {shlex.quote(str(call.config_file))}" if call.config_file else ""
     lines = (("doctor", "checks everything"), ("sync --all --dry-run", "shows what would change"))
-    rows = [(f"plexsync{more} {words}", told) for words, told in (*lines, ("serve", "keeps Plex in step"))]
+    rows = [(f"plexsync{more} {words}", told) for words, told in (*lines, ("serve", "keeps Plex in sync"))]
     out.print(table("Next", ("", ""), rows))

@@ -15,13 +15,13 @@ from plexsync.app.settings import Need
 from plexsync.cli.call import FAILED, FINE, Body, Call, command
 from plexsync.cli.commands.sync import When
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import WORDS, Remaining, Work, outcomes
+from plexsync.cli.daemon.work_loop import Remaining, Work, outcomes
 from plexsync.cli.start import Begun, begun
-from plexsync.cli.terminal.format import many, safe, stamp
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import Bar, paper, say, table
 from plexsync.flows.scenes.undo import Marked, mark_all_undone, mark_undone, preview, pushed_scenes
+from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import short
 from plexsync.reports.undo import DEEDS, undo_facts
 from plexsync.rules.plan import Held, Undone
@@ -123,7 +123,7 @@ def undo(
     is taken back, also what was pushed before the moment or run that you name. It stays so until the scene is edited in
     Stash: no comparison brings it back. The scenes are put in the queue for the worker; with --wait they are worked
     before the command returns. Asks once for more than one scene. plexsync release keeps the values and takes off the
-    locks instead. Exits with 1 if nothing was pushed for a scene that was named, or one of them was given up.
+    locks instead. Exits with 1 if nothing was pushed for a scene that was named, or one of them became a dead letter.
 
     \b
     Examples:
@@ -216,7 +216,7 @@ def _complain(marked: Marked, *, named: bool) -> int:
     if marked.ignored:
         click.echo(f"plexsync: not ignored any more: {_listed(marked.ignored)}", err=True)
     if marked.dropped:
-        waited = many(marked.dropped, "waiting row")
+        waited = many(marked.dropped, "queued row")
         click.echo(
             f"plexsync: {waited} of the queue dropped: nothing was pushed for them, only an edit brings them back",
             err=True,
@@ -240,7 +240,7 @@ def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) ->
             found = outcomes(parts, marked.scenes)
         causes = {"causes": dict(found.causes), "why": ended.why}
         facts = {**_facts(marked), "outcomes": dict(found.standing), **causes}
-        words = {**WORDS, "in_step": way.seen_through, "gone": f"{way.seen_through}, gone from Stash"}
+        words = {"in_step": way.seen_through, "gone": f"{way.seen_through}, gone from Stash"}
         why = f"; {ended.why}" if ended.why else ""
         call.answer(facts, lambda: say(paper(), found.line(words) + why))
         complained = _complain(marked, named=named)

@@ -22,11 +22,11 @@ from plexsync.cli.checks.check import PROBLEM
 from plexsync.cli.checks.paths import Found as Looked
 from plexsync.cli.checks.paths import looked_up, sample
 from plexsync.cli.checks.servers import LEAST_PLEX, LEAST_STASH, version_check
-from plexsync.cli.terminal.format import lasting, many, safe
 from plexsync.cli.terminal.mapping import Rule
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import LiveLine, table
 from plexsync.engine.clock import SystemClock
+from plexsync.reports.format import lasting, many, safe
 from plexsync.rules.errors import Barred, NeighbourError, Unusable
 from plexsync.rules.records import Section
 from plexsync.rules.text import fold
@@ -210,12 +210,12 @@ def _signed_in(person: Person, *, browser: bool, hidden: Hide) -> "Account | Non
     clock, began = SystemClock(), monotonic()
     with LiveLine(person.console) as line:
         if not line.shown:
-            person.tell("waiting until it is confirmed (Ctrl-C stops)")
+            person.tell("confirm it in the browser (Ctrl-C stops)")
         while not login.confirmed():
             if login.over:
-                person.tell("  the PIN was not confirmed in time, or plex.tv went away")
+                person.tell("  the PIN was not confirmed in time, or plex.tv does not answer")
                 return None
-            line.show(f"waiting until it is confirmed, for {lasting((monotonic() - began) * 1000)} now (Ctrl-C stops)")
+            line.show(f"confirm it in the browser: {lasting((monotonic() - began) * 1000)} so far (Ctrl-C stops)")
             clock.sleep(POLL)
         account = login.account()
     hidden(*account.secrets)

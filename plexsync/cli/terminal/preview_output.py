@@ -23,14 +23,15 @@ from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.export_file import output
-from plexsync.cli.terminal.format import many, safe, stamp
 from plexsync.cli.terminal.screen import Bar, paper, say
 from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, Preview
-from plexsync.reports.preview import STANDINGS, scene_facts
+from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.preview import scene_facts
 from plexsync.reports.rows import short
 from plexsync.rules.errors import NeighbourError, SyncError
 from plexsync.rules.item import PICTURES
 from plexsync.rules.plan import Held
+from plexsync.rules.status_words import PREVIEWED, counted, finding_counts, finding_word
 
 Facts = dict[str, Any]
 
@@ -69,7 +70,7 @@ class Seen:
 
     def facts(self) -> Facts:
         """For JSON."""
-        names = {**STANDINGS, **self.counts}
+        names = dict.fromkeys((*(finding.value for finding in PREVIEWED), *self.counts))
         told = {name: self.counts[name] for place, name in enumerate(names) if self.counts[name] or place < ALWAYS}
         more = {"error": self.why} if self.why else {}
         total = self.counts.total()
@@ -80,7 +81,10 @@ class Seen:
         told = self.facts()
         ended = ", then stopped" if self.stopped else f", then it ended: {safe(self.why)}" if self.why else ""
         head = f"{many(told['total'], 'scene')} compared{ended}"
-        lines = [head, *(f"  {count:,} {STANDINGS.get(name, name)}" for name, count in told["counts"].items())]
+        lines = [
+            head,
+            *(f"  {counted(word, count)}" for word, count in finding_counts(self.counts, PREVIEWED[:ALWAYS])),
+        ]
         return [*lines, POSTERS.format(many(self.posters, "poster"))] if self.posters else lines
 
 
@@ -286,7 +290,7 @@ def scene_lines(one: Preview) -> Iterator[str]:
     """A scene in words: a line for each field that would change, and for each note."""
     name = f"Scene {one.id}: {safe(one.title, 120)}" if one.title else f"Scene {one.id}"
     if one.standing != WOULD_CHANGE:
-        yield f"{name}: {STANDINGS.get(one.standing, one.standing)}{f' ({safe(one.why)})' if one.why else ''}"
+        yield f"{name}: {finding_word(one.standing)}{f' ({safe(one.why)})' if one.why else ''}"
         return
     for item in one.items:
         yield f"{name} (item {item.key})"
@@ -367,7 +371,7 @@ def scene_html(one: Preview) -> Iterator[str]:
     """A scene as a section of the report, in pieces."""
     yield f"<section>\n<h2>Scene {one.id}{f': {shown(one.title)}' if one.title else ''}</h2>\n"
     if one.standing != WOULD_CHANGE:
-        yield f"<p>{shown(STANDINGS.get(one.standing, one.standing))}{f': {shown(one.why)}' if one.why else ''}</p>\n"
+        yield f"<p>{shown(finding_word(one.standing))}{f': {shown(one.why)}' if one.why else ''}</p>\n"
     for item in one.items:
         yield f"<table>\n<caption>item {shown(item.key)}</caption>\n{HEADS}"
         for change in item.fields:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import click
 from rich.console import Console
 
-from plexsync.cli.terminal.format import safe
 from plexsync.cli.terminal.screen import say
+from plexsync.reports.format import safe
 
 
 def confirmed(question: str) -> bool:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from plexsync.cli.terminal.format import ago, safe, stamp
 from plexsync.cli.terminal.screen import table
+from plexsync.reports.format import ago, safe, stamp
 from plexsync.reports.rows import WAITING, short, written
 from plexsync.rules.plan import Held
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
@@ -30,7 +30,7 @@ def row_table(row: JobRow, now: int, called: str = "") -> Table:
 def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
     """Failed attempts in words, newest first."""
     rows = [(stamp(one.at) or "", one.cls, one.state.value, one.error) for one in attempts]
-    return table("Attempts that did not go well", ("at", "cause", "then", "error"), rows)
+    return table("Failed attempts", ("at", "cause", "then", "error"), rows)
 
 
 def push_table(pushes: Sequence[PushRow]) -> Table:

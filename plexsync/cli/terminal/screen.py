@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from plexsync.cli.terminal.format import lasting, safe
+from plexsync.reports.format import lasting, safe
 
 PLAIN_PACE = 10.0
 # Stash draws its own bar, from lines that are no text.

@@ -7,8 +7,8 @@ from typing import Any
 
 from plexsync.app.database_files import spooled
 from plexsync.app.parts import Parts
-from plexsync.cli.terminal.format import noted, stamp
 from plexsync.cli.terminal.rows import change_words
+from plexsync.reports.format import noted, stamp
 from plexsync.reports.rows import short, title, written
 from plexsync.reports.status import breaker, hold, server_words
 from plexsync.rules.errors import Neighbour
@@ -16,6 +16,7 @@ from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import BreakerRow, JobRow, Lately, Overview, PushRow
+from plexsync.rules.status_words import ON_HOLD, job_word
 from plexsync.store.database import Reader
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -131,7 +132,7 @@ def _event(db: Reader, one: Lately) -> Event:
             told = f"{', '.join(map(short, moved))} changed"
         told, well = f"{told} (taken back)" if one.outcome.undone else told, True
     else:
-        told, well = f"{one.outcome.error} ({one.outcome.cls}), then {one.outcome.state.value}", False
+        told, well = f"{one.outcome.error} ({one.outcome.cls}), then {job_word(one.outcome.state)}", False
     return Event(one.at, written(one.kind, one.id), title(db, one.kind, one.id), told, well)
 
 
@@ -142,18 +143,18 @@ def _coming(parts: Parts, db: Reader, seen: Overview, now: int) -> list[Coming]:
         facts = breaker(parts.config, seen.breakers.get(who, BreakerRow()), now)
         row = seen.breakers.get(who, BreakerRow())
         if who in seen.holds:
-            coming.append(Coming(seen.holds[who].retest_at, f"{who.title()} is tried again, on hold"))
+            coming.append(Coming(seen.holds[who].retest_at, f"{who.title()} is tested again, {ON_HOLD}"))
         elif facts["next_probe_at"] and row.opened_at is not None:
-            coming.append(Coming(round(row.opened_at * 1000 + row.wait * 1000), f"{who.title()} is tried again"))
+            coming.append(Coming(round(row.opened_at * 1000 + row.wait * 1000), f"{who.title()} is probed"))
     waiting = seen.jobs.get(State.READY, 0) + seen.jobs.get(State.ABSENT, 0)
     due = db.jobs.next_due(now)
     if due is not None and waiting and due > now:
         coming.append(Coming(due, "the next scene is due"))
     hours, compared = parts.config.reconcile_interval_hours, noted(db.notes.text(LAST_RECONCILE))
     if hours and compared:
-        coming.append(Coming(compared + round(hours * HOUR), "everything is compared"))
+        coming.append(Coming(compared + round(hours * HOUR), "full comparison"))
     if polled := noted(db.notes.text(LAST_POLL)):
-        coming.append(Coming(polled + round(parts.config.stash_poll_interval * 1000), "Stash is asked for changes"))
+        coming.append(Coming(polled + round(parts.config.stash_poll_interval * 1000), "poll of Stash"))
     return sorted((one for one in coming if one.at >= now), key=lambda one: one.at)
 
 

@@ -2,47 +2,40 @@
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.cli.terminal.plain import Look
-from plexsync.reports.causes import meaning
 from plexsync.reports.format import lasting, many
-from plexsync.reports.status import NAMED, OWED, server_words, too_many
+from plexsync.reports.status import OWED, server_words, too_many
+from plexsync.rules.status_words import DOWN, JOB_STATES, MAIN_STATES, ON_HOLD, UP, buckets, job_meaning, job_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What a person reads for each state; the states that are always told come first.
-STATES = {
-    "ready": "waiting to be worked",
-    "running": "being worked",
-    "absent": "not in Plex yet, looked for again",
-    "dead": "given up (plexsync dlq list)",
-    "idle": "in step",
-    "gone": "gone from Stash",
-    "dropped": "dropped by a person",
-    "ignored": "ignored by a person",
-    "outside": "out of scope (plexsync explain tells why)",
-}
-ALWAYS = ("ready", "running", "absent", "dead", "idle")
-
 
 def page(found: "dict[str, Any]", look: Look) -> str:
     """The answer of `plexsync status` in words."""
-    jobs, parts = found["jobs"], []
+    jobs, scenes, parts = found["jobs"], found["scenes"], []
     if banner := too_many(found["dlq"]["count"], found["dlq"]["max"]):
         parts.append(look.sentence(banner))
-    stand = [
-        (name.replace("_", " "), f"{one['count']:,}", one["since"] or "")
-        for name, one in found["scenes"].items()
-        if one["count"]
+    statuses = []
+    for bucket in buckets():
+        if count := sum(scenes[status]["count"] for status in bucket):
+            since = min(scenes[status]["since"] or "" for status in bucket if scenes[status]["count"])
+            statuses.append((bucket[0].word, f"{count:,}", since))
+    if statuses:
+        parts.append(look.table("Scenes", ("status", "count", "the oldest since"), statuses, right=(1,)))
+    rows = [
+        (job_word(state), f"{jobs[state]:,}", job_meaning(state))
+        for state in JOB_STATES
+        if jobs[state] or state in MAIN_STATES
     ]
-    if stand:
-        parts.append(look.table("Scenes", ("how they stand", "count", "the first since"), stand, right=(1,)))
-    rows = [(name, f"{jobs[name]:,}", words) for name, words in STATES.items() if jobs[name] or name in ALWAYS]
     parts.append(look.table("Queue", ("state", "count", ""), rows, right=(1,)))
     parts.append(look.table("Servers", ("server", "state", "failures", "next try", "why"), _servers(found)))
     if found["dead"]:
-        dead = [(cause, f"{count:,}", meaning(cause)) for cause, count in sorted(found["dead"].items())]
-        parts.append(look.table("Given up", ("cause", "count", ""), dead, right=(1,)))
+        # Only where there is something to explain: a shell waits for this.
+        from plexsync.rules.causes import cure_of
+
+        dead = [(cause, f"{count:,}", cure_of(cause).meaning) for cause, count in sorted(found["dead"].items())]
+        parts.append(look.table("Dead letters", ("cause", "count", ""), dead, right=(1,)))
     parts.append(look.table("", ("", ""), _rest(found)))
     return "".join(parts)
 
@@ -56,7 +49,7 @@ def _servers(found: "dict[str, Any]") -> list[tuple[str, ...]]:
         again, why = seen["next_probe_at"] or patience, seen["error"]
         if held:
             again, why = held["retest_at"], f"{held['message']}: change {held['setting']}"
-        if state == NAMED["closed"] and not _answered(found, who):
+        if state == UP and not _answered(found, who):
             state = "nothing known yet"
         rows.append((who.title(), state, f"{seen['failures']}", again or "", why))
     return rows
@@ -80,17 +73,17 @@ def _rest(found: "dict[str, Any]") -> list[tuple[str, str]]:
     verdict = "" if kept["balanced"] else ": THEY DO NOT BALANCE, please report this"
     return [
         ("due now", f"{found['due']:,}"),
-        ("oldest waiting since", found["oldest_due"] or "-"),
+        ("oldest queued since", found["oldest_due"] or "-"),
         ("worker", f"{runs}{off}; last heartbeat {found['worker']['heartbeat'] or 'never'}"),
         *_events(found["events"]),
         *_outages(found["outages"]),
         *_undone(found["undone"]),
-        ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was walked yet"),
+        ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was read yet"),
         ("dead letters", _dead_letters(found["dlq"])),
         ("last poll of Stash", found["last_poll"] or "never"),
-        ("last reconcile", found["last_reconcile"] or "never"),
-        *([("to be done", OWED)] if found["comparison_due"] else []),
-        *([] if found["bulk_approved"] else [("to be done", UNAPPROVED)]),
+        ("last full comparison", found["last_reconcile"] or "never"),
+        *([("to do", OWED)] if found["comparison_due"] else []),
+        *([] if found["bulk_approved"] else [("to do", UNAPPROVED)]),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]
 
@@ -99,14 +92,14 @@ def _dead_letters(found: "dict[str, Any]") -> str:
     """How those that were given up came and went."""
     names = {
         "retried": "retried",
-        "cured": "tried again when the cause was cured",
-        "renewed": "wanted anew",
+        "cured": "retried after a cure",
+        "renewed": "queued again",
         "dropped": "dropped",
         "ignored": "ignored",
         "pruned": "older than dlq_retention_days",
     }
     left = [f"{found[name]:,} {word}" for name, word in names.items() if found[name]]
-    return f"{found['died']:,} given up so far" + (f": {', '.join(left)}" if left else "")
+    return f"{found['died']:,} in all" + (f": {', '.join(left)}" if left else "")
 
 
 def _events(found: "dict[str, int]") -> list[tuple[str, str]]:
@@ -117,7 +110,7 @@ def _events(found: "dict[str, int]") -> list[tuple[str, str]]:
 
 
 def _undone(found: "dict[str, int]") -> list[tuple[str, str]]:
-    """A line when scenes were undone, which count as in step."""
+    """A line when scenes were undone, which count as in sync."""
     told = [f"{many(count, 'scene')} {name}" for name, count in found.items() if count]
     return [("undone", f"{', '.join(told)}: left alone until they are edited in Stash")] if told else []
 
@@ -131,7 +124,7 @@ def _outages(found: "dict[str, Any]") -> list[tuple[str, str]]:
 
 
 def _outage(one: "dict[str, Any]") -> str:
-    what = f"on hold ({one['cause']})" if one["kind"] == "hold" else "away"
+    what = f"{ON_HOLD} ({one['cause']})" if one["kind"] == "hold" else DOWN
     return f"{one['server'].title()} {what}"
 
 

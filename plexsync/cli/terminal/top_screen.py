@@ -6,26 +6,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from plexsync.cli.terminal.format import ago, lasting, safe, stamp
 from plexsync.cli.terminal.snapshot import Coming, Event, Glance, Work
+from plexsync.reports.format import ago, lasting, safe, stamp
 from plexsync.rules.job import State
+from plexsync.rules.status_words import JOB_STATES, MAIN_STATES, SYNCING, UP, job_colour, job_word
 
-# The states with their words and colours, in the order of the bar.
-STATES = {
-    State.IDLE: ("in step", "green"),
-    State.RUNNING: ("in work", "cyan"),
-    State.READY: ("waiting", "yellow"),
-    State.ABSENT: ("not in Plex", "blue"),
-    State.DEAD: ("given up", "red"),
-    State.OUTSIDE: ("out of scope", "bright_black"),
-    State.IGNORED: ("ignored", "bright_black"),
-    State.DROPPED: ("dropped", "bright_black"),
-    State.GONE: ("gone", "bright_black"),
-}
-ALWAYS = (State.IDLE, State.RUNNING, State.READY, State.ABSENT, State.DEAD)
-WELL = ("well",)
 IDLE, STILL = "nothing until something changes", "nothing while no worker runs"
-# From so many columns on, what is in work and what came of it stand beside each other.
+# From so many columns on, what is being synced and what came of it stand beside each other.
 WIDE = 150
 # Lines above the lists; and of each list its title, and a line of air before it.
 ABOVE, TITLE = 10, 2
@@ -90,12 +77,12 @@ def _servers(one: Glance) -> Table:
     drawn.add_column(no_wrap=True, overflow="ellipsis")
     for who, seen in one.servers.items():
         held = seen["hold"]
-        well = seen["stands"] in WELL
+        well = seen["stands"] == UP
         why = f"{held['message']}: change {held['setting']}" if held else seen["error"]
         if seen["asked_for_patience_until"] and not why:
             why = f"until {seen['asked_for_patience_until']}"
         if well and seen["jobs_per_claim"]:
-            why = f"back again: {seen['jobs_per_claim']} scenes at a time"
+            why = f"ramp: {seen['jobs_per_claim']} scenes at a time"
         drawn.add_row(
             Text(who.title(), style="bold"),
             Text(seen["stands"], style="green" if well else "bold red"),
@@ -106,8 +93,8 @@ def _servers(one: Glance) -> Table:
 
 def _bar(one: Glance, width: int) -> Text:
     """How the scenes are shared among the states, as one line of colours; without colours the signs tell them apart."""
-    signs = {State.IDLE: "█", State.RUNNING: "▓", State.READY: "▒", State.ABSENT: "░", State.DEAD: "╳"}
-    counts = {state: one.jobs.get(state, 0) for state in STATES}
+    signs = dict(zip(MAIN_STATES, "█▓▒░╳", strict=True))
+    counts = {state: one.jobs.get(State(state), 0) for state in JOB_STATES}
     total = sum(counts.values())
     line = Text(no_wrap=True)
     if not total:
@@ -118,19 +105,19 @@ def _bar(one: Glance, width: int) -> Text:
             continue
         # Whoever is there at all is seen.
         cells = min(left, max(1, round(left * count / people)))
-        line.append(signs.get(state, "─") * cells, style=STATES[state][1])
+        line.append(signs.get(state, "─") * cells, style=job_colour(state))
         left, people = left - cells, max(1, people - count)
     return line
 
 
 def _counts(one: Glance) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
-    for state, (word, style) in STATES.items():
-        count = one.jobs.get(state, 0)
-        if count or state in ALWAYS:
+    for state in JOB_STATES:
+        count, style = one.jobs.get(State(state), 0), job_colour(state)
+        if count or state in MAIN_STATES:
             line.append("  " if line else "")
             line.append(f"{count:,}", style=f"bold {style}" if count else "dim")
-            line.append(f" {word}", style="" if count else "dim")
+            line.append(f" {job_word(state)}", style="" if count else "dim")
     return line
 
 
@@ -148,7 +135,7 @@ def _coming(coming: Sequence[Coming], now: int) -> Iterable[str]:
 
 def _works(one: Glance, rows: int) -> Table:
     count = one.jobs.get(State.RUNNING, 0)
-    drawn = _list(f"In work: {count:,}" if count else "In work: nothing")
+    drawn = _list(f"{SYNCING.title()}: {count:,}" if count else f"{SYNCING.title()}: nothing")
     for row in one.work[:rows]:
         drawn.add_row(*_work(row, one.now))
     return drawn

@@ -80,7 +80,7 @@ def _bindable(key: str, item: Item | None, titles: dict[str, str]) -> Item:
     if item is None:
         raise CantBind(f"Plex has no item {key}")
     if item.section not in titles:
-        raise CantBind(f"item {key} is in none of the libraries that are kept in step ({', '.join(titles.values())})")
+        raise CantBind(f"item {key} is in none of the synced libraries ({', '.join(titles.values())})")
     if not item.parts:
         raise CantBind(f"item {key} has no file: is it a collection?")
     return item

@@ -287,7 +287,7 @@ class Indexer:
         with self._store.writing() as tx:
             woken += tx.jobs.scan_finished(now)
         if woken:
-            log.info("%s has new files: %d absent scenes are looked for again", section.title, woken)
+            log.info("%s has new files: %d scenes are matched again", section.title, woken)
 
     def correct(self, entries: Sequence[Entry], *, gone: Sequence[str]) -> None:
         """Put right what the index says of these items, as they were just read, and forget those that are gone."""

@@ -26,6 +26,7 @@ from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import LAST_ID, Newest, Seen
+from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database
 
 T = TypeVar("T")
@@ -70,7 +71,7 @@ class Poller:
         wanted: dict[Kind, int] = {}
         try:
             if not self._gates.enter(Neighbour.STASH):
-                return Polled(wanted, "Stash is away")
+                return Polled(wanted, f"Stash is {DOWN}")
             news = self._gates.ask(Neighbour.STASH, READ, self._stash.news, of_all=True)
             for kind, now in news.kinds.items():
                 wanted[kind] = self._poll(kind, now)
@@ -213,7 +214,7 @@ class Poller:
         if len(files) > MANY_FILES:
             with self._store.writing() as tx:
                 tx.notes.save(LAST_RECONCILE, "")
-            log.info("poll: more than %d files have changed: everything is compared", MANY_FILES)
+            log.info("poll: more than %d files have changed: a full comparison runs", MANY_FILES)
             return 0
         scenes: set[int] = set()
         paths = sorted(path for path in files if path)

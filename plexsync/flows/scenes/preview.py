@@ -17,13 +17,15 @@ from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.plan import Change, Held, Note, held
 from plexsync.rules.records import JobRow
+from plexsync.rules.status_words import PREVIEWED, Finding
 from plexsync.store.database import Database
 
 BATCH = 50
-WOULD_CHANGE = "would_change"
-# What `stands` calls otherwise, and what is said of rows that a sweep would leave alone.
-NAMES = {"in step": "in_step", "differs": WOULD_CHANGE, "person": "kept_for_a_person", "outside": "out_of_scope"}
-LEFT_ALONE = {State.DROPPED: "dropped", State.DEAD: "given_up"}
+WOULD_CHANGE = Finding.WOULD_CHANGE.value
+# By the words of `stands`.
+NAMES = {finding.stored: finding.value for finding in PREVIEWED if finding.stored}
+# What is said of rows that a sweep would leave alone.
+LEFT_ALONE = {State.DROPPED: Finding.DROPPED.value, State.DEAD: Finding.GIVEN_UP.value}
 
 Progress = Callable[[int, int], None]
 
@@ -139,9 +141,9 @@ def preview_of(sight: Sight, row: JobRow | None, *, sweep: bool) -> Preview:
 
 def _standing(sight: Sight, row: JobRow | None, *, sweep: bool) -> str:
     if isinstance(sight.outcome, Gone):
-        return "gone"
+        return Finding.GONE.value
     if row is not None and row.state is State.IGNORED:
-        return "ignored"
+        return Finding.IGNORED.value
     standing = stands(sight)
     if standing == "differs" and sweep and row is not None and row.state in LEFT_ALONE:
         return LEFT_ALONE[row.state]

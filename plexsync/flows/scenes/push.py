@@ -18,18 +18,17 @@ from plexsync.flows.scenes.artwork import PictureChanged, Pictures
 from plexsync.flows.scenes.inspection import Looker, Sight, Target, desired
 from plexsync.rules.errors import (
     NO_MEMORY,
-    Barred,
     LocalFault,
     Missing,
     Neighbour,
     NeighbourError,
     Refused,
-    Throttled,
     Unavailable,
 )
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import Dead, Done, Gone, Job, Kind, Later, Outcome, State, Waiting, Why
 from plexsync.rules.neighbours import Clock, Plex
+from plexsync.rules.outcomes import outcome_of
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import Change, Edit, Memory, Pushing, Sending, held, learn
 from plexsync.rules.records import Moved
@@ -394,21 +393,9 @@ class Pusher:
             self._look_anew(errand)
         elif not (error.applied or errand.begun or (isinstance(error, Unavailable) and error.sent)):
             self._forget(errand)
-        if isinstance(error, Unavailable):
-            own = how == WRITE and self.owns(errand.job, key)
-            self._gates.ill(error, how, own=own)
-            return Waiting(str(error), "unavailable", after=error.retry_after or 0.0, counted=own)
-        self._gates.ill(error, how)
-        if isinstance(error, Throttled):
-            return Waiting(str(error), "throttled", after=error.retry_after)
-        if isinstance(error, Barred):
-            return Waiting(str(error), "barred", backoff=False)
-        if isinstance(error, Missing):
-            # The next look finds that the item is gone, and what has taken its place.
-            return Waiting(str(error), "missing", counted=True)
-        if isinstance(error, Refused):
-            return Dead("refused", str(error), desired=desired(errand.sight))
-        return Later(str(error))
+        own = isinstance(error, Unavailable) and how == WRITE and self.owns(errand.job, key)
+        self._gates.ill(error, how, own=own)
+        return outcome_of(error, own=own, desired=desired(errand.sight))
 
     def _look_anew(self, errand: Errand) -> None:
         """What is known of the scene's pictures does not help to send them: the next look reads them from Stash again."""

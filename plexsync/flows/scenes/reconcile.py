@@ -114,7 +114,7 @@ class Reconciler:
             known = db.notes.text(WISHES)
         if known not in (CHANGED, self._wishes):
             if known:
-                log.info("settings that decide what is wanted have changed: everything is to be compared")
+                log.info("settings that decide what is synced have changed: a full comparison is due")
             with self._store.writing() as tx:
                 tx.notes.save(WISHES, CHANGED if known else self._wishes)
 
@@ -148,7 +148,7 @@ class Reconciler:
                 last = upto
                 progress(report.scenes, total)
         self._end(report, last)
-        log.info("reconcile: %d scenes, %s, %d wanted", report.scenes, dict(report.standing), report.wanted)
+        log.info("reconcile: %d scenes, %s, %d queued", report.scenes, dict(report.standing), report.wanted)
         return report
 
     def reconcile_some(
