@@ -1,11 +1,15 @@
 """The house keeps its layers: read off the syntax tree of every file, imports inside functions included."""
 
 import ast
+import re
 import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from plexsync.rules.item import FIELDS, PICTURES
+from plexsync.rules.job import Kind
 
 ROOT = Path(__file__).resolve().parent.parent
 # What each package may import of ours, besides itself. Entry points -> reports -> app -> flows -> engine and clients ->
@@ -20,7 +24,7 @@ MAY = {
     "plexsync.notify": {"plexsync.rules", "plexsync.extras"},
     "validation": {"plexsync.rules"},
     "plexsync.simulator": set(),
-    "plexsync.engine": {"plexsync.rules", "plexsync.flows", "plexsync.store", "worker"},
+    "plexsync.engine": {"plexsync.rules", "plexsync.store", "worker"},
     "plexsync.flows": {"plexsync.rules", "plexsync.engine", "plexsync.store", "worker"},
     "plexsync.stash_plugin": {"plexsync.store.intake", "plexsync.store.lock", "plexsync.rules.errors"},
     "plexsync.app": {
@@ -183,3 +187,28 @@ def test_the_rooms_form_no_circle() -> None:
 def test_only_the_manifest_ends_in_yml() -> None:
     found = {name(path) for path in ROOT.rglob("*.yml") if not {".venv", ".git", "dist"} & set(path.parts)}
     assert found <= {"StashPlexSync.yml"}
+
+
+def named_in(path: Path) -> set[str]:
+    """The words of a file's names and texts, docstrings aside; `what_is_sent` has three."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=text) | ast.Attribute(attr=text) | ast.arg(arg=text) | ast.keyword(arg=str(text)):
+                texts.add(text)
+            case ast.FunctionDef(name=text) | ast.ClassDef(name=text) | ast.alias(name=text):
+                texts.add(text)
+            case ast.Constant(value=str(text)) if id(node) not in docstrings:
+                texts.add(text)
+    return {word for text in texts for word in re.findall(r"[A-Za-z]+", text)}
+
+
+SCENE_WORDS = {"scene", "scenes", "Scene", "movie", "movies", "picture", "pictures", "poster", "artwork"}
+
+
+@pytest.mark.parametrize("path", [p for p in product_files() if name(p).startswith("plexsync/engine/")], ids=name)
+def test_the_engine_names_no_flow_and_no_field_of_what_a_flow_keeps_in_sync(path: Path) -> None:
+    kinds = {kind.value for kind in Kind}
+    assert named_in(path) & {*FIELDS, *PICTURES, *SCENE_WORDS, *kinds} == set()

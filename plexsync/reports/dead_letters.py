@@ -22,7 +22,7 @@ def groups(db: Reader, counts: Mapping[str, int], cause: str | None) -> list[dic
                 "meaning": cure(name).meaning,
                 "advice": cure(name).advice,
                 "count": count,
-                "example": {"kind": row.kind.value, "id": row.id, "error": row.error},
+                "example": {"kind": row.kind, "id": row.id, "error": row.error},
             }
         )
     return found

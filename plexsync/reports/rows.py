@@ -28,9 +28,9 @@ def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
         after = (page[-1].kind, page[-1].id)
 
 
-def title(db: Reader, kind: Kind, id: int) -> str:
+def title(db: Reader, kind: str, id: int) -> str:
     """What a scene was called when it was last seen; '' when it never was, or has no title. Nobody is asked."""
-    if kind is not Kind.SCENE:
+    if kind != Kind.SCENE:
         return ""
     if id in (called := db.scene_names.of([id])):
         return called[id].title
@@ -43,7 +43,7 @@ def row_facts(row: JobRow | None) -> dict[str, Any] | None:
     if row is None:
         return None
     return {
-        "kind": row.kind.value,
+        "kind": row.kind,
         "id": row.id,
         "state": row.state.value,
         "lane": Lane(row.lane).name.lower(),
@@ -105,17 +105,17 @@ def past_facts(one: AttemptRow | PushRow) -> dict[str, Any]:
     return {"what": "attempt", **attempt_facts([one])[0]}
 
 
-def written(kind: Kind, id: int) -> str:
+def written(kind: str, id: int) -> str:
     """The key of a row as a person writes it: `7` is scene 7, `tag:12` is tag 12."""
-    return str(id) if kind is Kind.SCENE else f"{kind.value}:{id}"
+    return str(id) if kind == Kind.SCENE else f"{kind}:{id}"
 
 
-def key_of(text: str) -> tuple[Kind, int] | None:
+def key_of(text: str) -> tuple[str, int] | None:
     """The row that a person has named so (`written`); None when that is no key."""
-    found = re.fullmatch(rf"(?:({'|'.join(Kind)}):)?([0-9]{{1,19}})", text)
+    found = re.fullmatch(r"(?:([a-z]+):)?([0-9]{1,19})", text)
     if not found or not 1 <= int(found[2]) <= LAST_ID:
         return None
-    return Kind(found[1] or Kind.SCENE), int(found[2])
+    return found[1] or Kind.SCENE.value, int(found[2])
 
 
 SHORT = {

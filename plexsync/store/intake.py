@@ -44,6 +44,7 @@ LAST_ID = 2**63 - 1
 BUSY_SECONDS = 1.0
 # Stash's image runs its hooks as root.
 AS_ROOT = os.name == "posix" and os.geteuid() == 0
+# What Stash tells of by its hooks. A flow may bring kinds of its own.
 KINDS = ("scene", "performer", "studio", "tag", "group")
 EDITS = ("edit", "user")
 WHYS = (*EDITS, "sweep")
@@ -139,7 +140,7 @@ def want(
     `lifted`: the caller has noted that rows are given times from `now` on. Two processes that want the same thing wait for
     each other in BEGIN IMMEDIATE. Raises ValueError for what can't be wanted.
     """
-    if kind not in KINDS or reason not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
+    if not is_kind(kind) or reason not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
         raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {reason!r}")
     edit = reason in EDITS
     row = {"kind": kind, "id": id, "edit": edit, "lane": int(behind or not edit), "now": now, "desired": desired}
@@ -151,6 +152,11 @@ def want(
 def clock(db: "sqlite3.Connection") -> int:
     """UTC milliseconds on the wall, as the database reads them."""
     return int(db.execute(NOW).fetchone()[0])
+
+
+def is_kind(kind: str) -> bool:
+    """Whether a text can name a kind of rows: one lower-case word."""
+    return kind.isascii() and kind.isalpha() and kind.islower()
 
 
 def store(folder: str, kind: str, id: int, reason: str = "edit") -> str:

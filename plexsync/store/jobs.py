@@ -10,18 +10,15 @@ import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 
-from plexsync.rules.job import HOUR, MINUTE, SCOPE, Crashed, Job, Kind, Lane, Settled, State, Why
+from plexsync.rules.job import HOUR, MINUTE, NOTICES, SCOPE, Crashed, Job, Lane, Settled, State, Why
 from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.store import intake
 from plexsync.store.attempts import Attempts
-from plexsync.store.bindings import Bindings
 from plexsync.store.books import Books, ReadOnlyBooks
 from plexsync.store.connection import Connection, Row, Table
 from plexsync.store.db import clean
 from plexsync.store.intake import QUIET
-from plexsync.store.memories import Memories
 from plexsync.store.notes import Notes
-from plexsync.store.pushings import Pushings
 from plexsync.store.tallies import Tallies
 
 # Ends of a claim that were no attempt: nothing was sent for the job.
@@ -63,6 +60,8 @@ select {_ROW} from job
 IN_WORK = f"select {_ROW} from job indexed by job_lease where state = 'running' order by lease_until limit :limit"
 IDS = "select id, state from job where kind = :kind and id > :after and id <= :upto order by id"
 COUNT_ALL = "select count(*) from job"
+# Rows of another kind than scenes are few, and stand together: the table itself finds them.
+COUNT_IDLE_OTHERS = "select count(*) from job where (kind < 'scene' or kind > 'scene') and state = 'idle'"
 COUNT_READY = f"select count(*) from job indexed by job_due where {_WAITS} and state = 'ready'"
 COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
 COUNT_RARE = f"select state, count(*) from job indexed by job_state where {_RARE} group by state"
@@ -181,12 +180,12 @@ class ReadOnlyJobs(Table):
         super().__init__(db)
         self._clock = ReadOnlyBooks(db)
 
-    def find(self, kind: Kind, id: int) -> JobRow | None:
+    def find(self, kind: str, id: int) -> JobRow | None:
         """One row."""
         row = self._db.row(FIND, {"kind": kind, "id": id})
         return _job_row(row) if row else None
 
-    def of(self, kind: Kind, ids: Iterable[int]) -> dict[int, JobRow]:
+    def of(self, kind: str, ids: Iterable[int]) -> dict[int, JobRow]:
         """The rows of these ids, by id; those that have none are left out."""
         rows = self._db.rows(OF, {"kind": kind, "ids": json.dumps(list(ids))})
         return {row["id"]: _job_row(row) for row in rows}
@@ -204,7 +203,7 @@ class ReadOnlyJobs(Table):
         """Up to `limit` running rows, those first whose leases end first."""
         return [_job_row(row) for row in self._db.rows(IN_WORK, {"limit": limit})]
 
-    def ids(self, kind: Kind, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
+    def ids(self, kind: str, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
         """(id, state) of the rows of one kind with an id above `after`, up to `upto`, by id."""
         for id, state in self._db.stream(IDS, {"kind": kind, "after": after, "upto": upto}):
             yield id, State(state)
@@ -214,11 +213,15 @@ class ReadOnlyJobs(Table):
         return self._count(COUNT_READY) + self._count(COUNT_RUNNING)
 
     def count_states(self) -> dict[State, int]:
-        """How many rows are in each state, those without any included; reads indexes, and of the rows only how many."""
+        """How many rows are in each state, those without any included; of those that are idle, the scenes alone.
+
+        Reads indexes, and of the rows only how many.
+        """
         counts = dict.fromkeys(State, 0)
         counts |= {State(state): count for state, count in self._db.rows(COUNT_RARE)}
         counts |= {State.READY: self._count(COUNT_READY), State.RUNNING: self._count(COUNT_RUNNING)}
-        return counts | {State.IDLE: self._count(COUNT_ALL) - sum(counts.values())}
+        idle = self._count(COUNT_ALL) - sum(counts.values()) - self._count(COUNT_IDLE_OTHERS)
+        return counts | {State.IDLE: idle}
 
     def _count(self, sql: str) -> int:
         return int(self._db.value(sql))
@@ -233,14 +236,15 @@ class ReadOnlyJobs(Table):
         oldest = [due for _, due in counts if due is not None]
         return sum(count for count, _ in counts), min(oldest, default=None)
 
-    def next_due(self, now: int) -> int | None:
-        """When the next waiting row is due or a lease ends; None when nothing waits.
+    def next_due(self, now: int, *, kinds: Sequence[str] | None = None) -> int | None:
+        """When the next waiting row (of these kinds) is due or a lease ends; None when nothing waits.
 
         After a step back of the clock that is now: the next claim puts the due times right.
         """
         if now < self._clock.tick() - STEP:
             return now
-        rows = [self._db.row(NEXT_DUE, {"lane": lane}) for lane in Lane]
+        lanes = Lane if kinds is None or kinds else ()
+        rows = [self._db.row(_of_kinds(NEXT_DUE, kinds), {"lane": lane}) for lane in lanes]
         rows.append(self._db.row(NEXT_LEASE))
         return min((row[0] for row in rows if row), default=None)
 
@@ -260,14 +264,11 @@ class Jobs(ReadOnlyJobs):
     def __init__(self, db: Connection) -> None:
         super().__init__(db)
         self._attempts = Attempts(db)
-        self._bindings = Bindings(db)
         self._books = Books(db)
-        self._memories = Memories(db)
         self._notes = Notes(db)
-        self._pushings = Pushings(db)
         self._tallies = Tallies(db)
 
-    def want(self, kind: Kind, id: int, reason: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
+    def want(self, kind: str, id: int, reason: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
         """The only way in. One upsert; the books count it as accepted, and as coalesced when the row was not idle.
 
         `behind`: an edit that is one of many at once goes with the sweeps, unless the row is a person's already.
@@ -275,8 +276,10 @@ class Jobs(ReadOnlyJobs):
         self._books.lift_tick(now)
         intake.want(self._db, kind, id, reason, now, desired, behind=behind, lifted=True)
 
-    def claim(self, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
-        """Take up to `limit` due rows under a lease, each with a token of its own.
+    def claim(
+        self, limit: int, *, now: int, lease_ms: int, holder: str, kinds: Sequence[str] | None = None
+    ) -> list[Job]:
+        """Take up to `limit` due rows (of these kinds) under a lease, each with a token of its own.
 
         Edits go before sweeps, in the order in which they are due. While both are due, one slot of several is kept for a
         sweep, and every tenth claim takes a sweep first: so neither lane starves, with one slot either. A row that crashed
@@ -284,7 +287,7 @@ class Jobs(ReadOnlyJobs):
         until it is at the head.
         """
         self._follow_clock(now)
-        rows = self._chosen(limit, now)
+        rows = self._chosen(limit, now, kinds)
         scans = self._books.scans()
         jobs = [_job(row, secrets.token_hex(8), scans) for row in rows]
         self._db.execute_many(
@@ -303,9 +306,10 @@ class Jobs(ReadOnlyJobs):
         )
         return jobs
 
-    def _chosen(self, limit: int, now: int) -> list[Row]:
+    def _chosen(self, limit: int, now: int, kinds: Sequence[str] | None) -> list[Row]:
+        sql = _of_kinds(DUE, kinds)
         edits, sweeps = (
-            self._db.rows(DUE, {"lane": lane, "now": now, "limit": limit}) for lane in (Lane.EDIT, Lane.SWEEP)
+            self._db.rows(sql, {"lane": lane, "now": now, "limit": limit}) for lane in (Lane.EDIT, Lane.SWEEP)
         )
         both = bool(edits and sweeps)
         if both and self._books.take_turn() % SWEEPS_TURN == 0:
@@ -368,8 +372,8 @@ class Jobs(ReadOnlyJobs):
             self._attempts.add(
                 job.kind, job.id, at=now, error_class=after.cls, error=after.error, attempts=attempts, state=state
             )
-        if state is State.IDLE and job.kind is not Kind.SCENE:
-            # It has become wants of its scenes; there is nothing that could be in step.
+        if state is State.IDLE and job.kind in NOTICES:
+            # It has become wishes of others; there is nothing that could be in sync.
             self._db.execute(FORGET, values)
         return True
 
@@ -402,7 +406,7 @@ class Jobs(ReadOnlyJobs):
     def retry(
         self,
         *,
-        kind: Kind | None = None,
+        kind: str | None = None,
         id: int | None = None,
         error_class: str = "",
         now: int,
@@ -427,7 +431,7 @@ class Jobs(ReadOnlyJobs):
         return count
 
     def drop(
-        self, *, kind: Kind | None = None, id: int | None = None, error_class: str = "", now: int, limit: int = -1
+        self, *, kind: str | None = None, id: int | None = None, error_class: str = "", now: int, limit: int = -1
     ) -> int:
         """Up to `limit` dead rows (-1: all) are given up: they come back only by a new edit. Returns how many."""
         values = {"kind": kind, "id": id, "cls": error_class, "now": now, "limit": limit}
@@ -435,7 +439,7 @@ class Jobs(ReadOnlyJobs):
         self._tallies.add("dropped", count)
         return count
 
-    def set_aside(self, kind: Kind, id: int, *, now: int) -> bool:
+    def set_aside(self, kind: str, id: int, *, now: int) -> bool:
         """Drop a row in whatever state; an attempt under way loses it. False if there is none, or it is aside already."""
         row = self.find(kind, id)
         if row is None or row.state in (State.DROPPED, State.IGNORED):
@@ -443,11 +447,11 @@ class Jobs(ReadOnlyJobs):
         self._put_aside(row, State.DROPPED, now)
         return True
 
-    def wrest(self, kind: Kind, id: int, *, now: int) -> bool:
+    def wrest(self, kind: str, id: int, *, now: int) -> bool:
         """A running row is ready again, and its attempt can neither save nor send any more. False if it did not run."""
         return self._db.execute(WREST, {"kind": kind, "id": id, "now": now}) == 1
 
-    def ignore(self, kind: Kind, id: int, *, now: int) -> bool:
+    def ignore(self, kind: str, id: int, *, now: int) -> bool:
         """Want it never again, whatever its state (also when it has no row yet). False if it is ignored already."""
         row = self.find(kind, id)
         if row is None:
@@ -466,12 +470,12 @@ class Jobs(ReadOnlyJobs):
         if row.state is State.DEAD:
             self._tallies.add(str(state))
 
-    def unignore(self, kind: Kind, id: int, *, now: int) -> bool:
+    def unignore(self, kind: str, id: int, *, now: int) -> bool:
         """An ignored row is ready at once, as a person's wish. False if it was not ignored."""
         self._books.lift_tick(now)
         return self._db.execute(UNIGNORE, {"kind": kind, "id": id, "now": now}) == 1
 
-    def wake(self, keys: Iterable[tuple[Kind, int]], *, now: int) -> int:
+    def wake(self, keys: Iterable[tuple[str, int]], *, now: int) -> int:
         """Absent rows of these keys are due at once; returns how many were not."""
         self._books.lift_tick(now)
         return self._db.execute_many(WAKE, [{"kind": kind, "id": id, "now": now} for kind, id in keys])
@@ -486,12 +490,12 @@ class Jobs(ReadOnlyJobs):
         self._books.lift_tick(now)
         return self._db.execute(WAKE_ABSENT, {"now": now, "limit": limit, "lane": lane})
 
-    def prune(self, *, now: int, before: int, limit: int) -> int:
+    def prune(self, *, now: int, before: int, limit: int) -> list[tuple[str, int, State]]:
         """Delete up to `limit` of the rows that died or went before `before`, longest ended first, with their attempts.
 
-        What a person dropped stays: without its row, a comparison would want it again. With a scene that is gone from Stash
-        goes what was remembered of its items; what was pushed for others stays known. Of the rows that ended after `now`,
-        the next `UNDATED` ended now from here on.
+        What a person dropped stays: without its row, a comparison would want it again. Returns the keys and states that
+        they had: what else is known of these is for their flow to forget. Of the rows that ended after `now`, the next
+        `UNDATED` ended now from here on.
         """
         self._db.execute(UNDATE, {"now": now})
         noted = self._notes.number(PRUNED) or 0
@@ -500,21 +504,24 @@ class Jobs(ReadOnlyJobs):
         if not noted <= upto < noted + WALK:
             self._notes.save(PRUNED, str(max(0, upto)))
         if not rows:
-            return 0
+            return []
         self._db.execute_many(DELETE, [{"kind": row["kind"], "id": row["id"]} for row in rows])
         self._books.count_pruned(len(rows))
         self._tallies.add("pruned", sum(row["state"] == State.DEAD for row in rows))
-        for row in rows:
-            if row["kind"] == Kind.SCENE:
-                self._notes.end_take_over(row["id"])
-        gone = [row["id"] for row in rows if row["state"] == State.GONE and row["kind"] == Kind.SCENE]
-        self._memories.forget(gone)
-        self._pushings.forget(gone)
-        self._bindings.forget_scenes(gone)
-        return len(rows)
+        return [(row["kind"], row["id"], State(row["state"])) for row in rows]
 
 
-def where_dead(kind: Kind | None, id: int | None, error_class: str) -> str:
+def _of_kinds(sql: str, kinds: Sequence[str] | None) -> str:
+    """A statement that meets rows of these kinds only: they are words of ours, and checked to be nothing else."""
+    if kinds is None:
+        return sql
+    if not all(map(intake.is_kind, kinds)):
+        raise ValueError(f"no kinds of rows: {kinds}")
+    names = ", ".join(f"'{kind}'" for kind in kinds)
+    return sql.replace(" order by", f" and kind in ({names}) order by")
+
+
+def where_dead(kind: str | None, id: int | None, error_class: str) -> str:
     """Which dead rows are meant, in a form that lets SQLite use the index that fits."""
     chosen = "state = 'dead'"
     chosen += " and kind = :kind" if kind is not None else ""
@@ -525,7 +532,7 @@ def where_dead(kind: Kind | None, id: int | None, error_class: str) -> str:
 
 def _job(row: Row, token: str, scans: int) -> Job:
     return Job(
-        kind=Kind(row["kind"]),
+        kind=row["kind"],
         id=row["id"],
         lane=Lane(row["lane"]),
         token=token,
@@ -543,7 +550,7 @@ def _job(row: Row, token: str, scans: int) -> Job:
 
 def _job_row(row: Row) -> JobRow:
     return JobRow(
-        kind=Kind(row["kind"]),
+        kind=row["kind"],
         id=row["id"],
         state=State(row["state"]),
         lane=row["lane"],

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plexsync.rules.errors import Unusable
-from plexsync.rules.job import DAY, Kind, Lane, State
+from plexsync.rules.job import DAY, KINDS, Lane, State
 from plexsync.rules.note_keys import REPAIRED
 from plexsync.store import books, documents, intake, schema
 from plexsync.store.db import MOUNTS, NO_TEXT, connect, faults, half_written, lost_its_file, sync_to_disk
@@ -65,10 +65,10 @@ COLUMNS = 'select name, lower(type) as type, pk, "notnull" from pragma_table_inf
 ORPHAN = "select 1 from pragma_foreign_key_check(:table) limit 1"
 NAMES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
 # What settles and claims never leave behind: only a damaged page does.
-KINDS, STATES, LANES = tuple(map(str, Kind)), tuple(map(str, State)), tuple(map(int, Lane))
+STORED_KINDS, STATES, LANES = tuple(sorted(map(str, KINDS))), tuple(map(str, State)), tuple(map(int, Lane))
 HALF = f"""
 select 1 from job
- where kind not in {KINDS} or state not in {STATES} or lane not in {LANES}
+ where kind not in {STORED_KINDS} or state not in {STATES} or lane not in {LANES}
     or alone not in (0, 1) or (state = 'running') <> (token is not null)
     or (state = 'running') <> (lease_until is not null) or claimed_rev > wanted_rev limit 1
 """
@@ -308,7 +308,7 @@ def _is_job(row: Mapping[str, object]) -> bool:
     # An older database does not have them.
     accepted, coalesced = row.get("accepted", 0), row.get("coalesced", 0)
     return (
-        row.get("kind") in tuple(Kind)
+        row.get("kind") in KINDS
         and row.get("state") in tuple(State)
         and row.get("lane") in tuple(Lane)
         and row.get("alone") in (0, 1)

@@ -33,6 +33,7 @@ DIGITS = 18
 _WAITS = "state in ('ready', 'absent')"
 _RARE = "state <> 'ready' and state <> 'running' and state <> 'idle'"
 COUNT_ALL = "select count(*) from job"
+COUNT_IDLE_OTHERS = "select count(*) from job where (kind < 'scene' or kind > 'scene') and state = 'idle'"
 COUNT_READY = f"select count(*) from job indexed by job_due where {_WAITS} and state = 'ready'"
 COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
 COUNT_RARE = f"select state, count(*) from job indexed by job_state where {_RARE} group by state"
@@ -209,7 +210,8 @@ def _states(db: sqlite3.Connection) -> dict[str, int]:
     counts.update(db.execute(COUNT_RARE).fetchall())
     counts["ready"] = db.execute(COUNT_READY).fetchone()[0]
     counts["running"] = db.execute(COUNT_RUNNING).fetchone()[0]
-    counts["idle"] = db.execute(COUNT_ALL).fetchone()[0] - sum(counts.values())
+    others = db.execute(COUNT_IDLE_OTHERS).fetchone()[0]
+    counts["idle"] = db.execute(COUNT_ALL).fetchone()[0] - sum(counts.values()) - others
     return counts
 
 

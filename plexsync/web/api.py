@@ -12,8 +12,8 @@ from starlette.routing import Route
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import dead_letters
-from plexsync.engine.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
 from plexsync.flows.scenes.reconcile import reports
+from plexsync.flows.scenes.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
 from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs
 from plexsync.reports.comparison import report_facts
@@ -56,9 +56,7 @@ def latest(ask: Ask) -> Answer:
     """The last pushes and the last attempts that did not go well."""
     with ask.desk.parts.store.reading() as db:
         pushes = [{"scene": scene, **push_facts([push])[0]} for scene, push in db.pushes.latest(LATEST)]
-        troubles = [
-            {"kind": kind.value, "id": id, **attempt_facts([one])[0]} for kind, id, one in db.attempts.latest(LATEST)
-        ]
+        troubles = [{"kind": kind, "id": id, **attempt_facts([one])[0]} for kind, id, one in db.attempts.latest(LATEST)]
     return {"pushes": pushes, "troubles": troubles}
 
 
@@ -103,7 +101,7 @@ def explained(ask: Ask) -> Answer:
     id = ask.number("id")
     try:
         with ask.desk.looking() as parts:
-            seen = explain(parts.store, parts.looker, parts.gates, parts.clock, id)
+            seen = explain(parts.store, parts.looker, parts.gates, id)
     except NeighbourError as error:
         with ask.desk.parts.store.reading() as db:
             return {**known_facts(db, id), "error": str(error)}, 503
@@ -270,7 +268,7 @@ def _whole(ask: Ask, name: str, usual: int, most: int) -> int:
     return int(text)
 
 
-def _key(text: str) -> tuple[Kind, int]:
+def _key(text: str) -> tuple[str, int]:
     if (key := key_of(text)) is None:
         raise Wrong("a key must be the number of a scene (7), or one with its kind (tag:12)")
     return key

@@ -13,8 +13,8 @@ from typing import Any
 
 from plexsync.app.parts import Parts, opened
 from plexsync.app.switches import approve_bulk, bulk_approved
-from plexsync.engine.verbs import want_all
 from plexsync.flows.scenes.preview import WOULD_CHANGE
+from plexsync.flows.scenes.verbs import want_all
 from plexsync.reports.comparison import report_facts
 from plexsync.reports.preview import scene_facts
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable

@@ -166,7 +166,7 @@ def latest(ask: Ask) -> dict[str, Any]:
         troubles = [
             {
                 "at": one.at,
-                "kind": kind.value,
+                "kind": kind,
                 "id": id,
                 "title": title(db, kind, id),
                 "cause": one.cls,

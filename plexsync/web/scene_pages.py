@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from plexsync.app.parts import Parts
-from plexsync.engine.verbs import explain, ignore_scenes, learn_names, unignore_scenes, want_scenes
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.undo import mark_undone, preview
+from plexsync.flows.scenes.verbs import explain, ignore_scenes, learn_names, unignore_scenes, want_scenes
 from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.rows import past_facts, past_of
 from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
@@ -70,7 +70,7 @@ def _listed(db: Reader, text: str, statuses: Sequence[SceneStatus], after: int) 
 def _named(ask: Ask, ids: Sequence[int], listed: Listed) -> list[dict[str, Any]]:
     """The rows once more, after Stash was asked for what nobody has told us yet; when it is away they have no titles."""
     with suppress(NeighbourError, LocalFault, Busy), ask.desk.looking() as parts:
-        learn_names(parts.store, parts.stash, parts.gates, parts.clock, ids)
+        learn_names(parts.store, parts.stash, parts.gates, ids)
     with ask.desk.parts.store.reading() as db:
         return facts_of(db, listed.ids)
 
@@ -136,7 +136,7 @@ def _seen(ask: Ask, id: int) -> tuple[dict[str, Any], str]:
     """The scene as the worker sees it, or why it can't be looked at now."""
     try:
         with ask.desk.looking() as parts:
-            found = explain(parts.store, parts.looker, parts.gates, parts.clock, id)
+            found = explain(parts.store, parts.looker, parts.gates, id)
     except NeighbourError as error:
         return {}, str(error)
     except Busy:
@@ -230,7 +230,7 @@ def confirm_undo(ask: Ask) -> Response:
 
 
 def _undone(parts: Parts, id: int, how: Undone) -> dict[str, Any]:
-    sights = list(preview(parts.store, parts.looker, parts.gates, parts.clock, [id], how))
+    sights = list(preview(parts.store, parts.looker, parts.gates, [id], how))
     return undo_facts(sights[0]) if sights else {}
 
 
@@ -244,7 +244,7 @@ def undo(ask: Ask) -> Response:
         return ask.to(_at(id), f"Nothing was changed: {error}", well=False)
     if marked.failed:
         return ask.to(_at(id), f"Nothing was changed: {marked.failed[id]}", well=False)
-    if not marked.scenes:
+    if not marked.jobs:
         return ask.to(_at(id), f"Nothing was pushed for scene {id}.", well=False)
     told = "What was pushed is taken back" if how == "undo" else "The values stay, and PlexSync's locks are taken off"
     return ask.to(_at(id), f"{told} as soon as the worker comes to scene {id}.")

@@ -3,10 +3,10 @@
 import pytest
 
 from plexsync.engine.engine import Idle, Probed
-from plexsync.engine.gates import READ, WRITE, Go
-from plexsync.engine.verbs import explain, want_all
+from plexsync.engine.tickets import READ, WRITE, Go
 from plexsync.flows.scenes.bindings import bind
 from plexsync.flows.scenes.undo import mark_all_undone
+from plexsync.flows.scenes.verbs import explain, want_all
 from plexsync.rules.errors import Missing, Neighbour, Refused, Unavailable
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
@@ -103,7 +103,7 @@ def look(house):
 
 DOORS = {
     "want": lambda house: want_all(house.store, house.worker.stash, house.worker.gates, house.clock),
-    "explain": lambda house: explain(house.store, house.worker.looker, house.worker.gates, house.clock, 1),
+    "explain": lambda house: explain(house.store, house.worker.looker, house.worker.gates, 1),
     "reconcile": lambda house: house.worker.reconciler.reconcile(),
     "preview": look,
     "bind": lambda house: bind(

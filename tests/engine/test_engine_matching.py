@@ -2,13 +2,14 @@
 
 import pytest
 
-from plexsync.engine.dead_letter_cures import Curer
 from plexsync.flows.scenes import bindings
+from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.match import Binding
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House, path_of
+from tests.flows.test_forgetting import prune
 
 
 def bind(house, scene, *keys):
@@ -327,8 +328,7 @@ def test_the_bindings_of_a_scene_that_is_long_gone_are_forgotten_with_it(house, 
     house.clock.move(2)
     house.work()
     assert house.row(id).state is State.GONE
-    with house.store.writing() as tx:
-        tx.jobs.prune(now=house.clock.now() + 10, before=house.clock.now() + 5, limit=10)
+    prune(house)
     assert bound_pairs(house) == []
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from plexsync.app.parts import Parts, at_work, opened
 from plexsync.app.run import drain
-from plexsync.engine.verbs import ignore_scenes, unsettled, want_scenes
+from plexsync.flows.scenes.verbs import ignore_scenes, unsettled, want_scenes
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import DAY, Kind, State, Why
 from plexsync.rules.note_keys import BEGUN

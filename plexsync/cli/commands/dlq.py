@@ -24,7 +24,7 @@ from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
-from plexsync.rules.job import Kind, State
+from plexsync.rules.job import State
 from plexsync.rules.records import JobRow
 
 SHOWN = 50
@@ -97,7 +97,7 @@ def _tell(
         example = group["example"]
         facts = [
             ("what", group["meaning"]),
-            ("example", f"{written(Kind(example['kind']), example['id'])}: {example['error']}"),
+            ("example", f"{written(example['kind'], example['id'])}: {example['error']}"),
             ("cure", group["advice"]),
         ]
         out.print(table(f"{group['cause']}: {group['count']:,}", ("", ""), facts))

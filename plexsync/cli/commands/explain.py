@@ -12,8 +12,8 @@ from plexsync.cli.start import begun
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.rows import attempt_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.engine.verbs import Explanation
-from plexsync.engine.verbs import explain as look_at
+from plexsync.flows.scenes.verbs import Explanation
+from plexsync.flows.scenes.verbs import explain as look_at
 from plexsync.reports.explanation import Facts, job_facts, known_facts, sight_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import short
@@ -44,7 +44,7 @@ def explain(call: Call, scene: int) -> int:
         if start.settings.away:
             return _only_known(call, parts, scene, str(start.settings.away), now)
         try:
-            seen = look_at(parts.store, parts.looker, parts.gates, parts.clock, scene)
+            seen = look_at(parts.store, parts.looker, parts.gates, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
     facts = {**sight_facts(seen.sight), **job_facts(seen.job, seen.attempts)}

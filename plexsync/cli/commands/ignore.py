@@ -7,7 +7,7 @@ from plexsync.cli.start import opened
 from plexsync.cli.terminal.completions import ignored_scenes
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, table
-from plexsync.engine.verbs import ignore_scenes, unignore_scenes
+from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import rows_in
 from plexsync.rules.job import State

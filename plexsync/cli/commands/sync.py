@@ -22,7 +22,7 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.preview_output import dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import Bar, paper, say
-from plexsync.engine.verbs import want_all, want_scenes
+from plexsync.flows.scenes.verbs import want_all, want_scenes
 from plexsync.reports.format import many
 from plexsync.rules.errors import Unusable
 from plexsync.rules.job import Kind, State, Why

@@ -20,7 +20,8 @@ from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import Bar, paper, say, table
-from plexsync.flows.scenes.undo import Marked, mark_all_undone, mark_undone, preview, pushed_scenes
+from plexsync.engine.undo import Marked
+from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import short
 from plexsync.reports.undo import DEEDS, undo_facts
@@ -190,14 +191,14 @@ def _begin(call: Call, way: Way, which: Which, *, runs: bool, dry_run: bool, yes
         if wait:
             return _wait(call, start, way, marked, named=bool(which.scenes))
     hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
-    count = len(marked.scenes)
+    count = len(marked.jobs)
     line = f"{many(count, 'scene')} {way.done}" + (f"; {hint}" if count else "")
     call.answer(_facts(marked), lambda: say(paper(), line))
     return _complain(marked, named=bool(which.scenes))
 
 
 def _facts(marked: Marked) -> dict[str, Any]:
-    facts: dict[str, Any] = {"undone": len(marked.scenes)}
+    facts: dict[str, Any] = {"undone": len(marked.jobs)}
     if marked.untouched:
         facts["nothing_pushed"] = marked.untouched
     if marked.ignored:
@@ -235,9 +236,9 @@ def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) ->
     """Work or watch until all are settled; tell what became of them."""
     with stoppable() as stop:
         with Bar(start.console, "undoing") as bar:
-            ended = Work(start, stop, bar, Remaining(marked.scenes), patient=True).run()
+            ended = Work(start, stop, bar, Remaining(marked.jobs), patient=True).run()
         with opened(start.config, start.folder) as parts:
-            found = outcomes(parts, marked.scenes)
+            found = outcomes(parts, marked.jobs)
         causes = {"causes": dict(found.causes), "why": ended.why}
         facts = {**_facts(marked), "outcomes": dict(found.standing), **causes}
         words = {"in_step": way.seen_through, "gone": f"{way.seen_through}, gone from Stash"}
@@ -281,7 +282,7 @@ def _show(call: Call, parts: Parts, ids: Sequence[int], way: Way) -> int:
 
 
 def _scenes(parts: Parts, ids: Sequence[int], way: Way, counts: Counter[str]) -> Iterator[dict[str, Any]]:
-    for sight in preview(parts.store, parts.looker, parts.gates, parts.clock, ids, way.how):
+    for sight in preview(parts.store, parts.looker, parts.gates, ids, way.how):
         facts = undo_facts(sight)
         counts["scenes"] += 1
         counts["items"] += len(facts["items"])

@@ -14,7 +14,8 @@ from plexsync.cli.start import Begun
 from plexsync.cli.terminal.screen import Bar
 from plexsync.engine.engine import Idle, Probed, Worked
 from plexsync.engine.loop import Ran
-from plexsync.engine.verbs import unsettled
+from plexsync.engine.tickets import READS, Closed
+from plexsync.flows.scenes.verbs import unsettled
 from plexsync.reports.format import ago
 from plexsync.reports.rows import rows_in
 from plexsync.rules.errors import Neighbour
@@ -191,8 +192,8 @@ def closed(parts: Parts, db: Reader) -> str:
     """Why nothing can be worked now, or ''."""
     if not parts.config.enabled:
         return SWITCHED_OFF
-    now = parts.clock.now()
-    return next((why for who in Neighbour if (why := parts.gates.closed_because(db, who, now))), "")
+    answers = (parts.gates.admit_in(db, gate) for gate in READS)
+    return next((answer.reason for answer in answers if isinstance(answer, Closed)), "")
 
 
 @dataclass
@@ -222,7 +223,7 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     found, wanted = Outcomes(), set(ids)
     with parts.store.reading() as db:
         states = {id: state for id, state in db.jobs.ids(Kind.SCENE) if id in wanted}
-    dead = (row for row in rows_in(parts, State.DEAD) if row.kind is Kind.SCENE)
+    dead = (row for row in rows_in(parts, State.DEAD) if row.kind == Kind.SCENE)
     causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
     found.causes.update(causes.values())
     for id, state in states.items():

@@ -109,10 +109,10 @@ def _server(parts: Parts, seen: Overview, who: Neighbour, now: int) -> dict[str,
 
 
 def _work(db: Reader, row: JobRow) -> Work:
-    sending = db.pushings.of([row.id]) if row.kind is Kind.SCENE else {}
+    sending = db.pushings.of([row.id]) if row.kind == Kind.SCENE else {}
     keys = [key for _, key in sending]
     doing = f"writing to item {', '.join(keys)}" if keys else "reading and comparing"
-    if row.kind is not Kind.SCENE:
+    if row.kind != Kind.SCENE:
         doing = "finding its scenes"
     elif row.attempts:
         doing += f", after {row.attempts} that went wrong"

@@ -18,9 +18,10 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from plexsync.engine.gates import READ, Gates
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.scenes.plex_index import Indexer
-from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
@@ -70,14 +71,14 @@ class Poller:
         """Want what changed since the last poll. The first poll only notes where it starts: reconcile does the rest."""
         wanted: dict[Kind, int] = {}
         try:
-            if not self._gates.enter(Neighbour.STASH):
+            if not self._gates.is_open(READ_STASH):
                 return Polled(wanted, f"Stash is {DOWN}")
-            news = self._gates.ask(Neighbour.STASH, READ, self._stash.news, of_all=True)
+            news = self._gates.ask(READ_STASH, self._stash.news, of_all=True)
             for kind, now in news.kinds.items():
                 wanted[kind] = self._poll(kind, now)
             if news.files is not None:
                 wanted[Kind.SCENE] += self._poll_files(news.files)
-            if self._gates.enter(Neighbour.PLEX):
+            if self._gates.is_open(READ_PLEX):
                 # What is edited in Stash does not wait for the walk of a comparison.
                 self._indexer.freshen(wait=False)
         except NeighbourError as error:
@@ -87,7 +88,7 @@ class Poller:
         return Polled(wanted)
 
     def _ask(self, request: Callable[[], T]) -> T:
-        return self._gates.ask(Neighbour.STASH, READ, request)
+        return self._gates.ask(READ_STASH, request)
 
     def _poll(self, kind: Kind, newest: Newest) -> int:
         cursor = self._cursor(kind)

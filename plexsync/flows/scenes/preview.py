@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from plexsync.engine.gates import READ, Gates
-from plexsync.engine.verbs import enter
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.scenes.inspection import Looker, Sight, Target
 from plexsync.flows.scenes.reconcile import stands
-from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.plan import Change, Held, Note, held
@@ -103,11 +102,11 @@ class Previewer:
 
     def _count(self) -> int:
         self._enter()
-        return self._gates.ask(Neighbour.STASH, READ, self._stash.newest, of_all=True)[Kind.SCENE].count
+        return self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
 
     def _all(self, *, take_over: bool) -> Iterator[list[Sight]]:
         pages = self._stash.walk()
-        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+        while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
             for start in range(0, len(page), BATCH):
                 yield self._looker.look_at(page[start : start + BATCH], taking_over=take_over)
 
@@ -119,13 +118,12 @@ class Previewer:
         self._enter()
         pages = self._stash.walk_ids()
         ids: list[int] = []
-        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+        while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
             ids += [id for id, text in page if datetime.fromisoformat(text) >= since]
         return ids
 
     def _enter(self) -> None:
-        for who in Neighbour:
-            enter(self._store, self._gates, self._clock, who)
+        self._gates.enter(*READS)
 
 
 def preview_of(sight: Sight, row: JobRow | None, *, sweep: bool) -> Preview:
