@@ -44,8 +44,8 @@ select kind, id, cls from job indexed by job_state
  where {_RARE} and state = :state order by kind, id limit :limit
 """
 STANDINGS = """
-select job.state, job.state = 'dead' and job.cls = 'ambiguous', coalesce(standing.word, ''), count(*),
-       min(job.since), min(standing.since)
+select job.state, case when job.state = 'dead' and job.cls = 'ambiguous' then 1 else 0 end,
+       coalesce(standing.word, ''), count(*), min(job.since), min(standing.since)
   from job left join standing on standing.scene = job.id
  where job.kind = 'scene'
  group by 1, 2, 3
@@ -67,7 +67,7 @@ UNDONE = "select undone, count(distinct scene) from memory indexed by memory_und
 SECTIONS = "select key, title, walked_at from section order by key"
 COUNT_ITEMS = "select count(*) from item"
 # The wall clock by way of SQLite, in UTC milliseconds.
-NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"
+NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as bigint)"
 NOTE = "select value from note where name = :name"
 
 # What stands in for values that no breaker can have: open since long ago, so that the next request is a probe.
