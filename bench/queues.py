@@ -138,7 +138,6 @@ class Ours(Contender):
                 after = settle(
                     job,
                     Done(),
-                    renewed=tx.jobs.renewed(job),
                     now=self.now,
                     max_retries=5,
                     draw=0.5,

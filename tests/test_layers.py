@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,15 @@ MAY = {
     "plexsync.store": {"plexsync.rules"},
     "plexsync.http": {"plexsync.rules"},
     "plexsync.stash": {"plexsync.rules", "plexsync.http"},
-    "plexsync.plex": {"plexsync.rules", "plexsync.http"},
-    "plexsync.notify": {"plexsync.rules"},
+    "plexsync.plex": {"plexsync.rules", "plexsync.http", "plexsync.extras"},
+    "plexsync.notify": {"plexsync.rules", "plexsync.extras"},
     "validation": {"plexsync.rules"},
     "plexsync.simulator": set(),
     "plexsync.engine": {"plexsync.rules", "plexsync.flows", "plexsync.store", "worker"},
     "plexsync.flows": {"plexsync.rules", "plexsync.engine", "plexsync.store", "worker"},
     "plexsync.stash_plugin": {"plexsync.store.intake", "plexsync.store.lock", "plexsync.rules.errors"},
     "plexsync.app": {
+        "plexsync.extras",
         "plexsync.rules",
         "plexsync.engine",
         "plexsync.flows",
@@ -45,6 +47,7 @@ MAY = {
     "plexsync.cli": {
         "plexsync.reports",
         "plexsync.app",
+        "plexsync.extras",
         "plexsync.rules",
         "plexsync.engine",
         "plexsync.flows",
@@ -56,6 +59,7 @@ MAY = {
     "plexsync.web": {
         "plexsync.reports",
         "plexsync.app",
+        "plexsync.extras",
         "plexsync.rules",
         "plexsync.engine",
         "plexsync.flows",
@@ -68,7 +72,8 @@ PRODUCT = ("plexsync", "validation", "worker")
 OURS = {*PRODUCT, "bench", "release", "tests"}
 # Files with a narrower rule than their package: the hook's side must start with nothing but the standard library.
 NARROWER = {
-    "plexsync/__main__.py": {"plexsync.cli.main"},
+    "plexsync/__main__.py": {"plexsync.cli.entry"},
+    "plexsync/extras.py": set(),
     "plexsync/store/intake.py": set(),
     "plexsync/store/lock.py": {"plexsync.rules.errors"},
     "plexsync/rules/errors.py": set(),
@@ -80,6 +85,7 @@ WALL_CLOCK = {"worker/circuit_breaker.py", "plexsync/engine/clock.py"}
 CLOCK_CALLS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.datetime.now", "date.today"}
 
 
+@cache
 def product_files() -> list[Path]:
     return [path for package in PRODUCT for path in sorted((ROOT / package).rglob("*.py"))]
 
@@ -90,9 +96,15 @@ def package_of(path: Path) -> str:
     return ".".join(parts[: 2 if parts[0] == "plexsync" and len(parts) > 2 else 1])
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -119,7 +131,10 @@ def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
     assert {module for module in ours if not within(module, allowed)} == set()
 
 
-@pytest.mark.parametrize("path", [p for p in product_files() if name(p).startswith("plexsync/rules/")], ids=name)
+STANDARD = [path for path in product_files() if name(path).startswith(("plexsync/rules/", "plexsync/extras.py"))]
+
+
+@pytest.mark.parametrize("path", STANDARD, ids=name)
 def test_the_rules_use_the_standard_library_only(path: Path) -> None:
     roots = {module.split(".")[0] for module in imports(path)}
     assert roots <= set(sys.stdlib_module_names) | {"plexsync"}
@@ -129,11 +144,7 @@ def test_the_rules_use_the_standard_library_only(path: Path) -> None:
 def test_the_wall_clock_is_read_in_two_files_only(path: Path) -> None:
     if name(path) in WALL_CLOCK or name(path).startswith("plexsync/simulator/"):
         return
-    calls = {
-        ast.unparse(node.func)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-    }
+    calls = {ast.unparse(node.func) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)}
     assert calls & CLOCK_CALLS == set()
 
 
@@ -146,7 +157,7 @@ def test_no_module_shadows_the_standard_library() -> None:
 def test_package_files_hold_a_docstring_only() -> None:
     for path in product_files():
         if path.name == "__init__.py":
-            body = ast.parse(path.read_text(encoding="utf-8")).body
+            body = tree_of(path).body
             assert len(body) == 1, f"{name(path)} holds more than its docstring"
             assert isinstance(body[0], ast.Expr)
 

@@ -46,7 +46,7 @@ class Imported:
     """Our settings by name, and a line for each of theirs that has no counterpart."""
 
     settings: Mapping[str, object] = field(repr=False)
-    left: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
 
 def imported(settings: Mapping[str, object]) -> Imported:

@@ -15,13 +15,13 @@ from validation.sources import NOT_FROM_STASH, is_emptied
 class Kept:
     """What Stash said last: settings with their values, and the names of those whose values are not kept."""
 
-    given: Mapping[str, object] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
     withheld: tuple[str, ...] = ()
 
 
 def written(plugin_settings: Mapping[str, object]) -> str:
     """The text to keep; only what is a setting, and was set, gets into it."""
-    known = {
+    stored = {
         name: value
         for name, value in sorted(plugin_settings.items())
         if name in PlexSyncConfig.model_fields
@@ -29,8 +29,8 @@ def written(plugin_settings: Mapping[str, object]) -> str:
         and value is not None
         and not is_emptied(value)
     }
-    hidden = {name: value for name, value in known.items() if name not in SECRETS}
-    return json.dumps({"given": hidden, "withheld": [name for name in known if name in SECRETS]})
+    hidden = {name: value for name, value in stored.items() if name not in SECRETS}
+    return json.dumps({"given": hidden, "withheld": [name for name in stored if name in SECRETS]})
 
 
 def read(text: str) -> Kept | None:

@@ -7,7 +7,6 @@ value of a setting that is a text.
 """
 
 import difflib
-import os
 import re
 import ssl
 import stat
@@ -21,12 +20,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from validation import locations
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.redact import one_line
 
 ENVIRONMENT = "environment"
 NAMED_FILE = "file named in the environment"
-TOML = "plexsync.toml"
+TOML = locations.TOML
 STASH = "Stash"
 DEFAULT = "default"
 COMMAND_LINE = "command line"
@@ -433,17 +433,7 @@ def _full(path: Path) -> str:
 
 def default_toml(environ: Mapping[str, str], *, platform: str = sys.platform) -> Path:
     """The settings file to read: the one PLEXSYNC_CONFIG names, else ./plexsync.toml if there is one, else the user's."""
-    if named := environ.get("PLEXSYNC_CONFIG"):
-        return Path(named)
-    # Unlike the method of Path, it does not raise where we may not look.
-    return Path(TOML) if os.path.isfile(TOML) else _user_toml(environ, platform)  # noqa: PTH113
-
-
-def _user_toml(environ: Mapping[str, str], platform: str) -> Path:
-    """The user's own settings file; without a home folder, the one in the current folder."""
-    variable, below_home = ("APPDATA", "AppData/Roaming") if platform == "win32" else ("XDG_CONFIG_HOME", ".config")
-    folder = _user_folder(environ, platform, variable, below_home)
-    return folder / "plexsync" / TOML if folder else Path(TOML)
+    return Path(locations.settings_file(environ, platform))
 
 
 def default_data_dir(environ: Mapping[str, str], *, data_dir: str = "", platform: str = sys.platform) -> Path:
@@ -451,27 +441,7 @@ def default_data_dir(environ: Mapping[str, str], *, data_dir: str = "", platform
 
     Raises `ConfigError` if the user has no home folder.
     """
-    if named := data_dir or environ.get("PLEXSYNC_DATA_DIR"):
-        return Path(named)
-    match platform:
-        case "win32":
-            folder = _user_folder(environ, platform, "LOCALAPPDATA", "AppData/Local")
-        case "darwin":
-            folder = _user_folder(environ, platform, None, "Library/Application Support")
-        case _:
-            folder = _user_folder(environ, platform, "XDG_DATA_HOME", ".local/share")
+    folder = data_dir or locations.data_folder(environ, platform)
     if folder is None:
         raise ConfigError(["there is no home folder to keep the database in: set PLEXSYNC_DATA_DIR to a folder"])
-    return folder / "plexsync"
-
-
-def _user_folder(environ: Mapping[str, str], platform: str, variable: str | None, below_home: str) -> Path | None:
-    """The folder that `variable` names with its full path, else the one below the home folder; None without a home."""
-    named = Path(environ.get(variable, "")) if variable else Path()
-    if named.is_absolute():
-        return named
-    home = environ.get("USERPROFILE" if platform == "win32" else "HOME")
-    try:
-        return (Path(home) if home else Path.home()) / below_home
-    except RuntimeError:
-        return None
+    return Path(folder)

@@ -10,16 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.errors import Unusable
-from plexsync.rules.job import State
+from plexsync.rules.errors import LocalFault, Unusable
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, LAST_RUN, RESTORED, STASH_SETTINGS
-from plexsync.rules.records import JobRow
-from plexsync.store import backup, intake, schema
+from plexsync.store import backup, intake, schema, summary
 from plexsync.store.backup import Copied, Restored
-from plexsync.store.database import Database
 from plexsync.store.db import faults, file_system, on_network
+from plexsync.store.folder import spooled as spooled
 from plexsync.store.lock import try_lock
 from plexsync.store.repair import MARK, repair, sweep
+from plexsync.store.summary import Summary as Summary
 
 log = logging.getLogger("PlexSync.database")
 
@@ -111,22 +110,9 @@ def _check_place(folder: Path) -> None:
         raise Unusable(trouble)
 
 
-def spooled(folder: Path) -> tuple[int, int]:
-    """How many events wait as files for a worker, and how many could not be read and were set aside."""
-    spool = folder / intake.SPOOL
-    return _files(spool), _files(spool / intake.UNREAD)
-
-
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _files(folder: Path) -> int:
-    try:
-        return sum(path.is_file() and not path.name.startswith(".") for path in folder.iterdir())
     except OSError:
         return 0
 
@@ -157,9 +143,13 @@ def restore_backup(folder: Path, file: Path) -> Restored | None:
         return backup.restore(file, folder / DATABASE, aside=aside, notes=notes)
 
 
-def first_rows(folder: Path, state: State, *, limit: int) -> list[JobRow]:
-    """The first rows of a state in the database of a folder, if there is one."""
-    if not os.path.lexists(folder / DATABASE):
-        return []
-    with closing(Database(folder / DATABASE)) as store, store.reading() as db:
-        return db.jobs.in_state(state, limit=limit)
+def summary_of(folder: Path, now: int) -> Summary:
+    """What the database in `folder` holds now, in one snapshot; raises LocalFault."""
+    path = folder / DATABASE
+    with faults(path):
+        try:
+            db = summary.reading(str(path))
+        except summary.Unreadable:
+            raise LocalFault(f"{path.name} can't be read: it is not there, or another one took its place") from None
+        with closing(db):
+            return Summary(db, now)

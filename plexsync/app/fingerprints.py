@@ -9,7 +9,7 @@ from dataclasses import asdict
 from plexsync.app.rules import SWITCHES, look_rules
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import LocalFault, Neighbour
-from plexsync.rules.note_keys import BEGUN
+from plexsync.rules.note_keys import BEGUN, SALT
 from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT
 from plexsync.store.database import Database
 from validation.config import PlexSyncConfig
@@ -28,8 +28,8 @@ def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str
         Neighbour.STASH: (config.stash_url, config.stash_api_key, config.tls_ca_file),
     }
     return {
-        who: hashlib.blake2b("\0".join(values).encode(), key=salt.encode(), digest_size=8).hexdigest()
-        for who, values in settings.items()
+        server: hashlib.blake2b("\0".join(values).encode(), key=salt.encode(), digest_size=8).hexdigest()
+        for server, values in settings.items()
     }
 
 
@@ -64,12 +64,12 @@ def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> 
 def _salt(store: Database) -> str:
     """A random text of this database, made with it."""
     with store.reading() as db:
-        salt = db.notes.text("salt")
+        salt = db.notes.text(SALT)
     if not salt:
         salt = secrets.token_hex(16)
         try:
             with store.writing() as tx:
-                tx.notes.save("salt", salt)
+                tx.notes.save(SALT, salt)
                 tx.notes.save(BEGUN, str(SystemClock().now()))
         except LocalFault:
             pass

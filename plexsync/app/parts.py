@@ -8,10 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from plexsync.app.breaker import breaker_rules
 from plexsync.app.clients import padded, pillow, plex_client, plex_events, stash_client
-from plexsync.app.database_files import DATABASE, Inspection, inspect, lock_of
+from plexsync.app.database_files import DATABASE, Inspection, inspect, lock_of, spooled, summary_of
 from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, wishes
-from plexsync.app.rules import PartSettings, breaker_rules, look_rules, work_rules
+from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.engine.clock import SystemClock, SystemDice
 from plexsync.engine.dead_letter_cures import Curer
 from plexsync.engine.gates import Gates
@@ -33,8 +34,8 @@ from plexsync.rules.neighbours import Clock, Dice, Imaging
 from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
 from plexsync.store.lock import Lock, is_locked, try_lock
+from plexsync.store.summary import Summary
 from validation.config import PlexSyncConfig
-from worker.circuit_breaker import Rules
 
 # Seconds without a sign of life after which a worker is ended; longer than a request or a busy database may take.
 LEAST_WATCHED = 180.0
@@ -65,11 +66,6 @@ class Assembled:
     scans: Scans | None
     curer: Curer
 
-    @property
-    def breaker_rules(self) -> Rules:
-        """The rules of both breakers."""
-        return self.settings.breaker
-
 
 @dataclass(frozen=True)
 class Parts(Assembled):
@@ -88,9 +84,17 @@ class Parts(Assembled):
         """Whether a worker is running on this database."""
         return is_locked(self.folder)
 
+    def spooled(self) -> tuple[int, int]:
+        """How many events wait as files for a worker, and how many could not be read and were set aside."""
+        return spooled(self.folder)
+
     def inspected(self) -> Inspection:
         """What the database file looks like from outside, by a connection of its own that reads only."""
         return inspect(self.folder)
+
+    def summary(self) -> Summary:
+        """What the database holds now, in one snapshot; raises LocalFault."""
+        return summary_of(self.folder, self.clock.now())
 
 
 def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
@@ -180,7 +184,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         stack.callback(store.close)
         watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(config.plex_read_timeout)), clock, folder / HANG)
         stack.callback(watchdog.close)
-        heard = {who: Heard(watchdog.alive) for who in Neighbour}
+        heard = {server: Heard(watchdog.alive) for server in Neighbour}
         settings = part_settings(config, store)
         client = client_id(store)
         stash = stash_client(config, clock, settings.looks, alive=heard[Neighbour.STASH])

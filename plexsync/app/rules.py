@@ -30,19 +30,6 @@ SWITCHES = {
 }
 
 
-def breaker_rules(config: PlexSyncConfig) -> Rules:
-    """The breaker as the worker uses it: waits grow and are jittered, a probe's lease outlives its request."""
-    return Rules(
-        failure_threshold=config.breaker_failure_threshold,
-        recovery_timeout=config.breaker_recovery_timeout,
-        # A probe is up to three requests, of twice the read timeout each.
-        probe_lease=max(config.breaker_recovery_timeout, 6 * config.plex_read_timeout),
-        backoff_multiplier=2.0,
-        max_recovery_timeout=config.breaker_max_recovery_timeout,
-        jitter=0.1,
-    )
-
-
 def look_rules(config: PlexSyncConfig) -> LookRules:
     """What is compared, and who wins."""
     policy = Policy(conflict=config.conflict_policy, first_push=config.first_push)

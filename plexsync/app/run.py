@@ -8,10 +8,11 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
 
+from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR, MINUTE
-from plexsync.app.switches import UNAPPROVED, bulk_approved, comparison_owed
+from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.engine.engine import Engine, Idle, Probed, Worked
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.metrics_sampler import SECONDS
@@ -83,7 +84,7 @@ def take_up(parts: Parts, works: Engine) -> None:
 def drain(
     parts: Parts,
     stop: threading.Event,
-    told: Told,
+    report: Told,
     *,
     wait_for: Callable[[], bool] | None = None,
     before: Ran | None = None,
@@ -92,7 +93,7 @@ def drain(
     with engine(parts, stop) as works:
         take_up(parts, works)
         parts.curer.recheck(stopping=stop.is_set)
-        return loop_of(parts, works, stop, told).drain(wait_for=wait_for, before=before)
+        return loop_of(parts, works, stop, report).drain(wait_for=wait_for, before=before)
 
 
 @contextmanager
@@ -112,7 +113,7 @@ def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
             bell.join(timeout=1)
 
 
-def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
+def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
     """Worker, poller, reconcile schedule and notices until `stop`. A damaged database ends it, whoever meets the damage."""
     with noticing(parts, stop) as paused, engine(parts, stop) as works:
         schedule = Schedule(parts, stop)
@@ -131,7 +132,7 @@ def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
         for watcher in watchers:
             watcher.start()
         try:
-            loop_of(parts, works, stop, told, paused).serve()
+            loop_of(parts, works, stop, report, paused).serve()
         finally:
             stop.set()
             # No longer than the request that is under way may take: store and clients are closed next.
@@ -141,8 +142,8 @@ def serve(parts: Parts, stop: threading.Event, told: Told) -> None:
             watcher.confess()
 
 
-def loop_of(parts: Parts, works: Engine, stop: threading.Event, told: Told, paused: Standstill | None = None) -> Loop:
-    """The loop that drives this engine until `stop`; every step is reported to `told`."""
+def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, paused: Standstill | None = None) -> Loop:
+    """The loop that drives this engine until `stop`; every step is reported to `report`."""
     return Loop(
         works,
         parts.store,
@@ -150,7 +151,7 @@ def loop_of(parts: Parts, works: Engine, stop: threading.Event, told: Told, paus
         poll_seconds=parts.config.poll_interval,
         stop=stop,
         begin=lambda: take_up(parts, works),
-        told=told,
+        told=report,
         paused=paused or Standstill(parts.clock),
     )
 
@@ -193,4 +194,4 @@ class Schedule:
             self._told = True
 
     def _came_back(self) -> bool:
-        return all(self._parts.gates.passable(who) for who in Neighbour)
+        return all(self._parts.gates.passable(server) for server in Neighbour)

@@ -12,9 +12,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from plexsync.app import status_settings
 from plexsync.app.clients import asking_stash
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.note_keys import STASH_SETTINGS
+from plexsync.rules.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS
 from plexsync.store import place
 from plexsync.store.database import Database
 from plexsync.store.intake import DATABASE
@@ -65,7 +66,7 @@ class Settings:
 
     loaded: Loaded
     place: Place
-    said: Mapping[str, object] | None = field(default=None, repr=False)
+    stash_settings: Mapping[str, object] | None = field(default=None, repr=False)
     away: NeighbourError | None = None
     sure: bool = True
     lacking: tuple[str, ...] = ()
@@ -124,7 +125,7 @@ def _by_last_answer(
     sources: Sources, last: Kept | None, need: Need, hide: Callable[[Loaded], None]
 ) -> tuple[Loaded, tuple[str, ...]]:
     """The settings by Stash's last answer, if it is kept, and what is required and was in its secrets alone."""
-    plugin_settings, lacking = dict(last.given) if last else {}, tuple[str, ...]()
+    plugin_settings, lacking = dict(last.values) if last else {}, tuple[str, ...]()
     try:
         loaded = load(**sources, plugin_settings=plugin_settings)
     except ConfigError as error:
@@ -154,11 +155,11 @@ def _usual(environ: Mapping[str, str]) -> Path | None:
         return None
 
 
-def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], known: Place | None) -> StashAnswer:
+def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], folder: Place | None) -> StashAnswer:
     """Ask Stash for the plugin's settings, and where the folder is if that is not known; raises NeighbourError, Unusable."""
     with closing(asking_stash(config)) as stash:
         plugin_settings = stash.plugin_settings(PLUGIN)
-        return StashAnswer(plugin_settings, known or place.chosen(_usual(environ), stash.config_path()))
+        return StashAnswer(plugin_settings, folder or place.chosen(_usual(environ), stash.config_path()))
 
 
 def settings_in_stash(config: PlexSyncConfig, plugin: str) -> dict[str, object]:
@@ -204,3 +205,21 @@ def theirs(settings_file: str) -> Path | None:
 def events_in(folder: Path) -> str:
     """What a hook has left in a folder, in words; '' for nothing. Raises OSError."""
     return place.events_in(folder)
+
+
+def keep_for_status(store: Database, where: status_settings.Sources, loaded: Loaded) -> None:
+    """Keep what `status` needs, unless there is a warning to repeat; a database that can't be written is no hindrance."""
+    content = where.content()
+    # A file of authorities is tried out whenever settings are loaded.
+    if content is None or loaded.warnings or loaded.config.tls_ca_file:
+        return
+    try:
+        with store.reading() as db:
+            before = db.notes.text(STATUS_SETTINGS)
+            fingerprint = where.fingerprint(content, db.notes.text(SALT), db.notes.text(STASH_SETTINGS))
+        text = status_settings.written(loaded.config, fingerprint, before)
+        if fingerprint and text != before:
+            with store.writing() as tx:
+                tx.notes.save(STATUS_SETTINGS, text)
+    except (LocalFault, Unusable):
+        return

@@ -6,11 +6,6 @@ from plexsync.app.parts import Parts
 from plexsync.rules.note_keys import BULK, CHANGED, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
 from plexsync.store import intake
 
-UNAPPROVED = (
-    "nothing is compared as a whole before a person has agreed to the first write of the whole library: "
-    "plexsync sync --all shows it and asks (or approve_bulk = true)"
-)
-
 
 def wanted_inside(parts: Parts) -> bool:
     """Whether the worker inside Stash is still switched on."""

@@ -8,7 +8,6 @@ than this program; 130 interrupted.
 import difflib
 import importlib
 import importlib.metadata
-import io
 import json
 import os
 import sys
@@ -22,6 +21,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
+from plexsync.cli.streams import prepare_streams
 
 # Every command with the line that stands for it in the list; its module has its name, or that of its opposite.
 COMMANDS = {
@@ -148,11 +148,7 @@ def plexsync() -> None:
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Do what the command line (or `words`) says and end the process with its exit code."""
-    _stand_in()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A title in a script that the terminal can't show must not end the call.
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     code = run(list(sys.argv[1:] if words is None else words))
     if any(thread.name == "log" for thread in threading.enumerate()):
         # The log is not read by anybody, and Python would wait for that at its end.
@@ -165,15 +161,17 @@ def run(words: list[str]) -> int:
     try:
         code = _done(words)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our answer has left, as `head` does. Nothing can be told.
-        _drop_output()
-        return FAILED
     except OSError as error:
-        _drop_output()
-        click.echo(f"plexsync: standard output can't be written: {error.strerror}", err=True)
-        return FAILED
+        return unwritten(error)
     return code
+
+
+def unwritten(error: OSError) -> int:
+    """The exit code when the answer could not be written; why, unless whoever read it has left, as `head` does."""
+    _drop_output()
+    if not isinstance(error, BrokenPipeError):
+        click.echo(f"plexsync: standard output can't be written: {error.strerror}", err=True)
+    return FAILED
 
 
 def _done(words: list[str]) -> int:
@@ -192,16 +190,6 @@ def _done(words: list[str]) -> int:
         sys.stdout.flush()
         return int(importlib.import_module("plexsync.cli.faults").tell(error, call))
     return code if isinstance(code, int) else FINE
-
-
-def _stand_in() -> None:
-    """Something in the place of a stream that was closed before we began: it is missed only when there is output."""
-    if sys.stdin is None:
-        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - as long as the process
-    if sys.stdout is None:
-        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
-    if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
 
 
 def _drop_output() -> None:

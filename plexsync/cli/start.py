@@ -11,9 +11,11 @@ from rich.console import Console
 
 from plexsync.app.parts import Parts
 from plexsync.app.parts import opened as opened_on
-from plexsync.app.settings import Need, Settings, keep_answer
+from plexsync.app.settings import Need, Settings, keep_answer, keep_for_status
+from plexsync.app.status_settings import Sources
 from plexsync.cli.call import Call
 from plexsync.cli.logs import level_of, logging_to
+from plexsync.cli.quick_status import sources_of
 from plexsync.cli.settings import settings
 from plexsync.cli.terminal.screen import margin
 from plexsync.engine.gates import READ, outage
@@ -28,6 +30,7 @@ class Begun:
 
     settings: Settings
     console: Console
+    sources: Sources
 
     @property
     def config(self) -> PlexSyncConfig:
@@ -41,8 +44,9 @@ class Begun:
 
     def tell(self, parts: Parts) -> None:
         """Let the database know how asking Stash for the settings went: what it said is kept, and a failure counts."""
-        if self.settings.said is not None:
-            keep_answer(parts.store, self.settings.said)
+        if self.settings.stash_settings is not None:
+            keep_answer(parts.store, self.settings.stash_settings)
+        keep_for_status(parts.store, self.sources, self.settings.loaded)
         if self.settings.away is not None:
             parts.gates.enter(Neighbour.STASH)
             parts.gates.ill(outage(self.settings.away), READ)
@@ -70,11 +74,12 @@ def begun(call: Call, *, need: Need = Need.DATABASE, level: str = "error") -> It
         found = settings(call, need)
         hiding.use(Redactor(call.secrets))
         warn(found)
-        yield Begun(found, console)
+        yield Begun(found, console, sources_of(call))
 
 
 @contextmanager
 def opened(call: Call) -> Iterator[Parts]:
     """The parts on this call's database, for a command that asks neither server."""
     with begun(call) as start, opened_on(start.config, start.folder) as parts:
+        keep_for_status(parts.store, start.sources, start.settings.loaded)
         yield parts

@@ -129,7 +129,7 @@ class Curer:
         after: tuple[str, int] = (Kind.SCENE, 0)
         while not stopping():
             with self._store.reading() as db:
-                rows = db.jobs.in_state(State.DEAD, cls="ambiguous", limit=LOOKED, after=after)
+                rows = db.jobs.in_state(State.DEAD, error_class="ambiguous", limit=LOOKED, after=after)
             ids = [row.id for row in rows if row.kind is Kind.SCENE]
             if not ids:
                 break

@@ -28,7 +28,9 @@ def retry(store: Database, clock: Clock, keys: Iterable[Key]) -> Moved:
 def retry_all(store: Database, clock: Clock, cause: str = "") -> int:
     """All that died (of one cause) are tried again. So many at once are a backfill: an edit does not wait behind them."""
     now = clock.now()
-    return _in_batches(store, cause, lambda tx, limit: tx.jobs.retry(cls=cause, now=now, lane=Lane.SWEEP, limit=limit))
+    return _in_batches(
+        store, cause, lambda tx, limit: tx.jobs.retry(error_class=cause, now=now, lane=Lane.SWEEP, limit=limit)
+    )
 
 
 def drop(store: Database, clock: Clock, keys: Iterable[Key]) -> Moved:
@@ -40,7 +42,7 @@ def drop(store: Database, clock: Clock, keys: Iterable[Key]) -> Moved:
 def drop_all(store: Database, clock: Clock, cause: str = "") -> int:
     """All that died (of one cause) leave the queue."""
     now = clock.now()
-    return _in_batches(store, cause, lambda tx, limit: tx.jobs.drop(cls=cause, now=now, limit=limit))
+    return _in_batches(store, cause, lambda tx, limit: tx.jobs.drop(error_class=cause, now=now, limit=limit))
 
 
 def is_open(db: Reader, kind: Kind, id: int) -> bool:

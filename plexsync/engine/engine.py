@@ -279,7 +279,6 @@ class Engine:
         after = settle(
             job,
             outcome,
-            renewed=tx.jobs.renewed(job),
             now=now,
             max_retries=self._rules.max_retries,
             draw=self._dice.random(),

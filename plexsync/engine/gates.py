@@ -27,7 +27,6 @@ from worker.circuit_breaker import (
     after_neutral,
     after_success,
     next_probe_at,
-    seen_state,
 )
 
 log = logging.getLogger("PlexSync.gates")
@@ -475,14 +474,3 @@ def _breaker_of(row: BreakerRow) -> Breaker:
         generation=row.generation,
         probe_started=row.probe_started,
     )
-
-
-def breaker_state(row: BreakerRow, rules: Rules, now: int) -> str:
-    """The breaker's state as a reader finds it at `now` (UTC ms)."""
-    return seen_state(_breaker_of(row), rules, now / 1000).value
-
-
-def breaker_probe_at(row: BreakerRow, rules: Rules) -> int | None:
-    """When the next probe is due (UTC ms), None while closed."""
-    at = next_probe_at(_breaker_of(row), rules)
-    return None if at is None else round(at * 1000)

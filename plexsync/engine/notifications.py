@@ -148,12 +148,12 @@ def seen(db: Reader, now: int, pause: Pause | None) -> Sight:
 
 def _without(before: Record, after: Record, untold: Sequence[Notice]) -> Record:
     """The record when some notices did not get through: for their keys, all is as it was."""
-    told = dict(after.told)
+    announced = dict(after.announced)
     for notice in untold:
-        told.pop(notice.key, None)
-        if notice.key in before.told:
-            told[notice.key] = before.told[notice.key]
-    return replace(after, told=told)
+        announced.pop(notice.key, None)
+        if notice.key in before.announced:
+            announced[notice.key] = before.announced[notice.key]
+    return replace(after, announced=announced)
 
 
 class Bell(threading.Thread):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from plexsync.engine.gates import READ, Gates
-from plexsync.flows.scenes.inspection import Looker, Sight, keep_called
+from plexsync.flows.scenes.inspection import Looker, Sight
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
@@ -81,7 +81,7 @@ def learn_names(store: Database, stash: Stash, gates: Gates, clock: Clock, ids: 
         for scene in scenes.values():
             # What the worker has seen meanwhile is newer.
             if scene.id not in known:
-                keep_called(tx, scene)
+                tx.scene_names.save([scene])
 
 
 def unsettled(store: Database, ids: Sequence[int] | None) -> int:

@@ -177,9 +177,9 @@ class Wire:
             failure = self.foreign(_looks_like(bytes(body[:200])))
         raise failure
 
-    def foreign(self, what: str) -> Unavailable:
+    def foreign(self, answer: str) -> Unavailable:
         """The error for an answer that can't be from this kind of server: "Plex at nas:32400 answered <what>"."""
-        return Unavailable(self.server.neighbour, f"{self.server.name} answered {what}")
+        return Unavailable(self.server.neighbour, f"{self.server.name} answered {answer}")
 
     def _exchange(self, request: httpx2.Request, cap: int) -> Answer:
         response = self._client.send(request, stream=True)
@@ -230,10 +230,10 @@ class Wire:
                 empty = False
                 if unpacker.eof:
                     raise self.foreign("with something behind its end")
-                left = chunk
-                while left and not unpacker.eof:
-                    yield unpacker.decompress(left, STEP)
-                    left = unpacker.unconsumed_tail
+                room = chunk
+                while room and not unpacker.eof:
+                    yield unpacker.decompress(room, STEP)
+                    room = unpacker.unconsumed_tail
             yield unpacker.flush()
         except zlib.error:
             raise self.foreign("with a broken body") from None
@@ -242,10 +242,10 @@ class Wire:
 
     def _translated(self, error: Exception) -> NeighbourError:
         """Our error for what the network raised."""
-        who, name = self.server.neighbour, self.server.name
+        neighbour, name = self.server.neighbour, self.server.name
         match error:
             case httpcore2.PoolTimeout():
-                return Unavailable(who, f"every connection to {name} is busy", sent=False)
+                return Unavailable(neighbour, f"every connection to {name} is busy", sent=False)
             case httpcore2.ConnectTimeout():
                 return unreachable(self.server, TimeoutError())
             case httpcore2.ConnectError():
@@ -253,15 +253,15 @@ class Wire:
             case UnicodeError():
                 return unreachable(self.server, error)
             case httpx2.InvalidURL():
-                return TooLong(who, f"the request was too long for {name}")
+                return TooLong(neighbour, f"the request was too long for {name}")
             case httpcore2.LocalProtocolError():
-                return Refused(who, f"the request to {name} could not be put into HTTP")
+                return Refused(neighbour, f"the request to {name} could not be put into HTTP")
             case httpcore2.TimeoutException():
-                return Unavailable(who, f"{name} did not answer in time")
+                return Unavailable(neighbour, f"{name} did not answer in time")
             case httpcore2.ProtocolError() | httpx2.HTTPError():
-                return Unavailable(who, f"{name} broke off its answer, or does not speak HTTP")
+                return Unavailable(neighbour, f"{name} broke off its answer, or does not speak HTTP")
             case _:
-                return Unavailable(who, f"{name} dropped the connection")
+                return Unavailable(neighbour, f"{name} dropped the connection")
 
 
 _NETWORK = (

@@ -37,10 +37,10 @@ class Deadline:
         at: float | None = getattr(self._of_thread, "at", None)
         if at is None:
             return timeout
-        left = at - time.monotonic()
-        if left <= 0:
+        seconds = at - time.monotonic()
+        if seconds <= 0:
             raise late
-        return left if timeout is None else min(timeout, left)
+        return seconds if timeout is None else min(timeout, seconds)
 
 
 class DeadlineStream(httpcore2.NetworkStream):
@@ -66,8 +66,8 @@ class DeadlineStream(httpcore2.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
         """The same connection, encrypted; raises ConnectTimeout past the deadline."""
-        left = self._deadline.shortened(timeout, httpcore2.ConnectTimeout)
-        return DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+        seconds = self._deadline.shortened(timeout, httpcore2.ConnectTimeout)
+        return DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
         """What the connection underneath says."""
@@ -90,8 +90,8 @@ class DeadlineBackend(httpcore2.NetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
         """A connection to host and port; raises ConnectError, ConnectTimeout."""
-        left = self._deadline.shortened(timeout, httpcore2.ConnectTimeout)
-        stream = self._backend.connect_tcp(host, port, left, local_address, socket_options or ())
+        seconds = self._deadline.shortened(timeout, httpcore2.ConnectTimeout)
+        stream = self._backend.connect_tcp(host, port, seconds, local_address, socket_options or ())
         return DeadlineStream(stream, self._deadline)
 
 

@@ -40,8 +40,8 @@ class CommandMessenger:
         program = self._words[0]
         if shutil.which(program):
             return ""
-        there = Path(program).name != program and Path(program).exists()
-        return "its program is not an executable file" if there else "its program does not exist"
+        path = Path(program).name != program and Path(program).exists()
+        return "its program is not an executable file" if path else "its program does not exist"
 
     def send(self, notice: Notice) -> None:
         """Run it; raises NotSent when it can't be started, takes too long, or ends with another code than 0."""

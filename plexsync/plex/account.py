@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+from plexsync.extras import advice
 from plexsync.rules.errors import Barred, Neighbour, Unavailable, Unusable
 
-INSTALL = "in the folder of PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/setup.txt"
-MISSING = f"signing in to Plex needs the package plexapi, which is not installed: {INSTALL}"
+MISSING = "signing in to Plex needs the package plexapi, which is not installed"
 # Where a person confirms the PIN.
 LINK = "https://plex.tv/link"
 PATIENCE = 10.0
@@ -74,23 +74,28 @@ class Account:
     def servers(self) -> list[OwnServer]:
         """The media servers that the account owns: others can't be written to."""
         with _told():
-            found = [
-                one for one in self._account.resources() if "server" in (one.provides or "").split(",") and one.owned
+            devices = [
+                device
+                for device in self._account.resources()
+                if "server" in (device.provides or "").split(",") and device.owned
             ]
-            return [OwnServer(one.name or "", one.accessToken or self._token, tuple(_addresses(one))) for one in found]
+            return [
+                OwnServer(device.name or "", device.accessToken or self._token, tuple(_addresses(device)))
+                for device in devices
+            ]
 
 
 def _addresses(server: Any) -> Iterator[str]:
     """Plain ones at home, which people know; then encrypted ones. Never a token in the clear through the internet, and
     never by Plex's relay, which is slow."""
-    told = set[str]()
+    addresses = set[str]()
     for locations, schemes in ((["local"], ["http"]), (["local"], ["https"]), (["remote"], ["https"])):
         if server.httpsRequired and schemes == ["http"]:
             continue
         for address in server.preferred_connections(locations=locations, schemes=schemes):
             # One that is encrypted by itself may be listed among the plain ones, and the other way round.
-            if address.startswith(f"{schemes[0]}://") and address not in told:
-                told.add(address)
+            if address.startswith(f"{schemes[0]}://") and address not in addresses:
+                addresses.add(address)
                 yield address
 
 
@@ -99,7 +104,7 @@ def _package(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise Unusable(MISSING) from None
+        raise Unusable(f"{MISSING}: {advice('setup')}") from None
 
 
 def _session() -> Any:

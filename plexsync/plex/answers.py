@@ -190,8 +190,8 @@ def entries_of(container: Entries, section: str) -> list[Entry]:
     """The entries of a page."""
     _check_size(container.size, container.Metadata)
     return [
-        Entry(_key(one.ratingKey), section, _parts(one.Media), _number(one.updatedAt or 0))
-        for one in container.Metadata
+        Entry(_key(entry.ratingKey), section, _parts(entry.Media), _number(entry.updatedAt or 0))
+        for entry in container.Metadata
     ]
 
 
@@ -206,21 +206,21 @@ def total_of(container: Entries, header: str) -> int:
 def items_of(container: Items) -> dict[str, Item]:
     """The items by rating key."""
     _check_size(container.size, container.Metadata)
-    found = {}
-    for one in container.Metadata:
-        section = one.librarySectionID if one.librarySectionID is not None else container.librarySectionID
+    items = {}
+    for metadata in container.Metadata:
+        section = metadata.librarySectionID if metadata.librarySectionID is not None else container.librarySectionID
         if section is None:
             raise ValueError("an item of no library")
-        item = _item(one, _key(section))
-        found[item.key] = item
-    return found
+        item = _item(metadata, _key(section))
+        items[item.key] = item
+    return items
 
 
 def pictures_of(container: OfferedPictures) -> dict[str, bool]:
     """By the key of each picture that can be shown, whether it is."""
     offered = container.Metadata or container.Photo
     _check_size(container.size, offered)
-    return {one.ratingKey: _flag(one.selected) for one in offered if one.ratingKey}
+    return {picture.ratingKey: _flag(picture.selected) for picture in offered if picture.ratingKey}
 
 
 def sections_of(container: Sections) -> list[Section]:
@@ -228,49 +228,49 @@ def sections_of(container: Sections) -> list[Section]:
     _check_size(container.size, container.Directory)
     return [
         Section(
-            key=_key(one.key),
-            title=one.title,
-            locations=tuple(place.path for place in one.Location),
-            scanned_at=_number(one.scannedAt or 0),
-            changed_at=_number(one.contentChangedAt or 0),
-            scanning=_flag(one.refreshing),
-            ours=_flag(one.allowSync),
+            key=_key(directory.key),
+            title=directory.title,
+            locations=tuple(place.path for place in directory.Location),
+            scanned_at=_number(directory.scannedAt or 0),
+            changed_at=_number(directory.contentChangedAt or 0),
+            scanning=_flag(directory.refreshing),
+            owned=_flag(directory.allowSync),
         )
-        for one in container.Directory
-        if one.type == "movie"
+        for directory in container.Directory
+        if directory.type == "movie"
     ]
 
 
-def _item(one: ItemAnswer, section: str) -> Item:
-    locks = frozenset(field.name for field in one.Field if _flag(field.locked))
+def _item(metadata: ItemAnswer, section: str) -> Item:
+    locks = frozenset(field.name for field in metadata.Field if _flag(field.locked))
     # A sort title that is the title is left out; without a lock on it, it is none that somebody chose.
-    sort_title = one.titleSort or (one.title if "titleSort" in locks else "")
+    sort_title = metadata.titleSort or (metadata.title if "titleSort" in locks else "")
     return Item(
-        key=_key(one.ratingKey),
+        key=_key(metadata.ratingKey),
         section=section,
         scalars={
-            "title": one.title or "",
+            "title": metadata.title or "",
             "titleSort": sort_title or "",
-            "originalTitle": one.originalTitle or "",
-            "studio": one.studio or "",
-            "summary": one.summary or "",
-            "originallyAvailableAt": (one.originallyAvailableAt or "")[:10],
-            "contentRating": one.contentRating or "",
-            "userRating": _rating(one.userRating),
+            "originalTitle": metadata.originalTitle or "",
+            "studio": metadata.studio or "",
+            "summary": metadata.summary or "",
+            "originallyAvailableAt": (metadata.originallyAvailableAt or "")[:10],
+            "contentRating": metadata.contentRating or "",
+            "userRating": _rating(metadata.userRating),
         },
         lists={
-            "actor": _names(one.Role),
-            "director": _names(one.Director),
-            "genre": _names(one.Genre),
-            "collection": _names(one.Collection),
-            "label": _names(one.Label),
+            "actor": _names(metadata.Role),
+            "director": _names(metadata.Director),
+            "genre": _names(metadata.Genre),
+            "collection": _names(metadata.Collection),
+            "label": _names(metadata.Label),
         },
         locks=locks,
-        parts=_parts(one.Media),
-        roles={role.tag: role.role for role in one.Role if role.tag and role.role},
-        faces={role.tag: role.thumb for role in one.Role if role.tag and role.thumb},
-        pictures={name: path for name, path in (("thumb", one.thumb), ("art", one.art)) if path},
-        stamp=_number(one.updatedAt or 0),
+        parts=_parts(metadata.Media),
+        roles={role.tag: role.role for role in metadata.Role if role.tag and role.role},
+        faces={role.tag: role.thumb for role in metadata.Role if role.tag and role.thumb},
+        pictures={name: path for name, path in (("thumb", metadata.thumb), ("art", metadata.art)) if path},
+        stamp=_number(metadata.updatedAt or 0),
     )
 
 
@@ -280,10 +280,10 @@ def _names(tags: Iterable[TagAnswer]) -> tuple[str, ...]:
 
 def _parts(media: Iterable[MediaAnswer]) -> tuple[Part, ...]:
     """The files; without one whose name is no UTF-8, since what is left of it could be another's too."""
-    files = ((part, one) for one in media for part in one.Part)
+    files = ((part, medium) for medium in media for part in medium.Part)
     return tuple(
-        Part(part.file, _number(part.size or 0), _duration(part, one))
-        for part, one in files
+        Part(part.file, _number(part.size or 0), _duration(part, medium))
+        for part, medium in files
         if part.file and UNREADABLE not in part.file
     )
 
@@ -293,13 +293,13 @@ def _duration(part: PartAnswer, media: MediaAnswer) -> int:
 
     It is a hint to match by and nothing else, so a strange one makes no answer foreign.
     """
-    given = part.duration or (media.duration if len(media.Part) == 1 else None)
-    text = str(given or 0)
+    duration = part.duration or (media.duration if len(media.Part) == 1 else None)
+    text = str(duration or 0)
     return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_DURATION else 0
 
 
-def _check_size(size: Number, things: Sequence[object]) -> None:
-    if _number(size) != len(things):
+def _check_size(size: Number, listed: Sequence[object]) -> None:
+    if _number(size) != len(listed):
         raise ValueError("a container that does not hold what it says")
 
 

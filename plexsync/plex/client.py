@@ -122,42 +122,44 @@ class PlexClient:
         Each page begins with the last item of the one before. Where it does not, items have gone meanwhile and the rest
         has moved up, so the walk steps back until pages meet again: what stays in the library is met for certain.
         """
-        seen: set[str] = set()
+        known_keys: set[str] = set()
         start = steps_back = 0
         while True:
-            found, total = self._page(section, filters, start, page + 1 if start else page)
-            if start and (not found or found[0].key not in seen):
+            entries, total = self._page(section, filters, start, page + 1 if start else page)
+            if start and (not entries or entries[0].key not in known_keys):
                 steps_back += 1
                 if steps_back > STEPS_BACK:
                     raise self._wire.foreign("with a library that does not hold still")
                 start = max(0, start - page)
                 continue
-            fresh = [entry for entry in found if entry.key not in seen]
-            seen.update(entry.key for entry in fresh)
+            fresh = [entry for entry in entries if entry.key not in known_keys]
+            known_keys.update(entry.key for entry in fresh)
             if fresh:
                 yield fresh
-            if start + len(found) >= total:
+            if start + len(entries) >= total:
                 return
-            if len(found) < 2:
+            if len(entries) < 2:
                 raise self._wire.foreign("with an incomplete library")
-            start += len(found) - 1
+            start += len(entries) - 1
 
     def find(self, section: str, name: str) -> list[Entry]:
         """The items of a library that have a file of exactly this base name, written as it is, composed or decomposed.
 
         Plex compares letter by letter, so each form is a request of its own.
         """
-        found: dict[str, Entry] = {}
+        entries: dict[str, Entry] = {}
         for form in dict.fromkeys((name, normalize("NFC", name), normalize("NFD", name))):
             for page in self._pages(section, {"file": form}, FOUND_PAGE):
                 named = [
-                    one for one in page if any(composed(base_name(part.path)) == composed(name) for part in one.parts)
+                    entry
+                    for entry in page
+                    if any(composed(base_name(part.path)) == composed(name) for part in entry.parts)
                 ]
-                found |= {one.key: one for one in named}
+                entries |= {entry.key: entry for entry in named}
                 if not named:
                     # A Plex that does not know the filter lists everything.
                     break
-        return list(found.values())
+        return list(entries.values())
 
     def scan(self, section: str, folder: str) -> None:
         """Ask for a scan of one folder of a library, as Plex sees it; it has not ended when this returns.
@@ -220,8 +222,8 @@ class PlexClient:
                 raise
             else:
                 sent.append(target)
-        for left in too_long.values():
-            raise _too_long(left, applied=bool(sent))
+        for unsent in too_long.values():
+            raise _too_long(unsent, applied=bool(sent))
 
     def pictures(self, key: str, name: str) -> dict[str, bool]:
         """By the key of each picture that the item can show (`thumb` or `art`), whether it does; Missing when it is gone."""
@@ -263,11 +265,11 @@ class PlexClient:
     def _page(self, section: str, filters: Mapping[str, str], start: int, size: int) -> tuple[list[Entry], int]:
         """One page, without a smaller one than two: pages overlap by one item."""
         container, header = self._listing(section, {**filters, "sort": "id"}, start=start, size=max(size, 2))
-        found = self._checked(lambda: answers.entries_of(container, section))
+        entries = self._checked(lambda: answers.entries_of(container, section))
         if filters and container.totalSize is None and not header:
             # The few that a filter lets through may come without a total.
-            return found, start + len(found)
-        return found, self._checked(lambda: answers.total_of(container, header))
+            return entries, start + len(entries)
+        return entries, self._checked(lambda: answers.total_of(container, header))
 
     def _listing(
         self, section: str, filters: Mapping[str, str], *, start: int, size: int
@@ -293,13 +295,15 @@ class PlexClient:
         if not self._libraries:
             return sections
         wanted = {fold(name): name for name in self._libraries}
-        missing = [name for folded, name in wanted.items() if folded not in {fold(one.title) for one in sections}]
+        missing = [
+            name for folded, name in wanted.items() if folded not in {fold(section.title) for section in sections}
+        ]
         if missing:
-            there = ", ".join(one.title for one in sections) or "none"
-            there = there.replace(self._token, "***")
-            message = f"Plex has no movie library named {', '.join(missing)}; it has: {there}"
+            titles = ", ".join(section.title for section in sections) or "none"
+            titles = titles.replace(self._token, "***")
+            message = f"Plex has no movie library named {', '.join(missing)}; it has: {titles}"
             raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
-        return [one for one in sections if fold(one.title) in wanted]
+        return [section for section in sections if fold(section.title) in wanted]
 
     def _checked(self, read: Callable[[], T]) -> T:
         """What was read from a decoded answer; raises Unavailable if it contradicts itself."""
@@ -316,9 +320,9 @@ def _is_too_long(error: Refused, target: str) -> bool:
 
 
 def _too_long(error: Refused, *, applied: bool) -> TooLong:
-    found = TooLong(error.neighbour, str(error))
-    found.applied = applied
-    return found
+    parameter = TooLong(error.neighbour, str(error))
+    parameter.applied = applied
+    return parameter
 
 
 def _check_number(text: str) -> None:

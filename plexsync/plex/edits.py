@@ -47,12 +47,12 @@ def _with_cast(edit: Edit, cast: Cast) -> tuple[Edit, Beside]:
     """
     sent: dict[str, dict[str, str]] = {fold(name): {PARAMETERS[ROLE]: text} for name, text in cast.roles.items()}
     changed = {name: about for name in edit if (about := beside_whom(name))}
-    for name, (what, member) in changed.items():
+    for name, (role, member) in changed.items():
         value = edit[name].value
         if isinstance(value, tuple):
             raise ValueError("what is shown beside the cast is a text")
         if value is not None:
-            sent.setdefault(fold(member), {})[PARAMETERS[what]] = value
+            sent.setdefault(fold(member), {})[PARAMETERS[role]] = value
     rest = {name: change for name, change in edit.items() if name not in changed}
     if changed:
         change = rest.get("actor") or Change(None, cast.locked)
@@ -76,17 +76,17 @@ class _Piece:
 
 
 def _head(section: str, key: str) -> str:
-    for what, text in (("library", section), ("item", key)):
+    for role, text in (("library", section), ("item", key)):
         if not (text.isascii() and text.isdigit()):
-            raise ValueError(f"an edit needs the number of its {what}")
+            raise ValueError(f"an edit needs the number of its {role}")
     return f"/library/sections/{section}/all?type=1&id={key}"
 
 
 def _in_order(edit: Edit) -> list[str]:
-    known = FIELDS + PICTURES
-    if not edit.keys() <= set(known):
+    rank = FIELDS + PICTURES
+    if not edit.keys() <= set(rank):
         raise ValueError("an edit has fields that Plex does not take")
-    return [name for name in known if name in edit]
+    return [name for name in rank if name in edit]
 
 
 def _pieces(name: str, change: Change, beside: Beside) -> Iterator[_Piece]:

@@ -104,24 +104,28 @@ def events_of(message: bytes) -> Sequence[Event]:
         container = NOTIFICATION.decode(message).NotificationContainer
         if container.type == "timeline":
             return [
-                _entry(one) for one in container.TimelineEntry if one.identifier == LIBRARY and int(one.type) == MOVIE
+                _entry(notification)
+                for notification in container.TimelineEntry
+                if notification.identifier == LIBRARY and int(notification.type) == MOVIE
             ]
         if container.type == "activity":
-            return [_scan(one) for one in container.ActivityNotification if _is_scan(one)]
+            return [_scan(notification) for notification in container.ActivityNotification if _is_scan(notification)]
     except (ValueError, msgspec.MsgspecError, RecursionError):
         return ()
     return ()
 
 
-def _entry(one: TimelineEntry) -> Event:
-    key, section = str(int(one.itemID)), str(one.sectionID)
-    return Left(key, section) if int(one.state) == DELETED else Touched(key, section, int(one.updatedAt))
+def _entry(notification: TimelineEntry) -> Event:
+    key, section = str(int(notification.itemID)), str(notification.sectionID)
+    return (
+        Left(key, section) if int(notification.state) == DELETED else Touched(key, section, int(notification.updatedAt))
+    )
 
 
-def _is_scan(one: ActivityNotification) -> bool:
-    return one.event == "ended" and one.Activity is not None and one.Activity.type == SCAN
+def _is_scan(notification: ActivityNotification) -> bool:
+    return notification.event == "ended" and notification.Activity is not None and notification.Activity.type == SCAN
 
 
-def _scan(one: ActivityNotification) -> Event:
-    context = one.Activity.Context if one.Activity else None
+def _scan(notification: ActivityNotification) -> Event:
+    context = notification.Activity.Context if notification.Activity else None
     return Scanned(str(context.librarySectionID) if context else "")

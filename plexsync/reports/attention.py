@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from plexsync.app.advice import UNAPPROVED
 from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
-from plexsync.app.switches import UNAPPROVED
 from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp
 from plexsync.rules.notices import NoticeRules, conditions

@@ -34,7 +34,7 @@ def sight_facts(sight: Sight) -> Facts:
                 "key": one.key,
                 "section": one.section,
                 "path": one.path,
-                "why": one.why,
+                "why": one.reason,
                 "bind": f"plexsync bind {sight.id} {one.key}",
             }
             for one in sight.candidates

@@ -21,7 +21,7 @@ def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
     after: tuple[str, int] = ("", 0)
     while True:
         with parts.store.reading() as db:
-            page = db.jobs.in_state(state, cls=cause, limit=PAGE, after=after)
+            page = db.jobs.in_state(state, error_class=cause, limit=PAGE, after=after)
         if not page:
             return
         yield from page

@@ -1,86 +1,104 @@
 """How everything stands: the store's overview as plain facts, with the moments as texts, for `status` and `serve`."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from plexsync.app.database_files import spooled
-from plexsync.app.parts import Parts
-from plexsync.app.switches import bulk_approved, comparison_owed
-from plexsync.engine.gates import breaker_probe_at, breaker_state
 from plexsync.reports.format import noted, stamp
-from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import State
-from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
-from plexsync.rules.outages import Outage, Summary, last_ended, lasting, outages
-from plexsync.rules.records import BreakerRow, HoldRow, Overview
+from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.status_words import STATUSES, server_word
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import SimpleNamespace
+    from typing import Any
 
-def facts(parts: Parts) -> dict[str, Any]:
+    from plexsync.app.database_files import Summary
+    from plexsync.app.parts import Parts
+    from plexsync.app.status_settings import StatusSettings
+    from plexsync.rules.outages import Outage
+    from plexsync.rules.outages import Summary as Figures
+    from plexsync.rules.records import BreakerRow, HoldRow, Overview
+    from validation.config import PlexSyncConfig
+
+    Settings = PlexSyncConfig | StatusSettings
+
+NEIGHBOURS = ("plex", "stash")
+
+
+def facts(parts: "Parts") -> "dict[str, Any]":
     """Everything `status` tells, from one snapshot; times are RFC 3339 or None."""
-    now = parts.clock.now()
-    with parts.store.reading() as db:
-        seen = db.overview(now)
-        past = outages(db.transitions.all())
-        tallies, waiting, undone = db.tallies.all(), db.jobs.count_unsettled(), db.memories.count_undone()
-        standings = db.standings.counts()
-        beat, polled, reconciled = (noted(db.notes.text(name)) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE))
+    return facts_of(parts.summary(), parts.config, spooled=parts.spooled(), running=parts.someone_works())
+
+
+def facts_of(seen: "Summary", config: "Settings", *, spooled: tuple[int, int], running: bool) -> "dict[str, Any]":
+    """Everything `status` tells; `spooled` are the events that wait and those that can't be read."""
+    waiting = seen.jobs["ready"] + seen.jobs["running"]
     return {
-        "at": stamp(now),
-        "jobs": {state.value: seen.jobs.get(state, 0) for state in State},
-        "undone": {"undone": undone.get("undo", 0), "released": undone.get("release", 0)},
+        "at": stamp(seen.now),
+        "jobs": seen.jobs,
+        "undone": {"undone": seen.undone.get("undo", 0), "released": seen.undone.get("release", 0)},
         "scenes": {
             status.value: {"count": count, "since": stamp(since)}
-            for status, (count, since) in ((status, standings.get(status, (0, None))) for status in STATUSES)
+            for status, (count, since) in ((status, seen.standings.get(status, (0, None))) for status in STATUSES)
         },
         "due": seen.due,
         "oldest_due": stamp(seen.oldest_due),
-        "dead": dict(seen.dead),
-        "dlq": dlq(sum(seen.dead.values()), parts.config.dlq_max, tallies),
-        "breakers": {who.value: breaker(parts, seen.breakers.get(who, BreakerRow()), now) for who in Neighbour},
-        "holds": {who.value: hold(row) for who, row in seen.holds.items()},
-        "outages": {
-            "current": [outage_facts(one, now, waiting=waiting) for one in lasting(past)],
-            "last": outage_facts(last, now) if (last := last_ended(past)) else None,
-        },
-        "paces": {
-            who.value: {
-                "not_before": stamp(row.not_before) if row.not_before > now else None,
-                "jobs_per_claim": row.ramp,
-            }
-            for who, row in seen.paces.items()
-        },
-        "worker": {"running": parts.someone_works(), "heartbeat": stamp(beat), "enabled": parts.config.enabled},
-        "events": events(parts),
-        "index": {"items": seen.indexed, "libraries": libraries(seen)},
-        "last_poll": stamp(polled),
-        "last_reconcile": stamp(reconciled),
-        "comparison_due": comparison_owed(parts),
-        "bulk_approved": bulk_approved(parts),
-        "books": books(seen),
+        "dead": seen.dead,
+        "dlq": dlq(sum(seen.dead.values()), config.dlq_max, seen.tallies),
+        "breakers": {who: breaker(config, seen.breakers.get(who), seen.now) for who in NEIGHBOURS},
+        "holds": {who: hold(row) for who, row in seen.holds.items()},
+        "outages": _outages(seen, waiting),
+        "paces": {who: _pace(seen.paces.get(who), seen.now) for who in NEIGHBOURS},
+        "worker": {"running": running, "heartbeat": stamp(noted(seen.heartbeat)), "enabled": config.enabled},
+        "events": {"waiting": spooled[0], "unread": spooled[1]},
+        "index": {"items": seen.items, "libraries": [_library(*row) for row in seen.sections]},
+        "last_poll": stamp(noted(seen.last_poll)),
+        "last_reconcile": stamp(noted(seen.last_reconcile)),
+        "comparison_due": seen.anew or seen.wishes == CHANGED,
+        "bulk_approved": config.approve_bulk or seen.approved,
+        "books": _books(seen.books, sum(count for state, count in seen.jobs.items() if state != "idle")),
     }
 
 
-def events(parts: Parts) -> dict[str, Any]:
-    """Events that hooks had to leave as files: those that wait for a worker, and those that can't be read."""
-    waiting, unread = spooled(parts.folder)
-    return {"waiting": waiting, "unread": unread}
+def _outages(seen: "Summary", waiting: int) -> "dict[str, Any]":
+    """The outages that last, and the last one that is over."""
+    if not seen.transitions:
+        return {"current": [], "last": None}
+    # Most who wait for this process have never had an outage.
+    from plexsync.rules.errors import Neighbour
+    from plexsync.rules.outages import Transition, last_ended, lasting, outages
 
-
-def breaker(parts: Parts, row: BreakerRow, now: int) -> dict[str, Any]:
-    """A breaker as a reader finds it now."""
+    past = outages(Transition(Neighbour(who), *rest) for who, *rest in seen.transitions)
+    last = last_ended(past)
     return {
-        "state": breaker_state(row, parts.breaker_rules, now),
-        "failures": row.failures,
-        "failures_allowed": parts.breaker_rules.failure_threshold,
-        "opened_at": None if row.opened_at is None else stamp(row.opened_at * 1000),
-        "next_probe_at": stamp(breaker_probe_at(row, parts.breaker_rules)),
-        "cause": row.cause,
-        "error": row.error,
+        "current": [outage_facts(outage, seen.now, waiting=waiting) for outage in lasting(past)],
+        "last": outage_facts(last, seen.now) if last else None,
     }
 
 
-def server_words(seen: Mapping[str, Any], *, held: bool, patience: bool = False) -> str:
+def _pace(row: "SimpleNamespace | None", now: int) -> "dict[str, Any]":
+    if row is None:
+        return {"not_before": None, "jobs_per_claim": 0}
+    return {"not_before": stamp(row.not_before) if row.not_before > now else None, "jobs_per_claim": row.ramp}
+
+
+def breaker(config: "Settings", row: "BreakerRow | SimpleNamespace | None", now: int) -> "dict[str, Any]":
+    """A breaker as a reader finds it now; one that was never stored is closed."""
+    state, probe = "closed", None
+    if row is not None and row.state != "closed":
+        from plexsync.app.breaker import breaker_rules, state_at
+
+        state, probe = state_at(row, breaker_rules(config), now)
+    return {
+        "state": state,
+        "failures": row.failures if row else 0,
+        "failures_allowed": config.breaker_failure_threshold,
+        "opened_at": None if row is None or row.opened_at is None else stamp(row.opened_at * 1000),
+        "next_probe_at": stamp(probe),
+        "cause": row.cause if row else "",
+        "error": row.error if row else "",
+    }
+
+
+def server_words(seen: "Mapping[str, Any]", *, held: bool, patience: bool = False) -> str:
     """How a server stands, by the facts of its breaker: what `status` and the line of `serve` call it."""
     return server_word(
         seen["state"],
@@ -92,7 +110,7 @@ def server_words(seen: Mapping[str, Any], *, held: bool, patience: bool = False)
     )
 
 
-def hold(row: HoldRow) -> dict[str, Any]:
+def hold(row: "HoldRow | SimpleNamespace") -> "dict[str, Any]":
     """A hold, with the setting to put right."""
     return {
         "setting": row.setting,
@@ -102,13 +120,13 @@ def hold(row: HoldRow) -> dict[str, Any]:
     }
 
 
-def outage_facts(one: Outage, now: int, *, waiting: int = 0) -> dict[str, Any]:
+def outage_facts(one: "Outage", now: int, *, waiting: int = 0) -> "dict[str, Any]":
     """An outage; `until` is None while it lasts, `waiting` the largest number of scenes that was seen to wait.
 
     `waiting` are those that wait now: they wait for an outage that lasts.
     """
     return {
-        "server": one.who.value,
+        "server": one.server.value,
         "kind": one.gate.value,
         "since": stamp(one.start),
         "until": stamp(one.end),
@@ -120,7 +138,7 @@ def outage_facts(one: Outage, now: int, *, waiting: int = 0) -> dict[str, Any]:
     }
 
 
-def figure_facts(seen: Summary) -> dict[str, Any]:
+def figure_facts(seen: "Figures") -> "dict[str, Any]":
     """The figures for JSON; lengths in seconds."""
     return {
         "since": stamp(seen.start),
@@ -138,7 +156,7 @@ OWED = (
 )
 
 
-def dlq(count: int, most: int, tallies: Mapping[str, int]) -> dict[str, Any]:
+def dlq(count: int, most: int, tallies: "Mapping[str, int]") -> "dict[str, Any]":
     """The dead-letter queue: how many, whether that is too many, and how they came and went since there is a database.
 
     `renewed` came back by a new wish: died = count + retried + cured + dropped + ignored + pruned + renewed.
@@ -163,17 +181,23 @@ def too_many(count: int, most: int) -> str:
     return f"{count:,} dead letters, more than dlq_max ({most:,}). None is deleted: fix the causes below."
 
 
-def libraries(seen: Overview) -> list[dict[str, Any]]:
-    """The libraries in the index."""
-    return [
-        {"key": row.key, "title": row.title, "walked_at": stamp(row.walked_at) if row.walked_at else None}
-        for row in seen.sections
-    ]
+def _library(key: str, title: str, walked_at: int) -> "dict[str, Any]":
+    return {"key": key, "title": title, "walked_at": stamp(walked_at) if walked_at else None}
 
 
-def books(seen: Overview) -> dict[str, Any]:
+def books(seen: "Overview") -> "dict[str, Any]":
     """The four counters, what is open, and whether accepted = coalesced + done + pruned + open."""
-    kept: Mapping[str, int] = {name: seen.books.get(name, 0) for name in ("accepted", "coalesced", "done", "pruned")}
-    still_open = sum(count for state, count in seen.jobs.items() if state is not State.IDLE)
-    settled = kept["coalesced"] + kept["done"] + kept["pruned"]
-    return {**kept, "open": still_open, "balanced": kept["accepted"] == settled + still_open}
+    counters = tuple(seen.books.get(name, 0) for name in ("accepted", "coalesced", "done", "pruned"))
+    return _books(counters, sum(count for state, count in seen.jobs.items() if state != "idle"))
+
+
+def _books(counters: tuple[int, ...], still_open: int) -> "dict[str, Any]":
+    accepted, coalesced, done, pruned = counters
+    return {
+        "accepted": accepted,
+        "coalesced": coalesced,
+        "done": done,
+        "pruned": pruned,
+        "open": still_open,
+        "balanced": accepted == coalesced + done + pruned + still_open,
+    }

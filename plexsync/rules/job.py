@@ -5,7 +5,7 @@ statements of `plexsync/store/intake.py` and `plexsync/store/jobs.py`, ending an
 moves a row.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Literal
 
@@ -154,32 +154,24 @@ Outcome = Done | Later | Waiting | Absent | Dead | Gone | OutOfScope
 
 @dataclass(frozen=True)
 class Settled:
-    """What ending an attempt writes to the row. `due` None leaves the due time that a want computed meanwhile."""
+    """What ending an attempt writes to the row, unless it was wanted anew meanwhile."""
 
     state: State
     attempts: int
     streak: int
     crashes: int
-    due: int | None
+    due: int
     error: str = ""
     cls: str = ""
     desired: str = ""
 
 
-def settle(job: Job, outcome: Outcome, *, renewed: bool, now: int, max_retries: int, draw: float, scan: int) -> Settled:
-    """What becomes of a row whose attempt ended with `outcome`.
+def settle(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: float, scan: int) -> Settled:
+    """What becomes of a row whose attempt ended with `outcome`, unless it was wanted anew while the attempt ran.
 
-    `renewed`: the wish was renewed while the attempt ran, so whatever came of it the row is ready again with no attempts
-    used, due when its want computed (a hold, throttle or open breaker still stops the claim). `draw` in [0, 1) feeds the
-    jitter. `scan` is the scan counter now: if it moved since the claim, an absent verdict is old and is looked at again.
+    (Then it is ready again with no attempts used: `plexsync.store.jobs.Jobs.settle` decides that.) `draw` in [0, 1) feeds
+    the jitter. `scan` is the scan counter now: if it moved since the claim, an absent verdict is old and is looked at again.
     """
-    after = _ended(job, outcome, now=now, max_retries=max_retries, draw=draw, scan=scan)
-    if renewed:
-        return replace(after, state=State.READY, attempts=0, due=None)
-    return after
-
-
-def _ended(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: float, scan: int) -> Settled:
     match outcome:
         case Done():
             return Settled(State.IDLE, 0, 0, 0, now)

@@ -94,7 +94,7 @@ class Candidate:
     key: str
     section: str
     path: str
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -363,7 +363,7 @@ _Doubt = tuple[_Find, Reason, str]  # the last: why it is in doubt, for the user
 class _Judged:
     """A rung's finds, sorted by whose they are."""
 
-    ours: list[_Find]
+    owned: list[_Find]
     doubtful: list[_Doubt]
     steps: list[Step]
 
@@ -453,14 +453,14 @@ def _by_name(offer: Offer, rung: Rung, finds: list[_Find], steps: list[Step]) ->
     if not candidates:
         return None
     candidates += [*_fits(unmeasured), *_held(doubted, offer)]
-    if judged.ours and len(candidates) == 1:
-        return Matched((judged.ours[0].entry.key,), tuple(steps))
+    if judged.owned and len(candidates) == 1:
+        return Matched((judged.owned[0].entry.key,), tuple(steps))
     return _unclear(candidates, steps)
 
 
 def _fits(judged: _Judged) -> list[_Doubt]:
     """What is no other scene's for certain."""
-    return [*((find, "look-alike", NOT_ALONE) for find in judged.ours), *judged.doubtful]
+    return [*((find, "look-alike", NOT_ALONE) for find in judged.owned), *judged.doubtful]
 
 
 def _needs_rivals(find: _Find, offer: Offer) -> bool:
@@ -488,7 +488,7 @@ def _judge(offer: Offer, finds: list[_Find], rung: Rung) -> _Judged:
         owner, rival = _whose(find, offer, rivals)
         judged.steps.append(Step(rung, f"{_told(find)}{_verdict_told(owner, rival)}"))
         if owner == "ours":
-            judged.ours.append(find)
+            judged.owned.append(find)
         elif owner != "theirs":
             judged.doubtful.append((find, owner, _doubt_told(owner, rival)))
     return judged
@@ -496,10 +496,10 @@ def _judge(offer: Offer, finds: list[_Find], rung: Rung) -> _Judged:
 
 def _one_spelling(judged: _Judged, offer: Offer) -> _Judged:
     """Items at one full path that are spelt in several ways, none of them ours, are different files: one is a guess."""
-    inexact = [find for find in judged.ours if find.grade is Grade.PLACE]
+    inexact = [find for find in judged.owned if find.grade is Grade.PLACE]
     unsure = [find for find in inexact if any(_is_twin(find, other) for other in inexact)]
     unsure = [find for find in unsure if find.entry.key not in offer.remembered]
-    certain = [find for find in judged.ours if find not in unsure]
+    certain = [find for find in judged.owned if find not in unsure]
     doubtful: list[_Doubt] = [*judged.doubtful, *((find, "look-alike", NOT_ALONE) for find in unsure)]
     return _Judged(certain, doubtful, judged.steps)
 
@@ -510,8 +510,8 @@ def _is_twin(find: _Find, other: _Find) -> bool:
 
 def _all_of(judged: _Judged, steps: list[Step]) -> Verdict | None:
     """Every item that is ours, whatever else is doubtful; None when all are other scenes'."""
-    if judged.ours:
-        return Matched(tuple(find.entry.key for find in judged.ours), tuple(steps))
+    if judged.owned:
+        return Matched(tuple(find.entry.key for find in judged.owned), tuple(steps))
     return _unclear(judged.doubtful, steps) if judged.doubtful else None
 
 

@@ -82,8 +82,8 @@ class Stash(Protocol):
         """The ids of the scenes a performer, studio, tag or group shows on, or one below it."""
         ...
 
-    def picture(self, path: str, *, known: str = "") -> Picture | None:
-        """The picture at a path of `Scene.images`; None when it is still the one that has the tag `known`."""
+    def picture(self, path: str, *, etag: str = "") -> Picture | None:
+        """The picture at a path of `Scene.images`; None when it is still the one with this `etag`."""
         ...
 
     def lacks(self, image: Image) -> bool:

@@ -23,3 +23,7 @@ BEGUN = "begun"
 BULK = "bulk:approved"
 # The plugin's settings as Stash last answered them, without secrets.
 STASH_SETTINGS = "stash:settings"
+# What `status` needs to know of the settings, by a hash of what they come from.
+STATUS_SETTINGS = "status:settings"
+# A random text of this database, which salts its hashes.
+SALT = "salt"

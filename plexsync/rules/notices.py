@@ -101,7 +101,7 @@ class Record:
     may find again.
     """
 
-    told: Mapping[str, Told]
+    announced: Mapping[str, Told]
     base: int | None = None
     died: int | None = None
     pruned: int | None = None
@@ -120,9 +120,9 @@ class NotSent(Exception):
 
 def conditions(sight: Sight, rules: NoticeRules, base: int | None, now: int) -> list[Condition]:
     """Everything that needs a person at this moment."""
-    held = {outage.who for outage in sight.outages if outage.gate is Gate.HOLD}
+    held = {outage.server for outage in sight.outages if outage.gate is Gate.HOLD}
     # A server that does not let us in has answered, whatever its breaker waits for.
-    shown = [outage for outage in sight.outages if outage.gate is Gate.HOLD or outage.who not in held]
+    shown = [outage for outage in sight.outages if outage.gate is Gate.HOLD or outage.server not in held]
     current = [condition for outage in shown if (condition := _outage(outage, rules, now))]
     if sight.dead is not None:
         current += _dead(sight.dead, sight.dead if base is None else base, rules, now)
@@ -134,15 +134,15 @@ def conditions(sight: Sight, rules: NoticeRules, base: int | None, now: int) -> 
 
 
 def _outage(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
-    name = outage.who.value.title()
+    name = outage.server.value.title()
     if outage.gate is Gate.HOLD:
         reason = f"PlexSync needs you: {name} does not let it in. Put the setting {outage.cause} right"
         text = f"{reason}. {_sentence(outage.error)} {_waiting(outage.most)}".strip()
-        return Condition(f"hold:{outage.who}", outage.start, text, f"{name} lets PlexSync in again.")
+        return Condition(f"hold:{outage.server}", outage.start, text, f"{name} lets PlexSync in again.")
     if outage.lasted(now) < rules.after:
         return None
     text = f"{name} has not answered since {moment(outage.start)}. {_sentence(outage.error)} {_waiting(outage.most)}"
-    return Condition(f"away:{outage.who}", outage.start, text.strip(), f"{name} answers again.")
+    return Condition(f"away:{outage.server}", outage.start, text.strip(), f"{name} answers again.")
 
 
 def _dead(dead: int, base: int, rules: NoticeRules, now: int) -> list[Condition]:
@@ -211,7 +211,7 @@ def look(record: Record, sight: Sight, rules: NoticeRules, now: int) -> tuple[li
     current = {entry.key: entry for entry in conditions(sight, rules, record.base, now)}
     notices: list[Notice] = []
     entries: dict[str, Told] = {}
-    for key, entry in record.told.items():
+    for key, entry in record.announced.items():
         before = _dated(entry, now)
         if key in current:
             entries[key] = before
@@ -224,7 +224,7 @@ def look(record: Record, sight: Sight, rules: NoticeRules, now: int) -> tuple[li
             entries[key] = Told(condition.since, now, condition.over, condition.size)
         elif not told_before.cleared:
             entries[key] = replace(told_before, gone=None)
-    return notices, replace(record, told=entries)
+    return notices, replace(record, announced=entries)
 
 
 def _dated(entry: Told, now: int) -> Told:
@@ -243,7 +243,7 @@ def _counted(record: Record, sight: Sight) -> Record:
     pruned = _more(record.pruned, sight.pruned)
     away = max(0, record.away + pruned - _more(record.died, sight.died))
     base = sight.dead if record.base is None else min(record.base + pruned, sight.dead + away)
-    return Record(record.told, base, sight.died, sight.pruned, away)
+    return Record(record.announced, base, sight.died, sight.pruned, away)
 
 
 def _more(before: int | None, now: int) -> int:
@@ -280,8 +280,9 @@ def _missed(key: str, entry: Told, sight: Sight, notices: list[Notice], now: int
 
 def written(record: Record) -> str:
     """The record as a text to keep."""
-    entries = {key: asdict(entry) for key, entry in record.told.items()}
-    return json.dumps({**vars(record), "told": entries}, separators=(",", ":"), sort_keys=True)
+    entries = {key: asdict(entry) for key, entry in record.announced.items()}
+    counts = {name: value for name, value in vars(record).items() if name != "announced"}
+    return json.dumps({**counts, "told": entries}, separators=(",", ":"), sort_keys=True)
 
 
 def read(text: str) -> Record:
@@ -301,7 +302,7 @@ def _is_sound(record: Record) -> bool:
     return (
         type(record.away) is int
         and all(count is None or type(count) is int for count in counts)
-        and _are_sound(record.told)
+        and _are_sound(record.announced)
     )
 
 

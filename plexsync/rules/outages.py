@@ -30,7 +30,7 @@ class Transition:
     with an error is closed on trial: work goes on to find out, and the outage ends when it is closed without one.
     """
 
-    who: Neighbour
+    server: Neighbour
     at: int
     old: str
     new: str
@@ -57,7 +57,7 @@ class Outage:
     `waiting` is how many jobs were ready when it began, `most` the largest number that was seen meanwhile.
     """
 
-    who: Neighbour
+    server: Neighbour
     gate: Gate
     start: int
     end: int | None
@@ -94,7 +94,7 @@ def outages(log: Iterable[Transition], *, same_within: int = SAME_WITHIN) -> lis
     result: list[Outage] = []
     latest: dict[tuple[Neighbour, Gate], int] = {}
     for line in log:
-        key = line.who, line.gate
+        key = line.server, line.gate
         place = latest.get(key)
         if place is not None and _goes_on(result[place], line, same_within):
             result[place] = _told(result[place], line)
@@ -110,7 +110,7 @@ def _goes_on(outage: Outage, line: Transition, same_within: int) -> bool:
 
 
 def _begun(line: Transition) -> Outage:
-    return Outage(line.who, line.gate, line.at, None, line.cause, line.error, line.waiting, line.waiting)
+    return Outage(line.server, line.gate, line.at, None, line.cause, line.error, line.waiting, line.waiting)
 
 
 def _told(outage: Outage, line: Transition) -> Outage:
@@ -171,7 +171,7 @@ def _span(outage: Outage, now: int) -> tuple[int, int, bool]:
 class Bar:
     """A piece of a time line, from `left` over `width`, both as shares of it, 0 to 1."""
 
-    left: float
+    offset: float
     width: float
     outage: Outage
 
@@ -182,7 +182,7 @@ def bars(outages: Iterable[Outage], neighbour: Neighbour, *, start: int, end: in
     for outage in outages:
         since, until, _ = _span(outage, end)
         start_share, right = max(since, start), min(until, end)
-        if outage.who is neighbour and start < end and start_share <= right:
+        if outage.server is neighbour and start < end and start_share <= right:
             result.append(Bar((start_share - start) / (end - start), (right - start_share) / (end - start), outage))
     return result
 
@@ -198,4 +198,6 @@ def ticks(start: int, end: int, *, most: int = 7) -> list[int]:
 
 def last_ended(outages: Sequence[Outage]) -> Outage | None:
     """The one that ended last; None when none has ended."""
-    return max((outage for outage in outages if outage.end is not None), key=lambda one: one.end or 0, default=None)
+    return max(
+        (outage for outage in outages if outage.end is not None), key=lambda outage: outage.end or 0, default=None
+    )

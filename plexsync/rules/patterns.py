@@ -51,17 +51,17 @@ Piece = str | int  # a fixed text, or the number of a pair of brackets
 class Pattern:
     """A rule that leads from a path of Stash to one of Plex, and back. Paths are `root/name/name`, whoever wrote them."""
 
-    ours: tuple[Piece, ...]
-    theirs: tuple[Piece, ...]
+    stash_side: tuple[Piece, ...]
+    plex_side: tuple[Piece, ...]
     groups: Mapping[int, _Group]
 
     def there(self, path: str, *, caseless: bool) -> str | None:
         """What the rule makes of a path of Stash; None if it does not fit, '' if no file can have what it makes."""
-        return self._led(path, self.ours, self.theirs, caseless=caseless)
+        return self._led(path, self.stash_side, self.plex_side, caseless=caseless)
 
     def back(self, path: str, *, caseless: bool) -> str | None:
         """Which path of Stash the rule leads to this one of Plex; None and '' as above."""
-        return self._led(path, self.theirs, self.ours, caseless=caseless)
+        return self._led(path, self.plex_side, self.stash_side, caseless=caseless)
 
     def _led(self, path: str, side: tuple[Piece, ...], other: tuple[Piece, ...], *, caseless: bool) -> str | None:
         reads = _compiled(side, tuple(self.groups.items()), caseless)

@@ -132,12 +132,12 @@ class Lately:
 
     kind: Kind
     id: int
-    what: PushRow | AttemptRow
+    outcome: PushRow | AttemptRow
 
     @property
     def at(self) -> int:
         """When."""
-        return self.what.at
+        return self.outcome.at
 
 
 @dataclass(frozen=True)
@@ -164,12 +164,12 @@ class Seen:
 @dataclass(frozen=True)
 class PictureRow:
     """What became of a picture of a scene: which one it was (`version`, and Stash's `tag`), and the key under which Plex
-    keeps it, '' when there is none that Plex can show (`why`)."""
+    keeps it, '' when there is none that Plex can show (`reason`)."""
 
     version: str
     tag: str
     key: str
-    why: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ class Plugin:
 class Section:
     """A movie library of Plex. `scanned_at` and `changed_at` are marks to compare, nothing else.
 
-    `ours`: Plex gives us the rights of the server's owner there.
+    `owned`: Plex gives us the rights of the server's owner there.
     """
 
     key: str
@@ -258,4 +258,4 @@ class Section:
     scanned_at: int
     changed_at: int
     scanning: bool
-    ours: bool = True
+    owned: bool = True

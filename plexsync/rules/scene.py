@@ -37,7 +37,7 @@ class Scene:
     """What Stash says about a scene at one moment. Texts are as stored there, uncleaned; the primary file comes first.
 
     `parents`: the studios above its studio, nearest first. `tags_above`: for each of `tags` the names above it, nearest
-    first; () when they were not asked for. `things`: (kind, id) of all that it shows, whose change is one of the scene.
+    first; () when they were not asked for. `references`: (kind, id) of all that it shows, whose change is one of the scene.
     `images`: at most one of each source (`cover`, `studio`, `group`). `people`: the performers once more, in
     their order, with more than their names where that was asked for.
     """
@@ -58,6 +58,6 @@ class Scene:
     parents: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     tags_above: tuple[tuple[str, ...], ...] = ()
-    things: tuple[tuple[str, int], ...] = ()
+    references: tuple[tuple[str, int], ...] = ()
     images: tuple["Image", ...] = ()
     people: tuple["Performer", ...] = ()

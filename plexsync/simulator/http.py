@@ -185,6 +185,8 @@ class HttpServer(ABC):
         self._placeholder: socket.socket | None = _bound_socket(port)
         self.port: int = self._placeholder.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
+        self.wall: Callable[[], float] = time.time
+        """The clock, in Unix seconds, that gives an answer its Date."""
         self.log: list[Request] = []
         self.faults = Faults(self._refuse)
         self._door = threading.Lock()
@@ -437,7 +439,7 @@ class _Handler(BaseHTTPRequestHandler):
         return head if self.command == "HEAD" else head + body
 
     def _dated(self) -> dict[str, str]:
-        return {"Date": formatdate(time.time() + self.server.neighbour.ahead, usegmt=True)}
+        return {"Date": formatdate(self.server.neighbour.wall() + self.server.neighbour.ahead, usegmt=True)}
 
     def _rendered(self, answer: Answer) -> tuple[bytes, bytes]:
         body = answer.body

@@ -120,7 +120,8 @@ class PlexSim(HttpServer):
     max_target       answer `too_long` (414 or 400) to a longer request target
     scan_seconds     how long a scan takes when nobody calls `finish_scan`; None: until somebody does
     owner            whether the token is that of the server's owner
-    started_at       the server's time when it is made; it goes on by itself, and jumps by `advance`
+    started_at       the server's time when it is made; it goes on as `clock` does, and jumps by `advance`
+    clock            seconds of a clock that never steps back; by default the machine's own
     """
 
     marks: Mapping[str, str] = {"X-Plex-Protocol": "1.0"}
@@ -141,6 +142,7 @@ class PlexSim(HttpServer):
         scan_seconds: float | None = 0.2,
         owner: bool = True,
         started_at: int = EPOCH,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(port=port)
         self.token = token
@@ -152,7 +154,8 @@ class PlexSim(HttpServer):
         self.too_long = too_long
         self.scan_seconds = scan_seconds
         self.owner = owner
-        self._offset = started_at - time.monotonic()
+        self._clock = clock
+        self._offset = started_at - clock()
         self._lock = threading.RLock()
         self._library = Library(self.now, normalise=normalise, max_summary=max_summary)
         self._library.told = self._tell
@@ -162,7 +165,7 @@ class PlexSim(HttpServer):
 
     def now(self) -> int:
         """The server's time in epoch seconds."""
-        return int(self._offset + time.monotonic())
+        return int(self._offset + self._clock())
 
     def advance(self, seconds: float) -> None:
         """Let the server's time jump ahead; scans under way come nearer to their end."""
@@ -471,13 +474,13 @@ class PlexSim(HttpServer):
         return _page(404)
 
     def _start_scan(self, section: Section, path: str | None) -> None:
-        ends = float("inf") if self.scan_seconds is None else time.monotonic() + self.scan_seconds
+        ends = float("inf") if self.scan_seconds is None else self._clock() + self.scan_seconds
         self._library.start_scan(section, path, ends)
 
     def _settle_scans(self) -> None:
         """Scans end when somebody looks after their time, so no thread has to wait for them."""
         for section in self._library.sections.values():
-            if section.scan_ends is not None and section.scan_ends <= time.monotonic():
+            if section.scan_ends is not None and section.scan_ends <= self._clock():
                 self._library.finish_scan(section)
 
     def _section(self, asked: Asked) -> Section:

@@ -289,11 +289,11 @@ def scene_of(answer: SceneAnswer) -> Scene:
     """The scene; null texts are empty ones."""
     studios = list(_upwards(answer.studio))
     above = [list(_above(tag)) for tag in answer.tags]
-    seen: dict[Kind, Sequence[Named]] = {
+    names: dict[Kind, Sequence[Named]] = {
         Kind.PERFORMER: answer.performers,
         Kind.STUDIO: studios,
         Kind.TAG: [*answer.tags, *(tag for tags in above for tag in tags)],
-        Kind.GROUP: [one.group for one in answer.groups],
+        Kind.GROUP: [entry.group for entry in answer.groups],
     }
     return Scene(
         id=number(answer.id),
@@ -304,17 +304,19 @@ def scene_of(answer: SceneAnswer) -> Scene:
         date=answer.date or "",
         rating100=answer.rating100,
         studio=studios[0].name if studios else "",
-        parents=tuple(one.name for one in studios[1:]),
-        performers=tuple(one.name for one in answer.performers),
-        tags=tuple(one.name for one in answer.tags),
+        parents=tuple(entry.name for entry in studios[1:]),
+        performers=tuple(entry.name for entry in answer.performers),
+        tags=tuple(entry.name for entry in answer.tags),
         tags_above=tuple(tuple(dict.fromkeys(tag.name for tag in tags)) for tags in above),
-        groups=tuple(one.group.name for one in answer.groups),
+        groups=tuple(entry.group.name for entry in answer.groups),
         organized=answer.organized,
         files=files_of(answer.files),
         updated_at=answer.updated_at,
         images=tuple(_images(answer)),
         people=tuple(map(_performer, answer.performers)),
-        things=tuple(dict.fromkeys((str(kind), number(one.id)) for kind, ones in seen.items() for one in ones)),
+        references=tuple(
+            dict.fromkeys((str(kind), number(entry.id)) for kind, ones in names.items() for entry in ones)
+        ),
     )
 
 
@@ -355,12 +357,12 @@ def _above(tag: TagAnswer) -> Iterator[TagAnswer]:
 
 def files_of(answers: Sequence[FileAnswer]) -> tuple[SceneFile, ...]:
     """The files, the primary one first."""
-    return tuple(SceneFile(one.path, number(one.size), one.duration) for one in answers)
+    return tuple(SceneFile(file.path, number(file.size), file.duration) for file in answers)
 
 
 def stamps_of(answers: Sequence[Stamped]) -> list[tuple[int, str]]:
     """(id, updated_at) of each."""
-    return [(number(one.id), one.updated_at) for one in answers]
+    return [(number(row.id), row.updated_at) for row in answers]
 
 
 def newest_of(answer: FoundThings) -> Newest:

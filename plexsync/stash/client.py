@@ -115,8 +115,8 @@ class StashClient:
         status = self._ask(PROBED, queries.PROBE).systemStatus.status
         if status != "OK":
             name = self._wire.server.name
-            why = {"SETUP": "is not set up yet", "NEEDS_MIGRATION": "waits for the migration of its database"}
-            raise Unavailable(Neighbour.STASH, f"{name} {why.get(status, 'is in a state that is not known')}")
+            reasons = {"SETUP": "is not set up yet", "NEEDS_MIGRATION": "waits for the migration of its database"}
+            raise Unavailable(Neighbour.STASH, f"{name} {reasons.get(status, 'is in a state that is not known')}")
 
     def version(self) -> str:
         """The version as Stash writes it ("v0.30.1"); '' for a build that has none."""
@@ -128,8 +128,10 @@ class StashClient:
 
     def plugin(self, plugin_id: str) -> Plugin | None:
         """A plugin as it is installed; None when it is not."""
-        found = self._ask(PLUGINS, queries.PLUGINS).plugins or []
-        return next((Plugin(one.version or "", one.enabled) for one in found if one.id == plugin_id), None)
+        plugins = self._ask(PLUGINS, queries.PLUGINS).plugins or []
+        return next(
+            (Plugin(plugin.version or "", plugin.enabled) for plugin in plugins if plugin.id == plugin_id), None
+        )
 
     def plugin_settings(self, plugin_id: str) -> dict[str, object]:
         """What is stored for a plugin, as Stash keeps it; empty when nothing is."""
@@ -150,8 +152,8 @@ class StashClient:
 
         def ask(last: int) -> tuple[int, list[Scene]]:
             query = queries.walk(tags_above=self._tags_above, people=self._people)
-            found = self._ask(WALKED, query, _walking(queries.above(last), page)).findScenes
-            return found.count, self._checked(lambda: [answers.scene_of(one) for one in found.scenes])
+            data = self._ask(WALKED, query, _walking(queries.above(last), page)).findScenes
+            return data.count, self._checked(lambda: [answers.scene_of(one) for one in data.scenes])
 
         return self._walked(after, ask, lambda scene: scene.id)
 
@@ -168,22 +170,22 @@ class StashClient:
         if not wanted:
             return []
         scenes = queries.named(pattern(name for name in names if name))
-        found = self._ask(RIVALS, queries.RIVALS, _walking(scenes, EVERYTHING)).findScenes
-        if found.count != len(found.scenes):
+        data = self._ask(RIVALS, queries.RIVALS, _walking(scenes, EVERYTHING)).findScenes
+        if data.count != len(data.scenes):
             raise self._wire.foreign("with a part of its scenes")
         rivals = self._checked(
-            lambda: [Scene(id=answers.number(one.id), files=answers.files_of(one.files)) for one in found.scenes]
+            lambda: [Scene(id=answers.number(one.id), files=answers.files_of(one.files)) for one in data.scenes]
         )
         return [scene for scene in rivals if any(name_key(file.path) in wanted for file in scene.files)]
 
-    def picture(self, path: str, *, known: str = "") -> Picture | None:
-        """The picture at a path that a scene's `images` name; None when it is still the one whose tag is `known`.
+    def picture(self, path: str, *, etag: str = "") -> Picture | None:
+        """The picture at a path that a scene's `images` name; None when it is still the one with this `etag`.
 
         Raises Missing when there is nothing. Where a picture was never given Stash shows one of its own.
         """
-        headers = {"Accept": "image/*", **({"If-None-Match": known} if known else {})}
+        headers = {"Accept": "image/*", **({"If-None-Match": etag} if etag else {})}
         answer = self._wire.send("GET", path, headers=headers, cap=PICTURE_CAP)
-        if known and answer.status == 304:
+        if etag and answer.status == 304:
             return None
         answer = self._wire.accepted(answer)
         if answer.headers.get("content-type", "").startswith(NO_PICTURES):
@@ -195,8 +197,8 @@ class StashClient:
         id = int(image.path.split("/")[2])
         if image.source == "cover":
             return self._ask(COUNTED, queries.LACKS_COVER, {"id": id}).found.count > 0
-        found = self._ask(PICTURED, queries.PICTURE[image.source], {"id": str(id)}).found
-        return found is None or not found.path or "default=true" in found.path
+        owner = self._ask(PICTURED, queries.PICTURE[image.source], {"id": str(id)}).found
+        return owner is None or not owner.path or "default=true" in owner.path
 
     def showing(self, kind: Kind, id: int) -> list[int]:
         """The ids of the scenes a performer, studio, tag or group shows on, or one below it."""
@@ -212,7 +214,7 @@ class StashClient:
         """
         if self._knows_files is None:
             asked = self._ask(QUESTIONS, queries.QUESTIONS).type.fields
-            self._knows_files = any(one.name == "findFiles" for one in asked)
+            self._knows_files = any(field.name == "findFiles" for field in asked)
         query = queries.NEWEST_AND_FILES if self._knows_files else queries.NEWEST
         try:
             data = self._newest(query)
@@ -232,35 +234,35 @@ class StashClient:
 
         For a Stash whose `news` tell of files.
         """
-        found = self._ask(RECENT_FILES, queries.RECENT_FILES, {"page": _newest_first(page, size)}).found
-        return [(one.path if one.type == "VideoFile" else "", one.updated_at) for one in found.files]
+        data = self._ask(RECENT_FILES, queries.RECENT_FILES, {"page": _newest_first(page, size)}).found
+        return [(file.path if file.type == "VideoFile" else "", file.updated_at) for file in data.files]
 
     def _newest(self, query: str) -> answers.NewestOfAll:
         last = queries.page(1, sort="id", descending=True)
         return self._ask(NEWEST, query, {"page": _newest_first(1, 1), "last": last})
 
     def _kinds(self, data: answers.NewestOfAll) -> dict[Kind, Newest]:
-        found = {
+        newest = {
             Kind.SCENE: data.scenes,
             Kind.PERFORMER: data.performers,
             Kind.STUDIO: data.studios,
             Kind.TAG: data.tags,
             Kind.GROUP: data.groups,
         }
-        kinds = self._checked(lambda: {kind: answers.newest_of(things) for kind, things in found.items()})
+        kinds = self._checked(lambda: {kind: answers.newest_of(things) for kind, things in newest.items()})
         last = self._checked(lambda: answers.last_of(data.last))
         return {**kinds, Kind.SCENE: replace(kinds[Kind.SCENE], last=last)}
 
     def recent(self, kind: Kind, *, page: int, size: int) -> list[tuple[int, str]]:
         """(id, updated_at), newest first; page 1 is the first."""
-        found = self._ask(RECENT, queries.RECENT[kind], {"page": _newest_first(page, size)}).found
-        return self._checked(lambda: answers.stamps_of(found.things))
+        data = self._ask(RECENT, queries.RECENT[kind], {"page": _newest_first(page, size)}).found
+        return self._checked(lambda: answers.stamps_of(data.things))
 
     def _walk_ids(self, after: int, page: int, more: Mapping[str, object]) -> Iterator[list[tuple[int, str]]]:
         def ask(last: int) -> tuple[int, list[tuple[int, str]]]:
             scenes = queries.above(last, **more)
-            found = self._ask(WALKED_IDS, queries.WALK_IDS, _walking(scenes, page)).findScenes
-            return found.count, self._checked(lambda: answers.stamps_of(found.scenes))
+            data = self._ask(WALKED_IDS, queries.WALK_IDS, _walking(scenes, page)).findScenes
+            return data.count, self._checked(lambda: answers.stamps_of(data.scenes))
 
         return self._walked(after, ask, lambda stamp: stamp[0])
 
@@ -269,15 +271,15 @@ class StashClient:
     ) -> Iterator[list[T]]:
         """Pages until nothing is left; `ask` gives what is left above an id, as a count and its first page."""
         while True:
-            left, found = ask(after)
-            ids = [id_of(one) for one in found]
+            total, rows = ask(after)
+            ids = [id_of(row) for row in rows]
             self._checked(lambda: answers.check_rising(ids, after=after))  # noqa: B023 - called at once
-            if found:
-                yield found
+            if rows:
+                yield rows
                 after = ids[-1]
-            if len(found) >= left:
+            if len(rows) >= total:
                 return
-            if not found:
+            if not rows:
                 raise self._wire.foreign("with a part of its scenes")
 
     def _ask(
@@ -320,10 +322,10 @@ class StashClient:
 def _scenes_of(data: Mapping[str, answers.SceneAnswer | None], wanted: Sequence[int]) -> dict[int, Scene]:
     if data.keys() != {f"s{id}" for id in wanted}:
         raise ValueError("not what was asked for")
-    found = {id: answers.scene_of(answer) for id in wanted if (answer := data[f"s{id}"]) is not None}
-    if any(scene.id != id for id, scene in found.items()):
+    scenes = {id: answers.scene_of(answer) for id in wanted if (answer := data[f"s{id}"]) is not None}
+    if any(scene.id != id for id, scene in scenes.items()):
         raise ValueError("another scene than was asked for")
-    return found
+    return scenes
 
 
 def _walking(scenes: Mapping[str, object], size: int) -> dict[str, object]:

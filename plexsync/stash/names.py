@@ -20,9 +20,11 @@ def pattern(names: Iterable[str]) -> str:
     The separator is the one of Stash's machine; a path may also be the name alone. Fits too much rather than too little,
     so the answer has to be looked at again.
     """
-    known = dict.fromkeys(names)
+    patterns = dict.fromkeys(names)
     # As they are too: a few characters have forms that can't be told from the folded one.
-    forms = {"".join(map(_any_form, _parts(caseless(name)))) for name in known} | {_quoted(name) for name in known}
+    forms = {"".join(map(_any_form, _parts(caseless(name)))) for name in patterns} | {
+        _quoted(name) for name in patterns
+    }
     return r"(?i)(?:^|[/\\])(?:" + "|".join(sorted(forms)) + ")$"
 
 

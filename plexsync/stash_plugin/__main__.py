@@ -30,11 +30,11 @@ def main() -> None:
     if not folder:
         sys.exit(f"plexsync: {LOST}")
     try:
-        found = dependencies.ready(folder)
+        packages = dependencies.ready(folder)
     except dependencies.NotReady as error:
         sys.exit(f"plexsync: {error}")
     os.environ.update(launcher.settings_of(folder))
-    sys.path.insert(0, found)
+    sys.path.insert(0, packages)
     sys.argv[0] = "plexsync"
     runpy.run_module("plexsync", run_name="__main__", alter_sys=True)
 

@@ -106,16 +106,16 @@ def _asked(base: str, cookie: dict[str, object]) -> dict[str, object]:
         error.close()
         raise NoEntry(f"Stash does not let its plugin in (it answers {error.code}): log in to Stash anew") from None
     except OSError as error:
-        why = getattr(error, "reason", error)
-        raise NoEntry(f"Stash can't be reached at {base} from its own plugin: {_words(why)}") from None
+        reason = getattr(error, "reason", error)
+        raise NoEntry(f"Stash can't be reached at {base} from its own plugin: {_words(reason)}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise NoEntry(f"what answers at {base} is no Stash") from None
     return general if isinstance(general, dict) else {}
 
 
-def _words(why: object) -> str:
+def _words(error: object) -> str:
     """What a fault of the network is called, in one line."""
-    return " ".join(str(getattr(why, "strerror", None) or why).split())[:200]
+    return " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):

@@ -84,7 +84,7 @@ EVENTS = {
 _ID = re.compile(rb'(?<!\\)"id"\s*:\s*("?)(-?\d{1,30})\1\s*[,}]')
 _TYPE = re.compile(rb'(?<!\\)"type"\s*:\s*"([A-Za-z]+\.[A-Za-z]+\.[A-Za-z]+)"')
 # Stash hands its plugins the cookie of a session. It has no place in a file; wide letters have a zero byte each.
-_COOKIE = re.compile(rb'"\0?%s\0?"[\0\s]*:[\0\s]*"' % rb"\0?".join(b"%c" % one for one in b"Value"))
+_COOKIE = re.compile(rb'"\0?%s\0?"[\0\s]*:[\0\s]*"' % rb"\0?".join(b"%c" % letter for letter in b"Value"))
 _FOLDER = re.compile(rb'(?<!\\)"Dir"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
@@ -95,9 +95,9 @@ class Refused(Exception):
 class Asked(Exception):
     """This is no event but a task, or a question of our page."""
 
-    def __init__(self, told: object) -> None:
+    def __init__(self, request: object) -> None:
         super().__init__()
-        self.told = told
+        self.request = request
 
 
 def main() -> None:
@@ -134,7 +134,7 @@ def _done(asked: Asked) -> "dict[str, object]":
         return {"error": f"PlexSync: {error}"}
     from plexsync.stash_plugin import tasks
 
-    server, args = _inside(asked.told, "server_connection"), _inside(asked.told, "args")
+    server, args = _inside(asked.request, "server_connection"), _inside(asked.request, "args")
     try:
         folder = data_folder(_inside(server, "Dir"))
     except Refused as error:
@@ -166,10 +166,10 @@ def without_cookie(data: bytes) -> bytes:
     # Of the same length, and its only quotes are those at the end of texts.
     plain = data.replace(b"\\\\", b"__").replace(b'\\"', b"__")
     parts, done = [], 0
-    for found in _COOKIE.finditer(data):
-        if found.start() >= done:
-            parts += [data[done : found.end()], b"***"]
-            end = plain.find(b'"', found.end())
+    for cookie in _COOKIE.finditer(data):
+        if cookie.start() >= done:
+            parts += [data[done : cookie.end()], b"***"]
+            end = plain.find(b'"', cookie.end())
             done = end if end >= 0 else len(data)
     return b"".join([*parts, data[done:]])
 
@@ -207,18 +207,18 @@ def parsed(data: bytes) -> "tuple[str, int, str] | None":
     if not data.strip():
         raise Refused("nothing came on standard input")
     try:
-        told = json.loads(data) if len(data) <= READ_LIMIT else None
+        document = json.loads(data) if len(data) <= READ_LIMIT else None
     except (ValueError, RecursionError, MemoryError):
-        told = None
-    if told is None:
+        document = None
+    if document is None:
         return _searched(data[:HEAD].replace(b"\0", b""))
-    context = _inside(told, "args", "hookContext")
+    context = _inside(document, "args", "hookContext")
     if not isinstance(context, dict):
-        if isinstance(_inside(told, "args", "mode"), str):
-            raise Asked(told)
+        if isinstance(_inside(document, "args", "mode"), str):
+            raise Asked(document)
         raise Refused("this is not one of Stash's hooks: there is no hookContext")
     kind = kind_of(context.get("type"))
-    return kind, number(context.get("id")), data_folder(_inside(told, "server_connection", "Dir"))
+    return kind, number(context.get("id")), data_folder(_inside(document, "server_connection", "Dir"))
 
 
 def _searched(head: bytes) -> "tuple[str, int, str] | None":
@@ -230,10 +230,10 @@ def _searched(head: bytes) -> "tuple[str, int, str] | None":
     return kind_of(type_[1].decode()), number(int(id[2])), data_folder(_folder_in(head))
 
 
-def _inside(told: object, *names: str) -> object:
+def _inside(document: object, *names: str) -> object:
     for name in names:
-        told = told.get(name) if isinstance(told, dict) else None
-    return told
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
 
 
 def kind_of(type_: object) -> str:
@@ -269,9 +269,9 @@ def named_folder() -> str:
 
 
 def _folder_in(head: bytes) -> object:
-    found = _FOLDER.search(head.replace(b"\0", b""))
+    folder = _FOLDER.search(head.replace(b"\0", b""))
     try:
-        return json.loads(found[1]) if found else None
+        return json.loads(folder[1]) if folder else None
     except ValueError:
         return None
 

@@ -41,30 +41,30 @@ class Ended:
     """How a program ended: its exit code, and all that it said on standard output."""
 
     code: int
-    said: str
+    output: str
 
 
 def run(
-    place: Place, *words: str, told: Callable[[str], None], seconds: "float | None" = None, module: str = "plexsync"
+    place: Place, *words: str, report: Callable[[str], None], seconds: "float | None" = None, module: str = "plexsync"
 ) -> Ended:
-    """Run it to its end, or for so many seconds; `told` hears every line of standard error.
+    """Run it to its end, or for so many seconds; `report` gets every line of standard error.
 
-    When this process is killed the program stops in good order. Of another module than ours `told` hears all.
+    When this process is killed the program stops in good order. Of another module than ours `report` gets all.
     """
-    ours = module == "plexsync"
+    is_plexsync = module == "plexsync"
     process = subprocess.Popen(
-        [sys.executable, LEASH],
+        [sys.executable, "-P", LEASH],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE if ours else subprocess.STDOUT,
+        stderr=subprocess.PIPE if is_plexsync else subprocess.STDOUT,
         env=_environ(place),
         cwd=place.folder,
     )
-    said: list[bytes] = []
-    collect = said.append if ours else None
+    chunks: list[bytes] = []
+    collect = chunks.append if is_plexsync else None
     readers = [
-        threading.Thread(target=_hear, args=(process.stdout, told, collect), daemon=True),
-        threading.Thread(target=_hear, args=(process.stderr, told, None), daemon=True),
+        threading.Thread(target=_hear, args=(process.stdout, report, collect), daemon=True),
+        threading.Thread(target=_hear, args=(process.stderr, report, None), daemon=True),
     ]
     for reader in readers:
         reader.start()
@@ -78,7 +78,7 @@ def run(
         _let_go(process)
     for reader in readers:
         reader.join(GRACE)
-    return Ended(process.returncode, b"".join(said).decode("utf-8", "replace"))
+    return Ended(process.returncode, b"".join(chunks).decode("utf-8", "replace"))
 
 
 def start_worker(place: Place) -> "subprocess.Popen[bytes]":
@@ -88,7 +88,7 @@ def start_worker(place: Place) -> "subprocess.Popen[bytes]":
     """
     with _log(place.folder) as log:
         process = subprocess.Popen(
-            [sys.executable, LEASH],
+            [sys.executable, "-P", LEASH],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -127,19 +127,27 @@ def _environ(place: Place) -> dict[str, str]:
 
     What Python compiles is kept with the packages, so that nothing is left in the folder of the plugin.
     """
-    left = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONINSPECT", "COLUMNS")
-    kept = {name: value for name, value in os.environ.items() if name not in left}
+    removed = (
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONSTARTUP",
+        "PYTHONWARNINGS",
+        "PYTHONOPTIMIZE",
+        "PYTHONINSPECT",
+        "COLUMNS",
+    )
+    kept = {name: value for name, value in os.environ.items() if name not in removed}
     kept |= {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
     if place.packages:
         return {**kept, "PYTHONPYCACHEPREFIX": os.path.join(place.packages, CACHE), "PLEXSYNC_PROGRESS": "stash"}
     return {**kept, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
 
 
-def _hear(stream: "IO[bytes] | None", told: Callable[[str], None], collect: "Callable[[bytes], None] | None") -> None:
+def _hear(stream: "IO[bytes] | None", report: Callable[[str], None], collect: "Callable[[bytes], None] | None") -> None:
     """Read to the end: either all of it is collected, or each line is told."""
     for line in stream or ():
         if collect is None:
-            told(line.decode("utf-8", "replace").rstrip("\r\n"))
+            report(line.decode("utf-8", "replace").rstrip("\r\n"))
         else:
             collect(line)
 

@@ -68,23 +68,23 @@ class Call:
 
     def plexsync(self, *words: str) -> str:
         """Run a command to its end, and say in the log what it says; returns its answer. Raises Failed."""
-        ended = launcher.run(self.place(), *words, told=self._hear)
-        for line in ended.said.splitlines():
+        ended = launcher.run(self.place(), *words, report=self._hear)
+        for line in ended.output.splitlines():
             if re.search(r"\w", line):
                 log("i", line)
         if ended.code != 0:
             wrong = [line for line in self.heard if not line.startswith("warning: ")]
-            raise Failed(" / ".join(wrong) or _last(ended.said) or f"it ended with {ended.code}")
-        return _last(ended.said)
+            raise Failed(" / ".join(wrong) or _last(ended.output) or f"it ended with {ended.code}")
+        return _last(ended.output)
 
     def facts(self, *words: str, seconds: float | None = PATIENCE) -> Facts:
         """Run a command for its facts; the exit code is one of them, and an error is told in `error`."""
-        ended = launcher.run(self.place(), "--json", *words, told=self._hear, seconds=seconds)
+        ended = launcher.run(self.place(), "--json", *words, report=self._hear, seconds=seconds)
         try:
-            told = json.loads(ended.said)
+            document = json.loads(ended.output)
         except ValueError:
-            told = {}
-        facts = told if isinstance(told, dict) else {}
+            document = {}
+        facts = document if isinstance(document, dict) else {}
         if ended.code != 0 and not facts:
             slow = f"it took longer than {seconds:.0f} seconds" if seconds and ended.code in (130, 143, -15) else ""
             facts = {"error": slow or " / ".join(self.heard) or f"it ended with {ended.code}"}
@@ -99,12 +99,12 @@ class Call:
             if line.startswith("plexsync: warning: "):
                 log("w", line)
         elif line.strip():
-            found = re.match(r"\S+ (DEBUG|INFO|WARNING|ERROR) ", line)
-            log(found[1][0].lower() if found else "i", line)
+            record = re.match(r"\S+ (DEBUG|INFO|WARNING|ERROR) ", line)
+            log(record[1][0].lower() if record else "i", line)
 
 
-def _last(said: str) -> str:
-    return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "")
+def _last(output: str) -> str:
+    return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "")
 
 
 # --- tasks -----------------------------------------------------------------------------------------------------------
@@ -177,8 +177,8 @@ def install(call: Call) -> str:
 def start(call: Call) -> str:
     """Switch the worker on, and start it."""
     # Settings that are wrong are told here, and a database is made.
-    if told := call.facts("status").get("error"):
-        raise Failed(str(told))
+    if problem := call.facts("status").get("error"):
+        raise Failed(str(problem))
     before = intake.switched(call.folder)
     _switch(call, intake.ON)
     # One that was not on is just leaving, or was started elsewhere.
@@ -209,15 +209,15 @@ def _start_now(call: Call, before: str) -> None:
         raise
 
 
-def _see_it_live(call: Call, process: "subprocess.Popen[bytes]", beat: str, said: Callable[[], str]) -> None:
+def _see_it_live(call: Call, process: "subprocess.Popen[bytes]", beat: str, last_words: Callable[[], str]) -> None:
     """Wait until the heartbeat is another one than that of the worker before; raises Failed."""
     for _ in range(round(BEGIN / LOOK)):
         if process.poll() is not None:
-            raise Failed(f"the worker ended at once: {said()}")
+            raise Failed(f"the worker ended at once: {last_words()}")
         if intake.beat(call.folder) not in ("", beat):
             return
         time.sleep(LOOK)
-    raise Failed(f"the worker gives no sign of life: {said()}")
+    raise Failed(f"the worker gives no sign of life: {last_words()}")
 
 
 def _said_since(path: str, before: int) -> str:
@@ -315,10 +315,10 @@ def _then_worked(call: Call, facts: Facts) -> Facts:
 
 
 def _scene(call: Call) -> str:
-    found = str(call.args.get("scene", ""))
-    if not re.fullmatch(r"[1-9][0-9]{0,17}", found):
+    scene = str(call.args.get("scene", ""))
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", scene):
         raise Failed("no scene is named")
-    return found
+    return scene
 
 
 def _which(call: Call) -> tuple[str, ...]:
@@ -326,10 +326,10 @@ def _which(call: Call) -> tuple[str, ...]:
     if call.args.get("all") is True:
         return ("--all",)
     rows = call.args.get("rows")
-    found = [str(one) for one in rows] if isinstance(rows, list) else []
-    if not 1 <= len(found) <= MOST_IDS or not all(re.fullmatch(r"([a-z]+:)?[1-9][0-9]{0,17}", one) for one in found):
+    names = [str(row) for row in rows] if isinstance(rows, list) else []
+    if not 1 <= len(names) <= MOST_IDS or not all(re.fullmatch(r"([a-z]+:)?[1-9][0-9]{0,17}", row) for row in names):
         raise Failed("no row is named")
-    return tuple(found)
+    return tuple(names)
 
 
 TASKS: dict[str, Callable[[Call], str]] = {
@@ -363,9 +363,9 @@ def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) 
         if mode in OPERATIONS:
             return {"output": _asked(call, OPERATIONS[mode])}
         if mode in TASKS:
-            told = TASKS[mode](call)
-            log("i", f"PlexSync: {told}")
-            return {"output": told}
+            summary = TASKS[mode](call)
+            log("i", f"PlexSync: {summary}")
+            return {"output": summary}
     except (Failed, dependencies.NotReady) as error:
         return {"error": f"PlexSync: {error}"}
     except OSError as error:

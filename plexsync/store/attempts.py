@@ -48,13 +48,16 @@ class ReadOnlyAttempts(Table):
     def of(self, kind: Kind, id: int) -> list[AttemptRow]:
         """A job's attempts, newest first."""
         rows = self._db.rows(LIST, {"kind": kind, "id": id})
-        return [AttemptRow(at, cls, error, attempts, State(state)) for at, cls, error, attempts, state in rows]
+        return [
+            AttemptRow(at, error_class, error, attempts, State(state))
+            for at, error_class, error, attempts, state in rows
+        ]
 
     def latest(self, limit: int) -> list[tuple[Kind, int, AttemptRow]]:
         """The last attempts of all that did not go well, each with what it was for, newest first."""
         return [
-            (Kind(kind), id, AttemptRow(at, cls, error, attempts, State(state)))
-            for kind, id, at, cls, error, attempts, state in self._db.rows(LATEST, {"limit": limit})
+            (Kind(kind), id, AttemptRow(at, error_class, error, attempts, State(state)))
+            for kind, id, at, error_class, error, attempts, state in self._db.rows(LATEST, {"limit": limit})
         ]
 
 
@@ -65,13 +68,13 @@ class Attempts(ReadOnlyAttempts):
         super().__init__(db)
         self._tallies = Tallies(db)
 
-    def add(self, kind: Kind, id: int, *, at: int, cls: str, error: str, attempts: int, state: State) -> None:
+    def add(self, kind: Kind, id: int, *, at: int, error_class: str, error: str, attempts: int, state: State) -> None:
         """Write down how an attempt ended."""
         row = {
             "kind": kind,
             "id": id,
             "at": at,
-            "cls": cls,
+            "cls": error_class,
             "error": clean(error),
             "attempts": attempts,
             "state": state,

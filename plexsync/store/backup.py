@@ -49,12 +49,12 @@ def save(database: Path, target: Path, *, replace: bool = False) -> Copied:
     # The functions of os.path, here and below: where we may not look they raise nothing, and opening says so.
     if not os.path.isfile(database):  # noqa: PTH113
         raise Unusable(f"there is no database in {database.parent} yet: nothing to back up")
-    there = os.path.exists(target)  # noqa: PTH110
-    if there and target.samefile(database):
+    target_exists = os.path.exists(target)  # noqa: PTH110
+    if target_exists and target.samefile(database):
         raise Unusable(f"{target} is the database itself: name another file")
-    if there and not replace:
+    if target_exists and not replace:
         raise Unusable(f"{target} exists already: name another file, or replace it with --force")
-    if os.path.islink(target) or (there and not os.path.isfile(target)):  # noqa: PTH113, PTH114
+    if os.path.islink(target) or (target_exists and not os.path.isfile(target)):  # noqa: PTH113, PTH114
         raise Unusable(f"{target} is not a file")
     with _beside(target) as hidden:
         copied = _copy(database, hidden)
@@ -83,8 +83,8 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
             )
         _note(hidden, notes or {})
         kept = database.with_name(aside)
-        there = database.exists()
-        if there and _kept(database, kept):
+        database_exists = database.exists()
+        if database_exists and _kept(database, kept):
             _replace_content(hidden, database)
         else:
             # A log without its database would be taken for the copy's own.
@@ -92,7 +92,7 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
             _name(hidden, database)
         for mended in database.parent.glob(f"{database.name}{MARK}*"):
             mended.replace(kept.with_name(kept.name + mended.name.removeprefix(database.name)))
-    return Restored(Copied(file, copied.size, copied.schema, copied.rows), kept if there else None)
+    return Restored(Copied(file, copied.size, copied.schema, copied.rows), kept if database_exists else None)
 
 
 def _kept(database: Path, kept: Path) -> bool:
@@ -128,8 +128,8 @@ def _note(path: Path, notes: Mapping[str, str]) -> None:
 def _copy(source: Path, target: Path) -> Copied:
     """Copy page by page within one snapshot, make it one file, check it, and sync it."""
     _create(target)
-    if why := first_page(source):
-        raise Unsound(f"{source} is damaged: {why}")
+    if fault := first_page(source):
+        raise Unsound(f"{source} is damaged: {fault}")
     with faults(source, opening=True), _unsound(source):
         _take_back(source)
         with closing(_opened(source, "ro")) as db, closing(_opened(target, "rw")) as copy:
@@ -142,9 +142,9 @@ def _copy(source: Path, target: Path) -> Copied:
             if damage != ["ok"]:
                 raise Unsound(f"{source} is damaged: {damage[0]}")
             (rows,) = copy.execute("select count(*) from job").fetchone()
-            found = schema.version(copy)
+            schema_version = schema.version(copy)
     _sync(target)
-    return Copied(target, target.stat().st_size, found, int(rows))
+    return Copied(target, target.stat().st_size, schema_version, int(rows))
 
 
 def _take_back(path: Path) -> None:

@@ -7,7 +7,7 @@ from plexsync.rules.match import Binding
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
-LIST = "select scene, key, files, at from binding where off = 0 order by scene, cast(key as integer), key"
+LIST = "select scene, key, files, at from binding where off = 0 order by scene, cast(key as bigint), key"
 LIST_OFF = "select scene, key from binding where off <> 0"
 HOLDER = "select scene from binding where key = :key and off = 0"
 SAVE = "insert or replace into binding (scene, key, files, at, off) values (:scene, :key, :files, :at, 0)"
@@ -55,7 +55,7 @@ class Bindings(ReadOnlyBindings):
 def _files(text: str) -> tuple[str, ...]:
     """What was written; none, so that the scene's own file names decide, for what a damaged page has made of it."""
     try:
-        found = json.loads(text)
+        paths = json.loads(text)
     except ValueError:
         return ()
-    return tuple(path for path in found if isinstance(path, str)) if isinstance(found, list) else ()
+    return tuple(path for path in paths if isinstance(path, str)) if isinstance(paths, list) else ()

@@ -7,7 +7,7 @@ latest time (to the minute) that a claim has seen or a row was given, by which a
 """
 
 from plexsync.store.connection import Table
-from plexsync.store.intake import LIFT_TICK
+from plexsync.store.intake import LIFT_TICK, LIFTED
 
 COUNTERS = ("accepted", "coalesced", "done", "pruned")
 
@@ -44,11 +44,11 @@ class ReadOnlyBooks(Table):
 
     def scans(self) -> int:
         """How many finished scans were noticed."""
-        return int(self._db.value(SCANS))
+        return int(self._db.once(SCANS)[0][0])
 
     def tick(self) -> int:
         """The latest time that a row can have been given, to the minute."""
-        return int(self._db.value(TICK))
+        return int(self._db.once(TICK)[0][0])
 
 
 class Books(ReadOnlyBooks):
@@ -69,6 +69,7 @@ class Books(ReadOnlyBooks):
     def count_scan(self) -> None:
         """A scan has finished."""
         self._db.execute(COUNT_SCAN)
+        self._db.forget(SCANS)
 
     def take_turn(self) -> int:
         """The number of this claim among those that found both lanes due, from 1."""
@@ -78,7 +79,10 @@ class Books(ReadOnlyBooks):
     def save_tick(self, now: int) -> None:
         """Note the time of a claim."""
         self._db.execute(SAVE_TICK, {"now": now})
+        self._db.forget(TICK)
 
     def lift_tick(self, now: int) -> None:
         """Note that rows are given times from `now` on: should the clock step back from there, the next claim sees it."""
-        self._db.execute(LIFT_TICK, {"now": now})
+        if self.tick() < now - LIFTED:
+            self._db.execute(LIFT_TICK, {"now": now})
+            self._db.forget(TICK)

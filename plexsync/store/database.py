@@ -144,18 +144,19 @@ class Writer(Reader):
 
 
 class _Open:
-    """One thread's connection, and its tables. `version` is what `changed` compares."""
+    """One thread's connection, the `number`th that was opened, and its tables. `version` is what `changed` compares."""
 
-    def __init__(self, db: sqlite3.Connection, thread: threading.Thread) -> None:
+    def __init__(self, db: sqlite3.Connection, thread: threading.Thread, number: int) -> None:
         self.db = db
         self.thread = thread
-        connection = Connection(db)
-        self.reader = Reader(connection)
-        self.writer = Writer(connection)
+        self.number = number
+        self.connection = Connection(db)
+        self.reader = Reader(self.connection)
+        self.writer = Writer(self.connection)
         self.version = self.data_version()
 
     def data_version(self) -> int:
-        return int(self.db.execute("pragma data_version").fetchone()[0])
+        return int(self.connection.value("pragma data_version"))
 
 
 class Database:
@@ -176,6 +177,7 @@ class Database:
         self._weighed_at = 0.0
         self._local = threading.local()
         self._opened: list[_Open] = []
+        self._count = 0
         self._lock = threading.Lock()
         self._closed = False
         # Files whose events are in the database, and that could not be removed: each is wanted once.
@@ -200,12 +202,27 @@ class Database:
         """Whether another connection has committed since this thread last asked (at first: since it opened its own)."""
         own = self._connection()
         try:
-            found = own.data_version()
+            version = own.data_version()
         except sqlite3.Error as error:
             self._discard(own)
             raise translated(error, self._path) from error
-        changed, own.version = found != own.version, found
+        changed, own.version = version != own.version, version
         return changed
+
+    def revision(self) -> tuple[int, int, int]:
+        """A value that stays the same as long as nobody commits anything; to be compared with others of this thread."""
+        own = self._connection()
+        try:
+            return own.number, own.data_version(), own.connection.total_changes
+        except sqlite3.Error as error:
+            self._discard(own)
+            raise translated(error, self._path) from error
+
+    def cost(self) -> tuple[int, int]:
+        """How many statements were sent, and in how many transactions, by all connections that are open."""
+        with self._lock:
+            connections = [own.connection for own in self._opened]
+        return sum(db.statements for db in connections), sum(db.transactions for db in connections)
 
     def drain_spool(self, now: int) -> int:
         """Want what hooks had to leave as files; returns how many. A kill in between wants a thing twice.
@@ -213,19 +230,19 @@ class Database:
         Raises SpoolFault, once everything else is wanted, for files that can't be read or removed.
         """
         folder, total = str(self._path.parent), 0
-        left: dict[str, str] = {}
-        while events := self._spooled(folder, now, left):
+        problems: dict[str, str] = {}
+        while events := self._spooled(folder, now, problems):
             with self.writing() as tx:
-                for _, kind, id, why in events:
-                    tx.jobs.want(Kind(kind), id, Why(why), now)
+                for _, kind, id, reason in events:
+                    tx.jobs.want(Kind(kind), id, Why(reason), now)
             self._stuck |= intake.unspool([path for path, *_ in events])
             total += len(events)
         self._stuck = intake.unspool(self._stuck)
-        left |= self._stuck
-        if left:
-            path, why = min(left.items())
-            more = f", as {len(left) - 1} more" if len(left) > 1 else ""
-            raise SpoolFault(f"an event that a hook left can't be taken over or removed: {path}: {why}{more}")
+        problems |= self._stuck
+        if problems:
+            path, reason = min(problems.items())
+            more = f", as {len(problems) - 1} more" if len(problems) > 1 else ""
+            raise SpoolFault(f"an event that a hook left can't be taken over or removed: {path}: {reason}{more}")
         return total
 
     def close(self) -> None:
@@ -236,15 +253,15 @@ class Database:
                 own.db.close()
             self._opened.clear()
 
-    def _spooled(self, folder: str, now: int, left: dict[str, str]) -> list[tuple[str, str, int, str]]:
-        def told(path: str, why: str) -> None:
-            if why:
-                left[path] = why
+    def _spooled(self, folder: str, now: int, problems: dict[str, str]) -> list[tuple[str, str, int, str]]:
+        def report(path: str, problem: str) -> None:
+            if problem:
+                problems[path] = problem
             else:
                 log.warning("%s tells no event: it is kept in the folder %s beside it", path, intake.UNREAD)
 
         try:
-            return intake.spooled(folder, SPOOL_BATCH, now, but=self._stuck, told=told)
+            return intake.spooled(folder, SPOOL_BATCH, now, but=self._stuck, report=report)
         except OSError as error:
             raise SpoolFault(f"events left as files can't be read: {error.filename}: {error.strerror}") from error
 
@@ -281,9 +298,9 @@ class Database:
         if own.db.in_transaction:
             raise RuntimeError("a transaction is open in this thread already")
         try:
-            own.db.execute(begin)
+            own.connection.begin(begin)
             yield own
-            own.db.execute("commit")
+            own.connection.end("commit")
         except BaseException as error:
             self._roll_back(own)
             if isinstance(error, sqlite3.Error | LocalFault):
@@ -297,7 +314,7 @@ class Database:
         try:
             if own.db.in_transaction:
                 with suppress(sqlite3.Error):
-                    own.db.execute("rollback")
+                    own.connection.end("rollback")
         finally:
             if own.db.in_transaction:
                 # That failed too, for want of memory for instance: nobody would end it any more.
@@ -314,11 +331,16 @@ class Database:
         with self._lock:
             if self._closed:
                 raise LocalFault(f"{self._path.name} is closed")
-            for past in [one for one in self._opened if not one.thread.is_alive()]:
+            for past in [entry for entry in self._opened if not entry.thread.is_alive()]:
                 past.db.close()
                 self._opened.remove(past)
             db = connect(self._path, checkpoints=thread is self._keeper, mounts=self._mounts)
-            own = _Open(db, thread)
+            self._count += 1
+            try:
+                own = _Open(db, thread, self._count)
+            except BaseException:
+                db.close()
+                raise
             self._opened.append(own)
         return own
 

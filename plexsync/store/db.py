@@ -58,12 +58,12 @@ def connect(
         db = _open(path, "rw", busy_seconds)
         try:
             network = on_network(path, mounts)
-            found = _keep_journal(db, "delete" if network else "wal", busy_seconds)
-            if network and found != "delete":
+            journal = _keep_journal(db, "delete" if network else "wal", busy_seconds)
+            if network and journal != "delete":
                 raise Unusable(
                     "the database lies on a network share and is still in use with a write-ahead log: stop all users"
                 )
-            _set_up(db, journal=found, checkpoints=checkpoints)
+            _set_up(db, journal=journal, checkpoints=checkpoints)
             _keep_old(db, path, migrations)
             schema.migrate(db, migrations)
         except BaseException:
@@ -145,10 +145,10 @@ def _open(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
 
 def _keep_old(db: sqlite3.Connection, path: Path, migrations: schema.Migrations) -> None:
     """Before a database is brought to a newer schema, a copy of it is made beside it, whole and synced."""
-    seen = schema.version(db)
-    if not 0 < seen < len(migrations):
+    old_version = schema.version(db)
+    if not 0 < old_version < len(migrations):
         return
-    kept = path.with_name(f"{path.stem}-schema-{seen}.db")
+    kept = path.with_name(f"{path.stem}-schema-{old_version}.db")
     hidden = path.with_name(f".{kept.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         os.close(os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -156,7 +156,7 @@ def _keep_old(db: sqlite3.Connection, path: Path, migrations: schema.Migrations)
             db.backup(copy)
             copy.execute("pragma journal_mode = delete")
             # Another process may have been faster, and has its own copy then.
-            whole = schema.version(copy) == seen
+            whole = schema.version(copy) == old_version
         if whole:
             hidden.replace(kept)
             sync_to_disk(path.parent)
@@ -173,16 +173,16 @@ def _keep_journal(db: sqlite3.Connection, mode: str, busy_seconds: float) -> str
     SQLite changes from reading to writing for it, and does not wait when another process is about to do the same.
     """
     until = time.monotonic() + busy_seconds
-    (found,) = db.execute("pragma journal_mode").fetchone()
-    while found != mode:
+    (journal,) = db.execute("pragma journal_mode").fetchone()
+    while journal != mode:
         try:
-            (found,) = db.execute(f"pragma journal_mode = {mode}").fetchone()
+            (journal,) = db.execute(f"pragma journal_mode = {mode}").fetchone()
             break
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
             time.sleep(SWITCH_AGAIN)
-    return str(found)
+    return str(journal)
 
 
 def _set_up(db: sqlite3.Connection, *, journal: str, checkpoints: bool) -> None:
@@ -212,7 +212,7 @@ def file_system(path: Path, mounts: Path = MOUNTS) -> str:
         fields, types = before.split(" "), after.split(" ")
         if len(fields) < 5 or not types[0]:
             continue
-        point = Path(_ESCAPE.sub(lambda found: chr(int(found[1], 8)), fields[4])).parts
+        point = Path(_ESCAPE.sub(lambda escape: chr(int(escape[1], 8)), fields[4])).parts
         # A later mount on the same point covers the earlier one.
         if parts[: len(point)] == point and len(point) >= best:
             best, kind = len(point), types[0]

@@ -29,15 +29,15 @@ def encode(record: object, of: Pair) -> bytes:
     return _checksum(json, of) + json
 
 
-def decode(document: bytes, type_: type[T], what: str, of: Pair) -> T | None:
+def decode(document: bytes, type_: type[T], description: str, of: Pair) -> T | None:
     """The record, or None when the document can't be one: what it said is then unknown, and that is on record."""
     if not sound(document, of):
-        log.error("%s can't be read and counts as unknown: it is not what was written", what)
+        log.error("%s can't be read and counts as unknown: it is not what was written", description)
         return None
     try:
         return msgspec.json.decode(document[SUM:], type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        log.error("%s can't be read and counts as unknown: %s", what, error)
+        log.error("%s can't be read and counts as unknown: %s", description, error)
         return None
 
 

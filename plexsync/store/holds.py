@@ -5,7 +5,7 @@ from plexsync.rules.records import HoldRow
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
-FIND = "select setting, message, since, retest_at, fingerprint from hold where who = :who"
+LIST = "select setting, message, since, retest_at, fingerprint, who from hold"
 SAVE = """
 insert or replace into hold (who, setting, message, since, retest_at, fingerprint)
 values (:who, :setting, :message, :since, :retest_at, :fingerprint)
@@ -16,18 +16,19 @@ END = "delete from hold where who = :who"
 class ReadOnlyHolds(Table):
     """The holds, to look at."""
 
-    def find(self, who: Neighbour) -> HoldRow | None:
+    def find(self, neighbour: Neighbour) -> HoldRow | None:
         """The hold on a neighbour, if there is one."""
-        row = self._db.row(FIND, {"who": who})
-        return HoldRow(*row) if row else None
+        rows = (row for row in self._db.once(LIST) if row["who"] == neighbour)
+        return next((HoldRow(*row[:-1]) for row in rows), None)
 
 
 class Holds(ReadOnlyHolds):
     """The holds."""
 
-    def save(self, who: Neighbour, row: HoldRow | None) -> None:
+    def save(self, neighbour: Neighbour, row: HoldRow | None) -> None:
         """Set the hold on a neighbour, or end it."""
         if row is None:
-            self._db.execute(END, {"who": who})
+            self._db.execute(END, {"who": neighbour})
         else:
-            self._db.execute(SAVE, {**vars(row), "who": who, "message": clean(row.message)})
+            self._db.execute(SAVE, {**vars(row), "who": neighbour, "message": clean(row.message)})
+        self._db.forget(LIST)

@@ -15,7 +15,7 @@ delete from item where key in (
 )
 """
 COUNT = "select count(*) from item"
-OUTLINE = "select count(*), total(cast(key as integer)) from item"
+OUTLINE = "select count(*), total(cast(key as bigint)) from item"
 OUTLINE_PARTS = "select count(*), total(size), total(length(path)) from part"
 
 COUNT_IN = "select count(*) from item indexed by item_section where section = :section"
@@ -35,7 +35,8 @@ BY_NAME = f"""
 """
 SAVE_ITEM = """
 insert into item (key, section, walk, stamp) values (:key, :section, :walk, :stamp)
-on conflict (key) do update set section = :section, walk = :walk, stamp = iif(:stamp, :stamp, stamp)
+on conflict (key) do update
+   set section = :section, walk = :walk, stamp = case when :stamp <> 0 then :stamp else item.stamp end
 """
 DROP_PARTS = "delete from part where item = :key"
 ADD_PART = """
@@ -116,13 +117,13 @@ class ReadOnlyIndex(Table):
         return int(self._db.value(COUNT_UNPAIRED, {"run": run}))
 
     def _entries(self, sql: str, keys: Sequence[str]) -> list[Entry]:
-        found: dict[str, tuple[str, int, list[Part]]] = {}
+        items: dict[str, tuple[str, int, list[Part]]] = {}
         rows = self._db.rows(sql, {"keys": json.dumps([clean(key) for key in keys])})
         for key, section, stamp, path, size, duration in rows:
-            _, _, parts = found.setdefault(key, (section, stamp, []))
+            _, _, parts = items.setdefault(key, (section, stamp, []))
             if path is not None:
                 parts.append(Part(path, size, duration))
-        return [Entry(key, section, tuple(parts), stamp) for key, (section, stamp, parts) in found.items()]
+        return [Entry(key, section, tuple(parts), stamp) for key, (section, stamp, parts) in items.items()]
 
 
 class Index(ReadOnlyIndex):
@@ -138,15 +139,15 @@ class Index(ReadOnlyIndex):
         The files of one that has not changed are not written again. Unless `stamped`, known items keep
         their stamps.
         """
-        given = {entry.key: _storable(entry) for entry in entries}
-        known = {entry.key: entry for entry in self.entries(list(given))}
+        fresh = {entry.key: _storable(entry) for entry in entries}
+        stored = {entry.key: entry for entry in self.entries(list(fresh))}
         rows = [
             {"key": entry.key, "section": entry.section, "walk": walk, "stamp": entry.stamp if stamped else 0}
-            for entry in given.values()
+            for entry in fresh.values()
         ]
         self._db.execute_many(SAVE_ITEM, rows)
-        changed = [entry for key, entry in given.items() if key not in known or known[key].parts != entry.parts]
-        self._db.execute_many(DROP_PARTS, [{"key": entry.key} for entry in changed if entry.key in known])
+        changed = [entry for key, entry in fresh.items() if key not in stored or stored[key].parts != entry.parts]
+        self._db.execute_many(DROP_PARTS, [{"key": entry.key} for entry in changed if entry.key in stored])
         self._db.execute_many(ADD_PART, [row for entry in changed for row in _parts(entry)])
         return len(changed)
 
@@ -154,9 +155,11 @@ class Index(ReadOnlyIndex):
         """The stamps of these items, as they were read after an edit of ours."""
         self._db.execute_many(STAMP, [{"key": key, "stamp": value} for key, value in stamps.items()])
 
-    def pair(self, keys: Sequence[str], scene: int, *, run: int) -> None:
-        """Comparison `run` has found this scene for these items."""
-        self._db.execute(PAIR, {"keys": json.dumps(list(keys)), "scene": scene, "run": run})
+    def pair(self, keys: Mapping[int, Sequence[str]], *, run: int) -> None:
+        """By scene, the items that comparison `run` has found for it."""
+        self._db.execute_many(
+            PAIR, [{"keys": json.dumps(list(some)), "scene": scene, "run": run} for scene, some in keys.items()]
+        )
 
     def sweep(self, section: str, *, walk: int) -> int:
         """After a complete walk: forget the library's items that it did not meet. Returns how many."""

@@ -53,10 +53,11 @@ WHYS = (*EDITS, "sweep")
 QUIET = 2_000
 LONGEST_REST = 90_000
 
-NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"
+NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as bigint)"
 
-# Rows are given times from now on: should the clock step back from there, the next claim sees it.
-LIFT_TICK = "update book set tick = :now where tick < :now - 60000"
+# Rows are given times from now on: should the clock step back from there, the next claim sees it. To the minute.
+LIFTED = 60_000
+LIFT_TICK = f"update book set tick = :now where tick < :now - {LIFTED}"
 
 # The row as a want finds it decides everything, so it is one statement. `moved` rows have something new to do:
 # idle, gone and outside ones by any want, waiting, running and given-up ones by an edit, given-up ones also by a sweep that
@@ -107,11 +108,11 @@ STARTED_FILE = "worker.started"
 # One statement in the transaction of the want: of many hooks at once one alone starts the worker.
 START = f"""
 insert or replace into note (name, value)
-select '{STARTED}', :now
+select '{STARTED}', cast(cast(:now as bigint) as text)
  where exists (select 1 from note where name = '{INSIDE}' and value = '{LEFT}')
     or (exists (select 1 from note where name = '{INSIDE}' and value = '{ON}')
         and not exists (select 1 from note where name in ('{BEAT}', '{STARTED}')
-                           and abs(cast(value as integer) - :now) < {FRESH}))
+                           and abs(cast(value as bigint) - cast(:now as bigint)) < {FRESH}))
 """
 SWITCH = f"insert or replace into note (name, value) values ('{INSIDE}', :value)"
 NOTE = "select value from note where name = :name"
@@ -121,17 +122,29 @@ class NotStored(Exception):
     """The event is neither in the database nor in a file; the message is one line for a person."""
 
 
-def want(db: "Statements", kind: str, id: int, why: str, now: int, desired: str = "", *, behind: bool = False) -> None:
+def want(
+    db: "Statements",
+    kind: str,
+    id: int,
+    reason: str,
+    now: int,
+    desired: str = "",
+    *,
+    behind: bool = False,
+    lifted: bool = False,
+) -> None:
     """Want one thing, inside the caller's write transaction; counted as accepted, and as coalesced unless it was idle.
 
-    `desired` is the hash of what a sweep found to be wanted; `behind`: one of many, so what people edit goes first. Two
-    processes that want the same thing wait for each other in BEGIN IMMEDIATE. Raises ValueError for what can't be wanted.
+    `desired` is the hash of what a sweep found to be wanted; `behind`: one of many, so what people edit goes first;
+    `lifted`: the caller has noted that rows are given times from `now` on. Two processes that want the same thing wait for
+    each other in BEGIN IMMEDIATE. Raises ValueError for what can't be wanted.
     """
-    if kind not in KINDS or why not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
-        raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {why!r}")
-    edit = why in EDITS
+    if kind not in KINDS or reason not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
+        raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {reason!r}")
+    edit = reason in EDITS
     row = {"kind": kind, "id": id, "edit": edit, "lane": int(behind or not edit), "now": now, "desired": desired}
-    db.execute(LIFT_TICK, row)
+    if not lifted:
+        db.execute(LIFT_TICK, row)
     db.execute(WANT, row)
 
 
@@ -140,36 +153,36 @@ def clock(db: "sqlite3.Connection") -> int:
     return int(db.execute(NOW).fetchone()[0])
 
 
-def store(folder: str, kind: str, id: int, why: str = "edit") -> str:
+def store(folder: str, kind: str, id: int, reason: str = "edit") -> str:
     """Want one thing durably: in the database of `folder`, else as a file in its spool.
 
     Returns why the database could not take it, '' when it did. Raises NotStored when the file could not be written
     either. For a process that has no connection to the database yet: reading the file by hand would let go of its locks.
     """
-    return noted(folder, kind, id, why)[0]
+    return noted(folder, kind, id, reason)[0]
 
 
-def noted(folder: str, kind: str, id: int, why: str = "edit") -> tuple[str, bool]:
+def noted(folder: str, kind: str, id: int, reason: str = "edit") -> tuple[str, bool]:
     """As `store`, and whether the caller is to start the worker: it is switched on inside Stash, and seems not to live.
 
     Into a database of an older schema, as an update leaves it, nothing is wanted: the worker brings it up to date. Where
     nothing can be written, as into a damaged one, the worker is started all the same, once a minute: it mends what it can.
     """
-    found, starts = SCHEMA, False
+    version, starts = SCHEMA, False
 
     def want_it(db: "sqlite3.Connection", schema: int) -> None:
-        nonlocal found, starts
+        nonlocal version, starts
         now = clock(db)
         if schema == SCHEMA:
-            want(db, kind, id, why, now)
-        found, starts = schema, _is_to_start(db, now)
+            want(db, kind, id, reason, now)
+        version, starts = schema, _is_to_start(db, now)
 
     trouble = _in_database(folder, want_it)
     starts = _is_missed(folder) if trouble else starts
-    if not trouble and found != SCHEMA:
-        trouble = _other_schema(found)
+    if not trouble and version != SCHEMA:
+        trouble = _other_schema(version)
     if trouble:
-        spool(folder, json.dumps({"kind": kind, "id": id, "why": why}).encode(), ".json")
+        spool(folder, json.dumps({"kind": kind, "id": id, "why": reason}).encode(), ".json")
     return trouble, starts
 
 
@@ -180,8 +193,8 @@ def switch(folder: str, value: str) -> str:
 
 def switched(folder: str, *, unknown: str = OFF) -> str:
     """How the worker inside Stash is switched: `ON`, `LEFT` or `OFF`; `unknown` where that can't be told."""
-    told = _note(folder, INSIDE)
-    return unknown if told is None else told
+    value = _note(folder, INSIDE)
+    return unknown if value is None else value
 
 
 def beat(folder: str) -> str:
@@ -191,13 +204,13 @@ def beat(folder: str) -> str:
 
 def _note(folder: str, name: str) -> "str | None":
     """A note, '' when there is none; None where that can't be told."""
-    told: list[str] = []
+    values: list[str] = []
 
     def look(db: "sqlite3.Connection", _schema: int) -> None:
         row = db.execute(NOTE, {"name": name}).fetchone()
-        told.append(str(row[0]) if row else "")
+        values.append(str(row[0]) if row else "")
 
-    return None if _in_database(folder, look) else told[0]
+    return None if _in_database(folder, look) else values[0]
 
 
 def _is_to_start(db: "sqlite3.Connection", now: int) -> bool:
@@ -216,12 +229,12 @@ def _is_missed(folder: str) -> bool:
         db = sqlite3.connect(uri(path, "ro"), uri=True, timeout=0, isolation_level=None)
         try:
             now = clock(db)
-            told = [db.execute(NOTE, {"name": name}).fetchone() for name in (INSIDE, BEAT, STARTED)]
+            rows = [db.execute(NOTE, {"name": name}).fetchone() for name in (INSIDE, BEAT, STARTED)]
         finally:
             db.close()
     except sqlite3.Error:
         return False
-    inside, *signs = (str(row[0]) if row else "" for row in told)
+    inside, *signs = (str(row[0]) if row else "" for row in rows)
     lives = any(sign.isascii() and sign.isdecimal() and abs(int(sign[:18]) - now) < FRESH for sign in signs)
     return inside in (ON, LEFT) and not (inside == ON and lives) and _first_in_a_minute(folder, now)
 
@@ -390,12 +403,12 @@ def spooled(
     now: int,
     *,
     but: "Container[str]" = (),
-    told: "Callable[[str, str], None]" = lambda _path, _why: None,
+    report: "Callable[[str, str], None]" = lambda _path, _why: None,
 ) -> list[tuple[str, str, int, str]]:
     """(path, kind, id, why) of up to `limit` events that hooks left as files; the caller wants them, then `unspool`s.
 
-    A file that tells no event, or is a link, is set aside in the folder `unread` of the spool, for a person: `told` hears
-    of it with ''. One that can't be read stays where it is: `told` hears why. The paths in `but` are passed over. Raises
+    A file that tells no event, or is a link, is set aside in the folder `unread` of the spool, for a person: `report` hears
+    of it with ''. One that can't be read stays where it is: `report` hears why. The paths in `but` are passed over. Raises
     OSError when the spool itself can't be read.
     """
     place = os.path.join(folder, SPOOL)
@@ -416,11 +429,11 @@ def spooled(
                 events.append((path, *event))
             else:
                 _set_aside(place, path)
-                told(path, "")
+                report(path, "")
         except FileNotFoundError:
             continue
         except OSError as error:
-            told(path, str(error.strerror))
+            report(path, str(error.strerror))
     return events
 
 
@@ -458,11 +471,11 @@ def _event_of(path: str) -> "tuple[str, int, str] | None":
     try:
         with open(path, "rb") as file:
             event = json.loads(file.read())
-        kind, id, why = event["kind"], event["id"], event["why"]
+        kind, id, reason = event["kind"], event["id"], event["why"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    fits = kind in KINDS and why in WHYS and type(id) is int and 1 <= id <= LAST_ID
-    return (kind, id, why) if fits else None
+    fits = kind in KINDS and reason in WHYS and type(id) is int and 1 <= id <= LAST_ID
+    return (kind, id, reason) if fits else None
 
 
 def _write_synced(folder: str, path: str, content: bytes) -> None:

@@ -6,6 +6,7 @@ since it no longer has the row's token. Every method that writes runs inside one
 UTC milliseconds, given by the caller. What concerns several tables when a job ends or is deleted is done here.
 """
 
+import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -43,6 +44,7 @@ _ROW = (
 )
 
 FIND = f"select {_ROW} from job where kind = :kind and id = :id"
+OF = f"select {_ROW} from job where kind = :kind and id in (select value from json_each(:ids))"
 LIST = f"""
 select {_ROW} from job
  where state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
@@ -85,16 +87,25 @@ update job
 FOLLOW_CLOCK = f"""
 update job set due = max(:now, due - :back) where {_WAITS} and due > :now + {QUIET}
 """
-RENEW = "update job set lease_until = :until where token = :token and state = 'running'"
-WANTED = "select wanted_rev from job where kind = :kind and id = :id"
-SETTLE = """
+RENEW = """
+update job set lease_until = :until
+ where token in (select value from json_each(:tokens)) and state = 'running' returning token
+"""
+# A wish that was renewed while the attempt ran counts whatever came of it: the row is ready again with no attempts used,
+# due when its want said and for what it wants. The statement decides that itself, so that no want can come in between.
+_RENEWED = "wanted_rev > claimed_rev"
+SETTLE = f"""
 update job
-   set state = :state, since = :now, stirred = :now, settled_rev = claimed_rev,
-       attempts = :attempts, streak = :streak, crashes = :crashes, first_crash = iif(:crashes, first_crash, 0),
-       due = coalesce(:due, due), ok_mark = :ok_mark, bad_mark = :bad_mark, error = :error, cls = :cls,
-       desired = case when :state = 'idle' then '' when :desired <> '' then :desired else desired end,
+   set state = case when {_RENEWED} then 'ready' else :state end, since = :now, stirred = :now,
+       settled_rev = claimed_rev, attempts = case when {_RENEWED} then 0 else :attempts end, streak = :streak,
+       crashes = :crashes, first_crash = case when cast(:crashes as bigint) = 0 then 0 else first_crash end,
+       due = case when {_RENEWED} then due else :due end,
+       ok_mark = :ok_mark, bad_mark = :bad_mark, error = :error, cls = :cls,
+       desired = case when {_RENEWED} then desired when :state = 'idle' then '' when :desired <> '' then :desired
+                      else desired end,
        token = null, lease_until = null, holder = '', alone = 0
  where kind = :kind and id = :id and token = :token and state = 'running'
+returning state, attempts
 """
 FORGET = "delete from job where kind = :kind and id = :id and state = 'idle'"
 EXPIRED = f"""
@@ -105,13 +116,14 @@ select {_ROW}, alone, first_crash from job
 # A wish that was renewed while its row killed the worker is a wish all the same: it gets one lone claim more.
 CRASH = """
 update job
-   set state = iif(wanted_rev > claimed_rev, 'ready', :state), since = :now, due = :due,
-       crashes = :crashes, first_crash = :first_crash, error = iif(:error <> '', :error, error),
-       cls = iif(:cls <> '', :cls, cls), token = null, lease_until = null, holder = '', alone = 1
+   set state = case when wanted_rev > claimed_rev then 'ready' else :state end, since = :now, due = :due,
+       crashes = :crashes, first_crash = :first_crash,
+       error = case when :error <> '' then :error else error end, cls = case when :cls <> '' then :cls else cls end,
+       token = null, lease_until = null, holder = '', alone = 1
  where kind = :kind and id = :id and state = 'running' and claimed_rev = :claimed_rev and lease_until is :lease_until
 returning state
 """
-DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit)"
+DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit) as counted"
 # Each is completed by which of the dead rows are meant.
 RETRY = "update job set state = 'ready', lane = :lane, attempts = 0, due = :now, since = :now"
 NO_CRASHES = ", crashes = 0, first_crash = 0"
@@ -174,13 +186,18 @@ class ReadOnlyJobs(Table):
         row = self._db.row(FIND, {"kind": kind, "id": id})
         return _job_row(row) if row else None
 
+    def of(self, kind: Kind, ids: Iterable[int]) -> dict[int, JobRow]:
+        """The rows of these ids, by id; those that have none are left out."""
+        rows = self._db.rows(OF, {"kind": kind, "ids": json.dumps(list(ids))})
+        return {row["id"]: _job_row(row) for row in rows}
+
     def in_state(
-        self, state: State, *, cls: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)
+        self, state: State, *, error_class: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)
     ) -> list[JobRow]:
         """Up to `limit` rows of one state (and class, unless ''), by (kind, id), from behind the key `after`."""
-        sql = LIST_DEAD_OF if state is State.DEAD and cls else LIST_RARE if state in RARE else LIST
+        sql = LIST_DEAD_OF if state is State.DEAD and error_class else LIST_RARE if state in RARE else LIST
         kind, id = after
-        values = {"state": state, "cls": cls, "limit": limit, "after_kind": kind, "after_id": id}
+        values = {"state": state, "cls": error_class, "limit": limit, "after_kind": kind, "after_id": id}
         return [_job_row(row) for row in self._db.rows(sql, values)]
 
     def running(self, limit: int) -> list[JobRow]:
@@ -212,9 +229,9 @@ class ReadOnlyJobs(Table):
 
     def count_due(self, now: int) -> tuple[int, int | None]:
         """How many rows are due, and since when the one that waits the longest is."""
-        found = [self._db.row(COUNT_DUE, {"lane": lane, "now": now}) for lane in Lane]
-        oldest = [due for _, due in found if due is not None]
-        return sum(count for count, _ in found), min(oldest, default=None)
+        counts = [self._db.row(COUNT_DUE, {"lane": lane, "now": now}) for lane in Lane]
+        oldest = [due for _, due in counts if due is not None]
+        return sum(count for count, _ in counts), min(oldest, default=None)
 
     def next_due(self, now: int) -> int | None:
         """When the next waiting row is due or a lease ends; None when nothing waits.
@@ -231,11 +248,6 @@ class ReadOnlyJobs(Table):
         """Running rows whose lease is over, or all of them: (row, claimed alone, first crash)."""
         rows = self._db.rows(EXPIRED, {"now": now, "all": dead_holders})
         return [(_job_row(row), bool(row["alone"]), row["first_crash"]) for row in rows]
-
-    def renewed(self, job: Job) -> bool:
-        """Whether the row is wanted anew since the claim."""
-        row = self._db.row(WANTED, {"kind": job.kind, "id": job.id})
-        return row is not None and row[0] > job.claimed_rev
 
     def count_dead_up_to(self, limit: int) -> int:
         """How many rows are dead, counted no further than `limit`."""
@@ -255,12 +267,13 @@ class Jobs(ReadOnlyJobs):
         self._pushings = Pushings(db)
         self._tallies = Tallies(db)
 
-    def want(self, kind: Kind, id: int, why: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
+    def want(self, kind: Kind, id: int, reason: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
         """The only way in. One upsert; the books count it as accepted, and as coalesced when the row was not idle.
 
         `behind`: an edit that is one of many at once goes with the sweeps, unless the row is a person's already.
         """
-        intake.want(self._db, kind, id, why, now, desired, behind=behind)
+        self._books.lift_tick(now)
+        intake.want(self._db, kind, id, reason, now, desired, behind=behind, lifted=True)
 
     def claim(self, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
         """Take up to `limit` due rows under a lease, each with a token of its own.
@@ -315,10 +328,15 @@ class Jobs(ReadOnlyJobs):
 
     def renew(self, tokens: Sequence[str], *, until: int) -> set[str]:
         """Prolong leases; returns the tokens that still hold a row."""
-        return {token for token in tokens if self._db.execute(RENEW, {"token": token, "until": until})}
+        rows = self._db.rows(RENEW, {"tokens": json.dumps(list(tokens)), "until": until})
+        return {token for (token,) in rows}
 
     def settle(self, job: Job, after: Settled, *, now: int, ok_mark: int, bad_mark: int) -> bool:
-        """End an attempt; False, and nothing is touched, when another holds the row by now or nobody does."""
+        """End an attempt; False, and nothing is touched, when another holds the row by now or nobody does.
+
+        A row that was wanted anew since the claim is ready again instead, with no attempts used, due when its want said.
+        An attempt that carries an error is written down.
+        """
         values = {
             "kind": job.kind,
             "id": job.id,
@@ -335,20 +353,22 @@ class Jobs(ReadOnlyJobs):
             "ok_mark": ok_mark,
             "bad_mark": bad_mark,
         }
-        if self._db.execute(SETTLE, values) == 0:
+        row = self._db.row(SETTLE, values)
+        if row is None:
             return False
+        state, attempts = State(row["state"]), row["attempts"]
         self._books.lift_tick(now)
-        if after.state is State.IDLE:
+        if state is State.IDLE:
             self._books.count_done()
-        if after.state in (State.DEAD, State.GONE):
+        if state in (State.DEAD, State.GONE):
             self._notes.lower(PRUNED, now)
-        if after.state is State.DEAD:
+        if state is State.DEAD:
             self._tallies.add("died")
         if after.error and after.cls not in UNTRIED:
             self._attempts.add(
-                job.kind, job.id, at=now, cls=after.cls, error=after.error, attempts=after.attempts, state=after.state
+                job.kind, job.id, at=now, error_class=after.cls, error=after.error, attempts=attempts, state=state
             )
-        if after.state is State.IDLE and job.kind is not Kind.SCENE:
+        if state is State.IDLE and job.kind is not Kind.SCENE:
             # It has become wants of its scenes; there is nothing that could be in step.
             self._db.execute(FORGET, values)
         return True
@@ -369,14 +389,14 @@ class Jobs(ReadOnlyJobs):
             "cls": after.cls,
             "error": error,
         }
-        found = self._db.rows(CRASH, values)
+        crashed = self._db.rows(CRASH, values)
         self._books.lift_tick(now)
-        if found and found[0]["state"] == State.DEAD:
+        if crashed and crashed[0]["state"] == State.DEAD:
             self._notes.lower(PRUNED, now)
             self._tallies.add("died")
-        if found and after.cls:
+        if crashed and after.cls:
             self._attempts.add(
-                row.kind, row.id, at=now, cls=after.cls, error=error, attempts=row.attempts, state=after.state
+                row.kind, row.id, at=now, error_class=after.cls, error=error, attempts=row.attempts, state=after.state
             )
 
     def retry(
@@ -384,7 +404,7 @@ class Jobs(ReadOnlyJobs):
         *,
         kind: Kind | None = None,
         id: int | None = None,
-        cls: str = "",
+        error_class: str = "",
         now: int,
         lane: Lane = Lane.EDIT,
         limit: int = -1,
@@ -392,24 +412,26 @@ class Jobs(ReadOnlyJobs):
         """Up to `limit` dead rows (-1: all) are ready at once, with no attempts used and no crashes; returns how many."""
         self._books.lift_tick(now)
         count = self._db.execute(
-            RETRY + NO_CRASHES + _dead_ones(kind, id, cls),
-            {"kind": kind, "id": id, "cls": cls, "now": now, "lane": lane, "limit": limit},
+            RETRY + NO_CRASHES + where_dead(kind, id, error_class),
+            {"kind": kind, "id": id, "cls": error_class, "now": now, "lane": lane, "limit": limit},
         )
         self._tallies.add("retried", count)
         return count
 
-    def cure(self, cls: str, *, now: int, limit: int) -> int:
+    def cure(self, error_class: str, *, now: int, limit: int) -> int:
         """Up to `limit` rows that died of a cause which is no more are ready again, behind every edit; returns how many."""
-        values = {"cls": cls, "now": now, "lane": Lane.SWEEP, "limit": limit}
+        values = {"cls": error_class, "now": now, "lane": Lane.SWEEP, "limit": limit}
         self._books.lift_tick(now)
-        count = self._db.execute(RETRY + _dead_ones(None, None, cls), values)
+        count = self._db.execute(RETRY + where_dead(None, None, error_class), values)
         self._tallies.add("cured", count)
         return count
 
-    def drop(self, *, kind: Kind | None = None, id: int | None = None, cls: str = "", now: int, limit: int = -1) -> int:
+    def drop(
+        self, *, kind: Kind | None = None, id: int | None = None, error_class: str = "", now: int, limit: int = -1
+    ) -> int:
         """Up to `limit` dead rows (-1: all) are given up: they come back only by a new edit. Returns how many."""
-        values = {"kind": kind, "id": id, "cls": cls, "now": now, "limit": limit}
-        count = self._db.execute(DROP + _dead_ones(kind, id, cls), values)
+        values = {"kind": kind, "id": id, "cls": error_class, "now": now, "limit": limit}
+        count = self._db.execute(DROP + where_dead(kind, id, error_class), values)
         self._tallies.add("dropped", count)
         return count
 
@@ -452,7 +474,7 @@ class Jobs(ReadOnlyJobs):
     def wake(self, keys: Iterable[tuple[Kind, int]], *, now: int) -> int:
         """Absent rows of these keys are due at once; returns how many were not."""
         self._books.lift_tick(now)
-        return sum(self._db.execute(WAKE, {"kind": kind, "id": id, "now": now}) for kind, id in keys)
+        return self._db.execute_many(WAKE, [{"kind": kind, "id": id, "now": now} for kind, id in keys])
 
     def scan_finished(self, now: int) -> int:
         """A Plex scan has finished: count it and make absent rows due. Returns how many rows woke."""
@@ -492,12 +514,12 @@ class Jobs(ReadOnlyJobs):
         return len(rows)
 
 
-def _dead_ones(kind: Kind | None, id: int | None, cls: str) -> str:
+def where_dead(kind: Kind | None, id: int | None, error_class: str) -> str:
     """Which dead rows are meant, in a form that lets SQLite use the index that fits."""
     chosen = "state = 'dead'"
     chosen += " and kind = :kind" if kind is not None else ""
     chosen += " and id = :id" if id is not None else ""
-    chosen += " and cls = :cls" if cls else ""
+    chosen += " and cls = :cls" if error_class else ""
     return f" where (kind, id) in (select kind, id from job where {chosen} limit :limit)"
 
 

@@ -1,13 +1,18 @@
 """One worker per database: a lock of the operating system, which ends with the process that holds it, however it ends."""
 
+# ruff: noqa: PTH110, PTH118
+
 import errno
 import os
 import sys
 import time
-from pathlib import Path
-from types import TracebackType
 
 from plexsync.rules.errors import Unusable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
 
 if sys.platform == "win32":
     import msvcrt
@@ -36,31 +41,31 @@ class Lock:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
     ) -> None:
         self.release()
 
 
-def try_lock(folder: Path) -> Lock | None:
+def try_lock(folder: "Path | str") -> Lock | None:
     """The lock on the database in `folder`; None while another holds it. Raises Unusable when it can't be told."""
     handle = _open(folder, os.O_RDWR | os.O_CREAT)
-    taken = False
+    locked = False
     try:
-        for left in reversed(range(TRIES)):
-            taken = _take(handle, shared=False)
-            if taken:
+        for remaining in reversed(range(TRIES)):
+            locked = _take(handle, shared=False)
+            if locked:
                 return Lock(handle)
-            if left:
+            if remaining:
                 time.sleep(PAUSE)
     finally:
-        if not taken:
+        if not locked:
             os.close(handle)
     return None
 
 
-def is_locked(folder: Path) -> bool:
+def is_locked(folder: "Path | str") -> bool:
     """Whether a worker is at work on the database in `folder`. Raises Unusable when it can't be told."""
-    if not (folder / FILE).exists():
+    if not os.path.exists(os.path.join(folder, FILE)):
         return False
     handle = _open(folder, os.O_RDWR)
     try:
@@ -69,12 +74,12 @@ def is_locked(folder: Path) -> bool:
         os.close(handle)
 
 
-def _open(folder: Path, flags: int) -> int:
+def _open(folder: "Path | str", flags: int) -> int:
     try:
         # A link in its place would lock, or create, a file that is somebody else's.
-        return os.open(folder / FILE, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        return os.open(os.path.join(folder, FILE), flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError as error:
-        raise Unusable(f"{folder / FILE} can't be opened: {error.strerror}") from error
+        raise Unusable(f"{os.path.join(folder, FILE)} can't be opened: {error.strerror}") from error
 
 
 def _take(handle: int, *, shared: bool) -> bool:

@@ -55,22 +55,22 @@ class ReadOnlyMemories(Table):
 
     def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
         """Which scenes have memory of these items; items without any are left out."""
-        found: dict[str, set[int]] = {}
+        owners: dict[str, set[int]] = {}
         for key, scene in self._db.rows(OWNERS, {"keys": json.dumps(list(keys))}):
-            found.setdefault(key, set()).add(scene)
-        return {key: frozenset(scenes) for key, scenes in found.items()}
+            owners.setdefault(key, set()).add(scene)
+        return {key: frozenset(scenes) for key, scenes in owners.items()}
 
     def healthy_locks(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
         """(section, item key, field) of a lock that we hold, for up to `limit` items whose latest push went well.
 
         Those last remembered come first.
         """
-        found: dict[str, tuple[str, str, str]] = {}
+        locks: dict[str, tuple[str, str, str]] = {}
         for section, key, name in self._locks(but):
-            if len(found) == limit:
+            if len(locks) == limit:
                 break
-            found.setdefault(key, (section, key, name))
-        return list(found.values())
+            locks.setdefault(key, (section, key, name))
+        return list(locks.values())
 
     def _locks(self, but: frozenset[str]) -> Iterator[tuple[str, str, str]]:
         for section, key, document, scene in self._db.stream(WELL):
@@ -90,12 +90,20 @@ class Memories(ReadOnlyMemories):
 
         An empty memory forgets it.
         """
-        if memory:
-            row = {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key))}
-            self._db.execute(SAVE, {**row, "undone": undone(memory)})
-            self._db.execute(FORGET_OTHERS, {"scene": scene, "key": key})
-        else:
-            self._db.execute(FORGET, {"scene": scene, "key": key})
+        self.save_all([(scene, key, memory)], now=now)
+
+    def save_all(self, memories: Sequence[tuple[int, str, Memory]], *, now: int) -> None:
+        """As `save`, for (scene, item key, memory) of several, one after the other."""
+        # Of two scenes that claim one item, the later one has it.
+        holders = {key: scene for scene, key, memory in memories if memory}
+        kept = [(scene, key, memory) for scene, key, memory in memories if memory and holders[key] == scene]
+        rows = [
+            {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key)), "undone": undone(memory)}
+            for scene, key, memory in kept
+        ]
+        self._db.execute_many(SAVE, rows)
+        self._db.execute_many(FORGET_OTHERS, [{"scene": scene, "key": key} for scene, key, _ in kept])
+        self._db.execute_many(FORGET, [{"scene": scene, "key": key} for scene, key, memory in memories if not memory])
 
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget all that is remembered of these scenes."""

@@ -16,7 +16,10 @@ FIND = "select value from note where name = :name"
 LIST = "select name, value from note where name not like 'take-over:%' order by name"
 MARKS = "select name, value from note where name in (select 'take-over:' || value from json_each(:scenes))"
 DROP = "delete from note where name = :name and (:value = '' or value = :value)"
-LOWER = "update note set value = :value where name = :name and cast(value as integer) > :value"
+LOWER = """
+update note set value = cast(cast(:value as bigint) as text)
+ where name = :name and cast(value as bigint) > cast(:value as bigint)
+"""
 SAVE = "insert or replace into note (name, value) values (:name, :value)"
 
 

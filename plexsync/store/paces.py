@@ -4,7 +4,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.records import PaceRow
 from plexsync.store.connection import Table
 
-FIND = "select not_before, ramp, writes_ok, writes_bad from pace where who = :who"
+LIST = "select not_before, ramp, writes_ok, writes_bad, who from pace"
 SAVE = """
 insert or replace into pace (who, not_before, ramp, writes_ok, writes_bad)
 values (:who, :not_before, :ramp, :writes_ok, :writes_bad)
@@ -14,15 +14,16 @@ values (:who, :not_before, :ramp, :writes_ok, :writes_bad)
 class ReadOnlyPaces(Table):
     """The paces, to look at."""
 
-    def find(self, who: Neighbour) -> PaceRow:
+    def find(self, neighbour: Neighbour) -> PaceRow:
         """How fast a neighbour may be asked; the default row when nothing was ever said about it."""
-        row = self._db.row(FIND, {"who": who})
-        return PaceRow(*row) if row else PaceRow()
+        rows = (row for row in self._db.once(LIST) if row["who"] == neighbour)
+        return next((PaceRow(*row[:-1]) for row in rows), PaceRow())
 
 
 class Paces(ReadOnlyPaces):
     """The paces."""
 
-    def save(self, who: Neighbour, row: PaceRow) -> None:
+    def save(self, neighbour: Neighbour, row: PaceRow) -> None:
         """Replace a neighbour's pace."""
-        self._db.execute(SAVE, {**vars(row), "who": who})
+        self._db.execute(SAVE, {**vars(row), "who": neighbour})
+        self._db.forget(LIST)

@@ -17,8 +17,8 @@ class ReadOnlyPictures(Table):
     def of(self, scene: int) -> dict[str, PictureRow]:
         """What became of a scene's pictures, by name (`thumb`, `art`)."""
         return {
-            name: PictureRow(version, tag, key, why)
-            for name, version, tag, key, why in self._db.rows(LIST, {"scene": scene})
+            name: PictureRow(version, tag, key, reason)
+            for name, version, tag, key, reason in self._db.rows(LIST, {"scene": scene})
         }
 
 
@@ -27,7 +27,7 @@ class Pictures(ReadOnlyPictures):
 
     def save(self, scene: int, name: str, row: PictureRow) -> None:
         """Replace what is known of one."""
-        values = {"version": clean(row.version), "tag": clean(row.tag), "key": row.key, "why": clean(row.why)}
+        values = {"version": clean(row.version), "tag": clean(row.tag), "key": row.key, "why": clean(row.reason)}
         self._db.execute(SAVE, {"scene": scene, "name": name, **values})
 
     def forget(self, scene: int) -> None:

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from plexsync.rules.errors import Unusable
 from plexsync.store import intake
+from plexsync.store.folder import POINTER, pointed_at
+from plexsync.store.folder import known as folder_in_use
 
-# The file in the user's folder that holds the path of the other one.
-POINTER = "folder"
 NAME = "plexsync"
-LONGEST = 4096
 
 
 @dataclass(frozen=True)
@@ -23,19 +22,13 @@ class Place:
     """The folder of the database, and why it is that one."""
 
     path: Path
-    why: str
+    reason: str
 
 
 def known(usual: Path | None) -> Place | None:
     """The folder that is in use already, by what the user's folder holds; None when it has to be chosen."""
-    if usual is None:
-        return None
-    if os.path.lexists(usual / intake.DATABASE):
-        return Place(usual, "it holds the database")
-    pointed = _pointed_at(usual)
-    if pointed is not None and os.path.isdir(pointed.parent):  # noqa: PTH112
-        return Place(pointed, f"it lies beside Stash's settings file, as noted in {usual / POINTER}")
-    return None
+    in_use = folder_in_use(None if usual is None else str(usual))
+    return Place(Path(in_use[0]), in_use[1]) if in_use else None
 
 
 def chosen(usual: Path | None, settings_file: str) -> Place:
@@ -50,7 +43,7 @@ def chosen(usual: Path | None, settings_file: str) -> Place:
         return Place(folder, "it lies beside Stash's settings file")
     if usual is None:
         raise Unusable("there is no home folder to keep the database in: set PLEXSYNC_DATA_DIR to a folder")
-    if (pointed := _pointed_at(usual)) is not None:
+    if (pointed := pointed_at(str(usual))) is not None:
         raise Unusable(
             f"the database is in {pointed}, which is not there: bring it back, or remove {usual / POINTER} to begin anew"
         )
@@ -85,15 +78,6 @@ def _hindrance(folder: Path, settings_file: str) -> str:
     if os.name == "posix" and Path(settings_file).stat().st_uid != os.geteuid():
         return f"Stash runs as another user, for whom {folder} would be closed"
     return ""
-
-
-def _pointed_at(usual: Path) -> Path | None:
-    try:
-        with (usual / POINTER).open("rb") as file:
-            path = Path(os.fsdecode(file.read(LONGEST).rstrip(b"\r\n")))
-    except (OSError, ValueError):
-        return None
-    return path if path.is_absolute() and "\0" not in str(path) else None
 
 
 def _point(usual: Path, folder: Path) -> None:

@@ -32,11 +32,14 @@ class ReadOnlyPollMarks(Table):
 class PollMarks(ReadOnlyPollMarks):
     """The poller's marks."""
 
-    def save(self, kind: Kind, seen: Iterable[Seen]) -> None:
+    def save(self, kind: Kind, marks: Iterable[Seen]) -> None:
         """Replace what was seen of these things."""
         self._db.execute_many(
             SAVE,
-            [{"kind": kind, "id": one.id, "updated_at": clean(one.updated_at), "sure": int(one.sure)} for one in seen],
+            [
+                {"kind": kind, "id": mark.id, "updated_at": clean(mark.updated_at), "sure": int(mark.sure)}
+                for mark in marks
+            ],
         )
 
     def forget(self, kind: Kind) -> None:

@@ -4,7 +4,7 @@ It is for people to read; what is known about an item for the next plan is in `p
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.job import Kind
 from plexsync.rules.plan import Held
@@ -45,8 +45,9 @@ PAUSE = 600_000
 RUNS = f"""
 with placed as (
     select number, at, scene, sum(fresh) over (order by number) as run
-      from (select number, at, scene, coalesce(at - lag(at) over (order by number) > {PAUSE}, 1) as fresh from push
-             where undone = '')
+      from (select number, at, scene,
+                   case when at - lag(at) over (order by number) <= {PAUSE} then 0 else 1 end as fresh
+              from push where undone = '') as parted
 )
 select min(number), max(number), min(at), max(at), count(distinct scene) from placed group by run order by 2 desc
 """
@@ -70,13 +71,13 @@ class ReadOnlyPushes(Table):
     def of(self, kind: Kind, id: int) -> list[PushRow]:
         """A scene's pushes, newest first; other things than scenes have none."""
         rows = self._db.rows(LIST, {"scene": id}) if kind is Kind.SCENE else ()
-        found = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
-        return [push for push in found if push.moved]
+        pushes = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
+        return [push for push in pushes if push.moved]
 
     def latest(self, limit: int) -> list[tuple[int, PushRow]]:
         """The last pushes of all, each with its scene, newest first."""
-        found = ((scene, _push(scene, *row)) for scene, *row in self._db.rows(LATEST, {"limit": limit}))
-        return [(scene, push) for scene, push in found if push.moved]
+        pushes = ((scene, _push(scene, *row)) for scene, *row in self._db.rows(LATEST, {"limit": limit}))
+        return [(scene, push) for scene, push in pushes if push.moved]
 
     def count_since(self, since: int) -> int:
         """How many pushes were made at that moment or later."""
@@ -109,12 +110,17 @@ class Pushes(ReadOnlyPushes):
     def add(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str = "") -> None:
         """Write down by field what a push has changed, or taken back (`undone` tells how); of each (scene, item) the newest
         twenty are kept."""
-        if moved:
-            document = encode(
-                {name: Moved(_short(one.old), _short(one.new)) for name, one in moved.items()}, (scene, key)
-            )
-            self._db.execute(ADD, {"scene": scene, "key": key, "at": at, "document": document, "undone": undone})
-            self._db.execute(FORGET_OLD, {"scene": scene, "key": key})
+        self.add_all([(scene, key, moved, undone)], at=at)
+
+    def add_all(self, pushes: Iterable[tuple[int, str, Mapping[str, Moved], str]], *, at: int) -> None:
+        """As `add`, for (scene, item key, what it has changed, how it was undone) of several."""
+        rows = [
+            {"scene": scene, "key": key, "at": at, "document": _document(scene, key, moved), "undone": undone}
+            for scene, key, moved, undone in pushes
+            if moved
+        ]
+        self._db.execute_many(ADD, rows)
+        self._db.execute_many(FORGET_OLD, [{"scene": row["scene"], "key": row["key"]} for row in rows])
 
     def prune(self, *, now: int, before: int, limit: int) -> int:
         """Delete up to `limit` of the pushes made before `before`, oldest first; returns how many, and counts them.
@@ -131,6 +137,10 @@ def _push(scene: int, key: str, at: int, document: bytes, undone: str) -> PushRo
     return PushRow(
         at, key, decode(document, dict[str, Moved], f"a past push of scene {scene}", (scene, key)) or {}, undone
     )
+
+
+def _document(scene: int, key: str, moved: Mapping[str, Moved]) -> bytes:
+    return encode({name: Moved(_short(field.old), _short(field.new)) for name, field in moved.items()}, (scene, key))
 
 
 def _short(held: Held) -> Held:

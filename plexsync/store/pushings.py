@@ -1,7 +1,7 @@
 """Pushes whose end is unknown: saved before an edit goes out, dropped when what came of it is known."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from plexsync.rules.plan import Pushing
 from plexsync.store.connection import Table
@@ -25,11 +25,11 @@ class ReadOnlyPushings(Table):
 
     def of(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Pushing, ...]]:
         """The pushes of these scenes, oldest first, by (scene, item key)."""
-        found: dict[tuple[int, str], tuple[Pushing, ...]] = {}
+        pushings: dict[tuple[int, str], tuple[Pushing, ...]] = {}
         for scene, key, document in self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}):
             if pushing := decode(document, Pushing, f"a push of scene {scene} to item {key}", (scene, key)):
-                found[scene, key] = (*found.get((scene, key), ()), pushing)
-        return found
+                pushings[scene, key] = (*pushings.get((scene, key), ()), pushing)
+        return pushings
 
 
 class Pushings(ReadOnlyPushings):
@@ -44,12 +44,19 @@ class Pushings(ReadOnlyPushings):
         """The pushes of these numbers may take effect until then."""
         self._db.execute(PROLONG, {"numbers": json.dumps(list(numbers)), "until": until})
 
-    def drop(self, scene: int, key: str, *, number: int | None = None, ended: int | None = None) -> None:
-        """Forget the push of that number, and those whose `until` is at or before `ended`."""
-        if number is not None:
-            self._db.execute(DROP_ONE, {"scene": scene, "key": key, "number": number})
-        if ended is not None:
-            self._db.execute(DROP_ENDED, {"scene": scene, "key": key, "ended": ended})
+    def drop(self, scene: int, key: str, *, number: int) -> None:
+        """Forget the push of that number."""
+        self.drop_all([(scene, key, number)])
+
+    def drop_all(self, pushings: Iterable[tuple[int, str, int]]) -> None:
+        """Forget the pushes of these (scene, item key, number)."""
+        self._db.execute_many(
+            DROP_ONE, [{"scene": scene, "key": key, "number": number} for scene, key, number in pushings]
+        )
+
+    def drop_ended(self, pairs: Iterable[tuple[int, str]], *, ended: int) -> None:
+        """Forget the pushes of these (scene, item key) whose `until` is at or before `ended`."""
+        self._db.execute_many(DROP_ENDED, [{"scene": scene, "key": key, "ended": ended} for scene, key in pairs])
 
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget the pushes of these scenes."""

@@ -82,13 +82,13 @@ COUNT = "select count(*) from job"
 class Repaired:
     """What was found and done: the first fault in SQLite's words, where the old files are, how many rows were saved."""
 
-    why: str
+    fault: str
     aside: Path
     rows: int
 
     def __str__(self) -> str:
         return (
-            f"the database was damaged ({self.why}) and was made anew with {self.rows} rows of the queue; the old one is"
+            f"the database was damaged ({self.fault}) and was made anew with {self.rows} rows of the queue; the old one is"
             f" kept in {self.aside}; a full comparison finds what is missing"
         )
 
@@ -100,8 +100,8 @@ def repair(path: Path, *, now: int, forget: Sequence[str] = (), mounts: Path = M
     """
     for mended in sorted(path.parent.glob(f"{path.name}{MARK}*")):
         return _finish(path, mended, "found at an earlier start")
-    why = damage(path)
-    if not why:
+    fault = damage(path)
+    if not fault:
         return None
     stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     mended = path.with_name(f"{path.name}{MARK}{stamp}")
@@ -115,7 +115,7 @@ def repair(path: Path, *, now: int, forget: Sequence[str] = (), mounts: Path = M
     finally:
         for end in ("", *SIDES):
             hidden.with_name(hidden.name + end).unlink(missing_ok=True)
-    return _finish(path, mended, why)
+    return _finish(path, mended, fault)
 
 
 # --- is it? ----------------------------------------------------------------------------------------------------------
@@ -126,8 +126,8 @@ def damage(path: Path) -> str:
     if path.is_symlink() or path.is_dir():
         return ""
     # Before anything is open: to close a file lets go of the process's locks on it.
-    if why := first_page(path):
-        return why
+    if fault := first_page(path):
+        return fault
     if not path.is_file() or not path.stat().st_size:
         return ""
     with faults(path, opening=True):
@@ -150,21 +150,21 @@ def damage(path: Path) -> str:
 
 
 def _damage(db: sqlite3.Connection) -> str:
-    known = schema.version(db)
+    version = schema.version(db)
     (mark,) = db.execute("pragma application_id").fetchone()
     shape = [str(sql) for (sql,) in db.execute(SHAPE)]
-    ours = _ours(shape)
-    if known > len(schema.MIGRATIONS) or (mark != schema.APPLICATION_ID and not ours):
+    has_own_tables = _ours(shape)
+    if version > len(schema.MIGRATIONS) or (mark != schema.APPLICATION_ID and not has_own_tables):
         return ""
-    if known < 0:
+    if version < 0:
         return "its version is no number of a schema"
-    (found,) = db.execute("pragma integrity_check(1)").fetchone()
-    if found != "ok":
-        return _line(found)
+    (result,) = db.execute("pragma integrity_check(1)").fetchone()
+    if result != "ok":
+        return _line(result)
     # What a person or a tool has added is no damage.
-    if mark != schema.APPLICATION_ID or not set(_shape(known)) <= set(shape):
+    if mark != schema.APPLICATION_ID or not set(_shape(version)) <= set(shape):
         return "its schema is not what its version says"
-    if not known:
+    if not version:
         return ""
     (rows,) = db.execute("select count(*) from book").fetchone()
     if rows != 1:
@@ -172,9 +172,9 @@ def _damage(db: sqlite3.Connection) -> str:
     if db.execute(HALF).fetchone():
         return "a row of the queue is not whole"
     # A page of another database fits in, and its sums do not.
-    if known == len(schema.MIGRATIONS) and db.execute(OFF).fetchone()[0]:
+    if version == len(schema.MIGRATIONS) and db.execute(OFF).fetchone()[0]:
         return "its books do not balance"
-    return _unreadable(db) or _unfit(db, known)
+    return _unreadable(db) or _unfit(db, version)
 
 
 def first_page(path: Path) -> str:
@@ -205,11 +205,11 @@ def _unreadable(db: sqlite3.Connection) -> str:
     return ""
 
 
-def _unfit(db: sqlite3.Connection, known: int) -> str:
+def _unfit(db: sqlite3.Connection, version: int) -> str:
     """What SQLite lets pass in a table of ours: a value of another kind than its column, a row whose owner is not there."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
         model.row_factory = sqlite3.Row
-        schema.migrate(model, schema.MIGRATIONS[:known])
+        schema.migrate(model, schema.MIGRATIONS[:version])
         tables = {str(table): _columns(model, table) for (table,) in model.execute(NAMES).fetchall()}
     for table, columns in tables.items():
         wrong = [f"typeof({row['name']}) not in ('null', '{row['type']}')" for row in columns if row["type"] in TYPES]
@@ -224,10 +224,10 @@ def _ours(shape: Sequence[str]) -> bool:
     return all(any(f"create table {name} (" in sql.lower() for sql in shape) for name in ("job", "memory"))
 
 
-def _shape(known: int) -> list[str]:
+def _shape(version: int) -> list[str]:
     """The statements that make a database of this version, as SQLite keeps them."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        schema.migrate(db, schema.MIGRATIONS[:known])
+        schema.migrate(db, schema.MIGRATIONS[:version])
         return [sql for (sql,) in db.execute(SHAPE)]
 
 
@@ -236,8 +236,8 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
-def _line(told: object) -> str:
-    return " ".join(str(told).split())[:200]
+def _line(message: object) -> str:
+    return " ".join(str(message).split())[:200]
 
 
 # --- making it anew --------------------------------------------------------------------------------------------------
@@ -325,13 +325,13 @@ def _is_job(row: Mapping[str, object]) -> bool:
 
 def _fits(row: dict[str, object], columns: Iterable[sqlite3.Row]) -> bool:
     """Whether the values are of the kinds that the new table holds; columns that it does not have are taken out."""
-    known = {column["name"]: column for column in columns}
-    for name in row.keys() - known.keys():
+    definitions = {column["name"]: column for column in columns}
+    for name in row.keys() - definitions.keys():
         del row[name]
     for name, value in row.items():
-        expected = TYPES.get(known[name]["type"])
+        expected = TYPES.get(definitions[name]["type"])
         if value is None:
-            if known[name]["notnull"] or known[name]["pk"]:
+            if definitions[name]["notnull"] or definitions[name]["pk"]:
                 return False
         elif expected is not None and type(value) is not expected:
             return False
@@ -371,7 +371,7 @@ def sweep(path: Path, *, now: int) -> None:
 # --- changing places -------------------------------------------------------------------------------------------------
 
 
-def _finish(path: Path, mended: Path, why: str) -> Repaired:
+def _finish(path: Path, mended: Path, fault: str) -> Repaired:
     """Put the old files aside and the new database in their place; doing it again does what is left of it."""
     aside = path.with_name(f"damaged-{mended.name.rpartition(MARK)[2]}")
     try:
@@ -386,7 +386,7 @@ def _finish(path: Path, mended: Path, why: str) -> Repaired:
         raise Unusable(f"{path} is damaged, and can't be put aside: {error.strerror}") from error
     with faults(path), closing(_opened(path)) as db:
         (rows,) = db.execute(COUNT).fetchone()
-    return Repaired(why, aside, int(rows))
+    return Repaired(fault, aside, int(rows))
 
 
 def _put_aside(file: Path, aside: Path) -> None:

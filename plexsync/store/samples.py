@@ -19,14 +19,14 @@ SUMS = ("done", "plex", "stash")
 AWAY = ("plex_away", "stash_away", "minutes")
 _NAMES = (*COUNTS, *SUMS, *AWAY)
 _COLUMNS = ", ".join(("span", "at", *_NAMES))
-_MOST = ", ".join(f"{name} = max({name}, excluded.{name})" for name in COUNTS)
-_MORE = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+_MOST = ", ".join(f"{name} = max(sample.{name}, excluded.{name})" for name in COUNTS)
+_MORE = ", ".join(f"{name} = sample.{name} + excluded.{name}" for name in SUMS)
 
 # A minute that a clock which was set back tells of once more.
 ADD = f"""
 insert into sample ({_COLUMNS}) values (:span, :at, {", ".join(f":{name}" for name in _NAMES)})
 on conflict (span, at) do update set
-    {_MOST}, {_MORE}, {", ".join(f"{name} = max({name}, excluded.{name})" for name in AWAY)}
+    {_MOST}, {_MORE}, {", ".join(f"{name} = max(sample.{name}, excluded.{name})" for name in AWAY)}
 """
 LIST = f"select {_COLUMNS} from sample where span = :span and at >= :start and at <= :end order by at"
 OLDEST = f"select at from sample where span = {MINUTE} and at < :before order by at limit 1"
@@ -35,7 +35,7 @@ insert into sample ({_COLUMNS})
 select {HOUR}, :hour, {", ".join(f"max({name})" for name in COUNTS)}, {", ".join(f"sum({name})" for name in (*SUMS, *AWAY))}
   from sample where span = {MINUTE} and at >= :hour and at < :hour + {HOUR}
     on conflict (span, at) do update set
-    {_MOST}, {_MORE}, {", ".join(f"{name} = {name} + excluded.{name}" for name in AWAY)}
+    {_MOST}, {_MORE}, {", ".join(f"{name} = sample.{name} + excluded.{name}" for name in AWAY)}
 """
 DROP_MINUTES = f"delete from sample where span = {MINUTE} and at >= :hour and at < :hour + {HOUR}"
 # What is dated in a future that the clock has left again would never grow old.

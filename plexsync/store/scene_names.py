@@ -11,14 +11,17 @@ from collections.abc import Iterable, Sequence
 
 from plexsync.rules.job import Kind
 from plexsync.rules.records import Called
+from plexsync.rules.scene import Scene
 from plexsync.rules.text import caseless
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
 # A path can't be longer on most systems, and a title is shown on a line.
 LONGEST = 4096
+# What is kept of a scene that nothing is known of.
+NOTHING = ("", "", "")
 
-KNOWN = "select things, title, path from shown where scene = :scene"
+KNOWN = "select scene, things, title, path from shown where scene in (select value from json_each(:scenes))"
 SAVE = "insert or replace into shown (scene, things, title, path) values (:scene, :things, :title, :path)"
 FORGET = "delete from shown where scene = :scene"
 SHOWING = "select scene from shown where instr(things, :thing) order by scene"
@@ -41,7 +44,7 @@ class ReadOnlySceneNames(Table):
     def shown_ids(self, kind: Kind) -> set[int]:
         """The ids of all that any scene showed of a kind when it was last looked at."""
         rows = self._db.rows(WITH, {"kind": f" {kind}:"})
-        return {int(id) for (things,) in rows for id in re.findall(rf" {kind}:(\d+)", things)}
+        return {int(id) for (references,) in rows for id in re.findall(rf" {kind}:(\d+)", references)}
 
     def of(self, scenes: Sequence[int]) -> dict[int, Called]:
         """What these scenes were called; those that were never seen are left out."""
@@ -54,30 +57,41 @@ class ReadOnlySceneNames(Table):
         SQLite knows the case of ASCII alone: what else there is in the text is compared here, among those that may fit.
         """
         wanted = caseless(text)
-        found: list[int] = []
+        scenes: list[int] = []
         for scene, title, path in self._db.stream(LIKE, {"pattern": _pattern(text), "after": after}):
             if wanted in caseless(title) or wanted in caseless(path):
-                found.append(scene)
-                if len(found) == limit:
+                scenes.append(scene)
+                if len(scenes) == limit:
                     break
-        return found
+        return scenes
 
 
 class SceneNames(ReadOnlySceneNames):
     """What was last seen on scenes."""
 
-    def save(self, scene: int, things: Iterable[tuple[str, int]], *, title: str = "", path: str = "") -> None:
-        """Note what a scene is called and shows (`Scene.things`); nothing at all forgets the scene.
+    def save(self, scenes: Iterable[Scene]) -> None:
+        """Note what these scenes are called and show (`Scene.references`); one with nothing at all is forgotten.
 
         Only what has changed is written.
         """
-        text = "".join(f" {kind}:{id}" for kind, id in sorted(things))
-        fresh = (f"{text} " if text else "", clean(title[:LONGEST]), clean(path[:LONGEST]))
-        known = self._db.row(KNOWN, {"scene": scene})
-        if (tuple(known) if known else ("", "", "")) == fresh:
-            return
-        values = dict(zip(("things", "title", "path"), fresh, strict=True))
-        self._db.execute(SAVE if any(fresh) else FORGET, {"scene": scene, **values})
+        fresh = {scene.id: _shown(scene) for scene in scenes}
+        rows = self._db.rows(KNOWN, {"scenes": json.dumps(list(fresh))})
+        stored = {scene: (references, title, path) for scene, references, title, path in rows}
+        changed = {scene: shown for scene, shown in fresh.items() if stored.get(scene, NOTHING) != shown}
+        saved = [
+            {"scene": scene, "things": references, "title": title, "path": path}
+            for scene, (references, title, path) in changed.items()
+            if references or title or path
+        ]
+        self._db.execute_many(SAVE, saved)
+        self._db.execute_many(FORGET, [{"scene": scene} for scene, shown in changed.items() if not any(shown)])
+
+
+def _shown(scene: Scene) -> tuple[str, str, str]:
+    """What is kept of a scene: (things, title, path)."""
+    references = "".join(f" {kind}:{id}" for kind, id in sorted(scene.references))
+    path = scene.files[0].path if scene.files else ""
+    return (f"{references} " if references else "", clean(scene.title[:LONGEST]), clean(path[:LONGEST]))
 
 
 def _pattern(text: str) -> str:

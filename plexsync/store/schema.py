@@ -334,16 +334,19 @@ def version(db: sqlite3.Connection) -> int:
 
 def check(db: sqlite3.Connection, name: str, migrations: Migrations = MIGRATIONS) -> None:
     """Raise NewerDatabase, Damaged or Unusable unless the database is one of ours that we know, or empty; reads only."""
-    found = version(db)
+    database_version = version(db)
     (mark,) = db.execute("pragma application_id").fetchone()
     (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
-    if mark != APPLICATION_ID and (found or tables):
+    if mark != APPLICATION_ID and (database_version or tables):
         raise Unusable(f"{name} is a database of another program")
-    if found < 0:
-        raise Damaged(f"{name} is damaged: its version is {found}; plexsync serve makes it anew and keeps this one")
-    if found > len(migrations):
+    if database_version < 0:
+        raise Damaged(
+            f"{name} is damaged: its version is {database_version}; plexsync serve makes it anew and keeps this one"
+        )
+    if database_version > len(migrations):
         raise NewerDatabase(
-            f"{name} has schema {found}, and this PlexSync knows schemas up to {len(migrations)}: install the newer one"
+            f"{name} has schema {database_version}, and this PlexSync knows schemas up to {len(migrations)}:"
+            " install the newer one"
         )
 
 
@@ -351,10 +354,10 @@ def migrate(db: sqlite3.Connection, migrations: Migrations = MIGRATIONS) -> None
     """Bring the database to the newest schema; of two processes that do so at once, the second finds it done."""
     while version(db) < len(migrations):
         db.execute("begin immediate")
-        seen = version(db)
-        if seen < len(migrations):
-            for statement in migrations[seen]:
+        current = version(db)
+        if current < len(migrations):
+            for statement in migrations[current]:
                 db.execute(statement)
             db.execute(f"pragma application_id = {APPLICATION_ID}")
-            db.execute(f"pragma user_version = {seen + 1}")
+            db.execute(f"pragma user_version = {current + 1}")
         db.execute("commit")

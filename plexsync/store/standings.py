@@ -10,15 +10,15 @@ from plexsync.store.intake import LAST_ID
 
 FIND = "select word, since from standing where scene = :scene"
 LIST = "select scene from standing where word = :word and scene > :after order by scene limit :limit"
-KNOWN = "select scene, word from standing where scene in (select value from json_each(:scenes))"
 SAVE = """
 insert into standing (scene, word, since) values (:scene, :word, :now)
-on conflict (scene) do update set word = :word, since = :now
+on conflict (scene) do update set word = excluded.word, since = excluded.since where standing.word <> excluded.word
 """
 # Of every scene that has a row or was seen: the row's state and whether it died of being ambiguous, what was seen, how many
 # there are, and since when the one is so that has been the longest.
 COUNTS = """
-select job.state, job.state = 'dead' and job.cls = 'ambiguous', coalesce(standing.word, ''), count(*),
+select job.state, case when job.state = 'dead' and job.cls = 'ambiguous' then 1 else 0 end,
+       coalesce(standing.word, ''), count(*),
        min(job.since), min(standing.since)
   from job left join standing on standing.scene = job.id
  where job.kind = 'scene'
@@ -60,7 +60,7 @@ select word from known where word is not null
 """
 DROP = """
 delete from standing
- where scene > :after and scene <= :upto and scene not in (select value from json_each(:but))
+ where scene > :after and scene <= :upto and scene not in (select value from json_each(:scenes))
 """
 
 
@@ -113,15 +113,11 @@ class Standings(ReadOnlyStandings):
 
     def save(self, words: Mapping[int, str], *, now: int) -> None:
         """How scenes stand now; one that stood so before keeps the time since when."""
-        known = dict(self._db.rows(KNOWN, {"scenes": json.dumps(list(words))}))
-        news: Sequence[dict[str, object]] = [
-            {"scene": scene, "word": word, "now": now} for scene, word in words.items() if known.get(scene) != word
-        ]
-        self._db.execute_many(SAVE, news)
+        self._db.execute_many(SAVE, [{"scene": scene, "word": word, "now": now} for scene, word in words.items()])
 
     def drop(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
         """Forget how scenes stood whose ids are above `after`, up to `upto`, and not among these."""
-        self._db.execute(DROP, {"but": json.dumps(list(but)), "after": after, "upto": upto})
+        self._db.execute(DROP, {"scenes": json.dumps(list(but)), "after": after, "upto": upto})
 
 
 _BY_STATE = {"idle": IDLE, "ready": READY, "running": RUNNING, "dead": OF_FAILED}

@@ -8,7 +8,7 @@ from plexsync.store.connection import Table
 LIST = "select name, count from tally order by name"
 ADD = """
 insert into tally (name, count) values (:name, :count)
-on conflict (name) do update set count = count + :count
+on conflict (name) do update set count = tally.count + excluded.count
 """
 
 

@@ -29,7 +29,7 @@ class ReadOnlyTransitions(Table):
     def all(self) -> list[Transition]:
         """The log, oldest first; lines about someone who is no neighbour are left out."""
         names = set(Neighbour)
-        return [Transition(Neighbour(who), *rest) for who, *rest in self._db.rows(LIST) if who in names]
+        return [Transition(Neighbour(name), *rest) for name, *rest in self._db.rows(LIST) if name in names]
 
 
 class Transitions(ReadOnlyTransitions):
@@ -39,8 +39,8 @@ class Transitions(ReadOnlyTransitions):
         super().__init__(db)
         self._jobs = ReadOnlyJobs(db)
 
-    def log(self, who: Neighbour, *, at: int, old: str, new: str, cause: str, error: str) -> None:
+    def log(self, neighbour: Neighbour, *, at: int, old: str, new: str, cause: str, error: str) -> None:
         """Write down a transition, with how many jobs wait; the newest ten thousand are kept."""
-        values = {"who": who, "at": at, "old": old, "new": new, "cause": clean(cause), "error": clean(error)}
+        values = {"who": neighbour, "at": at, "old": old, "new": new, "cause": clean(cause), "error": clean(error)}
         self._db.execute(LOG, {**values, "waiting": self._jobs.count_unsettled()})
         self._db.execute(FORGET_OLD)

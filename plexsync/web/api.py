@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from plexsync.app.switches import UNAPPROVED, bulk_approved
+from plexsync.app.advice import UNAPPROVED
+from plexsync.app.switches import bulk_approved
 from plexsync.engine import dead_letters
 from plexsync.engine.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
 from plexsync.flows.scenes.reconcile import reports
@@ -125,7 +126,7 @@ def given_up(ask: Ask) -> Answer:
     with ask.desk.parts.store.reading() as db:
         counts = db.jobs.count_dead()
         groups = dead_facts.groups(db, counts, cause or None)
-        rows = db.jobs.in_state(State.DEAD, cls=cause, limit=limit + 1, after=after or ("", 0))
+        rows = db.jobs.in_state(State.DEAD, error_class=cause, limit=limit + 1, after=after or ("", 0))
         letters = [letter(db, row) for row in rows[:limit]]
     more = written(rows[limit - 1].kind, rows[limit - 1].id) if len(rows) > limit else None
     banner = too_many(sum(counts.values()), ask.desk.parts.config.dlq_max)

@@ -29,7 +29,7 @@ def dead(ask: Ask) -> Response:
     parts = ask.desk.parts
     with parts.store.reading() as db:
         counts = db.jobs.count_dead()
-        found = db.jobs.in_state(State.DEAD, cls=cause, limit=SHOWN + 1, after=after)
+        found = db.jobs.in_state(State.DEAD, error_class=cause, limit=SHOWN + 1, after=after)
         rows = [
             {**(row_facts(row) or {}), "key": written(row.kind, row.id), "named": None}
             | ({"named": facts_of(db, [row.id])[0]} if row.kind is Kind.SCENE else {})

@@ -31,7 +31,7 @@ def outages(ask: Ask) -> Response:
             "who": who.value,
             "bars": [
                 {
-                    "left": 100 * bar.left,
+                    "left": 100 * bar.offset,
                     "width": 100 * bar.width,
                     "gate": bar.outage.gate.value,
                     "told": outage_facts(bar.outage, seen.now, waiting=seen.waiting),
@@ -58,7 +58,14 @@ def outages(ask: Ask) -> Response:
         found=sorted(facts["outages"], key=lambda one: str(one["since"]), reverse=True),
         figures=facts["summary"],
         log=[
-            {"at": one.at, "who": one.who.value, "old": one.old, "new": one.new, "cause": one.cause, "error": one.error}
+            {
+                "at": one.at,
+                "who": one.server.value,
+                "old": one.old,
+                "new": one.new,
+                "cause": one.cause,
+                "error": one.error,
+            }
             for one in reversed(seen.log)
         ][:LOG_SHOWN],
     )

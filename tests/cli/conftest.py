@@ -17,6 +17,7 @@ from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, TOKEN, World
+from tests.patience import HANG
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,20 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
+def hasty() -> None:
+    """Settings are asked for with the patience that users have."""
+
+
+@pytest.fixture
 def door(
     bare: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> Door:
     """Call a command with the world's settings (if the test has a world); secrets must never come out."""
     world: World | None = request.getfixturevalue("world") if "world" in request.fixturenames else None
+    if "hasty" not in request.fixturenames:
+        # A busy machine is no Stash that is away.
+        monkeypatch.setattr("plexsync.app.clients.ASK_CONNECT", HANG / 4)
+        monkeypatch.setattr("plexsync.app.clients.ASK_READ", HANG / 4)
 
     def call(*words: str, answer: str = "") -> Answer:
         if world is not None:
@@ -73,8 +83,7 @@ def door(
 def world(tmp_path: Path) -> Iterator[World]:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
-        made = World(stash, plex, folder)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
         made.section = plex.add_section("Movies", locations=("/media/scenes",))
         yield made
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.patience import HANG, until
+
 ROOT = Path(__file__).resolve().parents[2]
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
 # Where plexapi finds plex.tv: its own constants, set before the program begins.
@@ -27,6 +29,10 @@ if "PLEX_TV" in os.environ:
     from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
     for owner, name in ((MyPlexPinLogin, "PINS"), (MyPlexAccount, "key"), (MyPlexResource, "key")):
         setattr(owner, name, getattr(owner, name).replace("https://plex.tv", os.environ["PLEX_TV"]))
+if "init" in sys.argv:
+    # A busy machine is no server that does not answer.
+    from plexsync.cli.terminal import discovery
+    discovery.GUESSING = 30.0
 from plexsync.cli.main import main
 main(sys.argv[1:])
 """
@@ -90,9 +96,9 @@ class Terminal:
         size = struct.pack("HHHH", lines, columns, 0, 0)
         fcntl.ioctl(self._master if handle is None else handle, termios.TIOCSWINSZ, size)
 
-    def until(self, words: str, *, seconds: float = 40) -> str:
+    def until(self, words: str) -> str:
         """Read until these words have come (since those that were waited for last); returns what came with them."""
-        ends = time.monotonic() + seconds
+        ends = time.monotonic() + HANG
         while time.monotonic() < ends:
             fresh = self.text[self._read :]
             # Where lines are wrapped is not the test's affair.
@@ -111,18 +117,28 @@ class Terminal:
     def answer(self, question: str, line: str = "") -> None:
         """Wait for a question, then type a line."""
         self.until(question)
-        time.sleep(0.15)
+        # What is typed before it reads may be thrown away.
+        self._rest()
         self.press(line + "\n")
+
+    def taken(self) -> None:
+        """Wait until the program has read what was typed."""
+        until(lambda: not struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, b"\0" * 4))[0])
 
     def interrupt(self) -> None:
         """Ctrl-C, once the program reads: a signal just before it does is heard only when something is typed."""
-        ends, seen = time.monotonic() + 20, ""
-        while time.monotonic() < ends:
-            time.sleep(0.3)
-            before, seen = seen, self._at_rest()
-            if seen and seen == before:
-                break
+        self._rest()
         self.press("\x03")
+
+    def _rest(self) -> None:
+        """Wait until the program waits for something, and is found so three times without having worked."""
+        looks = [""] * 3
+
+        def rests() -> bool:
+            looks[:] = [*looks[1:], self._at_rest()]
+            return looks[0] != "" and len(set(looks)) == 1
+
+        until(lambda: self.process.poll() is not None or rests())
 
     def _at_rest(self) -> str:
         """How long the program has had the processor, while it waits for something; otherwise ''."""
@@ -130,9 +146,9 @@ class Terminal:
         # The user's and the system's share, fields 14 and 15.
         return " ".join(fields[10:12]) if state == "S" else ""
 
-    def end(self, *, seconds: float = 40) -> int:
+    def end(self) -> int:
         """Wait for the end of the program; its exit code."""
-        ends = time.monotonic() + seconds
+        ends = time.monotonic() + HANG
         while self.process.poll() is None and time.monotonic() < ends:
             self._take(0.1)
         while self._take(0.1):

@@ -55,7 +55,7 @@ def stash(tmp_path, monkeypatch):
 def test_what_is_set_there_means_the_same_here():
     found = imported(THEIRS)
     assert found.settings == OURS
-    assert found.left == (
+    assert found.unsupported == (
         "max_tags: PlexSync has no such setting",
         "strict_matching: nothing is written where it is not certain which item is meant",
     )

@@ -86,7 +86,7 @@ def test_a_worker_that_starts_after_a_restore_compares_everything(synced: World,
     synced.stash.edit_scene(2, title="Edited, and no hook told")
     assert door("restore", tmp_path / "copy.db", "--yes", "--json").facts["restored"] is True
     with synced.serving():
-        until(lambda: synced.in_step([1, 2, 3]), seconds=30)
+        until(lambda: synced.in_step([1, 2, 3]))
 
 
 def test_a_drain_after_a_restore_compares_everything(synced: World, door: Door, tmp_path: Path) -> None:

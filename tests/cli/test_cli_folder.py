@@ -99,9 +99,9 @@ def test_no_database_is_begun_in_the_wrong_place_because_stash_is_away(
 def test_serve_takes_what_the_hook_has_left(house: World, tmp_path: Path) -> None:
     ids = house.add(3)
     with house.serving():
-        until(lambda: house.in_step(ids), seconds=30)
+        until(lambda: house.in_step(ids))
         house.stash.edit_scene(ids[0], title="By the hook")
-        until(lambda: house.in_step(ids), seconds=30)
+        until(lambda: house.in_step(ids))
         house.stash.faults.set(Fault("refuse"))
         done = subprocess.run(
             [sys.executable, "-m", "plexsync", "--json", "status"],

@@ -15,6 +15,7 @@ from plexsync.cli.logs import LOG_FILE, also_in_a_file
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import KEY, TOKEN, World, stop, until
+from tests.patience import HANG
 from validation.redact import RedactingFilter, Redactor
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (DEBUG|INFO|WARNING|ERROR) PlexSync\.\w+ \S")
@@ -36,7 +37,7 @@ def lines(folder: Path) -> list[str]:
 def test_what_serve_logs_is_in_the_data_folder_too(world: World) -> None:
     ids = world.add(3)
     with world.serving():
-        until(lambda: world.in_step(ids), seconds=20)
+        until(lambda: world.in_step(ids))
     kept = lines(world.folder)
     assert kept == world.log().splitlines()
     assert "stopped in good order" in kept[-1]
@@ -50,9 +51,9 @@ def test_neither_secrets_nor_what_the_library_holds_are_in_it(world: World) -> N
     world.plex.faults.set(Fault("status", status=400, when=lambda one: one.method == "PUT"))
     world.add(3)
     with world.serving():
-        until(lambda: (world.folder / LOG_FILE).exists(), seconds=20)
+        until(lambda: (world.folder / LOG_FILE).exists())
         world.stash.edit_scene(1, title="A private title")
-        until(lambda: any("worked" in line for line in lines(world.folder)) or world.plex.count() > 3, seconds=20)
+        until(lambda: any("worked" in line for line in lines(world.folder)) or world.plex.count() > 3)
     kept = (world.folder / LOG_FILE).read_text(encoding="utf-8")
     for word in (TOKEN, KEY, "A private title", "/media/scenes", "scene 00001", "Performer", "Studio"):
         assert word not in kept
@@ -63,11 +64,11 @@ def test_what_was_logged_before_the_folder_was_known_comes_first(world: World) -
     world.stash.faults.set(Fault("refuse"))
     process = world.start("serve")
     try:
-        until(lambda: "waiting for Stash" in world.log(), seconds=20)
+        until(lambda: "waiting for Stash" in world.log())
         assert not (world.folder / LOG_FILE).exists()
         world.stash.plugin_settings["StashPlexSync"] = {"plex_token": TOKEN}
         world.stash.faults.set()
-        until(lambda: (world.folder / LOG_FILE).exists(), seconds=20)
+        until(lambda: (world.folder / LOG_FILE).exists())
     finally:
         stop(process)
     assert "waiting for Stash" in lines(world.folder)[0]
@@ -75,7 +76,7 @@ def test_what_was_logged_before_the_folder_was_known_comes_first(world: World) -
 
 def test_a_second_serve_leaves_it_to_the_first(world: World) -> None:
     with world.serving():
-        until(lambda: any("serving" in line for line in world.log().splitlines()), seconds=20)
+        until(lambda: any("serving" in line for line in world.log().splitlines()))
         assert world.run("serve").returncode == 1
     assert lines(world.folder) == world.log().splitlines()
 
@@ -92,9 +93,9 @@ def test_what_stands_in_its_place_does_not_stop_work(obstacle: str, world: World
         os.mkfifo(place)
     ids = world.add(2)
     process = world.start("serve")
-    until(lambda: world.in_step(ids), seconds=20)
+    until(lambda: world.in_step(ids))
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=15) == 0
+    assert process.wait(timeout=HANG) == 0
     assert not (tmp_path / "elsewhere").exists()
     told = [line for line in world.log().splitlines() if "plexsync.log can't be written" in line]
     assert len(told) == 1

@@ -133,7 +133,7 @@ def test_status_tells_the_setting_that_a_hold_waits_for(world: World, door: Door
 
 def test_status_tells_a_running_worker(world: World, door: Door) -> None:
     with world.serving():
-        until(lambda: door("status", "--json").facts["worker"]["heartbeat"] is not None, seconds=20)
+        until(lambda: door("status", "--json").facts["worker"]["heartbeat"] is not None)
         assert door("status", "--json").facts["worker"]["running"] is True
     assert door("status", "--json").facts["worker"]["running"] is False
 

@@ -14,6 +14,7 @@ from plexsync.store.database import Database
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 from tests.notify.receiver import Hook
+from tests.patience import HANG
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
@@ -128,11 +129,11 @@ def test_serve_tells_of_a_refused_token_by_webhook_and_command(world: World) -> 
         world.settings["notify_urls"] = hook.address
         process = world.start("serve")
         try:
-            until(lambda: bool(hook.told), seconds=60)
-            until(lambda: (world.folder / "told").exists(), seconds=10)
+            until(lambda: bool(hook.told))
+            until(lambda: (world.folder / "told").exists())
         finally:
             process.terminate()
-            process.wait(timeout=15)
+            process.wait(timeout=HANG)
         (told,) = hook.told
         assert "plex_token" in told["message"]
         assert (world.folder / "told").read_text() == told["message"] + "\n"

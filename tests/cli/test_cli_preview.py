@@ -327,14 +327,14 @@ def test_serve_brings_edits_alone_until_a_person_has_agreed(fresh: World) -> Non
     fresh.stash.now = lambda: began() + 60
     fresh.add(1, start=8)
     with fresh.serving():
-        until(lambda: "agreed to the first write" in fresh.log(), seconds=30)
+        until(lambda: "agreed to the first write" in fresh.log())
         fresh.stash.edit_scene(3, title="Edited")
-        until(lambda: fresh.count("idle") == 2, seconds=30)
+        until(lambda: fresh.count("idle") == 2)
         time.sleep(3)
         assert fresh.rows("select id from job order by id") == [(3,), (9,)]
         assert fresh.run("sync", "--all", "--yes").returncode == 0
-        until(lambda: fresh.count("idle") == 9, seconds=30)
-        until(lambda: fresh.json("status")["last_reconcile"] is not None, seconds=30)
+        until(lambda: fresh.count("idle") == 9)
+        until(lambda: fresh.json("status")["last_reconcile"] is not None, every=1)
     assert fresh.log().count("agreed to the first write") == 1
 
 
@@ -383,9 +383,9 @@ def test_a_running_serve_follows_a_change_of_scope(world: World) -> None:
     world.settings["config"] = str(file)
     file.write_text("")
     with world.serving():
-        until(lambda: world.count("idle") == 4, seconds=30)
+        until(lambda: world.count("idle") == 4)
         file.write_text('scope = ["not studio: Studio 1"]\n')
-        until(lambda: world.count("outside") == 1, seconds=30)
+        until(lambda: world.count("outside") == 1)
     assert "Studio 1" not in world.log()
 
 

@@ -11,6 +11,7 @@ from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.cli.terminal import CODES, ROOT, Terminal
 from tests.journey.world import World
+from tests.patience import HANG
 
 # What moves the cursor or hides it: a line that is written over and over. Colours alone don't.
 DRAWN = ("\x1b[?25l", "\x1b[2K", "\x1b[1A")
@@ -29,7 +30,7 @@ def piped(world: World, *words: str, **environ: str) -> tuple[str, str]:
         env={**world.environ, **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
     return done.stdout, done.stderr

@@ -22,23 +22,21 @@ from plexsync.simulator.http import Fault
 from plexsync.store import intake
 from plexsync.store.lock import is_locked
 from tests.journey.world import KEY, ROOT, TOKEN, World, until
+from tests.patience import HANG
 from validation.config import PlexSyncConfig
 
 
-def ended(process: subprocess.Popen[str], number: int, *, within: float) -> int:
-    began = time.monotonic()
+def ended(process: subprocess.Popen[str], number: int) -> int:
     process.send_signal(number)
-    code = process.wait(timeout=within)
-    assert time.monotonic() - began < within
-    return code
+    return process.wait(timeout=HANG)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_serve_works_logs_one_event_a_line_and_stops_in_good_order(world: World, number: int, code: int) -> None:
     ids = world.add(3)
     process = world.start("serve")
-    until(lambda: world.in_step(ids), seconds=20)
-    assert ended(process, number, within=10) == code
+    until(lambda: world.in_step(ids))
+    assert ended(process, number) == code
     lines = world.log().splitlines()
     assert "stopped in good order" in lines[-1]
     for line in lines:
@@ -54,23 +52,12 @@ def test_serve_works_logs_one_event_a_line_and_stops_in_good_order(world: World,
     assert "Traceback" not in world.log()
 
 
-def piped(world: World, *words: str, **more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "plexsync", *words],
-        cwd=ROOT,
-        env={**world.environ, **more},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_serve_logs_at_the_level_that_was_asked_for(world: World) -> None:
     ids = world.add(1)
-    with piped(world, "serve", PLEXSYNC_LOG="error") as process:
-        until(lambda: world.in_step(ids), seconds=20)
-        assert ended(process, signal.SIGTERM, within=10) == 0
-        assert process.communicate() == ("", "")
+    process = world.piped("serve", PLEXSYNC_LOG="error")
+    until(lambda: world.in_step(ids))
+    assert ended(process, signal.SIGTERM) == 0
+    assert process.communicate() == ("", "")
 
 
 def not_restarted() -> set[int]:
@@ -83,20 +70,20 @@ def not_restarted() -> set[int]:
 def test_what_may_pass_by_itself_ends_serve_with_a_code_after_which_it_is_started_again(world: World) -> None:
     ids = world.add(1)
     process = world.start("serve")
-    until(lambda: world.in_step(ids), seconds=20)
+    until(lambda: world.in_step(ids))
     db = sqlite3.connect(world.folder / "plexsync.db", isolation_level=None)
     db.execute("pragma writable_schema = on")
     db.execute("update sqlite_master set sql = 'no table any more' where name = 'job'")
     db.execute("pragma schema_version = 4711")
     db.close()
-    assert process.wait(timeout=30) == 1
+    assert process.wait(timeout=HANG) == 1
     assert "plexsync.db is damaged" in world.log()
     assert "Traceback" not in world.log()
     assert 1 not in not_restarted()
 
     again = world.start("serve")
-    until(lambda: world.log().count("PlexSync.serve serving") == 2, seconds=30)
-    assert ended(again, signal.SIGTERM, within=10) == 0
+    until(lambda: world.log().count("PlexSync.serve serving") == 2)
+    assert ended(again, signal.SIGTERM) == 0
 
 
 def test_what_a_person_has_to_change_ends_serve_with_a_code_after_which_it_is_not(world: World) -> None:
@@ -119,10 +106,10 @@ def test_a_worker_inside_stash_that_waits_for_its_settings_is_one_and_ends_when_
     world.unset = ("plex_token",)
     world.stash.faults.set(Fault("refuse"))
     process = world.start("serve", "--as-needed")
-    until(lambda: "waiting for Stash" in world.log(), seconds=20)
+    until(lambda: "waiting for Stash" in world.log())
     assert is_locked(world.folder)
     intake.switch(str(world.folder), intake.OFF)
-    assert process.wait(timeout=15) == 0
+    assert process.wait(timeout=HANG) == 0
     assert "PlexSync.serve switched off in Stash" in world.log()
 
 
@@ -166,22 +153,26 @@ def test_damage_is_not_waited_for(tmp_path: Path, monkeypatch) -> None:
 
 
 def test_serve_stops_in_time_although_plex_hangs(world: World) -> None:
+    world.settings["plex_read_timeout"] = "120"
     world.add(3)
     world.plex.faults.set(Fault("hang"))
-    process = world.start("serve")
-    until(lambda: world.plex.count() > 0, seconds=20)
-    assert ended(process, signal.SIGTERM, within=10) == 0
+    process = world.start("serve", hasty=True)
+    until(lambda: world.plex.count() > 0)
+    assert ended(process, signal.SIGTERM) == 0
+    assert "in good order" not in world.log(), "it did not wait for Plex"
 
 
 @pytest.mark.parametrize("words", [("sync", "--all", "--wait"), ("drain",), ("reconcile",)], ids=" ".join)
 def test_an_interrupted_command_ends_with_130_and_no_traceback(words: tuple[str, ...], world: World) -> None:
     world.add(60)
     assert world.run("sync", "--all").returncode == 0
-    world.stash.faults.set(Fault("latency", seconds=0.3))
-    world.plex.faults.set(Fault("latency", seconds=0.3))
+    # Plex answers nothing before the signal is sent, so the command is in the midst of its work.
+    world.plex.faults.set(Fault("latency", seconds=HANG))
     process = world.start(*words)
-    until(lambda: world.plex.count() > 0, seconds=20)
-    assert ended(process, signal.SIGINT, within=10) == 130
+    until(lambda: world.plex.count() > 0)
+    process.send_signal(signal.SIGINT)
+    world.plex.faults.clear()
+    assert process.wait(timeout=HANG) == 130
     assert "Traceback" not in world.log()
     left = world.run("status", "--json")
     assert left.returncode == 0
@@ -189,13 +180,19 @@ def test_an_interrupted_command_ends_with_130_and_no_traceback(words: tuple[str,
 
 
 def test_an_impatient_second_signal_ends_at_once(world: World) -> None:
+    world.settings["plex_read_timeout"] = "120"
     world.add(3)
     world.plex.faults.set(Fault("hang"))
     process = world.start("serve")
-    until(lambda: world.plex.count() > 0, seconds=20)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
-    assert ended(process, signal.SIGINT, within=2) == 130
+    until(lambda: world.plex.count() > 0)
+
+    def impatient() -> bool:
+        process.send_signal(signal.SIGINT)
+        return process.poll() is not None
+
+    until(impatient)
+    assert process.returncode == 130
+    assert "in good order" not in world.log()
     assert "Traceback" not in world.log()
 
 
@@ -203,19 +200,19 @@ def test_a_reader_that_leaves_is_no_fault(world: World) -> None:
     assert world.run("sync", *map(str, range(1, 2000))).returncode == 0
     command = f"{sys.executable} -m plexsync status --json | head -1"
     done = subprocess.run(
-        command, shell=True, cwd=ROOT, env=world.environ, capture_output=True, text=True, check=True, timeout=30
+        command, shell=True, cwd=ROOT, env=world.environ, capture_output=True, text=True, check=True, timeout=HANG
     )
     assert done.stdout == "{\n"
     assert done.stderr == ""
 
 
 def test_a_reader_that_left_before_is_no_fault(world: World) -> None:
-    with piped(world, "status") as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert process.wait(timeout=30) == 1
-        assert process.stderr.read() == ""
+    process = world.piped("status")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait(timeout=HANG) == 1
+    assert process.stderr.read() == ""
 
 
 def test_a_closed_input_is_one_where_nobody_answers(world: World) -> None:
@@ -245,12 +242,12 @@ def test_errors_and_progress_that_nobody_can_see_leave_the_answer_alone(world: W
 def in_a_shell(world: World, words: str, where: str) -> subprocess.CompletedProcess[str]:
     command = f"{sys.executable} -m plexsync {words} {where}"
     return subprocess.run(
-        command, shell=True, cwd=ROOT, env=world.environ, capture_output=True, text=True, check=False, timeout=30
+        command, shell=True, cwd=ROOT, env=world.environ, capture_output=True, text=True, check=False, timeout=HANG
     )
 
 
 def on_a_terminal(
-    world: World, *words: str, until_shown: str = "", seconds: float = 30, columns: int = 100, answer: str = ""
+    world: World, *words: str, until_shown: str = "", columns: int = 100, answer: str = ""
 ) -> tuple[int, str]:
     """Run a command with a terminal for standard error and output; returns its exit code and what was shown.
 
@@ -267,7 +264,7 @@ def on_a_terminal(
         stderr=slave,
     )
     os.close(slave)
-    shown, end = b"", time.monotonic() + seconds
+    shown, end = b"", time.monotonic() + HANG
     try:
         while time.monotonic() < end:
             if select.select([master], [], [], 0.1)[0]:
@@ -284,7 +281,7 @@ def on_a_terminal(
             if until_shown and until_shown.encode() in shown and process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 until_shown = ""
-        return process.wait(timeout=10), shown.decode("utf-8", "replace")
+        return process.wait(timeout=HANG), shown.decode("utf-8", "replace")
     finally:
         process.kill()
         process.wait()
@@ -319,8 +316,7 @@ def test_a_piped_table_is_not_folded_and_has_no_blanks_at_its_ends(world: World,
     path = f"/media/{'a long way down/' * 8}scene.mp4"
     world.plex.add_movie(world.section, files=[(path, 5, 60_000)], title="long")
     world.stash.add_scene(title="long", files=[(path, 5, 60.0)])
-    with piped(world, "explain", "1") as process:
-        told, _ = process.communicate(timeout=30)
+    told, _ = world.piped("explain", "1").communicate(timeout=HANG)
     assert path in told
     assert not [line for line in told.splitlines() if line != line.rstrip()]
 

@@ -3,9 +3,6 @@
 import json
 import re
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,8 +14,9 @@ from plexsync.cli.terminal.top_screen import frame
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
-from tests.cli.terminal import ROOT, Terminal
-from tests.journey.world import World
+from tests.cli.terminal import Terminal
+from tests.journey.world import ROOT, World
+from tests.patience import HANG
 
 OPENED, LEFT = "\x1b[?1049h", "\x1b[?1049l"
 
@@ -50,7 +48,7 @@ def test_it_draws_until_a_key_ends_it_and_leaves_the_terminal_as_it_was(lively: 
         terminal.until("Syncing: nothing")
         terminal.until("Latest")
         terminal.press("x")
-        time.sleep(0.3)
+        terminal.taken()
         terminal.press(key)
         assert terminal.end() == code
         assert terminal.raw.count(OPENED) == terminal.raw.count(LEFT) == 1
@@ -69,22 +67,17 @@ def test_a_signal_from_elsewhere_ends_it_in_good_order(lively: World) -> None:
 
 
 def test_it_shows_what_happens_while_it_runs(world: World) -> None:
-    world.plex.faults.set(Fault("latency", seconds=0.4))
+    world.plex.faults.set(Fault("latency", seconds=HANG, when=lambda request: request.method == "PUT"))
     world.add(12)
     with watching(world, "--every", "0.5") as terminal:
         terminal.until("no worker runs")
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "plexsync", "sync", "--all", "--wait"],
-            cwd=ROOT,
-            env=world.environ,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        terminal.until("worker runs", seconds=60)
-        terminal.until("writing to item", seconds=60)
-        worker.wait(60)
+        worker = world.start("sync", "--all", "--wait")
+        terminal.until("worker runs")
+        terminal.until("writing to item")
+        world.plex.faults.clear()
+        worker.wait(HANG)
         # Whatever was read between two ticks, the end is seen.
-        terminal.until("12 in sync", seconds=60)
+        terminal.until("12 in sync")
         terminal.press("q")
         assert terminal.end() == 0
         assert "Title 11" in terminal.text
@@ -120,18 +113,11 @@ def test_as_json_it_is_a_line_at_every_look(lively: World, door: Door) -> None:
     assert [event["well"] for event in facts["latest"] if event["scene"] == "4"] == [False]
     assert facts["done_per_minute"] is None
 
-    process = subprocess.Popen(
-        [sys.executable, "-m", "plexsync", "top", "--json", "--every", "0.5"],
-        cwd=ROOT,
-        env=lively.environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = lively.piped("top", "--json", "--every", "0.5")
     assert process.stdout is not None
     lines = [json.loads(process.stdout.readline()) for _ in range(3)]
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=HANG)
     assert (process.returncode, err) == (0, "")
     assert [one["jobs"]["idle"] for one in lines] == [3, 3, 3]
     assert lines[2]["done_per_minute"] == 0.0

@@ -199,7 +199,7 @@ def test_a_second_worker_is_not_started(world: World, door: Door) -> None:
 def test_waiting_beside_a_worker_is_watching_it(world: World, door: Door) -> None:
     ids = world.add(3)
     with world.serving():
-        until(lambda: is_locked(world.folder), seconds=20)
+        until(lambda: is_locked(world.folder))
         done = door("sync", *ids, "--wait")
         assert (done.code, done.out) == (0, "3 in sync\n")
         assert door("drain").code == 0
@@ -322,7 +322,7 @@ def test_drain_says_that_the_comparison_is_still_due_when_a_server_is_away(away:
     assert "plexsync reconcile" in done.out
     assert door("drain", "--json").facts["comparison_due"] is True
     server.faults.clear()
-    until(lambda: door("drain").code == 0, seconds=20, every=0.3)
+    until(lambda: door("drain").code == 0, every=0.3)
     assert world.in_step(ids)
 
 

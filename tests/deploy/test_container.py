@@ -27,6 +27,7 @@ import pytest
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, ROOT, TOKEN, World, until
+from tests.patience import HANG
 
 NOBODY = 65534
 OURS = ("/opt/plexsync", "/usr/local/bin", "/tmp/all.txt", "/data", "/etc/")
@@ -294,11 +295,11 @@ def test_doctor_and_serve_work_there_as_a_user_without_rights(image: Path, world
         given["PLEXSYNC_WEB_BIND"] = f"127.0.0.1:{free.getsockname()[1]}"
     process = started(image, world, "serve", **given)
     try:
-        until(lambda: world.in_step(ids), seconds=60)
-        until(lambda: healthy(image, given["PLEXSYNC_WEB_BIND"]), seconds=30)
+        until(lambda: world.in_step(ids))
+        until(lambda: healthy(image, given["PLEXSYNC_WEB_BIND"]))
     finally:
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=HANG)
     assert process.returncode == 0, err
     assert "stopped in good order" in (image / "data" / "plexsync.log").read_text(encoding="utf-8")
     code, out, err = said(image, world, "status", **given)
@@ -320,7 +321,7 @@ def healthy(image: Path, bind: str, *, path: str = "/usr/bin:/bin") -> bool:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=HANG,
     )
     assert "Traceback" not in done.stderr
     return done.returncode == 0

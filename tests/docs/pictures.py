@@ -37,6 +37,7 @@ from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, ROOT, TOKEN, World, stop, until
+from tests.patience import HANG
 from tests.web.conftest import dashboard as opened_dashboard
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -259,7 +260,7 @@ def seen(world: World, words: tuple[str, ...]) -> str:
             if not chunk:
                 break
             chunks.append(chunk)
-    process.wait(timeout=10)
+    process.wait(timeout=HANG)
     text = b"".join(chunks).decode("utf-8", "replace").replace("\r\n", "\n").rstrip()
     for place, name in (
         (world.plex.url, "http://plex:32400"),
@@ -299,7 +300,7 @@ def dashboard(world: World) -> Iterator[tuple[str, str]]:
     world.settings["web_bind"] = address
     process = world.start("serve")
     try:
-        until(lambda: answers(f"http://{address}/health"), seconds=30)
+        until(lambda: answers(f"http://{address}/health"))
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
             yield from tour(browser, f"http://{address}")
@@ -350,7 +351,7 @@ def free_port() -> int:
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2):
+        with urllib.request.urlopen(url, timeout=HANG):
             return True
     except OSError:
         return False

@@ -16,6 +16,7 @@ from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from tests.docs.pages import examples
 from tests.journey.world import KEY, TOKEN, World, until
+from tests.patience import HANG
 
 EXAMPLES = examples()
 
@@ -108,10 +109,10 @@ def test_serve_does_what_it_says(world: World) -> None:
     world.stash.edit_scene(3, title="Edited while serving")
     process = world.start("serve")
     try:
-        until(lambda: world.in_step([3]), seconds=30)
+        until(lambda: world.in_step([3]))
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=15) == 0
+        assert process.wait(timeout=HANG) == 0
 
 
 def test_what_is_left_out_is_named_for_a_reason() -> None:

@@ -6,12 +6,13 @@ import pytest
 
 from plexsync.engine import dead_letters
 from plexsync.engine.engine import Idle, Worked
-from plexsync.rules.errors import LocalFault
+from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.job import Kind, State
 from plexsync.simulator.http import Fault
 from plexsync.store import database
 from plexsync.store.database import Database
 from tests.engine.house import DAY, HOUR, House, fails
+from tests.engine.pools import Inline
 
 
 class Killed(BaseException):
@@ -101,7 +102,7 @@ def test_the_third_lone_crash_is_poison_and_the_others_get_on(house):
     assert (row.state, row.cls, row.attempts) == (State.DEAD, "poison", 0)
     assert {house.row(id).state for id in others} == {State.IDLE}
     with house.store.writing() as tx:
-        tx.jobs.retry(cls="poison", now=house.clock.now())
+        tx.jobs.retry(error_class="poison", now=house.clock.now())
     house.work()
     assert house.out_of_step(ids) == []
     assert house.books_balance()
@@ -136,6 +137,7 @@ def test_a_worker_that_slept_through_its_lease_while_it_looked_sends_nothing_and
 
 def test_a_worker_that_slept_through_its_lease_between_two_edits_sends_no_more(house):
     ids = house.add(4)
+    house.replace_worker(pool=Inline())
     sleeper, other = house.worker, house.hire(holder="other")
     real, sent = sleeper.plex.edit, []
 
@@ -158,6 +160,29 @@ def test_a_worker_that_slept_through_its_lease_between_two_edits_sends_no_more(h
     other.engine.reclaim()
     house.work_until_settled()
     assert house.out_of_step(ids) == []
+
+
+def test_a_write_that_lands_after_its_lease_is_put_right(house):
+    """Somebody else has sent a newer value meanwhile; the older one that lands over it does not stay."""
+    (id,) = house.in_step(1)
+    house.replace_worker(pool=Inline())
+    other, real = house.hire(holder="other"), house.worker.plex.edit
+
+    def land_late(*args, **kwargs):
+        house.worker.plex.edit = real
+        house.clock.move(600)
+        house.edit(id, title="Newer")
+        while not isinstance(step := other.engine.step(), Idle) or step.until is not None:
+            house.clock.move(60)
+        assert (house.title_in_plex(id), house.row(id).state) == ("Newer", State.IDLE)
+        return real(*args, **kwargs)
+
+    house.worker.plex.edit = land_late
+    house.edit(id, title="Older")
+    house.step()
+    assert (house.title_in_plex(id), house.row(id).state) == ("Older", State.READY)
+    house.work_until_settled()
+    assert house.title_in_plex(id) == "Newer"
 
 
 def test_what_another_has_taken_over_is_neither_settled_nor_remembered_by_the_first(house):
@@ -206,6 +231,7 @@ def test_what_is_dropped_while_its_edit_is_under_way_stays_dropped(house, status
 
 def test_a_long_batch_prolongs_its_leases(house):
     # Twelve of these may pass before the engine has its turn (those handed over, and as many again): less than a lease.
+    house.replace_worker(pool=Inline())
     ids = house.add(30)
     real, other = house.worker.plex.edit, house.hire(holder="other")
     seen = []
@@ -419,8 +445,10 @@ def test_pruning_takes_a_batch_at_a_time(house):
 def test_a_hanging_plex_is_let_go_after_its_time_and_nobody_is_blamed(house):
     ids = house.add(2)
     house.plex_sim.faults.set(Fault("hang", times=3))
-    house.replace_worker(read_timeout=0.2)
+    house.replace_worker(impatient=Neighbour.PLEX, read_timeout=0.2)
     house.want(*ids)
+    house.work_for(HOUR, until=lambda: not house.plex_sim.faults.active)
+    house.replace_worker()
     house.work_until_settled()
     assert house.attempts_used() == 0
     assert house.out_of_step(ids) == []

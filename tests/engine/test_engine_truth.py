@@ -1,7 +1,6 @@
 """The index is a map and no proof: what is written to is the item that has the scene's file at the moment of work."""
 
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -15,6 +14,7 @@ from plexsync.rules.job import Kind, Lane, State, Why
 from plexsync.rules.text import fold
 from plexsync.simulator.plex_server import PlexSim
 from tests.engine.house import HOUR, TOKEN, path_of
+from tests.engine.pools import Inline
 
 
 def files_of(house, key):
@@ -159,7 +159,7 @@ class Held:
     def __call__(self, section, key, *more, **options):
         if key == self.key and not self.gate.is_set():
             self.started.set()
-            self.gate.wait(20)
+            self.gate.wait()
         return self.real(section, key, *more, **options)
 
 
@@ -174,13 +174,13 @@ def test_a_stop_while_a_request_hangs_is_no_crash(house):
     farewell.start()
     worker = threading.Thread(target=house.worker.engine.step)
     worker.start()
-    assert held.started.wait(10)
+    held.started.wait()
     stop.set()
-    farewell.join(10)
+    farewell.join()
     row = house.row(id)
     assert (row.state, row.crashes, row.attempts, row.cls) == (State.READY, 0, 0, "released")
     held.gate.set()
-    worker.join(20)
+    worker.join()
     house.replace_worker()
     assert house.worker.engine.reclaim() == 0
     house.clock.move(3)
@@ -194,7 +194,7 @@ def test_after_a_fault_nothing_is_in_flight_any_more(house, monkeypatch):
     house.replace_worker(parallel=2)
     held = Held(house, house.key_of(a))
     monkeypatch.setattr("plexsync.flows.scenes.push.SETTLE_EVERY", 0.05)
-    monkeypatch.setattr(house.clock, "monotonic", time.monotonic)
+    house.clock.each_look = 0.05
     pusher = house.worker.engine._pusher
 
     def full(_batch, _answered):
@@ -211,20 +211,22 @@ def test_after_a_fault_nothing_is_in_flight_any_more(house, monkeypatch):
 
 
 def test_a_saved_push_outlives_every_edit_of_a_batch_that_takes_long(house):
+    house.replace_worker(pool=Inline())
     ids = house.add(6)
     house.want(*ids)
     left, real = [], house.worker.plex.edit
 
-    def slow(*words, **options):
-        ((until,),) = house.rows("select max(until) from pushing")
+    def slow(section, key, *words, **options):
+        ((until,),) = house.rows(f"select until from pushing where key = '{key}'")
         left.append(until - house.clock.now())
         house.clock.move(59)
-        return real(*words, **options)
+        return real(section, key, *words, **options)
 
     house.worker.plex.edit = slow
     house.step()
     assert len(left) == 6
     assert min(left) >= 4000, "the deadline of one request"
+    assert house.out_of_step(ids) == []
 
 
 # --- lanes -----------------------------------------------------------------------------------------------------------

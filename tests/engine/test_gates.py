@@ -368,6 +368,23 @@ def test_patience_that_stash_asks_for_stops_everyone_too(house):
     assert house.out_of_step(ids) == []
 
 
+@pytest.mark.parametrize("later", [Throttled(PLEX, "429", retry_after=5), AWAY], ids=["less patience", "a failure"])
+def test_a_shorter_wait_does_not_cut_a_longer_one_that_was_asked_for(house, later):
+    """Several requests are under way at once: what the last of them is told is not the longest."""
+    fail(house, Throttled(PLEX, "429", retry_after=300))
+    asked_for = pace(house).not_before
+    assert asked_for == house.clock.now() + 300_000
+    house.worker.gates.ill(later, READ)
+    assert pace(house).not_before == asked_for
+    assert admit(house).until == asked_for
+
+
+def test_a_longer_wait_prolongs_a_shorter_one(house):
+    fail(house, Throttled(PLEX, "429", retry_after=5))
+    house.worker.gates.ill(Throttled(PLEX, "429", retry_after=300), READ)
+    assert admit(house).until == house.clock.now() + 300_000
+
+
 def test_a_patience_beyond_an_hour_is_an_hour(house):
     set_pace(house, PLEX, not_before=house.clock.now() + 10**10)
     rest = admit(house)

@@ -101,7 +101,7 @@ def test_a_hundred_thousand_due_jobs_cost_a_server_that_is_away_80_requests_in_6
 
     with house.store.reading() as db:
         (outage,) = outages(db.transitions.all())
-    assert (outage.who, outage.end) == (who, None)
+    assert (outage.server, outage.end) == (who, None)
     assert (outage.waiting, outage.most) == (100_000, 100_000)
     assert outage.lasted(house.clock.now()) > 23 * HOUR * 1000
 
@@ -141,18 +141,17 @@ def test_an_answer_that_comes_byte_by_byte_or_never_ends_in_time_and_is_an_outag
     for id in ids:
         house.stash_sim.edit_scene(id, title=f"Edited {id}")
     # Twice the time between two bytes is the time for a whole request.
-    house.replace_worker(read_timeout=0.1)
+    house.replace_worker(impatient=who, read_timeout=0.1)
     sim = house.plex_sim if who is PLEX else house.stash_sim
     sim.faults.set(Fault(kind, seconds=0.02))
     house.want(*ids)
     house.work_for(60)
     assert house.breaker(who) == "open"
     assert house.attempts_used() == 0
-    # None was let go before its time; a busy machine may look at its clock late, and does so at some alone.
-    slow = sorted(seconds for seconds in lasted if seconds > 0.09)
-    assert len(slow) >= 5
-    assert slow[len(slow) // 2] < 1.0
-    assert slow[-1] < 5.0
+    # None was let go before its time, and each by its time: an answer that is waited for never ends, or is a good one.
+    assert sum(seconds > 0.09 for seconds in lasted) >= 5
+    with house.store.reading() as db:
+        assert "did not answer in time" in db.breakers.find(who).error
     sim.faults.clear()
     house.replace_worker()
     house.work_until_settled(within=HOUR)
@@ -189,7 +188,7 @@ def test_nobody_asks_again_before_the_time_that_retry_after_names_in_whatever_fo
         # A 429 asks for the usual patience, a 503 without a time is any failure: a breath.
         floor = 60 if status == 429 else 0
     # A moment is one of the server's clock, which tells whole seconds.
-    value, early = (header(time.time()), 1.0) if callable(header) else (header, 0.001)
+    value, early = (header(house.clock.now() / 1000), 1.0) if callable(header) else (header, 0.001)
     house.plex_sim.faults.set(Fault("status", status=status, retry_after=value, times=1))
     client = PlexClient(house.plex_sim.url, TOKEN, clock=house.clock)
     try:

@@ -1,7 +1,6 @@
 """What Plex tells by itself: it wants exactly the scenes concerned, never because of our own edits, and is never needed."""
 
 import threading
-import time
 
 import pytest
 
@@ -13,7 +12,7 @@ from plexsync.rules.errors import Unavailable
 from plexsync.rules.events import Left, Scanned, Touched
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
-from tests.engine.house import TOKEN, path_of
+from tests.engine.house import TOKEN, path_of, wait_until
 
 
 class Ears:
@@ -30,12 +29,12 @@ class Ears:
 
         self._thread = threading.Thread(target=listen)
         self._thread.start()
-        until(house.plex_sim.listeners)
+        wait_until(house.plex_sim.listeners)
 
     def take(self):
         # What was said before is heard once this is.
         self._house.plex_sim.tell({"type": "activity", "ActivityNotification": [LAST]})
-        until(lambda: Scanned("last") in self._told)
+        wait_until(lambda: Scanned("last") in self._told)
         told, self._told = [one for one in self._told if one != Scanned("last")], []
         return told
 
@@ -51,13 +50,6 @@ class Ears:
 
 
 LAST = {"event": "ended", "Activity": {"type": "library.update.section", "Context": {"librarySectionID": "last"}}}
-
-
-def until(true, seconds=20.0):
-    ends = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.01)
 
 
 def wanted(house):

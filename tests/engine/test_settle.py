@@ -30,8 +30,8 @@ JOB = Job(Kind.SCENE, 7, Lane.EDIT, "token", claimed_rev=3, attempts=2, streak=4
 OUTAGE = Waiting("Plex is away", "unavailable")
 
 
-def ended(outcome, *, job=JOB, renewed=False, max_retries=5, draw=0.5, scan=10):
-    return settle(job, outcome, renewed=renewed, now=NOW, max_retries=max_retries, draw=draw, scan=scan)
+def ended(outcome, *, job=JOB, max_retries=5, draw=0.5, scan=10):
+    return settle(job, outcome, now=NOW, max_retries=max_retries, draw=draw, scan=scan)
 
 
 # outcome: state, attempts, streak, crashes, due (ms from now)
@@ -58,13 +58,6 @@ TABLE = [
 def test_each_outcome_has_one_row(outcome, row):
     after = ended(outcome)
     assert (after.state, after.attempts, after.streak, after.crashes, after.due - NOW) == row
-
-
-@pytest.mark.parametrize(("outcome", "row"), TABLE)
-def test_a_wish_renewed_meanwhile_is_ready_with_no_attempts_used_when_its_want_said(outcome, row):
-    after = ended(outcome, renewed=True)
-    assert (after.state, after.attempts, after.due) == (State.READY, 0, None)
-    assert after.streak == row[2], "a hold or an outage still stretches the pace"
 
 
 @pytest.mark.parametrize("outcome", [Later("bug"), Waiting("its own", "unavailable", counted=True)])
@@ -137,26 +130,24 @@ jobs = st.builds(
 draws = st.floats(0, 1, exclude_max=True)
 
 
-@given(jobs, outcomes, st.booleans(), st.integers(5, 9), draws, st.integers(0, 100))
-def test_no_attempt_can_lose_a_row(job, outcome, renewed, max_retries, draw, scan):
-    after = ended(outcome, job=job, renewed=renewed, max_retries=max_retries, draw=draw, scan=scan)
+@given(jobs, outcomes, st.integers(5, 9), draws, st.integers(0, 100))
+def test_no_attempt_can_lose_a_row(job, outcome, max_retries, draw, scan):
+    after = ended(outcome, job=job, max_retries=max_retries, draw=draw, scan=scan)
     assert after.state in (State.READY, State.IDLE, State.ABSENT, State.DEAD, State.GONE, State.OUTSIDE)
     assert 0 <= after.attempts <= max_retries + 1
     assert (after.attempts == max_retries + 1) <= (after.state is State.DEAD)
-    assert after.due is None or NOW <= after.due <= NOW + 2 * DAY + 10**9
-    if renewed:
-        assert (after.state, after.attempts) == (State.READY, 0)
+    assert NOW <= after.due <= NOW + 2 * DAY + 10**9
     if after.state is State.IDLE:
         assert isinstance(outcome, Done)
 
 
-@given(st.lists(st.tuples(outcomes, st.booleans(), draws), max_size=30), st.integers(1, 4))
+@given(st.lists(st.tuples(outcomes, draws), max_size=30), st.integers(1, 4))
 def test_in_any_history_only_counted_outcomes_and_verdicts_kill(history, max_retries):
     job, counted = Job(Kind.SCENE, 7, Lane.EDIT, "token", claimed_rev=1), 0
-    for outcome, renewed, draw in history:
-        after = ended(outcome, job=job, renewed=renewed, max_retries=max_retries, draw=draw)
+    for outcome, draw in history:
+        after = ended(outcome, job=job, max_retries=max_retries, draw=draw)
         counts = isinstance(outcome, Later) or (isinstance(outcome, Waiting) and outcome.counted and outcome.backoff)
-        counted = 0 if renewed or after.attempts == 0 else counted + counts
+        counted = 0 if after.attempts == 0 else counted + counts
         assert after.attempts == counted
         if after.state is State.DEAD:
             assert isinstance(outcome, Dead) or counted == max_retries + 1

@@ -5,7 +5,7 @@ import pytest
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State
 from plexsync.simulator.http import Fault
-from tests.engine.house import DAY, House, path_of
+from tests.engine.house import DAY, HOUR, House, path_of
 
 
 def poll(house):
@@ -246,6 +246,27 @@ def test_edits_around_a_change_of_the_offset_are_seen(house, before, after):
         house.work_until_settled()
     assert house.title_in_plex(2) == "Just after"
     assert house.out_of_step([1, 2, 3, 4]) == []
+
+
+def test_an_edit_after_a_change_of_the_offset_is_looked_for_on_the_pages_behind_the_cursor(house, monkeypatch):
+    """As text it stands behind scenes that were edited hours before it, more of them than there are on a page."""
+    monkeypatch.setattr("plexsync.flows.scenes.poll.PAGE", 2)
+    house.stash_sim.utc_offset_minutes = 540
+    for n in range(8):
+        house.want(*house.add(1, start=n))
+        house.clock.move(60)
+    house.work_until_settled()
+    poll(house)
+    house.clock.move(60)
+    poll(house)
+    house.work_until_settled()
+    house.stash_sim.utc_offset_minutes = -300
+    house.clock.move(60)
+    house.stash_sim.quiet_edit(2, title="Just after")
+    house.clock.move(16 * HOUR)
+    house.stash_sim.quiet_edit(3, title="The newest as text as well")
+    assert poll(house).wanted[Kind.SCENE] == 2
+    assert wanted(house) == {("scene", 2), ("scene", 3)}
 
 
 def test_a_poll_asks_nothing_while_stash_is_away_and_sees_everything_afterwards(watched):

@@ -104,8 +104,11 @@ def test_what_a_refresh_in_plex_has_reverted_is_found(synced):
 
 def test_what_a_person_keeps_in_plex_is_told_but_not_wanted(synced):
     synced.plex_sim.hand_edit(synced.key_of(5), title="By hand")
+    assert compare(synced).wanted == 1, "its stamp has moved: it is looked at"
+    synced.work()
     report = compare(synced)
     assert (report.wanted, dict(report.standing)) == (0, {"in step": 9, "person": 1})
+    assert synced.title_in_plex(5) == "By hand"
 
 
 def test_an_item_that_was_added_anew_is_found(synced):

@@ -16,6 +16,7 @@ from plexsync.simulator.stash_images import png
 from plexsync.store.database import Database
 from plexsync.store.documents import encode
 from tests.engine.house import House, fails, path_of
+from tests.engine.pools import Inline
 from tests.engine.test_engine_crashes import kill_at
 
 
@@ -81,7 +82,7 @@ def test_a_release_leaves_every_value_and_takes_off_our_locks(house):
     house.want(*ids)
     house.work()
     values = {key: shown[:2] for key, shown in pictures(house).items()}
-    undo(house, *ids, mode="release")
+    undo(house, *ids, how="release")
     house.work()
     assert {key: shown[:2] for key, shown in pictures(house).items()} == values
     assert house.plex_sim.item(house.key_of(ids[0])).locks == frozenset()
@@ -202,7 +203,7 @@ def test_a_release_leaves_the_poster_and_takes_off_its_lock(tmp_path):
         house.stash_sim.set_cover(id, png(200, 0, 0))
         house.want(id)
         house.work()
-        undo(house, id, mode="release")
+        undo(house, id, how="release")
         house.work()
         item = house.plex_sim.item(house.key_of(id))
         assert (item.poster, item.locks) == (key_of("thumb", png(200, 0, 0)), frozenset())
@@ -327,6 +328,7 @@ def test_a_first_push_that_was_cut_off_is_taken_back(house):
 @pytest.mark.parametrize("method", ["edit", "items", "scenes"])
 def test_a_worker_that_has_the_scene_just_then_saves_nothing_over_the_undo(house, method):
     ids = house.in_step(3)
+    house.replace_worker(pool=Inline())
     for id in ids:
         house.edit(id, details="Changed")
     other = house.hire(holder="other")
@@ -424,7 +426,7 @@ def test_ignored_dropped_and_dead_scenes_are_taken_back_as_well(house):
 def test_the_history_calls_an_undo_by_its_name(house):
     ids = house.in_step(2)
     undo(house, ids[0])
-    undo(house, ids[1], mode="release")
+    undo(house, ids[1], how="release")
     house.work()
     with house.store.reading() as db:
         assert [push.undone for push in db.pushes.of(Kind.SCENE, ids[0])] == ["undo", ""]

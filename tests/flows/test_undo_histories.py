@@ -13,6 +13,7 @@ from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, pushed_scen
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import FIELDS, LISTS
 from tests.engine.house import House
+from tests.engine.pools import Inline
 from tests.engine.test_engine_crashes import Killed
 
 DAYS = 400 if os.environ.get("PLEXSYNC_TORTURE") else 24
@@ -131,7 +132,7 @@ class Day:
 
 @pytest.mark.parametrize("seed", range(DAYS))
 def test_whatever_the_day_was_like_an_undo_leaves_plex_as_it_was(tmp_path, seed: int) -> None:
-    with House(tmp_path / "data") as house:
+    with House(tmp_path / "data", pool=Inline()) as house:
         day = Day(house, seed)
         day.live()
         house.clock.move(1200)

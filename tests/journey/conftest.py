@@ -12,7 +12,6 @@ from tests.journey.world import KEY, TOKEN, World
 def world(tmp_path: Path) -> Iterator[World]:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
-        made = World(stash, plex, folder)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
         made.section = plex.add_section("Movies", locations=("/media/scenes",))
         yield made

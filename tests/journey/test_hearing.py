@@ -13,9 +13,9 @@ from tests.journey.world import KEY, TOKEN, World, until
 def world(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
-        # No look at either side in the time that a test takes.
-        made = World(stash, plex, folder, settings={"stash_poll_interval": "3600"})
+    # No look at either side in the time that a test takes.
+    settings = {"stash_poll_interval": "3600"}
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder, settings) as made:
         made.section = plex.add_section("Movies", locations=("/media/scenes",))
         yield made
 
@@ -25,24 +25,24 @@ def test_serve_answers_what_happens_in_plex_at_once_and_never_its_own_edits(worl
     path = "/media/scenes/late.mp4"
     late = world.stash.add_scene(title="Late", files=[(path, 77, 60.0)])
     with world.serving():
-        until(world.plex.listeners, seconds=40)
-        until(lambda: world.in_step(ids), seconds=40)
-        until(lambda: world.count("absent") == 1, seconds=40)
+        until(world.plex.listeners)
+        until(lambda: world.in_step(ids))
+        until(lambda: world.count("absent") == 1)
 
         key = world.plex.add_movie(world.section, files=[(path, 77, 60_000)], title="late")
-        until(lambda: world.plex.item(key).scalars["title"] == "Late", seconds=40)
+        until(lambda: world.plex.item(key).scalars["title"] == "Late")
 
         world.plex.advance(10)
         first = world.plex.keys(world.section)[0]
         world.plex.hand_edit(first, locked=False, title="By the agent")
-        until(lambda: world.plex.item(first).scalars["title"] == "Title 0", seconds=40)
+        until(lambda: world.plex.item(first).scalars["title"] == "Title 0")
 
         world.plex.remove(first)
-        until(lambda: world.rows("select state from job where id = 1") == [("absent",)], seconds=40)
+        until(lambda: world.rows("select state from job where id = 1") == [("absent",)])
 
         world.plex.hang_up()
-        until(lambda: world.plex.listeners() == 0, seconds=40)
-        until(world.plex.listeners, seconds=40)
+        until(lambda: world.plex.listeners() == 0)
+        until(world.plex.listeners)
         time.sleep(2)
         writes = world.plex.count("PUT")
         revisions = world.rows("select sum(wanted_rev), sum(claimed_rev) from job")
@@ -62,11 +62,11 @@ def test_without_being_able_to_listen_serve_finds_the_same_by_looking(world):
     path = "/media/scenes/late.mp4"
     world.stash.add_scene(title="Late", files=[(path, 77, 60.0)])
     with world.serving():
-        until(lambda: world.in_step(ids), seconds=40)
-        until(lambda: world.count("absent") == 1, seconds=40)
+        until(lambda: world.in_step(ids))
+        until(lambda: world.count("absent") == 1)
         key = world.plex.stage_movie(world.section, files=[(path, 77, 60_000)], title="late")
         world.plex.scan(world.section)
-        until(lambda: key in world.plex.keys(world.section), seconds=20)
-        until(lambda: world.plex.item(key).scalars["title"] == "Late", seconds=40)
+        until(lambda: key in world.plex.keys(world.section))
+        until(lambda: world.plex.item(key).scalars["title"] == "Late")
     told = [line for line in world.log().splitlines() if "can't be listened to" in line]
     assert len(told) == 1

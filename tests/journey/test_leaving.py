@@ -59,11 +59,11 @@ def test_a_serving_worker_takes_back_what_is_undone_and_syncs_what_is_edited_the
     ids = world.add(10)
     before = shown(world)
     with world.serving():
-        until(lambda: world.in_step(ids), seconds=30)
+        until(lambda: world.in_step(ids))
         assert world.run("undo", "--since", "1h", "--yes", "--wait").returncode == 0
         assert shown(world) == before
         world.stash.edit_scene(ids[3], title="Edited", tags=["Another"])
-        until(lambda: world.in_step([ids[3]]), seconds=30)
+        until(lambda: world.in_step([ids[3]]))
         assert sorted({id for id, *_ in world.out_of_step(ids)}) == [id for id in ids if id != ids[3]]
 
 

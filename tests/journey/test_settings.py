@@ -25,10 +25,10 @@ def test_a_token_that_is_replaced_in_stash_ends_the_hold(world: World) -> None:
     world.stash.plugin_settings[PLUGIN] = {"plex_url": world.plex.url, "plex_token": OLD}
     ids = world.add(3)
     with world.serving() as process:
-        until(lambda: "on hold until plex_token is put right" in world.log(), seconds=20)
+        until(lambda: "on hold until plex_token is put right" in world.log())
         assert world.plex.count("PUT") == 0
         world.stash.plugin_settings[PLUGIN]["plex_token"] = TOKEN
-        until(lambda: world.in_step(ids), seconds=20)
+        until(lambda: world.in_step(ids))
         assert process.poll() is None
         assert "settings changed: plex_token; going on with them" in world.log()
         assert world.json("status")["holds"] == {}
@@ -44,21 +44,21 @@ def test_a_switch_that_is_off_in_stash_holds_from_the_first_write_on(world: Worl
     ids = world.add(3)
     world.stash.faults.set(Fault("refuse"))
     with world.serving():
-        until(lambda: "waiting for Stash: settings may be set in Stash" in world.log(), seconds=20)
+        until(lambda: "waiting for Stash: settings may be set in Stash" in world.log())
         world.stash.faults.clear()
-        until(lambda: world.count("idle") == 3, seconds=30)
+        until(lambda: world.count("idle") == 3)
         assert {name for _, name, *_ in world.out_of_step(ids)} == {"genres"}
 
     # It is known from now on, and Stash may be away at the next start.
     world.stash.faults.set(Fault("refuse"))
     with world.serving():
-        until(lambda: world.log().count("PlexSync.serve serving") == 2, seconds=20)
+        until(lambda: world.log().count("PlexSync.serve serving") == 2)
         time.sleep(3)
         world.stash.faults.clear()
         world.stash.quiet_edit(ids[0], title="While it was away")
-        until(lambda: {name for _, name, *_ in world.out_of_step(ids)} == {"genres"}, seconds=30)
+        until(lambda: {name for _, name, *_ in world.out_of_step(ids)} == {"genres"})
         assert genres(world) == set()
         world.stash.plugin_settings[PLUGIN] = {}
-        until(lambda: "settings changed: sync_genres" in world.log(), seconds=30)
+        until(lambda: "settings changed: sync_genres" in world.log())
         world.run("sync", "--all")
-        until(lambda: world.in_step(ids), seconds=30)
+        until(lambda: world.in_step(ids))

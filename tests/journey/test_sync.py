@@ -7,6 +7,7 @@ import pytest
 
 from plexsync.simulator.http import Fault
 from tests.journey.world import TOKEN, World, until
+from tests.patience import HANG
 
 
 def test_a_library_comes_in_step_and_the_same_sync_again_writes_nothing(world: World) -> None:
@@ -45,23 +46,23 @@ def test_everything_written_is_locked_and_nothing_else_is_touched(world: World) 
 def test_serve_needs_no_hook_to_notice_edits_deletions_and_renames(world: World) -> None:
     ids = world.add(10)
     with world.serving():
-        until(lambda: world.in_step(ids), seconds=30)
+        until(lambda: world.in_step(ids))
         world.stash.edit_scene(ids[0], title="Edited", performers=["Somebody New"])
         world.stash.rename_studio("Studio 1", "Studio One")
-        until(lambda: world.in_step(ids), seconds=30)
+        until(lambda: world.in_step(ids))
         world.stash.destroy_scene(ids[5])
-        until(lambda: world.count("gone") == 1, seconds=30)
+        until(lambda: world.count("gone") == 1)
 
 
 def test_the_latest_edit_wins_while_the_worker_works(world: World) -> None:
     ids = world.add(30)
     with world.serving():
-        until(lambda: world.in_step(ids), seconds=30)
+        until(lambda: world.in_step(ids))
         for turn in range(8):
             for id in ids[:5]:
                 world.stash.edit_scene(id, title=f"turn {turn} of {id}", tags=[f"turn {turn}"])
         world.run("sync", *map(str, ids[:5]))
-        until(lambda: world.in_step(ids), seconds=30)
+        until(lambda: world.in_step(ids))
 
 
 def test_twenty_kills_in_a_row_lose_nothing_and_blame_nobody(world: World) -> None:
@@ -75,9 +76,9 @@ def test_twenty_kills_in_a_row_lose_nothing_and_blame_nobody(world: World) -> No
         process.wait()
     world.plex.faults.clear()
     with world.serving():
-        until(lambda: world.in_step(ids), seconds=150, every=1)
+        until(lambda: world.in_step(ids), every=1)
         # A scene whose lone attempt was killed rests for a minute before the next.
-        until(lambda: world.count("idle") == 200, seconds=100)
+        until(lambda: world.count("idle") == 200)
     assert world.count("dead") == 0
     assert world.json("status")["books"]["balanced"] is True
 
@@ -95,21 +96,23 @@ OUTAGES = {
 @pytest.mark.parametrize("kind", OUTAGES)
 def test_an_outage_uses_nobodys_attempts_and_heals_without_a_hand(world: World, kind: str) -> None:
     world.settings["plex_read_timeout"] = "5"
-    ids = world.add(150)
+    ids = world.add(80)
     world.plex.faults.set(Fault("latency", seconds=0.01))
     with world.serving():
-        until(lambda: world.plex.count("PUT") >= 30, seconds=30)
+        until(lambda: world.plex.count("PUT") >= 30)
         OUTAGES[kind](world)
         time.sleep(2)
         world.plex.clear_log()
+        began = time.monotonic()
         time.sleep(6)
-        asked = world.plex.count()
+        # At the pace of the breaker, however long that took.
+        asked, allowed = world.plex.count(), 2 * (time.monotonic() - began)
         assert world.rows("select max(attempts) from job") == [(0,)]
         assert world.count("dead") == 0
         world.plex.faults.clear()
         world.plex.token = TOKEN
-        assert asked <= 12, f"{asked} requests in 6 s of outage with a probe each 1-2 s"
-        until(lambda: world.in_step(ids), seconds=60, every=0.5)
+        assert asked <= allowed, f"{asked} requests in an outage with a probe each 1-2 s"
+        until(lambda: world.in_step(ids), every=0.5)
         assert world.count("dead") == 0
 
 
@@ -117,7 +120,7 @@ def test_drain_ends_with_the_reason_however_soon_a_hold_is_tested_again(world: W
     world.add(2)
     assert world.run("sync", "--all").returncode == 0
     world.settings["plex_libraries"] = "Nowhere"
-    world.run("drain", timeout=20)
-    again = world.run("drain", timeout=20)
+    world.run("drain", timeout=HANG)
+    again = world.run("drain", timeout=HANG)
     assert again.returncode == 1
     assert "Plex has no movie library named Nowhere" in again.stdout

@@ -6,25 +6,41 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import IO, Self
 
 from plexapi.server import PlexServer
 
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from tests.patience import HANG, until
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "journey-plex-token-0123456789"
 KEY = "journey-stash-key-0123456789"
+# The program with patience for a busy machine: nothing of it ends, or goes without Stash, because that took long.
+PATIENT = f"""
+from plexsync.app import clients
+from plexsync.cli import main
+from plexsync.cli.daemon import signals
+signals.GRACE = {HANG}
+clients.ASK_CONNECT = clients.ASK_READ = {HANG / 4}
+main.main()
+"""
+
+__all__ = ["KEY", "ROOT", "TOKEN", "World", "stop", "until"]
 
 
 @dataclass
 class World:
-    """Both neighbours and the folder PlexSync lives in. Settings but those `unset` are in the environment."""
+    """Both neighbours and the folder PlexSync lives in. Settings but those `unset` are in the environment.
+
+    Use it as a block: no process that was started in it outlives it, however a test ends.
+    """
 
     stash: StashSim
     plex: PlexSim
@@ -32,6 +48,18 @@ class World:
     settings: dict[str, str] = field(default_factory=dict)
     section: str = ""
     unset: tuple[str, ...] = ()
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.started:
+            process.kill()
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
 
     @property
     def environ(self) -> dict[str, str]:
@@ -41,6 +69,8 @@ class World:
             "stash_url": self.stash.url,
             "stash_api_key": KEY,
             "data_dir": str(self.folder),
+            "plex_connect_timeout": "30",
+            "plex_read_timeout": "120",
             "poll_interval": "0.1",
             "stash_poll_interval": "5",
             "breaker_recovery_timeout": "1",
@@ -73,7 +103,7 @@ class World:
             )
         return ids
 
-    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = HANG) -> subprocess.CompletedProcess[str]:
         """One command to its end."""
         return subprocess.run(
             [sys.executable, "-m", "plexsync", *words],
@@ -100,24 +130,31 @@ class World:
         finally:
             stop(process)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        log = (self.folder.parent / "log.txt").open("a")
-        with log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "plexsync", *words],
-                cwd=ROOT,
-                env=self.environ,
-                stdout=log,
-                stderr=log,
-                text=True,
-            )
+    def start(self, *words: str, hasty: bool = False) -> subprocess.Popen[str]:
+        """A command in the background, which writes to the log. `hasty`: with the patience that users have."""
+        with (self.folder.parent / "log.txt").open("a") as log:
+            return self._started(*words, hasty=hasty, stdout=log, stderr=log)
+
+    def piped(self, *words: str, **more: str) -> subprocess.Popen[str]:
+        """A command in the background, whose answer and errors can be read; `more` stands in its environment."""
+        return self._started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, more=more)
+
+    def _started(
+        self, *words: str, hasty: bool = False, more: Mapping[str, str] = MappingProxyType({}), **streams: IO[str] | int
+    ) -> subprocess.Popen[str]:
+        program = ["-m", "plexsync"] if hasty else ["-c", PATIENT]
+        process = subprocess.Popen(
+            [sys.executable, *program, *words], cwd=ROOT, env={**self.environ, **more}, text=True, **streams
+        )
+        self.started.append(process)
+        return process
 
     def log(self) -> str:
         return (self.folder.parent / "log.txt").read_text()
 
     def rows(self, sql: str) -> list[tuple]:
         """What the database says, read by an independent connection."""
-        db = sqlite3.connect(f"file:{self.folder / 'plexsync.db'}?mode=ro", uri=True, timeout=10)
+        db = sqlite3.connect(f"file:{self.folder / 'plexsync.db'}?mode=ro", uri=True, timeout=HANG)
         try:
             return db.execute(sql).fetchall()
         finally:
@@ -173,14 +210,4 @@ def differences(scene, movie) -> list[tuple[str, object, object]]:
 def stop(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
-    process.wait(timeout=15)
-
-
-def until(condition: Callable[[], bool], *, seconds: float = 60, every: float = 0.1) -> None:
-    """Wait for something to become true; a failure says what was waited for."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return
-        time.sleep(every)
-    raise AssertionError(f"not within {seconds} s")
+    process.wait(timeout=HANG)

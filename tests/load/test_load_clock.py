@@ -7,6 +7,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import State
 from plexsync.rules.records import HoldRow
 from tests.engine.house import DAY, HOUR, House, fails
+from tests.engine.pools import Inline
 
 LONGEST = HOUR + 60
 YEAR = 365 * DAY
@@ -134,6 +135,7 @@ def test_a_time_given_by_a_clock_that_was_ahead_for_a_moment_holds_nobody_up(hou
         house.want(id)
     else:
         house.plex_sim.faults.set(fails("PUT", times=1))
+        house.replace_worker(pool=Inline())
         real = house.worker.plex.edit
 
         def leaping(*args, **kwargs):
@@ -152,6 +154,7 @@ def test_a_time_given_by_a_clock_that_was_ahead_for_a_moment_holds_nobody_up(hou
 @pytest.mark.parametrize("leap", LEAPS)
 def test_a_live_worker_keeps_its_jobs_whatever_the_clock_does_meanwhile(house, leap):
     ids = house.add(4)
+    house.replace_worker(pool=Inline())
     real, sent = house.worker.plex.edit, []
 
     def leaping(section, key, edit, **kwargs):

@@ -26,6 +26,8 @@ FRAME = 4096 + 24
 HOUR = 3600 if TORTURE else 300
 # Fifty rows, each with its attempts and a few counts, in rows as in pages.
 MOST = 50 * (KEPT + 5)
+# Hundreds of steps of one transaction: five times what it takes.
+STEPS = 1_000
 BARE = "update one set n = n + 1"
 
 DEAD = """
@@ -73,6 +75,9 @@ class Watched:
 
     def changed(self) -> bool:
         return self._store.changed()
+
+    def revision(self) -> tuple[int, int, int]:
+        return self._store.revision()
 
 
 class Counted(Watched):
@@ -205,13 +210,20 @@ class Timed(Watched):
         self._bare.execute("pragma synchronous = full")
         self._bare.execute("create table one (n)")
         self._bare.execute("insert into one values (0)")
-        self.held, self.worked, self.bare = [], [], []
+        self.held, self.worked, self.bare, self.steps = [], [], [], []
+        self._counted = 0
+        self._db.set_progress_handler(self._count, 100)
+
+    def _count(self) -> int:
+        self._counted += 1
+        return 0
 
     @contextmanager
     def writing(self):
         with self._store.writing() as tx:
-            began, worked = time.perf_counter(), time.thread_time()
+            began, worked, counted = time.perf_counter(), time.thread_time(), self._counted
             yield tx
+        self.steps.append(self._counted - counted)
         self.held.append(time.perf_counter() - began)
         self.worked.append(time.thread_time() - worked)
         began = time.perf_counter()
@@ -252,8 +264,10 @@ def test_pruning_everything_never_holds_the_database_for_long(house):
     print(f"\n{MEASURED:,} rows in {len(store.held):,} transactions; ms in the median, p99, p99.9, at most:")
     print(told("held", store.held), told("worked", store.worked), told("bare commit", store.bare), sep="\n")
     assert house.books_balance()
-    assert max(store.worked) < 0.2
-    assert sorted(store.held)[len(store.held) // 2] < 0.2
+    # In hundreds of SQLite's own steps, which a busy machine does not change.
+    assert 0 < max(store.steps) < STEPS
     if TORTURE:
+        assert max(store.worked) < 0.2
+        assert sorted(store.held)[len(store.held) // 2] < 0.2
         # Where the smallest commit there is takes a tenth of a second, the disk is somebody else's.
         assert sum(held > 0.2 for held in store.held) <= 5 * (1 + sum(bare > 0.1 for bare in store.bare))

@@ -18,6 +18,7 @@ from plexsync.engine.loop import Loop
 from plexsync.rules.job import DAY, Done, Kind, Why, settle
 from plexsync.store.database import Database
 from tests.engine.house import House
+from tests.engine.pools import Inline
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 NOW = 1_768_471_200_000
@@ -69,7 +70,7 @@ def work_one_batch(store, size=50) -> int:
         jobs = tx.jobs.claim(size, now=NOW, lease_ms=120_000, holder="w")
     with store.writing() as tx:
         for job in jobs:
-            after = settle(job, Done(), renewed=tx.jobs.renewed(job), now=NOW, max_retries=5, draw=0.5, scan=0)
+            after = settle(job, Done(), now=NOW, max_retries=5, draw=0.5, scan=0)
             assert tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
     return len(jobs)
 
@@ -124,7 +125,7 @@ def timed_batches(store, count) -> tuple[list[float], float]:
             claims.append(time.perf_counter() - at)
         with store.writing() as tx:
             for job in claimed:
-                after = settle(job, Done(), renewed=tx.jobs.renewed(job), now=NOW, max_retries=5, draw=0.5, scan=0)
+                after = settle(job, Done(), now=NOW, max_retries=5, draw=0.5, scan=0)
                 assert tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
         jobs += len(claimed)
     assert jobs == 50 * count
@@ -214,10 +215,13 @@ def test_a_reader_in_the_way_of_a_long_log_is_waited_for_once_and_not_at_every_c
         db.jobs.next_due(NOW)
         log = write_a_long_log(folder, store)
         assert log.stat().st_size > 6 * MEGABYTE
-        began = time.perf_counter()
-        for id in range(200_000, 200_020):
-            want(store, [id])
-        assert time.perf_counter() - began < 2
+        statements: list[str] = []
+        with store.writing() as tx:
+            tx._db.set_trace_callback(statements.append)
+        for id in range(200_000, 204_000, 200):
+            want(store, range(id, id + 200))
+        # What those commits add to the log is good for another try or two.
+        assert sum("truncate" in statement for statement in statements) <= 3
     reader.close()
     store.close()
 
@@ -330,6 +334,7 @@ def test_wants_of_many_scenes_are_a_row_each_and_the_last_values_win(house):
 @pytest.mark.timeout(MINUTES)
 def test_a_backfill_does_not_hold_up_an_edit_by_more_than_two_seconds(house):
     """Each request takes 25 ms; the edit comes in the middle of a batch of changed scenes."""
+    house.replace_worker(pool=Inline())
     edited, *changed = one_in_step_of(house, 121)
     with house.store.writing() as tx:
         for id in (*changed, *range(1_000, 1_000 + BACKFILL)):
@@ -370,6 +375,7 @@ def slow(house, real):
 
 
 def test_an_edit_that_arrives_while_a_batch_is_written_is_in_plex_two_seconds_later(house):
+    house.replace_worker(pool=Inline())
     edited, *changed = one_in_step_of(house, 51)
     house.want(*changed, why=Why.SWEEP)
     real, arrived = house.worker.plex.edit, []

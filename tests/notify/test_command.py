@@ -2,13 +2,13 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from plexsync.notify.command import CommandMessenger
 from plexsync.rules.notices import Notice, NotSent
+from tests.patience import until
 
 NOTICE = Notice("away:plex", 1_768_471_200_000, "Plex has not answered; $(touch owned) `touch owned` ; touch owned")
 
@@ -60,15 +60,19 @@ def test_a_command_that_does_not_end_is_ended_with_its_children(tmp_path):
     words = program(
         tmp_path,
         "import subprocess, sys, pathlib\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-        "pathlib.Path(__file__).with_name('child').write_text(str(child.pid))\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)'])\n"
+        "told = pathlib.Path(__file__).with_name('told')\n"
+        "told.write_text(str(child.pid))\n"
+        "told.rename(told.with_name('child'))\n"
         "child.wait()\n",
     )
-    began = time.monotonic()
-    with pytest.raises(NotSent, match="took longer than 1 s"):
-        CommandMessenger(words, limit=1.0).send(NOTICE)
-    assert time.monotonic() - began < 10
-    assert gone(int((tmp_path / "child").read_text()))
+    limit = 1.0
+    # A busy machine may need longer to start it.
+    while not (tmp_path / "child").exists():
+        with pytest.raises(NotSent, match=f"took longer than {limit:g} s"):
+            CommandMessenger(words, limit=limit).send(NOTICE)
+        limit *= 2
+    until(lambda: is_gone(int((tmp_path / "child").read_text())))
 
 
 def test_a_command_that_does_not_listen_is_none_the_worse(tmp_path):
@@ -81,14 +85,9 @@ def test_a_command_that_does_not_listen_is_none_the_worse(tmp_path):
     assert dict(os.environ) == environ
 
 
-def gone(pid: int) -> bool:
+def is_gone(pid: int) -> bool:
     """Whether no such process runs any more (one that nobody waited for counts as gone)."""
-    for _ in range(100):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.05)
-    return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True

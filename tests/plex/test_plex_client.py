@@ -1,7 +1,7 @@
 """The Plex client against a server that behaves, one that misbehaves, and answers that no Plex gives."""
 
 import json
-import time
+import threading
 
 import httpx2
 import pytest
@@ -15,6 +15,7 @@ from plexsync.rules.plan import Change
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
+from tests.patience import HANG, until
 
 TOKEN = "canary-plex-token-0123456789"
 
@@ -32,7 +33,7 @@ def section(sim):
 
 @pytest.fixture
 def plex(sim):
-    client = PlexClient(sim.url, TOKEN, read_timeout=10)
+    client = PlexClient(sim.url, TOKEN, read_timeout=HANG)
     yield client
     client.close()
 
@@ -294,9 +295,11 @@ def test_every_part_of_a_media_is_a_file_of_the_item(sim, section, plex):
 
 def test_a_connection_that_plex_has_closed_meanwhile_is_not_used_again(sim, section, plex):
     sim.idle_seconds = 0.1
+    before = threading.active_count()
     for _ in range(3):
         assert plex.sections()
-        time.sleep(0.3)
+        # Each connection is a thread of the simulated server's.
+        until(lambda: threading.active_count() <= before)
 
 
 @pytest.mark.parametrize(("count", "max_page"), [(3, 2), (450, None)])
@@ -755,13 +758,11 @@ def asks(client, section, key):
 def test_trouble_of_every_kind_has_its_name(sim, section, made, fault, error):
     (key,) = movies(sim, section, 1)
     sim.faults.set(fault)
-    client = made(sim.url, connect_timeout=1, read_timeout=0.25 if fault.kind == "hang" else 10)
+    client = made(sim.url, connect_timeout=30, read_timeout=0.25 if fault.kind == "hang" else HANG)
     for ask in asks(client, section, key):
-        began = time.monotonic()
         with pytest.raises(error) as raised:
             ask()
         assert type(raised.value) is error
-        assert time.monotonic() - began < 5
         assert TOKEN not in str(raised.value)
         assert "m0.mp4" not in str(raised.value)
         if isinstance(raised.value, Barred):
@@ -779,10 +780,8 @@ def test_an_answer_that_does_not_end_well_is_none(sim, section, made, fault):
     sim.faults.set(fault)
     client = made(sim.url, read_timeout=0.25)
     for ask in asks(client, section, key)[:4]:
-        began = time.monotonic()
         with pytest.raises(Unavailable):
             ask()
-        assert time.monotonic() - began < 2
     sim.faults.clear()
 
 

@@ -177,7 +177,7 @@ def test_a_file_of_our_name_and_size_that_lasts_quite_another_time_is_a_doubt(mi
     found = [entry("7", ("/p/x.mkv", 10, milliseconds))]
     verdict, _ = decide(CUT, found, stash=[CUT])
     assert isinstance(verdict, Unclear if clashes else Matched)
-    assert not clashes or verdict.candidates[0].why.endswith("name and size, but it lasts quite another time")
+    assert not clashes or verdict.candidates[0].reason.endswith("name and size, but it lasts quite another time")
     assert decide(CUT, found, stash=[CUT], memory={"7": {1}})[0].keys == ("7",), "it was matched before"
 
 
@@ -190,7 +190,7 @@ def test_a_second_item_of_the_same_or_an_unknown_duration_is_a_doubt(other):
     found = [entry("7", ("/p/x.mkv", 98, 600_000)), entry("8", ("/q/x.mkv", 99, other))]
     verdict, _ = decide(CUT, found, stash=[CUT])
     assert (verdict.reason, [c.key for c in verdict.candidates]) == ("look-alike", ["7", "8"])
-    assert "duration" in verdict.candidates[1].why
+    assert "duration" in verdict.candidates[1].reason
 
 
 def test_a_second_item_of_another_duration_is_none():
@@ -249,7 +249,7 @@ def test_a_scene_whose_own_path_is_bound_to_another_takes_no_look_alike_instead(
     found = [entry("7", ("/media/a/x.mkv", 10)), entry("8", ("/else/x.mkv", 10))]
     verdict, _ = decide(A, found, stash=[A], bound=[(2, "7")])
     assert (verdict.reason, [c.key for c in verdict.candidates]) == ("shared item", ["7"])
-    assert verdict.candidates[0].why == "it has the full path, but it was bound to scene 2 by hand"
+    assert verdict.candidates[0].reason == "it has the full path, but it was bound to scene 2 by hand"
     twice = [*found, entry("9", ("/media/a/x.mkv", 10), section="2")]
     assert decide(A, twice, stash=[A], bound=[(2, "7")])[0].keys == ("9",), "the other library's item is free"
 

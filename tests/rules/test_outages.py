@@ -67,7 +67,7 @@ def test_breaker_hold_and_the_two_neighbours_are_told_apart():
         line(4, "hold", "free"),
     ]
     found = outages(log)
-    assert [(one.who, one.gate, one.end) for one in found] == [
+    assert [(one.server, one.gate, one.end) for one in found] == [
         (PLEX, Gate.BREAKER, None),
         (STASH, Gate.BREAKER, T + 3),
         (PLEX, Gate.HOLD, T + 4),
@@ -184,8 +184,8 @@ def test_no_log_makes_a_negative_time_or_an_impossible_figure(log, now, window):
         assert one.end is None or one.end >= one.start
         assert one.lasted(now) >= 0
         assert one.most >= one.waiting >= 0
-    for gates in {(one.who, one.gate) for one in found}:
-        assert len([one for one in lasting(found) if (one.who, one.gate) == gates]) <= 1
+    for gates in {(one.server, one.gate) for one in found}:
+        assert len([one for one in lasting(found) if (one.server, one.gate) == gates]) <= 1
     seen = summary(found, start=now - window, end=now)
     assert 0 <= seen.down <= window
     assert 0 <= seen.availability <= 1
@@ -198,8 +198,8 @@ def test_no_log_makes_a_negative_time_or_an_impossible_figure(log, now, window):
 @settings(max_examples=200, deadline=None)
 @given(st.lists(lines(), max_size=30))
 def test_what_is_shut_at_the_end_of_the_log_lasts_and_nothing_else_does(log):
-    last = {(one.who, one.gate): one.shut for one in log}
-    assert {(one.who, one.gate) for one in lasting(outages(log))} == {key for key, shut in last.items() if shut}
+    last = {(one.server, one.gate): one.shut for one in log}
+    assert {(one.server, one.gate) for one in lasting(outages(log))} == {key for key, shut in last.items() if shut}
 
 
 @settings(max_examples=200, deadline=None)
@@ -221,4 +221,4 @@ def test_a_clean_log_gives_back_the_outages_it_was_written_for(spans):
 @given(st.lists(lines(), max_size=30), st.integers(0, 29))
 def test_a_log_that_was_cut_tells_no_more_than_the_whole_one_at_its_end(log, cut):
     whole, rest = lasting(outages(log)), lasting(outages(log[cut:]))
-    assert {(one.who, one.gate) for one in rest} <= {(one.who, one.gate) for one in whole}
+    assert {(one.server, one.gate) for one in rest} <= {(one.server, one.gate) for one in whole}

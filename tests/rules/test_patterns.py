@@ -215,7 +215,7 @@ def test_what_a_rule_leads_to_lies_below_its_root_and_leads_back_to_that_path_al
         assume(False)
     rules = [(ours, theirs)]
     paths = data.draw(st.lists(fitting(ours), min_size=2, max_size=4))
-    root = str(rule.theirs[0]).rpartition("/")[0]
+    root = str(rule.plex_side[0]).rpartition("/")[0]
     led = {}
     for path in paths:
         for there in map_path(path, rules):

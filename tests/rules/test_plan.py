@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import Item
-from plexsync.rules.plan import Change, Held, Note, Policy, Pushing, Remembered, Sending, learn, plan, undo
+from plexsync.rules.plan import LEAST_CUT, Change, Held, Note, Policy, Pushing, Remembered, Sending, learn, plan, undo
 
 
 def item(*locks, **fields):
@@ -342,6 +342,15 @@ def test_a_push_that_landed_cut_short_is_ours():
     _, entries = unfinished("summary", long, item())
     made = decide("summary", long, item("summary", summary=long[:99]), None, entries)
     assert (made.edit, made.memory["summary"].left.value) == ({}, long[:99])
+
+
+@pytest.mark.parametrize(("length", "reasons"), [(LEAST_CUT, []), (LEAST_CUT - 1, ["person"])])
+def test_from_the_least_length_on_a_shorter_text_is_ours_and_below_it_is_a_persons(length, reasons):
+    long = "word" * 50
+    _, entries = unfinished("summary", long, item())
+    made = decide("summary", long, item("summary", summary=long[:length]), None, entries)
+    assert made.edit == {}
+    assert [note.reason for note in made.notes] == reasons
 
 
 def test_a_push_that_landed_cut_inside_a_character_is_ours():

@@ -18,6 +18,7 @@ from plexsync.simulator.http import HttpServer
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import ROOT, World
+from tests.patience import HANG
 from tests.security.spellings import spellings
 
 TOKEN = 'tOk+/q7XvZ2mKp9LrT4wHs"<&%\\z=='
@@ -69,9 +70,8 @@ def canary_world(folder: Path, *, plex_like: type[PlexSim] = PlexSim, **settings
     """Both neighbours, who know the canaries, and a data folder; three scenes are out of step."""
     data = folder / "data"
     data.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, plex_like(token=TOKEN) as plex:
-        secrets = {"plex_token": TOKEN, "stash_api_key": KEY, "web_password": PASSWORD, **TELLING}
-        world = World(stash, plex, data, {**secrets, **QUICK, **settings})
+    given = {"plex_token": TOKEN, "stash_api_key": KEY, "web_password": PASSWORD, **TELLING, **QUICK, **settings}
+    with StashSim(api_key=KEY) as stash, plex_like(token=TOKEN) as plex, World(stash, plex, data, given) as world:
         world.section = plex.add_section("Movies", locations=("/media/scenes",))
         world.add(3)
         yield world
@@ -85,7 +85,7 @@ QUICK = {"breaker_failure_threshold": "2", "plex_connect_timeout": "1", "plex_re
 def start(world: World, *words: str, said: Path, program: tuple[str, ...] = ("-m", "plexsync")) -> subprocess.Popen:
     """A command as a process that logs everything; what it says is appended to the file `said`."""
     with said.open("ab") as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, *program, *words],
             cwd=ROOT,
             env={**world.environ, "PLEXSYNC_LOG": "debug", "COLUMNS": "80"},
@@ -93,6 +93,8 @@ def start(world: World, *words: str, said: Path, program: tuple[str, ...] = ("-m
             stdout=output,
             stderr=output,
         )
+    world.started.append(process)
+    return process
 
 
 def run(
@@ -100,7 +102,7 @@ def run(
 ) -> list[int]:
     """Commands beside each other, each to its end; returns their exit codes."""
     processes = [start(world, *words, said=said, program=program) for words in commands]
-    return [process.wait(timeout=60) for process in processes]
+    return [process.wait(timeout=HANG) for process in processes]
 
 
 def torture() -> bool:

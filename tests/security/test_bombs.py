@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 
 from tests.journey.world import ROOT
+from tests.patience import HANG
 
 MEGABYTE = 10**6
-# Seconds of the processor, which a busy machine does not change much; and of the clock, which it does.
-WORK, SECONDS, GROWTH = 1.0, 10.0, 64 * MEGABYTE
+# Seconds of the processor, which a busy machine does not change much.
+WORK, GROWTH = 1.0, 64 * MEGABYTE
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="measures processes as Unix has them")
 
 PROBES = """
@@ -32,10 +33,10 @@ from validation.sources import ConfigError, load
 from pathlib import Path
 
 def plex(url):
-    return PlexClient(url, "token", read_timeout=10.0)
+    return PlexClient(url, "token", read_timeout=60.0)
 
 def stash(url):
-    return StashClient(url, "key", read_timeout=10.0)
+    return StashClient(url, "key", read_timeout=60.0)
 
 ASKED = {
     "plex identity": lambda at: plex(at).identity(),
@@ -64,14 +65,14 @@ for line in sys.stdin:
     name, at = json.loads(line)
     reader, writer = os.pipe()
     if not os.fork():
-        before, began, worked = peak(), time.monotonic(), time.process_time()
+        before, worked = peak(), time.process_time()
         try:
             told = {"answer": repr(ASKED[name](at))[:200]}
         except (SyncError, ConfigError) as error:
             told = {"error": type(error).__name__, "message": str(error)}
         except BaseException:
             told = {"crash": traceback.format_exc()[-2000:]}
-        told |= {"seconds": time.monotonic() - began, "work": time.process_time() - worked, "growth": peak() - before}
+        told |= {"work": time.process_time() - worked, "growth": peak() - before}
         os.write(writer, json.dumps(told).encode())
         os._exit(0)
     os.close(writer)
@@ -103,7 +104,7 @@ def thrown():
             except OSError:
                 return
             with connection:
-                connection.settimeout(10)
+                connection.settimeout(HANG)
                 try:
                     _read_request(connection)
                     connection.sendall(load["head"])
@@ -239,7 +240,6 @@ def probed(prober, asked: str, at: str, *, growth: int = GROWTH) -> dict:
     told = json.loads(prober.stdout.readline())
     assert "crash" not in told, told["crash"]
     assert told["work"] < WORK, (asked, told)
-    assert told["seconds"] < SECONDS, (asked, told)
     assert told["growth"] < growth, (asked, told)
     return told
 

@@ -19,6 +19,7 @@ from plexsync.simulator.http import Answer, Fault, HttpServer, Request
 from plexsync.simulator.plex_server import PlexSim
 from tests.journey.world import World, until
 from tests.notify.receiver import Hook
+from tests.patience import HANG
 from tests.security.canaries import HOOK, KEY, WORD, canary_world, check_files, check_requests, leaks, run, start
 
 WATCH = """
@@ -295,10 +296,10 @@ def test_a_notice_goes_where_it_was_set_up_to_go_and_takes_no_secret_along(tmp_p
         }
         process = start(world, str(watched), "serve", said=said, program=("-c", ONE))
         try:
-            until(lambda: (tmp_path / "told").exists() and well.log, seconds=30)
+            until(lambda: (tmp_path / "told").exists() and well.log)
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=HANG) == 0
         # Nobody but those: not whom an answer points to either.
         assert len(led.log) == 1
         assert elsewhere.log == []
@@ -324,10 +325,10 @@ def test_a_command_that_can_not_be_started_is_told_without_its_words(tmp_path: P
         world.settings["plex_token"] = KEY
         process = start(world, "serve", said=said)
         try:
-            until(lambda: "did not get through by notify_command" in said.read_text(), seconds=30)
+            until(lambda: "did not get through by notify_command" in said.read_text())
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=HANG) == 0
         run(world, ("doctor",), ("--json", "doctor"), said=said)
     assert "its program does not exist" in said.read_text()
     assert check_files(tmp_path) >= 2

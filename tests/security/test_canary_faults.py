@@ -10,6 +10,7 @@ import pytest
 from plexsync.simulator.http import Answer, Fault, HttpServer
 from plexsync.store import intake
 from tests.journey.world import until
+from tests.patience import HANG
 from tests.security.canaries import (
     CANARIES,
     HOOK,
@@ -281,7 +282,7 @@ def test_a_running_worker_shows_no_secret_to_who_looks_at_processes(tmp_path: Pa
         }
         process = start(_With(environ), "--config", str(file), "serve", said=said)
         try:
-            until(lambda: world.count("idle") == 3, seconds=30)
+            until(lambda: world.count("idle") == 3)
             seen = [Path(f"/proc/{process.pid}")]
             for children in seen[0].glob("task/*/children"):
                 seen += [Path(f"/proc/{child}") for child in children.read_text().split()]
@@ -290,7 +291,7 @@ def test_a_running_worker_shows_no_secret_to_who_looks_at_processes(tmp_path: Pa
                     assert not leaks((one / name).read_bytes()), (one.name, name)
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=15) == 0
+            assert process.wait(timeout=HANG) == 0
         check_requests(world.stash, world.plex)
     assert check_files(tmp_path, but=(file,)) >= 2
 

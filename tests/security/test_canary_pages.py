@@ -11,6 +11,7 @@ from plexsync.simulator.http import Fault
 from plexsync.web.app import MODULES
 from plexsync.web.charts import RANGES, SUBJECTS
 from tests.journey.world import until
+from tests.patience import HANG
 from tests.security.canaries import KEY, PASSWORD, TOKEN, canary_world, check_files, check_requests, leaks, start
 
 
@@ -41,10 +42,10 @@ def test_no_page_holds_a_secret(tmp_path: Path) -> None:
     with canary_world(tmp_path, web_bind=f"127.0.0.1:{port}") as world:
         process = start(world, "serve", said=said)
         try:
-            until(lambda: f"dashboard: http://127.0.0.1:{port}" in said.read_text(), seconds=30)
-            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+            until(lambda: f"dashboard: http://127.0.0.1:{port}" in said.read_text())
+            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=HANG) as client:
                 known = {"Authorization": f"Bearer {PASSWORD}"}
-                until(lambda: client.get("/api/status", headers=known).json()["jobs"]["idle"] == 3, seconds=30)
+                until(lambda: client.get("/api/status", headers=known).json()["jobs"]["idle"] == 3)
                 seen = [client.get(path, headers=known) for path in paths()]
                 assert [f"{answer.url}" for answer in seen if answer.status_code >= 400] == []
                 post = {**known, "Content-Type": "application/json"}
@@ -60,12 +61,12 @@ def test_no_page_holds_a_secret(tmp_path: Path) -> None:
                     check(answer)
                 world.plex.faults.set(Fault("status", status=401))
                 world.stash.edit_scene(1, title="edited")
-                until(lambda: client.get("/api/status", headers=known).json()["holds"], seconds=30)
+                until(lambda: client.get("/api/status", headers=known).json()["holds"])
                 for path in paths():
                     check(client.get(path, headers=known))
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=HANG) == 0
         check_requests(world.stash, world.plex)
     assert "dashboard" in said.read_text()
     assert check_files(tmp_path) > 3

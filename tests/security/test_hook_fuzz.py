@@ -21,8 +21,8 @@ from plexsync.store.database import Database
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 COUNT = 50_000 if TORTURE else 2_000
-# What an input may cost, in seconds: of the processor for any of them, of the clock for one in a hundred to be slower.
-WORK, SOON, LATE = 0.5, 0.5, 2.0
+# What an input may cost, in seconds of the processor.
+WORK = 0.5
 COOKIE = "MTc2NDAzMjM0MHxEWDhFQVFMX2dBQUJFQUVRQUFCUV"
 
 
@@ -127,7 +127,6 @@ def test_whatever_comes_is_answered_and_stored_kept_or_refused(
 ) -> None:
     given, out, err = tmp_path / "in", tmp_path / "out", tmp_path / "err"
     seed = os.environ.get("PLEXSYNC_SEED") or str(random.randrange(2**32))
-    took: list[float] = []
     seen = {"stored": 0, "in a file": 0, "kept": 0, "refused": 0}
     with closing(sqlite3.connect(folder / intake.DATABASE)) as db:
         for number in range(COUNT):
@@ -140,9 +139,8 @@ def test_whatever_comes_is_answered_and_stored_kept_or_refused(
                 # What other tests left behind is not swept up on the hook's account.
                 gc.disable()
                 try:
-                    began, worked = time.monotonic(), time.thread_time()
+                    worked = time.thread_time()
                     hook.main()
-                    took.append(time.monotonic() - began)
                     work = time.thread_time() - worked
                 finally:
                     gc.enable()
@@ -155,11 +153,6 @@ def test_whatever_comes_is_answered_and_stored_kept_or_refused(
             for path in left:
                 path.unlink()
             seen[what] += 1
-    # The processor's time is ours. What waits does so for the disk, for which others may be to blame, but not all the time.
-    took.sort()
-    print(f"\n{COUNT:,} inputs: median {1000 * took[COUNT // 2]:.1f} ms, at most {took[-1]:.2f} s")
-    assert took[-1 - COUNT // 100] < SOON
-    assert sum(seconds > LATE for seconds in took) <= COUNT // 1000
     assert all(seen[what] for what in ("stored", "kept", "refused")), seen
     assert {path.name for path in tmp_path.iterdir()} == {"data", "in", "out", "err"}
 

@@ -15,6 +15,7 @@ from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from tests.journey.world import KEY, ROOT, TOKEN, World
+from tests.patience import HANG
 from validation.sources import ConfigError, load
 
 
@@ -82,8 +83,7 @@ main(sys.argv[1:])
 def world(tmp_path: Path):
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
-        made = World(stash, plex, folder)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
         made.section = plex.add_section("Movies", locations=("/media/scenes",))
         made.add(5)
         yield made
@@ -98,7 +98,7 @@ def watched(world: World, tmp_path: Path, *words: str, **environ: str) -> list[t
         cwd=ROOT,
         env={**world.environ, "WATCHED": str(log), "HOME": str(tmp_path), **environ},
         capture_output=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
     return [(event, given) for event, given in map(json.loads, log.read_text().splitlines())]
@@ -149,7 +149,11 @@ def test_a_hook_asks_nobody(tmp_path: Path) -> None:
         "args": {"hookContext": {"id": 7, "type": "Scene.Update.Post"}},
     }
     done = subprocess.run(
-        [sys.executable, "-c", program], input=json.dumps(event).encode(), capture_output=True, timeout=30, check=False
+        [sys.executable, "-c", program],
+        input=json.dumps(event).encode(),
+        capture_output=True,
+        timeout=HANG,
+        check=False,
     )
     assert done.returncode == 0
     assert b"noted" in done.stdout
@@ -286,7 +290,7 @@ class PlexClientOf:
     """A client for the length of a block."""
 
     def __init__(self, url: str) -> None:
-        self._client = PlexClient(url, TOKEN, connect_timeout=2.0)
+        self._client = PlexClient(url, TOKEN, connect_timeout=30.0)
 
     def __enter__(self) -> PlexClient:
         return self._client

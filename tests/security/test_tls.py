@@ -22,6 +22,7 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from tests.cli.terminal import Terminal
 from tests.journey.world import KEY, TOKEN, World
+from tests.patience import HANG
 from validation.config import PlexSyncConfig
 from validation.sources import ConfigError, load
 
@@ -58,7 +59,7 @@ class Front:
                 if not first:
                     return
                 self.requests += 1
-                with socket.create_connection(("127.0.0.1", self._behind.port), timeout=10) as inner:
+                with socket.create_connection(("127.0.0.1", self._behind.port), timeout=HANG) as inner:
                     inner.sendall(first)
                     back = threading.Thread(target=_pump, args=(inner, outer))
                     back.start()

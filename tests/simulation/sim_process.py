@@ -1,7 +1,6 @@
 """One PlexSync process in the simulation: the real parts on the real database file, in one thread, and killable."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from plexsync.stash.client import StashClient
 from plexsync.store.connection import Table
 from plexsync.store.database import Database, Writer
 from tests.engine.clocks import Clock
+from tests.engine.pools import Inline
 from tests.simulation.sim_wire import CONNECT, READ
 from worker.circuit_breaker import Rules
 
@@ -89,18 +89,6 @@ class SimStore(Database):
             finally:
                 self.open -= 1
         self._disk.after_commit()
-
-
-class Inline(Executor):
-    """Runs what it is given at once. A kill is no result: it ends whoever asked."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - as every executor does
-            future.set_exception(error)
-        return future
 
 
 class SimDice:

@@ -39,12 +39,9 @@ class SteadyPlex(PlexSim):
     """A Plex whose time is ours, and that listens on nothing."""
 
     def __init__(self, clock: Clock, **how: object) -> None:
-        self._clock = clock
-        super().__init__(token=TOKEN, scan_seconds=None, **how)
+        started_at = int(1_760_000_000 + clock.monotonic())
+        super().__init__(token=TOKEN, scan_seconds=None, started_at=started_at, clock=clock.monotonic, **how)
         self.stop()
-
-    def now(self) -> int:
-        return int(1_760_000_000 + self._clock.steady)
 
 
 @dataclass(frozen=True)

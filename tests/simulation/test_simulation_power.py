@@ -11,7 +11,8 @@ import pytest
 
 from plexsync.engine import engine
 from plexsync.rules.job import Dead, Done, Later, Settled, Waiting, settle
-from plexsync.store import intake
+from plexsync.store import intake, jobs
+from plexsync.store.connection import Connection
 from tests.simulation.sim_run import run_seeds
 
 LIVES = 20
@@ -27,27 +28,31 @@ def lost_from_the_spool(*args, **more):
     return []
 
 
+def found(db, sql, values):
+    """A row, by the store's connection or by a hook's own."""
+    return db.row(sql, values) if isinstance(db, Connection) else db.execute(sql, values).fetchone()
+
+
 def lost_where(lost: Callable[[str], bool]) -> Callable[..., None]:
     """A want that forgets what is wanted of a row in such a state."""
 
-    def want_it(db, kind, id, why, now, desired="", *, behind=False):
-        row = db.execute("select state from job where kind = ? and id = ?", (kind, id)).fetchone()
+    def want_it(db, kind, id, why, now, desired="", **more):
+        row = found(db, "select state from job where kind = ? and id = ?", (kind, id))
         if not lost(row[0] if row else ""):
-            want(db, kind, id, why, now, desired, behind=behind)
+            want(db, kind, id, why, now, desired, **more)
 
     return want_it
 
 
-def settled_as_if_done_alone_could_be_wanted_anew(job, outcome, *, renewed, **more):
-    return settle(job, outcome, renewed=renewed and isinstance(outcome, Done), **more)
+# A statement that settles as if a wish could be renewed only while its attempt goes well.
+SETTLED_UNLESS_DONE = jobs.SETTLE.replace("wanted_rev > claimed_rev", "wanted_rev > claimed_rev and :state = 'idle'")
 
 
 def taken_for_done(*outcomes: type) -> Callable[..., Settled]:
     """A settling that takes one of these outcomes for a good end."""
 
-    def settle_it(job, outcome, *, renewed, **more):
-        ended = Done() if isinstance(outcome, outcomes) and not renewed else outcome
-        return settle(job, ended, renewed=renewed, **more)
+    def settle_it(job, outcome, **more):
+        return settle(job, Done() if isinstance(outcome, outcomes) else outcome, **more)
 
     return settle_it
 
@@ -57,11 +62,7 @@ FAULTS = {
     "what is wanted of a row in work is lost": (intake, "want", lost_where(lambda state: state == "running")),
     "what is wanted of an absent row is lost": (intake, "want", lost_where(lambda state: state == "absent")),
     "what is wanted of a dead row is lost": (intake, "want", lost_where(lambda state: state == "dead")),
-    "a wish renewed meanwhile counts only for what is done": (
-        engine,
-        "settle",
-        settled_as_if_done_alone_could_be_wanted_anew,
-    ),
+    "a wish renewed meanwhile counts only for what is done": (jobs, "SETTLE", SETTLED_UNLESS_DONE),
     "a third of what is wanted is lost": (intake, "want", lost_where(lambda _: next(count) % 3 == 0)),
     "what has failed is taken for done": (engine, "settle", taken_for_done(Waiting, Later)),
     "what is dead is taken for done": (engine, "settle", taken_for_done(Dead)),

@@ -13,6 +13,7 @@ import pytest
 
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
+from tests.patience import HANG
 
 TOKEN = "a-token"
 FILE = ("/media/a.mp4", 123_456, 60_000)
@@ -23,7 +24,7 @@ class Client:
     """A connection that is kept alive, sends the token, and asks for JSON unless told otherwise."""
 
     def __init__(self, sim: PlexSim) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=10)
+        self.connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=HANG)
         self.headers = {"X-Plex-Token": TOKEN, "Accept": "application/json"}
         self.answer_headers: dict[str, str] = {}
 

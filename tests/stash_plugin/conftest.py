@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from plexsync.stash_plugin import dependencies
 from plexsync.store import intake
 from plexsync.store.lock import is_locked
 from release.check import TOKEN, Trial
+from tests.patience import until
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "stash-key-of-the-plugin"
@@ -26,10 +26,8 @@ def bare(tmp_path: Path) -> Iterator[Trial]:
         made = Trial(ROOT, tmp_path / "stash", stash, plex)
         yield made
         intake.switch(str(made.folder), intake.OFF)
-        end = time.monotonic() + 20
-        while is_locked(made.folder):
-            assert time.monotonic() < end, "a worker was left behind"
-            time.sleep(0.1)
+        # No worker is left behind.
+        until(lambda: not is_locked(made.folder))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 from plexsync.reports.rows import SHORT
 from release.check import TASK, Trial
 from tests.journey.world import ROOT, until
+from tests.patience import HANG
 from tests.stash_plugin.conftest import KEY
 
 STANDIN = (Path(__file__).parent / "standin.js").read_text(encoding="utf-8")
@@ -41,7 +42,7 @@ def faults() -> list[str]:
 def page(browser, inside: Trial, faults: list[str]) -> Iterator[Page]:
     made = browser.new_page(extra_http_headers={"ApiKey": KEY})
     made.set_default_timeout(20_000)
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=1000 * HANG)
     made.on("pageerror", lambda error: faults.append(str(error)))
     made.route("**/standin.js", lambda route: route.fulfill(body=STANDIN, content_type="text/javascript"))
     made.route(re.compile(r"/app(\?|$)"), lambda route: route.fulfill(body=HTML, content_type="text/html"))

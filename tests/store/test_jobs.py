@@ -411,9 +411,7 @@ def test_an_edit_made_while_its_scene_is_being_synced_is_synced_afterwards(store
     want(store, 7, T)
     (job,) = claim(store)
     want(store, 7, T + 5)
-    with store.writing() as tx:
-        assert tx.jobs.renewed(job)
-    settle(store, job, State.READY, T + 10, due=None)
+    settle(store, job, State.IDLE, T + 10)
 
     assert row(store, 7).due == T + 2005
     assert claim(store, T + 2004) == []
@@ -424,8 +422,23 @@ def test_a_sweep_while_a_scene_is_being_synced_is_no_new_wish(store):
     want(store, 7, T)
     (job,) = claim(store)
     want(store, 7, T + 5, Why.SWEEP)
-    with store.writing() as tx:
-        assert not tx.jobs.renewed(job)
+    settle(store, job, State.IDLE, T + 10)
+    assert row(store, 7).state is State.IDLE
+
+
+@pytest.mark.parametrize("state", [State.IDLE, State.READY, State.ABSENT, State.DEAD, State.GONE, State.OUTSIDE])
+def test_whatever_came_of_an_attempt_a_wish_renewed_meanwhile_is_ready_with_no_attempts_used(store, state):
+    want(store, 7, T)
+    (job,) = claim(store)
+    want(store, 7, T + 5)
+    settle(store, job, state, T + 10, attempts=3, streak=4, due=T + HOUR, desired="old", error="no", cls="refused")
+    after = row(store, 7)
+    assert (after.state, after.attempts, after.due, after.desired) == (State.READY, 0, T + 2005, "")
+    assert after.streak == 4, "a hold or an outage still stretches the pace"
+    with store.reading() as db:
+        assert db.books.done() == 0
+        assert "died" not in db.tallies.all()
+        assert {attempt.state for attempt in db.attempts.of(Kind.SCENE, 7)} <= {State.READY}
 
 
 def test_an_ended_attempt_with_an_error_is_written_down_and_twenty_are_kept(store):
@@ -503,9 +516,9 @@ def test_dead_rows_are_tried_again_or_given_up_one_a_class_or_all(store, verb, c
 def test_dead_rows_are_listed_by_class_and_page(store):
     with store.reading() as db:
         assert [found.id for found in db.jobs.in_state(State.DEAD)] == [1, 2, 3]
-        assert [found.id for found in db.jobs.in_state(State.DEAD, cls="refused")] == [1, 2]
+        assert [found.id for found in db.jobs.in_state(State.DEAD, error_class="refused")] == [1, 2]
         assert [found.id for found in db.jobs.in_state(State.DEAD, limit=1, after=("scene", 1))] == [2]
-        assert [found.id for found in db.jobs.in_state(State.READY, cls="refused")] == []
+        assert [found.id for found in db.jobs.in_state(State.READY, error_class="refused")] == []
         assert db.overview(T).dead == {"refused": 2, "ambiguous": 1}
         assert list(db.jobs.ids(SCENE)) == [(1, State.DEAD), (2, State.DEAD), (3, State.DEAD), (4, State.READY)]
         assert db.jobs.count_unsettled() == 1
@@ -723,7 +736,7 @@ def test_waking_absent_rows_finds_them_by_when_they_are_due(large):
 def test_the_other_statements_find_their_rows_by_an_index(large, sql, index):
     names = (
         "lane now limit state cls after_kind after_id before token until kind id attempts streak crashes due ok_mark"
-        " bad_mark error desired since"
+        " bad_mark error desired since tokens"
     )
     found = plan(large, sql, dict.fromkeys(names.split(), 1))
     assert index in found

@@ -139,16 +139,18 @@ class Model:
 
     def settle(self, row: Row, after: Settled, now: int) -> None:
         self.lift_tick(now)
-        row.state, row.since, row.stirred, row.settled_rev = str(after.state), now, now, row.claimed_rev
-        row.attempts, row.streak, row.crashes = after.attempts, after.streak, after.crashes
+        renewed = row.wanted_rev > row.claimed_rev
+        row.state, row.attempts = ("ready", 0) if renewed else (str(after.state), after.attempts)
+        row.since, row.stirred, row.settled_rev = now, now, row.claimed_rev
+        row.streak, row.crashes = after.streak, after.crashes
         row.first_crash = row.first_crash if after.crashes else 0
-        row.due = row.due if after.due is None else after.due
+        row.due = row.due if renewed else after.due
         row.token, row.lease_until, row.alone = None, None, 0
-        row.error, row.cls = after.error, after.cls
-        row.desired = after.desired or row.desired
+        row.error, row.cls = ("", "") if after.state is State.IDLE else (after.error, after.cls)
+        row.desired = row.desired if renewed else after.desired or row.desired
         self.tallies["died"] += row.state == "dead"
         if row.state == "idle":
-            row.error = row.cls = row.desired = ""
+            row.desired = ""
             self.books["done"] += 1
             if row.kind != "scene":
                 del self.rows[row.kind, row.id]
@@ -259,10 +261,7 @@ class JobTable(RuleBasedStateMachine):
         job = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
         row = self.model.rows[str(job.kind), job.id]
         with self.store.writing() as tx:
-            renewed = tx.jobs.renewed(job)
-            assert renewed == (row.wanted_rev > row.claimed_rev)
-            due = None if renewed else self.now + wait
-            after = Settled(State.READY if renewed else state, number, number, number, due, error, "bug", desired)
+            after = Settled(state, number, number, number, self.now + wait, error, "bug", desired)
             assert tx.jobs.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
         self.model.settle(row, after, self.now)
 
@@ -337,7 +336,7 @@ class JobTable(RuleBasedStateMachine):
                 else getattr(tx.jobs, verb)(now=self.now, cls=cls, limit=limit)
             )
             assert found == min(limit, len(dead()))
-            left = {(str(row.kind), row.id) for row in tx.jobs.in_state(State.DEAD, cls=cls)}
+            left = {(str(row.kind), row.id) for row in tx.jobs.in_state(State.DEAD, error_class=cls)}
         if verb != "drop":
             self.model.lift_tick(self.now)
         for key in dead() - left:

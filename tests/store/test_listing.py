@@ -10,6 +10,7 @@ import pytest
 
 from plexsync.rules.job import Kind, State
 from plexsync.rules.records import Called
+from plexsync.rules.scene import Scene, SceneFile
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.connection import Connection
 from plexsync.store.database import Database
@@ -141,7 +142,7 @@ def test_a_search_goes_on_where_the_page_before_it_ended(library, large):
 
 def name(store: Database, scene: int, title: str, path: str = "/media/a.mp4") -> None:
     with store.writing() as tx:
-        tx.scene_names.save(scene, [], title=title, path=path)
+        tx.scene_names.save([Scene(scene, title=title, files=(SceneFile(path),))])
 
 
 def found(store: Database, text: str) -> list[int]:
@@ -180,7 +181,7 @@ def test_what_is_called_otherwise_now_is_found_so(store):
     name(store, 1, "New")
     assert (found(store, "old"), found(store, "new")) == ([], [1])
     with store.writing() as tx:
-        tx.scene_names.save(1, [])
+        tx.scene_names.save([Scene(1)])
     assert found(store, "new") == []
     with store.reading() as db:
         assert db.scene_names.of([1]) == {}
@@ -198,7 +199,7 @@ def test_an_unchanged_scene_costs_no_write(store):
     name(store, 1, "Same")
     with store.writing() as tx:
         before = tx._db.total_changes
-        tx.scene_names.save(1, [], title="Same", path="/media/a.mp4")
+        tx.scene_names.save([Scene(1, title="Same", files=(SceneFile("/media/a.mp4"),))])
         assert tx._db.total_changes == before
 
 

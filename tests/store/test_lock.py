@@ -32,7 +32,7 @@ def holder(folder: Path) -> tuple[subprocess.Popen, str]:
 
 
 def end(process: subprocess.Popen) -> None:
-    process.communicate(timeout=10)
+    process.communicate()
 
 
 def test_a_lock_is_held_by_one_and_free_again_when_released(folder):
@@ -76,7 +76,7 @@ def test_a_process_that_a_worker_started_does_not_keep_the_lock(folder):
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True)
     lock.release()
     assert not is_locked(folder)
-    child.communicate("\n", timeout=10)
+    child.communicate("\n")
 
 
 def test_of_many_workers_one_gets_the_lock(folder):

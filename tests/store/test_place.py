@@ -54,7 +54,7 @@ def test_without_a_home_folder_there_is_only_the_one_beside_stash(settings_file:
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_folder_that_is_not_ours_is_left_to_others(usual: Path, settings_file: str, tmp_path: Path) -> None:
     (tmp_path / "stash").chmod(0o500)
-    assert "is not ours to write to" in chosen(usual, settings_file).why
+    assert "is not ours to write to" in chosen(usual, settings_file).reason
     (tmp_path / "stash").chmod(0o700)
     (tmp_path / "stash" / "plexsync").mkdir(mode=0o500)
     assert chosen(usual, settings_file).path == usual
@@ -65,7 +65,7 @@ def test_a_folder_for_a_stash_of_another_user_is_not_made(
     usual: Path, settings_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
-    assert "Stash runs as another user" in chosen(usual, settings_file).why
+    assert "Stash runs as another user" in chosen(usual, settings_file).reason
     (tmp_path / "stash" / "plexsync").mkdir()
     assert chosen(usual, settings_file).path == tmp_path / "stash" / "plexsync"
 

@@ -95,8 +95,8 @@ def test_attempts_of_rows_that_live_on_are_forgotten_at_the_same_age(store):
     with store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 7, Why.EDIT, T)
     with store.writing() as tx:
-        tx.attempts.add(Kind.SCENE, 7, at=T, cls="bug", error="old", attempts=1, state=State.READY)
-        tx.attempts.add(Kind.SCENE, 7, at=T + DAY, cls="bug", error="new", attempts=2, state=State.READY)
+        tx.attempts.add(Kind.SCENE, 7, at=T, error_class="bug", error="old", attempts=1, state=State.READY)
+        tx.attempts.add(Kind.SCENE, 7, at=T + DAY, error_class="bug", error="new", attempts=2, state=State.READY)
     assert prune(store, T + 31 * DAY, T + DAY) == 1
     with store.reading() as db:
         assert [row.error for row in db.attempts.of(Kind.SCENE, 7)] == ["new"]

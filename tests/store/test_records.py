@@ -13,6 +13,7 @@ from plexsync.rules.job import Kind
 from plexsync.rules.paths import name_key, path_key
 from plexsync.rules.plan import Held, Pushing, Remembered, Sending
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, SectionRow, Seen
+from plexsync.rules.scene import Scene
 from plexsync.store import documents
 from plexsync.store.database import Database
 
@@ -133,9 +134,9 @@ def test_pushes_are_kept_in_their_order_and_dropped_by_number_or_when_they_have_
 
         tx.pushings.drop(1, "10", number=second)
         assert tx.pushings.of([1])[1, "10"] == (pushing("a", T + 1), pushing("c", T + 3))
-        tx.pushings.drop(1, "10", ended=T + 1)
+        tx.pushings.drop_ended([(1, "10")], ended=T + 1)
         assert tx.pushings.of([1, 2]) == {(1, "10"): (pushing("c", T + 3),), (2, "10"): (pushing("d", T + 1),)}
-        tx.pushings.drop(1, "10")
+        tx.pushings.drop_all([])
         assert len(tx.pushings.of([1])[1, "10"]) == 1
 
 
@@ -347,9 +348,29 @@ def test_what_was_seen_is_kept_for_each_kind(store):
 
 def test_what_was_last_seen_on_scenes_is_found_by_kind_and_id(store):
     with store.writing() as tx:
-        tx.scene_names.save(1, [("tag", 1), ("performer", 11)])
-        tx.scene_names.save(2, [("tag", 11), ("performer", 1)])
-        tx.scene_names.save(3, [("tag", 1)])
+        tx.scene_names.save(
+            [
+                Scene(
+                    1,
+                    references=(
+                        ("tag", 1),
+                        ("performer", 11),
+                    ),
+                )
+            ]
+        )
+        tx.scene_names.save(
+            [
+                Scene(
+                    2,
+                    references=(
+                        ("tag", 11),
+                        ("performer", 1),
+                    ),
+                )
+            ]
+        )
+        tx.scene_names.save([Scene(3, references=(("tag", 1),))])
     with store.reading() as db:
         assert db.scene_names.scenes_showing(Kind.TAG, 1) == [1, 3]
         assert db.scene_names.scenes_showing(Kind.TAG, 11) == [2]
@@ -359,19 +380,39 @@ def test_what_was_last_seen_on_scenes_is_found_by_kind_and_id(store):
 
 def test_a_scene_that_shows_something_else_or_nothing_is_found_by_that_alone(store):
     with store.writing() as tx:
-        tx.scene_names.save(1, [("tag", 1)])
-        tx.scene_names.save(1, [("tag", 2)])
-        tx.scene_names.save(2, [("tag", 2)])
-        tx.scene_names.save(2, [])
+        tx.scene_names.save([Scene(1, references=(("tag", 1),))])
+        tx.scene_names.save([Scene(1, references=(("tag", 2),))])
+        tx.scene_names.save([Scene(2, references=(("tag", 2),))])
+        tx.scene_names.save([Scene(2)])
     with store.reading() as db:
         assert (db.scene_names.scenes_showing(Kind.TAG, 1), db.scene_names.scenes_showing(Kind.TAG, 2)) == ([], [1])
 
 
 def test_what_a_scene_shows_as_before_is_not_written_again(store):
     with store.writing() as tx:
-        tx.scene_names.save(1, [("tag", 1), ("studio", 2)])
+        tx.scene_names.save(
+            [
+                Scene(
+                    1,
+                    references=(
+                        ("tag", 1),
+                        ("studio", 2),
+                    ),
+                )
+            ]
+        )
     written = store._connection().db.total_changes
     with store.writing() as tx:
-        tx.scene_names.save(1, [("studio", 2), ("tag", 1)])
-        tx.scene_names.save(9, [])
+        tx.scene_names.save(
+            [
+                Scene(
+                    1,
+                    references=(
+                        ("studio", 2),
+                        ("tag", 1),
+                    ),
+                )
+            ]
+        )
+        tx.scene_names.save([Scene(9)])
     assert store._connection().db.total_changes == written

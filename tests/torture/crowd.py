@@ -21,6 +21,7 @@ from plexsync.engine.clock import SystemClock
 from plexsync.rules.job import Kind, Settled, State, Why, crashed
 from plexsync.store import intake
 from plexsync.store.database import WAIT_AS_USUAL, WAIT_BRIEFLY, Database
+from tests.patience import HANG
 from tests.torture import forks
 from tests.torture.kill_jobs import ROOT, a_pass, config_for, environ_for, rows, rush, wait_for_heartbeat
 from tests.torture.neighbours import Neighbours
@@ -34,8 +35,8 @@ LEASE = 30_000
 # Longer than a lease, in seconds that pass.
 OVERSLEPT = 1.5 * LEASE / 1000 / FASTER
 SCENES = {"sample": 40, "full": 400, "long": 400}
-SOAK = {"sample": 4.0, "full": 300.0, "long": 1800.0}
-# How often everything is looked at meanwhile.
+# How often everything is looked at in full, and seconds between two looks: as long as this lasts all go on.
+LOOKS = {"sample": 4, "full": 5, "long": 30}
 MINUTE = {"sample": 1.0, "full": 60.0, "long": 60.0}
 LOG_LIMIT = 16 * 2**20
 # Who must have done something.
@@ -61,7 +62,7 @@ def workers(size: str, seed: int) -> list[Score]:
         running: dict[int, int] = {}
         ends: list[forks.End] = []
         kills: list[int] = []
-        end = time.monotonic() + 60 + JOBS[size] / 20
+        end = time.monotonic() + HANG + JOBS[size] / 20
         while time.monotonic() < end and _left(path):
             while len(running) < WORKERS:
                 child, reader = forks.forked(lambda ack: _work(path, told, dice.random(), JOBS[size]))
@@ -92,7 +93,7 @@ def _fill(path: Path, count: int) -> None:
 
 
 def _left(path: Path) -> int:
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=HANG)
     try:
         return db.execute("select count(*) from job where state not in ('idle', 'dead')").fetchone()[0]
     finally:
@@ -226,10 +227,12 @@ def _held_twice(heard: list[Told]) -> Iterator[str]:
 
 def everyone(size: str, seed: int) -> list[Score]:
     """Hooks, commands, readers and the worker itself on one database, all the time; looked at in full every minute."""
-    seconds, scenes = SOAK[size], SCENES[size]
-    score = Score("F16", f"16 processes at once for {seconds:.0f} s: hooks, commands, readers, serve", seed)
+    looks, scenes = LOOKS[size], SCENES[size]
+    score = Score(
+        "F16", f"16 processes at once for {looks * MINUTE[size]:.0f} s: hooks, commands, readers, serve", seed
+    )
     with workshop() as place, Neighbours() as town:
-        path, made = place / "plexsync" / NAME, town.ask("fresh", scenes)
+        path, over, made = place / "plexsync" / NAME, Path(place, "over"), town.ask("fresh", scenes)
         ids, half = made["ids"], scenes // 2
         forks.run(lambda ack: _want_each(path, ids))
         environ = environ_for(made, path.parent)
@@ -242,18 +245,18 @@ def everyone(size: str, seed: int) -> list[Score]:
                 stderr=log,
             )
         wait_for_heartbeat(path.parent, server)
-        end = time.monotonic() + seconds
         # Hooks stir one half all the time, which therefore rests; the other half is worked again and again.
         acts: list[Callable[[Ack], None]] = [
-            *[lambda ack, n=n: _hooks(path, end, ids[:half], seed + n, ack) for n in range(6)],
-            *[lambda ack, n=n: _hook_processes(path, end, ids[:half], seed + n, ack) for n in range(6, 8)],
-            *[lambda ack, n=n: _wants(path, end, ids[half:], seed + n, ack) for n in range(2)],
-            lambda ack: _syncs(environ, end, ids, seed, ack),
-            *[lambda ack: _reads(path, end, ack) for _ in range(2)],
-            *[lambda ack: _statuses(environ, end, ack) for _ in range(2)],
+            *[lambda ack, n=n: _hooks(path, over, ids[:half], seed + n, ack) for n in range(6)],
+            *[lambda ack, n=n: _hook_processes(path, over, ids[:half], seed + n, ack) for n in range(6, 8)],
+            *[lambda ack, n=n: _wants(path, over, ids[half:], seed + n, ack) for n in range(2)],
+            lambda ack: _syncs(environ, over, ids, seed, ack),
+            *[lambda ack: _reads(path, over, ack) for _ in range(2)],
+            *[lambda ack: _statuses(environ, over, ack) for _ in range(2)],
         ]
         started = [forks.forked(act) for act in acts]
-        largest, looks = _watch(score, path, end, MINUTE[size])
+        largest = _watch(score, path, looks, MINUTE[size])
+        over.touch()
         ends = [forks.ended(one) for one in started]
         code, told = _told_to_end(server), (place / "serve.log").read_text(errors="replace")
         for one in ends:
@@ -263,8 +266,6 @@ def everyone(size: str, seed: int) -> list[Score]:
             score.spoil(f"serve: exit {code}: {told[-600:]}")
         if largest >= LOG_LIMIT:
             score.spoil(f"the log grew to {largest} bytes")
-        if looks < int(seconds / MINUTE[size]) - 1:
-            score.spoil(f"it was looked at {looks} times in {seconds:.0f} s")
         counts = Counter[str]({"fill": scenes, **_wants_of(place / "wants")})
         for line in (line for one in ends if not one.failed for line in one.acks):
             what, count = line.split()
@@ -287,26 +288,23 @@ def _want_each(path: Path, ids: list[int]) -> None:
     store.close()
 
 
-def _watch(score: Score, path: Path, end: float, pace: float) -> tuple[int, int]:
-    """The largest the log was, looked at all the time, and how often everything was looked at in full."""
-    largest = looks = 0
+def _watch(score: Score, path: Path, looks: int, pace: float) -> int:
+    """Look at everything in full so many times; the largest the log was, which is looked at all the time."""
+    largest = 0
     log = path.with_name(f"{NAME}-wal")
-    due = time.monotonic() + pace
-    while time.monotonic() < end or time.monotonic() >= due:
-        with suppress(FileNotFoundError):
-            largest = max(largest, log.stat().st_size)
-        if time.monotonic() >= due:
-            due += pace
-            looks += 1
-            score.law(path, f"look {looks}")
-        time.sleep(0.02)
-    return largest, looks
+    for number in range(looks):
+        for _ in range(round(pace / 0.02)):
+            with suppress(FileNotFoundError):
+                largest = max(largest, log.stat().st_size)
+            time.sleep(0.02)
+        score.law(path, f"look {number + 1}")
+    return largest
 
 
 def _told_to_end(server: subprocess.Popen) -> int:
     server.send_signal(signal.SIGTERM)
     try:
-        return server.wait(timeout=15)
+        return server.wait(timeout=HANG)
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
@@ -330,19 +328,19 @@ def _judge_soak(score: Score, path: Path, counts: Counter[str], idle: list[str])
     score.law(path, "at the end")
 
 
-def _hooks(path: Path, end: float, ids: list[int], luck: int, ack: Ack) -> None:
+def _hooks(path: Path, over: Path, ids: list[int], luck: int, ack: Ack) -> None:
     dice, counts = random.Random(luck), Counter[str]()
-    while time.monotonic() < end:
+    while not counts or not over.exists():
         counts["spooled" if intake.store(str(path.parent), "scene", dice.choice(ids)) else "direct"] += 1
         time.sleep(dice.random() * 0.2)
     for what, count in counts.items():
         ack(f"{what} {count}")
 
 
-def _hook_processes(path: Path, end: float, ids: list[int], luck: int, ack: Ack) -> None:
+def _hook_processes(path: Path, over: Path, ids: list[int], luck: int, ack: Ack) -> None:
     """As Stash starts them; what is left as a file is told apart by the files that are made."""
     dice, counts = random.Random(luck), Counter[str]()
-    while not counts or time.monotonic() < end:
+    while not counts or not over.exists():
         context = {"type": "Scene.Update.Post", "id": dice.choice(ids), "input": {}}
         event = {"server_connection": {"Dir": str(path.parent.parent)}, "args": {"hookContext": context}}
         done = subprocess.run(
@@ -350,7 +348,7 @@ def _hook_processes(path: Path, end: float, ids: list[int], luck: int, ack: Ack)
             cwd=ROOT,
             input=json.dumps(event).encode(),
             capture_output=True,
-            timeout=20,
+            timeout=HANG,
             check=False,
         )
         answer = json.loads(done.stdout)
@@ -361,9 +359,9 @@ def _hook_processes(path: Path, end: float, ids: list[int], luck: int, ack: Ack)
         ack(f"{what} {count}")
 
 
-def _wants(path: Path, end: float, ids: list[int], luck: int, ack: Ack) -> None:
+def _wants(path: Path, over: Path, ids: list[int], luck: int, ack: Ack) -> None:
     store, dice, count = Database(path), random.Random(luck), 0
-    while time.monotonic() < end:
+    while not count or not over.exists():
         with store.writing() as tx:
             for _ in range(20):
                 tx.jobs.want(Kind.SCENE, dice.choice(ids), Why.SWEEP, SystemClock().now())
@@ -373,9 +371,9 @@ def _wants(path: Path, end: float, ids: list[int], luck: int, ack: Ack) -> None:
     ack(f"wants {count}")
 
 
-def _syncs(environ: dict[str, str], end: float, ids: list[int], luck: int, ack: Ack) -> None:
+def _syncs(environ: dict[str, str], over: Path, ids: list[int], luck: int, ack: Ack) -> None:
     dice, count = random.Random(luck), 0
-    while not count or time.monotonic() < end:
+    while not count or not over.exists():
         some = [str(id) for id in dice.sample(ids, 3)]
         done = _called(["sync", *some], environ)
         assert done.returncode == 0, done
@@ -384,9 +382,9 @@ def _syncs(environ: dict[str, str], end: float, ids: list[int], luck: int, ack: 
     ack(f"syncs {count}")
 
 
-def _statuses(environ: dict[str, str], end: float, ack: Ack) -> None:
+def _statuses(environ: dict[str, str], over: Path, ack: Ack) -> None:
     count = 0
-    while not count or time.monotonic() < end:
+    while not count or not over.exists():
         done = _called(["status", "--json"], environ)
         assert done.returncode == 0 and not done.stderr, done
         assert json.loads(done.stdout)["books"]["balanced"], done.stdout
@@ -396,14 +394,19 @@ def _statuses(environ: dict[str, str], end: float, ack: Ack) -> None:
 
 def _called(words: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "plexsync", *words], cwd=ROOT, env=environ, capture_output=True, timeout=60, check=False
+        [sys.executable, "-m", "plexsync", *words],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        timeout=HANG,
+        check=False,
     )
 
 
-def _reads(path: Path, end: float, ack: Ack) -> None:
+def _reads(path: Path, over: Path, ack: Ack) -> None:
     """Snapshots that live for a moment, as a dashboard's do, and keep the log from being begun anew."""
     store = Database(path)
-    while time.monotonic() < end:
+    while not over.exists():
         with store.reading() as db:
             db.overview(SystemClock().now())
             time.sleep(0.01)

@@ -28,6 +28,7 @@ from plexsync.store import intake, schema
 from plexsync.store.database import Database, Reader
 from plexsync.store.db import connect
 from plexsync.store.repair import repair
+from tests.patience import HANG
 from tests.torture import forks
 from tests.torture.kill_jobs import config_for
 from tests.torture.neighbours import Neighbours
@@ -36,7 +37,7 @@ from tests.torture.score import NAME, Score, dump, workshop
 NOW = 1_768_471_200_000
 DAY = 86_400_000
 # As long as a case may take before it counts as hanging.
-SECONDS = 10
+SECONDS = int(HANG)
 ROWS = 200
 MUTATIONS = {"sample": 60, "full": 10_000, "long": 40_000}
 MIXES = {"sample": 3, "full": 40, "long": 200}

@@ -14,6 +14,7 @@ from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import db, intake
 from plexsync.store.database import Database
 from plexsync.store.db import connect
+from tests.patience import HANG
 from tests.torture.power import MISSING, ROOT, there
 from tests.torture.score import NAME, Score, workshop
 from tests.torture.victim import NOW
@@ -55,7 +56,7 @@ def failing(calls: str, error: str, when: str, words: list[str], *, event: bytes
         cwd=ROOT,
         input=event,
         capture_output=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
 

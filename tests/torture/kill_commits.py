@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from plexsync.store import intake
+from tests.patience import HANG
 from tests.torture import forks
 from tests.torture.forks import Call
 from tests.torture.kill_steps import BUT, DEEDS, MODES, NOW, HookEnqueue, Tried, mount_table
@@ -190,7 +191,7 @@ def _hooked(folder: Path, more: list[str], log: Path | str = "/dev/null") -> sub
         env={"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "PLEXSYNC_DATA_DIR": str(folder)},
         input=json.dumps(event).encode(),
         capture_output=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
 

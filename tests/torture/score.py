@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.patience import HANG
 from tests.torture import leaking
 
 NAME = "plexsync.db"
@@ -71,7 +72,7 @@ class Score:
 
 def broken(path: Path) -> list[tuple[str, str]]:
     """(lost, doubled or wrong, what it is) of everything that must never be so in a database."""
-    db = sqlite3.connect(path, timeout=10)
+    db = sqlite3.connect(path, timeout=HANG)
     try:
         return list(_broken(db))
     except sqlite3.Error as error:
@@ -110,7 +111,7 @@ def _broken(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
 
 def dump(path: Path, *, but: tuple[str, ...] = ()) -> dict[str, list[tuple]]:
     """All rows of all tables, apart from columns that chance or time fills."""
-    db = sqlite3.connect(path, timeout=10)
+    db = sqlite3.connect(path, timeout=HANG)
     try:
         tables = [name for (name,) in db.execute("select name from sqlite_master where type = 'table' order by name")]
         found: dict[str, list[tuple]] = {"schema": db.execute("pragma user_version").fetchall()}

@@ -18,6 +18,7 @@ from plexsync.cli.main import main as call
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.job import Kind, Why
 from plexsync.store.database import Database
+from tests.patience import HANG
 from tests.torture import forks
 from tests.torture.kill_jobs import (
     ROOT,
@@ -37,8 +38,8 @@ CASES = {"sample": 1, "full": 5, "long": 200}
 QUEUE = {"sample": 10_000, "full": 100_000, "long": 100_000}
 # Megabytes beyond what the process begins with; each of its threads takes eight by itself.
 LEAST, MOST = 10, 120
-# How long serve is let run, and how long a command may take.
-SECONDS, LONGEST = 3.0, 60
+# How long serve is let run.
+SECONDS = 3.0
 # Lines that tell of trouble, and how a process may end: libraries in C don't survive every allocation that fails.
 LINES = 12
 ENDS = (0, 1, 2, -signal.SIGSEGV, -signal.SIGABRT)
@@ -85,7 +86,7 @@ def _run(made: dict, folder: Path, megabytes: int, command: str) -> tuple[int, l
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.torture.short_memory", str(megabytes), command],
         cwd=ROOT,
-        env=environ_for(made, folder) | {"PLEXSYNC_PLEX_READ_TIMEOUT": "10"},
+        env=environ_for(made, folder) | {"PLEXSYNC_PLEX_READ_TIMEOUT": "60"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -98,7 +99,7 @@ def _run(made: dict, folder: Path, megabytes: int, command: str) -> tuple[int, l
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
     try:
-        told = process.communicate(timeout=LONGEST)[1]
+        told = process.communicate(timeout=HANG)[1]
     except subprocess.TimeoutExpired:
         process.kill()
         told = process.communicate()[1] + "\nit hangs"
@@ -141,7 +142,7 @@ def _left(folder: Path, made: dict) -> list[tuple]:
 
 def _rush(path: Path, ids: list[int]) -> None:
     """Nothing of ours waits for the pace of a failure, or for a neighbour that was away."""
-    db = sqlite3.connect(path, timeout=10)
+    db = sqlite3.connect(path, timeout=HANG)
     with db:
         db.execute("delete from breaker")
         db.execute("delete from pace")
@@ -208,8 +209,8 @@ def _begin(megabytes: int, words: list[str]) -> None:
     """As `plexsync`, with so much memory beyond what is needed to be there at all."""
     # There is no such module, nor such a limit, on Windows.
     resource = importlib.import_module("resource")
-    for name in ("serve", "drain", "faults"):
-        importlib.import_module(f"cli.{name}")
+    for name in ("commands.serve", "commands.drain", "faults"):
+        importlib.import_module(f"plexsync.cli.{name}")
     pages = int(STATM.read_text().split()[0])
     most = pages * resource.getpagesize() + megabytes * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -16,6 +16,7 @@ from plexsync.app.parts import opened
 from plexsync.app.run import engine_on, loop_of
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.job import Kind, Why
+from tests.patience import HANG
 from tests.torture import forks
 from tests.torture.kill_jobs import OURS, SCENES, STOPS, Reference, config_for, rows, rush
 from tests.torture.neighbours import Neighbours
@@ -107,7 +108,7 @@ def locked(path: Path) -> bool:
 def one_pass(made: dict, folder: Path, flag: Path, ids: list[int], ack: Callable[[str], None]) -> None:
     """What a worker without the lock does: a sleeper and its successor work one queue."""
     SystemClock.now = lambda _self, real=SystemClock.now: real(_self) + (SLEPT if flag.exists() else 0)  # type: ignore[method-assign]
-    signal.alarm(60)
+    signal.alarm(int(HANG))
     with opened(config_for(made), folder) as parts:
         with parts.store.writing() as tx:
             for id in ids:

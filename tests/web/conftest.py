@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from plexsync.app.parts import Parts, opened
 from plexsync.simulator.plex_server import PlexSim
@@ -22,6 +22,7 @@ from plexsync.web.app import Rules, build
 from plexsync.web.context import Desk, Origins
 from plexsync.web.server import listening, server
 from tests.journey.world import KEY, TOKEN, World, until
+from tests.patience import HANG
 from validation.config import PlexSyncConfig
 
 CHROMIUM = shutil.which("chromium")
@@ -76,14 +77,14 @@ def dashboard(world: World, *, switch: Path | None = None, **settings: object) -
         thread = threading.Thread(target=lambda: asyncio.run(run()), name="dashboard")
         thread.start()
         try:
-            until(lambda: serving.started, seconds=10)
-            with httpx2.Client(base_url=url, follow_redirects=True, trust_env=False) as client:
+            until(lambda: serving.started)
+            with httpx2.Client(base_url=url, follow_redirects=True, trust_env=False, timeout=HANG) as client:
                 yield Dash(world, parts, url, client)
         finally:
             serving.should_exit = True
             if loops:
                 loops[0].call_soon_threadsafe(app.end)
-            thread.join(timeout=10)
+            thread.join(HANG)
             desk.close()
 
 
@@ -91,8 +92,7 @@ def dashboard(world: World, *, switch: Path | None = None, **settings: object) -
 def world(tmp_path: Path) -> Iterator[World]:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
-        made = World(stash, plex, folder)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
         made.section = plex.add_section("Movies", locations=("/media/scenes",))
         yield made
 
@@ -132,6 +132,7 @@ class Seen:
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip(NO_CHROMIUM)
+    expect.set_options(timeout=1000 * HANG)
     with sync_playwright() as play:
         browser = play.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -155,7 +156,7 @@ def look(chromium: Browser) -> Iterator[Look]:
             java_script_enabled=script,
         )
         seen = Seen(context.new_page())
-        seen.page.set_default_timeout(10_000)
+        seen.page.set_default_timeout(1000 * HANG)
         seen.page.on("console", lambda said: seen.complaints.append(said.text) if said.type == "error" else None)
         seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
         windows.append(seen)

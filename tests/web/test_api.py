@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.note_keys import HEARTBEAT
+from plexsync.rules.scene import Scene
 from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, dashboard
@@ -89,7 +90,7 @@ def test_a_search_for_a_number_has_every_scene_once_on_pages_of_the_size_that_wa
     with dash.parts.store.writing() as tx:
         for id in (1, 3, 4, 5, 6, 8, 9):
             tx.jobs.want(Kind.SCENE, id, Why.SWEEP, dash.parts.clock.now())
-            tx.scene_names.save(id, [], title="5 of them" if id != 3 else "another")
+            tx.scene_names.save([Scene(id, title="5 of them" if id != 3 else "another")])
     found, after = [], 0
     while after is not None:
         page = dash.get(f"/api/scenes?q=5&limit={limit}&after={after}").json()
@@ -193,7 +194,7 @@ def test_what_takes_its_time_is_begun_and_watched(world: World) -> None:
             ("/api/sync", {"all": True, "agreed": True}, "sync all"),
         ):
             assert post(dash, path, body) == (202, {"begun": name})
-            until(lambda: dash.get("/api/reconcile").json()["current"] is None, seconds=15)
+            until(lambda: dash.get("/api/reconcile").json()["current"] is None)
         past = dash.get("/api/reconcile").json()["past"]
         assert [one["name"] for one in past] == ["sync all", "compare", "look", "preview"]
         assert [one["state"] for one in past] == ["done"] * 4

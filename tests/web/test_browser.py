@@ -12,6 +12,7 @@ from plexsync.rules.records import BreakerRow
 from plexsync.simulator.http import Fault
 from plexsync.web import live
 from tests.journey.world import World
+from tests.patience import HANG
 from tests.web.conftest import Dash, Look, Seen, dashboard
 from tests.web.test_guard import routes
 
@@ -203,7 +204,7 @@ def test_a_page_that_is_left_and_come_back_to_is_live_again(dash: Dash, look: Lo
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     with dash.parts.store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
-    expect(page.locator("#scenes .figure", has_text="queued")).to_contain_text("1", timeout=20_000)
+    expect(page.locator("#scenes .figure", has_text="queued")).to_contain_text("1", timeout=1000 * HANG)
 
 
 def test_a_page_whose_line_was_refused_asks_for_it_again(

@@ -15,6 +15,7 @@ from plexsync.reports.dead_letter_export import COLUMNS
 from plexsync.rules.causes import cure_of
 from plexsync.rules.job import Kind, Why
 from tests.journey.world import World
+from tests.patience import HANG
 from tests.web.conftest import Dash, dashboard
 from tests.web.stage import HOSTILE, config_of
 
@@ -47,7 +48,7 @@ def die(world: World, *, each: int = 3) -> None:
 
 
 def sqlite(world: World) -> sqlite3.Connection:
-    return sqlite3.connect(world.folder / "plexsync.db", timeout=10)
+    return sqlite3.connect(world.folder / "plexsync.db", timeout=HANG)
 
 
 def dead(world: World) -> dict[str, int]:

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from plexsync.cli.commands import demo
 from plexsync.cli.commands.demo import Stage
 from tests.journey.world import until
+from tests.patience import HANG
 from tests.web.conftest import Look
 
 # Keeps everything that the page shows from now on, for as long as it is not loaded anew.
@@ -18,7 +19,7 @@ WATCH = """() => {
   see();
   new MutationObserver(see).observe(document.body, { childList: true, subtree: true });
 }"""
-PATIENCE = 40_000
+PATIENCE = 1000 * HANG
 # As many as are worked in claims of 1, 2, 4, 8, 16 and 29: at their end the ramp is not at its own.
 EDITS = 60
 
@@ -54,7 +55,7 @@ def edit(stage: Stage, count: int, words: str) -> None:
 
 def test_an_outage_the_waiting_queue_and_the_ramp_are_seen_live(stage: Stage, look: Look) -> None:
     address = f"http://{stage.parts.config.web_bind}/demo"
-    until(lambda: answers(address), seconds=40)
+    until(lambda: answers(address))
     page = look().page
     page.goto(address)
     expect(figure(page, "in sync")).not_to_have_text("0", timeout=PATIENCE)

@@ -15,6 +15,7 @@ from plexsync.web.app import MODULES
 from plexsync.web.guard import HEADERS, LOOPBACK, Doors
 from plexsync.web.sessions import COOKIE, TRIES
 from tests.journey.world import World
+from tests.patience import HANG
 from tests.web.conftest import TOKEN_FIELD, Dash, dashboard
 
 PASSWORD = "correct horse battery"
@@ -41,7 +42,7 @@ class Answer:
 def raw(dash: Dash, method: str, path: str, *headers: tuple[str, str], body: bytes = b"") -> Answer:
     """One request with exactly these headers."""
     where = urlsplit(dash.url)
-    with closing(http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(where.hostname or "", where.port, timeout=HANG)) as connection:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in headers:
             connection.putheader(name, value)

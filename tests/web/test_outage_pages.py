@@ -239,8 +239,8 @@ def test_a_month_of_samples_is_a_small_picture(dash: Dash) -> None:
 def test_the_charts_follow_the_worker(world: World) -> None:
     world.add(2)
     with world.serving():
-        until(lambda: world.count("idle") == 2, seconds=60)
-        until(lambda: world.rows("select count(*) from sample") != [(0,)], seconds=30)
+        until(lambda: world.count("idle") == 2)
+        until(lambda: world.rows("select count(*) from sample") != [(0,)])
     (at, in_step) = world.rows("select at, in_step from sample order by at desc limit 1")[0]
     assert at % MINUTE == 0
     assert in_step >= 0

@@ -92,7 +92,7 @@ def test_a_comparison_is_begun_seen_and_reported(world: World) -> None:
     with dashboard(world) as dash:
         answer = dash.post("/reconcile", what="compare")
         assert "Begun: comparing everything." in plain(answer.text)
-        until(lambda: "3 scenes compared, 3 queued" in plain(dash.get("/reconcile").text), seconds=10)
+        until(lambda: "3 scenes compared, 3 queued" in plain(dash.get("/reconcile").text))
         told = plain(dash.get("/reconcile").text)
         assert "3 differ" in told
         assert "Begun" not in told, "a notice is shown once"
@@ -107,7 +107,7 @@ def test_what_is_under_way_is_not_begun_twice_and_can_be_stopped(world: World) -
         assert "Something else is under way" in plain(dash.post("/reconcile", what="compare").text)
         assert "begun 0 s ago" in plain(dash.get("/reconcile").text)
         assert "It stops" in plain(dash.post("/reconcile/stop").text)
-        until(lambda: "Do it now Full comparison" in plain(dash.get("/reconcile").text), seconds=15)
+        until(lambda: "Do it now Full comparison" in plain(dash.get("/reconcile").text))
         assert "stopped" in plain(dash.get("/reconcile").text)
 
 
@@ -121,7 +121,7 @@ def test_what_is_over_in_moments_is_not_said_to_stop(world: World, what: str) ->
         told = plain(dash.client.post("/reconcile/stop", data=form).text)
         assert "Nothing is under way that could be stopped." in told
         assert dash.get("/api/reconcile").json()["current"]["state"] == "running"
-        until(lambda: dash.get("/api/reconcile").json()["past"], seconds=15)
+        until(lambda: dash.get("/api/reconcile").json()["past"])
         assert [one["state"] for one in dash.get("/api/reconcile").json()["past"]] == ["done"]
 
 
@@ -137,7 +137,7 @@ def test_a_comparison_that_has_ended_when_it_is_told_to_stop_was_not_stopped(
 
         monkeypatch.setattr("plexsync.web.background_tasks.report_facts", too_late)
         dash.post("/reconcile", what="compare")
-        until(lambda: dash.get("/api/reconcile").json()["past"], seconds=15)
+        until(lambda: dash.get("/api/reconcile").json()["past"])
         (past,) = dash.get("/api/reconcile").json()["past"]
     assert past["found"]["complete"] is True
     assert past["state"] == "done"
@@ -155,9 +155,9 @@ def test_who_agrees_while_something_else_is_under_way_has_not_agreed(world: Worl
         assert dash.client.post("/api/sync", json={"all": True, "agreed": True}, headers=headers).status_code == 409
         assert not bulk_approved(dash.parts)
         world.stash.faults.clear()
-        until(lambda: dash.get("/api/reconcile").json()["past"], seconds=15)
+        until(lambda: dash.get("/api/reconcile").json()["past"])
         dash.post("/reconcile", what="sync all", agreed="yes")
-        until(lambda: bulk_approved(dash.parts), seconds=10)
+        until(lambda: bulk_approved(dash.parts))
 
 
 def test_the_first_write_of_everything_is_looked_at_and_agreed_to(world: World) -> None:
@@ -169,7 +169,7 @@ def test_the_first_write_of_everything_is_looked_at_and_agreed_to(world: World) 
         assert "Preview the changes first, then approve them." in refused
         assert "I agree" not in refused
         dash.post("/reconcile", what="preview")
-        until(lambda: "I agree" in dash.get("/reconcile").text, seconds=10)
+        until(lambda: "I agree" in dash.get("/reconcile").text)
         told = plain(dash.get("/reconcile").text)
         assert "3 would change" in told
         assert "scene 00001 Title 1" in told
@@ -177,7 +177,7 @@ def test_the_first_write_of_everything_is_looked_at_and_agreed_to(world: World) 
         with dash.parts.store.reading() as db:
             assert db.jobs.count_unsettled() == 0
         dash.post("/reconcile", what="sync all", agreed="yes")
-        until(lambda: "3 scenes queued" in plain(dash.get("/reconcile").text), seconds=10)
+        until(lambda: "3 scenes queued" in plain(dash.get("/reconcile").text))
         assert "needs your approval" not in plain(dash.get("/").text)
 
 
@@ -208,7 +208,7 @@ def test_only_a_look_that_has_come_to_its_end_can_be_agreed_to(
         dash.post("/reconcile", what="preview")
         if end == "stopped at once":
             assert "It stops" in plain(dash.post("/reconcile/stop").text)
-        until(lambda: dash.get("/api/reconcile").json()["past"], seconds=20)
+        until(lambda: dash.get("/api/reconcile").json()["past"])
         (past,) = dash.get("/api/reconcile").json()["past"]
         page = dash.get("/reconcile")
     assert page.status_code == 200
@@ -226,7 +226,7 @@ def test_a_server_that_is_away_ends_a_comparison_with_a_clear_line(world: World)
     world.stash.stop()
     with dashboard(world) as dash:
         dash.post("/reconcile", what="compare")
-        until(lambda: "failed" in plain(dash.get("/reconcile").text), seconds=15)
+        until(lambda: "failed" in plain(dash.get("/reconcile").text))
         assert "refuses connections: is it running?" in plain(dash.get("/reconcile").text)
 
 

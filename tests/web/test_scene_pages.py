@@ -12,9 +12,11 @@ from plexsync.app.parts import opened
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State
 from plexsync.rules.records import BreakerRow
+from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import SceneStatus
 from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
+from tests.patience import HANG
 from tests.web.conftest import Dash, dashboard
 from tests.web.stage import HOSTILE, config_of, furnish, state_of, work
 
@@ -64,7 +66,7 @@ def test_pages_go_on_where_the_one_before_ended_and_hold_every_scene_once(world:
         with parts.store.writing() as tx:
             for id in range(1, 124):
                 tx.jobs.want(Kind.SCENE, id, "sweep", parts.clock.now())
-                tx.scene_names.save(id, [], title=f"Numbered {id}")
+                tx.scene_names.save([Scene(id, title=f"Numbered {id}")])
     with dashboard(world) as dash:
         for start in ("/scenes?stands=waiting", "/scenes", "/scenes?q=numbered"):
             ids, path, pages = [], start, 0
@@ -260,9 +262,9 @@ def test_a_server_that_hangs_holds_up_nobody_else(staged, monkeypatch: pytest.Mo
     monkeypatch.setattr("plexsync.web.context.PATIENCE", 0.05)
     before = dash.world.plex.count()
     dash.world.plex.faults.set(Fault("hang"))
-    first = threading.Thread(target=lambda: httpx2.get(f"{dash.url}/scenes/{found['in_step']}", timeout=60))
+    first = threading.Thread(target=lambda: httpx2.get(f"{dash.url}/scenes/{found['in_step']}", timeout=HANG))
     first.start()
-    until(lambda: dash.world.plex.count() > before, seconds=10)
+    until(lambda: dash.world.plex.count() > before)
     told = plain(dash.get(f"/scenes/{found['waiting']}").text)
     assert "It can't be looked at now Another scene is being looked at" in told
     assert dash.get("/dead").status_code == 200

@@ -12,7 +12,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from plexsync.extras import advice
 from tests.journey.world import World, until
+from tests.patience import HANG
 
 PASSWORD = "correct horse battery"
 
@@ -31,12 +33,12 @@ def serving(world: World, *words: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=HANG) == 0
 
 
 def get(port: int, path: str = "/health") -> httpx2.Response | None:
     try:
-        return httpx2.get(f"http://127.0.0.1:{port}{path}", trust_env=False, timeout=5)
+        return httpx2.get(f"http://127.0.0.1:{port}{path}", trust_env=False, timeout=HANG)
     except httpx2.HTTPError:
         return None
 
@@ -62,7 +64,7 @@ def test_it_is_there_with_serve_comes_back_when_it_dies_and_ends_with_it(world: 
     port = free_port()
     world.settings["web_bind"] = f"127.0.0.1:{port}"
     with serving(world) as process:
-        until(lambda: is_up(port), seconds=15)
+        until(lambda: is_up(port))
         assert f"dashboard: http://127.0.0.1:{port}" in world.log()
         (child,) = children(process.pid)
         # The worker comes first.
@@ -72,19 +74,39 @@ def test_it_is_there_with_serve_comes_back_when_it_dies_and_ends_with_it(world: 
         assert b"plex-token" not in told
         assert b"PLEXSYNC_" not in told
         os.kill(child, signal.SIGKILL)
-        until(lambda: is_up(port) and children(process.pid) not in ([], [child]), seconds=15)
+        until(lambda: is_up(port) and children(process.pid) not in ([], [child]))
         assert "the dashboard ended (-9)" in world.log()
     assert get(port) is None
+
+
+def test_it_imports_nothing_of_the_folder_that_serve_was_started_in(world: World, tmp_path: Path) -> None:
+    port = free_port()
+    world.settings["web_bind"] = f"127.0.0.1:{port}"
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    for name in ("jinja2", "starlette", "uvicorn", "plexsync"):
+        (folder / f"{name}.py").write_text("raise SystemExit('planted')\n")
+    log = tmp_path / "said"
+    words = ["python", "-P", "-m", "plexsync", "serve"]
+    environ = {name: value for name, value in program_environ(world).items() if name != "PYTHONPATH"}
+    with log.open("w") as said:
+        process = subprocess.Popen(words, cwd=folder, env=environ, stdout=said, stderr=said)
+    try:
+        until(lambda: is_up(port), seconds=30)
+        assert "planted" not in log.read_text()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
 
 
 def test_it_ends_with_a_serve_that_is_killed(world: World) -> None:
     port = free_port()
     world.settings["web_bind"] = f"127.0.0.1:{port}"
     with serving(world) as process:
-        until(lambda: is_up(port), seconds=15)
+        until(lambda: is_up(port))
         process.kill()
         process.wait()
-        until(lambda: get(port) is None, seconds=10)
+        until(lambda: get(port) is None)
 
 
 def test_a_place_that_is_taken_is_told_once_and_the_work_goes_on(world: World) -> None:
@@ -94,7 +116,7 @@ def test_a_place_that_is_taken_is_told_once_and_the_work_goes_on(world: World) -
         other.listen()
         world.settings["web_bind"] = f"127.0.0.1:{other.getsockname()[1]}"
         with serving(world):
-            until(lambda: "can't listen at" in world.log() and world.count("idle") == 2, seconds=15)
+            until(lambda: "can't listen at" in world.log() and world.count("idle") == 2)
             (line,) = [line for line in world.log().splitlines() if "can't listen at" in line]
     assert "Address already in use; tried again every 15 s" in line
 
@@ -103,11 +125,11 @@ def test_without_a_password_nobody_else_can_reach_it(world: World) -> None:
     port = free_port()
     world.settings["web_bind"] = f"0.0.0.0:{port}"
     with serving(world):
-        until(lambda: "web_password has to be set" in world.log(), seconds=15)
+        until(lambda: "web_password has to be set" in world.log())
         assert get(port) is None
     world.settings["web_password"] = PASSWORD
     with serving(world):
-        until(lambda: is_up(port), seconds=15)
+        until(lambda: is_up(port))
         answer = get(port, "/api/status")
         assert answer is not None
         assert answer.status_code == 401
@@ -119,7 +141,7 @@ def test_it_can_be_left_out(world: World) -> None:
     world.settings["web_bind"] = f"127.0.0.1:{port}"
     world.add(1)
     with serving(world, "--no-web") as process:
-        until(lambda: world.count("idle") == 1, seconds=15)
+        until(lambda: world.count("idle") == 1)
         assert children(process.pid) == []
         assert get(port) is None
 
@@ -136,18 +158,18 @@ def test_other_settings_are_taken_over_and_who_is_signed_in_stays_so(world: Worl
     write(first)
     process = world.start("--config", str(file), "serve")
     try:
-        until(lambda: is_up(first), seconds=15)
+        until(lambda: is_up(first))
         with httpx2.Client(trust_env=False, follow_redirects=True) as client:
             page = client.get(f"http://127.0.0.1:{first}/login").text
             token = re.findall(r'name="token" value="(\w+)"', page)[0]
             at = f"http://127.0.0.1:{first}/login"
             assert "Overview" in client.post(at, data={"token": token, "password": PASSWORD}).text
             write(second)
-            until(lambda: is_up(second) and get(first) is None, seconds=15)
+            until(lambda: is_up(second) and get(first) is None)
             assert "Overview" in client.get(f"http://127.0.0.1:{second}/").text
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=HANG) == 0
 
 
 def test_without_its_packages_the_work_goes_on(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -166,12 +188,12 @@ def test_without_its_packages_the_work_goes_on(world: World, monkeypatch: pytest
     with log.open("w") as said:
         process = subprocess.Popen(["python", "-c", program], env=program_environ(world), stdout=said, stderr=said)
     try:
-        until(lambda: world.count("idle") == 1, seconds=15)
+        until(lambda: world.count("idle") == 1)
         assert "no dashboard: its packages are not installed" in log.read_text()
-        assert "requirements/web.txt" in log.read_text()
+        assert advice("web") in log.read_text()
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=HANG) == 0
 
 
 def program_environ(world: World) -> dict[str, str]:

@@ -3,8 +3,9 @@
 import sqlite3
 from collections.abc import Iterator
 
+from plexsync.app.advice import UNAPPROVED
 from plexsync.app.parts import Parts
-from plexsync.app.switches import UNAPPROVED, bulk_approved, comparison_owed
+from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.cli.call import FAILED, WRONG
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.reports.format import ago, many, noted
@@ -86,7 +87,7 @@ def _gate(parts: Parts, seen: Overview, who: Neighbour, now: int) -> Check:
     if held := seen.holds.get(who):
         told = f"on hold, begun {ago(held.since, now)}: {held.message}"
         return warning(name, told, f"change {held.setting}; it is tried again by itself")
-    facts = breaker_facts(parts, seen.breakers.get(who, BreakerRow()), now)
+    facts = breaker_facts(parts.config, seen.breakers.get(who, BreakerRow()), now)
     words = server_words(facts, held=False)
     if facts["state"] == "closed" and not facts["error"]:
         return Check(name, "open: nothing is wrong, as far as the worker knows")

@@ -77,7 +77,7 @@ def plex(parts: Parts) -> Iterator[Check]:
     if without := [table for table in parts.config.libraries if fold(table) not in titles]:
         told = " and ".join(f'[libraries."{table}"]' for table in without)
         yield warning("libraries", f"{told} in the settings fits none of them, so it has no effect", "correct the name")
-    if not all(section.ours for section in sections):
+    if not all(section.owned for section in sections):
         mend = "take the token of the account that owns the server: plexsync init signs in with it"
         yield warning("libraries", "the token seems to be somebody's with whom they are shared: he can't edit", mend)
 

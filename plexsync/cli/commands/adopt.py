@@ -51,8 +51,8 @@ def adopt(call: Call, file: Path | None) -> int:
     shown = {name: MASK if name in SECRETS else value for name, value in found.settings.items()}
     if file:
         _write(file, found.settings)
-    facts = {"settings": shown, "left": list(found.left), "file": str(file) if file else None}
-    call.answer(facts, lambda: _tell(shown, found.left, file))
+    facts = {"settings": shown, "left": list(found.unsupported), "file": str(file) if file else None}
+    call.answer(facts, lambda: _tell(shown, found.unsupported, file))
     return FINE
 
 

@@ -1,15 +1,10 @@
 """`plexsync completion`: the script by which a shell completes commands, options, causes and scenes."""
 
-from pathlib import PurePath
-
 import click
-from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.terminal.completion_scripts import SCRIPTS, nodes
 
-# What the script sets when it asks what could come next; click's own name for this program.
-VARIABLE = "_PLEXSYNC_COMPLETE"
-KINDS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 # Where each shell looks for such a script, or what makes it read one.
 WHERE = {
     "bash": 'eval "$(plexsync completion bash)" in ~/.bashrc',
@@ -34,8 +29,6 @@ def completion(call: Call, shell: str) -> int:
       plexsync completion fish > ~/.config/fish/completions/plexsync.fish
     """
     context = click.get_current_context().find_root()
-    # Not by way of its kind: that of bash starts a bash only to ask for its version.
-    kind = KINDS[shell](context.command, {}, PurePath(context.info_name or "plexsync").name, VARIABLE)
-    script = ShellComplete.source(kind)
-    call.answer({"shell": shell, "script": script, "use": WHERE[shell]}, lambda: click.echo(script))
+    script = SCRIPTS[shell](list(nodes(context.command, context)))
+    call.answer({"shell": shell, "script": script, "use": WHERE[shell]}, lambda: click.echo(script, nl=False))
     return FINE

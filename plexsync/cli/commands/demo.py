@@ -4,7 +4,6 @@ The play has a stage (`Stage`: both simulators, a folder, `plexsync serve` as a 
 at the end was read back from Plex by `plexapi`, and compared with the truth that the library was made with.
 """
 
-import importlib.util
 import itertools
 import os
 import signal
@@ -26,16 +25,17 @@ from rich.console import Console
 
 from plexsync.app.parts import Parts, opened
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
+from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.screen import margin, paper, say, table
 from plexsync.engine.clock import SystemClock
+from plexsync.extras import advice, is_installed
 from plexsync.reports.format import many
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault, Unusable
 from plexsync.rules.status_words import SceneStatus
 from validation.config import PlexSyncConfig
 
-ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
 KEY = "demo-stash-key-0123456789"
 LATENCY = 0.008
@@ -47,8 +47,6 @@ USUAL_PORT = 9797
 LOOK = 0.25
 WEEKS = 30 * 86_400.0
 LOOKS_PER_SCENE = 20
-# What a module of another project is called, and its package.
-PACKAGES = {"graphql": "graphql-core", "plexapi": "plexapi", "yaml": "pyyaml"}
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -77,18 +75,18 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
             if keep:
                 stay(stage, screen)
             else:
-                say(screen, "make demo KEEP=1 stays up: for such questions, and for a dashboard that takes Plex down.")
+                say(
+                    screen,
+                    "plexsync demo --keep stays up: for such questions, and for a dashboard that takes Plex down.",
+                )
     except KeyboardInterrupt:
         return INTERRUPTED
     return FINE if summary["well"] else FAILED
 
 
 def _check_packages() -> None:
-    if not all(map(importlib.util.find_spec, PACKAGES)):
-        raise Unusable(
-            f"the demo needs packages that are not installed ({', '.join(PACKAGES.values())}): in the folder of "
-            "PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/demo.txt"
-        )
+    if not is_installed("demo"):
+        raise Unusable(f"the demo needs packages that are not installed: {advice('demo')}")
 
 
 @contextmanager
@@ -177,18 +175,13 @@ class Stage:
         with (
             (self.folder / "serve.log").open("w") as log,
             subprocess.Popen(
-                [
-                    *(
-                        sys.executable,
-                        "-m",
-                        "plexsync.cli.commands.demo_serving",
-                        "--config",
-                        str(self.folder / "plexsync.toml"),
-                    ),
+                command_of(
+                    "plexsync.cli.commands.demo_serving",
+                    *("--config", str(self.folder / "plexsync.toml")),
                     *("serve", "--demo-switch", str(self.switch.file)),
-                ],
-                cwd=ROOT,
-                env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+                ),
+                cwd=self.folder,
+                env=environ(),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -338,9 +331,9 @@ class Play:
         """A command as a person types it, and what it says."""
         say(self._screen, f"   $ plexsync {' '.join(words)}")
         done = subprocess.run(
-            [sys.executable, "-m", "plexsync", "--config", str(self._stage.folder / "plexsync.toml"), *words],
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+            command_of("plexsync", "--config", str(self._stage.folder / "plexsync.toml"), *words),
+            cwd=self._stage.folder,
+            env=environ(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -548,9 +541,9 @@ def write_settings(path: Path, config: PlexSyncConfig) -> None:
 def stay(stage: Stage, screen: Console) -> None:
     """Keep everything running until Ctrl-C."""
     program = Path(sys.executable).with_name("plexsync")
-    words = str(program) if program.exists() else f"{sys.executable} -m plexsync"
+    words = str(program) if program.exists() else f"{sys.executable} -P -m plexsync"
     screen.print()
-    say(screen, "Still up, with `plexsync serve` running. In another terminal, in this folder:")
+    say(screen, "Still up, with `plexsync serve` running. In another terminal:")
     say(screen, f"   export PLEXSYNC_CONFIG={stage.folder / 'plexsync.toml'}")
     for example in ("top", "status", "explain 7", "dlq list", "reconcile"):
         say(screen, f"   {words} {example}")

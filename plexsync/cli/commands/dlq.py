@@ -66,7 +66,8 @@ def list_(call: Call, cause: str | None) -> int:
             counts = db.jobs.count_dead()
             by_cause = groups(db, counts, cause)
             shown = [
-                (row, title(db, row.kind, row.id)) for row in db.jobs.in_state(State.DEAD, cls=cause or "", limit=SHOWN)
+                (row, title(db, row.kind, row.id))
+                for row in db.jobs.in_state(State.DEAD, error_class=cause or "", limit=SHOWN)
             ]
             banner = too_many(sum(counts.values()), parts.config.dlq_max)
         count = sum(group["count"] for group in by_cause)

@@ -86,7 +86,7 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
     yield from machine.program()
     yield from machine.configuration(start.settings.loaded, toml_of(call))
     yield from machine.notices(start.config)
-    yield from machine.folder(start.folder, start.settings.place.why)
+    yield from machine.folder(start.folder, start.settings.place.reason)
     yield from machine.events(start.folder)
     try:
         with opened(start.config, start.folder) as parts:

@@ -85,7 +85,7 @@ def _tell(seen: Explanation, facts: Facts, now: int, out: Console) -> None:
         steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(sight.steps, start=1)]
         out.print(table("How its item was looked for", ("", "by", "what was seen"), steps))
     if sight.candidates:
-        rows = [(one.key, one.path, one.why) for one in sight.candidates]
+        rows = [(one.key, one.path, one.reason) for one in sight.candidates]
         out.print(table("Candidates", ("item", "file", "why it was not taken"), rows))
         say(out, "If you know which one it is, settle it for good:")
         for one in facts["candidates"]:

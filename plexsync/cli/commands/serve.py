@@ -13,7 +13,7 @@ import click
 from plexsync.app import run
 from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts, opened
-from plexsync.app.settings import Need, Place, Settings, StashAway, keep_answer, known_place
+from plexsync.app.settings import Need, Place, Settings, StashAway, keep_answer, keep_for_status, known_place
 from plexsync.app.switches import off_inside
 from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
@@ -23,6 +23,7 @@ from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.daemon.work_loop import outcome_words
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
+from plexsync.cli.quick_status import sources_of
 from plexsync.cli.settings import settings, sources
 from plexsync.cli.start import logged, warn
 from plexsync.cli.terminal.screen import LiveLine
@@ -132,8 +133,9 @@ def _work(
             config.log_config()
             if current is found:
                 log.info("serving")
-            if current.said is not None:
-                keep_answer(parts.store, current.said)
+            if current.stash_settings is not None:
+                keep_answer(parts.store, current.stash_settings)
+            keep_for_status(parts.store, sources_of(call), current.loaded)
             if pages is not None:
                 pages.use(current.loaded, found.place.path)
             watch = SettingsWatch(call, current, parts, stop.event)
@@ -252,7 +254,8 @@ class Reporter:
             rows = {who: db.breakers.find(who) for who in Neighbour}
             held = {who for who in Neighbour if db.holds.find(who)}
         states = (
-            f"{who.title()} {server_words(breaker(parts, row, now), held=who in held)}" for who, row in rows.items()
+            f"{who.title()} {server_words(breaker(parts.config, row, now), held=who in held)}"
+            for who, row in rows.items()
         )
         return " | ".join(
             (counted(SceneStatus.IN_SYNC.word, in_step), counted(SceneStatus.QUEUED.word, waiting), *states)

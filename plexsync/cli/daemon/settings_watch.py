@@ -39,7 +39,7 @@ class SettingsWatch(threading.Thread):
         self._found = found
         self._parts = parts
         self._stop_event = stop
-        self._said = found.said
+        self._said = found.stash_settings
         self._tried_at = self._asked_at = monotonic()
         self._text = self._seen = self._content()
         self._told = ""
@@ -123,14 +123,14 @@ class SettingsWatch(threading.Thread):
         if not names:
             return None
         log.info("settings changed: %s; going on with them", ", ".join(names))
-        return replace(self._found, loaded=loaded, said=self._said, away=None)
+        return replace(self._found, loaded=loaded, stash_settings=self._said, away=None)
 
     def _given(self) -> Mapping[str, object]:
         """What Stash said last in this process, else what is kept of what it said before."""
         if self._said is not None:
             return self._said
         kept = last_answer(self._parts.folder)
-        return kept.given if kept else {}
+        return kept.values if kept else {}
 
     def _content(self) -> bytes | None:
         try:

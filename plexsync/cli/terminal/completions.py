@@ -1,7 +1,5 @@
 """What a shell may complete that only the database knows. Nobody is asked; whatever is wrong completes nothing."""
 
-import os
-
 import click
 from click.shell_completion import CompletionItem
 
@@ -21,19 +19,9 @@ def ignored_scenes(context: click.Context, _argument: click.Parameter, incomplet
 
 
 def _rows(context: click.Context, state: str, incomplete: str) -> list[CompletionItem]:
-    # A shell asks at every press of the key: what is heavy is read only when there is something to look for.
-    from plexsync.app.database_files import first_rows
-    from plexsync.app.settings import known_place
-    from plexsync.cli.settings import sources
-    from plexsync.reports.rows import written
-    from plexsync.rules.errors import SyncError
-    from plexsync.rules.job import State
-    from validation.sources import ConfigError, load_here
+    # A shell asks at every press of the key: what is heavier than the list of commands is read only for an answer.
+    from plexsync.app.quick import keys_in
+    from plexsync.cli.quick_status import sources_of
 
-    try:
-        place = known_place(load_here(**sources(context.ensure_object(Call))).config, os.environ)
-        rows = first_rows(place.path, State(state), limit=MOST) if place else []
-    except (ConfigError, SyncError, OSError):
-        return []
-    keys = ((written(row.kind, row.id), row.cls) for row in rows)
+    keys = keys_in(sources_of(context.ensure_object(Call)), state, MOST)
     return [CompletionItem(key, help=cause or None) for key, cause in keys if key.startswith(incomplete)]

@@ -134,7 +134,7 @@ def find_plex(person: Person, given: Given, here: Loaded, hidden: Hide) -> Found
     check = version_check("Plex", found.version, LEAST_PLEX, "it answers")
     if check.state == PROBLEM:
         person.tell(f"  {check.told}: {check.mend}")
-    if not all(section.ours for section in found.sections):
+    if not all(section.owned for section in found.sections):
         person.tell("  the token seems not to be that of the server's owner, and others can't edit")
     return _with_libraries(person, given, here, found)
 

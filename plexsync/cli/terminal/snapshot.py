@@ -96,7 +96,7 @@ def glance(parts: Parts) -> Glance:
 
 
 def _server(parts: Parts, seen: Overview, who: Neighbour, now: int) -> dict[str, Any]:
-    facts = breaker(parts, seen.breakers.get(who, BreakerRow()), now)
+    facts = breaker(parts.config, seen.breakers.get(who, BreakerRow()), now)
     held, pace = seen.holds.get(who), seen.paces.get(who)
     patience = pace is not None and pace.not_before > now
     return {
@@ -125,14 +125,14 @@ def _work(db: Reader, row: JobRow) -> Work:
 
 
 def _event(db: Reader, one: Lately) -> Event:
-    if isinstance(one.what, PushRow):
-        moved = one.what.moved
+    if isinstance(one.outcome, PushRow):
+        moved = one.outcome.moved
         told = "; ".join(change_words(name, change) for name, change in moved.items())
         if len(moved) > 1:
             told = f"{', '.join(map(short, moved))} changed"
-        told, well = f"{told} (taken back)" if one.what.undone else told, True
+        told, well = f"{told} (taken back)" if one.outcome.undone else told, True
     else:
-        told, well = f"{one.what.error} ({one.what.cls}), then {job_word(one.what.state)}", False
+        told, well = f"{one.outcome.error} ({one.outcome.cls}), then {job_word(one.outcome.state)}", False
     return Event(one.at, written(one.kind, one.id), title(db, one.kind, one.id), told, well)
 
 
@@ -140,7 +140,7 @@ def _coming(parts: Parts, db: Reader, seen: Overview, now: int) -> list[Coming]:
     """What will happen next by itself, the soonest first."""
     coming: list[Coming] = []
     for who in Neighbour:
-        facts = breaker(parts, seen.breakers.get(who, BreakerRow()), now)
+        facts = breaker(parts.config, seen.breakers.get(who, BreakerRow()), now)
         row = seen.breakers.get(who, BreakerRow())
         if who in seen.holds:
             coming.append(Coming(seen.holds[who].retest_at, f"{who.title()} is tested again, {ON_HOLD}"))

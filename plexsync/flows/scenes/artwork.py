@@ -68,8 +68,8 @@ class Pictures:
         """
         pictures = profile.pictures.items()
         rows = {name: self._row(scene, name, source, profile, patient=patient) for name, source in pictures}
-        values = {name: row.key for name, row in rows.items() if row.key or not row.why}
-        notes = tuple(Note(name, "dropped", row.why) for name, row in rows.items() if row.why)
+        values = {name: row.key for name, row in rows.items() if row.key or not row.reason}
+        notes = tuple(Note(name, "dropped", row.reason) for name, row in rows.items() if row.reason)
         return Wanted({**shown.values, **values}, shown.notes + notes) if rows else shown
 
     def _row(self, scene: Scene, name: str, source: str, profile: Profile, *, patient: bool) -> PictureRow:
@@ -110,7 +110,7 @@ class Pictures:
 
     def _fetched(self, name: str, image: Image, version: str, known: PictureRow | None, *, padded: bool) -> PictureRow:
         try:
-            picture = self._stash.picture(image.path, known=known.tag if known else "")
+            picture = self._stash.picture(image.path, etag=known.tag if known else "")
         except Missing:
             return PictureRow(version, "", "")
         except NeighbourError as error:

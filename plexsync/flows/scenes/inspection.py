@@ -19,7 +19,7 @@ from plexsync.rules.item import FIELDS, Entry, Item
 from plexsync.rules.job import Absent, Dead, Done, Gone, Outcome, OutOfScope, Waiting
 from plexsync.rules.match import AskRivals, Binding, Candidate, Matched, NotThere, Step, Unclear, untenable
 from plexsync.rules.neighbours import Clock, Plex, Stash
-from plexsync.rules.paths import base_name
+from plexsync.rules.paths import base_name, name_key, path_key
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import (
     Memory,
@@ -41,6 +41,7 @@ from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
 from plexsync.rules.text import fold
 from plexsync.store.database import Database, Reader, Writer
+from plexsync.store.db import clean
 
 Decided = Matched | NotThere | Unclear
 # What is known of a scene's items: decided, or the failure of its own that stands in the way, or what the index lacks.
@@ -233,29 +234,30 @@ class Looker:
         gap = self._indexer.gap()
         return Waiting(gap, "unavailable") if gap else None
 
-    def save(self, tx: Writer, sight: Sight, target: Target, *, now: int) -> None:
+    @staticmethod
+    def save(tx: Writer, sights: Iterable[Sight], *, now: int) -> None:
         """Keep what looking has taught: resolved pushes, fields found right, fields forgotten."""
-        if target.plan.memory != target.memory:
-            tx.memories.save(sight.id, target.item.key, target.plan.memory, now=now)
-        tx.pushings.drop(sight.id, target.item.key, ended=now)
+        seen = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
+        learnt = [(id, key, target.plan.memory) for id, key, target in seen if target.plan.memory != target.memory]
+        tx.memories.save_all(learnt, now=now)
+        tx.pushings.drop_ended([(id, key) for id, key, _ in seen], ended=now)
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
         """Those of these scenes that the index leads to an item of these libraries for, by place, by name or by memory."""
         with self._store.reading() as db:
-            bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
-            found = []
-            for scene in scenes:
-                offer = self._offer(db, scene, bindings, unbound)
-                entries = (*offer.entries, *db.index.entries([binding.key for binding in offer.bound]))
-                if any(entry.section in sections for entry in entries):
-                    found.append(scene)
-            return found
+            offers = self._offers(db, scenes)
+            bound = {binding.key for offer in offers.values() for binding in offer.bound}
+            entries = {entry.key: entry for entry in db.index.entries(sorted(bound))}
+        led = {
+            id: (*offer.entries, *(entries[binding.key] for binding in offer.bound if binding.key in entries))
+            for id, offer in offers.items()
+        }
+        return [scene for scene in scenes if any(entry.section in sections for entry in led[scene.id])]
 
     def led_to(self, scenes: Sequence[Scene]) -> dict[int, tuple[str, ...]]:
         """The items that the index alone leads each of these scenes to; asks nobody, so it is no proof."""
         with self._store.reading() as db:
-            bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
-            offers = {scene.id: self._offer(db, scene, bindings, unbound) for scene in scenes}
+            offers = self._offers(db, scenes)
         verdicts = {id: match.match(replace(offer, rivals=())) for id, offer in offers.items()}
         return {id: () if isinstance(one, AskRivals) else _claimed(one) for id, one in verdicts.items()}
 
@@ -269,8 +271,7 @@ class Looker:
     def _match(self, scenes: Sequence[Scene]) -> dict[int, Verdict]:
         """Two rounds at most: what cannot be told from Plex's side alone asks Stash who else has such a file."""
         with self._store.reading() as db:
-            bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
-            offers = {scene.id: self._offer(db, scene, bindings, unbound) for scene in scenes}
+            offers = self._offers(db, scenes)
         verdicts = {id: match.match(offer) for id, offer in offers.items()}
         asking = {id: verdict.names for id, verdict in verdicts.items() if isinstance(verdict, AskRivals)}
 
@@ -290,21 +291,37 @@ class Looker:
                 decided[id] = verdict
         return decided
 
-    def _offer(
-        self, db: Reader, scene: Scene, bindings: Sequence[Binding], unbound: frozenset[tuple[int, str]]
-    ) -> match.Offer:
-        at = db.index.entries_at(sorted(match.places(scene, self._rules.paths)))
-        named = db.index.entries_named(sorted(match.names(scene)))
-        remembered = frozenset(key for _, key in db.memories.of([scene.id]).keys() - unbound)
-        entries = {entry.key: entry for entry in (*at, *named, *db.index.entries(sorted(remembered)))}
-        return match.Offer(
-            scene=scene,
-            entries=tuple(entries.values()),
-            remembered=remembered,
-            owners=db.memories.owners(sorted(entries)),
-            rules=self._rules.paths,
-            bindings=bindings,
-        )
+    def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, match.Offer]:
+        """What the index and the past offer each of these scenes; read for all of them together."""
+        bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
+        places = {scene.id: match.places(scene, self._rules.paths) for scene in scenes}
+        names = {scene.id: match.names(scene) for scene in scenes}
+        remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
+        for id, key in db.memories.of(list(remembered)).keys() - unbound:
+            remembered[id].add(key)
+        at = by_part(db.index.entries_at(sorted(set().union(*places.values()))), path_key)
+        named = by_part(db.index.entries_named(sorted(set().union(*names.values()))), name_key)
+        past = {entry.key: entry for entry in db.index.entries(sorted(set().union(*remembered.values())))}
+        offered = {
+            id: {
+                **_united(at, places[id]),
+                **_united(named, names[id]),
+                **{key: past[key] for key in sorted(keys) if key in past},
+            }
+            for id, keys in remembered.items()
+        }
+        owners = db.memories.owners(sorted({key for entries in offered.values() for key in entries}))
+        return {
+            scene.id: match.Offer(
+                scene=scene,
+                entries=tuple(offered[scene.id].values()),
+                remembered=frozenset(remembered[scene.id]),
+                owners={key: owners[key] for key in offered[scene.id] if key in owners},
+                rules=self._rules.paths,
+                bindings=bindings,
+            )
+            for scene in scenes
+        }
 
     def _match_again(
         self,
@@ -694,6 +711,21 @@ def keys_of(verdicts: Iterable[Decided]) -> set[str]:
     return {key for verdict in verdicts if isinstance(verdict, Matched) for key in verdict.keys}
 
 
+def by_part(entries: Iterable[Entry], key_of: Callable[[str], str]) -> dict[str, list[Entry]]:
+    """The entries by what their files are found by, in the order of the entries."""
+    by_key: dict[str, list[Entry]] = {}
+    for entry in entries:
+        for part in dict.fromkeys(key_of(part.path) for part in entry.parts):
+            by_key.setdefault(part, []).append(entry)
+    return by_key
+
+
+def _united(by_key: Mapping[str, Sequence[Entry]], keys: Iterable[str]) -> dict[str, Entry]:
+    """The entries under any of these keys, by rating key and in its order."""
+    entries = {entry.key: entry for key in keys for entry in by_key.get(clean(key), ())}
+    return dict(sorted(entries.items()))
+
+
 def files_of(thing: Entry | Item) -> frozenset[tuple[str, int]]:
     """By what an item is known again. A duration comes only once Plex has analysed a file."""
     return frozenset((part.path, part.size) for part in thing.parts)
@@ -752,11 +784,6 @@ def untied(binding: Binding, why: str) -> Dead:
         f"{BOUND_ITEM} {key} {why}: nothing is written (plexsync unbind {scene} {key}, or plexsync bind {scene} ITEM)"
     )
     return Dead("ambiguous", told, f"bound:{key} {why}")
-
-
-def keep_called(tx: Writer, scene: Scene) -> None:
-    """Note what a scene that was seen is called and shows; one that has nothing of it is forgotten."""
-    tx.scene_names.save(scene.id, scene.things, title=scene.title, path=scene.files[0].path if scene.files else "")
 
 
 def desired(sight: Sight) -> str:

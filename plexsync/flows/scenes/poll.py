@@ -145,10 +145,11 @@ class Poller:
     def _since(self, cursor: Newest, ask: Callable[[int], list[tuple[K, str]]], size: int) -> Iterator[tuple[K, str]]:
         """What is listed newest first, page by page, down to the cursor's second."""
         since, offset = _instant(cursor.updated_at), cursor.updated_at[19:]
-        page = 1
+        page, mixed = 1, False
         while rows := self._ask(partial(ask, page)):
             yield from ((key, text) for key, text in rows if _instant(text) >= since)
-            mixed = any(text[19:] != offset for _, text in rows)
+            # From there on: behind a whole page with the cursor's own offset there may be more with the other one.
+            mixed = mixed or any(text[19:] != offset for _, text in rows)
             until = since - MIXED_OFFSETS_MARGIN if mixed else since
             if len(rows) < size or all(_instant(text) < until for _, text in rows):
                 return

@@ -15,7 +15,7 @@ from functools import partial
 from plexsync.engine.gates import READ, WRITE, Gates
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.artwork import PictureChanged, Pictures
-from plexsync.flows.scenes.inspection import Looker, Sight, Target, desired, keep_called
+from plexsync.flows.scenes.inspection import Looker, Sight, Target, desired
 from plexsync.rules.errors import (
     NO_MEMORY,
     LocalFault,
@@ -89,13 +89,15 @@ class Errand:
 class Batch:
     """What is open: the jobs not yet settled, each with its errands, and until when they are ours (UTC ms).
 
-    `known_until` is when the last edit can have ended by the saved entries. `lost` are the tokens whose jobs belong to
+    `known_until` is when the last edit can have ended by the saved entries. `open_at` is the store's revision at which all
+    gates were last seen open. `lost` are the tokens whose jobs belong to
     others by now, `sent` the errands that ended since the last close, `failed` those whose failure was not
     looked at yet: before that none begins.
     """
 
     until: int
     known_until: int
+    open_at: tuple[int, int, int] | None = None
     errands: dict[str, list[Errand]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     sent: list[Errand] = field(default_factory=list)
@@ -176,7 +178,7 @@ class Pusher:
                 self._renew(batch)
                 todo = deque(errand for errand in todo if errand.job.token in batch.errands)
             if todo or len(running) > self._rules.parallel:
-                todo = self._passed(todo, running, stopping)
+                todo = self._passed(batch, todo, running, stopping)
             if todo and self._clock.now() + self._deadline > batch.known_until:
                 self._prolong(batch, [*todo, *running.values()])
             while todo and len(running) < self._rules.parallel * (1 + READY):
@@ -233,11 +235,14 @@ class Pusher:
             for job, sight in sights:
                 if job.token not in held:
                     _log_lost(sight)
-                    continue
-                gone = isinstance(sight.outcome or sight.ends, Gone)
-                if sight.scene or gone:
-                    keep_called(tx, sight.scene or Scene(sight.id))
-                if gone:
+            open_pairs = [(job, sight) for job, sight in sights if job.token in held]
+            gone = {sight.id for _, sight in open_pairs if isinstance(sight.outcome or sight.ends, Gone)}
+            tx.scene_names.save(
+                sight.scene or Scene(sight.id) for _, sight in open_pairs if sight.scene or sight.id in gone
+            )
+            self._looker.save(tx, [sight for _, sight in open_pairs if sight.outcome is None], now=now)
+            for job, sight in open_pairs:
+                if sight.id in gone:
                     tx.pictures.forget(sight.id)
                     tx.notes.end_take_over(sight.id)
                 if sight.outcome is not None:
@@ -245,7 +250,6 @@ class Pusher:
                     continue
                 errands = []
                 for target in sight.targets:
-                    self._looker.save(tx, sight, target, now=now)
                     if target.plan.edit:
                         errand = Errand(job, sight, target, memory=target.plan.memory)
                         errand.number = tx.pushings.add(sight.id, target.item.key, target.entry(until))
@@ -263,19 +267,28 @@ class Pusher:
         self._settle(tx, job, sight.ends)
 
     def _prolong(self, batch: Batch, errands: Iterable[Errand]) -> None:
-        """The batch takes long: what is sent from now on may end later than its saved entry says."""
-        batch.known_until = self._clock.now() + self._rules.lease + self._deadline
+        """The batch takes long: what is sent from now on may end later than its saved entry says.
+
+        The entries come first: until they are saved, no thread may begin by the new time.
+        """
+        until = self._clock.now() + self._rules.lease + self._deadline
         with self._store.writing() as tx:
-            tx.pushings.prolong([errand.number for errand in errands], batch.known_until)
+            tx.pushings.prolong([errand.number for errand in errands], until)
+        batch.known_until = until
 
     def _passed(
-        self, errands: Sequence[Errand], running: dict[Future[None], Errand], stopping: Callable[[], bool]
+        self, batch: Batch, errands: Sequence[Errand], running: dict[Future[None], Errand], stopping: Callable[[], bool]
     ) -> deque[Errand]:
         """Those that may be sent now. The rest is released: all that have not begun without Plex, without Stash those that
         it is to give a picture for once more."""
-        now = self._clock.now()
-        with self._store.reading() as db:
-            plex, stash = (self._gates.closed_because(db, who, now) for who in (Neighbour.PLEX, Neighbour.STASH))
+        revision = self._store.revision()
+        plex = stash = ""
+        if revision != batch.open_at:
+            now = self._clock.now()
+            with self._store.reading() as db:
+                plex, stash = (self._gates.closed_because(db, who, now) for who in (Neighbour.PLEX, Neighbour.STASH))
+            # Open gates stay open until somebody commits.
+            batch.open_at = None if plex or stash else revision
         if why := "stopped in good order" if stopping() else plex:
             errands = [*errands, *_called_back(running)]
             self._release(errands, why)
@@ -463,20 +476,10 @@ class Pusher:
             self._renew(batch)
         self._verify([errand for errand in answered if errand.job.token in batch.errands])
         now = self._clock.now()
-        batch.until = now + self._rules.lease
+        until = now + self._rules.lease
         with self._store.writing() as tx:
-            held = tx.jobs.renew(list(batch.errands), until=batch.until)
-            for errand in answered:
-                if errand.job.token in held and errand.memory is not None and isinstance(errand.outcome, Done):
-                    tx.memories.save(errand.sight.id, errand.target.item.key, errand.memory, now=now)
-                    tx.pushings.drop(errand.sight.id, errand.target.item.key, number=errand.number)
-                    if errand.left_out:
-                        late = Pushing(errand.left_out, now + self._deadline)
-                        tx.pushings.add(errand.sight.id, errand.target.item.key, late)
-                    moved, how = errand.moved, errand.sight.undone
-                    tx.pushes.add(errand.sight.id, errand.target.item.key, moved, at=now, undone=how)
-                    # What moved it was ours, and is nobody's news.
-                    tx.index.stamp({errand.target.item.key: errand.stamp})
+            held = tx.jobs.renew(list(batch.errands), until=until)
+            self._remember(tx, [errand for errand in answered if errand.job.token in held], now)
             ended = []
             for token, errands in batch.errands.items():
                 outcomes = [errand.outcome for errand in errands if errand.outcome is not None]
@@ -484,9 +487,26 @@ class Pusher:
                     self._settle_errands(tx, errands, worst(outcomes))
                     ended.append(token)
         self._give_up(batch, batch.errands.keys() - held)
+        batch.until = until
         for token in ended:
             del batch.errands[token]
         self._revisit(batch)
+
+    def _remember(self, tx: Writer, answered: Sequence[Errand], now: int) -> None:
+        """Keep what was read back of those that went well."""
+        done = [
+            (errand.sight.id, errand.target.item.key, errand.memory, errand)
+            for errand in answered
+            if errand.memory is not None and isinstance(errand.outcome, Done)
+        ]
+        tx.memories.save_all([(id, key, memory) for id, key, memory, _ in done], now=now)
+        tx.pushings.drop_all([(id, key, errand.number) for id, key, _, errand in done])
+        for id, key, _, errand in done:
+            if errand.left_out:
+                tx.pushings.add(id, key, Pushing(errand.left_out, now + self._deadline))
+        tx.pushes.add_all([(id, key, errand.moved, errand.sight.undone) for id, key, _, errand in done], at=now)
+        # What moved them was ours, and is nobody's news.
+        tx.index.stamp({key: errand.stamp for _, key, _, errand in done})
 
     def _settle_errands(self, tx: Writer, errands: Sequence[Errand], outcome: Outcome) -> None:
         job, sight = errands[0].job, errands[0].sight
@@ -514,10 +534,12 @@ class Pusher:
                         tx.jobs.want(Kind.SCENE, scene, Why.EDIT, now)
 
     def _renew(self, batch: Batch) -> None:
-        batch.until = self._clock.now() + self._rules.lease
+        """Prolong the leases; only then may a thread begin by the new time, and none for a job that was lost."""
+        until = self._clock.now() + self._rules.lease
         with self._store.writing() as tx:
-            held = tx.jobs.renew(list(batch.errands), until=batch.until)
+            held = tx.jobs.renew(list(batch.errands), until=until)
         self._give_up(batch, batch.errands.keys() - held)
+        batch.until = until
 
     def _give_up(self, batch: Batch, lost: set[str]) -> None:
         for token in lost:

@@ -15,13 +15,13 @@ from datetime import datetime
 
 from plexsync.engine.gates import READ, Gates
 from plexsync.engine.verbs import enter
-from plexsync.flows.scenes.inspection import Looker, Sight, desired, keep_called
+from plexsync.flows.scenes.inspection import Looker, Sight, desired
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, WISHES
-from plexsync.rules.records import LAST_ID
+from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.rules.text import fold
 from plexsync.store.database import Database, Reader, Writer
 
@@ -276,31 +276,28 @@ class Reconciler:
 
     def _compare(self, tx: Writer, sights: Sequence[Sight], report: Report) -> None:
         now = self._clock.now()
+        sights = [sight for sight in sights if not isinstance(sight.outcome, Gone)]
+        standings = {sight.id: stands(sight) for sight in sights}
+        tx.scene_names.save(sight.scene for sight in sights if sight.scene is not None)
+        tx.index.pair({sight.id: sight.keys for sight in sights if sight.keys}, run=report.began)
+        # Whatever is done about them, they are in Plex, or need not be: nobody has to wait for that any more.
+        served = [sight.id for sight in sights if sight.targets or standings[sight.id] == "outside"]
+        report.wanted += tx.jobs.wake([(Kind.SCENE, id) for id in served], now=now)
+        rows = tx.jobs.of(Kind.SCENE, standings)
         for sight in sights:
-            if isinstance(sight.outcome, Gone):
-                continue
-            if sight.scene is not None:
-                keep_called(tx, sight.scene)
-            standing = stands(sight)
+            standing = standings[sight.id]
             report.scenes += 1
             report.standing[standing] += 1
-            if sight.keys:
-                tx.index.pair(sight.keys, sight.id, run=report.began)
-            if sight.targets or standing == "outside":
-                # Whatever is done about it, it is in Plex, or need not be: nobody has to wait for that any more.
-                report.wanted += tx.jobs.wake([(Kind.SCENE, sight.id)], now=now)
-            if not self._news(tx, sight, settled=standing in ("in step", "person", "undone")):
-                continue
-            tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=desired(sight))
-            report.wanted += 1
-        tx.standings.save({sight.id: stands(sight) for sight in sights if not isinstance(sight.outcome, Gone)}, now=now)
+            if self._news(rows.get(sight.id), sight, settled=standing in ("in step", "person", "undone")):
+                tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=desired(sight))
+                report.wanted += 1
+        tx.standings.save(standings, now=now)
 
-    def _news(self, tx: Writer, sight: Sight, *, settled: bool) -> bool:
+    def _news(self, row: JobRow | None, sight: Sight, *, settled: bool) -> bool:
         """Whether the queue does not know yet: a row that waits, runs or is absent will find out by itself.
 
         `settled`: nothing has to be done, which is no news but of a scene that was out of scope.
         """
-        row = tx.jobs.find(Kind.SCENE, sight.id)
         out = sight.outcome.error if isinstance(sight.outcome, OutOfScope) else ""
         if row is not None and row.state is State.OUTSIDE:
             return out != row.error

@@ -1,0 +1,79 @@
+"""What `plexsync status` and a press of the completion key cost a processor, beside a Python that does nothing.
+
+The database holds scenes and the end of an outage. All are measured in turns, so that a noisy machine disturbs all alike.
+"""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.town import ROOT
+from plexsync.app.parts import opened
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import Kind, Why
+from plexsync.rules.records import BreakerRow
+from validation.config import PlexSyncConfig
+
+ROUNDS = 20
+SCENES = 200
+# A completion that asks the program, and what may be spent at most, in Pythons that do nothing.
+ASKS = {"_PLEXSYNC_COMPLETE": "dead_scenes"}
+MOST = {"status": 6.0, "status --json": 6.0, "completion": 4.0}
+
+
+def report() -> Iterator[str]:
+    """A line for each, with its ratio and the goal."""
+    with tempfile.TemporaryDirectory(prefix="plexsync-bench-") as place:
+        folder = Path(place)
+        folder.chmod(0o700)
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": place,
+            "PLEXSYNC_DATA_DIR": place,
+            "PLEXSYNC_PLEX_URL": "http://127.0.0.1:9",
+            "PLEXSYNC_PLEX_TOKEN": "x" * 20,
+        }
+        _fill(folder)
+        program = [sys.executable, "-m", "plexsync"]
+        ways: dict[str, tuple[list[str], dict[str, str]]] = {
+            "python -c pass": ([sys.executable, "-c", "pass"], environ),
+            "status": ([*program, "status"], environ),
+            "status --json": ([*program, "status", "--json"], environ),
+            "completion": ([*program, "dlq", "show", ""], {**environ, **ASKS}),
+        }
+        for words, surroundings in ways.values():
+            _spent(words, surroundings)
+        taken: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(ROUNDS):
+            for name, (words, surroundings) in ways.items():
+                taken[name].append(_spent(words, surroundings))
+    medians = {name: statistics.median(each) for name, each in taken.items()}
+    bare = medians["python -c pass"]
+    yield f"{'process':34} {'CPU ms':>9} {'x bare':>9} {'at most':>9}"
+    for name, median in medians.items():
+        most = f"{MOST[name]:9.1f}" if name in MOST else ""
+        yield f"{name:34} {1000 * median:9.1f} {median / bare:9.2f} {most}".rstrip()
+
+
+def _fill(folder: Path) -> None:
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
+    with opened(config, folder) as parts, parts.store.writing() as tx:
+        for scene in range(1, SCENES + 1):
+            tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, parts.clock.now())
+        now = parts.clock.now()
+        tx.transitions.log(Neighbour.PLEX, at=now - 60_000, old="closed", new="open", cause="read", error="away")
+        tx.transitions.log(Neighbour.PLEX, at=now, old="half_open", new="closed", cause="", error="")
+        tx.breakers.save(Neighbour.PLEX, BreakerRow())
+
+
+def _spent(words: list[str], environ: dict[str, str]) -> float:
+    """The processor time of one process, in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(words, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

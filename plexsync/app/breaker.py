@@ -1,0 +1,43 @@
+"""The breakers as a reader finds them: their rules, cut from the settings, and what they make of a stored row.
+
+It is imported only for a breaker that is not closed, since a shell waits for `plexsync status`.
+"""
+
+from worker.circuit_breaker import Breaker, CircuitState, Rules, next_probe_at, seen_state
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+    from plexsync.app.status_settings import StatusSettings
+    from plexsync.rules.records import BreakerRow
+    from validation.config import PlexSyncConfig
+
+
+def breaker_rules(config: "PlexSyncConfig | StatusSettings") -> Rules:
+    """The breaker as the worker uses it: waits grow and are jittered, a probe's lease outlives its request."""
+    return Rules(
+        failure_threshold=config.breaker_failure_threshold,
+        recovery_timeout=config.breaker_recovery_timeout,
+        # A probe is up to three requests, of twice the read timeout each.
+        probe_lease=max(config.breaker_recovery_timeout, 6 * config.plex_read_timeout),
+        backoff_multiplier=2.0,
+        max_recovery_timeout=config.breaker_max_recovery_timeout,
+        jitter=0.1,
+    )
+
+
+def state_at(row: "BreakerRow | SimpleNamespace", rules: Rules, now: int) -> tuple[str, int | None]:
+    """The state that a reader finds at `now`, and when the next probe is due (None while closed); UTC milliseconds."""
+    stored = Breaker(
+        state=CircuitState(row.state),
+        failures=row.failures,
+        successes=row.successes,
+        opened_at=row.opened_at,
+        wait=row.wait,
+        trips=row.trips,
+        generation=row.generation,
+        probe_started=row.probe_started,
+    )
+    probe = next_probe_at(stored, rules)
+    return seen_state(stored, rules, now / 1000).value, None if probe is None else round(probe * 1000)

@@ -1,0 +1,104 @@
+"""Where the program `plexsync` begins: what somebody waits for is answered by the database alone, all else by `main`.
+
+`plexsync status` (with --json, --config and --data-dir) and a shell's question for scene numbers import neither the command
+line library nor anything that works or draws. Whatever they can't answer goes the usual way.
+"""
+
+import os
+import sys
+
+from plexsync.cli.streams import prepare_streams
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+INTERRUPTED = 130
+# Set by the script of `plexsync completion` to what it asks for.
+ASKS = "_PLEXSYNC_COMPLETE"
+STATES = {"dead_scenes": "dead", "ignored_scenes": "ignored"}
+MOST = 50
+
+
+class Options:
+    """The options of a call that is answered here."""
+
+    def __init__(self) -> None:
+        self.config_file: str | None = None
+        self.data_dir: str | None = None
+        self.json = False
+
+
+def main() -> "NoReturn":
+    """Do what the command line says and end the process with its exit code."""
+    words = sys.argv[1:]
+    if (asked := os.environ.get(ASKS)) in STATES:
+        sys.exit(_completed(words, STATES[asked]))
+    if asked is None and (options := options_of(words)) is not None:
+        prepare_streams()
+        code = _status(options)
+        if code is not None:
+            sys.exit(code)
+    from plexsync.cli.main import main as whole
+
+    whole(words)
+
+
+def options_of(words: "Sequence[str]") -> Options | None:
+    """The options of a plain `status`; None for any other command line."""
+    options, commands = _read(words)
+    return options if commands == ["status"] else None
+
+
+def _read(words: "Sequence[str]") -> tuple[Options, list[str]]:
+    """The shared options that matter here, and all other words."""
+    options, others, rest = Options(), list[str](), list(words)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if word == "--json":
+            options.json = True
+        elif name in ("--config", "--data-dir") and (equals or rest):
+            value = value if equals else rest.pop(0)
+            if name == "--config":
+                options.config_file = value or options.config_file
+            else:
+                options.data_dir = value or options.data_dir
+        else:
+            others.append(word)
+    return options, others
+
+
+def _status(options: Options) -> int | None:
+    """The exit code of `status`; None when nothing was written, and the usual way is to be gone."""
+    from plexsync.cli.quick_status import quick_facts, tell_all
+
+    try:
+        facts = quick_facts(options)
+    except OSError:
+        return None
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    if facts is None:
+        return None
+    try:
+        return tell_all(options, facts)
+    except OSError as error:
+        from plexsync.cli.main import unwritten
+
+        return unwritten(error)
+
+
+def _completed(words: "Sequence[str]", state: str) -> int:
+    """Print the scenes in this state whose number begins as the last word does, a line for each, with the cause."""
+    from plexsync.app.quick import keys_in
+    from plexsync.app.status_settings import Sources
+
+    # A shell may take `--data-dir=DIR` for three words.
+    options, _ = _read([word for word in words[:-1] if word != "="])
+    begin = words[-1] if words else ""
+    for key, cause in keys_in(Sources(os.environ, options.config_file, options.data_dir), state, MOST):
+        if key.startswith(begin):
+            sys.stdout.write(f"{key}\t{cause}\n")
+    return 0

@@ -1,0 +1,50 @@
+"""`plexsync status` by the database alone: what it tells of all scenes, without loading what works or draws."""
+
+import os
+import sys
+
+from plexsync.app import quick
+from plexsync.app.status_settings import Sources
+from plexsync.cli.terminal.plain import look_of
+from plexsync.cli.terminal.status_page import page
+from plexsync.reports.status import facts_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Options(Protocol):
+        """The options of a call that matter here."""
+
+        @property
+        def config_file(self) -> "os.PathLike[str] | str | None": ...
+
+        @property
+        def data_dir(self) -> str | None: ...
+
+        @property
+        def json(self) -> bool: ...
+
+
+def sources_of(call: "Options") -> Sources:
+    """Where the settings of this call come from."""
+    return Sources(os.environ, os.fspath(call.config_file) if call.config_file else None, call.data_dir)
+
+
+def quick_facts(call: "Options") -> "dict[str, Any] | None":
+    """Everything `status` tells; None when the database alone is not enough for it."""
+    seen = quick.look(sources_of(call))
+    return facts_of(seen.snapshot, seen.config, spooled=seen.spooled, running=seen.running) if seen else None
+
+
+def tell_all(call: "Options", facts: "dict[str, Any]") -> int:
+    """Print it; raises OSError when standard output can't be written."""
+    if call.json:
+        import json
+
+        text = json.dumps(facts, indent=2) + "\n"
+    else:
+        text = page(facts, look_of(sys.stdout, os.environ))
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    return 0

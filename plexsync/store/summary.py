@@ -1,0 +1,225 @@
+"""The database as `status` and a shell's completion read it: a few statements on a connection that reads only.
+
+Standard library only, and little of it, since somebody waits for the process that imports this: no records, no protocols.
+It opens a database of the newest schema in a folder that nobody else can write to, and nothing else; whoever gets
+`Unreadable` goes the usual way by `Database`, which mends, migrates or explains. The statements are those of the tables'
+own files; a test holds both against each other.
+"""
+
+# ruff: noqa: PTH100, PTH114, PTH116, PTH120
+
+import math
+import os
+import sqlite3
+from types import SimpleNamespace
+
+from plexsync.rules.note_keys import BULK, HEARTBEAT, LAST_POLL, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
+from plexsync.rules.status_words import status_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# The schema that the statements are written for.
+SCHEMA = 7
+APPLICATION_ID = 0x506C5379
+BUSY_SECONDS = 2.0
+STATES = ("ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored", "outside")
+NEIGHBOURS = ("plex", "stash")
+LANES = (0, 1)
+# Digits of the largest number that a note may hold.
+DIGITS = 18
+
+_WAITS = "state in ('ready', 'absent')"
+_RARE = "state <> 'ready' and state <> 'running' and state <> 'idle'"
+COUNT_ALL = "select count(*) from job"
+COUNT_READY = f"select count(*) from job indexed by job_due where {_WAITS} and state = 'ready'"
+COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
+COUNT_RARE = f"select state, count(*) from job indexed by job_state where {_RARE} group by state"
+COUNT_DEAD = "select cls, count(*) from job indexed by job_dead where state = 'dead' group by cls"
+COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {_WAITS} and lane = :lane and due <= :now"
+FIRST_RARE = f"""
+select kind, id, cls from job indexed by job_state
+ where {_RARE} and state = :state order by kind, id limit :limit
+"""
+STANDINGS = """
+select job.state, job.state = 'dead' and job.cls = 'ambiguous', coalesce(standing.word, ''), count(*),
+       min(job.since), min(standing.since)
+  from job left join standing on standing.scene = job.id
+ where job.kind = 'scene'
+ group by 1, 2, 3
+ union all
+select null, 0, word, count(*), null, min(since)
+  from standing
+ where not exists (select 1 from job where job.kind = 'scene' and job.id = standing.scene)
+ group by 3
+"""
+BREAKERS = """
+select who, state, failures, successes, opened_at, wait, trips, generation, probe_started, cause, error from breaker
+"""
+HOLDS = "select who, setting, message, since, retest_at from hold"
+PACES = "select who, not_before, ramp from pace"
+TRANSITIONS = "select who, at, old, new, cause, error, waiting from transition order by number"
+BOOKS = "select accepted, coalesced, done, pruned from books"
+TALLIES = "select name, count from tally"
+UNDONE = "select undone, count(distinct scene) from memory indexed by memory_undone where undone <> '' group by undone"
+SECTIONS = "select key, title, walked_at from section order by key"
+COUNT_ITEMS = "select count(*) from item"
+# The wall clock by way of SQLite, in UTC milliseconds.
+NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"
+NOTE = "select value from note where name = :name"
+
+# What stands in for values that no breaker can have: open since long ago, so that the next request is a probe.
+UNREADABLE: "dict[str, Any]" = {
+    "state": "open",
+    "failures": 0,
+    "successes": 0,
+    "opened_at": 0.0,
+    "wait": 0.0,
+    "trips": 1,
+    "generation": 1,
+    "probe_started": None,
+    "cause": "",
+    "error": "its stored state can't be read: the next request is a test",
+}
+
+
+class Unreadable(Exception):
+    """The database can't be read this way: it is not there, not of the newest schema, or in a place for everyone."""
+
+
+class Summary:
+    """What one snapshot of the database holds, as plain values. Moments are UTC milliseconds."""
+
+    def __init__(self, db: sqlite3.Connection, now: int) -> None:
+        self.now = now
+        self.jobs = _states(db)
+        due = [db.execute(COUNT_DUE, {"lane": lane, "now": now}).fetchone() for lane in LANES]
+        self.due = sum(count for count, _ in due)
+        self.oldest_due: int | None = min((oldest for _, oldest in due if oldest is not None), default=None)
+        self.dead: dict[str, int] = dict(db.execute(COUNT_DEAD).fetchall())
+        rows = {server: SimpleNamespace(**row) for server, row in _rows(db, BREAKERS)}
+        self.breakers = {
+            server: row if possible(row) else SimpleNamespace(**UNREADABLE) for server, row in rows.items()
+        }
+        self.holds = {server: SimpleNamespace(**row) for server, row in _rows(db, HOLDS)}
+        self.paces = {server: SimpleNamespace(**row) for server, row in _rows(db, PACES)}
+        self.transitions: list[tuple[Any, ...]] = [
+            row for row in db.execute(TRANSITIONS).fetchall() if row[0] in NEIGHBOURS
+        ]
+        self.books: tuple[int, int, int, int] = db.execute(BOOKS).fetchone()
+        self.tallies: dict[str, int] = dict(db.execute(TALLIES).fetchall())
+        self.undone: dict[str, int] = dict(db.execute(UNDONE).fetchall())
+        self.standings = _standings(db)
+        self.sections: list[tuple[str, str, int]] = db.execute(SECTIONS).fetchall()
+        self.items: int = db.execute(COUNT_ITEMS).fetchone()[0]
+        self.heartbeat, self.last_poll, self.last_reconcile = (
+            note(db, name) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE)
+        )
+        self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
+        self.wishes = note(db, WISHES)
+        self.approved = any(note(db, name) for name in (BULK, REPAIRED))
+
+
+def reading(file: str) -> sqlite3.Connection:
+    """One snapshot of the database for whoever closes the connection; raises Unreadable and sqlite3.Error."""
+    folder = os.path.dirname(os.path.abspath(file))
+    try:
+        exposed = os.path.islink(file) or (os.name == "posix" and os.stat(folder).st_mode & 0o002)
+        empty = not os.stat(file).st_size
+    except OSError:
+        exposed = empty = True
+    if exposed or empty:
+        raise Unreadable
+    db = sqlite3.connect(_uri(file), uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        db.execute("begin")
+        marks = [db.execute(f"pragma {name}").fetchone()[0] for name in ("application_id", "user_version")]
+        if marks != [APPLICATION_ID, SCHEMA]:
+            raise Unreadable
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _uri(file: str) -> str:
+    """As `plexsync.store.intake.uri`, for reading."""
+    text = os.path.abspath(file).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    if os.name == "nt":
+        text = "/" + text.replace("\\", "/")
+    return f"file:{text}?mode=ro"
+
+
+def now(db: sqlite3.Connection) -> int:
+    """The present moment, in UTC milliseconds."""
+    moment: int = db.execute(NOW).fetchone()[0]
+    return moment
+
+
+def first_rows(db: sqlite3.Connection, state: str, limit: int) -> list[tuple[str, int, str]]:
+    """The first rows of one of the rare states: kind, id and cause of death."""
+    return db.execute(FIRST_RARE, {"state": state, "limit": limit}).fetchall()
+
+
+def note(db: sqlite3.Connection, name: str) -> str:
+    """One note; '' when it was never set."""
+    row = db.execute(NOTE, {"name": name}).fetchone()
+    return str(row[0]) if row else ""
+
+
+def number(db: sqlite3.Connection, name: str) -> int:
+    """The number in a note; 0 when there is none, or what is there is no number."""
+    text = note(db, name)
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else 0
+
+
+def possible(breaker: "Any") -> bool:
+    """Whether a breaker can have these values."""
+    counts = (breaker.failures, breaker.successes, breaker.trips)
+    moments = (breaker.opened_at, breaker.probe_started)
+    return (
+        breaker.state in ("closed", "open", "half_open")
+        and all(isinstance(count, int) and count >= 0 for count in counts)
+        and isinstance(breaker.generation, int)
+        and _is_number(breaker.wait)
+        and breaker.wait >= 0
+        and all(moment is None or _is_number(moment) for moment in moments)
+        and (breaker.state == "closed" or breaker.opened_at is not None)
+        and isinstance(breaker.cause, str)
+        and isinstance(breaker.error, str)
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _rows(db: sqlite3.Connection, sql: str) -> "list[tuple[str, dict[str, Any]]]":
+    """The rows about the neighbours by name, without those about anybody else."""
+    cursor = db.execute(sql)
+    names = [column[0] for column in cursor.description]
+    rows = [dict(zip(names, row, strict=True)) for row in cursor]
+    by_name = {row.pop("who"): row for row in rows}
+    return [(server, by_name[server]) for server in NEIGHBOURS if server in by_name]
+
+
+def _states(db: sqlite3.Connection) -> dict[str, int]:
+    counts = dict.fromkeys(STATES, 0)
+    counts.update(db.execute(COUNT_RARE).fetchall())
+    counts["ready"] = db.execute(COUNT_READY).fetchone()[0]
+    counts["running"] = db.execute(COUNT_RUNNING).fetchone()[0]
+    counts["idle"] = db.execute(COUNT_ALL).fetchone()[0] - sum(counts.values())
+    return counts
+
+
+def _standings(db: sqlite3.Connection) -> dict[str, tuple[int, int | None]]:
+    """By word: how many scenes stand so, and since when the one that has done so the longest."""
+    counts: dict[str, tuple[int, int | None]] = {}
+    for state, ambiguous, last_seen, count, row_since, seen_since in db.execute(STANDINGS):
+        status = status_of(state, "ambiguous" if ambiguous else "", last_seen)
+        lasts = bool(last_seen) and status_of(None, "", last_seen) is status
+        before, since = counts.get(status, (0, None))
+        moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
+        counts[status] = (before + count, min(moments, default=None))
+    return counts

@@ -1,0 +1,47 @@
+"""Where the settings file and the database are by default. Nothing but `os` is needed for it."""
+
+# ruff: noqa: PTH111, PTH113, PTH117, PTH118
+
+import os
+import sys
+from collections.abc import Mapping
+
+TOML = "plexsync.toml"
+
+
+def settings_file(environ: Mapping[str, str], platform: str = sys.platform) -> str:
+    """The settings file to read: the one PLEXSYNC_CONFIG names, else ./plexsync.toml if there is one, else the user's."""
+    if named := environ.get("PLEXSYNC_CONFIG"):
+        return named
+    # Unlike the method of Path, it does not raise where we may not look.
+    return TOML if os.path.isfile(TOML) else _user_file(environ, platform)
+
+
+def _user_file(environ: Mapping[str, str], platform: str) -> str:
+    """The user's own settings file; without a home folder, the one in the current folder."""
+    variable, below_home = ("APPDATA", "AppData/Roaming") if platform == "win32" else ("XDG_CONFIG_HOME", ".config")
+    folder = _user_folder(environ, platform, variable, below_home)
+    return os.path.join(folder, "plexsync", TOML) if folder else TOML
+
+
+def data_folder(environ: Mapping[str, str], platform: str = sys.platform) -> str | None:
+    """The folder that PLEXSYNC_DATA_DIR names, else the user's own folder for our data; None without a home folder."""
+    if named := environ.get("PLEXSYNC_DATA_DIR"):
+        return named
+    match platform:
+        case "win32":
+            folder = _user_folder(environ, platform, "LOCALAPPDATA", "AppData/Local")
+        case "darwin":
+            folder = _user_folder(environ, platform, None, "Library/Application Support")
+        case _:
+            folder = _user_folder(environ, platform, "XDG_DATA_HOME", ".local/share")
+    return os.path.join(folder, "plexsync") if folder else None
+
+
+def _user_folder(environ: Mapping[str, str], platform: str, variable: str | None, below_home: str) -> str | None:
+    """The folder that `variable` names with its full path, else the one below the home folder; None without a home."""
+    named = environ.get(variable, "") if variable else ""
+    if os.path.isabs(named):
+        return named
+    home = environ.get("USERPROFILE" if platform == "win32" else "HOME") or os.path.expanduser("~")
+    return None if home.startswith("~") else os.path.join(home, below_home)
