@@ -1,34 +1,36 @@
-"""The one table of causes: why an attempt ended without success, how it is retried, and what cures a dead letter of it."""
+"""The one table of causes: why an attempt ended without success, how it is retried, and what cures a dead letter of it.
 
-from dataclasses import dataclass
+Little of the standard library, since a shell waits for `plexsync status`.
+"""
+
 from enum import StrEnum
 
 
-@dataclass(frozen=True)
 class Pace:
     """Seconds: the n-th wait in a row is drawn from [0, min(cap, base * 2**n)], never below `least`."""
 
-    base: float
-    cap: float
-    least: float = 0.5
+    def __init__(self, base: float, cap: float, least: float = 0.5) -> None:
+        self.base = base
+        self.cap = cap
+        self.least = least
 
 
 SLOW, STUBBORN, QUICK, NEAR = Pace(5.0, 3600.0), Pace(30.0, 3600.0, least=5.0), Pace(1.0, 60.0), Pace(5.0, 60.0)
 
 
-@dataclass(frozen=True)
 class Cure:
     """What happened, and what you can do about it."""
 
-    meaning: str
-    advice: str
+    def __init__(self, meaning: str, advice: str) -> None:
+        self.meaning = meaning
+        self.advice = advice
 
 
-@dataclass(frozen=True)
 class _Row:
-    name: str
-    pace: Pace = STUBBORN
-    cure: Cure | None = None
+    def __init__(self, name: str, pace: Pace = STUBBORN, cure: Cure | None = None) -> None:
+        self.name = name
+        self.pace = pace
+        self.cure = cure
 
 
 class Cause(StrEnum):

@@ -97,7 +97,7 @@ def test_every_moment_is_rfc_3339_in_utc(given_up: World, door: Door) -> None:
 
 def test_status_in_words(given_up: World, door: Door) -> None:
     told = door("status").out
-    for words in ("Queue", "Plex", "well", "refused", "2", "5 items of Movies", "4 accepted", "not running", "never"):
+    for words in ("Queue", "Plex", "up", "refused", "2", "5 items of Movies", "4 accepted", "not running", "never"):
         assert words in told
     assert "\x1b" not in told
     assert "DO NOT BALANCE" not in told
@@ -119,7 +119,7 @@ def test_status_tells_an_outage_with_its_reason_and_next_probe(world: World, doo
     assert MOMENT.fullmatch(breaker["next_probe_at"])
     assert MOMENT.fullmatch(breaker["opened_at"])
     told = door("status").out
-    assert "away" in told
+    assert "down" in told
     assert breaker["next_probe_at"] in told
 
 
@@ -173,7 +173,15 @@ def test_explain_tells_why_a_field_is_left_or_changed(world: World, door: Door) 
 
 def test_explain_in_words(given_up: World, door: Door) -> None:
     told = door("explain", "1").out
-    for words in ("Scene 1: Title 0", "has the full path", "Stash wants", "Plex has", "Title 0", "dead", "(refused)"):
+    for words in (
+        "Scene 1: Title 0",
+        "has the full path",
+        "Stash says",
+        "Plex has",
+        "Title 0",
+        "needs you",
+        "(refused)",
+    ):
         assert words in told
 
 
@@ -323,7 +331,7 @@ def test_status_claims_nothing_of_a_server_that_was_never_asked(world: World, do
     assert states(door("status").out) == {"Plex": "nothing known yet", "Stash": "nothing known yet"}
     world.add(1)
     door("sync", "1", "--wait")
-    assert states(door("status").out) == {"Plex": "well", "Stash": "well"}
+    assert states(door("status").out) == {"Plex": "up", "Stash": "up"}
 
 
 def test_status_says_how_often_a_server_failed_and_why(world: World, door: Door) -> None:

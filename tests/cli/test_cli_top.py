@@ -45,7 +45,7 @@ def test_it_draws_until_a_key_ends_it_and_leaves_the_terminal_as_it_was(lively: 
         terminal.until("3 in sync")
         terminal.until("2 queued")
         terminal.until("1 needs you")
-        terminal.until("In work: nothing")
+        terminal.until("Syncing: nothing")
         terminal.until("Latest")
         terminal.press("x")
         terminal.taken()
@@ -213,6 +213,6 @@ def test_a_pace_is_that_of_the_last_minute_and_a_clock_that_stepped_back_begins_
 
 def test_the_pictures_in_the_docs_are_of_its_shape() -> None:
     page = (ROOT / "docs" / "terminal.md").read_text(encoding="utf-8")
-    for words in ("worker runs, heard of", "In work:", "Latest", "pace ", "next "):
+    for words in ("worker runs, heard of", "Syncing:", "Latest", "pace ", "next "):
         assert words in page
     assert Path(ROOT / "docs" / "commands.md").read_text(encoding="utf-8").count("terminal.md") >= 1

@@ -218,7 +218,7 @@ def test_work_is_taken_over_when_the_worker_that_was_watched_ends(world: World, 
     done = door("sync", "--all", "--wait")
     leaves.join()
     assert done.code == 0
-    assert "watching it" in done.err
+    assert "following its progress" in done.err
     assert world.in_step(ids)
 
 

@@ -107,7 +107,7 @@ def test_what_is_under_way_is_not_begun_twice_and_can_be_stopped(world: World) -
         assert "Something else is under way" in plain(dash.post("/reconcile", what="compare").text)
         assert "begun 0 s ago" in plain(dash.get("/reconcile").text)
         assert "It stops" in plain(dash.post("/reconcile/stop").text)
-        until(lambda: "Do it now Compare everything" in plain(dash.get("/reconcile").text))
+        until(lambda: "Do it now Full comparison" in plain(dash.get("/reconcile").text))
         assert "stopped" in plain(dash.get("/reconcile").text)
 
 
@@ -164,9 +164,9 @@ def test_the_first_write_of_everything_is_looked_at_and_agreed_to(world: World) 
     world.add(3)
     world.settings["approve_bulk"] = "false"
     with dashboard(world) as dash:
-        assert "The first write of the whole library waits for you" in plain(dash.get("/").text)
+        assert "The first write of the whole library needs your approval" in plain(dash.get("/").text)
         refused = plain(dash.post("/reconcile", what="sync all").text)
-        assert "Look first what would change, then agree to it." in refused
+        assert "Preview the changes first, then approve them." in refused
         assert "I agree" not in refused
         dash.post("/reconcile", what="preview")
         until(lambda: "I agree" in dash.get("/reconcile").text)
@@ -178,7 +178,7 @@ def test_the_first_write_of_everything_is_looked_at_and_agreed_to(world: World) 
             assert db.jobs.count_unsettled() == 0
         dash.post("/reconcile", what="sync all", agreed="yes")
         until(lambda: "3 scenes queued" in plain(dash.get("/reconcile").text))
-        assert "waits for you" not in plain(dash.get("/").text)
+        assert "needs your approval" not in plain(dash.get("/").text)
 
 
 def in_its_second_batch(request: Request, seen: list[str]) -> bool:
@@ -218,7 +218,7 @@ def test_only_a_look_that_has_come_to_its_end_can_be_agreed_to(
     assert found["complete"] is well
     assert (found["total"], len(found["scenes"])) == {"away midway": (2, 1), "whole": (3, 3)}.get(end, (0, 0))
     assert ("I agree" in told) is well
-    assert ("The last look did not come to its end" in told) is not well
+    assert ("The last preview did not end" in told) is not well
     assert ("then it failed" in told) is (past["state"] == "failed")
 
 

@@ -115,14 +115,14 @@ def test_every_button_of_a_scene_does_what_it_says(staged: Staged, look: Look) -
     notice = page.get_by_role("status").first
 
     page.get_by_role("button", name="Sync now").click()
-    expect(notice).to_contain_text(f"Scene {id} is in the queue")
+    expect(notice).to_contain_text(f"Scene {id} is queued")
     assert state_of(world, id) is State.READY
 
     page.get_by_role("button", name="Ignore").click()
-    expect(notice).to_contain_text("is left alone from now on")
+    expect(notice).to_contain_text("is ignored from now on")
     assert state_of(world, id) is State.IGNORED
-    page.get_by_role("button", name="Look after it again").click()
-    expect(notice).to_contain_text("is looked after again")
+    page.get_by_role("button", name="Stop ignoring").click()
+    expect(notice).to_contain_text("is synced again")
 
     page.get_by_label("Rating key of an item in Plex").fill("1")
     page.get_by_role("button", name="Bind to it").click()
@@ -204,7 +204,7 @@ def test_every_button_of_the_dead_letters_does_what_it_says(staged: Staged, look
     expect(notice).to_contain_text("1 scene dropped")
     assert state_of(world, found["ambiguous"]) is State.DROPPED
 
-    page.get_by_role("button", name="Try again", exact=True).click()
+    page.get_by_role("button", name="Retry", exact=True).click()
     expect(notice).to_contain_text("1 scene will be tried again")
     assert state_of(world, found["failed"]) is State.READY
     expect(page.locator("#bench")).to_contain_text("No dead letters")
@@ -255,7 +255,7 @@ def test_the_pages_do_without_script(staged: Staged, look: Look) -> None:
     page = look(script=False).page
     page.goto(f"{dash.url}/scenes/{found['in_step']}")
     page.get_by_role("button", name="Sync now").click()
-    expect(page.get_by_role("status").first).to_contain_text("is in the queue")
+    expect(page.get_by_role("status").first).to_contain_text("is queued")
     page.goto(f"{dash.url}/charts")
     expect(page.locator("svg.chart").first).to_be_visible()
 

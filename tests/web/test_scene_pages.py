@@ -145,7 +145,7 @@ def test_a_scene_tells_its_differences_its_steps_and_its_history(staged) -> None
     assert "title Not pushed yet Title 1 locked write changed in Stash" in told
     assert "studio Studio 1 Studio 1 locked nothing" in told
     assert "Empty in Stash and in Plex: director" in told
-    assert "How its item was looked for path : Item 2 has the full path" in told
+    assert "How its item was matched path : Item 2 has the full path" in told
     assert "title : scene 00001 → became Title 1 and locked" in told
 
 
@@ -184,7 +184,7 @@ def test_sync_now_wants_it_as_a_person_does(staged) -> None:
     id = found["failed"]
     assert state_of(dash.world, id) is State.DEAD
     after = plain(dash.post(f"/scenes/{id}/sync").text)
-    assert f"Scene {id} is in the queue; no worker runs" in after
+    assert f"Scene {id} is queued; no worker is running" in after
     assert state_of(dash.world, id) is State.READY
     assert dash.world.rows(f"select lane from job where id = {id}") == [(0,)]
 
@@ -192,10 +192,10 @@ def test_sync_now_wants_it_as_a_person_does(staged) -> None:
 def test_ignoring_and_taking_that_back(staged) -> None:
     dash, found = staged
     id = found["in_step"]
-    assert "is left alone from now on" in plain(dash.post(f"/scenes/{id}/ignore").text)
+    assert "is ignored from now on" in plain(dash.post(f"/scenes/{id}/ignore").text)
     assert state_of(dash.world, id) is State.IGNORED
     assert "was ignored already" in plain(dash.post(f"/scenes/{id}/ignore").text)
-    assert "is looked after again" in plain(dash.post(f"/scenes/{id}/unignore").text)
+    assert "is synced again" in plain(dash.post(f"/scenes/{id}/unignore").text)
     assert state_of(dash.world, id) is State.READY
 
 
@@ -246,7 +246,7 @@ def test_while_a_server_is_away_what_is_known_is_shown(staged, who: Neighbour) -
     assert "Nothing was bound" in plain(dash.post(f"/scenes/{id}/bind", item="1").text)
     asked = plain(dash.get(f"/scenes/{id}/undo").text)
     assert "What would be done can't be shown now" in asked
-    assert "is in the queue" in plain(dash.post(f"/scenes/{id}/sync").text), "wanting needs nobody"
+    assert "is queued" in plain(dash.post(f"/scenes/{id}/sync").text), "wanting needs nobody"
 
 
 def test_a_server_that_goes_away_meanwhile_is_told_as_well(staged) -> None:

@@ -122,4 +122,4 @@ def _tell(scene: int, bound: bindings.Bound, *, busy: bool) -> None:
         ids = ", ".join(map(str, bound.looked_again))
         out.print(f"Scene {ids} was pushed to it before, and is looked at again: it is no longer its")
     hint = "the worker syncs it at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
-    out.print(f"It is in the queue; {hint}")
+    out.print(f"It is queued; {hint}")

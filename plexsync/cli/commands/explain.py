@@ -98,7 +98,7 @@ def _tell(seen: Explanation, facts: Facts, now: int, out: Console) -> None:
     _tell_row(seen.job, seen.attempts, now, out)
 
 
-HEADS = ("field", "Stash wants", "Plex has", "locked", "would do", "why")
+HEADS = ("field", "Stash says", "Plex has", "locked", "would do", "why")
 
 
 def _field_row(one: Facts) -> tuple[str, ...]:

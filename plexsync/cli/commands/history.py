@@ -14,6 +14,7 @@ from plexsync.reports.format import stamp
 from plexsync.reports.rows import PUSHES, past_facts, past_of, written
 from plexsync.rules.job import Kind
 from plexsync.rules.records import AttemptRow, PushRow
+from plexsync.rules.status_words import job_word
 
 SHOWN = 50
 
@@ -64,5 +65,7 @@ def _table(name: str, past: Sequence[AttemptRow | PushRow]) -> Table:
             what = f"item {one.key}" if not one.undone else f"{PUSHES[one.undone]}, item {one.key}"
             rows += [(at, what, change_words(field, moved)) for field, moved in one.moved.items()]
         else:
-            rows.append((at, f"attempt, then {one.state.value}", f"{one.error} ({one.cls})" if one.cls else one.error))
+            rows.append(
+                (at, f"attempt, then {job_word(one.state)}", f"{one.error} ({one.cls})" if one.cls else one.error)
+            )
     return table(f"History of {name}", ("at", "what", "before -> after, or why it failed"), rows)

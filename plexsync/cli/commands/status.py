@@ -1,4 +1,4 @@
-"""`plexsync status`: how everything stands."""
+"""`plexsync status`: the status of everything."""
 
 from collections.abc import Iterable
 

@@ -9,12 +9,13 @@ from plexsync.reports.format import ago, safe, stamp
 from plexsync.reports.rows import WAITING, short, written
 from plexsync.rules.plan import Held
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
+from plexsync.rules.status_words import job_word
 
 
 def row_table(row: JobRow, now: int, called: str = "") -> Table:
     """The row in words, with the title of its scene if that is known."""
     told = [
-        ("state", f"{row.state.value}, since {stamp(row.since)} ({ago(row.since, now)})"),
+        ("status", f"{job_word(row.state)}, since {stamp(row.since)} ({ago(row.since, now)})"),
         ("attempts", f"{row.attempts} counted, {row.streak} failed in a row"),
     ]
     if row.state in WAITING:
@@ -24,12 +25,12 @@ def row_table(row: JobRow, now: int, called: str = "") -> Table:
     if row.error:
         told.append(("last error", f"{row.error} ({row.cls})" if row.cls else row.error))
     name = f"{written(row.kind, row.id)} ({safe(called, 80)})" if called else written(row.kind, row.id)
-    return table(f"In the queue: {name}", ("", ""), told)
+    return table(f"Job: {name}", ("", ""), told)
 
 
 def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
     """Failed attempts in words, newest first."""
-    rows = [(stamp(one.at) or "", one.cls, one.state.value, one.error) for one in attempts]
+    rows = [(stamp(one.at) or "", one.cls, job_word(one.state), one.error) for one in attempts]
     return table("Failed attempts", ("at", "cause", "then", "error"), rows)
 
 
