@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 
 from plexsync.rules.item import FIELDS, LOCKLESS
-from plexsync.rules.plan import Memory, Remembered, undone
+from plexsync.rules.plan_records import Memory, Remembered
+from plexsync.rules.undo import undone
 from plexsync.store.connection import Table
 from plexsync.store.documents import decode, encode
 

@@ -5,8 +5,9 @@ import sqlite3
 
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.plan import Held, Pushing, Remembered
+from plexsync.rules.plan_records import Pushing, Remembered
 from plexsync.rules.records import Moved
+from plexsync.rules.values import Held
 from plexsync.store import pushes
 from plexsync.store.database import Database
 

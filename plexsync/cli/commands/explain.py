@@ -19,8 +19,8 @@ from plexsync.reports.explanation import Facts, job_facts, known_facts, sight_fa
 from plexsync.reports.rows import short
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind
-from plexsync.rules.plan import Value
 from plexsync.rules.records import AttemptRow, JobRow
+from plexsync.rules.values import Value
 
 
 @command("explain")

@@ -24,8 +24,9 @@ from plexsync.cli.terminal.screen import Bar, paper, say, table
 from plexsync.flows.scenes.undo import Marked, mark_all_undone, mark_undone, preview, pushed_scenes
 from plexsync.reports.rows import short
 from plexsync.reports.undo import DEEDS, undo_facts
-from plexsync.rules.plan import Held, Undone
+from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import RunRow
+from plexsync.rules.values import Held
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from plexsync.reports.preview import STANDINGS, scene_facts
 from plexsync.reports.rows import short
 from plexsync.rules.errors import NeighbourError, SyncError
 from plexsync.rules.item import PICTURES
-from plexsync.rules.plan import Held
+from plexsync.rules.values import Held
 
 Facts = dict[str, Any]
 

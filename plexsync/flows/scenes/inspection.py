@@ -21,25 +21,13 @@ from plexsync.rules.match import AskRivals, Binding, Candidate, Matched, NotTher
 from plexsync.rules.neighbours import Clock, Plex, Stash
 from plexsync.rules.paths import base_name, name_key, path_key
 from plexsync.rules.pictures import placed
-from plexsync.rules.plan import (
-    Memory,
-    Plan,
-    Pushing,
-    Remembered,
-    Undone,
-    Value,
-    begun_anew,
-    is_taken_back,
-    is_undone,
-    ours_in,
-    plan,
-    shows_our_hand,
-    undo,
-    undone,
-)
+from plexsync.rules.plan import plan
+from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
 from plexsync.rules.text import fold
+from plexsync.rules.undo import begun_anew, is_taken_back, is_undone, ours_in, shows_our_hand, undo, undone
+from plexsync.rules.values import Value
 from plexsync.store.database import Database, Reader, Writer
 from plexsync.store.db import clean
 

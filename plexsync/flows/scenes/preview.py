@@ -15,8 +15,9 @@ from plexsync.flows.scenes.reconcile import stands
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.plan import Change, Held, Note, held
+from plexsync.rules.plan_records import Change, Note
 from plexsync.rules.records import JobRow
+from plexsync.rules.values import Held, held
 from plexsync.store.database import Database
 
 BATCH = 50

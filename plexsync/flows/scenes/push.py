@@ -31,9 +31,11 @@ from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import Dead, Done, Gone, Job, Kind, Later, Outcome, State, Waiting, Why
 from plexsync.rules.neighbours import Clock, Plex
 from plexsync.rules.pictures import placed
-from plexsync.rules.plan import Change, Edit, Memory, Pushing, Sending, held, learn
+from plexsync.rules.plan_records import Change, Edit, Memory, Pushing, Sending
+from plexsync.rules.read_back import learn
 from plexsync.rules.records import Moved
 from plexsync.rules.scene import Scene
+from plexsync.rules.values import held
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.push")

@@ -14,7 +14,8 @@ from plexsync.flows.scenes.inspection import Looker, Said, Sight
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.plan import Memory, Pushing, Undone, undo
+from plexsync.rules.plan_records import Memory, Pushing, Undone
+from plexsync.rules.undo import undo
 from plexsync.store.database import Database, Reader, Writer
 
 # Scenes that are asked for together, as when they are worked.
