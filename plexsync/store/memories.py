@@ -51,7 +51,7 @@ class ReadOnlyMemories(Table):
         return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
 
     def count_undone(self) -> dict[str, int]:
-        """How many scenes our hand was taken off, by how that was done (`plexsync.rules.plan.Undone`)."""
+        """How many scenes our hand was taken off, by how that was done (`plexsync.rules.plan_records.Undone`)."""
         return dict(self._db.rows(COUNT_UNDONE))
 
     def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:

@@ -9,7 +9,7 @@ from plexsync.engine.verbs import enter
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind, Why
-from plexsync.rules.match import Binding
+from plexsync.rules.match_records import Binding
 from plexsync.rules.neighbours import Clock, Plex, Stash
 from plexsync.store.database import Database
 

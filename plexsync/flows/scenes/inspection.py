@@ -17,7 +17,8 @@ from plexsync.rules.desired import Profile, Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import FIELDS, Entry, Item
 from plexsync.rules.job import Absent, Dead, Done, Gone, Outcome, OutOfScope, Waiting
-from plexsync.rules.match import AskRivals, Binding, Candidate, Matched, NotThere, Step, Unclear, untenable
+from plexsync.rules.match import untenable
+from plexsync.rules.match_records import AskRivals, Binding, Candidate, Matched, NotThere, Offer, Step, Unclear
 from plexsync.rules.neighbours import Clock, Plex, Stash
 from plexsync.rules.paths import base_name, name_key, path_key
 from plexsync.rules.pictures import placed
@@ -279,7 +280,7 @@ class Looker:
                 decided[id] = verdict
         return decided
 
-    def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, match.Offer]:
+    def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, Offer]:
         """What the index and the past offer each of these scenes; read for all of them together."""
         bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
         places = {scene.id: match.places(scene, self._rules.paths) for scene in scenes}
@@ -300,7 +301,7 @@ class Looker:
         }
         owners = db.memories.owners(sorted({key for entries in offered.values() for key in entries}))
         return {
-            scene.id: match.Offer(
+            scene.id: Offer(
                 scene=scene,
                 entries=tuple(offered[scene.id].values()),
                 remembered=frozenset(remembered[scene.id]),
@@ -342,9 +343,7 @@ class Looker:
             verdicts |= self._match(again)
             items |= self.items(_claims(verdicts) - items.keys())
         for scene in self._misled(scenes, verdicts, items):
-            verdicts[scene.id] = NotThere(
-                (match.Step("files", "Its item in Plex got other files while it was looked at."),)
-            )
+            verdicts[scene.id] = NotThere((Step("files", "Its item in Plex got other files while it was looked at."),))
 
     def _misled(
         self,
