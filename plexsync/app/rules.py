@@ -10,7 +10,7 @@ from plexsync.rules import choice, template
 from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.http_answers import whole_request
-from plexsync.rules.plan import Policy
+from plexsync.rules.plan_records import Policy
 from plexsync.rules.scope import Kind, Scope, Term
 from plexsync.rules.text import fold
 from validation.config import PlexSyncConfig

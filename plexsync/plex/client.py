@@ -20,7 +20,7 @@ from plexsync.rules.http_answers import Server
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import base_name
-from plexsync.rules.plan import Edit
+from plexsync.rules.plan_records import Edit
 from plexsync.rules.records import Section
 from plexsync.rules.text import composed, fold
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from plexsync.rules.item import FACE, FIELDS, LISTS, PICTURES, ROLE, SCALARS, Cast, beside_whom
-from plexsync.rules.plan import Change, Edit, Value
+from plexsync.rules.plan_records import Change, Edit
 from plexsync.rules.text import fold
+from plexsync.rules.values import Value
 
 LINE_LIMIT = 8_000
 

@@ -6,9 +6,11 @@ from typing import Any
 from plexsync.flows.scenes.inspection import Sight, Target
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope
-from plexsync.rules.plan import Change, Note, Remembered, Value, held, undone
+from plexsync.rules.plan_records import Change, Note, Remembered
 from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.undo import undone
+from plexsync.rules.values import Value, held
 from plexsync.store.database import Reader
 
 Facts = dict[str, Any]

@@ -4,7 +4,8 @@ from typing import Any
 
 from plexsync.flows.scenes.inspection import Sight, Target
 from plexsync.reports.rows import in_order
-from plexsync.rules.plan import Change, Note, held
+from plexsync.rules.plan_records import Change, Note
+from plexsync.rules.values import held
 
 # What is done to a field, in the words of the summary.
 DEEDS = {

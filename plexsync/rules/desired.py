@@ -13,10 +13,11 @@ from plexsync.rules import template
 from plexsync.rules.choice import Patterns
 from plexsync.rules.item import FACE, FIELDS, ROLE, beside
 from plexsync.rules.paths import base_name
-from plexsync.rules.plan import Note, Value
+from plexsync.rules.plan_records import Note
 from plexsync.rules.scene import Performer, Scene
 from plexsync.rules.template import Template
 from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_line, cut, fold
+from plexsync.rules.values import Value
 
 MEMBER_LIMIT = 500
 # Bytes of a field as it travels in an address, where all but plain letters take three bytes each. Plex publishes no limit;

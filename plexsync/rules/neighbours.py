@@ -10,7 +10,7 @@ from typing import Protocol
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.job import Kind
 from plexsync.rules.notices import Notice
-from plexsync.rules.plan import Edit
+from plexsync.rules.plan_records import Edit
 from plexsync.rules.records import Newest, News, Picture, Section
 from plexsync.rules.scene import Image, Scene
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from plexsync.rules.item import PICTURES, Item
-from plexsync.rules.plan import Memory, Pushing
+from plexsync.rules.plan_records import Memory, Pushing
 
 # Plex answers 500 to more.
 LARGEST = 10_000_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State
-from plexsync.rules.plan import Held
+from plexsync.rules.values import Held
 
 # The greatest number that can name anything.
 LAST_ID = 2**63 - 1

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from plexsync.rules.match import Binding
+from plexsync.rules.match_records import Binding
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
 

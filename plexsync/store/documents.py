@@ -1,4 +1,4 @@
-"""Records of `plexsync.rules.plan` as JSON documents in a column, each behind its checksum.
+"""Records of `plexsync.rules.plan_records` as JSON documents in a column, each behind its checksum.
 
 A flipped bit in the middle of a page is not noticed by SQLite, and what is remembered decides what is written to Plex. The
 checksum covers whose document it is as well: the scene and the item's key, which stand in columns beside it.

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 
 from plexsync.rules.item import FIELDS, LOCKLESS
-from plexsync.rules.plan import Memory, Remembered, undone
+from plexsync.rules.plan_records import Memory, Remembered
+from plexsync.rules.undo import undone
 from plexsync.store.connection import Table
 from plexsync.store.documents import decode, encode
 
@@ -50,7 +51,7 @@ class ReadOnlyMemories(Table):
         return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
 
     def count_undone(self) -> dict[str, int]:
-        """How many scenes our hand was taken off, by how that was done (`plexsync.rules.plan.Undone`)."""
+        """How many scenes our hand was taken off, by how that was done (`plexsync.rules.plan_records.Undone`)."""
         return dict(self._db.rows(COUNT_UNDONE))
 
     def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:

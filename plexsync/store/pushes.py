@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.job import Kind
-from plexsync.rules.plan import Held
 from plexsync.rules.records import Moved, PushRow, RunRow
+from plexsync.rules.values import Held
 from plexsync.store.connection import Connection, Table
 from plexsync.store.documents import decode, encode
 from plexsync.store.tallies import Tallies

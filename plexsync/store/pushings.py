@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from plexsync.rules.plan import Pushing
+from plexsync.rules.plan_records import Pushing
 from plexsync.store.connection import Table
 from plexsync.store.documents import decode, encode
 

@@ -19,7 +19,7 @@ from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
 from plexsync.reports.undo import undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
-from plexsync.rules.plan import Undone
+from plexsync.rules.plan_records import Undone
 from plexsync.rules.status_words import MAIN, SceneStatus, buckets, in_bucket
 from plexsync.store.database import Reader
 from plexsync.web.context import Busy

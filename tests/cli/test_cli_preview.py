@@ -13,7 +13,7 @@ from plexsync.cli.terminal.preview_output import scene_facts, scene_html, scene_
 from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, ItemChange, Preview
 from plexsync.plex.artwork import key_of
 from plexsync.rules.errors import LocalFault
-from plexsync.rules.plan import Held
+from plexsync.rules.values import Held
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.cli.conftest import Door

@@ -23,7 +23,7 @@ from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.plan import Policy
+from plexsync.rules.plan_records import Policy
 from plexsync.rules.records import JobRow
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_server import PlexSim

@@ -6,7 +6,7 @@ from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.match import Binding
+from plexsync.rules.match_records import Binding
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House, path_of
 from tests.flows.test_forgetting import prune

@@ -7,7 +7,7 @@ import pytest
 from plexsync.rules import template
 from plexsync.rules.desired import FACE_NAMES, ROLE_NAMES, Profile
 from plexsync.rules.item import FIELDS
-from plexsync.rules.plan import Policy
+from plexsync.rules.plan_records import Policy
 from tests.engine.house import House, path_of
 from tests.flows.test_undo import pictures, undo
 

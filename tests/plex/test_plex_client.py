@@ -11,7 +11,7 @@ from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Barred, Missing, NeighbourError, Refused, Throttled, TooLong, Unavailable, Unusable
 from plexsync.rules.item import Entry, Item, Part
 from plexsync.rules.neighbours import Plex
-from plexsync.rules.plan import Change
+from plexsync.rules.plan_records import Change
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png

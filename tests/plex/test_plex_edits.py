@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from plexsync.plex.edits import LINE_LIMIT, targets
 from plexsync.rules.item import FIELDS, LISTS, Cast
-from plexsync.rules.plan import Change
+from plexsync.rules.plan_records import Change
 
 
 def asked(target):

@@ -3,7 +3,11 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import Item
-from plexsync.rules.plan import LEAST_CUT, Change, Held, Note, Policy, Pushing, Remembered, Sending, learn, plan, undo
+from plexsync.rules.plan import plan
+from plexsync.rules.plan_records import Change, Note, Policy, Pushing, Remembered, Sending
+from plexsync.rules.read_back import learn
+from plexsync.rules.undo import undo
+from plexsync.rules.values import LEAST_CUT, Held
 
 
 def item(*locks, **fields):

@@ -4,8 +4,11 @@ import os
 import random
 
 from plexsync.rules.item import Item, beside, beside_whom, field_key
-from plexsync.rules.plan import Change, Policy, Pushing, is_taken_back, is_undone, learn, plan, undo, undone
+from plexsync.rules.plan import plan
+from plexsync.rules.plan_records import Change, Policy, Pushing
+from plexsync.rules.read_back import learn
 from plexsync.rules.text import fold
+from plexsync.rules.undo import is_taken_back, is_undone, undo, undone
 
 HISTORIES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 1_500
 STEPS = 20

@@ -19,7 +19,7 @@ from plexsync.plex.events import PlexEvents
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.item import FIELDS
-from plexsync.rules.plan import Policy
+from plexsync.rules.plan_records import Policy
 from plexsync.stash.client import StashClient
 from plexsync.store.connection import Table
 from plexsync.store.database import Database, Writer

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from plexsync.engine.engine import Idle
 from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.job import DAY, HOUR, Kind, Why
-from plexsync.rules.plan import Policy
+from plexsync.rules.plan_records import Policy
 from plexsync.simulator.http import Answer, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim

@@ -8,8 +8,9 @@ import pytest
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import Kind, Why
-from plexsync.rules.plan import Held, Remembered
+from plexsync.rules.plan_records import Remembered
 from plexsync.rules.records import PaceRow
+from plexsync.rules.values import Held
 from plexsync.store.connection import Connection
 
 T = 1_700_000_000_000

@@ -4,8 +4,8 @@ import os
 import sqlite3
 
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.plan import Held
 from plexsync.rules.records import Moved
+from plexsync.rules.values import Held
 from plexsync.store import pushes
 from plexsync.store.database import Database
 

@@ -11,9 +11,10 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.job import Kind
 from plexsync.rules.paths import name_key, path_key
-from plexsync.rules.plan import Held, Pushing, Remembered, Sending
+from plexsync.rules.plan_records import Pushing, Remembered, Sending
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, SectionRow, Seen
 from plexsync.rules.scene import Scene
+from plexsync.rules.values import Held
 from plexsync.store import documents
 from plexsync.store.database import Database
 

@@ -8,7 +8,7 @@ import pytest
 
 from plexsync.rules.errors import Damaged
 from plexsync.rules.job import Kind, Why
-from plexsync.rules.match import Binding
+from plexsync.rules.match_records import Binding
 from plexsync.store import backup, repair, schema
 from plexsync.store.database import Database
 

@@ -23,7 +23,8 @@ from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.rules.note_keys import LAST_RECONCILE, REPAIRED
-from plexsync.rules.plan import Held, Pushing, Remembered, Sending
+from plexsync.rules.plan_records import Pushing, Remembered, Sending
+from plexsync.rules.values import Held
 from plexsync.store import intake, schema
 from plexsync.store.database import Database, Reader
 from plexsync.store.db import connect

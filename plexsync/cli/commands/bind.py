@@ -14,7 +14,7 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.flows.scenes import bindings
 from plexsync.reports.format import many, safe, stamp
-from plexsync.rules.match import Binding
+from plexsync.rules.match_records import Binding
 
 
 class ItemKey(click.ParamType[str]):

@@ -19,8 +19,8 @@ from plexsync.reports.format import safe
 from plexsync.reports.rows import short
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind
-from plexsync.rules.plan import Value
 from plexsync.rules.records import AttemptRow, JobRow
+from plexsync.rules.values import Value
 
 
 @command("explain")

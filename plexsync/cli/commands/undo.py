@@ -25,8 +25,9 @@ from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pu
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import short
 from plexsync.reports.undo import DEEDS, undo_facts
-from plexsync.rules.plan import Held, Undone
+from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import RunRow
+from plexsync.rules.values import Held
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from plexsync.reports.preview import scene_facts
 from plexsync.reports.rows import short
 from plexsync.rules.errors import NeighbourError, SyncError
 from plexsync.rules.item import PICTURES
-from plexsync.rules.plan import Held
 from plexsync.rules.status_words import PREVIEWED, counted, finding_counts, finding_word
+from plexsync.rules.values import Held
 
 Facts = dict[str, Any]
 

@@ -7,9 +7,9 @@ from rich.table import Table
 from plexsync.cli.terminal.screen import table
 from plexsync.reports.format import ago, safe, stamp
 from plexsync.reports.rows import WAITING, short, written
-from plexsync.rules.plan import Held
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
 from plexsync.rules.status_words import job_word
+from plexsync.rules.values import Held
 
 
 def row_table(row: JobRow, now: int, called: str = "") -> Table:

@@ -18,7 +18,7 @@ from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, U
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.neighbours import Imaging, Plex, Stash
 from plexsync.rules.pictures import LARGEST, asked_for, kind_of, known_by_place, may_be_early
-from plexsync.rules.plan import Memory, Note, Pushing
+from plexsync.rules.plan_records import Memory, Note, Pushing
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import Image, Scene
 from plexsync.store.database import Database

@@ -8,7 +8,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, READS
 from plexsync.flows.scenes.dead_letter_cures import bindings_changed
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind, Why
-from plexsync.rules.match import Binding
+from plexsync.rules.match_records import Binding
 from plexsync.rules.neighbours import Clock, Plex, Stash
 from plexsync.store.database import Database
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from plexsync.engine.flow import Errand
 from plexsync.flows.scenes.inspection import Sight, Target
 from plexsync.rules.item import PICTURES, Item
-from plexsync.rules.plan import Memory, Pushing, Sending, held
+from plexsync.rules.plan_records import Memory, Pushing, Sending
 from plexsync.rules.records import Moved
+from plexsync.rules.values import held
 from plexsync.store.database import Writer
 
 

@@ -18,29 +18,18 @@ from plexsync.rules.desired import Profile, Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import FIELDS, Entry, Item
 from plexsync.rules.job import Absent, Dead, Done, Gone, Outcome, OutOfScope, Waiting
-from plexsync.rules.match import AskRivals, Binding, Candidate, Matched, NotThere, Step, Unclear, untenable
+from plexsync.rules.match import untenable
+from plexsync.rules.match_records import AskRivals, Binding, Candidate, Matched, NotThere, Offer, Step, Unclear
 from plexsync.rules.neighbours import Clock, Plex, Stash
 from plexsync.rules.paths import base_name, name_key, path_key
 from plexsync.rules.pictures import placed
-from plexsync.rules.plan import (
-    Memory,
-    Plan,
-    Pushing,
-    Remembered,
-    Undone,
-    Value,
-    begun_anew,
-    is_taken_back,
-    is_undone,
-    ours_in,
-    plan,
-    shows_our_hand,
-    undo,
-    undone,
-)
+from plexsync.rules.plan import plan
+from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
 from plexsync.rules.text import fold
+from plexsync.rules.undo import begun_anew, is_taken_back, is_undone, ours_in, shows_our_hand, undo, undone
+from plexsync.rules.values import Value
 from plexsync.store.database import Database, Reader, Writer
 from plexsync.store.db import clean
 
@@ -299,7 +288,7 @@ class Looker:
                 decided[id] = verdict
         return decided
 
-    def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, match.Offer]:
+    def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, Offer]:
         """What the index and the past offer each of these scenes; read for all of them together."""
         bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
         places = {scene.id: match.places(scene, self._rules.paths) for scene in scenes}
@@ -320,7 +309,7 @@ class Looker:
         }
         owners = db.memories.owners(sorted({key for entries in offered.values() for key in entries}))
         return {
-            scene.id: match.Offer(
+            scene.id: Offer(
                 scene=scene,
                 entries=tuple(offered[scene.id].values()),
                 remembered=frozenset(remembered[scene.id]),
@@ -362,9 +351,7 @@ class Looker:
             verdicts |= self._match(again)
             items |= self.items(_claims(verdicts) - items.keys())
         for scene in self._misled(scenes, verdicts, items):
-            verdicts[scene.id] = NotThere(
-                (match.Step("files", "Its item in Plex got other files while it was looked at."),)
-            )
+            verdicts[scene.id] = NotThere((Step("files", "Its item in Plex got other files while it was looked at."),))
 
     def _misled(
         self,

@@ -14,9 +14,10 @@ from plexsync.flows.scenes.inspection import Looker, Sight, Target
 from plexsync.flows.scenes.reconcile import stands
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.plan import Change, Held, Note, held
+from plexsync.rules.plan_records import Change, Note
 from plexsync.rules.records import JobRow
 from plexsync.rules.status_words import PREVIEWED, Finding
+from plexsync.rules.values import Held, held
 from plexsync.store.database import Database
 
 BATCH = 50

@@ -15,7 +15,8 @@ from plexsync.rules.item import Item
 from plexsync.rules.job import Done, Waiting
 from plexsync.rules.neighbours import Plex
 from plexsync.rules.pictures import placed
-from plexsync.rules.plan import Change, Edit, learn
+from plexsync.rules.plan_records import Change, Edit
+from plexsync.rules.read_back import learn
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database
 

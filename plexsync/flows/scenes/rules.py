@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from plexsync.rules.desired import Profile
-from plexsync.rules.plan import Policy
+from plexsync.rules.plan_records import Policy
 from plexsync.rules.scope import Scope
 
 

@@ -15,7 +15,8 @@ from plexsync.flows.scenes.inspection import Looker, Said, Sight
 from plexsync.flows.scenes.verbs import CHUNK
 from plexsync.rules.job import Kind, State
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.plan import Memory, Pushing, Undone, undo
+from plexsync.rules.plan_records import Memory, Pushing, Undone
+from plexsync.rules.undo import undo
 from plexsync.store.database import Database, Reader, Writer
 
 PAGE = 5_000

@@ -1,0 +1,166 @@
+"""How well a file of a scene fits a file of a Plex item: by path, by name and size, or by name and duration."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from math import isfinite
+from typing import Literal
+
+from plexsync.rules.item import Entry, Part
+from plexsync.rules.match_records import Offer
+from plexsync.rules.paths import Rules, is_mapped, is_target, map_path, name_key, path_key, raw_equal, unmap_path
+from plexsync.rules.scene import Scene, SceneFile
+
+# What two files of one name are compared by.
+Measure = Literal["size", "duration"]
+# Milliseconds that two durations of one video may differ, and the part of a short one that they may.
+LEEWAY = 1_000
+SHORT_LEEWAY = 100
+# Files of one name and size whose durations differ by more than so often that are not taken for the same.
+CLASH = 10
+
+
+class Grade(IntEnum):
+    """How well a file of a scene fits a file of Plex."""
+
+    NONE = 0
+    MAYBE = 1  # same name, but a size (or duration) is unknown: no reason to match, but one to doubt
+    ALIKE = 2  # same name, same known size (or duration)
+    PLACE = 3  # same full path up to case or Unicode form
+    EXACT = 4  # same full path
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """A scene, where its files are in Plex by the rules (by path key, (target, file) pairs), and its files by name."""
+
+    scene: Scene
+    targets: Mapping[str, Sequence[tuple[str, SceneFile]]]
+    named: Mapping[str, Sequence[SceneFile]]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An entry that fits the scene in some grade: best at part `at`. `by`: what files of one name were compared by."""
+
+    entry: Entry
+    grades: tuple[Grade, ...]
+    grade: Grade
+    at: int
+    by: Measure
+
+    @property
+    def part(self) -> Part:
+        return self.entry.parts[self.at]
+
+    @property
+    def place(self) -> str:
+        return path_key(self.part.path)
+
+
+def claimant_of(scene: Scene, rules: Rules) -> Claimant:
+    targets: dict[str, list[tuple[str, SceneFile]]] = {}
+    for file in scene.files:
+        for target in map_path(file.path, rules):
+            targets.setdefault(path_key(target), []).append((target, file))
+    named: dict[str, list[SceneFile]] = {}
+    for file in scene.files:
+        named.setdefault(name_key(file.path), []).append(file)
+    return Claimant(scene, targets, named)
+
+
+def grade_of(claimant: Claimant, part: Part, rules: Rules, *measures: Measure) -> Grade:
+    at_place = claimant.targets.get(path_key(part.path), ())
+    best = max((_path_grade(target, file, part, rules) for target, file in at_place), default=Grade.NONE)
+    files = claimant.named.get(name_key(part.path), ())
+    return best or max((_name_grade(files, part, measure) for measure in measures), default=Grade.NONE)
+
+
+def _own_grade(us: Claimant, part: Part, rules: Rules, by: Measure) -> Grade:
+    """A file in the place of ours that its size speaks against, or does not speak for, is a doubt however long it lasts."""
+    grade = grade_of(us, part, rules, by)
+    doubted = grade is Grade.ALIKE and by == "duration" and path_key(part.path) in us.targets
+    return Grade.MAYBE if doubted else grade
+
+
+def _name_grade(files: Sequence[SceneFile], part: Part, by: Measure) -> Grade:
+    """The grade of a part beside the files of its name."""
+    if any(sizes_agree(file, part) if by == "size" else _durations_agree(file, part) for file in files):
+        return Grade.ALIKE
+    measured = [part.size if by == "size" else part.duration]
+    measured += [file.size if by == "size" else _milliseconds(file) for file in files]
+    return Grade.MAYBE if files and min(measured) <= 0 else Grade.NONE
+
+
+def _path_grade(target: str, file: SceneFile, part: Part, rules: Rules) -> Grade:
+    """The grade of two files whose path keys are equal.
+
+    Where a rule leads to, Plex has the folder that the rule names; a path that no rule fits is there by accident. Where
+    rules lead to one place from several, another file can hide ours: the size must speak for it. A path equal in its key
+    alone can be a twin (é written in two ways): the sizes must not disagree.
+    """
+    if is_target(part.path, rules) and not is_mapped(file.path, rules):
+        return Grade.NONE
+    if raw_equal(target, part.path):
+        return Grade.EXACT if sizes_agree(file, part) or not has_other_sources(file, part, rules) else Grade.NONE
+    return Grade.NONE if sizes_differ(file, part) else Grade.PLACE
+
+
+def has_other_sources(file: SceneFile, part: Part, rules: Rules) -> bool:
+    """Whether the rules lead to this file of Plex from another place of Stash too."""
+    return any(path_key(source) != path_key(file.path) for source in unmap_path(part.path, rules))
+
+
+def sizes_agree(file: SceneFile, part: Part) -> bool:
+    return file.size == part.size > 0
+
+
+def sizes_differ(file: SceneFile, part: Part) -> bool:
+    return file.size > 0 and part.size > 0 and file.size != part.size
+
+
+def _durations_agree(file: SceneFile, part: Part) -> bool:
+    """Whether both are known and differ by no more than another container or another way to round makes of one video."""
+    duration = _milliseconds(file)
+    return duration > 0 and part.duration > 0 and abs(duration - part.duration) <= _leeway(duration)
+
+
+def durations_clash(file: SceneFile, part: Part) -> bool:
+    """Whether both are known and so different that no way to measure one video explains it."""
+    duration = _milliseconds(file)
+    return duration > 0 and part.duration > 0 and abs(duration - part.duration) > CLASH * _leeway(duration)
+
+
+def _leeway(duration: int) -> int:
+    return min(LEEWAY, duration // SHORT_LEEWAY)
+
+
+def _milliseconds(file: SceneFile) -> int:
+    return round(file.duration * 1000) if isfinite(file.duration) else 0
+
+
+def fits_of(offer: Offer, by: Measure) -> list[Fit]:
+    """The entries that fit in any grade."""
+    us = claimant_of(offer.scene, offer.rules)
+    fits = []
+    for entry in offer.entries:
+        grades = tuple(_own_grade(us, part, offer.rules, by) for part in entry.parts)
+        best = max(grades, default=Grade.NONE)
+        if best is not Grade.NONE:
+            # Of several files at full paths the first counts, since the scene of the first part owns the item.
+            full = [at for at, grade in enumerate(grades) if grade >= Grade.PLACE]
+            at = full[0] if full else grades.index(best)
+            fits.append(Fit(entry, grades, grades[at], at, by))
+    return fits
+
+
+def places_spelled_exactly(offer: Offer) -> set[str]:
+    """The places at which Plex has a file that is written exactly as we write it, whatever its size says."""
+    targets = claimant_of(offer.scene, offer.rules).targets
+    plex_paths = {(path_key(part.path), part.path) for entry in offer.entries for part in entry.parts}
+    return {key for key, path in plex_paths if any(raw_equal(target, path) for target, _ in targets.get(key, ()))}
+
+
+def is_only_place(fit: Fit, spelt: set[str]) -> bool:
+    """Whether a fit at the full path by its key alone has no twin there that is written exactly as we write it."""
+    return fit.grade is Grade.PLACE and fit.place not in spelt

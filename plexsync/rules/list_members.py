@@ -1,0 +1,155 @@
+"""List fields, member by member: which names to add, which to remove, and which members belong to PlexSync.
+
+A member that was in Plex before PlexSync wrote the list is never removed, unless the user has taken such members over
+(`Policy.take_over`). A member that somebody removes in Plex stays away.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from plexsync.rules.plan_records import Change, Decision, Note, Remembered, Sending
+from plexsync.rules.text import fold
+from plexsync.rules.values import Held, alike_text, joined_names, name_keys, without_names
+
+
+def list_decision(
+    name: str, names: tuple[str, ...], now: Held, remembered: Remembered | None, *, take_over: bool
+) -> Decision:
+    if not names and (remembered is None or _is_for_undo(remembered)):
+        return Decision(remembered)
+    remembered = with_members_left(remembered, now)
+    original = remembered.found if remembered else now
+    adopts = _adoptable(now, original, remembered) if take_over and names else ()
+    adds, removes = _added(names, now, remembered), removed_members(names, now, remembered, adopts)
+    target = (*without_names(now.value, removes), *adds)
+    lock = bool(names) or original.locked
+    moved = bool(adds or removes)
+    # A lock that Plex did not take once is not asked for again until something else is sent.
+    settled = lock == now.locked or (bool(names) and remembered is not None and not is_lock_gone(remembered, now))
+    if not moved and settled:
+        return Decision(
+            _list_memory(names, now, original, remembered, adopts), note=_list_note(name, names, now, remembered)
+        )
+    # The lock always goes along: Plex locks a list that is touched unless it is told otherwise.
+    change = Change(target if moved else None, lock, adds, removes)
+    sending = Sending(names or None, Held(target, lock), original, now, adds, removes, adopts=adopts)
+    return Decision(remembered, change, sending, _list_note(name, names, now, remembered))
+
+
+def _list_memory(
+    names: tuple[str, ...], now: Held, original: Held, remembered: Remembered | None, adopts: tuple[str, ...]
+) -> Remembered | None:
+    """What is remembered of a list that needs nothing sent."""
+    if not names:
+        return emptied_list(remembered, now) if remembered else None
+    updated = replace(remembered, said=names) if remembered else Remembered(names, now, original)
+    if not adopts:
+        return updated
+    return replace(
+        updated, ours={**updated.ours, **owned_names(adopts, names)}, adopted=joined_names(updated.adopted, adopts)
+    )
+
+
+def _list_note(name: str, names: tuple[str, ...], now: Held, remembered: Remembered | None) -> Note | None:
+    if remembered is None:
+        return None
+    if is_lock_gone(remembered, now):
+        return Note(name, "reverted", "Plex no longer has our lock; what Stash says is added again")
+    away = without_names(without_names(names, _member_keys(now, remembered)), _added(names, now, remembered))
+    if away:
+        return Note(name, "person", f"taken away in Plex since they were written; they stay away: {', '.join(away)}")
+    return None
+
+
+def _added(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> tuple[str, ...]:
+    """What Stash has said since we last spoke and Plex does not have; all of it at first and when our lock is gone."""
+    missing = without_names(names, _member_keys(now, remembered))
+    return (
+        missing
+        if remembered is None or is_lock_gone(remembered, now)
+        else without_names(missing, name_keys(remembered.said))
+    )
+
+
+def removed_members(
+    names: tuple[str, ...], now: Held, remembered: Remembered | None, adopts: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """The members that we added, or adopt now, and Stash no longer has, as Plex spells them."""
+    members = {**(remembered.ours if remembered else {}), **owned_names(adopts, names)}
+    wanted = name_keys(names)
+    kept = wanted | {fold(spelling) for mine, spelling in members.items() if fold(mine) in wanted}
+    going = {fold(spelling) for spelling in members.values()} - kept
+    return tuple(name for name in now.value if fold(name) in going)
+
+
+def _member_keys(now: Held, remembered: Remembered | None) -> frozenset[str]:
+    """The keys of the members that Plex has, under the names that Plex and we know them by."""
+    present = name_keys(now.value)
+    if remembered is None:
+        return present
+    return present | {fold(mine) for mine, spelling in remembered.ours.items() if fold(spelling) in present}
+
+
+def with_members_left(remembered: Remembered | None, now: Held) -> Remembered | None:
+    """The memory without members that somebody took away; while our lock is gone, Plex did, and they stay ours."""
+    if remembered is None or is_lock_gone(remembered, now):
+        return remembered
+    present = name_keys(now.value)
+    members = {mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) in present}
+    # What was taken over and is not there although we left it: a person took it away, and an undo leaves it so. Should it
+    # come back, it is that person's and no more what was there before us.
+    away = name_keys(remembered.left.value) - present
+    adopted = tuple(name for name in remembered.adopted if fold(name) not in away)
+    original = replace(remembered.found, value=without_names(remembered.found.value, away))
+    if (members, adopted, original) == (remembered.ours, remembered.adopted, remembered.found):
+        return remembered
+    return replace(remembered, ours=members, adopted=adopted, found=original)
+
+
+def is_lock_gone(remembered: Remembered, now: Held) -> bool:
+    return remembered.left.locked and not now.locked
+
+
+def _adoptable(now: Held, original: Held, remembered: Remembered | None) -> tuple[str, ...]:
+    """The members that were there before us, still are, and never were ours: what we took away and is back is a person's."""
+    members = name_keys((*remembered.ours.values(), *remembered.adopted)) if remembered else frozenset()
+    before = name_keys(original.value) - members
+    return tuple(name for name in now.value if fold(name) in before)
+
+
+def owned_names(adopts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Members that are adopted, by the name that we have for each: what Plex has cut is the wanted name it was cut from."""
+    return {next((name for name in names if alike_text(spelling, name)), spelling): spelling for spelling in adopts}
+
+
+def without_adopted(remembered: Remembered) -> Remembered:
+    """The memory as if what was taken over had never been ours."""
+    kept = name_keys(remembered.adopted)
+    return replace(
+        remembered, ours={mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) not in kept}
+    )
+
+
+def still_adopted(remembered: Remembered | None, sent: Sending, now: Held) -> tuple[str, ...]:
+    """What was taken over before, without what a person has taken away from what we left."""
+    if remembered is None:
+        return ()
+    away = name_keys(remembered.left.value) - name_keys(now.value) - name_keys(sent.removes)
+    return tuple(name for name in remembered.adopted if fold(name) not in away)
+
+
+def emptied_list(remembered: Remembered, now: Held) -> Remembered | None:
+    """Of a list that Stash has nothing for, only what was taken over is remembered, so that an undo can bring it back."""
+    if not remembered.adopted:
+        return None
+    return replace(remembered, said=(), left=Held(now.value, remembered.found.locked), ours={})
+
+
+def _is_for_undo(remembered: Remembered) -> bool:
+    """Whether nothing of ours is left in a list but the knowledge of what was taken over."""
+    return (
+        bool(remembered.adopted)
+        and not remembered.ours
+        and not remembered.said
+        and remembered.left.locked == remembered.found.locked
+    )

@@ -1,0 +1,109 @@
+"""What a push teaches: the item is read back after it, and what is there becomes memory."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from plexsync.rules.item import LISTS, Item
+from plexsync.rules.list_members import emptied_list, owned_names, still_adopted, without_adopted
+from plexsync.rules.memory import put, released
+from plexsync.rules.plan_records import Change, Learnt, Memory, Note, Remembered, Sending
+from plexsync.rules.text import fold
+from plexsync.rules.values import (
+    Held,
+    alike_text,
+    alike_value,
+    held,
+    joined_names,
+    name_keys,
+    names_present,
+    same_value,
+    without_names,
+)
+
+
+def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
+    """What is known after a push was answered well and the item was read back as `item`."""
+    updated = dict(memory)
+    again: dict[str, Change] = {}
+    notes: list[Note] = []
+    for name, sent in sending.items():
+        now = held(item, name)
+        if name in LISTS:
+            learnt = learnt_list(memory.get(name), sent, now)
+            if stubborn := names_present(sent.removes, now.value):
+                again[name] = Change(None, sent.sent.locked, removes=stubborn)
+        else:
+            learnt = learnt_scalar(sent, _left(name, sent, now))
+        put(updated, name, learnt)
+        if was_ignored(sent, now):
+            notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
+    return Learnt(updated, again, tuple(notes))
+
+
+def _left(name: str, sent: Sending, now: Held) -> Held:
+    """What a push left: what was read back, unless somebody had put another value there, and no lock, within that moment.
+
+    Over a person's value that Plex did not give up nothing is left anew: it stays the person's.
+    """
+    accepted = alike_value(name, now.value, sent.sent.value)
+    if sent.was and now.locked and not accepted and was_ignored(sent, now):
+        return sent.was.left
+    is_ours = now.locked or not sent.sent.locked or accepted
+    return now if is_ours or same_value(name, now.value, sent.before.value) else sent.sent
+
+
+def was_ignored(sent: Sending, now: Held) -> bool:
+    """Whether Plex has after a push exactly what it had before, although the push would have changed it."""
+    if isinstance(now.value, tuple):
+        return bool(sent.adds) and not names_read_back(sent, now)
+    return sent.said is not None and now.value == sent.before.value != sent.sent.value
+
+
+def learnt_scalar(sent: Sending, result: Held) -> Remembered | None:
+    """A single value after a push that left it so."""
+    if sent.said is None:
+        return None
+    return Remembered(sent.said, result, result if sent.undone else sent.found, undone=sent.undone)
+
+
+def learnt_list(remembered: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
+    """A list after a push: what we had added and is still there, and what this push added."""
+    present = name_keys(now.value)
+    members = (
+        {mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) in present}
+        if remembered
+        else {}
+    )
+    members |= arrived_members(sent, now)
+    members |= owned_names(names_present(sent.adopts, now.value), sent.said or ())
+    adopted = joined_names(
+        still_adopted(remembered, sent, now), names_present(sent.adopts, (*now.value, *sent.removes))
+    )
+    if sent.undone and sent.was:
+        adopted = joined_names(adopted, sent.was.adopted)
+    learnt = Remembered(sent.said or (), now, sent.found, members, sent.undone, adopted)
+    if sent.undone:
+        left_over = replace(without_adopted(learnt), adopted=without_names(adopted, present))
+        return left_over if sent.undone != "release" and left_over.ours else released(learnt, now)
+    if sent.said is None and not members:
+        return emptied_list(learnt, now)
+    return learnt
+
+
+def arrived_members(sent: Sending, now: Held) -> dict[str, str]:
+    """The members of ours that a push has brought, or brought back (a list travels whole), if they are there."""
+    present = name_keys(now.value) & name_keys(sent.sent.value)
+    was = without_adopted(sent.was) if sent.was and sent.undone else sent.was
+    back = {mine: spelling for mine, spelling in was.ours.items() if fold(spelling) in present} if was else {}
+    # What an undo brings back was there before us.
+    return back if sent.undone else back | names_read_back(sent, now)
+
+
+def names_read_back(sent: Sending, now: Held) -> dict[str, str]:
+    """The names that a push added and the names Plex gave them; what was there before the push is nobody's but Plex's."""
+    new = {fold(name): name for name in without_names(now.value, name_keys(sent.before.value))}
+    pairs = {
+        mine: new.get(fold(mine)) or next((spelling for spelling in new.values() if alike_text(spelling, mine)), "")
+        for mine in sent.adds
+    }
+    return {mine: spelling for mine, spelling in pairs.items() if spelling}
