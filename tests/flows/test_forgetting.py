@@ -1,7 +1,7 @@
 """What was remembered of scenes goes with their rows, once they are gone from Stash for long."""
 
 from plexsync.rules.job import State
-from plexsync.rules.plan import Pushing
+from plexsync.rules.plan_records import Pushing
 from tests.engine.house import DAY
 
 
