@@ -37,7 +37,14 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
     assert told["attempts_used"] == 0
     assert set(told["dead"]) == {"ambiguous"}
     shown = " ".join(done.stderr.split())
-    for words in ("by its hook", "breaker open", "as a person likes it", "-> Scene", "edited while nobody was told", "1 taken back"):
+    for words in (
+        "by its hook",
+        "breaker open",
+        "as a person likes it",
+        "-> Scene",
+        "edited while nobody was told",
+        "1 taken back",
+    ):
         assert words in shown
 
 
