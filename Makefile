@@ -53,6 +53,7 @@ check: setup ## linters, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
 dist: setup ## the plugin with its index, the wheel and the sdist, in dist/; built, then installed elsewhere and tried

@@ -88,6 +88,8 @@ def _compared(what: str, scenes: int, plex: Neighbour, stash: Neighbour, folder:
     )
     with process:
         told = process.stdout.read() if process.stdout else ""
+        if sys.platform == "win32":
+            raise OSError("this comparison needs POSIX")
         _, code, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(code)
     seconds = time.perf_counter() - began

@@ -11,6 +11,7 @@ for the program is good enough for this.
 
 import json
 import os
+import sys
 
 try:
     import sqlite3
@@ -43,7 +44,7 @@ APPLICATION_ID = 0x506C5379
 LAST_ID = 2**63 - 1
 BUSY_SECONDS = 1.0
 # Stash's image runs its hooks as root.
-AS_ROOT = os.name == "posix" and os.geteuid() == 0
+AS_ROOT = sys.platform != "win32" and os.geteuid() == 0
 # What Stash tells of by its hooks. A flow may bring kinds of its own.
 KINDS = ("scene", "performer", "studio", "tag", "group")
 EDITS = ("edit", "user")
@@ -279,6 +280,7 @@ def _in_database(folder: str, act: "Callable[[sqlite3.Connection, int], object]"
         # Extra syncs the rollback journal's folder, and is the same as full with a write-ahead log.
         db.execute("pragma synchronous = extra")
         db.execute("pragma wal_autocheckpoint = 0")
+        sync_fully(db)
         # Else the undo of an update is a file, which costs more than the update.
         db.execute("pragma temp_store = memory")
         db.execute("begin immediate")
@@ -292,6 +294,13 @@ def _in_database(folder: str, act: "Callable[[sqlite3.Connection, int], object]"
     finally:
         db.close()
     return ""
+
+
+def sync_fully(db: "sqlite3.Connection") -> None:
+    """Make a sync of SQLite reach the disk itself: on macOS a plain one ends in the disk's cache."""
+    if sys.platform == "darwin":
+        db.execute("pragma fullfsync = 1")
+        db.execute("pragma checkpoint_fullfsync = 1")
 
 
 def _is_older(db: "sqlite3.Connection", version: int) -> bool:
@@ -363,7 +372,7 @@ def make_folder(folder: str) -> None:
 
 def _hand_over_folder(folder: str) -> None:
     """`_hand_over` for a folder, which is opened first: by its name it could be exchanged for a link."""
-    if AS_ROOT:
+    if sys.platform != "win32" and AS_ROOT:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             _hand_over(handle, os.path.dirname(os.path.abspath(folder)))
@@ -373,7 +382,7 @@ def _hand_over_folder(folder: str) -> None:
 
 def _hand_over(handle: int, folder: str) -> None:
     """What root has made in a folder belongs to whoever that belongs to: the worker may be another user than the hook."""
-    if AS_ROOT:
+    if sys.platform != "win32" and AS_ROOT:
         owner = os.stat(folder)
         try:
             os.fchown(handle, owner.st_uid, owner.st_gid)

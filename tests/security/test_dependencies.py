@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from plexsync.stash_plugin import dependencies
 from release import build
-from tests.test_layers import imports
+from tests.test_layers import imports, product_files
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -144,3 +144,8 @@ def test_a_package_is_listed_with_a_licence_we_can_live_with_and_a_purpose(packa
     assert set(re.split(" or | and ", licence)) <= LICENCES
     assert len(purpose) > 5
     assert not re.search(r"\d+\.\d+", purpose)
+
+
+def test_pydantic_is_used_for_the_settings_alone() -> None:
+    users = {path.relative_to(ROOT).parts[0] for path in product_files() if "pydantic" in imports(path)}
+    assert users == {"validation"}

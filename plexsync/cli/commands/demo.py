@@ -190,7 +190,9 @@ class Stage:
             try:
                 yield
             finally:
-                process.send_signal(signal.SIGTERM)
+                # It ends in good order with its input, on Windows too.
+                if process.stdin is not None:
+                    process.stdin.close()
                 try:
                     process.wait(timeout=10)
                 except subprocess.TimeoutExpired:
