@@ -168,7 +168,7 @@ def test_a_video_is_no_picture_and_keeps_nothing_else_back(house):
     id = covered(house, cover=VIDEO)
     assert (house.title_in_plex(id), poster(house, id).startswith("media://")) == ("Title 0", True)
     with house.store.reading() as db:
-        assert db.pictures.of(id)["thumb cover"].why == "the picture is no JPEG, PNG or WebP"
+        assert db.pictures.of(id)["thumb cover"].reason == "the picture is no JPEG, PNG or WebP"
 
 
 def test_a_picture_that_plex_refuses_is_told_once_and_keeps_nothing_else_back(house, caplog):
@@ -584,7 +584,7 @@ def test_a_broken_picture_is_told_and_keeps_nothing_else_back(tmp_path):
         id = covered(house, cover=b"\xff\xd8\xff" + b"x" * 50)
         assert house.title_in_plex(id) == "Title 0"
         with house.store.reading() as db:
-            assert db.pictures.of(id)["thumb cover padded"].why == "the picture can't be read"
+            assert db.pictures.of(id)["thumb cover padded"].reason == "the picture can't be read"
 
 
 def test_a_scene_that_is_gone_leaves_nothing_behind(house):
