@@ -225,7 +225,7 @@ def test_a_repair_is_told_once_and_has_no_end():
     seen = sight(repaired_at=T)
     assert diary.look(seen, 0) == [(f"repaired:{T}", False)]
     assert [diary.look(seen, hour * HOUR) for hour in range(72)] == [[]] * 72
-    assert diary.record.told == {}
+    assert diary.record.announced == {}
 
 
 def test_while_the_database_can_not_be_read_nothing_counts_as_over():
