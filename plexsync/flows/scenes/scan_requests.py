@@ -13,7 +13,7 @@ from functools import partial
 from plexsync.engine.gates import READ, Gates
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.neighbours import Clock, Plex
-from plexsync.rules.paths import Rules, folder_name, lies_in, map_path
+from plexsync.rules.paths import PathRules, folder_name, lies_in, map_path
 from plexsync.rules.records import Section
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database
@@ -31,7 +31,7 @@ MANY = 1_000
 class Scans:
     """Folders that wait to be scanned. Of the worker and the watch beside it, one asks and the other does not wait."""
 
-    def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock, rules: Rules) -> None:
+    def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock, rules: PathRules) -> None:
         self._store = store
         self._plex = plex
         self._gates = gates
