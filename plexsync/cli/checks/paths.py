@@ -75,7 +75,7 @@ def looked_up(db: Reader, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Fou
             found.by_name += 1
             pairs += alike
     found.pairs = tuple(pairs)
-    found.suggestions = tuple(suggested(pairs, tuple(rules), known=known))
+    found.suggestions = tuple(suggested(pairs, tuple(rules), mapped=known))
     return found
 
 

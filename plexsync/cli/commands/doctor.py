@@ -46,7 +46,7 @@ def doctor(call: Call) -> int:
                 hidden = Redactor(start.config.secrets)
                 for check in _checks(call, start):
                     # What is told may quote a server: its name, its version.
-                    checks.append(replace(check, told=hidden.redact(check.told)))
+                    checks.append(replace(check, message=hidden.redact(check.message)))
                     line.show(f"checked: {check.name}")
     except ConfigError as error:
         mend = "correct it there; docs/settings.md describes every setting"
@@ -54,7 +54,7 @@ def doctor(call: Call) -> int:
     code = max((check.code for check in checks), default=FINE)
     facts = {
         "well": code == FINE,
-        "checks": [{"name": c.name, "state": c.state, "told": c.told, "mend": c.mend or None} for c in checks],
+        "checks": [{"name": c.name, "state": c.state, "told": c.message, "mend": c.mend or None} for c in checks],
         "settings": settings,
     }
     call.answer(facts, lambda: _tell(checks, settings, paper()))
@@ -68,7 +68,7 @@ def _tell(checks: Sequence[Check], settings: Sequence[dict[str, str]], out: Cons
     drawn = table("Checks", ("", "what", "found, and how to mend it"), [])
     for check in checks:
         mend = f"-> {check.mend}" if check.mend else ""
-        told = "\n".join(safe(text) for text in (check.told, mend) if text)
+        told = "\n".join(safe(text) for text in (check.message, mend) if text)
         drawn.add_row(WORDS[check.state], check.name, told, style=STYLES[check.state])
     out.print(drawn)
     counts = [sum(check.state == state for check in checks) for state in (PROBLEM, WARNING)]

@@ -100,7 +100,7 @@ def init(
             browser=not no_browser,
         )
         there = sys.stdin.isatty() and not yes and not call.json
-        person = Person(console, there=there, hiding=lambda text: Redactor(call.secrets).redact(text))
+        person = Person(console, present=there, hiding=lambda text: Redactor(call.secrets).redact(text))
         try:
             plan = _plan(call, person, given, here, hidden)
             write = _writing(file, plan.settings)
@@ -214,7 +214,7 @@ def _agreed(person: Person, plan: Plan, write: Writing, *, yes: bool) -> bool:
     """Whether a person agrees to what is about to be written."""
     if yes:
         return True
-    if person.there:
+    if person.present:
         person.console.print(table("", ("setting", "value"), _rows(plan.settings)))
     if write.kept is not None:
         person.tell(
