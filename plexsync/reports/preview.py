@@ -11,7 +11,7 @@ def scene_facts(one: Preview) -> dict[str, Any]:
         "id": one.id,
         "title": one.title,
         "standing": one.standing,
-        **({"why": one.why} if one.why else {}),
+        **({"why": one.reason} if one.reason else {}),
         "items": [
             {"key": item.key, "section": item.section, "fields": [_field_facts(change) for change in item.fields]}
             for item in one.items

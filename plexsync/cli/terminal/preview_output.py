@@ -290,7 +290,7 @@ def scene_lines(one: Preview) -> Iterator[str]:
     """A scene in words: a line for each field that would change, and for each note."""
     name = f"Scene {one.id}: {safe(one.title, 120)}" if one.title else f"Scene {one.id}"
     if one.standing != WOULD_CHANGE:
-        yield f"{name}: {finding_word(one.standing)}{f' ({safe(one.why)})' if one.why else ''}"
+        yield f"{name}: {finding_word(one.standing)}{f' ({safe(one.reason)})' if one.reason else ''}"
         return
     for item in one.items:
         yield f"{name} (item {item.key})"
@@ -371,7 +371,7 @@ def scene_html(one: Preview) -> Iterator[str]:
     """A scene as a section of the report, in pieces."""
     yield f"<section>\n<h2>Scene {one.id}{f': {shown(one.title)}' if one.title else ''}</h2>\n"
     if one.standing != WOULD_CHANGE:
-        yield f"<p>{shown(finding_word(one.standing))}{f': {shown(one.why)}' if one.why else ''}</p>\n"
+        yield f"<p>{shown(finding_word(one.standing))}{f': {shown(one.reason)}' if one.reason else ''}</p>\n"
     for item in one.items:
         yield f"<table>\n<caption>item {shown(item.key)}</caption>\n{HEADS}"
         for change in item.fields:
