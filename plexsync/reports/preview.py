@@ -14,7 +14,7 @@ def scene_facts(one: Preview) -> PreviewFacts:
     ]
     notes: list[NoteFacts] = [{"field": note.field, "reason": note.reason, "text": note.text} for note in one.notes]
     head: dict[str, object] = {"id": one.id, "title": one.title, "standing": one.standing}
-    more = {"why": one.why} if one.why else {}
+    more = {"why": one.reason} if one.reason else {}
     return cast("PreviewFacts", {**head, **more, "items": items, "notes": notes})
 
 

@@ -83,7 +83,7 @@ def look(parts: Parts, errand: Errand) -> None:
     """As `plexsync reconcile --quick`."""
     polled = parts.poller.poll()
     wanted = {kind.value: count for kind, count in polled.wanted.items()}
-    errand.facts, errand.why = {"wanted": wanted, "complete": not polled.why, "why": polled.why}, polled.why
+    errand.facts, errand.why = {"wanted": wanted, "complete": not polled.reason, "why": polled.reason}, polled.reason
 
 
 def preview(parts: Parts, errand: Errand) -> None:

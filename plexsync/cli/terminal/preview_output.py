@@ -290,7 +290,7 @@ def scene_lines(preview: Preview) -> Iterator[str]:
     """A scene in words: a line for each field that would change, and for each note."""
     name = f"Scene {preview.id}: {safe(preview.title, 120)}" if preview.title else f"Scene {preview.id}"
     if preview.standing != WOULD_CHANGE:
-        yield f"{name}: {finding_word(preview.standing)}{f' ({safe(preview.why)})' if preview.why else ''}"
+        yield f"{name}: {finding_word(preview.standing)}{f' ({safe(preview.reason)})' if preview.reason else ''}"
         return
     for item in preview.items:
         yield f"{name} (item {item.key})"
@@ -371,7 +371,7 @@ def scene_html(preview: Preview) -> Iterator[str]:
     """A scene as a section of the report, in pieces."""
     yield f"<section>\n<h2>Scene {preview.id}{f': {shown(preview.title)}' if preview.title else ''}</h2>\n"
     if preview.standing != WOULD_CHANGE:
-        yield f"<p>{shown(finding_word(preview.standing))}{f': {shown(preview.why)}' if preview.why else ''}</p>\n"
+        yield f"<p>{shown(finding_word(preview.standing))}{f': {shown(preview.reason)}' if preview.reason else ''}</p>\n"
     for item in preview.items:
         yield f"<table>\n<caption>item {shown(item.key)}</caption>\n{HEADS}"
         for change in item.fields:
