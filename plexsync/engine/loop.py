@@ -254,6 +254,6 @@ class Watcher(threading.Thread):
         now = self._clock.monotonic()
         if repeated and (self._complained_at is None or now - self._complained_at >= COMPLAINT_PACE):
             self._complained_at = now
-            log.warning("%s can't poll: %s", self.name, fault)
+            log.warning("%s failed: %s", self.name, fault)
         else:
-            log.debug("%s can't poll: %s", self.name, fault)
+            log.debug("%s failed: %s", self.name, fault)

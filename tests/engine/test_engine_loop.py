@@ -243,7 +243,7 @@ def test_a_fault_that_a_watcher_meets_again_and_again_is_told_once_a_minute(hous
     watcher(look, stop, house.clock).run()
     complaints = [record.getMessage() for record in caplog.records if "poll" in record.getMessage()]
     assert 9 <= len(complaints) <= 11
-    assert set(complaints) == {"poll can't look: plexsync.db can't be used: disk I/O error"}
+    assert set(complaints) == {"poll failed: plexsync.db can't be used: disk I/O error"}
 
 
 def test_one_fault_that_passes_is_no_warning(house, stop, caplog):
