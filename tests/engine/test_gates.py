@@ -555,7 +555,7 @@ def test_between_two_failures_nobody_says_that_work_goes_on(house):
     house.want(*house.add(1))
     house.plex_sim.faults.set(Fault("refuse"))
     told = []
-    while "away" not in (told or [""])[-1]:
+    while "down" not in (told or [""])[-1]:
         step = house.step()
         if isinstance(step, Idle):
             told.append(step.reason)
