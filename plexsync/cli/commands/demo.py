@@ -101,8 +101,8 @@ def ending_orderly() -> Iterator[None]:
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    for one in SIGNALS:
-        signal.signal(one, signal.SIG_IGN)
+    for signal_number in SIGNALS:
+        signal.signal(signal_number, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 
@@ -225,12 +225,12 @@ class Switch(threading.Thread):
         """Look, until the end."""
         from plexsync.simulator.http import Fault
 
-        there, away = Fault("latency", seconds=LATENCY), Fault("refuse")
+        reachable, away = Fault("latency", seconds=LATENCY), Fault("refuse")
         while not self._over.wait(SWITCH_LOOK):
             if self.resting:
                 self._plex.faults.clear()
             else:
-                self._plex.faults.set(away if self.away or self.file.exists() else there)
+                self._plex.faults.set(away if self.away or self.file.exists() else reachable)
 
     @contextmanager
     def rest(self) -> Iterator[None]:
@@ -281,9 +281,9 @@ class Play:
             stage.switch.away = False
             self._until(lambda now: not self._waiting(now) and self._pushed(more) == len(more))
 
-            kept, taken = self._matched()[-2:]
+            kept, undone = self._matched()[-2:]
             self._edit_by_hand(kept)
-            self._take_back(taken)
+            self._take_back(undone)
         spent = time.monotonic() - began
         with stage.switch.rest():
             return self._sum_up(spent)
@@ -360,8 +360,8 @@ class Play:
 
     def _title_edits(self) -> list[int]:
         hooked = self._stage.install_hook()
-        how = "each tells PlexSync by its hook" if hooked else "PlexSync finds them by asking Stash"
-        self._title(f"2. people edit 150 scenes in Stash: {how}")
+        route = "each tells PlexSync by its hook" if hooked else "PlexSync finds them by asking Stash"
+        self._title(f"2. people edit 150 scenes in Stash: {route}")
         return self._edit(range(150), "edited")
 
     def _edit(self, places: range, words: str) -> list[int]:
@@ -404,7 +404,7 @@ class Play:
 
     def _until(self, reached: Callable[[dict[str, Any]], bool], *, stalls: bool = False, quiet: bool = False) -> None:
         """Show how everything stands, about once a second, until the act is over."""
-        began = told = time.monotonic()
+        began = reported_at = time.monotonic()
         last = -1
         while time.monotonic() - began < LONGEST_ACT:
             time.sleep(LOOK)
@@ -414,11 +414,11 @@ class Play:
                 continue
             over = reached(now)
             self._tell_why(now["breakers"]["plex"])
-            if not quiet and (over or time.monotonic() - told >= (2 if stalls else 1)):
+            if not quiet and (over or time.monotonic() - reported_at >= (2 if stalls else 1)):
                 done = now["jobs"]["idle"]
-                rate = max(0, done - last) / (time.monotonic() - told) if last >= 0 else 0
+                rate = max(0, done - last) / (time.monotonic() - reported_at) if last >= 0 else 0
                 say(self._screen, self._line(now, rate))
-                told, last = time.monotonic(), done
+                reported_at, last = time.monotonic(), done
             if over:
                 return
         self._screen.print("   this takes longer than it should; the summary tells what is missing")
@@ -470,7 +470,10 @@ class Play:
         scenes = len(stage.library.scenes)
         rows = [
             ("in sync, every field of every item", f"{checked.in_step:,} of {scenes:,} scenes"),
-            *((f"{reason}: {why}", f"{checked.reasons.get(reason, 0):,}") for reason, why in REASONS.items()),
+            *(
+                (f"{reason}: {explanation}", f"{checked.reasons.get(reason, 0):,}")
+                for reason, explanation in REASONS.items()
+            ),
             ("a title that a person had locked in Plex, kept", f"{checked.kept:,}"),
             ("not as it should be", f"{len(checked.wrong):,}"),
             ("movies that are nobody's, written to", f"{len(checked.touched):,} of {len(self._untouched):,}"),

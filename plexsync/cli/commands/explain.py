@@ -44,20 +44,20 @@ def explain(call: Call, scene: int) -> int:
         if start.settings.away:
             return _only_known(call, parts, scene, str(start.settings.away), now)
         try:
-            seen = look_at(parts.store, parts.looker, parts.gates, scene)
+            explanation = look_at(parts.store, parts.looker, parts.gates, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
-    facts = {**sight_facts(seen.sight), **job_facts(seen.job, seen.attempts)}
-    call.answer(facts, lambda: _tell(seen, facts, now, paper()))
-    gone = isinstance(seen.sight.outcome or seen.sight.ends, Gone)
-    return FAILED if gone or seen.sight.error else FINE
+    facts = {**sight_facts(explanation.sight), **job_facts(explanation.job, explanation.attempts)}
+    call.answer(facts, lambda: _tell(explanation, facts, now, paper()))
+    gone = isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)
+    return FAILED if gone or explanation.sight.error else FINE
 
 
-def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
+def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int:
     """What the database knows, when a side can't be asked."""
     with parts.store.reading() as db:
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
-        facts = {**known_facts(db, id), "error": why}
+        facts = {**known_facts(db, id), "error": reason}
     remembered = facts["remembered"]
 
     def tell() -> None:
@@ -65,19 +65,22 @@ def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
         out.print(f"Scene {id} can't be looked at now. What is known:")
         _tell_row(row, attempts, now, out)
         if remembered:
-            rows = [(one["key"], short(one["field"]), _shown(one["said"]), _shown(one["left"])) for one in remembered]
+            rows = [
+                (record["key"], short(record["field"]), _shown(record["said"]), _shown(record["left"]))
+                for record in remembered
+            ]
             out.print(table("Pushed before", ("item", "field", "Stash said", "Plex read back"), rows))
 
     call.answer(facts, tell)
-    click.echo(f"plexsync: {safe(why)}", err=True)
+    click.echo(f"plexsync: {safe(reason)}", err=True)
     return FAILED
 
 
 # --- as words --------------------------------------------------------------------------------------------------------
 
 
-def _tell(seen: Explanation, facts: Facts, now: int, out: Console) -> None:
-    sight = seen.sight
+def _tell(explanation: Explanation, facts: Facts, now: int, out: Console) -> None:
+    sight = explanation.sight
     title = f": {safe(sight.scene.title)}" if sight.scene and sight.scene.title else ""
     out.print(f"Scene {sight.id}{title}")
     out.print(safe(facts["verdict"]))
@@ -85,26 +88,26 @@ def _tell(seen: Explanation, facts: Facts, now: int, out: Console) -> None:
         steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(sight.steps, start=1)]
         out.print(table("How its item was looked for", ("", "by", "what was seen"), steps))
     if sight.candidates:
-        rows = [(one.key, one.path, one.reason) for one in sight.candidates]
+        rows = [(row.key, row.path, row.reason) for row in sight.candidates]
         out.print(table("Candidates", ("item", "file", "why it was not taken"), rows))
         say(out, "If you know which one it is, settle it for good:")
-        for one in facts["candidates"]:
-            out.print(f"  {one['bind']}")
+        for row in facts["candidates"]:
+            out.print(f"  {row['bind']}")
     for target in facts["targets"]:
-        out.print(table(f"Item {target['key']}", HEADS, [_field_row(one) for one in target["fields"]]))
+        out.print(table(f"Item {target['key']}", HEADS, [_field_row(row) for row in target["fields"]]))
     if facts["notes"]:
         notes = [(short(note["field"]), note["reason"], note["text"]) for note in facts["notes"]]
         out.print(table("Changed to fit Plex", ("field", "what", "why"), notes))
-    _tell_row(seen.job, seen.attempts, now, out)
+    _tell_row(explanation.job, explanation.attempts, now, out)
 
 
 HEADS = ("field", "Stash says", "Plex has", "locked", "would do", "why")
 
 
-def _field_row(one: Facts) -> tuple[str, ...]:
-    why = "; ".join(filter(None, [one["reason"], *(note["text"] for note in one["why"])]))
-    locked = "yes" if one["locked"] else ""
-    return short(one["field"]), _shown(one["stash"]), _shown(one["plex"]), locked, one["action"], why
+def _field_row(field: Facts) -> tuple[str, ...]:
+    reasons = "; ".join(filter(None, [field["reason"], *(note["text"] for note in field["why"])]))
+    locked = "yes" if field["locked"] else ""
+    return short(field["field"]), _shown(field["stash"]), _shown(field["plex"]), locked, field["action"], reasons
 
 
 def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console) -> None:

@@ -16,12 +16,12 @@ from plexsync.app.settings import Need
 from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import Remaining, Work, outcomes
+from plexsync.cli.daemon.work_loop import Remaining, WorkLoop, outcomes
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.preview_output import dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
-from plexsync.cli.terminal.screen import Bar, paper, say
+from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.verbs import want_all, want_scenes
 from plexsync.reports.format import many
 from plexsync.rules.errors import Unusable
@@ -179,9 +179,9 @@ def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: boo
         if not asks:
             raise click.ClickException(TAKING_OVER if take_over else FIRST)
         start.tell(parts)
-        seen = first_look(start, parts, take_over=take_over)
+        totals = first_look(start, parts, take_over=take_over)
         once = "" if take_over else " It is asked only once."
-        if seen.stopped or not confirmed(f"Write this to Plex?{once}"):
+        if totals.stopped or not confirmed(f"Write this to Plex?{once}"):
             return False
     approve_bulk(parts)
     return True
@@ -199,23 +199,23 @@ def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | N
 def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool) -> int:
     """Work or watch until all are settled; tell what became of them, and which of those named Stash does not have."""
     with stoppable() as stop:
-        with Bar(start.console, "syncing") as bar:
-            ended = Work(start, stop, bar, Remaining(None if whole else ids), patient=True).run()
+        with ProgressBar(start.console, "syncing") as bar:
+            ended = WorkLoop(start, stop, bar, Remaining(None if whole else ids), patient=True).run()
         with opened(start.config, start.folder) as parts:
-            found = outcomes(parts, ids)
+            settled = outcomes(parts, ids)
             unknown = _gone(parts, ids) if named else []
         facts = {
             "wanted": len(ids),
-            "outcomes": dict(found.standing),
-            "causes": dict(found.causes),
-            "why": ended.why,
+            "outcomes": dict(settled.standing),
+            "causes": dict(settled.causes),
+            "why": ended.reason,
             **({"not_in_stash": unknown} if unknown else {}),
         }
-        why = f"; {ended.why}" if ended.why else ""
-        call.answer(facts, lambda: say(paper(), found.line() + why))
+        reason = f"; {ended.reason}" if ended.reason else ""
+        call.answer(facts, lambda: say(paper(), settled.line() + reason))
         for id in unknown:
             click.echo(f"plexsync: Stash has no scene {id}", err=True)
-        return stop.code or (FINE if found.well and not unknown else FAILED)
+        return stop.code or (FINE if settled.well and not unknown else FAILED)
 
 
 def _gone(parts: Parts, ids: Sequence[int]) -> list[int]:

@@ -19,8 +19,7 @@ from urllib.parse import urlsplit
 from plexsync.app.clients import Account, OwnServer, SignIn, plex_at, stash_at
 from plexsync.app.parts import opened
 from plexsync.cli.checks.check import PROBLEM
-from plexsync.cli.checks.paths import Found as Looked
-from plexsync.cli.checks.paths import looked_up, sample
+from plexsync.cli.checks.paths import PathLookup, looked_up, sample
 from plexsync.cli.checks.servers import LEAST_PLEX, LEAST_STASH, version_check
 from plexsync.cli.terminal.mapping import Rule
 from plexsync.cli.terminal.prompts import Person
@@ -95,7 +94,7 @@ class FoundPaths:
 
 
 @dataclass(frozen=True)
-class Found:
+class Discovery:
     """All that was found."""
 
     plex: FoundPlex
@@ -461,7 +460,7 @@ def learn_paths(person: Person, options: Given, here: Loaded, plex: FoundPlex, s
             )
             return FoundPaths(config.path_rules)
 
-        def look(rules: Sequence[Rule]) -> Looked:
+        def look(rules: Sequence[Rule]) -> PathLookup:
             with parts.store.reading() as db:
                 return looked_up(db, scenes, rules)
 
@@ -474,7 +473,7 @@ def _config(**settings: object) -> PlexSyncConfig:
 
 
 def _agreed(
-    person: Person, look: Callable[[Sequence[Rule]], Looked], rules: tuple[Rule, ...], *, fixed: bool
+    person: Person, look: Callable[[Sequence[Rule]], PathLookup], rules: tuple[Rule, ...], *, fixed: bool
 ) -> FoundPaths:
     """The rules that a person agrees to."""
     lookup = look(rules)
@@ -499,7 +498,7 @@ def _agreed(
     return _typed_rules(person, look, rules)
 
 
-def _typed_rules(person: Person, look: Callable[[Sequence[Rule]], Looked], rules: tuple[Rule, ...]) -> FoundPaths:
+def _typed_rules(person: Person, look: Callable[[Sequence[Rule]], PathLookup], rules: tuple[Rule, ...]) -> FoundPaths:
     """Rules that a person types, one a line."""
     person.tell("Type rules as: folder in Stash => folder in Plex. An empty line ends.")
     lines = [" => ".join(rule) for rule in rules]
@@ -513,12 +512,12 @@ def _typed_rules(person: Person, look: Callable[[Sequence[Rule]], Looked], rules
     return _result(new_rules, lookup)
 
 
-def _told(lookup: Looked) -> str:
+def _told(lookup: PathLookup) -> str:
     """How scenes were found, in words."""
     text = f"of {many(lookup.scenes, 'scene')} looked at, {lookup.by_path} are found in Plex by their full path"
     text += f", {lookup.by_name} by name and size alone" if lookup.by_name else ""
     return text + (f", {lookup.missing} not at all" if lookup.missing else "")
 
 
-def _result(rules: Sequence[Rule], lookup: Looked) -> FoundPaths:
+def _result(rules: Sequence[Rule], lookup: PathLookup) -> FoundPaths:
     return FoundPaths(tuple(rules), lookup.scenes, lookup.by_path, lookup.by_name)

@@ -23,7 +23,7 @@ from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.export_file import output
-from plexsync.cli.terminal.screen import Bar, paper, say
+from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, Preview
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.preview import scene_facts
@@ -43,7 +43,7 @@ FIRST_FEW = 5
 
 
 @dataclass
-class Seen:
+class PreviewTotals:
     """What a dry run has found so far. So many `posters` would be others; `failure` says what ended it early; `stopped`: a
     person did."""
 
@@ -106,7 +106,7 @@ class Paper(ABC):
         """Write a scene."""
 
     @abstractmethod
-    def end(self, totals: Seen) -> None:
+    def end(self, totals: PreviewTotals) -> None:
         """Write the end."""
 
 
@@ -122,7 +122,7 @@ class Words(Paper):
         for line in scene_lines(preview):
             say(self._out, line)
 
-    def end(self, totals: Seen) -> None:
+    def end(self, totals: PreviewTotals) -> None:
         """The counts."""
         say(self._out, "\n".join(totals.lines()))
 
@@ -141,14 +141,14 @@ class Document(Paper):
         self._out.write(("," if self._count else "") + "\n    " + json.dumps(scene_facts(preview)))
         self._count += 1
 
-    def end(self, totals: Seen) -> None:
+    def end(self, totals: PreviewTotals) -> None:
         """The counts, and the end of the object."""
         rest = (f",\n  {json.dumps(name)}: {json.dumps(value)}" for name, value in totals.facts().items())
         self._out.write(("\n  ]" if self._count else "]") + "".join(rest) + "\n}\n")
         self._out.flush()
 
 
-class Report(Paper):
+class HtmlReport(Paper):
     """One HTML file: the counts stand before the scenes, which wait in a file without a name until then."""
 
     def __init__(self, out: TextIO, scenes: IO[str], at: str, *, whole: bool) -> None:
@@ -161,7 +161,7 @@ class Report(Paper):
         """A section for each scene."""
         self._scenes.writelines(scene_html(preview))
 
-    def end(self, totals: Seen) -> None:
+    def end(self, totals: PreviewTotals) -> None:
         """Put it together."""
         head, *counts = totals.lines()
         self._out.write(HEAD)
@@ -179,7 +179,7 @@ def _on_paper(call: Call, parts: Parts, file: str, *, whole: bool, replace: bool
         with output(file, replace=replace) as out:
             # Beside the report: what it takes is free there, and nobody else reads it.
             with tempfile.TemporaryFile("w+", encoding="utf-8", dir=Path(file).absolute().parent) as scenes:
-                yield Report(out, scenes, stamp(parts.clock.now()) or "", whole=whole)
+                yield HtmlReport(out, scenes, stamp(parts.clock.now()) or "", whole=whole)
     elif call.json:
         yield Document(sys.stdout, whole=whole)
     else:
@@ -206,10 +206,10 @@ def dry_run(
         if start.settings.away and not start.settings.sure:
             raise start.settings.away
         with _on_paper(call, parts, file, whole=bool(ids), replace=replace) as chosen:
-            with Bar(start.console, "comparing") as bar:
+            with ProgressBar(start.console, "comparing") as bar:
                 # The bar moves out of the way of what is printed on its own console, and of nothing else there.
                 on = chosen or Words(start.console if out.is_terminal and bar.drawn else out, whole=bool(ids))
-                asked = Asked(list(ids) or None, moment(parts, since), take_over=take_over)
+                asked = PreviewRequest(list(ids) or None, moment(parts, since), take_over=take_over)
                 totals = _run(call, parts, asked, on, bar, stop)
             on.end(totals)
         if file:
@@ -229,7 +229,7 @@ def moment(parts: Parts, since: datetime | timedelta | None) -> datetime | None:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PreviewRequest:
     """Which scenes are looked at (None: all), and by which sync."""
 
     ids: list[int] | None
@@ -237,9 +237,9 @@ class Asked:
     take_over: bool
 
 
-def _run(call: Call, parts: Parts, asked: Asked, on: Paper, bar: Bar, stop: Stop) -> Seen:
+def _run(call: Call, parts: Parts, asked: PreviewRequest, on: Paper, bar: ProgressBar, stop: Stop) -> PreviewTotals:
     """Look at everything; when a side goes away what was seen until then is told, with the reason."""
-    totals = Seen()
+    totals = PreviewTotals()
     scenes = parts.previewer.preview(
         asked.ids, since=asked.since, take_over=asked.take_over, progress=bar.at, stopping=lambda: bool(stop)
     )
@@ -263,11 +263,11 @@ def _run(call: Call, parts: Parts, asked: Asked, on: Paper, bar: Bar, stop: Stop
     return totals
 
 
-def first_look(start: Begun, parts: Parts, *, take_over: bool = False) -> Seen:
+def first_look(start: Begun, parts: Parts, *, take_over: bool = False) -> PreviewTotals:
     """What the first write of a whole library would do: the first few scenes in full, then the counts."""
     out, first = paper(), list[Preview]()
-    with stoppable() as stop, Bar(start.console, "comparing") as bar:
-        totals = Seen()
+    with stoppable() as stop, ProgressBar(start.console, "comparing") as bar:
+        totals = PreviewTotals()
         look = parts.previewer.preview(take_over=take_over, progress=bar.at, stopping=lambda: bool(stop))
         for preview in look:
             totals.count(preview)
