@@ -17,7 +17,7 @@ from validation.config import PlexSyncConfig
 HEAD = "# PlexSync: docs/settings.md describes every setting. Keep this file to yourself, it holds secrets.\n"
 
 
-class Unclear(ValueError):
+class UnclearFile(ValueError):
     """A text in which the settings can't be changed without touching what else it says."""
 
 
@@ -34,7 +34,7 @@ def changed(text: str, settings: Mapping[str, object]) -> str:
     except (tomllib.TOMLDecodeError, RecursionError):
         right = False
     if not right:
-        raise Unclear("the settings in it can't be changed without touching what else it says")
+        raise UnclearFile("the settings in it can't be changed without touching what else it says")
     return result
 
 
@@ -86,7 +86,7 @@ def _statement(lines: list[str]) -> tuple[int, str]:
     for count in range(1, len(lines) + 1):
         with suppress(tomllib.TOMLDecodeError):
             return count, next(iter(tomllib.loads("".join(lines[:count]))))
-    raise Unclear("a setting in it does not end")
+    raise UnclearFile("a setting in it does not end")
 
 
 def save(path: Path, text: str, *, kept: Path | None = None, new: bool = False) -> None:

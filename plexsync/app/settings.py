@@ -19,7 +19,7 @@ from plexsync.rules.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS
 from plexsync.store import place
 from plexsync.store.database import Database
 from plexsync.store.intake import DATABASE
-from plexsync.store.place import Place as Place
+from plexsync.store.place import DataFolder as DataFolder
 from validation import kept
 from validation.config import PlexSyncConfig
 from validation.kept import Kept
@@ -32,7 +32,7 @@ PLUGIN = "StashPlexSync"
 Sources = Mapping[str, Any]
 
 
-class Need(Enum):
+class SettingsNeed(Enum):
     """What a command needs of the settings."""
 
     DATABASE = "it reads and writes the database alone: Stash is asked only for what can't be known otherwise"
@@ -43,7 +43,7 @@ class Need(Enum):
 class StashAway(ConfigError):
     """Something that Stash may know is missing, and Stash can't be asked; `place` is the folder, if that is known."""
 
-    def __init__(self, lines: Iterable[str], place: Place | None) -> None:
+    def __init__(self, lines: Iterable[str], place: DataFolder | None) -> None:
         super().__init__(lines)
         self.place = place
 
@@ -53,7 +53,7 @@ class StashAnswer:
     """What Stash holds for us: the plugin's settings as they are stored there, and the folder of the database."""
 
     settings: Mapping[str, object] = field(repr=False)
-    place: Place
+    place: DataFolder
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Settings:
     """
 
     loaded: Loaded
-    place: Place
+    place: DataFolder
     stash_settings: Mapping[str, object] | None = field(default=None, repr=False)
     away: NeighbourError | None = None
     sure: bool = True
@@ -75,7 +75,7 @@ class Settings:
 # --- the settings of a call ------------------------------------------------------------------------------------------
 
 
-def settings(sources: Sources, need: Need, *, hide: Callable[[Loaded], None]) -> Settings:
+def settings(sources: Sources, need: SettingsNeed, *, hide: Callable[[Loaded], None]) -> Settings:
     """The settings from all sources; raises ConfigError, and StashAway if Stash may have what is missing.
 
     `hide` is handed all settings as they are loaded, so that no later error shows a secret of theirs.
@@ -83,7 +83,7 @@ def settings(sources: Sources, need: Need, *, hide: Callable[[Loaded], None]) ->
     here = load_here(**sources)
     hide(here)
     folder = known_place(here.config, os.environ)
-    if need is Need.DATABASE and folder is not None:
+    if need is SettingsNeed.DATABASE and folder is not None:
         try:
             loaded, lacking = _by_last_answer(sources, last_answer(folder.path), need, hide)
             return Settings(loaded, folder, lacking=lacking)
@@ -100,7 +100,11 @@ def settings(sources: Sources, need: Need, *, hide: Callable[[Loaded], None]) ->
 
 
 def _while_away(
-    sources: Sources, folder: Place | None, need: Need, away: NeighbourError, hide: Callable[[Loaded], None]
+    sources: Sources,
+    folder: DataFolder | None,
+    need: SettingsNeed,
+    away: NeighbourError,
+    hide: Callable[[Loaded], None],
 ) -> Settings:
     last = last_answer(folder.path) if folder else None
     try:
@@ -122,7 +126,7 @@ def _unasked(away: NeighbourError) -> str:
 
 
 def _by_last_answer(
-    sources: Sources, last: Kept | None, need: Need, hide: Callable[[Loaded], None]
+    sources: Sources, last: Kept | None, need: SettingsNeed, hide: Callable[[Loaded], None]
 ) -> tuple[Loaded, tuple[str, ...]]:
     """The settings by Stash's last answer, if it is kept, and what is required and was in its secrets alone."""
     plugin_settings, lacking = dict(last.values) if last else {}, tuple[str, ...]()
@@ -130,7 +134,7 @@ def _by_last_answer(
         loaded = load(**sources, plugin_settings=plugin_settings)
     except ConfigError as error:
         lacking = error.missing
-        if need is Need.WORK or not lacking or last is None or not set(lacking) <= set(last.withheld):
+        if need is SettingsNeed.WORK or not lacking or last is None or not set(lacking) <= set(last.withheld):
             raise
         stand_ins = {name: STAND_INS[name] for name in lacking}
         loaded = load(**sources, plugin_settings={**plugin_settings, **stand_ins})
@@ -141,10 +145,10 @@ def _by_last_answer(
 # --- the folder, and what Stash holds --------------------------------------------------------------------------------
 
 
-def known_place(config: PlexSyncConfig, environ: Mapping[str, str]) -> Place | None:
+def known_place(config: PlexSyncConfig, environ: Mapping[str, str]) -> DataFolder | None:
     """The folder that a setting names or that is in use; None when it is to be chosen by Stash's answer."""
     if config.data_dir:
-        return Place(Path(config.data_dir), "data_dir names it")
+        return DataFolder(Path(config.data_dir), "data_dir names it")
     return place.known(_usual(environ))
 
 
@@ -155,7 +159,7 @@ def _usual(environ: Mapping[str, str]) -> Path | None:
         return None
 
 
-def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], folder: Place | None) -> StashAnswer:
+def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], folder: DataFolder | None) -> StashAnswer:
     """Ask Stash for the plugin's settings, and where the folder is if that is not known; raises NeighbourError, Unusable."""
     with closing(asking_stash(config)) as stash:
         plugin_settings = stash.plugin_settings(PLUGIN)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from plexsync.app import settings as from_sources
-from plexsync.app.settings import Need, Settings
+from plexsync.app.settings import Settings, SettingsNeed
 from plexsync.cli.call import Call
 from validation.sources import STAND_INS, Loaded, default_toml
 
@@ -28,7 +28,7 @@ def sources(call: Call) -> dict[str, Any]:
     }
 
 
-def settings(call: Call, need: Need) -> Settings:
+def settings(call: Call, need: SettingsNeed) -> Settings:
     """The settings of this call from all sources; raises ConfigError, and StashAway if Stash may have what is missing."""
     return from_sources.settings(sources(call), need, hide=partial(hide, call))
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from plexsync.app.parts import Parts
 from plexsync.app.parts import opened as opened_on
-from plexsync.app.settings import Need, Settings, keep_answer, keep_for_status
+from plexsync.app.settings import Settings, SettingsNeed, keep_answer, keep_for_status
 from plexsync.app.status_settings import Sources
 from plexsync.cli.call import Call
 from plexsync.cli.logs import level_of, logging_to
@@ -67,7 +67,7 @@ def warn(current: Settings) -> None:
 
 
 @contextmanager
-def begun(call: Call, *, need: Need = Need.DATABASE, level: str = "error") -> Iterator[Begun]:
+def begun(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE, level: str = "error") -> Iterator[Begun]:
     """Settings, folder and log of this call; `level` is the usual level of its log."""
     with logged(call, level=level) as (console, hiding):
         current = settings(call, need)

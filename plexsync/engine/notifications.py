@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.rules.note_keys import REPAIRED
-from plexsync.rules.notices import Notice, NoticeRules, NotSent, Pause, Record, Sight, look, read, written
+from plexsync.rules.notices import Notice, NoticeRecord, NoticeRules, NotSent, Pause, Situation, look, read, written
 from plexsync.rules.outages import lasting, outages
 from plexsync.store.database import Database, Reader
 
@@ -50,7 +50,7 @@ class Standstill:
 
 @dataclass
 class _Kept:
-    record: Record
+    record: NoticeRecord
     saved: bool
 
 
@@ -85,7 +85,7 @@ class Noticer:
         self._keep(after)
         return notices
 
-    def _seen(self) -> tuple[Sight, Record]:
+    def _seen(self) -> tuple[Situation, NoticeRecord]:
         """How things stand, and what was told. With a database that can't be read, what is in memory has to do."""
         pause = self._standstill.pause
         try:
@@ -93,11 +93,11 @@ class Noticer:
                 kept = self._kept or _Kept(read(db.notes.text(TOLD)), saved=True)
                 sight = seen(db, self._clock.now(), pause)
         except (LocalFault, Unusable):
-            return Sight(pause=pause), self._kept.record if self._kept else Record({})
+            return Situation(pause=pause), self._kept.record if self._kept else NoticeRecord({})
         self._kept = kept
         return sight, kept.record
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, record: NoticeRecord) -> None:
         saved = self._kept is not None and self._kept.saved and self._kept.record == record
         self._kept = _Kept(record, saved)
         if saved or self._standstill.pause:
@@ -133,10 +133,10 @@ class Noticer:
         return True
 
 
-def seen(db: Reader, now: int, pause: Pause | None) -> Sight:
+def seen(db: Reader, now: int, pause: Pause | None) -> Situation:
     """How things stand by the database."""
     tallies = db.tallies.all()
-    return Sight(
+    return Situation(
         outages=tuple(lasting(outages(db.transitions.all()))),
         dead=sum(db.overview(now).dead.values()),
         pause=pause,
@@ -146,7 +146,7 @@ def seen(db: Reader, now: int, pause: Pause | None) -> Sight:
     )
 
 
-def _without(before: Record, after: Record, untold: Sequence[Notice]) -> Record:
+def _without(before: NoticeRecord, after: NoticeRecord, untold: Sequence[Notice]) -> NoticeRecord:
     """The record when some notices did not get through: for their keys, all is as it was."""
     announced = dict(after.announced)
     for notice in untold:

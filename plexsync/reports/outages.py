@@ -9,7 +9,7 @@ from plexsync.reports.format import noted, stamp
 from plexsync.reports.status import figure_facts, outage_facts
 from plexsync.rules.job import DAY
 from plexsync.rules.note_keys import BEGUN
-from plexsync.rules.outages import Outage, Summary, Transition, outages, summary, within
+from plexsync.rules.outages import Outage, OutageTotals, Transition, outages, summary, within
 
 MOST_DAYS = 3650
 
@@ -22,7 +22,7 @@ class Report:
     start: int
     now: int
     found: Sequence[Outage]
-    figures: Summary
+    figures: OutageTotals
     waiting: int
     log: Sequence[Transition]
 

@@ -7,7 +7,7 @@ from typing import Any
 from plexsync.app.parts import Parts
 from plexsync.reports.format import stamp
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
-from plexsync.rules.job import Kind, Lane, State
+from plexsync.rules.job import KINDS, Kind, Lane, State
 from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PushRow
 from plexsync.store.database import Reader
 from validation.redact import one_line
@@ -112,10 +112,10 @@ def written(kind: str, id: int) -> str:
 
 def key_of(text: str) -> tuple[str, int] | None:
     """The row that a person has named so (`written`); None when that is no key."""
-    found = re.fullmatch(r"(?:([a-z]+):)?([0-9]{1,19})", text)
-    if not found or not 1 <= int(found[2]) <= LAST_ID:
+    matched = re.fullmatch(r"(?:([a-z]+):)?([0-9]{1,19})", text)
+    if not matched or not 1 <= int(matched[2]) <= LAST_ID or (kind := matched[1] or "scene") not in KINDS:
         return None
-    return found[1] or Kind.SCENE.value, int(found[2])
+    return kind, int(matched[2])
 
 
 SHORT = {

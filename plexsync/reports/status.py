@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from plexsync.app.parts import Parts
     from plexsync.app.status_settings import StatusSettings
     from plexsync.rules.outages import Outage
-    from plexsync.rules.outages import Summary as Figures
+    from plexsync.rules.outages import OutageTotals as Figures
     from plexsync.rules.records import BreakerRow, HoldRow, Overview
     from validation.config import PlexSyncConfig
 

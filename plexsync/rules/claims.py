@@ -6,7 +6,7 @@ from typing import Literal
 from plexsync.rules.grades import Claimant, Fit, Grade, Measure, durations_clash, grade_of, sizes_agree, sizes_differ
 from plexsync.rules.item import Part
 from plexsync.rules.match_records import Offer
-from plexsync.rules.paths import Rules, is_mapped, name_key, raw_equal
+from plexsync.rules.paths import PathRules, is_mapped, name_key, raw_equal
 from plexsync.rules.scene import Scene
 
 Owner = Literal["ours", "theirs", "look-alike", "shared item"]
@@ -58,7 +58,7 @@ def _against(fit: Fit, grades: Sequence[Grade], offer: Offer, rival: Claimant) -
     return _by_evidence(fit, offer, rival)
 
 
-def _contests(rival: Claimant, fit: Fit, rules: Rules) -> bool:
+def _contests(rival: Claimant, fit: Fit, rules: PathRules) -> bool:
     """Whether a rival without as good a grade may be at our place all the same, for want of a size to tell by."""
     return any(
         fit.grade is Grade.PLACE or (raw_equal(target, fit.part.path) and is_mapped(file.path, rules))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.match_records import Offer
-from plexsync.rules.paths import Rules, is_mapped, is_target, map_path, name_key, path_key, raw_equal, unmap_path
+from plexsync.rules.paths import PathRules, is_mapped, is_target, map_path, name_key, path_key, raw_equal, unmap_path
 from plexsync.rules.scene import Scene, SceneFile
 
 # What two files of one name are compared by.
@@ -58,7 +58,7 @@ class Fit:
         return path_key(self.part.path)
 
 
-def claimant_of(scene: Scene, rules: Rules) -> Claimant:
+def claimant_of(scene: Scene, rules: PathRules) -> Claimant:
     targets: dict[str, list[tuple[str, SceneFile]]] = {}
     for file in scene.files:
         for target in map_path(file.path, rules):
@@ -69,14 +69,14 @@ def claimant_of(scene: Scene, rules: Rules) -> Claimant:
     return Claimant(scene, targets, named)
 
 
-def grade_of(claimant: Claimant, part: Part, rules: Rules, *measures: Measure) -> Grade:
+def grade_of(claimant: Claimant, part: Part, rules: PathRules, *measures: Measure) -> Grade:
     at_place = claimant.targets.get(path_key(part.path), ())
     best = max((_path_grade(target, file, part, rules) for target, file in at_place), default=Grade.NONE)
     files = claimant.named.get(name_key(part.path), ())
     return best or max((_name_grade(files, part, measure) for measure in measures), default=Grade.NONE)
 
 
-def _own_grade(us: Claimant, part: Part, rules: Rules, by: Measure) -> Grade:
+def _own_grade(us: Claimant, part: Part, rules: PathRules, by: Measure) -> Grade:
     """A file in the place of ours that its size speaks against, or does not speak for, is a doubt however long it lasts."""
     grade = grade_of(us, part, rules, by)
     doubted = grade is Grade.ALIKE and by == "duration" and path_key(part.path) in us.targets
@@ -92,7 +92,7 @@ def _name_grade(files: Sequence[SceneFile], part: Part, by: Measure) -> Grade:
     return Grade.MAYBE if files and min(measured) <= 0 else Grade.NONE
 
 
-def _path_grade(target: str, file: SceneFile, part: Part, rules: Rules) -> Grade:
+def _path_grade(target: str, file: SceneFile, part: Part, rules: PathRules) -> Grade:
     """The grade of two files whose path keys are equal.
 
     Where a rule leads to, Plex has the folder that the rule names; a path that no rule fits is there by accident. Where
@@ -106,7 +106,7 @@ def _path_grade(target: str, file: SceneFile, part: Part, rules: Rules) -> Grade
     return Grade.NONE if sizes_differ(file, part) else Grade.PLACE
 
 
-def has_other_sources(file: SceneFile, part: Part, rules: Rules) -> bool:
+def has_other_sources(file: SceneFile, part: Part, rules: PathRules) -> bool:
     """Whether the rules lead to this file of Plex from another place of Stash too."""
     return any(path_key(source) != path_key(file.path) for source in unmap_path(part.path, rules))
 

@@ -35,16 +35,16 @@ from plexsync.rules.match_records import (
     Unclear,
     Verdict,
 )
-from plexsync.rules.paths import Rules, base_name, map_path, name_key, path_key, raw_equal
+from plexsync.rules.paths import PathRules, base_name, map_path, name_key, path_key, raw_equal
 from plexsync.rules.scene import Scene
 
 
-def places(scene: Scene, rules: Rules) -> frozenset[str]:
+def places(scene: Scene, rules: PathRules) -> frozenset[str]:
     """The path keys at which the index is to be asked for a scene."""
     return frozenset(path_key(target) for file in scene.files for target in map_path(file.path, rules))
 
 
-def has_file_of(scene: Scene, parts: Sequence[Part], rules: Rules) -> bool:
+def has_file_of(scene: Scene, parts: Sequence[Part], rules: PathRules) -> bool:
     """Whether one of an item's files may be the scene's: it lies where the scene's does, or has its name and size."""
     at = places(scene, rules)
     files = {(name_key(file.path), file.size) for file in scene.files}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from plexsync.rules.item import Entry
-from plexsync.rules.paths import Rules
+from plexsync.rules.paths import PathRules
 from plexsync.rules.scene import Scene
 
 Reason = Literal["look-alike", "shared item"]
@@ -34,7 +34,7 @@ class Offer:
 
     scene: Scene
     entries: Sequence[Entry]
-    rules: Rules = ()
+    rules: PathRules = ()
     remembered: frozenset[str] = frozenset()
     owners: Mapping[str, frozenset[int]] = field(default_factory=dict)
     rivals: Sequence[Scene] | None = None

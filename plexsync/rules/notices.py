@@ -42,7 +42,7 @@ class Pause:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Situation:
     """How things stand, as far as a person may be needed: the outages that last, dead rows, pause, repair.
 
     `dead` is None when it can't be told. `died` and `pruned`: how many ever died, and were deleted because of their age.
@@ -94,7 +94,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Record:
+class NoticeRecord:
     """All that was told, by key, and `base`: how many scenes were given up when all was well (None: not known yet).
 
     `died` and `pruned` are the counts at the last look. `away`: how many have grown too old since then, which a comparison
@@ -108,7 +108,7 @@ class Record:
     away: int = 0
 
 
-EMPTY = Record({})
+EMPTY = NoticeRecord({})
 
 
 class NotSent(Exception):
@@ -118,7 +118,7 @@ class NotSent(Exception):
 # --- what needs a person ---------------------------------------------------------------------------------------------
 
 
-def conditions(sight: Sight, rules: NoticeRules, base: int | None, now: int) -> list[Condition]:
+def conditions(sight: Situation, rules: NoticeRules, base: int | None, now: int) -> list[Condition]:
     """Everything that needs a person at this moment."""
     held = {outage.server for outage in sight.outages if outage.gate is Gate.HOLD}
     # A server that does not let us in has answered, whatever its breaker waits for.
@@ -205,7 +205,7 @@ def span(length: int) -> str:
 # --- what of it is news ----------------------------------------------------------------------------------------------
 
 
-def look(record: Record, sight: Sight, rules: NoticeRules, now: int) -> tuple[list[Notice], Record]:
+def look(record: NoticeRecord, sight: Situation, rules: NoticeRules, now: int) -> tuple[list[Notice], NoticeRecord]:
     """What to tell now, and the record for when it was told."""
     record = _counted(record, sight)
     current = {entry.key: entry for entry in conditions(sight, rules, record.base, now)}
@@ -232,7 +232,7 @@ def _dated(entry: Told, now: int) -> Told:
     return replace(entry, at=min(entry.at, now), gone=None if entry.gone is None else min(entry.gone, now))
 
 
-def _counted(record: Record, sight: Sight) -> Record:
+def _counted(record: NoticeRecord, sight: Situation) -> NoticeRecord:
     """The record with the smallest number of dead rows that was seen: more than that is growth.
 
     What was deleted because of its age was looked after by nobody. It is no news when a comparison finds it again: so the
@@ -243,7 +243,7 @@ def _counted(record: Record, sight: Sight) -> Record:
     pruned = _more(record.pruned, sight.pruned)
     away = max(0, record.away + pruned - _more(record.died, sight.died))
     base = sight.dead if record.base is None else min(record.base + pruned, sight.dead + away)
-    return Record(record.announced, base, sight.died, sight.pruned, away)
+    return NoticeRecord(record.announced, base, sight.died, sight.pruned, away)
 
 
 def _more(before: int | None, now: int) -> int:
@@ -260,7 +260,7 @@ def _is_news(condition: Condition, entry: Told, now: int) -> bool:
     )
 
 
-def _missed(key: str, entry: Told, sight: Sight, notices: list[Notice], now: int) -> Told | None:
+def _missed(key: str, entry: Told, sight: Situation, notices: list[Notice], now: int) -> Told | None:
     """What is kept of something that was told and is not there now; says so once it has stayed away."""
     if sight.dead is None:
         # The database can't be read: nothing is known to be over.
@@ -278,26 +278,26 @@ def _missed(key: str, entry: Told, sight: Sight, notices: list[Notice], now: int
 # --- the record as text ----------------------------------------------------------------------------------------------
 
 
-def written(record: Record) -> str:
+def written(record: NoticeRecord) -> str:
     """The record as a text to keep."""
     entries = {key: asdict(entry) for key, entry in record.announced.items()}
     counts = {name: value for name, value in vars(record).items() if name != "announced"}
     return json.dumps({**counts, "told": entries}, separators=(",", ":"), sort_keys=True)
 
 
-def read(text: str) -> Record:
+def read(text: str) -> NoticeRecord:
     """The record from its text; an empty one for anything else, so that at worst something is told twice."""
     try:
         kept = json.loads(text)
         entries = {str(key): Told(**entry) for key, entry in kept["told"].items()}
         counts = {name: kept[name] for name in ("died", "pruned", "away") if name in kept}
-        record = Record(entries, kept["base"], **counts)
+        record = NoticeRecord(entries, kept["base"], **counts)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return EMPTY
     return record if _is_sound(record) else EMPTY
 
 
-def _is_sound(record: Record) -> bool:
+def _is_sound(record: NoticeRecord) -> bool:
     counts = (record.base, record.died, record.pruned)
     return (
         type(record.away) is int

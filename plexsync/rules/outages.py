@@ -72,7 +72,7 @@ class Outage:
 
 
 @dataclass(frozen=True)
-class Summary:
+class OutageTotals:
     """How well a window of time went, all outages taken together; where they overlap, that time counts once.
 
     `down` is how long any of them lasted within the window and `interruptions` how often work was interrupted. `mttr` is
@@ -133,14 +133,14 @@ def within(outages: Iterable[Outage], start: int, now: int) -> list[Outage]:
     return [outage for outage in outages if outage.start + outage.lasted(now) >= start]
 
 
-def summary(outages: Iterable[Outage], *, start: int, end: int) -> Summary:
+def summary(outages: Iterable[Outage], *, start: int, end: int) -> OutageTotals:
     """What the outages made of the time from `start` to `end`, which is now."""
     end = max(start, end)
     spans = [span for span in _merged(outages, end) if span[1] >= start and span[0] <= end]
     down = sum(min(until, end) - max(since, start) for since, until, _ in spans)
     ended = [until - since for since, until, over in spans if over]
     window = end - start
-    return Summary(
+    return OutageTotals(
         start=start,
         end=end,
         interruptions=len(spans),
@@ -168,7 +168,7 @@ def _span(outage: Outage, now: int) -> tuple[int, int, bool]:
 
 
 @dataclass(frozen=True)
-class Bar:
+class TimelineBar:
     """A piece of a time line, from `left` over `width`, both as shares of it, 0 to 1."""
 
     offset: float
@@ -176,14 +176,16 @@ class Bar:
     outage: Outage
 
 
-def bars(outages: Iterable[Outage], neighbour: Neighbour, *, start: int, end: int) -> list[Bar]:
+def bars(outages: Iterable[Outage], neighbour: Neighbour, *, start: int, end: int) -> list[TimelineBar]:
     """A neighbour's outages on the line from `start` to `end`, which is now, as far as they lie on it."""
     result = []
     for outage in outages:
         since, until, _ = _span(outage, end)
         start_share, right = max(since, start), min(until, end)
         if outage.server is neighbour and start < end and start_share <= right:
-            result.append(Bar((start_share - start) / (end - start), (right - start_share) / (end - start), outage))
+            result.append(
+                TimelineBar((start_share - start) / (end - start), (right - start_share) / (end - start), outage)
+            )
     return result
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from plexsync.rules.patterns import is_pattern, pattern
 from plexsync.rules.text import caseless, composed
 
-Rules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex), or (pattern, what it makes)
+PathRules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex), or (pattern, what it makes)
 
 _DRIVE = re.compile(r"[A-Za-z]:(?:[\\/]|$)")
 _VERBATIM = "\\\\?\\"
@@ -63,7 +63,7 @@ def raw_equal(a: str, b: str) -> bool:
     return _split(a) == _split(b)
 
 
-def map_path(path: str, rules: Rules) -> tuple[str, ...]:
+def map_path(path: str, rules: PathRules) -> tuple[str, ...]:
     """Every path that Plex may have for a path of Stash, in the order of the rules, without repetitions.
 
     Patterns go first: the first that fits wins, and all rules that have it give a path each. Else a rule fits when its
@@ -92,21 +92,21 @@ def map_path(path: str, rules: Rules) -> tuple[str, ...]:
     return tuple(dict.fromkeys(target for target in targets if target))
 
 
-def is_mapped(path: str, rules: Rules) -> bool:
+def is_mapped(path: str, rules: PathRules) -> bool:
     """Whether a rule fits this path of Stash."""
     return any(_covers(folder, path) for folder, _ in _folders(rules)) or any(
         _made(folder, target, path) is not None for folder, target in _patterns(rules)
     )
 
 
-def is_target(path: str, rules: Rules) -> bool:
+def is_target(path: str, rules: PathRules) -> bool:
     """Whether this path of Plex lies where a rule leads to."""
     return any(_covers(target, path) for _, target in _folders(rules)) or any(
         _unmade(folder, target, path) is not None for folder, target in _patterns(rules)
     )
 
 
-def unmap_path(path: str, rules: Rules) -> tuple[str, ...]:
+def unmap_path(path: str, rules: PathRules) -> tuple[str, ...]:
     """Every path of Stash that a rule leads to this path of Plex; more than one where rules lead into each other."""
     _, names = _split(path)
     backward = [
@@ -119,11 +119,11 @@ def unmap_path(path: str, rules: Rules) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reached))
 
 
-def _folders(rules: Rules) -> Iterator[tuple[str, str]]:
+def _folders(rules: PathRules) -> Iterator[tuple[str, str]]:
     return (rule for rule in rules if not is_pattern(rule[0]))
 
 
-def _patterns(rules: Rules) -> Iterator[tuple[str, str]]:
+def _patterns(rules: PathRules) -> Iterator[tuple[str, str]]:
     return (rule for rule in rules if is_pattern(rule[0]))
 
 

@@ -153,7 +153,7 @@ class RunRow:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PollMark:
     """What the poller last saw of one thing in Stash: the text of its `updated_at`, and whether that second is over."""
 
     id: int

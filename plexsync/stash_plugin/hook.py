@@ -88,12 +88,12 @@ _COOKIE = re.compile(rb'"\0?%s\0?"[\0\s]*:[\0\s]*"' % rb"\0?".join(b"%c" % lette
 _FOLDER = re.compile(rb'(?<!\\)"Dir"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
-class Refused(Exception):
+class NotAnEvent(Exception):
     """Nothing is stored; the message says why in one line."""
 
 
-class Asked(Exception):
-    """This is no event but a task, or a question of our page."""
+class TaskCall(Exception):
+    """The call is no event but a task, or a question of the page in Stash."""
 
     def __init__(self, request: object) -> None:
         super().__init__()
@@ -104,27 +104,27 @@ def main() -> None:
     """Store one event, or do one task, and answer."""
     try:
         answer(_noted(read(sys.__stdin__.fileno()) if sys.__stdin__ else b""))
-    except Asked as asked:
+    except TaskCall as asked:
         # Stash itself says in its log what went wrong with a task.
         answer(_done(asked), aloud=False)
 
 
 def _noted(data: bytes) -> "dict[str, object]":
-    """The answer to one event, which is stored when this returns without an error. Raises Asked for what is a task."""
+    """The answer to one event, which is stored when this returns without an error. Raises TaskCall for a task."""
     try:
         event = parsed(data)
         if event is None:
             return _kept_raw(data)
         kind, id, folder = event
         trouble, starts = intake.noted(folder, kind, id)
-    except (Refused, intake.NotStored) as error:
+    except (NotAnEvent, intake.NotStored) as error:
         return {"error": f"PlexSync: {error}"}
     if starts:
         _start_worker(folder, data)
     return {"output": f"{kind} {id} noted" + (f" in a file, since {trouble}" if trouble else "")}
 
 
-def _done(asked: Asked) -> "dict[str, object]":
+def _done(asked: TaskCall) -> "dict[str, object]":
     """Do a task; returns its answer."""
     from plexsync.stash_plugin import dependencies
 
@@ -137,7 +137,7 @@ def _done(asked: Asked) -> "dict[str, object]":
     server, args = _inside(asked.request, "server_connection"), _inside(asked.request, "args")
     try:
         folder = data_folder(_inside(server, "Dir"))
-    except Refused as error:
+    except NotAnEvent as error:
         return {"error": f"PlexSync: {error}"}
     return tasks.done(folder, server if isinstance(server, dict) else {}, args if isinstance(args, dict) else {})
 
@@ -149,7 +149,7 @@ def _start_worker(folder: str, data: bytes) -> None:
     try:
         server = _inside(json.loads(data), "server_connection")
         launcher.start_worker(
-            launcher.Place(folder, dependencies.ready(folder), server if isinstance(server, dict) else {})
+            launcher.Installation(folder, dependencies.ready(folder), server if isinstance(server, dict) else {})
         )
     except (dependencies.NotReady, OSError, ValueError, RecursionError) as error:
         log(f"PlexSync: the worker can't be started: {error}")
@@ -203,9 +203,9 @@ def _readable(handle: int, seconds: float) -> bool:
 
 
 def parsed(data: bytes) -> "tuple[str, int, str] | None":
-    """(kind, id, data folder) of the event; None when it tells none and is worth keeping. Raises Refused, Asked."""
+    """(kind, id, data folder) of the event; None when it tells none and is worth keeping. Raises NotAnEvent, TaskCall."""
     if not data.strip():
-        raise Refused("nothing came on standard input")
+        raise NotAnEvent("nothing came on standard input")
     try:
         document = json.loads(data) if len(data) <= READ_LIMIT else None
     except (ValueError, RecursionError, MemoryError):
@@ -215,8 +215,8 @@ def parsed(data: bytes) -> "tuple[str, int, str] | None":
     context = _inside(document, "args", "hookContext")
     if not isinstance(context, dict):
         if isinstance(_inside(document, "args", "mode"), str):
-            raise Asked(document)
-        raise Refused("this is not one of Stash's hooks: there is no hookContext")
+            raise TaskCall(document)
+        raise NotAnEvent("this is not one of Stash's hooks: there is no hookContext")
     kind = kind_of(context.get("type"))
     return kind, number(context.get("id")), data_folder(_inside(document, "server_connection", "Dir"))
 
@@ -240,7 +240,7 @@ def kind_of(type_: object) -> str:
     """What an event is about."""
     kind = EVENTS.get(type_) if isinstance(type_, str) else None
     if kind is None:
-        raise Refused(f"events of type {str(type_)[:80]!r} are not followed")
+        raise NotAnEvent(f"events of type {str(type_)[:80]!r} are not followed")
     return kind
 
 
@@ -249,7 +249,7 @@ def number(id: object) -> int:
     if isinstance(id, str) and id.isascii() and id.isdigit() and len(id) < 20:
         id = int(id)
     if type(id) is not int or not 1 <= id <= intake.LAST_ID:
-        raise Refused(f"the event's id {str(id)[:40]!r} is not one")
+        raise NotAnEvent(f"the event's id {str(id)[:40]!r} is not one")
     return id
 
 
@@ -258,7 +258,7 @@ def data_folder(dir_: object) -> str:
     if named := named_folder():
         return named
     if not isinstance(dir_, str) or not os.path.isdir(dir_):
-        raise Refused("Stash names no folder to store it in; set PLEXSYNC_DATA_DIR")
+        raise NotAnEvent("Stash names no folder to store it in; set PLEXSYNC_DATA_DIR")
     return os.path.join(os.path.abspath(dir_), "plexsync")
 
 

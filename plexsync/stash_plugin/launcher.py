@@ -28,7 +28,7 @@ DETACHED, NEW_GROUP = 0x00000008, 0x00000200  # Windows: without a console, out 
 
 
 @dataclass(frozen=True)
-class Place:
+class Installation:
     """Where a program runs: the folder of the database, the private folder of its packages, and Stash's connection."""
 
     folder: str
@@ -37,7 +37,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Exit:
     """How a program ended: its exit code, and all that it said on standard output."""
 
     code: int
@@ -45,8 +45,12 @@ class Ended:
 
 
 def run(
-    place: Place, *words: str, report: Callable[[str], None], seconds: "float | None" = None, module: str = "plexsync"
-) -> Ended:
+    place: Installation,
+    *words: str,
+    report: Callable[[str], None],
+    seconds: "float | None" = None,
+    module: str = "plexsync",
+) -> Exit:
     """Run it to its end, or for so many seconds; `report` gets every line of standard error.
 
     When this process is killed the program stops in good order. Of another module than ours `report` gets all.
@@ -78,10 +82,10 @@ def run(
         _let_go(process)
     for reader in readers:
         reader.join(GRACE)
-    return Ended(process.returncode, b"".join(chunks).decode("utf-8", "replace"))
+    return Exit(process.returncode, b"".join(chunks).decode("utf-8", "replace"))
 
 
-def start_worker(place: Place) -> "subprocess.Popen[bytes]":
+def start_worker(place: Installation) -> "subprocess.Popen[bytes]":
     """Start the worker as a process of its own, that outlives this one and ends by itself; raises OSError.
 
     Nothing of it is ours: neither a stream nor a session, or Stash would wait for it, or kill it.
@@ -102,7 +106,7 @@ def start_worker(place: Place) -> "subprocess.Popen[bytes]":
     return process
 
 
-def _order(place: Place, module: str, words: tuple[str, ...], *, leash: bool) -> bytes:
+def _order(place: Installation, module: str, words: tuple[str, ...], *, leash: bool) -> bytes:
     """What the process is to become, as one line."""
     order = {
         "module": module,
@@ -122,7 +126,7 @@ def settings_of(folder: str) -> dict[str, str]:
     return {"PLEXSYNC_DATA_DIR": folder} | ({"PLEXSYNC_CONFIG": beside} if at_hand else {})
 
 
-def _environ(place: Place) -> dict[str, str]:
+def _environ(place: Installation) -> dict[str, str]:
     """Stash's own, but for what would bring in other people's modules or change how ours speak.
 
     What Python compiles is kept with the packages, so that nothing is left in the folder of the plugin.

@@ -54,7 +54,7 @@ def log(level: str, text: str) -> None:
 
 
 @dataclass
-class Call:
+class TaskRun:
     """One call: what Stash hands to its plugins, and the folder of the database."""
 
     folder: str
@@ -62,9 +62,9 @@ class Call:
     args: Mapping[str, object]
     heard: list[str] = field(default_factory=list)
 
-    def place(self) -> launcher.Place:
+    def place(self) -> launcher.Installation:
         """Where the program runs; raises NotReady when its packages are not there."""
-        return launcher.Place(self.folder, dependencies.ready(self.folder), self.server)
+        return launcher.Installation(self.folder, dependencies.ready(self.folder), self.server)
 
     def plexsync(self, *words: str) -> str:
         """Run a command to its end, and say in the log what it says; returns its answer. Raises Failed."""
@@ -110,30 +110,30 @@ def _last(output: str) -> str:
 # --- tasks -----------------------------------------------------------------------------------------------------------
 
 
-def sync_all(call: Call) -> str:
+def sync_all(call: TaskRun) -> str:
     """Want every scene, if a person has agreed to that."""
     if call.facts("status").get("bulk_approved") is False:
         raise Failed(FIRST)
     return _wanted(call, "wanted", "sync", "--all")
 
 
-def sync_recent(call: Call) -> str:
+def sync_recent(call: TaskRun) -> str:
     """Want what was changed since yesterday."""
     return _wanted(call, "wanted", "sync", "--since", "1d")
 
 
-def retry(call: Call) -> str:
+def retry(call: TaskRun) -> str:
     """Give everything that was given up another chance."""
     return _wanted(call, "retried", "dlq", "retry", "--all")
 
 
-def reconcile(call: Call) -> str:
+def reconcile(call: TaskRun) -> str:
     """Compare everything, and work what differs."""
     call.plexsync("reconcile")
     return f"everything was compared, as told in Stash's log; {drain(call)}"
 
 
-def _wanted(call: Call, counted: str, *words: str) -> str:
+def _wanted(call: TaskRun, counted: str, *words: str) -> str:
     """Do it, and see to it that what is wanted then is worked: by the worker, or here if there is none."""
     facts = call.facts(*words, seconds=None)
     if facts["code"] != 0:
@@ -141,31 +141,31 @@ def _wanted(call: Call, counted: str, *words: str) -> str:
     return f"{facts.get(counted, 0)} {counted}; {drain(call)}"
 
 
-def drain(call: Call) -> str:
+def drain(call: TaskRun) -> str:
     """Work what is due, unless a worker does."""
     if _worker_runs(call):
         return SERVED
     return call.plexsync("drain")
 
 
-def preview(call: Call) -> str:
+def preview(call: TaskRun) -> str:
     """Show what a sync of everything would change."""
     report = os.path.join(call.folder, "preview.html")
     return call.plexsync("sync", "--all", "--dry-run", "--html", report, "--force")
 
 
-def status(call: Call) -> str:
+def status(call: TaskRun) -> str:
     """Show how everything stands."""
     call.plexsync("status")
     return "the status is in Stash's log"
 
 
-def doctor(call: Call) -> str:
+def doctor(call: TaskRun) -> str:
     """Check everything."""
     return f"{call.plexsync('doctor')}; the details are in Stash's log"
 
 
-def install(call: Call) -> str:
+def install(call: TaskRun) -> str:
     """Install the packages, or mend what is installed."""
     os.makedirs(call.folder, mode=0o700, exist_ok=True)
     tidy = not _locked(call)
@@ -174,7 +174,7 @@ def install(call: Call) -> str:
     )
 
 
-def start(call: Call) -> str:
+def start(call: TaskRun) -> str:
     """Switch the worker on, and start it."""
     # Settings that are wrong are told here, and a database is made.
     if problem := call.facts("status").get("error"):
@@ -188,12 +188,12 @@ def start(call: Call) -> str:
     return "the worker runs, and hooks start it again when it is needed"
 
 
-def _switch(call: Call, value: str) -> None:
+def _switch(call: TaskRun, value: str) -> None:
     if trouble := intake.switch(call.folder, value):
         raise Failed(f"that can't be noted: {trouble}")
 
 
-def _start_now(call: Call, before: str) -> None:
+def _start_now(call: TaskRun, before: str) -> None:
     """Start it and see that it lives; else it is ended, switched as it was `before`, and told of with what it said."""
     path = os.path.join(call.folder, launcher.LOG)
     process = None
@@ -209,7 +209,7 @@ def _start_now(call: Call, before: str) -> None:
         raise
 
 
-def _see_it_live(call: Call, process: "subprocess.Popen[bytes]", beat: str, last_words: Callable[[], str]) -> None:
+def _see_it_live(call: TaskRun, process: "subprocess.Popen[bytes]", beat: str, last_words: Callable[[], str]) -> None:
     """Wait until the heartbeat is another one than that of the worker before; raises Failed."""
     for _ in range(round(BEGIN / LOOK)):
         if process.poll() is not None:
@@ -231,7 +231,7 @@ def _said_since(path: str, before: int) -> str:
     return " / ".join(line.removeprefix("plexsync: ") for line in lines[-3:])
 
 
-def stop(call: Call) -> str:
+def stop(call: TaskRun) -> str:
     """Switch the worker off, and wait until it has ended."""
     if intake.switched(call.folder) == intake.OFF and not _worker_runs(call):
         return NO_WORKER
@@ -241,7 +241,7 @@ def stop(call: Call) -> str:
     raise Failed("a worker goes on: it was not started by Stash, so stop it where it was started")
 
 
-def _ends(call: Call, seconds: float) -> bool:
+def _ends(call: TaskRun, seconds: float) -> bool:
     """Whether the worker ends within this time."""
     for step in range(round(seconds / LOOK)):
         if not _locked(call):
@@ -251,7 +251,7 @@ def _ends(call: Call, seconds: float) -> bool:
     return False
 
 
-def _worker_runs(call: Call) -> bool:
+def _worker_runs(call: TaskRun) -> bool:
     """Whether a worker has this database; one that is switched on and has left, or is leaving, is started."""
     before = intake.switched(call.folder)
     if _locked(call) and (before != intake.LEFT or not _ends(call, LEAVE)):
@@ -263,7 +263,7 @@ def _worker_runs(call: Call) -> bool:
     return True
 
 
-def _locked(call: Call) -> bool:
+def _locked(call: TaskRun) -> bool:
     try:
         return is_locked(Path(call.folder))
     except Unusable as error:
@@ -273,55 +273,55 @@ def _locked(call: Call) -> bool:
 # --- what our page asks for ------------------------------------------------------------------------------------------
 
 
-def page_status(call: Call) -> Facts:
+def page_status(call: TaskRun) -> Facts:
     """How everything stands, and how the worker inside Stash is switched."""
     return {**call.facts("status"), "inside": intake.switched(call.folder) != intake.OFF}
 
 
-def page_letters(call: Call) -> Facts:
+def page_letters(call: TaskRun) -> Facts:
     """What was given up."""
     return call.facts("dlq", "list")
 
 
-def page_retry(call: Call) -> Facts:
+def page_retry(call: TaskRun) -> Facts:
     """Give some, or all, another chance."""
     return _then_worked(call, call.facts("dlq", "retry", *_which(call)))
 
 
-def page_drop(call: Call) -> Facts:
+def page_drop(call: TaskRun) -> Facts:
     """Stop caring for some."""
     return call.facts("dlq", "drop", "--yes", *_which(call))
 
 
-def page_scene(call: Call) -> Facts:
+def page_scene(call: TaskRun) -> Facts:
     """Why a scene stands as it stands, and what would change."""
     return call.facts("explain", _scene(call))
 
 
-def page_sync(call: Call) -> Facts:
+def page_sync(call: TaskRun) -> Facts:
     """Bring a scene in step now: by the worker, or here if there is none."""
     words = ("sync", _scene(call))
     facts = call.facts(*words)
     return facts if facts["code"] != 0 or _worker_runs(call) else call.facts(*words, "--wait")
 
 
-def page_approve(call: Call) -> Facts:
+def page_approve(call: TaskRun) -> Facts:
     """A person agrees to the first write of the whole library."""
     return _then_worked(call, call.facts("sync", "--all", "--yes"))
 
 
-def _then_worked(call: Call, facts: Facts) -> Facts:
+def _then_worked(call: TaskRun, facts: Facts) -> Facts:
     return {**facts, "worker": _worker_runs(call)}
 
 
-def _scene(call: Call) -> str:
+def _scene(call: TaskRun) -> str:
     scene = str(call.args.get("scene", ""))
     if not re.fullmatch(r"[1-9][0-9]{0,17}", scene):
         raise Failed("no scene is named")
     return scene
 
 
-def _which(call: Call) -> tuple[str, ...]:
+def _which(call: TaskRun) -> tuple[str, ...]:
     """Rows as the program names them, 7 or tag:12; or all."""
     if call.args.get("all") is True:
         return ("--all",)
@@ -332,7 +332,7 @@ def _which(call: Call) -> tuple[str, ...]:
     return tuple(names)
 
 
-TASKS: dict[str, Callable[[Call], str]] = {
+TASKS: dict[str, Callable[[TaskRun], str]] = {
     "sync_all": sync_all,
     "sync_recent": sync_recent,
     "preview": preview,
@@ -345,7 +345,7 @@ TASKS: dict[str, Callable[[Call], str]] = {
     "start": start,
     "stop": stop,
 }
-OPERATIONS: dict[str, Callable[[Call], Facts]] = {
+OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
     "page_status": page_status,
     "page_letters": page_letters,
     "page_retry": page_retry,
@@ -358,7 +358,7 @@ OPERATIONS: dict[str, Callable[[Call], Facts]] = {
 
 def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) -> Facts:
     """Do what `args` ask for; returns the answer to Stash."""
-    call, mode = Call(folder, server, args), str(args.get("mode"))
+    call, mode = TaskRun(folder, server, args), str(args.get("mode"))
     try:
         if mode in OPERATIONS:
             return {"output": _asked(call, OPERATIONS[mode])}
@@ -373,7 +373,7 @@ def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) 
     return {"error": f"PlexSync: {mode[:40]!r} is no task"}
 
 
-def _asked(call: Call, operation: Callable[[Call], Facts]) -> Facts:
+def _asked(call: TaskRun, operation: Callable[[TaskRun], Facts]) -> Facts:
     """The facts of an operation; what hinders it is one of them, for the page to show."""
     try:
         os.makedirs(call.folder, mode=0o700, exist_ok=True)

@@ -19,20 +19,20 @@ NAME = "plexsync"
 
 
 @dataclass(frozen=True)
-class Place:
+class DataFolder:
     """The folder of the database, and why it is that one."""
 
     path: Path
     reason: str
 
 
-def known(usual: Path | None) -> Place | None:
+def known(usual: Path | None) -> DataFolder | None:
     """The folder that is in use already, by what the user's folder holds; None when it has to be chosen."""
     in_use = folder_in_use(None if usual is None else str(usual))
-    return Place(Path(in_use[0]), in_use[1]) if in_use else None
+    return DataFolder(Path(in_use[0]), in_use[1]) if in_use else None
 
 
-def chosen(usual: Path | None, settings_file: str) -> Place:
+def chosen(usual: Path | None, settings_file: str) -> DataFolder:
     """The folder to begin in, by the place of Stash's settings file; noted for later. Raises Unusable."""
     folder, hindrance = theirs(settings_file), "Stash's settings file is not on this machine"
     # Like isdir above, and unlike the methods of Path, it does not raise where we may not look.
@@ -41,14 +41,14 @@ def chosen(usual: Path | None, settings_file: str) -> Place:
     if folder is not None and not hindrance:
         if usual is not None:
             _point(usual, folder)
-        return Place(folder, "it lies beside Stash's settings file")
+        return DataFolder(folder, "it lies beside Stash's settings file")
     if usual is None:
         raise Unusable("there is no home folder to keep the database in: set PLEXSYNC_DATA_DIR to a folder")
     if (pointed := pointed_at(str(usual))) is not None:
         raise Unusable(
             f"the database is in {pointed}, which is not there: bring it back, or remove {usual / POINTER} to begin anew"
         )
-    return Place(usual, f"it is the usual one: {hindrance}")
+    return DataFolder(usual, f"it is the usual one: {hindrance}")
 
 
 def theirs(settings_file: str) -> Path | None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from plexsync.rules.job import Kind
-from plexsync.rules.records import Seen
+from plexsync.rules.records import PollMark
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
@@ -19,20 +19,20 @@ FORGET = "delete from seen where kind = :kind"
 class ReadOnlyPollMarks(Table):
     """The poller's marks, to look at."""
 
-    def of(self, kind: Kind, ids: Sequence[int]) -> dict[int, Seen]:
+    def of(self, kind: Kind, ids: Sequence[int]) -> dict[int, PollMark]:
         """What was seen of these things, by id; those never seen are left out."""
         rows = self._db.rows(LIST, {"kind": kind, "ids": json.dumps(list(ids))})
-        return {id: Seen(id, updated_at, bool(sure)) for id, updated_at, sure in rows}
+        return {id: PollMark(id, updated_at, bool(sure)) for id, updated_at, sure in rows}
 
-    def unsure(self, kind: Kind) -> list[Seen]:
+    def unsure(self, kind: Kind) -> list[PollMark]:
         """What was seen in a second that was not over yet, by id: it is wanted once more at the next poll."""
-        return [Seen(id, updated_at, bool(sure)) for id, updated_at, sure in self._db.rows(UNSURE, {"kind": kind})]
+        return [PollMark(id, updated_at, bool(sure)) for id, updated_at, sure in self._db.rows(UNSURE, {"kind": kind})]
 
 
 class PollMarks(ReadOnlyPollMarks):
     """The poller's marks."""
 
-    def save(self, kind: Kind, marks: Iterable[Seen]) -> None:
+    def save(self, kind: Kind, marks: Iterable[PollMark]) -> None:
         """Replace what was seen of these things."""
         self._db.execute_many(
             SAVE,

@@ -105,5 +105,5 @@ def test_a_scene_that_stash_lost_is_gone(world: World, door: Door) -> None:
 def test_a_scene_that_nothing_is_known_of_is_told_so(world: World, door: Door) -> None:
     done = door("status", "77")
     assert done.code == 1
-    assert "nothing is known of scene 77" in done.out
+    assert "scene 77 is unknown" in done.out
     assert door("status", "77", "--json").facts["stands"] == "unknown"

@@ -11,10 +11,10 @@ from plexsync.rules.notices import (
     EMPTY,
     HOUR,
     MINUTE,
+    NoticeRecord,
     NoticeRules,
     Pause,
-    Record,
-    Sight,
+    Situation,
     Told,
     conditions,
     look,
@@ -38,7 +38,7 @@ def held(since=0, cause="plex_token", error="Plex at nas:32400 does not accept p
 
 
 def sight(*outages, dead=0, **more):
-    return Sight(tuple(outages), dead, **more)
+    return Situation(tuple(outages), dead, **more)
 
 
 class Diary:
@@ -135,7 +135,7 @@ def test_an_outage_is_told_once_and_its_end_once():
 
 
 def test_the_all_clear_says_how_long_it_lasted():
-    record = Record({"away:plex": Told(T, T + 10 * MINUTE, "Plex answers again.", gone=T + 3 * HOUR)})
+    record = NoticeRecord({"away:plex": Told(T, T + 10 * MINUTE, "Plex answers again.", gone=T + 3 * HOUR)})
     (notice,), _ = look(record, sight(), RULES, T + 3 * HOUR + CALM)
     assert notice.text == "Plex answers again. It lasted 3 h."
 
@@ -214,7 +214,7 @@ def test_what_was_found_again_and_then_looked_after_hides_nothing_that_dies_late
 
 def test_a_record_of_before_that_was_counted_goes_on_from_its_base():
     before = read('{"base":3,"told":{}}')
-    assert before == Record({}, 3)
+    assert before == NoticeRecord({}, 3)
     (notice,), after = look(before, sight(dead=14, died=99, pruned=50), RULES, T)
     assert notice.text.startswith("11 more")
     assert after.base == 3
@@ -231,7 +231,7 @@ def test_a_repair_is_told_once_and_has_no_end():
 def test_while_the_database_can_not_be_read_nothing_counts_as_over():
     diary = Diary()
     diary.look(sight(held()), 0)
-    blind = Sight(dead=None, pause=Pause(T + HOUR, "no space", full=True))
+    blind = Situation(dead=None, pause=Pause(T + HOUR, "no space", full=True))
     assert diary.look(blind, HOUR) == [("disk", False)]
     assert diary.look(blind, 2 * HOUR) == []
     assert diary.look(sight(held()), 3 * HOUR) == []
@@ -272,7 +272,7 @@ def test_whatever_happens_nothing_is_told_twice_a_day_and_no_end_is_told_twice(s
         # What a whole day has passed since may be told again, also by a clock that goes back then.
         last = {key: min(at, now) for key, at in last.items() if now - at < DAY}
         pause = Pause(now, "no space", full=True) if full else None
-        notices, record = look(record, Sight(outages if dead is not None else (), dead, pause), RULES, now)
+        notices, record = look(record, Situation(outages if dead is not None else (), dead, pause), RULES, now)
         assert len({notice.key for notice in notices}) == len(notices)
         for notice in notices:
             if notice.over:

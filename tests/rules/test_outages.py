@@ -9,7 +9,7 @@ from plexsync.rules.outages import (
     SAME_WITHIN,
     Gate,
     Outage,
-    Summary,
+    OutageTotals,
     Transition,
     last_ended,
     lasting,
@@ -130,7 +130,7 @@ def test_a_clock_set_back_during_an_outage_makes_it_short_and_never_negative():
 
 
 def test_a_window_without_outages_is_perfect():
-    assert summary([], start=T, end=T + HOUR) == Summary(T, T + HOUR, 0, 0, None, None, 1.0)
+    assert summary([], start=T, end=T + HOUR) == OutageTotals(T, T + HOUR, 0, 0, None, None, 1.0)
 
 
 def test_the_figures_of_a_day_with_two_outages():

@@ -94,7 +94,7 @@ def test_a_data_folder_is_a_full_path_without_tricks(bad: str) -> None:
 def test_a_hook_takes_no_folder_that_stash_has_not(folder: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PLEXSYNC_DATA_DIR", raising=False)
     event = {"server_connection": {"Dir": folder}, "args": {"hookContext": {"id": 7, "type": "Scene.Update.Post"}}}
-    with pytest.raises(hook.Refused):
+    with pytest.raises(hook.NotAnEvent):
         hook.parsed(json.dumps(event).encode())
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from rich.pretty import pretty_repr
 
-from plexsync.app.settings import Place, Settings, StashAnswer
+from plexsync.app.settings import DataFolder, Settings, StashAnswer
 from plexsync.cli.commands.init import SetupPlan, Writing
 from plexsync.cli.terminal.discovery import Discovery, FoundPaths, FoundPlex, FoundStash, Given
 from plexsync.plex.client import PlexClient
@@ -44,7 +44,7 @@ def test_no_text_of_the_settings_holds_a_secret() -> None:
 
 def test_what_settings_came_from_and_what_they_become_shows_no_secret() -> None:
     loaded = load(environ={}, toml_path=None, overrides=GIVEN)
-    place, plex = Place(Path("/data"), "why"), FoundPlex("http://plex:32400", TOKEN, "NAS", "1.43", ())
+    place, plex = DataFolder(Path("/data"), "why"), FoundPlex("http://plex:32400", TOKEN, "NAS", "1.43", ())
     found = Discovery(plex, FoundStash("http://stash:9999", KEY, "0.28"), FoundPaths())
     holders = [
         Settings(loaded, place, GIVEN),

@@ -497,7 +497,7 @@ def graves(store: Database) -> None:
 @pytest.mark.usefixtures("graves")
 @pytest.mark.parametrize(
     ("chosen", "ids"),
-    [({}, [1, 2, 3]), ({"cls": "refused"}, [1, 2]), ({"kind": SCENE, "id": 3}, [3]), ({"kind": Kind.TAG}, [])],
+    [({}, [1, 2, 3]), ({"error_class": "refused"}, [1, 2]), ({"kind": SCENE, "id": 3}, [3]), ({"kind": Kind.TAG}, [])],
 )
 @pytest.mark.parametrize("verb", ["retry", "drop"])
 def test_dead_rows_are_tried_again_or_given_up_one_a_class_or_all(store, verb, chosen, ids):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.rules.errors import Unusable
-from plexsync.store.place import POINTER, Place, chosen, events_in, known, theirs
+from plexsync.store.place import POINTER, DataFolder, chosen, events_in, known, theirs
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_beside_stash_and_found_again_without_it(usual: Path, settings_file: str
     assert known(usual) is None
     beside = tmp_path / "stash" / "plexsync"
     assert chosen(usual, settings_file).path == beside
-    assert known(usual) == Place(beside, f"it lies beside Stash's settings file, as noted in {usual / POINTER}")
+    assert known(usual) == DataFolder(beside, f"it lies beside Stash's settings file, as noted in {usual / POINTER}")
     assert stat.S_IMODE(usual.stat().st_mode) == 0o700
     assert stat.S_IMODE((usual / POINTER).stat().st_mode) == 0o600
     assert [path.name for path in usual.iterdir()] == [POINTER]
@@ -35,12 +35,12 @@ def test_beside_stash_and_found_again_without_it(usual: Path, settings_file: str
 def test_a_database_in_the_usual_folder_stays_in_use(usual: Path, settings_file: str) -> None:
     chosen(usual, settings_file)
     (usual / "plexsync.db").write_bytes(b"")
-    assert known(usual) == Place(usual, "it holds the database")
+    assert known(usual) == DataFolder(usual, "it holds the database")
 
 
 @pytest.mark.parametrize("file", ["", "config.yml", "/nowhere/config.yml", "C:\\stash\\config.yml", "/a\0b"])
 def test_a_stash_on_another_machine_leaves_the_usual_folder(file: str, usual: Path) -> None:
-    assert chosen(usual, file) == Place(usual, "it is the usual one: Stash's settings file is not on this machine")
+    assert chosen(usual, file) == DataFolder(usual, "it is the usual one: Stash's settings file is not on this machine")
     assert not usual.exists()
 
 
@@ -80,7 +80,7 @@ def test_a_folder_that_was_in_use_and_is_gone_is_not_replaced_in_silence(
         chosen(usual, settings_file)
     moved = tmp_path / "moved" / "plexsync"
     assert chosen(usual, str(tmp_path / "moved" / "config.yml")).path == moved
-    assert known(usual) == Place(moved, f"it lies beside Stash's settings file, as noted in {usual / POINTER}")
+    assert known(usual) == DataFolder(moved, f"it lies beside Stash's settings file, as noted in {usual / POINTER}")
 
 
 @pytest.mark.parametrize("content", [b"", b"relative\n", b"/a\0b\n", b"\xff\xfe"])

@@ -12,7 +12,7 @@ from plexsync.rules.item import Entry, Part
 from plexsync.rules.job import Kind
 from plexsync.rules.paths import name_key, path_key
 from plexsync.rules.plan_records import Pushing, Remembered, Sending
-from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, SectionRow, Seen
+from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, PollMark, SectionRow
 from plexsync.rules.scene import Scene
 from plexsync.rules.values import Held
 from plexsync.store import documents
@@ -333,15 +333,17 @@ def test_notes_are_empty_until_they_are_set(store):
 
 def test_what_was_seen_is_kept_for_each_kind(store):
     with store.writing() as tx:
-        tx.poll_marks.save(Kind.SCENE, [Seen(1, "2024-01-01T00:00:00Z"), Seen(2, "2024-01-01T00:00:01Z", sure=False)])
-        tx.poll_marks.save(Kind.TAG, [Seen(1, "2023-01-01T00:00:00Z")])
-        assert tx.poll_marks.of(Kind.SCENE, [1, 3]) == {1: Seen(1, "2024-01-01T00:00:00Z")}
-        assert tx.poll_marks.unsure(Kind.SCENE) == [Seen(2, "2024-01-01T00:00:01Z", sure=False)]
-        tx.poll_marks.save(Kind.SCENE, [Seen(2, "2024-01-01T00:00:01Z")])
+        tx.poll_marks.save(
+            Kind.SCENE, [PollMark(1, "2024-01-01T00:00:00Z"), PollMark(2, "2024-01-01T00:00:01Z", sure=False)]
+        )
+        tx.poll_marks.save(Kind.TAG, [PollMark(1, "2023-01-01T00:00:00Z")])
+        assert tx.poll_marks.of(Kind.SCENE, [1, 3]) == {1: PollMark(1, "2024-01-01T00:00:00Z")}
+        assert tx.poll_marks.unsure(Kind.SCENE) == [PollMark(2, "2024-01-01T00:00:01Z", sure=False)]
+        tx.poll_marks.save(Kind.SCENE, [PollMark(2, "2024-01-01T00:00:01Z")])
         assert tx.poll_marks.unsure(Kind.SCENE) == []
         tx.poll_marks.forget(Kind.SCENE)
         assert tx.poll_marks.of(Kind.SCENE, [1, 2]) == {}
-        assert tx.poll_marks.of(Kind.TAG, [1]) == {1: Seen(1, "2023-01-01T00:00:00Z")}
+        assert tx.poll_marks.of(Kind.TAG, [1]) == {1: PollMark(1, "2023-01-01T00:00:00Z")}
 
 
 # --- what scenes show ------------------------------------------------------------------------------------------------

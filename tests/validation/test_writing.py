@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.writing import Unclear, changed, save
+from validation.writing import UnclearFile, changed, save
 
 CASES = {
     "nothing yet": ("", {"plex_url": "http://nas"}, 'plex_url = "http://nas"\n'),
@@ -38,7 +38,7 @@ def test_settings_are_changed_and_the_rest_stays(before: str, settings: dict, af
 
 @pytest.mark.parametrize("text", ["plex_url = ", "a = [", "a = 1\na = 2\n", "\0"])
 def test_what_is_not_understood_is_left_alone(text: str) -> None:
-    with pytest.raises(Unclear):
+    with pytest.raises(UnclearFile):
         changed(text, {"plex_url": "y"})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from plexsync.app.parts import opened
-from plexsync.app.settings import Need
+from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import begun
 from plexsync.cli.start import opened as opened_for
@@ -50,7 +50,7 @@ def bind(call: Call, scene: int | None, items: tuple[str, ...]) -> int:
             return _list(call, db.bindings.all())
     if not items:
         raise click.UsageError(f"say which item by its rating key: plexsync explain {scene} lists the candidates")
-    with begun(call, need=Need.LOOK) as start, opened(start.config, start.folder) as parts:
+    with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
         start.tell(parts)
         if start.settings.away:
             raise start.settings.away

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from plexsync.app.parts import opened
-from plexsync.app.settings import Need
+from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
 from plexsync.cli.checks import database, machine, paths, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
@@ -40,7 +40,7 @@ def doctor(call: Call) -> int:
     checks: list[Check] = []
     settings: list[dict[str, str]] = []
     try:
-        with begun(call, need=Need.WORK) as start:
+        with begun(call, need=SettingsNeed.WORK) as start:
             settings = _settings(start.settings.loaded)
             with LiveLine(start.console) as line:
                 hidden = Redactor(start.config.secrets)

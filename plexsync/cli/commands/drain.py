@@ -3,7 +3,7 @@
 import click
 
 from plexsync.app.parts import opened
-from plexsync.app.settings import Need
+from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import comparison_owed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
@@ -30,7 +30,7 @@ def drain(call: Call) -> int:
     Example:
       plexsync drain
     """
-    with begun(call, need=Need.WORK) as start, stoppable() as stop:
+    with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
         with ProgressBar(start.console, "working") as bar:
             ended = WorkLoop(start, stop, bar, Due(), patient=False).run()
         with opened(start.config, start.folder) as parts:

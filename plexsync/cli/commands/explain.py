@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 from plexsync.app.parts import Parts, opened
-from plexsync.app.settings import Need
+from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.param_types import SceneNumber
@@ -38,7 +38,7 @@ def explain(call: Call, scene: int) -> int:
     Example:
       plexsync explain 7
     """
-    with begun(call, need=Need.LOOK) as start, opened(start.config, start.folder) as parts:
+    with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
         now = parts.clock.now()
         start.tell(parts)
         if start.settings.away:

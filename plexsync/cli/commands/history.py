@@ -12,7 +12,6 @@ from plexsync.cli.terminal.rows import change_words
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import PUSHES, past_facts, past_of, written
-from plexsync.rules.job import Kind
 from plexsync.rules.records import AttemptRow, PushRow
 from plexsync.rules.status_words import job_word
 
@@ -23,7 +22,7 @@ SHOWN = 50
 @click.argument("scene", type=RowKey())
 @click.option("--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="How many entries.")
 @click.pass_obj
-def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
+def history(call: Call, scene: tuple[str, int], limit: int) -> int:
     """Show what was done for a scene, newest first: what was changed in Plex, and attempts that failed.
 
     Asks neither server: it tells what the database remembers, which is the newest twenty of each kind for as long as
@@ -40,9 +39,9 @@ def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
         row, attempts, pushes = db.jobs.find(kind, id), db.attempts.of(kind, id), db.pushes.of(kind, id)
     if row is None and not pushes:
         problem = f"{written(kind, id)} was never in the queue"
-        return call.refused(problem, kind=kind.value, id=id, entries=[], total=0)
+        return call.refused(problem, kind=kind, id=id, entries=[], total=0)
     past = past_of(attempts, pushes)
-    facts = {"kind": kind.value, "id": id, "entries": list(map(past_facts, past[:limit])), "total": len(past)}
+    facts = {"kind": kind, "id": id, "entries": list(map(past_facts, past[:limit])), "total": len(past)}
 
     def tell() -> None:
         out = paper()

@@ -25,7 +25,7 @@ from plexsync.engine.clock import SystemClock
 from validation.config import SECRETS, describe
 from validation.redact import MASK, Redactor
 from validation.sources import ENVIRONMENT, NAMED_FILE, ConfigError, Loaded, load, load_here
-from validation.writing import HEAD, Unclear, changed, save
+from validation.writing import HEAD, UnclearFile, changed, save
 
 
 @command("init")
@@ -199,7 +199,7 @@ def _writing(file: Path, settings: Mapping[str, Any]) -> Writing:
         if os.path.exists(file):  # noqa: PTH110 - where we may not look, saving says so
             before = file.read_text(encoding="utf-8-sig")
         text = changed(HEAD if before is None else before, settings)
-    except Unclear as error:
+    except UnclearFile as error:
         raise ConfigError([f"{file} can't be changed: {error}; move it away, then call init again"]) from None
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"

@@ -10,7 +10,7 @@ from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import lasting, share
 from plexsync.reports.outages import MOST_DAYS, report
-from plexsync.rules.outages import Gate, Summary
+from plexsync.rules.outages import Gate, OutageTotals
 from plexsync.rules.status_words import DOWN, ON_HOLD
 
 
@@ -35,7 +35,7 @@ def outages(call: Call, days: int) -> int:
     return FINE
 
 
-def _tell(outages: list[dict[str, Any]], figures: Summary, days: int, out: Console) -> None:
+def _tell(outages: list[dict[str, Any]], figures: OutageTotals, days: int, out: Console) -> None:
     if outages:
         heads = ("since", "lasted", "server", "what", "queued", "last message")
         out.print(table("Outages", heads, map(_row, outages), right=(4,)))
@@ -54,7 +54,7 @@ def _row(outage: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _line(figures: Summary, days: int) -> str:
+def _line(figures: OutageTotals, days: int) -> str:
     """One line that sums it up."""
     span = "the last day" if days == 1 else f"the last {days:,} days"
     if not figures.interruptions:

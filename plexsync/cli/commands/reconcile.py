@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from plexsync.app.parts import Parts, opened
-from plexsync.app.settings import Need
+from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.commands.sync import When
 from plexsync.cli.daemon.signals import Stop, stoppable
@@ -67,7 +67,7 @@ def reconcile(
         raise click.UsageError("--quick runs a poll, and takes no other option")
     if anew and (scenes or since is not None or library):
         raise click.UsageError("--anew is for the full comparison: a selection is always compared from its start")
-    with begun(call, need=Need.WORK) as start, stoppable() as stop:
+    with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
         with opened(start.config, start.folder) as parts, ProgressBar(start.console, "comparing") as bar:
             start.tell(parts)
             if start.settings.away and not start.settings.sure:

@@ -13,7 +13,15 @@ import click
 from plexsync.app import run
 from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts, opened
-from plexsync.app.settings import Need, Place, Settings, StashAway, keep_answer, keep_for_status, known_place
+from plexsync.app.settings import (
+    DataFolder,
+    Settings,
+    SettingsNeed,
+    StashAway,
+    keep_answer,
+    keep_for_status,
+    known_place,
+)
 from plexsync.app.switches import off_inside
 from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
@@ -180,12 +188,12 @@ def patiently(call: Call, stop: threading.Event, *, inside: Path | None) -> Sett
 
     `inside` is the folder of a worker that is started by events: it ends when it is switched off, or after some minutes.
     """
-    place: Place | None
+    place: DataFolder | None
     logged_at: float | None = None
     began = monotonic()
     while not stop.is_set():
         try:
-            candidate = settings(call, Need.WORK)
+            candidate = settings(call, SettingsNeed.WORK)
             if candidate.sure:
                 return candidate
             place, reason = candidate.place, f"settings may be set in Stash, but it can't be asked: {candidate.away}"

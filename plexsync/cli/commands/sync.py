@@ -12,7 +12,7 @@ import click
 
 from plexsync.app.database_files import half_mended, mend
 from plexsync.app.parts import Parts, opened
-from plexsync.app.settings import Need
+from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
@@ -121,11 +121,11 @@ def sync(
         raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
     _check_which_way(wait, dry, file, force, yes)
     if dry:
-        with begun(call, need=Need.WORK) as start:
+        with begun(call, need=SettingsNeed.WORK) as start:
             named = tuple(dict.fromkeys(scenes))
             return dry_run(call, start, named, since=since, file=file, replace=force, take_over=take_over)
     asks = all_ and not yes and not call.json and sys.stdin.isatty()
-    with begun(call, need=Need.WORK if wait or asks else Need.DATABASE) as start:
+    with begun(call, need=SettingsNeed.WORK if wait or asks else SettingsNeed.DATABASE) as start:
         if half_mended(start.folder):
             mend(start.folder)
         try:

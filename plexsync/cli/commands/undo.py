@@ -11,7 +11,7 @@ from rich.console import Console
 
 from plexsync.app.database_files import half_mended, mend
 from plexsync.app.parts import Parts, opened
-from plexsync.app.settings import Need
+from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Body, Call, command
 from plexsync.cli.commands.sync import When
 from plexsync.cli.daemon.signals import stoppable
@@ -166,7 +166,7 @@ def release(
 
 def _begin(call: Call, way: Way, selection: Which, *, runs: bool, dry_run: bool, yes: bool, wait: bool) -> int:
     selection.check(runs=runs)
-    with begun(call, need=Need.DATABASE if runs else Need.WORK) as start:
+    with begun(call, need=SettingsNeed.DATABASE if runs else SettingsNeed.WORK) as start:
         if half_mended(start.folder):
             mend(start.folder)
         with opened(start.config, start.folder) as parts:

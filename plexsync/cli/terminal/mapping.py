@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from plexsync.rules.paths import Rules, base_name, is_mapped, map_path, name_key, parted, path_key
+from plexsync.rules.paths import PathRules, base_name, is_mapped, map_path, name_key, parted, path_key
 from plexsync.rules.text import caseless, composed
 
 Rule = tuple[str, str]  # (folder in Stash, folder in Plex)
@@ -26,7 +26,7 @@ class Suggestion:
     wrong: int
 
 
-def suggested(pairs: Sequence[Pair], rules: Rules = (), *, mapped: Sequence[Pair] = ()) -> list[Suggestion]:
+def suggested(pairs: Sequence[Pair], rules: PathRules = (), *, mapped: Sequence[Pair] = ()) -> list[Suggestion]:
     """Rules that turn the first path of several pairs into the second, those that most agree with first.
 
     They are to stand beside `rules`, by which the pairs that are `mapped` were found already. A folder whose files are in
@@ -73,7 +73,7 @@ def rules_of(stash_path: str, plex_path: str) -> list[Rule]:
     return [] if path_key(rules[0][0]) == path_key(rules[0][1]) else rules
 
 
-def _judged(rule: Rule, rules: Rules, pairs: Iterable[Pair]) -> Suggestion:
+def _judged(rule: Rule, rules: PathRules, pairs: Iterable[Pair]) -> Suggestion:
     """How the pairs agree with a rule that stands among others; those that another one decides don't matter."""
     right = wrong = 0
     for stash_path, plex_path in pairs:

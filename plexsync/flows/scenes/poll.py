@@ -26,7 +26,7 @@ from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
-from plexsync.rules.records import LAST_ID, Newest, Seen
+from plexsync.rules.records import LAST_ID, Newest, PollMark
 from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database
 
@@ -131,13 +131,13 @@ class Poller:
         everything = self._since(Newest(0, ""), lambda page: self._stash.recent(kind, page=page, size=ALL), ALL)
         return known - {id for id, _ in everything}
 
-    def _newest_second(self, newest: Newest, listed: list[tuple[int, str]], cursor: Newest | None) -> list[Seen]:
+    def _newest_second(self, newest: Newest, listed: list[tuple[int, str]], cursor: Newest | None) -> list[PollMark]:
         """What was seen in the newest second may change once more within it: it is wanted again at the next poll."""
         last = _instant(newest.updated_at)
         second = [(id, text) for id, text in listed if _instant(text) == last]
         # People edit a few things in a second; a crowd was imported, and is not wanted again one by one.
         sure = len(second) > CROWD if cursor is None else newest.updated_at == cursor.updated_at
-        return [Seen(id, text, sure=sure) for id, text in second]
+        return [PollMark(id, text, sure=sure) for id, text in second]
 
     def _list(self, kind: Kind, cursor: Newest) -> list[tuple[int, str]]:
         """The newest, down to the cursor's second."""
@@ -240,7 +240,7 @@ class Poller:
         with self._store.writing() as tx:
             tx.notes.save(LAST_RECONCILE, "")
 
-    def _save_cursor(self, kind: Kind, newest: Newest, seen: list[Seen]) -> None:
+    def _save_cursor(self, kind: Kind, newest: Newest, seen: list[PollMark]) -> None:
         with self._store.writing() as tx:
             tx.poll_marks.forget(kind)
             tx.poll_marks.save(kind, seen)

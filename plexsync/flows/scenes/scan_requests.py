@@ -14,7 +14,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.neighbours import Clock, Plex
-from plexsync.rules.paths import Rules, folder_name, lies_in, map_path
+from plexsync.rules.paths import PathRules, folder_name, lies_in, map_path
 from plexsync.rules.records import Section
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database
@@ -32,7 +32,7 @@ MANY = 1_000
 class Scans:
     """Folders that wait to be scanned. Of the worker and the watch beside it, one asks and the other does not wait."""
 
-    def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock, rules: Rules) -> None:
+    def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock, rules: PathRules) -> None:
         self._store = store
         self._plex = plex
         self._gates = gates
