@@ -7,7 +7,7 @@ environment; it is never a word of the command.
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,12 @@ import click
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
 from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.cli.start import logged
-from plexsync.cli.terminal.discovery import Discovery, Given, Hide, find_plex, find_stash, learn_paths
+from plexsync.cli.terminal.discovery import Discovery, Given, Hide
+from plexsync.cli.terminal.path_discovery import learn_paths
+from plexsync.cli.terminal.plex_discovery import find_plex
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.cli.terminal.stash_discovery import find_stash
 from plexsync.engine.clock import SystemClock
 from validation.config import SECRETS, describe
 from validation.redact import MASK, Redactor
@@ -80,16 +83,9 @@ def init(
     if words:
         # It may be a token: it is not said again.
         raise click.UsageError("init takes options alone: a token is typed when it is asked for, or read from a file")
-    file = toml_of(call)
-    with logged(call, level="error") as (console, hiding):
 
-        def hidden(*secrets: str) -> None:
-            call.secrets = tuple(dict.fromkeys((*call.secrets, *filter(None, secrets))))
-            hiding.use(Redactor(call.secrets))
-
-        here = _here(call, file)
-        hidden(*call.secrets)
-        options = Given(
+    def options(hidden: Hide) -> Given:
+        return Given(
             plex_url=plex_url,
             plex_token=_secret("--plex-token", plex_token_file, plex_token_env, hidden),
             libraries=libraries,
@@ -99,10 +95,26 @@ def init(
             typed=token,
             browser=not no_browser,
         )
+
+    return _set_up(call, options, yes=yes)
+
+
+def _set_up(call: Call, options: Callable[[Hide], Given], *, yes: bool) -> int:
+    """Find everything, show it, and write the file if a person agrees; returns the exit code."""
+    file = toml_of(call)
+    with logged(call, level="error") as (console, hiding):
+
+        def hidden(*secrets: str) -> None:
+            call.secrets = tuple(dict.fromkeys((*call.secrets, *filter(None, secrets))))
+            hiding.use(Redactor(call.secrets))
+
+        here = _here(call, file)
+        hidden(*call.secrets)
+        given = options(hidden)
         present = sys.stdin.isatty() and not yes and not call.json
         person = Person(console, present=present, hiding=lambda text: Redactor(call.secrets).redact(text))
         try:
-            plan = _plan(call, person, options, here, hidden)
+            plan = _plan(call, person, given, here, hidden)
             write = _writing(file, plan.settings)
             agreed = _agreed(person, plan, write, yes=yes)
         except (click.Abort, KeyboardInterrupt):

@@ -59,14 +59,7 @@ def reconcile(
       plexsync reconcile 7 12
       plexsync reconcile --library Movies
     """
-    if bool(scenes) + (since is not None) + bool(library) > 1:
-        raise click.UsageError(
-            "say which scenes in one way: their numbers, --since WHEN or --library NAME; or all of them"
-        )
-    if quick and (scenes or since is not None or library or anew or wait):
-        raise click.UsageError("--quick runs a poll, and takes no other option")
-    if anew and (scenes or since is not None or library):
-        raise click.UsageError("--anew is for the full comparison: a selection is always compared from its start")
+    _check_options(scenes, since, library, quick=quick, anew=anew, wait=wait)
     with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
         with opened(start.config, start.folder) as parts, ProgressBar(start.console, "comparing") as bar:
             start.tell(parts)
@@ -87,6 +80,26 @@ def reconcile(
         call.answer(facts, lambda: say(paper(), _words(report, settled, ended_by, busy=busy)))
         failed = report.standing["failed"] or (settled and not settled.well)
         return stop.code or (FAILED if failed else FINE)
+
+
+def _check_options(
+    scenes: tuple[int, ...],
+    since: datetime | timedelta | None,
+    library: str | None,
+    *,
+    quick: bool,
+    anew: bool,
+    wait: bool,
+) -> None:
+    """Options that exclude each other; raises UsageError."""
+    if bool(scenes) + (since is not None) + bool(library) > 1:
+        raise click.UsageError(
+            "say which scenes in one way: their numbers, --since WHEN or --library NAME; or all of them"
+        )
+    if quick and (scenes or since is not None or library or anew or wait):
+        raise click.UsageError("--quick runs a poll, and takes no other option")
+    if anew and (scenes or since is not None or library):
+        raise click.UsageError("--anew is for the full comparison: a selection is always compared from its start")
 
 
 def _look(call: Call, parts: Parts) -> int:

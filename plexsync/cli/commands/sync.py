@@ -124,7 +124,15 @@ def sync(
         with begun(call, need=SettingsNeed.WORK) as start:
             named = tuple(dict.fromkeys(scenes))
             return dry_run(call, start, named, since=since, file=file, replace=force, take_over=take_over)
-    asks = all_ and not yes and not call.json and sys.stdin.isatty()
+    return _queue(call, scenes, since, wait=wait, take_over=take_over, yes=yes)
+
+
+def _queue(
+    call: Call, scenes: tuple[int, ...], since: datetime | timedelta | None, *, wait: bool, take_over: bool, yes: bool
+) -> int:
+    """Queue the scenes (all, if no selection was made), and wait for them if asked to; returns the exit code."""
+    whole = not scenes and since is None
+    asks = whole and not yes and not call.json and sys.stdin.isatty()
     with begun(call, need=SettingsNeed.WORK if wait or asks else SettingsNeed.DATABASE) as start:
         if half_mended(start.folder):
             mend(start.folder)
@@ -139,7 +147,7 @@ def sync(
             return FAILED
         ids, busy = queued
         if wait:
-            return _wait(call, start, ids, whole=all_, named=bool(scenes))
+            return _wait(call, start, ids, whole=whole, named=bool(scenes))
     hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
     call.answer({"wanted": len(ids)}, lambda: paper().print(f"{many(len(ids), 'scene')} queued; {hint}"))
     return FINE
