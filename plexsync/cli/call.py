@@ -33,10 +33,10 @@ class Call:
         else:
             tell()
 
-    def refused(self, why: str, **facts: object) -> int:
+    def refused(self, reason: str, **facts: object) -> int:
         """Say why it could not be done: as `error` beside the facts in JSON, and in a line; returns the exit code."""
-        self.answer({**facts, "error": why}, lambda: None)
-        click.echo(f"plexsync: {why}", err=True)
+        self.answer({**facts, "error": reason}, lambda: None)
+        click.echo(f"plexsync: {reason}", err=True)
         return FAILED
 
 
@@ -93,7 +93,7 @@ class Sharing(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The command's own options, then those that every command takes."""
         # Arguments stand in the line of usage, and the text says what they are.
-        own = [one for one in self.get_params(ctx) if one not in self.shared and isinstance(one, click.Option)]
+        own = [param for param in self.get_params(ctx) if param not in self.shared and isinstance(param, click.Option)]
         for title, options in (("Options", own), ("Options of every command", self.shared)):
             rows = [row for option in options if (row := option.get_help_record(ctx)) is not None]
             if rows:

@@ -21,19 +21,19 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
 
 def tell(error: Exception, call: Call) -> int:
     """Say what happened, as JSON too if that was asked for; returns the exit code."""
-    known = [code for kind, code in CODES if isinstance(error, kind)]
-    lines = _lines(error) if known else [f"{type(error).__name__}: {error} (this is a fault of PlexSync)"]
+    codes = [code for kind, code in CODES if isinstance(error, kind)]
+    lines = _lines(error) if codes else [f"{type(error).__name__}: {error} (this is a fault of PlexSync)"]
     hidden = Redactor(call.secrets)
-    if call.verbose and not known:
+    if call.verbose and not codes:
         click.echo(hidden.redact("".join(traceback.format_exception(error))), err=True, nl=False)
     lines = [one_line(hidden.redact(line)) for line in lines]
     if call.json:
         click.echo(json.dumps({"error": "\n".join(lines)}))
     for line in lines:
         click.echo(f"plexsync: {line}", err=True)
-    if not known and not call.verbose:
+    if not codes and not call.verbose:
         click.echo("plexsync: --verbose shows where it happened", err=True)
-    return known[0] if known else FAILED
+    return codes[0] if codes else FAILED
 
 
 def _lines(error: Exception) -> list[str]:

@@ -46,10 +46,10 @@ def logging_to(console: Console, level: int, redactor: Redactor) -> Iterator[Red
     handler, hiding = ConsoleHandler(console), RedactingFilter(redactor)
     handler.addFilter(hiding)
     handler.setFormatter(_formatter())
-    root, ours = logging.getLogger(), logging.getLogger("PlexSync")
-    before = root.level, ours.level
+    root, logger = logging.getLogger(), logging.getLogger("PlexSync")
+    before = root.level, logger.level
     root.setLevel(max(level, logging.WARNING))
-    ours.setLevel(level)
+    logger.setLevel(level)
     root.addHandler(handler)
     try:
         yield hiding
@@ -57,7 +57,7 @@ def logging_to(console: Console, level: int, redactor: Redactor) -> Iterator[Red
         root.removeHandler(handler)
         handler.close()
         root.setLevel(before[0])
-        ours.setLevel(before[1])
+        logger.setLevel(before[1])
 
 
 def _formatter() -> logging.Formatter:
@@ -82,14 +82,14 @@ def also_in_a_file(hiding: RedactingFilter) -> Iterator["LogFile"]:
 @contextmanager
 def in_the_file_alone() -> Iterator[None]:
     """While the block runs the console hears of one thing only: that the file can't be written."""
-    consoles = [one for one in logging.getLogger().handlers if isinstance(one, ConsoleHandler)]
-    for one in consoles:
-        one.addFilter(_is_of_the_file)
+    consoles = [console for console in logging.getLogger().handlers if isinstance(console, ConsoleHandler)]
+    for console in consoles:
+        console.addFilter(_is_of_the_file)
     try:
         yield
     finally:
-        for one in consoles:
-            one.removeFilter(_is_of_the_file)
+        for console in consoles:
+            console.removeFilter(_is_of_the_file)
 
 
 def _is_of_the_file(record: logging.LogRecord) -> bool:
@@ -146,22 +146,22 @@ class LogFile(RotatingFileHandler):
                 self.stream.close()
         self.stream = None
         error = sys.exc_info()[1]
-        why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
-        if why != self._trouble:
-            self._trouble = why
-            log.warning("%s can't be written, so its lines are missing there: %s", LOG_FILE, why)
+        reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+        if reason != self._trouble:
+            self._trouble = reason
+            log.warning("%s can't be written, so its lines are missing there: %s", LOG_FILE, reason)
 
     def _open(self) -> io.TextIOWrapper:
         """The file, of mode 0600 whatever the umask, and never what a link leads to; a line that was cut is ended."""
         careful = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         handle = os.open(self.baseFilename, os.O_RDWR | os.O_APPEND | os.O_CREAT | careful, 0o600)
         try:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode):
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
                 raise OSError(0, "it is no regular file")
             if hasattr(os, "fchmod"):
                 os.fchmod(handle, 0o600)
-            if found.st_size:
+            if status.st_size:
                 os.lseek(handle, -1, os.SEEK_END)
                 if os.read(handle, 1) != b"\n":
                     os.write(handle, b"\n")

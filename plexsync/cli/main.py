@@ -75,8 +75,10 @@ class Program(SharingFamily):
         """The command of this name, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        found = getattr(importlib.import_module(f"plexsync.cli.commands.{OPPOSITES.get(cmd_name, cmd_name)}"), cmd_name)
-        return found if isinstance(found, click.Command) else None
+        member = getattr(
+            importlib.import_module(f"plexsync.cli.commands.{OPPOSITES.get(cmd_name, cmd_name)}"), cmd_name
+        )
+        return member if isinstance(member, click.Command) else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -202,10 +204,10 @@ def _misused(error: click.ClickException, *, as_json: bool) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return WRONG
-    told = error.format_message()
+    message = error.format_message()
     if as_json:
-        click.echo(json.dumps({"error": told}))
-    click.echo(f"plexsync: {told}", err=True)
+        click.echo(json.dumps({"error": message}))
+    click.echo(f"plexsync: {message}", err=True)
     if context is not None:
         click.echo(f"See '{context.command_path} --help'.", err=True)
     return WRONG

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from plexsync.reports.shapes import StatusFacts
 
-    class Options(Protocol):
+    class CallOptions(Protocol):
         """The options of a call that matter here."""
 
         @property
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
         def json(self) -> bool: ...
 
 
-def sources_of(call: "Options") -> Sources:
+def sources_of(call: "CallOptions") -> Sources:
     """Where the settings of this call come from."""
     return Sources(os.environ, os.fspath(call.config_file) if call.config_file else None, call.data_dir)
 
 
-def quick_facts(call: "Options") -> "StatusFacts | None":
+def quick_facts(call: "CallOptions") -> "StatusFacts | None":
     """Everything `status` tells; None when the database alone is not enough for it."""
-    seen = quick.look(sources_of(call))
-    return facts_of(seen.snapshot, seen.config, spooled=seen.spooled, running=seen.running) if seen else None
+    look = quick.look(sources_of(call))
+    return facts_of(look.snapshot, look.config, spooled=look.spooled, running=look.running) if look else None
 
 
-def tell_all(call: "Options", facts: "StatusFacts") -> int:
+def tell_all(call: "CallOptions", facts: "StatusFacts") -> int:
     """Print it; raises OSError when standard output can't be written."""
     if call.json:
         import json

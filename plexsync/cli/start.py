@@ -60,9 +60,9 @@ def logged(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter
         yield console, hiding
 
 
-def warn(found: Settings) -> None:
+def warn(current: Settings) -> None:
     """Tell what a user should know of the settings although they work."""
-    for warning in found.loaded.warnings:
+    for warning in current.loaded.warnings:
         click.echo(f"plexsync: warning: {warning}", err=True)
 
 
@@ -70,10 +70,10 @@ def warn(found: Settings) -> None:
 def begun(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE, level: str = "error") -> Iterator[Begun]:
     """Settings, folder and log of this call; `level` is the usual level of its log."""
     with logged(call, level=level) as (console, hiding):
-        found = settings(call, need)
+        current = settings(call, need)
         hiding.use(Redactor(call.secrets))
-        warn(found)
-        yield Begun(found, console, sources_of(call))
+        warn(current)
+        yield Begun(current, console, sources_of(call))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from plexsync.cli.terminal.snapshot import Coming, Event, Glance, Rates, Work
+from plexsync.cli.terminal.snapshot import Coming, Event, Glance, Rates, RunningJob
 from plexsync.cli.terminal.top_screen import frame
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
@@ -168,7 +168,7 @@ def crowded(count: int) -> Glance:
         beat=1_700_000_000_000 - 5_000,
         enabled=True,
         servers={"plex": SERVER, "stash": {**SERVER, "stands": "well", "error": ""}},
-        work=tuple(Work(str(10**9 + n), HOSTILE, "writing to item 1", 1_699_999_999_000) for n in range(count)),
+        work=tuple(RunningJob(str(10**9 + n), HOSTILE, "writing to item 1", 1_699_999_999_000) for n in range(count)),
         events=tuple(Event(1_699_999_000_000, f"tag:{n}", HOSTILE, HOSTILE, n % 2 == 0) for n in range(count)),
         coming=(Coming(1_700_000_060_000, "Plex is tried again"),),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.cli.commands.demo import Stage
+from plexsync.cli.commands.demo_stage import Stage
 from plexsync.cli.main import run
 from plexsync.extras import advice
 from plexsync.rules.job import Kind

@@ -6,8 +6,8 @@ import httpx2
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from plexsync.cli.commands import demo
-from plexsync.cli.commands.demo import Stage
+from plexsync.cli.commands import demo_stage
+from plexsync.cli.commands.demo_stage import Stage
 from tests.journey.world import until
 from tests.patience import HANG
 from tests.web.conftest import Look
@@ -27,7 +27,7 @@ EDITS = 60
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     # Any port that is free: other demos may run beside this one.
-    monkeypatch.setattr(demo, "USUAL_PORT", 0)
+    monkeypatch.setattr(demo_stage, "USUAL_PORT", 0)
     with Stage.set(100) as made, made.serving():
         yield made
 

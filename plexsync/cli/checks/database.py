@@ -24,20 +24,20 @@ SILENT = 60_000
 
 def database(parts: Parts) -> Iterator[Check]:
     """Whether the file is sound, what it lies on, how large it and its log are, and whether the books balance."""
-    seen = parts.inspected()
-    if seen.damage:
-        yield problem("database", f"it is damaged: {seen.damage[0]}", "restore a backup, or rename it", WRONG)
+    inspection = parts.inspected()
+    if inspection.damage:
+        yield problem("database", f"it is damaged: {inspection.damage[0]}", "restore a backup, or rename it", WRONG)
         return
-    where = f"on {seen.file_system}" if seen.file_system else "on a file system of unknown kind"
-    told = f"sound, {_size(seen.size)}; schema {seen.schema}, journal {seen.journal}, {where}"
-    if seen.network:
-        yield warning("database", f"{told}, a network share", "a local disk is faster and safer: see data_dir")
+    where = f"on {inspection.file_system}" if inspection.file_system else "on a file system of unknown kind"
+    summary = f"sound, {_size(inspection.size)}; schema {inspection.schema}, journal {inspection.journal}, {where}"
+    if inspection.network:
+        yield warning("database", f"{summary}, a network share", "a local disk is faster and safer: see data_dir")
     else:
-        yield Check("database", told)
-    if seen.log > LONG_LOG:
+        yield Check("database", summary)
+    if inspection.log > LONG_LOG:
         mend = "a worker writes it back: start plexsync serve; if one runs, end what reads the database for long"
-        yield warning("log of the database", f"{_size(seen.log)} wait to be written back", mend)
-    yield _engine(seen.network)
+        yield warning("log of the database", f"{_size(inspection.log)} wait to be written back", mend)
+    yield _engine(inspection.network)
     with parts.store.reading() as db:
         kept = books(db.overview(parts.clock.now()))
     if kept["balanced"]:
@@ -48,10 +48,10 @@ def database(parts: Parts) -> Iterator[Check]:
 
 def _engine(network: bool) -> Check:
     """SQLite itself. Its old fault with logs is kept away from us, so it is no reason to do anything."""
-    told = f"version {sqlite3.sqlite_version}"
+    version = f"version {sqlite3.sqlite_version}"
     if sqlite3.sqlite_version_info < SAFE_SQLITE and not network:
-        told += "; before 3.51.3 two processes could spoil a database by its log, so the worker alone writes it back"
-    return Check("SQLite", told)
+        version += "; before 3.51.3 two processes could spoil a database by its log, so the worker alone writes it back"
+    return Check("SQLite", version)
 
 
 def _size(count: int) -> str:
@@ -77,34 +77,34 @@ def gates(parts: Parts) -> Iterator[Check]:
     """What stands between the queue and the servers: breakers and holds."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        seen = db.overview(now)
-    for who in Neighbour:
-        yield _gate(parts, seen, who, now)
+        overview = db.overview(now)
+    for server in Neighbour:
+        yield _gate(parts, overview, server, now)
 
 
-def _gate(parts: Parts, seen: Overview, who: Neighbour, now: int) -> Check:
-    name = f"way to {who.title()}"
-    if held := seen.holds.get(who):
-        told = f"on hold, begun {ago(held.since, now)}: {held.message}"
-        return warning(name, told, f"change {held.setting}; it is tried again by itself")
-    facts = breaker_facts(parts.config, seen.breakers.get(who, BreakerRow()), now)
+def _gate(parts: Parts, overview: Overview, server: Neighbour, now: int) -> Check:
+    name = f"way to {server.title()}"
+    if held := overview.holds.get(server):
+        message = f"on hold, begun {ago(held.since, now)}: {held.message}"
+        return warning(name, message, f"change {held.setting}; it is tried again by itself")
+    facts = breaker_facts(parts.config, overview.breakers.get(server, BreakerRow()), now)
     words = server_words(facts, held=False)
     if facts["state"] == "closed" and not facts["error"]:
         return Check(name, "open: nothing is wrong, as far as the worker knows")
-    told = f"{words}; {facts['error'] or 'it did not answer'}"
+    message = f"{words}; {facts['error'] or 'it did not answer'}"
     mend = "nothing has to be done if it answers above: the worker goes on by itself"
-    return warning(name, told, f"{mend} (next try {facts['next_probe_at']})" if facts["next_probe_at"] else mend)
+    return warning(name, message, f"{mend} (next try {facts['next_probe_at']})" if facts["next_probe_at"] else mend)
 
 
 def queue(parts: Parts) -> Iterator[Check]:
     """Dead letters, and what needs your approval."""
     with parts.store.reading() as db:
-        seen = db.overview(parts.clock.now())
-    count, most = sum(seen.dead.values()), parts.config.dlq_max
-    causes = ", ".join(f"{cause} {number:,}" for cause, number in sorted(seen.dead.items()))
+        overview = db.overview(parts.clock.now())
+    count, most = sum(overview.dead.values()), parts.config.dlq_max
+    causes = ", ".join(f"{cause} {number:,}" for cause, number in sorted(overview.dead.items()))
     if count > most:
-        told = f"{many(count, 'dead letter')}, more than dlq_max ({most:,}): {causes}"
-        yield warning("dead letters", told, "plexsync dlq list tells what cures each cause")
+        message = f"{many(count, 'dead letter')}, more than dlq_max ({most:,}): {causes}"
+        yield warning("dead letters", message, "plexsync dlq list tells what cures each cause")
     else:
         yield Check("dead letters", f"{count:,}: {causes}" if count else "none")
     if comparison_owed(parts):

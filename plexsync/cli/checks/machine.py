@@ -27,30 +27,30 @@ OPTIONAL = ("web", "setup", "art", "notify")
 def program() -> Iterator[Check]:
     """The Python it runs on, and which of the packages that can be added are there."""
     name = "program"
-    there = [part for part in OPTIONAL if is_installed(part)]
-    lacking = [part for part in OPTIONAL if part not in there]
+    installed = [part for part in OPTIONAL if is_installed(part)]
+    lacking = [part for part in OPTIONAL if part not in installed]
     uses = ", ".join(f"{part} ({PARTS[part].use})" for part in lacking)
-    told = f"Python {platform.python_version()}; extras: {', '.join(there) or 'none'}"
-    told += f"; not installed: {uses}: {advice(*lacking)}" if lacking else ""
+    summary = f"Python {platform.python_version()}; extras: {', '.join(installed) or 'none'}"
+    summary += f"; not installed: {uses}: {advice(*lacking)}" if lacking else ""
     if sys.version_info[:2] > TRIED_PYTHON:
         newest = ".".join(map(str, TRIED_PYTHON))
-        yield warning(name, told, f"PlexSync is tried with Python up to {newest}: take that one if something is odd")
+        yield warning(name, summary, f"PlexSync is tried with Python up to {newest}: take that one if something is odd")
     else:
-        yield Check(name, told)
+        yield Check(name, summary)
 
 
 def configuration(loaded: Loaded, file: Path) -> Iterator[Check]:
     """What was given, what of it has no effect, and who may read the file."""
     name = "configuration"
-    given = sum(origin != DEFAULT for origin in loaded.origin.values())
+    changed = sum(origin != DEFAULT for origin in loaded.origin.values())
     # Unlike the methods of Path, the functions of os.path raise nothing where we may not look.
     source = f"; {file} is read" if os.path.isfile(file) else "; there is no plexsync.toml"  # noqa: PTH113
-    yield Check(name, f"{many(given, 'setting')} given, the others at their defaults{source}")
+    yield Check(name, f"{many(changed, 'setting')} given, the others at their defaults{source}")
     closed = True
     for line in loaded.warnings:
-        told, _, path = line.rpartition(": chmod 600 ")
-        closed = closed and not told
-        yield warning(name, told or line, f"chmod 600 {path}" if told else "plexsync works on without that")
+        message, _, path = line.rpartition(": chmod 600 ")
+        closed = closed and not message
+        yield warning(name, message or line, f"chmod 600 {path}" if message else "plexsync works on without that")
     held = [name for name in SECRETS if loaded.origin[name] == TOML]
     if closed and held and _open_to_others(file):
         yield warning(
@@ -59,8 +59,8 @@ def configuration(loaded: Loaded, file: Path) -> Iterator[Check]:
     if not loaded.config.enabled:
         yield warning("enabled", "PlexSync is switched off: events are kept, nothing is sent", "set enabled = true")
     # Where nothing was said of it, the packages are not missed: they stand in the line of the program.
-    if loaded.origin["web_bind"] != DEFAULT and (why := hindrance_of(loaded.config)):
-        yield warning("dashboard", f"serve has none: {why}", "mend that, or set web_bind = none")
+    if loaded.origin["web_bind"] != DEFAULT and (hindrance := hindrance_of(loaded.config)):
+        yield warning("dashboard", f"serve has none: {hindrance}", "mend that, or set web_bind = none")
 
 
 def notices(config: PlexSyncConfig) -> Iterator[Check]:
@@ -81,11 +81,11 @@ def notices(config: PlexSyncConfig) -> Iterator[Check]:
         yield Check(name, f"{many(len(ways), 'way')} set up, and usable as far as that shows without sending anything")
 
 
-def folder(place: Path, why: str) -> Iterator[Check]:
+def folder(place: Path, reason: str) -> Iterator[Check]:
     """The folder of the database: ours, closed to others, and with room."""
     name = "data folder"
     if not os.path.exists(place):  # noqa: PTH110
-        yield Check(name, f"{place} will be made and used: {why}")
+        yield Check(name, f"{place} will be made and used: {reason}")
         return
     if not os.access(place, os.W_OK | os.X_OK):
         yield problem(name, f"{place} can't be written", "give it to the user that runs PlexSync", WRONG)
@@ -93,7 +93,7 @@ def folder(place: Path, why: str) -> Iterator[Check]:
     if _open_to_others(place):
         yield warning(name, f"others may look into {place}", f"chmod 700 {place}")
     else:
-        yield Check(name, f"{place} is used: {why}; it is writable, and for its owner only")
+        yield Check(name, f"{place} is used: {reason}; it is writable, and for its owner only")
     file = place / DATABASE
     if _open_to_others(file):
         yield warning(name, f"others may read {file}", f"chmod 600 {file}")
@@ -111,8 +111,10 @@ def events(place: Path) -> Iterator[Check]:
     name = "events"
     waiting, unread = spooled(place)
     if unread:
-        told = f"{many(unread, 'event')} could not be read, and were set aside in {place / 'spool' / 'unread'}"
-        yield warning(name, told, "plexsync reconcile finds what they told of; look into the files, then delete them")
+        message = f"{many(unread, 'event')} could not be read, and were set aside in {place / 'spool' / 'unread'}"
+        yield warning(
+            name, message, "plexsync reconcile finds what they told of; look into the files, then delete them"
+        )
     if waiting:
         yield Check(name, f"{many(waiting, 'event')} left as files, which a worker takes over")
 
@@ -125,7 +127,7 @@ def _open_to_others(path: Path) -> bool:
 def log(folder: Path) -> Check:
     """Where to read what a worker did."""
     file = folder / LOG_FILE
-    there = os.path.exists(file)  # noqa: PTH110
-    if there and not os.access(file, os.W_OK):
+    exists = os.path.exists(file)  # noqa: PTH110
+    if exists and not os.access(file, os.W_OK):
         return warning("log", f"{file} can't be written", "give it to the user that runs PlexSync")
-    return Check("log", f"{file} {'has' if there else 'will have'} what serve logs; PLEXSYNC_LOG says how much")
+    return Check("log", f"{file} {'has' if exists else 'will have'} what serve logs; PLEXSYNC_LOG says how much")

@@ -22,7 +22,7 @@ MANY = 5
 
 
 @dataclass
-class Found:
+class PathLookup:
     """How the files of some scenes were found in the index."""
 
     scenes: int = 0
@@ -50,8 +50,8 @@ def mapping(parts: Parts) -> Iterator[Check]:
         yield Check(name, "Stash has no scene with a file yet")
         return
     with parts.store.reading() as db:
-        found = looked_up(db, scenes, parts.config.path_rules)
-    yield _judged(name, found, given=bool(parts.config.path_map))
+        lookup = looked_up(db, scenes, parts.config.path_rules)
+    yield _judged(name, lookup, has_rules=bool(parts.config.path_map))
 
 
 def sample(stash: Stash) -> list[Scene]:
@@ -62,21 +62,21 @@ def sample(stash: Stash) -> list[Scene]:
     return list({scene.id: scene for page in pages for scene in page if scene.files}.values())
 
 
-def looked_up(db: Reader, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Found:
+def looked_up(db: Reader, scenes: Sequence[Scene], rules: Sequence[Rule]) -> PathLookup:
     """How these scenes are found in the index by these rules, and which rules would find more of them."""
-    found = Found(len(scenes))
-    pairs: list[Pair] = []
-    known: list[Pair] = []
+    lookup = PathLookup(len(scenes))
+    unmapped: list[Pair] = []
+    mapped: list[Pair] = []
     for scene in scenes:
         if at_path := _at_path(db, scene, rules):
-            found.by_path += 1
-            known += at_path
+            lookup.by_path += 1
+            mapped += at_path
         elif alike := _alike(db, scene):
-            found.by_name += 1
-            pairs += alike
-    found.pairs = tuple(pairs)
-    found.suggestions = tuple(suggested(pairs, tuple(rules), mapped=known))
-    return found
+            lookup.by_name += 1
+            unmapped += alike
+    lookup.pairs = tuple(unmapped)
+    lookup.suggestions = tuple(suggested(unmapped, tuple(rules), mapped=mapped))
+    return lookup
 
 
 def _at_path(db: Reader, scene: Scene, rules: Sequence[Rule]) -> list[Pair]:
@@ -98,29 +98,31 @@ def _alike(db: Reader, scene: Scene) -> list[tuple[str, str]]:
     return pairs
 
 
-def _rules_to_set(found: Found, *, given: bool) -> str:
+def _rules_to_set(lookup: PathLookup, *, has_rules: bool) -> str:
     """What to set so that full paths decide, since most files were found by name and size alone."""
-    rules = [json.dumps(" => ".join(one.rule), ensure_ascii=False) for one in found.suggestions]
-    right, wrong = (sum(getattr(one, name) for one in found.suggestions) for name in ("right", "wrong"))
+    rules = [json.dumps(" => ".join(suggestion.rule), ensure_ascii=False) for suggestion in lookup.suggestions]
+    right, wrong = (sum(getattr(suggestion, name) for suggestion in lookup.suggestions) for name in ("right", "wrong"))
     agree = f"{right} of {many(right + wrong, 'file')} agree"
-    if rules and given:
+    if rules and has_rules:
         return f"add to path_map, where it is set: {', '.join(rules)} ({agree})"
     if rules:
         where = "put that line into plexsync.toml, or the rules into path_map among the plugin's settings in Stash"
         return f"path_map = [{', '.join(rules)}] would find them by full path ({agree}): {where}"
-    why = "set path_map: by name and size alone, look-alikes can't be told apart"
-    return f"{why}. {found.pairs[0][0]} in Stash is {found.pairs[0][1]} in Plex" if found.pairs else why
+    advice = "set path_map: by name and size alone, look-alikes can't be told apart"
+    return f"{advice}. {lookup.pairs[0][0]} in Stash is {lookup.pairs[0][1]} in Plex" if lookup.pairs else advice
 
 
-def _judged(name: str, found: Found, *, given: bool) -> Check:
-    told = f"of {many(found.scenes, 'scene')}, {found.by_path} found by full path"
-    told += f", {found.by_name} by name and size, {found.missing} not at all"
-    if not found.by_path and not found.by_name:
-        return problem(name, told, "do the libraries hold these files? If their folders have other names: set path_map")
-    if found.by_name > found.by_path:
-        return warning(name, told, _rules_to_set(found, given=given))
-    if any(one.right >= MANY for one in found.suggestions):
-        return warning(name, told, _rules_to_set(found, given=given))
-    if found.missing * 2 > found.scenes:
-        return warning(name, told, "has Plex scanned these files, and do the libraries above hold them?")
-    return Check(name, told)
+def _judged(name: str, lookup: PathLookup, *, has_rules: bool) -> Check:
+    summary = f"of {many(lookup.scenes, 'scene')}, {lookup.by_path} found by full path"
+    summary += f", {lookup.by_name} by name and size, {lookup.missing} not at all"
+    if not lookup.by_path and not lookup.by_name:
+        return problem(
+            name, summary, "do the libraries hold these files? If their folders have other names: set path_map"
+        )
+    if lookup.by_name > lookup.by_path:
+        return warning(name, summary, _rules_to_set(lookup, has_rules=has_rules))
+    if any(suggestion.right >= MANY for suggestion in lookup.suggestions):
+        return warning(name, summary, _rules_to_set(lookup, has_rules=has_rules))
+    if lookup.missing * 2 > lookup.scenes:
+        return warning(name, summary, "has Plex scanned these files, and do the libraries above hold them?")
+    return Check(name, summary)

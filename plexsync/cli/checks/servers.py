@@ -34,8 +34,8 @@ def stash(parts: Parts) -> Iterator[Check]:
     yield version_check(name, version, LEAST_STASH, "it answers and accepts us")
     yield from clock_check(name, parts.stash.date, parts.clock.now())
     if installed is None:
-        told = "not installed: changes are found by asking once a minute"
-        yield Check("plugin in Stash", f"{told}; with it an edit is in Plex within seconds (README)")
+        status = "not installed: changes are found by asking once a minute"
+        yield Check("plugin in Stash", f"{status}; with it an edit is in Plex within seconds (README)")
     elif not installed.enabled:
         yield warning("plugin in Stash", "installed, and switched off there", "switch it on: Settings, Plugins")
     else:
@@ -47,14 +47,14 @@ def other_database(folder: Path, settings_file: str) -> Iterator[Check]:
     """The plugin stores its events beside Stash's own settings; where that is on this machine, it should be our folder."""
     place = theirs(settings_file)
     try:
-        left = events_in(place) if place and not (place.exists() and folder.samefile(place)) else ""
+        events = events_in(place) if place and not (place.exists() and folder.samefile(place)) else ""
     except OSError:
         mend = "run PlexSync as the user of Stash, or give both the same folder: data_dir here, PLEXSYNC_DATA_DIR for Stash"
         yield warning("plugin", f"its events go to {place}, where we may not look; {folder} is used", mend)
         return
-    if left:
+    if events:
         yield warning(
-            "plugin", f"its events go to {place}, where {left} is; {folder} is used", f"set data_dir to {place}"
+            "plugin", f"its events go to {place}, where {events} is; {folder} is used", f"set data_dir to {place}"
         )
 
 
@@ -76,8 +76,10 @@ def plex(parts: Parts) -> Iterator[Check]:
     yield Check("libraries", "; ".join(map(library_words, sections)))
     titles = {fold(section.title) for section in sections}
     if without := [table for table in parts.config.libraries if fold(table) not in titles]:
-        told = " and ".join(f'[libraries."{table}"]' for table in without)
-        yield warning("libraries", f"{told} in the settings fits none of them, so it has no effect", "correct the name")
+        tables = " and ".join(f'[libraries."{table}"]' for table in without)
+        yield warning(
+            "libraries", f"{tables} in the settings fits none of them, so it has no effect", "correct the name"
+        )
     if not all(section.owned for section in sections):
         mend = "take the token of the account that owns the server: plexsync init signs in with it"
         yield warning("libraries", "the token seems to be somebody's with whom they are shared: he can't edit", mend)
@@ -95,42 +97,42 @@ def away(name: str, error: NeighbourError, address: str) -> Check:
     return problem(name, str(error), f"is {address} right?")
 
 
-def _let_in(parts: Parts, who: Neighbour) -> Iterator[Check]:
+def _let_in(parts: Parts, server: Neighbour) -> Iterator[Check]:
     """A server that answers and lets us in has no reason to be left alone any longer."""
-    gate = Gate(who, READ)
+    gate = Gate(server, READ)
     with parts.store.reading() as db:
         held = db.holds.find(gate.row)
     if not parts.gates.is_open(gate) and parts.gates.retest(gate):
         was = (
             "it was on hold, and lets us in again" if held else "nothing was asked of it any more, and it answers again"
         )
-        yield Check(who.title(), f"{was}: work goes on")
+        yield Check(server.title(), f"{was}: work goes on")
 
 
-def version_check(name: str, version: str, least: tuple[int, ...], told: str) -> Check:
-    """Whether a version (as its server writes it) is new enough; `told` is what else is known of the server."""
+def version_check(name: str, version: str, least: tuple[int, ...], status: str) -> Check:
+    """Whether a version (as its server writes it) is new enough; `status` is what else is known of the server."""
     needed = ".".join(map(str, least))
-    found = re.match(r"v?(\d+(?:\.\d+)*)", version)
-    if not found:
-        return warning(name, f"{told}; its version is not known", f"PlexSync needs {needed} or newer")
-    if tuple(map(int, found[1].split("."))) < least:
-        return problem(name, f"{told}, but is version {version}", f"update it: PlexSync needs {needed} or newer")
-    return Check(name, f"{told}; version {version}")
+    number = re.match(r"v?(\d+(?:\.\d+)*)", version)
+    if not number:
+        return warning(name, f"{status}; its version is not known", f"PlexSync needs {needed} or newer")
+    if tuple(map(int, number[1].split("."))) < least:
+        return problem(name, f"{status}, but is version {version}", f"update it: PlexSync needs {needed} or newer")
+    return Check(name, f"{status}; version {version}")
 
 
 def clock_check(server: str, date: str, now: int) -> Iterator[Check]:
     """Whether the server's clock, by the `date` of an answer just got, shows the same time as ours."""
     name = f"clock of {server}"
     try:
-        theirs = round(parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp() * 1000)
+        server_time = round(parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp() * 1000)
     except (ValueError, OverflowError):
         return
-    apart = theirs - now
+    apart = server_time - now
     if abs(apart) < ASTRAY:
         yield Check(name, "the same time as here")
         return
     way = "ahead of" if apart > 0 else "behind"
-    told = f"{lasting(abs(apart))} {way} the one here"
+    offset = f"{lasting(abs(apart))} {way} the one here"
     yield warning(
-        name, told, "let both machines set their clocks by the network: what happened when can't be told else"
+        name, offset, "let both machines set their clocks by the network: what happened when can't be told else"
     )

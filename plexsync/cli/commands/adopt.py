@@ -41,18 +41,18 @@ def adopt(call: Call, file: Path | None) -> int:
         here = load_here(**sources(call))
         hide(call, here)
         try:
-            theirs = settings_in_stash(here.config, STASH2PLEX)
+            stash2plex = settings_in_stash(here.config, STASH2PLEX)
         except NeighbourError as error:
             return call.refused(safe(f"Stash can't be asked: {error}"))
-    if not theirs:
+    if not stash2plex:
         return call.refused(f"Stash has no settings of {STASH2PLEX}")
-    found = imported(theirs)
-    _check(found.settings)
-    shown = {name: MASK if name in SECRETS else value for name, value in found.settings.items()}
+    adopted = imported(stash2plex)
+    _check(adopted.settings)
+    shown = {name: MASK if name in SECRETS else value for name, value in adopted.settings.items()}
     if file:
-        _write(file, found.settings)
-    facts = {"settings": shown, "left": list(found.unsupported), "file": str(file) if file else None}
-    call.answer(facts, lambda: _tell(shown, found.unsupported, file))
+        _write(file, adopted.settings)
+    facts = {"settings": shown, "left": list(adopted.unsupported), "file": str(file) if file else None}
+    call.answer(facts, lambda: _tell(shown, adopted.unsupported, file))
     return FINE
 
 
@@ -74,12 +74,12 @@ def _write(file: Path, settings: Mapping[str, object]) -> None:
         raise ConfigError([f"{file} can't be written: {error.strerror}"]) from None
 
 
-def _tell(shown: Mapping[str, object], left: tuple[str, ...], file: Path | None) -> None:
+def _tell(shown: Mapping[str, object], unsupported: tuple[str, ...], file: Path | None) -> None:
     out = paper()
     if file:
         out.print(safe(f"{file} holds {len(shown)} settings; plexsync doctor checks them"))
     else:
         for line in changed("", shown).removesuffix("\n").split("\n"):
             out.print(safe(line, LONGEST), soft_wrap=True)
-    for line in left:
+    for line in unsupported:
         out.print(safe(f"left out: {line}"))

@@ -41,8 +41,8 @@ def backup(call: Call, file: Path, force: bool) -> int:
             line.show("copying and checking the database")
             copied = save_backup(start.folder, file, replace=force)
     facts = {"file": str(copied.path), "bytes": copied.size, "schema": copied.schema, "rows": copied.rows}
-    told = f"{copied.path}: {many(copied.rows, 'row')} in {copied.size / 2**20:.1f} MB, checked"
-    call.answer(facts, lambda: say(paper(), told))
+    summary = f"{copied.path}: {many(copied.rows, 'row')} in {copied.size / 2**20:.1f} MB, checked"
+    call.answer(facts, lambda: say(paper(), summary))
     return FINE
 
 
@@ -75,10 +75,10 @@ def restore(call: Call, file: Path, yes: bool) -> int:
         return call.refused(BUSY, restored=False)
     kept = str(done.aside) if done.aside else None
     facts = {"restored": True, "rows": done.copy.rows, "schema": done.copy.schema, "kept": kept}
-    told = [
+    sentences = [
         f"{many(done.copy.rows, 'row')} restored",
         "the next worker runs a full comparison (or call plexsync reconcile)",
     ]
-    told += [f"what was there before is kept as {kept}"] if kept else []
-    call.answer(facts, lambda: say(paper(), "; ".join(told)))
+    sentences += [f"what was there before is kept as {kept}"] if kept else []
+    call.answer(facts, lambda: say(paper(), "; ".join(sentences)))
     return FINE

@@ -90,11 +90,11 @@ def unbind(call: Call, scene: int, item: str | None) -> int:
     with opened_for(call) as parts:
         count = bindings.unbind(parts.store, parts.clock, scene, item or "")
     if not count:
-        what = f"item {item}" if item else "nothing"
-        bound = f"{what} is {'not ' if item else ''}bound to scene {scene}"
+        subject = f"item {item}" if item else "nothing"
+        bound = f"{subject} is {'not ' if item else ''}bound to scene {scene}"
         return call.refused(f"{bound} (plexsync bind lists the bindings)")
-    told = f"{many(count, 'item')} taken off scene {scene}: it is found by its files again"
-    call.answer({"scene": scene, "unbound": count}, lambda: say(paper(), told))
+    summary = f"{many(count, 'item')} taken off scene {scene}: it is found by its files again"
+    call.answer({"scene": scene, "unbound": count}, lambda: say(paper(), summary))
     return FINE
 
 
@@ -102,10 +102,14 @@ def _list(call: Call, bindings: Sequence[Binding]) -> int:
     facts = {
         "count": len(bindings),
         "bindings": [
-            {"scene": one.scene, "item": one.key, "since": stamp(one.at), "files": list(one.files)} for one in bindings
+            {"scene": binding.scene, "item": binding.key, "since": stamp(binding.at), "files": list(binding.files)}
+            for binding in bindings
         ],
     }
-    rows = [(f"{one.scene}", one.key, stamp(one.at) or "", safe(", ".join(one.files))) for one in bindings]
+    rows = [
+        (f"{binding.scene}", binding.key, stamp(binding.at) or "", safe(", ".join(binding.files)))
+        for binding in bindings
+    ]
     heads = ("scene", "item", "since", "its files then")
     call.answer(facts, lambda: paper().print(table("", heads, rows) if rows else "nothing is bound"))
     return FINE

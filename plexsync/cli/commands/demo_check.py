@@ -59,12 +59,12 @@ def check(stage: Any, untouched: dict[str, Any], by_hand: dict[str, str]) -> Che
 
 def _read(server: Any, keys: dict[str, str]) -> dict[str, Any]:
     handles = {key: handle for handle, key in keys.items()}
-    found = {}
+    movies = {}
     ordered = sorted(handles)
     for start in range(0, len(ordered), BATCH):
         for movie in server.fetchItems(f"/library/metadata/{','.join(ordered[start : start + BATCH])}"):
-            found[handles[str(movie.ratingKey)]] = movie
-    return found
+            movies[handles[str(movie.ratingKey)]] = movie
+    return movies
 
 
 def _differences(scene: Any, movie: Any, locked_title: str | None) -> list[tuple[str, object, object]]:

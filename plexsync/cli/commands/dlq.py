@@ -101,16 +101,16 @@ def _tell(
             ("cure", group["advice"]),
         ]
         out.print(table(f"{group['cause']}: {group['count']:,}", ("", ""), facts))
-    told = {group["cause"]: group["example"]["error"] for group in groups}
+    example_errors = {group["cause"]: group["example"]["error"] for group in groups}
     shown = [
         (
             written(row.kind, row.id),
             row.cls,
             stamp(row.since) or "",
-            called,
-            "" if row.error == told[row.cls] else row.error,
+            name,
+            "" if row.error == example_errors[row.cls] else row.error,
         )
-        for row, called in rows
+        for row, name in rows
     ]
     # What is empty in every row is left out: no title is known, or each died as the example above did.
     kept = [place for place in range(len(HEADS)) if any(row[place] for row in shown)]
@@ -135,11 +135,11 @@ def show(call: Call, scene: Key) -> int:
     kind, id = scene
     with opened(call) as parts, parts.store.reading() as db:
         row, attempts, pushes = db.jobs.find(kind, id), db.attempts.of(kind, id), db.pushes.of(kind, id)
-        now, called = parts.clock.now(), title(db, kind, id)
+        now, name = parts.clock.now(), title(db, kind, id)
     if row is None or row.state is not State.DEAD:
         return _missed(call, [scene], done=0, verb="shown")
     facts = {
-        "title": called,
+        "title": name,
         "job": row_facts(row),
         "attempts": attempt_facts(attempts),
         "pushes": push_facts(pushes),
@@ -148,7 +148,7 @@ def show(call: Call, scene: Key) -> int:
 
     def tell() -> None:
         out = paper()
-        out.print(row_table(row, now, called))
+        out.print(row_table(row, now, name))
         if attempts:
             out.print(attempt_table(attempts))
         if pushes:
@@ -216,8 +216,8 @@ def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes
     with opened(call) as parts:
         with parts.store.reading() as db:
             named = sum(dead_letters.is_open(db, *key) for key in dict.fromkeys(scenes))
-            found = named if scenes else dead_letters.count(db, cause or "")
-        if found and not yes and not confirmed(f"Drop {many(found, 'scene')}? They come back only by a new edit."):
+            count = named if scenes else dead_letters.count(db, cause or "")
+        if count and not yes and not confirmed(f"Drop {many(count, 'scene')}? They come back only by a new edit."):
             click.echo("plexsync: nothing was dropped", err=True)
             call.answer({"dropped": 0}, lambda: None)
             return FAILED

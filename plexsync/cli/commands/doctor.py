@@ -62,14 +62,16 @@ def doctor(call: Call) -> int:
 
 
 def _tell(checks: Sequence[Check], settings: Sequence[dict[str, str]], out: Console) -> None:
-    given = [(one["name"], one["value"], one["origin"]) for one in settings if one["origin"] != DEFAULT]
-    if given:
-        out.print(table("Settings that were given", ("setting", "value", "from"), given))
+    changed = [
+        (setting["name"], setting["value"], setting["origin"]) for setting in settings if setting["origin"] != DEFAULT
+    ]
+    if changed:
+        out.print(table("Settings that were given", ("setting", "value", "from"), changed))
     drawn = table("Checks", ("", "what", "found, and how to mend it"), [])
     for check in checks:
         mend = f"-> {check.mend}" if check.mend else ""
-        told = "\n".join(safe(text) for text in (check.message, mend) if text)
-        drawn.add_row(WORDS[check.state], check.name, told, style=STYLES[check.state])
+        message = "\n".join(safe(text) for text in (check.message, mend) if text)
+        drawn.add_row(WORDS[check.state], check.name, message, style=STYLES[check.state])
     out.print(drawn)
     counts = [sum(check.state == state for check in checks) for state in (PROBLEM, WARNING)]
     out.print(f"{many(counts[0], 'problem')}, {many(counts[1], 'warning')}")
@@ -113,15 +115,15 @@ def _settings(loaded: Loaded) -> list[dict[str, str]]:
     """Every setting as it is in effect, secrets masked."""
     values = loaded.config.model_dump(mode="json")
     return [
-        {"name": one.name, "value": _shown(one, values[one.name]), "origin": loaded.origin[one.name]}
-        for one in describe()
+        {"name": setting.name, "value": _shown(setting, values[setting.name]), "origin": loaded.origin[setting.name]}
+        for setting in describe()
     ]
 
 
-def _shown(one: Setting, value: object) -> str:
-    if one.secret:
+def _shown(setting: Setting, value: object) -> str:
+    if setting.secret:
         return MASK if value else "(not set)"
-    if one.name == "notify_command" and isinstance(value, list):
+    if setting.name == "notify_command" and isinstance(value, list):
         # Its arguments may hold a secret too.
         return many(len(value), "word") if value else ""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

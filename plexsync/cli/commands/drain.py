@@ -7,9 +7,9 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import comparison_owed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import Due, Work, outcome_words
+from plexsync.cli.daemon.work_loop import Due, WorkLoop, outcome_words
 from plexsync.cli.start import begun
-from plexsync.cli.terminal.screen import Bar, paper, say
+from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.reports.format import many, stamp
 from plexsync.reports.status import OWED
 from plexsync.rules.job import State
@@ -31,30 +31,34 @@ def drain(call: Call) -> int:
       plexsync drain
     """
     with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
-        with Bar(start.console, "working") as bar:
-            ended = Work(start, stop, bar, Due(), patient=False).run()
+        with ProgressBar(start.console, "working") as bar:
+            ended = WorkLoop(start, stop, bar, Due(), patient=False).run()
         with opened(start.config, start.folder) as parts:
             with parts.store.reading() as db:
-                seen = db.overview(parts.clock.now())
+                overview = db.overview(parts.clock.now())
             # Whoever works beside us has a schedule for it.
             owed = comparison_owed(parts) and not parts.someone_works()
         # What went back for a server's sake waits a moment and may not be due again yet.
-        stuck = bool(ended.why) and seen.due + seen.jobs.get(State.READY, 0) > 0
+        stuck = bool(ended.reason) and overview.due + overview.jobs.get(State.READY, 0) > 0
         facts = {
             "outcomes": dict(ended.outcomes),
-            "due": seen.due,
-            "why": ended.why,
-            "until": stamp(ended.until) if ended.why else None,
+            "due": overview.due,
+            "why": ended.reason,
+            "until": stamp(ended.until) if ended.reason else None,
             "comparison_due": owed,
         }
-        until = f" (until {stamp(ended.until)})" if ended.why and ended.until else ""
-        told = outcome_words(ended.outcomes, nothing="nothing could be worked" if stuck else "nothing was due")
-        told += f"; {_left(seen)}: {ended.why}{until}" if stuck else ""
-        told += f"; {OWED}" if owed else ""
-        call.answer(facts, lambda: say(paper(), told))
+        until = f" (until {stamp(ended.until)})" if ended.reason and ended.until else ""
+        summary = outcome_words(ended.outcomes, nothing="nothing could be worked" if stuck else "nothing was due")
+        summary += f"; {_left(overview)}: {ended.reason}{until}" if stuck else ""
+        summary += f"; {OWED}" if owed else ""
+        call.answer(facts, lambda: say(paper(), summary))
         return stop.code or (FAILED if stuck or owed or ended.outcomes["dead"] else FINE)
 
 
-def _left(seen: Overview) -> str:
+def _left(overview: Overview) -> str:
     """What is still to be done: it is due, or was put off a moment ago."""
-    return f"{many(seen.due, 'row')} still due" if seen.due else f"{many(seen.jobs[State.READY], 'row')} put off"
+    return (
+        f"{many(overview.due, 'row')} still due"
+        if overview.due
+        else f"{many(overview.jobs[State.READY], 'row')} put off"
+    )

@@ -17,7 +17,7 @@ from plexsync.flows.scenes.verbs import explain as look_at
 from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import short
-from plexsync.reports.shapes import FieldFacts, SightFacts
+from plexsync.reports.shapes import SightFacts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind
 from plexsync.rules.records import AttemptRow, JobRow
@@ -45,41 +45,45 @@ def explain(call: Call, scene: int) -> int:
         if start.settings.away:
             return _only_known(call, parts, scene, str(start.settings.away), now)
         try:
-            seen = look_at(parts.store, parts.looker, parts.gates, scene)
+            explanation = look_at(parts.store, parts.looker, parts.gates, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
-    sight = sight_facts(seen.sight)
-    call.answer({**sight, **job_facts(seen.job, seen.attempts)}, lambda: _tell(seen, sight, now, paper()))
-    gone = isinstance(seen.sight.outcome or seen.sight.ends, Gone)
-    return FAILED if gone or seen.sight.error else FINE
+    sight = sight_facts(explanation.sight)
+    job = job_facts(explanation.job, explanation.attempts)
+    call.answer({**sight, **job}, lambda: _tell(explanation, sight, now, paper()))
+    gone = isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)
+    return FAILED if gone or explanation.sight.error else FINE
 
 
-def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
+def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int:
     """What the database knows, when a side can't be asked."""
     with parts.store.reading() as db:
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
         known = known_facts(db, id)
-        facts = {**known, "error": why}
-        remembered = known["remembered"]
+    facts = {**known, "error": reason}
+    remembered = known["remembered"]
 
     def tell() -> None:
         out = paper()
         out.print(f"Scene {id} can't be looked at now. What is known:")
         _tell_row(row, attempts, now, out)
         if remembered:
-            rows = [(one["key"], short(one["field"]), _shown(one["said"]), _shown(one["left"])) for one in remembered]
+            rows = [
+                (record["key"], short(record["field"]), _shown(record["said"]), _shown(record["left"]))
+                for record in remembered
+            ]
             out.print(table("Pushed before", ("item", "field", "Stash said", "Plex read back"), rows))
 
     call.answer(facts, tell)
-    click.echo(f"plexsync: {safe(why)}", err=True)
+    click.echo(f"plexsync: {safe(reason)}", err=True)
     return FAILED
 
 
 # --- as words --------------------------------------------------------------------------------------------------------
 
 
-def _tell(seen: Explanation, facts: SightFacts, now: int, out: Console) -> None:
-    sight = seen.sight
+def _tell(explanation: Explanation, facts: SightFacts, now: int, out: Console) -> None:
+    sight = explanation.sight
     title = f": {safe(sight.scene.title)}" if sight.scene and sight.scene.title else ""
     out.print(f"Scene {sight.id}{title}")
     out.print(safe(facts["verdict"]))
@@ -87,26 +91,26 @@ def _tell(seen: Explanation, facts: SightFacts, now: int, out: Console) -> None:
         steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(sight.steps, start=1)]
         out.print(table("How its item was matched", ("", "by", "what was seen"), steps))
     if sight.candidates:
-        rows = [(one.key, one.path, one.reason) for one in sight.candidates]
+        rows = [(row.key, row.path, row.reason) for row in sight.candidates]
         out.print(table("Candidates", ("item", "file", "why it was not taken"), rows))
         say(out, "If you know which one it is, settle it for good:")
-        for one in facts["candidates"]:
-            out.print(f"  {one['bind']}")
+        for row in facts["candidates"]:
+            out.print(f"  {row['bind']}")
     for target in facts["targets"]:
-        out.print(table(f"Item {target['key']}", HEADS, [_field_row(one) for one in target["fields"]]))
+        out.print(table(f"Item {target['key']}", HEADS, [_field_row(row) for row in target["fields"]]))
     if facts["notes"]:
         notes = [(short(note["field"]), note["reason"], note["text"]) for note in facts["notes"]]
         out.print(table("Changed to fit Plex", ("field", "what", "why"), notes))
-    _tell_row(seen.job, seen.attempts, now, out)
+    _tell_row(explanation.job, explanation.attempts, now, out)
 
 
 HEADS = ("field", "Stash says", "Plex has", "locked", "would do", "why")
 
 
-def _field_row(one: FieldFacts) -> tuple[str, ...]:
-    why = "; ".join(filter(None, [one["reason"], *(note["text"] for note in one["why"])]))
-    locked = "yes" if one["locked"] else ""
-    return short(one["field"]), _shown(one["stash"]), _shown(one["plex"]), locked, one["action"], why
+def _field_row(field: FieldFacts) -> tuple[str, ...]:
+    reasons = "; ".join(filter(None, [field["reason"], *(note["text"] for note in field["why"])]))
+    locked = "yes" if field["locked"] else ""
+    return short(field["field"]), _shown(field["stash"]), _shown(field["plex"]), locked, field["action"], reasons
 
 
 def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console) -> None:

@@ -38,8 +38,8 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
     with opened(call) as parts, parts.store.reading() as db:
         row, attempts, pushes = db.jobs.find(kind, id), db.attempts.of(kind, id), db.pushes.of(kind, id)
     if row is None and not pushes:
-        why = f"{written(kind, id)} was never in the queue"
-        return call.refused(why, kind=kind, id=id, entries=[], total=0)
+        problem = f"{written(kind, id)} was never in the queue"
+        return call.refused(problem, kind=kind, id=id, entries=[], total=0)
     past = past_of(attempts, pushes)
     facts = {"kind": kind, "id": id, "entries": list(map(past_facts, past[:limit])), "total": len(past)}
 
@@ -58,13 +58,17 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
 
 def _table(name: str, past: Sequence[AttemptRow | PushRow]) -> Table:
     rows: list[tuple[str, ...]] = []
-    for one in past:
-        at = stamp(one.at) or ""
-        if isinstance(one, PushRow):
-            what = f"item {one.key}" if not one.undone else f"{PUSHES[one.undone]}, item {one.key}"
-            rows += [(at, what, change_words(field, moved)) for field, moved in one.moved.items()]
+    for entry in past:
+        at = stamp(entry.at) or ""
+        if isinstance(entry, PushRow):
+            event = f"item {entry.key}" if not entry.undone else f"{PUSHES[entry.undone]}, item {entry.key}"
+            rows += [(at, event, change_words(field, moved)) for field, moved in entry.moved.items()]
         else:
             rows.append(
-                (at, f"attempt, then {job_word(one.state)}", f"{one.error} ({one.cls})" if one.cls else one.error)
+                (
+                    at,
+                    f"attempt, then {job_word(entry.state)}",
+                    f"{entry.error} ({entry.cls})" if entry.cls else entry.error,
+                )
             )
     return table(f"History of {name}", ("at", "what", "before -> after, or why it failed"), rows)

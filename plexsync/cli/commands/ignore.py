@@ -59,13 +59,13 @@ def unignore(call: Call, scenes: tuple[int, ...]) -> int:
       plexsync unignore 7
     """
     with opened(call) as parts:
-        found = unignore_scenes(parts.store, scenes, parts.clock)
-    done, missed = len(found), [id for id in dict.fromkeys(scenes) if id not in found]
-    told = f"{many(done, 'scene')} queued again"
+        unignored = unignore_scenes(parts.store, scenes, parts.clock)
+    done, missed = len(unignored), [id for id in dict.fromkeys(scenes) if id not in unignored]
+    summary = f"{many(done, 'scene')} queued again"
     if not missed:
-        call.answer({"unignored": done}, lambda: paper().print(told))
+        call.answer({"unignored": done}, lambda: paper().print(summary))
         return FINE
     if done and not call.json:
-        paper().print(told)
-    why = f"not ignored: {', '.join(map(str, missed))} (plexsync ignore --list shows them)"
-    return call.refused(why, unignored=done, not_ignored=missed)
+        paper().print(summary)
+    problem = f"not ignored: {', '.join(map(str, missed))} (plexsync ignore --list shows them)"
+    return call.refused(problem, unignored=done, not_ignored=missed)

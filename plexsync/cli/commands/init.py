@@ -7,7 +7,7 @@ environment; it is never a word of the command.
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,12 @@ import click
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
 from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.cli.start import logged
-from plexsync.cli.terminal.discovery import Found, Given, Hide, find_plex, find_stash, learn_paths
+from plexsync.cli.terminal.discovery import Discovery, Given, Hide
+from plexsync.cli.terminal.path_discovery import learn_paths
+from plexsync.cli.terminal.plex_discovery import find_plex
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.cli.terminal.stash_discovery import find_stash
 from plexsync.engine.clock import SystemClock
 from validation.config import SECRETS, describe
 from validation.redact import MASK, Redactor
@@ -80,16 +83,9 @@ def init(
     if words:
         # It may be a token: it is not said again.
         raise click.UsageError("init takes options alone: a token is typed when it is asked for, or read from a file")
-    file = toml_of(call)
-    with logged(call, level="error") as (console, hiding):
 
-        def hidden(*secrets: str) -> None:
-            call.secrets = tuple(dict.fromkeys((*call.secrets, *filter(None, secrets))))
-            hiding.use(Redactor(call.secrets))
-
-        here = _here(call, file)
-        hidden(*call.secrets)
-        given = Given(
+    def options(hidden: Hide) -> Given:
+        return Given(
             plex_url=plex_url,
             plex_token=_secret("--plex-token", plex_token_file, plex_token_env, hidden),
             libraries=libraries,
@@ -99,8 +95,24 @@ def init(
             typed=token,
             browser=not no_browser,
         )
-        there = sys.stdin.isatty() and not yes and not call.json
-        person = Person(console, present=there, hiding=lambda text: Redactor(call.secrets).redact(text))
+
+    return _set_up(call, options, yes=yes)
+
+
+def _set_up(call: Call, options: Callable[[Hide], Given], *, yes: bool) -> int:
+    """Find everything, show it, and write the file if a person agrees; returns the exit code."""
+    file = toml_of(call)
+    with logged(call, level="error") as (console, hiding):
+
+        def hidden(*secrets: str) -> None:
+            call.secrets = tuple(dict.fromkeys((*call.secrets, *filter(None, secrets))))
+            hiding.use(Redactor(call.secrets))
+
+        here = _here(call, file)
+        hidden(*call.secrets)
+        given = options(hidden)
+        present = sys.stdin.isatty() and not yes and not call.json
+        person = Person(console, present=present, hiding=lambda text: Redactor(call.secrets).redact(text))
         try:
             plan = _plan(call, person, given, here, hidden)
             write = _writing(file, plan.settings)
@@ -118,9 +130,9 @@ def init(
 
 def _here(call: Call, file: Path) -> Loaded:
     """What is set already; a file that is still to be made is no fault, nor is a link to one."""
-    found = load_here(**{**sources(call), "toml_path": file if os.path.exists(file) else None})  # noqa: PTH110
-    hide(call, found)
-    return found
+    loaded = load_here(**{**sources(call), "toml_path": file if os.path.exists(file) else None})  # noqa: PTH110
+    hide(call, loaded)
+    return loaded
 
 
 def _secret(option: str, file: Path | None, variable: str, hidden: Hide) -> str:
@@ -142,19 +154,19 @@ def _secret(option: str, file: Path | None, variable: str, hidden: Hide) -> str:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SetupPlan:
     """What was found, and the settings that follow from it; None takes a setting out of the file."""
 
-    found: Found
+    discovery: Discovery
     settings: Mapping[str, Any] = field(repr=False)
     over: tuple[str, ...]
     """Variables of the environment that win over the file."""
 
 
-def _plan(call: Call, person: Person, given: Given, here: Loaded, hidden: Hide) -> Plan:
-    plex = find_plex(person, given, here, hidden)
-    stash = find_stash(person, given, here, hidden, near=plex.url)
-    paths = learn_paths(person, given, here, plex, stash)
+def _plan(call: Call, person: Person, options: Given, here: Loaded, hidden: Hide) -> SetupPlan:
+    plex = find_plex(person, options, here, hidden)
+    stash = find_stash(person, options, here, hidden, near=plex.url)
+    paths = learn_paths(person, options, here, plex, stash)
     settings: dict[str, Any] = {
         "plex_url": plex.url,
         "plex_token": plex.token,
@@ -172,7 +184,7 @@ def _plan(call: Call, person: Person, given: Given, here: Loaded, hidden: Hide) 
         for setting in describe()
         if setting.name in settings and here.origin[setting.name] in ends
     )
-    return Plan(Found(plex, stash, paths), settings, over)
+    return SetupPlan(Discovery(plex, stash, paths), settings, over)
 
 
 def _check(settings: Mapping[str, Any]) -> None:
@@ -202,15 +214,15 @@ def _writing(file: Path, settings: Mapping[str, Any]) -> Writing:
     except UnclearFile as error:
         raise ConfigError([f"{file} can't be changed: {error}; move it away, then call init again"]) from None
     except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError([f"{file} can't be read any more: {why}; nothing was changed"]) from None
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError([f"{file} can't be read any more: {reason}; nothing was changed"]) from None
     moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
     real = Path(os.path.realpath(file))
     kept = real.with_name(f"{real.name}.{moment:%Y%m%dT%H%M%SZ}.bak") if before not in (None, text) else None
     return Writing(file, text, before, kept)
 
 
-def _agreed(person: Person, plan: Plan, write: Writing, *, yes: bool) -> bool:
+def _agreed(person: Person, plan: SetupPlan, write: Writing, *, yes: bool) -> bool:
     """Whether a person agrees to what is about to be written."""
     if yes:
         return True
@@ -232,8 +244,8 @@ def _write(write: Writing) -> None:
 
 def _rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     # That none is named is a choice as well, and more than those that are there.
-    told = {**settings, "plex_libraries": settings["plex_libraries"] or "all"}
-    return [(name, _shown(name, value)) for name, value in told.items() if value is not None]
+    rows = {**settings, "plex_libraries": settings["plex_libraries"] or "all"}
+    return [(name, _shown(name, value)) for name, value in rows.items() if value is not None]
 
 
 def _shown(name: str, value: Any) -> str:
@@ -242,8 +254,8 @@ def _shown(name: str, value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _facts(plan: Plan, write: Writing, hidden: Redactor) -> dict[str, Any]:
-    plex, stash, paths = plan.found.plex, plan.found.stash, plan.found.paths
+def _facts(plan: SetupPlan, write: Writing, hidden: Redactor) -> dict[str, Any]:
+    plex, stash, paths = plan.discovery.plex, plan.discovery.stash, plan.discovery.paths
     return {
         "file": str(write.file),
         "kept": str(write.kept) if write.kept else None,
@@ -255,7 +267,7 @@ def _facts(plan: Plan, write: Writing, hidden: Redactor) -> dict[str, Any]:
         },
         "stash": {"version": hidden.redact(stash.version), "url": stash.url},
         "paths": {
-            "rules": [{"stash": ours, "plex": theirs} for ours, theirs in paths.rules],
+            "rules": [{"stash": stash_folder, "plex": plex_folder} for stash_folder, plex_folder in paths.rules],
             "scenes": paths.scenes,
             "found_by_path": paths.by_path,
             "found_by_name": paths.by_name,
@@ -264,12 +276,12 @@ def _facts(plan: Plan, write: Writing, hidden: Redactor) -> dict[str, Any]:
     }
 
 
-def _tell(call: Call, plan: Plan, write: Writing) -> None:
+def _tell(call: Call, plan: SetupPlan, write: Writing) -> None:
     out = paper()
     say(out, f"{write.file} is written, for your eyes only." + (f" Before: {write.kept}" if write.kept else ""))
     for variable in plan.over:
         say(out, f"{variable} is set in the environment, and wins over the file.")
     more = f" --config {shlex.quote(str(call.config_file))}" if call.config_file else ""
     lines = (("doctor", "checks everything"), ("sync --all --dry-run", "shows what would change"))
-    rows = [(f"plexsync{more} {words}", told) for words, told in (*lines, ("serve", "keeps Plex in sync"))]
+    rows = [(f"plexsync{more} {words}", purpose) for words, purpose in (*lines, ("serve", "keeps Plex in sync"))]
     out.print(table("Next", ("", ""), rows))

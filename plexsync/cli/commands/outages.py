@@ -28,39 +28,39 @@ def outages(call: Call, days: int) -> int:
       plexsync outages --days 7 --json
     """
     with opened(call) as parts:
-        seen = report(parts, days)
-    facts = seen.facts()
-    call.answer(facts, lambda: _tell(facts["outages"], seen.figures, days, paper()))
+        availability = report(parts, days)
+    facts = availability.facts()
+    call.answer(facts, lambda: _tell(facts["outages"], availability.figures, days, paper()))
     return FINE
 
 
-def _tell(found: list[OutageFacts], seen: OutageTotals, days: int, out: Console) -> None:
-    if found:
+def _tell(outages: list[OutageFacts], figures: OutageTotals, days: int, out: Console) -> None:
+    if outages:
         heads = ("since", "lasted", "server", "what", "queued", "last message")
-        out.print(table("Outages", heads, map(_row, found), right=(4,)))
-    say(out, _line(seen, days))
+        out.print(table("Outages", heads, map(_row, outages), right=(4,)))
+    say(out, _line(figures, days))
 
 
-def _row(one: OutageFacts) -> tuple[str, ...]:
-    lasted, cause = lasting(one["seconds"] * 1000), one["cause"]
+def _row(outage: OutageFacts) -> tuple[str, ...]:
+    lasted, cause = lasting(outage["seconds"] * 1000), outage["cause"]
     return (
-        one["since"] or "",
-        lasted if one["until"] is not None else f"{lasted}, goes on",
-        one["server"].title(),
-        f"{ON_HOLD}: {cause}" if one["kind"] == Gate.HOLD else DOWN + (" (writes)" if cause == "write" else ""),
-        f"{one['waiting']:,}",
-        one["error"],
+        outage["since"] or "",
+        lasted if outage["until"] is not None else f"{lasted}, goes on",
+        outage["server"].title(),
+        f"{ON_HOLD}: {cause}" if outage["kind"] == Gate.HOLD else DOWN + (" (writes)" if cause == "write" else ""),
+        f"{outage['waiting']:,}",
+        outage["error"],
     )
 
 
-def _line(seen: OutageTotals, days: int) -> str:
+def _line(figures: OutageTotals, days: int) -> str:
     """One line that sums it up."""
     span = "the last day" if days == 1 else f"the last {days:,} days"
-    if not seen.interruptions:
+    if not figures.interruptions:
         return f"No outage in {span}: availability 100 %."
-    mttr = "-" if seen.mttr is None else lasting(seen.mttr)
-    times = "1 interruption" if seen.interruptions == 1 else f"{seen.interruptions:,} interruptions"
+    mttr = "-" if figures.mttr is None else lasting(figures.mttr)
+    times = "1 interruption" if figures.interruptions == 1 else f"{figures.interruptions:,} interruptions"
     return (
-        f"In {span}: {times}, {lasting(seen.down)} in all; mean time to recovery {mttr}, between interruptions "
-        f"{lasting(seen.mtbf or 0)}; availability {share(seen.availability)}."
+        f"In {span}: {times}, {lasting(figures.down)} in all; mean time to recovery {mttr}, between interruptions "
+        f"{lasting(figures.mtbf or 0)}; availability {share(figures.availability)}."
     )

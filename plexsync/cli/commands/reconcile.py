@@ -9,10 +9,10 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.commands.sync import When
 from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.daemon.work_loop import Outcomes, Remaining, Work, outcomes
+from plexsync.cli.daemon.work_loop import Outcomes, Remaining, WorkLoop, outcomes
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
-from plexsync.cli.terminal.screen import Bar, paper, say
+from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.reconcile import Report, Scope, UnknownLibrary
 from plexsync.reports.comparison import counted, report_facts
 from plexsync.reports.format import many, safe, stamp
@@ -59,16 +59,9 @@ def reconcile(
       plexsync reconcile 7 12
       plexsync reconcile --library Movies
     """
-    if bool(scenes) + (since is not None) + bool(library) > 1:
-        raise click.UsageError(
-            "say which scenes in one way: their numbers, --since WHEN or --library NAME; or all of them"
-        )
-    if quick and (scenes or since is not None or library or anew or wait):
-        raise click.UsageError("--quick runs a poll, and takes no other option")
-    if anew and (scenes or since is not None or library):
-        raise click.UsageError("--anew is for the full comparison: a selection is always compared from its start")
+    _check_options(scenes, since, library, quick=quick, anew=anew, wait=wait)
     with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
-        with opened(start.config, start.folder) as parts, Bar(start.console, "comparing") as bar:
+        with opened(start.config, start.folder) as parts, ProgressBar(start.console, "comparing") as bar:
             start.tell(parts)
             if start.settings.away and not start.settings.sure:
                 raise start.settings.away
@@ -82,11 +75,31 @@ def reconcile(
             waiting = _waiting(parts) if wait else []
             busy = parts.someone_works()
             lists = _lists(parts, report) if call.json else {}
-        found, why = _work(start, stop, waiting) if wait and not stop else (None, "")
-        facts = {**_facts(report, found, why), **lists}
-        call.answer(facts, lambda: say(paper(), _words(report, found, why, busy=busy)))
-        failed = report.standing["failed"] or (found and not found.well)
+        settled, ended_by = _work(start, stop, waiting) if wait and not stop else (None, "")
+        facts = {**_facts(report, settled, ended_by), **lists}
+        call.answer(facts, lambda: say(paper(), _words(report, settled, ended_by, busy=busy)))
+        failed = report.standing["failed"] or (settled and not settled.well)
         return stop.code or (FAILED if failed else FINE)
+
+
+def _check_options(
+    scenes: tuple[int, ...],
+    since: datetime | timedelta | None,
+    library: str | None,
+    *,
+    quick: bool,
+    anew: bool,
+    wait: bool,
+) -> None:
+    """Options that exclude each other; raises UsageError."""
+    if bool(scenes) + (since is not None) + bool(library) > 1:
+        raise click.UsageError(
+            "say which scenes in one way: their numbers, --since WHEN or --library NAME; or all of them"
+        )
+    if quick and (scenes or since is not None or library or anew or wait):
+        raise click.UsageError("--quick runs a poll, and takes no other option")
+    if anew and (scenes or since is not None or library):
+        raise click.UsageError("--anew is for the full comparison: a selection is always compared from its start")
 
 
 def _look(call: Call, parts: Parts) -> int:
@@ -95,8 +108,8 @@ def _look(call: Call, parts: Parts) -> int:
     wanted = {kind.value: count for kind, count in polled.wanted.items()}
 
     def tell() -> None:
-        found = ", ".join(f"{many(count, name)}" for name, count in wanted.items() if count)
-        say(paper(), f"changed in Stash: {found or 'nothing'}")
+        changes = ", ".join(f"{many(count, name)}" for name, count in wanted.items() if count)
+        say(paper(), f"changed in Stash: {changes or 'nothing'}")
 
     call.answer({"wanted": wanted, "complete": not polled.reason, "why": polled.reason}, tell)
     if polled.reason:
@@ -114,7 +127,7 @@ def _scope(
     return None
 
 
-def _compare(parts: Parts, scope: Scope | None, bar: Bar, stop: Stop, *, anew: bool) -> Report:
+def _compare(parts: Parts, scope: Scope | None, bar: ProgressBar, stop: Stop, *, anew: bool) -> Report:
     def stopping() -> bool:
         return bool(stop)
 
@@ -137,18 +150,18 @@ def _waiting(parts: Parts) -> list[int]:
 
 def _work(start: Begun, stop: Stop, ids: list[int]) -> tuple[Outcomes, str]:
     """Work or watch until these are settled; what became of them, and why that ended early."""
-    with Bar(start.console, "syncing") as bar:
-        ended = Work(start, stop, bar, Remaining(ids), patient=True).run()
+    with ProgressBar(start.console, "syncing") as bar:
+        ended = WorkLoop(start, stop, bar, Remaining(ids), patient=True).run()
     with opened(start.config, start.folder) as parts:
-        return outcomes(parts, ids), ended.why
+        return outcomes(parts, ids), ended.reason
 
 
-def _facts(report: Report, found: Outcomes | None, why: str) -> dict[str, object]:
-    worked = {"outcomes": dict(found.standing), "causes": dict(found.causes), "why": why} if found else {}
+def _facts(report: Report, settled: Outcomes | None, ended_by: str) -> dict[str, object]:
+    worked = {"outcomes": dict(settled.standing), "causes": dict(settled.causes), "why": ended_by} if settled else {}
     return {**report_facts(report), **worked}
 
 
-def _words(report: Report, found: Outcomes | None, why: str, *, busy: bool) -> str:
+def _words(report: Report, settled: Outcomes | None, ended_by: str, *, busy: bool) -> str:
     lines = [f"{report.scenes:,} scenes compared" + ("" if report.complete else ", then stopped")]
     if report.after:
         begun = stamp(report.began)
@@ -157,10 +170,10 @@ def _words(report: Report, found: Outcomes | None, why: str, *, busy: bool) -> s
     if report.gone:
         lines.append(f"  {report.gone:,} gone from Stash")
     if report.without_scene:
-        told = many(report.without_scene, "item")
-        lines.append(f"  {told} in Plex without a scene in Stash (plexsync status --without-scene lists them)")
-    if found:
-        lines.append(f"worked now: {found.line()}" + (f"; {why}" if why else ""))
+        items = many(report.without_scene, "item")
+        lines.append(f"  {items} in Plex without a scene in Stash (plexsync status --without-scene lists them)")
+    if settled:
+        lines.append(f"worked now: {settled.line()}" + (f"; {ended_by}" if ended_by else ""))
     elif report.wanted:
         rest = "the worker does the rest" if busy else "start plexsync serve, or run plexsync drain, to work them"
         lines.append(f"{report.wanted:,} queued; {rest}")

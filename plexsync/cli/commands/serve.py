@@ -98,13 +98,13 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
         early = known_place(load_here(**sources(call)).config, os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(early.path, stop.event)):
             return call.refused(BUSY)
-        found = patiently(call, stop.event, inside=early.path if early else None)
-        if found is not None:
+        initial = patiently(call, stop.event, inside=early.path if early else None)
+        if initial is not None:
             hiding.use(Redactor(call.secrets))
-            warn(found)
-            if early is None and not held.enter_context(lock_of(found.place.path)):
+            warn(initial)
+            if early is None and not held.enter_context(lock_of(initial.place.path)):
                 return call.refused(BUSY)
-            file.begin(found.place.path)
+            file.begin(initial.place.path)
             if as_needed:
                 log.info("from here on the log is %s", LOG_FILE)
             with (
@@ -114,7 +114,7 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
                 dashboard(off=no_web or as_needed, switch=demo_switch) as pages,
             ):
                 report = Reporter(line, outcomes)
-                _work(call, found, stop, report, hiding, pages, as_needed=as_needed)
+                _work(call, initial, stop, report, hiding, pages, as_needed=as_needed)
         log.info("stopped in good order")
         call.answer({"outcomes": dict(outcomes)}, lambda: None)
         return stop.code
@@ -122,7 +122,7 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
 
 def _work(
     call: Call,
-    found: Settings,
+    initial: Settings,
     stop: Stop,
     report: "Reporter",
     hiding: RedactingFilter,
@@ -131,21 +131,21 @@ def _work(
     as_needed: bool,
 ) -> None:
     """Work until stopped: when settings change the parts are put together anew, on the same database and under its lock."""
-    current: Settings | None = found
+    current: Settings | None = initial
     while current is not None:
         config = current.loaded.config
         with ExitStack() as held:
-            parts = put_together(held, config, found.place.path, stop, inside=as_needed)
+            parts = put_together(held, config, initial.place.path, stop, inside=as_needed)
             if parts is None:
                 return
             config.log_config()
-            if current is found:
+            if current is initial:
                 log.info("serving")
             if current.stash_settings is not None:
                 keep_answer(parts.store, current.stash_settings)
             keep_for_status(parts.store, sources_of(call), current.loaded)
             if pages is not None:
-                pages.use(current.loaded, found.place.path)
+                pages.use(current.loaded, initial.place.path)
             watch = SettingsWatch(call, current, parts, stop.event)
             # A signal ends the work at once, also while Stash is being asked.
             stop.spread(watch.ended)
@@ -169,15 +169,15 @@ def put_together(held: ExitStack, config: PlexSyncConfig, folder: Path, stop: St
     A full disk, or a database that another process has for itself, may be so for a while: it is waited for, since a worker
     that only wanted other settings would else be none.
     """
-    told: float | None = None
+    logged_at: float | None = None
     while not stop and not (inside and off_inside(folder)):
         try:
             return held.enter_context(opened(config, folder, worker=True))
         except Damaged:
             raise
         except LocalFault as fault:
-            if told is None or monotonic() - told >= TELL_PACE:
-                told = monotonic()
+            if logged_at is None or monotonic() - logged_at >= TELL_PACE:
+                logged_at = monotonic()
                 log.error("paused: %s", fault)
             stop.event.wait(pause_after(fault))
     return None
@@ -189,22 +189,22 @@ def patiently(call: Call, stop: threading.Event, *, inside: Path | None) -> Sett
     `inside` is the folder of a worker that is started by events: it ends when it is switched off, or after some minutes.
     """
     place: DataFolder | None
-    told: float | None = None
+    logged_at: float | None = None
     began = monotonic()
     while not stop.is_set():
         try:
-            found = settings(call, SettingsNeed.WORK)
-            if found.sure:
-                return found
-            place, why = found.place, f"settings may be set in Stash, but it can't be asked: {found.away}"
+            candidate = settings(call, SettingsNeed.WORK)
+            if candidate.sure:
+                return candidate
+            place, reason = candidate.place, f"settings may be set in Stash, but it can't be asked: {candidate.away}"
         except StashAway as away:
-            place, why = away.place, away.lines[-1]
-        if told is None and place is not None and inside is None:
+            place, reason = away.place, away.lines[-1]
+        if logged_at is None and place is not None and inside is None:
             with lock_of(place.path):
                 pass  # a folder that can't be used is told of at once
-        if told is None or monotonic() - told >= TELL_PACE:
-            told = monotonic()
-            log.warning("waiting for Stash: %s", why)
+        if logged_at is None or monotonic() - logged_at >= TELL_PACE:
+            logged_at = monotonic()
+            log.warning("waiting for Stash: %s", reason)
         if inside is not None and (enough := waits_no_longer(inside, began)):
             log.info("%s", enough)
             return None
@@ -259,11 +259,11 @@ class Reporter:
         with parts.store.reading() as db:
             waiting = db.jobs.count_unsettled()
             in_step = db.overview(now).jobs.get(State.IDLE, 0)
-            rows = {who: db.breakers.find(who) for who in Neighbour}
-            held = {who for who in Neighbour if db.holds.find(who)}
+            rows = {server: db.breakers.find(server) for server in Neighbour}
+            held = {server for server in Neighbour if db.holds.find(server)}
         states = (
-            f"{who.title()} {server_words(breaker(parts.config, row, now), held=who in held)}"
-            for who, row in rows.items()
+            f"{server.title()} {server_words(breaker(parts.config, row, now), held=server in held)}"
+            for server, row in rows.items()
         )
         return " | ".join(
             (counted(SceneStatus.IN_SYNC.word, in_step), counted(SceneStatus.QUEUED.word, waiting), *states)

@@ -58,16 +58,16 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
     with parts.store.reading() as db:
         row, pushes = db.jobs.find(Kind.SCENE, id), db.pushes.of(Kind.SCENE, id)
         stands = standing(row, db.standings.find(id), pushed=pushes[0].at if pushes else None)
-        called = title(db, Kind.SCENE, id)
+        scene_title = title(db, Kind.SCENE, id)
     since = stamp(stands.since)
-    facts = {"id": id, "title": called or None, "stands": stands.status.value, "since": since}
+    facts = {"id": id, "title": scene_title or None, "stands": stands.status.value, "since": since}
     lasts = f" since {since} ({ago(stands.since, now)})" if since else ""
-    name = f"scene {id} ({safe(called, 80)})" if called else f"scene {id}"
-    why = f": {safe(stands.why)}" if stands.why else ""
-    told = f"{name} {_is(stands.status)}{lasts}{why}"
+    name = f"scene {id} ({safe(scene_title, 80)})" if scene_title else f"scene {id}"
+    reason = f": {safe(stands.why)}" if stands.why else ""
+    sentence = f"{name} {_is(stands.status)}{lasts}{reason}"
     if stands.status is SceneStatus.UNKNOWN:
-        told = f"scene {id} is unknown: plexsync explain {id} reads it from both servers"
-    call.answer({**facts, "why": stands.why, "job": row_facts(row)}, lambda: say(paper(), told))
+        sentence = f"scene {id} is unknown: plexsync explain {id} reads it from both servers"
+    call.answer({**facts, "why": stands.why, "job": row_facts(row)}, lambda: say(paper(), sentence))
     return FAILED if stands.status is SceneStatus.UNKNOWN else FINE
 
 
@@ -86,12 +86,12 @@ def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
     if call.json:
         call.answer({"compared": stamp(run), "items": list(lone_items(parts))}, lambda: None)
         return FINE
-    lines = (f"{one['item']}  {file}" for one in lone_items(parts) for file in one["files"] or ["(no file)"])
+    lines = (f"{item['item']}  {file}" for item in lone_items(parts) for file in item["files"] or ["(no file)"])
     _tell_list(run, lines, "item")
     return FINE
 
 
-def _tell_list(run: int | None, lines: Iterable[str], what: str) -> None:
+def _tell_list(run: int | None, lines: Iterable[str], noun: str) -> None:
     """Line by line, however many there are."""
     if run is None:
         click.echo("Nothing is known yet: plexsync reconcile runs a full comparison.")
@@ -101,4 +101,4 @@ def _tell_list(run: int | None, lines: Iterable[str], what: str) -> None:
         none = False
         click.echo(safe(line, 4_200))
     if none:
-        click.echo(f"No {what} stands alone.")
+        click.echo(f"No {noun} stands alone.")

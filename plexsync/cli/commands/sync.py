@@ -16,12 +16,12 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import Remaining, Work, outcomes
+from plexsync.cli.daemon.work_loop import Remaining, WorkLoop, outcomes
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.preview_output import dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
-from plexsync.cli.terminal.screen import Bar, paper, say
+from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.verbs import want_all, want_scenes
 from plexsync.reports.format import many
 from plexsync.rules.errors import Unusable
@@ -124,7 +124,15 @@ def sync(
         with begun(call, need=SettingsNeed.WORK) as start:
             named = tuple(dict.fromkeys(scenes))
             return dry_run(call, start, named, since=since, file=file, replace=force, take_over=take_over)
-    asks = all_ and not yes and not call.json and sys.stdin.isatty()
+    return _queue(call, scenes, since, wait=wait, take_over=take_over, yes=yes)
+
+
+def _queue(
+    call: Call, scenes: tuple[int, ...], since: datetime | timedelta | None, *, wait: bool, take_over: bool, yes: bool
+) -> int:
+    """Queue the scenes (all, if no selection was made), and wait for them if asked to; returns the exit code."""
+    whole = not scenes and since is None
+    asks = whole and not yes and not call.json and sys.stdin.isatty()
     with begun(call, need=SettingsNeed.WORK if wait or asks else SettingsNeed.DATABASE) as start:
         if half_mended(start.folder):
             mend(start.folder)
@@ -139,7 +147,7 @@ def sync(
             return FAILED
         ids, busy = queued
         if wait:
-            return _wait(call, start, ids, whole=all_, named=bool(scenes))
+            return _wait(call, start, ids, whole=whole, named=bool(scenes))
     hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
     call.answer({"wanted": len(ids)}, lambda: paper().print(f"{many(len(ids), 'scene')} queued; {hint}"))
     return FINE
@@ -179,9 +187,9 @@ def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: boo
         if not asks:
             raise click.ClickException(TAKING_OVER if take_over else FIRST)
         start.tell(parts)
-        seen = first_look(start, parts, take_over=take_over)
+        totals = first_look(start, parts, take_over=take_over)
         once = "" if take_over else " It is asked only once."
-        if seen.stopped or not confirmed(f"Write this to Plex?{once}"):
+        if totals.stopped or not confirmed(f"Write this to Plex?{once}"):
             return False
     approve_bulk(parts)
     return True
@@ -199,23 +207,23 @@ def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | N
 def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool) -> int:
     """Work or watch until all are settled; tell what became of them, and which of those named Stash does not have."""
     with stoppable() as stop:
-        with Bar(start.console, "syncing") as bar:
-            ended = Work(start, stop, bar, Remaining(None if whole else ids), patient=True).run()
+        with ProgressBar(start.console, "syncing") as bar:
+            ended = WorkLoop(start, stop, bar, Remaining(None if whole else ids), patient=True).run()
         with opened(start.config, start.folder) as parts:
-            found = outcomes(parts, ids)
+            settled = outcomes(parts, ids)
             unknown = _gone(parts, ids) if named else []
         facts = {
             "wanted": len(ids),
-            "outcomes": dict(found.standing),
-            "causes": dict(found.causes),
-            "why": ended.why,
+            "outcomes": dict(settled.standing),
+            "causes": dict(settled.causes),
+            "why": ended.reason,
             **({"not_in_stash": unknown} if unknown else {}),
         }
-        why = f"; {ended.why}" if ended.why else ""
-        call.answer(facts, lambda: say(paper(), found.line() + why))
+        reason = f"; {ended.reason}" if ended.reason else ""
+        call.answer(facts, lambda: say(paper(), settled.line() + reason))
         for id in unknown:
             click.echo(f"plexsync: Stash has no scene {id}", err=True)
-        return stop.code or (FINE if found.well and not unknown else FAILED)
+        return stop.code or (FINE if settled.well and not unknown else FAILED)
 
 
 def _gone(parts: Parts, ids: Sequence[int]) -> list[int]:

@@ -75,18 +75,18 @@ def _print_once(parts: Parts, stop: Stop, out: Console) -> None:
     rates = Rates()
     rates.take(glance(parts))
     stop.event.wait(APART)
-    seen = glance(parts)
-    rates.take(seen)
+    snapshot = glance(parts)
+    rates.take(snapshot)
     width = out.width if out.width <= 200 else 100
-    out.print(frame(seen, rates.per_minute(), width=width, height=max(out.height, 24), hint=""), width=width)
+    out.print(frame(snapshot, rates.per_minute(), width=width, height=max(out.height, 24), hint=""), width=width)
 
 
 def _write_lines(parts: Parts, stop: Stop, every: float, *, once: bool) -> None:
     rates = Rates()
     while not stop:
-        seen = glance(parts)
-        rates.take(seen)
-        click.echo(json.dumps(facts(seen, rates.per_minute())))
+        snapshot = glance(parts)
+        rates.take(snapshot)
+        click.echo(json.dumps(facts(snapshot, rates.per_minute())))
         sys.stdout.flush()
         if once or stop.event.wait(every):
             return
@@ -94,21 +94,21 @@ def _write_lines(parts: Parts, stop: Stop, every: float, *, once: bool) -> None:
 
 def _watch(parts: Parts, stop: Stop, out: Console, every: float) -> None:
     """Draw until a person has seen enough. What can't be read now is said, and looked for again."""
-    rates, seen, trouble = Rates(), glance(parts), ""
-    rates.take(seen)
+    rates, snapshot, trouble = Rates(), glance(parts), ""
+    rates.take(snapshot)
     with _screen(out) as live, pressed() as key:
-        looked, size = monotonic(), _draw(live, out, seen, rates, trouble)
+        looked, size = monotonic(), _draw(live, out, snapshot, rates, trouble)
         while not stop and key() not in ("q", "Q", "\x03"):
             if monotonic() - looked >= every:
                 looked = monotonic()
                 try:
-                    seen, trouble = glance(parts), ""
-                    rates.take(seen)
+                    snapshot, trouble = glance(parts), ""
+                    rates.take(snapshot)
                 except LocalFault as fault:
                     trouble = str(fault)
-                size = _draw(live, out, seen, rates, trouble)
+                size = _draw(live, out, snapshot, rates, trouble)
             elif out.size != size:
-                size = _draw(live, out, seen, rates, trouble)
+                size = _draw(live, out, snapshot, rates, trouble)
             stop.event.wait(LOOK)
 
 
@@ -118,9 +118,9 @@ def _screen(out: Console) -> Iterator[Live]:
         yield live
 
 
-def _draw(live: Live, out: Console, seen: Glance, rates: Rates, trouble: str) -> ConsoleDimensions:
+def _draw(live: Live, out: Console, snapshot: Glance, rates: Rates, trouble: str) -> ConsoleDimensions:
     """Draw one frame; returns the size that it was drawn for."""
     size = out.size
-    drawn = frame(seen, rates.per_minute(), width=size.width, height=size.height, hint="q ends", trouble=trouble)
+    drawn = frame(snapshot, rates.per_minute(), width=size.width, height=size.height, hint="q ends", trouble=trouble)
     live.update(drawn, refresh=True)
     return size

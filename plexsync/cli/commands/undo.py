@@ -14,11 +14,11 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Body, Call, command
 from plexsync.cli.commands.sync import When
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import Remaining, Work, outcomes
+from plexsync.cli.daemon.work_loop import Remaining, WorkLoop, outcomes
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.prompts import confirmed
-from plexsync.cli.terminal.screen import Bar, paper, say, table
+from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.engine.undo import Marked
 from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
 from plexsync.reports.format import many, safe, stamp
@@ -34,7 +34,7 @@ from plexsync.rules.values import Held
 class Way:
     """One of the two ways to take our hand off, and the words for it."""
 
-    how: Undone
+    mode: Undone
     question: str
     done: str
     seen_through: str
@@ -73,7 +73,7 @@ class Which:
             return pushed_scenes(parts.store)
         with parts.store.reading() as db:
             if self.run is not None:
-                run = next((one for one in db.pushes.runs() if one.first <= self.run <= one.last), None)
+                run = next((row for row in db.pushes.runs() if row.first <= self.run <= row.last), None)
                 if run is None:
                     raise click.UsageError(f"there is no run {self.run}: --runs lists them")
                 return db.pushes.scenes_in(run)
@@ -164,8 +164,8 @@ def release(
     return _begin(call, RELEASE, Which(scenes, all_, since, run), runs=runs, dry_run=dry_run, yes=yes, wait=wait)
 
 
-def _begin(call: Call, way: Way, which: Which, *, runs: bool, dry_run: bool, yes: bool, wait: bool) -> int:
-    which.check(runs=runs)
+def _begin(call: Call, way: Way, selection: Which, *, runs: bool, dry_run: bool, yes: bool, wait: bool) -> int:
+    selection.check(runs=runs)
     with begun(call, need=SettingsNeed.DATABASE if runs else SettingsNeed.WORK) as start:
         if half_mended(start.folder):
             mend(start.folder)
@@ -175,27 +175,27 @@ def _begin(call: Call, way: Way, which: Which, *, runs: bool, dry_run: bool, yes
             start.tell(parts)
             if start.settings.away:
                 raise start.settings.away
-            ids = which.ids(parts)
+            ids = selection.ids(parts)
             if dry_run:
                 return _show(call, parts, ids, way)
             if len(ids) > 1 and not yes and not confirmed(way.question.format(many(len(ids), "scene"))):
                 click.echo("plexsync: nothing was changed", err=True)
                 call.answer({"undone": 0}, lambda: None)
                 return FAILED
-            with Bar(start.console, "marking") as bar:
-                means = (parts.store, parts.looker, parts.gates, parts.clock)
-                if which.all_:
-                    marked = mark_all_undone(*means, way.how, bar.at)
+            with ProgressBar(start.console, "marking") as bar:
+                context = (parts.store, parts.looker, parts.gates, parts.clock)
+                if selection.all_:
+                    marked = mark_all_undone(*context, way.mode, bar.at)
                 else:
-                    marked = mark_undone(*means, ids, way.how, bar.at)
+                    marked = mark_undone(*context, ids, way.mode, bar.at)
             busy = parts.someone_works()
         if wait:
-            return _wait(call, start, way, marked, named=bool(which.scenes))
+            return _wait(call, start, way, marked, named=bool(selection.scenes))
     hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
     count = len(marked.jobs)
     line = f"{many(count, 'scene')} {way.done}" + (f"; {hint}" if count else "")
     call.answer(_facts(marked), lambda: say(paper(), line))
-    return _complain(marked, named=bool(which.scenes))
+    return _complain(marked, named=bool(selection.scenes))
 
 
 def _facts(marked: Marked) -> dict[str, object]:
@@ -207,7 +207,7 @@ def _facts(marked: Marked) -> dict[str, object]:
     if marked.dropped:
         facts["dropped"] = marked.dropped
     if marked.failed:
-        facts["failed"] = {str(id): why for id, why in marked.failed.items()}
+        facts["failed"] = {str(id): problem for id, problem in marked.failed.items()}
     return facts
 
 
@@ -223,8 +223,8 @@ def _complain(marked: Marked, *, named: bool) -> int:
             f"plexsync: {waited} of the queue dropped: nothing was pushed for them, only an edit brings them back",
             err=True,
         )
-    for id, why in marked.failed.items():
-        click.echo(f"plexsync: Stash can't tell of scene {id}: {safe(why)}", err=True)
+    for id, problem in marked.failed.items():
+        click.echo(f"plexsync: Stash can't tell of scene {id}: {safe(problem)}", err=True)
     return FAILED if marked.failed or (named and marked.untouched) else FINE
 
 
@@ -236,17 +236,17 @@ def _listed(ids: Sequence[int], most: int = 20) -> str:
 def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) -> int:
     """Work or watch until all are settled; tell what became of them."""
     with stoppable() as stop:
-        with Bar(start.console, "undoing") as bar:
-            ended = Work(start, stop, bar, Remaining(marked.jobs), patient=True).run()
+        with ProgressBar(start.console, "undoing") as bar:
+            ended = WorkLoop(start, stop, bar, Remaining(marked.jobs), patient=True).run()
         with opened(start.config, start.folder) as parts:
-            found = outcomes(parts, marked.jobs)
-        causes = {"causes": dict(found.causes), "why": ended.why}
-        facts = {**_facts(marked), "outcomes": dict(found.standing), **causes}
+            settled = outcomes(parts, marked.jobs)
+        causes = {"causes": dict(settled.causes), "why": ended.reason}
+        facts = {**_facts(marked), "outcomes": dict(settled.standing), **causes}
         words = {"in_step": way.seen_through, "gone": f"{way.seen_through}, gone from Stash"}
-        why = f"; {ended.why}" if ended.why else ""
-        call.answer(facts, lambda: say(paper(), found.line(words) + why))
+        reason = f"; {ended.reason}" if ended.reason else ""
+        call.answer(facts, lambda: say(paper(), settled.line(words) + reason))
         complained = _complain(marked, named=named)
-        return stop.code or (complained if found.well else FAILED)
+        return stop.code or (complained if settled.well else FAILED)
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -254,10 +254,10 @@ def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) ->
 
 def _list_runs(call: Call, parts: Parts) -> int:
     with parts.store.reading() as db:
-        found = db.pushes.runs()
-    rows = [(f"{one.last}", stamp(one.start) or "", stamp(one.end) or "", f"{one.scenes:,}") for one in found]
+        runs = db.pushes.runs()
+    rows = [(f"{run.last}", stamp(run.start) or "", stamp(run.end) or "", f"{run.scenes:,}") for run in runs]
     drawn = table("Runs", ("run", "from", "until", "scenes"), rows, right=(0, 3)) if rows else "nothing was pushed yet"
-    call.answer({"runs": [_run_facts(one) for one in found]}, lambda: paper().print(drawn))
+    call.answer({"runs": [_run_facts(run) for run in runs]}, lambda: paper().print(drawn))
     return FINE
 
 
@@ -277,13 +277,13 @@ def _show(call: Call, parts: Parts, ids: Sequence[int], way: Way) -> int:
             scenes.append(facts)
         elif facts["items"] or facts["error"]:
             _tell(facts, out)
-    told = {name: counts[name] for name in ("scenes", "items", *DEEDS)}
-    call.answer({"counts": told, "scenes": scenes}, lambda: say(out, _sum(counts)))
+    totals = {name: counts[name] for name in ("scenes", "items", *DEEDS)}
+    call.answer({"counts": totals, "scenes": scenes}, lambda: say(out, _sum(counts)))
     return FAILED if counts["failed"] else FINE
 
 
 def _scenes(parts: Parts, ids: Sequence[int], way: Way, counts: Counter[str]) -> Iterator[UndoFacts]:
-    for sight in preview(parts.store, parts.looker, parts.gates, ids, way.how):
+    for sight in preview(parts.store, parts.looker, parts.gates, ids, way.mode):
         facts = undo_facts(sight)
         counts["scenes"] += 1
         counts["items"] += len(facts["items"])
@@ -299,20 +299,20 @@ def _tell(facts: UndoFacts, out: Console) -> None:
     for item in facts["items"]:
         rows = [
             (
-                short(one["field"]),
-                one["action"],
-                _shown(Held(one["now"], one["locked"])),
-                _shown(Held(one["then"], one["then_locked"])) if one["action"] != "leave" else one["why"],
+                short(field["field"]),
+                field["action"],
+                _shown(Held(field["now"], field["locked"])),
+                _shown(Held(field["then"], field["then_locked"])) if field["action"] != "leave" else field["why"],
             )
-            for one in item["fields"]
+            for field in item["fields"]
         ]
         heads = ("field", "what", "Plex has", "would be")
         out.print(table(f"Scene {facts['id']}{title}, item {item['key']}", heads, rows))
 
 
-def _shown(what: Held) -> str:
-    text = ", ".join(what.value) if isinstance(what.value, tuple) else what.value
-    return f"{safe(text, 120) or '-'}{' (locked)' if what.locked else ''}"
+def _shown(held: Held) -> str:
+    text = ", ".join(held.value) if isinstance(held.value, tuple) else held.value
+    return f"{safe(text, 120) or '-'}{' (locked)' if held.locked else ''}"
 
 
 def _sum(counts: Counter[str]) -> str:

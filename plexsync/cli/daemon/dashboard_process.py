@@ -49,7 +49,7 @@ class Dashboard:
         hindrance = hindrance_of(loaded.config)
         if hindrance:
             log.warning("no dashboard: %s", hindrance)
-        told = {
+        request = {
             "config": loaded.config.model_dump(),
             "origin": loaded.origin,
             "warnings": loaded.warnings,
@@ -59,7 +59,7 @@ class Dashboard:
         }
         none = hindrance or loaded.config.web_place is None
         with self._wake:
-            self._wanted = None if none else json.dumps(told)
+            self._wanted = None if none else json.dumps(request)
             self._wake.notify_all()
         # The work does not wait for it.
         threading.Thread(target=self._end_process, name="dashboard end", daemon=True).start()
@@ -77,20 +77,20 @@ class Dashboard:
 
     def _look_after(self) -> None:
         wait = FIRST_WAIT
-        while (told := self._next()) is not None:
+        while (request := self._next()) is not None:
             began = monotonic()
             try:
-                code = self._run(told)
+                code = self._run(request)
             except OSError as error:
                 log.warning("the dashboard can't be started: %s", error.strerror)
                 code = 1
-            if self._over or self._wanted != told:
+            if self._over or self._wanted != request:
                 wait = FIRST_WAIT
                 continue
             wait = FIRST_WAIT if monotonic() - began >= WELL else min(2 * wait, LONGEST_WAIT)
             if code != TAKEN:
                 log.warning("the dashboard ended (%s); it is started again in %.0f s", code, wait)
-            self._rest(told, TAKEN_WAIT if code == TAKEN else wait)
+            self._rest(request, TAKEN_WAIT if code == TAKEN else wait)
 
     def _next(self) -> str | None:
         """What the dashboard is to be, as soon as there is to be one; None at the end."""
@@ -98,11 +98,11 @@ class Dashboard:
             self._wake.wait_for(lambda: self._over or self._wanted is not None)
             return None if self._over else self._wanted
 
-    def _rest(self, told: str, seconds: float) -> None:
+    def _rest(self, request: str, seconds: float) -> None:
         with self._wake:
-            self._wake.wait_for(lambda: self._over or self._wanted != told, seconds)
+            self._wake.wait_for(lambda: self._over or self._wanted != request, seconds)
 
-    def _run(self, told: str) -> int:
+    def _run(self, request: str) -> int:
         """One life of the process; returns its exit code."""
         process = subprocess.Popen(  # noqa: S603 - the words are ours
             command_of("plexsync.web"),
@@ -120,9 +120,9 @@ class Dashboard:
         listening = threading.Thread(target=_relay, args=(process.stderr,), name="dashboard log", daemon=True)
         listening.start()
         with suppress(OSError):
-            process.stdin.write(told + "\n")
+            process.stdin.write(request + "\n")
             process.stdin.flush()
-        if self._over or self._wanted != told:
+        if self._over or self._wanted != request:
             self._end_process()
         if line := process.stdout.readline().strip():
             self._tell(f"dashboard: {line}")

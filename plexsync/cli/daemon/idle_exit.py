@@ -27,10 +27,10 @@ Look = tuple[int, int]
 def installed() -> Look | None:
     """What a file of this program looks like on the disk; None while it is being replaced."""
     try:
-        found = Path(plexsync.__file__).stat()
+        status = Path(plexsync.__file__).stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size
 
 
 BEGAN_WITH = installed()
@@ -56,7 +56,7 @@ class Leaving(threading.Thread):
         """Look once a second; a database that can't be read just now is looked at later."""
         while not self._ended.wait(LOOK) and not self._asked:
             try:
-                why = self._why()
+                reason = self._why()
             except (LocalFault, NewerDatabase, Unusable) as fault:
                 log.debug("not looked whether to end: %s", fault)
                 continue
@@ -66,8 +66,8 @@ class Leaving(threading.Thread):
             except Exception:  # the edge of a look: whatever it is, the next one hears of a stop
                 log.exception("looking whether to end failed by a fault of our own")
                 continue
-            if why:
-                log.info("%s", why)
+            if reason:
+                log.info("%s", reason)
                 self._asked.ask()
 
     def _why(self) -> str:

@@ -32,19 +32,19 @@ class SettingsWatch(threading.Thread):
     set. Wrong ones are told once, and what is in use goes on.
     """
 
-    def __init__(self, call: Call, found: Settings, parts: Parts, stop: threading.Event) -> None:
+    def __init__(self, call: Call, current: Settings, parts: Parts, stop: threading.Event) -> None:
         super().__init__(name="settings", daemon=True)
         self.ended = threading.Event()
         self.fresh: Settings | None = None
         self._call = call
-        self._found = found
+        self._found = current
         self._parts = parts
         self._stop_event = stop
-        self._said = found.stash_settings
+        self._said = current.stash_settings
         self._tried_at = self._asked_at = monotonic()
         self._text = self._seen = self._content()
         self._told = ""
-        self._folder = found.loaded.config.data_dir
+        self._folder = current.loaded.config.data_dir
 
     def end(self) -> None:
         """Look no more. When this returns the database may be closed: no thread reads it under the closing."""
@@ -139,10 +139,10 @@ class SettingsWatch(threading.Thread):
         except (OSError, ValueError):
             return None
 
-    def _complain(self, why: str) -> None:
-        if why != self._told:
-            self._told = why
-            log.error("changed settings can't be used, going on with those before: %s", why)
+    def _complain(self, problem: str) -> None:
+        if problem != self._told:
+            self._told = problem
+            log.error("changed settings can't be used, going on with those before: %s", problem)
 
 
 def differing(before: PlexSyncConfig, after: PlexSyncConfig) -> list[str]:

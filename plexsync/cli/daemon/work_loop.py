@@ -11,7 +11,7 @@ from plexsync.app.run import drain
 from plexsync.app.switches import comparison_owed
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.start import Begun
-from plexsync.cli.terminal.screen import Bar
+from plexsync.cli.terminal.screen import ProgressBar
 from plexsync.engine.engine import Idle, Probed, Worked
 from plexsync.engine.loop import Ran
 from plexsync.engine.tickets import READS, Closed
@@ -41,9 +41,9 @@ class Remaining:
     def count(self, parts: Parts) -> int:
         """How many are not settled; for a long list at most that many."""
         if self._pending is None:
-            left = unsettled(parts.store, None)
-            self.total = max(self.total, left)
-            return left
+            unsettled_count = unsettled(parts.store, None)
+            self.total = max(self.total, unsettled_count)
+            return unsettled_count
         while self._pending and not unsettled(parts.store, self._pending[-1:]):
             self._pending.pop()
         if len(self._pending) <= 200:
@@ -61,38 +61,40 @@ class Due:
     def count(self, parts: Parts) -> int:
         """How many rows are due or running."""
         with parts.store.reading() as db:
-            seen = db.overview(parts.clock.now())
-        left = seen.due + seen.jobs.get(State.RUNNING, 0)
-        self.total = max(self.total, left)
-        return left
+            overview = db.overview(parts.clock.now())
+        count = overview.due + overview.jobs.get(State.RUNNING, 0)
+        self.total = max(self.total, count)
+        return count
 
 
 @dataclass
-class Ended:
-    """How work ended: outcomes of batches worked in this process, and `why` it ended early ('' when all is done)."""
+class WorkResult:
+    """How work ended: outcomes of batches worked in this process, and the `reason` of an early end, or ''."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    why: str = ""
+    reason: str = ""
     until: int | None = None
 
 
-class Work:
-    """Works or watches until nothing of `left` remains. `patient`: through outages, until every scene is settled."""
+class WorkLoop:
+    """Works or watches until nothing of `remaining` is left. `patient`: through outages, until every scene is settled."""
 
-    def __init__(self, start: Begun, stop: Stop, bar: Bar, left: Remaining | Due, *, patient: bool) -> None:
+    def __init__(
+        self, start: Begun, stop: Stop, bar: ProgressBar, remaining: Remaining | Due, *, patient: bool
+    ) -> None:
         self._start = start
         self._stop = stop
         self._bar = bar
-        self._left = left
+        self._remaining = remaining
         self._patient = patient
         self._counted = 0.0
         self._said = ""
         self._gave_up = ""
         self._until: int | None = None
 
-    def run(self) -> Ended:
+    def run(self) -> WorkResult:
         """Do it; raises LocalFault when the database can't be used."""
-        ended = Ended()
+        ended = WorkResult()
         while True:
             with at_work(self._start.config, self._start.folder) as (parts, mine):
                 if mine:
@@ -101,23 +103,23 @@ class Work:
                     return ended
             # Whoever worked has ended before the work did: it is ours now.
 
-    def _work(self, parts: Parts, ended: Ended) -> Ended:
+    def _work(self, parts: Parts, ended: WorkResult) -> WorkResult:
         def told(step: Worked | Probed | Idle) -> None:
             self._tell(parts)
             if isinstance(step, Idle) and step.reason:
                 self._say(parts, step.reason, step.until)
                 with parts.store.reading() as db:
-                    if any(db.holds.find(who) for who in Neighbour) or not self._start.config.enabled:
+                    if any(db.holds.find(server) for server in Neighbour) or not self._start.config.enabled:
                         self._gave_up, self._until = step.reason, step.until
 
         def enough() -> bool:
-            return bool(self._gave_up) or self._left.count(parts) == 0
+            return bool(self._gave_up) or self._remaining.count(parts) == 0
 
         self._start.tell(parts)
         if self._start.settings.away and not self._start.settings.sure:
             # A switch that is off in Stash may be one that nobody here has seen.
             parts.store.drain_spool(parts.clock.now())
-            ended.why = f"{self._start.settings.away}; settings may be kept there, so this is to be tried again"
+            ended.reason = f"{self._start.settings.away}; settings may be kept there, so this is to be tried again"
             return ended
         self._tell(parts)
         if not self._patient:
@@ -129,7 +131,7 @@ class Work:
                 break
             self._stop.event.wait(LOOK)
         ended.outcomes.update(ran.outcomes)
-        ended.why, ended.until = ran.reason or self._gave_up, ran.until if ran.reason else self._until
+        ended.reason, ended.until = ran.reason or self._gave_up, ran.until if ran.reason else self._until
         return ended
 
     def _compare(self, parts: Parts) -> None:
@@ -148,44 +150,46 @@ class Work:
             return False
         with parts.store.reading() as db:
             # An outage or a hold may be tested again soon; that does not make it a short one.
-            if any(db.holds.find(who) or db.breakers.find(who).state != CircuitState.CLOSED for who in Neighbour):
+            if any(
+                db.holds.find(server) or db.breakers.find(server).state != CircuitState.CLOSED for server in Neighbour
+            ):
                 return False
         return unsettled(parts.store, None) > 0 and ran.until - parts.clock.now() <= SHORT_REST
 
-    def _watch(self, parts: Parts, ended: Ended) -> bool:
+    def _watch(self, parts: Parts, ended: WorkResult) -> bool:
         """True when all is done or cannot be done now; False when nobody works any more."""
         self._bar.say("plexsync serve is running; following its progress")
         seen_at = monotonic()
         while not self._stop:
-            if not self._left.count(parts):
+            if not self._remaining.count(parts):
                 return True
             self._tell(parts)
             with parts.store.reading() as db:
-                ended.why = closed(parts, db)
-                held = any(db.holds.find(who) for who in Neighbour)
-            if not ended.why:
+                ended.reason = closed(parts, db)
+                held = any(db.holds.find(server) for server in Neighbour)
+            if not ended.reason:
                 seen_at = monotonic()
             elif (monotonic() - seen_at) * 1000 > SHORT_REST:
-                self._say(parts, ended.why, None)
+                self._say(parts, ended.reason, None)
                 if held or not self._patient or not self._start.config.enabled:
                     return True
             if not parts.someone_works():
                 return False
             self._stop.event.wait(LOOK)
-        ended.why = "stopped"
+        ended.reason = "stopped"
         return True
 
     def _tell(self, parts: Parts) -> None:
         if monotonic() - self._counted >= COUNT_PACE:
-            left = self._left.count(parts)
-            self._bar.at(self._left.total - left, self._left.total)
+            remaining = self._remaining.count(parts)
+            self._bar.at(self._remaining.total - remaining, self._remaining.total)
             self._counted = monotonic()
 
-    def _say(self, parts: Parts, why: str, until: int | None) -> None:
-        if why != self._said:
-            self._said = why
+    def _say(self, parts: Parts, reason: str, until: int | None) -> None:
+        if reason != self._said:
+            self._said = reason
             again = f"; tried again {ago(until, parts.clock.now())}" if until else ""
-            self._bar.say(f"{why}{again}")
+            self._bar.say(f"{reason}{again}")
 
 
 def closed(parts: Parts, db: Reader) -> str:
@@ -220,18 +224,18 @@ class Outcomes:
 
 def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     """How these scenes stand now; each counts once, whatever happens to it meanwhile."""
-    found, wanted = Outcomes(), set(ids)
+    result, wanted = Outcomes(), set(ids)
     with parts.store.reading() as db:
         states = {id: state for id, state in db.jobs.ids(Kind.SCENE) if id in wanted}
     dead = (row for row in rows_in(parts, State.DEAD) if row.kind == Kind.SCENE)
     causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
-    found.causes.update(causes.values())
+    result.causes.update(causes.values())
     for id, state in states.items():
         # What is dead no more was retried just now.
         revived = state is State.DEAD and id not in causes
         status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "")
-        found.standing[status.outcome] += 1
-    return found
+        result.standing[status.outcome] += 1
+    return result
 
 
 def outcome_words(counts: Counter[str], *, nothing: str = "nothing was due") -> str:

@@ -29,7 +29,7 @@ class Suggestion:
 def suggested(pairs: Sequence[Pair], rules: PathRules = (), *, mapped: Sequence[Pair] = ()) -> list[Suggestion]:
     """Rules that turn the first path of several pairs into the second, those that most agree with first.
 
-    They are to stand beside `rules`, by which the pairs that are `known` were found already. A folder whose files are in
+    They are to stand beside `rules`, by which the pairs that are `mapped` were found already. A folder whose files are in
     several places gets none, nor does one in which a rule would lead other files astray.
     """
     refused: set[Rule] = set(rules)

@@ -1,8 +1,6 @@
 """What `plexsync sync --dry-run` shows: in words, as JSON, or as a report in one HTML file, each written as it comes."""
 
-import html
 import json
-import re
 import shutil
 import sys
 import tempfile
@@ -23,15 +21,14 @@ from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.export_file import output
-from plexsync.cli.terminal.screen import Bar, paper, say
-from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, Preview
+from plexsync.cli.terminal.preview_html import HEAD, scene_html, shown
+from plexsync.cli.terminal.preview_text import scene_lines
+from plexsync.cli.terminal.screen import ProgressBar, paper, say
+from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.preview import scene_facts
-from plexsync.reports.rows import short
 from plexsync.rules.errors import NeighbourError, SyncError
-from plexsync.rules.item import PICTURES
-from plexsync.rules.status_words import PREVIEWED, counted, finding_counts, finding_word
-from plexsync.rules.values import Held
+from plexsync.rules.status_words import PREVIEWED, counted, finding_counts
 
 Facts = dict[str, Any]
 
@@ -43,7 +40,7 @@ FIRST_FEW = 5
 
 
 @dataclass
-class Seen:
+class PreviewTotals:
     """What a dry run has found so far. So many `posters` would be others; `failure` says what ended it early; `stopped`: a
     person did."""
 
@@ -106,7 +103,7 @@ class Paper(ABC):
         """Write a scene."""
 
     @abstractmethod
-    def end(self, totals: Seen) -> None:
+    def end(self, totals: PreviewTotals) -> None:
         """Write the end."""
 
 
@@ -122,7 +119,7 @@ class Words(Paper):
         for line in scene_lines(preview):
             say(self._out, line)
 
-    def end(self, totals: Seen) -> None:
+    def end(self, totals: PreviewTotals) -> None:
         """The counts."""
         say(self._out, "\n".join(totals.lines()))
 
@@ -141,14 +138,14 @@ class Document(Paper):
         self._out.write(("," if self._count else "") + "\n    " + json.dumps(scene_facts(preview)))
         self._count += 1
 
-    def end(self, totals: Seen) -> None:
+    def end(self, totals: PreviewTotals) -> None:
         """The counts, and the end of the object."""
         rest = (f",\n  {json.dumps(name)}: {json.dumps(value)}" for name, value in totals.facts().items())
         self._out.write(("\n  ]" if self._count else "]") + "".join(rest) + "\n}\n")
         self._out.flush()
 
 
-class Report(Paper):
+class HtmlReport(Paper):
     """One HTML file: the counts stand before the scenes, which wait in a file without a name until then."""
 
     def __init__(self, out: TextIO, scenes: IO[str], at: str, *, whole: bool) -> None:
@@ -161,7 +158,7 @@ class Report(Paper):
         """A section for each scene."""
         self._scenes.writelines(scene_html(preview))
 
-    def end(self, totals: Seen) -> None:
+    def end(self, totals: PreviewTotals) -> None:
         """Put it together."""
         head, *counts = totals.lines()
         self._out.write(HEAD)
@@ -179,7 +176,7 @@ def _on_paper(call: Call, parts: Parts, file: str, *, whole: bool, replace: bool
         with output(file, replace=replace) as out:
             # Beside the report: what it takes is free there, and nobody else reads it.
             with tempfile.TemporaryFile("w+", encoding="utf-8", dir=Path(file).absolute().parent) as scenes:
-                yield Report(out, scenes, stamp(parts.clock.now()) or "", whole=whole)
+                yield HtmlReport(out, scenes, stamp(parts.clock.now()) or "", whole=whole)
     elif call.json:
         yield Document(sys.stdout, whole=whole)
     else:
@@ -206,10 +203,10 @@ def dry_run(
         if start.settings.away and not start.settings.sure:
             raise start.settings.away
         with _on_paper(call, parts, file, whole=bool(ids), replace=replace) as chosen:
-            with Bar(start.console, "comparing") as bar:
+            with ProgressBar(start.console, "comparing") as bar:
                 # The bar moves out of the way of what is printed on its own console, and of nothing else there.
                 on = chosen or Words(start.console if out.is_terminal and bar.drawn else out, whole=bool(ids))
-                asked = Asked(list(ids) or None, moment(parts, since), take_over=take_over)
+                asked = PreviewRequest(list(ids) or None, moment(parts, since), take_over=take_over)
                 totals = _run(call, parts, asked, on, bar, stop)
             on.end(totals)
         if file:
@@ -229,7 +226,7 @@ def moment(parts: Parts, since: datetime | timedelta | None) -> datetime | None:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PreviewRequest:
     """Which scenes are looked at (None: all), and by which sync."""
 
     ids: list[int] | None
@@ -237,9 +234,9 @@ class Asked:
     take_over: bool
 
 
-def _run(call: Call, parts: Parts, asked: Asked, on: Paper, bar: Bar, stop: Stop) -> Seen:
+def _run(call: Call, parts: Parts, asked: PreviewRequest, on: Paper, bar: ProgressBar, stop: Stop) -> PreviewTotals:
     """Look at everything; when a side goes away what was seen until then is told, with the reason."""
-    totals = Seen()
+    totals = PreviewTotals()
     scenes = parts.previewer.preview(
         asked.ids, since=asked.since, take_over=asked.take_over, progress=bar.at, stopping=lambda: bool(stop)
     )
@@ -263,11 +260,11 @@ def _run(call: Call, parts: Parts, asked: Asked, on: Paper, bar: Bar, stop: Stop
     return totals
 
 
-def first_look(start: Begun, parts: Parts, *, take_over: bool = False) -> Seen:
+def first_look(start: Begun, parts: Parts, *, take_over: bool = False) -> PreviewTotals:
     """What the first write of a whole library would do: the first few scenes in full, then the counts."""
     out, first = paper(), list[Preview]()
-    with stoppable() as stop, Bar(start.console, "comparing") as bar:
-        totals = Seen()
+    with stoppable() as stop, ProgressBar(start.console, "comparing") as bar:
+        totals = PreviewTotals()
         look = parts.previewer.preview(take_over=take_over, progress=bar.at, stopping=lambda: bool(stop))
         for preview in look:
             totals.count(preview)
@@ -281,124 +278,3 @@ def first_look(start: Begun, parts: Parts, *, take_over: bool = False) -> Seen:
         say(out, f"... and {many(totals.counts[WOULD_CHANGE] - len(first), 'scene')} more")
     on.end(totals)
     return totals
-
-
-# --- one scene -------------------------------------------------------------------------------------------------------
-
-
-def scene_lines(preview: Preview) -> Iterator[str]:
-    """A scene in words: a line for each field that would change, and for each note."""
-    name = f"Scene {preview.id}: {safe(preview.title, 120)}" if preview.title else f"Scene {preview.id}"
-    if preview.standing != WOULD_CHANGE:
-        yield f"{name}: {finding_word(preview.standing)}{f' ({safe(preview.reason)})' if preview.reason else ''}"
-        return
-    for item in preview.items:
-        yield f"{name} (item {item.key})"
-        for change in item.fields:
-            yield f"  {short(change.field)}: {'; '.join(_change_words(change))}"
-    for note in preview.notes:
-        yield f"  {short(note.field)} ({note.reason}): {safe(note.text)}"
-
-
-def _change_words(change: FieldChange) -> Iterator[str]:
-    if isinstance(change.new.value, tuple):
-        if change.adds:
-            yield f"add {safe(', '.join(change.adds))}"
-        if change.removes:
-            yield f"remove {safe(', '.join(change.removes))}"
-    elif change.new.value != change.old.value:
-        old, new = _values(change)
-        yield f"{safe(old, 120) or '(empty)'} -> {safe(new, 120) or '(empty)'}"
-    if lock := _lock(change.old, change.new):
-        yield lock
-
-
-def _values(change: FieldChange) -> tuple[str, str]:
-    """A single value before and after; of a picture, whose key tells a person nothing, where it comes from."""
-    old, new = str(change.old.value), str(change.new.value)
-    if change.field not in PICTURES:
-        return old, new
-    return (
-        old and "the picture in Plex",
-        "" if not new else "the picture in Stash" if new != old else "the picture in Plex",
-    )
-
-
-def _lock(old: Held, new: Held) -> str:
-    return "" if old.locked == new.locked else "lock" if new.locked else "unlock"
-
-
-# --- the report ------------------------------------------------------------------------------------------------------
-
-# Nothing is loaded and nothing runs, whatever stands in a title.
-HEAD = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>What a sync would change - PlexSync</title>
-<style>
-:root { color-scheme: light dark; --line: #8886; --soft: #8882; --gone: #b3261e; --new: #146c2e; }
-@media (prefers-color-scheme: dark) { :root { --gone: #ff8a80; --new: #81d995; } }
-body { font: 1rem/1.45 system-ui, sans-serif; margin: 0; }
-main { max-width: 70rem; margin: 0 auto; padding: 1rem; }
-section { content-visibility: auto; contain-intrinsic-size: auto 12rem; }
-section { border-top: 1px solid var(--line); padding: .5rem 0 1rem; }
-h2 { font-size: 1.1rem; margin: .5rem 0; overflow-wrap: anywhere; }
-table { border-collapse: collapse; width: 100%; table-layout: fixed; }
-th, td { text-align: start; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid var(--soft); }
-td { white-space: pre-wrap; overflow-wrap: anywhere; }
-th:first-child, th:last-child { width: 6.5rem; }
-caption { text-align: start; opacity: .75; }
-del { color: var(--gone); } ins { color: var(--new); text-decoration: none; }
-</style>
-</head>
-<body>
-<main>
-"""
-HEADS = "<tr><th>field</th><th>in Plex now</th><th>after</th><th>lock</th></tr>\n"
-_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-
-def shown(text: str) -> str:
-    """A text of others inside HTML: no mark-up, nothing that can't be shown, and its direction ends with it."""
-    return f"<bdi>{html.escape(_UNSHOWN.sub(chr(0xFFFD), text))}</bdi>"
-
-
-def scene_html(preview: Preview) -> Iterator[str]:
-    """A scene as a section of the report, in pieces."""
-    yield f"<section>\n<h2>Scene {preview.id}{f': {shown(preview.title)}' if preview.title else ''}</h2>\n"
-    if preview.standing != WOULD_CHANGE:
-        yield f"<p>{shown(finding_word(preview.standing))}{f': {shown(preview.reason)}' if preview.reason else ''}</p>\n"
-    for item in preview.items:
-        yield f"<table>\n<caption>item {shown(item.key)}</caption>\n{HEADS}"
-        for change in item.fields:
-            yield (
-                f"<tr><td>{shown(short(change.field))}</td><td>{_old_html(change)}</td><td>{_new_html(change)}</td>"
-                f"<td>{_lock(change.old, change.new)}</td></tr>\n"
-            )
-        yield "</table>\n"
-    if preview.notes:
-        yield "<ul>\n"
-        for note in preview.notes:
-            yield f"<li>{shown(short(note.field))} ({shown(note.reason)}): {shown(note.text)}</li>\n"
-        yield "</ul>\n"
-    yield "</section>\n"
-
-
-def _old_html(change: FieldChange) -> str:
-    value = change.old.value
-    if isinstance(value, tuple):
-        return ", ".join(f"<del>{shown(name)}</del>" if name in change.removes else shown(name) for name in value)
-    old, new = _values(change)
-    return f"<del>{shown(old)}</del>" if old and old != new else shown(old)
-
-
-def _new_html(change: FieldChange) -> str:
-    value = change.new.value
-    if isinstance(value, tuple):
-        return ", ".join(f"<ins>{shown(name)}</ins>" if name in change.adds else shown(name) for name in value)
-    old, new = _values(change)
-    return f"<ins>{shown(new)}</ins>" if old != new else shown(new)

@@ -128,7 +128,7 @@ def _is_word(cell: str) -> bool:
     return " " not in cell and len(cell) <= LONGEST_WORD
 
 
-class Bar:
+class ProgressBar:
     """How far something is: a bar with rate and remaining time, or a plain line every ten seconds."""
 
     def __init__(self, console: Console, label: str) -> None:

@@ -26,7 +26,7 @@ MOST = 60
 
 
 @dataclass(frozen=True)
-class Work:
+class RunningJob:
     """A row that is being worked."""
 
     key: str
@@ -68,7 +68,7 @@ class Glance:
     beat: int | None
     enabled: bool
     servers: Mapping[str, ServerFacts]
-    work: tuple[Work, ...] = ()
+    work: tuple[RunningJob, ...] = ()
     events: tuple[Event, ...] = ()
     coming: tuple[Coming, ...] = ()
 
@@ -109,7 +109,7 @@ def _server(parts: Parts, overview: Overview, server: Neighbour, now: int) -> Se
     }
 
 
-def _work(db: Reader, row: JobRow) -> Work:
+def _work(db: Reader, row: JobRow) -> RunningJob:
     sending = db.pushings.of([row.id]) if row.kind == Kind.SCENE else {}
     keys = [key for _, key in sending]
     doing = f"writing to item {', '.join(keys)}" if keys else "reading and comparing"
@@ -122,7 +122,7 @@ def _work(db: Reader, row: JobRow) -> Work:
     # Before its first push nobody here knows what it is called, but what its file in Plex is called.
     files = [base_name(part.path) for entry in db.index.entries(keys) for part in entry.parts[:1]] if keys else []
     name = title(db, row.kind, row.id) or next(iter(files), "")
-    return Work(written(row.kind, row.id), name, doing, row.since)
+    return RunningJob(written(row.kind, row.id), name, doing, row.since)
 
 
 def _event(db: Reader, latest: Lately) -> Event:

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from plexsync.cli.terminal.snapshot import Coming, Event, Glance, Work
+from plexsync.cli.terminal.snapshot import Coming, Event, Glance, RunningJob
 from plexsync.reports.format import ago, lasting, safe, stamp
 from plexsync.rules.job import State
 from plexsync.rules.status_words import JOB_STATES, MAIN_STATES, SYNCING, UP, job_colour, job_word
@@ -144,7 +144,7 @@ def _works(snapshot: Glance, rows: int) -> Table:
     return drawn
 
 
-def _work(row: Work, now: int) -> tuple[Text, Text, Text, Text]:
+def _work(row: RunningJob, now: int) -> tuple[Text, Text, Text, Text]:
     return (
         Text(lasting(max(0, now - row.since)), style="dim"),
         Text(row.key, style="cyan"),

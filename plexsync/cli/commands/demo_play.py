@@ -1,0 +1,288 @@
+"""The demo's acts, the progress shown during them, and the summary at the end."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from plexsync.cli.commands.demo_stage import Stage, seconds_now
+from plexsync.cli.daemon.child import command_of, environ
+from plexsync.cli.daemon.dashboard_process import hindrance_of
+from plexsync.cli.terminal.screen import say, table
+from plexsync.reports.format import many
+from plexsync.reports.shapes import BreakerFacts, StatusFacts
+from plexsync.reports.status import facts
+from plexsync.rules.errors import LocalFault
+from plexsync.rules.status_words import SceneStatus
+
+OUTAGE = 12.0
+LONGEST_ACT = 90.0
+LOOK = 0.25
+
+
+class Play:
+    """The acts, and what is shown of them."""
+
+    def __init__(self, stage: Stage, screen: Console) -> None:
+        self._stage = stage
+        self._screen = screen
+        self._told_why = False
+        # Titles that were edited by hand in the course of it, by movie.
+        self._by_hand: dict[str, str] = {}
+        self._untouched = {
+            handle: stage.plex.item(stage.handles.movies[handle]) for handle in sorted(stage.library.bystanders)
+        }
+
+    def perform(self) -> dict[str, Any]:
+        """All acts in order; returns the summary."""
+        stage = self._stage
+        began = time.monotonic()
+        self._title(
+            f"{len(stage.library.scenes):,} scenes in Stash, {len(stage.library.movies):,} movies in Plex, nothing in sync"
+        )
+        with stage.serving():
+            self._tell_of_pages()
+            self._title("1. plexsync serve: compares both servers, and syncs what differs")
+            self._until(lambda now: bool(now["last_reconcile"]) and not self._waiting(now))
+
+            edited = self._title_edits()
+            self._until(lambda _now: self._pushed(edited) >= 20, quiet=True)
+
+            self._title(f"3. Plex goes down for {OUTAGE:.0f} seconds, in the middle of it; people go on editing")
+            stage.switch.away = True
+            gone = time.monotonic()
+            more = self._edit(range(150, 200), "edited while Plex was down")
+            self._until(lambda _now: time.monotonic() - gone >= OUTAGE, stalls=True)
+
+            self._title("4. Plex is back")
+            stage.switch.away = False
+            self._until(lambda now: not self._waiting(now) and self._pushed(more) == len(more))
+
+            kept, undone = self._matched()[-2:]
+            self._edit_by_hand(kept)
+            self._take_back(undone)
+        spent = time.monotonic() - began
+        with stage.switch.rest():
+            return self._sum_up(spent)
+
+    def _tell_of_pages(self) -> None:
+        """Where to watch it, and to take Plex away oneself."""
+        config = self._stage.parts.config
+        if hindrance := hindrance_of(config):
+            say(self._screen, f"   no dashboard: {hindrance}")
+            return
+        address = f"http://{config.web_bind}"
+        say(self._screen, f"   Watch it in a browser: {address} (and take Plex down yourself: {address}/demo)")
+
+    def _edit_by_hand(self, id: int) -> None:
+        """What a person edits in Plex stays, while Stash goes on changing other things."""
+        stage = self._stage
+        self._title("5. somebody edits a title in Plex by hand, and its scene gets another summary in Stash")
+        for movie in self._movies(id):
+            self._by_hand[movie] = f"Scene {id}, as a person likes it"
+            stage.plex.hand_edit(stage.handles.movies[movie], title=self._by_hand[movie])
+        details = "Written in Stash after that."
+        stage.stash.edit_scene(id, details=details)
+        self._until(lambda _now: self._shown(id, "summary") == {details}, quiet=True)
+        say(
+            self._screen,
+            f"   scene {id} has in Plex: {', '.join(self._shown(id, 'summary') | self._shown(id, 'title'))}",
+        )
+
+    def _take_back(self, id: int) -> None:
+        """What a sync would do, and what it did, taken back; the next edit in Stash ends that."""
+        self._title("6. what a sync would do is shown before it is done, and what was done is taken back")
+        stash = self._stage.stash
+        # With a time of yesterday, as a backup brings it back: else the next poll could be faster than the dry run.
+        stash.now = lambda: seconds_now() - 86_400
+        stash.quiet_edit(id, title=f"Scene {id}, edited while nobody was told")
+        stash.now = seconds_now
+        self._run("sync", "--dry-run", str(id))
+        self._run("undo", str(id), "--wait")
+        say(
+            self._screen,
+            f"   scene {id} is called in Plex: {', '.join(self._shown(id, 'title'))}; the next edit ends that",
+        )
+        self._stage.stash.edit_scene(id, title=f"Scene {id}, edited again")
+        self._until(lambda now: self._pushed([id]) == 1 and not self._waiting(now), quiet=True)
+
+    def _run(self, *words: str) -> None:
+        """A command as a person types it, and what it says."""
+        say(self._screen, f"   $ plexsync {' '.join(words)}")
+        done = subprocess.run(
+            command_of("plexsync", "--config", str(self._stage.folder / "plexsync.toml"), *words),
+            cwd=self._stage.folder,
+            env=environ(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_ACT,
+            check=False,
+        )
+        for line in (done.stdout + done.stderr).splitlines():
+            say(self._screen, f"   {line}".rstrip())
+
+    def _movies(self, id: int) -> tuple[str, ...]:
+        stage = self._stage
+        return next(
+            tuple(truth.movies) for handle, truth in stage.library.truth.items() if stage.handles.scenes[handle] == id
+        )
+
+    def _shown(self, id: int, field: str) -> set[str]:
+        """What the movies of a scene show in one field."""
+        stage = self._stage
+        return {
+            str(stage.plex.item(stage.handles.movies[movie]).scalars.get(field) or "") for movie in self._movies(id)
+        }
+
+    def _title_edits(self) -> list[int]:
+        hooked = self._stage.install_hook()
+        route = "each tells PlexSync by its hook" if hooked else "PlexSync finds them by asking Stash"
+        self._title(f"2. people edit 150 scenes in Stash: {route}")
+        return self._edit(range(150), "edited")
+
+    def _edit(self, places: range, words: str) -> list[int]:
+        """Edit the matched scenes at these places; every third one twice, as people do."""
+        ids = self._matched()[places.start : places.stop]
+        for place, id in enumerate(ids):
+            if place % 3 == 0:
+                self._stage.stash.edit_scene(id, title=f"Scene {id}, not right yet")
+            self._stage.stash.edit_scene(
+                id, title=f"Scene {id}, {words}", tags=["Documentary", "Rain", f"Shelf {id % 9}"]
+            )
+        return ids
+
+    def _matched(self) -> list[int]:
+        stage = self._stage
+        locked = set(stage.library.hand_locked)
+        return [
+            stage.handles.scenes[handle]
+            for handle, truth in stage.library.truth.items()
+            if truth.movies and not locked & set(truth.movies)
+        ]
+
+    def _pushed(self, ids: list[int]) -> int:
+        """How many of these scenes Plex shows with their present title."""
+        stage = self._stage
+        movies = {stage.handles.scenes[handle]: truth.movies for handle, truth in stage.library.truth.items()}
+        return sum(
+            all(
+                stage.plex.item(stage.handles.movies[movie]).scalars.get("title") == stage.stash.scene(id).title
+                for movie in movies[id]
+            )
+            for id in ids
+        )
+
+    # --- what is shown on the way ------------------------------------------------------------------------------------
+
+    def _title(self, text: str) -> None:
+        self._screen.print()
+        say(self._screen, text, style="bold")
+
+    def _until(self, reached: Callable[[StatusFacts], bool], *, stalls: bool = False, quiet: bool = False) -> None:
+        """Show how everything stands, about once a second, until the act is over."""
+        began = reported_at = time.monotonic()
+        last = -1
+        while time.monotonic() - began < LONGEST_ACT:
+            time.sleep(LOOK)
+            try:
+                now = facts(self._stage.parts)
+            except LocalFault:
+                continue
+            over = reached(now)
+            self._tell_why(now["breakers"]["plex"])
+            if not quiet and (over or time.monotonic() - reported_at >= (2 if stalls else 1)):
+                done = now["jobs"]["idle"]
+                rate = max(0, done - last) / (time.monotonic() - reported_at) if last >= 0 else 0
+                say(self._screen, self._line(now, rate))
+                reported_at, last = time.monotonic(), done
+            if over:
+                return
+        self._screen.print("   this takes longer than it should; the summary tells what is missing")
+
+    def _tell_why(self, breaker: BreakerFacts) -> None:
+        """Once per outage: what PlexSync says about it."""
+        if breaker["state"] == "closed":
+            self._told_why = False
+        elif not self._told_why:
+            self._told_why = True
+            say(self._screen, f"   {breaker['error']}; asking again every few seconds")
+
+    def _line(self, now: StatusFacts, rate: float) -> str:
+        jobs, breaker = now["jobs"], now["breakers"]["plex"]
+        words = [
+            f"{jobs['idle']:5,} {SceneStatus.IN_SYNC.word}",
+            f"{self._waiting(now):5,} {SceneStatus.QUEUED.word}",
+            f"{jobs['absent']:3} {SceneStatus.NOT_IN_PLEX.word}",
+            f"{jobs['dead']:3} set aside",
+            f"breaker {breaker['state'].replace('_', '-'):9}",
+        ]
+        if breaker["state"] != "closed":
+            words.append(f"{many(self._attempts(), 'attempt')} used up")
+        elif now["paces"]["plex"]["jobs_per_claim"]:
+            words.append(f"ramping up: {now['paces']['plex']['jobs_per_claim']} at a time")
+        elif rate:
+            words.append(f"{rate:,.0f}/s")
+        return "   " + " | ".join(words)
+
+    def _waiting(self, now: StatusFacts) -> int:
+        return int(now["jobs"]["ready"] + now["jobs"]["running"])
+
+    def _attempts(self) -> int:
+        with self._stage.parts.store.reading() as db:
+            return db.attempts.count_used()
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _sum_up(self, spent: float) -> dict[str, Any]:
+        from plexsync.cli.commands.demo_check import check
+
+        stage = self._stage
+        asked = {"plex": stage.plex.count(), "edits": stage.plex.count("PUT"), "stash": stage.stash.count()}
+        checked = check(stage, self._untouched, self._by_hand)
+        now = facts(stage.parts)
+        unexplained = now["dead"].keys() - {"ambiguous"}
+        well = not checked.wrong and not checked.touched and not unexplained and now["books"]["balanced"]
+        self._title("Read back from Plex by plexapi, and compared with what the library was made of")
+        scenes = len(stage.library.scenes)
+        rows = [
+            ("in sync, every field of every item", f"{checked.in_step:,} of {scenes:,} scenes"),
+            *(
+                (f"{reason}: {explanation}", f"{checked.reasons.get(reason, 0):,}")
+                for reason, explanation in REASONS.items()
+            ),
+            ("a title that a person had locked in Plex, kept", f"{checked.kept:,}"),
+            ("not as it should be", f"{len(checked.wrong):,}"),
+            ("movies that are nobody's, written to", f"{len(checked.touched):,} of {len(self._untouched):,}"),
+            ("attempts used up by the outage", f"{self._attempts():,}"),
+            ("requests to Plex", f"{asked['plex']:,} ({asked['edits']:,} edits)"),
+            ("requests to Stash", f"{asked['stash']:,}"),
+            ("time", f"{spent:.0f} s, {OUTAGE:.0f} s of them without Plex"),
+        ]
+        self._screen.print(table("", ("", ""), rows, right=(1,)))
+        for line in checked.wrong[:10]:
+            say(self._screen, f"   {line}")
+        if checked.example:
+            say(self._screen, f"Ask about any of them: plexsync explain {checked.example}")
+        return {
+            "well": well,
+            "scenes": scenes,
+            "in_step": checked.in_step,
+            "not_written": checked.reasons,
+            "kept_for_a_person": checked.kept,
+            "wrong": checked.wrong,
+            "bystanders_written": checked.touched,
+            "attempts_used": self._attempts(),
+            "requests": asked,
+            "seconds": round(spent, 1),
+            "dead": now["dead"],
+        }
+
+
+REASONS = {
+    "absent": "Plex has no such file",
+    "ambiguous": "several items fit, left alone",
+    "shared": "their movie is another scene's",
+}

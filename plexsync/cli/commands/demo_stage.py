@@ -1,0 +1,213 @@
+"""The demo's servers: a simulated Stash and Plex with one library, and PlexSync's settings for them."""
+
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from plexsync.app.parts import Parts, opened
+from plexsync.cli.daemon.child import ROOT, command_of, environ
+from plexsync.engine.clock import SystemClock
+from validation.config import PlexSyncConfig
+
+TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
+KEY = "demo-stash-key-0123456789"
+LATENCY = 0.008
+SWITCH_LOOK = 0.1
+USUAL_PORT = 9797
+WEEKS = 30 * 86_400.0
+LOOKS_PER_SCENE = 20
+
+
+@dataclass
+class Stage:
+    """Both neighbours, the library they hold, and PlexSync beside them."""
+
+    stash: Any
+    plex: Any
+    library: Any
+    handles: Any
+    folder: Path
+    parts: Parts
+    switch: "Switch"
+
+    @classmethod
+    @contextmanager
+    def set(cls, scenes: int) -> Iterator["Stage"]:
+        """Start everything; stop and remove it at the end."""
+        # Only here: no other command needs the simulators or what they are made of.
+        from plexsync.simulator.library import build, populate
+        from plexsync.simulator.plex_server import PlexSim
+        from plexsync.simulator.stash_server import StashSim
+
+        library = build(scenes)
+        with tempfile.TemporaryDirectory(prefix="plexsync-demo-") as place, StashSim(api_key=KEY) as stash:
+            with PlexSim(token=TOKEN) as plex:
+                stash.now = over_weeks(scenes)
+                handles = populate(library, stash, plex)
+                stash.now = seconds_now
+                folder = Path(place)
+                config = PlexSyncConfig(
+                    plex_url=plex.url,
+                    plex_token=TOKEN,
+                    stash_url=stash.url,
+                    stash_api_key=KEY,
+                    path_map=library.path_map,
+                    stash_poll_interval=5,
+                    poll_interval=0.5,
+                    breaker_recovery_timeout=2,
+                    breaker_max_recovery_timeout=4,
+                    approve_bulk=True,
+                    poster="none",
+                    web_bind=f"127.0.0.1:{free_port()}",
+                    data_dir=str(folder / "data"),
+                )
+                write_settings(folder / "plexsync.toml", config)
+                (folder / "data").mkdir(mode=0o700)
+                with opened(config, folder / "data") as parts, Switch(plex, folder / "plex-is-away") as switch:
+                    yield cls(stash, plex, library, handles, folder, parts, switch)
+
+    def install_hook(self) -> bool:
+        """Put our plugin into the simulated Stash; False where it is not at hand (a wheel carries none)."""
+        from plexsync.simulator.stash_hooks import HookRunner
+
+        manifest = ROOT / "StashPlexSync.yml"
+        if not manifest.exists():
+            return False
+        self.stash.hooks = HookRunner.from_manifest(
+            manifest,
+            dir=str(self.folder),
+            python_path=sys.executable,
+            environment={**os.environ, "PLEXSYNC_DATA_DIR": str(self.folder / "data")},
+        )
+        return True
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """`plexsync serve`, as a process of its own, with its log beside the database."""
+        with (
+            (self.folder / "serve.log").open("w") as log,
+            subprocess.Popen(
+                command_of(
+                    "plexsync.cli.commands.demo_serving",
+                    *("--config", str(self.folder / "plexsync.toml")),
+                    *("serve", "--demo-switch", str(self.switch.file)),
+                ),
+                cwd=self.folder,
+                env=environ(),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+            ) as process,
+        ):
+            try:
+                yield
+            finally:
+                # It ends in good order with its input, on Windows too.
+                if process.stdin is not None:
+                    process.stdin.close()
+                try:
+                    process.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+class Switch(threading.Thread):
+    """Takes the simulated Plex away while the play says so, or as long as there is the file that the demo's page makes."""
+
+    def __init__(self, plex: Any, file: Path) -> None:
+        super().__init__(name="switch", daemon=True)
+        self.file = file
+        self.away = False
+        # While what is in Plex is read back, it is there and hurries.
+        self.resting = False
+        self._plex = plex
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        """Look, until the end."""
+        from plexsync.simulator.http import Fault
+
+        reachable, away = Fault("latency", seconds=LATENCY), Fault("refuse")
+        while not self._over.wait(SWITCH_LOOK):
+            if self.resting:
+                self._plex.faults.clear()
+            else:
+                self._plex.faults.set(away if self.away or self.file.exists() else reachable)
+
+    @contextmanager
+    def rest(self) -> Iterator[None]:
+        """Plex is there, whatever the page says."""
+        self.resting = True
+        time.sleep(2 * SWITCH_LOOK)
+        try:
+            yield
+        finally:
+            self.resting = False
+
+
+def seconds_now() -> float:
+    """The present for the made-up Stash, so that `sync --since 1h` finds what was edited."""
+    return SystemClock().now() / 1000
+
+
+def over_weeks(scenes: int) -> Callable[[], float]:
+    """A clock that goes on whenever it is looked at: nobody makes a library within one second."""
+    now = seconds_now()
+    moments = itertools.count(now - WEEKS, WEEKS / (LOOKS_PER_SCENE * scenes))
+    return lambda: min(next(moments), now - 60)
+
+
+def write_settings(path: Path, config: PlexSyncConfig) -> None:
+    """The settings as a person would write them, for the owner's eyes only."""
+    path.touch(mode=0o600)
+    rules = ", ".join(f"'{rule}'" for rule in config.path_map)
+    path.write_text(
+        f'plex_url = "{config.plex_url}"\n'
+        f'plex_token = "{config.plex_token}"\n'
+        f'stash_url = "{config.stash_url}"\n'
+        f'stash_api_key = "{config.stash_api_key}"\n'
+        f"path_map = [{rules}]\n"
+        f"stash_poll_interval = {config.stash_poll_interval}\n"
+        f"poll_interval = {config.poll_interval}\n"
+        f"approve_bulk = {str(config.approve_bulk).lower()}\n"
+        f"breaker_recovery_timeout = {config.breaker_recovery_timeout}\n"
+        f"breaker_max_recovery_timeout = {config.breaker_max_recovery_timeout}\n"
+        f'poster = "{config.poster}"\n'
+        f'web_bind = "{config.web_bind}"\n'
+        f"data_dir = '{config.data_dir}'\n",
+        encoding="utf-8",
+    )
+
+
+def free_port() -> int:
+    """The usual port of the dashboard, or any that is free."""
+    for port in (USUAL_PORT, 0):
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(tried.getsockname()[1])
+    return USUAL_PORT

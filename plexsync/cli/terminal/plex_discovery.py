@@ -1,0 +1,226 @@
+"""Find Plex for `plexsync init`: by options and settings, by signing in to plex.tv, or by a typed address and token."""
+
+import os
+import sys
+import webbrowser
+from collections.abc import Iterable, Sequence
+from time import monotonic
+
+from plexsync.app.clients import Account, OwnServer, SignIn, plex_at
+from plexsync.cli.checks.check import PROBLEM
+from plexsync.cli.checks.servers import LEAST_PLEX, version_check
+from plexsync.cli.terminal.discovery import (
+    GUESSING,
+    PATIENCE,
+    PLEX_PORT,
+    FoundPlex,
+    Given,
+    Hide,
+    address,
+    tried,
+    until_answered,
+    why_not,
+)
+from plexsync.cli.terminal.prompts import Person
+from plexsync.cli.terminal.screen import LiveLine
+from plexsync.engine.clock import SystemClock
+from plexsync.reports.format import lasting, safe
+from plexsync.rules.errors import NeighbourError, Unusable
+from plexsync.rules.text import fold
+from validation.sources import DEFAULT, STAND_INS, ConfigError, Loaded
+
+LINK = "https://plex.tv/link"
+TOKEN, SIGN_IN = "--plex-token-file FILE", "--plex-url URL and --plex-token-file FILE"
+POLL = 1.0  # seconds between two questions whether the PIN was confirmed
+
+
+def find_plex(person: Person, options: Given, here: Loaded, hidden: Hide) -> FoundPlex:
+    """Plex, with its libraries chosen."""
+    plex = (
+        _plex_known(person, options, here)
+        or _plex_by_account(person, options, here, hidden)
+        or _plex_typed(person, options, here, hidden)
+    )
+    person.tell(f"Plex: {safe(plex.name or 'a server')} at {plex.url}, version {safe(plex.version)}", style="bold")
+    check = version_check("Plex", plex.version, LEAST_PLEX, "it answers")
+    if check.state == PROBLEM:
+        person.tell(f"  {check.message}: {check.mend}")
+    if not all(section.owned for section in plex.sections):
+        person.tell("  the token seems not to be that of the server's owner, and others can't edit")
+    return _with_libraries(person, options, here, plex)
+
+
+def _plex_known(person: Person, options: Given, here: Loaded) -> FoundPlex | None:
+    """The Plex that options and settings name; None when it is to be looked for."""
+    config = here.config
+    configured = config.plex_token not in STAND_INS.values() and not options.typed
+    token = options.plex_token or (config.plex_token if configured else "")
+    url = address(options.plex_url, PLEX_PORT)
+    if (
+        not url
+        and here.origin["plex_url"] != DEFAULT
+        and config.plex_url not in STAND_INS.values()
+        and not options.typed
+    ):
+        url = config.plex_url
+    if not token or not url:
+        return None
+    if not options.plex_url and person.present and not person.agrees(f"Plex is set to {url} already. Keep it?"):
+        return None
+    return tried(person, lambda: _plex_at(url, token, config.tls_ca_file))
+
+
+def _plex_at(url: str, token: str, ca_file: str = "", *, patience: float = PATIENCE) -> FoundPlex:
+    """The server there; raises NeighbourError, and Unusable for what can't be one's address or token."""
+    for name, value in (("plex_url", url), ("plex_token", token)):
+        if problem := why_not(name, value):
+            raise Unusable(f"{name} {problem}")
+    with plex_at(url, token, ca_file=ca_file, patience=patience) as plex:
+        name, version = plex.identity()
+        return FoundPlex(url, token, name, version, tuple(plex.sections()))
+
+
+def _plex_by_account(person: Person, options: Given, here: Loaded, hidden: Hide) -> FoundPlex | None:
+    """Sign in, and take a server of the account; None when that is not wanted or does not lead anywhere."""
+    if options.typed or not person.present or options.plex_token:
+        return None
+    person.tell("Sign in to Plex (plexsync init --token asks for a token instead).")
+    try:
+        while (account := _signed_in(person, browser=options.browser, hidden=hidden)) is None:
+            if not person.agrees("Try again?"):
+                return None
+        servers = account.servers()
+    except (NeighbourError, Unusable) as error:
+        person.tell(f"  {safe(str(error))}")
+        return None
+    hidden(*(server.token for server in servers))
+    if not servers:
+        person.tell(
+            f"  {safe(account.name)} owns no Plex server, and only its owner's account can edit what a server shows"
+        )
+        return None
+    place = 0
+    if len(servers) > 1:
+        (place,) = person.chosen("Which server?", [server.name for server in servers], option=SIGN_IN)
+    return _of_account(person, servers[place], address(options.plex_url, PLEX_PORT), here.config.tls_ca_file)
+
+
+def _signed_in(person: Person, *, browser: bool, hidden: Hide) -> "Account | None":
+    """The account of whoever confirms a PIN; None when nobody did in time."""
+    login = SignIn()
+    person.tell(f"Open {LINK} in a browser, on any device, and enter this PIN:")
+    person.tell(f"    {login.pin}", style="bold")
+    if browser and _has_desktop():
+        webbrowser.open(LINK)
+    clock, began = SystemClock(), monotonic()
+    with LiveLine(person.console) as line:
+        if not line.shown:
+            person.tell("confirm it in the browser (Ctrl-C stops)")
+        while not login.confirmed():
+            if login.over:
+                person.tell("  the PIN was not confirmed in time, or plex.tv does not answer")
+                return None
+            line.show(f"confirm it in the browser: {lasting((monotonic() - began) * 1000)} so far (Ctrl-C stops)")
+            clock.sleep(POLL)
+        account = login.account()
+    hidden(*account.secrets)
+    person.tell(f"Signed in as {safe(account.name)}.")
+    return account
+
+
+def _has_desktop() -> bool:
+    """Whether a browser that we open would be seen by the person; over SSH it would not."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform in ("win32", "darwin") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
+
+
+def _of_account(person: Person, server: OwnServer, url_option: str, ca_file: str) -> FoundPlex | None:
+    """The server at the address given, else at the first of its own that answers here, else at one that is typed."""
+    if url_option and (plex := tried(person, lambda: _plex_at(url_option, server.token, ca_file))) is not None:
+        return plex
+    with LiveLine(person.console) as line:
+        for url in server.addresses:
+            line.show(f"trying {url}")
+            try:
+                return _plex_at(url, server.token, ca_file, patience=GUESSING)
+            except (NeighbourError, Unusable):
+                continue
+    person.tell(
+        f"  {safe(server.name)} does not answer at any address that plex.tv knows of it: {', '.join(server.addresses)}"
+    )
+
+    def ask() -> FoundPlex:
+        typed = person.line("Address of Plex", option="--plex-url URL", default=url_option)
+        return _plex_at(address(typed, PLEX_PORT), server.token, ca_file)
+
+    return until_answered(person, ask)
+
+
+def _plex_typed(person: Person, options: Given, here: Loaded, hidden: Hide) -> FoundPlex:
+    """The server at an address and with a token that are given or typed, the token unseen.
+
+    What was given counts for one try. After that both are asked for, and Enter takes what was tried before.
+    """
+    url, token = options.plex_url, options.plex_token
+    # With both of them it has been tried already.
+    used = bool(url and token)
+
+    def ask() -> FoundPlex:
+        nonlocal url, token, used
+        if used or not url:
+            url = person.line("Address of Plex", option="--plex-url URL", default=url or "http://localhost:32400")
+        if used or not token:
+            token = _token(person, token)
+        used = True
+        hidden(token)
+        return _plex_at(address(url, PLEX_PORT), token, here.config.tls_ca_file)
+
+    if not person.present:
+        return ask()
+    return until_answered(person, ask)
+
+
+def _token(person: Person, before: str) -> str:
+    """A token that is typed; an empty line takes the one before, if there is one."""
+    hint = "typed unseen; empty takes the one before" if before else "typed unseen"
+    typed = person.hidden(
+        f"Plex token ({hint})", option=TOKEN, wrong=lambda text: why_not("plex_token", text or before)
+    )
+    return typed or before
+
+
+def _with_libraries(person: Person, options: Given, here: Loaded, plex: FoundPlex) -> FoundPlex:
+    """With the libraries that are to be used: those given, or chosen, or all."""
+    titles = {fold(section.title): section.title for section in plex.sections}
+    if options.libraries:
+        unknown = [name for name in options.libraries if fold(name) not in titles]
+        if unknown:
+            raise ConfigError([_no_library(unknown, titles.values())])
+        return _only(plex, [titles[fold(name)] for name in options.libraries])
+    before = [titles[fold(name)] for name in here.config.library_names if fold(name) in titles]
+    unknown = [name for name in here.config.library_names if fold(name) not in titles]
+    if unknown and not person.present:
+        problem = f"plex_libraries: {_no_library(unknown, titles.values())} (--library NAME takes another)"
+        raise ConfigError([problem])
+    if not person.present or (len(plex.sections) == 1 and not unknown):
+        return _only(plex, before)
+    if unknown:
+        person.tell(f"  plex_libraries: {_no_library(unknown, titles.values())}")
+    person.tell("Movie libraries:")
+    names = [f"{section.title} ({', '.join(section.locations)})" for section in plex.sections]
+    now = [place for place, section in enumerate(plex.sections) if section.title in before]
+    picked = person.chosen("Which of them?", names, option="--library NAME", several=True, now=now)
+    if set(picked) == set(now):
+        return _only(plex, before)
+    chosen = [plex.sections[place].title for place in picked]
+    # All of them means those that are still to come as well.
+    return _only(plex, [] if len(chosen) == len(plex.sections) else chosen)
+
+
+def _no_library(unknown: Sequence[str], titles: Iterable[str]) -> str:
+    return f"Plex has no movie library named {', '.join(unknown)}; it has: {', '.join(titles)}"
+
+
+def _only(plex: FoundPlex, libraries: Sequence[str]) -> FoundPlex:
+    return FoundPlex(plex.url, plex.token, plex.name, plex.version, plex.sections, tuple(libraries))
