@@ -14,9 +14,10 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("PlexSync needs Python 3.11 or newer; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 
-# The demo runs the product from this folder with what a user has: the core and the two demo packages.
-$(VENV)/.demo: requirements/demo.txt pyproject.toml | $(BIN)/python
-	$(PIP) install --require-hashes -r requirements/demo.txt
+# The demo runs the product from this folder with what a default installation has.
+$(VENV)/.demo: requirements/base.txt deploy/link.py | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/base.txt
+	$(BIN)/python deploy/link.py
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
@@ -29,7 +30,7 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	$(PIP) install --require-hashes -r requirements/bench.txt
 	@touch $@
 
-# What a user needs and nothing more: the packages of all doors, and the program, which runs from this folder.
+# What a user needs and nothing more: the packages of every extra, and the program, which runs from this folder.
 $(VENV)/.all: requirements/all.txt deploy/link.py | $(BIN)/python
 	$(PIP) install --require-hashes -r requirements/all.txt
 	$(BIN)/python deploy/link.py
@@ -52,9 +53,10 @@ check: setup ## linters, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
-dist: setup ## the plugin with its index, and the wheel, in dist/; built, then installed elsewhere and tried
+dist: setup ## the plugin with its index, the wheel and the sdist, in dist/; built, then installed elsewhere and tried
 	$(BIN)/python -m release
 
 wheels: setup ## does every pin have a wheel for each machine? (asks the package index)
@@ -73,15 +75,15 @@ torture-long: setup ## as torture, as long as it takes
 	$(BIN)/python -m tests.torture --long
 
 lock: ## renew the hashed requirement files (needs uv)
-	$(LOCK) pyproject.toml -o requirements/core.txt
-	$(LOCK) --extra web -c requirements/core.txt pyproject.toml -o requirements/web.txt
-	$(LOCK) --extra demo --extra web -c requirements/web.txt pyproject.toml -o requirements/demo.txt
-	$(LOCK) --extra notify -c requirements/demo.txt pyproject.toml -o requirements/notify.txt
-	$(LOCK) --extra art -c requirements/core.txt pyproject.toml -o requirements/art.txt
-	$(LOCK) --extra setup -c requirements/demo.txt pyproject.toml -o requirements/setup.txt
-	$(LOCK) --extra all -c requirements/demo.txt -c requirements/notify.txt -c requirements/art.txt -c requirements/setup.txt pyproject.toml -o requirements/all.txt
+	@# The plugin names its folder of packages after the bytes of core.txt, so these change only with a pin.
+	$(LOCK) requirements/core.in -o requirements/core.txt
+	sed -i.old 's|-r requirements/core.in|plexsync (pyproject.toml)|' requirements/core.txt && rm requirements/core.txt.old
+	$(LOCK) -c requirements/core.txt pyproject.toml -o requirements/base.txt
+	$(LOCK) --extra notify -c requirements/base.txt pyproject.toml -o requirements/notify.txt
+	$(LOCK) --extra art -c requirements/base.txt pyproject.toml -o requirements/art.txt
+	$(LOCK) --extra all -c requirements/base.txt -c requirements/notify.txt -c requirements/art.txt pyproject.toml -o requirements/all.txt
 	$(LOCK) --extra docs -c requirements/all.txt pyproject.toml -o requirements/docs.txt
-	$(LOCK) --extra all --extra docs --extra dev -c requirements/all.txt -c requirements/docs.txt -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
+	$(LOCK) --extra all --extra docs --extra dev -c requirements/all.txt -c requirements/docs.txt pyproject.toml -o requirements/dev.txt
 	$(LOCK) --extra bench -c requirements/dev.txt pyproject.toml -o requirements/bench.txt
 
 docs: setup ## the documentation as a site, in build/docs, with warnings as errors

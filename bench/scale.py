@@ -88,10 +88,12 @@ def _compared(what: str, scenes: int, plex: Neighbour, stash: Neighbour, folder:
     )
     with process:
         told = process.stdout.read() if process.stdout else ""
+        if sys.platform == "win32":
+            raise OSError("this comparison needs POSIX")
         _, code, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(code)
     seconds = time.perf_counter() - began
-    if f"{scenes:,} in step" not in told:
+    if f"{scenes:,} in sync" not in told:
         raise SystemExit(f"the comparison did not find everything in step: {told}")
     worked = used.ru_utime + used.ru_stime
     return Compared(what, scenes, plex.told(), stash.told(), seconds, worked, used.ru_maxrss / 1024)

@@ -13,12 +13,13 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=build.ROOT / "dist")
     target = parser.parse_args().to.resolve()
     plugin = build.build_plugin(target)
-    wheel = build.build_wheel(target)
-    for made in (plugin, target / build.INDEX, wheel):
+    wheel, sdist = build.build_wheel(target), build.build_sdist(target)
+    for made in (plugin, target / build.INDEX, wheel, sdist):
         print(f"built {made} ({made.stat().st_size:,} bytes)", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for line in check.plugin(target, Path(folder) / "stash"):
             print(line, flush=True)
+        print(check.sdist(sdist, wheel, Path(folder) / "sdist"), flush=True)
         for line in check.wheel(wheel, Path(folder) / "wheel"):
             print(line, flush=True)
 

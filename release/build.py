@@ -1,4 +1,4 @@
-"""Builds what is given away: the plugin as a zip with the index that Stash's package manager reads, and the wheel.
+"""Builds what is given away: the plugin as a zip with its index for Stash, the sdist and the wheel.
 
 Byte for byte the same from the same commit: names are sorted, times are those of SOURCE_DATE_EPOCH (else of the last
 commit), and modes are fixed. The plugin is made of what git has; where a file differs from the last commit, it is dated
@@ -122,12 +122,21 @@ def index(content: bytes, moment: int) -> str:
     return "- " + "\n  ".join([*lines, "metadata:", f"  description: {about}"]) + "\n"
 
 
-def build_wheel(target: Path) -> Path:
-    """Let hatchling write the wheel into a folder; returns it."""
-    for old in target.glob("*.whl"):
+def build_wheel(target: Path, source: Path | None = None) -> Path:
+    """Let hatchling write the wheel into a folder; returns it. `source` is another folder than the repository."""
+    return _hatch("wheel", "*.whl", target, source or ROOT)
+
+
+def build_sdist(target: Path) -> Path:
+    """Let hatchling write the sdist into a folder; returns it."""
+    return _hatch("sdist", "*.tar.gz", target, ROOT)
+
+
+def _hatch(kind: str, names: str, target: Path, source: Path) -> Path:
+    for old in target.glob(names):
         old.unlink()
     environ = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch())}
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
-    subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
-    (wheel,) = target.glob("*.whl")
-    return wheel
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(target)]
+    subprocess.run(command, cwd=source, env=environ, check=True, stdout=subprocess.DEVNULL)
+    (built,) = target.glob(names)
+    return built

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.request
 import venv
@@ -123,7 +124,7 @@ def plugin(
             need(soon(lambda: trial.title() == "As the check says"), f"Plex shows {trial.title()!r}")
             yield "an edit in Stash was seen in Plex"
             verdict = trial.ask("page_scene", scene="1").get("verdict")
-            need(verdict == "in step", f"the tab of the scene says {verdict!r}")
+            need(verdict == "in sync", f"the tab of the scene says {verdict!r}")
             yield f"the tab of the scene says: {verdict}"
             yield from terminal(where)
         finally:
@@ -160,10 +161,12 @@ def soon(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
 
 def wheel(path: Path, folder: Path) -> Iterator[str]:
     """Install the wheel into an environment of its own and run it there; yields what was seen. Raises Wrong."""
+    contents(path)
+    yield "the wheel holds its packages and nothing else"
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     pip = (str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check")
-    _run(folder, *pip, "--require-hashes", "--only-binary=:all:", "-r", str(build.ROOT / "requirements" / "core.txt"))
+    _run(folder, *pip, "--require-hashes", "--only-binary=:all:", "-r", str(build.ROOT / "requirements" / "base.txt"))
     _run(folder, *pip, "--no-deps", "--no-index", str(path))
     program = str(python.parent / "plexsync")
     number = _run(folder, program, "--version").strip()
@@ -172,6 +175,30 @@ def wheel(path: Path, folder: Path) -> Iterator[str]:
     status = json.loads(_run(folder, program, "--json", "--data-dir", str(folder / "data"), "status", **settings))
     need(status["books"]["balanced"], "the wheel's own database does not balance")
     yield f"the wheel: {number}, runs outside the repository"
+    demo = json.loads(_run(folder, program, "--json", "demo", "--scenes", "100"))
+    need(demo["well"], f"the demonstration of the wheel ends with {demo}")
+    yield f"the wheel's demonstration: {demo['in_step']} of {demo['scenes']} scenes in sync"
+
+
+def contents(wheel: Path) -> None:
+    """Check the wheel against the rules in pyproject.toml; raises Wrong."""
+    _run(build.ROOT, sys.executable, "-m", "check_wheel_contents", str(wheel))
+
+
+def sdist(path: Path, wheel: Path, folder: Path) -> str:
+    """Build the wheel from the sdist in an empty folder: it has the same files; returns what was seen. Raises Wrong."""
+    with tarfile.open(path) as packed:
+        packed.extractall(folder, filter="data")
+    (source,) = folder.iterdir()
+    again = build.build_wheel(folder / "dist", source)
+    need(files_of(again) == files_of(wheel), "the wheel that is built from the sdist has other files")
+    return f"the sdist builds the same wheel, of {len(files_of(wheel))} files"
+
+
+def files_of(wheel: Path) -> dict[str, bytes]:
+    """The files in a wheel, by their names."""
+    with zipfile.ZipFile(wheel) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
 
 
 def _run(folder: Path, *command: str, **environ: str) -> str:

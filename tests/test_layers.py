@@ -1,11 +1,15 @@
 """The house keeps its layers: read off the syntax tree of every file, imports inside functions included."""
 
 import ast
+import re
 import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from plexsync.rules.item import FIELDS, PICTURES
+from plexsync.rules.job import Kind
 
 ROOT = Path(__file__).resolve().parent.parent
 # What each package may import of ours, besides itself. Entry points -> reports -> app -> flows -> engine and clients ->
@@ -16,14 +20,15 @@ MAY = {
     "plexsync.store": {"plexsync.rules"},
     "plexsync.http": {"plexsync.rules"},
     "plexsync.stash": {"plexsync.rules", "plexsync.http"},
-    "plexsync.plex": {"plexsync.rules", "plexsync.http"},
-    "plexsync.notify": {"plexsync.rules"},
+    "plexsync.plex": {"plexsync.rules", "plexsync.http", "plexsync.extras"},
+    "plexsync.notify": {"plexsync.rules", "plexsync.extras"},
     "validation": {"plexsync.rules"},
     "plexsync.simulator": set(),
-    "plexsync.engine": {"plexsync.rules", "plexsync.flows", "plexsync.store", "worker"},
+    "plexsync.engine": {"plexsync.rules", "plexsync.store", "worker"},
     "plexsync.flows": {"plexsync.rules", "plexsync.engine", "plexsync.store", "worker"},
     "plexsync.stash_plugin": {"plexsync.store.intake", "plexsync.store.lock", "plexsync.rules.errors"},
     "plexsync.app": {
+        "plexsync.extras",
         "plexsync.rules",
         "plexsync.engine",
         "plexsync.flows",
@@ -46,6 +51,7 @@ MAY = {
     "plexsync.cli": {
         "plexsync.reports",
         "plexsync.app",
+        "plexsync.extras",
         "plexsync.rules",
         "plexsync.engine",
         "plexsync.flows",
@@ -57,6 +63,7 @@ MAY = {
     "plexsync.web": {
         "plexsync.reports",
         "plexsync.app",
+        "plexsync.extras",
         "plexsync.rules",
         "plexsync.engine",
         "plexsync.flows",
@@ -70,6 +77,7 @@ OURS = {*PRODUCT, "bench", "release", "tests"}
 # Files with a narrower rule than their package: the hook's side must start with nothing but the standard library.
 NARROWER = {
     "plexsync/__main__.py": {"plexsync.cli.entry"},
+    "plexsync/extras.py": set(),
     "plexsync/store/intake.py": set(),
     "plexsync/store/lock.py": {"plexsync.rules.errors"},
     "plexsync/rules/errors.py": set(),
@@ -127,7 +135,10 @@ def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
     assert {module for module in ours if not within(module, allowed)} == set()
 
 
-@pytest.mark.parametrize("path", [p for p in product_files() if name(p).startswith("plexsync/rules/")], ids=name)
+STANDARD = [path for path in product_files() if name(path).startswith(("plexsync/rules/", "plexsync/extras.py"))]
+
+
+@pytest.mark.parametrize("path", STANDARD, ids=name)
 def test_the_rules_use_the_standard_library_only(path: Path) -> None:
     roots = {module.split(".")[0] for module in imports(path)}
     assert roots <= set(sys.stdlib_module_names) | {"plexsync"}
@@ -176,3 +187,28 @@ def test_the_rooms_form_no_circle() -> None:
 def test_only_the_manifest_ends_in_yml() -> None:
     found = {name(path) for path in ROOT.rglob("*.yml") if not {".venv", ".git", "dist"} & set(path.parts)}
     assert found <= {"StashPlexSync.yml"}
+
+
+def named_in(path: Path) -> set[str]:
+    """The words of a file's names and texts, docstrings aside; `what_is_sent` has three."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=text) | ast.Attribute(attr=text) | ast.arg(arg=text) | ast.keyword(arg=str(text)):
+                texts.add(text)
+            case ast.FunctionDef(name=text) | ast.ClassDef(name=text) | ast.alias(name=text):
+                texts.add(text)
+            case ast.Constant(value=str(text)) if id(node) not in docstrings:
+                texts.add(text)
+    return {word for text in texts for word in re.findall(r"[A-Za-z]+", text)}
+
+
+SCENE_WORDS = {"scene", "scenes", "Scene", "movie", "movies", "picture", "pictures", "poster", "artwork"}
+
+
+@pytest.mark.parametrize("path", [p for p in product_files() if name(p).startswith("plexsync/engine/")], ids=name)
+def test_the_engine_names_no_flow_and_no_field_of_what_a_flow_keeps_in_sync(path: Path) -> None:
+    kinds = {kind.value for kind in Kind}
+    assert named_in(path) & {*FIELDS, *PICTURES, *SCENE_WORDS, *kinds} == set()

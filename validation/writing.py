@@ -6,6 +6,7 @@ A file is replaced whole or not at all, and is its owner's alone from its first 
 import json
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -129,7 +130,7 @@ def _write(target: Path, content: bytes, owner: tuple[int, int] | None) -> None:
     try:
         handle = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
-            if owner is not None:
+            if owner is not None and sys.platform != "win32":
                 # A file system without owners, such as a share, refuses it, and needs none of it.
                 with suppress(OSError):
                     os.fchown(handle, *owner)

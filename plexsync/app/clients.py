@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from plexsync.engine.clock import SystemClock
-from plexsync.engine.rules import LookRules
+from plexsync.flows.scenes.rules import LookRules
 from plexsync.notify.apprise_sender import AppriseMessenger
 from plexsync.notify.command import CommandMessenger
 from plexsync.plex.account import Account as Account

@@ -50,8 +50,8 @@ def wishes(config: PlexSyncConfig) -> str:
 
 
 def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> dict[str, str]:
-    """What `plexsync.engine.dead_letter_cures` compares to see which settings changed; neither secrets nor paths can be
-    read from it."""
+    """What `plexsync.flows.scenes.dead_letter_cures` compares to see which settings changed; neither secrets nor paths
+    can be read from it."""
     strict = (config.strict_mode, NAME_LIMIT, SUMMARY_LIMIT, *(getattr(config, switch) for switch in SWITCHES.values()))
     return {
         "paths": hashlib.blake2b(repr(config.path_rules).encode(errors="replace"), digest_size=8).hexdigest(),

@@ -14,13 +14,13 @@ from plexsync.app.database_files import DATABASE, Inspection, inspect, lock_of, 
 from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, wishes
 from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.engine.clock import SystemClock, SystemDice
-from plexsync.engine.dead_letter_cures import Curer
 from plexsync.engine.gates import Gates
-from plexsync.engine.metrics_sampler import Heard, Sampler
-from plexsync.engine.plex_events import Events, Listener
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.artwork import Pictures
+from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.metrics_sampler import Heard, Sampler
+from plexsync.flows.scenes.plex_events import Events, Listener
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.poll import Poller
 from plexsync.flows.scenes.preview import Previewer
@@ -54,7 +54,6 @@ class Assembled:
     dice: Dice
     settings: PartSettings
     gates: Gates
-    watch_gates: Gates
     indexer: Indexer
     looker: Looker
     work_looker: Looker
@@ -126,21 +125,17 @@ def assemble(
     """Put the parts together on a database and its two servers. Nothing is opened, asked or written."""
     looks = settings.looks
 
-    def gates() -> Gates:
-        return Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
+    gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
 
-    def looker(gates: Gates, index: Indexer, *, patient: bool = True) -> Looker:
+    def looker(index: Indexer, *, patient: bool = True) -> Looker:
         pictures = None
         if settings.pictures:
             pictures = Pictures(store, stash, plex, gates, artwork.key_of, imaging)
         return Looker(store, stash, plex, index, gates, clock, looks, pictures, patient=patient)
 
-    # The index has gates of its own, since worker and poller share it under its lock.
-    indexer = Indexer(store, plex, gates(), clock)
-    # Those of one thread each.
-    work_gates, watch_gates, poll_gates, listen_gates, glance_gates = (gates() for _ in range(5))
-    watch_looker = looker(watch_gates, indexer)
-    glances = looker(glance_gates, Indexer(store, plex, glance_gates, clock, looks_only=True))
+    indexer = Indexer(store, plex, gates, clock)
+    watch_looker = looker(indexer)
+    glances = looker(Indexer(store, plex, gates, clock, looks_only=True))
     return Assembled(
         store=store,
         stash=stash,
@@ -148,27 +143,26 @@ def assemble(
         clock=clock,
         dice=dice,
         settings=settings,
-        gates=work_gates,
-        watch_gates=watch_gates,
+        gates=gates,
         indexer=indexer,
         looker=glances,
-        work_looker=looker(work_gates, indexer, patient=False),
+        work_looker=looker(indexer, patient=False),
         watch_looker=watch_looker,
-        poller=Poller(store, stash, indexer, poll_gates, clock),
+        poller=Poller(store, stash, indexer, gates, clock),
         reconciler=Reconciler(
             store,
             stash,
             watch_looker,
             indexer,
-            watch_gates,
+            gates,
             clock,
             settings=settings.print_of_all,
             wishes=settings.wishes,
         ),
-        previewer=Previewer(store, stash, glances, glance_gates, clock),
-        listener=Listener(store, stash, plex, events, indexer, listen_gates, clock, dice),
-        scans=Scans(store, plex, gates(), clock, looks.paths) if settings.scan_absent else None,
-        curer=Curer(store, watch_looker, watch_gates, clock, settings.cures),
+        previewer=Previewer(store, stash, glances, gates, clock),
+        listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
+        scans=Scans(store, plex, gates, clock, looks.paths) if settings.scan_absent else None,
+        curer=Curer(store, watch_looker, gates, clock, settings.cures),
     )
 
 

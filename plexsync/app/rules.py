@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from plexsync.engine.rules import LookRules, WorkRules
+from plexsync.engine.rules import WorkRules
+from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules import choice, template
 from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
 from plexsync.rules.errors import Neighbour

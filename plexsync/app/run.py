@@ -3,7 +3,7 @@
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
@@ -14,11 +14,13 @@ from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR, MINUTE
 from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.engine.engine import Engine, Idle, Probed, Worked
+from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
-from plexsync.engine.metrics_sampler import SECONDS
 from plexsync.engine.notifications import Bell, Noticer, Standstill
+from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
-from plexsync.rules.errors import Neighbour
+from plexsync.flows.scenes.flow import SceneFlow
+from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
 from plexsync.rules.notices import NoticeRules
@@ -37,15 +39,34 @@ RECONCILE_RETRY = 300.0
 Told = Callable[[Worked | Probed | Idle], None]
 
 
-def engine_on(
-    parts: Assembled, *, holder: str, watchdog: Watchdog | None = None, pool: Executor | None = None
-) -> Engine:
-    """An engine on these parts; `holder` marks the rows that it works, `pool` sends its edits."""
-    return Engine(
+def scene_flow(parts: Assembled) -> SceneFlow:
+    """The flow of scenes on these parts."""
+    return SceneFlow(
         parts.store,
         parts.stash,
         parts.plex,
         parts.work_looker,
+        parts.gates,
+        max_retries=parts.settings.work.max_retries,
+        scans=parts.scans,
+    )
+
+
+def engine_on(
+    parts: Assembled,
+    *,
+    holder: str,
+    watchdog: Watchdog | None = None,
+    pool: Executor | None = None,
+    flows: Sequence[AnyFlow] = (),
+) -> Engine:
+    """An engine on these parts; `holder` marks the rows that it works, `pool` sends its edits.
+
+    It works the flow of scenes, and `flows` beside it.
+    """
+    return Engine(
+        parts.store,
+        [scene_flow(parts), *flows],
         parts.gates,
         parts.clock,
         parts.dice,
@@ -53,7 +74,6 @@ def engine_on(
         holder=holder,
         pool=pool,
         watchdog=watchdog,
-        scans=parts.scans,
     )
 
 
@@ -194,4 +214,4 @@ class Schedule:
             self._told = True
 
     def _came_back(self) -> bool:
-        return all(self._parts.gates.passable(server) for server in Neighbour)
+        return self._parts.gates.is_open(*READS)

@@ -29,22 +29,22 @@ COMMANDS = {
     "doctor": "Check everything, and say how to mend what is not right.",
     "adopt": "Take over the settings of Stash2Plex.",
     "completion": "Let the shell complete commands and options.",
-    "serve": "Keep Plex in step with Stash until stopped.",
-    "sync": "Bring scenes in step: all, the recent ones, or those named.",
+    "serve": "Keep Plex in sync with Stash until stopped.",
+    "sync": "Sync scenes: all, the recent ones, or those named.",
     "drain": "Work until nothing is due, then stop.",
-    "status": "Show how everything stands.",
-    "top": "Watch the queue, both servers and the scenes in work.",
+    "status": "Show the status of everything, or of a scene.",
+    "top": "Watch the queue, both servers and the latest results.",
     "explain": "Show why a scene stands as it stands.",
     "history": "Show what was done for a scene.",
-    "dlq": "Look after the scenes that were given up.",
+    "dlq": "Work on the dead-letter queue.",
     "bind": "Say which item of Plex is a scene's.",
     "unbind": "Take back what bind said.",
     "ignore": "Leave scenes alone for good.",
-    "unignore": "Look after ignored scenes again.",
+    "unignore": "Sync ignored scenes again.",
     "undo": "Take back what was pushed.",
     "release": "Leave what was pushed in Plex, without PlexSync's locks.",
-    "outages": "Show when the servers were away, and for how long.",
-    "reconcile": "Compare everything in Stash with everything in Plex.",
+    "outages": "Show when the servers were down or on hold.",
+    "reconcile": "Compare Stash with Plex, and queue what differs.",
     "backup": "Copy the database to a file.",
     "restore": "Put a copy of the database back.",
     "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
@@ -52,10 +52,10 @@ COMMANDS = {
 # In which part of the list a command stands; one that stands in none is listed behind them.
 PARTS = {
     "Set up": ("init", "doctor", "adopt", "completion"),
-    "Bring in step": ("serve", "sync", "drain", "reconcile"),
-    "Look": ("status", "top", "explain", "history", "outages"),
-    "Look after scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release"),
-    "Look after the database": ("backup", "restore"),
+    "Sync": ("serve", "sync", "drain", "reconcile"),
+    "Show": ("status", "top", "explain", "history", "outages"),
+    "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release"),
+    "Database": ("backup", "restore"),
     "Try": ("demo",),
 }
 # What is given to Stash is without the demonstration.
@@ -127,13 +127,13 @@ def _tell_version(context: click.Context, _option: click.Parameter, asked: bool)
 def plexsync() -> None:
     """Make a Plex library show what a Stash library says.
 
-    To begin, let it find both servers and ask whether all is well:
+    To begin, let it find both servers, and check everything:
 
     \b
       plexsync init
       plexsync doctor
 
-    Then look what would change, bring everything in step once, and keep it so:
+    Then preview the changes, sync everything once, and keep it in sync:
 
     \b
       plexsync sync --all --dry-run

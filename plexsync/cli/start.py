@@ -18,8 +18,8 @@ from plexsync.cli.logs import level_of, logging_to
 from plexsync.cli.quick_status import sources_of
 from plexsync.cli.settings import settings
 from plexsync.cli.terminal.screen import margin
-from plexsync.engine.gates import READ, outage
-from plexsync.rules.errors import Neighbour
+from plexsync.engine.gates import outage
+from plexsync.engine.tickets import READ_STASH
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 
@@ -48,8 +48,7 @@ class Begun:
             keep_answer(parts.store, self.settings.stash_settings)
         keep_for_status(parts.store, self.sources, self.settings.loaded)
         if self.settings.away is not None:
-            parts.gates.enter(Neighbour.STASH)
-            parts.gates.ill(outage(self.settings.away), READ)
+            parts.gates.ill(parts.gates.ticket(READ_STASH), outage(self.settings.away))
 
 
 @contextmanager

@@ -6,11 +6,11 @@ between, and what dies meanwhile is left alone.
 
 from collections.abc import Callable, Iterable
 
-from plexsync.rules.job import Kind, Lane, State
+from plexsync.rules.job import Lane, State
 from plexsync.rules.neighbours import Clock
 from plexsync.store.database import Database, Reader, Writer
 
-Key = tuple[Kind, int]
+Key = tuple[str, int]
 # How many were moved, and those named that could not be.
 Moved = tuple[int, list[Key]]
 
@@ -45,7 +45,7 @@ def drop_all(store: Database, clock: Clock, cause: str = "") -> int:
     return _in_batches(store, cause, lambda tx, limit: tx.jobs.drop(error_class=cause, now=now, limit=limit))
 
 
-def is_open(db: Reader, kind: Kind, id: int) -> bool:
+def is_open(db: Reader, kind: str, id: int) -> bool:
     """Whether there is something that could be dropped."""
     row = db.jobs.find(kind, id)
     return row is not None and row.state in OPEN
@@ -56,7 +56,7 @@ def count(db: Reader, cause: str = "") -> int:
     return sum(count for name, count in db.jobs.count_dead().items() if cause in ("", name))
 
 
-def _each(store: Database, keys: Iterable[Key], act: Callable[[Writer, Kind, int], bool]) -> Moved:
+def _each(store: Database, keys: Iterable[Key], act: Callable[[Writer, str, int], bool]) -> Moved:
     named = list(dict.fromkeys(keys))
     with store.writing() as tx:
         missed = [(kind, id) for kind, id in named if not act(tx, kind, id)]

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from plexsync.engine.engine import AGAIN, Engine, Idle, Probed, Worked
 from plexsync.rules.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SpoolFault, SyncError, Unusable
-from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.store.database import Database
@@ -37,7 +36,7 @@ class Ran:
     outcomes: Counter[str] = field(default_factory=Counter)
     why: str = ""
     until: int | None = None
-    again: dict[tuple[Kind, int], str] = field(default_factory=dict)
+    again: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def count(self, step: Worked) -> None:
         """Take note of a batch."""
@@ -255,6 +254,6 @@ class Watcher(threading.Thread):
         now = self._clock.monotonic()
         if repeated and (self._complained_at is None or now - self._complained_at >= COMPLAINT_PACE):
             self._complained_at = now
-            log.warning("%s can't look: %s", self.name, fault)
+            log.warning("%s can't poll: %s", self.name, fault)
         else:
-            log.debug("%s can't look: %s", self.name, fault)
+            log.debug("%s can't poll: %s", self.name, fault)

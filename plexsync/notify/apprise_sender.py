@@ -8,12 +8,12 @@ import importlib
 import logging
 from typing import Any
 
+from plexsync.extras import advice
 from plexsync.rules.errors import Unusable
 from plexsync.rules.notices import Notice, NotSent
 
-INSTALL = "in the folder of PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/notify.txt"
-MISSING = f"notify_urls needs the package apprise, which is not installed: {INSTALL}"
-TOO_OLD = f"notify_urls needs a newer package apprise, which can stay at an address: {INSTALL}"
+MISSING = "notify_urls needs the package apprise, which is not installed"
+TOO_OLD = "notify_urls needs a newer package apprise, which can stay at an address"
 # Loggers of the package and of what it sends with; their lines may hold addresses.
 TALKATIVE = ("apprise", "urllib3", "requests")
 SILENT = logging.CRITICAL + 1
@@ -34,9 +34,9 @@ class AppriseMessenger:
         try:
             package: Any = importlib.import_module("apprise")
         except ImportError:
-            raise Unusable(MISSING) from None
+            raise Unusable(f"{MISSING}: {advice('notify')}") from None
         if not hasattr(package.AppriseAsset, "http_redirects"):
-            raise Unusable(TOO_OLD)
+            raise Unusable(f"{TOO_OLD}: {advice('notify')}")
         asset = package.AppriseAsset(
             app_id="PlexSync", app_desc="PlexSync", app_url="", async_mode=False, http_redirects=False
         )

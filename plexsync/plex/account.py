@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+from plexsync.extras import advice
 from plexsync.rules.errors import Barred, Neighbour, Unavailable, Unusable
 
-INSTALL = "in the folder of PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/setup.txt"
-MISSING = f"signing in to Plex needs the package plexapi, which is not installed: {INSTALL}"
+MISSING = "signing in to Plex needs the package plexapi, which is not installed"
 # Where a person confirms the PIN.
 LINK = "https://plex.tv/link"
 PATIENCE = 10.0
@@ -104,7 +104,7 @@ def _package(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise Unusable(MISSING) from None
+        raise Unusable(f"{MISSING}: {advice('setup')}") from None
 
 
 def _session() -> Any:

@@ -1,16 +1,15 @@
 """Pictures made to fit Plex, by the package Pillow: at most so many bytes, and in the shape of a poster."""
 
 import importlib
-import importlib.util
 import io
 from functools import cached_property
 from types import ModuleType
 from typing import Any
 
+from plexsync.extras import advice, is_installed
 from plexsync.rules.errors import Unusable
 
-INSTALL = "in the folder of PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/art.txt"
-MISSING = f"poster_padding needs the package pillow, which is not installed: {INSTALL}"
+MISSING = "poster_padding needs the package pillow, which is not installed"
 # A poster is two thirds as wide as it is high.
 WIDE, HIGH = 2, 3
 # No picture of a scene is larger; a small file can claim to be, and would fill the memory.
@@ -27,15 +26,15 @@ class Pillow:
     """
 
     def __init__(self) -> None:
-        if importlib.util.find_spec("PIL") is None:
-            raise Unusable(MISSING)
+        if not is_installed("art"):
+            raise Unusable(f"{MISSING}: {advice('art')}")
 
     @cached_property
     def _image(self) -> ModuleType:
         try:
             return importlib.import_module("PIL.Image")
         except ImportError:
-            raise Unusable(MISSING) from None
+            raise Unusable(f"{MISSING}: {advice('art')}") from None
 
     def made(self, content: bytes, *, padded: bool, largest: int) -> bytes:
         """The picture as JPEG in at most `largest` bytes; `padded`: with bars, two wide to three high, unless it is so.

@@ -1,14 +1,15 @@
 """What needs a person, and what happens by itself: the sentences over everything else, worst first."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
 from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp
+from plexsync.reports.shapes import NeedFacts, OutageFacts, StatusFacts
 from plexsync.rules.notices import NoticeRules, conditions
+from plexsync.rules.status_words import DOWN
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Need:
     since: int | None = None
 
 
-def needs(parts: Parts, found: dict[str, Any]) -> list[Need]:
+def needs(parts: Parts, found: StatusFacts) -> list[Need]:
     """By the facts of `plexsync.reports.status`, and by the rules of the notices that are sent."""
     now = parts.clock.now()
     rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
@@ -43,20 +44,26 @@ def _of(key: str, text: str, since: int) -> Need:
     head, _, rest = key.partition(":")
     title = {
         "hold": f"{rest.title()} does not let PlexSync in",
-        "away": f"{rest.title()} is away",
-        "dead": "Too many scenes were given up",
-        "repaired": "The database was made anew",
+        "away": f"{rest.title()} is {DOWN}",
+        "dead": "Too many dead letters",
+        "repaired": "The database was rebuilt",
     }[head]
     where = {"hold": "/settings", "dead": "/dead"}.get(head, "")
     return Need(key, "wait" if head == "away" else "person", title, text, where, since)
 
 
-def _more(found: dict[str, Any]) -> list[Need]:
+def _more(found: StatusFacts) -> list[Need]:
     worker, kept = found["worker"], found["books"]
     told = []
     if not found["bulk_approved"]:
         told.append(
-            Need("approve", "person", "The first write of the whole library waits for you", UNAPPROVED, "/reconcile")
+            Need(
+                "approve",
+                "person",
+                "The first write of the whole library needs your approval",
+                UNAPPROVED,
+                "/reconcile",
+            )
         )
     if not worker["enabled"]:
         off = "enabled = false: events are kept, and nothing is sent to Plex."
@@ -75,14 +82,16 @@ def _more(found: dict[str, Any]) -> list[Need]:
     return told
 
 
-def _away(one: dict[str, Any]) -> Need:
+def _away(one: OutageFacts) -> Need:
     name = one["server"].title()
     why = one["error"] or "It does not answer"
     end = "" if why[-1] in ".!?" else "."
-    text = f"{why}{end} Scenes wait, none is given up for it, and it is tried again by itself."
-    return Need(f"away:{one['server']}", "wait", f"{name} is away", text)
+    text = (
+        f"{why}{end} Scenes stay queued, none becomes a dead letter for it, and PlexSync probes the server by itself."
+    )
+    return Need(f"away:{one['server']}", "wait", f"{name} is {DOWN}", text)
 
 
-def need_facts(one: Need) -> dict[str, Any]:
+def need_facts(one: Need) -> NeedFacts:
     """For JSON."""
     return {"key": one.key, "kind": one.kind, "title": one.title, "text": one.text, "since": stamp(one.since)}

@@ -1,4 +1,4 @@
-"""How times and durations are written, at every door."""
+"""The one file of units: how times, durations, counts, shares and foreign texts are written, wherever they are read."""
 
 from datetime import UTC, datetime
 
@@ -49,3 +49,12 @@ def many(count: int, one: str, several: str = "") -> str:
 def share(value: float) -> str:
     """A share of 1 in percent, never rounded up to all."""
     return f"{min(value * 100, 99.99 if value < 1 else 100):.2f} %"
+
+
+def safe(text: str, longest: int = 400) -> str:
+    """A foreign text: one line, no control characters, no longer than `longest`."""
+    # Not before it is needed: it brings the logging of the standard library, which a reader of the status waits for.
+    from validation.redact import one_line
+
+    line = one_line(text[: longest + 1])
+    return line if len(text) <= longest else line[:longest] + "..."

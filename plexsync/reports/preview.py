@@ -1,43 +1,24 @@
-"""What a sync would change, as facts and in words."""
+"""What a sync would change, as facts."""
 
-from typing import Any
+from typing import cast
 
-from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, Preview
-
-# The words for each standing, in the order in which they are told; the first six always.
-STANDINGS = {
-    "in_step": "in step",
-    WOULD_CHANGE: "would change",
-    "absent": "not in Plex (yet)",
-    "ambiguous": "ambiguous",
-    "out_of_scope": "out of scope",
-    "failed": "could not be compared",
-    "kept_for_a_person": "in step but for values that a person keeps in Plex",
-    "undone": "undone, and left alone until they change in Stash",
-    "strict": "refused by strict_mode",
-    "given_up": "given up before (plexsync dlq list)",
-    "dropped": "dropped before",
-    "ignored": "ignored",
-    "gone": "not in Stash",
-}
+from plexsync.flows.scenes.preview import FieldChange, Preview
+from plexsync.reports.shapes import ChangeFacts, ItemFacts, NoteFacts, PreviewFacts
 
 
-def scene_facts(one: Preview) -> dict[str, Any]:
+def scene_facts(one: Preview) -> PreviewFacts:
     """A scene for JSON."""
-    return {
-        "id": one.id,
-        "title": one.title,
-        "standing": one.standing,
-        **({"why": one.why} if one.why else {}),
-        "items": [
-            {"key": item.key, "section": item.section, "fields": [_field_facts(change) for change in item.fields]}
-            for item in one.items
-        ],
-        "notes": [{"field": note.field, "reason": note.reason, "text": note.text} for note in one.notes],
-    }
+    items: list[ItemFacts] = [
+        {"key": item.key, "section": item.section, "fields": [_field_facts(change) for change in item.fields]}
+        for item in one.items
+    ]
+    notes: list[NoteFacts] = [{"field": note.field, "reason": note.reason, "text": note.text} for note in one.notes]
+    head: dict[str, object] = {"id": one.id, "title": one.title, "standing": one.standing}
+    more = {"why": one.why} if one.why else {}
+    return cast("PreviewFacts", {**head, **more, "items": items, "notes": notes})
 
 
-def _field_facts(change: FieldChange) -> dict[str, Any]:
+def _field_facts(change: FieldChange) -> ChangeFacts:
     return {
         "field": change.field,
         "old": change.old.value,

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import overload
 
 from plexsync.app.parts import Parts
 from plexsync.reports.format import stamp
+from plexsync.reports.shapes import AttemptFacts, JobFacts, PastAttempt, PastPush, PushFacts
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
-from plexsync.rules.job import Kind, Lane, State
+from plexsync.rules.job import KINDS, Kind, Lane, State
 from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PushRow
 from plexsync.store.database import Reader
 from validation.redact import one_line
@@ -28,9 +29,9 @@ def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
         after = (page[-1].kind, page[-1].id)
 
 
-def title(db: Reader, kind: Kind, id: int) -> str:
+def title(db: Reader, kind: str, id: int) -> str:
     """What a scene was called when it was last seen; '' when it never was, or has no title. Nobody is asked."""
-    if kind is not Kind.SCENE:
+    if kind != Kind.SCENE:
         return ""
     if id in (called := db.scene_names.of([id])):
         return called[id].title
@@ -38,12 +39,16 @@ def title(db: Reader, kind: Kind, id: int) -> str:
     return next((text for text in said if isinstance(text, str)), "")
 
 
-def row_facts(row: JobRow | None) -> dict[str, Any] | None:
+@overload
+def row_facts(row: JobRow) -> JobFacts: ...
+@overload
+def row_facts(row: JobRow | None) -> JobFacts | None: ...
+def row_facts(row: JobRow | None) -> JobFacts | None:
     """The row for JSON; None when there is none."""
     if row is None:
         return None
     return {
-        "kind": row.kind.value,
+        "kind": row.kind,
         "id": row.id,
         "state": row.state.value,
         "lane": Lane(row.lane).name.lower(),
@@ -59,7 +64,7 @@ def row_facts(row: JobRow | None) -> dict[str, Any] | None:
     }
 
 
-def attempt_facts(attempts: Sequence[AttemptRow]) -> list[dict[str, Any]]:
+def attempt_facts(attempts: Sequence[AttemptRow]) -> list[AttemptFacts]:
     """Failed attempts for JSON, newest first."""
     return [
         {"at": stamp(one.at), "cause": one.cls, "error": one.error, "attempts": one.attempts, "then": one.state.value}
@@ -67,7 +72,7 @@ def attempt_facts(attempts: Sequence[AttemptRow]) -> list[dict[str, Any]]:
     ]
 
 
-def push_facts(pushes: Sequence[PushRow]) -> list[dict[str, Any]]:
+def push_facts(pushes: Sequence[PushRow]) -> list[PushFacts]:
     """Past pushes for JSON, newest first."""
     return [
         {
@@ -98,24 +103,24 @@ def past_of(attempts: Sequence[AttemptRow], pushes: Sequence[PushRow]) -> list[A
     return sorted(entries, key=lambda one: one.at, reverse=True)
 
 
-def past_facts(one: AttemptRow | PushRow) -> dict[str, Any]:
+def past_facts(one: AttemptRow | PushRow) -> PastAttempt | PastPush:
     """One of them for JSON."""
     if isinstance(one, PushRow):
         return {"what": PUSHES[one.undone], **push_facts([one])[0]}
     return {"what": "attempt", **attempt_facts([one])[0]}
 
 
-def written(kind: Kind, id: int) -> str:
+def written(kind: str, id: int) -> str:
     """The key of a row as a person writes it: `7` is scene 7, `tag:12` is tag 12."""
-    return str(id) if kind is Kind.SCENE else f"{kind.value}:{id}"
+    return str(id) if kind == Kind.SCENE else f"{kind}:{id}"
 
 
-def key_of(text: str) -> tuple[Kind, int] | None:
+def key_of(text: str) -> tuple[str, int] | None:
     """The row that a person has named so (`written`); None when that is no key."""
-    found = re.fullmatch(rf"(?:({'|'.join(Kind)}):)?([0-9]{{1,19}})", text)
-    if not found or not 1 <= int(found[2]) <= LAST_ID:
+    matched = re.fullmatch(r"(?:([a-z]+):)?([0-9]{1,19})", text)
+    if not matched or not 1 <= int(matched[2]) <= LAST_ID or (kind := matched[1] or "scene") not in KINDS:
         return None
-    return Kind(found[1] or Kind.SCENE), int(found[2])
+    return kind, int(matched[2])
 
 
 SHORT = {

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
 
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
+from plexsync.reports.shapes import SceneFacts
 from plexsync.rules.job import Kind
 from plexsync.rules.records import LAST_ID
 from plexsync.rules.scene_status import standing
-from plexsync.rules.status_words import IN_STEP, UNKNOWN
+from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Reader
-
-Facts = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,10 @@ class Listed:
     after: int | None
 
 
-def stand_so(db: Reader, word: str, *, after: int, limit: int) -> Listed:
-    """The scenes that stand so (a word of `plexsync.rules.scene_status`; '' for all of which anything is known)."""
-    return _page(db.standings.scenes(word, limit=limit + 1, after=after), limit)
+def stand_so(db: Reader, statuses: Sequence[SceneStatus], *, after: int, limit: int) -> Listed:
+    """The scenes with one of these statuses (none: all of which anything is known)."""
+    lists = [db.standings.scenes(status, limit=limit + 1, after=after) for status in statuses or (None,)]
+    return _page(sorted(chain.from_iterable(lists))[: limit + 1], limit)
 
 
 def named_like(db: Reader, text: str, *, after: int, limit: int) -> Listed:
@@ -45,7 +45,7 @@ def named_like(db: Reader, text: str, *, after: int, limit: int) -> Listed:
 def _number(db: Reader, text: str) -> int:
     """The scene that has this text for a number, if anything is known of it; else 0."""
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(LAST_ID)) else 0
-    return number if 1 <= number <= LAST_ID and facts_of(db, [number])[0]["stands"] != UNKNOWN else 0
+    return number if 1 <= number <= LAST_ID and facts_of(db, [number])[0]["stands"] != SceneStatus.UNKNOWN else 0
 
 
 def _page(ids: Sequence[int], limit: int) -> Listed:
@@ -53,10 +53,10 @@ def _page(ids: Sequence[int], limit: int) -> Listed:
     return Listed(ids[:limit], ids[limit - 1] if more else None)
 
 
-def facts_of(db: Reader, ids: Sequence[int]) -> list[Facts]:
+def facts_of(db: Reader, ids: Sequence[int]) -> list[SceneFacts]:
     """How these scenes stand, in this order."""
     called, pushed = db.scene_names.of(ids), db.pushes.last_at(ids)
-    found = []
+    found: list[SceneFacts] = []
     for id in ids:
         stands = standing(db.jobs.find(Kind.SCENE, id), db.standings.find(id), pushed=pushed.get(id))
         names = called.get(id)
@@ -66,9 +66,9 @@ def facts_of(db: Reader, ids: Sequence[int]) -> list[Facts]:
                 "title": names.title if names else title(db, Kind.SCENE, id),
                 "path": names.path if names else "",
                 "named": names is not None,
-                "stands": stands.word,
+                "stands": stands.status.value,
                 "since": stamp(stands.since),
-                "why": stands.why if stands.word != IN_STEP else "",
+                "why": stands.why,
             }
         )
     return found

@@ -68,7 +68,7 @@ def judge(
         return Missing(neighbour, f"{name} has no such thing (404)")
     if status == 429:
         wait = patience(retry_after, date=date, now=now)
-        return Throttled(neighbour, f"{name} asks for patience: {wait:.0f} s (429)", retry_after=wait)
+        return Throttled(neighbour, f"{name} asks to wait {wait:.0f} s (429)", retry_after=wait)
     if status in (413, 414, 431):
         return TooLong(neighbour, f"the request was too long for {name} ({status})")
     if status == 408 or 500 <= status < 600:
@@ -107,7 +107,7 @@ def _obstacle(cause: BaseException | None) -> str:
 def _trouble(status: int) -> str:
     if status == 503:
         return "is not ready"
-    return "gave up waiting" if status in (408, 504) else "failed inside"
+    return "timed out" if status in (408, 504) else "failed inside"
 
 
 def _clamped(seconds: float) -> float:

@@ -48,13 +48,19 @@ class Lane(IntEnum):
 
 
 class Kind(StrEnum):
-    """What can be wanted. All but scenes are expanded to the scenes they show on."""
+    """What Stash has, and tells the changes of. The kind of a job is any text, so that a flow can bring its own."""
 
     SCENE = "scene"
     PERFORMER = "performer"
     STUDIO = "studio"
     TAG = "tag"
     GROUP = "group"
+
+
+# Every registered kind of row; whatever else a table has is damage.
+KINDS: frozenset[str] = frozenset(Kind)
+# The kinds of rows that are no work of their own: notices of a change, from which the engine makes wishes.
+NOTICES: frozenset[str] = frozenset({Kind.PERFORMER, Kind.STUDIO, Kind.TAG, Kind.GROUP})
 
 
 class Why(StrEnum):
@@ -69,7 +75,7 @@ class Why(StrEnum):
 class Job:
     """A claimed row as the engine holds it. Times are UTC milliseconds."""
 
-    kind: Kind
+    kind: str
     id: int
     lane: Lane
     token: str

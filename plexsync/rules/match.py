@@ -93,7 +93,7 @@ def untenable(binding: Binding, scene: Scene, item: Item | None, sections: Itera
     if item is None:
         return "is not in Plex (any more)"
     if item.section not in sections:
-        return "is in none of the libraries that are kept in step"
+        return "is in none of the synced libraries"
     file_names = {name_key(path) for path in (*binding.files, *(file.path for file in scene.files))}
     if not file_names & {name_key(part.path) for part in item.parts}:
         return "has quite other files than when it was bound"

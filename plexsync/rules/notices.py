@@ -149,13 +149,11 @@ def _dead(dead: int, base: int, rules: NoticeRules, now: int) -> list[Condition]
     current = []
     look = "plexsync dlq list shows why and what cures it."
     if dead - base > rules.growth:
-        text = f"{dead - base:,} more scenes were given up, {dead:,} in all: {look}"
-        current.append(Condition("dead", now, text, "Of the scenes that were given up few are left.", dead))
+        text = f"{dead - base:,} more dead letters, {dead:,} in all: {look}"
+        current.append(Condition("dead", now, text, "Few dead letters are left.", dead))
     if rules.cap is not None and dead > rules.cap:
-        text = f"{dead:,} scenes were given up, more than the limit of {rules.cap:,}: {look}"
-        current.append(
-            Condition("dead:cap", now, text, "The scenes that were given up are within the limit again.", dead)
-        )
+        text = f"{dead:,} dead letters, more than the limit of {rules.cap:,}: {look}"
+        current.append(Condition("dead:cap", now, text, "The dead letters are within the limit again.", dead))
     return current
 
 
@@ -170,8 +168,8 @@ def _pause(pause: Pause) -> Condition:
 
 def _repaired(at: int) -> Condition:
     text = (
-        f"The database was damaged and was made anew at {moment(at)}; the damaged one was put aside next to it. "
-        "PlexSync compares everything again by itself, and what was given up or bound by hand may have to be looked at."
+        f"The database was damaged and was rebuilt at {moment(at)}; the damaged file is beside it. "
+        "A full comparison runs by itself. Check the dead letters and bindings."
     )
     return Condition(f"repaired:{at}", at, text)
 
@@ -185,7 +183,7 @@ def _sentence(text: str) -> str:
 def _waiting(count: int) -> str:
     if not count:
         return "Nothing is lost."
-    return f"{count:,} {'scene waits' if count == 1 else 'scenes wait'}; nothing is lost."
+    return f"{count:,} {'scene' if count == 1 else 'scenes'} queued; nothing is lost."
 
 
 def moment(at: int) -> str:

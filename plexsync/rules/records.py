@@ -79,7 +79,7 @@ class SectionRow:
 class JobRow:
     """A job row as a reader sees it."""
 
-    kind: Kind
+    kind: str
     id: int
     state: State
     lane: int
@@ -130,7 +130,7 @@ class PushRow:
 class Lately:
     """What came of work on a row: what a push has changed in Plex, or an attempt that did not go well."""
 
-    kind: Kind
+    kind: str
     id: int
     outcome: PushRow | AttemptRow
 

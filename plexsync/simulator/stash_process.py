@@ -11,6 +11,7 @@ import json
 import os
 import selectors
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -132,14 +133,16 @@ def exchange(
     """
     said, left = bytearray(), memoryview(stdin)
     stdout_ended = False
+    assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they were asked for
     with selectors.DefaultSelector() as selector:
         for pipe, event in (
             (process.stdin, selectors.EVENT_WRITE),
             (process.stdout, selectors.EVENT_READ),
             (process.stderr, selectors.EVENT_READ),
         ):
-            os.set_blocking(pipe.fileno(), False)  # type: ignore[union-attr]
-            selector.register(pipe, event)  # type: ignore[arg-type]
+            if sys.platform != "win32":
+                os.set_blocking(pipe.fileno(), False)
+            selector.register(pipe, event)
         while not time_is_up(kill, deadline):
             if stdout_ended and process.poll() is not None:
                 return bytes(said), False
@@ -158,8 +161,8 @@ def exchange(
                     if not data:
                         log.finish()
                 if not goes_on:
-                    selector.unregister(pipe)  # type: ignore[arg-type]
-                    pipe.close()  # type: ignore[union-attr]
+                    selector.unregister(pipe)
+                    pipe.close()
                     stdout_ended = stdout_ended or pipe is process.stdout
     return bytes(said), True
 

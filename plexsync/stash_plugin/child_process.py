@@ -62,7 +62,11 @@ def _end_with_it() -> None:
     """Stop this process in good order as soon as nobody holds the other end of standard input."""
     while os.read(0, 1024):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    if sys.platform == "win32":
+        # There `os.kill` ends the process at once; this calls the handler of the program.
+        signal.raise_signal(signal.SIGTERM)
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def sign_in(server: dict[str, object]) -> None:

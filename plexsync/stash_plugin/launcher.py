@@ -57,7 +57,7 @@ def run(
     """
     is_plexsync = module == "plexsync"
     process = subprocess.Popen(
-        [sys.executable, LEASH],
+        [sys.executable, "-P", LEASH],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if is_plexsync else subprocess.STDOUT,
@@ -92,7 +92,7 @@ def start_worker(place: Installation) -> "subprocess.Popen[bytes]":
     """
     with _log(place.folder) as log:
         process = subprocess.Popen(
-            [sys.executable, LEASH],
+            [sys.executable, "-P", LEASH],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,

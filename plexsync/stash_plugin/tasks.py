@@ -34,7 +34,7 @@ LONGEST_LINE = 8_000
 NO_WORKER = "no worker runs"
 SERVED = "the worker does the rest"
 FIRST = (
-    "this would be the first write of the whole library to Plex. Look at it with the task Preview, then agree: on the page "
+    "this would be the first write of the whole library to Plex. Run the task Preview, then approve it: on the page "
     "of PlexSync, or by the setting First write approved"
 )
 

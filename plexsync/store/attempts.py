@@ -1,6 +1,6 @@
 """The history of a job: its attempts that ended with an error, the newest twenty of each."""
 
-from plexsync.rules.job import Kind, State
+from plexsync.rules.job import State
 from plexsync.rules.records import AttemptRow
 from plexsync.store.connection import Connection, Table
 from plexsync.store.db import clean
@@ -45,7 +45,7 @@ class ReadOnlyAttempts(Table):
         """How many of the attempts in memory were counted against their job."""
         return int(self._db.value(USED))
 
-    def of(self, kind: Kind, id: int) -> list[AttemptRow]:
+    def of(self, kind: str, id: int) -> list[AttemptRow]:
         """A job's attempts, newest first."""
         rows = self._db.rows(LIST, {"kind": kind, "id": id})
         return [
@@ -53,10 +53,10 @@ class ReadOnlyAttempts(Table):
             for at, error_class, error, attempts, state in rows
         ]
 
-    def latest(self, limit: int) -> list[tuple[Kind, int, AttemptRow]]:
+    def latest(self, limit: int) -> list[tuple[str, int, AttemptRow]]:
         """The last attempts of all that did not go well, each with what it was for, newest first."""
         return [
-            (Kind(kind), id, AttemptRow(at, error_class, error, attempts, State(state)))
+            (kind, id, AttemptRow(at, error_class, error, attempts, State(state)))
             for kind, id, at, error_class, error, attempts, state in self._db.rows(LATEST, {"limit": limit})
         ]
 
@@ -68,7 +68,7 @@ class Attempts(ReadOnlyAttempts):
         super().__init__(db)
         self._tallies = Tallies(db)
 
-    def add(self, kind: Kind, id: int, *, at: int, error_class: str, error: str, attempts: int, state: State) -> None:
+    def add(self, kind: str, id: int, *, at: int, error_class: str, error: str, attempts: int, state: State) -> None:
         """Write down how an attempt ended."""
         row = {
             "kind": kind,

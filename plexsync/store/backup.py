@@ -181,6 +181,7 @@ def _opened(path: Path, mode: str) -> sqlite3.Connection:
     db = sqlite3.connect(intake.uri(str(path), mode), uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     # Whoever merely reads or replaces leaves writing the log back to the worker.
     db.execute("pragma wal_autocheckpoint = 0")
+    intake.sync_fully(db)
     return db
 
 

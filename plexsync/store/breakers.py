@@ -1,6 +1,5 @@
 """The breakers' rows, shared by all processes."""
 
-from plexsync.rules.errors import Neighbour
 from plexsync.rules.records import BreakerRow
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
@@ -20,7 +19,7 @@ IMPOSSIBLE = BreakerRow(**UNREADABLE)
 class ReadOnlyBreakers(Table):
     """The breakers' rows, to look at."""
 
-    def find(self, neighbour: Neighbour) -> BreakerRow:
+    def find(self, neighbour: str) -> BreakerRow:
         """A neighbour's row; the default when there is none, an open one when its values are impossible."""
         for row in self._db.once(LIST):
             if row["who"] == neighbour:
@@ -32,7 +31,7 @@ class ReadOnlyBreakers(Table):
 class Breakers(ReadOnlyBreakers):
     """The breakers' rows."""
 
-    def save(self, neighbour: Neighbour, row: BreakerRow) -> None:
+    def save(self, neighbour: str, row: BreakerRow) -> None:
         """Replace a neighbour's row."""
         self._db.execute(SAVE, {**vars(row), "who": neighbour, "cause": clean(row.cause), "error": clean(row.error)})
         self._db.forget(LIST)

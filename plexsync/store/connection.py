@@ -6,6 +6,7 @@ number of rows that a statement has touched. What a transaction costs is counted
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 # A row of a result: its values have positions and names.
@@ -84,7 +85,8 @@ class Connection:
     def row(self, sql: str, values: Values = ()) -> Row:
         """The first row that a statement returns, None when there is none."""
         self.statements += 1
-        return self.driver.execute(sql, values).fetchone()
+        with closing(self.driver.execute(sql, values)) as cursor:
+            return cursor.fetchone()
 
     def value(self, sql: str, values: Values = ()) -> Any:
         """The first value of the row that a statement returns; it must return one."""

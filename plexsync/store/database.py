@@ -235,7 +235,7 @@ class Database:
         while events := self._spooled(folder, now, problems):
             with self.writing() as tx:
                 for _, kind, id, reason in events:
-                    tx.jobs.want(Kind(kind), id, Why(reason), now)
+                    tx.jobs.want(kind, id, Why(reason), now)
             self._stuck |= intake.unspool([path for path, *_ in events])
             total += len(events)
         self._stuck = intake.unspool(self._stuck)

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -34,6 +35,7 @@ NO_TEXT = "Could not decode"
 _NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|fuse.*|ceph|glusterfs|lustre|afs|davfs2?|gfs2|ocfs2|vboxsf|prl_fs|virtiofs")
 # A share on Windows without a letter; not the long form of a local path.
 _SHARE = re.compile(r"\\\\(?![?.]\\)|\\\\\?\\UNC\\", re.IGNORECASE)
+REMOTE_DRIVE = 4
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
@@ -140,6 +142,7 @@ def _open(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
         intake.uri(str(path), mode), uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
     )
     db.row_factory = sqlite3.Row
+    intake.sync_fully(db)
     return db
 
 
@@ -197,7 +200,18 @@ def _set_up(db: sqlite3.Connection, *, journal: str, checkpoints: bool) -> None:
 
 def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
     """Whether the path lies on a network (or user-space) file system; False where the system does not tell."""
-    return _SHARE.match(str(path)) is not None or _NETWORK.fullmatch(file_system(path, mounts)) is not None
+    if _SHARE.match(str(path)) or (path.drive and drive_type(path.drive) == REMOTE_DRIVE):
+        return True
+    return _NETWORK.fullmatch(file_system(path, mounts)) is not None
+
+
+def drive_type(drive: str) -> int:
+    """What Windows says of a drive such as `Z:`: `REMOTE_DRIVE` for a share that was given a letter; 0 elsewhere."""
+    if sys.platform == "win32":
+        import ctypes
+
+        return int(ctypes.windll.kernel32.GetDriveTypeW(f"{drive}\\"))
+    return 0
 
 
 def file_system(path: Path, mounts: Path = MOUNTS) -> str:

@@ -1,6 +1,5 @@
 """What keeps a neighbour's work back besides its breaker: a hold, until a person changes a setting."""
 
-from plexsync.rules.errors import Neighbour
 from plexsync.rules.records import HoldRow
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
@@ -16,7 +15,7 @@ END = "delete from hold where who = :who"
 class ReadOnlyHolds(Table):
     """The holds, to look at."""
 
-    def find(self, neighbour: Neighbour) -> HoldRow | None:
+    def find(self, neighbour: str) -> HoldRow | None:
         """The hold on a neighbour, if there is one."""
         rows = (row for row in self._db.once(LIST) if row["who"] == neighbour)
         return next((HoldRow(*row[:-1]) for row in rows), None)
@@ -25,7 +24,7 @@ class ReadOnlyHolds(Table):
 class Holds(ReadOnlyHolds):
     """The holds."""
 
-    def save(self, neighbour: Neighbour, row: HoldRow | None) -> None:
+    def save(self, neighbour: str, row: HoldRow | None) -> None:
         """Set the hold on a neighbour, or end it."""
         if row is None:
             self._db.execute(END, {"who": neighbour})

@@ -11,6 +11,7 @@ for the program is good enough for this.
 
 import json
 import os
+import sys
 
 try:
     import sqlite3
@@ -43,7 +44,8 @@ APPLICATION_ID = 0x506C5379
 LAST_ID = 2**63 - 1
 BUSY_SECONDS = 1.0
 # Stash's image runs its hooks as root.
-AS_ROOT = os.name == "posix" and os.geteuid() == 0
+AS_ROOT = sys.platform != "win32" and os.geteuid() == 0
+# What Stash tells of by its hooks. A flow may bring kinds of its own.
 KINDS = ("scene", "performer", "studio", "tag", "group")
 EDITS = ("edit", "user")
 WHYS = (*EDITS, "sweep")
@@ -139,7 +141,7 @@ def want(
     `lifted`: the caller has noted that rows are given times from `now` on. Two processes that want the same thing wait for
     each other in BEGIN IMMEDIATE. Raises ValueError for what can't be wanted.
     """
-    if kind not in KINDS or reason not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
+    if not is_kind(kind) or reason not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
         raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {reason!r}")
     edit = reason in EDITS
     row = {"kind": kind, "id": id, "edit": edit, "lane": int(behind or not edit), "now": now, "desired": desired}
@@ -151,6 +153,11 @@ def want(
 def clock(db: "sqlite3.Connection") -> int:
     """UTC milliseconds on the wall, as the database reads them."""
     return int(db.execute(NOW).fetchone()[0])
+
+
+def is_kind(kind: str) -> bool:
+    """Whether a text can name a kind of rows: one lower-case word."""
+    return kind.isascii() and kind.isalpha() and kind.islower()
 
 
 def store(folder: str, kind: str, id: int, reason: str = "edit") -> str:
@@ -273,6 +280,7 @@ def _in_database(folder: str, act: "Callable[[sqlite3.Connection, int], object]"
         # Extra syncs the rollback journal's folder, and is the same as full with a write-ahead log.
         db.execute("pragma synchronous = extra")
         db.execute("pragma wal_autocheckpoint = 0")
+        sync_fully(db)
         # Else the undo of an update is a file, which costs more than the update.
         db.execute("pragma temp_store = memory")
         db.execute("begin immediate")
@@ -286,6 +294,13 @@ def _in_database(folder: str, act: "Callable[[sqlite3.Connection, int], object]"
     finally:
         db.close()
     return ""
+
+
+def sync_fully(db: "sqlite3.Connection") -> None:
+    """Make a sync of SQLite reach the disk itself: on macOS a plain one ends in the disk's cache."""
+    if sys.platform == "darwin":
+        db.execute("pragma fullfsync = 1")
+        db.execute("pragma checkpoint_fullfsync = 1")
 
 
 def _is_older(db: "sqlite3.Connection", version: int) -> bool:
@@ -357,7 +372,7 @@ def make_folder(folder: str) -> None:
 
 def _hand_over_folder(folder: str) -> None:
     """`_hand_over` for a folder, which is opened first: by its name it could be exchanged for a link."""
-    if AS_ROOT:
+    if sys.platform != "win32" and AS_ROOT:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             _hand_over(handle, os.path.dirname(os.path.abspath(folder)))
@@ -367,7 +382,7 @@ def _hand_over_folder(folder: str) -> None:
 
 def _hand_over(handle: int, folder: str) -> None:
     """What root has made in a folder belongs to whoever that belongs to: the worker may be another user than the hook."""
-    if AS_ROOT:
+    if sys.platform != "win32" and AS_ROOT:
         owner = os.stat(folder)
         try:
             os.fchown(handle, owner.st_uid, owner.st_gid)

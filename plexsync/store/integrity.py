@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from plexsync.rules.job import Kind, Lane, State
+from plexsync.rules.job import KINDS, Lane, State
 from plexsync.store import intake, schema
 from plexsync.store.db import NO_TEXT, faults, half_written, lost_its_file
 
@@ -21,12 +21,12 @@ NAMES = "select name from sqlite_master where type = 'table' and name not like '
 
 
 # What settles and claims never leave behind: only a damaged page does.
-KINDS, STATES, LANES = tuple(map(str, Kind)), tuple(map(str, State)), tuple(map(int, Lane))
+STORED_KINDS, STATES, LANES = tuple(sorted(map(str, KINDS))), tuple(map(str, State)), tuple(map(int, Lane))
 
 
 HALF = f"""
 select 1 from job
- where kind not in {KINDS} or state not in {STATES} or lane not in {LANES}
+ where kind not in {STORED_KINDS} or state not in {STATES} or lane not in {LANES}
     or alone not in (0, 1) or (state = 'running') <> (token is not null)
     or (state = 'running') <> (lease_until is not null) or claimed_rev > wanted_rev limit 1
 """

@@ -4,10 +4,11 @@ Times are UTC milliseconds, given by the caller. Nothing here writes.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from plexsync.rules.job import HOUR, MINUTE, Job, Kind, Lane, State
+from plexsync.rules.job import HOUR, MINUTE, Job, Lane, State
 from plexsync.rules.records import LAST_ID, JobRow
+from plexsync.store import intake
 from plexsync.store.books import ReadOnlyBooks
 from plexsync.store.connection import Connection, Row, Table
 
@@ -51,6 +52,8 @@ select {_ROW} from job
 IN_WORK = f"select {_ROW} from job indexed by job_lease where state = 'running' order by lease_until limit :limit"
 IDS = "select id, state from job where kind = :kind and id > :after and id <= :upto order by id"
 COUNT_ALL = "select count(*) from job"
+# Rows of another kind than scenes are few, and stand together: the table itself finds them.
+COUNT_IDLE_OTHERS = "select count(*) from job where (kind < 'scene' or kind > 'scene') and state = 'idle'"
 COUNT_READY = f"select count(*) from job indexed by job_due where {WAITS} and state = 'ready'"
 COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
 COUNT_RARE = f"select state, count(*) from job indexed by job_state where {_RARE} group by state"
@@ -75,12 +78,12 @@ class ReadOnlyJobs(Table):
         super().__init__(db)
         self._clock = ReadOnlyBooks(db)
 
-    def find(self, kind: Kind, id: int) -> JobRow | None:
+    def find(self, kind: str, id: int) -> JobRow | None:
         """One row."""
         row = self._db.row(FIND, {"kind": kind, "id": id})
         return _job_row(row) if row else None
 
-    def of(self, kind: Kind, ids: Iterable[int]) -> dict[int, JobRow]:
+    def of(self, kind: str, ids: Iterable[int]) -> dict[int, JobRow]:
         """The rows of these ids, by id; those that have none are left out."""
         rows = self._db.rows(OF, {"kind": kind, "ids": json.dumps(list(ids))})
         return {row["id"]: _job_row(row) for row in rows}
@@ -98,7 +101,7 @@ class ReadOnlyJobs(Table):
         """Up to `limit` running rows, those first whose leases end first."""
         return [_job_row(row) for row in self._db.rows(IN_WORK, {"limit": limit})]
 
-    def ids(self, kind: Kind, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
+    def ids(self, kind: str, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
         """(id, state) of the rows of one kind with an id above `after`, up to `upto`, by id."""
         for id, state in self._db.stream(IDS, {"kind": kind, "after": after, "upto": upto}):
             yield id, State(state)
@@ -108,11 +111,15 @@ class ReadOnlyJobs(Table):
         return self._count(COUNT_READY) + self._count(COUNT_RUNNING)
 
     def count_states(self) -> dict[State, int]:
-        """How many rows are in each state, those without any included; reads indexes, and of the rows only how many."""
+        """How many rows are in each state, those without any included; of those that are idle, the scenes alone.
+
+        Reads indexes, and of the rows only how many.
+        """
         counts = dict.fromkeys(State, 0)
         counts |= {State(state): count for state, count in self._db.rows(COUNT_RARE)}
         counts |= {State.READY: self._count(COUNT_READY), State.RUNNING: self._count(COUNT_RUNNING)}
-        return counts | {State.IDLE: self._count(COUNT_ALL) - sum(counts.values())}
+        idle = self._count(COUNT_ALL) - sum(counts.values()) - self._count(COUNT_IDLE_OTHERS)
+        return counts | {State.IDLE: idle}
 
     def _count(self, sql: str) -> int:
         return int(self._db.value(sql))
@@ -127,14 +134,15 @@ class ReadOnlyJobs(Table):
         oldest = [due for _, due in counts if due is not None]
         return sum(count for count, _ in counts), min(oldest, default=None)
 
-    def next_due(self, now: int) -> int | None:
-        """When the next waiting row is due or a lease ends; None when nothing waits.
+    def next_due(self, now: int, *, kinds: Sequence[str] | None = None) -> int | None:
+        """When the next waiting row (of these kinds) is due or a lease ends; None when nothing waits.
 
         After a step back of the clock that is now: the next claim puts the due times right.
         """
         if now < self._clock.tick() - STEP:
             return now
-        rows = [self._db.row(NEXT_DUE, {"lane": lane}) for lane in Lane]
+        lanes = Lane if kinds is None or kinds else ()
+        rows = [self._db.row(of_kinds(NEXT_DUE, kinds), {"lane": lane}) for lane in lanes]
         rows.append(self._db.row(NEXT_LEASE))
         return min((row[0] for row in rows if row), default=None)
 
@@ -148,9 +156,38 @@ class ReadOnlyJobs(Table):
         return int(self._db.value(DEAD_UP_TO, {"limit": limit}))
 
 
+def of_kinds(sql: str, kinds: Sequence[str] | None) -> str:
+    """A statement that meets rows of these kinds only: they are words of ours, and checked to be nothing else."""
+    if kinds is None:
+        return sql
+    if not all(map(intake.is_kind, kinds)):
+        raise ValueError(f"no kinds of rows: {kinds}")
+    names = ", ".join(f"'{kind}'" for kind in kinds)
+    return sql.replace(" order by", f" and kind in ({names}) order by")
+
+
+def claimed_job(row: Row, token: str, scans: int) -> Job:
+    """A due row as the job of a claim with this token; `scans` is how many Plex scans have finished so far."""
+    return Job(
+        kind=row["kind"],
+        id=row["id"],
+        lane=Lane(row["lane"]),
+        token=token,
+        claimed_rev=row["wanted_rev"],
+        attempts=row["attempts"],
+        streak=row["streak"],
+        crashes=row["crashes"],
+        alone=bool(row["alone"]),
+        scan=scans,
+        ok_mark=row["ok_mark"],
+        bad_mark=row["bad_mark"],
+        cls=row["cls"],
+    )
+
+
 def _job_row(row: Row) -> JobRow:
     return JobRow(
-        kind=Kind(row["kind"]),
+        kind=row["kind"],
         id=row["id"],
         state=State(row["state"]),
         lane=row["lane"],
@@ -166,23 +203,4 @@ def _job_row(row: Row) -> JobRow:
         error=row["error"],
         cls=row["cls"],
         desired=row["desired"],
-    )
-
-
-def claimed_job(row: Row, token: str, scans: int) -> Job:
-    """A due row as the job of a claim with this token; `scans` is how many Plex scans have finished so far."""
-    return Job(
-        kind=Kind(row["kind"]),
-        id=row["id"],
-        lane=Lane(row["lane"]),
-        token=token,
-        claimed_rev=row["wanted_rev"],
-        attempts=row["attempts"],
-        streak=row["streak"],
-        crashes=row["crashes"],
-        alone=bool(row["alone"]),
-        scan=scans,
-        ok_mark=row["ok_mark"],
-        bad_mark=row["bad_mark"],
-        cls=row["cls"],
     )

@@ -10,19 +10,16 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 
-from plexsync.rules.job import HOUR, SCOPE, Crashed, Job, Kind, Lane, Settled, State, Why
+from plexsync.rules.job import HOUR, NOTICES, SCOPE, Crashed, Job, Lane, Settled, State, Why
 from plexsync.rules.records import JobRow
 from plexsync.store import intake
 from plexsync.store.attempts import Attempts
-from plexsync.store.bindings import Bindings
 from plexsync.store.books import Books
 from plexsync.store.connection import Connection, Row
 from plexsync.store.db import clean
 from plexsync.store.intake import QUIET
-from plexsync.store.job_queries import STEP, WAITS, ReadOnlyJobs, claimed_job
-from plexsync.store.memories import Memories
+from plexsync.store.job_queries import STEP, WAITS, ReadOnlyJobs, claimed_job, of_kinds
 from plexsync.store.notes import Notes
-from plexsync.store.pushings import Pushings
 from plexsync.store.tallies import Tallies
 
 # Ends of a claim that were no attempt: nothing was sent for the job.
@@ -134,14 +131,11 @@ class Jobs(ReadOnlyJobs):
     def __init__(self, db: Connection) -> None:
         super().__init__(db)
         self._attempts = Attempts(db)
-        self._bindings = Bindings(db)
         self._books = Books(db)
-        self._memories = Memories(db)
         self._notes = Notes(db)
-        self._pushings = Pushings(db)
         self._tallies = Tallies(db)
 
-    def want(self, kind: Kind, id: int, reason: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
+    def want(self, kind: str, id: int, reason: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
         """The only way in. One upsert; the books count it as accepted, and as coalesced when the row was not idle.
 
         `behind`: an edit that is one of many at once goes with the sweeps, unless the row is a person's already.
@@ -149,8 +143,10 @@ class Jobs(ReadOnlyJobs):
         self._books.lift_tick(now)
         intake.want(self._db, kind, id, reason, now, desired, behind=behind, lifted=True)
 
-    def claim(self, limit: int, *, now: int, lease_ms: int, holder: str) -> list[Job]:
-        """Take up to `limit` due rows under a lease, each with a token of its own.
+    def claim(
+        self, limit: int, *, now: int, lease_ms: int, holder: str, kinds: Sequence[str] | None = None
+    ) -> list[Job]:
+        """Take up to `limit` due rows (of these kinds) under a lease, each with a token of its own.
 
         Edits go before sweeps, in the order in which they are due. While both are due, one slot of several is kept for a
         sweep, and every tenth claim takes a sweep first: so neither lane starves, with one slot either. A row that crashed
@@ -158,7 +154,7 @@ class Jobs(ReadOnlyJobs):
         until it is at the head.
         """
         self._follow_clock(now)
-        rows = self._chosen(limit, now)
+        rows = self._chosen(limit, now, kinds)
         scans = self._books.scans()
         jobs = [claimed_job(row, secrets.token_hex(8), scans) for row in rows]
         self._db.execute_many(
@@ -177,9 +173,10 @@ class Jobs(ReadOnlyJobs):
         )
         return jobs
 
-    def _chosen(self, limit: int, now: int) -> list[Row]:
+    def _chosen(self, limit: int, now: int, kinds: Sequence[str] | None) -> list[Row]:
+        sql = of_kinds(DUE, kinds)
         edits, sweeps = (
-            self._db.rows(DUE, {"lane": lane, "now": now, "limit": limit}) for lane in (Lane.EDIT, Lane.SWEEP)
+            self._db.rows(sql, {"lane": lane, "now": now, "limit": limit}) for lane in (Lane.EDIT, Lane.SWEEP)
         )
         both = bool(edits and sweeps)
         if both and self._books.take_turn() % SWEEPS_TURN == 0:
@@ -242,8 +239,8 @@ class Jobs(ReadOnlyJobs):
             self._attempts.add(
                 job.kind, job.id, at=now, error_class=after.cls, error=after.error, attempts=attempts, state=state
             )
-        if state is State.IDLE and job.kind is not Kind.SCENE:
-            # It has become wants of its scenes; there is nothing that could be in step.
+        if state is State.IDLE and job.kind in NOTICES:
+            # It has become wishes of others; there is nothing that could be in sync.
             self._db.execute(FORGET, values)
         return True
 
@@ -276,7 +273,7 @@ class Jobs(ReadOnlyJobs):
     def retry(
         self,
         *,
-        kind: Kind | None = None,
+        kind: str | None = None,
         id: int | None = None,
         error_class: str = "",
         now: int,
@@ -301,7 +298,7 @@ class Jobs(ReadOnlyJobs):
         return count
 
     def drop(
-        self, *, kind: Kind | None = None, id: int | None = None, error_class: str = "", now: int, limit: int = -1
+        self, *, kind: str | None = None, id: int | None = None, error_class: str = "", now: int, limit: int = -1
     ) -> int:
         """Up to `limit` dead rows (-1: all) are given up: they come back only by a new edit. Returns how many."""
         values = {"kind": kind, "id": id, "cls": error_class, "now": now, "limit": limit}
@@ -309,7 +306,7 @@ class Jobs(ReadOnlyJobs):
         self._tallies.add("dropped", count)
         return count
 
-    def set_aside(self, kind: Kind, id: int, *, now: int) -> bool:
+    def set_aside(self, kind: str, id: int, *, now: int) -> bool:
         """Drop a row in whatever state; an attempt under way loses it. False if there is none, or it is aside already."""
         row = self.find(kind, id)
         if row is None or row.state in (State.DROPPED, State.IGNORED):
@@ -317,11 +314,11 @@ class Jobs(ReadOnlyJobs):
         self._put_aside(row, State.DROPPED, now)
         return True
 
-    def wrest(self, kind: Kind, id: int, *, now: int) -> bool:
+    def wrest(self, kind: str, id: int, *, now: int) -> bool:
         """A running row is ready again, and its attempt can neither save nor send any more. False if it did not run."""
         return self._db.execute(WREST, {"kind": kind, "id": id, "now": now}) == 1
 
-    def ignore(self, kind: Kind, id: int, *, now: int) -> bool:
+    def ignore(self, kind: str, id: int, *, now: int) -> bool:
         """Want it never again, whatever its state (also when it has no row yet). False if it is ignored already."""
         row = self.find(kind, id)
         if row is None:
@@ -340,12 +337,12 @@ class Jobs(ReadOnlyJobs):
         if row.state is State.DEAD:
             self._tallies.add(str(state))
 
-    def unignore(self, kind: Kind, id: int, *, now: int) -> bool:
+    def unignore(self, kind: str, id: int, *, now: int) -> bool:
         """An ignored row is ready at once, as a person's wish. False if it was not ignored."""
         self._books.lift_tick(now)
         return self._db.execute(UNIGNORE, {"kind": kind, "id": id, "now": now}) == 1
 
-    def wake(self, keys: Iterable[tuple[Kind, int]], *, now: int) -> int:
+    def wake(self, keys: Iterable[tuple[str, int]], *, now: int) -> int:
         """Absent rows of these keys are due at once; returns how many were not."""
         self._books.lift_tick(now)
         return self._db.execute_many(WAKE, [{"kind": kind, "id": id, "now": now} for kind, id in keys])
@@ -360,12 +357,12 @@ class Jobs(ReadOnlyJobs):
         self._books.lift_tick(now)
         return self._db.execute(WAKE_ABSENT, {"now": now, "limit": limit, "lane": lane})
 
-    def prune(self, *, now: int, before: int, limit: int) -> int:
+    def prune(self, *, now: int, before: int, limit: int) -> list[tuple[str, int, State]]:
         """Delete up to `limit` of the rows that died or went before `before`, longest ended first, with their attempts.
 
-        What a person dropped stays: without its row, a comparison would want it again. With a scene that is gone from Stash
-        goes what was remembered of its items; what was pushed for others stays known. Of the rows that ended after `now`,
-        the next `UNDATED` ended now from here on.
+        What a person dropped stays: without its row, a comparison would want it again. Returns the keys and states that
+        they had: what else is known of these is for their flow to forget. Of the rows that ended after `now`, the next
+        `UNDATED` ended now from here on.
         """
         self._db.execute(UNDATE, {"now": now})
         noted = self._notes.number(PRUNED) or 0
@@ -374,21 +371,14 @@ class Jobs(ReadOnlyJobs):
         if not noted <= upto < noted + WALK:
             self._notes.save(PRUNED, str(max(0, upto)))
         if not rows:
-            return 0
+            return []
         self._db.execute_many(DELETE, [{"kind": row["kind"], "id": row["id"]} for row in rows])
         self._books.count_pruned(len(rows))
         self._tallies.add("pruned", sum(row["state"] == State.DEAD for row in rows))
-        for row in rows:
-            if row["kind"] == Kind.SCENE:
-                self._notes.end_take_over(row["id"])
-        gone = [row["id"] for row in rows if row["state"] == State.GONE and row["kind"] == Kind.SCENE]
-        self._memories.forget(gone)
-        self._pushings.forget(gone)
-        self._bindings.forget_scenes(gone)
-        return len(rows)
+        return [(row["kind"], row["id"], State(row["state"])) for row in rows]
 
 
-def where_dead(kind: Kind | None, id: int | None, error_class: str) -> str:
+def where_dead(kind: str | None, id: int | None, error_class: str) -> str:
     """Which dead rows are meant, in a form that lets SQLite use the index that fits."""
     chosen = "state = 'dead'"
     chosen += " and kind = :kind" if kind is not None else ""

@@ -1,6 +1,5 @@
 """How fast each neighbour may be asked, and how many writes it has taken and refused."""
 
-from plexsync.rules.errors import Neighbour
 from plexsync.rules.records import PaceRow
 from plexsync.store.connection import Table
 
@@ -14,7 +13,7 @@ values (:who, :not_before, :ramp, :writes_ok, :writes_bad)
 class ReadOnlyPaces(Table):
     """The paces, to look at."""
 
-    def find(self, neighbour: Neighbour) -> PaceRow:
+    def find(self, neighbour: str) -> PaceRow:
         """How fast a neighbour may be asked; the default row when nothing was ever said about it."""
         rows = (row for row in self._db.once(LIST) if row["who"] == neighbour)
         return next((PaceRow(*row[:-1]) for row in rows), PaceRow())
@@ -23,7 +22,7 @@ class ReadOnlyPaces(Table):
 class Paces(ReadOnlyPaces):
     """The paces."""
 
-    def save(self, neighbour: Neighbour, row: PaceRow) -> None:
+    def save(self, neighbour: str, row: PaceRow) -> None:
         """Replace a neighbour's pace."""
         self._db.execute(SAVE, {**vars(row), "who": neighbour})
         self._db.forget(LIST)

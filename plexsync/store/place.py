@@ -6,6 +6,7 @@ whoever looks later finds the same database, although Stash may be away. A datab
 """
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def _hindrance(folder: Path, settings_file: str) -> str:
     if not os.access(folder.parent, os.W_OK | os.X_OK):
         return f"{folder.parent} is not ours to write to"
     # A folder of ours would keep out a hook that runs as another user.
-    if os.name == "posix" and Path(settings_file).stat().st_uid != os.geteuid():
+    if sys.platform != "win32" and Path(settings_file).stat().st_uid != os.geteuid():
         return f"Stash runs as another user, for whom {folder} would be closed"
     return ""
 

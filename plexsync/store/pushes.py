@@ -68,9 +68,9 @@ delete from push where number in (
 class ReadOnlyPushes(Table):
     """The past pushes, to look at."""
 
-    def of(self, kind: Kind, id: int) -> list[PushRow]:
+    def of(self, kind: str, id: int) -> list[PushRow]:
         """A scene's pushes, newest first; other things than scenes have none."""
-        rows = self._db.rows(LIST, {"scene": id}) if kind is Kind.SCENE else ()
+        rows = self._db.rows(LIST, {"scene": id}) if kind == Kind.SCENE else ()
         pushes = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
         return [push for push in pushes if push.moved]
 

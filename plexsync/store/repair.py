@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plexsync.rules.errors import Unusable
-from plexsync.rules.job import DAY, Kind, Lane, State
+from plexsync.rules.job import DAY, KINDS, Lane, State
 from plexsync.rules.note_keys import REPAIRED
 from plexsync.store import books, documents, intake
 from plexsync.store.db import MOUNTS, connect, faults, lost_its_file, sync_to_disk
@@ -72,7 +72,7 @@ class Repaired:
     def __str__(self) -> str:
         return (
             f"the database was damaged ({self.fault}) and was made anew with {self.rows} rows of the queue; the old one is"
-            f" kept in {self.aside}; everything is compared to find what is missing"
+            f" kept in {self.aside}; a full comparison finds what is missing"
         )
 
 
@@ -172,7 +172,7 @@ def _is_job(row: Mapping[str, object]) -> bool:
     # An older database does not have them.
     accepted, coalesced = row.get("accepted", 0), row.get("coalesced", 0)
     return (
-        row.get("kind") in tuple(Kind)
+        row.get("kind") in KINDS
         and row.get("state") in tuple(State)
         and row.get("lane") in tuple(Lane)
         and row.get("alone") in (0, 1)

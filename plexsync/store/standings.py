@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from plexsync.rules.job import State
 from plexsync.rules.records import Stood
-from plexsync.rules.status_words import AMBIGUOUS, FAILED, IN_STEP, STATES, WAITING, word_of
+from plexsync.rules.status_words import STATUSES, SceneStatus, status_of
 from plexsync.store.connection import Table
 from plexsync.store.intake import LAST_ID
 
@@ -77,35 +76,34 @@ class ReadOnlyStandings(Table):
         """Up to `limit` scenes above `after` that stood so in the last comparison that saw them, by number."""
         return [id for (id,) in self._db.rows(LIST, {"word": word, "limit": limit, "after": after})]
 
-    def counts(self) -> dict[str, tuple[int, int | None]]:
-        """By the words of `plexsync.rules.scene_status`: how many scenes stand so, and since when the one that has done so
-        the longest."""
-        counts: dict[str, tuple[int, int | None]] = {}
-        for state, ambiguous, compared, count, row_since, seen_since in self._db.rows(COUNTS):
-            word = word_of(State(state) if state else None, "ambiguous" if ambiguous else "", compared)
-            lasts = bool(compared) and word_of(None, "", compared) == word
-            before, since = counts.get(word, (0, None))
+    def counts(self) -> dict[SceneStatus, tuple[int, int | None]]:
+        """How many scenes stand so, and since when the one that has done so the longest."""
+        counts: dict[SceneStatus, tuple[int, int | None]] = {}
+        for state, ambiguous, seen, count, row_since, seen_since in self._db.rows(COUNTS):
+            status = status_of(state, "ambiguous" if ambiguous else "", seen)
+            lasts = bool(seen) and status_of(None, "", seen) is status
+            before, since = counts.get(status, (0, None))
             moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
-            counts[word] = (before + count, min(moments, default=None))
+            counts[status] = (before + count, min(moments, default=None))
         return counts
 
-    def scenes(self, word: str, *, limit: int, after: int = 0) -> list[int]:
+    def scenes(self, status: SceneStatus | None, *, limit: int, after: int = 0) -> list[int]:
         """Up to `limit` scenes above `after` that stand so, by number; `counts` counts the same ones.
 
-        `word` is one of `plexsync.rules.scene_status`; '': in any way.
+        `status` None: in any way.
         """
-        if not word:
+        if status is None:
             ids = {id for sql in (ROWS, STANDINGS) for (id,) in self._db.rows(sql, {"limit": limit, "after": after})}
             return sorted(ids)[:limit]
         scenes: list[int] = []
-        for sql, state in _BY_ROW.get(word, ()):
+        for sql, state in _BY_ROW.get(status, ()):
             rows = self._db.rows(sql, {"state": state, "limit": limit, "after": after})
             scenes += [id for (id,) in rows]
         scenes = sorted(scenes)[:limit]
         upto = scenes[-1] if len(scenes) == limit else LAST_ID
-        for (compared,) in self._db.rows(SEEN_WORDS):
-            if word_of(None, "", compared) == word:
-                values = {"word": compared, "limit": limit, "after": after, "upto": upto}
+        for (seen,) in self._db.rows(SEEN_WORDS):
+            if status_of(None, "", seen) is status:
+                values = {"word": seen, "limit": limit, "after": after, "upto": upto}
                 scenes += [id for (id,) in self._db.rows(SEEN_SO, values)]
         return sorted(scenes)[:limit]
 
@@ -122,10 +120,8 @@ class Standings(ReadOnlyStandings):
         self._db.execute(DROP, {"scenes": json.dumps(list(but)), "after": after, "upto": upto})
 
 
-_BY_ROW: Mapping[str, Sequence[tuple[str, str]]] = {
-    IN_STEP: ((IDLE, ""),),
-    WAITING: ((READY, ""), (RUNNING, "")),
-    AMBIGUOUS: ((OF_AMBIGUOUS, ""),),
-    FAILED: ((OF_FAILED, ""),),
-    **{word: ((RARE, state),) for state, word in STATES.items() if word not in (IN_STEP, WAITING)},
+_BY_STATE = {"idle": IDLE, "ready": READY, "running": RUNNING, "dead": OF_FAILED}
+_BY_ROW: Mapping[SceneStatus, Sequence[tuple[str, str]]] = {
+    **{status: [(_BY_STATE.get(state, RARE), state) for state in status.states] for status in STATUSES},
+    SceneStatus.AMBIGUOUS: ((OF_AMBIGUOUS, ""),),
 }

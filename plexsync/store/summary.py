@@ -14,7 +14,7 @@ import sqlite3
 from types import SimpleNamespace
 
 from plexsync.rules.note_keys import BULK, HEARTBEAT, LAST_POLL, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
-from plexsync.rules.status_words import word_of
+from plexsync.rules.status_words import status_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ DIGITS = 18
 _WAITS = "state in ('ready', 'absent')"
 _RARE = "state <> 'ready' and state <> 'running' and state <> 'idle'"
 COUNT_ALL = "select count(*) from job"
+COUNT_IDLE_OTHERS = "select count(*) from job where (kind < 'scene' or kind > 'scene') and state = 'idle'"
 COUNT_READY = f"select count(*) from job indexed by job_due where {_WAITS} and state = 'ready'"
 COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
 COUNT_RARE = f"select state, count(*) from job indexed by job_state where {_RARE} group by state"
@@ -43,8 +44,8 @@ select kind, id, cls from job indexed by job_state
  where {_RARE} and state = :state order by kind, id limit :limit
 """
 STANDINGS = """
-select job.state, job.state = 'dead' and job.cls = 'ambiguous', coalesce(standing.word, ''), count(*),
-       min(job.since), min(standing.since)
+select job.state, case when job.state = 'dead' and job.cls = 'ambiguous' then 1 else 0 end,
+       coalesce(standing.word, ''), count(*), min(job.since), min(standing.since)
   from job left join standing on standing.scene = job.id
  where job.kind = 'scene'
  group by 1, 2, 3
@@ -66,7 +67,7 @@ UNDONE = "select undone, count(distinct scene) from memory indexed by memory_und
 SECTIONS = "select key, title, walked_at from section order by key"
 COUNT_ITEMS = "select count(*) from item"
 # The wall clock by way of SQLite, in UTC milliseconds.
-NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as integer)"
+NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as bigint)"
 NOTE = "select value from note where name = :name"
 
 # What stands in for values that no breaker can have: open since long ago, so that the next request is a probe.
@@ -209,17 +210,18 @@ def _states(db: sqlite3.Connection) -> dict[str, int]:
     counts.update(db.execute(COUNT_RARE).fetchall())
     counts["ready"] = db.execute(COUNT_READY).fetchone()[0]
     counts["running"] = db.execute(COUNT_RUNNING).fetchone()[0]
-    counts["idle"] = db.execute(COUNT_ALL).fetchone()[0] - sum(counts.values())
+    others = db.execute(COUNT_IDLE_OTHERS).fetchone()[0]
+    counts["idle"] = db.execute(COUNT_ALL).fetchone()[0] - sum(counts.values()) - others
     return counts
 
 
 def _standings(db: sqlite3.Connection) -> dict[str, tuple[int, int | None]]:
-    """By word: how many scenes stand so, and since when the one that has done so the longest."""
+    """By status: how many scenes stand so, and since when the one that has done so the longest."""
     counts: dict[str, tuple[int, int | None]] = {}
     for state, ambiguous, last_seen, count, row_since, seen_since in db.execute(STANDINGS):
-        word = word_of(state, "ambiguous" if ambiguous else "", last_seen)
-        lasts = bool(last_seen) and word_of(None, "", last_seen) == word
-        before, since = counts.get(word, (0, None))
+        status = status_of(state, "ambiguous" if ambiguous else "", last_seen)
+        lasts = bool(last_seen) and status_of(None, "", last_seen) is status
+        before, since = counts.get(status, (0, None))
         moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
-        counts[word] = (before + count, min(moments, default=None))
+        counts[status] = (before + count, min(moments, default=None))
     return counts

@@ -39,7 +39,7 @@ class Transitions(ReadOnlyTransitions):
         super().__init__(db)
         self._jobs = ReadOnlyJobs(db)
 
-    def log(self, neighbour: Neighbour, *, at: int, old: str, new: str, cause: str, error: str) -> None:
+    def log(self, neighbour: str, *, at: int, old: str, new: str, cause: str, error: str) -> None:
         """Write down a transition, with how many jobs wait; the newest ten thousand are kept."""
         values = {"who": neighbour, "at": at, "old": old, "new": new, "cause": clean(cause), "error": clean(error)}
         self._db.execute(LOG, {**values, "waiting": self._jobs.count_unsettled()})

@@ -112,6 +112,8 @@ def _behave() -> None:
     if hasattr(os, "nice"):
         with suppress(OSError):
             os.nice(NICE)
+    if sys.platform == "win32":
+        return
     with suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -12,8 +12,8 @@ from starlette.routing import Route
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import dead_letters
-from plexsync.engine.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
 from plexsync.flows.scenes.reconcile import reports
+from plexsync.flows.scenes.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
 from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs
 from plexsync.reports.comparison import report_facts
@@ -26,7 +26,7 @@ from plexsync.reports.scenes import facts_of, named_like, stand_so
 from plexsync.reports.status import too_many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.status_words import UNKNOWN, WORDS
+from plexsync.rules.status_words import STATUSES, SceneStatus
 from plexsync.web.background_tasks import Errand
 from plexsync.web.overview_pages import LATEST
 from plexsync.web.pages import LARGEST_ID, Absent, Ask, Wrong, asked, later
@@ -56,23 +56,22 @@ def latest(ask: Ask) -> Answer:
     """The last pushes and the last attempts that did not go well."""
     with ask.desk.parts.store.reading() as db:
         pushes = [{"scene": scene, **push_facts([push])[0]} for scene, push in db.pushes.latest(LATEST)]
-        troubles = [
-            {"kind": kind.value, "id": id, **attempt_facts([one])[0]} for kind, id, one in db.attempts.latest(LATEST)
-        ]
+        troubles = [{"kind": kind, "id": id, **attempt_facts([one])[0]} for kind, id, one in db.attempts.latest(LATEST)]
     return {"pushes": pushes, "troubles": troubles}
 
 
 def scenes(ask: Ask) -> Answer:
     """A page of scenes: those that stand so, or those with a text in title or path."""
-    stands, text = ask.query.get("stands", "").replace("_", " "), ask.query.get("q", "")
-    if stands and (stands not in WORDS or stands == UNKNOWN):
-        raise Wrong(f"stands must be one of {', '.join(word.replace(' ', '_') for word in WORDS if word != UNKNOWN)}")
+    stands, text = ask.query.get("stands", "").replace(" ", "_"), ask.query.get("q", "")
+    statuses = [status for status in STATUSES if status.value == stands]
+    if stands and not statuses:
+        raise Wrong(f"stands must be one of {', '.join(STATUSES)}")
     if stands and text:
         raise Wrong("either stands or q")
     after, limit = _whole(ask, "after", 0, LARGEST_ID), _whole(ask, "limit", FEW, MOST)
     with ask.desk.parts.store.reading() as db:
         page = {"after": after, "limit": limit}
-        listed = named_like(db, text, **page) if text else stand_so(db, stands, **page)
+        listed = named_like(db, text, **page) if text else stand_so(db, statuses, **page)
         found = [_scene(one) for one in facts_of(db, listed.ids)]
     return {"scenes": found, "after": listed.after}
 
@@ -82,7 +81,7 @@ def scene(ask: Ask) -> Answer:
     id = ask.number("id")
     with ask.desk.parts.store.reading() as db:
         (one,) = facts_of(db, [id])
-        if one["stands"] == UNKNOWN:
+        if one["stands"] == SceneStatus.UNKNOWN:
             raise Absent
         return {**_scene(one), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
 
@@ -91,7 +90,7 @@ def _scene(one: Facts) -> Body:
     return {
         "id": one["id"],
         "title": one["title"] or None,
-        "stands": one["stands"].replace(" ", "_"),
+        "stands": one["stands"],
         "since": one["since"],
         "why": one["why"],
     }
@@ -102,7 +101,7 @@ def explained(ask: Ask) -> Answer:
     id = ask.number("id")
     try:
         with ask.desk.looking() as parts:
-            seen = explain(parts.store, parts.looker, parts.gates, parts.clock, id)
+            seen = explain(parts.store, parts.looker, parts.gates, id)
     except NeighbourError as error:
         with ask.desk.parts.store.reading() as db:
             return {**known_facts(db, id), "error": str(error)}, 503
@@ -269,7 +268,7 @@ def _whole(ask: Ask, name: str, usual: int, most: int) -> int:
     return int(text)
 
 
-def _key(text: str) -> tuple[Kind, int]:
+def _key(text: str) -> tuple[str, int]:
     if (key := key_of(text)) is None:
         raise Wrong("a key must be the number of a scene (7), or one with its kind (tag:12)")
     return key

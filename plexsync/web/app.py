@@ -61,7 +61,7 @@ class Rules:
     password: str = field(default="", repr=False)
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     switch: Path | None = None
-    """In the demo alone: the file that takes its Plex away."""
+    """In the demo alone: the file that takes its Plex down."""
 
 
 def build(desk: Desk, rules: Rules) -> Guard:

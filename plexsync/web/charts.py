@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from plexsync.rules.samples import HOUR, MINUTE, Bucket
+from plexsync.rules.status_words import SceneStatus
 
 DAY = 24 * HOUR
 WIDTH, HEIGHT = 380, 220
@@ -60,22 +61,22 @@ SUBJECTS = {
         "The queue",
         "scenes",
         (
-            Line("waiting", "waiting", "wait"),
-            Line("not in Plex", "absent", "link", "7 4"),
-            Line("given up", "dead", "bad", "2 3"),
+            Line(SceneStatus.QUEUED.word, "waiting", "wait"),
+            Line(SceneStatus.NOT_IN_PLEX.word, "absent", "link", "7 4"),
+            Line(SceneStatus.FAILED.word, "dead", "bad", "2 3"),
         ),
     ),
     "rates": Subject(
-        "Work done",
+        "Work",
         "a minute",
         (
-            Line("brought in step", "done", "well"),
+            Line("scenes synced", "done", "well"),
             Line("requests to Plex", "plex", "wait", "7 4"),
             Line("requests to Stash", "stash", "link", "2 3"),
         ),
         rate=True,
     ),
-    "scenes": Subject("Scenes in step", "scenes", (Line("in step", "in_step", "well"),)),
+    "scenes": Subject("Scenes in sync", "scenes", (Line(SceneStatus.IN_SYNC.word, "in_step", "well"),)),
 }
 RANGES = {
     "hour": Range("the last hour", HOUR, MINUTE, 5 * MINUTE, "%H:%M", 10 * MINUTE),

@@ -8,13 +8,14 @@ from starlette.responses import Response, StreamingResponse
 
 from plexsync.engine import dead_letters as verbs
 from plexsync.engine.dead_letters import Key
-from plexsync.reports.cures import CURES
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letter, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import key_of, row_facts, written
 from plexsync.reports.scenes import facts_of
+from plexsync.reports.shapes import LetterFacts
 from plexsync.reports.status import too_many
+from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import Kind, State
 from plexsync.web.pages import Ask, Wrong, action, page
 
@@ -32,7 +33,7 @@ def dead(ask: Ask) -> Response:
         found = db.jobs.in_state(State.DEAD, error_class=cause, limit=SHOWN + 1, after=after)
         rows = [
             {**(row_facts(row) or {}), "key": written(row.kind, row.id), "named": None}
-            | ({"named": facts_of(db, [row.id])[0]} if row.kind is Kind.SCENE else {})
+            | ({"named": facts_of(db, [row.id])[0]} if row.kind == Kind.SCENE else {})
             for row in found[:SHOWN]
         ]
         by_cause = groups(db, counts, None)
@@ -53,7 +54,7 @@ def dead(ask: Ask) -> Response:
 
 def _cause(text: str) -> str:
     """A cause that is known, or '' for any."""
-    if text and text not in CURES:
+    if text and text not in DEADLY:
         raise Wrong("There is no such cause.")
     return text
 
@@ -84,7 +85,7 @@ def retry(ask: Ask) -> Response:
     key, cause = _which(ask.form)
     store, clock = ask.desk.parts.store, ask.desk.parts.clock
     done = verbs.retry(store, clock, [key])[0] if key else verbs.retry_all(store, clock, cause)
-    told = f"{many(done, 'scene')} will be tried again." if done else "That was not given up any more."
+    told = f"{many(done, 'scene')} will be tried again." if done else "That is no dead letter any more."
     return ask.to(_back(ask), told, well=bool(done))
 
 
@@ -119,7 +120,7 @@ def export(ask: Ask) -> Response:
     elif kind == "json":
         pieces = json_pieces({"exported_at": stamp(ask.now), "cause": cause or None}, "rows", exported)
     else:
-        raise Wrong("What was given up is exported as json or csv.")
+        raise Wrong("Dead letters are exported as json or csv.")
     media = {"csv": "text/csv; charset=utf-8", "json": "application/json"}[kind]
     name = f"dead-letters{f'-{cause}' if cause else ''}.{kind}"
     return StreamingResponse(
@@ -127,7 +128,7 @@ def export(ask: Ask) -> Response:
     )
 
 
-def _one(ask: Ask, text: str) -> list[dict[str, Any]]:
+def _one(ask: Ask, text: str) -> list[LetterFacts]:
     """This row's, if it was given up."""
     key = _key(text)
     with ask.desk.parts.store.reading() as db:

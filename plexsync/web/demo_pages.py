@@ -32,7 +32,7 @@ def routes(switch: Path) -> list[Route]:
 
     def down(ask: Ask) -> Response:
         switch.touch(mode=0o600)
-        return ask.to("/demo", "Plex is away now. People go on editing; watch the queue wait.")
+        return ask.to("/demo", "Plex is down now. People go on editing; watch the queue wait.")
 
     def up(ask: Ask) -> Response:
         switch.unlink(missing_ok=True)

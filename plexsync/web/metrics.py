@@ -1,6 +1,6 @@
 """What a monitoring system reads: `/metrics` for Prometheus, `/health` for whoever restarts what is not well."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from plexsync.reports.format import unstamped
+from plexsync.reports.shapes import StatusFacts
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.context import Busy, Desk
 
@@ -19,7 +20,7 @@ FRESH = 120_000
 STATES = ("closed", "open", "half_open")
 
 
-class Standing(Collector):
+class StatusCollector(Collector):
     """The facts of `plexsync status` as metrics, made when they are asked for. Nothing else is in the registry."""
 
     def __init__(self, desk: Desk) -> None:
@@ -33,31 +34,29 @@ class Standing(Collector):
         yield from _families(found, used, self._desk.now)
 
 
-def _families(found: Mapping[str, Any], used: int, now: int) -> Iterator[Metric]:
+def _families(found: StatusFacts, used: int, now: int) -> Iterator[Metric]:
     jobs = GaugeMetricFamily("plexsync_jobs", "Rows of the queue by state.", labels=["state"])
     for state, count in found["jobs"].items():
         jobs.add_metric([state], count)
     yield jobs
-    scenes = GaugeMetricFamily("plexsync_scenes", "Scenes by how they stand.", labels=["stands"])
+    scenes = GaugeMetricFamily("plexsync_scenes", "Scenes by status.", labels=["stands"])
     for name, one in found["scenes"].items():
         scenes.add_metric([name], one["count"])
     yield scenes
-    dead = GaugeMetricFamily("plexsync_dead", "Scenes that were given up, by cause.", labels=["cause"])
+    dead = GaugeMetricFamily("plexsync_dead", "Dead letters by cause.", labels=["cause"])
     for cause, count in found["dead"].items():
         dead.add_metric([cause], count)
     yield dead
     yield GaugeMetricFamily("plexsync_due", "Rows of the queue that are due now.", value=found["due"])
     oldest = found["oldest_due"]
     waits = max(0.0, (now - unstamped(oldest)) / 1000) if oldest else 0.0
-    yield GaugeMetricFamily(
-        "plexsync_oldest_due_seconds", "How long the oldest row that is due has waited.", value=waits
-    )
+    yield GaugeMetricFamily("plexsync_oldest_due_seconds", "How long the oldest row has been due.", value=waits)
     breakers = GaugeMetricFamily(
         "plexsync_breaker_state", "1 for the state the breaker of a server is in.", labels=["server", "state"]
     )
     failures = GaugeMetricFamily("plexsync_breaker_failures", "Failures in a row of a server.", labels=["server"])
     holds = GaugeMetricFamily(
-        "plexsync_hold", "1 while work is held until a person changes a setting.", labels=["server"]
+        "plexsync_hold", "1 while the server is on hold until you change a setting.", labels=["server"]
     )
     for who, seen in found["breakers"].items():
         for state in STATES:
@@ -71,9 +70,12 @@ def _families(found: Mapping[str, Any], used: int, now: int) -> Iterator[Metric]
     yield GaugeMetricFamily(
         "plexsync_worker_heartbeat_timestamp_seconds", "The worker's last sign of life.", value=beat
     )
-    asked = {"last_poll": "When Stash was last asked what changed.", "last_reconcile": "When everything was compared."}
-    for name, words in asked.items():
-        at = unstamped(found[name]) / 1000 if found[name] else 0.0
+    ended = (
+        ("last_poll", "When Stash was last polled.", found["last_poll"]),
+        ("last_reconcile", "When the last full comparison ended.", found["last_reconcile"]),
+    )
+    for name, words, moment in ended:
+        at = unstamped(moment) / 1000 if moment else 0.0
         yield GaugeMetricFamily(f"plexsync_{name}_timestamp_seconds", words, value=at)
     yield GaugeMetricFamily("plexsync_index_items", "Items of Plex in the index.", value=found["index"]["items"])
     yield GaugeMetricFamily(
@@ -81,12 +83,20 @@ def _families(found: Mapping[str, Any], used: int, now: int) -> Iterator[Metric]
     )
     yield GaugeMetricFamily("plexsync_attempts_used", "Failed attempts, of those remembered, that counted.", value=used)
     books = CounterMetricFamily("plexsync_books", "What came into the queue and what became of it.", labels=["entry"])
-    for name in ("accepted", "coalesced", "done", "pruned"):
-        books.add_metric([name], found["books"][name])
+    kept, queue = found["books"], found["dlq"]
+    books.add_metric(["accepted"], kept["accepted"])
+    books.add_metric(["coalesced"], kept["coalesced"])
+    books.add_metric(["done"], kept["done"])
+    books.add_metric(["pruned"], kept["pruned"])
     yield books
     letters = CounterMetricFamily("plexsync_dead_letters", "How dead letters came and went.", labels=["way"])
-    for name in ("died", "retried", "cured", "renewed", "dropped", "ignored", "pruned"):
-        letters.add_metric([name], max(0, found["dlq"][name]))
+    letters.add_metric(["died"], max(0, queue["died"]))
+    letters.add_metric(["retried"], max(0, queue["retried"]))
+    letters.add_metric(["cured"], max(0, queue["cured"]))
+    letters.add_metric(["renewed"], max(0, queue["renewed"]))
+    letters.add_metric(["dropped"], max(0, queue["dropped"]))
+    letters.add_metric(["ignored"], max(0, queue["ignored"]))
+    letters.add_metric(["pruned"], max(0, queue["pruned"]))
     yield letters
 
 
@@ -96,7 +106,7 @@ async def metrics(request: Request) -> Response:
 
     def made() -> bytes:
         registry = CollectorRegistry()
-        registry.register(Standing(desk))
+        registry.register(StatusCollector(desk))
         return generate_latest(registry)
 
     return Response(await desk.run(made), media_type=CONTENT_TYPE_LATEST)

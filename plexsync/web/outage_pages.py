@@ -73,7 +73,7 @@ def outages(ask: Ask) -> Response:
 
 def _days(text: str) -> int:
     if text not in map(str, DAYS):
-        raise Wrong(f"Look back {', '.join(map(str, DAYS[:-1]))} or {DAYS[-1]} days.")
+        raise Wrong(f"Show {', '.join(map(str, DAYS[:-1]))} or {DAYS[-1]} days.")
     return int(text)
 
 

@@ -8,35 +8,27 @@ from plexsync.app.rules import HOUR
 from plexsync.reports.attention import needs
 from plexsync.reports.format import unstamped
 from plexsync.reports.rows import short, title
-from plexsync.reports.status import NAMED, server_words
+from plexsync.reports.shapes import StatusFacts
+from plexsync.reports.status import server_words
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
+from plexsync.rules.status_words import (
+    JOB_STATES,
+    MAIN,
+    MAIN_STATES,
+    UP,
+    SceneStatus,
+    buckets,
+    job_meaning,
+    job_tone,
+    job_word,
+)
 from plexsync.web.charts import RANGES, SUBJECTS
 from plexsync.web.outage_pages import record
 from plexsync.web.pages import Ask, page
 
 LATEST = 8
 LIBRARIES = 4
-# What a page calls each state of the queue, and how it is coloured; the first ones are always shown.
-STATES = {
-    "ready": ("waiting to be worked", "wait"),
-    "running": ("being worked", "wait"),
-    "absent": ("not in Plex yet, looked for again", "plain"),
-    "dead": ("given up", "bad"),
-    "idle": ("done", "well"),
-    "gone": ("gone from Stash", "plain"),
-    "dropped": ("dropped by a person", "plain"),
-    "ignored": ("ignored by a person", "plain"),
-    "outside": ("out of scope", "plain"),
-}
-ALWAYS = 5
-KINDS = {
-    "in_step": "well",
-    "waiting": "wait",
-    "absent": "plain",
-    "ambiguous": "bad",
-    "failed": "bad",
-}
 
 
 def overview(ask: Ask) -> Response:
@@ -50,9 +42,9 @@ def overview(ask: Ask) -> Response:
         scenes=scenes(found),
         bar=bar(found),
         states=[
-            (name, found["jobs"][name], words, kind)
-            for number, (name, (words, kind)) in enumerate(STATES.items())
-            if found["jobs"][name] or number < ALWAYS
+            (job_word(state), found["jobs"][state], job_meaning(state), job_tone(state))
+            for state in JOB_STATES
+            if found["jobs"][state] or state in MAIN_STATES
         ],
         coming=coming(ask, found),
         charts=charts(ask),
@@ -71,14 +63,14 @@ def charts(ask: Ask) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def server(found: dict[str, Any], who: Neighbour) -> dict[str, Any]:
+def server(found: StatusFacts, who: Neighbour) -> dict[str, Any]:
     """How one server stands, in words."""
     seen, held, pace = found["breakers"][who], found["holds"].get(who), found["paces"].get(who)
     patience = pace["not_before"] if pace else None
     words = server_words(seen, held=held is not None, patience=patience is not None)
     ramp = pace["jobs_per_claim"] if pace else 0
     last = found["outages"]["last"]
-    kind = "bad" if held or seen["state"] != "closed" else "wait" if words != NAMED["closed"] or ramp else "well"
+    kind = "bad" if held or seen["state"] != "closed" else "wait" if words != UP or ramp else "well"
     return {
         "name": who.title(),
         "words": words,
@@ -97,28 +89,33 @@ def server(found: dict[str, Any], who: Neighbour) -> dict[str, Any]:
     }
 
 
-def known(found: dict[str, Any], who: Neighbour) -> list[tuple[str, str, str | None]]:
+def known(found: StatusFacts, who: Neighbour) -> list[tuple[str, str, str | None]]:
     """What was heard of a server last: what, of what, and when (None: never)."""
     if who is Neighbour.STASH:
-        return [("asked what changed", "", found["last_poll"])]
+        return [("last poll", "", found["last_poll"])]
     libraries = found["index"]["libraries"]
     names = ", ".join(one["title"] for one in libraries[:LIBRARIES]) + (", ..." if len(libraries) > LIBRARIES else "")
     walked = [one["walked_at"] for one in libraries if one["walked_at"]]
     return [("libraries" if len(libraries) > 1 else "library", names, max(walked, default=None))] if libraries else []
 
 
-def scenes(found: dict[str, Any]) -> list[tuple[str, int, str]]:
-    """How many scenes stand how."""
+def by_word(found: StatusFacts) -> list[tuple[SceneStatus, int]]:
+    """How many scenes stand how; of the statuses that share a word, the first one stands for all."""
+    return [(same[0], sum(found["scenes"][status]["count"] for status in same)) for same in buckets()]
+
+
+def scenes(found: StatusFacts) -> list[tuple[SceneStatus, int, str]]:
+    """The figures: status, count and colour."""
     return [
-        (name, one["count"], KINDS.get(name, "plain") if one["count"] else "plain")
-        for name, one in found["scenes"].items()
-        if one["count"] or name in KINDS
+        (status, count, status.tone if count else "plain")
+        for status, count in by_word(found)
+        if count or status in MAIN
     ]
 
 
-def bar(found: dict[str, Any]) -> list[tuple[str, str, float, float]]:
+def bar(found: StatusFacts) -> list[tuple[str, str, float, float]]:
     """The parts of the bar: what, its colour, where it begins and how wide it is, of 100."""
-    counts = [(name, KINDS.get(name, "plain"), one["count"]) for name, one in found["scenes"].items() if one["count"]]
+    counts = [(status.value, status.tone, count) for status, count in by_word(found) if count]
     total, at, parts = sum(count for *_, count in counts), 0.0, []
     for name, kind, count in counts:
         width = 100 * count / total
@@ -127,26 +124,26 @@ def bar(found: dict[str, Any]) -> list[tuple[str, str, float, float]]:
     return parts
 
 
-def coming(ask: Ask, found: dict[str, Any]) -> list[tuple[str, int | str]]:
+def coming(ask: Ask, found: StatusFacts) -> list[tuple[str, int | str]]:
     """What happens next, and when."""
     parts, now = ask.desk.parts, ask.now
     told: list[tuple[str, int | str]] = []
     with parts.store.reading() as db:
         due = db.jobs.next_due(now)
     if due is not None:
-        told.append(("the next scene is worked", due if due > now else "now"))
+        told.append(("the next scene is synced", due if due > now else "now"))
     for who, seen in found["breakers"].items():
         if seen["next_probe_at"]:
-            told.append((f"{who.title()} is tried again", seen["next_probe_at"]))
+            told.append((f"{who.title()} is probed", seen["next_probe_at"]))
     hours = parts.config.reconcile_interval_hours
     if found["comparison_due"]:
-        told.append(("everything is compared", "soon: it is due"))
+        told.append(("full comparison", "soon: it is due"))
     elif hours and found["last_reconcile"]:
-        told.append(("everything is compared", unstamped(found["last_reconcile"]) + round(hours * HOUR)))
+        told.append(("full comparison", unstamped(found["last_reconcile"]) + round(hours * HOUR)))
     if found["last_poll"]:
         told.append(
             (
-                "Stash is asked what has changed",
+                "poll of Stash",
                 unstamped(found["last_poll"]) + round(parts.config.stash_poll_interval * 1000),
             )
         )
@@ -170,12 +167,12 @@ def latest(ask: Ask) -> dict[str, Any]:
         troubles = [
             {
                 "at": one.at,
-                "kind": kind.value,
+                "kind": kind,
                 "id": id,
                 "title": title(db, kind, id),
                 "cause": one.cls,
                 "error": one.error,
-                "then": one.state.value,
+                "then": job_word(one.state),
             }
             for kind, id, one in db.attempts.latest(LATEST)
         ]

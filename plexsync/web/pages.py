@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from plexsync.reports.format import ago, lasting, many, share, stamp, unstamped
+from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unstamped
 from plexsync.reports.rows import short
+from plexsync.rules.status_words import SceneStatus, job_word
 from plexsync.web.context import Desk
 from plexsync.web.sessions import Session, Sessions
-from validation.redact import one_line
 
 HERE = Path(__file__).resolve().parent
 LARGEST_ID = 2**63 - 1
@@ -150,10 +150,8 @@ def _endpoint(handler: Handler) -> Callable[[Request], Any]:
 
 
 def _line(text: object, longest: int = 400) -> str:
-    """A text of others: one line, no control characters, not endless."""
-    whole = str(text)
-    line = one_line(whole[: longest + 1])
-    return line if len(whole) <= longest else line[:longest] + "..."
+    """As `safe`, of any value."""
+    return safe(str(text), longest)
 
 
 def _moment(value: int | str | None, now: int) -> Markup:
@@ -183,7 +181,7 @@ def _environment() -> Environment:
         "share": share,
         "short": short,
     }
-    made.globals |= {"many": many}
+    made.globals |= {"many": many, "status": SceneStatus, "job_word": job_word}
     return made
 
 

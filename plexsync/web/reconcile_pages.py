@@ -1,5 +1,6 @@
 """Comparing everything, what was found, who stands alone, and a sync of everything."""
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -7,21 +8,22 @@ from starlette.responses import Response
 
 from plexsync.app.switches import bulk_approved
 from plexsync.flows.scenes.reconcile import reports
-from plexsync.reports.comparison import WORDS, counted
+from plexsync.reports.comparison import counted
 from plexsync.reports.format import many, noted
-from plexsync.reports.preview import STANDINGS
 from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.note_keys import LAST_RUN
+from plexsync.rules.status_words import counted as number_of
+from plexsync.rules.status_words import finding_counts
 from plexsync.web.background_tasks import ERRANDS, Errand
 from plexsync.web.pages import Ask, Wrong, action, page
 
 SHOWN = 50
 NAMES = {
-    "compare": "Comparing everything",
-    "compare anew": "Comparing everything, from the first scene",
-    "look": "Looking for what has changed",
-    "preview": "Looking what a sync of everything would change",
-    "sync all": "Wanting every scene",
+    "compare": "Full comparison",
+    "compare anew": "Full comparison, from the first scene",
+    "look": "Poll of Stash",
+    "preview": "Preview of a sync of everything",
+    "sync all": "Queueing every scene",
 }
 
 
@@ -34,7 +36,7 @@ def reconcile(ask: Ask) -> Response:
     return ask.show(
         "reconcile.html",
         found=desk.facts(),
-        reports=[{"report": one, "counts": words(counted(one), WORDS)} for one in found],
+        reports=[{"report": one, "counts": words(counted(one))} for one in found],
         run=run,
         scenes=list(islice(lone_scenes(parts), SHOWN + 1)),
         items=list(islice(lone_items(parts), SHOWN + 1)),
@@ -43,16 +45,16 @@ def reconcile(ask: Ask) -> Response:
         past=[told(one) for one in list(desk.errands.past)],
         names=NAMES,
         preview=preview,
-        preview_counts=words(preview.facts.get("counts", {}), STANDINGS) if preview else [],
+        preview_counts=words(preview.facts.get("counts", {})) if preview else [],
         seen_all=bool(preview and preview.facts.get("complete")),
         approved=bulk_approved(parts),
         hours=parts.config.reconcile_interval_hours,
     )
 
 
-def words(counts: Any, names: dict[str, str]) -> list[tuple[int, str]]:
-    """How many stand how."""
-    return [(counts[name], names.get(name, name)) for name in {**names, **counts} if counts.get(name)]
+def words(counts: Mapping[str, int]) -> list[str]:
+    """How many scenes stand how: `12 in sync`."""
+    return [number_of(word, count) for word, count in finding_counts(counts)]
 
 
 def told(errand: Errand) -> dict[str, Any]:
@@ -61,14 +63,14 @@ def told(errand: Errand) -> dict[str, Any]:
     if errand.why:
         line = errand.why
     elif errand.name in ("compare", "compare anew") and facts:
-        line = f"{many(facts['scenes'], 'scene')} compared, {facts['wanted']:,} wanted"
+        line = f"{many(facts['scenes'], 'scene')} compared, {facts['wanted']:,} queued"
     elif errand.name == "look":
         news = ", ".join(many(count, kind) for kind, count in facts.get("wanted", {}).items() if count)
         line = f"changed in Stash: {news or 'nothing'}"
     elif errand.name == "preview" and facts:
         line = f"{many(facts['total'], 'scene')} compared, {facts['counts'].get('would_change', 0):,} would change"
     elif errand.name == "sync all" and facts:
-        line = f"{many(facts['wanted'], 'scene')} wanted; the worker does the rest"
+        line = f"{many(facts['wanted'], 'scene')} queued; the worker does the rest"
     else:
         line = ""
     return {
@@ -86,7 +88,7 @@ def start(ask: Ask) -> Response:
     if name not in ERRANDS:
         raise Wrong("There is nothing of that name to begin.")
     if name == "sync all" and ask.form.get("agreed") != "yes" and not bulk_approved(ask.desk.parts):
-        return ask.to("/reconcile", "Look first what would change, then agree to it.", well=False)
+        return ask.to("/reconcile", "Preview the changes first, then approve them.", well=False)
     if not ask.desk.errands.start(name):
         return ask.to("/reconcile", "Something else is under way: wait for it, or stop it.", well=False)
     return ask.to("/reconcile", f"Begun: {NAMES[name].lower()}.")

@@ -1,34 +1,33 @@
 """Scenes by how they stand, with search; and a scene's page: why it stands so, what would change, and its buttons."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from plexsync.app.parts import Parts
-from plexsync.engine.verbs import explain, ignore_scenes, learn_names, unignore_scenes, want_scenes
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.undo import mark_undone, preview
+from plexsync.flows.scenes.verbs import explain, ignore_scenes, learn_names, unignore_scenes, want_scenes
 from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.rows import past_facts, past_of
 from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
+from plexsync.reports.shapes import SceneFacts, UndoFacts
 from plexsync.reports.undo import undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.plan_records import Undone
-from plexsync.rules.status_words import UNKNOWN, WORDS
+from plexsync.rules.status_words import MAIN, SceneStatus, buckets, in_bucket
 from plexsync.store.database import Reader
 from plexsync.web.context import Busy
 from plexsync.web.pages import LARGEST_ID, Absent, Ask, Wrong, action, page
 
 SHOWN = 50
 LONGEST_SEARCH = 200
-# Those that a person looks for first come first.
-TABS = tuple(word for word in WORDS if word != UNKNOWN)
-ALWAYS = ("in step", "waiting", "absent", "ambiguous", "failed")
 BUSY = "Another scene is being looked at, and that takes long. Try again in a moment."
 HOWS: tuple[Undone, ...] = ("undo", "release")
 
@@ -39,22 +38,23 @@ HOWS: tuple[Undone, ...] = ("undo", "release")
 def scenes(ask: Ask) -> Response:
     """A page of scenes: those that stand so, or those that are called so."""
     text = ask.query.get("q", "").strip()[:LONGEST_SEARCH]
-    word = "" if text else ask.query.get("stands", "")
-    if word and word not in TABS:
-        raise Wrong("There is no such way for a scene to stand.")
+    name = "" if text else ask.query.get("stands", "")
+    statuses = in_bucket(name) if name else ()
+    if name and not statuses:
+        raise Wrong("A scene has no such status.")
     after = _number(ask.query.get("after", "0"))
     with ask.desk.parts.store.reading() as db:
-        listed = _listed(db, text, word, after)
+        listed = _listed(db, text, statuses, after)
         rows = facts_of(db, listed.ids)
     if not ask.live and any(not row["named"] for row in rows):
         rows = _named(ask, [row["id"] for row in rows if not row["named"]], listed)
-    counts = {name.replace("_", " "): one["count"] for name, one in ask.desk.facts()["scenes"].items()}
-    here = {"q": text} if text else {"stands": word} if word else {}
+    counts = {name: one["count"] for name, one in ask.desk.facts()["scenes"].items()}
+    here = {"q": text} if text else {"stands": name} if name else {}
     return ask.show(
         "scenes.html",
         rows=rows,
-        tabs=_tabs(counts, word, text),
-        word=word,
+        tabs=_tabs(counts, name, statuses, text),
+        word=statuses[0].word if statuses else "",
         text=text,
         after=after,
         first=f"/scenes?{urlencode(here)}" if here else "/scenes",
@@ -62,33 +62,38 @@ def scenes(ask: Ask) -> Response:
     )
 
 
-def _listed(db: Reader, text: str, word: str, after: int) -> Listed:
+def _listed(db: Reader, text: str, statuses: Sequence[SceneStatus], after: int) -> Listed:
     if text:
         return named_like(db, text, after=after, limit=SHOWN)
-    return stand_so(db, word, after=after, limit=SHOWN)
+    return stand_so(db, statuses, after=after, limit=SHOWN)
 
 
-def _named(ask: Ask, ids: Sequence[int], listed: Listed) -> list[dict[str, Any]]:
+def _named(ask: Ask, ids: Sequence[int], listed: Listed) -> list[SceneFacts]:
     """The rows once more, after Stash was asked for what nobody has told us yet; when it is away they have no titles."""
     with suppress(NeighbourError, LocalFault, Busy), ask.desk.looking() as parts:
-        learn_names(parts.store, parts.stash, parts.gates, parts.clock, ids)
+        learn_names(parts.store, parts.stash, parts.gates, ids)
     with ask.desk.parts.store.reading() as db:
         return facts_of(db, listed.ids)
 
 
-def _tabs(counts: dict[str, int], word: str, text: str) -> list[dict[str, Any]]:
-    """How many scenes stand in which way; what nobody stands in has no tab, unless it is one that is always told."""
-    tabs = [{"name": "all", "word": "", "count": sum(counts.values())}]
-    tabs += [
-        {"name": name, "word": name, "count": counts.get(name, 0)}
-        for name in TABS
-        if counts.get(name) or name in ALWAYS or name == word
-    ]
-    return [{**tab, "here": not text and tab["word"] == word, "href": _href(str(tab["word"]))} for tab in tabs]
+@dataclass(frozen=True)
+class Tab:
+    """A tab over the list: its name, how many scenes it has, its address, and whether it is open."""
+
+    name: str
+    count: int
+    href: str
+    here: bool
 
 
-def _href(word: str) -> str:
-    return f"/scenes?{urlencode({'stands': word})}" if word else "/scenes"
+def _tabs(counts: Mapping[str, int], name: str, statuses: Sequence[SceneStatus], text: str) -> list[Tab]:
+    """A tab for each word; one without a scene only where it is shown always, or is open."""
+    tabs = [Tab("all", sum(counts.values()), "/scenes", here=not (text or name))]
+    for same in buckets():
+        status, count, here = same[0], sum(counts[name] for name in same), set(same) >= set(statuses) > set()
+        if count or status in MAIN or here:
+            tabs.append(Tab(status.word, count, f"/scenes?{urlencode({'stands': status.bucket})}", here=here))
+    return tabs
 
 
 def _number(text: str) -> int:
@@ -112,7 +117,7 @@ def scene(ask: Ask) -> Response:
         bound = [one for one in db.bindings.all() if one.scene == id]
         known = known_facts(db, id)
     gone = bool(seen) and seen["gone"]
-    if gone and stands["stands"] == UNKNOWN:
+    if gone and stands["stands"] == SceneStatus.UNKNOWN:
         raise Absent
     return ask.show(
         "scene.html",
@@ -132,7 +137,7 @@ def _seen(ask: Ask, id: int) -> tuple[dict[str, Any], str]:
     """The scene as the worker sees it, or why it can't be looked at now."""
     try:
         with ask.desk.looking() as parts:
-            found = explain(parts.store, parts.looker, parts.gates, parts.clock, id)
+            found = explain(parts.store, parts.looker, parts.gates, id)
     except NeighbourError as error:
         return {}, str(error)
     except Busy:
@@ -150,8 +155,8 @@ def sync(ask: Ask) -> Response:
     id = ask.number("id")
     want_scenes(ask.desk.parts.store, [id], Why.USER, ask.desk.parts.clock)
     works = ask.desk.parts.someone_works()
-    hint = "the worker takes it at once" if works else "no worker runs: it waits until one does"
-    return ask.to(_at(id), f"Scene {id} is in the queue; {hint}.")
+    hint = "the worker syncs it at once" if works else "no worker is running: start plexsync serve"
+    return ask.to(_at(id), f"Scene {id} is queued; {hint}.")
 
 
 def ignore(ask: Ask) -> Response:
@@ -160,7 +165,7 @@ def ignore(ask: Ask) -> Response:
     done = ignore_scenes(ask.desk.parts.store, [id], ask.desk.parts.clock)
     return ask.to(
         _at(id),
-        f"Scene {id} is left alone from now on." if done else f"Scene {id} was ignored already.",
+        f"Scene {id} is ignored from now on." if done else f"Scene {id} was ignored already.",
         well=bool(done),
     )
 
@@ -169,9 +174,7 @@ def unignore(ask: Ask) -> Response:
     """Look after it again."""
     id = ask.number("id")
     done = unignore_scenes(ask.desk.parts.store, [id], ask.desk.parts.clock)
-    return ask.to(
-        _at(id), f"Scene {id} is looked after again." if done else f"Scene {id} was not ignored.", well=bool(done)
-    )
+    return ask.to(_at(id), f"Scene {id} is synced again." if done else f"Scene {id} was not ignored.", well=bool(done))
 
 
 def bind(ask: Ask) -> Response:
@@ -186,8 +189,8 @@ def bind(ask: Ask) -> Response:
         return ask.to(_at(id), f"Nothing was bound: {why}", well=False)
     told = ", ".join(f"item {item.key} of {library}" for item, library in bound.items)
     others = ", ".join(map(str, bound.looked_again))
-    more = f" Scene {others} had it, and is looked at again." if others else ""
-    return ask.to(_at(id), f"Scene {id} is bound to {told}, and is in the queue.{more}")
+    more = f" Scene {others} had it, and is queued again." if others else ""
+    return ask.to(_at(id), f"Scene {id} is bound to {told}, and is queued.{more}")
 
 
 def unbind(ask: Ask) -> Response:
@@ -213,7 +216,7 @@ def _how(text: str) -> Undone:
 def confirm_undo(ask: Ask) -> Response:
     """What would be taken back, or left without our locks, and the button that does it."""
     id, how = ask.number("id"), _how(ask.query.get("how", "undo"))
-    facts: dict[str, Any] = {}
+    facts: UndoFacts | None = None
     away = ""
     try:
         with ask.desk.looking() as parts:
@@ -224,12 +227,12 @@ def confirm_undo(ask: Ask) -> Response:
         away = BUSY
     with ask.desk.parts.store.reading() as db:
         (stands,) = facts_of(db, [id])
-    return ask.show("undo.html", scene=stands, how=how, found=facts, away=away)
+    return ask.show("undo.html", scene=stands, how=how, found=facts or {}, away=away)
 
 
-def _undone(parts: Parts, id: int, how: Undone) -> dict[str, Any]:
-    sights = list(preview(parts.store, parts.looker, parts.gates, parts.clock, [id], how))
-    return undo_facts(sights[0]) if sights else {}
+def _undone(parts: Parts, id: int, how: Undone) -> UndoFacts | None:
+    sights = list(preview(parts.store, parts.looker, parts.gates, [id], how))
+    return undo_facts(sights[0]) if sights else None
 
 
 def undo(ask: Ask) -> Response:
@@ -242,7 +245,7 @@ def undo(ask: Ask) -> Response:
         return ask.to(_at(id), f"Nothing was changed: {error}", well=False)
     if marked.failed:
         return ask.to(_at(id), f"Nothing was changed: {marked.failed[id]}", well=False)
-    if not marked.scenes:
+    if not marked.jobs:
         return ask.to(_at(id), f"Nothing was pushed for scene {id}.", well=False)
     told = "What was pushed is taken back" if how == "undo" else "The values stay, and PlexSync's locks are taken off"
     return ask.to(_at(id), f"{told} as soon as the worker comes to scene {id}.")

@@ -42,7 +42,7 @@ def test_explain_lists_candidates_with_reasons_and_the_line_that_settles_it(
     assert world.plex.item(keys[1]).scalars["title"] == "The one"
     told = door("explain", id).out
     assert f"Item {keys[1]} was bound to this scene by hand." in told
-    assert "in step" in told
+    assert "in sync" in told
 
 
 def test_bind_says_what_happens_and_lists_what_was_said(twins: tuple[int, list[str]], world: World, door: Door) -> None:
@@ -51,7 +51,7 @@ def test_bind_says_what_happens_and_lists_what_was_said(twins: tuple[int, list[s
     assert door("bind", "--json").facts == {"count": 0, "bindings": []}
     done = door("bind", id, f"00{other}")
     assert done.out.startswith(f"Scene {id} is bound to item {other} of Movies: twin b (/elsewhere/b/twin.mp4)\n")
-    assert "It is in the queue; no worker runs: start plexsync serve, or run plexsync drain" in done.out
+    assert "It is queued; no worker runs: start plexsync serve, or run plexsync drain" in done.out
     done = door("bind", id, one, "--json")
     assert done.facts == {
         "scene": id,

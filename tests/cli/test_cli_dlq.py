@@ -55,7 +55,7 @@ def test_show_tells_attempts_and_what_was_changed_in_plex_before(given_up: World
     assert (fields["title"]["was_locked"], fields["title"]["locked"]) == (False, True)
     assert fields["genre"]["new"] == ["Tag 0"]
     told = door("dlq", "show", "1").out
-    for words in ("Changed in Plex", "scene 00000", "Title 0 (locked)", "Attempts that did not go well"):
+    for words in ("Changed in Plex", "scene 00000", "Title 0 (locked)", "Failed attempts"):
         assert words in told
 
 
@@ -140,7 +140,7 @@ def test_every_way_into_and_out_of_the_queue_is_counted(
     assert account(door) == {"count": 2, "died": 2}
     door("dlq", "retry", "1")
     assert account(door) == {"count": 1, "died": 2, "retried": 1}
-    assert "2 given up so far: 1 retried" in door("status").out
+    assert "2 in all: 1 retried" in door("status").out
     refusing(1)
     door("sync", "1", "--wait")
     door("sync", "2")
@@ -259,7 +259,7 @@ def test_a_very_long_queue_is_told_in_few_steps_and_nothing_is_thrown_away(
         took[" ".join(words)] = 100 * steps[0] / count
         assert done.code == 0
         if words[-1] != "77777":
-            assert f"{count:,} scenes were given up, more than dlq_max (10,000)" in done.out
+            assert f"{count:,} dead letters, more than dlq_max (10,000)" in done.out
     assert max(took.values()) < 150, "steps for each row"
     facts = door("status", "--json").facts
     assert (facts["dlq"]["over"], facts["books"]["balanced"], facts["jobs"]["dead"]) == (True, True, count)
@@ -275,7 +275,7 @@ def test_a_queue_below_its_cap_has_no_banner(given_up: World, door: Door) -> Non
     change(
         given_up, BURY.format(count=0, since=0).replace("select 1 union", "select 1000 union").replace("< 0", "< 1098")
     )
-    assert door("dlq", "list", "--json").facts["banner"].startswith("101 scenes were given up")
+    assert door("dlq", "list", "--json").facts["banner"].startswith("101 dead letters")
     assert "dlq_max (100)" in door("status").out
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from plexsync.cli.checks.check import Check
 from plexsync.cli.checks.servers import clock_check, other_database, version_check
-from plexsync.cli.daemon.dashboard_process import PACKAGES
 from plexsync.cli.terminal.mapping import rules_of, suggested
+from plexsync.extras import PARTS
 from plexsync.rules.paths import map_path, name_key, path_key, unmap_path
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_hooks import HookRunner
@@ -178,7 +178,7 @@ def test_a_dashboard_that_serve_can_not_have_is_a_warning(world: World, door: Do
     assert not [one for one in door("doctor", "--json").facts["checks"] if one["name"] == "dashboard"]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", PARTS["web"].modules)
 def test_the_dashboard_counts_as_installed_with_all_its_packages(
     package: str, world: World, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,7 +300,7 @@ def test_more_dead_letters_than_there_should_be_is_a_warning(world: World, door:
     world.settings["dlq_max"] = "100"
     found = check(door("doctor", "--json"), "dead letters")
     assert found["state"] == "warning"
-    assert "101 scenes given up, more than dlq_max (100): refused 101" in found["told"]
+    assert "101 dead letters, more than dlq_max (100): refused 101" in found["told"]
 
 
 def test_settings_that_the_group_may_read_are_a_warning(world: World, door: Door, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ def test_syncs_by_a_timetable_go_on_after_stash_was_away(world: World, door: Doo
     ids = world.add(3)
     world.stash.faults.set(Fault("refuse"))
     door("sync", "--all", "--wait")
-    until(lambda: door("sync", "--all", "--wait").err.count("Stash is away"))
+    until(lambda: door("sync", "--all", "--wait").err.count("Stash is down"))
     world.stash.faults.clear()
     until(lambda: door("sync", "--all", "--wait").code == 0)
     assert world.in_step(ids)

@@ -57,7 +57,7 @@ def sitting(home: Path, tv: PlexTvSim | None, *words: str, **environ: str) -> Te
 
 def signed_in(tv: PlexTvSim, terminal: Terminal) -> None:
     terminal.until("enter this PIN:")
-    terminal.until("waiting until it is confirmed")
+    terminal.until("confirm it in the browser")
     (pin,) = [pin for pin in tv.pins.values() if not pin.expired]
     assert f"    {pin.code}" in terminal.text
     tv.confirm(pin.code)
@@ -137,7 +137,7 @@ def test_wrong_answers_are_one_line_and_asked_again(home: Path, tv: PlexTvSim, w
 def test_ctrl_c_leaves_nothing_at_any_question(home: Path, tv: PlexTvSim, world: World) -> None:
     other_folders(world)
     owns(tv, world)
-    steps = ["waiting until it is confirmed", "Address of Stash", "API key of Stash", "Use them?", "plexsync.toml?"]
+    steps = ["confirm it in the browser", "Address of Stash", "API key of Stash", "Use them?", "plexsync.toml?"]
     answers = ["", world.stash.url, KEY, "", ""]
     for last in range(len(steps)):
         with sitting(home, tv) as terminal:
@@ -194,7 +194,7 @@ def test_address_and_token_can_be_typed(words: tuple[str, ...], home: Path, tv: 
 def test_a_pin_that_nobody_confirms_can_be_had_anew(home: Path, tv: PlexTvSim, world: World) -> None:
     owns(tv, world)
     with sitting(home, tv) as terminal:
-        terminal.until("waiting until it is confirmed")
+        terminal.until("confirm it in the browser")
         tv.expire()
         terminal.answer("Try again?", "y")
         signed_in(tv, terminal)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from plexsync.reports.cures import CURES, SHARED
+from plexsync.reports.cures import SHARED
+from plexsync.rules.causes import Cause
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
@@ -96,7 +97,7 @@ def test_every_moment_is_rfc_3339_in_utc(given_up: World, door: Door) -> None:
 
 def test_status_in_words(given_up: World, door: Door) -> None:
     told = door("status").out
-    for words in ("Queue", "Plex", "well", "refused", "2", "5 items of Movies", "4 accepted", "not running", "never"):
+    for words in ("Queue", "Plex", "up", "refused", "2", "5 items of Movies", "4 accepted", "not running", "never"):
         assert words in told
     assert "\x1b" not in told
     assert "DO NOT BALANCE" not in told
@@ -118,7 +119,7 @@ def test_status_tells_an_outage_with_its_reason_and_next_probe(world: World, doo
     assert MOMENT.fullmatch(breaker["next_probe_at"])
     assert MOMENT.fullmatch(breaker["opened_at"])
     told = door("status").out
-    assert "away" in told
+    assert "down" in told
     assert breaker["next_probe_at"] in told
 
 
@@ -172,7 +173,15 @@ def test_explain_tells_why_a_field_is_left_or_changed(world: World, door: Door) 
 
 def test_explain_in_words(given_up: World, door: Door) -> None:
     told = door("explain", "1").out
-    for words in ("Scene 1: Title 0", "has the full path", "Stash wants", "Plex has", "Title 0", "dead", "(refused)"):
+    for words in (
+        "Scene 1: Title 0",
+        "has the full path",
+        "Stash says",
+        "Plex has",
+        "Title 0",
+        "needs you",
+        "(refused)",
+    ):
         assert words in told
 
 
@@ -227,7 +236,7 @@ def test_texts_of_others_can_not_steer_the_terminal(world: World, door: Door) ->
 
 
 def test_an_empty_queue_of_dead_letters(world: World, door: Door) -> None:
-    assert door("dlq", "list").out == "nothing was given up\n"
+    assert door("dlq", "list").out == "no dead letters\n"
     assert door("dlq", "list", "--json").facts == {"dead": 0, "causes": [], "rows": []}
     assert door("dlq", "retry", "--all", "--json").facts == {"retried": 0}
     assert door("dlq", "drop", "--all", "--yes", "--json").facts == {"dropped": 0}
@@ -237,7 +246,7 @@ def test_the_dead_are_listed_by_cause_with_their_cure(given_up: World, door: Doo
     facts = door("dlq", "list", "--json").facts
     assert [(group["cause"], group["count"]) for group in facts["causes"]] == [("refused", 2), ("ambiguous", 1)]
     assert facts["causes"][0]["example"]["id"] == 1
-    assert facts["causes"][0]["advice"] == CURES["refused"].advice
+    assert facts["causes"][0]["advice"] == Cause.REFUSED.cure.advice
     assert [row["id"] for row in facts["rows"]] == [1, 2, 4]
     told = door("dlq", "list").out
     for words in ("refused: 2", "ambiguous: 1", "cure", "example"):
@@ -259,17 +268,17 @@ def test_one_is_shown_with_its_attempts_and_cure(given_up: World, door: Door) ->
     facts = door("dlq", "show", "1", "--json").facts
     assert facts["job"]["cause"] == "refused"
     assert facts["attempts"][0]["then"] == "dead"
-    assert facts["advice"] == CURES["refused"].advice
+    assert facts["advice"] == Cause.REFUSED.cure.advice
     told = door("dlq", "show", "scene:1").out
-    assert "Attempts that did not go well" in told
-    assert CURES["refused"].meaning in told
+    assert "Failed attempts" in told
+    assert Cause.REFUSED.cure.meaning in told
 
 
 @pytest.mark.parametrize("key", ["3", "99", "tag:1"])
 def test_one_that_was_not_given_up_is_not_shown(key: str, given_up: World, door: Door) -> None:
     done = door("dlq", "show", key, "--json")
     assert done.code == 1
-    assert f"not among those given up: {key}" in done.facts["error"]
+    assert f"not a dead letter: {key}" in done.facts["error"]
 
 
 def test_retry_gives_another_chance(given_up: World, door: Door) -> None:
@@ -322,7 +331,7 @@ def test_status_claims_nothing_of_a_server_that_was_never_asked(world: World, do
     assert states(door("status").out) == {"Plex": "nothing known yet", "Stash": "nothing known yet"}
     world.add(1)
     door("sync", "1", "--wait")
-    assert states(door("status").out) == {"Plex": "well", "Stash": "well"}
+    assert states(door("status").out) == {"Plex": "up", "Stash": "up"}
 
 
 def test_status_says_how_often_a_server_failed_and_why(world: World, door: Door) -> None:
@@ -409,7 +418,7 @@ def test_status_says_that_a_comparison_is_due_after_a_restore(world: World, door
     assert "comparison is due" not in door("status").out
     door("backup", world.folder / "copy")
     door("restore", world.folder / "copy", "--yes")
-    assert "a complete comparison is due" in door("status").out
+    assert "a full comparison is due" in door("status").out
     assert door("status", "--json").facts["comparison_due"] is True
     door("reconcile")
     assert door("status", "--json").facts["comparison_due"] is False

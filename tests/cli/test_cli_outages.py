@@ -63,7 +63,7 @@ def test_outages_as_facts(past: int, door: Door) -> None:
 
 def test_outages_in_words(past: int, door: Door) -> None:
     told = door("outages", "--days", "60").out
-    for words in ("Plex", "2 h", "away", "on hold: stash_api_key", "40 d, goes on", "refuses connections"):
+    for words in ("Plex", "2 h", "down", "on hold: stash_api_key", "40 d, goes on", "refuses connections"):
         assert words in told
     line = told.splitlines()[-1]
     assert re.match(r"In the last 60 days: 1 interruption, 40 d in all; mean time to recovery -, between", line)
@@ -84,7 +84,7 @@ def test_status_tells_the_outage_that_lasts_and_the_last_that_is_over(past: int,
     assert facts["last"]["server"] == "plex"
     told = door("status").out
     assert re.search(r"outage +Stash on hold \(stash_api_key\) since \S+, 40 d so far", told)
-    assert re.search(r"last outage +Plex away for 2 h, until \S+Z \(plexsync outages\)", told)
+    assert re.search(r"last outage +Plex down for 2 h, until \S+Z \(plexsync outages\)", told)
 
 
 def test_outages_fit_the_terminal(past: int, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

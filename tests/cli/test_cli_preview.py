@@ -52,19 +52,18 @@ def test_words_show_each_field_that_would_change_and_the_counts(synced: World, d
         "  title: Title 0 -> Edited",
         "  genres: add Fresh",
         "6 scenes compared",
-        "  4 in step",
+        "  4 in sync",
         "  1 would change",
-        "  1 not in Plex (yet)",
-        "  0 ambiguous",
+        "  1 not in Plex yet",
+        "  0 need you",
         "  0 out of scope",
-        "  0 could not be compared",
     ]
 
 
 def test_scenes_that_are_named_are_shown_however_they_stand(synced: World, door: Door) -> None:
     done = door("sync", "--dry-run", "2", "6", "99")
     assert done.code == 1
-    for line in ("Scene 2: Title 1: in step", "Scene 6: Nowhere: not in Plex (yet) (no item", "Scene 99: not in Stash"):
+    for line in ("Scene 2: Title 1: in sync", "Scene 6: Nowhere: not in Plex yet (no item", "Scene 99: gone"):
         assert line in done.out
     assert door("sync", "--dry-run", "2", "6").code == 0
 
@@ -313,11 +312,11 @@ def test_a_person_sees_the_first_few_and_the_counts_and_is_asked_once(fresh: Wor
     assert code == 1
     assert "Scene 5: Title 4" in shown
     assert "Scene 6: Title 5" not in shown
-    for words in ("... and 3 scenes more", "8 would change", "[y/N]", "nothing was wanted"):
+    for words in ("... and 3 scenes more", "8 would change", "[y/N]", "nothing was queued"):
         assert words in shown
     assert fresh.rows("select count(*) from job") == [(0,)]
     code, shown = on_a_terminal(fresh, "sync", "--all", "--wait", answer="y\n")
-    assert (code, "8 in step" in shown) == (0, True)
+    assert (code, "8 in sync" in shown) == (0, True)
     code, shown = on_a_terminal(fresh, "sync", "--all", "--wait")
     assert (code, "[y/N]" in shown) == (0, False)
 
@@ -349,7 +348,7 @@ def test_scope_from_setting_to_status_and_explain(world: World, door: Door) -> N
     assert (done.code, done.facts["outcomes"]) == (0, {"in_step": 2, "outside": 1})
     assert "1 out of scope" in door("sync", "--all", "--wait").out
     assert door("status", "--json").facts["jobs"]["outside"] == 1
-    assert re.search(r"outside +1 +out of scope", door("status").out)
+    assert re.search(r"out of scope +1", door("status").out)
     facts = door("explain", "2", "--json").facts
     assert (facts["verdict"], facts["job"]["state"]) == ("out of scope: it has the tag tag 1", "outside")
     assert door("reconcile", "--json").facts["out_of_scope"] == 1
@@ -426,7 +425,7 @@ def test_a_take_over_of_scenes_shows_itself_first_and_is_done_once(filled: World
     assert "Old one" in filled.plex.item(key).lists["genre"]
     assert door("sync", "1", "--take-over", "--wait").code == 0
     assert filled.plex.item(key).lists["genre"] == ["Tag 0"]
-    assert "1 in step" in door("sync", "1", "--take-over", "--dry-run").out
+    assert "1 in sync" in door("sync", "1", "--take-over", "--dry-run").out
     assert door("undo", "1", "--wait").code == 0
     assert filled.plex.item(key).lists["genre"] == ["Old one"]
 

@@ -39,7 +39,7 @@ def test_who_stands_alone_is_listed(world: World, door: Door) -> None:
     id = world.stash.add_scene(title="new", files=[("/media/scenes/new.mp4", 5, 60.0)])
     done = door("reconcile")
     assert "1 item in Plex without a scene in Stash" in done.out
-    assert "1 not in Plex (yet)" in done.out
+    assert "1 not in Plex yet" in done.out
     assert door("status", "--without-scene").out == f"{key}  /media/scenes/lone [x].mp4\n"
     assert door("status", "--without-item").out == f"{id}\n"
     facts = door("reconcile", "--json").facts

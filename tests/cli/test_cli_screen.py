@@ -74,7 +74,7 @@ def test_with_json_on_a_terminal_nothing_is_drawn(slow: World) -> None:
 def test_nothing_is_drawn_in_a_pipe_whatever_is_said_of_colours(environ: dict[str, str], slow: World) -> None:
     out, err = piped(slow, "sync", "--all", "--wait", **environ)
     assert not has(out + err, DRAWN)
-    assert "20 in step" in out
+    assert "20 in sync" in out
 
 
 def test_nothing_is_drawn_on_a_dumb_terminal(slow: World) -> None:

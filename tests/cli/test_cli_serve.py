@@ -46,7 +46,7 @@ def test_serve_works_logs_one_event_a_line_and_stops_in_good_order(world: World,
         assert level in ("INFO", "WARNING")
         assert logger.startswith("PlexSync.")
     assert any("settings: plex_url=" in line for line in lines)
-    assert any("worked: 3 in step" in line for line in lines)
+    assert any("worked: 3 in sync" in line for line in lines)
     assert TOKEN not in world.log()
     assert KEY not in world.log()
     assert "Traceback" not in world.log()
@@ -236,7 +236,7 @@ def test_an_answer_that_can_not_be_written_is_one_line_and_1(words: str, where: 
 def test_errors_and_progress_that_nobody_can_see_leave_the_answer_alone(world: World) -> None:
     world.add(2)
     done = in_a_shell(world, "sync --all --wait", "2>&-")
-    assert (done.returncode, done.stdout) == (0, "2 in step\n")
+    assert (done.returncode, done.stdout) == (0, "2 in sync\n")
 
 
 def in_a_shell(world: World, words: str, where: str) -> subprocess.CompletedProcess[str]:
@@ -290,7 +290,7 @@ def on_a_terminal(
 
 def test_serve_keeps_a_live_line_on_a_terminal(world: World) -> None:
     world.add(5)
-    code, shown = on_a_terminal(world, "serve", until_shown="5 in step | 0 waiting | Plex well | Stash well")
+    code, shown = on_a_terminal(world, "serve", until_shown="5 in sync | 0 queued | Plex up | Stash up")
     assert code == 130
     assert "Traceback" not in shown
 
@@ -302,7 +302,7 @@ def test_sync_shows_a_bar_on_a_terminal(world: World) -> None:
     assert code == 0
     assert "syncing" in shown
     assert "/120" in shown
-    assert "120 in step" in shown
+    assert "120 in sync" in shown
 
 
 def test_status_is_coloured_on_a_terminal_only(world: World) -> None:
@@ -340,6 +340,6 @@ def test_on_a_terminal_a_sentence_is_wrapped_between_words(world: World) -> None
     world.run("sync", "1")
     _, shown = on_a_terminal(world, "drain", columns=60)
     told = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown).replace("\r\n", "\n").splitlines()[-3:]
-    assert "Plex is away" in " ".join(told)
+    assert "Plex is down" in " ".join(told)
     assert "refuses connections" in " ".join(told)
     assert max(map(len, told)) <= 60

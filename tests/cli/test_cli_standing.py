@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 
+from plexsync.rules.status_words import SceneStatus
 from tests.cli.conftest import Door
 from tests.journey.world import World
 
@@ -38,7 +39,7 @@ def test_scenes_are_counted_by_how_they_stand_with_the_first_since(mixed: World,
     assert list(scenes) == ["in_step", "waiting", "absent", "ambiguous", "failed", "ignored", *LATER]
     assert all(one["since"] for one in scenes.values() if one["count"])
     assert scenes["waiting"] == {"count": 0, "since": None}
-    assert "how they stand" in door("status").out
+    assert "the oldest since" in door("status").out
 
 
 def test_a_comparison_counts_those_that_were_never_wanted(mixed: World, door: Door) -> None:
@@ -72,7 +73,7 @@ def test_a_scene_tells_how_it_stands_and_why(mixed: World, door: Door, scene: in
     assert done.facts["since"]
     assert why in done.facts["why"]
     told = door("status", scene).out
-    assert f"is {stands.replace('_', ' ')} since 20" in told
+    assert f"{SceneStatus(stands).word} since 20" in told
     assert why in told
 
 
@@ -104,5 +105,5 @@ def test_a_scene_that_stash_lost_is_gone(world: World, door: Door) -> None:
 def test_a_scene_that_nothing_is_known_of_is_told_so(world: World, door: Door) -> None:
     done = door("status", "77")
     assert done.code == 1
-    assert "nothing is known of scene 77" in done.out
+    assert "scene 77 is unknown" in done.out
     assert door("status", "77", "--json").facts["stands"] == "unknown"

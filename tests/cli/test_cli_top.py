@@ -42,10 +42,10 @@ def test_it_draws_until_a_key_ends_it_and_leaves_the_terminal_as_it_was(lively: 
     asked = len(lively.plex.log) + len(lively.stash.log)
     with watching(lively) as terminal:
         terminal.until("no worker runs")
-        terminal.until("3 in step")
-        terminal.until("2 waiting")
-        terminal.until("1 given up")
-        terminal.until("In work: nothing")
+        terminal.until("3 in sync")
+        terminal.until("2 queued")
+        terminal.until("1 needs you")
+        terminal.until("Syncing: nothing")
         terminal.until("Latest")
         terminal.press("x")
         terminal.taken()
@@ -77,7 +77,7 @@ def test_it_shows_what_happens_while_it_runs(world: World) -> None:
         world.plex.faults.clear()
         worker.wait(HANG)
         # Whatever was read between two ticks, the end is seen.
-        terminal.until("12 in step")
+        terminal.until("12 in sync")
         terminal.press("q")
         assert terminal.end() == 0
         assert "Title 11" in terminal.text
@@ -99,7 +99,7 @@ def test_one_frame_fits_where_it_is_printed(lively: World, door: Door, monkeypat
         assert done.code == 0
         assert max(map(len, done.out.splitlines())) <= columns
         assert "\x1b" not in done.out
-        assert "3 in step" in done.out
+        assert "3 in sync" in done.out
 
 
 def test_as_json_it_is_a_line_at_every_look(lively: World, door: Door) -> None:
@@ -108,7 +108,7 @@ def test_as_json_it_is_a_line_at_every_look(lively: World, door: Door) -> None:
     facts = json.loads(line)
     assert facts["jobs"]["idle"] == 3
     assert facts["jobs"]["dead"] == 1
-    assert facts["servers"]["plex"]["stands"] == "well"
+    assert facts["servers"]["plex"]["stands"] == "up"
     assert {event["scene"] for event in facts["latest"]} == {"1", "2", "3", "4"}
     assert [event["well"] for event in facts["latest"] if event["scene"] == "4"] == [False]
     assert facts["done_per_minute"] is None
@@ -147,7 +147,7 @@ def test_no_title_gets_into_a_log(lively: World) -> None:
 
 SERVER = {
     "state": "open",
-    "stands": "away",
+    "stands": "down",
     "hold": None,
     "error": "Plex at nas:32400 refuses connections: is it running? " * 3,
     "asked_for_patience_until": None,
@@ -213,6 +213,6 @@ def test_a_pace_is_that_of_the_last_minute_and_a_clock_that_stepped_back_begins_
 
 def test_the_pictures_in_the_docs_are_of_its_shape() -> None:
     page = (ROOT / "docs" / "terminal.md").read_text(encoding="utf-8")
-    for words in ("worker runs, heard of", "In work:", "Latest", "pace ", "next "):
+    for words in ("worker runs, heard of", "Syncing:", "Latest", "pace ", "next "):
         assert words in page
     assert Path(ROOT / "docs" / "commands.md").read_text(encoding="utf-8").count("terminal.md") >= 1

@@ -168,7 +168,7 @@ def test_undo_that_plex_refuses_is_told(pushed: World, door: Door, refusing: Cal
     refusing(1)
     done = door("undo", "1", "2", "--yes", "--wait")
     assert done.code == 1
-    assert "1 taken back, 1 given up (refused 1)" in done.out
+    assert "1 taken back, 1 needs you (refused 1)" in done.out
     pushed.plex.faults.clear()
     assert door("dlq", "retry", "1").code == 0
     assert door("drain").code == 0
@@ -185,7 +185,7 @@ def test_undo_of_everything_drops_what_waits_for_its_first_push(pushed: World, d
     door("sync", *waiting)
     done = door("undo", "--all", "--yes", "--wait", "--json")
     assert (done.code, done.facts["undone"], done.facts["dropped"]) == (0, 3, 1)
-    assert "1 waiting row of the queue dropped" in done.err
+    assert "1 queued row of the queue dropped" in done.err
     assert titles(pushed) == [*FOUND, "scene 00003"]
 
 

@@ -21,7 +21,7 @@ def test_sync_wants_and_returns(world: World, door: Door) -> None:
     world.add(3)
     done = door("sync", "--all")
     assert done.code == 0
-    assert "3 scenes wanted" in done.out
+    assert "3 scenes queued" in done.out
     assert "plexsync serve" in done.out
     assert world.count("ready") == 3
     assert world.plex.count() == 0
@@ -70,7 +70,7 @@ def test_sync_and_wait_tells_what_became_of_each(world: World, door: Door, refus
     done = door("sync", *ids, 99, "--wait")
     assert done.code == 1
     assert "plexsync: Stash has no scene 99\n" in done.err
-    for words in ("2 in step", "1 not in Plex (yet)", "1 ambiguous", "1 given up", "(refused 1)", "1 gone from Stash"):
+    for words in ("2 in sync", "1 not in Plex yet", "2 need you", "(ambiguous 1, refused 1)", "1 gone"):
         assert words in done.out
     facts = door("sync", *ids, "--wait", "--json").facts
     assert facts["outcomes"] == {"in_step": 2, "absent": 1, "ambiguous": 1, "dead": 1}
@@ -110,7 +110,7 @@ def test_sync_and_wait_goes_through_a_short_outage(world: World, door: Door) -> 
         world.stash.edit_scene(id, title="Edited")
     world.plex.faults.set(Fault("status", status=503, times=4))
     done = door("sync", *ids, "--wait")
-    assert (done.code, done.out) == (0, "3 in step\n")
+    assert (done.code, done.out) == (0, "3 in sync\n")
     assert world.in_step(ids)
 
 
@@ -127,7 +127,7 @@ def test_drain_works_what_is_due_and_no_more(world: World, door: Door) -> None:
     world.add(3)
     door("sync", "--all")
     done = door("drain")
-    assert (done.code, done.out) == (0, "3 in step\n")
+    assert (done.code, done.out) == (0, "3 in sync\n")
     assert door("drain").out == "nothing was due\n"
 
 
@@ -150,7 +150,7 @@ def test_drain_says_why_due_work_could_not_be_done_and_until_when(world: World, 
     world.plex.faults.set(Fault("refuse"))
     done = door("drain")
     assert done.code == 1
-    assert "2 rows still due: Plex is away" in done.out
+    assert "2 rows still due: Plex is down" in done.out
     assert "nothing could be worked; 2 rows still due" in door("drain").out
     assert "until 20" in done.out
     facts = door("drain", "--json").facts
@@ -201,7 +201,7 @@ def test_waiting_beside_a_worker_is_watching_it(world: World, door: Door) -> Non
     with world.serving():
         until(lambda: is_locked(world.folder))
         done = door("sync", *ids, "--wait")
-        assert (done.code, done.out) == (0, "3 in step\n")
+        assert (done.code, done.out) == (0, "3 in sync\n")
         assert door("drain").code == 0
         assert "the worker takes them" in door("sync", "1").out
     assert world.in_step(ids)
@@ -218,7 +218,7 @@ def test_work_is_taken_over_when_the_worker_that_was_watched_ends(world: World, 
     done = door("sync", "--all", "--wait")
     leaves.join()
     assert done.code == 0
-    assert "watching it" in done.err
+    assert "following its progress" in done.err
     assert world.in_step(ids)
 
 
@@ -268,7 +268,7 @@ def test_reconcile_and_wait_works_what_differs(world: World, door: Door) -> None
     ids = world.add(2)
     done = door("reconcile", "--wait")
     assert done.code == 0
-    assert "worked now: 2 in step" in done.out
+    assert "worked now: 2 in sync" in done.out
     assert world.in_step(ids)
 
 
@@ -299,7 +299,7 @@ def test_drain_compares_everything_after_a_damaged_database_was_made_anew(world:
     spoil_database(world)
     done = door("drain", "--json")
     assert done.code == 0
-    assert "comparing everything" in done.err
+    assert "a full comparison is due" in done.err
     assert done.facts["outcomes"] == {"done": 1}
     assert done.facts["comparison_due"] is False
     assert world.in_step(ids)
@@ -318,7 +318,7 @@ def test_drain_says_that_the_comparison_is_still_due_when_a_server_is_away(away:
     server.faults.set(Fault("refuse"))
     done = door("drain")
     assert done.code == 1
-    assert "a complete comparison is due" in done.out
+    assert "a full comparison is due" in done.out
     assert "plexsync reconcile" in done.out
     assert door("drain", "--json").facts["comparison_due"] is True
     server.faults.clear()

@@ -12,9 +12,10 @@ from typing import Self
 
 from plexsync.app.parts import assemble
 from plexsync.app.rules import PartSettings
-from plexsync.app.run import engine_on
+from plexsync.app.run import engine_on, scene_flow
 from plexsync.engine.engine import Idle, Probed, Worked
-from plexsync.engine.rules import LookRules, WorkRules
+from plexsync.engine.rules import WorkRules
+from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import Pillow
@@ -58,7 +59,7 @@ class Worker:
         looks = {name: rules.pop(name) for name in names if name in rules}
         looks["libraries"] = rules.pop("profiles", {})
         libraries, people = rules.pop("libraries", ()), bool(rules.pop("people", False))
-        watchdog = rules.pop("watchdog", None)
+        watchdog, flows = rules.pop("watchdog", None), rules.pop("flows", lambda _worker: ())
         # The server that hangs in a test is given up soon; the other one never is, however busy the machine.
         read, impatient = rules.pop("read_timeout", UNHURRIED), rules.pop("impatient", None)
         reads = {server: read if impatient in (None, server) else UNHURRIED for server in Neighbour}
@@ -83,11 +84,12 @@ class Worker:
         events = PlexEvents(house.plex_sim.url, token, **to_plex)
         parts = assemble(house.store, stash, plex, house.clock, house.dice, settings, events=events, imaging=Pillow())
         self.store, self.stash, self.plex = house.store, stash, plex
-        self.gates, self.watch_gates = parts.gates, parts.watch_gates
+        self.gates = parts.gates
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.looker, self.glances, self.previewer = parts.work_looker, parts.looker, parts.previewer
         self.listener, self.scans = parts.listener, parts.scans
-        self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool)
+        self.scenes = scene_flow(parts)
+        self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, flows=flows(self))
         self._stack.callback(self.engine.close)
 
     def close(self) -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from plexsync.engine.engine import Idle, Probed
-from plexsync.engine.gates import READ, WRITE, Go
-from plexsync.engine.verbs import explain, want_all
+from plexsync.engine.tickets import READ, WRITE, Go
 from plexsync.flows.scenes.bindings import bind
 from plexsync.flows.scenes.undo import mark_all_undone
+from plexsync.flows.scenes.verbs import explain, want_all
 from plexsync.rules.errors import Missing, Neighbour, Refused, Unavailable
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
@@ -103,7 +103,7 @@ def look(house):
 
 DOORS = {
     "want": lambda house: want_all(house.store, house.worker.stash, house.worker.gates, house.clock),
-    "explain": lambda house: explain(house.store, house.worker.looker, house.worker.gates, house.clock, 1),
+    "explain": lambda house: explain(house.store, house.worker.looker, house.worker.gates, 1),
     "reconcile": lambda house: house.worker.reconciler.reconcile(),
     "preview": look,
     "bind": lambda house: bind(
@@ -118,7 +118,7 @@ BOTH = [(name, who) for name in DOORS for who in Neighbour if who is STASH or na
 def test_a_command_finds_out_itself_that_an_outage_is_over(house, name, who):
     house.in_step(2)
     trip(house, Unavailable(who, "it is away"))
-    with pytest.raises(Unavailable, match=f"{who.title()} is away"):
+    with pytest.raises(Unavailable, match=f"{who.title()} is down"):
         DOORS[name](house)
     assert house.plex_sim.count() == house.stash_sim.count() == 0, "its wait is not over"
     house.clock.move(63)
@@ -135,7 +135,7 @@ def test_a_command_that_finds_a_server_still_away_says_so_and_leaves_it_alone_th
     sim = house.plex_sim if who is PLEX else house.stash_sim
     sim.faults.set(Fault("status", status=500))
     for _ in range(3):
-        with pytest.raises(Unavailable, match=f"{who.title()} is away"):
+        with pytest.raises(Unavailable, match=f"{who.title()} is down"):
             DOORS[name](house)
     assert sim.count() == 1
     assert house.breaker(who) == "open"
@@ -182,7 +182,7 @@ def test_beside_a_worker_one_of_both_asks(house):
     other = house.hire(holder="two")
     house.clock.move(63)
     assert not isinstance(admit(house), Go)
-    with pytest.raises(Unavailable, match="Plex is away"):
+    with pytest.raises(Unavailable, match="Plex is down"):
         other.reconciler.reconcile()
     assert house.plex_sim.count() == 0
 

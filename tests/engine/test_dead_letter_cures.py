@@ -2,8 +2,8 @@
 
 import pytest
 
-from plexsync.engine import dead_letter_cures
-from plexsync.engine.dead_letter_cures import CURES, Curer
+from plexsync.flows.scenes import dead_letter_cures
+from plexsync.flows.scenes.dead_letter_cures import CURES, Curer
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, path_of

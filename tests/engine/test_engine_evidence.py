@@ -4,10 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from plexsync.engine.gates import WRITE
-from plexsync.engine.rules import WorkRules
+from plexsync.engine.evidence import Evidence
+from plexsync.engine.tickets import WRITE_PLEX
 from plexsync.flows.scenes import inspection
-from plexsync.flows.scenes.push import Pusher
 from plexsync.rules.errors import Neighbour, Refused, Unavailable
 from plexsync.rules.job import Job, Kind, Lane, State
 from plexsync.simulator.http import Fault
@@ -223,15 +222,11 @@ def judged(house, *, ok=0, bad=0, streak=5, marks=(7, 1)):
     worker = house.worker
     for well in [True] * (marks[0] + ok) + [False] * (marks[1] + bad):
         if well:
-            worker.gates.well(Neighbour.PLEX, WRITE)
+            worker.gates.well(worker.gates.ticket(WRITE_PLEX))
         else:
-            worker.gates.ill(Unavailable(Neighbour.PLEX, "away"), WRITE, own=True)
-    pusher = Pusher(worker.store, worker.plex, worker.looker, worker.gates, house.clock, WorkRules(), lambda *_: None)
+            worker.gates.ill(worker.gates.ticket(WRITE_PLEX), Unavailable(Neighbour.PLEX, "away"), own=True)
     job = Job(Kind.SCENE, 999, Lane.EDIT, "token", claimed_rev=1, streak=streak, ok_mark=marks[0], bad_mark=marks[1])
-    try:
-        return pusher.owns(job, "1")
-    finally:
-        pusher.close()
+    return Evidence(worker.store, worker.gates).is_own(worker.scenes, job, "1")
 
 
 # writes since that went well and failed, failures in a row before this one: own?

@@ -2,13 +2,14 @@
 
 import pytest
 
-from plexsync.engine.dead_letter_cures import Curer
 from plexsync.flows.scenes import bindings
+from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.match_records import Binding
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House, path_of
+from tests.flows.test_forgetting import prune
 
 
 def bind(house, scene, *keys):
@@ -265,7 +266,7 @@ def test_an_item_that_was_bound_by_mistake_is_not_remembered_as_the_scenes(house
     [
         (99, "{key}", "Stash has no scene 99"),
         (1, "999", "Plex has no item 999"),
-        (1, "{elsewhere}", "is in none of the libraries that are kept in step (Movies)"),
+        (1, "{elsewhere}", "is in none of the synced libraries (Movies)"),
         (1, "{collection}", "has no file"),
         (1, "{taken}", "is bound to scene 2: plexsync unbind 2 {taken} takes it off"),
     ],
@@ -314,7 +315,7 @@ def test_a_bound_item_whose_library_is_no_longer_kept_in_step_is_left_alone(hous
     walk(house)
     house.clock.move(2)
     house.work()
-    assert "is in none of the libraries that are kept in step" in house.row(id).error
+    assert "is in none of the synced libraries" in house.row(id).error
     assert title_of(house, one) == "as scanned"
 
 
@@ -327,8 +328,7 @@ def test_the_bindings_of_a_scene_that_is_long_gone_are_forgotten_with_it(house, 
     house.clock.move(2)
     house.work()
     assert house.row(id).state is State.GONE
-    with house.store.writing() as tx:
-        tx.jobs.prune(now=house.clock.now() + 10, before=house.clock.now() + 5, limit=10)
+    prune(house)
     assert bound_pairs(house) == []
 
 

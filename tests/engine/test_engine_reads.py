@@ -3,6 +3,8 @@
 import pytest
 
 from plexsync.engine.engine import Idle
+from plexsync.engine.evidence import Evidence
+from plexsync.engine.tickets import WRITE_PLEX
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
@@ -176,5 +178,6 @@ def test_the_canary_puts_no_lock_back_that_a_person_has_taken_off(house):
     key = house.key_of(id)
     house.plex_sim.hand_edit(key, locked=False, title="by hand")
     house.forget_requests()
-    assert house.worker.engine._pusher.canaries(3) is None
+    evidence = Evidence(house.store, house.worker.gates)
+    assert evidence.try_canaries(house.worker.scenes, WRITE_PLEX, 3) is None
     assert house.plex_sim.count("PUT") == 0

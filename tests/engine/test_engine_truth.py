@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.engine.gates import WRITE
 from plexsync.engine.loop import Farewell
+from plexsync.engine.tickets import WRITE_PLEX
 from plexsync.rules import choice
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import LocalFault, Neighbour, Throttled, Unavailable
@@ -135,7 +135,9 @@ def test_a_comparison_ends_where_a_server_asks_for_patience(house):
 
     def progress(done, _total):
         if not asked:
-            house.worker.gates.ill(Throttled(Neighbour.PLEX, "429", retry_after=3600.0), WRITE)
+            house.worker.gates.ill(
+                house.worker.gates.ticket(WRITE_PLEX), Throttled(Neighbour.PLEX, "429", retry_after=3600.0)
+            )
             house.forget_requests()
         asked.append(done)
 
@@ -193,15 +195,14 @@ def test_after_a_fault_nothing_is_in_flight_any_more(house, monkeypatch):
     house.in_step(1, start=900)
     house.replace_worker(parallel=2)
     held = Held(house, house.key_of(a))
-    monkeypatch.setattr("plexsync.flows.scenes.push.SETTLE_EVERY", 0.05)
+    monkeypatch.setattr("plexsync.engine.batch.SETTLE_EVERY", 0.05)
     house.clock.each_look = 0.05
-    pusher = house.worker.engine._pusher
 
-    def full(_batch, _answered):
+    def full(_sender, _batch):
         threading.Timer(0.2, held.gate.set).start()
         raise LocalFault("disk full", full=True)
 
-    monkeypatch.setattr(pusher, "_close", full)
+    monkeypatch.setattr("plexsync.engine.batch.Sender._close", full)
     house.want(a, b)
     with pytest.raises(LocalFault):
         house.step()

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from plexsync.engine.engine import Idle, Probed, Worked
-from plexsync.engine.gates import READ, WRITE, Go, Probe, Rest
+from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE, WRITE_PLEX, WRITE_STASH, Closed, Gate, Go, Probe
 from plexsync.rules.errors import Barred, Missing, Neighbour, Throttled, Unavailable
 from plexsync.rules.job import State
 from plexsync.rules.records import PaceRow
@@ -13,12 +13,13 @@ from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, TOKEN, House, fails
 
 PLEX, STASH = Neighbour.PLEX, Neighbour.STASH
+NEEDS = (READ_PLEX, WRITE_PLEX, READ_STASH)
 AWAY = Unavailable(PLEX, "Plex is away")
 
 
 def admit(house):
     with house.store.writing() as tx:
-        return house.worker.gates.admit(tx, house.clock.now())
+        return house.worker.gates.admit_batch(tx, NEEDS, house.clock.now())
 
 
 def breaker(house, who=PLEX):
@@ -36,10 +37,21 @@ def set_pace(house, who, **values):
         tx.paces.save(who, PaceRow(**values))
 
 
+def report_ill(house, error=AWAY, how=READ, **more):
+    """One request fails that began just now."""
+    gates = house.worker.gates
+    gates.ill(gates.ticket(Gate(error.neighbour, how)), error, **more)
+
+
+def report_well(house, how=READ):
+    gates = house.worker.gates
+    gates.well(gates.ticket(Gate(PLEX, how)))
+
+
 def fail(house, error=AWAY, how=READ, times=1):
     for _ in range(times):
         admit(house)
-        house.worker.gates.ill(error, how)
+        report_ill(house, error, how)
 
 
 def trip(house, error=AWAY, how=READ):
@@ -61,7 +73,7 @@ def test_four_failures_in_a_row_do_not_open_and_the_fifth_does(house):
 
 def test_an_answer_in_between_begins_a_new_count(house):
     fail(house, times=4)
-    house.worker.gates.well(PLEX, READ)
+    report_well(house)
     fail(house, times=4)
     assert breaker(house).state == "closed"
 
@@ -84,15 +96,15 @@ def test_patience_and_a_refused_token_say_nothing_about_the_breaker(house, error
 
 def test_a_failure_that_is_a_jobs_own_is_not_the_breakers(house):
     for _ in range(9):
-        house.worker.gates.ill(AWAY, WRITE, own=True)
+        report_ill(house, AWAY, WRITE, own=True)
     assert breaker(house).failures == 0
 
 
 def test_a_read_that_is_answered_does_not_clear_failed_writes(house):
     fail(house, how=WRITE, times=4)
-    house.worker.gates.well(PLEX, READ)
+    report_well(house)
     assert breaker(house).failures == 4
-    house.worker.gates.well(PLEX, WRITE)
+    report_well(house, WRITE)
     assert breaker(house).failures == 0
 
 
@@ -100,20 +112,20 @@ def test_each_neighbour_has_its_own_breaker(house):
     trip(house, Unavailable(STASH, "Stash is away"))
     assert breaker(house, PLEX).state == "closed"
     step = admit(house)
-    assert isinstance(step, Rest)
-    assert step.why == "Stash is away: Stash is away"
+    assert isinstance(step, Closed)
+    assert step.reason == "Stash is down: Stash is away"
 
 
 def test_an_open_breaker_rests_for_a_minute_and_lets_exactly_one_probe_go(house):
     trip(house)
     rest = admit(house)
-    assert isinstance(rest, Rest)
+    assert isinstance(rest, Closed)
     # Half of the jitter of a tenth, by the dice.
     assert rest.until == round(breaker(house).opened_at * 1000) + 63_000
     house.clock.move((rest.until - house.clock.now()) / 1000)
-    assert admit(house) == Probe(PLEX, writes=False)
-    assert isinstance(admit(house), Rest)
-    assert isinstance(admit(house), Rest)
+    assert admit(house).gate == READ_PLEX
+    assert isinstance(admit(house), Closed)
+    assert isinstance(admit(house), Closed)
 
 
 def test_failed_probes_wait_longer_each_time_up_to_five_minutes(house):
@@ -122,8 +134,7 @@ def test_failed_probes_wait_longer_each_time_up_to_five_minutes(house):
     for _ in range(6):
         waits.append(round(breaker(house).wait / 1.05))
         house.clock.move(breaker(house).wait)
-        assert isinstance(admit(house), Probe)
-        house.worker.gates.ill(AWAY, READ)
+        house.worker.gates.ill(admit(house).ticket, AWAY)
         house.clock.move(3)
     assert waits == [60, 120, 240, 300, 300, 300]
 
@@ -133,7 +144,7 @@ def test_a_probe_that_never_reports_frees_its_slot_after_its_lease(house):
     house.clock.move(63)
     assert isinstance(admit(house), Probe)
     house.clock.move(89)
-    assert isinstance(admit(house), Rest)
+    assert isinstance(admit(house), Closed)
     house.clock.move(1)
     assert isinstance(admit(house), Probe)
 
@@ -141,24 +152,24 @@ def test_a_probe_that_never_reports_frees_its_slot_after_its_lease(house):
 def test_a_late_report_of_a_lost_probe_is_void(house):
     trip(house)
     house.clock.move(63)
-    lost = house.worker
-    assert isinstance(admit(house), Probe)
+    lost = admit(house).ticket
     house.clock.move(90)
     house.replace_worker()
-    assert isinstance(admit(house), Probe)
-    lost.gates.ill(AWAY, READ)
+    held = admit(house).ticket
+    house.worker.gates.ill(lost, AWAY)
     assert breaker(house).state == "half_open"
-    lost.gates.well(PLEX, READ)
+    house.worker.gates.well(lost)
     assert breaker(house).state == "half_open"
-    house.worker.gates.well(PLEX, READ)
+    house.worker.gates.well(held)
     assert breaker(house).state == "closed"
 
 
 def test_late_failures_of_requests_sent_before_the_trip_neither_stretch_nor_shorten_the_wait(house):
+    early = house.worker.gates.admit(WRITE_PLEX)
     trip(house)
     before = breaker(house)
-    house.worker.gates.ill(AWAY, WRITE)
-    house.worker.gates.well(PLEX, WRITE)
+    house.worker.gates.ill(early, AWAY)
+    house.worker.gates.well(early)
     assert (breaker(house).opened_at, breaker(house).wait, breaker(house).state) == (
         before.opened_at,
         before.wait,
@@ -169,14 +180,13 @@ def test_late_failures_of_requests_sent_before_the_trip_neither_stretch_nor_shor
 def test_a_restart_keeps_an_open_breaker_open(house):
     trip(house)
     house.replace_worker()
-    assert isinstance(admit(house), Rest)
+    assert isinstance(admit(house), Closed)
 
 
 def test_the_log_of_transitions_tells_outages_with_their_cause(house):
     trip(house)
     house.clock.move(63)
-    admit(house)
-    house.worker.gates.well(PLEX, READ)
+    house.worker.gates.well(admit(house).ticket)
     assert house.rows("select who, old, new, cause from transition order by number") == [
         ("plex", "closed", "open", "read"),
         ("plex", "open", "half_open", "read"),
@@ -189,7 +199,7 @@ def test_a_breath_after_a_failed_read_keeps_a_blip_from_opening_the_breaker(hous
         fail(house)
         wait = (pace(house).not_before - house.clock.now()) / 1000
         assert most / 2 <= wait <= most
-        assert isinstance(admit(house), Rest)
+        assert isinstance(admit(house), Closed)
         house.clock.move(wait)
 
 
@@ -374,21 +384,21 @@ def test_a_shorter_wait_does_not_cut_a_longer_one_that_was_asked_for(house, late
     fail(house, Throttled(PLEX, "429", retry_after=300))
     asked_for = pace(house).not_before
     assert asked_for == house.clock.now() + 300_000
-    house.worker.gates.ill(later, READ)
+    report_ill(house, later)
     assert pace(house).not_before == asked_for
     assert admit(house).until == asked_for
 
 
 def test_a_longer_wait_prolongs_a_shorter_one(house):
     fail(house, Throttled(PLEX, "429", retry_after=5))
-    house.worker.gates.ill(Throttled(PLEX, "429", retry_after=300), READ)
+    report_ill(house, Throttled(PLEX, "429", retry_after=300))
     assert admit(house).until == house.clock.now() + 300_000
 
 
 def test_a_patience_beyond_an_hour_is_an_hour(house):
     set_pace(house, PLEX, not_before=house.clock.now() + 10**10)
     rest = admit(house)
-    assert isinstance(rest, Rest)
+    assert isinstance(rest, Closed)
     assert rest.until == house.clock.now() + 3_600_000
 
 
@@ -525,20 +535,20 @@ def test_patience_that_is_over_does_not_come_back_with_a_clock_set_back(house):
 def test_a_breath_after_a_failure_tells_the_failure_and_no_patience_that_was_asked_for(house):
     fail(house, times=2)
     rest = admit(house)
-    assert isinstance(rest, Rest)
-    assert rest.why == "Plex does not answer (failure 2 of 5): Plex is away"
+    assert isinstance(rest, Closed)
+    assert rest.reason == "Plex does not answer (failure 2 of 5): Plex is away"
 
 
 def test_patience_that_was_asked_for_is_told_as_that_also_after_failures(house):
     fail(house, times=2)
     fail(house, Throttled(PLEX, "429", retry_after=60))
     rest = admit(house)
-    assert isinstance(rest, Rest)
-    assert rest.why == "Plex asked for patience"
+    assert isinstance(rest, Closed)
+    assert rest.reason == "Plex is throttled"
     assert breaker(house).failures == 2
     house.clock.move(60)
     fail(house)
-    assert admit(house).why == "Plex does not answer (failure 3 of 5): Plex is away"
+    assert admit(house).reason == "Plex does not answer (failure 3 of 5): Plex is away"
 
 
 def test_between_two_failures_nobody_says_that_work_goes_on(house):
@@ -555,3 +565,57 @@ def test_between_two_failures_nobody_says_that_work_goes_on(house):
     house.plex_sim.faults.clear()
     house.work_until_settled()
     assert house.step() == Idle(None)
+
+
+# --- changes in Stash ------------------------------------------------------------------------------------------------
+
+BACK = (READ_PLEX, READ_STASH, WRITE_STASH)
+
+
+def admit_back(house):
+    with house.store.writing() as tx:
+        return house.worker.gates.admit_batch(tx, BACK, house.clock.now())
+
+
+TAKES_NO_CHANGES = {
+    "away": (Unavailable(STASH, "it fails inside"), 5),
+    "refuses our key": (Barred(STASH, "403", setting="stash_api_key"), 1),
+    "asks for patience": (Throttled(STASH, "429", retry_after=600), 1),
+}
+
+
+@pytest.mark.parametrize("trouble", TAKES_NO_CHANGES)
+def test_a_stash_that_takes_no_changes_stops_nobody_who_only_asks(house, trouble):
+    error, times = TAKES_NO_CHANGES[trouble]
+    fail(house, error, WRITE, times=times)
+    closed = admit_back(house)
+    assert isinstance(closed, Closed)
+    assert closed.reason.startswith("Writing to Stash ")
+    assert isinstance(admit(house), Go)
+    assert house.worker.gates.is_open(READ_STASH)
+    assert not house.worker.gates.is_open(WRITE_STASH)
+    assert house.rows("select who from breaker where state <> 'closed'") in ([], [("stash:write",)])
+
+
+def test_a_stash_that_does_not_answer_stops_whoever_writes_to_it_as_well(house):
+    trip(house, Unavailable(STASH, "Stash is away"))
+    assert admit_back(house).reason == "Stash is down: Stash is away"
+
+
+def test_without_a_canary_the_next_write_to_stash_is_the_test_and_one_failure_of_it_is_enough(house):
+    refusal = Unavailable(STASH, "it fails inside")
+    fail(house, refusal, WRITE, times=5)
+    house.clock.move(63)
+    assert house.worker.gates.knock(WRITE_STASH) == house.worker.gates.ticket(WRITE_STASH)
+    assert house.stash_sim.count() == 1
+    fail(house, refusal, WRITE)
+    assert (breaker(house, "stash:write").state, breaker(house, "stash:write").trips) == ("open", 2)
+
+
+def test_writes_through_one_gate_are_no_evidence_for_another(house):
+    gates = house.worker.gates
+    for _ in range(3):
+        gates.well(gates.ticket(WRITE_STASH))
+    report_well(house, WRITE)
+    with house.store.writing() as tx:
+        assert (gates.writes(tx, WRITE_STASH), gates.writes(tx, WRITE_PLEX)) == ((3, 0), (1, 0))

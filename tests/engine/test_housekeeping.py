@@ -142,7 +142,7 @@ def test_more_dead_than_there_should_be_is_said_once_a_day_and_none_is_thrown_aw
                 house.clock.move(DAY / 24)
                 house.worker.engine.prune()
             assert len(warnings(caplog)) == 3
-            assert "more than 3 scenes were given up" in warnings(caplog)[0]
+            assert "more than 3 dead letters" in warnings(caplog)[0]
             house.replace_worker(holder="two", dlq_max=3)
             house.clock.move(61)
             house.worker.engine.prune()

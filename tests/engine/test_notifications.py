@@ -70,7 +70,7 @@ def test_an_outage_of_plex_is_told_after_ten_minutes_and_so_is_its_end(house, wa
     watch.pass_by(3 * HOUR)
     (told,) = watch.box.got
     assert told.key == "away:plex"
-    assert "3 scenes wait; nothing is lost." in told.text
+    assert "3 scenes queued; nothing is lost." in told.text
     assert "refuses connections" in told.text
     house.plex_sim.faults.clear()
     watch.pass_by(10 * MINUTE)
@@ -149,7 +149,7 @@ def test_scenes_that_grew_too_old_in_the_queue_and_are_found_again_are_no_news(h
     house.worker.indexer.freshen(force=True)
     house.want(*more)
     watch.pass_by(2 * MINUTE)
-    assert "11 more scenes were given up, 23 in all" in watch.box.got[-1].text
+    assert "11 more dead letters, 23 in all" in watch.box.got[-1].text
 
 
 def test_a_messenger_that_fails_is_logged_once_and_gets_the_notice_later(house, watch, caplog):

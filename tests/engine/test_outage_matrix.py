@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from plexsync.engine.engine import Worked
-from plexsync.engine.gates import READ, Gates, Go, Probe, Rest
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READS, Closed, Go, Probe
 from plexsync.http.client import Wire
 from plexsync.http.streams import Transport
 from plexsync.plex.client import PlexClient
@@ -193,7 +194,7 @@ def test_nobody_asks_again_before_the_time_that_retry_after_names_in_whatever_fo
     client = PlexClient(house.plex_sim.url, TOKEN, clock=house.clock)
     try:
         with pytest.raises(NeighbourError):
-            house.worker.gates.ask(PLEX, READ, client.sections)
+            house.worker.gates.ask(READ_PLEX, client.sections)
     finally:
         client.close()
     with house.store.reading() as db:
@@ -203,7 +204,7 @@ def test_nobody_asks_again_before_the_time_that_retry_after_names_in_whatever_fo
     began = house.clock.now()
     waited = 0.0
     while not isinstance(gate := admit(house), Go):
-        assert isinstance(gate, Rest)
+        assert isinstance(gate, Closed)
         house.clock.move(max(0.001, (gate.until - house.clock.now()) / 1000))
         waited = (house.clock.now() - began) / 1000
     assert floor - early <= waited <= max(floor, 2) + 0.001
@@ -211,7 +212,7 @@ def test_nobody_asks_again_before_the_time_that_retry_after_names_in_whatever_fo
 
 def admit(house):
     with house.store.writing() as tx:
-        return house.worker.gates.admit(tx, house.clock.now())
+        return house.worker.gates.admit_batch(tx, READS, house.clock.now())
 
 
 # --- F28: was it written or not? -------------------------------------------------------------------------------------
@@ -434,7 +435,7 @@ def test_a_server_that_can_take_little_after_its_return_is_given_little(house):
 def trip(house):
     for _ in range(5):
         admit(house)
-        house.worker.gates.ill(refusal(), READ)
+        house.worker.gates.ill(house.worker.gates.ticket(READ_PLEX), refusal())
     house.clock.move(2.1)
     with house.store.reading() as db:
         return db.breakers.find(PLEX)
@@ -464,10 +465,10 @@ def test_of_many_connections_exactly_one_gets_the_probe(house):
             gates = Gates(store, worker.stash, worker.plex, BREAKER, house.clock, house.dice, prints)
             start.wait()
             with store.writing() as tx:
-                gate = gates.admit(tx, house.clock.now())
+                gate = gates.admit_batch(tx, READS, house.clock.now())
             got.append(gate)
             if isinstance(gate, Probe):
-                gates.ill(refusal(), READ)
+                gates.ill(gate.ticket, refusal())
             store.close()
 
         threads = [threading.Thread(target=ask) for _ in range(many)]
@@ -477,7 +478,7 @@ def test_of_many_connections_exactly_one_gets_the_probe(house):
             thread.join()
         assert len(got) == many
         assert sum(isinstance(gate, Probe) for gate in got) == 1
-        assert all(isinstance(gate, Probe | Rest) for gate in got)
+        assert all(isinstance(gate, Probe | Closed) for gate in got)
         with house.store.reading() as db:
             row = db.breakers.find(PLEX)
         assert row.state == "open"
@@ -493,6 +494,7 @@ from plexsync.rules.errors import Neighbour
 from tests.engine.clocks import Clock, Dice
 from tests.engine.house import BREAKER
 from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READS
 
 store = Database(Path(sys.argv[1]))
 stash, plex = StashClient("http://127.0.0.1:9", ""), PlexClient("http://127.0.0.1:9", "token")
@@ -500,7 +502,7 @@ gates = Gates(store, stash, plex, BREAKER, Clock(), Dice(), dict.fromkeys(Neighb
 print("here", flush=True)
 now = int(sys.stdin.readline())
 with store.writing() as tx:
-    gate = gates.admit(tx, now)
+    gate = gates.admit_batch(tx, READS, now)
 print(type(gate).__name__, flush=True)
 sys.stdin.readline()
 """
@@ -517,7 +519,7 @@ def test_of_several_processes_one_gets_the_probe_and_when_it_is_killed_the_next_
         for child in children:
             child.stdin.write(f"{house.clock.now()}\n")
             child.stdin.flush()
-        assert sorted(child.stdout.readline() for child in children) == ["Probe\n", "Rest\n", "Rest\n"]
+        assert sorted(child.stdout.readline() for child in children) == ["Closed\n", "Closed\n", "Probe\n"]
     finally:
         for child in children:
             child.kill()
@@ -525,10 +527,11 @@ def test_of_several_processes_one_gets_the_probe_and_when_it_is_killed_the_next_
             child.stdin.close()
             child.stdout.close()
     lease = BREAKER.lease
-    assert isinstance(admit(house), Rest)
+    assert isinstance(admit(house), Closed)
     house.clock.move(lease - 1)
-    assert isinstance(admit(house), Rest)
+    assert isinstance(admit(house), Closed)
     house.clock.move(1)
-    assert admit(house) == Probe(PLEX, writes=False)
-    house.worker.gates.well(PLEX, READ)
+    probe = admit(house)
+    assert probe.gate == READ_PLEX
+    house.worker.gates.well(probe.ticket)
     assert house.breaker() == "closed"

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from plexsync.engine.plex_events import GATHERED, ITEMS, MANY, Gathered, Listener
-from plexsync.engine.verbs import explain
+from plexsync.flows.scenes.plex_events import GATHERED, ITEMS, MANY, Gathered, Listener
 from plexsync.flows.scenes.plex_index import CHANGE_PACE
+from plexsync.flows.scenes.verbs import explain
 from plexsync.plex.events import PlexEvents
 from plexsync.rules.errors import Unavailable
 from plexsync.rules.events import Left, Scanned, Touched
@@ -162,7 +162,7 @@ def glanced_at(house, *ids):
         house.plex_sim.add_movie(house.section, files=[(path, size, 60_000)], title="new")
     worker = house.worker
     for id in ids:
-        assert explain(house.store, worker.glances, worker.watch_gates, house.clock, id).sight.targets
+        assert explain(house.store, worker.glances, worker.gates, id).sight.targets
 
 
 def test_what_a_glance_has_met_first_is_new_all_the_same(synced, ears):

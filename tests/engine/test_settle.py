@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plexsync.rules import retry
+from plexsync.rules.causes import Cause, pace_of
 from plexsync.rules.job import (
     DAY,
     HOUR,
@@ -185,9 +186,9 @@ def test_crashes_more_than_72_hours_after_the_first_begin_a_new_count():
 # --- how long to wait ------------------------------------------------------------------------------------------------
 
 
-@given(st.sampled_from([*retry.TABLE, "barred", "unheard of"]), st.integers(0, 10**9), draws, st.floats(-10, 1e9))
+@given(st.sampled_from([*Cause, "unheard of"]), st.integers(0, 10**9), draws, st.floats(-10, 1e9))
 def test_a_delay_lies_between_its_least_and_its_cap_above_the_floor(cls, streak, draw, floor):
-    pace = retry.TABLE.get(cls, retry.TABLE["bug"])
+    pace = pace_of(cls)
     wait = retry.delay(cls, streak, draw=draw, floor=floor)
     above = wait - min(max(floor, 0.0), 3600.0)
     assert pace.least - 1e-6 <= above <= max(pace.least, min(pace.cap, pace.base * 2.0 ** min(streak, 30))) + 1e-6

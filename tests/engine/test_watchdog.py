@@ -132,7 +132,7 @@ def test_a_push_that_takes_its_time_is_left_alone_as_long_as_its_requests_may_ta
     tmp_path, countdowns, monkeypatch, deadline, watched
 ):
     """It takes eight seconds of the engine's own steps; a worker of which nothing is heard for four is ended."""
-    monkeypatch.setattr("plexsync.flows.scenes.push.SETTLE_EVERY", 0.02)
+    monkeypatch.setattr("plexsync.engine.batch.SETTLE_EVERY", 0.02)
     with House(tmp_path / "data", deadline=deadline, parallel=2) as house:
         clock = countdowns.clock = house.clock
         house.replace_worker(watchdog=Watchdog(4.0, clock, tmp_path / "hang.txt"))

@@ -452,7 +452,7 @@ def test_a_scene_whose_cover_can_not_be_read_can_be_taken_back(house, how):
     worker = house.hire()
     seen = worker.looker.look([id], undoing=how)
     assert [sight.error for sight in seen] == [None]
-    assert mark_undone(house.store, worker.looker, worker.gates, house.clock, [id], how).scenes == [id]
+    assert mark_undone(house.store, worker.looker, worker.gates, house.clock, [id], how).jobs == [id]
     house.work_until_settled()
     assert poster(house, id) == (frame if how == "undo" else key_of("thumb", RED))
     assert house.title_in_plex(id) == ("file 0" if how == "undo" else "Title 0")
@@ -460,7 +460,7 @@ def test_a_scene_whose_cover_can_not_be_read_can_be_taken_back(house, how):
 
 def test_a_new_cover_of_a_scene_that_was_undone_is_no_less_news_for_failing_to_be_read_at_first(house):
     id = covered(house)
-    assert mark_undone(house.store, house.worker.looker, house.worker.gates, house.clock, [id], "undo").scenes == [id]
+    assert mark_undone(house.store, house.worker.looker, house.worker.gates, house.clock, [id], "undo").jobs == [id]
     house.work_until_settled()
     house.stash_sim.set_cover(id, BLUE)
     house.clock.move(60)

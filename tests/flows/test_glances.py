@@ -2,9 +2,9 @@
 
 import pytest
 
-from plexsync.engine.verbs import explain
 from plexsync.flows.scenes.plex_index import CHANGE_PACE
 from plexsync.flows.scenes.undo import preview as undo_preview
+from plexsync.flows.scenes.verbs import explain
 from plexsync.rules.job import State
 from tests.engine.house import path_of
 
@@ -34,7 +34,7 @@ def moved(house):
 
 def looks(house):
     worker = house.worker
-    means = (house.store, worker.glances, worker.watch_gates, house.clock)
+    means = (house.store, worker.glances, worker.gates)
     return {
         "explain": lambda id: explain(*means, id),
         "dry run": lambda _: list(worker.previewer.preview()),
@@ -86,6 +86,6 @@ def pass_time(house):
 def test_the_first_look_of_all_wants_nothing_either(house):
     ids = house.add(3)
     before = queue(house)
-    seen = explain(house.store, house.worker.glances, house.worker.watch_gates, house.clock, ids[0])
+    seen = explain(house.store, house.worker.glances, house.worker.gates, ids[0])
     assert len(seen.sight.targets) == 1
     assert queue(house) == before

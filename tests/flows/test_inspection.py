@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.flows.scenes.inspection import desired, halved
+from plexsync.flows.scenes.inspection import halved
 from plexsync.rules.errors import Neighbour, NeighbourError, Unavailable
 from plexsync.rules.job import Absent, Dead, Gone
 from tests.engine.house import House, path_of
@@ -84,12 +84,12 @@ def test_a_path_is_mapped_by_the_rules(tmp_path):
 
 def test_the_hash_of_a_wish_tells_values_apart_and_of_an_ambiguity_its_candidates(house):
     (id,) = house.add()
-    first = desired(look(house, id)[id])
+    first = look(house, id)[id].desired
     house.stash_sim.quiet_edit(id, title="Another")
-    second = desired(look(house, id)[id])
+    second = look(house, id)[id].desired
     house.stash_sim.quiet_edit(id, title="Title 0")
     assert first != second
-    assert desired(look(house, id)[id]) == first
+    assert look(house, id)[id].desired == first
 
     for folder in ("a", "b"):
         house.plex_sim.add_movie(house.section, files=[(f"/media/{folder}/clip.mp4", 5000, 60_000)])
@@ -97,7 +97,7 @@ def test_the_hash_of_a_wish_tells_values_apart_and_of_an_ambiguity_its_candidate
     unclear = house.stash_sim.add_scene(title="One", files=[("/elsewhere/clip.mp4", 5000, 60.0)])
     sight = look(house, unclear)[unclear]
     assert isinstance(sight.outcome, Dead)
-    assert desired(sight) == ",".join(sorted(candidate.key for candidate in sight.candidates))
+    assert sight.desired == ",".join(sorted(candidate.key for candidate in sight.candidates))
 
 
 # --- halving ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ def puts(house):
 def test_writes_begin_while_others_are_read_back(house, monkeypatch):
     """What is read back is told once another write has begun."""
     ids = house.add(8)
-    monkeypatch.setattr("plexsync.flows.scenes.push.SETTLE_EVERY", 0.05)
+    monkeypatch.setattr("plexsync.engine.batch.SETTLE_EVERY", 0.05)
     house.clock.each_look = 0.05
     answer, read, begun = house.plex_sim.answer, threading.Event(), []
     under_way, at_once = [], []

@@ -2,8 +2,8 @@
 
 import pytest
 
-from plexsync.engine.verbs import want_all, want_scenes
 from plexsync.flows.scenes.undo import mark_all_undone
+from plexsync.flows.scenes.verbs import want_all, want_scenes
 from plexsync.rules.job import State, Why
 from tests.engine.house import House
 from tests.engine.test_engine_crashes import kill_at

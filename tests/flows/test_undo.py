@@ -51,7 +51,7 @@ def test_an_undo_puts_back_what_was_there_before_and_a_second_one_writes_nothing
     house.want(*ids)
     house.work()
     assert house.out_of_step(ids) == []
-    assert undo(house, *ids).scenes == ids
+    assert undo(house, *ids).jobs == ids
     house.work()
     assert pictures(house) == before
     assert house.states() == {State.IDLE: 3}
@@ -377,7 +377,7 @@ def test_an_undo_marks_nothing_while_stash_is_away(house):
 def test_scenes_that_were_never_pushed_are_told_and_left_as_they_are(house):
     ids = house.add(2, in_plex=False)
     marked = undo(house, *ids, 99)
-    assert (marked.scenes, marked.untouched) == ([], [*ids, 99])
+    assert (marked.jobs, marked.untouched) == ([], [*ids, 99])
     assert house.states() == {}
 
 
@@ -390,7 +390,7 @@ def test_undoing_everything_keeps_what_waits_from_being_pushed_for_the_first_tim
     before = pictures(house)
     worker = house.worker
     marked = mark_all_undone(house.store, worker.looker, worker.gates, house.clock, "undo")
-    assert (marked.scenes, marked.dropped) == (pushed, 4)
+    assert (marked.jobs, marked.dropped) == (pushed, 4)
     house.clock.move(3)
     house.work()
     assert {house.title_in_plex(id) for id in [*pushed, *waiting]} == {f"file {n}" for n in range(4)}
@@ -440,7 +440,7 @@ def test_a_preview_tells_what_will_be_done_and_does_nothing(house):
     house.forget_requests()
     before = house.rows("select scene, key, document from memory")
     worker = house.worker
-    seen = list(preview(house.store, worker.looker, worker.gates, house.clock, [*ids, 99], "undo"))
+    seen = list(preview(house.store, worker.looker, worker.gates, [*ids, 99], "undo"))
     assert [sight.id for sight in seen] == ids
     promised = [target.plan.edit for sight in seen for target in sight.targets]
     assert set(promised[0]) == {"title", "studio", "genre", "collection"}

@@ -14,6 +14,7 @@ import pytest
 
 from plexsync.cli.commands.demo import Stage
 from plexsync.cli.main import run
+from plexsync.extras import advice
 from plexsync.rules.job import Kind
 from plexsync.store.lock import is_locked
 from tests.journey.world import ROOT, until
@@ -37,7 +38,14 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
     assert told["attempts_used"] == 0
     assert set(told["dead"]) == {"ambiguous"}
     shown = " ".join(done.stderr.split())
-    for words in ("breaker open", "as a person likes it", "-> Scene", "edited while nobody was told", "1 taken back"):
+    for words in (
+        "by its hook",
+        "breaker open",
+        "as a person likes it",
+        "-> Scene",
+        "edited while nobody was told",
+        "1 taken back",
+    ):
         assert words in shown
 
 
@@ -75,7 +83,7 @@ def test_the_demo_names_what_it_needs_before_it_begins(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     assert run(["demo"]) == 2
-    assert "requirements/demo.txt" in capsys.readouterr().err
+    assert advice("demo") in capsys.readouterr().err
 
 
 def test_the_library_of_the_demo_was_made_over_weeks_until_now() -> None:

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from plexsync.engine.engine import PRUNE_BATCH, PRUNE_LOOK, PRUNE_PAUSE
+from plexsync.engine.housekeeping import PRUNE_BATCH, PRUNE_LOOK, PRUNE_PAUSE
 from plexsync.rules.job import DAY, State
 from plexsync.store.attempts import KEPT
 from plexsync.store.database import Database

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sysconfig
+import tarfile
 import time
 import zipfile
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from plexsync.stash_plugin import dependencies
 from release import build, check, wheels
 from tests.stash_plugin.conftest import online
+
+EMPTY = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +126,46 @@ def test_it_works_where_it_was_unpacked(built: Path, tmp_path: Path) -> None:
     seen = list(check.plugin(built, tmp_path / "stash", of_this_environment))
     assert "an edit in Stash was seen in Plex" in seen
     assert f"the plugin in a terminal: plexsync {build.number()}" in seen
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The wheel and the sdist."""
+    target = tmp_path_factory.mktemp("dist")
+    return build.build_wheel(target), build.build_sdist(target)
+
+
+def test_the_wheel_installs_three_packages_and_nothing_else(packages: tuple[Path, Path]) -> None:
+    wheel, _ = packages
+    check.contents(wheel)
+    names = check.files_of(wheel).keys()
+    own = {name.partition("/")[0] for name in names} - {f"plexsync-{build.number()}.dist-info"}
+    assert own == {"plexsync", "validation", "worker"}
+    pages = {"plexsync/web/templates/base.html", "plexsync/stash_plugin/ui/plexsync.js"}
+    assert {"plexsync/__main__.py", "worker/circuit_breaker.py", "validation/config.py", *pages} <= names
+
+
+def test_a_wheel_with_another_package_is_not_given_away(packages: tuple[Path, Path], tmp_path: Path) -> None:
+    spoiled = tmp_path / packages[0].name
+    with zipfile.ZipFile(spoiled, "w") as packed:
+        for name, content in check.files_of(packages[0]).items():
+            listed = name.endswith("/RECORD")
+            packed.writestr(name, content + f"store/__init__.py,{EMPTY},0\n".encode() if listed else content)
+        packed.writestr("store/__init__.py", "")
+    with pytest.raises(check.Wrong, match="W2"):
+        check.contents(spoiled)
+
+
+def test_the_sdist_holds_what_the_wheel_is_built_of_and_builds_the_same(
+    packages: tuple[Path, Path], tmp_path: Path
+) -> None:
+    wheel, sdist = packages
+    with tarfile.open(sdist) as packed:
+        inside = {name.partition("/")[2] for name in packed.getnames()}
+    assert {"LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "PKG-INFO"} <= inside
+    own = {name for name in check.files_of(wheel) if ".dist-info/" not in name}
+    assert inside - own == {"LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "PKG-INFO", ".gitignore"}
+    assert "the same wheel" in check.sdist(sdist, wheel, tmp_path)
 
 
 @pytest.mark.parametrize("kind", [("musl", "aarch64", "3.14"), ("glibc", "x86_64", "3.11")], ids="-".join)

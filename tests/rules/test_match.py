@@ -288,7 +288,7 @@ def test_the_first_file_of_an_item_stays_its_scenes_although_that_is_bound_elsew
     ("item", "trouble"),
     [
         (None, "is not in Plex (any more)"),
-        (Item("7", "3", parts=(Part("/then/z.mkv"),)), "is in none of the libraries that are kept in step"),
+        (Item("7", "3", parts=(Part("/then/z.mkv"),)), "is in none of the synced libraries"),
         (Item("7", "1", parts=(Part("/now/q.mkv"),)), "has quite other files than when it was bound"),
         (Item("7", "1"), "has quite other files than when it was bound"),
         (Item("7", "1", parts=(Part("/moved/Z.mkv"),)), ""),

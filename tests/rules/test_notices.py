@@ -68,7 +68,7 @@ def test_a_server_that_is_away_is_waited_for_before_anybody_is_told():
     assert (found.key, found.since) == ("away:plex", T)
     assert found.text == (
         "Plex has not answered since 2026-01-15 10:00 UTC. Plex at nas:32400 refuses connections: is it running? "
-        "1,234 scenes wait; nothing is lost."
+        "1,234 scenes queued; nothing is lost."
     )
 
 

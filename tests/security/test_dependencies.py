@@ -1,6 +1,7 @@
 """What PlexSync is made of: few packages, each pinned with its hashes, and all of them listed with licence and purpose."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -8,10 +9,14 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from plexsync.stash_plugin import dependencies
+from release import build
+from tests.test_layers import imports, product_files
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 FILES = sorted((ROOT / "requirements").glob("*.txt"))
-MOST_DIRECT = 8
+MOST_CORE, MOST_DIRECT = 8, 16
 PIN = re.compile(r"([a-z0-9][a-z0-9.-]*)==([^\s;\\]+)( ; [^\\]+?)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)")
 LICENCES = {
     "MIT",
@@ -57,17 +62,41 @@ def test_every_file_pins_the_same_versions() -> None:
     assert {package: versions for package, versions in seen.items() if len(versions) > 1} == {}
 
 
-def test_the_core_is_what_the_project_asks_for() -> None:
-    core = pinned(ROOT / "requirements" / "core.txt")
-    for wanted in direct():
-        assert wanted.specifier.contains(core[canonicalize_name(wanted.name)]), wanted.name
+def core() -> list[Requirement]:
+    """What the plugin inside Stash asks for."""
+    lines = (ROOT / "requirements" / "core.in").read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if not line.startswith("#")]
+
+
+def test_the_plugin_asks_for_a_part_of_what_the_project_asks_for_with_the_same_bounds() -> None:
+    assert {str(wanted) for wanted in core()} < {str(wanted) for wanted in direct()}
+    assert len(core()) <= MOST_CORE
     assert len(direct()) <= MOST_DIRECT
+
+
+def test_the_plugin_installs_what_it_asks_for() -> None:
+    pins = pinned(ROOT / "requirements" / "core.txt")
+    for wanted in core():
+        assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)]), wanted.name
     text = (ROOT / "requirements" / "core.txt").read_text(encoding="utf-8")
     named = re.findall(r"^([a-z0-9.-]+)==(?:(?!^[a-z0-9])[\s\S])*?plexsync \(pyproject\.toml\)", text, re.MULTILINE)
-    assert set(named) == {canonicalize_name(wanted.name) for wanted in direct()}
+    assert set(named) == {canonicalize_name(wanted.name) for wanted in core()}
 
 
-@pytest.mark.parametrize(("name", "extras"), [("demo", ("demo",)), ("dev", ("demo", "dev"))])
+def test_the_plugin_tries_each_package_that_its_files_import() -> None:
+    """`httpcore2` comes with `httpx2`, which can't be imported without it."""
+    imported: set[str] = set()
+    for name in build.plugin_files():
+        if name.endswith(".py"):
+            imported |= {module.partition(".")[0] for module in imports(ROOT / name)}
+    others = imported - set(sys.stdlib_module_names) - {"plexsync", "validation", "worker"}
+    assert others - {"httpcore2", "pydantic_core"} == set(dependencies.NEEDED)
+    assert {canonicalize_name(wanted.name) for wanted in core()} == {*dependencies.NEEDED, "httpcore2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "extras"), [("base", ()), ("notify", ("notify",)), ("art", ("art",)), ("dev", ("notify", "art", "dev"))]
+)
 def test_the_other_files_hold_what_their_extras_ask_for(name: str, extras: tuple[str, ...]) -> None:
     there = pinned(ROOT / "requirements" / f"{name}.txt")
     for wanted in direct(*extras):
@@ -77,10 +106,15 @@ def test_the_other_files_hold_what_their_extras_ask_for(name: str, extras: tuple
 def test_the_extra_all_is_every_extra_for_users_and_all_txt_pins_it() -> None:
     (whole,) = PROJECT["optional-dependencies"]["all"]
     extras = Requirement(whole).extras
-    assert extras == set(PROJECT["optional-dependencies"]) - {"all", "docs", "bench", "dev"}
+    assert extras == {"notify", "art"}
     there = pinned(ROOT / "requirements" / "all.txt")
     for wanted in direct(*extras):
         assert wanted.specifier.contains(there[canonicalize_name(wanted.name)]), wanted.name
+
+
+@pytest.mark.parametrize("extra", ["web", "setup", "demo"])
+def test_an_extra_of_before_asks_for_nothing_more_than_every_installation_has(extra: str) -> None:
+    assert PROJECT["optional-dependencies"][extra] == []
 
 
 def test_what_is_needed_to_build_is_pinned_too() -> None:
@@ -99,10 +133,9 @@ def rows() -> dict[str, list[str]]:
     return {name.strip("`"): rest for name, *rest in cells}
 
 
-def test_the_page_lists_every_package_of_the_core_and_all_that_are_asked_for() -> None:
+def test_the_page_lists_every_package_of_a_default_installation_and_all_that_are_asked_for() -> None:
     asked = {canonicalize_name(wanted.name) for wanted in direct(*PROJECT["optional-dependencies"])}
-    core = set(pinned(ROOT / "requirements" / "core.txt"))
-    assert rows().keys() == asked | core
+    assert rows().keys() == asked | pinned(ROOT / "requirements" / "base.txt").keys()
 
 
 @pytest.mark.parametrize("package", rows())
@@ -111,3 +144,8 @@ def test_a_package_is_listed_with_a_licence_we_can_live_with_and_a_purpose(packa
     assert set(re.split(" or | and ", licence)) <= LICENCES
     assert len(purpose) > 5
     assert not re.search(r"\d+\.\d+", purpose)
+
+
+def test_pydantic_is_used_for_the_settings_alone() -> None:
+    users = {path.relative_to(ROOT).parts[0] for path in product_files() if "pydantic" in imports(path)}
+    assert users == {"validation"}

@@ -10,6 +10,8 @@ from tests.test_layers import MAY, ROOT, name, package_of, product_files
 FILES = [*product_files(), *sorted((ROOT / "bench").glob("*.py"))]
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 EXECUTES = {"execute", "executemany", "executescript"}
+# The methods of `plexsync.store.connection.Connection`, by which every table executes.
+QUERIES = {"execute_many", "rows", "once", "stream", "row", "value"}
 # What of `xml.etree.ElementTree` makes XML and reads none.
 NEVER_IMPORTED = {
     "pickle",
@@ -39,7 +41,10 @@ def test_the_rules_see_the_product() -> None:
 
 
 def _is_execute(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in EXECUTES
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    ours = node.func.attr in QUERIES and ast.unparse(node.func.value) in ("self._db", "db")
+    return ours or node.func.attr in EXECUTES
 
 
 class Statements:
@@ -99,16 +104,14 @@ class Statements:
                 return all(self._constant(value, home) for value in values)
             parameters = [one.arg for one in home.args.posonlyargs + home.args.args]
             if id in parameters:
-                return self._called_with(home.name, parameters.index(id))
+                is_method = parameters[0] == "self"
+                return self._called_with(home.name, parameters.index(id) - is_method, of_self=is_method)
         return id in self._known and id.lstrip("_").isupper()
 
-    def _called_with(self, function: str, place: int) -> bool:
-        """Whether every call of a function of this module hands over a constant at this place."""
-        calls = [
-            node
-            for node in ast.walk(self._tree)
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function
-        ]
+    def _called_with(self, function: str, place: int, *, of_self: bool) -> bool:
+        """Whether every call of a function or method of this module hands over a constant at this place."""
+        name = f"self.{function}" if of_self else function
+        calls = [node for node in ast.walk(self._tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == name]
         return bool(calls) and all(
             place < len(call.args) and self._constant(call.args[place], self._home.get(call)) for call in calls
         )
@@ -153,6 +156,8 @@ def h(db, sql):
 
 # Where a statement comes in as an argument, or a pragma takes a number: pragmas take no parameters.
 BY_HAND = {
+    # Hands on what its callers give, who are held to the same rule.
+    "plexsync/store/connection.py": {"sql"},
     "plexsync/store/database.py": {"begin"},
     "plexsync/store/db.py": {"f'pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}'"},
     # Tables come from a constant or a schema that was compared with ours, columns from a damaged database: only those
@@ -168,13 +173,15 @@ BY_HAND = {
         # From a database that our schema has just made.
         "f\"insert or ignore into {table} ({', '.join(names)}) values ({marks})\"",
     },
-    "plexsync/store/schema.py": {"statement", "f'pragma user_version = {seen + 1}'"},
+    # A constant, completed by kinds that are checked to be lower-case words.
+    "plexsync/store/jobs.py": {"sql", "_of_kinds(DUE, kinds)", "_of_kinds(NEXT_DUE, kinds)"},
+    "plexsync/store/schema.py": {"statement", "f'pragma user_version = {current + 1}'"},
 }
 
 
 @files
 def test_sql_is_made_of_constants(path: Path) -> None:
-    if not name(path).startswith(("bench/", "simulator/")):
+    if not name(path).startswith(("bench/", "plexsync/simulator/")):
         # Quotes and brackets are written by each version of Python in its own way.
         known = {ast.unparse(ast.parse(text, mode="eval")) for text in BY_HAND.get(name(path), ())}
         assert Statements(TREES[path]).odd() <= known
@@ -239,10 +246,27 @@ def test_programs_are_started_by_lists_of_words(path: Path) -> None:
 def test_xml_of_others_is_not_parsed() -> None:
     """Plex is asked for JSON. The simulator alone reads XML."""
     for path in FILES:
-        if not name(path).startswith(("simulator/", "bench/", "cli/demo")):
+        if not name(path).startswith(("plexsync/simulator/", "bench/", "plexsync/cli/commands/demo")):
             froms = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.ImportFrom)]
             modules = {str(node.module) for node in froms}
             modules |= {
                 alias.name for node in ast.walk(TREES[path]) if isinstance(node, ast.Import) for alias in node.names
             }
             assert not {one for one in modules if one.split(".")[0] in ("xml", "lxml", "defusedxml")}, name(path)
+
+
+@pytest.mark.parametrize("path", product_files(), ids=name)
+def test_a_child_with_our_python_imports_nothing_of_the_current_folder(path: Path) -> None:
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.List | ast.Tuple) and node.elts and ast.unparse(node.elts[0]) == "sys.executable":
+            assert ast.unparse(node.elts[1]) in ("'-P'", "'-I'"), f"{name(path)}:{node.lineno}"
+
+
+def test_the_rule_about_children_sees_those_that_are_started() -> None:
+    files = (
+        "plexsync/cli/daemon/child.py",
+        "plexsync/stash_plugin/launcher.py",
+        "plexsync/stash_plugin/dependencies.py",
+    )
+    for file in files:
+        assert "[sys.executable, '-" in ast.unparse(TREES[ROOT / file])

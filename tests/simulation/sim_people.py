@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from random import Random
 
-from plexsync.flows.scenes.undo import Marked, mark_undone
+from plexsync.engine.undo import Marked
+from plexsync.flows.scenes.undo import mark_undone
 from plexsync.plex.artwork import key_of
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, Why
@@ -535,15 +536,13 @@ class People:
         def take_back() -> Marked | bool:
             process = world.process
             try:
-                return mark_undone(
-                    process.store, process.watch_looker, process.watch_gates, process.clock, [scene.id], how
-                )
+                return mark_undone(process.store, process.watch_looker, process.gates, process.clock, [scene.id], how)
             except NeighbourError as error:
                 world.tell(f"{how} of scene {scene.id}: {error}")
                 return False
 
         marked = world.at_work(how, take_back)
-        if isinstance(marked, Marked) and marked.scenes:
+        if isinstance(marked, Marked) and marked.jobs:
             world.tally["undone"] += 1
             world.tell(f"{how} of scene {scene.id}")
             # A cover that could not be read just then is news once it can be.

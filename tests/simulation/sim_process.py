@@ -12,7 +12,8 @@ import httpx2
 from plexsync.app.parts import assemble
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on
-from plexsync.engine.rules import LookRules, WorkRules
+from plexsync.engine.rules import WorkRules
+from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
 from plexsync.rules.desired import Profile
@@ -146,7 +147,7 @@ class Process:
         parts = assemble(self.store, stash, plex, clock, dice, settings, events=events)
         self.clock = clock
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
-        self.watch_gates, self.watch_looker = parts.watch_gates, parts.watch_looker
+        self.gates, self.watch_looker = parts.gates, parts.watch_looker
         self.engine = engine_on(parts, holder=holder, pool=Inline())
 
     def kill(self) -> None:

@@ -60,15 +60,15 @@ def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside,
     expect(page.get_by_role("heading", name="PlexSync")).to_be_visible()
     expect(page.get_by_text("The whole library was never written to Plex.")).to_be_visible()
     expect(page.get_by_text("does not run")).to_be_visible()
-    expect(page.get_by_text("No worker runs, so what waits stays where it is")).to_be_visible()
+    expect(page.get_by_text("No worker is running, so scenes stay queued")).to_be_visible()
 
     page.get_by_role("button", name="Start the worker").click()
     expect(page.get_by_text("Start the worker is in Stash's queue")).to_be_visible()
     expect(page.get_by_role("button", name="Stop the worker")).to_be_visible()
-    page.get_by_role("button", name="Agree, and sync all").click()
-    expect(page.get_by_text("1 scene wanted")).to_be_visible()
+    page.get_by_role("button", name="Approve, and sync all").click()
+    expect(page.get_by_text("1 scene queued")).to_be_visible()
     until(lambda: inside.title() == "One")
-    expect(page.locator(".plexsync-tile", has_text="in step").locator("strong")).to_have_text("1")
+    expect(page.locator(".plexsync-tile", has_text="in sync").locator("strong")).to_have_text("1")
     page.get_by_role("button", name="Stop the worker").click()
     expect(page.get_by_role("button", name="Start the worker")).to_be_visible()
     assert faults == []
@@ -86,7 +86,7 @@ def test_the_tab_of_a_scene_tells_what_would_change_and_brings_it_in_step(page, 
     expect(row).to_contain_text("Changed")
     expect(row).to_contain_text("one")
     page.get_by_role("button", name="Sync now").click()
-    expect(page.get_by_text("in step", exact=True)).to_be_visible()
+    expect(page.get_by_text("in sync", exact=True)).to_be_visible()
     assert inside.title() == "Changed"
     assert faults == []
 
@@ -98,7 +98,7 @@ def test_what_was_given_up_is_listed_with_its_cure_and_can_be_dropped(page, insi
     assert inside.stash.wait_for_jobs(60)
     go(page, inside, "/plugins/plexsync")
     expect(page.get_by_role("heading", name="Given up: 1")).to_be_visible()
-    expect(page.get_by_text("shorten or mend the value in Stash")).to_be_visible()
+    expect(page.get_by_text("shorten or fix the value in Stash")).to_be_visible()
     row = page.get_by_role("row", name=re.compile("^scene 1"))
     expect(row).to_contain_text("strict")
     row.get_by_role("button", name="Drop").click()

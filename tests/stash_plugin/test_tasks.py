@@ -151,7 +151,7 @@ def test_a_scene_is_brought_in_step_from_its_page(inside):
     seen = inside.ask("page_scene", scene="1")
     assert seen["verdict"] == "1 field would be changed"
     assert inside.ask("page_sync", scene="1")["outcomes"] == {"in_step": 1}
-    assert inside.ask("page_scene", scene="1")["verdict"] == "in step"
+    assert inside.ask("page_scene", scene="1")["verdict"] == "in sync"
 
 
 @pytest.mark.parametrize("mode", ["page_scene", "page_sync", "page_retry", "page_drop"])

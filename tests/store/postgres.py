@@ -6,7 +6,6 @@ single-user mode: no server, no port, nothing is left behind.
 """
 
 import os
-import pwd
 import re
 import shutil
 import subprocess
@@ -53,6 +52,8 @@ def missing() -> str:
     """Why nothing can be prepared here, '' when it can: one line."""
     if binary("postgres") is None or binary("initdb") is None:
         return "no PostgreSQL is installed here (Debian: apt-get install postgresql)"
+    if os.name != "posix":
+        return "PostgreSQL is started for a test on POSIX only"
     if os.geteuid() == 0 and _user() is None:
         return "PostgreSQL refuses to run as root, and there is no user postgres"
     return ""
@@ -61,6 +62,8 @@ def missing() -> str:
 def _user() -> str | None:
     if os.geteuid() != 0:
         return None
+    import pwd
+
     try:
         return pwd.getpwnam("postgres").pw_name
     except KeyError:

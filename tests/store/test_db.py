@@ -62,6 +62,33 @@ def test_on_a_local_disk_a_log_is_synced_at_every_commit(folder):
     db.close()
 
 
+@pytest.mark.parametrize(("platform", "fully"), [("darwin", 1), ("linux", 0), ("win32", 0)])
+def test_on_macos_a_sync_reaches_the_disk_itself(folder, monkeypatch, platform, fully):
+    connect(folder / NAME).close()
+    monkeypatch.setattr(sys, "platform", platform)
+    db = connect(folder / NAME)
+    assert (pragma(db, "fullfsync"), pragma(db, "checkpoint_fullfsync")) == (fully, fully)
+    db.close()
+
+
+@pytest.mark.parametrize(("platform", "fully"), [("darwin", True), ("linux", False)])
+def test_on_macos_the_hook_syncs_to_the_disk_itself(folder, monkeypatch, platform, fully):
+    connect(folder / NAME).close()
+    ran: list[str] = []
+    connecting = sqlite3.connect
+
+    def traced(*words, **options):
+        db = connecting(*words, **options)
+        db.set_trace_callback(ran.append)
+        return db
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert intake.store(str(folder), "scene", 7) == ""
+    assert ("pragma fullfsync = 1" in ran, "pragma checkpoint_fullfsync = 1" in ran) == (fully, fully)
+    assert "commit" in ran
+
+
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse", "fuse.sshfs", "fuseblk"])
 def test_on_a_network_share_a_rollback_journal_is_used(tmp_path, folder, kind):
     db = connect(folder / NAME, mounts=mounts(tmp_path, kind, folder))

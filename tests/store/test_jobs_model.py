@@ -374,7 +374,7 @@ class JobTable(RuleBasedStateMachine):
     @rule(age=st.sampled_from([0, HOUR]), limit=st.integers(1, 2))
     def prune(self, age, limit) -> None:
         with self.store.writing() as tx:
-            count = tx.jobs.prune(now=self.now, before=self.now - age, limit=limit)
+            count = len(tx.jobs.prune(now=self.now, before=self.now - age, limit=limit))
         assert count == self.model.prune(self.now, self.now - age, limit)
 
     @rule()

@@ -11,7 +11,7 @@ import pytest
 from plexsync.rules.job import Kind, State
 from plexsync.rules.records import Called
 from plexsync.rules.scene import Scene, SceneFile
-from plexsync.rules.status_words import WORDS
+from plexsync.rules.status_words import SceneStatus
 from plexsync.store.connection import Connection
 from plexsync.store.database import Database
 from plexsync.store.scene_names import ReadOnlySceneNames
@@ -85,7 +85,7 @@ def pages(store: Database, word: str, size: int = 500) -> list[int]:
 
 
 def test_the_pages_of_all_words_hold_every_scene_once_as_many_as_are_counted(large):
-    listed = {word: pages(large, word) for word in WORDS}
+    listed = {word: pages(large, word) for word in SceneStatus}
     with large.reading() as db:
         counts = {word: count for word, (count, _) in db.standings.counts().items()}
     assert {word: len(ids) for word, ids in listed.items() if ids} == counts
@@ -109,20 +109,20 @@ class Plans:
         self._db.close()
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_no_page_reads_the_whole_library_or_sorts_more_than_what_waits(library, word):
+@pytest.mark.parametrize("status", SceneStatus)
+def test_no_page_reads_the_whole_library_or_sorts_more_than_what_waits(library, status):
     with closing(Plans(library)) as db:
-        ReadOnlyStandings(Connection(db)).scenes(word, limit=50, after=70_000)
-    scans = [step for step in db.poll_marks.of if step.startswith("SCAN") and not step.startswith("SCAN known")]
+        ReadOnlyStandings(Connection(db)).scenes(status, limit=50, after=70_000)
+    scans = [step for step in db.seen if step.startswith("SCAN") and not step.startswith("SCAN known")]
     waiting = {"SCAN job USING COVERING INDEX job_due", "SCAN job USING INDEX job_lease"}
-    assert set(scans) == (waiting if word == "waiting" else set()), "what waits is a part of the library"
-    assert any("USE TEMP B-TREE" in step for step in db.poll_marks.of) == (word == "waiting")
+    assert set(scans) == (waiting if status is SceneStatus.QUEUED else set()), "what waits is a part of the library"
+    assert any("USE TEMP B-TREE" in step for step in db.seen) == (status is SceneStatus.QUEUED)
 
 
 def test_what_a_page_is_called_is_found_by_number(library):
     with closing(Plans(library)) as db:
         assert ReadOnlySceneNames(Connection(db)).of([5, 7])[7] == Called("Scene 7", "/media/7/7.mp4")
-    assert [step for step in db.poll_marks.of if step.startswith("SCAN") and "json_each" not in step] == []
+    assert [step for step in db.seen if step.startswith("SCAN") and "json_each" not in step] == []
 
 
 def test_a_search_goes_on_where_the_page_before_it_ended(library, large):

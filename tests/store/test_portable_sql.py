@@ -13,7 +13,20 @@ from plexsync.store import jobs
 from tests.store import postgres
 
 # What SQLite alone has: files, locks, the schema, copies and repairs of its own.
-OF_SQLITE = {"backup", "connection", "database", "db", "documents", "integrity", "lock", "place", "repair", "schema"}
+OF_SQLITE = {
+    "backup",
+    "connection",
+    "database",
+    "db",
+    "documents",
+    "folder",
+    "integrity",
+    "lock",
+    "place",
+    "repair",
+    "schema",
+    "summary",
+}
 STATEMENT = re.compile(r"\s*(select|insert|update|delete|with)\b")
 
 

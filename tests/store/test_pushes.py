@@ -3,9 +3,7 @@
 import os
 import sqlite3
 
-from plexsync.rules.item import FIELDS
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.plan_records import Pushing, Remembered
 from plexsync.rules.records import Moved
 from plexsync.rules.values import Held
 from plexsync.store import pushes
@@ -110,19 +108,3 @@ def test_what_is_dated_in_a_future_that_the_clock_has_left_grows_old_all_the_sam
     assert prune(store, T, T - 30 * DAY) == 0
     assert listed(store, 7)[0].at == T
     assert prune(store, T + 31 * DAY, T + DAY) == 1
-
-
-def test_the_memory_of_a_gone_scene_goes_with_its_row_and_no_other(store):
-    held = Held("a", True)
-    memory = {FIELDS[0]: Remembered("a", held, held)}
-    with store.writing() as tx:
-        for id in (1, 2, 3):
-            tx.jobs.want(Kind.SCENE, id, Why.EDIT, T)
-            tx.memories.save(id, f"1{id}", memory, now=T)
-            tx.pushings.add(id, f"1{id}", Pushing({}, T))
-    change = "update job set since = {T}, state = case id when 1 then 'gone' when 2 then 'dead' else 'dropped' end"
-    with store.writing() as tx:
-        tx._db.execute(change.format(T=T))
-        assert tx.jobs.prune(now=T + DAY, before=T + 1, limit=10) == 2
-        assert set(tx.memories.of([1, 2, 3])) == {(2, "12"), (3, "13")}
-        assert set(tx.pushings.of([1, 2, 3])) == {(2, "12"), (3, "13")}

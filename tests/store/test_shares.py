@@ -24,6 +24,13 @@ def test_a_path_of_windows_that_names_a_server_is_a_share(path):
 
 @pytest.mark.parametrize("path", [r"C:\data\plexsync.db", r"\\?\C:\data\plexsync.db"])
 def test_a_path_of_windows_with_a_letter_is_none(path, monkeypatch):
-    # Windows does not tell what a path lies on.
     monkeypatch.setattr("plexsync.store.db.file_system", lambda *_: "")
     assert not on_network(PureWindowsPath(path))
+
+
+@pytest.mark.parametrize("path", [r"Z:\data\plexsync.db", r"\\?\Z:\data\plexsync.db"])
+def test_a_letter_that_windows_has_mapped_to_a_share_is_one(path, monkeypatch):
+    monkeypatch.setattr("plexsync.store.db.file_system", lambda *_: "")
+    monkeypatch.setattr("plexsync.store.db.drive_type", {"C:": 3, "Z:": 4, "\\\\?\\Z:": 4}.__getitem__)
+    assert on_network(PureWindowsPath(path))
+    assert not on_network(PureWindowsPath(r"C:\data\plexsync.db"))

@@ -22,7 +22,7 @@ from plexsync.app import parts as app_parts
 from plexsync.app.parts import at_work
 from plexsync.app.run import drain
 from plexsync.engine.clock import SystemClock
-from plexsync.engine.verbs import want_scenes
+from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import intake

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from plexsync.app.parts import Parts, at_work, opened
 from plexsync.app.run import drain
-from plexsync.engine.verbs import ignore_scenes, unsettled, want_scenes
+from plexsync.flows.scenes.verbs import ignore_scenes, unsettled, want_scenes
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import DAY, Kind, State, Why
 from plexsync.rules.note_keys import BEGUN
@@ -55,7 +55,7 @@ def refusing(world: World, title: str):
 def furnish(world: World) -> dict[str, int]:
     """One scene for each way to stand, by its word, and some more; `hostile` is the first with a title that means harm."""
     ids = world.add(12)
-    found = {"in step": ids[0], "waiting": ids[1], "ignored": ids[2], "failed": ids[3], "gone": ids[4]}
+    found = {"in_step": ids[0], "waiting": ids[1], "ignored": ids[2], "failed": ids[3], "gone": ids[4]}
     world.stash.edit_scene(ids[3], title="Refused by Plex")
     found["absent"] = _scene(world, "Not in Plex", "/media/scenes/nowhere.mp4")
     found["ambiguous"] = _scene(world, "Twice in Plex", "/elsewhere/twice.mp4", size=77)

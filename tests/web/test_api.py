@@ -108,7 +108,7 @@ def test_who_is_put_off_is_told_for_how_long(world: World) -> None:
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
         dash.parts.store.close()
-        answer = dash.get("/api/status")
+        answer = dash.get("/api/outages")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         assert "The database can't be used" in answer.json()["error"]
 

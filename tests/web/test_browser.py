@@ -121,9 +121,9 @@ def test_every_button_of_these_pages_does_what_it_says(world: World, look: Look,
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Reconcile")
         ends = {
-            "Compare everything": "3 scenes compared, 0 wanted",
-            "From the first scene": "Comparing everything, from the first scene",
-            "Look for changes in Stash": "changed in Stash:",
+            "Full comparison": "3 scenes compared, 0 queued",
+            "From the first scene": "Full comparison, from the first scene",
+            "Poll Stash": "changed in Stash:",
             "Show what a sync would change": "3 scenes compared, 0 would change",
             "Sync everything": "3 scenes wanted; the worker does the rest",
         }
@@ -150,7 +150,7 @@ def test_an_open_page_learns_of_what_changes(dash: Dash, look: Look) -> None:
     page.locator("#queue").evaluate("node => { node.dataset.old = 'yes' }")
     with dash.parts.store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
-    expect(page.locator("#scenes .figure", has_text="waiting")).to_contain_text("1")
+    expect(page.locator("#scenes .figure", has_text="queued")).to_contain_text("1")
     now = dash.parts.clock.now()
     with dash.parts.store.writing() as tx:
         tx.breakers.save(
@@ -187,7 +187,7 @@ def test_open_pages_that_nobody_sees_leave_the_browser_its_connections(dash: Das
     with dash.parts.store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
     turn(first, seen=True)
-    waiting = first.locator("#scenes .figure", has_text="waiting")
+    waiting = first.locator("#scenes .figure", has_text="queued")
     expect(waiting).to_contain_text("1")
     with dash.parts.store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 8, Why.USER, dash.parts.clock.now())
@@ -204,7 +204,7 @@ def test_a_page_that_is_left_and_come_back_to_is_live_again(dash: Dash, look: Lo
         page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     with dash.parts.store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
-    expect(page.locator("#scenes .figure", has_text="waiting")).to_contain_text("1", timeout=1000 * HANG)
+    expect(page.locator("#scenes .figure", has_text="queued")).to_contain_text("1", timeout=1000 * HANG)
 
 
 def test_a_page_whose_line_was_refused_asks_for_it_again(
@@ -250,7 +250,7 @@ def test_whoever_uses_the_keyboard_stays_where_they_are_when_the_page_keeps_itse
     page = look().page
     page.goto(f"{dash.url}/reconcile")
     expect(page.locator("#live-state")).to_have_text(LIVE)
-    button = page.get_by_role("button", name="Look for changes in Stash")
+    button = page.get_by_role("button", name="Poll Stash")
     button.focus()
     fresh(page, "errand")
     expect(button).to_be_focused()
@@ -266,7 +266,7 @@ def test_a_control_that_is_gone_leaves_the_keyboard_in_its_section_and_at_no_oth
         page = look().page
         page.goto(f"{dash.url}/dead")
         expect(page.locator("#live-state")).to_have_text(LIVE)
-        again = page.locator("#rows").get_by_role("button", name="Try again", exact=True)
+        again = page.locator("#rows").get_by_role("button", name="Retry", exact=True)
         again.nth(1).focus()
         dash.post("/dead/retry", key="1")
         expect(again).to_have_count(2)
@@ -304,7 +304,7 @@ def test_the_first_write_is_agreed_to_on_an_open_page_and_what_was_unfolded_stay
 def test_without_script_the_pages_are_as_good(dash: Dash, look: Look) -> None:
     page = look(script=False).page
     page.goto(f"{dash.url}/reconcile")
-    page.get_by_role("button", name="Look for changes in Stash").click()
+    page.get_by_role("button", name="Poll Stash").click()
     expect(page.locator(".notice")).to_contain_text("Begun")
     expect(page.locator("#live-state")).to_be_empty()
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from plexsync.app.parts import opened
-from plexsync.reports.cures import CURES
 from plexsync.reports.dead_letter_export import COLUMNS
+from plexsync.rules.causes import cure_of
 from plexsync.rules.job import Kind, Why
 from tests.journey.world import World
 from tests.patience import HANG
@@ -63,16 +63,16 @@ def bench(world: World) -> Iterator[Dash]:
 
 
 def test_without_any_it_says_so(dash: Dash) -> None:
-    assert "Nothing was given up" in plain(dash.get("/dead").text)
+    assert "No dead letters" in plain(dash.get("/dead").text)
 
 
 def test_each_cause_has_a_count_an_example_and_a_cure(bench: Dash) -> None:
     page = bench.get("/dead").text
     told = plain(page)
-    assert "10 scenes given up" in told
+    assert "10 dead letters" in told
     for cause in CAUSES:
-        assert f"{cause} 3 {CURES[cause].meaning}." in told
-        assert f"What cures it: {CURES[cause].advice}" in told
+        assert f"{cause} 3 {cure_of(cause).meaning}." in told
+        assert f"What cures it: {cure_of(cause).advice}" in told
     assert "For example scene 2 : refused: error 2" in told
     assert "tag 5" in told
     assert 'href="/scenes/2"' in page
@@ -100,7 +100,7 @@ def test_one_is_tried_again(bench: Dash) -> None:
     told = plain(bench.post("/dead/retry", key="2").text)
     assert "1 scene will be tried again" in told
     assert bench.world.rows("select state, attempts from job where kind = 'scene' and id = 2") == [("ready", 0)]
-    assert "That was not given up any more" in plain(bench.post("/dead/retry", key="2").text)
+    assert "That is no dead letter any more" in plain(bench.post("/dead/retry", key="2").text)
     assert "1 scene will be tried again" in plain(bench.post("/dead/retry", key="tag:5").text)
 
 
@@ -192,7 +192,7 @@ def test_a_table_that_is_exported_is_safe_to_open(bench: Dash) -> None:
 def test_more_than_there_should_be_is_a_banner(world: World) -> None:
     die(world, each=40)
     with dashboard(world, dlq_max=100) as dash:
-        assert "121 scenes were given up, more than dlq_max (100)" in plain(dash.get("/dead").text)
+        assert "121 dead letters, more than dlq_max (100)" in plain(dash.get("/dead").text)
 
 
 def test_the_state_of_a_dead_row_is_told_by_its_error_as_text(bench: Dash) -> None:

@@ -58,17 +58,17 @@ def test_an_outage_the_waiting_queue_and_the_ramp_are_seen_live(stage: Stage, lo
     until(lambda: answers(address))
     page = look().page
     page.goto(address)
-    expect(figure(page, "in step")).not_to_have_text("0", timeout=PATIENCE)
-    expect(figure(page, "waiting")).to_have_text("0", timeout=PATIENCE)
+    expect(figure(page, "in sync")).not_to_have_text("0", timeout=PATIENCE)
+    expect(figure(page, "queued")).to_have_text("0", timeout=PATIENCE)
     expect(fact(page, "pace")).to_have_text("full")
 
     page.get_by_role("button", name="Take Plex down").click()
     page.evaluate(WATCH)
-    edit(stage, EDITS, "edited while Plex was away")
+    edit(stage, EDITS, "edited while Plex was down")
     expect(fact(page, "breaker of Plex")).to_contain_text("open, since", timeout=PATIENCE)
     expect(fact(page, "failures")).to_contain_text("refuses connections")
     expect(fact(page, "pace")).to_have_text("nothing is sent")
-    expect(figure(page, "waiting")).to_have_text(str(EDITS), timeout=PATIENCE)
+    expect(figure(page, "queued")).to_have_text(str(EDITS), timeout=PATIENCE)
     expect(figure(page, "attempts used up")).to_have_text("0")
     assert any("closed" in told for told in page.evaluate("window.told")), "the page was not loaded anew meanwhile"
 
@@ -76,7 +76,7 @@ def test_an_outage_the_waiting_queue_and_the_ramp_are_seen_live(stage: Stage, lo
     page.evaluate(WATCH)
     expect(fact(page, "pace")).to_contain_text("recovery ramp", timeout=PATIENCE)
     expect(fact(page, "breaker of Plex")).to_have_text("closed")
-    expect(figure(page, "waiting")).to_have_text("0", timeout=PATIENCE)
+    expect(figure(page, "queued")).to_have_text("0", timeout=PATIENCE)
     edit(stage, 2, "edited when Plex was back")
     expect(fact(page, "pace")).to_have_text("full", timeout=PATIENCE)
     assert any("nothing is sent" in told for told in page.evaluate("window.told")), (

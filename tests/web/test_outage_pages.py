@@ -57,7 +57,7 @@ def test_an_outage_is_a_bar_where_it_was_and_a_row(dash: Dash) -> None:
     assert "90.00 % available" in told
     assert "1 interruption" in told
     assert "3 d mean time to recovery" in told
-    assert "Plex 3 d away 0 no answer" in told
+    assert "Plex 3 d down 0 no answer" in told
 
 
 def test_one_that_goes_on_reaches_the_end_of_the_line(dash: Dash) -> None:

@@ -28,9 +28,9 @@ def test_the_overview_tells_how_everything_stands(world: World) -> None:
     assert world.run("sync", "--all", "--wait").returncode == 0
     with dashboard(world) as dash:
         told = plain(dash.get("/").text)
-    assert "3 in step" in told
-    assert "Plex well" in told
-    assert "Stash well" in told
+    assert "3 in sync" in told
+    assert "Plex up" in told
+    assert "Stash up" in told
     # The pushes, by what the scenes are called.
     assert all(f"Title {number}" in told for number in range(3))
     assert "title, studio, summary, date, rating, cast, genres, collection" in told
@@ -58,7 +58,7 @@ def test_an_outage_that_mends_itself_calls_nobody(dash: Dash) -> None:
         )
     page = dash.get("/").text
     told = plain(page)
-    assert "Plex is away Plex is away. Scenes wait, none is given up for it" in told
+    assert "Plex is down Plex is away. Scenes stay queued, none becomes a dead letter for it" in told
     assert re.search(r"breaker open, since \d s ago", told)
     assert "5 in a row; 5 open the breaker" in told
 
@@ -69,7 +69,7 @@ def test_what_waits_is_counted(world: World, dash: Dash) -> None:
         tx.jobs.want(Kind.SCENE, 1, Why.USER, dash.parts.clock.now())
     with dash.parts.store.reading() as db:
         assert db.jobs.count_unsettled() == 1
-    assert "1 waiting" in plain(dash.get("/").text)
+    assert "1 queued" in plain(dash.get("/").text)
 
 
 def test_every_setting_is_shown_with_its_source_and_no_secret(world: World) -> None:
@@ -92,11 +92,11 @@ def test_a_comparison_is_begun_seen_and_reported(world: World) -> None:
     with dashboard(world) as dash:
         answer = dash.post("/reconcile", what="compare")
         assert "Begun: comparing everything." in plain(answer.text)
-        until(lambda: "3 scenes compared, 3 wanted" in plain(dash.get("/reconcile").text))
+        until(lambda: "3 scenes compared, 3 queued" in plain(dash.get("/reconcile").text))
         told = plain(dash.get("/reconcile").text)
         assert "3 differ" in told
         assert "Begun" not in told, "a notice is shown once"
-        assert "3 waiting" in plain(dash.get("/").text)
+        assert "3 queued" in plain(dash.get("/").text)
 
 
 def test_what_is_under_way_is_not_begun_twice_and_can_be_stopped(world: World) -> None:
@@ -107,7 +107,7 @@ def test_what_is_under_way_is_not_begun_twice_and_can_be_stopped(world: World) -
         assert "Something else is under way" in plain(dash.post("/reconcile", what="compare").text)
         assert "begun 0 s ago" in plain(dash.get("/reconcile").text)
         assert "It stops" in plain(dash.post("/reconcile/stop").text)
-        until(lambda: "Do it now Compare everything" in plain(dash.get("/reconcile").text))
+        until(lambda: "Do it now Full comparison" in plain(dash.get("/reconcile").text))
         assert "stopped" in plain(dash.get("/reconcile").text)
 
 
@@ -164,9 +164,9 @@ def test_the_first_write_of_everything_is_looked_at_and_agreed_to(world: World) 
     world.add(3)
     world.settings["approve_bulk"] = "false"
     with dashboard(world) as dash:
-        assert "The first write of the whole library waits for you" in plain(dash.get("/").text)
+        assert "The first write of the whole library needs your approval" in plain(dash.get("/").text)
         refused = plain(dash.post("/reconcile", what="sync all").text)
-        assert "Look first what would change, then agree to it." in refused
+        assert "Preview the changes first, then approve them." in refused
         assert "I agree" not in refused
         dash.post("/reconcile", what="preview")
         until(lambda: "I agree" in dash.get("/reconcile").text)
@@ -177,8 +177,8 @@ def test_the_first_write_of_everything_is_looked_at_and_agreed_to(world: World) 
         with dash.parts.store.reading() as db:
             assert db.jobs.count_unsettled() == 0
         dash.post("/reconcile", what="sync all", agreed="yes")
-        until(lambda: "3 scenes wanted" in plain(dash.get("/reconcile").text))
-        assert "waits for you" not in plain(dash.get("/").text)
+        until(lambda: "3 scenes queued" in plain(dash.get("/reconcile").text))
+        assert "needs your approval" not in plain(dash.get("/").text)
 
 
 def in_its_second_batch(request: Request, seen: list[str]) -> bool:
@@ -218,7 +218,7 @@ def test_only_a_look_that_has_come_to_its_end_can_be_agreed_to(
     assert found["complete"] is well
     assert (found["total"], len(found["scenes"])) == {"away midway": (2, 1), "whole": (3, 3)}.get(end, (0, 0))
     assert ("I agree" in told) is well
-    assert ("The last look did not come to its end" in told) is not well
+    assert ("The last preview did not end" in told) is not well
     assert ("then it failed" in told) is (past["state"] == "failed")
 
 
@@ -266,7 +266,7 @@ def test_the_page_of_the_demo_is_the_demos_alone(world: World, tmp_path: Path) -
     switch = tmp_path / "away"
     with dashboard(world, switch=switch) as dash:
         assert "Take Plex down" in dash.get("/demo").text
-        assert "Plex is away now." in dash.post("/demo/down").text
+        assert "Plex is down now." in dash.post("/demo/down").text
         assert switch.exists()
         assert "Bring Plex back" in dash.get("/demo").text
         dash.post("/demo/up")

@@ -29,7 +29,7 @@ def staged(world: World) -> Iterator[Staged]:
 def paths(found: dict[str, int]) -> list[str]:
     """Every page, with a scene that stands in each way."""
     scenes = [f"/scenes/{id}" for id in found.values()]
-    undo = [f"/scenes/{found['in step']}/undo", f"/scenes/{found['in step']}/undo?how=release"]
+    undo = [f"/scenes/{found['in_step']}/undo", f"/scenes/{found['in_step']}/undo?how=release"]
     lists = ["/scenes", "/scenes?stands=absent", "/scenes?q=title", "/scenes?q=nothing-like-this"]
     dead = ["/dead", "/dead?cause=refused", "/dead/drop?all=1"]
     return [*lists, *scenes, *undo, *dead, "/outages", "/outages?days=1", "/charts"]
@@ -84,7 +84,7 @@ def test_a_title_that_means_harm_is_a_text_and_nothing_else(staged: Staged, look
     dash, found = staged
     seen = look()
     page = seen.page
-    page.goto(f"{dash.url}/scenes/{found['in step']}")
+    page.goto(f"{dash.url}/scenes/{found['in_step']}")
     harmless = nodes(page)
     first = found["hostile"]
     for number, title in enumerate(HOSTILE):
@@ -110,19 +110,19 @@ def test_a_title_that_means_harm_is_a_text_and_nothing_else(staged: Staged, look
 def test_every_button_of_a_scene_does_what_it_says(staged: Staged, look: Look) -> None:
     dash, found = staged
     world, page = dash.world, look().page
-    id = found["in step"]
+    id = found["in_step"]
     page.goto(f"{dash.url}/scenes/{id}")
     notice = page.get_by_role("status").first
 
     page.get_by_role("button", name="Sync now").click()
-    expect(notice).to_contain_text(f"Scene {id} is in the queue")
+    expect(notice).to_contain_text(f"Scene {id} is queued")
     assert state_of(world, id) is State.READY
 
     page.get_by_role("button", name="Ignore").click()
-    expect(notice).to_contain_text("is left alone from now on")
+    expect(notice).to_contain_text("is ignored from now on")
     assert state_of(world, id) is State.IGNORED
-    page.get_by_role("button", name="Look after it again").click()
-    expect(notice).to_contain_text("is looked after again")
+    page.get_by_role("button", name="Stop ignoring").click()
+    expect(notice).to_contain_text("is synced again")
 
     page.get_by_label("Rating key of an item in Plex").fill("1")
     page.get_by_role("button", name="Bind to it").click()
@@ -131,7 +131,7 @@ def test_every_button_of_a_scene_does_what_it_says(staged: Staged, look: Look) -
     expect(notice).to_contain_text("found by its files again")
 
     page.get_by_role("link", name="Dry run").click()
-    expect(page.locator("#now")).to_contain_text("in step")
+    expect(page.locator("#now")).to_contain_text("in sync")
 
     page.get_by_role("link", name="Undo…").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Take back what was pushed for")
@@ -204,10 +204,10 @@ def test_every_button_of_the_dead_letters_does_what_it_says(staged: Staged, look
     expect(notice).to_contain_text("1 scene dropped")
     assert state_of(world, found["ambiguous"]) is State.DROPPED
 
-    page.get_by_role("button", name="Try again", exact=True).click()
+    page.get_by_role("button", name="Retry", exact=True).click()
     expect(notice).to_contain_text("1 scene will be tried again")
     assert state_of(world, found["failed"]) is State.READY
-    expect(page.locator("#bench")).to_contain_text("Nothing was given up")
+    expect(page.locator("#bench")).to_contain_text("No dead letters")
 
 
 def test_an_outage_shows_up_on_an_open_page_by_itself(staged: Staged, look: Look) -> None:
@@ -242,7 +242,7 @@ def test_the_figures_of_a_chart_can_be_read_without_the_picture(staged: Staged, 
     page.locator("#table-queue-day").focus()
     page.keyboard.press("Enter")
     table = page.get_by_role("region", name="The queue of the last 24 hours").get_by_role("table")
-    expect(table.get_by_role("columnheader")).to_have_text(["From", "waiting", "not in Plex", "given up"])
+    expect(table.get_by_role("columnheader")).to_have_text(["From", "queued", "not in Plex yet", "needs you"])
     assert table.get_by_role("row").count() > 20
     # It stays open while the page keeps itself up to date.
     with dash.parts.store.writing() as tx:
@@ -253,9 +253,9 @@ def test_the_figures_of_a_chart_can_be_read_without_the_picture(staged: Staged, 
 def test_the_pages_do_without_script(staged: Staged, look: Look) -> None:
     dash, found = staged
     page = look(script=False).page
-    page.goto(f"{dash.url}/scenes/{found['in step']}")
+    page.goto(f"{dash.url}/scenes/{found['in_step']}")
     page.get_by_role("button", name="Sync now").click()
-    expect(page.get_by_role("status").first).to_contain_text("is in the queue")
+    expect(page.get_by_role("status").first).to_contain_text("is queued")
     page.goto(f"{dash.url}/charts")
     expect(page.locator("svg.chart").first).to_be_visible()
 

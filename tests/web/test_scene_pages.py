@@ -13,6 +13,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State
 from plexsync.rules.records import BreakerRow
 from plexsync.rules.scene import Scene
+from plexsync.rules.status_words import SceneStatus
 from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
 from tests.patience import HANG
@@ -42,19 +43,21 @@ def listed(page: str) -> list[int]:
 def test_each_tab_lists_the_scenes_that_stand_so_as_many_as_it_says(staged) -> None:
     dash, found = staged
     page = dash.get("/scenes").text
-    tabs = re.findall(r'href="(/scenes[^"]*)"[^>]*>([a-z ]+) <span class="count">([\d,]+)</span>', page)
-    assert {"all", "in step", "waiting", "absent", "ambiguous", "failed", "ignored"} <= {name for _, name, _ in tabs}
+    tabs = re.findall(r'href="(/scenes[^"]*)"[^>]*>([A-Za-z ]+) <span class="count">([\d,]+)</span>', page)
+    assert {"all", "in sync", "queued", "not in Plex yet", "needs you", "ignored"} <= {name for _, name, _ in tabs}
     for href, name, count in tabs:
         ids = listed(dash.get(html.unescape(href)).text)
         assert len(ids) == int(count), name
-        assert name not in found or name == "gone" or found[name] in ids
+        assert {found[status] for status in SceneStatus if status.word == name and status in found} - {
+            found["gone"]
+        } <= set(ids)
     assert sum(int(count) for _, name, count in tabs if name != "all") == len(listed(page))
 
 
 def test_a_row_tells_what_a_scene_is_called_and_why_it_stands_so(staged) -> None:
     dash, found = staged
     told = plain(dash.get("/scenes?stands=absent").text)
-    assert f"Not in Plex #{found['absent']} /media/scenes/nowhere.mp4 absent" in told
+    assert f"Not in Plex #{found['absent']} /media/scenes/nowhere.mp4 not in Plex yet" in told
     assert "no item in Plex has this file" in told
 
 
@@ -126,7 +129,7 @@ def test_what_makes_no_sense_is_answered_with_a_line(dash: Dash, path: str) -> N
 def test_a_live_page_asks_neither_server(staged) -> None:
     dash, found = staged
     before = dash.world.stash.count(), dash.world.plex.count()
-    for path in ("/scenes", f"/scenes/{found['in step']}"):
+    for path in ("/scenes", f"/scenes/{found['in_step']}"):
         assert dash.get(path, **{"X-Live": "1"}).status_code == 200
     assert (dash.world.stash.count(), dash.world.plex.count()) == before
 
@@ -142,7 +145,7 @@ def test_a_scene_tells_its_differences_its_steps_and_its_history(staged) -> None
     assert "title Not pushed yet Title 1 locked write changed in Stash" in told
     assert "studio Studio 1 Studio 1 locked nothing" in told
     assert "Empty in Stash and in Plex: director" in told
-    assert "How its item was looked for path : Item 2 has the full path" in told
+    assert "How its item was matched path : Item 2 has the full path" in told
     assert "title : scene 00001 → became Title 1 and locked" in told
 
 
@@ -165,14 +168,14 @@ def test_an_ambiguous_scene_offers_its_candidates_and_binding_one_settles_it(sta
 @pytest.mark.parametrize("item", ["", "x", "0", "12 34", "9" * 30, "-1"])
 def test_what_is_no_rating_key_binds_nothing(staged, item: str) -> None:
     dash, found = staged
-    after = plain(dash.post(f"/scenes/{found['in step']}/bind", item=item).text)
+    after = plain(dash.post(f"/scenes/{found['in_step']}/bind", item=item).text)
     assert "Give the rating key of the item" in after
     assert dash.world.rows("select count(*) from binding") == [(0,)]
 
 
 def test_an_item_that_plex_does_not_have_binds_nothing(staged) -> None:
     dash, found = staged
-    after = plain(dash.post(f"/scenes/{found['in step']}/bind", item="999999").text)
+    after = plain(dash.post(f"/scenes/{found['in_step']}/bind", item="999999").text)
     assert "Nothing was bound: Plex has no item 999999" in after
 
 
@@ -181,24 +184,24 @@ def test_sync_now_wants_it_as_a_person_does(staged) -> None:
     id = found["failed"]
     assert state_of(dash.world, id) is State.DEAD
     after = plain(dash.post(f"/scenes/{id}/sync").text)
-    assert f"Scene {id} is in the queue; no worker runs" in after
+    assert f"Scene {id} is queued; no worker is running" in after
     assert state_of(dash.world, id) is State.READY
     assert dash.world.rows(f"select lane from job where id = {id}") == [(0,)]
 
 
 def test_ignoring_and_taking_that_back(staged) -> None:
     dash, found = staged
-    id = found["in step"]
-    assert "is left alone from now on" in plain(dash.post(f"/scenes/{id}/ignore").text)
+    id = found["in_step"]
+    assert "is ignored from now on" in plain(dash.post(f"/scenes/{id}/ignore").text)
     assert state_of(dash.world, id) is State.IGNORED
     assert "was ignored already" in plain(dash.post(f"/scenes/{id}/ignore").text)
-    assert "is looked after again" in plain(dash.post(f"/scenes/{id}/unignore").text)
+    assert "is synced again" in plain(dash.post(f"/scenes/{id}/unignore").text)
     assert state_of(dash.world, id) is State.READY
 
 
 def test_undo_asks_first_and_the_worker_takes_it_back(staged) -> None:
     dash, found = staged
-    world, id = dash.world, found["in step"]
+    world, id = dash.world, found["in_step"]
     asked = plain(dash.get(f"/scenes/{id}/undo").text)
     assert "Take back what was pushed for" in asked
     assert "restore" in asked
@@ -214,7 +217,7 @@ def test_undo_asks_first_and_the_worker_takes_it_back(staged) -> None:
 
 def test_release_keeps_the_values_and_takes_off_the_locks(staged) -> None:
     dash, found = staged
-    world, id = dash.world, found["in step"]
+    world, id = dash.world, found["in_step"]
     assert "PlexSync's locks come off" in plain(dash.get(f"/scenes/{id}/undo?how=release").text)
     dash.post(f"/scenes/{id}/undo", how="release")
     work(world)
@@ -232,24 +235,24 @@ def test_nothing_is_undone_of_a_scene_that_nothing_was_pushed_for(staged) -> Non
 @pytest.mark.parametrize("who", list(Neighbour))
 def test_while_a_server_is_away_what_is_known_is_shown(staged, who: Neighbour) -> None:
     dash, found = staged
-    id, now = found["in step"], dash.parts.clock.now() / 1000
+    id, now = found["in_step"], dash.parts.clock.now() / 1000
     row = BreakerRow(state="open", failures=5, opened_at=now, wait=600.0, error=f"{who.title()} does not answer")
     with dash.parts.store.writing() as tx:
         tx.breakers.save(who, row)
     told = plain(dash.get(f"/scenes/{id}").text)
-    assert f"It can't be looked at now {who.title()} is away: {who.title()} does not answer" in told
+    assert f"It can't be read now {who.title()} is down: {who.title()} does not answer" in told
     assert "Pushed before" in told
     assert "title : scene 00000 → became Title 0 and locked" in told
     assert "Nothing was bound" in plain(dash.post(f"/scenes/{id}/bind", item="1").text)
     asked = plain(dash.get(f"/scenes/{id}/undo").text)
     assert "What would be done can't be shown now" in asked
-    assert "is in the queue" in plain(dash.post(f"/scenes/{id}/sync").text), "wanting needs nobody"
+    assert "is queued" in plain(dash.post(f"/scenes/{id}/sync").text), "wanting needs nobody"
 
 
 def test_a_server_that_goes_away_meanwhile_is_told_as_well(staged) -> None:
     dash, found = staged
     dash.world.plex.faults.set(Fault("status", status=503))
-    page = dash.get(f"/scenes/{found['in step']}")
+    page = dash.get(f"/scenes/{found['in_step']}")
     assert page.status_code == 200
     assert re.search(r"its item 1 can't be read: Plex at \S+ is not ready \(503\)", plain(page.text))
 
@@ -259,7 +262,7 @@ def test_a_server_that_hangs_holds_up_nobody_else(staged, monkeypatch: pytest.Mo
     monkeypatch.setattr("plexsync.web.context.PATIENCE", 0.05)
     before = dash.world.plex.count()
     dash.world.plex.faults.set(Fault("hang"))
-    first = threading.Thread(target=lambda: httpx2.get(f"{dash.url}/scenes/{found['in step']}", timeout=HANG))
+    first = threading.Thread(target=lambda: httpx2.get(f"{dash.url}/scenes/{found['in_step']}", timeout=HANG))
     first.start()
     until(lambda: dash.world.plex.count() > before)
     told = plain(dash.get(f"/scenes/{found['waiting']}").text)

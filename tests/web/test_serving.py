@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from plexsync.extras import advice
 from tests.journey.world import World, until
 from tests.patience import HANG
 
@@ -76,6 +77,26 @@ def test_it_is_there_with_serve_comes_back_when_it_dies_and_ends_with_it(world: 
         until(lambda: is_up(port) and children(process.pid) not in ([], [child]))
         assert "the dashboard ended (-9)" in world.log()
     assert get(port) is None
+
+
+def test_it_imports_nothing_of_the_folder_that_serve_was_started_in(world: World, tmp_path: Path) -> None:
+    port = free_port()
+    world.settings["web_bind"] = f"127.0.0.1:{port}"
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    for name in ("jinja2", "starlette", "uvicorn", "plexsync"):
+        (folder / f"{name}.py").write_text("raise SystemExit('planted')\n")
+    log = tmp_path / "said"
+    words = ["python", "-P", "-m", "plexsync", "serve"]
+    environ = {name: value for name, value in program_environ(world).items() if name != "PYTHONPATH"}
+    with log.open("w") as said:
+        process = subprocess.Popen(words, cwd=folder, env=environ, stdout=said, stderr=said)
+    try:
+        until(lambda: is_up(port), seconds=30)
+        assert "planted" not in log.read_text()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
 
 
 def test_it_ends_with_a_serve_that_is_killed(world: World) -> None:
@@ -169,7 +190,7 @@ def test_without_its_packages_the_work_goes_on(world: World, monkeypatch: pytest
     try:
         until(lambda: world.count("idle") == 1)
         assert "no dashboard: its packages are not installed" in log.read_text()
-        assert "requirements/web.txt" in log.read_text()
+        assert advice("web") in log.read_text()
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=HANG) == 0

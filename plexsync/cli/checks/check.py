@@ -12,17 +12,17 @@ class Check:
     """One thing that was looked at. `code` is the exit code that a problem asks for."""
 
     name: str
-    told: str
+    message: str
     state: str = OK
     mend: str = ""
     code: int = FINE
 
 
-def warning(name: str, told: str, mend: str) -> Check:
+def warning(name: str, message: str, mend: str) -> Check:
     """Something that works, but not as well as it could."""
-    return Check(name, told, WARNING, mend)
+    return Check(name, message, WARNING, mend)
 
 
-def problem(name: str, told: str, mend: str, code: int = FAILED) -> Check:
+def problem(name: str, message: str, mend: str, code: int = FAILED) -> Check:
     """Something that stops work."""
-    return Check(name, told, PROBLEM, mend, code)
+    return Check(name, message, PROBLEM, mend, code)

@@ -1,4 +1,4 @@
-"""Checks of the database and of what stands in it: the books, the worker, the gates, what was given up."""
+"""Checks of the database and of what stands in it: the books, the worker, the gates, the dead letters."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.cli.call import FAILED, WRONG
 from plexsync.cli.checks.check import Check, problem, warning
-from plexsync.cli.terminal.format import ago, many, noted
+from plexsync.reports.format import ago, many, noted
 from plexsync.reports.status import OWED, books, server_words
 from plexsync.reports.status import breaker as breaker_facts
 from plexsync.rules.errors import Neighbour
@@ -26,7 +26,7 @@ def database(parts: Parts) -> Iterator[Check]:
     """Whether the file is sound, what it lies on, how large it and its log are, and whether the books balance."""
     seen = parts.inspected()
     if seen.damage:
-        yield problem("database", f"it is damaged: {seen.damage[0]}", "restore a backup, or move it away", WRONG)
+        yield problem("database", f"it is damaged: {seen.damage[0]}", "restore a backup, or rename it", WRONG)
         return
     where = f"on {seen.file_system}" if seen.file_system else "on a file system of unknown kind"
     told = f"sound, {_size(seen.size)}; schema {seen.schema}, journal {seen.journal}, {where}"
@@ -97,16 +97,16 @@ def _gate(parts: Parts, seen: Overview, who: Neighbour, now: int) -> Check:
 
 
 def queue(parts: Parts) -> Iterator[Check]:
-    """What was given up, and what a person is waited for with."""
+    """Dead letters, and what needs your approval."""
     with parts.store.reading() as db:
         seen = db.overview(parts.clock.now())
     count, most = sum(seen.dead.values()), parts.config.dlq_max
     causes = ", ".join(f"{cause} {number:,}" for cause, number in sorted(seen.dead.items()))
     if count > most:
-        told = f"{many(count, 'scene')} given up, more than dlq_max ({most:,}): {causes}"
+        told = f"{many(count, 'dead letter')}, more than dlq_max ({most:,}): {causes}"
         yield warning("dead letters", told, "plexsync dlq list tells what cures each cause")
     else:
-        yield Check("dead letters", f"{many(count, 'scene')} given up: {causes}" if count else "none")
+        yield Check("dead letters", f"{count:,}: {causes}" if count else "none")
     if comparison_owed(parts):
         yield warning("comparison", OWED, "a worker makes it by itself")
     if not bulk_approved(parts):

@@ -1,6 +1,5 @@
 """Checks of this machine: the program, its settings, who is told, the data folder, and events that wait in it."""
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -12,30 +11,27 @@ from plexsync.app.clients import tried_ways
 from plexsync.app.database_files import DATABASE, spooled
 from plexsync.cli.call import WRONG
 from plexsync.cli.checks.check import Check, problem, warning
-from plexsync.cli.daemon.dashboard_process import PACKAGES, hindrance_of
+from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.logs import LOG_FILE
-from plexsync.cli.terminal.format import many
+from plexsync.extras import PARTS, advice, is_installed
+from plexsync.reports.format import many
 from validation.config import SECRETS, PlexSyncConfig
 from validation.sources import DEFAULT, TOML, Loaded
 
 LEAST_PYTHON, TRIED_PYTHON = (3, 11), (3, 14)
 LITTLE_SPACE = 200 * 2**20
-# What can be added, by the name of its extra: the modules that tell whether it is there, and what it is for.
-EXTRAS = {
-    "web": (PACKAGES, "the dashboard"),
-    "setup": (("plexapi",), "signing in to Plex with init"),
-    "art": (("PIL",), "changing pictures"),
-    "notify": (("apprise",), "messages to services"),
-}
+# What the line of the program tells about; the demo shows by itself what it lacks.
+OPTIONAL = ("web", "setup", "art", "notify")
 
 
 def program() -> Iterator[Check]:
     """The Python it runs on, and which of the packages that can be added are there."""
     name = "program"
-    there = [extra for extra, (modules, _) in EXTRAS.items() if all(map(importlib.util.find_spec, modules))]
-    lacking = [f"{extra} ({use})" for extra, (_, use) in EXTRAS.items() if extra not in there]
+    there = [part for part in OPTIONAL if is_installed(part)]
+    lacking = [part for part in OPTIONAL if part not in there]
+    uses = ", ".join(f"{part} ({PARTS[part].use})" for part in lacking)
     told = f"Python {platform.python_version()}; extras: {', '.join(there) or 'none'}"
-    told += f"; not installed: {', '.join(lacking)}" if lacking else ""
+    told += f"; not installed: {uses}: {advice(*lacking)}" if lacking else ""
     if sys.version_info[:2] > TRIED_PYTHON:
         newest = ".".join(map(str, TRIED_PYTHON))
         yield warning(name, told, f"PlexSync is tried with Python up to {newest}: take that one if something is odd")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from plexsync.app.parts import Parts
 from plexsync.cli.checks.check import Check, problem, warning
-from plexsync.cli.terminal.format import many
 from plexsync.cli.terminal.mapping import Pair, Rule, Suggestion, suggested
+from plexsync.reports.format import many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Stash
@@ -75,7 +75,7 @@ def looked_up(db: Reader, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Fou
             found.by_name += 1
             pairs += alike
     found.pairs = tuple(pairs)
-    found.suggestions = tuple(suggested(pairs, tuple(rules), known=known))
+    found.suggestions = tuple(suggested(pairs, tuple(rules), mapped=known))
     return found
 
 

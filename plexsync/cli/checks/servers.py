@@ -9,7 +9,8 @@ from pathlib import Path
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN, events_in, theirs
 from plexsync.cli.checks.check import Check, problem, warning
-from plexsync.cli.terminal.format import lasting
+from plexsync.engine.tickets import READ, Gate
+from plexsync.reports.format import lasting
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError
 from plexsync.rules.records import Section
 from plexsync.rules.text import fold
@@ -96,9 +97,10 @@ def away(name: str, error: NeighbourError, address: str) -> Check:
 
 def _let_in(parts: Parts, who: Neighbour) -> Iterator[Check]:
     """A server that answers and lets us in has no reason to be left alone any longer."""
+    gate = Gate(who, READ)
     with parts.store.reading() as db:
-        held = db.holds.find(who)
-    if (held or not parts.gates.usable(who)) and parts.gates.retest(who):
+        held = db.holds.find(gate.row)
+    if not parts.gates.is_open(gate) and parts.gates.retest(gate):
         was = (
             "it was on hold, and lets us in again" if held else "nothing was asked of it any more, and it answers again"
         )

@@ -10,8 +10,8 @@ from plexsync.app.settings import settings_in_stash
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.settings import hide, sources
 from plexsync.cli.start import logged
-from plexsync.cli.terminal.format import safe
 from plexsync.cli.terminal.screen import paper
+from plexsync.reports.format import safe
 from plexsync.rules.errors import NeighbourError
 from validation.config import SECRETS
 from validation.imported import STASH2PLEX, imported

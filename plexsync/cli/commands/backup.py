@@ -9,10 +9,10 @@ import click
 from plexsync.app.database_files import restore_backup, save_backup
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import begun
-from plexsync.cli.terminal.format import many
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import LiveLine, paper, say
 from plexsync.engine.clock import SystemClock
+from plexsync.reports.format import many
 from plexsync.rules.errors import Unusable
 
 BUSY = "a worker runs on this database: stop it first, then restore"
@@ -26,7 +26,7 @@ def backup(call: Call, file: Path, force: bool) -> int:
     """Copy the database to a file, also while a worker runs.
 
     The copy is of one moment, checked, synced, and for your eyes only. For a folder the file is named by the time. It
-    holds what was given up and what was pushed, but no token or key; settings are not in it.
+    holds the dead letters and what was pushed, but no token or key; settings are not in it.
 
     \b
     Examples:
@@ -54,7 +54,7 @@ def restore(call: Call, file: Path, yes: bool) -> int:
     """Put a copy of the database back; what is there now is kept in a file beside it.
 
     Stop the worker first; a running one is not disturbed, and the call exits with 1. Edits made since the copy are not in
-    it: the next worker compares everything with Stash and Plex, and finds them. Asks for confirmation unless --yes is
+    it: the next worker runs a full comparison, and finds them. Asks for confirmation unless --yes is
     given.
 
     \b
@@ -77,7 +77,7 @@ def restore(call: Call, file: Path, yes: bool) -> int:
     facts = {"restored": True, "rows": done.copy.rows, "schema": done.copy.schema, "kept": kept}
     told = [
         f"{many(done.copy.rows, 'row')} restored",
-        "the next worker compares everything (or call plexsync reconcile)",
+        "the next worker runs a full comparison (or call plexsync reconcile)",
     ]
     told += [f"what was there before is kept as {kept}"] if kept else []
     call.answer(facts, lambda: say(paper(), "; ".join(told)))

@@ -10,10 +10,10 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import begun
 from plexsync.cli.start import opened as opened_for
-from plexsync.cli.terminal.format import many, safe, stamp
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.flows.scenes import bindings
+from plexsync.reports.format import many, safe, stamp
 from plexsync.rules.match_records import Binding
 
 
@@ -121,9 +121,5 @@ def _tell(scene: int, bound: bindings.Bound, *, busy: bool) -> None:
     if bound.looked_again:
         ids = ", ".join(map(str, bound.looked_again))
         out.print(f"Scene {ids} was pushed to it before, and is looked at again: it is no longer its")
-    hint = (
-        "the worker brings it in step at once"
-        if busy
-        else "no worker runs: start plexsync serve, or run plexsync drain"
-    )
-    out.print(f"It is in the queue; {hint}")
+    hint = "the worker syncs it at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
+    out.print(f"It is queued; {hint}")

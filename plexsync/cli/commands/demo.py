@@ -4,7 +4,6 @@ The play has a stage (`Stage`: both simulators, a folder, `plexsync serve` as a 
 at the end was read back from Plex by `plexapi`, and compared with the truth that the library was made with.
 """
 
-import importlib.util
 import itertools
 import os
 import signal
@@ -26,15 +25,18 @@ from rich.console import Console
 
 from plexsync.app.parts import Parts, opened
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
+from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
-from plexsync.cli.terminal.format import many
 from plexsync.cli.terminal.screen import margin, paper, say, table
 from plexsync.engine.clock import SystemClock
+from plexsync.extras import advice, is_installed
+from plexsync.reports.format import many
+from plexsync.reports.shapes import BreakerFacts, StatusFacts
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault, Unusable
+from plexsync.rules.status_words import SceneStatus
 from validation.config import PlexSyncConfig
 
-ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
 KEY = "demo-stash-key-0123456789"
 LATENCY = 0.008
@@ -46,8 +48,6 @@ USUAL_PORT = 9797
 LOOK = 0.25
 WEEKS = 30 * 86_400.0
 LOOKS_PER_SCENE = 20
-# What a module of another project is called, and its package.
-PACKAGES = {"graphql": "graphql-core", "plexapi": "plexapi", "yaml": "pyyaml"}
 SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -59,7 +59,7 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
     """Watch PlexSync work, without a Stash or Plex of your own.
 
     Starts a simulated Stash and a simulated Plex on this machine with a library of realistic and nasty names, runs
-    `plexsync serve` against them, edits scenes, takes Plex away for a while, and ends with a summary read back from
+    `plexsync serve` against them, edits scenes, takes Plex down for a while, and ends with a summary read back from
     Plex. Takes about a minute, needs no network, leaves nothing behind.
 
     \b
@@ -76,18 +76,18 @@ def demo(call: Call, scenes: int, keep: bool) -> int:
             if keep:
                 stay(stage, screen)
             else:
-                say(screen, "make demo KEEP=1 stays up: for such questions, and for a dashboard that takes Plex down.")
+                say(
+                    screen,
+                    "plexsync demo --keep stays up: for such questions, and for a dashboard that takes Plex down.",
+                )
     except KeyboardInterrupt:
         return INTERRUPTED
     return FINE if summary["well"] else FAILED
 
 
 def _check_packages() -> None:
-    if not all(map(importlib.util.find_spec, PACKAGES)):
-        raise Unusable(
-            f"the demo needs packages that are not installed ({', '.join(PACKAGES.values())}): in the folder of "
-            "PlexSync, .venv/bin/python -m pip install --require-hashes -r requirements/demo.txt"
-        )
+    if not is_installed("demo"):
+        raise Unusable(f"the demo needs packages that are not installed: {advice('demo')}")
 
 
 @contextmanager
@@ -176,18 +176,13 @@ class Stage:
         with (
             (self.folder / "serve.log").open("w") as log,
             subprocess.Popen(
-                [
-                    *(
-                        sys.executable,
-                        "-m",
-                        "plexsync.cli.commands.demo_serving",
-                        "--config",
-                        str(self.folder / "plexsync.toml"),
-                    ),
+                command_of(
+                    "plexsync.cli.commands.demo_serving",
+                    *("--config", str(self.folder / "plexsync.toml")),
                     *("serve", "--demo-switch", str(self.switch.file)),
-                ],
-                cwd=ROOT,
-                env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+                ),
+                cwd=self.folder,
+                env=environ(),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -196,7 +191,9 @@ class Stage:
             try:
                 yield
             finally:
-                process.send_signal(signal.SIGTERM)
+                # It ends in good order with its input, on Windows too.
+                if process.stdin is not None:
+                    process.stdin.close()
                 try:
                     process.wait(timeout=10)
                 except subprocess.TimeoutExpired:
@@ -265,20 +262,20 @@ class Play:
         stage = self._stage
         began = time.monotonic()
         self._title(
-            f"{len(stage.library.scenes):,} scenes in Stash, {len(stage.library.movies):,} movies in Plex, nothing in step"
+            f"{len(stage.library.scenes):,} scenes in Stash, {len(stage.library.movies):,} movies in Plex, nothing in sync"
         )
         with stage.serving():
             self._tell_of_pages()
-            self._title("1. plexsync serve: compares both sides, and brings in step what differs")
+            self._title("1. plexsync serve: compares both servers, and syncs what differs")
             self._until(lambda now: bool(now["last_reconcile"]) and not self._waiting(now))
 
             edited = self._title_edits()
             self._until(lambda _now: self._pushed(edited) >= 20, quiet=True)
 
-            self._title(f"3. Plex goes away for {OUTAGE:.0f} seconds, in the middle of it; people go on editing")
+            self._title(f"3. Plex goes down for {OUTAGE:.0f} seconds, in the middle of it; people go on editing")
             stage.switch.away = True
             gone = time.monotonic()
-            more = self._edit(range(150, 200), "edited while Plex was away")
+            more = self._edit(range(150, 200), "edited while Plex was down")
             self._until(lambda _now: time.monotonic() - gone >= OUTAGE, stalls=True)
 
             self._title("4. Plex is back")
@@ -337,9 +334,9 @@ class Play:
         """A command as a person types it, and what it says."""
         say(self._screen, f"   $ plexsync {' '.join(words)}")
         done = subprocess.run(
-            [sys.executable, "-m", "plexsync", "--config", str(self._stage.folder / "plexsync.toml"), *words],
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+            command_of("plexsync", "--config", str(self._stage.folder / "plexsync.toml"), *words),
+            cwd=self._stage.folder,
+            env=environ(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -406,7 +403,7 @@ class Play:
         self._screen.print()
         say(self._screen, text, style="bold")
 
-    def _until(self, reached: Callable[[dict[str, Any]], bool], *, stalls: bool = False, quiet: bool = False) -> None:
+    def _until(self, reached: Callable[[StatusFacts], bool], *, stalls: bool = False, quiet: bool = False) -> None:
         """Show how everything stands, about once a second, until the act is over."""
         began = told = time.monotonic()
         last = -1
@@ -427,7 +424,7 @@ class Play:
                 return
         self._screen.print("   this takes longer than it should; the summary tells what is missing")
 
-    def _tell_why(self, breaker: dict[str, Any]) -> None:
+    def _tell_why(self, breaker: BreakerFacts) -> None:
         """Once per outage: what PlexSync says about it."""
         if breaker["state"] == "closed":
             self._told_why = False
@@ -435,12 +432,12 @@ class Play:
             self._told_why = True
             say(self._screen, f"   {breaker['error']}; asking again every few seconds")
 
-    def _line(self, now: dict[str, Any], rate: float) -> str:
+    def _line(self, now: StatusFacts, rate: float) -> str:
         jobs, breaker = now["jobs"], now["breakers"]["plex"]
         words = [
-            f"{jobs['idle']:5,} in step",
-            f"{self._waiting(now):5,} waiting",
-            f"{jobs['absent']:3} absent",
+            f"{jobs['idle']:5,} {SceneStatus.IN_SYNC.word}",
+            f"{self._waiting(now):5,} {SceneStatus.QUEUED.word}",
+            f"{jobs['absent']:3} {SceneStatus.NOT_IN_PLEX.word}",
             f"{jobs['dead']:3} set aside",
             f"breaker {breaker['state'].replace('_', '-'):9}",
         ]
@@ -452,7 +449,7 @@ class Play:
             words.append(f"{rate:,.0f}/s")
         return "   " + " | ".join(words)
 
-    def _waiting(self, now: dict[str, Any]) -> int:
+    def _waiting(self, now: StatusFacts) -> int:
         return int(now["jobs"]["ready"] + now["jobs"]["running"])
 
     def _attempts(self) -> int:
@@ -473,7 +470,7 @@ class Play:
         self._title("Read back from Plex by plexapi, and compared with what the library was made of")
         scenes = len(stage.library.scenes)
         rows = [
-            ("in step, every field of every item", f"{checked.in_step:,} of {scenes:,} scenes"),
+            ("in sync, every field of every item", f"{checked.in_step:,} of {scenes:,} scenes"),
             *((f"{reason}: {why}", f"{checked.reasons.get(reason, 0):,}") for reason, why in REASONS.items()),
             ("a title that a person had locked in Plex, kept", f"{checked.kept:,}"),
             ("not as it should be", f"{len(checked.wrong):,}"),
@@ -517,7 +514,7 @@ def over_weeks(scenes: int) -> Callable[[], float]:
 
 REASONS = {
     "absent": "Plex has no such file",
-    "ambiguous": "look-alikes, left alone",
+    "ambiguous": "several items fit, left alone",
     "shared": "their movie is another scene's",
 }
 
@@ -547,9 +544,9 @@ def write_settings(path: Path, config: PlexSyncConfig) -> None:
 def stay(stage: Stage, screen: Console) -> None:
     """Keep everything running until Ctrl-C."""
     program = Path(sys.executable).with_name("plexsync")
-    words = str(program) if program.exists() else f"{sys.executable} -m plexsync"
+    words = str(program) if program.exists() else f"{sys.executable} -P -m plexsync"
     screen.print()
-    say(screen, "Still up, with `plexsync serve` running. In another terminal, in this folder:")
+    say(screen, "Still up, with `plexsync serve` running. In another terminal:")
     say(screen, f"   export PLEXSYNC_CONFIG={stage.folder / 'plexsync.toml'}")
     for example in ("top", "status", "explain 7", "dlq list", "reconcile"):
         say(screen, f"   {words} {example}")

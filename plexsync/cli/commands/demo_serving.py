@@ -3,17 +3,16 @@
 The demo holds the other end of its standard input, which ends with the process that holds it.
 """
 
-import os
-import signal
 import sys
 import threading
 
+from plexsync.cli.daemon.signals import end_self
 from plexsync.cli.main import main
 
 
 def _outlive_nobody() -> None:
     sys.stdin.read()
-    os.kill(os.getpid(), signal.SIGTERM)
+    end_self()
 
 
 if __name__ == "__main__":

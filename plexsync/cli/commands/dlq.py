@@ -1,8 +1,7 @@
-"""`plexsync dlq`: looks after what was given up (the dead-letter queue)."""
+"""`plexsync dlq`: works on the dead-letter queue."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import click
 from rich.console import Console
@@ -11,31 +10,33 @@ from plexsync.cli.call import FAILED, FINE, Call, Sharing, family
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.completions import dead_scenes
 from plexsync.cli.terminal.export_file import output
-from plexsync.cli.terminal.format import many, stamp
 from plexsync.cli.terminal.param_types import RowKey
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.rows import attempt_table, push_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.engine import dead_letters
 from plexsync.engine.dead_letters import Key
-from plexsync.reports.cures import CURES, cure
+from plexsync.reports.cures import cure
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
 from plexsync.reports.dead_letters import groups
+from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
+from plexsync.reports.shapes import GroupFacts, LetterFacts
 from plexsync.reports.status import too_many
-from plexsync.rules.job import Kind, State
+from plexsync.rules.causes import DEADLY
+from plexsync.rules.job import State
 from plexsync.rules.records import JobRow
 
 SHOWN = 50
 HEADS = ("scene", "cause", "since", "title", "error, if another")
-causes = click.Choice(sorted(CURES))
+causes = click.Choice(sorted([cause.value for cause in DEADLY]))
 
 
 @family("dlq")
 def dlq() -> None:
-    """Look after the scenes that were given up (the dead-letter queue).
+    """Work on the dead-letter queue.
 
-    A scene is given up when trying again would change nothing. An outage gives up nobody. Each stays here, with the
+    A scene becomes a dead letter when another attempt would change nothing. An outage causes none. Each stays here, with the
     reason, until it is edited in Stash, retried, dropped, or dlq_retention_days have passed.
 
     \b
@@ -51,7 +52,7 @@ def dlq() -> None:
 @click.option("--cause", type=causes, help="Only what died of this cause.")
 @click.pass_obj
 def list_(call: Call, cause: str | None) -> int:
-    """List what was given up, grouped by cause, with what cures it.
+    """List the dead letters, grouped by cause, with the cure.
 
     Shows the first 50 rows; with --json all of them.
 
@@ -80,7 +81,7 @@ def list_(call: Call, cause: str | None) -> int:
 
 def _tell(
     banner: str,
-    groups: list[dict[str, Any]],
+    groups: list[GroupFacts],
     rows: Sequence[tuple[JobRow, str]],
     count: int,
     out: Console,
@@ -90,13 +91,13 @@ def _tell(
     if banner:
         say(out, banner, style="bold")
     if not rows:
-        out.print(f"nothing of this cause; {many(others, 'scene')} of others" if others else "nothing was given up")
+        out.print(f"nothing of this cause; {many(others, 'scene')} of others" if others else "no dead letters")
         return
     for group in groups:
         example = group["example"]
         facts = [
             ("what", group["meaning"]),
-            ("example", f"{written(Kind(example['kind']), example['id'])}: {example['error']}"),
+            ("example", f"{written(example['kind'], example['id'])}: {example['error']}"),
             ("cure", group["advice"]),
         ]
         out.print(table(f"{group['cause']}: {group['count']:,}", ("", ""), facts))
@@ -122,9 +123,9 @@ def _tell(
 @click.argument("scene", type=RowKey(), shell_complete=dead_scenes)
 @click.pass_obj
 def show(call: Call, scene: Key) -> int:
-    """Show one that was given up: its row, failed attempts, what was changed in Plex before, and what cures it.
+    """Show one dead letter: its job, failed attempts, what was changed in Plex before, and what cures it.
 
-    plexsync explain SCENE shows, in addition, how the scene and its Plex item look now. A performer, studio or tag is
+    plexsync explain SCENE shows, in addition, the scene and its Plex item as they are now. A performer, studio or tag is
     named with its kind, as in tag:12.
 
     \b
@@ -161,7 +162,7 @@ def show(call: Call, scene: Key) -> int:
 
 def _which(body: Callable[..., int]) -> Callable[..., int]:
     """The three ways to say which ones."""
-    body = click.option("--all", "all_", is_flag=True, help="Everything that was given up.")(body)
+    body = click.option("--all", "all_", is_flag=True, help="All dead letters.")(body)
     body = click.option("--cause", type=causes, help="Everything that died of this cause.")(body)
     return click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=RowKey(), shell_complete=dead_scenes)(body)
 
@@ -175,10 +176,10 @@ def _check_which(scenes: Sequence[Key], cause: str | None, all_: bool) -> None:
 @_which
 @click.pass_obj
 def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) -> int:
-    """Give what was given up another chance, with all its attempts.
+    """Retry dead letters, with all their attempts.
 
     Do this after the cause was cured: the worker tries each of them again soon. Exits with 1 if one of the scenes named
-    was not given up.
+    is no dead letter.
 
     \b
     Examples:
@@ -200,9 +201,9 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes: bool) -> int:
-    """Stop caring for what was given up: it leaves the queue, and comes back only by a new edit.
+    """Drop dead letters until the scene is edited again.
 
-    What is in Plex stays as it is. A scene that is named may also still be waiting, worked, or not in Plex yet. Asks for
+    What is in Plex stays as it is. A scene that you name may also be queued or not in Plex yet. Asks for
     confirmation unless --yes is given. Exits with 1 if one of the scenes named was not in the queue. plexsync ignore
     leaves a scene alone whatever is edited.
 
@@ -236,7 +237,7 @@ def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.pass_obj
 def export(call: Call, file: str, format_: str, cause: str | None, force: bool) -> int:
-    """Write what was given up to a file, or to standard output for -.
+    """Write the dead letters to a file, or to standard output for -.
 
     As JSON with everything that is known of each: its row, every failed attempt, what was changed in Plex before, and
     what cures it. As CSV with a line for each, safe to open as a spreadsheet. The file is for your eyes only.
@@ -252,7 +253,7 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
         count = 0
         exported = letters(parts, cause or "")
 
-        def counted() -> Iterator[dict[str, Any]]:
+        def counted() -> Iterator[LetterFacts]:
             nonlocal count
             for letter in exported:
                 count += 1
@@ -265,7 +266,7 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
     return FINE
 
 
-def _answer(call: Call, done: dead_letters.Moved, verb: str, *, where: str = "among those given up") -> int:
+def _answer(call: Call, done: dead_letters.Moved, verb: str, *, where: str = "a dead letter") -> int:
     count, missed = done
     if missed:
         return _missed(call, missed, done=count, verb=verb, where=where)
@@ -273,9 +274,9 @@ def _answer(call: Call, done: dead_letters.Moved, verb: str, *, where: str = "am
     return FINE
 
 
-def _missed(call: Call, missed: Sequence[Key], *, done: int, verb: str, where: str = "among those given up") -> int:
+def _missed(call: Call, missed: Sequence[Key], *, done: int, verb: str, where: str = "a dead letter") -> int:
     names = ", ".join(written(*key) for key in missed)
-    message = f"not {where}: {names} (plexsync dlq list shows what was given up)"
+    message = f"not {where}: {names} (plexsync dlq list lists them)"
     if done and not call.json:
         paper().print(f"{many(done, 'scene')} {verb}")
     return call.refused(message, **{verb: done, "not_dead": [written(*key) for key in missed]})

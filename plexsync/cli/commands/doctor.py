@@ -13,8 +13,8 @@ from plexsync.cli.checks import database, machine, paths, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
 from plexsync.cli.settings import toml_of
 from plexsync.cli.start import Begun, begun
-from plexsync.cli.terminal.format import many, safe
 from plexsync.cli.terminal.screen import LiveLine, paper, table
+from plexsync.reports.format import many, safe
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from validation.config import Setting, describe
 from validation.redact import MASK, Redactor
@@ -46,7 +46,7 @@ def doctor(call: Call) -> int:
                 hidden = Redactor(start.config.secrets)
                 for check in _checks(call, start):
                     # What is told may quote a server: its name, its version.
-                    checks.append(replace(check, told=hidden.redact(check.told)))
+                    checks.append(replace(check, message=hidden.redact(check.message)))
                     line.show(f"checked: {check.name}")
     except ConfigError as error:
         mend = "correct it there; docs/settings.md describes every setting"
@@ -54,7 +54,7 @@ def doctor(call: Call) -> int:
     code = max((check.code for check in checks), default=FINE)
     facts = {
         "well": code == FINE,
-        "checks": [{"name": c.name, "state": c.state, "told": c.told, "mend": c.mend or None} for c in checks],
+        "checks": [{"name": c.name, "state": c.state, "told": c.message, "mend": c.mend or None} for c in checks],
         "settings": settings,
     }
     call.answer(facts, lambda: _tell(checks, settings, paper()))
@@ -68,7 +68,7 @@ def _tell(checks: Sequence[Check], settings: Sequence[dict[str, str]], out: Cons
     drawn = table("Checks", ("", "what", "found, and how to mend it"), [])
     for check in checks:
         mend = f"-> {check.mend}" if check.mend else ""
-        told = "\n".join(safe(text) for text in (check.told, mend) if text)
+        told = "\n".join(safe(text) for text in (check.message, mend) if text)
         drawn.add_row(WORDS[check.state], check.name, told, style=STYLES[check.state])
     out.print(drawn)
     counts = [sum(check.state == state for check in checks) for state in (PROBLEM, WARNING)]

@@ -9,8 +9,8 @@ from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Due, Work, outcome_words
 from plexsync.cli.start import begun
-from plexsync.cli.terminal.format import many, stamp
 from plexsync.cli.terminal.screen import Bar, paper, say
+from plexsync.reports.format import many, stamp
 from plexsync.reports.status import OWED
 from plexsync.rules.job import State
 from plexsync.rules.records import Overview
@@ -23,8 +23,8 @@ def drain(call: Call) -> int:
 
     For machines where no worker runs all the time: call it from a timer. What is tried again later, or waits for a scan
     of Plex, is left for the next call. If another worker runs, this one watches until nothing is due. A database that
-    was damaged is made anew first; after that, and after a restore, everything is compared. Exits with 1 if a scene was
-    given up on the way, or if something due could not be done because a server is away or does not let us in.
+    was damaged is rebuilt first; after that, and after a restore, a full comparison runs. Exits with 1 if a scene
+    became a dead letter, or if something due could not be synced because a server is down or on hold.
 
     \b
     Example:

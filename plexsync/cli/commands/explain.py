@@ -9,14 +9,15 @@ from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import begun
-from plexsync.cli.terminal.format import safe
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.rows import attempt_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.engine.verbs import Explanation
-from plexsync.engine.verbs import explain as look_at
-from plexsync.reports.explanation import Facts, job_facts, known_facts, sight_facts
+from plexsync.flows.scenes.verbs import Explanation
+from plexsync.flows.scenes.verbs import explain as look_at
+from plexsync.reports.explanation import job_facts, known_facts, sight_facts
+from plexsync.reports.format import safe
 from plexsync.reports.rows import short
+from plexsync.reports.shapes import FieldFacts, SightFacts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind
 from plexsync.rules.records import AttemptRow, JobRow
@@ -30,8 +31,8 @@ def explain(call: Call, scene: int) -> int:
     """Show why a scene stands as it stands, and what would happen to it now.
 
     Looks at Stash and Plex as the worker does, and writes to neither: every step of finding its item in Plex, the
-    candidates if it is ambiguous, each with the reason and the line that settles it (plexsync bind), and for each field
-    what Stash wants, what Plex has, whether it is locked, what would be done and why. If a server is away it shows what
+    candidates if several items fit, each with the reason and the line that settles it (plexsync bind), and for each field
+    what Stash says, what Plex has, whether it is locked, what would be done and why. If a server is down it shows what
     the database knows and exits with 1, and so it does for a scene that Stash does not have.
 
     \b
@@ -44,11 +45,11 @@ def explain(call: Call, scene: int) -> int:
         if start.settings.away:
             return _only_known(call, parts, scene, str(start.settings.away), now)
         try:
-            seen = look_at(parts.store, parts.looker, parts.gates, parts.clock, scene)
+            seen = look_at(parts.store, parts.looker, parts.gates, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
-    facts = {**sight_facts(seen.sight), **job_facts(seen.job, seen.attempts)}
-    call.answer(facts, lambda: _tell(seen, facts, now, paper()))
+    sight = sight_facts(seen.sight)
+    call.answer({**sight, **job_facts(seen.job, seen.attempts)}, lambda: _tell(seen, sight, now, paper()))
     gone = isinstance(seen.sight.outcome or seen.sight.ends, Gone)
     return FAILED if gone or seen.sight.error else FINE
 
@@ -57,8 +58,9 @@ def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
     """What the database knows, when a side can't be asked."""
     with parts.store.reading() as db:
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
-        facts = {**known_facts(db, id), "error": why}
-    remembered = facts["remembered"]
+        known = known_facts(db, id)
+        facts = {**known, "error": why}
+        remembered = known["remembered"]
 
     def tell() -> None:
         out = paper()
@@ -66,7 +68,7 @@ def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
         _tell_row(row, attempts, now, out)
         if remembered:
             rows = [(one["key"], short(one["field"]), _shown(one["said"]), _shown(one["left"])) for one in remembered]
-            out.print(table("Pushed before", ("item", "field", "Stash wanted", "Plex read back"), rows))
+            out.print(table("Pushed before", ("item", "field", "Stash said", "Plex read back"), rows))
 
     call.answer(facts, tell)
     click.echo(f"plexsync: {safe(why)}", err=True)
@@ -76,14 +78,14 @@ def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
 # --- as words --------------------------------------------------------------------------------------------------------
 
 
-def _tell(seen: Explanation, facts: Facts, now: int, out: Console) -> None:
+def _tell(seen: Explanation, facts: SightFacts, now: int, out: Console) -> None:
     sight = seen.sight
     title = f": {safe(sight.scene.title)}" if sight.scene and sight.scene.title else ""
     out.print(f"Scene {sight.id}{title}")
     out.print(safe(facts["verdict"]))
     if sight.steps:
         steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(sight.steps, start=1)]
-        out.print(table("How its item was looked for", ("", "by", "what was seen"), steps))
+        out.print(table("How its item was matched", ("", "by", "what was seen"), steps))
     if sight.candidates:
         rows = [(one.key, one.path, one.reason) for one in sight.candidates]
         out.print(table("Candidates", ("item", "file", "why it was not taken"), rows))
@@ -98,10 +100,10 @@ def _tell(seen: Explanation, facts: Facts, now: int, out: Console) -> None:
     _tell_row(seen.job, seen.attempts, now, out)
 
 
-HEADS = ("field", "Stash wants", "Plex has", "locked", "would do", "why")
+HEADS = ("field", "Stash says", "Plex has", "locked", "would do", "why")
 
 
-def _field_row(one: Facts) -> tuple[str, ...]:
+def _field_row(one: FieldFacts) -> tuple[str, ...]:
     why = "; ".join(filter(None, [one["reason"], *(note["text"] for note in one["why"])]))
     locked = "yes" if one["locked"] else ""
     return short(one["field"]), _shown(one["stash"]), _shown(one["plex"]), locked, one["action"], why

@@ -7,13 +7,13 @@ from rich.table import Table
 
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
-from plexsync.cli.terminal.format import stamp
 from plexsync.cli.terminal.param_types import RowKey
 from plexsync.cli.terminal.rows import change_words
 from plexsync.cli.terminal.screen import paper, table
+from plexsync.reports.format import stamp
 from plexsync.reports.rows import PUSHES, past_facts, past_of, written
-from plexsync.rules.job import Kind
 from plexsync.rules.records import AttemptRow, PushRow
+from plexsync.rules.status_words import job_word
 
 SHOWN = 50
 
@@ -22,11 +22,11 @@ SHOWN = 50
 @click.argument("scene", type=RowKey())
 @click.option("--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="How many entries.")
 @click.pass_obj
-def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
-    """Show what was done for a scene, newest first: what was changed in Plex, and attempts that did not go well.
+def history(call: Call, scene: tuple[str, int], limit: int) -> int:
+    """Show what was done for a scene, newest first: what was changed in Plex, and attempts that failed.
 
     Asks neither server: it tells what the database remembers, which is the newest twenty of each kind for as long as
-    dlq_retention_days. plexsync explain SCENE shows how the scene and its item look now. A performer, studio or tag is
+    dlq_retention_days. plexsync explain SCENE shows the scene and its item as they are now. A performer, studio or tag is
     named with its kind, as in tag:12.
 
     \b
@@ -39,9 +39,9 @@ def history(call: Call, scene: tuple[Kind, int], limit: int) -> int:
         row, attempts, pushes = db.jobs.find(kind, id), db.attempts.of(kind, id), db.pushes.of(kind, id)
     if row is None and not pushes:
         why = f"{written(kind, id)} was never in the queue"
-        return call.refused(why, kind=kind.value, id=id, entries=[], total=0)
+        return call.refused(why, kind=kind, id=id, entries=[], total=0)
     past = past_of(attempts, pushes)
-    facts = {"kind": kind.value, "id": id, "entries": list(map(past_facts, past[:limit])), "total": len(past)}
+    facts = {"kind": kind, "id": id, "entries": list(map(past_facts, past[:limit])), "total": len(past)}
 
     def tell() -> None:
         out = paper()
@@ -64,5 +64,7 @@ def _table(name: str, past: Sequence[AttemptRow | PushRow]) -> Table:
             what = f"item {one.key}" if not one.undone else f"{PUSHES[one.undone]}, item {one.key}"
             rows += [(at, what, change_words(field, moved)) for field, moved in one.moved.items()]
         else:
-            rows.append((at, f"attempt, then {one.state.value}", f"{one.error} ({one.cls})" if one.cls else one.error))
-    return table(f"History of {name}", ("at", "what", "before -> after, or why it did not go well"), rows)
+            rows.append(
+                (at, f"attempt, then {job_word(one.state)}", f"{one.error} ({one.cls})" if one.cls else one.error)
+            )
+    return table(f"History of {name}", ("at", "what", "before -> after, or why it failed"), rows)

@@ -5,10 +5,10 @@ import click
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.completions import ignored_scenes
-from plexsync.cli.terminal.format import many, stamp
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, table
-from plexsync.engine.verbs import ignore_scenes, unignore_scenes
+from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes
+from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import rows_in
 from plexsync.rules.job import State
 
@@ -50,7 +50,7 @@ def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
 )
 @click.pass_obj
 def unignore(call: Call, scenes: tuple[int, ...]) -> int:
-    """Look after ignored scenes again: each is put in the queue, so that it comes in step as it is now.
+    """Sync ignored scenes again: each is queued, and synced as it is now.
 
     Exits with 1 if one of the scenes was not ignored.
 
@@ -61,7 +61,7 @@ def unignore(call: Call, scenes: tuple[int, ...]) -> int:
     with opened(call) as parts:
         found = unignore_scenes(parts.store, scenes, parts.clock)
     done, missed = len(found), [id for id in dict.fromkeys(scenes) if id not in found]
-    told = f"{many(done, 'scene')} wanted again"
+    told = f"{many(done, 'scene')} queued again"
     if not missed:
         call.answer({"unignored": done}, lambda: paper().print(told))
         return FINE

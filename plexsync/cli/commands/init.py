@@ -100,7 +100,7 @@ def init(
             browser=not no_browser,
         )
         there = sys.stdin.isatty() and not yes and not call.json
-        person = Person(console, there=there, hiding=lambda text: Redactor(call.secrets).redact(text))
+        person = Person(console, present=there, hiding=lambda text: Redactor(call.secrets).redact(text))
         try:
             plan = _plan(call, person, given, here, hidden)
             write = _writing(file, plan.settings)
@@ -214,7 +214,7 @@ def _agreed(person: Person, plan: Plan, write: Writing, *, yes: bool) -> bool:
     """Whether a person agrees to what is about to be written."""
     if yes:
         return True
-    if person.there:
+    if person.present:
         person.console.print(table("", ("setting", "value"), _rows(plan.settings)))
     if write.kept is not None:
         person.tell(
@@ -271,5 +271,5 @@ def _tell(call: Call, plan: Plan, write: Writing) -> None:
         say(out, f"{variable} is set in the environment, and wins over the file.")
     more = f" --config {shlex.quote(str(call.config_file))}" if call.config_file else ""
     lines = (("doctor", "checks everything"), ("sync --all --dry-run", "shows what would change"))
-    rows = [(f"plexsync{more} {words}", told) for words, told in (*lines, ("serve", "keeps Plex in step"))]
+    rows = [(f"plexsync{more} {words}", told) for words, told in (*lines, ("serve", "keeps Plex in sync"))]
     out.print(table("Next", ("", ""), rows))

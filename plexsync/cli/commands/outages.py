@@ -1,27 +1,26 @@
-"""`plexsync outages`: when the servers were away, and how well that went."""
-
-from typing import Any
+"""`plexsync outages`: when the servers were down or on hold."""
 
 import click
 from rich.console import Console
 
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
-from plexsync.cli.terminal.format import lasting
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.reports.format import share
+from plexsync.reports.format import lasting, share
 from plexsync.reports.outages import MOST_DAYS, report
+from plexsync.reports.shapes import OutageFacts
 from plexsync.rules.outages import Gate, OutageTotals
+from plexsync.rules.status_words import DOWN, ON_HOLD
 
 
 @command("outages")
-@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=30, show_default=True, help="How far to look back.")
+@click.option("--days", type=click.IntRange(1, MOST_DAYS), default=30, show_default=True, help="How many days to show.")
 @click.pass_obj
 def outages(call: Call, days: int) -> int:
     """Show when Plex and Stash could not be worked with, for how long, and why.
 
     An outage begins when a server does not answer several times in a row, or does not let PlexSync in; it ends when work
-    can go on. Nothing is lost meanwhile: scenes wait, and none is given up for it. Asks neither server.
+    can go on. Nothing is lost meanwhile: scenes stay queued, and none becomes a dead letter for it. Asks neither server.
 
     \b
     Examples:
@@ -35,20 +34,20 @@ def outages(call: Call, days: int) -> int:
     return FINE
 
 
-def _tell(found: list[dict[str, Any]], seen: OutageTotals, days: int, out: Console) -> None:
+def _tell(found: list[OutageFacts], seen: OutageTotals, days: int, out: Console) -> None:
     if found:
-        heads = ("since", "lasted", "server", "what", "waiting", "last message")
+        heads = ("since", "lasted", "server", "what", "queued", "last message")
         out.print(table("Outages", heads, map(_row, found), right=(4,)))
     say(out, _line(seen, days))
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
+def _row(one: OutageFacts) -> tuple[str, ...]:
     lasted, cause = lasting(one["seconds"] * 1000), one["cause"]
     return (
         one["since"] or "",
         lasted if one["until"] is not None else f"{lasted}, goes on",
         one["server"].title(),
-        f"on hold: {cause}" if one["kind"] == Gate.HOLD else "away" + (" (writes)" if cause == "write" else ""),
+        f"{ON_HOLD}: {cause}" if one["kind"] == Gate.HOLD else DOWN + (" (writes)" if cause == "write" else ""),
         f"{one['waiting']:,}",
         one["error"],
     )

@@ -1,4 +1,4 @@
-"""`plexsync reconcile`: compares everything, wants what differs."""
+"""`plexsync reconcile`: compares, and queues what differs."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,13 +11,15 @@ from plexsync.cli.commands.sync import When
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.daemon.work_loop import Outcomes, Remaining, Work, outcomes
 from plexsync.cli.start import Begun, begun
-from plexsync.cli.terminal.format import many, safe, stamp
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import Bar, paper, say
 from plexsync.flows.scenes.reconcile import Report, Scope, UnknownLibrary
-from plexsync.reports.comparison import WORDS, counted, report_facts
+from plexsync.reports.comparison import counted, report_facts
+from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.job import Kind, State
+from plexsync.rules.status_words import counted as number_of
+from plexsync.rules.status_words import finding_counts
 
 
 @command("reconcile")
@@ -26,7 +28,7 @@ from plexsync.rules.job import Kind, State
     "--since", metavar="WHEN", type=When(), help="Only scenes changed in Stash since then: 2026-03-31, 2h, 3d."
 )
 @click.option("--library", metavar="NAME", help="Only scenes that may have an item in this library of Plex.")
-@click.option("--quick", is_flag=True, help="Only look what has changed on either side since the last look.")
+@click.option("--quick", is_flag=True, help="Only poll both servers for changes since the last poll.")
 @click.option("--anew", is_flag=True, help="Begin at the first scene, also when an earlier comparison was broken off.")
 @click.option("--wait", is_flag=True, help="Work what differs before returning, as sync --wait does.")
 @click.pass_obj
@@ -39,15 +41,15 @@ def reconcile(
     anew: bool,
     wait: bool,
 ) -> int:
-    """Compare everything in Stash with everything in Plex, and want what differs.
+    """Compare all scenes in Stash with their items in Plex, and queue what differs.
 
     Finds what no event tells: edits made while nothing ran, merges, moved folders, restored backups, changes in Plex; and
     items that no scene shows, and scenes without an item. Writes nothing to Plex itself: what differs is put in the queue
     for the worker. The worker does this by itself every reconcile_interval_hours; call it after a move, a restore, or a
-    change of settings. One that was stopped, or whose servers went away, goes on from where it was. Exits with 1 if a
-    scene could not be compared, or with --wait if one was given up.
+    change of settings. One that was stopped, or whose servers went down, goes on from where it was. Exits with 1 if a
+    scene could not be compared, or with --wait if one became a dead letter.
 
-    With --quick each side is asked one thing, and more only if something has changed since the last look: edits in Stash
+    With --quick each server is asked once, and again only if something has changed since the last poll: edits in Stash
     and in Plex are found, but not what moves no time, as a moved folder. The worker does this every stash_poll_interval.
 
     \b
@@ -62,11 +64,9 @@ def reconcile(
             "say which scenes in one way: their numbers, --since WHEN or --library NAME; or all of them"
         )
     if quick and (scenes or since is not None or library or anew or wait):
-        raise click.UsageError("--quick looks for what has changed, and takes no other option")
+        raise click.UsageError("--quick runs a poll, and takes no other option")
     if anew and (scenes or since is not None or library):
-        raise click.UsageError(
-            "--anew is for the comparison of everything: what is named is always compared from its start"
-        )
+        raise click.UsageError("--anew is for the full comparison: a selection is always compared from its start")
     with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
         with opened(start.config, start.folder) as parts, Bar(start.console, "comparing") as bar:
             start.tell(parts)
@@ -90,7 +90,7 @@ def reconcile(
 
 
 def _look(call: Call, parts: Parts) -> int:
-    """What a look at what has changed has wanted."""
+    """What a poll has queued."""
     polled = parts.poller.poll()
     wanted = {kind.value: count for kind, count in polled.wanted.items()}
 
@@ -149,12 +149,11 @@ def _facts(report: Report, found: Outcomes | None, why: str) -> dict[str, object
 
 
 def _words(report: Report, found: Outcomes | None, why: str, *, busy: bool) -> str:
-    facts = counted(report)
     lines = [f"{report.scenes:,} scenes compared" + ("" if report.complete else ", then stopped")]
     if report.after:
         begun = stamp(report.began)
         lines.append(f"  gone on with behind scene {report.after}; begun {begun} (--anew begins at the first)")
-    lines += [f"  {facts[name]:,} {WORDS.get(name, name)}" for name in {**WORDS, **facts} if facts[name]]
+    lines += [f"  {number_of(word, count)}" for word, count in finding_counts(counted(report))]
     if report.gone:
         lines.append(f"  {report.gone:,} gone from Stash")
     if report.without_scene:
@@ -164,5 +163,5 @@ def _words(report: Report, found: Outcomes | None, why: str, *, busy: bool) -> s
         lines.append(f"worked now: {found.line()}" + (f"; {why}" if why else ""))
     elif report.wanted:
         rest = "the worker does the rest" if busy else "start plexsync serve, or run plexsync drain, to work them"
-        lines.append(f"{report.wanted:,} wanted; {rest}")
+        lines.append(f"{report.wanted:,} queued; {rest}")
     return "\n".join(lines)

@@ -40,6 +40,7 @@ from plexsync.engine.loop import pause_after
 from plexsync.reports.status import breaker, server_words
 from plexsync.rules.errors import Damaged, LocalFault, Neighbour
 from plexsync.rules.job import State
+from plexsync.rules.status_words import SceneStatus, counted
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 from validation.sources import load_here
@@ -61,7 +62,7 @@ BUSY = "another worker runs on this database: stop it first, or use that one"
 @click.option("--demo-switch", type=click.Path(path_type=Path), hidden=True)
 @click.pass_obj
 def serve(call: Call, as_needed: bool, no_web: bool, demo_switch: Path | None) -> int:
-    """Keep Plex in step with Stash until stopped: the worker, the watch over Stash, the schedule, and the dashboard.
+    """Keep Plex in sync with Stash until stopped: the worker, the polls, the schedule, and the dashboard.
 
     Run it as a service, beside Stash or anywhere that reaches Stash and Plex. It notices edits by itself every
     stash_poll_interval seconds and at once when the plugin in Stash tells of them; changed settings, in plexsync.toml or
@@ -264,4 +265,6 @@ class Reporter:
             f"{who.title()} {server_words(breaker(parts.config, row, now), held=who in held)}"
             for who, row in rows.items()
         )
-        return " | ".join((f"{in_step:,} in step", f"{waiting:,} waiting", *states))
+        return " | ".join(
+            (counted(SceneStatus.IN_SYNC.word, in_step), counted(SceneStatus.QUEUED.word, waiting), *states)
+        )

@@ -1,4 +1,4 @@
-"""`plexsync status`: how everything stands."""
+"""`plexsync status`: the status of everything."""
 
 from collections.abc import Iterable
 
@@ -8,16 +8,16 @@ from plexsync.app.parts import Parts
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.quick_status import quick_facts, tell_all
 from plexsync.cli.start import opened
-from plexsync.cli.terminal.format import ago, noted, safe, stamp
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say
+from plexsync.reports.format import ago, noted, safe, stamp
 from plexsync.reports.rows import row_facts, title
 from plexsync.reports.status import facts as all_facts
 from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.job import Kind
 from plexsync.rules.note_keys import LAST_RUN
 from plexsync.rules.scene_status import standing
-from plexsync.rules.status_words import UNKNOWN
+from plexsync.rules.status_words import SceneStatus
 
 
 @command("status")
@@ -26,12 +26,12 @@ from plexsync.rules.status_words import UNKNOWN
 @click.option("--without-item", is_flag=True, help="List the scenes that have no item in Plex.")
 @click.pass_obj
 def status(call: Call, scene: int | None, without_scene: bool, without_item: bool) -> int:
-    """Show how everything stands: the scenes, the queue, both servers, the worker, the books; or how one scene stands.
+    """Show the status of the scenes, the queue, both servers and the worker; or of one scene.
 
-    A scene is in step, waiting, absent (not in Plex), ambiguous, failed (given up) or ignored. Asks neither Stash nor
-    Plex: it tells what the database knows, so it answers at once and also during an outage. Who stands alone is known
-    from the last comparison (plexsync reconcile). Exits with 0 if the database could be read, and with 1 for a scene that
-    nothing is known of.
+    A scene is in sync, queued, not in Plex yet, ignored, out of scope or undone, or it needs you. The command reads the
+    database only and asks neither Stash nor Plex, so it answers at once and also during an outage. Scenes without an item
+    and items without a scene are known from the last full comparison (plexsync reconcile). Exits with 0 if the database
+    can be read, and with 1 for a scene that is unknown.
 
     \b
     Examples:
@@ -60,15 +60,19 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
         stands = standing(row, db.standings.find(id), pushed=pushes[0].at if pushes else None)
         called = title(db, Kind.SCENE, id)
     since = stamp(stands.since)
-    facts = {"id": id, "title": called or None, "stands": stands.word.replace(" ", "_"), "since": since}
+    facts = {"id": id, "title": called or None, "stands": stands.status.value, "since": since}
     lasts = f" since {since} ({ago(stands.since, now)})" if since else ""
     name = f"scene {id} ({safe(called, 80)})" if called else f"scene {id}"
     why = f": {safe(stands.why)}" if stands.why else ""
-    told = f"{name} is {stands.word}{lasts}{why}"
-    if stands.word == UNKNOWN:
-        told = f"nothing is known of scene {id}: plexsync explain {id} looks at it"
+    told = f"{name} {_is(stands.status)}{lasts}{why}"
+    if stands.status is SceneStatus.UNKNOWN:
+        told = f"scene {id} is unknown: plexsync explain {id} reads it from both servers"
     call.answer({**facts, "why": stands.why, "job": row_facts(row)}, lambda: say(paper(), told))
-    return FAILED if stands.word == UNKNOWN else FINE
+    return FAILED if stands.status is SceneStatus.UNKNOWN else FINE
+
+
+def _is(status: SceneStatus) -> str:
+    return status.word if status.word.startswith("needs") else f"is {status.word}"
 
 
 def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
@@ -90,7 +94,7 @@ def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
 def _tell_list(run: int | None, lines: Iterable[str], what: str) -> None:
     """Line by line, however many there are."""
     if run is None:
-        click.echo("Nothing is known yet: plexsync reconcile compares everything.")
+        click.echo("Nothing is known yet: plexsync reconcile runs a full comparison.")
         return
     none = True
     for line in lines:

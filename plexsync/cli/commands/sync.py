@@ -18,22 +18,22 @@ from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Remaining, Work, outcomes
 from plexsync.cli.start import Begun, begun
-from plexsync.cli.terminal.format import many
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.preview_output import dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import Bar, paper, say
-from plexsync.engine.verbs import want_all, want_scenes
+from plexsync.flows.scenes.verbs import want_all, want_scenes
+from plexsync.reports.format import many
 from plexsync.rules.errors import Unusable
 from plexsync.rules.job import Kind, State, Why
 
 LONGEST_SPAN = timedelta(days=36_525)
 FIRST = (
-    "this would be the first write of the whole library to Plex: look at it with plexsync sync --all --dry-run, then "
+    "this would be the first write of the whole library to Plex: preview it with plexsync sync --all --dry-run, then "
     "say plexsync sync --all --yes"
 )
 TAKING_OVER = (
-    "this would take over the whole library: look at it with plexsync sync --all --take-over --dry-run, then say plexsync "
+    "this would take over the whole library: preview it with plexsync sync --all --take-over --dry-run, then say plexsync "
     "sync --all --take-over --yes"
 )
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -68,7 +68,7 @@ class When(click.ParamType[datetime | timedelta]):
 @click.option(
     "--since", metavar="WHEN", type=When(), help="The scenes changed in Stash since then: 2026-03-31, 2h, 3d."
 )
-@click.option("--wait", is_flag=True, help="Return when they are in step, with a summary.")
+@click.option("--wait", is_flag=True, help="Return when they are in sync, with a summary.")
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would change, field by field.")
 @click.option("--html", "file", metavar="FILE", default="", help="With --dry-run: write it as a report to this file.")
 @click.option("--force", is_flag=True, help="With --html: replace the file if it exists.")
@@ -93,11 +93,11 @@ def sync(
     take_over: bool,
     yes: bool,
 ) -> int:
-    """Bring scenes in step: all, the recent ones, or those named by their number in Stash.
+    """Sync scenes: all, the recent ones, or those named by their number in Stash.
 
     Puts them in the queue and returns; a running worker (plexsync serve) takes them at once. With --wait they are worked
     before the command returns: by this process if no worker runs, else by the worker while this one watches. A scene
-    that is in step already costs no write. Exits with 1 if one of the scenes was given up, or one that was named is not
+    that is in sync already costs no write. Exits with 1 if a scene became a dead letter, or one that was named is not
     in Stash.
 
     Before a whole library is written for the first time it is shown what would change, and you are asked once; a call
@@ -135,13 +135,13 @@ def sync(
             mend(start.folder)
             queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
         if queued is None:
-            click.echo("plexsync: nothing was wanted", err=True)
+            click.echo("plexsync: nothing was queued", err=True)
             return FAILED
         ids, busy = queued
         if wait:
             return _wait(call, start, ids, whole=all_, named=bool(scenes))
     hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
-    call.answer({"wanted": len(ids)}, lambda: paper().print(f"{many(len(ids), 'scene')} wanted; {hint}"))
+    call.answer({"wanted": len(ids)}, lambda: paper().print(f"{many(len(ids), 'scene')} queued; {hint}"))
     return FINE
 
 

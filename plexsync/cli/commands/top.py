@@ -38,14 +38,14 @@ NO_TERMINAL = (
     type=click.FloatRange(0.5, 3600),
     default=1.0,
     show_default=True,
-    help="How often to look.",
+    help="Seconds between two updates.",
 )
 @click.pass_obj
 def top(call: Call, once: bool, every: float) -> int:
-    """Watch the queue, both servers, the scenes in work and what came of them.
+    """Watch the queue, both servers, the scenes that are being synced and the latest results.
 
     Reads the database alone: neither server is asked, and a running worker is not disturbed. q or Ctrl-C ends it. With
-    --json it writes one line of JSON at every look.
+    --json it writes one line of JSON at every update.
 
     \b
     Examples:

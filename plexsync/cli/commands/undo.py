@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import click
 from rich.console import Console
@@ -15,14 +14,16 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Body, Call, command
 from plexsync.cli.commands.sync import When
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import WORDS, Remaining, Work, outcomes
+from plexsync.cli.daemon.work_loop import Remaining, Work, outcomes
 from plexsync.cli.start import Begun, begun
-from plexsync.cli.terminal.format import many, safe, stamp
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import Bar, paper, say, table
-from plexsync.flows.scenes.undo import Marked, mark_all_undone, mark_undone, preview, pushed_scenes
+from plexsync.engine.undo import Marked
+from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
+from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import short
+from plexsync.reports.shapes import RunFacts, UndoFacts
 from plexsync.reports.undo import DEEDS, undo_facts
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import RunRow
@@ -124,7 +125,7 @@ def undo(
     is taken back, also what was pushed before the moment or run that you name. It stays so until the scene is edited in
     Stash: no comparison brings it back. The scenes are put in the queue for the worker; with --wait they are worked
     before the command returns. Asks once for more than one scene. plexsync release keeps the values and takes off the
-    locks instead. Exits with 1 if nothing was pushed for a scene that was named, or one of them was given up.
+    locks instead. Exits with 1 if nothing was pushed for a scene that was named, or one of them became a dead letter.
 
     \b
     Examples:
@@ -191,14 +192,14 @@ def _begin(call: Call, way: Way, which: Which, *, runs: bool, dry_run: bool, yes
         if wait:
             return _wait(call, start, way, marked, named=bool(which.scenes))
     hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
-    count = len(marked.scenes)
+    count = len(marked.jobs)
     line = f"{many(count, 'scene')} {way.done}" + (f"; {hint}" if count else "")
     call.answer(_facts(marked), lambda: say(paper(), line))
     return _complain(marked, named=bool(which.scenes))
 
 
-def _facts(marked: Marked) -> dict[str, Any]:
-    facts: dict[str, Any] = {"undone": len(marked.scenes)}
+def _facts(marked: Marked) -> dict[str, object]:
+    facts: dict[str, object] = {"undone": len(marked.jobs)}
     if marked.untouched:
         facts["nothing_pushed"] = marked.untouched
     if marked.ignored:
@@ -217,7 +218,7 @@ def _complain(marked: Marked, *, named: bool) -> int:
     if marked.ignored:
         click.echo(f"plexsync: not ignored any more: {_listed(marked.ignored)}", err=True)
     if marked.dropped:
-        waited = many(marked.dropped, "waiting row")
+        waited = many(marked.dropped, "queued row")
         click.echo(
             f"plexsync: {waited} of the queue dropped: nothing was pushed for them, only an edit brings them back",
             err=True,
@@ -236,12 +237,12 @@ def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) ->
     """Work or watch until all are settled; tell what became of them."""
     with stoppable() as stop:
         with Bar(start.console, "undoing") as bar:
-            ended = Work(start, stop, bar, Remaining(marked.scenes), patient=True).run()
+            ended = Work(start, stop, bar, Remaining(marked.jobs), patient=True).run()
         with opened(start.config, start.folder) as parts:
-            found = outcomes(parts, marked.scenes)
+            found = outcomes(parts, marked.jobs)
         causes = {"causes": dict(found.causes), "why": ended.why}
         facts = {**_facts(marked), "outcomes": dict(found.standing), **causes}
-        words = {**WORDS, "in_step": way.seen_through, "gone": f"{way.seen_through}, gone from Stash"}
+        words = {"in_step": way.seen_through, "gone": f"{way.seen_through}, gone from Stash"}
         why = f"; {ended.why}" if ended.why else ""
         call.answer(facts, lambda: say(paper(), found.line(words) + why))
         complained = _complain(marked, named=named)
@@ -260,7 +261,7 @@ def _list_runs(call: Call, parts: Parts) -> int:
     return FINE
 
 
-def _run_facts(run: RunRow) -> dict[str, Any]:
+def _run_facts(run: RunRow) -> RunFacts:
     return {"run": run.last, "from": stamp(run.start), "until": stamp(run.end), "scenes": run.scenes}
 
 
@@ -281,8 +282,8 @@ def _show(call: Call, parts: Parts, ids: Sequence[int], way: Way) -> int:
     return FAILED if counts["failed"] else FINE
 
 
-def _scenes(parts: Parts, ids: Sequence[int], way: Way, counts: Counter[str]) -> Iterator[dict[str, Any]]:
-    for sight in preview(parts.store, parts.looker, parts.gates, parts.clock, ids, way.how):
+def _scenes(parts: Parts, ids: Sequence[int], way: Way, counts: Counter[str]) -> Iterator[UndoFacts]:
+    for sight in preview(parts.store, parts.looker, parts.gates, ids, way.how):
         facts = undo_facts(sight)
         counts["scenes"] += 1
         counts["items"] += len(facts["items"])
@@ -291,7 +292,7 @@ def _scenes(parts: Parts, ids: Sequence[int], way: Way, counts: Counter[str]) ->
         yield facts
 
 
-def _tell(facts: dict[str, Any], out: Console) -> None:
+def _tell(facts: UndoFacts, out: Console) -> None:
     title = f": {safe(facts['title'])}" if facts["title"] else ""
     if facts["error"]:
         out.print(f"Scene {facts['id']}{title}: {safe(facts['error'])}")

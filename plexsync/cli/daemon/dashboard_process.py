@@ -4,14 +4,11 @@ It is told what it is to be by its standard input, so that no secret stands in i
 with this process, however this one ends, and the dashboard with it.
 """
 
-import importlib.util
 import ipaddress
 import json
 import logging
-import os
 import secrets
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,13 +16,13 @@ from pathlib import Path
 from time import monotonic
 from typing import IO
 
+from plexsync.cli.daemon.child import command_of, environ
+from plexsync.extras import advice, is_installed
 from validation.config import PlexSyncConfig
 from validation.sources import Loaded
 
 log = logging.getLogger("PlexSync.web")
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("jinja2", "prometheus_client", "python_multipart", "starlette", "uvicorn")
 TAKEN = 3  # the exit code of plexsync/web/__main__.py when its place is another's
 FIRST_WAIT, LONGEST_WAIT, TAKEN_WAIT = 1.0, 60.0, 15.0
 # A dashboard that lived so many seconds was well.
@@ -107,10 +104,9 @@ class Dashboard:
 
     def _run(self, told: str) -> int:
         """One life of the process; returns its exit code."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "plexsync.web"],
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")},
+        process = subprocess.Popen(  # noqa: S603 - the words are ours
+            command_of("plexsync.web"),
+            env=environ(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -176,12 +172,8 @@ def hindrance_of(config: PlexSyncConfig) -> str:
     """Why there can't be a dashboard with these settings; '' when there can."""
     if config.web_place is None:
         return ""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        return (
-            "its packages are not installed: in the folder of PlexSync, "
-            ".venv/bin/python -m pip install --require-hashes -r requirements/web.txt (or plexsync serve --no-web)"
-        )
+    if not is_installed("web"):
+        return f"its packages are not installed: {advice('web')} (or plexsync serve --no-web)"
     if not config.web_password and not _is_loopback(config.web_place[0]):
         return f"web_bind = {config.web_bind} can be reached by others, so web_password has to be set"
     return ""

@@ -12,7 +12,8 @@ from plexsync.app.parts import Parts
 from plexsync.app.settings import Settings, ask_stash, keep_answer, last_answer
 from plexsync.cli.call import Call
 from plexsync.cli.settings import hide, sources, toml_of
-from plexsync.rules.errors import LocalFault, Neighbour, NeighbourError, Unusable
+from plexsync.engine.tickets import READ_STASH
+from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
 from validation.config import PlexSyncConfig
 from validation.sources import ConfigError, load, load_here
 
@@ -94,7 +95,7 @@ class SettingsWatch(threading.Thread):
         pace, now = self._parts.config.stash_poll_interval, monotonic()
         if now - self._tried_at >= pace:
             return True
-        return (self._said is None or now - self._asked_at >= pace) and self._parts.gates.passable(Neighbour.STASH)
+        return (self._said is None or now - self._asked_at >= pace) and self._parts.gates.is_open(READ_STASH)
 
     def _ask(self) -> bool:
         self._tried_at = monotonic()

@@ -16,7 +16,8 @@ from types import FrameType
 from plexsync.cli.call import INTERRUPTED
 
 GRACE = 5.0
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# On Windows nobody can send SIGTERM; Ctrl-Break, and a console that is closed, come as SIGBREAK.
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
 
 class Stop:
@@ -69,9 +70,19 @@ class Stop:
         os._exit(self.code)
 
 
+def end_self() -> None:
+    """End this process as SIGTERM does, in good order where it is heard; from any thread."""
+    if sys.platform == "win32":
+        # There `os.kill` ends the process at once; this calls the handler.
+        signal.raise_signal(signal.SIGTERM)
+    else:
+        # To the whole process: it wakes the main thread out of whatever it waits for.
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 @contextmanager
 def stoppable(*, terminated: int = 128 + signal.SIGTERM) -> Iterator[Stop]:
-    """Hear SIGINT and SIGTERM until the block ends; `terminated` is the exit code after SIGTERM."""
+    """Hear SIGINT, SIGTERM and SIGBREAK until the block ends; `terminated` is the exit code after the last two."""
     stop = Stop(terminated)
     before = {number: signal.signal(number, stop.hear) for number in SIGNALS}
     try:

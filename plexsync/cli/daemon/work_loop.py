@@ -4,20 +4,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
+from types import MappingProxyType
 
 from plexsync.app.parts import Parts, at_work
 from plexsync.app.run import drain
 from plexsync.app.switches import comparison_owed
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.start import Begun
-from plexsync.cli.terminal.format import ago
 from plexsync.cli.terminal.screen import Bar
 from plexsync.engine.engine import Idle, Probed, Worked
 from plexsync.engine.loop import Ran
-from plexsync.engine.verbs import unsettled
+from plexsync.engine.tickets import READS, Closed
+from plexsync.flows.scenes.verbs import unsettled
+from plexsync.reports.format import ago
 from plexsync.reports.rows import rows_in
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State
+from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, counted, status_of
 from plexsync.store.database import Reader
 from worker.circuit_breaker import CircuitState
 
@@ -136,7 +139,7 @@ class Work:
         """
         parts.reconciler.note_wishes()
         if parts.config.enabled and comparison_owed(parts):
-            self._bar.say("a complete comparison is due: comparing everything first")
+            self._bar.say("a full comparison is due: it runs first")
             parts.reconciler.try_reconcile(stopping=lambda: bool(self._stop))
 
     def _is_short(self, parts: Parts, ran: Ran) -> bool:
@@ -151,7 +154,7 @@ class Work:
 
     def _watch(self, parts: Parts, ended: Ended) -> bool:
         """True when all is done or cannot be done now; False when nobody works any more."""
-        self._bar.say("another process works on this database: watching it")
+        self._bar.say("plexsync serve is running; following its progress")
         seen_at = monotonic()
         while not self._stop:
             if not self._left.count(parts):
@@ -189,27 +192,13 @@ def closed(parts: Parts, db: Reader) -> str:
     """Why nothing can be worked now, or ''."""
     if not parts.config.enabled:
         return SWITCHED_OFF
-    now = parts.clock.now()
-    return next((why for who in Neighbour if (why := parts.gates.closed_because(db, who, now))), "")
-
-
-WORDS = {
-    "in_step": "in step",
-    "absent": "not in Plex (yet)",
-    "ambiguous": "ambiguous",
-    "dead": "given up",
-    "waiting": "still waiting",
-    "gone": "gone from Stash",
-    "dropped": "dropped before",
-    "ignored": "ignored",
-    "outside": "out of scope",
-}
-NAMES = {State.IDLE: "in_step", State.READY: "waiting", State.RUNNING: "waiting"}
+    answers = (parts.gates.admit_in(db, gate) for gate in READS)
+    return next((answer.reason for answer in answers if isinstance(answer, Closed)), "")
 
 
 @dataclass
 class Outcomes:
-    """What became of scenes: how many stand how (by the names of `WORDS`), and the causes of those given up."""
+    """What became of scenes: how many stand how, by the names of outcomes in JSON, and the causes of dead letters."""
 
     standing: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
@@ -219,11 +208,14 @@ class Outcomes:
         """Whether none is dead and none is left to do."""
         return not (self.standing["dead"] or self.standing["ambiguous"] or self.standing["waiting"])
 
-    def line(self, words: Mapping[str, str] = WORDS) -> str:
-        """`12 in step, 1 given up (refused 1)`; `words` has other ones for those of `WORDS`."""
-        causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()) if cause != "ambiguous")
-        told = [f"{self.standing[name]:,} {word}" for name, word in words.items() if self.standing[name]]
-        return ", ".join(told) + (f" ({causes})" if causes else "") if told else "nothing to do"
+    def line(self, words: Mapping[str, str] = MappingProxyType({})) -> str:
+        """`12 in sync, 1 needs you (refused 1)`; `words` has other words for some of the outcomes."""
+        causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()))
+        sums: Counter[str] = Counter()
+        for status in STATUSES:
+            sums[words.get(status.outcome, status.word)] += self.standing[status.outcome]
+        counts = [counted(word, count) for word, count in sums.items() if count]
+        return ", ".join(counts) + (f" ({causes})" if causes else "") if counts else "nothing to do"
 
 
 def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
@@ -231,30 +223,20 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     found, wanted = Outcomes(), set(ids)
     with parts.store.reading() as db:
         states = {id: state for id, state in db.jobs.ids(Kind.SCENE) if id in wanted}
-    dead = (row for row in rows_in(parts, State.DEAD) if row.kind is Kind.SCENE)
+    dead = (row for row in rows_in(parts, State.DEAD) if row.kind == Kind.SCENE)
     causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
     found.causes.update(causes.values())
     for id, state in states.items():
         # What is dead no more was retried just now.
-        given_up = "ambiguous" if causes.get(id) == "ambiguous" else "dead" if id in causes else "waiting"
-        found.standing[given_up if state is State.DEAD else NAMES.get(state, state.value)] += 1
+        revived = state is State.DEAD and id not in causes
+        status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "")
+        found.standing[status.outcome] += 1
     return found
 
 
-ENDED_WORDS = {
-    "done": "in step",
-    "absent": "not in Plex (yet)",
-    "dead": "given up",
-    "gone": "gone from Stash",
-    "outofscope": "out of scope",
-    "later": "to be tried again",
-    "waiting": "to be tried again",
-}
-
-
 def outcome_words(counts: Counter[str], *, nothing: str = "nothing was due") -> str:
-    """`48 in step, 2 given up` from the outcomes of batches; what fits no word is counted as it is named."""
-    told: Counter[str] = Counter()
+    """`48 in sync, 2 need you` from the outcomes of batches; what fits no word is counted as it is named."""
+    sums: Counter[str] = Counter()
     for name, count in counts.items():
-        told[ENDED_WORDS.get(name, name)] += count
-    return ", ".join(f"{count:,} {word}" for word, count in told.items()) or nothing
+        sums[BY_ENDING[name].word if name in BY_ENDING else name] += count
+    return ", ".join(counted(word, count) for word, count in sums.items()) or nothing

@@ -49,16 +49,16 @@ def nodes(command: click.Command, context: click.Context, place: str = "") -> It
     below: list[tuple[str, click.Command]] = []
     if isinstance(command, click.Group):
         names = command.list_commands(context)
-        below = [(name, found) for name in names if (found := command.get_command(context, name)) is not None]
+        below = [(name, subcommand) for name in names if (subcommand := command.get_command(context, name)) is not None]
     params = [param for param in command.get_params(context) if not getattr(param, "hidden", False)]
     yield Node(
         place,
-        tuple((name, found.get_short_help_str(LONGEST_HELP)) for name, found in below),
+        tuple((name, subcommand.get_short_help_str(LONGEST_HELP)) for name, subcommand in below),
         tuple(_option(param) for param in params if isinstance(param, click.Option)),
         tuple(_value(param) for param in params if isinstance(param, click.Argument)),
     )
-    for name, found in below:
-        yield from nodes(found, click.Context(found, parent=context, info_name=name), f"{place}/{name}")
+    for name, subcommand in below:
+        yield from nodes(subcommand, click.Context(subcommand, parent=context, info_name=name), f"{place}/{name}")
 
 
 def _option(param: click.Option) -> Option:

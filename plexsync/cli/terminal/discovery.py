@@ -22,11 +22,11 @@ from plexsync.cli.checks.check import PROBLEM
 from plexsync.cli.checks.paths import Found as Looked
 from plexsync.cli.checks.paths import looked_up, sample
 from plexsync.cli.checks.servers import LEAST_PLEX, LEAST_STASH, version_check
-from plexsync.cli.terminal.format import lasting, many, safe
 from plexsync.cli.terminal.mapping import Rule
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import LiveLine, table
 from plexsync.engine.clock import SystemClock
+from plexsync.reports.format import lasting, many, safe
 from plexsync.rules.errors import Barred, NeighbourError, Unusable
 from plexsync.rules.records import Section
 from plexsync.rules.text import fold
@@ -123,33 +123,38 @@ def address(text: str, port: int) -> str:
 # --- Plex ------------------------------------------------------------------------------------------------------------
 
 
-def find_plex(person: Person, given: Given, here: Loaded, hidden: Hide) -> FoundPlex:
+def find_plex(person: Person, options: Given, here: Loaded, hidden: Hide) -> FoundPlex:
     """Plex, with its libraries chosen."""
-    found = (
-        _plex_known(person, given, here)
-        or _plex_by_account(person, given, here, hidden)
-        or _plex_typed(person, given, here, hidden)
+    plex = (
+        _plex_known(person, options, here)
+        or _plex_by_account(person, options, here, hidden)
+        or _plex_typed(person, options, here, hidden)
     )
-    person.tell(f"Plex: {safe(found.name or 'a server')} at {found.url}, version {safe(found.version)}", style="bold")
-    check = version_check("Plex", found.version, LEAST_PLEX, "it answers")
+    person.tell(f"Plex: {safe(plex.name or 'a server')} at {plex.url}, version {safe(plex.version)}", style="bold")
+    check = version_check("Plex", plex.version, LEAST_PLEX, "it answers")
     if check.state == PROBLEM:
-        person.tell(f"  {check.told}: {check.mend}")
-    if not all(section.owned for section in found.sections):
+        person.tell(f"  {check.message}: {check.mend}")
+    if not all(section.owned for section in plex.sections):
         person.tell("  the token seems not to be that of the server's owner, and others can't edit")
-    return _with_libraries(person, given, here, found)
+    return _with_libraries(person, options, here, plex)
 
 
-def _plex_known(person: Person, given: Given, here: Loaded) -> FoundPlex | None:
+def _plex_known(person: Person, options: Given, here: Loaded) -> FoundPlex | None:
     """The Plex that options and settings name; None when it is to be looked for."""
     config = here.config
-    known = config.plex_token not in STAND_INS.values() and not given.typed
-    token = given.plex_token or (config.plex_token if known else "")
-    url = address(given.plex_url, PLEX_PORT)
-    if not url and here.origin["plex_url"] != DEFAULT and config.plex_url not in STAND_INS.values() and not given.typed:
+    configured = config.plex_token not in STAND_INS.values() and not options.typed
+    token = options.plex_token or (config.plex_token if configured else "")
+    url = address(options.plex_url, PLEX_PORT)
+    if (
+        not url
+        and here.origin["plex_url"] != DEFAULT
+        and config.plex_url not in STAND_INS.values()
+        and not options.typed
+    ):
         url = config.plex_url
     if not token or not url:
         return None
-    if not given.plex_url and person.there and not person.agrees(f"Plex is set to {url} already. Keep it?"):
+    if not options.plex_url and person.present and not person.agrees(f"Plex is set to {url} already. Keep it?"):
         return None
     return _tried(person, lambda: _plex_at(url, token, config.tls_ca_file))
 
@@ -159,7 +164,7 @@ def _tried(person: Person, ask: Callable[[], T]) -> T | None:
     try:
         return ask()
     except (NeighbourError, Unusable) as error:
-        if not person.there:
+        if not person.present:
             raise
         person.tell(f"  {safe(str(error))}")
         return None
@@ -168,20 +173,20 @@ def _tried(person: Person, ask: Callable[[], T]) -> T | None:
 def _plex_at(url: str, token: str, ca_file: str = "", *, patience: float = PATIENCE) -> FoundPlex:
     """The server there; raises NeighbourError, and Unusable for what can't be one's address or token."""
     for name, value in (("plex_url", url), ("plex_token", token)):
-        if why := why_not(name, value):
-            raise Unusable(f"{name} {why}")
+        if problem := why_not(name, value):
+            raise Unusable(f"{name} {problem}")
     with plex_at(url, token, ca_file=ca_file, patience=patience) as plex:
         name, version = plex.identity()
         return FoundPlex(url, token, name, version, tuple(plex.sections()))
 
 
-def _plex_by_account(person: Person, given: Given, here: Loaded, hidden: Hide) -> FoundPlex | None:
+def _plex_by_account(person: Person, options: Given, here: Loaded, hidden: Hide) -> FoundPlex | None:
     """Sign in, and take a server of the account; None when that is not wanted or does not lead anywhere."""
-    if given.typed or not person.there or given.plex_token:
+    if options.typed or not person.present or options.plex_token:
         return None
     person.tell("Sign in to Plex (plexsync init --token asks for a token instead).")
     try:
-        while (account := _signed_in(person, browser=given.browser, hidden=hidden)) is None:
+        while (account := _signed_in(person, browser=options.browser, hidden=hidden)) is None:
             if not person.agrees("Try again?"):
                 return None
         servers = account.servers()
@@ -197,7 +202,7 @@ def _plex_by_account(person: Person, given: Given, here: Loaded, hidden: Hide) -
     place = 0
     if len(servers) > 1:
         (place,) = person.chosen("Which server?", [server.name for server in servers], option=SIGN_IN)
-    return _of_account(person, servers[place], address(given.plex_url, PLEX_PORT), here.config.tls_ca_file)
+    return _of_account(person, servers[place], address(options.plex_url, PLEX_PORT), here.config.tls_ca_file)
 
 
 def _signed_in(person: Person, *, browser: bool, hidden: Hide) -> "Account | None":
@@ -210,12 +215,12 @@ def _signed_in(person: Person, *, browser: bool, hidden: Hide) -> "Account | Non
     clock, began = SystemClock(), monotonic()
     with LiveLine(person.console) as line:
         if not line.shown:
-            person.tell("waiting until it is confirmed (Ctrl-C stops)")
+            person.tell("confirm it in the browser (Ctrl-C stops)")
         while not login.confirmed():
             if login.over:
-                person.tell("  the PIN was not confirmed in time, or plex.tv went away")
+                person.tell("  the PIN was not confirmed in time, or plex.tv does not answer")
                 return None
-            line.show(f"waiting until it is confirmed, for {lasting((monotonic() - began) * 1000)} now (Ctrl-C stops)")
+            line.show(f"confirm it in the browser: {lasting((monotonic() - began) * 1000)} so far (Ctrl-C stops)")
             clock.sleep(POLL)
         account = login.account()
     hidden(*account.secrets)
@@ -230,10 +235,10 @@ def _has_desktop() -> bool:
     return sys.platform in ("win32", "darwin") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
 
 
-def _of_account(person: Person, server: OwnServer, given: str, ca_file: str) -> FoundPlex | None:
+def _of_account(person: Person, server: OwnServer, url_option: str, ca_file: str) -> FoundPlex | None:
     """The server at the address given, else at the first of its own that answers here, else at one that is typed."""
-    if given and (found := _tried(person, lambda: _plex_at(given, server.token, ca_file))) is not None:
-        return found
+    if url_option and (plex := _tried(person, lambda: _plex_at(url_option, server.token, ca_file))) is not None:
+        return plex
     with LiveLine(person.console) as line:
         for url in server.addresses:
             line.show(f"trying {url}")
@@ -246,18 +251,18 @@ def _of_account(person: Person, server: OwnServer, given: str, ca_file: str) -> 
     )
 
     def ask() -> FoundPlex:
-        typed = person.line("Address of Plex", option="--plex-url URL", default=given)
+        typed = person.line("Address of Plex", option="--plex-url URL", default=url_option)
         return _plex_at(address(typed, PLEX_PORT), server.token, ca_file)
 
     return _until(person, ask)
 
 
-def _plex_typed(person: Person, given: Given, here: Loaded, hidden: Hide) -> FoundPlex:
+def _plex_typed(person: Person, options: Given, here: Loaded, hidden: Hide) -> FoundPlex:
     """The server at an address and with a token that are given or typed, the token unseen.
 
     What was given counts for one try. After that both are asked for, and Enter takes what was tried before.
     """
-    url, token = given.plex_url, given.plex_token
+    url, token = options.plex_url, options.plex_token
     # With both of them it has been tried already.
     used = bool(url and token)
 
@@ -271,84 +276,86 @@ def _plex_typed(person: Person, given: Given, here: Loaded, hidden: Hide) -> Fou
         hidden(token)
         return _plex_at(address(url, PLEX_PORT), token, here.config.tls_ca_file)
 
-    if not person.there:
+    if not person.present:
         return ask()
     return _until(person, ask)
 
 
 def _token(person: Person, before: str) -> str:
     """A token that is typed; an empty line takes the one before, if there is one."""
-    told = "typed unseen; empty takes the one before" if before else "typed unseen"
+    hint = "typed unseen; empty takes the one before" if before else "typed unseen"
     typed = person.hidden(
-        f"Plex token ({told})", option=TOKEN, wrong=lambda text: why_not("plex_token", text or before)
+        f"Plex token ({hint})", option=TOKEN, wrong=lambda text: why_not("plex_token", text or before)
     )
     return typed or before
 
 
 def _until(person: Person, ask: Callable[[], T]) -> T:
     """Ask until something comes of it."""
-    while (found := _tried(person, ask)) is None:
+    while (answer := _tried(person, ask)) is None:
         continue
-    return found
+    return answer
 
 
-def _with_libraries(person: Person, given: Given, here: Loaded, found: FoundPlex) -> FoundPlex:
+def _with_libraries(person: Person, options: Given, here: Loaded, plex: FoundPlex) -> FoundPlex:
     """With the libraries that are to be used: those given, or chosen, or all."""
-    titles = {fold(section.title): section.title for section in found.sections}
-    if given.libraries:
-        unknown = [name for name in given.libraries if fold(name) not in titles]
+    titles = {fold(section.title): section.title for section in plex.sections}
+    if options.libraries:
+        unknown = [name for name in options.libraries if fold(name) not in titles]
         if unknown:
             raise ConfigError([_no_library(unknown, titles.values())])
-        return _only(found, [titles[fold(name)] for name in given.libraries])
+        return _only(plex, [titles[fold(name)] for name in options.libraries])
     before = [titles[fold(name)] for name in here.config.library_names if fold(name) in titles]
     unknown = [name for name in here.config.library_names if fold(name) not in titles]
-    if unknown and not person.there:
-        told = f"plex_libraries: {_no_library(unknown, titles.values())} (--library NAME takes another)"
-        raise ConfigError([told])
-    if not person.there or (len(found.sections) == 1 and not unknown):
-        return _only(found, before)
+    if unknown and not person.present:
+        problem = f"plex_libraries: {_no_library(unknown, titles.values())} (--library NAME takes another)"
+        raise ConfigError([problem])
+    if not person.present or (len(plex.sections) == 1 and not unknown):
+        return _only(plex, before)
     if unknown:
         person.tell(f"  plex_libraries: {_no_library(unknown, titles.values())}")
     person.tell("Movie libraries:")
-    names = [f"{section.title} ({', '.join(section.locations)})" for section in found.sections]
-    now = [place for place, section in enumerate(found.sections) if section.title in before]
+    names = [f"{section.title} ({', '.join(section.locations)})" for section in plex.sections]
+    now = [place for place, section in enumerate(plex.sections) if section.title in before]
     picked = person.chosen("Which of them?", names, option="--library NAME", several=True, now=now)
     if set(picked) == set(now):
-        return _only(found, before)
-    chosen = [found.sections[place].title for place in picked]
+        return _only(plex, before)
+    chosen = [plex.sections[place].title for place in picked]
     # All of them means those that are still to come as well.
-    return _only(found, [] if len(chosen) == len(found.sections) else chosen)
+    return _only(plex, [] if len(chosen) == len(plex.sections) else chosen)
 
 
 def _no_library(unknown: Sequence[str], titles: Iterable[str]) -> str:
     return f"Plex has no movie library named {', '.join(unknown)}; it has: {', '.join(titles)}"
 
 
-def _only(found: FoundPlex, libraries: Sequence[str]) -> FoundPlex:
-    return FoundPlex(found.url, found.token, found.name, found.version, found.sections, tuple(libraries))
+def _only(plex: FoundPlex, libraries: Sequence[str]) -> FoundPlex:
+    return FoundPlex(plex.url, plex.token, plex.name, plex.version, plex.sections, tuple(libraries))
 
 
 # --- Stash -----------------------------------------------------------------------------------------------------------
 
 
-def find_stash(person: Person, given: Given, here: Loaded, hidden: Hide, *, near: str) -> FoundStash:
+def find_stash(person: Person, options: Given, here: Loaded, hidden: Hide, *, near: str) -> FoundStash:
     """Stash: at the address that is given, set, or found; `near` is the address of Plex."""
-    url = address(given.stash_url, STASH_PORT) or (here.config.stash_url if here.origin["stash_url"] != DEFAULT else "")
-    key = given.stash_api_key or here.config.stash_api_key
+    url = address(options.stash_url, STASH_PORT) or (
+        here.config.stash_url if here.origin["stash_url"] != DEFAULT else ""
+    )
+    key = options.stash_api_key or here.config.stash_api_key
 
     def at(place: str) -> FoundStash:
         return _stash_at(person, place, key, hidden, here.config.tls_ca_file)
 
-    found = _tried(person, lambda: at(url)) if url else None
-    if found is None:
+    stash = _tried(person, lambda: at(url)) if url else None
+    if stash is None:
         guess = "" if url else _guessed(person, near)
-        found = at(guess) if guess and not person.there else _stash_typed(person, url or guess, at)
-    told = f"version {safe(found.version)}" if found.version else "of a version that it does not tell"
-    person.tell(f"Stash at {found.url}, {told}", style="bold")
-    check = version_check("Stash", found.version, LEAST_STASH, "it answers")
+        stash = at(guess) if guess and not person.present else _stash_typed(person, url or guess, at)
+    version = f"version {safe(stash.version)}" if stash.version else "of a version that it does not tell"
+    person.tell(f"Stash at {stash.url}, {version}", style="bold")
+    check = version_check("Stash", stash.version, LEAST_STASH, "it answers")
     if check.state == PROBLEM:
-        person.tell(f"  {check.told}: {check.mend}")
-    return found
+        person.tell(f"  {check.message}: {check.mend}")
+    return stash
 
 
 def _stash_typed(person: Person, default: str, at: Callable[[str], FoundStash]) -> FoundStash:
@@ -363,15 +370,15 @@ def _stash_typed(person: Person, default: str, at: Callable[[str], FoundStash]) 
 
 def _stash_at(person: Person, url: str, key: str, hidden: Hide, ca_file: str) -> FoundStash:
     """The Stash there; a key is asked for only where it wants one."""
-    if why := why_not("stash_url", url):
-        raise Unusable(f"stash_url {why}")
-    for one in dict.fromkeys((key, "")):
+    if problem := why_not("stash_url", url):
+        raise Unusable(f"stash_url {problem}")
+    for candidate in dict.fromkeys((key, "")):
         try:
-            return _stash_with(url, one, ca_file)
+            return _stash_with(url, candidate, ca_file)
         except Barred as error:
             refused = error
     # What else keeps us out, such as a certificate, no key mends.
-    if not person.there or refused.setting != "stash_api_key":
+    if not person.present or refused.setting != "stash_api_key":
         raise refused
     person.tell(f"Stash at {url} asks for its API key (in Stash: Settings, Security, API Key).")
     while True:
@@ -420,19 +427,19 @@ def _answering(urls: Sequence[str]) -> list[str]:
         return True
 
     with ThreadPoolExecutor(len(urls)) as pool:
-        return [url for url, there in zip(urls, pool.map(is_there, urls), strict=True) if there]
+        return [url for url, answers in zip(urls, pool.map(is_there, urls), strict=True) if answers]
 
 
 # --- path rules ------------------------------------------------------------------------------------------------------
 
 
-def learn_paths(person: Person, given: Given, here: Loaded, plex: FoundPlex, stash: FoundStash) -> FoundPaths:
+def learn_paths(person: Person, options: Given, here: Loaded, plex: FoundPlex, stash: FoundStash) -> FoundPaths:
     """The rules by which files of Stash are found in Plex: those given or set, else those that pairs of files tell.
 
     Both servers are looked at through a database that is thrown away.
     """
-    if why := given.rules and why_not("path_map", list(given.rules)):
-        raise ConfigError([f"--path-map {why}"])
+    if problem := options.rules and why_not("path_map", list(options.rules)):
+        raise ConfigError([f"--path-map {problem}"])
     config = _config(
         plex_url=plex.url,
         plex_token=plex.token,
@@ -440,7 +447,7 @@ def learn_paths(person: Person, given: Given, here: Loaded, plex: FoundPlex, sta
         stash_url=stash.url,
         stash_api_key=stash.key,
         tls_ca_file=here.config.tls_ca_file,
-        path_map=list(given.rules or here.config.path_map),
+        path_map=list(options.rules or here.config.path_map),
     )
     with tempfile.TemporaryDirectory(prefix="plexsync-init-") as place, opened(config, Path(place)) as parts:
         with LiveLine(person.console) as line:
@@ -458,7 +465,7 @@ def learn_paths(person: Person, given: Given, here: Loaded, plex: FoundPlex, sta
             with parts.store.reading() as db:
                 return looked_up(db, scenes, rules)
 
-        return _agreed(person, look, tuple(config.path_rules), fixed=bool(given.rules))
+        return _agreed(person, look, tuple(config.path_rules), fixed=bool(options.rules))
 
 
 def _config(**settings: object) -> PlexSyncConfig:
@@ -470,20 +477,23 @@ def _agreed(
     person: Person, look: Callable[[Sequence[Rule]], Looked], rules: tuple[Rule, ...], *, fixed: bool
 ) -> FoundPaths:
     """The rules that a person agrees to."""
-    seen = look(rules)
-    person.tell(f"Paths: {_told(seen)}", style="bold")
-    if fixed or (not seen.suggestions and seen.by_path):
-        return _result(rules, seen)
-    if seen.suggestions:
-        better = (*rules, *(one.rule for one in seen.suggestions))
-        rows = [(*one.rule, f"{one.right:,} of {one.right + one.wrong:,}") for one in seen.suggestions]
+    lookup = look(rules)
+    person.tell(f"Paths: {_told(lookup)}", style="bold")
+    if fixed or (not lookup.suggestions and lookup.by_path):
+        return _result(rules, lookup)
+    if lookup.suggestions:
+        better = (*rules, *(suggestion.rule for suggestion in lookup.suggestions))
+        rows = [
+            (*suggestion.rule, f"{suggestion.right:,} of {suggestion.right + suggestion.wrong:,}")
+            for suggestion in lookup.suggestions
+        ]
         person.console.print(table("", ("folder in Stash", "folder in Plex", "files agree"), rows))
         after = look(better)
         person.tell(f"With {'this rule' if len(rows) == 1 else 'these rules'}: {_told(after)}")
-        if not person.there or person.agrees("Use them?"):
+        if not person.present or person.agrees("Use them?"):
             return _result(better, after)
-    elif not person.there:
-        return _result(rules, seen)
+    elif not person.present:
+        return _result(rules, lookup)
     else:
         person.tell("Do the libraries hold these files? If their folders have other names in Plex, say how.")
     return _typed_rules(person, look, rules)
@@ -497,18 +507,18 @@ def _typed_rules(person: Person, look: Callable[[Sequence[Rule]], Looked], rules
         "Rule", option="--path-map RULE", wrong=lambda text: why_not("path_map", [*lines, text]) if text else ""
     ):
         lines.append(typed)
-    made = _config(**STAND_INS, path_map=lines).path_rules
-    seen = look(made)
-    person.tell(f"With them: {_told(seen)}")
-    return _result(made, seen)
+    new_rules = _config(**STAND_INS, path_map=lines).path_rules
+    lookup = look(new_rules)
+    person.tell(f"With them: {_told(lookup)}")
+    return _result(new_rules, lookup)
 
 
-def _told(seen: Looked) -> str:
+def _told(lookup: Looked) -> str:
     """How scenes were found, in words."""
-    told = f"of {many(seen.scenes, 'scene')} looked at, {seen.by_path} are found in Plex by their full path"
-    told += f", {seen.by_name} by name and size alone" if seen.by_name else ""
-    return told + (f", {seen.missing} not at all" if seen.missing else "")
+    text = f"of {many(lookup.scenes, 'scene')} looked at, {lookup.by_path} are found in Plex by their full path"
+    text += f", {lookup.by_name} by name and size alone" if lookup.by_name else ""
+    return text + (f", {lookup.missing} not at all" if lookup.missing else "")
 
 
-def _result(rules: Sequence[Rule], seen: Looked) -> FoundPaths:
-    return FoundPaths(tuple(rules), seen.scenes, seen.by_path, seen.by_name)
+def _result(rules: Sequence[Rule], lookup: Looked) -> FoundPaths:
+    return FoundPaths(tuple(rules), lookup.scenes, lookup.by_path, lookup.by_name)

@@ -29,6 +29,8 @@ def _pressed_on_windows() -> str:
 
 def _raw(handle: int) -> Iterator[Pressed]:
     """No line has to be ended, and nothing that is typed is shown; Ctrl-C stays a signal."""
+    if sys.platform == "win32":
+        raise OSError("Windows has no terminals of this kind")
     import termios
     import tty
 

@@ -26,7 +26,7 @@ class Suggestion:
     wrong: int
 
 
-def suggested(pairs: Sequence[Pair], rules: PathRules = (), *, known: Sequence[Pair] = ()) -> list[Suggestion]:
+def suggested(pairs: Sequence[Pair], rules: PathRules = (), *, mapped: Sequence[Pair] = ()) -> list[Suggestion]:
     """Rules that turn the first path of several pairs into the second, those that most agree with first.
 
     They are to stand beside `rules`, by which the pairs that are `known` were found already. A folder whose files are in
@@ -36,47 +36,58 @@ def suggested(pairs: Sequence[Pair], rules: PathRules = (), *, known: Sequence[P
     while True:
         # Each pair is for the widest rule that holds, so that one rule stands for a whole tree of folders.
         counted = Counter(
-            next((rule for rule in rules_of(ours, theirs) if rule not in refused), None) for ours, theirs in pairs
+            next((rule for rule in rules_of(stash_path, plex_path) if rule not in refused), None)
+            for stash_path, plex_path in pairs
         )
         chosen = [rule for rule, count in counted.most_common() if rule and count >= LEAST]
-        found = [_judged(rule, [*rules, *chosen], [*pairs, *known]) for rule in chosen]
-        doubtful = [one for one in found if one.right < LEAST or one.wrong * STRAY > one.right]
+        suggestions = [_judged(rule, [*rules, *chosen], [*pairs, *mapped]) for rule in chosen]
+        doubtful = [
+            suggestion
+            for suggestion in suggestions
+            if suggestion.right < LEAST or suggestion.wrong * STRAY > suggestion.right
+        ]
         if not doubtful:
-            return sorted(found, key=lambda one: -one.right)[:MOST]
+            return sorted(suggestions, key=lambda suggestion: -suggestion.right)[:MOST]
         # Without the worst, the others may decide what it has decided: they are judged anew.
-        refused.add(max(doubtful, key=lambda one: (one.wrong - one.right, one.rule)).rule)
+        refused.add(max(doubtful, key=lambda suggestion: (suggestion.wrong - suggestion.right, suggestion.rule)).rule)
 
 
-def rules_of(ours: str, theirs: str) -> list[Rule]:
+def rules_of(stash_path: str, plex_path: str) -> list[Rule]:
     """The rules that make the second path of the first, the widest first; none where both are the same."""
-    (our_root, our_names), (their_root, their_names) = parted(ours), parted(theirs)
-    left, right = list(our_names), list(their_names)
-    same = caseless if their_root not in ("/", "") else composed
-    if not our_root or not their_root or not left or not right or name_key(left.pop()) != name_key(right.pop()):
+    (stash_root, stash_names), (plex_root, plex_names) = parted(stash_path), parted(plex_path)
+    stash_folders, plex_folders = list(stash_names), list(plex_names)
+    same = caseless if plex_root not in ("/", "") else composed
+    if (
+        not stash_root
+        or not plex_root
+        or not stash_folders
+        or not plex_folders
+        or name_key(stash_folders.pop()) != name_key(plex_folders.pop())
+    ):
         return []
-    rules = [(_folder(our_root, left), _folder(their_root, right))]
-    while left and right and same(left[-1]) == same(right[-1]):
-        left.pop()
-        right.pop()
-        rules.insert(0, (_folder(our_root, left), _folder(their_root, right)))
+    rules = [(_folder(stash_root, stash_folders), _folder(plex_root, plex_folders))]
+    while stash_folders and plex_folders and same(stash_folders[-1]) == same(plex_folders[-1]):
+        stash_folders.pop()
+        plex_folders.pop()
+        rules.insert(0, (_folder(stash_root, stash_folders), _folder(plex_root, plex_folders)))
     return [] if path_key(rules[0][0]) == path_key(rules[0][1]) else rules
 
 
 def _judged(rule: Rule, rules: PathRules, pairs: Iterable[Pair]) -> Suggestion:
     """How the pairs agree with a rule that stands among others; those that another one decides don't matter."""
     right = wrong = 0
-    for ours, theirs in pairs:
+    for stash_path, plex_path in pairs:
         # In what case a name is written is not the rule's affair.
-        named = _named_as(ours, theirs)
+        named = _named_as(stash_path, plex_path)
         target = map_path(named, [rule])
         if is_mapped(named, [rule]) and set(target) & set(map_path(named, rules)):
-            agrees = path_key(theirs) in map(path_key, target)
+            agrees = path_key(plex_path) in map(path_key, target)
             right, wrong = right + agrees, wrong + (not agrees)
     return Suggestion(rule, right, wrong)
 
 
-def _named_as(ours: str, theirs: str) -> str:
-    return ours[: len(ours) - len(base_name(ours))] + base_name(theirs)
+def _named_as(stash_path: str, plex_path: str) -> str:
+    return stash_path[: len(stash_path) - len(base_name(stash_path))] + base_name(plex_path)
 
 
 def _folder(root: str, names: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ import re
 import click
 
 from plexsync.reports.rows import key_of
-from plexsync.rules.job import Kind
 
 LARGEST_ID = 2**63 - 1
 
@@ -24,14 +23,14 @@ class SceneNumber(click.ParamType[int]):
         return int(value)
 
 
-class RowKey(click.ParamType[tuple[Kind, int]]):
+class RowKey(click.ParamType[tuple[str, int]]):
     """A row of the queue."""
 
     name = "scene"
 
     def convert(
-        self, value: str | tuple[Kind, int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Kind, int]:
+        self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
         """(kind, number); a number alone is a scene's."""
         if isinstance(value, tuple):
             return value

@@ -95,9 +95,9 @@ def look_of(out: "TextIO", environ: "Mapping[str, str]") -> Look:
     dumb = environ.get("TERM", "").lower() in ("dumb", "unknown")
     bold = tty and not dumb and not environ.get("NO_COLOR")
     rule = "\u2500" if "utf" in (out.encoding or "").lower() else "-"
-    given = environ.get("COLUMNS", "")
-    if given.isdecimal() and given.isascii() and 0 < len(given) < 6 and int(given):
-        return Look(int(given), bold=bold, rule=rule)
+    columns = environ.get("COLUMNS", "")
+    if columns.isdecimal() and columns.isascii() and 0 < len(columns) < 6 and int(columns):
+        return Look(int(columns), bold=bold, rule=rule)
     return Look(_terminal_width(out) if tty else 0, bold=bold, rule=rule)
 
 

@@ -23,13 +23,14 @@ from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.export_file import output
-from plexsync.cli.terminal.format import many, safe, stamp
 from plexsync.cli.terminal.screen import Bar, paper, say
 from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, Preview
-from plexsync.reports.preview import STANDINGS, scene_facts
+from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.preview import scene_facts
 from plexsync.reports.rows import short
 from plexsync.rules.errors import NeighbourError, SyncError
 from plexsync.rules.item import PICTURES
+from plexsync.rules.status_words import PREVIEWED, counted, finding_counts, finding_word
 from plexsync.rules.values import Held
 
 Facts = dict[str, Any]
@@ -43,24 +44,24 @@ FIRST_FEW = 5
 
 @dataclass
 class Seen:
-    """What a dry run has found so far. So many `posters` would be others; `why` says what ended it early; `stopped`: a
+    """What a dry run has found so far. So many `posters` would be others; `failure` says what ended it early; `stopped`: a
     person did."""
 
     counts: Counter[str] = field(default_factory=Counter)
     posters: int = 0
-    why: str = ""
+    failure: str = ""
     stopped: bool = False
 
-    def count(self, one: Preview) -> None:
+    def count(self, preview: Preview) -> None:
         """Take note of a scene."""
-        self.counts[one.standing] += 1
-        changes = (change for item in one.items for change in item.fields)
+        self.counts[preview.standing] += 1
+        changes = (change for item in preview.items for change in item.fields)
         self.posters += any(change.field == "thumb" and change.new.value != change.old.value for change in changes)
 
     @property
     def complete(self) -> bool:
         """Whether it came to its end."""
-        return not (self.why or self.stopped)
+        return not (self.failure or self.stopped)
 
     @property
     def code(self) -> int:
@@ -69,18 +70,21 @@ class Seen:
 
     def facts(self) -> Facts:
         """For JSON."""
-        names = {**STANDINGS, **self.counts}
-        told = {name: self.counts[name] for place, name in enumerate(names) if self.counts[name] or place < ALWAYS}
-        more = {"error": self.why} if self.why else {}
+        names = dict.fromkeys((*(finding.value for finding in PREVIEWED), *self.counts))
+        counts = {name: self.counts[name] for place, name in enumerate(names) if self.counts[name] or place < ALWAYS}
+        more = {"error": self.failure} if self.failure else {}
         total = self.counts.total()
-        return {"total": total, "counts": told, "posters": self.posters, "complete": self.complete, **more}
+        return {"total": total, "counts": counts, "posters": self.posters, "complete": self.complete, **more}
 
     def lines(self) -> list[str]:
         """In words."""
-        told = self.facts()
-        ended = ", then stopped" if self.stopped else f", then it ended: {safe(self.why)}" if self.why else ""
-        head = f"{many(told['total'], 'scene')} compared{ended}"
-        lines = [head, *(f"  {count:,} {STANDINGS.get(name, name)}" for name, count in told["counts"].items())]
+        facts = self.facts()
+        ended = ", then stopped" if self.stopped else f", then it ended: {safe(self.failure)}" if self.failure else ""
+        head = f"{many(facts['total'], 'scene')} compared{ended}"
+        lines = [
+            head,
+            *(f"  {counted(word, count)}" for word, count in finding_counts(self.counts, PREVIEWED[:ALWAYS])),
+        ]
         return [*lines, POSTERS.format(many(self.posters, "poster"))] if self.posters else lines
 
 
@@ -92,17 +96,17 @@ class Paper(ABC):
 
     whole = False
 
-    def put(self, one: Preview) -> None:
+    def put(self, preview: Preview) -> None:
         """Take note of a scene."""
-        if self.whole or one.standing == WOULD_CHANGE:
-            self.write(one)
+        if self.whole or preview.standing == WOULD_CHANGE:
+            self.write(preview)
 
     @abstractmethod
-    def write(self, one: Preview) -> None:
+    def write(self, preview: Preview) -> None:
         """Write a scene."""
 
     @abstractmethod
-    def end(self, seen: Seen) -> None:
+    def end(self, totals: Seen) -> None:
         """Write the end."""
 
 
@@ -113,14 +117,14 @@ class Words(Paper):
         self._out = out
         self.whole = whole
 
-    def write(self, one: Preview) -> None:
+    def write(self, preview: Preview) -> None:
         """A few lines for each scene."""
-        for line in scene_lines(one):
+        for line in scene_lines(preview):
             say(self._out, line)
 
-    def end(self, seen: Seen) -> None:
+    def end(self, totals: Seen) -> None:
         """The counts."""
-        say(self._out, "\n".join(seen.lines()))
+        say(self._out, "\n".join(totals.lines()))
 
 
 class Document(Paper):
@@ -132,14 +136,14 @@ class Document(Paper):
         self.whole = whole
         out.write('{\n  "dry_run": true,\n  "scenes": [')
 
-    def write(self, one: Preview) -> None:
+    def write(self, preview: Preview) -> None:
         """An object of the list."""
-        self._out.write(("," if self._count else "") + "\n    " + json.dumps(scene_facts(one)))
+        self._out.write(("," if self._count else "") + "\n    " + json.dumps(scene_facts(preview)))
         self._count += 1
 
-    def end(self, seen: Seen) -> None:
+    def end(self, totals: Seen) -> None:
         """The counts, and the end of the object."""
-        rest = (f",\n  {json.dumps(name)}: {json.dumps(value)}" for name, value in seen.facts().items())
+        rest = (f",\n  {json.dumps(name)}: {json.dumps(value)}" for name, value in totals.facts().items())
         self._out.write(("\n  ]" if self._count else "]") + "".join(rest) + "\n}\n")
         self._out.flush()
 
@@ -153,13 +157,13 @@ class Report(Paper):
         self._at = at
         self.whole = whole
 
-    def write(self, one: Preview) -> None:
+    def write(self, preview: Preview) -> None:
         """A section for each scene."""
-        self._scenes.writelines(scene_html(one))
+        self._scenes.writelines(scene_html(preview))
 
-    def end(self, seen: Seen) -> None:
+    def end(self, totals: Seen) -> None:
         """Put it together."""
-        head, *counts = seen.lines()
+        head, *counts = totals.lines()
         self._out.write(HEAD)
         self._out.write(f"<h1>What a sync would change</h1>\n<p>{shown(head)}, {self._at}. Nothing was written.</p>\n")
         self._out.write("<ul>\n" + "".join(f"<li>{shown(line.strip())}</li>\n" for line in counts) + "</ul>\n")
@@ -206,12 +210,12 @@ def dry_run(
                 # The bar moves out of the way of what is printed on its own console, and of nothing else there.
                 on = chosen or Words(start.console if out.is_terminal and bar.drawn else out, whole=bool(ids))
                 asked = Asked(list(ids) or None, moment(parts, since), take_over=take_over)
-                seen = _run(call, parts, asked, on, bar, stop)
-            on.end(seen)
+                totals = _run(call, parts, asked, on, bar, stop)
+            on.end(totals)
         if file:
-            facts = {"dry_run": True, **seen.facts(), "file": file}
-            call.answer(facts, lambda: say(out, "\n".join([*seen.lines(), f"the report is in {file}"])))
-        return stop.code or seen.code
+            facts = {"dry_run": True, **totals.facts(), "file": file}
+            call.answer(facts, lambda: say(out, "\n".join([*totals.lines(), f"the report is in {file}"])))
+        return stop.code or totals.code
 
 
 def moment(parts: Parts, since: datetime | timedelta | None) -> datetime | None:
@@ -235,64 +239,64 @@ class Asked:
 
 def _run(call: Call, parts: Parts, asked: Asked, on: Paper, bar: Bar, stop: Stop) -> Seen:
     """Look at everything; when a side goes away what was seen until then is told, with the reason."""
-    seen = Seen()
+    totals = Seen()
     scenes = parts.previewer.preview(
         asked.ids, since=asked.since, take_over=asked.take_over, progress=bar.at, stopping=lambda: bool(stop)
     )
     try:
-        for one in scenes:
-            seen.count(one)
-            on.put(one)
+        for preview in scenes:
+            totals.count(preview)
+            on.put(preview)
     except NeighbourError as error:
-        seen.why = str(error)
-        bar.say(f"plexsync: {safe(seen.why)}")
+        totals.failure = str(error)
+        bar.say(f"plexsync: {safe(totals.failure)}")
     except OSError:
         raise
     except Exception as error:  # whatever it is: whoever reads the object gets a whole one
         if isinstance(on, Document):
             # A fault of our own may quote anything: it is told on standard error alone.
-            seen.why = str(error) if isinstance(error, SyncError) else FAULT
-            on.end(seen)
+            totals.failure = str(error) if isinstance(error, SyncError) else FAULT
+            on.end(totals)
             call.json = False
         raise
-    seen.stopped = bool(stop)
-    return seen
+    totals.stopped = bool(stop)
+    return totals
 
 
 def first_look(start: Begun, parts: Parts, *, take_over: bool = False) -> Seen:
     """What the first write of a whole library would do: the first few scenes in full, then the counts."""
     out, first = paper(), list[Preview]()
     with stoppable() as stop, Bar(start.console, "comparing") as bar:
-        seen = Seen()
+        totals = Seen()
         look = parts.previewer.preview(take_over=take_over, progress=bar.at, stopping=lambda: bool(stop))
-        for one in look:
-            seen.count(one)
-            if one.standing == WOULD_CHANGE and len(first) < FIRST_FEW:
-                first.append(one)
-        seen.stopped = bool(stop)
+        for preview in look:
+            totals.count(preview)
+            if preview.standing == WOULD_CHANGE and len(first) < FIRST_FEW:
+                first.append(preview)
+        totals.stopped = bool(stop)
     on = Words(out, whole=False)
-    for one in first:
-        on.write(one)
-    if seen.counts[WOULD_CHANGE] > len(first):
-        say(out, f"... and {many(seen.counts[WOULD_CHANGE] - len(first), 'scene')} more")
-    on.end(seen)
-    return seen
+    for preview in first:
+        on.write(preview)
+    if totals.counts[WOULD_CHANGE] > len(first):
+        say(out, f"... and {many(totals.counts[WOULD_CHANGE] - len(first), 'scene')} more")
+    on.end(totals)
+    return totals
 
 
 # --- one scene -------------------------------------------------------------------------------------------------------
 
 
-def scene_lines(one: Preview) -> Iterator[str]:
+def scene_lines(preview: Preview) -> Iterator[str]:
     """A scene in words: a line for each field that would change, and for each note."""
-    name = f"Scene {one.id}: {safe(one.title, 120)}" if one.title else f"Scene {one.id}"
-    if one.standing != WOULD_CHANGE:
-        yield f"{name}: {STANDINGS.get(one.standing, one.standing)}{f' ({safe(one.why)})' if one.why else ''}"
+    name = f"Scene {preview.id}: {safe(preview.title, 120)}" if preview.title else f"Scene {preview.id}"
+    if preview.standing != WOULD_CHANGE:
+        yield f"{name}: {finding_word(preview.standing)}{f' ({safe(preview.why)})' if preview.why else ''}"
         return
-    for item in one.items:
+    for item in preview.items:
         yield f"{name} (item {item.key})"
         for change in item.fields:
             yield f"  {short(change.field)}: {'; '.join(_change_words(change))}"
-    for note in one.notes:
+    for note in preview.notes:
         yield f"  {short(note.field)} ({note.reason}): {safe(note.text)}"
 
 
@@ -363,12 +367,12 @@ def shown(text: str) -> str:
     return f"<bdi>{html.escape(_UNSHOWN.sub(chr(0xFFFD), text))}</bdi>"
 
 
-def scene_html(one: Preview) -> Iterator[str]:
+def scene_html(preview: Preview) -> Iterator[str]:
     """A scene as a section of the report, in pieces."""
-    yield f"<section>\n<h2>Scene {one.id}{f': {shown(one.title)}' if one.title else ''}</h2>\n"
-    if one.standing != WOULD_CHANGE:
-        yield f"<p>{shown(STANDINGS.get(one.standing, one.standing))}{f': {shown(one.why)}' if one.why else ''}</p>\n"
-    for item in one.items:
+    yield f"<section>\n<h2>Scene {preview.id}{f': {shown(preview.title)}' if preview.title else ''}</h2>\n"
+    if preview.standing != WOULD_CHANGE:
+        yield f"<p>{shown(finding_word(preview.standing))}{f': {shown(preview.why)}' if preview.why else ''}</p>\n"
+    for item in preview.items:
         yield f"<table>\n<caption>item {shown(item.key)}</caption>\n{HEADS}"
         for change in item.fields:
             yield (
@@ -376,9 +380,9 @@ def scene_html(one: Preview) -> Iterator[str]:
                 f"<td>{_lock(change.old, change.new)}</td></tr>\n"
             )
         yield "</table>\n"
-    if one.notes:
+    if preview.notes:
         yield "<ul>\n"
-        for note in one.notes:
+        for note in preview.notes:
             yield f"<li>{shown(short(note.field))} ({shown(note.reason)}): {shown(note.text)}</li>\n"
         yield "</ul>\n"
     yield "</section>\n"
@@ -387,7 +391,7 @@ def scene_html(one: Preview) -> Iterator[str]:
 def _old_html(change: FieldChange) -> str:
     value = change.old.value
     if isinstance(value, tuple):
-        return ", ".join(f"<del>{shown(one)}</del>" if one in change.removes else shown(one) for one in value)
+        return ", ".join(f"<del>{shown(name)}</del>" if name in change.removes else shown(name) for name in value)
     old, new = _values(change)
     return f"<del>{shown(old)}</del>" if old and old != new else shown(old)
 
@@ -395,6 +399,6 @@ def _old_html(change: FieldChange) -> str:
 def _new_html(change: FieldChange) -> str:
     value = change.new.value
     if isinstance(value, tuple):
-        return ", ".join(f"<ins>{shown(one)}</ins>" if one in change.adds else shown(one) for one in value)
+        return ", ".join(f"<ins>{shown(name)}</ins>" if name in change.adds else shown(name) for name in value)
     old, new = _values(change)
     return f"<ins>{shown(new)}</ins>" if old != new else shown(new)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import click
 from rich.console import Console
 
-from plexsync.cli.terminal.format import safe
 from plexsync.cli.terminal.screen import say
+from plexsync.reports.format import safe
 
 
 def confirmed(question: str) -> bool:
@@ -27,9 +27,9 @@ class Person:
     through `hiding`, since it may quote a server.
     """
 
-    def __init__(self, console: Console, *, there: bool, hiding: Callable[[str], str] = str) -> None:
+    def __init__(self, console: Console, *, present: bool, hiding: Callable[[str], str] = str) -> None:
         self.console = console
-        self.there = there
+        self.present = present
         self._hiding = hiding
 
     def tell(self, text: str, *, style: str | None = None) -> None:
@@ -41,18 +41,18 @@ class Person:
         self._check(option)
         while True:
             answer = str(click.prompt(question, default=default, err=True, show_default=bool(default))).strip()
-            if not (why := wrong(answer)):
+            if not (problem := wrong(answer)):
                 return answer
-            self.tell(f"  it {safe(why)}")
+            self.tell(f"  it {safe(problem)}")
 
     def hidden(self, question: str, *, option: str, wrong: Callable[[str], str] = lambda _: "") -> str:
         """One line that is not shown while it is typed, nor afterwards."""
         self._check(option)
         while True:
             answer = str(click.prompt(question, default="", hide_input=True, err=True, show_default=False)).strip()
-            if not (why := wrong(answer)):
+            if not (problem := wrong(answer)):
                 return answer
-            self.tell(f"  it {safe(why)}")
+            self.tell(f"  it {safe(problem)}")
 
     def agrees(self, question: str, *, option: str = "--yes") -> bool:
         """Yes or no; Enter is a yes."""
@@ -63,25 +63,25 @@ class Person:
         self, question: str, names: Sequence[str], *, option: str, several: bool = False, now: Sequence[int] = ()
     ) -> list[int]:
         """Which of some things, by their numbers from 1 on; `several`: one or more. Enter takes those of `now`, else all."""
-        for number, name in enumerate(names, start=1):
-            self.tell(f"  {number}  {safe(name)}")
+        for position, name in enumerate(names, start=1):
+            self.tell(f"  {position}  {safe(name)}")
         usual = ", ".join(str(place + 1) for place in now) or ("all" if several else "1")
-        told = f"{question} ({'numbers, or all' if several else 'number'})"
+        prompt = f"{question} ({'numbers, or all' if several else 'number'})"
 
         def wrong(answer: str) -> str:
             picked = _numbers(answer)
-            if picked is None or not all(1 <= one <= len(names) for one in picked):
+            if picked is None or not all(1 <= number <= len(names) for number in picked):
                 return (
                     f"must be numbers from 1 to {len(names)}" if several else f"must be a number from 1 to {len(names)}"
                 )
             return "" if several or len(picked) == 1 else "must be one number"
 
-        answer = self.line(told, option=option, default=usual, wrong=wrong)
+        answer = self.line(prompt, option=option, default=usual, wrong=wrong)
         picked = _numbers(answer) or []
-        return [one - 1 for one in picked] if picked else list(range(len(names)))
+        return [number - 1 for number in picked] if picked else list(range(len(names)))
 
     def _check(self, option: str) -> None:
-        if not self.there:
+        if not self.present:
             raise click.UsageError(f"nobody is there to answer: give {option}")
 
 

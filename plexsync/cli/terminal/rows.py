@@ -4,33 +4,34 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from plexsync.cli.terminal.format import ago, safe, stamp
 from plexsync.cli.terminal.screen import table
+from plexsync.reports.format import ago, safe, stamp
 from plexsync.reports.rows import WAITING, short, written
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
+from plexsync.rules.status_words import job_word
 from plexsync.rules.values import Held
 
 
-def row_table(row: JobRow, now: int, called: str = "") -> Table:
+def row_table(row: JobRow, now: int, name: str = "") -> Table:
     """The row in words, with the title of its scene if that is known."""
-    told = [
-        ("state", f"{row.state.value}, since {stamp(row.since)} ({ago(row.since, now)})"),
+    facts = [
+        ("status", f"{job_word(row.state)}, since {stamp(row.since)} ({ago(row.since, now)})"),
         ("attempts", f"{row.attempts} counted, {row.streak} failed in a row"),
     ]
     if row.state in WAITING:
-        told.append(("next try", f"{stamp(row.due)} ({ago(row.due, now)})"))
+        facts.append(("next try", f"{stamp(row.due)} ({ago(row.due, now)})"))
     if row.lease_until is not None:
-        told.append(("lease until", stamp(row.lease_until) or ""))
+        facts.append(("lease until", stamp(row.lease_until) or ""))
     if row.error:
-        told.append(("last error", f"{row.error} ({row.cls})" if row.cls else row.error))
-    name = f"{written(row.kind, row.id)} ({safe(called, 80)})" if called else written(row.kind, row.id)
-    return table(f"In the queue: {name}", ("", ""), told)
+        facts.append(("last error", f"{row.error} ({row.cls})" if row.cls else row.error))
+    heading = f"{written(row.kind, row.id)} ({safe(name, 80)})" if name else written(row.kind, row.id)
+    return table(f"Job: {heading}", ("", ""), facts)
 
 
 def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
     """Failed attempts in words, newest first."""
-    rows = [(stamp(one.at) or "", one.cls, one.state.value, one.error) for one in attempts]
-    return table("Attempts that did not go well", ("at", "cause", "then", "error"), rows)
+    rows = [(stamp(attempt.at) or "", attempt.cls, job_word(attempt.state), attempt.error) for attempt in attempts]
+    return table("Failed attempts", ("at", "cause", "then", "error"), rows)
 
 
 def push_table(pushes: Sequence[PushRow]) -> Table:

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from plexsync.cli.terminal.format import lasting, safe
+from plexsync.reports.format import lasting, safe
 
 PLAIN_PACE = 10.0
 # Stash draws its own bar, from lines that are no text.
@@ -131,9 +131,9 @@ def _is_word(cell: str) -> bool:
 class Bar:
     """How far something is: a bar with rate and remaining time, or a plain line every ten seconds."""
 
-    def __init__(self, console: Console, what: str) -> None:
+    def __init__(self, console: Console, label: str) -> None:
         self._console = console
-        self._what = what
+        self._label = label
         self._progress: Progress | None = None
         self._began = time.monotonic()
         self._told = self._began
@@ -150,7 +150,7 @@ class Bar:
                 console=self._console,
                 transient=True,
             )
-            self._task = self._progress.add_task(self._what, total=None, rate="")
+            self._task = self._progress.add_task(self._label, total=None, rate="")
             self._progress.start()
         return self
 
@@ -177,7 +177,7 @@ class Bar:
             self._progress.update(self._task, completed=done, total=total, rate=self._rate(now))
         elif now - self._told >= PLAIN_PACE and done:
             self._told = now
-            say(self._console, f"{self._what}: {done:,} of {total:,}{self._outlook(now)}")
+            say(self._console, f"{self._label}: {done:,} of {total:,}{self._outlook(now)}")
 
     def say(self, text: str) -> None:
         """One line that stays."""
@@ -191,8 +191,8 @@ class Bar:
         rate = self._rate(now)
         if not rate:
             return ""
-        left = (self._total - self._done) * (now - self._began) / self._done
-        return f", {rate}, about {lasting(left * 1000)} left"
+        remaining = (self._total - self._done) * (now - self._began) / self._done
+        return f", {rate}, about {lasting(remaining * 1000)} left"
 
 
 class LiveLine:

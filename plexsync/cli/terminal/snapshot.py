@@ -7,15 +7,17 @@ from typing import Any
 
 from plexsync.app.database_files import spooled
 from plexsync.app.parts import Parts
-from plexsync.cli.terminal.format import noted, stamp
 from plexsync.cli.terminal.rows import change_words
+from plexsync.reports.format import noted, stamp
 from plexsync.reports.rows import short, title, written
+from plexsync.reports.shapes import ServerFacts
 from plexsync.reports.status import breaker, hold, server_words
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import BreakerRow, JobRow, Lately, Overview, PushRow
+from plexsync.rules.status_words import ON_HOLD, job_word
 from plexsync.store.database import Reader
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -40,7 +42,7 @@ class Event:
     at: int
     key: str
     title: str
-    told: str
+    summary: str
     well: bool
 
 
@@ -49,7 +51,7 @@ class Coming:
     """Something that will happen by itself."""
 
     at: int
-    what: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Glance:
     running: bool
     beat: int | None
     enabled: bool
-    servers: Mapping[str, Mapping[str, Any]]
+    servers: Mapping[str, ServerFacts]
     work: tuple[Work, ...] = ()
     events: tuple[Event, ...] = ()
     coming: tuple[Coming, ...] = ()
@@ -76,27 +78,27 @@ def glance(parts: Parts) -> Glance:
     now = parts.clock.now()
     running, waiting = parts.someone_works(), spooled(parts.folder)[0]
     with parts.store.reading() as db:
-        seen = db.overview(now)
+        overview = db.overview(now)
         return Glance(
             now=now,
-            jobs=seen.jobs,
-            due=seen.due,
-            done=seen.books.get("done", 0),
+            jobs=overview.jobs,
+            due=overview.due,
+            done=overview.books.get("done", 0),
             changed=db.pushes.count_since(now - MINUTE),
             spooled=waiting,
             running=running,
             beat=noted(db.notes.text(HEARTBEAT)),
             enabled=parts.config.enabled,
-            servers={who.value: _server(parts, seen, who, now) for who in Neighbour},
+            servers={server.value: _server(parts, overview, server, now) for server in Neighbour},
             work=tuple(_work(db, row) for row in db.jobs.running(MOST)),
-            events=tuple(_event(db, one) for one in db.latest_work(MOST)),
-            coming=tuple(_coming(parts, db, seen, now)),
+            events=tuple(_event(db, latest) for latest in db.latest_work(MOST)),
+            coming=tuple(_coming(parts, db, overview, now)),
         )
 
 
-def _server(parts: Parts, seen: Overview, who: Neighbour, now: int) -> dict[str, Any]:
-    facts = breaker(parts.config, seen.breakers.get(who, BreakerRow()), now)
-    held, pace = seen.holds.get(who), seen.paces.get(who)
+def _server(parts: Parts, overview: Overview, server: Neighbour, now: int) -> ServerFacts:
+    facts = breaker(parts.config, overview.breakers.get(server, BreakerRow()), now)
+    held, pace = overview.holds.get(server), overview.paces.get(server)
     patience = pace is not None and pace.not_before > now
     return {
         **facts,
@@ -108,10 +110,10 @@ def _server(parts: Parts, seen: Overview, who: Neighbour, now: int) -> dict[str,
 
 
 def _work(db: Reader, row: JobRow) -> Work:
-    sending = db.pushings.of([row.id]) if row.kind is Kind.SCENE else {}
+    sending = db.pushings.of([row.id]) if row.kind == Kind.SCENE else {}
     keys = [key for _, key in sending]
     doing = f"writing to item {', '.join(keys)}" if keys else "reading and comparing"
-    if row.kind is not Kind.SCENE:
+    if row.kind != Kind.SCENE:
         doing = "finding its scenes"
     elif row.attempts:
         doing += f", after {row.attempts} that went wrong"
@@ -119,78 +121,78 @@ def _work(db: Reader, row: JobRow) -> Work:
         doing += ", as one of many"
     # Before its first push nobody here knows what it is called, but what its file in Plex is called.
     files = [base_name(part.path) for entry in db.index.entries(keys) for part in entry.parts[:1]] if keys else []
-    called = title(db, row.kind, row.id) or next(iter(files), "")
-    return Work(written(row.kind, row.id), called, doing, row.since)
+    name = title(db, row.kind, row.id) or next(iter(files), "")
+    return Work(written(row.kind, row.id), name, doing, row.since)
 
 
-def _event(db: Reader, one: Lately) -> Event:
-    if isinstance(one.outcome, PushRow):
-        moved = one.outcome.moved
-        told = "; ".join(change_words(name, change) for name, change in moved.items())
+def _event(db: Reader, latest: Lately) -> Event:
+    if isinstance(latest.outcome, PushRow):
+        moved = latest.outcome.moved
+        summary = "; ".join(change_words(name, change) for name, change in moved.items())
         if len(moved) > 1:
-            told = f"{', '.join(map(short, moved))} changed"
-        told, well = f"{told} (taken back)" if one.outcome.undone else told, True
+            summary = f"{', '.join(map(short, moved))} changed"
+        summary, well = f"{summary} (taken back)" if latest.outcome.undone else summary, True
     else:
-        told, well = f"{one.outcome.error} ({one.outcome.cls}), then {one.outcome.state.value}", False
-    return Event(one.at, written(one.kind, one.id), title(db, one.kind, one.id), told, well)
+        summary, well = f"{latest.outcome.error} ({latest.outcome.cls}), then {job_word(latest.outcome.state)}", False
+    return Event(latest.at, written(latest.kind, latest.id), title(db, latest.kind, latest.id), summary, well)
 
 
-def _coming(parts: Parts, db: Reader, seen: Overview, now: int) -> list[Coming]:
+def _coming(parts: Parts, db: Reader, overview: Overview, now: int) -> list[Coming]:
     """What will happen next by itself, the soonest first."""
     coming: list[Coming] = []
-    for who in Neighbour:
-        facts = breaker(parts.config, seen.breakers.get(who, BreakerRow()), now)
-        row = seen.breakers.get(who, BreakerRow())
-        if who in seen.holds:
-            coming.append(Coming(seen.holds[who].retest_at, f"{who.title()} is tried again, on hold"))
+    for server in Neighbour:
+        facts = breaker(parts.config, overview.breakers.get(server, BreakerRow()), now)
+        row = overview.breakers.get(server, BreakerRow())
+        if server in overview.holds:
+            coming.append(Coming(overview.holds[server].retest_at, f"{server.title()} is tested again, {ON_HOLD}"))
         elif facts["next_probe_at"] and row.opened_at is not None:
-            coming.append(Coming(round(row.opened_at * 1000 + row.wait * 1000), f"{who.title()} is tried again"))
-    waiting = seen.jobs.get(State.READY, 0) + seen.jobs.get(State.ABSENT, 0)
+            coming.append(Coming(round(row.opened_at * 1000 + row.wait * 1000), f"{server.title()} is probed"))
+    waiting = overview.jobs.get(State.READY, 0) + overview.jobs.get(State.ABSENT, 0)
     due = db.jobs.next_due(now)
     if due is not None and waiting and due > now:
         coming.append(Coming(due, "the next scene is due"))
     hours, compared = parts.config.reconcile_interval_hours, noted(db.notes.text(LAST_RECONCILE))
     if hours and compared:
-        coming.append(Coming(compared + round(hours * HOUR), "everything is compared"))
+        coming.append(Coming(compared + round(hours * HOUR), "full comparison"))
     if polled := noted(db.notes.text(LAST_POLL)):
-        coming.append(Coming(polled + round(parts.config.stash_poll_interval * 1000), "Stash is asked for changes"))
-    return sorted((one for one in coming if one.at >= now), key=lambda one: one.at)
+        coming.append(Coming(polled + round(parts.config.stash_poll_interval * 1000), "poll of Stash"))
+    return sorted((event for event in coming if event.at >= now), key=lambda event: event.at)
 
 
 @dataclass
 class Rates:
     """How fast things go, by the glances of the last minute."""
 
-    seen: deque[tuple[int, int]] = field(default_factory=deque)
+    counts: deque[tuple[int, int]] = field(default_factory=deque)
 
-    def take(self, one: Glance) -> None:
+    def take(self, snapshot: Glance) -> None:
         """Take note of a moment; what was counted before a step back of the clock says nothing any more."""
-        if self.seen and self.seen[-1][0] > one.now:
-            self.seen.clear()
-        self.seen.append((one.now, one.done))
-        while one.now - self.seen[0][0] > MINUTE:
-            self.seen.popleft()
+        if self.counts and self.counts[-1][0] > snapshot.now:
+            self.counts.clear()
+        self.counts.append((snapshot.now, snapshot.done))
+        while snapshot.now - self.counts[0][0] > MINUTE:
+            self.counts.popleft()
 
     def per_minute(self) -> float | None:
         """Scenes done a minute; None before there is anything to compare."""
-        (first, done), (last, done_now) = self.seen[0], self.seen[-1]
+        (first, done), (last, done_now) = self.counts[0], self.counts[-1]
         return max(0, done_now - done) * MINUTE / (last - first) if last > first else None
 
 
-def facts(one: Glance, rate: float | None) -> dict[str, Any]:
+def facts(snapshot: Glance, rate: float | None) -> dict[str, Any]:
     """A moment for JSON."""
     return {
-        "at": stamp(one.now),
-        "worker": {"running": one.running, "heartbeat": stamp(one.beat), "enabled": one.enabled},
-        "servers": one.servers,
-        "jobs": {state.value: one.jobs.get(state, 0) for state in State},
-        "due": one.due,
-        "events_waiting": one.spooled,
+        "at": stamp(snapshot.now),
+        "worker": {"running": snapshot.running, "heartbeat": stamp(snapshot.beat), "enabled": snapshot.enabled},
+        "servers": snapshot.servers,
+        "jobs": {state.value: snapshot.jobs.get(state, 0) for state in State},
+        "due": snapshot.due,
+        "events_waiting": snapshot.spooled,
         "done_per_minute": None if rate is None else round(rate, 1),
-        "changed_last_minute": one.changed,
+        "changed_last_minute": snapshot.changed,
         "in_work": [
             {"scene": row.key, "title": row.title or None, "doing": row.doing, "since": stamp(row.since)}
-            for row in one.work
+            for row in snapshot.work
         ],
         "latest": [
             {
@@ -198,9 +200,9 @@ def facts(one: Glance, rate: float | None) -> dict[str, Any]:
                 "scene": event.key,
                 "title": event.title or None,
                 "well": event.well,
-                "told": event.told,
+                "told": event.summary,
             }
-            for event in one.events
+            for event in snapshot.events
         ],
-        "next": [{"at": stamp(coming.at), "what": coming.what} for coming in one.coming],
+        "next": [{"at": stamp(coming.at), "what": coming.text} for coming in snapshot.coming],
     }

@@ -2,138 +2,137 @@
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.cli.terminal.plain import Look
-from plexsync.reports.causes import meaning
 from plexsync.reports.format import lasting, many
-from plexsync.reports.status import NAMED, OWED, server_words, too_many
+from plexsync.reports.status import OWED, server_words, too_many
+from plexsync.rules.status_words import DOWN, JOB_STATES, MAIN_STATES, ON_HOLD, UP, buckets, job_meaning, job_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
-# What a person reads for each state; the states that are always told come first.
-STATES = {
-    "ready": "waiting to be worked",
-    "running": "being worked",
-    "absent": "not in Plex yet, looked for again",
-    "dead": "given up (plexsync dlq list)",
-    "idle": "in step",
-    "gone": "gone from Stash",
-    "dropped": "dropped by a person",
-    "ignored": "ignored by a person",
-    "outside": "out of scope (plexsync explain tells why)",
-}
-ALWAYS = ("ready", "running", "absent", "dead", "idle")
+    from plexsync.reports.shapes import EventFacts, OutageFacts, OutagesNow, QueueFacts, StatusFacts, UndoneFacts
 
 
-def page(found: "dict[str, Any]", look: Look) -> str:
+def page(facts: "StatusFacts", look: Look) -> str:
     """The answer of `plexsync status` in words."""
-    jobs, parts = found["jobs"], []
-    if banner := too_many(found["dlq"]["count"], found["dlq"]["max"]):
+    jobs, scenes, parts = facts["jobs"], facts["scenes"], []
+    if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
-    stand = [
-        (name.replace("_", " "), f"{one['count']:,}", one["since"] or "")
-        for name, one in found["scenes"].items()
-        if one["count"]
+    statuses = []
+    for bucket in buckets():
+        if count := sum(scenes[status]["count"] for status in bucket):
+            since = min(scenes[status]["since"] or "" for status in bucket if scenes[status]["count"])
+            statuses.append((bucket[0].word, f"{count:,}", since))
+    if statuses:
+        parts.append(look.table("Scenes", ("status", "count", "the oldest since"), statuses, right=(1,)))
+    rows = [
+        (job_word(state), f"{jobs[state]:,}", job_meaning(state))
+        for state in JOB_STATES
+        if jobs[state] or state in MAIN_STATES
     ]
-    if stand:
-        parts.append(look.table("Scenes", ("how they stand", "count", "the first since"), stand, right=(1,)))
-    rows = [(name, f"{jobs[name]:,}", words) for name, words in STATES.items() if jobs[name] or name in ALWAYS]
     parts.append(look.table("Queue", ("state", "count", ""), rows, right=(1,)))
-    parts.append(look.table("Servers", ("server", "state", "failures", "next try", "why"), _servers(found)))
-    if found["dead"]:
-        dead = [(cause, f"{count:,}", meaning(cause)) for cause, count in sorted(found["dead"].items())]
-        parts.append(look.table("Given up", ("cause", "count", ""), dead, right=(1,)))
-    parts.append(look.table("", ("", ""), _rest(found)))
+    parts.append(look.table("Servers", ("server", "state", "failures", "next try", "why"), _servers(facts)))
+    if facts["dead"]:
+        # Only where there is something to explain: a shell waits for this.
+        from plexsync.rules.causes import cure_of
+
+        dead = [(cause, f"{count:,}", cure_of(cause).meaning) for cause, count in sorted(facts["dead"].items())]
+        parts.append(look.table("Dead letters", ("cause", "count", ""), dead, right=(1,)))
+    parts.append(look.table("", ("", ""), _rest(facts)))
     return "".join(parts)
 
 
-def _servers(found: "dict[str, Any]") -> list[tuple[str, ...]]:
+def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    for who, seen in found["breakers"].items():
-        held, pace = found["holds"].get(who), found["paces"].get(who)
+    for server, breaker in facts["breakers"].items():
+        held, pace = facts["holds"].get(server), facts["paces"].get(server)
         patience = pace["not_before"] if pace else None
-        state = server_words(seen, held=held is not None, patience=patience is not None)
-        again, why = seen["next_probe_at"] or patience, seen["error"]
+        state = server_words(breaker, held=held is not None, patience=patience is not None)
+        again, reason = breaker["next_probe_at"] or patience, breaker["error"]
         if held:
-            again, why = held["retest_at"], f"{held['message']}: change {held['setting']}"
-        if state == NAMED["closed"] and not _answered(found, who):
+            again, reason = held["retest_at"], f"{held['message']}: change {held['setting']}"
+        if state == UP and not _answered(facts, server):
             state = "nothing known yet"
-        rows.append((who.title(), state, f"{seen['failures']}", again or "", why))
+        rows.append((server.title(), state, f"{breaker['failures']}", again or "", reason))
     return rows
 
 
-def _answered(found: "dict[str, Any]", who: str) -> bool:
+def _answered(facts: "StatusFacts", server: str) -> bool:
     """Whether there is any trace of an answer of this server."""
-    if any(found["jobs"][name] for name in ("idle", "absent", "gone")) or found["last_reconcile"]:
+    if any(facts["jobs"][name] for name in ("idle", "absent", "gone")) or facts["last_reconcile"]:
         return True
-    return bool(found["index"]["libraries"]) if who == "plex" else bool(found["last_poll"])
+    return bool(facts["index"]["libraries"]) if server == "plex" else bool(facts["last_poll"])
 
 
-def _rest(found: "dict[str, Any]") -> list[tuple[str, str]]:
-    worker, index, kept = found["worker"], found["index"], found["books"]
+def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
+    worker, index, kept = facts["worker"], facts["index"], facts["books"]
     runs = "running" if worker["running"] else "not running (plexsync serve)"
     off = "" if worker["enabled"] else ", switched off (enabled = false)"
-    names = ", ".join(one["title"] for one in index["libraries"])
+    names = ", ".join(library["title"] for library in index["libraries"])
     sums = (
         f"{kept['coalesced']:,} coalesced + {kept['done']:,} done + {kept['pruned']:,} pruned + {kept['open']:,} open"
     )
     verdict = "" if kept["balanced"] else ": THEY DO NOT BALANCE, please report this"
     return [
-        ("due now", f"{found['due']:,}"),
-        ("oldest waiting since", found["oldest_due"] or "-"),
-        ("worker", f"{runs}{off}; last heartbeat {found['worker']['heartbeat'] or 'never'}"),
-        *_events(found["events"]),
-        *_outages(found["outages"]),
-        *_undone(found["undone"]),
-        ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was walked yet"),
-        ("dead letters", _dead_letters(found["dlq"])),
-        ("last poll of Stash", found["last_poll"] or "never"),
-        ("last reconcile", found["last_reconcile"] or "never"),
-        *([("to be done", OWED)] if found["comparison_due"] else []),
-        *([] if found["bulk_approved"] else [("to be done", UNAPPROVED)]),
+        ("due now", f"{facts['due']:,}"),
+        ("oldest queued since", facts["oldest_due"] or "-"),
+        ("worker", f"{runs}{off}; last heartbeat {facts['worker']['heartbeat'] or 'never'}"),
+        *_events(facts["events"]),
+        *_outages(facts["outages"]),
+        *_undone(facts["undone"]),
+        ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was read yet"),
+        ("dead letters", _dead_letters(facts["dlq"])),
+        ("last poll of Stash", facts["last_poll"] or "never"),
+        ("last full comparison", facts["last_reconcile"] or "never"),
+        *([("to do", OWED)] if facts["comparison_due"] else []),
+        *([] if facts["bulk_approved"] else [("to do", UNAPPROVED)]),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]
 
 
-def _dead_letters(found: "dict[str, Any]") -> str:
-    """How those that were given up came and went."""
-    names = {
-        "retried": "retried",
-        "cured": "tried again when the cause was cured",
-        "renewed": "wanted anew",
-        "dropped": "dropped",
-        "ignored": "ignored",
-        "pruned": "older than dlq_retention_days",
-    }
-    left = [f"{found[name]:,} {word}" for name, word in names.items() if found[name]]
-    return f"{found['died']:,} given up so far" + (f": {', '.join(left)}" if left else "")
+def _dead_letters(facts: "QueueFacts") -> str:
+    """How dead letters came and went."""
+    counts = (
+        (facts["retried"], "retried"),
+        (facts["cured"], "retried after a cure"),
+        (facts["renewed"], "queued again"),
+        (facts["dropped"], "dropped"),
+        (facts["ignored"], "ignored"),
+        (facts["pruned"], "older than dlq_retention_days"),
+    )
+    resolved = [f"{count:,} {word}" for count, word in counts if count]
+    return f"{facts['died']:,} in all" + (f": {', '.join(resolved)}" if resolved else "")
 
 
-def _events(found: "dict[str, int]") -> list[tuple[str, str]]:
+def _events(facts: "EventFacts") -> list[tuple[str, str]]:
     """A line when events were left as files."""
-    told = [f"{found['waiting']:,} left as files, for the worker"] if found["waiting"] else []
-    told += [f"{found['unread']:,} set aside, since they can't be read (plexsync doctor)"] if found["unread"] else []
-    return [("events", "; ".join(told))] if told else []
+    counts = [f"{facts['waiting']:,} left as files, for the worker"] if facts["waiting"] else []
+    counts += [f"{facts['unread']:,} set aside, since they can't be read (plexsync doctor)"] if facts["unread"] else []
+    return [("events", "; ".join(counts))] if counts else []
 
 
-def _undone(found: "dict[str, int]") -> list[tuple[str, str]]:
-    """A line when scenes were undone, which count as in step."""
-    told = [f"{many(count, 'scene')} {name}" for name, count in found.items() if count]
-    return [("undone", f"{', '.join(told)}: left alone until they are edited in Stash")] if told else []
+def _undone(facts: "UndoneFacts") -> list[tuple[str, str]]:
+    """A line when scenes were undone, which count as in sync."""
+    by_name = (("undone", facts["undone"]), ("released", facts["released"]))
+    counts = [f"{many(count, 'scene')} {name}" for name, count in by_name if count]
+    return [("undone", f"{', '.join(counts)}: left alone until they are edited in Stash")] if counts else []
 
 
-def _outages(found: "dict[str, Any]") -> list[tuple[str, str]]:
+def _outages(facts: "OutagesNow") -> list[tuple[str, str]]:
     """A line for each outage that lasts, and one for the last that is over."""
-    rows = [("outage", f"{_outage(one)} since {one['since']}, {_length(one)} so far") for one in found["current"]]
-    if one := found["last"]:
-        rows.append(("last outage", f"{_outage(one)} for {_length(one)}, until {one['until']} (plexsync outages)"))
+    rows = [
+        ("outage", f"{_outage(outage)} since {outage['since']}, {_length(outage)} so far")
+        for outage in facts["current"]
+    ]
+    if outage := facts["last"]:
+        rows.append(
+            ("last outage", f"{_outage(outage)} for {_length(outage)}, until {outage['until']} (plexsync outages)")
+        )
     return rows
 
 
-def _outage(one: "dict[str, Any]") -> str:
-    what = f"on hold ({one['cause']})" if one["kind"] == "hold" else "away"
-    return f"{one['server'].title()} {what}"
+def _outage(outage: "OutageFacts") -> str:
+    state = f"{ON_HOLD} ({outage['cause']})" if outage["kind"] == "hold" else DOWN
+    return f"{outage['server'].title()} {state}"
 
 
-def _length(one: "dict[str, Any]") -> str:
-    return lasting(one["seconds"] * 1000)
+def _length(outage: "OutageFacts") -> str:
+    return lasting(outage["seconds"] * 1000)

@@ -6,43 +6,33 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from plexsync.cli.terminal.format import ago, lasting, safe, stamp
 from plexsync.cli.terminal.snapshot import Coming, Event, Glance, Work
+from plexsync.reports.format import ago, lasting, safe, stamp
 from plexsync.rules.job import State
+from plexsync.rules.status_words import JOB_STATES, MAIN_STATES, SYNCING, UP, job_colour, job_word
 
-# The states with their words and colours, in the order of the bar.
-STATES = {
-    State.IDLE: ("in step", "green"),
-    State.RUNNING: ("in work", "cyan"),
-    State.READY: ("waiting", "yellow"),
-    State.ABSENT: ("not in Plex", "blue"),
-    State.DEAD: ("given up", "red"),
-    State.OUTSIDE: ("out of scope", "bright_black"),
-    State.IGNORED: ("ignored", "bright_black"),
-    State.DROPPED: ("dropped", "bright_black"),
-    State.GONE: ("gone", "bright_black"),
-}
-ALWAYS = (State.IDLE, State.RUNNING, State.READY, State.ABSENT, State.DEAD)
-WELL = ("well",)
 IDLE, STILL = "nothing until something changes", "nothing while no worker runs"
-# From so many columns on, what is in work and what came of it stand beside each other.
+# From so many columns on, what is being synced and what came of it stand beside each other.
 WIDE = 150
 # Lines above the lists; and of each list its title, and a line of air before it.
 ABOVE, TITLE = 10, 2
 
 
-def frame(one: Glance, rate: float | None, *, width: int, height: int, hint: str, trouble: str = "") -> Group:
+def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint: str, trouble: str = "") -> Group:
     """One screen of so many columns and lines; `hint` says how it ends, `trouble` what went wrong with looking."""
     parts: list[RenderableType] = [
-        _head(one, width, hint),
+        _head(snapshot, width, hint),
         Text(""),
-        _servers(one),
+        _servers(snapshot),
         Text(""),
-        _bar(one, width),
-        _counts(one),
+        _bar(snapshot, width),
+        _counts(snapshot),
         Text(""),
-        _speed(one, rate),
-        _line("next ", ("; ".join(_coming(one.coming[:3], one.now)) or (IDLE if one.running else STILL), "")),
+        _speed(snapshot, rate),
+        _line(
+            "next ",
+            ("; ".join(_coming(snapshot.coming[:3], snapshot.now)) or (IDLE if snapshot.running else STILL), ""),
+        ),
     ]
     if trouble:
         parts.append(Text(safe(trouble), style="bold red", no_wrap=True, overflow="ellipsis"))
@@ -52,30 +42,30 @@ def frame(one: Glance, rate: float | None, *, width: int, height: int, hint: str
         both = Table.grid(padding=(0, 3, 0, 0), expand=True)
         both.add_column(width=half)
         both.add_column(width=half)
-        both.add_row(_works(one, room - TITLE), _events(one, room - TITLE))
+        both.add_row(_works(snapshot, room - TITLE), _events(snapshot, room - TITLE))
         parts += [Text(""), both]
     else:
-        mine = min(len(one.work) or 1, max(1, room // 2 - TITLE))
-        parts += [Text(""), _works(one, mine), Text(""), _events(one, max(1, room - mine - 2 * TITLE))]
+        mine = min(len(snapshot.work) or 1, max(1, room // 2 - TITLE))
+        parts += [Text(""), _works(snapshot, mine), Text(""), _events(snapshot, max(1, room - mine - 2 * TITLE))]
     return Group(*parts)
 
 
 def _line(name: str, *pieces: tuple[str, str]) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(name, style="dim")
-    for told, style in pieces:
-        line.append(told, style=style)
+    for text, style in pieces:
+        line.append(text, style=style)
     return line
 
 
-def _head(one: Glance, width: int, hint: str) -> Text:
-    if not one.running:
+def _head(snapshot: Glance, width: int, hint: str) -> Text:
+    if not snapshot.running:
         worker, style = "no worker runs (plexsync serve)", "bold yellow"
     else:
-        worker, style = f"worker runs, heard of {ago(one.beat, one.now)}", "green"
-    if not one.enabled:
+        worker, style = f"worker runs, heard of {ago(snapshot.beat, snapshot.now)}", "green"
+    if not snapshot.enabled:
         worker, style = "switched off (enabled = false)", "bold yellow"
-    line = Text.assemble(("PlexSync", "bold"), "  ", ((stamp(one.now) or "")[11:], "dim"), "  ", (worker, style))
+    line = Text.assemble(("PlexSync", "bold"), "  ", ((stamp(snapshot.now) or "")[11:], "dim"), "  ", (worker, style))
     line.no_wrap, line.overflow = True, "ellipsis"
     if line.cell_len + 2 + len(hint) <= width:
         line.append(" " * (width - line.cell_len - len(hint)))
@@ -83,74 +73,74 @@ def _head(one: Glance, width: int, hint: str) -> Text:
     return line
 
 
-def _servers(one: Glance) -> Table:
+def _servers(snapshot: Glance) -> Table:
     drawn = Table.grid(padding=(0, 2, 0, 0))
     drawn.add_column(no_wrap=True, min_width=5)
-    drawn.add_column(no_wrap=True, min_width=max(len(seen["stands"]) for seen in one.servers.values()))
+    drawn.add_column(no_wrap=True, min_width=max(len(breaker["stands"]) for breaker in snapshot.servers.values()))
     drawn.add_column(no_wrap=True, overflow="ellipsis")
-    for who, seen in one.servers.items():
-        held = seen["hold"]
-        well = seen["stands"] in WELL
-        why = f"{held['message']}: change {held['setting']}" if held else seen["error"]
-        if seen["asked_for_patience_until"] and not why:
-            why = f"until {seen['asked_for_patience_until']}"
-        if well and seen["jobs_per_claim"]:
-            why = f"back again: {seen['jobs_per_claim']} scenes at a time"
+    for server, breaker in snapshot.servers.items():
+        held = breaker["hold"]
+        well = breaker["stands"] == UP
+        reason = f"{held['message']}: change {held['setting']}" if held else breaker["error"]
+        if breaker["asked_for_patience_until"] and not reason:
+            reason = f"until {breaker['asked_for_patience_until']}"
+        if well and breaker["jobs_per_claim"]:
+            reason = f"ramp: {breaker['jobs_per_claim']} scenes at a time"
         drawn.add_row(
-            Text(who.title(), style="bold"),
-            Text(seen["stands"], style="green" if well else "bold red"),
-            Text(safe(why or "")),
+            Text(server.title(), style="bold"),
+            Text(breaker["stands"], style="green" if well else "bold red"),
+            Text(safe(reason or "")),
         )
     return drawn
 
 
-def _bar(one: Glance, width: int) -> Text:
+def _bar(snapshot: Glance, width: int) -> Text:
     """How the scenes are shared among the states, as one line of colours; without colours the signs tell them apart."""
-    signs = {State.IDLE: "█", State.RUNNING: "▓", State.READY: "▒", State.ABSENT: "░", State.DEAD: "╳"}
-    counts = {state: one.jobs.get(state, 0) for state in STATES}
+    signs = dict(zip(MAIN_STATES, "█▓▒░╳", strict=True))
+    counts = {state: snapshot.jobs.get(State(state), 0) for state in JOB_STATES}
     total = sum(counts.values())
     line = Text(no_wrap=True)
     if not total:
         return Text("·" * width, style="dim", no_wrap=True)
-    left, people = width, total
+    cells_left, jobs_left = width, total
     for state, count in counts.items():
         if not count:
             continue
         # Whoever is there at all is seen.
-        cells = min(left, max(1, round(left * count / people)))
-        line.append(signs.get(state, "─") * cells, style=STATES[state][1])
-        left, people = left - cells, max(1, people - count)
+        cells = min(cells_left, max(1, round(cells_left * count / jobs_left)))
+        line.append(signs.get(state, "─") * cells, style=job_colour(state))
+        cells_left, jobs_left = cells_left - cells, max(1, jobs_left - count)
     return line
 
 
-def _counts(one: Glance) -> Text:
+def _counts(snapshot: Glance) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
-    for state, (word, style) in STATES.items():
-        count = one.jobs.get(state, 0)
-        if count or state in ALWAYS:
+    for state in JOB_STATES:
+        count, style = snapshot.jobs.get(State(state), 0), job_colour(state)
+        if count or state in MAIN_STATES:
             line.append("  " if line else "")
             line.append(f"{count:,}", style=f"bold {style}" if count else "dim")
-            line.append(f" {word}", style="" if count else "dim")
+            line.append(f" {job_word(state)}", style="" if count else "dim")
     return line
 
 
-def _speed(one: Glance, rate: float | None) -> Text:
+def _speed(snapshot: Glance, rate: float | None) -> Text:
     pieces = [("-" if rate is None else f"{rate:,.0f}", "bold" if rate else "")]
-    pieces.append((f" scenes a minute; {one.changed:,} items changed in the last; {one.due:,} due", ""))
-    if one.spooled:
-        pieces.append((f"; {one.spooled:,} events as files", "yellow"))
+    pieces.append((f" scenes a minute; {snapshot.changed:,} items changed in the last; {snapshot.due:,} due", ""))
+    if snapshot.spooled:
+        pieces.append((f"; {snapshot.spooled:,} events as files", "yellow"))
     return _line("pace ", *pieces)
 
 
 def _coming(coming: Sequence[Coming], now: int) -> Iterable[str]:
-    return (f"{one.what} {ago(one.at, now)}" for one in coming)
+    return (f"{event.text} {ago(event.at, now)}" for event in coming)
 
 
-def _works(one: Glance, rows: int) -> Table:
-    count = one.jobs.get(State.RUNNING, 0)
-    drawn = _list(f"In work: {count:,}" if count else "In work: nothing")
-    for row in one.work[:rows]:
-        drawn.add_row(*_work(row, one.now))
+def _works(snapshot: Glance, rows: int) -> Table:
+    count = snapshot.jobs.get(State.RUNNING, 0)
+    drawn = _list(f"{SYNCING.title()}: {count:,}" if count else f"{SYNCING.title()}: nothing")
+    for row in snapshot.work[:rows]:
+        drawn.add_row(*_work(row, snapshot.now))
     return drawn
 
 
@@ -163,10 +153,10 @@ def _work(row: Work, now: int) -> tuple[Text, Text, Text, Text]:
     )
 
 
-def _events(one: Glance, rows: int) -> Table:
-    drawn = _list("Latest" if one.events else "Latest: nothing was changed yet")
-    for event in one.events[:rows]:
-        drawn.add_row(*_event(event, one.now))
+def _events(snapshot: Glance, rows: int) -> Table:
+    drawn = _list("Latest" if snapshot.events else "Latest: nothing was changed yet")
+    for event in snapshot.events[:rows]:
+        drawn.add_row(*_event(event, snapshot.now))
     return drawn
 
 
@@ -175,7 +165,7 @@ def _event(event: Event, now: int) -> tuple[Text, Text, Text, Text]:
         Text(ago(event.at, now), style="dim"),
         Text(event.key, style="cyan"),
         Text(safe(event.title, 120)),
-        Text(safe(event.told), style="dim" if event.well else "red"),
+        Text(safe(event.summary), style="dim" if event.well else "red"),
     )
 
 

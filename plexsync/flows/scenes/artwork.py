@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 
-from plexsync.engine.gates import READ, Gates
+from plexsync.engine.flow import Outdated
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item
@@ -34,8 +36,11 @@ FAILED = ", failed "
 PATIENCE = 3
 
 
-class PictureChanged(Exception):
+class PictureChanged(Outdated):
     """The picture is not the one that was looked at: Stash has another one by now, or other bytes are made of it."""
+
+    def __init__(self) -> None:
+        super().__init__("its picture is another one than when it was looked at")
 
 
 class Pictures:
@@ -109,6 +114,7 @@ class Pictures:
             tx.pictures.save(scene, kept_as, row)
 
     def _fetched(self, name: str, image: Image, version: str, known: PictureRow | None, *, padded: bool) -> PictureRow:
+        ticket = self._gates.ticket(READ_STASH)
         try:
             picture = self._stash.picture(image.path, etag=known.tag if known else "")
         except Missing:
@@ -116,14 +122,12 @@ class Pictures:
         except NeighbourError as error:
             # One picture that can't be read says nothing about Stash.
             if not (isinstance(error, Unavailable) and error.sent):
-                self._gates.ill(error, READ)
+                self._gates.ill(ticket, error)
             raise
         if picture is None and known:
             return replace(known, version=version)
         content = picture.content if picture else b""
-        if kind_of(content) == "drawing" and not self._gates.ask(
-            Neighbour.STASH, READ, lambda: self._stash.lacks(image)
-        ):
+        if kind_of(content) == "drawing" and not self._gates.ask(READ_STASH, lambda: self._stash.lacks(image)):
             # Its folder is away, for instance. To take that for no picture would take down the one that Plex shows.
             raise Refused(Neighbour.STASH, "Stash shows a stand-in for it")
         made, why = self._made(content, padded=padded)
@@ -168,7 +172,7 @@ class Pictures:
         return replace(item, scalars=scalars)
 
     def _shown(self, item: Item, name: str) -> str:
-        found = self._gates.ask(Neighbour.PLEX, READ, lambda: self._plex.pictures(item.key, name))
+        found = self._gates.ask(READ_PLEX, lambda: self._plex.pictures(item.key, name))
         return next((key for key, shown in found.items() if shown), "")
 
     # --- sending -----------------------------------------------------------------------------------------------------

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plexsync.engine.dead_letter_cures import bindings_changed
-from plexsync.engine.gates import READ, Gates
-from plexsync.engine.verbs import enter
-from plexsync.rules.errors import Neighbour
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, READS
+from plexsync.flows.scenes.dead_letter_cures import bindings_changed
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.match_records import Binding
@@ -36,14 +35,13 @@ def bind(
     Whoever works on the scene now has its wish renewed, so that it is looked at once more. Raises CantBind, and
     NeighbourError when a side can't be asked.
     """
-    for who in Neighbour:
-        enter(store, gates, clock, who)
-    if scene not in gates.ask(Neighbour.STASH, READ, lambda: stash.scenes([scene])):
+    gates.enter(*READS)
+    if scene not in gates.ask(READ_STASH, lambda: stash.scenes([scene])):
         raise CantBind(f"Stash has no scene {scene}")
     with store.reading() as db:
         before = [binding.key for binding in db.bindings.all() if binding.scene == scene]
-    titles = {section.key: section.title for section in gates.ask(Neighbour.PLEX, READ, plex.sections, of_all=True)}
-    found = gates.ask(Neighbour.PLEX, READ, lambda: plex.items(list(dict.fromkeys([*keys, *before]))))
+    titles = {section.key: section.title for section in gates.ask(READ_PLEX, plex.sections, of_all=True)}
+    found = gates.ask(READ_PLEX, lambda: plex.items(list(dict.fromkeys([*keys, *before]))))
     items = [_bindable(key, found.get(key), titles) for key in dict.fromkeys(keys)]
     gone = tuple(key for key in before if key not in found)
     now = clock.now()
@@ -80,7 +78,7 @@ def _bindable(key: str, item: Item | None, titles: dict[str, str]) -> Item:
     if item is None:
         raise CantBind(f"Plex has no item {key}")
     if item.section not in titles:
-        raise CantBind(f"item {key} is in none of the libraries that are kept in step ({', '.join(titles.values())})")
+        raise CantBind(f"item {key} is in none of the synced libraries ({', '.join(titles.values())})")
     if not item.parts:
         raise CantBind(f"item {key} has no file: is it a collection?")
     return item

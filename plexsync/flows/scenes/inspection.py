@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from plexsync.engine.gates import READ, Gates, outage
-from plexsync.engine.rules import LookRules
+from plexsync.engine.gates import Gates, outage
+from plexsync.engine.tickets import READ, Gate
 from plexsync.flows.scenes.artwork import Pictures
 from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules import match
 from plexsync.rules.desired import Profile, Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused, Unavailable
@@ -96,9 +97,16 @@ class Sight:
     keys: tuple[str, ...] = ()
     take_over: str = ""
 
-    def ended(self, outcome: Outcome) -> "Sight":
-        """The same sight, with nothing left to do but to settle."""
-        return replace(self, targets=(), outcome=outcome)
+    @property
+    def desired(self) -> str:
+        """A hash of what is wanted, to tell a new wish from the one that died; for an ambiguous scene, of its candidates."""
+        if isinstance(self.outcome, Dead):
+            return self.outcome.desired
+        if isinstance(self.outcome, OutOfScope):
+            return NOTHING_WANTED
+        if shown := {digest(target.wanted): None for target in self.targets}:
+            return ",".join(shown)
+        return digest(self.wanted) if self.wanted else ""
 
 
 @dataclass(frozen=True)
@@ -372,7 +380,7 @@ class Looker:
         """Ask Plex for the files of these scenes; False when that has to wait for the walk of another."""
         if len(scenes) > FIND_AT_MOST:
             return self._freshen(force=True) is not None
-        self._indexer.find(sorted({base_name(file.path) for scene in scenes for file in scene.files}), self._gates)
+        self._indexer.find(sorted({base_name(file.path) for scene in scenes for file in scene.files}))
         return True
 
     # --- items -------------------------------------------------------------------------------------------------------
@@ -393,15 +401,16 @@ class Looker:
         wanted_keys = sorted(set(keys))
         if not wanted_keys:
             return {}
+        ticket = self._gates.ticket(Gate(who, READ))
         try:
             found = halved(request, wanted_keys)
         except NeighbourError as error:
             failure = outage(error) if len(wanted_keys) > 1 else error
-            self._gates.ill(failure, READ)
+            self._gates.ill(ticket, failure)
             if len(wanted_keys) == 1 and may_be_its_own(failure):
                 return {wanted_keys[0]: failure}
             raise failure from None
-        self._gates.well(who, READ)
+        self._gates.well(ticket)
         return found
 
     # --- planning ----------------------------------------------------------------------------------------------------
@@ -771,14 +780,3 @@ def untied(binding: Binding, why: str) -> Dead:
         f"{BOUND_ITEM} {key} {why}: nothing is written (plexsync unbind {scene} {key}, or plexsync bind {scene} ITEM)"
     )
     return Dead("ambiguous", told, f"bound:{key} {why}")
-
-
-def desired(sight: Sight) -> str:
-    """A hash of what is wanted, to tell a new wish from the one that died; for an ambiguous scene, of its candidates."""
-    if isinstance(sight.outcome, Dead):
-        return sight.outcome.desired
-    if isinstance(sight.outcome, OutOfScope):
-        return NOTHING_WANTED
-    if shown := {digest(target.wanted): None for target in sight.targets}:
-        return ",".join(shown)
-    return digest(sight.wanted) if sight.wanted else ""

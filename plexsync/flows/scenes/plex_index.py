@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from plexsync.engine.gates import READ, Gates, outage
-from plexsync.rules.errors import Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.engine.gates import Gates, outage
+from plexsync.engine.tickets import READ_PLEX
+from plexsync.rules.errors import NeighbourError, Refused, Unavailable
 from plexsync.rules.item import Entry
 from plexsync.rules.job import Kind, Lane, State, Why
 from plexsync.rules.neighbours import Clock, Plex
@@ -100,13 +101,13 @@ class Indexer:
         asked = self._clock.monotonic()
         if self._asked is not None and not (force or soon) and asked - self._asked < MARKS_PACE:
             return False
-        self._gates.enter(Neighbour.PLEX)
+        ticket = self._gates.ticket(READ_PLEX)
         try:
             changed = self._renew(force=force)
         except NeighbourError as error:
             # Whoever refuses to tell of the libraries at all, or of every one of them, is not the server we know.
             failure = outage(error)
-            self._gates.ill(failure, READ)
+            self._gates.ill(ticket, failure)
             if failure is error:
                 raise
             raise failure from error
@@ -287,7 +288,7 @@ class Indexer:
         with self._store.writing() as tx:
             woken += tx.jobs.scan_finished(now)
         if woken:
-            log.info("%s has new files: %d absent scenes are looked for again", section.title, woken)
+            log.info("%s has new files: %d scenes are matched again", section.title, woken)
 
     def correct(self, entries: Sequence[Entry], *, gone: Sequence[str]) -> None:
         """Put right what the index says of these items, as they were just read, and forget those that are gone."""
@@ -322,17 +323,14 @@ class Indexer:
             self._clock.sleep(self._clock.monotonic() - began)
         return total
 
-    def find(self, names: list[str], gates: Gates) -> bool:
-        """Ask Plex itself for files of these base names, one request a library and name; True when any was there.
-
-        The requests are reported to `gates`, which are those of the thread that asks.
-        """
+    def find(self, names: list[str]) -> bool:
+        """Ask Plex itself for files of these base names, one request a library and name; True when any was there."""
         with self._store.reading() as db:
             sections = [row.key for row in db.sections.all()]
         found = False
         for name in names:
             for section in sections:
-                entries = gates.ask(Neighbour.PLEX, READ, partial(self._plex.find, section, name))
+                entries = self._gates.ask(READ_PLEX, partial(self._plex.find, section, name))
                 if entries:
                     found = True
                     with self._store.writing() as tx:

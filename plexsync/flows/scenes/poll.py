@@ -18,14 +18,16 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from plexsync.engine.gates import READ, Gates
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.scenes.plex_index import Indexer
-from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import LAST_ID, Newest, PollMark
+from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database
 
 T = TypeVar("T")
@@ -69,14 +71,14 @@ class Poller:
         """Want what changed since the last poll. The first poll only notes where it starts: reconcile does the rest."""
         wanted: dict[Kind, int] = {}
         try:
-            if not self._gates.enter(Neighbour.STASH):
-                return Polled(wanted, "Stash is away")
-            news = self._gates.ask(Neighbour.STASH, READ, self._stash.news, of_all=True)
+            if not self._gates.is_open(READ_STASH):
+                return Polled(wanted, f"Stash is {DOWN}")
+            news = self._gates.ask(READ_STASH, self._stash.news, of_all=True)
             for kind, now in news.kinds.items():
                 wanted[kind] = self._poll(kind, now)
             if news.files is not None:
                 wanted[Kind.SCENE] += self._poll_files(news.files)
-            if self._gates.enter(Neighbour.PLEX):
+            if self._gates.is_open(READ_PLEX):
                 # What is edited in Stash does not wait for the walk of a comparison.
                 self._indexer.freshen(wait=False)
         except NeighbourError as error:
@@ -86,7 +88,7 @@ class Poller:
         return Polled(wanted)
 
     def _ask(self, request: Callable[[], T]) -> T:
-        return self._gates.ask(Neighbour.STASH, READ, request)
+        return self._gates.ask(READ_STASH, request)
 
     def _poll(self, kind: Kind, newest: Newest) -> int:
         cursor = self._cursor(kind)
@@ -213,7 +215,7 @@ class Poller:
         if len(files) > MANY_FILES:
             with self._store.writing() as tx:
                 tx.notes.save(LAST_RECONCILE, "")
-            log.info("poll: more than %d files have changed: everything is compared", MANY_FILES)
+            log.info("poll: more than %d files have changed: a full comparison runs", MANY_FILES)
             return 0
         scenes: set[int] = set()
         paths = sorted(path for path in files if path)

@@ -8,23 +8,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from plexsync.engine.gates import READ, Gates
-from plexsync.engine.verbs import enter
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.scenes.inspection import Looker, Sight, Target
 from plexsync.flows.scenes.reconcile import stands
-from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.plan_records import Change, Note
 from plexsync.rules.records import JobRow
+from plexsync.rules.status_words import PREVIEWED, Finding
 from plexsync.rules.values import Held, held
 from plexsync.store.database import Database
 
 BATCH = 50
-WOULD_CHANGE = "would_change"
-# What `stands` calls otherwise, and what is said of rows that a sweep would leave alone.
-NAMES = {"in step": "in_step", "differs": WOULD_CHANGE, "person": "kept_for_a_person", "outside": "out_of_scope"}
-LEFT_ALONE = {State.DROPPED: "dropped", State.DEAD: "given_up"}
+WOULD_CHANGE = Finding.WOULD_CHANGE.value
+# By the words of `stands`.
+NAMES = {finding.stored: finding.value for finding in PREVIEWED if finding.stored}
+# What is said of rows that a sweep would leave alone.
+LEFT_ALONE = {State.DROPPED: Finding.DROPPED.value, State.DEAD: Finding.GIVEN_UP.value}
 
 Progress = Callable[[int, int], None]
 
@@ -102,11 +103,11 @@ class Previewer:
 
     def _count(self) -> int:
         self._enter()
-        return self._gates.ask(Neighbour.STASH, READ, self._stash.newest, of_all=True)[Kind.SCENE].count
+        return self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
 
     def _all(self, *, take_over: bool) -> Iterator[list[Sight]]:
         pages = self._stash.walk()
-        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+        while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
             for start in range(0, len(page), BATCH):
                 yield self._looker.look_at(page[start : start + BATCH], taking_over=take_over)
 
@@ -118,13 +119,12 @@ class Previewer:
         self._enter()
         pages = self._stash.walk_ids()
         ids: list[int] = []
-        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+        while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
             ids += [id for id, text in page if datetime.fromisoformat(text) >= since]
         return ids
 
     def _enter(self) -> None:
-        for who in Neighbour:
-            enter(self._store, self._gates, self._clock, who)
+        self._gates.enter(*READS)
 
 
 def preview_of(sight: Sight, row: JobRow | None, *, sweep: bool) -> Preview:
@@ -140,9 +140,9 @@ def preview_of(sight: Sight, row: JobRow | None, *, sweep: bool) -> Preview:
 
 def _standing(sight: Sight, row: JobRow | None, *, sweep: bool) -> str:
     if isinstance(sight.outcome, Gone):
-        return "gone"
+        return Finding.GONE.value
     if row is not None and row.state is State.IGNORED:
-        return "ignored"
+        return Finding.IGNORED.value
     standing = stands(sight)
     if standing == "differs" and sweep and row is not None and row.state in LEFT_ALONE:
         return LEFT_ALONE[row.state]

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from plexsync.engine.gates import READ, Gates
-from plexsync.engine.verbs import enter
-from plexsync.flows.scenes.inspection import Looker, Sight, desired
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.flows.scenes.inspection import Looker, Sight
 from plexsync.flows.scenes.plex_index import Indexer
-from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, WISHES
@@ -114,7 +114,7 @@ class Reconciler:
             known = db.notes.text(WISHES)
         if known not in (CHANGED, self._wishes):
             if known:
-                log.info("settings that decide what is wanted have changed: everything is to be compared")
+                log.info("settings that decide what is synced have changed: a full comparison is due")
             with self._store.writing() as tx:
                 tx.notes.save(WISHES, CHANGED if known else self._wishes)
 
@@ -127,13 +127,13 @@ class Reconciler:
         """
         self._enter()
         report = self._begun(anew=anew)
-        total = self._gates.ask(Neighbour.STASH, READ, self._stash.newest, of_all=True)[Kind.SCENE].count
+        total = self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
         before = self._indexer.wanted
         self._indexer.freshen(force=not report.after)
         report.wanted += self._indexer.wanted - before
         last = report.after
         pages = self._stash.walk(after=last, page=PAGE)
-        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+        while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
             for start in range(0, len(page), BATCH):
                 if stopping():
                     return report
@@ -148,7 +148,7 @@ class Reconciler:
                 last = upto
                 progress(report.scenes, total)
         self._end(report, last)
-        log.info("reconcile: %d scenes, %s, %d wanted", report.scenes, dict(report.standing), report.wanted)
+        log.info("reconcile: %d scenes, %s, %d queued", report.scenes, dict(report.standing), report.wanted)
         return report
 
     def reconcile_some(
@@ -184,8 +184,7 @@ class Reconciler:
 
     def _enter(self) -> None:
         """Pass both gates, or raise Unavailable with the reason one is closed."""
-        for who in Neighbour:
-            enter(self._store, self._gates, self._clock, who)
+        self._gates.enter(*READS)
 
     # --- where it goes on --------------------------------------------------------------------------------------------
 
@@ -242,7 +241,7 @@ class Reconciler:
             yield from self._in_library(scope.library)
         elif scope.since is not None:
             pages = self._stash.walk_ids()
-            while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+            while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
                 # Stash compares times as texts, and their offsets may differ.
                 fresh = [id for id, text in page if datetime.fromisoformat(text) >= scope.since]
                 yield from self._named(fresh)
@@ -261,7 +260,7 @@ class Reconciler:
             there = ", ".join(row.title for row in sections)
             raise UnknownLibrary(f"no library in use is named {title}; there are: {there}")
         pages = self._stash.walk(page=PAGE)
-        while (page := self._gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+        while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
             there_too = self._looker.may_be_in(page, keys)
             for start in range(0, len(there_too), BATCH):
                 yield self._looker.look_at(there_too[start : start + BATCH])
@@ -289,7 +288,7 @@ class Reconciler:
             report.scenes += 1
             report.standing[standing] += 1
             if self._news(rows.get(sight.id), sight, settled=standing in ("in step", "person", "undone")):
-                tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=desired(sight))
+                tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=sight.desired)
                 report.wanted += 1
         tx.standings.save(standings, now=now)
 
@@ -309,7 +308,7 @@ class Reconciler:
             # A person wanted it left alone, and so it is.
             return False
         known = row.desired or (row.state is State.DEAD and row.cls != "poison")
-        return row.state in (State.DEAD, State.DROPPED) and bool(known) and desired(sight) not in ("", row.desired)
+        return row.state in (State.DEAD, State.DROPPED) and bool(known) and sight.desired not in ("", row.desired)
 
     def _settle_range(self, tx: Writer, there: set[int], report: Report, *, after: int, upto: int) -> None:
         """Stash has these scenes with ids above `after`, up to `upto`, and no others."""

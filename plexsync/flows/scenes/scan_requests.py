@@ -10,8 +10,9 @@ import threading
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from plexsync.engine.gates import READ, Gates
-from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.neighbours import Clock, Plex
 from plexsync.rules.paths import PathRules, folder_name, lies_in, map_path
 from plexsync.rules.records import Section
@@ -70,9 +71,9 @@ class Scans:
             return 0
         self._looked = now
         try:
-            if not self._gates.enter(Neighbour.PLEX):
+            if not self._gates.is_open(READ_PLEX):
                 return 0
-            sections = self._gates.ask(Neighbour.PLEX, READ, self._plex.sections, of_all=True)
+            sections = self._gates.ask(READ_PLEX, self._plex.sections, of_all=True)
             self._forget_strangers(sections)
             return sum(self._scan_next(section) for section in sections)
         except NeighbourError as error:
@@ -88,7 +89,7 @@ class Scans:
             with self._store.writing() as tx:
                 may = tx.scan_requests.ask(section.key, folder, now=now, again=AGAIN)
             if may:
-                self._gates.ask(Neighbour.PLEX, READ, partial(self._plex.scan, section.key, folder))
+                self._gates.ask(READ_PLEX, partial(self._plex.scan, section.key, folder))
                 log.info("library %s is asked to scan a folder, since a scene's file is not there", section.title)
                 return 1
         return 0

@@ -5,42 +5,46 @@ says now, and wants the scene; whoever works on it just then loses it, so that n
 does the rest on its usual way (`plexsync.flows.scenes.inspection`, `plexsync.rules.plan`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 from plexsync.engine.gates import Gates
-from plexsync.engine.verbs import CHUNK, enter
+from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.engine.undo import BATCH, Marked, Progress, quiet, wish_undone
 from plexsync.flows.scenes.inspection import Looker, Said, Sight
-from plexsync.rules.errors import Neighbour, NeighbourError
-from plexsync.rules.job import Kind, State, Why
+from plexsync.flows.scenes.verbs import CHUNK
+from plexsync.rules.job import Kind, State
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Memory, Pushing, Undone
 from plexsync.rules.undo import undo
 from plexsync.store.database import Database, Reader, Writer
 
-# Scenes that are asked for together, as when they are worked.
-BATCH = 50
 PAGE = 5_000
-# More than so many at once go behind what people edit.
-CROWD = 20
-
-Progress = Callable[[int, int], None]
 
 
-@dataclass
-class Marked:
-    """What became of scenes that were to be undone.
+class SceneUndo:
+    """`plexsync.engine.undo.Undoing` of scenes, by the eyes of `looker`."""
 
-    `scenes` are undone, and wanted. `untouched` are those for which nothing was pushed, as far as is known, `ignored` those
-    of `scenes` that were ignored before and are not any more, `failed` those that Stash could not tell of, with the reason.
-    `dropped` is how many rows of the queue were set aside, so that nothing is pushed for the first time meanwhile.
-    """
+    kind: str = Kind.SCENE.value
 
-    scenes: list[int] = field(default_factory=list)
-    untouched: list[int] = field(default_factory=list)
-    ignored: list[int] = field(default_factory=list)
-    failed: dict[int, str] = field(default_factory=dict)
-    dropped: int = 0
+    def __init__(self, looker: Looker, gates: Gates) -> None:
+        self._looker = looker
+        self._gates = gates
+
+    def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
+        """What Stash says of these scenes now: while that stays, they stay undone."""
+        self._gates.enter(READ_STASH)
+        return self._looker.said(ids)
+
+    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
+        """Note for every item of a scene that it is undone and what Stash says now; False if nothing was pushed for it."""
+        tx.notes.end_take_over(id)
+        items = _items(tx, id)
+        sections = {entry.key: entry.section for entry in tx.index.entries(sorted(items))}
+        for key, (memory, pushing) in items.items():
+            values, on = recalled.of(sections.get(key, "")) if isinstance(recalled, Said) else ({}, ())
+            tx.memories.save(id, key, undo(memory, pushing, values, on, cast("Undone", mark)), now=now)
+        return bool(items)
 
 
 def pushed_scenes(store: Database) -> list[int]:
@@ -60,10 +64,10 @@ def mark_all_undone(
     gates: Gates,
     clock: Clock,
     how: Undone,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = quiet,
 ) -> Marked:
     """Undo every scene; what waits in the queue for its first push comes back by an edit only. As `mark_undone`."""
-    enter(store, gates, clock, Neighbour.STASH)
+    gates.enter(READ_STASH)
     # First: what is pushed between the two would be missed.
     dropped = _set_waiting_aside(store, clock)
     marked = mark_undone(store, looker, gates, clock, pushed_scenes(store), how, progress)
@@ -78,10 +82,10 @@ def _set_waiting_aside(store: Database, clock: Clock) -> int:
         while True:
             with store.writing() as tx:
                 rows = tx.jobs.in_state(state, limit=CHUNK, after=after)
-                fresh = [row for row in rows if row.kind is not Kind.SCENE or not _items(tx, row.id)]
+                fresh = [row for row in rows if row.kind != Kind.SCENE or not _items(tx, row.id)]
                 count += sum(tx.jobs.set_aside(row.kind, row.id, now=clock.now()) for row in fresh)
                 for row in fresh:
-                    if row.kind is Kind.SCENE:
+                    if row.kind == Kind.SCENE:
                         tx.notes.end_take_over(row.id)
             if not rows:
                 break
@@ -96,45 +100,13 @@ def mark_undone(
     clock: Clock,
     ids: Sequence[int],
     how: Undone,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = quiet,
 ) -> Marked:
     """Undo these scenes; raises NeighbourError when Stash is away (those that were marked by then stay so).
 
     A kill in between leaves some marked and others not: to do it again is harmless.
     """
-    marked = Marked()
-    for start in range(0, len(ids), BATCH):
-        batch = ids[start : start + BATCH]
-        enter(store, gates, clock, Neighbour.STASH)
-        said = looker.said(batch)
-        with store.writing() as tx:
-            for id in batch:
-                words = said.get(id)
-                if isinstance(words, NeighbourError):
-                    marked.failed[id] = str(words)
-                else:
-                    _mark(tx, id, words, how, clock.now(), marked, behind=len(ids) > CROWD)
-        progress(start + len(batch), len(ids))
-    return marked
-
-
-def _mark(tx: Writer, id: int, said: Said | None, how: Undone, now: int, marked: Marked, *, behind: bool) -> None:
-    items = _items(tx, id)
-    tx.notes.end_take_over(id)
-    if not items:
-        marked.untouched.append(id)
-        return
-    row = tx.jobs.find(Kind.SCENE, id)
-    if row is not None and row.state is State.IGNORED:
-        tx.jobs.unignore(Kind.SCENE, id, now=now)
-        marked.ignored.append(id)
-    tx.jobs.wrest(Kind.SCENE, id, now=now)
-    sections = {entry.key: entry.section for entry in tx.index.entries(sorted(items))}
-    for key, (memory, pushing) in items.items():
-        values, on = said.of(sections.get(key, "")) if said else ({}, ())
-        tx.memories.save(id, key, undo(memory, pushing, values, on, how), now=now)
-    tx.jobs.want(Kind.SCENE, id, Why.USER, now, behind=behind)
-    marked.scenes.append(id)
+    return wish_undone(store, SceneUndo(looker, gates), clock, ids, how, progress)
 
 
 def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]:
@@ -147,13 +119,10 @@ def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]
     return {key: (memories.get((id, key), {}), pushings.get((id, key), ())) for key in sorted(keys)}
 
 
-def preview(
-    store: Database, looker: Looker, gates: Gates, clock: Clock, ids: Sequence[int], how: Undone
-) -> Iterator[Sight]:
+def preview(store: Database, looker: Looker, gates: Gates, ids: Sequence[int], how: Undone) -> Iterator[Sight]:
     """See these scenes as the worker would if they were undone now; writes to neither side."""
     for start in range(0, len(ids), BATCH):
-        for who in Neighbour:
-            enter(store, gates, clock, who)
+        gates.enter(*READS)
         with store.reading() as db:
             batch = [id for id in ids[start : start + BATCH] if _items(db, id)]
         if batch:

@@ -162,16 +162,33 @@
 
   // --- the page -------------------------------------------------------------------------------------------------------
 
-  const STANDS = [
-    ["in_step", "in step", true],
-    ["waiting", "waiting", null],
-    ["absent", "not in Plex yet", null],
-    ["ambiguous", "ambiguous", false],
-    ["failed", "given up", false],
-    ["ignored", "ignored", null],
-    ["outside", "out of scope", null],
-    ["gone", "gone from Stash", null],
+  // As plexsync/rules/status_words.py has them, which tests/stash_plugin/test_page_words.py checks: the word for a person,
+  // whether it is good (null: neither), and the names in JSON that it stands for.
+  const STATUSES = [
+    ["in sync", true, ["in_step"]],
+    ["queued", null, ["waiting"]],
+    ["not in Plex yet", null, ["absent"]],
+    ["needs you", false, ["ambiguous", "failed"]],
+    ["ignored", null, ["ignored"]],
+    ["out of scope", null, ["outside"]],
+    ["undone", null, ["undone"]],
+    ["dropped", null, ["dropped"]],
+    ["gone", null, ["gone"]]
   ];
+
+  const JOBS = {
+    "idle": "in sync",
+    "running": "syncing",
+    "ready": "queued",
+    "absent": "not in Plex yet",
+    "dead": "needs you",
+    "ignored": "ignored",
+    "outside": "out of scope",
+    "dropped": "dropped",
+    "gone": "gone"
+  };
+
+  const SERVER = { "up": "up", "down": "down", "hold": "on hold", "failing": "failing", "throttled": "throttled" };
 
   function usePolled(mode) {
     const [facts, setFacts] = React.useState(null);
@@ -267,18 +284,19 @@
     const hold = facts.holds[who];
     const pace = facts.paces && facts.paces[who] && facts.paces[who].not_before;
     if (hold) {
-      return e(Light, { good: false }, "on hold: " + hold.message);
+      return e(Light, { good: false }, SERVER.hold + ": " + hold.message);
     }
     if (breaker.state === "closed") {
-      return e(Light, { good: breaker.error ? null : true }, breaker.error ? "failing: " + breaker.error : pace ? "asked for patience" : "well");
+      return e(Light, { good: breaker.error ? null : true }, breaker.error ? SERVER.failing + ": " + breaker.error : pace ? SERVER.throttled : SERVER.up);
     }
-    const again = breaker.next_probe_at ? ", tried again " + ago(breaker.next_probe_at) : "";
-    return e(Light, { good: false }, "away" + again + (breaker.error ? ": " + breaker.error : ""));
+    const again = breaker.next_probe_at ? ", next probe " + ago(breaker.next_probe_at) : "";
+    return e(Light, { good: false }, SERVER.down + again + (breaker.error ? ": " + breaker.error : ""));
   }
 
   function Status({ facts, deeds }) {
     const runs = facts.worker.running;
-    const names = STANDS.filter(([name], n) => n < 5 || (facts.scenes[name] && facts.scenes[name].count));
+    const scenesOf = (names) => names.reduce((sum, name) => sum + ((facts.scenes[name] || {}).count || 0), 0);
+    const tiles = STATUSES.map(([word, good, names]) => [word, good, scenesOf(names)]).filter(([, , count], n) => n < 4 || count);
     const jobs = facts.jobs || {};
     return e(
       React.Fragment,
@@ -286,18 +304,17 @@
       facts.bulk_approved === false && e(FirstWrite, { deeds }),
       facts.worker.enabled === false && e(Note, { kind: "warning" }, "PlexSync is switched off: events are kept, and nothing is sent."),
       !runs && !facts.inside && (jobs.ready || (facts.events && facts.events.waiting)) > 0 &&
-        e(Note, { kind: "warning" }, "No worker runs, so what waits stays where it is: start the worker, or drain the queue once."),
+        e(Note, { kind: "warning" }, "No worker is running, so scenes stay queued: start the worker, or drain the queue once."),
       e(
         "div",
         { className: "plexsync-tiles" },
-        names.map(([name, words, good]) => {
-          const found = facts.scenes[name] || { count: 0, since: null };
-          const kind = found.count && good !== null ? (good ? " plexsync-good" : " plexsync-bad") : "";
+        tiles.map(([word, good, count]) => {
+          const kind = count && good !== null ? (good ? " plexsync-good" : " plexsync-bad") : "";
           return e(
             "div",
-            { key: name, className: "plexsync-tile" + kind },
-            e("strong", null, found.count.toLocaleString()),
-            e("span", null, words)
+            { key: word, className: "plexsync-tile" + kind },
+            e("strong", null, count.toLocaleString()),
+            e("span", null, word)
           );
         })
       ),
@@ -313,10 +330,10 @@
           e(When, { at: facts.worker.heartbeat }),
           ")"
         ),
-        row("Queue", many(facts.due, "row") + " due now", facts.oldest_due ? [", waiting since ", e(When, { key: "w", at: facts.oldest_due })] : ""),
+        row("Queue", many(facts.due, "scene") + " due now", facts.oldest_due ? [", the oldest since ", e(When, { key: "w", at: facts.oldest_due })] : ""),
         facts.events && facts.events.waiting ? row("Events", many(facts.events.waiting, "event") + " kept as files for the worker") : null,
-        row("Stash asked", e(When, { at: facts.last_poll })),
-        row("All compared", e(When, { at: facts.last_reconcile }), facts.comparison_due ? " (due)" : ""),
+        row("Last poll of Stash", e(When, { at: facts.last_poll })),
+        row("Last full comparison", e(When, { at: facts.last_reconcile }), facts.comparison_due ? " (due)" : ""),
         (facts.outages ? facts.outages.current : []).map((one, n) =>
           e(React.Fragment, { key: n }, e("dt", null, "Outage"), e("dd", null, one.server + " since ", e(When, { at: one.since }), one.error ? ": " + one.error : ""))
         )
@@ -331,19 +348,19 @@
 
   function FirstWrite({ deeds }) {
     const agree = () => {
-      if (window.confirm("Write the whole library to Plex? It is asked only once.")) {
+      if (window.confirm("Write the whole library to Plex? You approve it only once.")) {
         deeds.run("approve", async () => {
           const found = await ask("page_approve");
-          return told(found, many(found.wanted || 0, "scene") + " wanted" + (found.worker ? "" : "; start the worker to bring them to Plex"));
+          return told(found, many(found.wanted || 0, "scene") + " queued" + (found.worker ? "" : "; start the worker to sync them"));
         });
       }
     };
     return e(
       Note,
       { kind: "info" },
-      e("p", null, "The whole library was never written to Plex. Look at what would change, then agree; it is asked only once. Scenes that you edit go to Plex at once."),
+      e("p", null, "The whole library was never written to Plex. Preview the changes, then approve them once. Scenes that you edit are synced at once."),
       e(Button, { busy: deeds.busy, onClick: () => task(deeds, "Preview") }, "Preview"),
-      e(Button, { kind: "primary", busy: deeds.busy, onClick: agree }, "Agree, and sync all")
+      e(Button, { kind: "primary", busy: deeds.busy, onClick: agree }, "Approve, and sync all")
     );
   }
 
@@ -357,9 +374,9 @@
         : one("Start the worker", "Runs it beside Stash", "primary"),
       one("Sync recent", "What was changed in the last 24 hours"),
       one("Sync all", "Every scene"),
-      one("Reconcile", "Compares everything on both sides"),
-      !runs && one("Drain", "Works what waits, once"),
-      one("Run the doctor", "Checks everything, and says in Stash's log how to mend what is wrong"),
+      one("Reconcile", "Runs a full comparison of Stash and Plex"),
+      !runs && one("Drain", "Syncs the queued scenes, once"),
+      one("Run the doctor", "Checks everything; the results are in Stash's log"),
       one("Install or repair dependencies", "The packages that PlexSync needs")
     );
   }
@@ -370,17 +387,17 @@
     }
     const name = (one) => (one.kind === "scene" ? String(one.id) : one.kind + ":" + one.id);
     const again = (args, count) =>
-      deeds.run("retry", async () => told(await ask("page_retry", args), many(count, "row") + " tried again"));
+      deeds.run("retry", async () => told(await ask("page_retry", args), many(count, "dead letter") + " retried"));
     const drop = (one) => {
-      if (window.confirm("Stop caring for " + one.kind + " " + one.id + "? It comes back only by a new edit.")) {
+      if (window.confirm("Drop " + one.kind + " " + one.id + " until it is edited again?")) {
         deeds.run("drop", async () => told(await ask("page_drop", { rows: [name(one)] }), one.kind + " " + one.id + " was dropped"));
       }
     };
     const rows = letters.rows || [];
     return e(
       "section",
-      { "aria-label": "Given up" },
-      e("h2", null, "Given up: " + letters.dead.toLocaleString()),
+      { "aria-label": "Dead letters" },
+      e("h2", null, "Dead letters: " + letters.dead.toLocaleString()),
       letters.banner && e(Note, { kind: "warning" }, letters.banner),
       (letters.causes || []).map((cause) =>
         e("p", { key: cause.cause }, e("strong", null, cause.cause + " (" + cause.count.toLocaleString() + "): "), cause.meaning + ". Cure: " + cause.advice)
@@ -448,7 +465,7 @@
     const sync = () =>
       deeds.run("sync", async () => {
         const found = await ask("page_sync", { scene: id });
-        return told(found, found.outcomes ? "" : "The worker brings it to Plex now: look again in a moment.");
+        return told(found, found.outcomes ? "" : "The worker syncs it now: refresh in a moment.");
       });
     const job = facts && facts.job;
     return e(
@@ -462,38 +479,29 @@
         "div",
         { className: "plexsync-buttons" },
         e(Button, { kind: "primary", busy: deeds.busy || facts === null, onClick: sync }, deeds.busy ? "Syncing …" : "Sync now"),
-        e(Button, { busy: deeds.busy, onClick: () => { setFacts(null); look(); } }, "Look again"),
+        e(Button, { busy: deeds.busy, onClick: () => { setFacts(null); look(); } }, "Refresh"),
         e(Link, { to: PATH }, "All of PlexSync")
       ),
-job && QUEUE[job.state] && e("p", null, queued(job)),
+      job && job.state !== "idle" && JOBS[job.state] && e("p", null, queued(job)),
       facts && facts.candidates && facts.candidates.length > 0 && e(Candidates, { candidates: facts.candidates }),
       facts && (facts.targets || []).map((target) => e(Target, { key: target.key, target, whole })),
       facts && (facts.targets || []).length > 0 &&
         e("label", null, e("input", { type: "checkbox", checked: whole, onChange: (event) => setWhole(event.target.checked) }), " Show the fields that stay as they are"),
       facts && (facts.steps || []).length > 0 &&
-        e("details", null, e("summary", null, "How it was found in Plex"), e("ol", null, facts.steps.map((step, n) => e("li", { key: n }, step.text))))
+        e("details", null, e("summary", null, "How it was matched"), e("ol", null, facts.steps.map((step, n) => e("li", { key: n }, step.text))))
     );
   }
 
-  const QUEUE = {
-    ready: "It waits in the queue",
-    running: "It is being worked",
-    absent: "It is not in Plex yet",
-    dead: "It was given up",
-    dropped: "It was dropped",
-    ignored: "It is ignored",
-  };
-
   function queued(job) {
-    const next = job.next_try_at && Date.parse(job.next_try_at) > Date.now() ? ", and is tried again " + ago(job.next_try_at) : "";
-    return QUEUE[job.state] + next + (job.error ? ": " + job.error : ".");
+    const next = job.next_try_at && Date.parse(job.next_try_at) > Date.now() ? ", next try " + ago(job.next_try_at) : "";
+    return "Status: " + JOBS[job.state] + next + (job.error ? ": " + job.error : ".");
   }
 
   function goodness(facts) {
     if (facts.error) {
       return false;
     }
-    return facts.verdict === "in step" ? true : facts.candidates && facts.candidates.length ? false : null;
+    return facts.verdict === STATUSES[0][0] ? true : facts.candidates && facts.candidates.length ? false : null;
   }
 
   function Target({ target, whole }) {
@@ -571,6 +579,6 @@ job && QUEUE[job.state] && e("p", null, queued(job)),
   const linked = () => e(Link, { to: PATH }, e("span", { className: "btn btn-secondary" }, "PlexSync"));
   add("SettingsToolsSection", linked);
   add("MainNavBar.UtilityItems", () =>
-    e("span", { className: "plexsync-nav", title: "PlexSync: is Plex in step?" }, e(Link, { to: PATH }, "PlexSync"))
+    e("span", { className: "plexsync-nav", title: "PlexSync: is Plex in sync?" }, e(Link, { to: PATH }, "PlexSync"))
   );
 })();

@@ -9,8 +9,9 @@ import logging
 from collections.abc import Callable, Mapping
 
 from plexsync.engine.gates import Gates
-from plexsync.flows.scenes.inspection import Looker, Sight, desired
-from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.engine.tickets import READS
+from plexsync.flows.scenes.inspection import Looker, Sight
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Waiting, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.records import SectionRow
@@ -106,12 +107,12 @@ class Curer:
             outline = db.index.outline()
         count = 0
         if known and known != outline:
-            if not all(self._gates.enter(who) for who in Neighbour):
+            if not self._gates.is_open(*READS):
                 return 0
             try:
                 count = self._look_again(stopping)
             except NeighbourError as error:
-                log.info("ambiguous scenes are looked at later: %s", error)
+                log.info("ambiguous scenes are retried later: %s", error)
                 return 0
             if stopping():
                 return count
@@ -130,15 +131,15 @@ class Curer:
         while not stopping():
             with self._store.reading() as db:
                 rows = db.jobs.in_state(State.DEAD, error_class="ambiguous", limit=LOOKED, after=after)
-            ids = [row.id for row in rows if row.kind is Kind.SCENE]
+            ids = [row.id for row in rows if row.kind == Kind.SCENE]
             if not ids:
                 break
             total += self._try_again(
-                {sight.id: desired(sight) for sight in self._looker.look(ids) if sight.error is None}
+                {sight.id: sight.desired for sight in self._looker.look(ids) if sight.error is None}
             )
             after = (rows[-1].kind, rows[-1].id)
         if total:
-            log.info("the items of Plex changed: %d scenes that were ambiguous are tried again", total)
+            log.info("the items of Plex changed: %d ambiguous scenes are retried", total)
         return total
 
     def _try_again(self, wants: Mapping[int, str]) -> int:

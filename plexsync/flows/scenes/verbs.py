@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from plexsync.engine.gates import READ, Gates
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.scenes.inspection import Looker, Sight
-from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.records import AttemptRow, JobRow
@@ -47,10 +47,10 @@ def want_all(
     take_over: bool = False,
 ) -> list[int]:
     """Want every scene Stash has (those updated at or after `since`), as a sweep; returns their ids."""
-    enter(store, gates, clock, Neighbour.STASH)
+    gates.enter(READ_STASH)
     ids: list[int] = []
     pages = stash.walk_ids()
-    while (page := gates.ask(Neighbour.STASH, READ, lambda: next(pages, None), of_all=True)) is not None:
+    while (page := gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
         fresh = [id for id, text in page if since is None or datetime.fromisoformat(text) >= since]
         # Given a moment, a person asks for a few scenes now; everything is a backfill.
         want_scenes(store, fresh, Why.SWEEP if since is None else Why.USER, clock, take_over=take_over)
@@ -72,10 +72,10 @@ def unignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[i
         return [id for id in dict.fromkeys(ids) if tx.jobs.unignore(Kind.SCENE, id, now=now)]
 
 
-def learn_names(store: Database, stash: Stash, gates: Gates, clock: Clock, ids: Sequence[int]) -> None:
+def learn_names(store: Database, stash: Stash, gates: Gates, ids: Sequence[int]) -> None:
     """Ask Stash what these scenes are called, and note it of those that were never seen; raises NeighbourError."""
-    enter(store, gates, clock, Neighbour.STASH)
-    scenes = gates.ask(Neighbour.STASH, READ, lambda: stash.scenes(ids))
+    gates.enter(READ_STASH)
+    scenes = gates.ask(READ_STASH, lambda: stash.scenes(ids))
     with store.writing() as tx:
         known = tx.scene_names.of(ids)
         for scene in scenes.values():
@@ -102,17 +102,9 @@ class Explanation:
     attempts: tuple[AttemptRow, ...]
 
 
-def explain(store: Database, looker: Looker, gates: Gates, clock: Clock, id: int) -> Explanation:
+def explain(store: Database, looker: Looker, gates: Gates, id: int) -> Explanation:
     """Look at one scene with the engine's eyes, without writing anything to either side."""
-    for who in Neighbour:
-        enter(store, gates, clock, who)
+    gates.enter(*READS)
     (sight,) = looker.look([id])
     with store.reading() as db:
         return Explanation(sight, db.jobs.find(Kind.SCENE, id), tuple(db.attempts.of(Kind.SCENE, id)))
-
-
-def enter(store: Database, gates: Gates, clock: Clock, who: Neighbour) -> None:
-    """Pass a neighbour's gate, or raise Unavailable with the reason it is closed; it is asked first if that is due."""
-    if not gates.knock(who):
-        with store.reading() as db:
-            raise Unavailable(who, gates.closed_because(db, who, clock.now()), sent=False)

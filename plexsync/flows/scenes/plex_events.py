@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from plexsync.engine.gates import READ, Gates
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.scenes.inspection import entry_of
 from plexsync.flows.scenes.plex_index import Indexer, want_scenes_of
-from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.events import Event, Left, Scanned, Touched
 from plexsync.rules.item import Entry, Item
 from plexsync.rules.job import Kind, State, Why
@@ -111,7 +112,7 @@ class Listener:
     def __call__(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Listen as long as it goes well; when it does not, a later call tries again."""
         began = self._clock.monotonic()
-        if began < self._again_at or not self._gates.enter(Neighbour.PLEX):
+        if began < self._again_at or not self._gates.is_open(READ_PLEX):
             return
         try:
             self._listen(stopping)
@@ -144,7 +145,7 @@ class Listener:
             now = self._clock.monotonic()
             gathered.take(events, now)
             while gathered.since is not None and now - gathered.since >= GATHERED:
-                if not self._gates.enter(Neighbour.PLEX):
+                if not self._gates.is_open(READ_PLEX):
                     break
                 self.look_into(gathered.next())
                 if stopping():
@@ -185,13 +186,13 @@ class Listener:
 
     def _read(self, keys: Sequence[str]) -> None:
         """See what has become of items, and want the scenes of those that are not as they were known."""
-        items = self._gates.ask(Neighbour.PLEX, READ, partial(self._plex.items, keys))
+        items = self._gates.ask(READ_PLEX, partial(self._plex.items, keys))
         with self._store.reading() as db:
             sections = {row.key for row in db.sections.all()}
             known = {entry.key: entry.stamp for entry in db.index.entries(keys)}
         new = {key: item for key, item in items.items() if is_new(known.get(key), item) and item.section in sections}
         # Who waits for them can't be told while Stash is away: the next look at the library meets them as new.
-        told = not new or self._gates.enter(Neighbour.STASH)
+        told = not new or self._gates.is_open(READ_STASH)
         waiting = self._waiting(list(new.values())) if told else []
         now = self._clock.now()
         with self._indexer.at_rest(), self._store.writing() as tx:
@@ -211,7 +212,7 @@ class Listener:
         names = sorted({base_name(part.path) for item in new for part in item.parts})
         if not names:
             return []
-        found = self._gates.ask(Neighbour.STASH, READ, partial(self._stash.rivals, names))
+        found = self._gates.ask(READ_STASH, partial(self._stash.rivals, names))
         return [scene.id for scene in found]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.samples import MINUTE, Sample
-from plexsync.rules.status_words import ABSENT, AMBIGUOUS, FAILED, IN_STEP, WAITING
+from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Database, Reader
 from worker.circuit_breaker import CircuitState
 
@@ -50,15 +50,15 @@ class Sampler:
         # A database that was put back has done less than before.
         since = {name: max(0, total - told[name]) for name, total in totals.items()}
 
-        def count(*words: str) -> int:
-            return sum(counts.get(word, (0, None))[0] for word in words)
+        def count(*statuses: SceneStatus) -> int:
+            return sum(counts.get(status, (0, None))[0] for status in statuses)
 
         sample = Sample(
             at=now - now % MINUTE,
-            in_step=count(IN_STEP),
-            waiting=count(WAITING),
-            absent=count(ABSENT),
-            dead=count(AMBIGUOUS, FAILED),
+            in_step=count(SceneStatus.IN_SYNC),
+            waiting=count(SceneStatus.QUEUED),
+            absent=count(SceneStatus.NOT_IN_PLEX),
+            dead=count(SceneStatus.AMBIGUOUS, SceneStatus.FAILED),
             done=since["done"],
             plex=since[Neighbour.PLEX],
             stash=since[Neighbour.STASH],

@@ -1,0 +1,397 @@
+"""Sending the errands of one batch: several at once, read back together, closed together.
+
+What is about to be sent was saved before, and stays saved while its end is unknown, so a kill at any instant leaves enough
+to tell afterwards whose value stands there. Once one has failed, none begins before that failure was looked at.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
+from typing import Generic
+
+from plexsync.engine.evidence import Evidence
+from plexsync.engine.flow import E, F, Flow, Outdated
+from plexsync.engine.gates import Gates
+from plexsync.engine.rules import WorkRules
+from plexsync.engine.settlement import Settle
+from plexsync.engine.tickets import READ, VOID, Closed, Gate, Ticket, by_row
+from plexsync.rules.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, Unavailable
+from plexsync.rules.job import Dead, Done, Job, Later, Outcome, State, Waiting, Why
+from plexsync.rules.neighbours import Clock
+from plexsync.store.database import Database, Writer
+
+log = logging.getLogger("PlexSync.batch")
+
+# A send that takes so many times as long as all its requests may take does not come back.
+OVERDUE = 2
+# For each errand under way so many more stand ready, so that none waits while others are read back.
+READY = 2
+SETTLE_EVERY = 1.0
+STOPPED = "stopped in good order"
+
+
+@dataclass
+class Batch(Generic[F, E]):
+    """What is open: the jobs not yet settled, by token, each with its errands and what a look has found of it.
+
+    `until`: when the leases end (UTC ms). `known_until` is when the last errand can have ended by what is written down.
+    `lost` are the tokens whose jobs belong to others by now, `sent` the errands that ended since the last close, `failed`
+    those whose failure was not looked at yet, `answered` those to be read back. `tickets` admit what begins next; all gates
+    were last seen open at the store's revision `open_at`.
+    """
+
+    until: int
+    known_until: int
+    open_at: tuple[int, int, int] | None = None
+    errands: dict[str, Sequence[E]] = field(default_factory=dict)
+    findings: dict[str, F] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    todo: deque[E] = field(default_factory=deque)
+    running: dict[Future[None], E] = field(default_factory=dict)
+    answered: list[E] = field(default_factory=list)
+    sent: list[E] = field(default_factory=list)
+    failed: list[E] = field(default_factory=list)
+    tickets: Mapping[Neighbour, Ticket] = field(default_factory=dict)
+
+    def is_held(self, errand: E) -> bool:
+        """Whether its job is still open, and ours."""
+        return errand.job.token in self.errands
+
+    def call_back(self) -> list[E]:
+        """Take back those that were handed over and have not begun."""
+        return [self.running.pop(future) for future in list(self.running) if future.cancel()]
+
+
+class Unsent(Exception):
+    """An errand did not begin."""
+
+
+class Sender(Generic[F, E]):
+    """Sends, verifies and hands the outcomes to `settle`, which runs inside the transaction that remembers them.
+
+    `alive` hears that it gets on, once a second at least; no more once a send does not come back.
+    """
+
+    def __init__(
+        self,
+        store: Database,
+        flow: Flow[F, E],
+        gates: Gates,
+        evidence: Evidence,
+        clock: Clock,
+        rules: WorkRules,
+        settle: Settle,
+        *,
+        pool: Executor,
+        alive: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._flow = flow
+        self._gates = gates
+        self._evidence = evidence
+        self._clock = clock
+        self._rules = rules
+        self._deadline = rules.deadline * flow.requests
+        self._settle = settle
+        self._alive = alive
+        self._pool = pool
+
+    def work(
+        self,
+        findings: Sequence[tuple[Job, F]],
+        judged: Mapping[str, Outcome],
+        *,
+        stopping: Callable[[], bool],
+    ) -> None:
+        """Bring what was looked at in sync; every job given is settled when this returns, unless its lease was lost.
+
+        `judged`: by token, how those end whose look has failed for them alone.
+        """
+        batch = self._save(findings, judged)
+        batch.todo.extend(errand for errands in batch.errands.values() for errand in errands)
+        try:
+            self._send_all(batch, stopping)
+        except BaseException:
+            # What is in flight ends before anybody can claim these jobs anew; nothing else begins.
+            batch.call_back()
+            wait(batch.running)
+            raise
+
+    def _send_all(self, batch: Batch[F, E], stopping: Callable[[], bool]) -> None:
+        settled_at = self._clock.monotonic()
+        while batch.todo or batch.running:
+            if not self._hangs(batch.running.values()):
+                self._alive()
+            if batch.todo and self._clock.now() >= batch.until:
+                # The machine slept through the lease: somebody else may have these jobs by now.
+                self._renew(batch)
+                self._drop_lost(batch)
+            if batch.todo or len(batch.running) > self._rules.parallel:
+                self._release_closed(batch, stopping)
+            if batch.todo and self._clock.now() + self._deadline > batch.known_until:
+                self._prolong(batch)
+            while batch.todo and len(batch.running) < self._rules.parallel * (1 + READY):
+                errand = batch.todo.popleft()
+                batch.running[self._hand_over(batch, errand)] = errand
+            if self._clock.monotonic() - settled_at >= SETTLE_EVERY:
+                # While the next ones are under way.
+                self._close(batch)
+                settled_at = self._clock.monotonic()
+                self._drop_lost(batch)
+            done, _ = wait(batch.running, timeout=SETTLE_EVERY, return_when=FIRST_COMPLETED)
+            self._collect(batch, done)
+        self._close(batch)
+
+    def _collect(self, batch: Batch[F, E], done: Collection[Future[None]]) -> None:
+        """Those that were answered well are to be read back; the others get their outcome, or wait if they did not begin."""
+        sent: list[tuple[Future[None], E]] = []
+        unsent: list[E] = []
+        # In the order in which they were handed over: a set of futures has another one every time.
+        for future in [future for future in batch.running if future in done]:
+            errand = batch.running.pop(future)
+            if isinstance(future.exception(), Unsent):
+                unsent.append(errand)
+            else:
+                sent.append((future, errand))
+        batch.sent += [errand for _, errand in sent]
+        batch.answered += self._sort_out(sent)
+        if failed := [errand for _, errand in sent if errand in batch.failed]:
+            unsent += batch.call_back()
+            for errand in failed:
+                batch.failed.remove(errand)
+        batch.todo.extendleft(errand for errand in reversed(unsent) if batch.is_held(errand))
+
+    def _hangs(self, running: Iterable[E]) -> bool:
+        """Whether one of these does not come back: for the watchdog, which hears of no thread but this one."""
+        began = self._clock.monotonic() - OVERDUE * self._deadline / 1000
+        return any(errand.since < began for errand in running)
+
+    @staticmethod
+    def _drop_lost(batch: Batch[F, E]) -> None:
+        batch.todo = deque(errand for errand in batch.todo if batch.is_held(errand))
+
+    # --- before ------------------------------------------------------------------------------------------------------
+
+    def _save(self, findings: Sequence[tuple[Job, F]], judged: Mapping[str, Outcome]) -> Batch[F, E]:
+        """One transaction for the batch: what was learnt by looking, what is about to be sent, what needs nothing.
+
+        Looking takes a while: of jobs that another attempt has claimed meanwhile, nothing is saved or sent.
+        """
+        now = self._clock.now()
+        until = now + self._rules.lease + self._deadline
+        batch: Batch[F, E] = Batch(until=now + self._rules.lease, known_until=until)
+        with self._store.writing() as tx:
+            held = tx.jobs.renew([job.token for job, _ in findings], until=batch.until)
+            for job, _ in findings:
+                if job.token not in held:
+                    log.warning("lease lost: %s %d belongs to another attempt", job.kind, job.id)
+            ours = [(job, finding) for job, finding in findings if job.token in held]
+            errands = self._flow.save(tx, ours, now=now, until=until)
+            for job, finding in ours:
+                if errands.get(job.token):
+                    batch.errands[job.token] = errands[job.token]
+                    batch.findings[job.token] = finding
+                elif outcome := judged.get(job.token) or finding.outcome:
+                    self._settle(tx, job, outcome)
+                else:
+                    self._complete(tx, job, finding)
+        return batch
+
+    def _prolong(self, batch: Batch[F, E]) -> None:
+        """The batch takes long: what is sent from now on may end later than its saved entry says.
+
+        The entries come first: until they are saved, no thread may begin by the new time.
+        """
+        until = self._clock.now() + self._rules.lease + self._deadline
+        with self._store.writing() as tx:
+            self._flow.journal.prolong(tx, [*batch.todo, *batch.running.values()], until)
+        batch.known_until = until
+
+    def _release_closed(self, batch: Batch[F, E], stopping: Callable[[], bool]) -> None:
+        """Release what may not be sent now: all that have not begun while they can't be written, or what lacks a gate."""
+        writes = self._flow.writes
+        closed = self._admit(batch)
+        away = next((reason for gate, reason in closed.items() if gate.neighbour is writes.neighbour), "")
+        if reason := STOPPED if stopping() else away:
+            batch.todo.extend(batch.call_back())
+            self._release(batch.todo, reason)
+        elif closed:
+            lacking = [
+                (errand, gate) for errand in batch.todo for gate in self._flow.requires(errand) if gate in closed
+            ]
+            for errand, gate in lacking:
+                self._release([errand], closed[gate])
+        batch.todo = deque(errand for errand in batch.todo if errand.outcome is None)
+
+    def _admit(self, batch: Batch[F, E]) -> dict[Gate, str]:
+        """Take tickets for what begins next; returns which gates are closed, and why."""
+        revision = self._store.revision()
+        if revision == batch.open_at:
+            return {}
+        with self._store.reading() as db:
+            # The gate to write by comes last: it is the one that stands for its neighbour.
+            gates = reversed(by_row([self._flow.writes, *self._flow.gates]))
+            answers = {gate: self._gates.admit_in(db, gate) for gate in gates}
+        batch.tickets = {
+            gate.neighbour: answer if isinstance(answer, Ticket) else Ticket(gate, VOID)
+            for gate, answer in answers.items()
+        }
+        closed = {gate: answer.reason for gate, answer in answers.items() if isinstance(answer, Closed)}
+        # Open gates stay open, and their breakers in their generation, until somebody commits.
+        batch.open_at = None if closed else revision
+        return closed
+
+    def _release(self, errands: Iterable[E], reason: str) -> None:
+        """Never sent: nobody's failure. What was saved of them goes, since nothing of it can have arrived."""
+        released = list(errands)
+        for errand in released:
+            errand.outcome = Waiting(reason, "released", backoff=False)
+        with self._store.writing() as tx:
+            self._flow.journal.withdraw(tx, released)
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def _hand_over(self, batch: Batch[F, E], errand: E) -> Future[None]:
+        errand.tickets = batch.tickets
+        try:
+            return self._pool.submit(self._begin, batch, errand)
+        except RuntimeError as error:
+            # The system has no room for another thread.
+            raise LocalFault(NO_MEMORY) from error
+
+    def _begin(self, batch: Batch[F, E], errand: E) -> None:
+        """Send it, if that still may be: since it was handed over, the lease may have ended, or another one failed."""
+        now = self._clock.now()
+        in_time = now < batch.until and now + self._deadline <= batch.known_until
+        if batch.failed or not in_time or not batch.is_held(errand):
+            raise Unsent
+        errand.since = self._clock.monotonic()
+        try:
+            self._flow.send(errand)
+        except BaseException:
+            batch.failed.append(errand)
+            raise
+
+    def _sort_out(self, ended: Iterable[tuple[Future[None], E]]) -> list[E]:
+        """The errands that were answered well; the others get their outcome here."""
+        answered = []
+        for future, errand in ended:
+            try:
+                future.result()
+            except NeighbourError as error:
+                errand.outcome = self._failed(errand, error)
+            except Outdated as error:
+                self._distrust(errand)
+                errand.outcome = Waiting(str(error), "released")
+            except LocalFault:
+                raise
+            except MemoryError as error:
+                raise LocalFault(NO_MEMORY) from error
+            except Exception as bug:
+                log.exception("push of %s %d failed by a fault of our own", errand.job.kind, errand.job.id)
+                errand.outcome = Later(f"fault of our own: {type(bug).__name__}")
+            else:
+                self._gates.well(errand.tickets[self._flow.writes.neighbour])
+                answered.append(errand)
+        return answered
+
+    def _failed(self, errand: E, error: NeighbourError) -> Outcome:
+        ticket = errand.tickets.get(error.neighbour) or Ticket(Gate(error.neighbour, READ), VOID)
+        if ticket.gate != self._flow.writes:
+            self._distrust(errand)
+        elif not (error.applied or errand.begun or (isinstance(error, Unavailable) and error.sent)):
+            with self._store.writing() as tx:
+                self._flow.journal.withdraw(tx, [errand])
+        return self._evidence.after_write(self._flow, errand.job, errand.key, error, ticket, desired=errand.desired)
+
+    def _distrust(self, errand: E) -> None:
+        with self._store.writing() as tx:
+            self._flow.journal.distrust(tx, errand)
+
+    # --- after -------------------------------------------------------------------------------------------------------
+
+    def _close(self, batch: Batch[F, E]) -> None:
+        """Read back, remember and settle what has ended; prolong the rest. What was lost leaves the batch untouched."""
+        answered, batch.answered = batch.answered, []
+        if batch.errands:
+            if self._clock.now() >= batch.until:
+                self._renew(batch)
+            if mine := [errand for errand in answered if batch.is_held(errand)]:
+                self._flow.read_back(mine)
+            self._settle_ended(batch, answered)
+        self._revisit(batch)
+
+    def _settle_ended(self, batch: Batch[F, E], answered: Sequence[E]) -> None:
+        now = self._clock.now()
+        until = now + self._rules.lease
+        ended = []
+        with self._store.writing() as tx:
+            held = tx.jobs.renew(list(batch.errands), until=until)
+            done = [one for one in answered if one.job.token in held and isinstance(one.outcome, Done)]
+            self._flow.journal.close(tx, done, now=now, until=now + self._deadline)
+            for token, errands in batch.errands.items():
+                outcomes = [errand.outcome for errand in errands if errand.outcome is not None]
+                if token in held and len(outcomes) == len(errands):
+                    self._end(tx, errands[0].job, batch.findings[token], worst(outcomes))
+                    ended.append(token)
+        self._give_up(batch, batch.errands.keys() - held)
+        batch.until = until
+        for token in ended:
+            del batch.errands[token]
+
+    def _end(self, tx: Writer, job: Job, finding: F, outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            self._complete(tx, job, finding)
+        else:
+            self._settle(tx, job, outcome)
+
+    def _complete(self, tx: Writer, job: Job, finding: F) -> None:
+        self._flow.completed(tx, finding)
+        self._settle(tx, job, finding.ends)
+
+    def _revisit(self, batch: Batch[F, E]) -> None:
+        """What was sent for a job that was lost meanwhile may have come after the writes of whoever has it now.
+
+        So it is noted as a push whose end is unknown, and the job is looked at once more, unless a person has dropped it.
+        """
+        strays = [errand for errand in batch.sent if errand.job.token in batch.lost]
+        batch.sent = []
+        if strays:
+            now = self._clock.now()
+            with self._store.writing() as tx:
+                for errand in strays:
+                    self._reopen(tx, errand, now)
+
+    def _reopen(self, tx: Writer, errand: E, now: int) -> None:
+        kind, id = errand.job.kind, errand.job.id
+        self._flow.journal.reopen(tx, errand, now + self._deadline)
+        row = tx.jobs.find(kind, id)
+        if row is None or row.state is not State.DROPPED:
+            tx.jobs.want(kind, id, Why.EDIT, now)
+
+    def _renew(self, batch: Batch[F, E]) -> None:
+        """Prolong the leases; only then may a thread begin by the new time, and none for a job that was lost."""
+        until = self._clock.now() + self._rules.lease
+        with self._store.writing() as tx:
+            held = tx.jobs.renew(list(batch.errands), until=until)
+        self._give_up(batch, batch.errands.keys() - held)
+        batch.until = until
+
+    @staticmethod
+    def _give_up(batch: Batch[F, E], lost: set[str]) -> None:
+        for token in lost:
+            job = batch.errands[token][0].job
+            log.warning("lease lost: %s %d belongs to another attempt", job.kind, job.id)
+            batch.lost.add(token)
+            del batch.errands[token]
+
+
+def worst(outcomes: Sequence[Outcome]) -> Outcome:
+    """What becomes of a job with several errands: what is to be tried again (counted first), then dead, then done."""
+    for kind in (Waiting, Later, Dead):
+        ends = [outcome for outcome in outcomes if isinstance(outcome, kind)]
+        if ends:
+            return next((end for end in ends if isinstance(end, Waiting) and end.counted), ends[0])
+    return outcomes[0]

@@ -1,0 +1,94 @@
+"""Whose fault a failure is: the job's own only by the evidence of other jobs.
+
+A failed write is the job's own, and counts as an attempt, if since its previous failure enough writes of others went well
+and few failed. If no other was tried, and it failed several times in a row, canaries decide. A first failure never counts.
+"""
+
+import logging
+
+from plexsync.engine.flow import AnyFlow
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ, Gate, Ticket
+from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.job import Job, Outcome
+from plexsync.rules.outcomes import outcome_of, shared_outcome_of
+from plexsync.store.database import Database
+
+log = logging.getLogger("PlexSync.evidence")
+
+CANARIES = 3
+EVIDENCE_WRITES = 3
+EVIDENCE_BAD_SHARE = 0.1
+
+
+class Evidence:
+    """Judges failures for one engine."""
+
+    def __init__(self, store: Database, gates: Gates) -> None:
+        self._store = store
+        self._gates = gates
+
+    def is_own(self, flow: AnyFlow, job: Job, key: str) -> bool:
+        """Whether a failed write is the job's own fault."""
+        if not (job.ok_mark or job.bad_mark):
+            return False
+        with self._store.writing() as tx:
+            well, failed = self._gates.writes(tx, flow.writes)
+        well, failed = well - job.ok_mark, failed - job.bad_mark
+        if well >= EVIDENCE_WRITES and failed <= EVIDENCE_BAD_SHARE * (well + failed):
+            return True
+        if well or failed or job.failures + 1 < CANARIES:
+            return False
+        return self.try_canaries(flow, flow.writes, CANARIES, but=job.id, key=key) is True
+
+    def after_write(
+        self, flow: AnyFlow, job: Job, key: str, error: NeighbourError, ticket: Ticket, *, desired: str
+    ) -> Outcome:
+        """Report a failed send, and what becomes of its job."""
+        own = isinstance(error, Unavailable) and ticket.gate == flow.writes and self.is_own(flow, job, key)
+        self._gates.ill(ticket, error, own=own)
+        return outcome_of(error, own=own, desired=desired)
+
+    def after_read(self, flow: AnyFlow, job: Job, error: NeighbourError, *, desired: str = "") -> Outcome:
+        """What one job does about a failed read that no other shared: it backs off, and is blamed if others can be read."""
+        if isinstance(error, Refused):
+            if self._others_are_read(flow, job, error.neighbour):
+                return outcome_of(error, desired=desired)
+            return shared_outcome_of(error)
+        if not isinstance(error, Unavailable):
+            return shared_outcome_of(error)
+        own = job.failures + 1 >= CANARIES and self._others_are_read(flow, job, error.neighbour)
+        return outcome_of(error, own=own)
+
+    def _others_are_read(self, flow: AnyFlow, job: Job, neighbour: Neighbour) -> bool:
+        but = job.id if job.kind == flow.kind else None
+        return self.try_canaries(flow, Gate(neighbour, READ), CANARIES, but=but) is True
+
+    def try_canaries(
+        self,
+        flow: AnyFlow,
+        gate: Gate,
+        limit: int,
+        *,
+        ticket: Ticket | None = None,
+        but: int | None = None,
+        key: str = "",
+    ) -> bool | None:
+        """Send canaries: whether all were answered well; None when there are none to send. `ticket`: that of a probe."""
+        by = ticket or self._gates.ticket(gate)
+        answered: bool | None = None
+        try:
+            canaries = flow.canaries(gate, limit, ticket=by, but=but, key=key)
+        except NeighbourError as error:
+            log.info("canary can't be read: %s", error)
+            return False
+        for canary in canaries:
+            try:
+                if self._gates.ask(ticket or gate, canary, of_all=True):
+                    answered = True
+            except Missing:
+                continue
+            except NeighbourError as error:
+                log.info("canary failed: %s", error)
+                return False
+        return answered

@@ -1,0 +1,191 @@
+"""The stored state of a gate: its breaker, hold and pace, read and written inside the caller's transaction.
+
+The breaker's rules are the pure transitions of `worker/circuit_breaker.py`; here a row becomes the record that they take,
+and their answer becomes the row again, with a line in the log when the state has changed.
+"""
+
+import logging
+from dataclasses import replace
+
+from plexsync.engine.tickets import READ, READ_STASH, WRITE, WRITE_STASH, Access, Closed, Gate
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.records import BreakerRow, HoldRow, PaceRow
+from plexsync.rules.status_words import DOWN, THROTTLED
+from plexsync.store.database import Reader, Writer
+from worker.circuit_breaker import Breaker, CircuitState, Rules, next_probe_at
+
+log = logging.getLogger("PlexSync.gates")
+
+# The note that says by which kind of request a hold came about: only the same kind can end it.
+HELD = "held:"
+MAX_THROTTLE = 3_600_000
+
+
+# --- the breaker -----------------------------------------------------------------------------------------------------
+
+
+def breaker_of(row: BreakerRow) -> Breaker:
+    """The record that the rules take."""
+    return Breaker(
+        state=CircuitState(row.state),
+        failures=row.failures,
+        successes=row.successes,
+        opened_at=row.opened_at,
+        wait=row.wait,
+        trips=row.trips,
+        generation=row.generation,
+        probe_started=row.probe_started,
+    )
+
+
+def breaker_probe_at(row: BreakerRow, rules: Rules) -> int | None:
+    """When the next probe is due (UTC ms), None while closed."""
+    moment = next_probe_at(breaker_of(row), rules)
+    return None if moment is None else round(moment * 1000)
+
+
+def is_lost_by_writes(gate: Gate, row: BreakerRow) -> bool:
+    """Whether only a write that is answered proves that it is back. The row of Stash alone knows reads only."""
+    return gate == WRITE_STASH or (gate.neighbour is Neighbour.PLEX and row.cause == WRITE)
+
+
+def has_news(gate: Gate, row: BreakerRow) -> bool:
+    """Whether an answer through this gate changes the row; one to a question says nothing about writes that fail."""
+    if row.state == CircuitState.CLOSED and row.failures == 0:
+        return False
+    return not (gate.access is READ and is_lost_by_writes(gate, row))
+
+
+def save_breaker(tx: Writer, gate: Gate, row: BreakerRow, after: Breaker, now: int) -> None:
+    """Keep what a rule has made of the row, and log a change of its state. One that closes starts slowly."""
+    before = breaker_of(row)
+    if after == before:
+        return
+    closed = after.state is CircuitState.CLOSED
+    fresh = closed and after.failures == 0
+    tx.breakers.save(gate.row, _row(after, row, fresh=fresh))
+    # Closed on trial (`Gates.trust`), and now proved: only this ends the outage.
+    proved = fresh and before.state is CircuitState.CLOSED and before.trips > 0
+    if after.state is before.state and not proved:
+        return
+    error = "" if fresh else row.error
+    states = {"old": before.state.value, "new": after.state.value}
+    tx.transitions.log(gate.row, at=now, **states, cause=row.cause, error=error)
+    if proved:
+        return
+    level = logging.WARNING if after.state is CircuitState.OPEN else logging.INFO
+    trouble = f" ({row.error})" if row.error and not closed else ""
+    log.log(level, "breaker of %s: %s -> %s%s", gate.row, before.state.value, after.state.value, trouble)
+    if closed:
+        tx.paces.save(gate.row, replace(tx.paces.find(gate.row), ramp=1))
+
+
+def _row(after: Breaker, before: BreakerRow, *, fresh: bool) -> BreakerRow:
+    return BreakerRow(
+        state=after.state.value,
+        failures=after.failures,
+        successes=after.successes,
+        opened_at=after.opened_at,
+        wait=after.wait,
+        trips=0 if fresh else after.trips,
+        generation=after.generation,
+        probe_started=after.probe_started,
+        cause="" if fresh else before.cause,
+        error="" if fresh else before.error,
+    )
+
+
+# --- hold and pace ---------------------------------------------------------------------------------------------------
+
+
+def held_by(tx: Reader, gate: Gate) -> Access:
+    """By which kind of request the hold on a gate came about."""
+    return WRITE if gate != READ_STASH and tx.notes.text(HELD + gate.row) == WRITE else READ
+
+
+def save_hold(tx: Writer, gate: Gate, row: HoldRow, now: int) -> None:
+    """Set the hold on a gate, or put its next test off; a new one is told."""
+    before = tx.holds.find(gate.row)
+    if before is None or gate.access is WRITE:
+        tx.notes.save(HELD + gate.row, gate.access)
+    tx.holds.save(gate.row, row)
+    if before is None:
+        tx.transitions.log(gate.row, at=now, old="free", new="hold", cause=row.setting, error=row.message)
+        log.warning("on hold until %s is put right: %s", row.setting, row.message)
+
+
+def end_hold(tx: Writer, gate: Gate, now: int) -> None:
+    """Take the hold off a gate, if there is one."""
+    if tx.holds.find(gate.row) is not None:
+        tx.holds.save(gate.row, None)
+        tx.transitions.log(gate.row, at=now, old="hold", new="free", cause="", error="")
+        log.info("hold over: %s lets us in again", gate.caption)
+
+
+def slow_down(tx: Writer, gate: Gate, wait: int, now: int) -> None:
+    """Leave everyone waiting for so many ms (0: nobody), no shorter than they have to already, and halve the ramp."""
+    pace = tx.paces.find(gate.row)
+    until = max(pace.not_before, now + min(wait, MAX_THROTTLE)) if wait else pace.not_before
+    ramp = pace.ramp // 2 if pace.ramp > 1 else pace.ramp
+    tx.paces.save(gate.row, replace(pace, not_before=until, ramp=ramp))
+
+
+def throttled_until(tx: Writer, gate: Gate, now: int) -> int | None:
+    """Until when everyone has to wait, None for nobody; what is over, or further ahead than it can be, is put right."""
+    pace = tx.paces.find(gate.row)
+    if pace.not_before <= now:
+        if pace.not_before:
+            # Forgotten when it is over, or a clock that is set back later would bring it back.
+            tx.paces.save(gate.row, replace(pace, not_before=0))
+        return None
+    if pace.not_before > now + MAX_THROTTLE:
+        pace = replace(pace, not_before=now + MAX_THROTTLE)
+        tx.paces.save(gate.row, pace)
+    return pace.not_before
+
+
+def speed_up(tx: Writer, gate: Gate, *, batch: int) -> None:
+    """A claim went well: while a neighbour recovers, the next one may be twice as large."""
+    pace = tx.paces.find(gate.row)
+    if pace.ramp:
+        ramp = pace.ramp * 2
+        tx.paces.save(gate.row, replace(pace, ramp=0 if ramp >= batch else ramp))
+
+
+def count_writes(tx: Writer, gate: Gate, well: int, failed: int) -> PaceRow:
+    """Add writes to what was ever tried through a gate; returns its pace."""
+    pace = tx.paces.find(gate.row)
+    if well or failed:
+        pace = replace(pace, writes_ok=pace.writes_ok + well, writes_bad=pace.writes_bad + failed)
+        tx.paces.save(gate.row, pace)
+    return pace
+
+
+# --- for a reader ----------------------------------------------------------------------------------------------------
+
+
+def trouble(db: Reader, gate: Gate, rules: Rules) -> str:
+    """One line about a neighbour that failed and has not answered since, or ''."""
+    row = db.breakers.find(gate.row)
+    if not (row.failures and row.error):
+        return ""
+    return f"{gate.caption} does not answer (failure {row.failures} of {rules.failure_threshold}): {row.error}"
+
+
+def closed(db: Reader, gate: Gate, rules: Rules, now: int) -> Closed | None:
+    """What keeps a gate closed at `now`, None when it stands open."""
+    if hold := db.holds.find(gate.row):
+        return Closed(hold.retest_at, f"{gate.caption} is on hold: {hold.message}")
+    row = db.breakers.find(gate.row)
+    if row.state != CircuitState.CLOSED:
+        probe_at = breaker_probe_at(row, rules)
+        return Closed(now if probe_at is None else probe_at, away(gate, row.error))
+    pace = db.paces.find(gate.row)
+    if pace.not_before > now:
+        return Closed(pace.not_before, trouble(db, gate, rules) or f"{gate.caption} is {THROTTLED}")
+    return None
+
+
+def away(gate: Gate, error: str) -> str:
+    """One line about a gate whose breaker is open."""
+    return f"{gate.caption} is {DOWN}: {error}" if error else f"{gate.caption} is {DOWN}"

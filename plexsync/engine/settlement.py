@@ -1,0 +1,87 @@
+"""Ending attempts: what an outcome does to its row, in the caller's transaction.
+
+One for an engine. It knows which jobs the engine has claimed and may not have ended, so that what a fault of our own disk
+left open can be given back unblamed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from plexsync.engine.flow import AnyFlow, Key
+from plexsync.engine.gates import Gates
+from plexsync.rules.job import Job, Later, Outcome, State, Waiting, settle
+from plexsync.rules.neighbours import Clock, Dice
+from plexsync.store.database import Database, Writer
+
+Settle = Callable[[Writer, Job, Outcome], None]
+
+
+class Settlement:
+    """Settles the jobs of one engine. `ended` names what became of each job of the current step."""
+
+    def __init__(
+        self,
+        store: Database,
+        flows: Mapping[str, AnyFlow],
+        gates: Gates,
+        clock: Clock,
+        dice: Dice,
+        *,
+        max_retries: int,
+    ) -> None:
+        self._store = store
+        self._flows = flows
+        self._gates = gates
+        self._clock = clock
+        self._dice = dice
+        self._max_retries = max_retries
+        self.ended: dict[Key, str] = {}
+        # By token the hash of what was wanted.
+        self.desired: dict[str, str] = {}
+        self._open: list[Job] = []
+
+    def begin(self, jobs: list[Job]) -> None:
+        """These are claimed."""
+        self._open, self.desired = jobs, {}
+
+    def over(self) -> None:
+        """All that was claimed has ended."""
+        self._open = []
+
+    def settle(self, tx: Writer, job: Job, outcome: Outcome) -> None:
+        """End one attempt; what another holds by now is not touched."""
+        now = self._clock.now()
+        after = settle(
+            job,
+            outcome,
+            now=now,
+            max_retries=self._max_retries,
+            draw=self._dice.random(),
+            scan=tx.books.scans(),
+        )
+        if after.state is State.DEAD and not after.desired:
+            after = replace(after, desired=self.desired.get(job.token, ""))
+        well, failed = self._marks(tx, job, outcome)
+        if tx.jobs.settle(job, after, now=now, ok_mark=well, bad_mark=failed):
+            if flow := self._flows.get(job.kind):
+                flow.settled(tx, job.id, outcome, now=now)
+            self.ended[job.kind, job.id] = type(outcome).__name__.lower()
+
+    def settle_all(self, jobs: Iterable[Job], outcome: Outcome) -> None:
+        """End all of these attempts alike; those that have been ended already stay as they are."""
+        with self._store.writing() as tx:
+            for job in jobs:
+                self.settle(tx, job, outcome)
+
+    def release(self, outcome: Outcome) -> None:
+        """Give back what is open."""
+        if self._open:
+            self.settle_all(list(self._open), outcome)
+
+    def _marks(self, tx: Writer, job: Job, outcome: Outcome) -> tuple[int, int]:
+        """How many writes of its flow went well and failed until now, where that is evidence for its next failure."""
+        if isinstance(outcome, Waiting) and not outcome.backoff:
+            return job.ok_mark, job.bad_mark
+        flow = self._flows.get(job.kind)
+        blamed = isinstance(outcome, Waiting | Later) and outcome.cls in ("unavailable", "bug")
+        return self._gates.writes(tx, flow.writes) if flow and blamed else (0, 0)

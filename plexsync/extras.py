@@ -1,0 +1,136 @@
+"""The parts of PlexSync whose packages may be missing, and what adds them here.
+
+The advice fits how this PlexSync was installed, which is read off the files beside it: the requirement files of a clone, of
+the image and of the plugin; what pipx and uv note about an environment; what pip notes about a package. Standard library
+only.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+PLAIN = re.compile(r"[\w@%+=:,./\\-]+")
+BESIDE_STASH = "run the container, or install the wheel, with the same data folder (docs/install.md)"
+IN_PLUGIN = f"the plugin inside Stash does not hold this part: {BESIDE_STASH}"
+IN_IMAGE = "build the image with its own Dockerfile, which installs requirements/all.txt"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of PlexSync: the modules by which it shows whether it is installed, their packages, and its use.
+
+    `extra` is the extra that adds it, '' for a part of every default installation; `pins` is its requirement file.
+    """
+
+    modules: tuple[str, ...]
+    packages: tuple[str, ...]
+    use: str
+    extra: str = ""
+    pins: str = "base"
+
+
+PARTS = {
+    "web": Part(
+        ("jinja2", "prometheus_client", "python_multipart", "starlette", "uvicorn"),
+        ("jinja2>=3.1", "prometheus-client>=0.26", "python-multipart>=0.0.34", "starlette>=1.10", "uvicorn>=0.54"),
+        "the dashboard",
+    ),
+    "setup": Part(("plexapi",), ("plexapi>=4.18",), "signing in to Plex with init"),
+    "demo": Part(
+        ("graphql", "plexapi", "yaml"), ("graphql-core>=3.3", "plexapi>=4.18", "pyyaml>=6.0.2"), "the demonstration"
+    ),
+    "art": Part(("PIL",), ("pillow>=12.0",), "changing pictures", extra="art", pins="art"),
+    "notify": Part(("apprise",), ("apprise>=2.3",), "messages to services", extra="notify", pins="notify"),
+}
+
+
+def is_installed(part: str) -> bool:
+    """Whether the packages of a part are there; none is imported."""
+    return all(importlib.util.find_spec(module) is not None for module in PARTS[part].modules)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where a PlexSync lies: the folder of its package `plexsync`, the environment of its Python, and that Python."""
+
+    root: Path
+    prefix: Path
+    python: str
+    environ: Mapping[str, str]
+
+    def advice(self, *parts: str) -> str:
+        """What adds these parts: a command, or a sentence where no command can."""
+        pins = self.root / "requirements"
+        if self.environ.get("PLEXSYNC_PROGRESS") == "stash":
+            return IN_PLUGIN
+        if (pins / "base.txt").is_file():
+            files = {PARTS[part].pins for part in parts}
+            file = pins / f"{files.pop() if len(files) == 1 else 'all'}.txt"
+            return _command(self.python, "-m", "pip", "install", "--require-hashes", "-r", str(file))
+        if (pins / "all.txt").is_file():
+            return IN_IMAGE
+        if (pins / "core.txt").is_file():
+            return IN_PLUGIN
+        packages = tuple(dict.fromkeys(package for part in parts for package in PARTS[part].packages))
+        if (self.prefix / "pipx_metadata.json").is_file():
+            return _command("pipx", "inject", self.prefix.name, *packages)
+        return self._of_package(parts, packages)
+
+    def _of_package(self, parts: tuple[str, ...], packages: tuple[str, ...]) -> str:
+        """For an installed package: the place that it came from, with its extras; else the packages alone."""
+        source = self._source()
+        extras = ",".join(extra for part in parts if (extra := PARTS[part].extra))
+        whole = f"{source}[{extras}]" if extras else source
+        if (self.prefix / "uv-receipt.toml").is_file():
+            if not source:
+                return _command("uv", "tool", "install", "--force", *_each("--with", packages), "plexsync")
+            return _command("uv", "tool", "install", "--force", whole)
+        if self.prefix.parent.name.startswith("archive-v"):  # the cache of uv, for a single run
+            return _command("uvx", *(("--from", whole) if source else _each("--with", packages)), "plexsync")
+        by_uv = self._note("INSTALLER").strip() == "uv"
+        pip = ["uv", "pip", "install", "--python", self.python] if by_uv else [self.python, "-m", "pip", "install"]
+        return _command(*pip, *((whole,) if source else packages))
+
+    def _source(self) -> str:
+        """`plexsync` when it came from an index, the path of a wheel or folder that is still there, else ''."""
+        noted = self._note("direct_url.json")
+        if not noted:
+            return "plexsync"
+        try:
+            address = urlsplit(str(json.loads(noted)["url"]))
+        except (ValueError, KeyError, TypeError):
+            return ""
+        path = unquote(address.path)
+        if os.name == "nt":
+            path = path.lstrip("/")
+        return path if address.scheme == "file" and Path(path).exists() else ""
+
+    def _note(self, name: str) -> str:
+        """What the installer noted about the package; '' when there is no such file."""
+        for folder in self.root.glob("plexsync-*.dist-info"):
+            try:
+                return (folder / name).read_text(encoding="utf-8")
+            except (OSError, ValueError):
+                continue
+        return ""
+
+
+def advice(*parts: str) -> str:
+    """What adds these parts to the PlexSync that is running: a command, or a sentence where no command can."""
+    here = Installation(Path(__file__).resolve().parent.parent, Path(sys.prefix), sys.executable, os.environ)
+    return here.advice(*parts)
+
+
+def _each(option: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for value in values for word in (option, value))
+
+
+def _command(*words: str) -> str:
+    """The words as a shell takes them, that of Windows too."""
+    return " ".join(word if PLAIN.fullmatch(word) else f'"{word}"' for word in words)

@@ -1,0 +1,169 @@
+"""The flow of scenes: a scene of Stash is shown by its movies in Plex (`plexsync.engine.flow.Flow`).
+
+It looks with the eyes of `inspection`, sends by `push`, and remembers by `errands`; here they meet the engine.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+
+from plexsync.engine.flow import Canary, ChangeNotice
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
+from plexsync.flows.scenes.errands import SceneErrand, SceneJournal
+from plexsync.flows.scenes.inspection import Looker, Sight
+from plexsync.flows.scenes.push import Pusher
+from plexsync.flows.scenes.scan_requests import Scans
+from plexsync.flows.scenes.undo import SceneUndo
+from plexsync.rules.job import Absent, Dead, Done, Gone, Job, Kind, Outcome, State
+from plexsync.rules.neighbours import Plex, Stash
+from plexsync.rules.scene import Scene
+from plexsync.store.database import Database, Writer
+
+# Of the requests for both pictures and the edit, each may take as long as one can.
+PICTURE_REQUESTS = 9
+
+
+class SceneFlow:
+    """Keeps scenes in sync. `scans`: whom to ask for a scan of what is not in Plex, if that is switched on."""
+
+    kind: str = Kind.SCENE.value
+    gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
+    writes: Gate = WRITE_PLEX
+
+    def __init__(
+        self,
+        store: Database,
+        stash: Stash,
+        plex: Plex,
+        looker: Looker,
+        gates: Gates,
+        *,
+        max_retries: int,
+        scans: Scans | None = None,
+    ) -> None:
+        self._store = store
+        self._stash = stash
+        self._looker = looker
+        self._ask = gates.ask
+        self._pusher = Pusher(store, plex, looker, gates, max_retries=max_retries)
+        self._scans = scans
+        self._undo = SceneUndo(looker, gates)
+        self.journal = SceneJournal()
+        self.requests = PICTURE_REQUESTS if looker.pictured else 1
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def affected(self, notice: ChangeNotice) -> Collection[int]:
+        """The scenes that show it, and those that did when they were last looked at.
+
+        What was destroyed, or taken away, Stash shows nowhere.
+        """
+        kind = Kind(notice.kind)
+        now = self._ask(READ_STASH, partial(self._stash.showing, kind, notice.id))
+        with self._store.reading() as db:
+            return {*now, *db.scene_names.scenes_showing(kind, notice.id)}
+
+    def look(self, ids: Sequence[int]) -> Sequence[Sight]:
+        """See the scenes, their items, and what would have to change."""
+        return self._looker.look(ids)
+
+    def worked(self, findings: Sequence[Sight]) -> None:
+        """Folders of scenes that are not in Plex are to be scanned, where that is switched on."""
+        if self._scans is not None:
+            self._scans.want(sight.scene for sight in findings if sight.scene and isinstance(sight.outcome, Absent))
+
+    # --- pushing -----------------------------------------------------------------------------------------------------
+
+    def save(
+        self, tx: Writer, findings: Sequence[tuple[Job, Sight]], *, now: int, until: int
+    ) -> Mapping[str, Sequence[SceneErrand]]:
+        """Keep what the scenes are called and show and what looking has taught, and an entry for each edit."""
+        sights = [sight for _, sight in findings]
+        gone = {sight.id for sight in sights if isinstance(sight.outcome or sight.ends, Gone)}
+        tx.scene_names.save(sight.scene or Scene(sight.id) for sight in sights if sight.scene or sight.id in gone)
+        for id in gone:
+            tx.pictures.forget(id)
+            tx.notes.end_take_over(id)
+        to_work = [(job, sight) for job, sight in findings if sight.outcome is None and sight.error is None]
+        self._looker.save(tx, [sight for _, sight in to_work], now=now)
+        return {job.token: self._errands(tx, job, sight, until) for job, sight in to_work}
+
+    @staticmethod
+    def _errands(tx: Writer, job: Job, sight: Sight, until: int) -> list[SceneErrand]:
+        return [
+            SceneErrand(
+                job=job,
+                key=target.item.key,
+                desired=sight.desired,
+                sight=sight,
+                target=target,
+                number=tx.pushings.add(sight.id, target.item.key, target.entry(until)),
+                memory=target.plan.memory,
+            )
+            for target in sight.targets
+            if target.plan.edit
+        ]
+
+    def requires(self, errand: SceneErrand) -> Collection[Gate]:
+        """Plex to write to; Stash as well where it is to give a picture once more."""
+        return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
+
+    def send(self, errand: SceneErrand) -> None:
+        """The pictures, then the edit."""
+        self._pusher.send(errand)
+
+    def read_back(self, errands: Sequence[SceneErrand]) -> None:
+        """Read the items as they are now."""
+        self._pusher.read_back(errands)
+
+    def canaries(
+        self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
+    ) -> list[Canary]:
+        """A lock that we hold, sent again; items that we have written to, read; scenes that are in sync, read."""
+        if gate == WRITE_PLEX:
+            return self._pusher.locks_again(limit, ticket=ticket, but=but, key=key)
+        if gate == READ_PLEX:
+            return [lambda: bool(self._pusher.healthy(limit, ticket=ticket, but=but, key=key))]
+        if gate != READ_STASH:
+            return []
+        with self._store.reading() as db:
+            rows = db.jobs.in_state(State.IDLE, limit=limit + 1, after=(self.kind, 0))
+        ids = [row.id for row in rows if row.kind == self.kind and row.id != but]
+        return [lambda: bool(self._stash.scenes(ids))] if ids else []
+
+    # --- ending ------------------------------------------------------------------------------------------------------
+
+    def completed(self, tx: Writer, finding: Sight) -> None:
+        """What was to be taken over is ours now."""
+        if finding.take_over:
+            tx.notes.end_take_over(finding.id, finding.take_over)
+
+    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
+        """What was seen now, so that it is known since when: a row that is looked at again begins anew each time."""
+        match outcome:
+            case Done():
+                tx.standings.save({id: "in step"}, now=now)
+            case Absent():
+                tx.standings.save({id: "absent"}, now=now)
+            case Dead():
+                tx.standings.save({id: outcome.cls}, now=now)
+            case Gone():
+                tx.standings.drop((), after=id - 1, upto=id)
+
+    def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
+        """With a scene that is gone from Stash goes what was remembered of its items; what was pushed for others stays."""
+        tx.notes.end_take_over(id)
+        if gone:
+            tx.memories.forget([id])
+            tx.pushings.forget([id])
+            tx.bindings.forget_scenes([id])
+
+    # --- taking back -------------------------------------------------------------------------------------------------
+
+    def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
+        """What Stash says of these scenes now: while that stays, they stay undone."""
+        return self._undo.recall(ids)
+
+    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
+        """Note for every item of a scene that it is undone and what Stash says now."""
+        return self._undo.undo(tx, id, recalled, mark, now=now)

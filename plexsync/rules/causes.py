@@ -1,0 +1,132 @@
+"""The one table of causes: why an attempt ended without success, how it is retried, and what cures a dead letter of it.
+
+Little of the standard library, since a shell waits for `plexsync status`.
+"""
+
+from enum import StrEnum
+
+
+class Pace:
+    """Seconds: the n-th wait in a row is drawn from [0, min(cap, base * 2**n)], never below `least`."""
+
+    def __init__(self, base: float, cap: float, least: float = 0.5) -> None:
+        self.base = base
+        self.cap = cap
+        self.least = least
+
+
+SLOW, STUBBORN, QUICK, NEAR = Pace(5.0, 3600.0), Pace(30.0, 3600.0, least=5.0), Pace(1.0, 60.0), Pace(5.0, 60.0)
+
+
+class Cure:
+    """What happened, and what you can do about it."""
+
+    def __init__(self, meaning: str, advice: str) -> None:
+        self.meaning = meaning
+        self.advice = advice
+
+
+class _Row:
+    def __init__(self, name: str, pace: Pace = STUBBORN, cure: Cure | None = None) -> None:
+        self.name = name
+        self.pace = pace
+        self.cure = cure
+
+
+class Cause(StrEnum):
+    """Why an attempt ended so; the value is stored with the job and is its name in JSON.
+
+    `pace` is how fast it is retried. A cause with a `cure` makes dead letters.
+    """
+
+    pace: Pace
+    cure: Cure | None
+
+    def __new__(cls, row: _Row) -> "Cause":
+        """A member from its row."""
+        cause = str.__new__(cls, row.name)
+        cause._value_ = row.name
+        cause.pace, cause.cure = row.pace, row.cure
+        return cause
+
+    REFUSED = _Row(
+        "refused",
+        STUBBORN,
+        Cure(
+            "Plex or Stash rejected the request",
+            "explain shows the request: fix the value it names in Stash. Saving the scene retries it, and so does a "
+            "new address or token of the server.",
+        ),
+    )
+    AMBIGUOUS = _Row(
+        "ambiguous",
+        STUBBORN,
+        Cure(
+            "several items in Plex fit, or its item belongs to another scene: PlexSync does not guess",
+            "explain shows which. Several items: bind the right one (plexsync bind), remove or split the duplicate in "
+            "Plex, or set path_map so that the full path decides. Another scene's: merge both in Stash, or split the item "
+            "in Plex. PlexSync then retries it by itself.",
+        ),
+    )
+    STRICT = _Row(
+        "strict",
+        STUBBORN,
+        Cure(
+            "a value would have to be cut or dropped, and strict_mode forbids it",
+            "shorten or fix the value in Stash, or set strict_mode = false. PlexSync then retries it by itself.",
+        ),
+    )
+    POISON = _Row(
+        "poison",
+        STUBBORN,
+        Cure(
+            "the worker crashed three times while it worked on this scene alone",
+            "find the crash in the log of the worker and in the log of the system (memory?); then dlq retry.",
+        ),
+    )
+    BUG = _Row(
+        "bug",
+        STUBBORN,
+        Cure(
+            "a fault of PlexSync",
+            "run the worker with -v, dlq retry this scene, and report the fault with that log; it holds no secrets.",
+        ),
+    )
+    UNAVAILABLE = _Row(
+        "unavailable",
+        SLOW,
+        Cure(
+            "requests for this scene failed again and again while those for others succeeded",
+            "check the item in Plex, and Plex's log: its entry may be damaged; then dlq retry.",
+        ),
+    )
+    MISSING = _Row(
+        "missing",
+        QUICK,
+        Cure(
+            "its item vanished from Plex every time it was edited",
+            "let Plex finish scanning and empty its trash; then dlq retry.",
+        ),
+    )
+    THROTTLED = _Row("throttled", SLOW)
+    BARRED = _Row("barred")
+    LOCAL = _Row("local", NEAR)
+    RELEASED = _Row("released")
+    ABSENT = _Row("absent")
+    SCOPE = _Row("scope")
+
+
+# Those of which a scene becomes a dead letter.
+DEADLY = tuple(cause for cause in Cause if cause.cure)
+GENERAL = Cure("another attempt would change nothing", "dlq show shows what happened; dlq retry tries it once more.")
+_BY_NAME = {cause.value: cause for cause in Cause}
+
+
+def pace_of(name: str) -> Pace:
+    """How fast a cause is retried; one that this version does not know, as a fault of PlexSync."""
+    return _BY_NAME.get(name, Cause.BUG).pace
+
+
+def cure_of(name: str) -> Cure:
+    """What cures a dead letter of this cause, or general advice."""
+    return (_BY_NAME[name].cure if name in _BY_NAME else None) or GENERAL

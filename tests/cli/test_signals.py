@@ -1,0 +1,25 @@
+"""A process that ends itself does so in good order, on Windows too."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys, threading
+from plexsync.cli.daemon import signals
+sys.platform = sys.argv[1]
+with signals.stoppable(terminated=0) as stop:
+    threading.Thread(target=signals.end_self).start()
+    while not stop.event.wait(0.05):
+        pass
+print("in good order", stop.code)
+"""
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+def test_a_process_ends_itself_in_good_order(platform: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, platform], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "in good order 0\n", "")

@@ -1,0 +1,41 @@
+"""What was remembered of scenes goes with their rows, once they are gone from Stash for long."""
+
+from plexsync.rules.job import State
+from plexsync.rules.plan_records import Pushing
+from tests.engine.house import DAY
+
+
+def prune(house):
+    """Let the retention pass, a day at a time: after a leap of the clock nothing is pruned."""
+    for _ in range(33):
+        house.clock.move(DAY)
+        house.worker.engine.prune()
+
+
+def remembered(house):
+    return {scene for (scene,) in house.rows("select distinct scene from memory")}
+
+
+def test_the_memory_of_a_gone_scene_goes_with_its_row_and_no_other(house):
+    gone, dropped, kept = house.in_step(3)
+    house.stash_sim.destroy_scene(gone)
+    house.want(gone)
+    house.clock.move(2)
+    house.work()
+    with house.store.writing() as tx:
+        tx.pushings.add(gone, "99", Pushing({}, 0))
+        tx.jobs.set_aside("scene", dropped, now=house.clock.now())
+    assert house.row(gone).state is State.GONE
+    assert remembered(house) == {gone, dropped, kept}
+    prune(house)
+    assert house.rows(f"select count(*) from job where id = {gone}") == [(0,)]
+    assert remembered(house) == {dropped, kept}
+    assert house.rows("select count(*) from pushing") == [(0,)]
+
+
+def test_the_memory_of_a_scene_that_was_given_up_stays_with_its_items(house):
+    given_up, _ = house.in_step(2)
+    house.change(f"update job set state = 'dead', cls = 'refused', since = {house.clock.now()} where id = {given_up}")
+    prune(house)
+    assert house.rows(f"select count(*) from job where id = {given_up}") == [(0,)]
+    assert given_up in remembered(house)
