@@ -30,7 +30,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from validation import values
+from validation import path_rules, values
 from validation.redact import MASK, Redactor, is_safe
 
 SECRETS = ("plex_token", "stash_api_key", "notify_urls", "web_password")
@@ -144,7 +144,7 @@ class PlexSyncConfig(BaseModel):
     """Full path of a PEM file with certificates to trust in addition to those of the system, for an https:// server
     with a certificate of its own. Default empty: no others."""
 
-    path_map: Annotated[tuple[str, ...], BeforeValidator(values.rules)] = Field(default=())
+    path_map: Annotated[tuple[str, ...], BeforeValidator(path_rules.rules)] = Field(default=())
     """Plex folders for Stash folders: rules of the form stash folder => plex folder, or regular expressions (re:pattern
     => replacement, see docs/matching.md), as a list, or as one text with ; or line breaks between rules. Default none:
     both use the same paths."""

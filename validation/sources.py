@@ -6,7 +6,6 @@ once, a line for each, in words that name the setting, the place to change it, a
 value of a setting that is a text.
 """
 
-import difflib
 import re
 import ssl
 import stat
@@ -22,7 +21,7 @@ from pydantic import ValidationError
 
 from validation import locations
 from validation.config import SECRETS, PlexSyncConfig, describe
-from validation.redact import one_line
+from validation.problem_text import file_name, full_path, guess, key_text, kind_of, quoted, shortened, value_text
 
 ENVIRONMENT = "environment"
 NAMED_FILE = "file named in the environment"
@@ -43,8 +42,6 @@ _SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://")
 _PREFIX = "PLEXSYNC_"
 _LARGEST_FILE = 1_000_000  # bytes
 _LARGEST_SECRET = 65_536  # bytes
-_LONGEST_SHOWN = 10  # characters; a Plex token has 20, and may have been pasted into the wrong setting
-_LARGEST_SHOWN = 10**15
 _MOST_TOLD = 20  # unknown names in one file
 _SETTINGS = {setting.name: setting for setting in describe()}
 # Variables that name a file with a secret in it, as containers and services are given theirs.
@@ -162,7 +159,7 @@ def _unknown(values: Mapping[str, object]) -> list[str]:
 def _from_stash(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
     """The plugin's settings. Stash keeps what an older version left there, out of anyone's reach: that is no error."""
     for name in _unknown(values):
-        result.warnings.append(f"{_quoted(name)} in the plugin settings in Stash is no setting and has no effect")
+        result.warnings.append(f"{quoted(name)} in the plugin settings in Stash is no setting and has no effect")
     setting = {name: value for name, value in _known(values).items() if not is_emptied(value)}
     for name in NOT_FROM_STASH:
         if setting.pop(name, None) is not None:
@@ -182,8 +179,8 @@ def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str
         if variable in (*fields, *TEST_VARIABLES) or _tells_of_a_service(variable, environ[variable]):
             continue
         if variable.upper().startswith(_PREFIX):
-            guess = _guess(variable.upper(), fields)
-            result.problems.append(f"{_quoted(variable)} in the environment is no setting: {guess}")
+            hint = guess(variable.upper(), fields)
+            result.problems.append(f"{quoted(variable)} in the environment is no setting: {hint}")
     return {name: environ[variable] for variable, name in names.items() if variable in environ}
 
 
@@ -231,7 +228,7 @@ def _tells_of_a_service(variable: str, value: str) -> bool:
 
 def _from_command_line(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
     for name in _unknown(values):
-        result.problems.append(f"{_quoted(name)} on the command line is no setting: {_guess(name, _SETTINGS)}")
+        result.problems.append(f"{quoted(name)} on the command line is no setting: {guess(name, _SETTINGS)}")
     return _known(values)
 
 
@@ -245,9 +242,9 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
         raise ConfigError([*result.problems, *error.lines]) from None
     unknown = _unknown(table)
     for name in unknown[:_MOST_TOLD]:
-        result.problems.append(f"{_named(name)} in {_name(path)} is no setting: {_guess(name, _SETTINGS)}")
+        result.problems.append(f"{key_text(name)} in {file_name(path)} is no setting: {guess(name, _SETTINGS)}")
     if len(unknown) > _MOST_TOLD:
-        result.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {_name(path)} are no settings")
+        result.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {file_name(path)} are no settings")
     result.warnings += _readers_warning(path, table)
     return _known(table)
 
@@ -259,7 +256,7 @@ def _exists(path: Path, values: _Findings) -> bool:
     except FileNotFoundError:
         return False
     except PermissionError:
-        values.unseen.append(f"{_full(path)} is left out: this user may not look into its folder")
+        values.unseen.append(f"{full_path(path)} is left out: this user may not look into its folder")
         return False
     except (OSError, ValueError):
         return True
@@ -271,21 +268,21 @@ def _read(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise ConfigError([f"{_full(path)} is a folder: give the path of the file in it"])
+            raise ConfigError([f"{full_path(path)} is a folder: give the path of the file in it"])
         if not stat.S_ISREG(mode):
-            raise ConfigError([f"{_full(path)} is not a regular file: give the path of a settings file"])
+            raise ConfigError([f"{full_path(path)} is not a regular file: give the path of a settings file"])
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:
         raise ConfigError(
-            [f"{_full(path)} does not exist: create it or correct the path (--config, PLEXSYNC_CONFIG)"]
+            [f"{full_path(path)} does not exist: create it or correct the path (--config, PLEXSYNC_CONFIG)"]
         ) from None
     except PermissionError:
-        raise ConfigError([f"{_full(path)} may not be read: let the user that runs PlexSync read it"]) from None
+        raise ConfigError([f"{full_path(path)} may not be read: let the user that runs PlexSync read it"]) from None
     except (OSError, ValueError):
-        raise ConfigError([f"{_full(path)} can't be read: correct the path (--config, PLEXSYNC_CONFIG)"]) from None
+        raise ConfigError([f"{full_path(path)} can't be read: correct the path (--config, PLEXSYNC_CONFIG)"]) from None
     if len(content) > _LARGEST_FILE:
-        raise ConfigError([f"{_full(path)} is larger than 1 MB: that is no settings file"])
+        raise ConfigError([f"{full_path(path)} is larger than 1 MB: that is no settings file"])
     return content
 
 
@@ -293,12 +290,14 @@ def _parsed(path: Path, content: bytes) -> dict[str, object]:
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise ConfigError([f"{_name(path)} is not UTF-8 text: save it in that encoding"]) from None
+        raise ConfigError([f"{file_name(path)} is not UTF-8 text: save it in that encoding"]) from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{_name(path)} is not valid TOML{_place(error)}: look for missing quotes there"]) from None
+        raise ConfigError(
+            [f"{file_name(path)} is not valid TOML{_place(error)}: look for missing quotes there"]
+        ) from None
     except (ValueError, RecursionError):  # a number of thousands of digits, brackets nested by the hundred
         raise ConfigError(
-            [f"{_name(path)} is not valid TOML: a number in it is too long, or brackets too deep"]
+            [f"{file_name(path)} is not valid TOML: a number in it is too long, or brackets too deep"]
         ) from None
 
 
@@ -313,7 +312,9 @@ def _readers_warning(path: Path, table: Mapping[str, object]) -> list[str]:
     held = [name for name in SECRETS if table.get(name)]
     if not held or sys.platform == "win32" or not path.stat().st_mode & stat.S_IROTH:
         return []
-    return [f"every user of this machine can read {' and '.join(held)} in {_full(path)}: chmod 600 {_full(path)}"]
+    return [
+        f"every user of this machine can read {' and '.join(held)} in {full_path(path)}: chmod 600 {full_path(path)}"
+    ]
 
 
 def _lines(error: ValidationError, values: Mapping[str, Any], origin: Mapping[str, str], file: str) -> list[str]:
@@ -331,7 +332,7 @@ def _lines(error: ValidationError, values: Mapping[str, Any], origin: Mapping[st
         else:
             shape_only = PlexSyncConfig.model_fields[setting.name].annotation in (str, tuple[str, ...])
             value = values[setting.name]
-            lines.append(f"{where} must be {setting.rule}, not {_kind(value) if shape_only else _shown(value)}")
+            lines.append(f"{where} must be {setting.rule}, not {kind_of(value) if shape_only else value_text(value)}")
     return lines
 
 
@@ -368,67 +369,10 @@ def _where(name: str, source: str, file: str) -> str:
         COMMAND_LINE: "on the command line",
         ENVIRONMENT: f"in {_SETTINGS[name].variable}",
         NAMED_FILE: f"in the file that {_SETTINGS[name].variable}_FILE names",
-        TOML: f"in {_cut(file)}",
+        TOML: f"in {shortened(file)}",
         STASH: "in the plugin settings in Stash",
         DEFAULT: f"(default {_SETTINGS[name].default})",
     }[source]
-
-
-def _shown(value: object) -> str:
-    """A value that is no secret, if it is short enough to be none in the wrong place; else what kind of value it is."""
-    match value:
-        case bool():
-            return str(value).lower()
-        case int() | float() if not abs(value) >= _LARGEST_SHOWN:
-            return str(value)
-        case str() if 0 < len(value) <= _LONGEST_SHOWN:
-            return _quoted(value)
-        case _:
-            return _kind(value)
-
-
-def _kind(value: object) -> str:
-    match value:
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number" if abs(value) < _LARGEST_SHOWN else "a number as large as that"
-        case str():
-            return f"a text of {len(value)} characters" if value else "an empty text"
-        case list() | tuple():
-            return "a list"
-        case dict():
-            return "a table"
-        case _:
-            return f"a value of type {type(value).__name__}"
-
-
-def _guess(name: str, names: Iterable[str]) -> str:
-    lowered = {candidate.lower(): candidate for candidate in names}
-    near = difflib.get_close_matches(name.lower()[:100], lowered, n=1)
-    return f"did you mean {lowered[near[0]]}?" if near else "docs/settings.md lists them all"
-
-
-def _cut(text: str) -> str:
-    return one_line(text if len(text) <= 60 else text[:60] + "…")
-
-
-def _named(name: str) -> str:
-    """An unknown name, unless it may be a secret that came to stand on the wrong side."""
-    telling = len(name) <= _LONGEST_SHOWN or re.fullmatch(r"[a-z]{1,15}([_-][a-z]{1,15})*", name)
-    return _quoted(name) if telling else f"a name of {len(name)} characters"
-
-
-def _quoted(text: str) -> str:
-    return f'"{_cut(text)}"'
-
-
-def _name(path: Path) -> str:
-    return _cut(path.name)
-
-
-def _full(path: Path) -> str:
-    return one_line(str(path))
 
 
 def default_toml(environ: Mapping[str, str], *, platform: str = sys.platform) -> Path:

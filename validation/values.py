@@ -8,21 +8,18 @@ import io
 import ipaddress
 import re
 import shlex
-from collections.abc import Iterable
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
 from plexsync.rules import choice, template
 from plexsync.rules.desired import COLLECTIONS, FACE_NAMES, NAMES, ROLE_NAMES
-from plexsync.rules.patterns import BadPattern, is_pattern, pattern
+from validation.path_rules import FULL_PATH, LONGEST_PATH
 from validation.redact import is_safe
 
 _LONGEST_SECRET = 4_096
 _LONGEST_ADDRESS = 2_048
 _LONGEST_LIST = 8_192
 _LONGEST_TEXT = 65_536  # of a list as one text; the reader of CSV gives up beyond 131,072
-_LONGEST_PATH = 4_096
-_MOST_RULES = 200
 _MOST_TERMS = 200
 _MOST_MESSENGERS = 20
 _MOST_WORDS = 100
@@ -30,7 +27,6 @@ _MOST_PATTERNS = 1_000
 _MOST_HOSTS = 100
 _SHORTEST_PASSWORD = 15
 LONGEST_LINE = 255
-_FULL_PATH = r"/|[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/][^\\/]+"
 
 
 def address(value: str) -> str:
@@ -160,8 +156,8 @@ def file(value: str) -> str:
 
 
 def _path(value: str, else_wrong: str) -> str:
-    if len(value) > _LONGEST_PATH:
-        raise ValueError(f"must have at most {_LONGEST_PATH} characters")
+    if len(value) > LONGEST_PATH:
+        raise ValueError(f"must have at most {LONGEST_PATH} characters")
     if not is_safe(value):
         raise ValueError("must not contain control characters")
     if value and not PurePath(value).is_absolute():
@@ -195,74 +191,13 @@ def command(value: object) -> tuple[str, ...]:
             raise ValueError("must be a list of words, or one text whose quotation marks are closed") from None
     if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
         raise ValueError("must be a list of words: a program and its arguments")
-    if len(value) > _MOST_WORDS or any(len(word) > _LONGEST_PATH or not is_safe(word) for word in value):
+    if len(value) > _MOST_WORDS or any(len(word) > LONGEST_PATH or not is_safe(word) for word in value):
         raise ValueError(
-            f"must have at most {_MOST_WORDS} words of at most {_LONGEST_PATH} characters, without control characters"
+            f"must have at most {_MOST_WORDS} words of at most {LONGEST_PATH} characters, without control characters"
         )
     if value and not value[0].strip():
         raise ValueError("must begin with the name or the full path of a program")
     return tuple(value)
-
-
-def rules(value: object) -> tuple[str, ...]:
-    """Path rules, each as the text `stash folder => plex folder`, from one text, a list of texts or a list of pairs."""
-    if isinstance(value, str):
-        value = (
-            [rule for rule in re.split(r"[;\r\n]+", value) if rule.strip()] if value.strip() or not value else [value]
-        )
-    if not isinstance(value, list | tuple):
-        raise ValueError("must be a list of rules, each of the form stash folder => plex folder")
-    if len(value) > _MOST_RULES:
-        raise ValueError(f"must have at most {_MOST_RULES} rules")
-    rules = [_rule(number, rule) for number, rule in enumerate(value, start=1)]
-    _refuse_repeats(rules)
-    return tuple(f"{stash} => {plex}" for stash, plex in rules)
-
-
-def _rule(number: int, rule: object) -> tuple[str, str]:
-    sides = rule.split("=>") if isinstance(rule, str) else rule
-    if not isinstance(sides, list | tuple) or len(sides) != 2 or not all(isinstance(side, str) for side in sides):
-        raise ValueError(f"must have the form stash folder => plex folder; rule {number} has not")
-    if is_pattern(sides[0].strip()):
-        return _pattern(number, sides[0].strip(), sides[1].strip())
-    return _prefix(number, "Stash", sides[0].strip()), _prefix(number, "Plex", sides[1].strip())
-
-
-def _pattern(number: int, source: str, target: str) -> tuple[str, str]:
-    """A rule that is a regular expression, once it is certain that it leads there and back."""
-    if not is_safe(source) or not is_safe(target) or "=>" in source + target:
-        raise ValueError(f"must hold patterns without control characters; see rule {number}")
-    try:
-        pattern(source, target)
-    except BadPattern as error:
-        raise ValueError(f"must hold patterns that lead there and back; in rule {number} {error}") from None
-    return source, target
-
-
-def _prefix(number: int, side: str, path: str) -> str:
-    """One side of a rule without separators at its end (a root keeps its own)."""
-    place = f"the {side} side of rule {number}"
-    if not re.match(_FULL_PATH, path):
-        raise ValueError(rf"must hold full paths (/…, X:\… or \\server\share…); {place} is none")
-    if len(path) > _LONGEST_PATH or not is_safe(path) or "=>" in path:
-        raise ValueError(
-            f"must hold paths of at most {_LONGEST_PATH} characters without control characters; see {place}"
-        )
-    if {".", ".."} & set(re.split("/" if path.startswith("/") else r"[\\/]", path)):
-        raise ValueError(f"must hold paths without . or .. in them; see {place}")
-    if path.startswith("/"):
-        return path.rstrip("/") or "/"
-    return path[:3] + path[3:].rstrip("\\/")
-
-
-def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
-    """The same rule twice is a slip; one Stash folder in two rules is right where two libraries show it."""
-    names: dict[tuple[str, str], int] = {}
-    for number, rule in enumerate(rules, start=1):
-        stash, plex = (_folded(path) for path in rule)
-        if (stash, plex) in names:
-            raise ValueError(f"must name each rule once; rules {names[stash, plex]} and {number} are the same")
-        names[stash, plex] = number
 
 
 # A name with a separator in it stands in double quotes behind the colon.
@@ -291,9 +226,9 @@ def scope(value: object) -> tuple[str, ...]:
 
 
 def _scope_term(number: int, term: object) -> str:
-    if not isinstance(term, str) or len(term) > _LONGEST_PATH or not is_safe(term.strip()):
+    if not isinstance(term, str) or len(term) > LONGEST_PATH or not is_safe(term.strip()):
         raise ValueError(
-            f"must be terms of at most {_LONGEST_PATH} characters without control characters; term {number} is none"
+            f"must be terms of at most {LONGEST_PATH} characters without control characters; term {number} is none"
         )
     matched = _TERM.fullmatch(term.strip())
     left_out = "not " if matched and matched["left_out"] else ""
@@ -315,16 +250,11 @@ def _scope_term(number: int, term: object) -> str:
 
 
 def _scope_folder(number: int, path: str) -> str:
-    if not re.match(_FULL_PATH, path) or {".", ".."} & set(re.split(r"[\\/]", path)):
+    if not re.match(FULL_PATH, path) or {".", ".."} & set(re.split(r"[\\/]", path)):
         raise ValueError(
             rf"must hold full paths (/…, X:\… or \\server\share…) without . or .. in them; see term {number}"
         )
     return path.rstrip("/") or "/" if path.startswith("/") else path[:3] + path[3:].rstrip("\\/")
-
-
-def _folded(path: str) -> str:
-    """Windows paths are the same in any case and with either slash."""
-    return path if path.startswith("/") or is_pattern(path) else path.replace("/", "\\").casefold()
 
 
 def template_text(value: str) -> str:

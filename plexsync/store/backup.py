@@ -15,7 +15,8 @@ from pathlib import Path
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.store import intake, schema
 from plexsync.store.db import faults, half_written
-from plexsync.store.repair import MARK, SIDES, first_page
+from plexsync.store.integrity import SIDES, first_page
+from plexsync.store.repair import MARK
 
 # Whoever holds the database while it is replaced is waited for this long.
 BUSY_SECONDS = 30.0

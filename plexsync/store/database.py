@@ -27,7 +27,8 @@ from plexsync.store.connection import Connection
 from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translated
 from plexsync.store.holds import Holds, ReadOnlyHolds
 from plexsync.store.index import Index, ReadOnlyIndex
-from plexsync.store.jobs import Jobs, ReadOnlyJobs
+from plexsync.store.job_queries import ReadOnlyJobs
+from plexsync.store.jobs import Jobs
 from plexsync.store.memories import Memories, ReadOnlyMemories
 from plexsync.store.notes import Notes, ReadOnlyNotes
 from plexsync.store.paces import Paces, ReadOnlyPaces

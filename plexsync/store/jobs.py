@@ -8,16 +8,17 @@ UTC milliseconds, given by the caller. What concerns several tables when a job e
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from plexsync.rules.job import HOUR, MINUTE, NOTICES, SCOPE, Crashed, Job, Lane, Settled, State, Why
-from plexsync.rules.records import LAST_ID, JobRow
+from plexsync.rules.job import HOUR, NOTICES, SCOPE, Crashed, Job, Lane, Settled, State, Why
+from plexsync.rules.records import JobRow
 from plexsync.store import intake
 from plexsync.store.attempts import Attempts
-from plexsync.store.books import Books, ReadOnlyBooks
-from plexsync.store.connection import Connection, Row, Table
+from plexsync.store.books import Books
+from plexsync.store.connection import Connection, Row
 from plexsync.store.db import clean
 from plexsync.store.intake import QUIET
+from plexsync.store.job_queries import STEP, WAITS, ReadOnlyJobs, claimed_job, of_kinds
 from plexsync.store.notes import Notes
 from plexsync.store.tallies import Tallies
 
@@ -25,55 +26,12 @@ from plexsync.store.tallies import Tallies
 UNTRIED = ("released", "local", SCOPE)
 # Only every so many claims does the sweeps' lane go first; a lone or crashed sweep then gets its turn.
 SWEEPS_TURN = 10
-# No lease is ever this long: one that ends further ahead was given by a clock that has stepped back since.
-LONGEST_LEASE = 24 * HOUR
-# A clock that is this far behind the time of an earlier claim has stepped back.
-STEP = MINUTE
 
-_WAITS = "state in ('ready', 'absent')"
 _ENDED = "(state = 'dead' or state = 'dropped' or state = 'gone')"
-# Off the usual way from ready by running to idle: the rows in the index job_state.
-RARE = frozenset(State) - {State.READY, State.RUNNING, State.IDLE}
-_RARE = "state <> 'ready' and state <> 'running' and state <> 'idle'"
-_ROW = (
-    "kind, id, state, lane, wanted_rev, claimed_rev, settled_rev, attempts, streak, crashes, due, since, lease_until,"
-    " error, cls, desired"
-)
-
-FIND = f"select {_ROW} from job where kind = :kind and id = :id"
-OF = f"select {_ROW} from job where kind = :kind and id in (select value from json_each(:ids))"
-LIST = f"""
-select {_ROW} from job
- where state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
- order by kind, id limit :limit
-"""
-LIST_RARE = f"""
-select {_ROW} from job indexed by job_state
- where {_RARE} and state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
- order by kind, id limit :limit
-"""
-LIST_DEAD_OF = f"""
-select {_ROW} from job
- where state = 'dead' and cls = :cls and (kind, id) > (:after_kind, :after_id)
- order by kind, id limit :limit
-"""
-IN_WORK = f"select {_ROW} from job indexed by job_lease where state = 'running' order by lease_until limit :limit"
-IDS = "select id, state from job where kind = :kind and id > :after and id <= :upto order by id"
-COUNT_ALL = "select count(*) from job"
-# Rows of another kind than scenes are few, and stand together: the table itself finds them.
-COUNT_IDLE_OTHERS = "select count(*) from job where (kind < 'scene' or kind > 'scene') and state = 'idle'"
-COUNT_READY = f"select count(*) from job indexed by job_due where {_WAITS} and state = 'ready'"
-COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
-COUNT_RARE = f"select state, count(*) from job indexed by job_state where {_RARE} group by state"
-COUNT_DEAD = "select cls, count(*) from job indexed by job_dead where state = 'dead' group by cls"
-COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {_WAITS} and lane = :lane and due <= :now"
-NEXT_DUE = f"select due from job indexed by job_due where {_WAITS} and lane = :lane order by due limit 1"
-NEXT_LEASE = "select lease_until from job indexed by job_lease where state = 'running' order by lease_until limit 1"
-
 DUE = f"""
 select kind, id, lane, wanted_rev, attempts, streak, crashes, alone, ok_mark, bad_mark, cls
   from job indexed by job_due
- where {_WAITS} and lane = :lane and due <= :now
+ where {WAITS} and lane = :lane and due <= :now
  order by due limit :limit
 """
 CLAIM = """
@@ -84,7 +42,7 @@ update job
 """
 # What was due some time after the step is due that time after it again.
 FOLLOW_CLOCK = f"""
-update job set due = max(:now, due - :back) where {_WAITS} and due > :now + {QUIET}
+update job set due = max(:now, due - :back) where {WAITS} and due > :now + {QUIET}
 """
 RENEW = """
 update job set lease_until = :until
@@ -107,11 +65,6 @@ update job
 returning state, attempts
 """
 FORGET = "delete from job where kind = :kind and id = :id and state = 'idle'"
-EXPIRED = f"""
-select {_ROW}, alone, first_crash from job
- where state = 'running' and (:all or lease_until <= :now or lease_until > :now + {LONGEST_LEASE})
- order by kind, id
-"""
 # A wish that was renewed while its row killed the worker is a wish all the same: it gets one lone claim more.
 CRASH = """
 update job
@@ -122,7 +75,6 @@ update job
  where kind = :kind and id = :id and state = 'running' and claimed_rev = :claimed_rev and lease_until is :lease_until
 returning state
 """
-DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit) as counted"
 # Each is completed by which of the dead rows are meant.
 RETRY = "update job set state = 'ready', lane = :lane, attempts = 0, due = :now, since = :now"
 NO_CRASHES = ", crashes = 0, first_crash = 0"
@@ -150,7 +102,7 @@ WAKE = "update job set due = :now where kind = :kind and id = :id and state = 'a
 WAKE_ABSENT = f"""
 update job set due = :now, lane = max(lane, :lane) where (kind, id) in (
     select kind, id from job indexed by job_due
-     where {_WAITS} and state = 'absent' and lane in (0, 1) and due > :now limit :limit
+     where {WAITS} and state = 'absent' and lane in (0, 1) and due > :now limit :limit
 )
 """
 # Up to when nothing but dropped rows is left of those that have ended, as a note: they stay, and are not walked over each
@@ -171,91 +123,6 @@ select kind, id, state, since from job indexed by job_ended
  order by since limit :limit
 """
 DELETE = "delete from job where kind = :kind and id = :id"
-
-
-class ReadOnlyJobs(Table):
-    """The job table, to look at."""
-
-    def __init__(self, db: Connection) -> None:
-        super().__init__(db)
-        self._clock = ReadOnlyBooks(db)
-
-    def find(self, kind: str, id: int) -> JobRow | None:
-        """One row."""
-        row = self._db.row(FIND, {"kind": kind, "id": id})
-        return _job_row(row) if row else None
-
-    def of(self, kind: str, ids: Iterable[int]) -> dict[int, JobRow]:
-        """The rows of these ids, by id; those that have none are left out."""
-        rows = self._db.rows(OF, {"kind": kind, "ids": json.dumps(list(ids))})
-        return {row["id"]: _job_row(row) for row in rows}
-
-    def in_state(
-        self, state: State, *, error_class: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)
-    ) -> list[JobRow]:
-        """Up to `limit` rows of one state (and class, unless ''), by (kind, id), from behind the key `after`."""
-        sql = LIST_DEAD_OF if state is State.DEAD and error_class else LIST_RARE if state in RARE else LIST
-        kind, id = after
-        values = {"state": state, "cls": error_class, "limit": limit, "after_kind": kind, "after_id": id}
-        return [_job_row(row) for row in self._db.rows(sql, values)]
-
-    def running(self, limit: int) -> list[JobRow]:
-        """Up to `limit` running rows, those first whose leases end first."""
-        return [_job_row(row) for row in self._db.rows(IN_WORK, {"limit": limit})]
-
-    def ids(self, kind: str, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
-        """(id, state) of the rows of one kind with an id above `after`, up to `upto`, by id."""
-        for id, state in self._db.stream(IDS, {"kind": kind, "after": after, "upto": upto}):
-            yield id, State(state)
-
-    def count_unsettled(self) -> int:
-        """How many rows are ready or running."""
-        return self._count(COUNT_READY) + self._count(COUNT_RUNNING)
-
-    def count_states(self) -> dict[State, int]:
-        """How many rows are in each state, those without any included; of those that are idle, the scenes alone.
-
-        Reads indexes, and of the rows only how many.
-        """
-        counts = dict.fromkeys(State, 0)
-        counts |= {State(state): count for state, count in self._db.rows(COUNT_RARE)}
-        counts |= {State.READY: self._count(COUNT_READY), State.RUNNING: self._count(COUNT_RUNNING)}
-        idle = self._count(COUNT_ALL) - sum(counts.values()) - self._count(COUNT_IDLE_OTHERS)
-        return counts | {State.IDLE: idle}
-
-    def _count(self, sql: str) -> int:
-        return int(self._db.value(sql))
-
-    def count_dead(self) -> dict[str, int]:
-        """How many rows died of each class."""
-        return dict(self._db.rows(COUNT_DEAD))
-
-    def count_due(self, now: int) -> tuple[int, int | None]:
-        """How many rows are due, and since when the one that waits the longest is."""
-        counts = [self._db.row(COUNT_DUE, {"lane": lane, "now": now}) for lane in Lane]
-        oldest = [due for _, due in counts if due is not None]
-        return sum(count for count, _ in counts), min(oldest, default=None)
-
-    def next_due(self, now: int, *, kinds: Sequence[str] | None = None) -> int | None:
-        """When the next waiting row (of these kinds) is due or a lease ends; None when nothing waits.
-
-        After a step back of the clock that is now: the next claim puts the due times right.
-        """
-        if now < self._clock.tick() - STEP:
-            return now
-        lanes = Lane if kinds is None or kinds else ()
-        rows = [self._db.row(_of_kinds(NEXT_DUE, kinds), {"lane": lane}) for lane in lanes]
-        rows.append(self._db.row(NEXT_LEASE))
-        return min((row[0] for row in rows if row), default=None)
-
-    def expired(self, *, now: int, dead_holders: bool = False) -> list[tuple[JobRow, bool, int]]:
-        """Running rows whose lease is over, or all of them: (row, claimed alone, first crash)."""
-        rows = self._db.rows(EXPIRED, {"now": now, "all": dead_holders})
-        return [(_job_row(row), bool(row["alone"]), row["first_crash"]) for row in rows]
-
-    def count_dead_up_to(self, limit: int) -> int:
-        """How many rows are dead, counted no further than `limit`."""
-        return int(self._db.value(DEAD_UP_TO, {"limit": limit}))
 
 
 class Jobs(ReadOnlyJobs):
@@ -289,7 +156,7 @@ class Jobs(ReadOnlyJobs):
         self._follow_clock(now)
         rows = self._chosen(limit, now, kinds)
         scans = self._books.scans()
-        jobs = [_job(row, secrets.token_hex(8), scans) for row in rows]
+        jobs = [claimed_job(row, secrets.token_hex(8), scans) for row in rows]
         self._db.execute_many(
             CLAIM,
             [
@@ -307,7 +174,7 @@ class Jobs(ReadOnlyJobs):
         return jobs
 
     def _chosen(self, limit: int, now: int, kinds: Sequence[str] | None) -> list[Row]:
-        sql = _of_kinds(DUE, kinds)
+        sql = of_kinds(DUE, kinds)
         edits, sweeps = (
             self._db.rows(sql, {"lane": lane, "now": now, "limit": limit}) for lane in (Lane.EDIT, Lane.SWEEP)
         )
@@ -511,16 +378,6 @@ class Jobs(ReadOnlyJobs):
         return [(row["kind"], row["id"], State(row["state"])) for row in rows]
 
 
-def _of_kinds(sql: str, kinds: Sequence[str] | None) -> str:
-    """A statement that meets rows of these kinds only: they are words of ours, and checked to be nothing else."""
-    if kinds is None:
-        return sql
-    if not all(map(intake.is_kind, kinds)):
-        raise ValueError(f"no kinds of rows: {kinds}")
-    names = ", ".join(f"'{kind}'" for kind in kinds)
-    return sql.replace(" order by", f" and kind in ({names}) order by")
-
-
 def where_dead(kind: str | None, id: int | None, error_class: str) -> str:
     """Which dead rows are meant, in a form that lets SQLite use the index that fits."""
     chosen = "state = 'dead'"
@@ -528,42 +385,3 @@ def where_dead(kind: str | None, id: int | None, error_class: str) -> str:
     chosen += " and id = :id" if id is not None else ""
     chosen += " and cls = :cls" if error_class else ""
     return f" where (kind, id) in (select kind, id from job where {chosen} limit :limit)"
-
-
-def _job(row: Row, token: str, scans: int) -> Job:
-    return Job(
-        kind=row["kind"],
-        id=row["id"],
-        lane=Lane(row["lane"]),
-        token=token,
-        claimed_rev=row["wanted_rev"],
-        attempts=row["attempts"],
-        streak=row["streak"],
-        crashes=row["crashes"],
-        alone=bool(row["alone"]),
-        scan=scans,
-        ok_mark=row["ok_mark"],
-        bad_mark=row["bad_mark"],
-        cls=row["cls"],
-    )
-
-
-def _job_row(row: Row) -> JobRow:
-    return JobRow(
-        kind=row["kind"],
-        id=row["id"],
-        state=State(row["state"]),
-        lane=row["lane"],
-        wanted_rev=row["wanted_rev"],
-        claimed_rev=row["claimed_rev"],
-        settled_rev=row["settled_rev"],
-        attempts=row["attempts"],
-        streak=row["streak"],
-        crashes=row["crashes"],
-        due=row["due"],
-        since=row["since"],
-        lease_until=row["lease_until"],
-        error=row["error"],
-        cls=row["cls"],
-        desired=row["desired"],
-    )

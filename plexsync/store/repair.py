@@ -19,17 +19,15 @@ from pathlib import Path
 from plexsync.rules.errors import Unusable
 from plexsync.rules.job import DAY, KINDS, Lane, State
 from plexsync.rules.note_keys import REPAIRED
-from plexsync.store import books, documents, intake, schema
-from plexsync.store.db import MOUNTS, NO_TEXT, connect, faults, half_written, lost_its_file, sync_to_disk
+from plexsync.store import books, documents, intake
+from plexsync.store.db import MOUNTS, connect, faults, lost_its_file, sync_to_disk
+from plexsync.store.integrity import SIDES, TYPES, columns_of, damage, opened
 
 # A tree of pages that leads in circles is left when nothing new was read for so long.
 LONGEST_STILL = 20.0
 # No row was ever wanted so often; and the sum over all rows stays a number that SQLite can hold.
 MOST_WANTS = 2**40
-SIDES = ("-wal", "-shm", "-journal")
 MARK = ".mended-"
-# Where a database's first page says how it may be read and written: in 1 or 2 ways.
-VERSIONS = slice(18, 20)
 
 # A table after those that its rows refer to.
 TABLES = (
@@ -50,9 +48,7 @@ TABLES = (
 )
 # What the poller knows of Stash is of no use without the wants that went with it.
 LEFT_NOTES = "poll:"
-TYPES: Mapping[str, type] = {"integer": int, "text": str, "blob": bytes}
 
-SHAPE = "select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by sql"
 TALLY = "update book set coalesced = :coalesced, done = :done, pruned = :pruned, scans = :scans"
 ACCEPT = """
 update book
@@ -60,19 +56,6 @@ update book
                 + (select count(*) from job where state <> 'idle')
                 + (select coalesce(sum(coalesced - accepted), 0) from job)
 """
-# Since 3.37 SQLite tells the kinds of columns in capitals.
-COLUMNS = 'select name, lower(type) as type, pk, "notnull" from pragma_table_info(:table)'
-ORPHAN = "select 1 from pragma_foreign_key_check(:table) limit 1"
-NAMES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
-# What settles and claims never leave behind: only a damaged page does.
-STORED_KINDS, STATES, LANES = tuple(sorted(map(str, KINDS))), tuple(map(str, State)), tuple(map(int, Lane))
-HALF = f"""
-select 1 from job
- where kind not in {STORED_KINDS} or state not in {STATES} or lane not in {LANES}
-    or alone not in (0, 1) or (state = 'running') <> (token is not null)
-    or (state = 'running') <> (lease_until is not null) or claimed_rev > wanted_rev limit 1
-"""
-OFF = "select accepted - coalesced - done - pruned - (select count(*) from job where state <> 'idle') from books"
 SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
 FORGET_NOTE = "delete from note where name = :name or substr(name, 1, length(:prefix)) = :prefix"
 COUNT = "select count(*) from job"
@@ -121,125 +104,6 @@ def repair(path: Path, *, now: int, forget: Sequence[str] = (), mounts: Path = M
 # --- is it? ----------------------------------------------------------------------------------------------------------
 
 
-def damage(path: Path) -> str:
-    """The first fault that SQLite finds in a database of ours, '' when it finds none or it isn't ours; reads only."""
-    if path.is_symlink() or path.is_dir():
-        return ""
-    # Before anything is open: to close a file lets go of the process's locks on it.
-    if fault := first_page(path):
-        return fault
-    if not path.is_file() or not path.stat().st_size:
-        return ""
-    with faults(path, opening=True):
-        with closing(_opened(path)) as db:
-            try:
-                # One snapshot: another process may bring it to a newer schema meanwhile.
-                db.execute("begin")
-                return _damage(db)
-            except UnicodeDecodeError:
-                return "its schema can't be read"
-            except sqlite3.Error as error:
-                if _is_damage(error):
-                    return _line(error)
-                if not half_written(error):
-                    raise
-        # Somebody has to take back what a dead process was about to write.
-        with closing(_opened(path, "rw")) as db:
-            db.execute("begin immediate")
-    return damage(path)
-
-
-def _damage(db: sqlite3.Connection) -> str:
-    version = schema.version(db)
-    (mark,) = db.execute("pragma application_id").fetchone()
-    shape = [str(sql) for (sql,) in db.execute(SHAPE)]
-    has_own_tables = _ours(shape)
-    if version > len(schema.MIGRATIONS) or (mark != schema.APPLICATION_ID and not has_own_tables):
-        return ""
-    if version < 0:
-        return "its version is no number of a schema"
-    (result,) = db.execute("pragma integrity_check(1)").fetchone()
-    if result != "ok":
-        return _line(result)
-    # What a person or a tool has added is no damage.
-    if mark != schema.APPLICATION_ID or not set(_shape(version)) <= set(shape):
-        return "its schema is not what its version says"
-    if not version:
-        return ""
-    (rows,) = db.execute("select count(*) from book").fetchone()
-    if rows != 1:
-        return "its books are gone"
-    if db.execute(HALF).fetchone():
-        return "a row of the queue is not whole"
-    # A page of another database fits in, and its sums do not.
-    if version == len(schema.MIGRATIONS) and db.execute(OFF).fetchone()[0]:
-        return "its books do not balance"
-    return _unreadable(db) or _unfit(db, version)
-
-
-def first_page(path: Path) -> str:
-    """What SQLite makes no fault of: a page by which it may only be read, and by nobody be written; none, but a log."""
-    if lost_its_file(path):
-        return "it is empty, and its log is not"
-    try:
-        with path.open("rb") as file:
-            head = file.read(VERSIONS.stop)
-    except OSError:
-        return ""
-    sound = not head.startswith(b"SQLite format 3") or set(head[VERSIONS]) <= {1, 2}
-    return "" if sound else "its first page can't be right"
-
-
-def _unreadable(db: sqlite3.Connection) -> str:
-    """The first table with a text that is none; SQLite itself never looks."""
-    db.text_factory = str
-    for (table,) in db.execute(NAMES).fetchall():
-        columns = [row["name"] for row in _columns(db, table) if row["type"] not in ("integer", "blob")]
-        try:
-            for _ in db.execute(f"select {', '.join(columns)} from {table}") if columns else ():
-                pass
-        except sqlite3.OperationalError as error:
-            if not str(error).startswith(NO_TEXT):
-                raise
-            return f"a text in {table} can't be read"
-    return ""
-
-
-def _unfit(db: sqlite3.Connection, version: int) -> str:
-    """What SQLite lets pass in a table of ours: a value of another kind than its column, a row whose owner is not there."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
-        model.row_factory = sqlite3.Row
-        schema.migrate(model, schema.MIGRATIONS[:version])
-        tables = {str(table): _columns(model, table) for (table,) in model.execute(NAMES).fetchall()}
-    for table, columns in tables.items():
-        wrong = [f"typeof({row['name']}) not in ('null', '{row['type']}')" for row in columns if row["type"] in TYPES]
-        if wrong and db.execute(f"select 1 from {table} where {' or '.join(wrong)} limit 1").fetchone():
-            return f"a value in {table} is of another kind than its column"
-        if db.execute(ORPHAN, {"table": table}).fetchone():
-            return f"a row of {table} refers to nothing"
-    return ""
-
-
-def _ours(shape: Sequence[str]) -> bool:
-    return all(any(f"create table {name} (" in sql.lower() for sql in shape) for name in ("job", "memory"))
-
-
-def _shape(version: int) -> list[str]:
-    """The statements that make a database of this version, as SQLite keeps them."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        schema.migrate(db, schema.MIGRATIONS[:version])
-        return [sql for (sql,) in db.execute(SHAPE)]
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-
-
-def _line(message: object) -> str:
-    return " ".join(str(message).split())[:200]
-
-
 # --- making it anew --------------------------------------------------------------------------------------------------
 
 
@@ -248,7 +112,7 @@ def _make(path: Path, hidden: Path, *, now: int, forget: Sequence[str], mounts: 
     with faults(path), closing(connect(hidden, mounts=mounts)) as new:
         new.execute("begin immediate")
         # Of a log alone nothing can be read, and opening it would be its end.
-        with closing(sqlite3.connect(":memory:") if lost_its_file(path) else _opened(path)) as old:
+        with closing(sqlite3.connect(":memory:") if lost_its_file(path) else opened(path)) as old:
             _read_what_can_be_read(old, new, now)
         new.execute(ACCEPT)
         for name in forget:
@@ -267,7 +131,7 @@ def _read_what_can_be_read(old: sqlite3.Connection, new: sqlite3.Connection, now
     read = time.monotonic()
     old.set_progress_handler(lambda: time.monotonic() > read + LONGEST_STILL, 10_000)
     for table in TABLES:
-        columns, read = _columns(new, table), time.monotonic()
+        columns, read = columns_of(new, table), time.monotonic()
         for row in _rows(old, table):
             if table == "job":
                 _quieten(row, now)
@@ -282,7 +146,7 @@ def _rows(old: sqlite3.Connection, table: str) -> Iterator[dict[str, object]]:
     """Rows by the table's key from the beginning as far as that goes, and then from the end."""
     for order in ("asc", "desc"):
         try:
-            keys = [row["name"] for row in _columns(old, table) if row["pk"]]
+            keys = [row["name"] for row in columns_of(old, table) if row["pk"]]
             by = ", ".join(f"{key} {order}" for key in keys if re.fullmatch(r"[a-z_]+", key))
             for row in old.execute(f"select * from {table} order by {by}"):
                 yield dict(row)
@@ -348,17 +212,6 @@ def _insert(new: sqlite3.Connection, table: str, row: Mapping[str, object]) -> b
     return False
 
 
-def _columns(db: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
-    return db.execute(COLUMNS, {"table": table}).fetchall()
-
-
-def _opened(path: Path, mode: str = "ro") -> sqlite3.Connection:
-    db = sqlite3.connect(intake.uri(str(path), mode), uri=True, timeout=10.0, isolation_level=None)
-    db.row_factory = sqlite3.Row
-    db.text_factory = lambda text: text.decode("utf-8", "replace")
-    return db
-
-
 def sweep(path: Path, *, now: int) -> None:
     """Remove what was being made beside the database, a copy or a new one, by processes that were killed long ago."""
     for end in ("", *SIDES):
@@ -384,7 +237,7 @@ def _finish(path: Path, mended: Path, fault: str) -> Repaired:
             sync_to_disk(folder)
     except OSError as error:
         raise Unusable(f"{path} is damaged, and can't be put aside: {error.strerror}") from error
-    with faults(path), closing(_opened(path)) as db:
+    with faults(path), closing(opened(path)) as db:
         (rows,) = db.execute(COUNT).fetchone()
     return Repaired(fault, aside, int(rows))
 

@@ -4,7 +4,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.outages import Transition
 from plexsync.store.connection import Connection, Table
 from plexsync.store.db import clean
-from plexsync.store.jobs import ReadOnlyJobs
+from plexsync.store.job_queries import ReadOnlyJobs
 
 # Probes that failed are forgotten first: what began and ended an outage is kept ten times as long.
 KEPT_TRANSITIONS = 10_000

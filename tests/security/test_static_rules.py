@@ -162,12 +162,15 @@ BY_HAND = {
     "plexsync/store/db.py": {"f'pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}'"},
     # Tables come from a constant or a schema that was compared with ours, columns from a damaged database: only those
     # named in small letters are taken.
-    "plexsync/store/repair.py": {
+    "plexsync/store/integrity.py": {
         "f\"select {', '.join(columns)} from {table}\" if columns else ()",
         "f\"select {', '.join(columns)} from {table}\"",
-        "f'select * from {table} order by {by}'",
-        # Both from a database that our schema has just made.
+        # From a database that our schema has just made.
         "f\"select 1 from {table} where {' or '.join(wrong)} limit 1\"",
+    },
+    "plexsync/store/repair.py": {
+        "f'select * from {table} order by {by}'",
+        # From a database that our schema has just made.
         "f\"insert or ignore into {table} ({', '.join(names)}) values ({marks})\"",
     },
     # A constant, completed by kinds that are checked to be lower-case words.

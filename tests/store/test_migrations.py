@@ -21,7 +21,7 @@ from plexsync.rules.job import Kind, State
 from plexsync.store import backup, intake, schema
 from plexsync.store.database import Database
 from plexsync.store.db import connect
-from plexsync.store.repair import damage
+from plexsync.store.integrity import damage
 from tests.torture.damage import FIXTURES, old_database
 from tests.torture.score import broken, dump
 

@@ -20,6 +20,7 @@ OF_SQLITE = {
     "db",
     "documents",
     "folder",
+    "integrity",
     "lock",
     "place",
     "repair",

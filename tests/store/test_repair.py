@@ -9,7 +9,7 @@ import pytest
 from plexsync.rules.errors import Damaged
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.match_records import Binding
-from plexsync.store import backup, repair, schema
+from plexsync.store import backup, integrity, repair, schema
 from plexsync.store.database import Database
 
 T = 1_700_000_000_000
@@ -37,15 +37,15 @@ def test_what_a_person_or_a_tool_has_added_is_no_damage(database):
         "create table _litestream_seq (id integer primary key, seq integer)",
         "create index by_error on job (error)",
     )
-    assert repair.damage(database) == ""
+    assert integrity.damage(database) == ""
     assert repair.repair(database, now=T) is None
 
 
 def test_books_that_do_not_balance_are_damage_and_balance_when_it_is_mended(database):
     change(database, "update book set done = done + 20")
-    assert repair.damage(database) == "its books do not balance"
+    assert integrity.damage(database) == "its books do not balance"
     assert repair.repair(database, now=T).rows == 2000
-    assert repair.damage(database) == ""
+    assert integrity.damage(database) == ""
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_books_that_do_not_balance_are_damage_and_balance_when_it_is_mended(data
 )
 def test_a_value_of_another_kind_than_its_column_is_damage_and_is_not_kept(database, table, statement):
     change(database, statement)
-    assert repair.damage(database) == f"a value in {table} is of another kind than its column"
+    assert integrity.damage(database) == f"a value in {table} is of another kind than its column"
     assert repair.repair(database, now=T).rows == 2000
-    assert repair.damage(database) == ""
+    assert integrity.damage(database) == ""
     with closing(sqlite3.connect(database)) as db:
         assert db.execute("select count(*) from tally").fetchone() == (0,)
 
@@ -68,13 +68,13 @@ def test_a_value_of_another_kind_than_its_column_is_damage_and_is_not_kept(datab
 def test_a_row_that_refers_to_nothing_is_damage_and_is_not_kept(database):
     theirs = "create table theirs (job integer references gone (id))", "insert into theirs values (1)"
     change(database, *theirs)
-    assert repair.damage(database) == ""
+    assert integrity.damage(database) == ""
     change(
         database, "insert into part (item, position, path, path_key, name_key, size) values ('4', 0, 'a', 'a', 'a', 1)"
     )
-    assert repair.damage(database) == "a row of part refers to nothing"
+    assert integrity.damage(database) == "a row of part refers to nothing"
     assert repair.repair(database, now=T).rows == 2000
-    assert repair.damage(database) == ""
+    assert integrity.damage(database) == ""
 
 
 def test_what_a_person_has_bound_is_kept(database):
@@ -103,7 +103,7 @@ def test_the_files_of_a_binding_that_can_not_be_read_are_unknown(database):
 
 def test_a_row_that_seems_to_be_somebodys_is_nobodys_when_it_is_mended(database):
     change(database, "update job set state = 'idle', lease_until = 0 where id = 7")
-    assert repair.damage(database) == "a row of the queue is not whole"
+    assert integrity.damage(database) == "a row of the queue is not whole"
     assert repair.repair(database, now=T).rows == 2000
     with closing(sqlite3.connect(database)) as db:
         assert db.execute("select state, lease_until from job where id = 7").fetchall() == [("idle", None)]
@@ -111,7 +111,7 @@ def test_a_row_that_seems_to_be_somebodys_is_nobodys_when_it_is_mended(database)
 
 def test_what_is_missing_of_our_own_is_damage(database):
     change(database, "drop index job_state")
-    assert repair.damage(database) == "its schema is not what its version says"
+    assert integrity.damage(database) == "its schema is not what its version says"
     assert repair.repair(database, now=T).rows == 2000
 
 
@@ -119,7 +119,7 @@ def test_a_version_below_nought_is_damage(database):
     change(database, "pragma user_version = -7")
     with pytest.raises(Damaged, match="its version is -7"):
         Database(database)
-    assert repair.damage(database) == "its version is no number of a schema"
+    assert integrity.damage(database) == "its version is no number of a schema"
     assert repair.repair(database, now=T).rows == 2000
     Database(database).close()
 
@@ -133,7 +133,7 @@ def test_a_database_that_becomes_newer_while_it_is_looked_at_is_not_taken_for_a_
         return known
 
     monkeypatch.setattr(schema, "version", migrated_right_after)
-    assert repair.damage(database) == ""
+    assert integrity.damage(database) == ""
 
 
 @pytest.mark.parametrize("main", ["empty", "gone"])
@@ -144,7 +144,7 @@ def test_a_log_whose_database_is_lost_is_kept_and_not_deleted_by_who_looks(folde
         database.touch()
     with pytest.raises(Damaged):
         Database(database)
-    assert repair.damage(database) == "it is empty, and its log is not"
+    assert integrity.damage(database) == "it is empty, and its log is not"
     mended = repair.repair(database, now=T)
     assert (mended.aside / log.name).read_bytes() == b"what was committed last" * 100
     assert (mended.rows, log.exists()) == (0, False)
@@ -158,7 +158,7 @@ def test_a_restore_keeps_such_a_log_too(database, folder):
     database.with_name("plexsync.db-wal").write_bytes(b"what was committed last" * 100)
     backup.restore(folder / "copy.db", database, aside="aside.db")
     assert (folder / "aside.db-wal").read_bytes() == b"what was committed last" * 100
-    assert repair.damage(database) == ""
+    assert integrity.damage(database) == ""
 
 
 def test_what_killed_processes_were_making_is_removed_after_an_hour(database, folder):

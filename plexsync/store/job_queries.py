@@ -1,0 +1,206 @@
+"""Questions to the job table; `plexsync.store.jobs` changes it.
+
+Times are UTC milliseconds, given by the caller. Nothing here writes.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+from plexsync.rules.job import HOUR, MINUTE, Job, Lane, State
+from plexsync.rules.records import LAST_ID, JobRow
+from plexsync.store import intake
+from plexsync.store.books import ReadOnlyBooks
+from plexsync.store.connection import Connection, Row, Table
+
+# No lease is ever this long: one that ends further ahead was given by a clock that has stepped back since.
+LONGEST_LEASE = 24 * HOUR
+# A clock that is this far behind the time of an earlier claim has stepped back.
+STEP = MINUTE
+WAITS = "state in ('ready', 'absent')"
+# Off the usual way from ready by running to idle: the rows in the index job_state.
+RARE = frozenset(State) - {State.READY, State.RUNNING, State.IDLE}
+_RARE = "state <> 'ready' and state <> 'running' and state <> 'idle'"
+_ROW = (
+    "kind, id, state, lane, wanted_rev, claimed_rev, settled_rev, attempts, streak, crashes, due, since, lease_until,"
+    " error, cls, desired"
+)
+
+
+FIND = f"select {_ROW} from job where kind = :kind and id = :id"
+OF = f"select {_ROW} from job where kind = :kind and id in (select value from json_each(:ids))"
+LIST = f"""
+select {_ROW} from job
+ where state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
+ order by kind, id limit :limit
+"""
+
+
+LIST_RARE = f"""
+select {_ROW} from job indexed by job_state
+ where {_RARE} and state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
+ order by kind, id limit :limit
+"""
+
+
+LIST_DEAD_OF = f"""
+select {_ROW} from job
+ where state = 'dead' and cls = :cls and (kind, id) > (:after_kind, :after_id)
+ order by kind, id limit :limit
+"""
+
+
+IN_WORK = f"select {_ROW} from job indexed by job_lease where state = 'running' order by lease_until limit :limit"
+IDS = "select id, state from job where kind = :kind and id > :after and id <= :upto order by id"
+COUNT_ALL = "select count(*) from job"
+# Rows of another kind than scenes are few, and stand together: the table itself finds them.
+COUNT_IDLE_OTHERS = "select count(*) from job where (kind < 'scene' or kind > 'scene') and state = 'idle'"
+COUNT_READY = f"select count(*) from job indexed by job_due where {WAITS} and state = 'ready'"
+COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
+COUNT_RARE = f"select state, count(*) from job indexed by job_state where {_RARE} group by state"
+COUNT_DEAD = "select cls, count(*) from job indexed by job_dead where state = 'dead' group by cls"
+COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {WAITS} and lane = :lane and due <= :now"
+NEXT_DUE = f"select due from job indexed by job_due where {WAITS} and lane = :lane order by due limit 1"
+NEXT_LEASE = "select lease_until from job indexed by job_lease where state = 'running' order by lease_until limit 1"
+EXPIRED = f"""
+select {_ROW}, alone, first_crash from job
+ where state = 'running' and (:all or lease_until <= :now or lease_until > :now + {LONGEST_LEASE})
+ order by kind, id
+"""
+
+
+DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit) as counted"
+
+
+class ReadOnlyJobs(Table):
+    """The job table, to look at."""
+
+    def __init__(self, db: Connection) -> None:
+        super().__init__(db)
+        self._clock = ReadOnlyBooks(db)
+
+    def find(self, kind: str, id: int) -> JobRow | None:
+        """One row."""
+        row = self._db.row(FIND, {"kind": kind, "id": id})
+        return _job_row(row) if row else None
+
+    def of(self, kind: str, ids: Iterable[int]) -> dict[int, JobRow]:
+        """The rows of these ids, by id; those that have none are left out."""
+        rows = self._db.rows(OF, {"kind": kind, "ids": json.dumps(list(ids))})
+        return {row["id"]: _job_row(row) for row in rows}
+
+    def in_state(
+        self, state: State, *, error_class: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)
+    ) -> list[JobRow]:
+        """Up to `limit` rows of one state (and class, unless ''), by (kind, id), from behind the key `after`."""
+        sql = LIST_DEAD_OF if state is State.DEAD and error_class else LIST_RARE if state in RARE else LIST
+        kind, id = after
+        values = {"state": state, "cls": error_class, "limit": limit, "after_kind": kind, "after_id": id}
+        return [_job_row(row) for row in self._db.rows(sql, values)]
+
+    def running(self, limit: int) -> list[JobRow]:
+        """Up to `limit` running rows, those first whose leases end first."""
+        return [_job_row(row) for row in self._db.rows(IN_WORK, {"limit": limit})]
+
+    def ids(self, kind: str, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
+        """(id, state) of the rows of one kind with an id above `after`, up to `upto`, by id."""
+        for id, state in self._db.stream(IDS, {"kind": kind, "after": after, "upto": upto}):
+            yield id, State(state)
+
+    def count_unsettled(self) -> int:
+        """How many rows are ready or running."""
+        return self._count(COUNT_READY) + self._count(COUNT_RUNNING)
+
+    def count_states(self) -> dict[State, int]:
+        """How many rows are in each state, those without any included; of those that are idle, the scenes alone.
+
+        Reads indexes, and of the rows only how many.
+        """
+        counts = dict.fromkeys(State, 0)
+        counts |= {State(state): count for state, count in self._db.rows(COUNT_RARE)}
+        counts |= {State.READY: self._count(COUNT_READY), State.RUNNING: self._count(COUNT_RUNNING)}
+        idle = self._count(COUNT_ALL) - sum(counts.values()) - self._count(COUNT_IDLE_OTHERS)
+        return counts | {State.IDLE: idle}
+
+    def _count(self, sql: str) -> int:
+        return int(self._db.value(sql))
+
+    def count_dead(self) -> dict[str, int]:
+        """How many rows died of each class."""
+        return dict(self._db.rows(COUNT_DEAD))
+
+    def count_due(self, now: int) -> tuple[int, int | None]:
+        """How many rows are due, and since when the one that waits the longest is."""
+        counts = [self._db.row(COUNT_DUE, {"lane": lane, "now": now}) for lane in Lane]
+        oldest = [due for _, due in counts if due is not None]
+        return sum(count for count, _ in counts), min(oldest, default=None)
+
+    def next_due(self, now: int, *, kinds: Sequence[str] | None = None) -> int | None:
+        """When the next waiting row (of these kinds) is due or a lease ends; None when nothing waits.
+
+        After a step back of the clock that is now: the next claim puts the due times right.
+        """
+        if now < self._clock.tick() - STEP:
+            return now
+        lanes = Lane if kinds is None or kinds else ()
+        rows = [self._db.row(of_kinds(NEXT_DUE, kinds), {"lane": lane}) for lane in lanes]
+        rows.append(self._db.row(NEXT_LEASE))
+        return min((row[0] for row in rows if row), default=None)
+
+    def expired(self, *, now: int, dead_holders: bool = False) -> list[tuple[JobRow, bool, int]]:
+        """Running rows whose lease is over, or all of them: (row, claimed alone, first crash)."""
+        rows = self._db.rows(EXPIRED, {"now": now, "all": dead_holders})
+        return [(_job_row(row), bool(row["alone"]), row["first_crash"]) for row in rows]
+
+    def count_dead_up_to(self, limit: int) -> int:
+        """How many rows are dead, counted no further than `limit`."""
+        return int(self._db.value(DEAD_UP_TO, {"limit": limit}))
+
+
+def of_kinds(sql: str, kinds: Sequence[str] | None) -> str:
+    """A statement that meets rows of these kinds only: they are words of ours, and checked to be nothing else."""
+    if kinds is None:
+        return sql
+    if not all(map(intake.is_kind, kinds)):
+        raise ValueError(f"no kinds of rows: {kinds}")
+    names = ", ".join(f"'{kind}'" for kind in kinds)
+    return sql.replace(" order by", f" and kind in ({names}) order by")
+
+
+def claimed_job(row: Row, token: str, scans: int) -> Job:
+    """A due row as the job of a claim with this token; `scans` is how many Plex scans have finished so far."""
+    return Job(
+        kind=row["kind"],
+        id=row["id"],
+        lane=Lane(row["lane"]),
+        token=token,
+        claimed_rev=row["wanted_rev"],
+        attempts=row["attempts"],
+        streak=row["streak"],
+        crashes=row["crashes"],
+        alone=bool(row["alone"]),
+        scan=scans,
+        ok_mark=row["ok_mark"],
+        bad_mark=row["bad_mark"],
+        cls=row["cls"],
+    )
+
+
+def _job_row(row: Row) -> JobRow:
+    return JobRow(
+        kind=row["kind"],
+        id=row["id"],
+        state=State(row["state"]),
+        lane=row["lane"],
+        wanted_rev=row["wanted_rev"],
+        claimed_rev=row["claimed_rev"],
+        settled_rev=row["settled_rev"],
+        attempts=row["attempts"],
+        streak=row["streak"],
+        crashes=row["crashes"],
+        due=row["due"],
+        since=row["since"],
+        lease_until=row["lease_until"],
+        error=row["error"],
+        cls=row["cls"],
+        desired=row["desired"],
+    )

@@ -1,0 +1,68 @@
+"""Words for problems with settings: values, names and paths as a problem shows them, without a secret in the wrong place."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from validation.redact import one_line
+
+_LONGEST_SHOWN = 10  # characters; a Plex token has 20, and may have been pasted into the wrong setting
+_LARGEST_SHOWN = 10**15
+
+
+def value_text(value: object) -> str:
+    """A value that is no secret, if it is short enough to be none in the wrong place; else what kind of value it is."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float() if not abs(value) >= _LARGEST_SHOWN:
+            return str(value)
+        case str() if 0 < len(value) <= _LONGEST_SHOWN:
+            return quoted(value)
+        case _:
+            return kind_of(value)
+
+
+def kind_of(value: object) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number" if abs(value) < _LARGEST_SHOWN else "a number as large as that"
+        case str():
+            return f"a text of {len(value)} characters" if value else "an empty text"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return f"a value of type {type(value).__name__}"
+
+
+def guess(name: str, names: Iterable[str]) -> str:
+    lowered = {candidate.lower(): candidate for candidate in names}
+    near = difflib.get_close_matches(name.lower()[:100], lowered, n=1)
+    return f"did you mean {lowered[near[0]]}?" if near else "docs/settings.md lists them all"
+
+
+def shortened(text: str) -> str:
+    return one_line(text if len(text) <= 60 else text[:60] + "…")
+
+
+def key_text(name: str) -> str:
+    """An unknown name, unless it may be a secret that came to stand on the wrong side."""
+    telling = len(name) <= _LONGEST_SHOWN or re.fullmatch(r"[a-z]{1,15}([_-][a-z]{1,15})*", name)
+    return quoted(name) if telling else f"a name of {len(name)} characters"
+
+
+def quoted(text: str) -> str:
+    return f'"{shortened(text)}"'
+
+
+def file_name(path: Path) -> str:
+    return shortened(path.name)
+
+
+def full_path(path: Path) -> str:
+    return one_line(str(path))
