@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plexsync.flows.scenes.inspection import Sight, Target
+from plexsync.flows.scenes.inspection_records import Sight, Target
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope
 from plexsync.rules.plan_records import Change, Note, Remembered

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from plexsync.flows.scenes.inspection import Sight, Target
+from plexsync.flows.scenes.inspection_records import Sight, Target
 from plexsync.reports.rows import in_order
 from plexsync.rules.plan_records import Change, Note
 from plexsync.rules.values import held

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
-from plexsync.flows.scenes.inspection import Looker, Sight
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection_records import Sight
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Waiting, Why
 from plexsync.rules.neighbours import Clock

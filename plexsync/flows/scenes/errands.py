@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import Errand
-from plexsync.flows.scenes.inspection import Sight, Target
+from plexsync.flows.scenes.inspection_records import Sight, Target
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.plan_records import Memory, Pushing, Sending
 from plexsync.rules.records import Moved

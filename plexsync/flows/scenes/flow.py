@@ -10,7 +10,8 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.scenes.errands import SceneErrand, SceneJournal
-from plexsync.flows.scenes.inspection import Looker, Sight
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection_records import Sight
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.undo import SceneUndo

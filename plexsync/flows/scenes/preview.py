@@ -10,7 +10,8 @@ from datetime import datetime
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
-from plexsync.flows.scenes.inspection import Looker, Sight, Target
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection_records import Sight, Target
 from plexsync.flows.scenes.reconcile import stands
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.neighbours import Clock, Stash

@@ -11,7 +11,8 @@ from typing import cast
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import BATCH, Marked, Progress, quiet, wish_undone
-from plexsync.flows.scenes.inspection import Looker, Said, Sight
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection_records import Said, Sight
 from plexsync.flows.scenes.verbs import CHUNK
 from plexsync.rules.job import Kind, State
 from plexsync.rules.neighbours import Clock
