@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from plexsync.flows.scenes.inspection_records import Sight, Target
+from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.reports.rows import in_order
 from plexsync.rules.plan_records import Change, Note
 from plexsync.rules.values import held
@@ -17,7 +17,7 @@ DEEDS = {
 }
 
 
-def undo_facts(sight: Sight) -> dict[str, Any]:
+def undo_facts(sight: Inspection) -> dict[str, Any]:
     """Every field of a scene's items that would be changed, or left to a person; `error`: why it can't be told now."""
     return {
         "id": sight.id,
@@ -27,7 +27,7 @@ def undo_facts(sight: Sight) -> dict[str, Any]:
     }
 
 
-def _error(sight: Sight) -> str:
+def _error(sight: Inspection) -> str:
     """Why a scene can't be looked at now, or ''."""
     if sight.error is not None:
         return str(sight.error)

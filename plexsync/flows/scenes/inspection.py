@@ -10,7 +10,7 @@ from dataclasses import replace
 from plexsync.engine.gates import Gates
 from plexsync.flows.scenes.artwork import Pictures
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
-from plexsync.flows.scenes.inspection_records import Past, Said, Sight, Target
+from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_matching import (
@@ -77,19 +77,19 @@ class Looker:
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
 
-    def look(self, ids: Sequence[int], *, undoing: Undone = "", taking_over: bool = False) -> list[Sight]:
+    def look(self, ids: Sequence[int], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
         """See the scenes of these ids; those Stash does not have (any more) are Gone.
 
         `undoing`: what would be done if all of them were undone so, now; `taking_over`: if their items were taken over.
         """
         answers = self._reader.read(Neighbour.STASH, self._stash.scenes, ids)
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
-        failed = [Sight(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
+        failed = [Inspection(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
         gone = [id for id in ids if id not in answers]
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
         return inspections + failed + self._undone_scenes.removed(gone, undoing)
 
-    def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Sight]:
+    def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
         """See scenes that were just read from Stash; the rest as for `look`.
 
         Those out of scope cost Plex nothing, but for what is being taken back.
@@ -101,10 +101,10 @@ class Looker:
         by_id = {sight.id: sight for sight in sights}
         for scene in scenes:
             if scene.id in exclusions and not (scene.id in by_id and by_id[scene.id].undone):
-                by_id[scene.id] = Sight(scene.id, scene, outcome=OutOfScope(exclusions[scene.id]))
+                by_id[scene.id] = Inspection(scene.id, scene, outcome=OutOfScope(exclusions[scene.id]))
         return [by_id[scene.id] for scene in scenes]
 
-    def _look_in_plex(self, scenes: Sequence[Scene], undoing: Undone, *, taking_over: bool) -> list[Sight]:
+    def _look_in_plex(self, scenes: Sequence[Scene], undoing: Undone, *, taking_over: bool) -> list[Inspection]:
         news = self._matcher.freshen() if self._indexer.empty() else False
         verdicts = self._matcher.decide(scenes)
         missing = self._matcher.missing(scenes, verdicts)
@@ -129,7 +129,7 @@ class Looker:
         return [undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes]
 
     @staticmethod
-    def save(tx: Writer, sights: Iterable[Sight], *, now: int) -> None:
+    def save(tx: Writer, sights: Iterable[Inspection], *, now: int) -> None:
         """Keep what looking has taught: resolved pushes, fields found right, fields forgotten."""
         targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
         learnt = [(id, key, target.plan.memory) for id, key, target in targets if target.plan.memory != target.memory]
@@ -148,7 +148,7 @@ class Looker:
         """Full items in one request; those that Plex does not have are left out."""
         return self._matcher.items(keys)
 
-    def said(self, ids: Sequence[int]) -> dict[int, Said | NeighbourError]:
+    def said(self, ids: Sequence[int]) -> dict[int, StashValues | NeighbourError]:
         """What Stash says of these scenes now, in every field; those that it does not have are left out."""
         return self._undone_scenes.stash_values(ids, self._past({}).profiles)
 
@@ -170,14 +170,14 @@ class Looker:
         verdict: Verdict,
         items: Mapping[str, Item | NeighbourError],
         past: Past,
-    ) -> Sight:
+    ) -> Inspection:
         desired = wanted(scene, self._rules.profile)
         if isinstance(verdict, NeighbourError):
-            return Sight(scene.id, scene, desired, error=verdict)
+            return Inspection(scene.id, scene, desired, error=verdict)
         if isinstance(verdict, Waiting):
-            return Sight(scene.id, scene, desired, outcome=verdict)
+            return Inspection(scene.id, scene, desired, outcome=verdict)
         mark = past.take_overs.get(scene.id, "")
-        base = Sight(scene.id, scene, desired, steps=verdict.steps, keys=claimed(verdict), take_over=mark)
+        base = Inspection(scene.id, scene, desired, steps=verdict.steps, keys=claimed(verdict), take_over=mark)
         if isinstance(verdict, NotThere):
             return replace(base, outcome=Absent(absence(scene)))
         if isinstance(verdict, Unclear):

@@ -34,7 +34,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Inspection:
     """What was seen of one scene. Either `targets` are there to be brought in step, or `outcome` says why there are none,
     or `error` is the failure of the scene alone or of its item `key` alone, to be judged by the evidence of others.
     `keys` are the items that are its own, or may be when that is not clear.
@@ -104,7 +104,7 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Said:
+class StashValues:
     """What Stash says of a scene in every field, and which of them are shown; both by library, '' for all others."""
 
     values: Mapping[str, Mapping[str, Value]]

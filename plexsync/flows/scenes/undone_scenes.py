@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from plexsync.flows.scenes.artwork import Pictures
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
-from plexsync.flows.scenes.inspection_records import Past, Said, Sight, Target
+from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_matching import SceneMatcher, Verdict, decided_among, keys_of
 from plexsync.rules import match
@@ -49,7 +49,7 @@ class UndoneScenes:
 
     def undone_among(
         self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict], past: Past, undoing: Undone
-    ) -> dict[int, Sight]:
+    ) -> dict[int, Inspection]:
         """Those of the scenes that stay undone, or (`undoing`) would be; their targets are still to be seen."""
         inspections = {}
         for scene in scenes:
@@ -59,7 +59,7 @@ class UndoneScenes:
             if not undo_mark or isinstance(verdict, NeighbourError | Waiting):
                 continue
             mark, desired = past.take_overs.get(scene.id, ""), wanted(scene, self._rules.profile)
-            base = Sight(scene.id, scene, desired, steps=verdict.steps, undone=undo_mark, take_over=mark)
+            base = Inspection(scene.id, scene, desired, steps=verdict.steps, undone=undo_mark, take_over=mark)
             try:
                 if undoing or self._stays_undone(scene, keys, past):
                     inspections[scene.id] = base
@@ -69,7 +69,7 @@ class UndoneScenes:
                 inspections[scene.id] = replace(base, error=error)
         return inspections
 
-    def removed(self, ids: Sequence[int], undoing: Undone) -> list[Sight]:
+    def removed(self, ids: Sequence[int], undoing: Undone) -> list[Inspection]:
         """Scenes that Stash does not have: there is nothing to do, unless what was pushed for them is to be taken back."""
         with self._store.reading() as db:
             past = Past(db.memories.of(ids), db.pushings.of(ids), {}, {}, frozenset())
@@ -77,19 +77,19 @@ class UndoneScenes:
         back = []
         for id in ids:
             if past.keys(id) and (undo_mark := undoing or past.mark(id) or usual):
-                back.append(Sight(id, undone=undo_mark, ends=Gone()))
+                back.append(Inspection(id, undone=undo_mark, ends=Gone()))
         inspections = self.with_targets(back, {}, {}, past, afresh=bool(undoing))
-        return [inspections.get(id) or Sight(id, outcome=Gone()) for id in ids]
+        return [inspections.get(id) or Inspection(id, outcome=Gone()) for id in ids]
 
     def with_targets(
         self,
-        back: Sequence[Sight],
+        back: Sequence[Inspection],
         verdicts: Mapping[int, Verdict],
         items: Mapping[str, Item | NeighbourError],
         past: Past,
         *,
         afresh: bool,
-    ) -> dict[int, Sight]:
+    ) -> dict[int, Inspection]:
         """What there is to put back for scenes that are undone, or (`afresh`) would be."""
         if not back:
             return {}
@@ -115,13 +115,13 @@ class UndoneScenes:
             inspections[id] = self._with_own_targets(inspections[id], mine, all_items, past, afresh=afresh)
         return inspections
 
-    def stash_values(self, ids: Sequence[int], own: Mapping[str, Profile]) -> dict[int, Said | NeighbourError]:
+    def stash_values(self, ids: Sequence[int], own: Mapping[str, Profile]) -> dict[int, StashValues | NeighbourError]:
         """What Stash says of these scenes now, in every field. `own`: the profiles of libraries that have one of their own.
 
         Scenes that Stash does not have are left out.
         """
         answers = self._reader.read(Neighbour.STASH, self._stash.scenes, ids)
-        values_by_id: dict[int, Said | NeighbourError] = {}
+        values_by_id: dict[int, StashValues | NeighbourError] = {}
         for id, answer in answers.items():
             if isinstance(answer, NeighbourError):
                 values_by_id[id] = answer
@@ -135,7 +135,7 @@ class UndoneScenes:
                 values_by_id[id] = error
                 continue
             on = {section: frozenset((*profile.fields, *profile.pictures)) for section, profile in profiles.items()}
-            values_by_id[id] = Said(values, on)
+            values_by_id[id] = StashValues(values, on)
         return values_by_id
 
     def _stays_undone(self, scene: Scene, keys: Iterable[str], past: Past) -> bool:
@@ -155,13 +155,13 @@ class UndoneScenes:
 
     def _with_own_targets(
         self,
-        sight: Sight,
+        sight: Inspection,
         keys: Mapping[str, Sequence[Scene] | NeighbourError | None],
         items: Mapping[str, Item | NeighbourError],
         past: Past,
         *,
         afresh: bool,
-    ) -> Sight:
+    ) -> Inspection:
         """One scene's items: by key those who may have it instead, None for an item that does not show our hand."""
         targets = []
         for key, rivals in keys.items():
@@ -184,7 +184,7 @@ class UndoneScenes:
                 return replace(sight, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
         return replace(sight, targets=tuple(targets))
 
-    def _target(self, sight: Sight, item: Item, past: Past, *, afresh: bool) -> Target:
+    def _target(self, sight: Inspection, item: Item, past: Past, *, afresh: bool) -> Target:
         profile = past.profiles.get(item.section, self._rules.profile)
         shown = self._shown(sight.scene, profile) if sight.scene else Wanted({})
         memory, pushing = past.of(sight.id, item.key)
