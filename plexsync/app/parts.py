@@ -131,7 +131,7 @@ def assemble(
         pictures = None
         if settings.pictures:
             pictures = Pictures(store, stash, plex, gates, artwork.key_of, imaging)
-        return Looker(store, stash, plex, index, gates, clock, looks, pictures, patient=patient)
+        return Looker(store, stash, plex, index, gates, looks, pictures, patient=patient)
 
     indexer = Indexer(store, plex, gates, clock)
     watch_looker = looker(indexer)

@@ -13,7 +13,7 @@ from plexsync.app.clients import messengers
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR, MINUTE
 from plexsync.app.switches import bulk_approved, comparison_owed
-from plexsync.engine.engine import Engine, Idle, Probed, Worked
+from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
@@ -36,7 +36,7 @@ LISTEN_LOOK = 0.5
 # Seconds after which a comparison that could not run is tried again.
 RECONCILE_RETRY = 300.0
 
-Told = Callable[[Worked | Probed | Idle], None]
+Told = Callable[[Worked | ProbeResult | Idle], None]
 
 
 def scene_flow(parts: Assembled) -> SceneFlow:

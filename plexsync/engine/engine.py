@@ -50,7 +50,7 @@ class Worked:
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbeResult:
     """A neighbour was asked whether it is back."""
 
     neighbour: Neighbour
@@ -66,7 +66,7 @@ class Idle:
 
 
 @dataclass(frozen=True)
-class Desk:
+class BatchSource:
     """What one batch can be made of: jobs of these kinds, by these gates, and who works them."""
 
     kinds: tuple[str, ...]
@@ -78,7 +78,7 @@ class Desk:
 class Claim:
     """Jobs of one desk, leased."""
 
-    desk: Desk
+    desk: BatchSource
     jobs: list[Job]
 
 
@@ -114,8 +114,8 @@ class Engine:
         self._settlement = Settlement(store, self._flows, gates, clock, dice, max_retries=rules.max_retries)
         self._housekeeping = Housekeeping(store, self._flows, clock, rules)
         notices = Notices(store, flows, gates, self._evidence, self._settlement, clock, batch=rules.batch)
-        desks = [Desk((flow.kind,), tuple(flow.gates), partial(self._work, flow)) for flow in flows]
-        self._desks = [*desks, Desk(tuple(sorted(NOTICES)), GATES, lambda jobs, _stopping: notices.work(jobs))]
+        desks = [BatchSource((flow.kind,), tuple(flow.gates), partial(self._work, flow)) for flow in flows]
+        self._desks = [*desks, BatchSource(tuple(sorted(NOTICES)), GATES, lambda jobs, _stopping: notices.work(jobs))]
 
     def close(self) -> None:
         """Wait for the sends in flight and end the threads; jobs in work were settled by the step that had them."""
@@ -123,7 +123,7 @@ class Engine:
 
     # --- the step ----------------------------------------------------------------------------------------------------
 
-    def step(self, *, stopping: Callable[[], bool] = lambda: False) -> Worked | Probed | Idle:
+    def step(self, *, stopping: Callable[[], bool] = lambda: False) -> Worked | ProbeResult | Idle:
         """Do the next thing; `stopping` is asked between two sends."""
         self._watchdog.begin()
         try:
@@ -131,7 +131,7 @@ class Engine:
         finally:
             self._watchdog.end()
 
-    def _step(self, stopping: Callable[[], bool]) -> Worked | Probed | Idle:
+    def _step(self, stopping: Callable[[], bool]) -> Worked | ProbeResult | Idle:
         self._settlement.ended = {}
         self._release_open()
         with self._store.writing() as tx:
@@ -139,7 +139,7 @@ class Engine:
             self._rescue(tx, now)
             answer = self._next(tx, now)
         if isinstance(answer, Probe):
-            return Probed(answer.gate.neighbour, self._probe(answer))
+            return ProbeResult(answer.gate.neighbour, self._probe(answer))
         if isinstance(answer, Idle):
             return answer
         self._attempt_all(answer, stopping)
@@ -168,7 +168,7 @@ class Engine:
             return Idle(first.until if due is None else min(due, first.until), first.reason)
         return Idle(due, self._gates.trouble(tx, [gate for desk in self._desks for gate in desk.gates]))
 
-    def _claim(self, tx: Writer, desk: Desk, ramp: int, now: int) -> list[Job]:
+    def _claim(self, tx: Writer, desk: BatchSource, ramp: int, now: int) -> list[Job]:
         limit = min(ramp, self._size) if ramp else self._size
         jobs = tx.jobs.claim(limit, kinds=desk.kinds, now=now, lease_ms=self._rules.lease, holder=self._holder)
         self._settlement.begin(jobs)
@@ -184,7 +184,7 @@ class Engine:
             with self._store.writing() as tx:
                 self._gates.speed_up(tx, claim.desk.gates, batch=self._rules.batch)
 
-    def _attempt(self, desk: Desk, jobs: list[Job], stopping: Callable[[], bool]) -> None:
+    def _attempt(self, desk: BatchSource, jobs: list[Job], stopping: Callable[[], bool]) -> None:
         try:
             desk.work(jobs, stopping)
         except (LocalFault, NewerDatabase, Unusable):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from plexsync.engine.engine import AGAIN, Engine, Idle, Probed, Worked
+from plexsync.engine.engine import AGAIN, Engine, Idle, ProbeResult, Worked
 from plexsync.rules.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SpoolFault, SyncError, Unusable
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import HEARTBEAT
@@ -66,7 +66,7 @@ class Loop:
         poll_seconds: float,
         stop: threading.Event,
         begin: Callable[[], object] = lambda: None,
-        report: Callable[[Worked | Probed | Idle], None] = lambda _step: None,
+        report: Callable[[Worked | ProbeResult | Idle], None] = lambda _step: None,
         paused: Callable[[SyncError | None], None] = lambda _fault: None,
     ) -> None:
         self._engine = engine
@@ -128,7 +128,7 @@ class Loop:
         ran.reason = "stopped"
         return ran
 
-    def _step(self) -> Worked | Probed | Idle:
+    def _step(self) -> Worked | ProbeResult | Idle:
         self._take_spool()
         self._beat()
         step = self._engine.step(stopping=self._stop.is_set)

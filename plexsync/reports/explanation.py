@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from plexsync.flows.scenes.inspection import Sight, Target
+from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
 from plexsync.reports.shapes import (
     FieldFacts,
@@ -27,7 +27,7 @@ def job_facts(row: JobRow | None, attempts: Sequence[AttemptRow]) -> JobReport:
     return {"job": row_facts(row), "attempts": attempt_facts(attempts)}
 
 
-def sight_facts(sight: Sight) -> SightFacts:
+def sight_facts(sight: Inspection) -> SightFacts:
     """What was seen of a scene, and what would be done to its items."""
     notes = sight.wanted.notes if sight.wanted else ()
     return {
@@ -84,7 +84,7 @@ def _field_facts(target: Target, name: str) -> FieldFacts:
     }
 
 
-def verdict(sight: Sight) -> str:
+def verdict(sight: Inspection) -> str:
     """One sentence on how the scene stands."""
     match sight.outcome:
         case Gone():
@@ -104,7 +104,7 @@ def verdict(sight: Sight) -> str:
     return f"{changes} {'field' if changes == 1 else 'fields'} would be changed"
 
 
-def _undone_words(sight: Sight) -> str:
+def _undone_words(sight: Inspection) -> str:
     what = (
         "released: its values were left in Plex"
         if sight.undone == "release"

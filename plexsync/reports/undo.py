@@ -1,6 +1,6 @@
 """What undoing or releasing a scene would do, as facts."""
 
-from plexsync.flows.scenes.inspection import Sight, Target
+from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.reports.rows import in_order
 from plexsync.reports.shapes import UndoFacts, UndoField, UndoItem
 from plexsync.rules.plan_records import Change, Note
@@ -16,7 +16,7 @@ DEEDS = {
 }
 
 
-def undo_facts(sight: Sight) -> UndoFacts:
+def undo_facts(sight: Inspection) -> UndoFacts:
     """Every field of a scene's items that would be changed, or left to a person; `error`: why it can't be told now."""
     return {
         "id": sight.id,
@@ -26,7 +26,7 @@ def undo_facts(sight: Sight) -> UndoFacts:
     }
 
 
-def _error(sight: Sight) -> str:
+def _error(sight: Inspection) -> str:
     """Why a scene can't be looked at now, or ''."""
     if sight.error is not None:
         return str(sight.error)

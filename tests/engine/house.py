@@ -13,7 +13,7 @@ from typing import Self
 from plexsync.app.parts import assemble
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on, scene_flow
-from plexsync.engine.engine import Idle, Probed, Worked
+from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.client import PlexClient
@@ -225,10 +225,10 @@ class House:
 
     # --- letting it work ---------------------------------------------------------------------------------------------
 
-    def step(self) -> Worked | Probed | Idle:
+    def step(self) -> Worked | ProbeResult | Idle:
         return self.worker.engine.step()
 
-    def work(self) -> list[Worked | Probed | Idle]:
+    def work(self) -> list[Worked | ProbeResult | Idle]:
         """Step until there is nothing to do at this moment; returns the steps, the last one Idle."""
         steps = [self.step()]
         while not isinstance(steps[-1], Idle):
@@ -236,7 +236,9 @@ class House:
             assert len(steps) < 2000, "the engine does not come to rest"
         return steps
 
-    def work_for(self, seconds: float, *, until: Callable[[], bool] = lambda: False) -> list[Worked | Probed | Idle]:
+    def work_for(
+        self, seconds: float, *, until: Callable[[], bool] = lambda: False
+    ) -> list[Worked | ProbeResult | Idle]:
         """Let time pass, and the engine work whenever it wants to."""
         end = self.clock.now() + round(seconds * 1000)
         steps = []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.engine.engine import Idle, Probed
+from plexsync.engine.engine import Idle, ProbeResult
 from plexsync.engine.tickets import READ, WRITE, Go
 from plexsync.flows.scenes.bindings import bind
 from plexsync.flows.scenes.undo import mark_all_undone
@@ -255,7 +255,7 @@ def test_a_probe_that_is_refused_is_no_answer(house):
     house.plex_sim.faults.set(Fault("status", status=400))
     house.stash_sim.faults.set(Fault("status", status=400))
     house.clock.move(63)
-    assert [house.step(), house.step()] == [Probed(PLEX, well=False), Probed(STASH, well=False)]
+    assert [house.step(), house.step()] == [ProbeResult(PLEX, well=False), ProbeResult(STASH, well=False)]
     assert (house.breaker(PLEX), house.breaker(STASH)) == ("open", "open")
 
 
@@ -264,7 +264,7 @@ def test_a_canary_that_is_refused_is_no_answer(house):
     trip(house, how=WRITE)
     house.clock.move(63)
     house.plex_sim.faults.set(fails("PUT", status=400))
-    assert house.step() == Probed(PLEX, well=False)
+    assert house.step() == ProbeResult(PLEX, well=False)
     assert house.breaker() == "open"
 
 

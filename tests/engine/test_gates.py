@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from plexsync.engine.engine import Idle, Probed, Worked
+from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE, WRITE_PLEX, WRITE_STASH, Closed, Gate, Go, Probe
 from plexsync.rules.errors import Barred, Missing, Neighbour, Throttled, Unavailable
 from plexsync.rules.job import State
@@ -220,7 +220,7 @@ def probing(house):
 
 def test_a_probe_is_one_cheap_request(house):
     probing(house)
-    assert house.step() == Probed(PLEX, well=True)
+    assert house.step() == ProbeResult(PLEX, well=True)
     assert [request.path for request in house.plex_sim.log] == ["/library/sections"]
     assert house.stash_sim.count() == 0
     assert breaker(house).state == "closed"
@@ -229,7 +229,7 @@ def test_a_probe_is_one_cheap_request(house):
 def test_a_probe_answered_429_is_asked_again_only_after_that_time(house):
     probing(house)
     house.plex_sim.faults.set(Fault("status", status=429, retry_after=100, times=1))
-    assert house.step() == Probed(PLEX, well=False)
+    assert house.step() == ProbeResult(PLEX, well=False)
     steps = house.work_for(99)
     assert all(isinstance(step, Idle) for step in steps)
     assert house.plex_sim.count() == 1
@@ -241,7 +241,7 @@ def test_a_probe_answered_429_is_asked_again_only_after_that_time(house):
 def test_a_probe_answered_401_turns_the_outage_into_a_hold(house):
     probing(house)
     house.plex_sim.token = "another"
-    assert house.step() == Probed(PLEX, well=False)
+    assert house.step() == ProbeResult(PLEX, well=False)
     step = house.step()
     assert isinstance(step, Idle)
     assert "plex_token" in step.reason
@@ -255,7 +255,7 @@ def test_a_probe_answered_401_turns_the_outage_into_a_hold(house):
 def test_a_probe_that_a_proxy_answers_404_is_no_plex_and_waits_on(house):
     probing(house)
     house.plex_sim.faults.set(Fault("proxy", status=404))
-    assert house.step() == Probed(PLEX, well=False)
+    assert house.step() == ProbeResult(PLEX, well=False)
     assert breaker(house).state == "open"
     house.plex_sim.faults.clear()
     house.work_for(130)
@@ -265,7 +265,7 @@ def test_a_probe_that_a_proxy_answers_404_is_no_plex_and_waits_on(house):
 def test_a_probe_that_plex_answers_404_closes_the_breaker(house):
     probing(house)
     house.plex_sim.faults.set(Fault("status", status=404))
-    assert house.step() == Probed(PLEX, well=True)
+    assert house.step() == ProbeResult(PLEX, well=True)
     assert breaker(house).state == "closed"
 
 
@@ -275,7 +275,7 @@ def test_a_canary_that_plex_answers_404_closes_the_breaker_and_one_that_a_proxy_
     trip(house, how=WRITE)
     house.clock.move(63)
     house.plex_sim.faults.set(Fault(kind, status=404, when=lambda request: request.method == "PUT"))
-    assert house.step() == Probed(PLEX, well=state == "closed")
+    assert house.step() == ProbeResult(PLEX, well=state == "closed")
     assert breaker(house).state == state
 
 
@@ -284,7 +284,7 @@ def test_a_breaker_tripped_by_writes_is_probed_by_a_write(house):
     trip(house, how=WRITE)
     house.clock.move(63)
     house.plex_sim.faults.set(fails("PUT"))
-    assert house.step() == Probed(PLEX, well=False)
+    assert house.step() == ProbeResult(PLEX, well=False)
     assert [request.method for request in house.plex_sim.log] == ["GET", "GET", "PUT"]
     assert breaker(house).state == "open"
     house.plex_sim.faults.clear()
@@ -518,7 +518,7 @@ def test_a_clock_set_back_does_not_stretch_a_hold(house):
     house.plex_sim.faults.set(Fault("status", status=401, times=1))
     house.work()
     house.clock.leap(-86_400)
-    assert house.step() == Probed(PLEX, well=True)
+    assert house.step() == ProbeResult(PLEX, well=True)
 
 
 def test_patience_that_is_over_does_not_come_back_with_a_clock_set_back(house):

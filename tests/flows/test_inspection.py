@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.flows.scenes.inspection import halved
+from plexsync.flows.scenes.batch_reads import halved
 from plexsync.rules.errors import Neighbour, NeighbourError, Unavailable
 from plexsync.rules.job import Absent, Dead, Gone
 from tests.engine.house import House, path_of

@@ -35,7 +35,7 @@ from plexsync.cli.quick_status import sources_of
 from plexsync.cli.settings import settings, sources
 from plexsync.cli.start import logged, warn
 from plexsync.cli.terminal.screen import LiveLine
-from plexsync.engine.engine import Idle, Probed, Worked
+from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.loop import pause_after
 from plexsync.reports.status import breaker, server_words
 from plexsync.rules.errors import Damaged, LocalFault, Neighbour
@@ -224,7 +224,7 @@ class Reporter:
         self._shown = 0.0
         self._why = ""
 
-    def __call__(self, step: Worked | Probed | Idle) -> None:
+    def __call__(self, step: Worked | ProbeResult | Idle) -> None:
         """Take note of a step."""
         if isinstance(step, Worked):
             self._fresh.update(step.outcomes)

@@ -12,7 +12,7 @@ from plexsync.app.switches import comparison_owed
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.start import Begun
 from plexsync.cli.terminal.screen import ProgressBar
-from plexsync.engine.engine import Idle, Probed, Worked
+from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.loop import Ran
 from plexsync.engine.tickets import READS, Closed
 from plexsync.flows.scenes.verbs import unsettled
@@ -104,7 +104,7 @@ class WorkLoop:
             # Whoever worked has ended before the work did: it is ours now.
 
     def _work(self, parts: Parts, ended: WorkResult) -> WorkResult:
-        def told(step: Worked | Probed | Idle) -> None:
+        def told(step: Worked | ProbeResult | Idle) -> None:
             self._tell(parts)
             if isinstance(step, Idle) and step.reason:
                 self._say(parts, step.reason, step.until)

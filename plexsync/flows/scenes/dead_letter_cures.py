@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
-from plexsync.flows.scenes.inspection import Looker, Sight
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Waiting, Why
 from plexsync.rules.neighbours import Clock
@@ -155,6 +156,6 @@ class Curer:
         return count
 
 
-def is_certain(sight: Sight) -> bool:
+def is_certain(sight: Inspection) -> bool:
     """Whether a look came to its end, so that what it found can be compared."""
     return sight.error is None and not isinstance(sight.outcome, Waiting)

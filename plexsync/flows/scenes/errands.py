@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import Errand
-from plexsync.flows.scenes.inspection import Sight, Target
+from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.plan_records import Memory, Pushing, Sending
 from plexsync.rules.records import Moved
@@ -24,7 +24,7 @@ class SceneErrand(Errand):
     taken all the same.
     """
 
-    sight: Sight
+    sight: Inspection
     target: Target
     number: int = 0
     memory: Memory | None = None

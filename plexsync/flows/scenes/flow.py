@@ -10,7 +10,8 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.scenes.errands import SceneErrand, SceneJournal
-from plexsync.flows.scenes.inspection import Looker, Sight
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.undo import SceneUndo
@@ -63,11 +64,11 @@ class SceneFlow:
         with self._store.reading() as db:
             return {*now, *db.scene_names.scenes_showing(kind, notice.id)}
 
-    def look(self, ids: Sequence[int]) -> Sequence[Sight]:
+    def look(self, ids: Sequence[int]) -> Sequence[Inspection]:
         """See the scenes, their items, and what would have to change."""
         return self._looker.look(ids)
 
-    def worked(self, findings: Sequence[Sight]) -> None:
+    def worked(self, findings: Sequence[Inspection]) -> None:
         """Folders of scenes that are not in Plex are to be scanned, where that is switched on."""
         if self._scans is not None:
             self._scans.want(sight.scene for sight in findings if sight.scene and isinstance(sight.outcome, Absent))
@@ -75,7 +76,7 @@ class SceneFlow:
     # --- pushing -----------------------------------------------------------------------------------------------------
 
     def save(
-        self, tx: Writer, findings: Sequence[tuple[Job, Sight]], *, now: int, until: int
+        self, tx: Writer, findings: Sequence[tuple[Job, Inspection]], *, now: int, until: int
     ) -> Mapping[str, Sequence[SceneErrand]]:
         """Keep what the scenes are called and show and what looking has taught, and an entry for each edit."""
         sights = [sight for _, sight in findings]
@@ -89,7 +90,7 @@ class SceneFlow:
         return {job.token: self._errands(tx, job, sight, until) for job, sight in to_work}
 
     @staticmethod
-    def _errands(tx: Writer, job: Job, sight: Sight, until: int) -> list[SceneErrand]:
+    def _errands(tx: Writer, job: Job, sight: Inspection, until: int) -> list[SceneErrand]:
         return [
             SceneErrand(
                 job=job,
@@ -133,7 +134,7 @@ class SceneFlow:
 
     # --- ending ------------------------------------------------------------------------------------------------------
 
-    def completed(self, tx: Writer, finding: Sight) -> None:
+    def completed(self, tx: Writer, finding: Inspection) -> None:
         """What was to be taken over is ours now."""
         if finding.take_over:
             tx.notes.end_take_over(finding.id, finding.take_over)

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
-from plexsync.flows.scenes.inspection import Looker, Sight, Target
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.reconcile import stands
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.neighbours import Clock, Stash
@@ -105,13 +106,13 @@ class Previewer:
         self._enter()
         return self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
 
-    def _all(self, *, take_over: bool) -> Iterator[list[Sight]]:
+    def _all(self, *, take_over: bool) -> Iterator[list[Inspection]]:
         pages = self._stash.walk()
         while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
             for start in range(0, len(page), BATCH):
                 yield self._looker.look_at(page[start : start + BATCH], taking_over=take_over)
 
-    def _named(self, ids: Sequence[int], *, take_over: bool) -> Iterator[list[Sight]]:
+    def _named(self, ids: Sequence[int], *, take_over: bool) -> Iterator[list[Inspection]]:
         for start in range(0, len(ids), BATCH):
             yield self._looker.look(ids[start : start + BATCH], taking_over=take_over)
 
@@ -127,7 +128,7 @@ class Previewer:
         self._gates.enter(*READS)
 
 
-def preview_of(sight: Sight, row: JobRow | None, *, sweep: bool) -> Preview:
+def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool) -> Preview:
     """What would become of a scene that is wanted now; by a sweep, what was given up or dropped is left alone."""
     standing = _standing(sight, row, sweep=sweep)
     title = sight.scene.title if sight.scene else ""
@@ -138,7 +139,7 @@ def preview_of(sight: Sight, row: JobRow | None, *, sweep: bool) -> Preview:
     return Preview(sight.id, standing, title, items=items, notes=tuple(dict.fromkeys(notes)))
 
 
-def _standing(sight: Sight, row: JobRow | None, *, sweep: bool) -> str:
+def _standing(sight: Inspection, row: JobRow | None, *, sweep: bool) -> str:
     if isinstance(sight.outcome, Gone):
         return Finding.GONE.value
     if row is not None and row.state is State.IGNORED:
@@ -149,7 +150,7 @@ def _standing(sight: Sight, row: JobRow | None, *, sweep: bool) -> str:
     return NAMES.get(standing, standing)
 
 
-def _why(sight: Sight) -> str:
+def _why(sight: Inspection) -> str:
     match sight.outcome:
         case Absent(error=error) | Dead(error=error) | OutOfScope(error=error):
             return error

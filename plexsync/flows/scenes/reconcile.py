@@ -15,7 +15,8 @@ from datetime import datetime
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
-from plexsync.flows.scenes.inspection import Looker, Sight
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
@@ -238,7 +239,7 @@ class Reconciler:
 
     # --- which scenes ------------------------------------------------------------------------------------------------
 
-    def _sights(self, scope: Scope) -> Iterator[list[Sight]]:
+    def _sights(self, scope: Scope) -> Iterator[list[Inspection]]:
         if scope.library:
             yield from self._in_library(scope.library)
         elif scope.since is not None:
@@ -250,11 +251,11 @@ class Reconciler:
         else:
             yield from self._named(scope.scenes)
 
-    def _named(self, ids: Sequence[int]) -> Iterator[list[Sight]]:
+    def _named(self, ids: Sequence[int]) -> Iterator[list[Inspection]]:
         for start in range(0, len(ids), BATCH):
             yield self._looker.look(ids[start : start + BATCH])
 
-    def _in_library(self, title: str) -> Iterator[list[Sight]]:
+    def _in_library(self, title: str) -> Iterator[list[Inspection]]:
         with self._store.reading() as db:
             sections = db.sections.all()
         keys = {row.key for row in sections if fold(row.title) == fold(title)}
@@ -267,7 +268,7 @@ class Reconciler:
             for start in range(0, len(there_too), BATCH):
                 yield self._looker.look_at(there_too[start : start + BATCH])
 
-    def _with_items(self, sights: Sequence[Sight]) -> list[Sight]:
+    def _with_items(self, sights: Sequence[Inspection]) -> list[Inspection]:
         """Scenes that are out of scope have their items as well: Plex need not be asked for them."""
         outside = [sight.scene for sight in sights if isinstance(sight.outcome, OutOfScope) and sight.scene]
         keys = self._looker.led_to(outside) if outside else {}
@@ -275,7 +276,7 @@ class Reconciler:
 
     # --- what is found -----------------------------------------------------------------------------------------------
 
-    def _compare(self, tx: Writer, sights: Sequence[Sight], report: Report) -> None:
+    def _compare(self, tx: Writer, sights: Sequence[Inspection], report: Report) -> None:
         now = self._clock.now()
         sights = [sight for sight in sights if not isinstance(sight.outcome, Gone)]
         standings = {sight.id: stands(sight) for sight in sights}
@@ -294,7 +295,7 @@ class Reconciler:
                 report.wanted += 1
         tx.standings.save(standings, now=now)
 
-    def _news(self, row: JobRow | None, sight: Sight, *, settled: bool) -> bool:
+    def _news(self, row: JobRow | None, sight: Inspection, *, settled: bool) -> bool:
         """Whether the queue does not know yet: a row that waits, runs or is absent will find out by itself.
 
         `settled`: nothing has to be done, which is no news but of a scene that was out of scope.
@@ -351,7 +352,7 @@ def reports(db: Reader) -> list[Report]:
         return []
 
 
-def stands(sight: Sight) -> str:
+def stands(sight: Inspection) -> str:
     """One word for how a scene stands."""
     if isinstance(sight.outcome, Absent):
         return "absent"

@@ -11,7 +11,8 @@ from typing import cast
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import BATCH, Marked, Progress, quiet, wish_undone
-from plexsync.flows.scenes.inspection import Looker, Said, Sight
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection_records import Inspection, StashValues
 from plexsync.flows.scenes.verbs import CHUNK
 from plexsync.rules.job import Kind, State
 from plexsync.rules.neighbours import Clock
@@ -42,7 +43,7 @@ class SceneUndo:
         items = _items(tx, id)
         sections = {entry.key: entry.section for entry in tx.index.entries(sorted(items))}
         for key, (memory, pushing) in items.items():
-            values, on = recalled.of(sections.get(key, "")) if isinstance(recalled, Said) else ({}, ())
+            values, on = recalled.of(sections.get(key, "")) if isinstance(recalled, StashValues) else ({}, ())
             tx.memories.save(id, key, undo(memory, pushing, values, on, cast("Undone", mark)), now=now)
         return bool(items)
 
@@ -119,7 +120,7 @@ def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]
     return {key: (memories.get((id, key), {}), pushings.get((id, key), ())) for key in sorted(keys)}
 
 
-def preview(store: Database, looker: Looker, gates: Gates, ids: Sequence[int], reason: Undone) -> Iterator[Sight]:
+def preview(store: Database, looker: Looker, gates: Gates, ids: Sequence[int], reason: Undone) -> Iterator[Inspection]:
     """See these scenes as the worker would if they were undone now; writes to neither side."""
     for start in range(0, len(ids), BATCH):
         gates.enter(*READS)

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
-from plexsync.flows.scenes.inspection import Looker, Sight
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.records import AttemptRow, JobRow
@@ -97,7 +98,7 @@ def unsettled(store: Database, ids: Sequence[int] | None) -> int:
 class Explanation:
     """Why a scene stands as it stands: what was seen just now, its row in the queue, and the attempts that failed."""
 
-    sight: Sight
+    sight: Inspection
     job: JobRow | None
     attempts: tuple[AttemptRow, ...]
 

@@ -1,0 +1,87 @@
+"""Reads many keys in one request. A request that fails is halved, to find the keys that fail alone."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from plexsync.engine.gates import Gates, outage
+from plexsync.engine.tickets import READ, Gate
+from plexsync.rules.errors import Neighbour, NeighbourError, Refused, Unavailable
+
+K = TypeVar("K", int, str)
+T = TypeVar("T")
+
+
+class BatchReader:
+    """Sends read requests for many keys through the gates."""
+
+    def __init__(self, gates: Gates) -> None:
+        self._gates = gates
+
+    def read(
+        self, neighbour: Neighbour, request: Callable[[list[K]], Mapping[K, T]], keys: Iterable[K]
+    ) -> dict[K, T | NeighbourError]:
+        """What `request` answers for these keys, asked for together.
+
+        A request that fails is halved before anyone is blamed, and the whole halving is one report: well if any part was
+        answered, with the error in place of what was not. Both halves failing is an outage and raises, also when they were
+        refused: no single one of them is to blame. A failure of one alone stands in its place, for others to judge.
+        """
+        wanted_keys = sorted(set(keys))
+        if not wanted_keys:
+            return {}
+        ticket = self._gates.ticket(Gate(neighbour, READ))
+        try:
+            answers = halved(request, wanted_keys)
+        except NeighbourError as error:
+            failure = outage(error) if len(wanted_keys) > 1 else error
+            self._gates.ill(ticket, failure)
+            if len(wanted_keys) == 1 and may_be_its_own(failure):
+                return {wanted_keys[0]: failure}
+            raise failure from None
+        self._gates.well(ticket)
+        return answers
+
+
+def may_be_its_own(error: NeighbourError) -> bool:
+    """Whether a request for one thing can have failed because of that thing."""
+    return isinstance(error, Refused) or (isinstance(error, Unavailable) and error.sent)
+
+
+def halved(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[K, T | NeighbourError]:
+    """The answers to one request, or to its halves while only one of two fails; raises when both do, or nothing was sent."""
+    try:
+        return dict(request(keys))
+    except (Unavailable, Refused) as error:
+        if len(keys) == 1 or (isinstance(error, Unavailable) and not error.sent):
+            raise
+    return _parted(request, keys)
+
+
+def _parted(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[K, T | NeighbourError]:
+    """As `halved`, for keys that failed together."""
+    middle = len(keys) // 2
+    answers: list[tuple[list[K], Mapping[K, T] | NeighbourError]] = []
+    for half in (keys[:middle], keys[middle:]):
+        try:
+            answers.append((half, request(half)))
+        except (Unavailable, Refused) as error:
+            answers.append((half, error))
+    failures = [error for _, error in answers if isinstance(error, NeighbourError)]
+    if len(failures) == len(answers):
+        raise failures[0]
+    results: dict[K, T | NeighbourError] = {}
+    for half, answer in answers:
+        results |= _blamed(request, half, answer) if isinstance(answer, NeighbourError) else answer
+    return results
+
+
+def _blamed(
+    request: Callable[[list[K]], Mapping[K, T]], keys: list[K], error: NeighbourError
+) -> dict[K, T | NeighbourError]:
+    """Which of the keys that failed together are to blame: one, or all when their halves fail too."""
+    if len(keys) > 1:
+        try:
+            return _parted(request, keys)
+        except (Unavailable, Refused):
+            pass
+    return dict.fromkeys(keys, error)

@@ -1,0 +1,267 @@
+"""Matches scenes with the items of Plex: first by the index, then with what Plex and Stash answer."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.rules import LookRules
+from plexsync.rules import match
+from plexsync.rules.errors import Neighbour, NeighbourError, Unavailable
+from plexsync.rules.item import Entry, Item
+from plexsync.rules.job import Waiting
+from plexsync.rules.match_records import AskRivals, Matched, NotThere, Offer, Step, Unclear
+from plexsync.rules.neighbours import Plex, Stash
+from plexsync.rules.paths import base_name, name_key, path_key
+from plexsync.rules.scene import Scene
+from plexsync.store.database import Database, Reader
+from plexsync.store.db import clean
+
+Decided = Matched | NotThere | Unclear
+# What is known of a scene's items: decided, or the failure of its own that stands in the way, or what the index lacks.
+Verdict = Decided | NeighbourError | Waiting
+
+# Plex is asked for missing files by name only while they are few; after that the libraries are walked.
+FIND_AT_MOST = 5
+# So often the index is put right before an item that changes all the time is left alone.
+LOOKED_AGAIN = 2
+# What nobody knows before the walk of another has ended: looked at again soon, and nobody's failure.
+BEING_LISTED = Waiting("the libraries of Plex are being listed", "released", after=10.0, backoff=False)
+
+
+class SceneMatcher:
+    """Finds the items of scenes, with the index as the map of Plex.
+
+    `patient`: it waits while another thread walks the libraries. A worker does not: it has other work, and a watchdog.
+    """
+
+    def __init__(
+        self,
+        store: Database,
+        stash: Stash,
+        plex: Plex,
+        indexer: Indexer,
+        reader: BatchReader,
+        rules: LookRules,
+        *,
+        patient: bool,
+    ) -> None:
+        self._store = store
+        self._stash = stash
+        self._plex = plex
+        self._indexer = indexer
+        self._reader = reader
+        self._rules = rules
+        self._patient = patient
+
+    def freshen(self, *, force: bool = False) -> bool | None:
+        return self._indexer.freshen(force=force, wait=self._patient)
+
+    def gap(self) -> Waiting | None:
+        gap = self._indexer.gap()
+        return Waiting(gap, "unavailable") if gap else None
+
+    def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
+        """Those of these scenes that the index leads to an item of these libraries for, by place, by name or by memory."""
+        with self._store.reading() as db:
+            offers = self._offers(db, scenes)
+            bound = {binding.key for offer in offers.values() for binding in offer.bound}
+            entries = {entry.key: entry for entry in db.index.entries(sorted(bound))}
+        led = {
+            id: (*offer.entries, *(entries[binding.key] for binding in offer.bound if binding.key in entries))
+            for id, offer in offers.items()
+        }
+        return [scene for scene in scenes if any(entry.section in sections for entry in led[scene.id])]
+
+    def led_to(self, scenes: Sequence[Scene]) -> dict[int, tuple[str, ...]]:
+        """The items that the index alone leads each of these scenes to; asks nobody, so it is no proof."""
+        with self._store.reading() as db:
+            offers = self._offers(db, scenes)
+        verdicts = {id: match.match(replace(offer, rivals=())) for id, offer in offers.items()}
+        return {id: () if isinstance(verdict, AskRivals) else claimed(verdict) for id, verdict in verdicts.items()}
+
+    @staticmethod
+    def missing(scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> list[Scene]:
+        """The scenes that no full path leads to an item for."""
+        return [scene for scene in scenes if scene.files and _needs_all(verdicts[scene.id])]
+
+    def decide(self, scenes: Sequence[Scene]) -> dict[int, Verdict]:
+        """Two rounds at most: what cannot be told from Plex's side alone asks Stash who else has such a file."""
+        with self._store.reading() as db:
+            offers = self._offers(db, scenes)
+        verdicts = {id: match.match(offer) for id, offer in offers.items()}
+        asking = {id: verdict.names for id, verdict in verdicts.items() if isinstance(verdict, AskRivals)}
+
+        def rivals(ids: Sequence[int]) -> dict[int, Sequence[Scene]]:
+            return dict.fromkeys(ids, self._stash.rivals(sorted({name for id in ids for name in asking[id]})))
+
+        rival_scenes = self._reader.read(Neighbour.STASH, rivals, asking)
+        decided: dict[int, Verdict] = {}
+        for id, verdict in verdicts.items():
+            answer = rival_scenes.get(id, ())
+            if isinstance(answer, NeighbourError):
+                decided[id] = answer
+            elif isinstance(verdict, AskRivals):
+                again = match.match(replace(offers[id], rivals=answer))
+                decided |= {} if isinstance(again, AskRivals) else {id: again}
+            else:
+                decided[id] = verdict
+        return decided
+
+    def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, Offer]:
+        """What the index and the past offer each of these scenes; read for all of them together."""
+        bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
+        places = {scene.id: match.places(scene, self._rules.paths) for scene in scenes}
+        names = {scene.id: match.names(scene) for scene in scenes}
+        remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
+        for id, key in db.memories.of(list(remembered)).keys() - unbound:
+            remembered[id].add(key)
+        at = by_part(db.index.entries_at(sorted(set().union(*places.values()))), path_key)
+        named = by_part(db.index.entries_named(sorted(set().union(*names.values()))), name_key)
+        past = {entry.key: entry for entry in db.index.entries(sorted(set().union(*remembered.values())))}
+        offered = {
+            id: {
+                **_united(at, places[id]),
+                **_united(named, names[id]),
+                **{key: past[key] for key in sorted(keys) if key in past},
+            }
+            for id, keys in remembered.items()
+        }
+        owners = db.memories.owners(sorted({key for entries in offered.values() for key in entries}))
+        return {
+            scene.id: Offer(
+                scene=scene,
+                entries=tuple(offered[scene.id].values()),
+                remembered=frozenset(remembered[scene.id]),
+                owners={key: owners[key] for key in offered[scene.id] if key in owners},
+                rules=self._rules.paths,
+                bindings=bindings,
+            )
+            for scene in scenes
+        }
+
+    def decide_again(
+        self,
+        scenes: Sequence[Scene],
+        verdicts: dict[int, Verdict],
+        items: dict[str, Item | NeighbourError],
+    ) -> None:
+        """What the index says is a map and no proof: an item is gone, or has other files by now.
+
+        Then Plex is asked by file name, the index put right, and matched once more. An item that will not hold still is
+        nobody's.
+        """
+        for _ in range(LOOKED_AGAIN):
+            again = self._misled(scenes, verdicts, items)
+            if not again:
+                return
+            keys = claims({scene.id: verdicts[scene.id] for scene in again})
+            # Asked before anything is forgotten: should Plex not answer now, a look-alike would be the only one that fits.
+            try:
+                asked = self._ask_for(again)
+            except Unavailable as error:
+                # Other items were read a moment ago, so it may be these alone.
+                verdicts |= dict.fromkeys((scene.id for scene in again), error)
+                return
+            if not asked:
+                verdicts |= dict.fromkeys((scene.id for scene in again), BEING_LISTED)
+                return
+            moved = [entry_of(item) for key, item in items.items() if key in keys and isinstance(item, Item)]
+            self._indexer.correct(moved, gone=sorted(keys - items.keys()))
+            verdicts |= self.decide(again)
+            items |= self.items(claims(verdicts) - items.keys())
+        for scene in self._misled(scenes, verdicts, items):
+            verdicts[scene.id] = NotThere((Step("files", "Its item in Plex got other files while it was looked at."),))
+
+    def _misled(
+        self,
+        scenes: Sequence[Scene],
+        verdicts: Mapping[int, Verdict],
+        items: Mapping[str, Item | NeighbourError],
+    ) -> list[Scene]:
+        """The scenes that an entry was found for, or candidates, which Plex does not have, or has with other files.
+
+        What is bound by hand was not found by the map.
+        """
+        claims_by_id = {
+            id: claims({id: verdict})
+            for id, verdict in verdicts.items()
+            if not (isinstance(verdict, Matched) and verdict.bound)
+        }
+        keys = {key for some in claims_by_id.values() for key in some}
+        with self._store.reading() as db:
+            indexed_files = {entry.key: files_of(entry) for entry in db.index.entries(sorted(keys))}
+        stale = {
+            key
+            for key in keys
+            if key not in items or (isinstance(item := items[key], Item) and files_of(item) != indexed_files.get(key))
+        }
+        return [scene for scene in scenes if claims_by_id.get(scene.id, set()) & stale]
+
+    def _ask_for(self, scenes: Sequence[Scene]) -> bool:
+        """Ask Plex for the files of these scenes; False when that has to wait for the walk of another."""
+        if len(scenes) > FIND_AT_MOST:
+            return self.freshen(force=True) is not None
+        self._indexer.find(sorted({base_name(file.path) for scene in scenes for file in scene.files}))
+        return True
+
+    def items(self, keys: Iterable[str]) -> dict[str, Item | NeighbourError]:
+        """Full items in one request, halved as `BatchReader` says; those Plex does not have are left out."""
+        return self._reader.read(Neighbour.PLEX, self._plex.items, keys)
+
+
+def keys_of(verdicts: Iterable[Decided]) -> set[str]:
+    """The rating keys that matched."""
+    return {key for verdict in verdicts if isinstance(verdict, Matched) for key in verdict.keys}
+
+
+def by_part(entries: Iterable[Entry], key_of: Callable[[str], str]) -> dict[str, list[Entry]]:
+    """The entries by what their files are found by, in the order of the entries."""
+    by_key: dict[str, list[Entry]] = {}
+    for entry in entries:
+        for part in dict.fromkeys(key_of(part.path) for part in entry.parts):
+            by_key.setdefault(part, []).append(entry)
+    return by_key
+
+
+def _united(by_key: Mapping[str, Sequence[Entry]], keys: Iterable[str]) -> dict[str, Entry]:
+    """The entries under any of these keys, by rating key and in its order."""
+    entries = {entry.key: entry for key in keys for entry in by_key.get(clean(key), ())}
+    return dict(sorted(entries.items()))
+
+
+def files_of(item: Entry | Item) -> frozenset[tuple[str, int]]:
+    """By what an item is known again. A duration comes only once Plex has analysed a file."""
+    return frozenset((part.path, part.size) for part in item.parts)
+
+
+def claimed(verdict: Decided) -> tuple[str, ...]:
+    """The items that a scene has, or may have."""
+    match verdict:
+        case Matched(keys=keys):
+            return keys
+        case Unclear(candidates=candidates):
+            return tuple(candidate.key for candidate in candidates)
+        case _:
+            return ()
+
+
+def claims(verdicts: Mapping[int, Verdict]) -> set[str]:
+    """The items that any of these scenes has, or may have."""
+    return {key for verdict in decided_among(verdicts) for key in claimed(verdict)}
+
+
+def entry_of(item: Item) -> Entry:
+    """An item as the index is to know it."""
+    return Entry(item.key, item.section, item.parts, item.stamp)
+
+
+def decided_among(verdicts: Mapping[int, Verdict]) -> list[Decided]:
+    return [verdict for verdict in verdicts.values() if not isinstance(verdict, NeighbourError | Waiting)]
+
+
+def _needs_all(verdict: Verdict) -> bool:
+    """Whether it holds only if the index knows all of Plex: nothing was found, or one item by its file's name."""
+    if isinstance(verdict, Matched):
+        return verdict.steps[-1].rung in ("name and size", "name and duration")
+    return isinstance(verdict, NotThere)

@@ -1,0 +1,216 @@
+"""Scenes that are undone: which of them stay so, and what there is to put back on their items."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from plexsync.flows.scenes.artwork import Pictures
+from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
+from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target
+from plexsync.flows.scenes.rules import LookRules
+from plexsync.flows.scenes.scene_matching import SceneMatcher, Verdict, decided_among, keys_of
+from plexsync.rules import match
+from plexsync.rules.desired import Profile, Wanted, wanted
+from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.item import FIELDS, Item
+from plexsync.rules.job import Gone, Waiting
+from plexsync.rules.neighbours import Stash
+from plexsync.rules.paths import base_name
+from plexsync.rules.pictures import placed
+from plexsync.rules.plan import plan
+from plexsync.rules.plan_records import Memory, Pushing, Undone
+from plexsync.rules.scene import Scene
+from plexsync.rules.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo, undone
+from plexsync.rules.values import Value
+from plexsync.store.database import Database
+
+
+class UndoneScenes:
+    """Inspects scenes that PlexSync's changes are taken back from."""
+
+    def __init__(
+        self,
+        store: Database,
+        stash: Stash,
+        matcher: SceneMatcher,
+        reader: BatchReader,
+        rules: LookRules,
+        pictures: Pictures | None,
+    ) -> None:
+        self._store = store
+        self._stash = stash
+        self._matcher = matcher
+        self._reader = reader
+        self._rules = rules
+        self._pictures = pictures
+
+    def marked_among(self, ids: Iterable[int]) -> set[int]:
+        with self._store.reading() as db:
+            return {id for (id, _), memory in db.memories.of(sorted(ids)).items() if undone(memory)}
+
+    def undone_among(
+        self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict], past: Past, undoing: Undone
+    ) -> dict[int, Inspection]:
+        """Those of the scenes that stay undone, or (`undoing`) would be; their targets are still to be seen."""
+        inspections = {}
+        for scene in scenes:
+            verdict = verdicts[scene.id]
+            keys = past.keys(scene.id)
+            undo_mark = undoing or past.mark(scene.id)
+            if not undo_mark or isinstance(verdict, NeighbourError | Waiting):
+                continue
+            mark, desired = past.take_overs.get(scene.id, ""), wanted(scene, self._rules.profile)
+            base = Inspection(scene.id, scene, desired, steps=verdict.steps, undone=undo_mark, take_over=mark)
+            try:
+                if undoing or self._stays_undone(scene, keys, past):
+                    inspections[scene.id] = base
+            except NeighbourError as error:
+                if not may_be_its_own(error):
+                    raise
+                inspections[scene.id] = replace(base, error=error)
+        return inspections
+
+    def removed(self, ids: Sequence[int], undoing: Undone) -> list[Inspection]:
+        """Scenes that Stash does not have: there is nothing to do, unless what was pushed for them is to be taken back."""
+        with self._store.reading() as db:
+            past = Past(db.memories.of(ids), db.pushings.of(ids), {}, {}, frozenset())
+        usual: Undone = "gone" if self._rules.undo_gone else ""
+        back = []
+        for id in ids:
+            if past.keys(id) and (undo_mark := undoing or past.mark(id) or usual):
+                back.append(Inspection(id, undone=undo_mark, ends=Gone()))
+        inspections = self.with_targets(back, {}, {}, past, afresh=bool(undoing))
+        return [inspections.get(id) or Inspection(id, outcome=Gone()) for id in ids]
+
+    def with_targets(
+        self,
+        back: Sequence[Inspection],
+        verdicts: Mapping[int, Verdict],
+        items: Mapping[str, Item | NeighbourError],
+        past: Past,
+        *,
+        afresh: bool,
+    ) -> dict[int, Inspection]:
+        """What there is to put back for scenes that are undone, or (`afresh`) would be."""
+        if not back:
+            return {}
+        matched = {id: keys_of(decided_among({id: verdict})) for id, verdict in verdicts.items()}
+        keys = {sight.id: {*past.keys(sight.id), *matched.get(sight.id, ())} for sight in back if not sight.error}
+        all_items = {**items, **self._matcher.items({key for some in keys.values() for key in some} - items.keys())}
+        # Items that no file leads to any more: whose they are is told by our hand on them, and by who has their files now.
+        stray = {
+            key: item.parts
+            for id, some in keys.items()
+            for key in some - matched.get(id, set())
+            if isinstance(item := all_items.get(key), Item) and _is_stray(item, *past.of(id, key))
+        }
+
+        def rivals(asked: list[str]) -> dict[str, Sequence[Scene]]:
+            names = {base_name(part.path) for key in asked for part in stray[key]}
+            return dict.fromkeys(asked, self._stash.rivals(sorted(names)))
+
+        rival_scenes = self._reader.read(Neighbour.STASH, rivals, stray)
+        inspections = {sight.id: sight for sight in back}
+        for id, some in keys.items():
+            mine = {key: () if key in matched.get(id, set()) else rival_scenes.get(key) for key in sorted(some)}
+            inspections[id] = self._with_own_targets(inspections[id], mine, all_items, past, afresh=afresh)
+        return inspections
+
+    def stash_values(self, ids: Sequence[int], own: Mapping[str, Profile]) -> dict[int, StashValues | NeighbourError]:
+        """What Stash says of these scenes now, in every field. `own`: the profiles of libraries that have one of their own.
+
+        Scenes that Stash does not have are left out.
+        """
+        answers = self._reader.read(Neighbour.STASH, self._stash.scenes, ids)
+        values_by_id: dict[int, StashValues | NeighbourError] = {}
+        for id, answer in answers.items():
+            if isinstance(answer, NeighbourError):
+                values_by_id[id] = answer
+                continue
+            profiles = {"": self._rules.profile, **own}
+            try:
+                values = {section: self._values(answer, profile) for section, profile in profiles.items()}
+            except NeighbourError as error:
+                if not may_be_its_own(error):
+                    raise
+                values_by_id[id] = error
+                continue
+            on = {section: frozenset((*profile.fields, *profile.pictures)) for section, profile in profiles.items()}
+            values_by_id[id] = StashValues(values, on)
+        return values_by_id
+
+    def _stays_undone(self, scene: Scene, keys: Iterable[str], past: Past) -> bool:
+        """Whether Stash still says of every item that is undone what it said then.
+
+        What can't be read just now may be what has changed, and is tried again.
+        """
+        marked = [(key, memory) for key in keys if undone(memory := past.memories.get((scene.id, key), {}))]
+        profiles = self._profiles_of([key for key, _ in marked], past.profiles)
+        return all(is_undone(memory, self._shown(scene, profiles[key], patient=True).values) for key, memory in marked)
+
+    def _profiles_of(self, keys: Sequence[str], own: Mapping[str, Profile]) -> dict[str, Profile]:
+        """The profile of each item's library; the usual one for items that are not in the index."""
+        with self._store.reading() as db:
+            sections = {entry.key: entry.section for entry in db.index.entries(keys)} if own else {}
+        return {key: own.get(sections.get(key, ""), self._rules.profile) for key in keys}
+
+    def _with_own_targets(
+        self,
+        sight: Inspection,
+        keys: Mapping[str, Sequence[Scene] | NeighbourError | None],
+        items: Mapping[str, Item | NeighbourError],
+        past: Past,
+        *,
+        afresh: bool,
+    ) -> Inspection:
+        """One scene's items: by key those who may have it instead, None for an item that does not show our hand."""
+        targets = []
+        for key, rivals in keys.items():
+            item = items.get(key)
+            for error in (item, rivals):
+                if isinstance(error, NeighbourError):
+                    return replace(sight, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
+            if not isinstance(item, Item) or isinstance(rivals, NeighbourError) or rivals is None:
+                continue
+            if any(
+                rival.id != sight.id and match.has_file_of(rival, item.parts, self._rules.paths) for rival in rivals
+            ):
+                # What was pushed is for that scene to know.
+                continue
+            try:
+                targets.append(self._target(sight, item, past, afresh=afresh))
+            except NeighbourError as error:
+                if not may_be_its_own(error):
+                    raise
+                return replace(sight, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
+        return replace(sight, targets=tuple(targets))
+
+    def _target(self, sight: Inspection, item: Item, past: Past, *, afresh: bool) -> Target:
+        profile = past.profiles.get(item.section, self._rules.profile)
+        shown = self._shown(sight.scene, profile) if sight.scene else Wanted({})
+        memory, pushing = past.of(sight.id, item.key)
+        if afresh or not is_undone(memory, shown.values):
+            stash_values = self._values(sight.scene, profile) if sight.scene else {}
+            memory = undo(memory, pushing, stash_values, shown.values.keys(), sight.undone)
+        if self._pictures:
+            unknown = {name for name in shown.values if name not in memory}
+            item = self._pictures.told(item, dict.fromkeys((*unknown, *ours_in(memory)), True), memory, pushing)
+        steps = plan(shown.values, item, memory, pushing, self._rules.policy)
+        steps = replace(steps, memory=placed(steps.memory, item))
+        return Target(item, steps, past.memories.get((sight.id, item.key), {}), shown, profile)
+
+    def _values(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
+        """What Stash says of a scene, also in the fields that are switched off."""
+        return {
+            **self._shown(scene, profile).values,
+            **wanted(scene, replace(profile, fields=frozenset(FIELDS))).values,
+        }
+
+    def _shown(self, scene: Scene, profile: Profile, *, patient: bool = False) -> Wanted:
+        """What is wanted in a library of this profile; without what can't be read, unless there is time to try it again."""
+        shown = wanted(scene, profile)
+        return self._pictures.with_pictures(scene, shown, profile, patient=patient) if self._pictures else shown
+
+
+def _is_stray(item: Item, memory: Memory, pushing: Sequence[Pushing]) -> bool:
+    """Whether an item that no file leads to has something of ours, and certainly is the one we wrote to."""
+    return not is_taken_back(memory) and shows_our_hand(item, memory, pushing)
