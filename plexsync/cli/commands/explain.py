@@ -14,9 +14,10 @@ from plexsync.cli.terminal.rows import attempt_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.engine.verbs import Explanation
 from plexsync.engine.verbs import explain as look_at
-from plexsync.reports.explanation import Facts, job_facts, known_facts, sight_facts
+from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import short
+from plexsync.reports.shapes import FieldFacts, SightFacts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind
 from plexsync.rules.plan import Value
@@ -47,8 +48,8 @@ def explain(call: Call, scene: int) -> int:
             seen = look_at(parts.store, parts.looker, parts.gates, parts.clock, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
-    facts = {**sight_facts(seen.sight), **job_facts(seen.job, seen.attempts)}
-    call.answer(facts, lambda: _tell(seen, facts, now, paper()))
+    sight = sight_facts(seen.sight)
+    call.answer({**sight, **job_facts(seen.job, seen.attempts)}, lambda: _tell(seen, sight, now, paper()))
     gone = isinstance(seen.sight.outcome or seen.sight.ends, Gone)
     return FAILED if gone or seen.sight.error else FINE
 
@@ -57,12 +58,13 @@ def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
     """What the database knows, when a side can't be asked."""
     with parts.store.reading() as db:
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
-        facts = {**known_facts(db, id), "error": why}
-    remembered = facts["remembered"]
+        known = known_facts(db, id)
+        facts = {**known, "error": why}
+        remembered = known["remembered"]
 
     def tell() -> None:
         out = paper()
-        out.print(f"Scene {id} can't be looked at now. What is known:")
+        out.print(f"Scene {id} can't be read now. What the database knows:")
         _tell_row(row, attempts, now, out)
         if remembered:
             rows = [(one["key"], short(one["field"]), _shown(one["said"]), _shown(one["left"])) for one in remembered]
@@ -76,14 +78,14 @@ def _only_known(call: Call, parts: Parts, id: int, why: str, now: int) -> int:
 # --- as words --------------------------------------------------------------------------------------------------------
 
 
-def _tell(seen: Explanation, facts: Facts, now: int, out: Console) -> None:
+def _tell(seen: Explanation, facts: SightFacts, now: int, out: Console) -> None:
     sight = seen.sight
     title = f": {safe(sight.scene.title)}" if sight.scene and sight.scene.title else ""
     out.print(f"Scene {sight.id}{title}")
     out.print(safe(facts["verdict"]))
     if sight.steps:
         steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(sight.steps, start=1)]
-        out.print(table("How its item was looked for", ("", "by", "what was seen"), steps))
+        out.print(table("How its item was matched", ("", "by", "what was seen"), steps))
     if sight.candidates:
         rows = [(one.key, one.path, one.reason) for one in sight.candidates]
         out.print(table("Candidates", ("item", "file", "why it was not taken"), rows))
@@ -101,7 +103,7 @@ def _tell(seen: Explanation, facts: Facts, now: int, out: Console) -> None:
 HEADS = ("field", "Stash says", "Plex has", "locked", "would do", "why")
 
 
-def _field_row(one: Facts) -> tuple[str, ...]:
+def _field_row(one: FieldFacts) -> tuple[str, ...]:
     why = "; ".join(filter(None, [one["reason"], *(note["text"] for note in one["why"])]))
     locked = "yes" if one["locked"] else ""
     return short(one["field"]), _shown(one["stash"]), _shown(one["plex"]), locked, one["action"], why

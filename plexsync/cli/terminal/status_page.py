@@ -18,10 +18,10 @@ from plexsync.rules.status_words import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from plexsync.reports.shapes import EventFacts, OutageFacts, OutagesNow, QueueFacts, StatusFacts, UndoneFacts
 
 
-def page(found: "dict[str, Any]", look: Look) -> str:
+def page(found: "StatusFacts", look: Look) -> str:
     """The answer of `plexsync status` in words."""
     jobs, parts = found["jobs"], []
     if banner := too_many(found["dlq"]["count"], found["dlq"]["max"]):
@@ -47,7 +47,7 @@ def page(found: "dict[str, Any]", look: Look) -> str:
     return "".join(parts)
 
 
-def _servers(found: "dict[str, Any]") -> list[tuple[str, ...]]:
+def _servers(found: "StatusFacts") -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for who, seen in found["breakers"].items():
         held, pace = found["holds"].get(who), found["paces"].get(who)
@@ -62,14 +62,14 @@ def _servers(found: "dict[str, Any]") -> list[tuple[str, ...]]:
     return rows
 
 
-def _answered(found: "dict[str, Any]", who: str) -> bool:
+def _answered(found: "StatusFacts", who: str) -> bool:
     """Whether there is any trace of an answer of this server."""
     if any(found["jobs"][name] for name in ("idle", "absent", "gone")) or found["last_reconcile"]:
         return True
     return bool(found["index"]["libraries"]) if who == "plex" else bool(found["last_poll"])
 
 
-def _rest(found: "dict[str, Any]") -> list[tuple[str, str]]:
+def _rest(found: "StatusFacts") -> list[tuple[str, str]]:
     worker, index, kept = found["worker"], found["index"], found["books"]
     runs = "running" if worker["running"] else "not running (plexsync serve)"
     off = "" if worker["enabled"] else ", switched off (enabled = false)"
@@ -95,34 +95,35 @@ def _rest(found: "dict[str, Any]") -> list[tuple[str, str]]:
     ]
 
 
-def _dead_letters(found: "dict[str, Any]") -> str:
+def _dead_letters(found: "QueueFacts") -> str:
     """How dead letters came and went."""
-    names = {
-        "retried": "retried",
-        "cured": "retried after a cure",
-        "renewed": "queued again",
-        "dropped": "dropped",
-        "ignored": "ignored",
-        "pruned": "older than dlq_retention_days",
-    }
-    left = [f"{found[name]:,} {word}" for name, word in names.items() if found[name]]
+    counts = (
+        (found["retried"], "retried"),
+        (found["cured"], "retried after a cure"),
+        (found["renewed"], "queued again"),
+        (found["dropped"], "dropped"),
+        (found["ignored"], "ignored"),
+        (found["pruned"], "older than dlq_retention_days"),
+    )
+    left = [f"{count:,} {word}" for count, word in counts if count]
     return f"{found['died']:,} in all" + (f": {', '.join(left)}" if left else "")
 
 
-def _events(found: "dict[str, int]") -> list[tuple[str, str]]:
+def _events(found: "EventFacts") -> list[tuple[str, str]]:
     """A line when events were left as files."""
     told = [f"{found['waiting']:,} left as files, for the worker"] if found["waiting"] else []
     told += [f"{found['unread']:,} set aside, since they can't be read (plexsync doctor)"] if found["unread"] else []
     return [("events", "; ".join(told))] if told else []
 
 
-def _undone(found: "dict[str, int]") -> list[tuple[str, str]]:
+def _undone(found: "UndoneFacts") -> list[tuple[str, str]]:
     """A line when scenes were undone, which count as in sync."""
-    told = [f"{many(count, 'scene')} {name}" for name, count in found.items() if count]
+    counts = (("undone", found["undone"]), ("released", found["released"]))
+    told = [f"{many(count, 'scene')} {name}" for name, count in counts if count]
     return [("undone", f"{', '.join(told)}: left alone until they are edited in Stash")] if told else []
 
 
-def _outages(found: "dict[str, Any]") -> list[tuple[str, str]]:
+def _outages(found: "OutagesNow") -> list[tuple[str, str]]:
     """A line for each outage that lasts, and one for the last that is over."""
     rows = [("outage", f"{_outage(one)} since {one['since']}, {_length(one)} so far") for one in found["current"]]
     if one := found["last"]:
@@ -130,10 +131,10 @@ def _outages(found: "dict[str, Any]") -> list[tuple[str, str]]:
     return rows
 
 
-def _outage(one: "dict[str, Any]") -> str:
+def _outage(one: "OutageFacts") -> str:
     what = f"{ON_HOLD} ({one['cause']})" if one["kind"] == "hold" else DOWN
     return f"{one['server'].title()} {what}"
 
 
-def _length(one: "dict[str, Any]") -> str:
+def _length(one: "OutageFacts") -> str:
     return lasting(one["seconds"] * 1000)
