@@ -65,7 +65,7 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
 
     def tell() -> None:
         out = paper()
-        out.print(f"Scene {id} can't be looked at now. What is known:")
+        out.print(f"Scene {id} can't be read now. What the database knows:")
         _tell_row(row, attempts, now, out)
         if remembered:
             rows = [
