@@ -1,4 +1,4 @@
-"""`plexsync explain`: why a scene stands as it stands."""
+"""`plexsync explain`: explains the status of a scene."""
 
 from collections.abc import Sequence
 
