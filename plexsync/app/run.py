@@ -171,7 +171,7 @@ def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, pa
         poll_seconds=parts.config.poll_interval,
         stop=stop,
         begin=lambda: take_up(parts, works),
-        told=report,
+        report=report,
         paused=paused or Standstill(parts.clock),
     )
 

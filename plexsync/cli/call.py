@@ -26,7 +26,7 @@ class Call:
     json: bool = False
     secrets: tuple[str, ...] = ()
 
-    def answer(self, facts: Mapping[str, Any], tell: Callable[[], None]) -> None:
+    def answer(self, facts: Mapping[str, object], tell: Callable[[], None]) -> None:
         """Print `facts` as one JSON object if that was asked for; `tell` them in words otherwise."""
         if self.json:
             click.echo(json.dumps(facts, indent=2))

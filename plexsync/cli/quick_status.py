@@ -11,7 +11,9 @@ from plexsync.reports.status import facts_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Protocol
+
+    from plexsync.reports.shapes import StatusFacts
 
     class CallOptions(Protocol):
         """The options of a call that matter here."""
@@ -31,13 +33,13 @@ def sources_of(call: "CallOptions") -> Sources:
     return Sources(os.environ, os.fspath(call.config_file) if call.config_file else None, call.data_dir)
 
 
-def quick_facts(call: "CallOptions") -> "dict[str, Any] | None":
+def quick_facts(call: "CallOptions") -> "StatusFacts | None":
     """Everything `status` tells; None when the database alone is not enough for it."""
     look = quick.look(sources_of(call))
     return facts_of(look.snapshot, look.config, spooled=look.spooled, running=look.running) if look else None
 
 
-def tell_all(call: "CallOptions", facts: "dict[str, Any]") -> int:
+def tell_all(call: "CallOptions", facts: "StatusFacts") -> int:
     """Print it; raises OSError when standard output can't be written."""
     if call.json:
         import json

@@ -187,9 +187,9 @@ class Sender(Generic[F, E]):
             for job, _ in findings:
                 if job.token not in held:
                     log.warning("lease lost: %s %d belongs to another attempt", job.kind, job.id)
-            ours = [(job, finding) for job, finding in findings if job.token in held]
-            errands = self._flow.save(tx, ours, now=now, until=until)
-            for job, finding in ours:
+            held_findings = [(job, finding) for job, finding in findings if job.token in held]
+            errands = self._flow.save(tx, held_findings, now=now, until=until)
+            for job, finding in held_findings:
                 if errands.get(job.token):
                     batch.errands[job.token] = errands[job.token]
                     batch.findings[job.token] = finding
@@ -329,7 +329,7 @@ class Sender(Generic[F, E]):
         ended = []
         with self._store.writing() as tx:
             held = tx.jobs.renew(list(batch.errands), until=until)
-            done = [one for one in answered if one.job.token in held and isinstance(one.outcome, Done)]
+            done = [answer for answer in answered if answer.job.token in held and isinstance(answer.outcome, Done)]
             self._flow.journal.close(tx, done, now=now, until=now + self._deadline)
             for token, errands in batch.errands.items():
                 outcomes = [errand.outcome for errand in errands if errand.outcome is not None]

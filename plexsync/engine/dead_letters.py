@@ -65,10 +65,10 @@ def _each(store: Database, keys: Iterable[Key], act: Callable[[Writer, str, int]
 
 def _in_batches(store: Database, cause: str, act: Callable[[Writer, int], int]) -> int:
     with store.reading() as db:
-        left = count(db, cause)
+        total = count(db, cause)
     done, moved = 0, BATCH
-    while left > done and moved:
+    while total > done and moved:
         with store.writing() as tx:
-            moved = act(tx, min(BATCH, left - done))
+            moved = act(tx, min(BATCH, total - done))
         done += moved
     return done

@@ -53,16 +53,16 @@ class Worked:
 class Probed:
     """A neighbour was asked whether it is back."""
 
-    who: Neighbour
+    neighbour: Neighbour
     well: bool
 
 
 @dataclass(frozen=True)
 class Idle:
-    """Nothing is due before `until` (UTC ms; None: nothing waits at all). `why`: a gate is closed, or a neighbour fails."""
+    """Nothing is due before `until` (UTC ms; None: nothing waits at all). `reason`: a closed gate or a failing neighbour."""
 
     until: int | None
-    why: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)

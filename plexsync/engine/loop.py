@@ -28,13 +28,13 @@ FULL_PAUSE = 60.0
 
 @dataclass
 class Ran:
-    """What a run did: outcomes by name, and what stopped it (`why` is '' when nothing was due any more).
+    """What a run did: outcomes by name, and what stopped it (`reason` is '' when nothing was due any more).
 
     `again` are the jobs that are to be tried again, with their outcome: each counts once, as it ended last.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    why: str = ""
+    reason: str = ""
     until: int | None = None
     again: dict[tuple[str, int], str] = field(default_factory=dict)
 
@@ -51,7 +51,7 @@ class Ran:
 
 
 class Loop:
-    """Drives one engine. `stop` ends it between two requests; `told` hears of every step.
+    """Drives one engine. `stop` ends it between two requests; `report` hears of every step.
 
     `begin` comes before the first step of `serve`, and again until it goes through. `paused` hears of every fault of our
     own disk or database that holds up the work, and None when it goes on.
@@ -66,7 +66,7 @@ class Loop:
         poll_seconds: float,
         stop: threading.Event,
         begin: Callable[[], object] = lambda: None,
-        told: Callable[[Worked | Probed | Idle], None] = lambda _step: None,
+        report: Callable[[Worked | Probed | Idle], None] = lambda _step: None,
         paused: Callable[[SyncError | None], None] = lambda _fault: None,
     ) -> None:
         self._engine = engine
@@ -75,7 +75,7 @@ class Loop:
         self._look = min(poll_seconds, LONGEST_LOOK)
         self._stop = stop
         self._begin = begin
-        self._told = told
+        self._report = report
         self._paused = paused
         self._spooled_at: float | None = None
         self._beat_at = 0
@@ -121,11 +121,11 @@ class Loop:
             if isinstance(step, Worked):
                 ran.count(step)
             if isinstance(step, Idle):
-                if wait_for is None and (step.why or step.until is None or step.until > self._clock.now()):
-                    ran.why, ran.until = step.why, step.until
+                if wait_for is None and (step.reason or step.until is None or step.until > self._clock.now()):
+                    ran.reason, ran.until = step.reason, step.until
                     return ran
                 self._rest(step.until)
-        ran.why = "stopped"
+        ran.reason = "stopped"
         return ran
 
     def _step(self) -> Worked | Probed | Idle:
@@ -134,7 +134,7 @@ class Loop:
         step = self._engine.step(stopping=self._stop.is_set)
         if isinstance(step, Idle):
             self._engine.prune()
-        self._told(step)
+        self._report(step)
         return step
 
     def _rest(self, until: int | None) -> None:
@@ -142,8 +142,8 @@ class Loop:
         end = self._clock.monotonic() + self._look
         if until is not None:
             end = min(end, self._clock.monotonic() + max(0.0, (until - self._clock.now()) / 1000))
-        while not self._stop.is_set() and (left := end - self._clock.monotonic()) > 0:
-            self._clock.sleep(min(left, WAKE_UP))
+        while not self._stop.is_set() and (remaining := end - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(remaining, WAKE_UP))
             if self._store.changed():
                 return
 
@@ -152,8 +152,8 @@ class Loop:
         if self._spooled_at is None or now - self._spooled_at >= SPOOL_PACE:
             self._spooled_at = now
             try:
-                if taken := self._store.drain_spool(self._clock.now()):
-                    log.info("%d events taken over that hooks had left as files", taken)
+                if count := self._store.drain_spool(self._clock.now()):
+                    log.info("%d events taken over that hooks had left as files", count)
             except SpoolFault as fault:
                 # The engine has no need of it.
                 if self._told_of_spool is None or now - self._told_of_spool >= COMPLAINT_PACE:
@@ -254,6 +254,6 @@ class Watcher(threading.Thread):
         now = self._clock.monotonic()
         if repeated and (self._complained_at is None or now - self._complained_at >= COMPLAINT_PACE):
             self._complained_at = now
-            log.warning("%s can't poll: %s", self.name, fault)
+            log.warning("%s failed: %s", self.name, fault)
         else:
-            log.debug("%s can't poll: %s", self.name, fault)
+            log.debug("%s failed: %s", self.name, fault)

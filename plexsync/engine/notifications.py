@@ -77,11 +77,11 @@ class Noticer:
         if notices and not self._may_send():
             return []
         if notices:
-            told = [notice for notice in notices if self._tell(notice)]
-            self._again_at = None if len(told) == len(notices) else self._clock.monotonic() + SEND_AGAIN
-            if len(told) < len(notices):
-                after = _without(record, after, [notice for notice in notices if notice not in told])
-            notices = told
+            delivered = [notice for notice in notices if self._tell(notice)]
+            self._again_at = None if len(delivered) == len(notices) else self._clock.monotonic() + SEND_AGAIN
+            if len(delivered) < len(notices):
+                after = _without(record, after, [notice for notice in notices if notice not in delivered])
+            notices = delivered
         self._keep(after)
         return notices
 
@@ -116,18 +116,18 @@ class Noticer:
     def _tell(self, notice: Notice) -> bool:
         """Whether one of the messengers took it."""
         # All of them, not only the first that takes it.
-        taken = [messenger for messenger in self._messengers if self._sent(messenger, notice)]
-        if taken:
+        receivers = [messenger for messenger in self._messengers if self._sent(messenger, notice)]
+        if receivers:
             log.info("a person was told: %s", notice.text)
-        return bool(taken)
+        return bool(receivers)
 
     def _sent(self, messenger: Messenger, notice: Notice) -> bool:
         try:
             messenger.send(notice)
-        except NotSent as why:
+        except NotSent as error:
             if messenger.name not in self._failing:
                 self._failing.add(messenger.name)
-                log.warning("a notice did not get through by %s: %s; it is tried again", messenger.name, why)
+                log.warning("a notice did not get through by %s: %s; it is tried again", messenger.name, error)
             return False
         self._failing.discard(messenger.name)
         return True

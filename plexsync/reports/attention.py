@@ -1,13 +1,13 @@
 """What needs a person, and what happens by itself: the sentences over everything else, worst first."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
 from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp
+from plexsync.reports.shapes import NeedFacts, OutageFacts, StatusFacts
 from plexsync.rules.notices import NoticeRules, conditions
 from plexsync.rules.status_words import DOWN
 
@@ -27,7 +27,7 @@ class Need:
     since: int | None = None
 
 
-def needs(parts: Parts, found: dict[str, Any]) -> list[Need]:
+def needs(parts: Parts, found: StatusFacts) -> list[Need]:
     """By the facts of `plexsync.reports.status`, and by the rules of the notices that are sent."""
     now = parts.clock.now()
     rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
@@ -52,7 +52,7 @@ def _of(key: str, text: str, since: int) -> Need:
     return Need(key, "wait" if head == "away" else "person", title, text, where, since)
 
 
-def _more(found: dict[str, Any]) -> list[Need]:
+def _more(found: StatusFacts) -> list[Need]:
     worker, kept = found["worker"], found["books"]
     told = []
     if not found["bulk_approved"]:
@@ -82,7 +82,7 @@ def _more(found: dict[str, Any]) -> list[Need]:
     return told
 
 
-def _away(one: dict[str, Any]) -> Need:
+def _away(one: OutageFacts) -> Need:
     name = one["server"].title()
     why = one["error"] or "It does not answer"
     end = "" if why[-1] in ".!?" else "."
@@ -92,6 +92,6 @@ def _away(one: dict[str, Any]) -> Need:
     return Need(f"away:{one['server']}", "wait", f"{name} is {DOWN}", text)
 
 
-def need_facts(one: Need) -> dict[str, Any]:
+def need_facts(one: Need) -> NeedFacts:
     """For JSON."""
     return {"key": one.key, "kind": one.kind, "title": one.title, "text": one.text, "since": stamp(one.since)}

@@ -1,7 +1,6 @@
 """What a full comparison has found, as facts."""
 
 from collections import Counter
-from typing import Any
 
 from plexsync.flows.scenes.reconcile import Report
 from plexsync.rules.status_words import COMPARED
@@ -14,7 +13,7 @@ def counted(report: Report) -> Counter[str]:
     return Counter({_NAMES.get(name, name): count for name, count in report.standing.items()})
 
 
-def report_facts(report: Report) -> dict[str, Any]:
+def report_facts(report: Report) -> dict[str, int | bool | str | None]:
     """The report for JSON."""
     standing = counted(report)
     return {

@@ -8,11 +8,11 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from plexsync.app.parts import Parts
 from plexsync.reports.cures import cure
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in
+from plexsync.reports.shapes import LetterFacts
 from plexsync.rules.job import State
 from plexsync.rules.records import JobRow
 from plexsync.store.database import Reader
@@ -37,7 +37,7 @@ COLUMNS = (
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
-def letters(parts: Parts, cause: str) -> Iterator[dict[str, Any]]:
+def letters(parts: Parts, cause: str) -> Iterator[LetterFacts]:
     """Everything that is known of each dead row (of one cause), by kind and id."""
     for row in rows_in(parts, State.DEAD, cause):
         with parts.store.reading() as db:
@@ -45,10 +45,10 @@ def letters(parts: Parts, cause: str) -> Iterator[dict[str, Any]]:
         yield one
 
 
-def letter(db: Reader, row: JobRow) -> dict[str, Any]:
+def letter(db: Reader, row: JobRow) -> LetterFacts:
     """Everything that is known of a dead row."""
     return {
-        **(row_facts(row) or {}),
+        **row_facts(row),
         "meaning": cure(row.cls, row.error).meaning,
         "advice": cure(row.cls, row.error).advice,
         "failed_attempts": attempt_facts(db.attempts.of(row.kind, row.id)),
@@ -56,7 +56,7 @@ def letter(db: Reader, row: JobRow) -> dict[str, Any]:
     }
 
 
-def json_pieces(head: Mapping[str, Any], name: str, items: Iterable[Any]) -> Iterator[str]:
+def json_pieces(head: Mapping[str, object], name: str, items: Iterable[object]) -> Iterator[str]:
     """One JSON object: `head`, and under `name` the items as they come; a piece for each of them in between."""
     yield "{\n" + "".join(f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())
     yield f"  {json.dumps(name)}: ["
@@ -67,7 +67,7 @@ def json_pieces(head: Mapping[str, Any], name: str, items: Iterable[Any]) -> Ite
     yield "]\n}\n" if none else "\n  ]\n}\n"
 
 
-def csv_pieces(letters: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def csv_pieces(letters: Iterable[LetterFacts]) -> Iterator[str]:
     """A head line and a line for each."""
     out = io.StringIO()
     lines = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -85,9 +85,9 @@ def _taken(out: io.StringIO) -> str:
     return text
 
 
-def _cells(letter: Mapping[str, Any]) -> list[Any]:
+def _cells(letter: LetterFacts) -> list[object]:
     attempts, pushes = letter["failed_attempts"], letter["pushes"]
-    known = {
+    known: dict[str, object] = {
         **letter,
         "failed_attempts": len(attempts),
         "first_failed_at": attempts[-1]["at"] if attempts else "",
@@ -97,7 +97,7 @@ def _cells(letter: Mapping[str, Any]) -> list[Any]:
     return [known[name] for name in COLUMNS]
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """A value as a cell that no spreadsheet takes for a formula: one line, without control characters."""
     text = str(value)
     begins = text.lstrip(" ")[:1]

@@ -1,17 +1,17 @@
 """What was given up, by cause, as facts."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from plexsync.reports.cures import cure
+from plexsync.reports.shapes import GroupFacts
 from plexsync.rules.job import State
 from plexsync.store.database import Reader
 
 
-def groups(db: Reader, counts: Mapping[str, int], cause: str | None) -> list[dict[str, Any]]:
+def groups(db: Reader, counts: Mapping[str, int], cause: str | None) -> list[GroupFacts]:
     """By cause, the most frequent first: a count, an example and the advice."""
     chosen = [(name, count) for name, count in counts.items() if cause in (None, name)]
-    found = []
+    found: list[GroupFacts] = []
     for name, count in sorted(chosen, key=lambda pair: (-pair[1], pair[0])):
         (row,) = (
             db.jobs.in_state(State.DEAD, error_class=name, limit=1) if name else db.jobs.in_state(State.DEAD, limit=1)

@@ -1,10 +1,18 @@
 """Why a scene stands as it stands, as facts: what was seen of it just now, or what is known while a server is away."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from plexsync.flows.scenes.inspection import Sight, Target
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
+from plexsync.reports.shapes import (
+    FieldFacts,
+    JobReport,
+    KnownFacts,
+    NoteFacts,
+    RememberedFacts,
+    SightFacts,
+    TargetFacts,
+)
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope
 from plexsync.rules.plan_records import Change, Note, Remembered
 from plexsync.rules.records import AttemptRow, JobRow
@@ -13,15 +21,13 @@ from plexsync.rules.undo import undone
 from plexsync.rules.values import Value, held
 from plexsync.store.database import Reader
 
-Facts = dict[str, Any]
 
-
-def job_facts(row: JobRow | None, attempts: Sequence[AttemptRow]) -> Facts:
+def job_facts(row: JobRow | None, attempts: Sequence[AttemptRow]) -> JobReport:
     """A scene's row in the queue, and its attempts that did not go well."""
     return {"job": row_facts(row), "attempts": attempt_facts(attempts)}
 
 
-def sight_facts(sight: Sight) -> Facts:
+def sight_facts(sight: Sight) -> SightFacts:
     """What was seen of a scene, and what would be done to its items."""
     notes = sight.wanted.notes if sight.wanted else ()
     return {
@@ -46,11 +52,11 @@ def sight_facts(sight: Sight) -> Facts:
     }
 
 
-def _note_facts(note: Note) -> Facts:
+def _note_facts(note: Note) -> NoteFacts:
     return {"field": note.field, "reason": note.reason, "text": note.text}
 
 
-def _target_facts(target: Target) -> Facts:
+def _target_facts(target: Target) -> TargetFacts:
     item = target.item
     return {
         "key": item.key,
@@ -60,7 +66,7 @@ def _target_facts(target: Target) -> Facts:
     }
 
 
-def _field_facts(target: Target, name: str) -> Facts:
+def _field_facts(target: Target, name: str) -> FieldFacts:
     wants = target.wanted.values
     now = held(target.item, name)
     change = target.plan.edit.get(name)
@@ -133,9 +139,9 @@ def reason(known: Remembered | None, wants: Value | None) -> str:
     return "changed in Stash" if known.said != wants else "not as it was left in Plex"
 
 
-def known_facts(db: Reader, id: int) -> Facts:
+def known_facts(db: Reader, id: int) -> KnownFacts:
     """What the database knows of a scene, when a side can't be asked."""
-    remembered = [
+    remembered: list[RememberedFacts] = [
         {"key": key, "field": name, "said": one.said, "left": one.left.value, "left_locked": one.left.locked}
         for (_, key), memory in sorted(db.memories.of([id]).items())
         for name, one in memory.items()

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from plexsync.app.parts import Parts
 from plexsync.reports.format import noted, stamp
+from plexsync.reports.shapes import OutageReport
 from plexsync.reports.status import figure_facts, outage_facts
 from plexsync.rules.job import DAY
 from plexsync.rules.note_keys import BEGUN
@@ -26,7 +26,7 @@ class Report:
     waiting: int
     log: Sequence[Transition]
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> OutageReport:
         """For JSON."""
         told = [outage_facts(one, self.now, waiting=self.waiting) for one in self.found]
         return {"at": stamp(self.now), "days": self.days, "outages": told, "summary": figure_facts(self.figures)}

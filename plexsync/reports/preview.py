@@ -1,26 +1,24 @@
 """What a sync would change, as facts."""
 
-from typing import Any
+from typing import cast
 
 from plexsync.flows.scenes.preview import FieldChange, Preview
+from plexsync.reports.shapes import ChangeFacts, ItemFacts, NoteFacts, PreviewFacts
 
 
-def scene_facts(one: Preview) -> dict[str, Any]:
+def scene_facts(one: Preview) -> PreviewFacts:
     """A scene for JSON."""
-    return {
-        "id": one.id,
-        "title": one.title,
-        "standing": one.standing,
-        **({"why": one.why} if one.why else {}),
-        "items": [
-            {"key": item.key, "section": item.section, "fields": [_field_facts(change) for change in item.fields]}
-            for item in one.items
-        ],
-        "notes": [{"field": note.field, "reason": note.reason, "text": note.text} for note in one.notes],
-    }
+    items: list[ItemFacts] = [
+        {"key": item.key, "section": item.section, "fields": [_field_facts(change) for change in item.fields]}
+        for item in one.items
+    ]
+    notes: list[NoteFacts] = [{"field": note.field, "reason": note.reason, "text": note.text} for note in one.notes]
+    head: dict[str, object] = {"id": one.id, "title": one.title, "standing": one.standing}
+    more = {"why": one.reason} if one.reason else {}
+    return cast("PreviewFacts", {**head, **more, "items": items, "notes": notes})
 
 
-def _field_facts(change: FieldChange) -> dict[str, Any]:
+def _field_facts(change: FieldChange) -> ChangeFacts:
     return {
         "field": change.field,
         "old": change.old.value,

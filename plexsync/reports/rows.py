@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import overload
 
 from plexsync.app.parts import Parts
 from plexsync.reports.format import stamp
+from plexsync.reports.shapes import AttemptFacts, JobFacts, PastAttempt, PastPush, PushFacts
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
 from plexsync.rules.job import KINDS, Kind, Lane, State
 from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PushRow
@@ -38,7 +39,11 @@ def title(db: Reader, kind: str, id: int) -> str:
     return next((text for text in said if isinstance(text, str)), "")
 
 
-def row_facts(row: JobRow | None) -> dict[str, Any] | None:
+@overload
+def row_facts(row: JobRow) -> JobFacts: ...
+@overload
+def row_facts(row: JobRow | None) -> JobFacts | None: ...
+def row_facts(row: JobRow | None) -> JobFacts | None:
     """The row for JSON; None when there is none."""
     if row is None:
         return None
@@ -59,7 +64,7 @@ def row_facts(row: JobRow | None) -> dict[str, Any] | None:
     }
 
 
-def attempt_facts(attempts: Sequence[AttemptRow]) -> list[dict[str, Any]]:
+def attempt_facts(attempts: Sequence[AttemptRow]) -> list[AttemptFacts]:
     """Failed attempts for JSON, newest first."""
     return [
         {"at": stamp(one.at), "cause": one.cls, "error": one.error, "attempts": one.attempts, "then": one.state.value}
@@ -67,7 +72,7 @@ def attempt_facts(attempts: Sequence[AttemptRow]) -> list[dict[str, Any]]:
     ]
 
 
-def push_facts(pushes: Sequence[PushRow]) -> list[dict[str, Any]]:
+def push_facts(pushes: Sequence[PushRow]) -> list[PushFacts]:
     """Past pushes for JSON, newest first."""
     return [
         {
@@ -98,7 +103,7 @@ def past_of(attempts: Sequence[AttemptRow], pushes: Sequence[PushRow]) -> list[A
     return sorted(entries, key=lambda one: one.at, reverse=True)
 
 
-def past_facts(one: AttemptRow | PushRow) -> dict[str, Any]:
+def past_facts(one: AttemptRow | PushRow) -> PastAttempt | PastPush:
     """One of them for JSON."""
     if isinstance(one, PushRow):
         return {"what": PUSHES[one.undone], **push_facts([one])[0]}

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
+from plexsync.reports.shapes import SceneFacts
 from plexsync.rules.job import Kind
 from plexsync.rules.records import LAST_ID
 from plexsync.rules.scene_status import standing
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Reader
-
-Facts = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,10 +53,10 @@ def _page(ids: Sequence[int], limit: int) -> Listed:
     return Listed(ids[:limit], ids[limit - 1] if more else None)
 
 
-def facts_of(db: Reader, ids: Sequence[int]) -> list[Facts]:
+def facts_of(db: Reader, ids: Sequence[int]) -> list[SceneFacts]:
     """How these scenes stand, in this order."""
     called, pushed = db.scene_names.of(ids), db.pushes.last_at(ids)
-    found = []
+    found: list[SceneFacts] = []
     for id in ids:
         stands = standing(db.jobs.find(Kind.SCENE, id), db.standings.find(id), pushed=pushed.get(id))
         names = called.get(id)

@@ -8,11 +8,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import SimpleNamespace
-    from typing import Any
 
     from plexsync.app.database_files import Summary
     from plexsync.app.parts import Parts
     from plexsync.app.status_settings import StatusSettings
+    from plexsync.reports.shapes import (
+        BookFacts,
+        BreakerFacts,
+        FigureFacts,
+        HoldFacts,
+        LibraryFacts,
+        OutageFacts,
+        OutagesNow,
+        PaceFacts,
+        QueueFacts,
+        StatusFacts,
+    )
     from plexsync.rules.outages import Outage
     from plexsync.rules.outages import OutageTotals as Figures
     from plexsync.rules.records import BreakerRow, HoldRow, Overview
@@ -23,12 +34,12 @@ if TYPE_CHECKING:
 NEIGHBOURS = ("plex", "stash")
 
 
-def facts(parts: "Parts") -> "dict[str, Any]":
+def facts(parts: "Parts") -> "StatusFacts":
     """Everything `status` tells, from one snapshot; times are RFC 3339 or None."""
     return facts_of(parts.summary(), parts.config, spooled=parts.spooled(), running=parts.someone_works())
 
 
-def facts_of(seen: "Summary", config: "Settings", *, spooled: tuple[int, int], running: bool) -> "dict[str, Any]":
+def facts_of(seen: "Summary", config: "Settings", *, spooled: tuple[int, int], running: bool) -> "StatusFacts":
     """Everything `status` tells; `spooled` are the events that wait and those that can't be read."""
     waiting = seen.jobs["ready"] + seen.jobs["running"]
     return {
@@ -58,7 +69,7 @@ def facts_of(seen: "Summary", config: "Settings", *, spooled: tuple[int, int], r
     }
 
 
-def _outages(seen: "Summary", waiting: int) -> "dict[str, Any]":
+def _outages(seen: "Summary", waiting: int) -> "OutagesNow":
     """The outages that last, and the last one that is over."""
     if not seen.transitions:
         return {"current": [], "last": None}
@@ -74,13 +85,13 @@ def _outages(seen: "Summary", waiting: int) -> "dict[str, Any]":
     }
 
 
-def _pace(row: "SimpleNamespace | None", now: int) -> "dict[str, Any]":
+def _pace(row: "SimpleNamespace | None", now: int) -> "PaceFacts":
     if row is None:
         return {"not_before": None, "jobs_per_claim": 0}
     return {"not_before": stamp(row.not_before) if row.not_before > now else None, "jobs_per_claim": row.ramp}
 
 
-def breaker(config: "Settings", row: "BreakerRow | SimpleNamespace | None", now: int) -> "dict[str, Any]":
+def breaker(config: "Settings", row: "BreakerRow | SimpleNamespace | None", now: int) -> "BreakerFacts":
     """A breaker as a reader finds it now; one that was never stored is closed."""
     state, probe = "closed", None
     if row is not None and row.state != "closed":
@@ -98,7 +109,7 @@ def breaker(config: "Settings", row: "BreakerRow | SimpleNamespace | None", now:
     }
 
 
-def server_words(seen: "Mapping[str, Any]", *, held: bool, patience: bool = False) -> str:
+def server_words(seen: "BreakerFacts", *, held: bool, patience: bool = False) -> str:
     """How a server stands, by the facts of its breaker: what `status` and the line of `serve` call it."""
     return server_word(
         seen["state"],
@@ -110,7 +121,7 @@ def server_words(seen: "Mapping[str, Any]", *, held: bool, patience: bool = Fals
     )
 
 
-def hold(row: "HoldRow | SimpleNamespace") -> "dict[str, Any]":
+def hold(row: "HoldRow | SimpleNamespace") -> "HoldFacts":
     """A hold, with the setting to put right."""
     return {
         "setting": row.setting,
@@ -120,7 +131,7 @@ def hold(row: "HoldRow | SimpleNamespace") -> "dict[str, Any]":
     }
 
 
-def outage_facts(one: "Outage", now: int, *, waiting: int = 0) -> "dict[str, Any]":
+def outage_facts(one: "Outage", now: int, *, waiting: int = 0) -> "OutageFacts":
     """An outage; `until` is None while it lasts, `waiting` the largest number of scenes that was seen to wait.
 
     `waiting` are those that wait now: they wait for an outage that lasts.
@@ -138,7 +149,7 @@ def outage_facts(one: "Outage", now: int, *, waiting: int = 0) -> "dict[str, Any
     }
 
 
-def figure_facts(seen: "Figures") -> "dict[str, Any]":
+def figure_facts(seen: "Figures") -> "FigureFacts":
     """The figures for JSON; lengths in seconds."""
     return {
         "since": stamp(seen.start),
@@ -156,21 +167,25 @@ OWED = (
 )
 
 
-def dlq(count: int, most: int, tallies: "Mapping[str, int]") -> "dict[str, Any]":
+def dlq(count: int, most: int, tallies: "Mapping[str, int]") -> "QueueFacts":
     """The dead-letter queue: how many, whether that is too many, and how they came and went since there is a database.
 
     `renewed` came back by a new wish: died = count + retried + cured + dropped + ignored + pruned + renewed.
     """
-    ways = {name: tallies.get(name, 0) for name in ("died", "retried", "cured", "dropped", "ignored", "pruned")}
-    left = sum(ways.values()) - ways["died"]
-    forgotten = {name: tallies.get(f"{name}_pruned", 0) for name in ("attempts", "pushes")}
+    died, retried, cured = (tallies.get(name, 0) for name in ("died", "retried", "cured"))
+    dropped, ignored, pruned = (tallies.get(name, 0) for name in ("dropped", "ignored", "pruned"))
     return {
         "count": count,
         "max": most,
         "over": count > most,
-        **ways,
-        "renewed": ways["died"] - count - left,
-        "forgotten": forgotten,
+        "died": died,
+        "retried": retried,
+        "cured": cured,
+        "dropped": dropped,
+        "ignored": ignored,
+        "pruned": pruned,
+        "renewed": died - count - retried - cured - dropped - ignored - pruned,
+        "forgotten": {"attempts": tallies.get("attempts_pruned", 0), "pushes": tallies.get("pushes_pruned", 0)},
     }
 
 
@@ -181,17 +196,17 @@ def too_many(count: int, most: int) -> str:
     return f"{count:,} dead letters, more than dlq_max ({most:,}). None is deleted: fix the causes below."
 
 
-def _library(key: str, title: str, walked_at: int) -> "dict[str, Any]":
+def _library(key: str, title: str, walked_at: int) -> "LibraryFacts":
     return {"key": key, "title": title, "walked_at": stamp(walked_at) if walked_at else None}
 
 
-def books(seen: "Overview") -> "dict[str, Any]":
+def books(seen: "Overview") -> "BookFacts":
     """The four counters, what is open, and whether accepted = coalesced + done + pruned + open."""
     counters = tuple(seen.books.get(name, 0) for name in ("accepted", "coalesced", "done", "pruned"))
     return _books(counters, sum(count for state, count in seen.jobs.items() if state != "idle"))
 
 
-def _books(counters: tuple[int, ...], still_open: int) -> "dict[str, Any]":
+def _books(counters: tuple[int, ...], still_open: int) -> "BookFacts":
     accepted, coalesced, done, pruned = counters
     return {
         "accepted": accepted,

@@ -1,9 +1,8 @@
 """What undoing or releasing a scene would do, as facts."""
 
-from typing import Any
-
 from plexsync.flows.scenes.inspection import Sight, Target
 from plexsync.reports.rows import in_order
+from plexsync.reports.shapes import UndoFacts, UndoField, UndoItem
 from plexsync.rules.plan_records import Change, Note
 from plexsync.rules.values import held
 
@@ -17,7 +16,7 @@ DEEDS = {
 }
 
 
-def undo_facts(sight: Sight) -> dict[str, Any]:
+def undo_facts(sight: Sight) -> UndoFacts:
     """Every field of a scene's items that would be changed, or left to a person; `error`: why it can't be told now."""
     return {
         "id": sight.id,
@@ -34,7 +33,7 @@ def _error(sight: Sight) -> str:
     return "" if sight.outcome is None else str(getattr(sight.outcome, "error", ""))
 
 
-def _item(target: Target) -> dict[str, Any]:
+def _item(target: Target) -> UndoItem:
     """What would be done to one item."""
     notes = {note.field: note for note in target.plan.notes}
     fields = [
@@ -44,7 +43,7 @@ def _item(target: Target) -> dict[str, Any]:
     return {"key": target.item.key, "fields": fields}
 
 
-def _field(target: Target, name: str, change: Change | None, note: Note | None) -> dict[str, Any]:
+def _field(target: Target, name: str, change: Change | None, note: Note | None) -> UndoField:
     now = held(target.item, name)
     after = target.plan.sending[name].sent if change else now
     return {

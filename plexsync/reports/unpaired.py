@@ -1,16 +1,16 @@
 """What stands alone: items of Plex that no scene shows, and scenes that have no item in Plex."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from plexsync.app.parts import Parts
+from plexsync.reports.shapes import UnpairedFacts
 from plexsync.rules.item import Entry
 from plexsync.rules.note_keys import LAST_RUN
 
 PAGE = 500
 
 
-def lone_items(parts: Parts) -> Iterator[dict[str, Any]]:
+def lone_items(parts: Parts) -> Iterator[UnpairedFacts]:
     """The items that the last complete comparison found no scene for, page by page; none before there was one."""
     with parts.store.reading() as db:
         titles = {row.key: row.title for row in db.sections.all()}
@@ -37,5 +37,5 @@ def lone_scenes(parts: Parts) -> Iterator[int]:
         after = page[-1]
 
 
-def _facts(entry: Entry, library: str) -> dict[str, Any]:
+def _facts(entry: Entry, library: str) -> UnpairedFacts:
     return {"item": entry.key, "library": library, "files": [part.path for part in entry.parts]}

@@ -17,6 +17,7 @@ from plexsync.flows.scenes.preview import WOULD_CHANGE
 from plexsync.flows.scenes.verbs import want_all
 from plexsync.reports.comparison import report_facts
 from plexsync.reports.preview import scene_facts
+from plexsync.reports.shapes import PreviewFacts
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.rules.neighbours import Clock
 from validation.config import PlexSyncConfig
@@ -82,13 +83,13 @@ def look(parts: Parts, errand: Errand) -> None:
     """As `plexsync reconcile --quick`."""
     polled = parts.poller.poll()
     wanted = {kind.value: count for kind, count in polled.wanted.items()}
-    errand.facts, errand.why = {"wanted": wanted, "complete": not polled.why, "why": polled.why}, polled.why
+    errand.facts, errand.why = {"wanted": wanted, "complete": not polled.reason, "why": polled.reason}, polled.reason
 
 
 def preview(parts: Parts, errand: Errand) -> None:
     """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was looked at."""
     counts: Counter[str] = Counter()
-    scenes: list[dict[str, Any]] = []
+    scenes: list[PreviewFacts] = []
     errand.facts = _seen(counts, scenes, complete=False)
     for one in parts.previewer.preview(progress=errand.at, stopping=errand.stopping):
         counts[one.standing] += 1
@@ -98,7 +99,7 @@ def preview(parts: Parts, errand: Errand) -> None:
     errand.facts = _seen(counts, scenes, complete=not errand.stopped)
 
 
-def _seen(counts: Counter[str], scenes: list[dict[str, Any]], *, complete: bool) -> dict[str, Any]:
+def _seen(counts: Counter[str], scenes: list[PreviewFacts], *, complete: bool) -> dict[str, Any]:
     return {
         "dry_run": True,
         "total": counts.total(),

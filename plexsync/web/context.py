@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from plexsync.app.parts import Parts
+from plexsync.reports.shapes import StatusFacts
 from plexsync.reports.status import facts
 from plexsync.web.background_tasks import Errands
 
@@ -49,7 +50,7 @@ class Desk:
         self._waiting = 0
         self._looking = threading.Lock()
         self._facts_lock = threading.Lock()
-        self._facts: tuple[float, dict[str, Any]] | None = None
+        self._facts: tuple[float, StatusFacts] | None = None
 
     async def run(self, do: Callable[[], T]) -> T:
         """Do it in one of the threads; raises Busy when too many wait for one."""
@@ -78,7 +79,7 @@ class Desk:
         """UTC milliseconds."""
         return self.parts.clock.now()
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> StatusFacts:
         """Everything `plexsync status` tells, at most half a second old. Not to be changed by whoever gets it."""
         with self._facts_lock:
             passed = self.parts.clock.monotonic()

@@ -13,6 +13,7 @@ from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import key_of, row_facts, written
 from plexsync.reports.scenes import facts_of
+from plexsync.reports.shapes import LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import Kind, State
@@ -127,7 +128,7 @@ def export(ask: Ask) -> Response:
     )
 
 
-def _one(ask: Ask, text: str) -> list[dict[str, Any]]:
+def _one(ask: Ask, text: str) -> list[LetterFacts]:
     """This row's, if it was given up."""
     key = _key(text)
     with ask.desk.parts.store.reading() as db:

@@ -1,6 +1,6 @@
 """What a monitoring system reads: `/metrics` for Prometheus, `/health` for whoever restarts what is not well."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from plexsync.reports.format import unstamped
+from plexsync.reports.shapes import StatusFacts
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.context import Busy, Desk
 
@@ -33,7 +34,7 @@ class StatusCollector(Collector):
         yield from _families(found, used, self._desk.now)
 
 
-def _families(found: Mapping[str, Any], used: int, now: int) -> Iterator[Metric]:
+def _families(found: StatusFacts, used: int, now: int) -> Iterator[Metric]:
     jobs = GaugeMetricFamily("plexsync_jobs", "Rows of the queue by state.", labels=["state"])
     for state, count in found["jobs"].items():
         jobs.add_metric([state], count)
@@ -69,9 +70,12 @@ def _families(found: Mapping[str, Any], used: int, now: int) -> Iterator[Metric]
     yield GaugeMetricFamily(
         "plexsync_worker_heartbeat_timestamp_seconds", "The worker's last sign of life.", value=beat
     )
-    asked = {"last_poll": "When Stash was last polled.", "last_reconcile": "When the last full comparison ended."}
-    for name, words in asked.items():
-        at = unstamped(found[name]) / 1000 if found[name] else 0.0
+    ended = (
+        ("last_poll", "When Stash was last polled.", found["last_poll"]),
+        ("last_reconcile", "When the last full comparison ended.", found["last_reconcile"]),
+    )
+    for name, words, moment in ended:
+        at = unstamped(moment) / 1000 if moment else 0.0
         yield GaugeMetricFamily(f"plexsync_{name}_timestamp_seconds", words, value=at)
     yield GaugeMetricFamily("plexsync_index_items", "Items of Plex in the index.", value=found["index"]["items"])
     yield GaugeMetricFamily(
@@ -79,12 +83,20 @@ def _families(found: Mapping[str, Any], used: int, now: int) -> Iterator[Metric]
     )
     yield GaugeMetricFamily("plexsync_attempts_used", "Failed attempts, of those remembered, that counted.", value=used)
     books = CounterMetricFamily("plexsync_books", "What came into the queue and what became of it.", labels=["entry"])
-    for name in ("accepted", "coalesced", "done", "pruned"):
-        books.add_metric([name], found["books"][name])
+    kept, queue = found["books"], found["dlq"]
+    books.add_metric(["accepted"], kept["accepted"])
+    books.add_metric(["coalesced"], kept["coalesced"])
+    books.add_metric(["done"], kept["done"])
+    books.add_metric(["pruned"], kept["pruned"])
     yield books
     letters = CounterMetricFamily("plexsync_dead_letters", "How dead letters came and went.", labels=["way"])
-    for name in ("died", "retried", "cured", "renewed", "dropped", "ignored", "pruned"):
-        letters.add_metric([name], max(0, found["dlq"][name]))
+    letters.add_metric(["died"], max(0, queue["died"]))
+    letters.add_metric(["retried"], max(0, queue["retried"]))
+    letters.add_metric(["cured"], max(0, queue["cured"]))
+    letters.add_metric(["renewed"], max(0, queue["renewed"]))
+    letters.add_metric(["dropped"], max(0, queue["dropped"]))
+    letters.add_metric(["ignored"], max(0, queue["ignored"]))
+    letters.add_metric(["pruned"], max(0, queue["pruned"]))
     yield letters
 
 

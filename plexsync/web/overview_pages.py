@@ -8,6 +8,7 @@ from plexsync.app.rules import HOUR
 from plexsync.reports.attention import needs
 from plexsync.reports.format import unstamped
 from plexsync.reports.rows import short, title
+from plexsync.reports.shapes import StatusFacts
 from plexsync.reports.status import server_words
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
@@ -62,7 +63,7 @@ def charts(ask: Ask) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def server(found: dict[str, Any], who: Neighbour) -> dict[str, Any]:
+def server(found: StatusFacts, who: Neighbour) -> dict[str, Any]:
     """How one server stands, in words."""
     seen, held, pace = found["breakers"][who], found["holds"].get(who), found["paces"].get(who)
     patience = pace["not_before"] if pace else None
@@ -88,7 +89,7 @@ def server(found: dict[str, Any], who: Neighbour) -> dict[str, Any]:
     }
 
 
-def known(found: dict[str, Any], who: Neighbour) -> list[tuple[str, str, str | None]]:
+def known(found: StatusFacts, who: Neighbour) -> list[tuple[str, str, str | None]]:
     """What was heard of a server last: what, of what, and when (None: never)."""
     if who is Neighbour.STASH:
         return [("last poll", "", found["last_poll"])]
@@ -98,12 +99,12 @@ def known(found: dict[str, Any], who: Neighbour) -> list[tuple[str, str, str | N
     return [("libraries" if len(libraries) > 1 else "library", names, max(walked, default=None))] if libraries else []
 
 
-def by_word(found: dict[str, Any]) -> list[tuple[SceneStatus, int]]:
+def by_word(found: StatusFacts) -> list[tuple[SceneStatus, int]]:
     """How many scenes stand how; of the statuses that share a word, the first one stands for all."""
     return [(same[0], sum(found["scenes"][status]["count"] for status in same)) for same in buckets()]
 
 
-def scenes(found: dict[str, Any]) -> list[tuple[SceneStatus, int, str]]:
+def scenes(found: StatusFacts) -> list[tuple[SceneStatus, int, str]]:
     """The figures: status, count and colour."""
     return [
         (status, count, status.tone if count else "plain")
@@ -112,7 +113,7 @@ def scenes(found: dict[str, Any]) -> list[tuple[SceneStatus, int, str]]:
     ]
 
 
-def bar(found: dict[str, Any]) -> list[tuple[str, str, float, float]]:
+def bar(found: StatusFacts) -> list[tuple[str, str, float, float]]:
     """The parts of the bar: what, its colour, where it begins and how wide it is, of 100."""
     counts = [(status.value, status.tone, count) for status, count in by_word(found) if count]
     total, at, parts = sum(count for *_, count in counts), 0.0, []
@@ -123,7 +124,7 @@ def bar(found: dict[str, Any]) -> list[tuple[str, str, float, float]]:
     return parts
 
 
-def coming(ask: Ask, found: dict[str, Any]) -> list[tuple[str, int | str]]:
+def coming(ask: Ask, found: StatusFacts) -> list[tuple[str, int | str]]:
     """What happens next, and when."""
     parts, now = ask.desk.parts, ask.now
     told: list[tuple[str, int | str]] = []

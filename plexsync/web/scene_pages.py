@@ -16,6 +16,7 @@ from plexsync.flows.scenes.verbs import explain, ignore_scenes, learn_names, uni
 from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.rows import past_facts, past_of
 from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
+from plexsync.reports.shapes import SceneFacts, UndoFacts
 from plexsync.reports.undo import undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
@@ -67,7 +68,7 @@ def _listed(db: Reader, text: str, statuses: Sequence[SceneStatus], after: int) 
     return stand_so(db, statuses, after=after, limit=SHOWN)
 
 
-def _named(ask: Ask, ids: Sequence[int], listed: Listed) -> list[dict[str, Any]]:
+def _named(ask: Ask, ids: Sequence[int], listed: Listed) -> list[SceneFacts]:
     """The rows once more, after Stash was asked for what nobody has told us yet; when it is away they have no titles."""
     with suppress(NeighbourError, LocalFault, Busy), ask.desk.looking() as parts:
         learn_names(parts.store, parts.stash, parts.gates, ids)
@@ -215,7 +216,7 @@ def _how(text: str) -> Undone:
 def confirm_undo(ask: Ask) -> Response:
     """What would be taken back, or left without our locks, and the button that does it."""
     id, how = ask.number("id"), _how(ask.query.get("how", "undo"))
-    facts: dict[str, Any] = {}
+    facts: UndoFacts | None = None
     away = ""
     try:
         with ask.desk.looking() as parts:
@@ -226,12 +227,12 @@ def confirm_undo(ask: Ask) -> Response:
         away = BUSY
     with ask.desk.parts.store.reading() as db:
         (stands,) = facts_of(db, [id])
-    return ask.show("undo.html", scene=stands, how=how, found=facts, away=away)
+    return ask.show("undo.html", scene=stands, how=how, found=facts or {}, away=away)
 
 
-def _undone(parts: Parts, id: int, how: Undone) -> dict[str, Any]:
+def _undone(parts: Parts, id: int, how: Undone) -> UndoFacts | None:
     sights = list(preview(parts.store, parts.looker, parts.gates, [id], how))
-    return undo_facts(sights[0]) if sights else {}
+    return undo_facts(sights[0]) if sights else None
 
 
 def undo(ask: Ask) -> Response:

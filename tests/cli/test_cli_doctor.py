@@ -482,10 +482,10 @@ def test_a_folder_in_a_folder_has_a_rule_of_its_own() -> None:
 def test_no_rule_leads_astray_what_is_found_already() -> None:
     pairs = told(("/data/x/", "/other/x/", 3))
     assert rules_for(pairs) == [("/data", "/other")]
-    assert rules_for(pairs, rules=[("/data", "/media")], known=told(("/data/", "/media/", 9))) == [
+    assert rules_for(pairs, rules=[("/data", "/media")], mapped=told(("/data/", "/media/", 9))) == [
         ("/data/x", "/other/x")
     ]
-    assert rules_for(pairs, rules=[("/data", "/media")], known=told(("/data/x/", "/media/x/", 9))) == []
+    assert rules_for(pairs, rules=[("/data", "/media")], mapped=told(("/data/x/", "/media/x/", 9))) == []
 
 
 def test_what_a_rule_says_already_is_not_suggested() -> None:

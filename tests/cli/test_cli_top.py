@@ -108,7 +108,7 @@ def test_as_json_it_is_a_line_at_every_look(lively: World, door: Door) -> None:
     facts = json.loads(line)
     assert facts["jobs"]["idle"] == 3
     assert facts["jobs"]["dead"] == 1
-    assert facts["servers"]["plex"]["stands"] == "well"
+    assert facts["servers"]["plex"]["stands"] == "up"
     assert {event["scene"] for event in facts["latest"]} == {"1", "2", "3", "4"}
     assert [event["well"] for event in facts["latest"] if event["scene"] == "4"] == [False]
     assert facts["done_per_minute"] is None

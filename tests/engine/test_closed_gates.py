@@ -44,7 +44,7 @@ def test_switched_off_a_stash_that_comes_back_is_noticed_and_polled(off):
     assert off.breaker(STASH) == "closed"
     assert watch.box.keys() == [("away:stash", False), ("away:stash", True)]
     off.stash_sim.edit_scene(1, title="Edited")
-    assert off.worker.poller.poll().why == ""
+    assert off.worker.poller.poll().reason == ""
     assert isinstance(off.work()[-1], Idle)
     assert off.row(1).state is State.READY
 
@@ -89,9 +89,9 @@ def test_switched_off_is_still_said_and_nothing_is_claimed(off):
     off.stash_sim.edit_scene(1, title="Edited")
     off.want(1)
     (idle,) = off.work()
-    assert "enabled = false" in idle.why
+    assert "enabled = false" in idle.reason
     trip(off)
-    assert "enabled = false" in off.step().why
+    assert "enabled = false" in off.step().reason
 
 
 # --- at a command, without a worker ----------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def test_a_finished_scan_that_the_poller_notices_wakes_absent_scenes_at_once(hou
     id = absent_scene(house)
     house.work_for(2 * HOUR)
     scan(house)
-    assert house.worker.poller.poll().why == ""
+    assert house.worker.poller.poll().reason == ""
     house.work()
     assert house.out_of_step([id]) == []
 

@@ -70,7 +70,7 @@ def test_a_switched_off_worker_claims_nothing_and_loses_nothing(tmp_path):
         house.want(*ids)
         step = house.step()
         assert isinstance(step, Idle)
-        assert "switched off" in step.why
+        assert "switched off" in step.reason
         house.work_for(HOUR)
         assert house.plex_sim.count() == house.stash_sim.count() == 0
         house.replace_worker(enabled=True)

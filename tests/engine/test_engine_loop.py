@@ -60,7 +60,7 @@ def test_a_drain_works_until_nothing_is_due_and_tells_what_it_did(house, stop):
     ids = house.add(60)
     house.want(*ids)
     ran = loop(house, stop).drain()
-    assert (ran.outcomes, ran.why, ran.until) == ({"done": 60}, "", None)
+    assert (ran.outcomes, ran.reason, ran.until) == ({"done": 60}, "", None)
     assert house.out_of_step(ids) == []
 
 
@@ -92,7 +92,7 @@ def test_a_drain_says_which_gate_is_closed(house, stop):
     house.want(*house.add(1))
     house.plex_sim.token = "another"
     ran = loop(house, stop).drain()
-    assert "plex_token" in ran.why
+    assert "plex_token" in ran.reason
 
 
 def test_a_drain_that_waits_goes_on_through_an_outage(house, stop):
@@ -112,7 +112,7 @@ def test_an_idle_worker_looks_again_after_its_poll_interval_but_five_seconds_at_
         if len(looks) == 4:
             stop.set()
 
-    loop(house, stop, told=told, poll_seconds=60).serve()
+    loop(house, stop, report=told, poll_seconds=60).serve()
     assert [round(b - a, 1) for a, b in pairwise(looks)] == [5.0] * 3
 
 
@@ -128,7 +128,7 @@ def test_a_commit_of_another_process_wakes_the_worker_within_a_tenth_of_a_second
             house.change(f"update job set due = {house.clock.now()}")
 
     house.clock.sleep = sleep_and_want
-    loop(house, stop, told=stop_when(stop, lambda: house.states().get(State.IDLE))).serve()
+    loop(house, stop, report=stop_when(stop, lambda: house.states().get(State.IDLE))).serve()
     assert house.clock.monotonic() - start[0] <= 0.1
     assert house.out_of_step([id]) == []
 
@@ -146,7 +146,7 @@ def test_a_spool_that_can_not_be_used_holds_up_no_work_and_is_told_of_once_a_min
     house.want(*ids)
     paused, end = [], house.clock.now() + 300_000
     told = stop_when(stop, lambda: house.clock.now() >= end)
-    loop(house, stop, told=told, paused=paused.append).serve()
+    loop(house, stop, report=told, paused=paused.append).serve()
     assert house.out_of_step(ids) == []
     assert set(paused) == {None}
     complaints = [record for record in caplog.records if str(house.folder / "spool") in record.getMessage()]
@@ -162,7 +162,7 @@ def test_the_heart_beats_every_ten_seconds(house, stop):
         if len(beats) == 4:
             stop.set()
 
-    loop(house, stop, told=told).serve()
+    loop(house, stop, report=told).serve()
     times = sorted(map(int, beats))
     assert all(10_000 <= b - a <= 11_100 for a, b in pairwise(times))
 
@@ -183,7 +183,7 @@ def test_a_fault_of_our_own_disk_pauses_the_worker_and_never_ends_it(house, stop
         return writing(self)
 
     monkeypatch.setattr(Database, "writing", failing)
-    loop(house, stop, told=stop_when(stop, lambda: not house.unsettled())).serve()
+    loop(house, stop, report=stop_when(stop, lambda: not house.unsettled())).serve()
     assert stop.waits == [pause] * 20
     assert house.out_of_step(ids) == []
     assert house.attempts_used() == 0
@@ -202,7 +202,7 @@ def test_what_has_to_be_done_first_is_tried_again_after_a_fault_and_nothing_is_w
             raise LocalFault("plexsync.db is busy")
 
     told = stop_when(stop, lambda: not house.unsettled())
-    loop(house, stop, begin=begin, told=told, paused=lambda fault: paused.append(fault and str(fault))).serve()
+    loop(house, stop, begin=begin, report=told, paused=lambda fault: paused.append(fault and str(fault))).serve()
     assert (tried, stop.waits) == ([3] * 4, [5] * 3)
     assert paused[:3] == ["plexsync.db is busy"] * 3
     assert house.out_of_step(ids) == []
@@ -243,7 +243,7 @@ def test_a_fault_that_a_watcher_meets_again_and_again_is_told_once_a_minute(hous
     watcher(look, stop, house.clock).run()
     complaints = [record.getMessage() for record in caplog.records if "poll" in record.getMessage()]
     assert 9 <= len(complaints) <= 11
-    assert set(complaints) == {"poll can't look: plexsync.db can't be used: disk I/O error"}
+    assert set(complaints) == {"poll failed: plexsync.db can't be used: disk I/O error"}
 
 
 def test_one_fault_that_passes_is_no_warning(house, stop, caplog):
@@ -269,7 +269,7 @@ def test_a_fault_of_our_own_disk_while_it_rests_pauses_the_worker_as_well(house,
         return changed(self)
 
     monkeypatch.setattr(Database, "changed", failing)
-    loop(house, stop, told=stop_when(stop, lambda: house.clock.now() >= end)).serve()
+    loop(house, stop, report=stop_when(stop, lambda: house.clock.now() >= end)).serve()
     assert stop.waits == [5] * 3
 
 
@@ -285,5 +285,5 @@ def test_a_worker_that_goes_on_serving_brings_in_step_what_comes(house, stop):
         if house.clock.now() > end:
             stop.set()
 
-    loop(house, stop, told=told, poll_seconds=5).serve()
+    loop(house, stop, report=told, poll_seconds=5).serve()
     assert house.out_of_step(ids) == []

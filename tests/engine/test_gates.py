@@ -244,7 +244,7 @@ def test_a_probe_answered_401_turns_the_outage_into_a_hold(house):
     assert house.step() == Probed(PLEX, well=False)
     step = house.step()
     assert isinstance(step, Idle)
-    assert "plex_token" in step.why
+    assert "plex_token" in step.reason
     house.plex_sim.token = TOKEN
     house.work_for(60)
     house.work()
@@ -437,8 +437,8 @@ def test_a_hold_names_the_setting_and_ends_at_once_when_the_setting_changes(hous
     house.want(*ids)
     step = house.work()[-1]
     assert isinstance(step, Idle)
-    assert "plex_token" in step.why
-    assert TOKEN not in step.why
+    assert "plex_token" in step.reason
+    assert TOKEN not in step.reason
 
     house.replace_worker(token="renewed-token", fingerprint="as changed")
     house.work()
@@ -491,7 +491,7 @@ def test_a_library_that_is_missing_is_a_hold_until_it_is_there(tmp_path):
         house.want(*ids)
         step = house.work()[-1]
         assert isinstance(step, Idle)
-        assert "Clips" in step.why
+        assert "Clips" in step.reason
         assert house.rows("select setting from hold") == [("plex_libraries",)]
         house.plex_sim.add_section("Clips", locations=("/clips",))
         house.work_for(60)
@@ -506,7 +506,7 @@ def test_stash_refusing_its_key_is_a_hold_of_its_own(house):
     house.want(*ids)
     step = house.work()[-1]
     assert isinstance(step, Idle)
-    assert "stash_api_key" in step.why
+    assert "stash_api_key" in step.reason
     assert house.plex_sim.count() == 0
     house.work_for(60)
     house.work()
@@ -555,10 +555,10 @@ def test_between_two_failures_nobody_says_that_work_goes_on(house):
     house.want(*house.add(1))
     house.plex_sim.faults.set(Fault("refuse"))
     told = []
-    while "away" not in (told or [""])[-1]:
+    while "down" not in (told or [""])[-1]:
         step = house.step()
         if isinstance(step, Idle):
-            told.append(step.why)
+            told.append(step.reason)
             house.clock.move(1)
     assert all(why.startswith("Plex does not answer (failure ") for why in told[1:-1])
     assert "refuses connections" in told[1]

@@ -70,7 +70,7 @@ def test_an_outage_of_plex_is_told_after_ten_minutes_and_so_is_its_end(house, wa
     watch.pass_by(3 * HOUR)
     (told,) = watch.box.got
     assert told.key == "away:plex"
-    assert "3 scenes wait; nothing is lost." in told.text
+    assert "3 scenes queued; nothing is lost." in told.text
     assert "refuses connections" in told.text
     house.plex_sim.faults.clear()
     watch.pass_by(10 * MINUTE)

@@ -198,10 +198,10 @@ def test_a_forced_walk_asks_nobody_whether_it_is_needed(walked):
 
 def test_a_file_can_be_asked_for_by_its_name(walked):
     key = walked.plex_sim.add_movie(walked.section, files=[("/media/deep/new one.mp4", 7, 7)])
-    assert walked.worker.indexer.find(["new one.mp4", "not there.mp4"], walked.worker.gates) is True
+    assert walked.worker.indexer.find(["new one.mp4", "not there.mp4"]) is True
     with walked.store.reading() as db:
         assert db.index.entries([key])[0].parts[0].path == "/media/deep/new one.mp4"
-    assert walked.worker.indexer.find(["not there.mp4"], walked.worker.gates) is False
+    assert walked.worker.indexer.find(["not there.mp4"]) is False
 
 
 def test_a_walk_of_many_items_takes_a_request_per_thousand(tmp_path):

@@ -272,14 +272,14 @@ def test_an_edit_after_a_change_of_the_offset_is_looked_for_on_the_pages_behind_
 def test_a_poll_asks_nothing_while_stash_is_away_and_sees_everything_afterwards(watched):
     watched.stash_sim.faults.set(Fault("status", status=500))
     for _ in range(10):
-        assert poll(watched).why
+        assert poll(watched).reason
         watched.clock.move(3)
     assert watched.breaker(Neighbour.STASH) == "open"
     assert watched.stash_sim.count() == 5
     watched.stash_sim.quiet_edit(3, title="Meanwhile")
     watched.stash_sim.faults.clear()
     watched.work_for(DAY / 24)
-    assert poll(watched).why == ""
+    assert poll(watched).reason == ""
     watched.work()
     assert watched.title_in_plex(3) == "Meanwhile"
 
@@ -288,7 +288,7 @@ def test_a_poll_that_breaks_off_between_the_kinds_sees_the_rest_at_the_next(watc
     watched.stash_sim.quiet_edit(3, title="Quiet")
     watched.stash_sim.rename_tag("Tag 1", "Renamed")
     watched.stash_sim.faults.set(Fault("cut", when=lambda r: watched.stash_sim.count() == 3, times=1))
-    assert poll(watched).why
+    assert poll(watched).reason
     watched.clock.move(3)
     poll(watched)
     watched.work()
@@ -401,7 +401,7 @@ def test_a_stash_that_can_not_be_asked_for_files_is_watched_without(tmp_path):
         house.stash_sim.rename_file(path_of(1), "/media/moved.mp4")
         house.stash_sim.quiet_edit(1, title="Quiet")
         house.forget_requests()
-        assert poll(house).why == ""
+        assert poll(house).reason == ""
         assert ("scene", 1) in wanted(house)
 
 
@@ -423,7 +423,7 @@ def test_a_cursor_that_the_disk_has_spoilt_counts_as_none_and_everything_is_comp
     with watched.store.writing() as tx:
         tx.notes.save("reconcile:last", str(watched.clock.now()))
         tx.notes.save(name, spoilt)
-    assert poll(watched).why == ""
+    assert poll(watched).reason == ""
     with watched.store.reading() as db:
         assert db.notes.text("reconcile:last") == ""
     watched.clock.move(60)

@@ -119,8 +119,8 @@ def test_every_standing_has_its_word(tmp_path):
             "absent",
         ]
         assert [one.standing for one in found.values()] == words
-        assert found[3].why == "out of scope: it has the tag Private"
-        assert found[8].why == "no item in Plex has this file (yet)"
+        assert found[3].reason == "out of scope: it has the tag Private"
+        assert found[8].reason == "no item in Plex has this file (yet)"
         assert not any(one.items for one in found.values() if one.standing != WOULD_CHANGE)
         named = preview(house, [*ids, 99])
         assert [named[id].standing for id in (5, 6, 7, 99)] == ["ignored", WOULD_CHANGE, WOULD_CHANGE, "gone"]
@@ -211,7 +211,7 @@ def test_an_item_that_cannot_be_read_is_told_as_failed_with_the_reason(house):
     house.plex_sim.faults.set(fails("GET", house.key_of(2)))
     found = preview(house)
     assert {id: one.standing for id, one in found.items()} == {1: "in_step", 2: "failed", 3: "in_step"}
-    assert "500" in found[2].why
+    assert "500" in found[2].reason
 
 
 @pytest.mark.parametrize("who", Neighbour)

@@ -204,7 +204,7 @@ def test_a_side_that_is_away_ends_the_comparison_and_a_closed_gate_forbids_it(sy
             compare(synced)
         synced.clock.move(3)
     synced.forget_requests()
-    with pytest.raises(Unavailable, match="away"):
+    with pytest.raises(Unavailable, match="down"):
         compare(synced)
     assert synced.plex_sim.count() == synced.stash_sim.count() == 0
     assert synced.worker.reconciler.try_reconcile() is False

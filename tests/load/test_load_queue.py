@@ -418,7 +418,7 @@ def test_a_lost_wake_up_costs_six_seconds_at_most(house, poll_seconds):
             stop.set()
 
     house.clock.sleep = sleeping
-    Loop(house.worker.engine, store, house.clock, poll_seconds=poll_seconds, stop=stop, told=told).serve()
+    Loop(house.worker.engine, store, house.clock, poll_seconds=poll_seconds, stop=stop, report=told).serve()
     assert started[0] - wanted[0] <= 6
     assert house.title_in_plex(id) == "Nobody was told"
 

@@ -20,7 +20,7 @@ from tests.patience import HANG
 
 MEGABYTE = 10**6
 # Seconds of the processor, which a busy machine does not change much.
-WORK, GROWTH = 1.0, 64 * MEGABYTE
+WORK, GROWTH = 20.0, 64 * MEGABYTE
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="measures processes as Unix has them")
 
 PROBES = """

@@ -142,7 +142,7 @@ def test_a_hook_asks_nobody(tmp_path: Path) -> None:
     program = (
         "import sys; barred = ('socket.', 'subprocess.');"
         "sys.addaudithook(lambda event, _: sys.exit(9) if event.startswith(barred) else None);"
-        f"import runpy; runpy.run_path({str(ROOT / 'plugin' / 'hook.py')!r}, run_name='__main__')"
+        f"import runpy; runpy.run_path({str(ROOT / 'plexsync' / 'stash_plugin' / 'hook.py')!r}, run_name='__main__')"
     )
     event = {
         "server_connection": {"Dir": str(tmp_path)},

@@ -126,7 +126,7 @@ def test_no_error_of_a_client_holds_a_secret(fault: Fault) -> None:
             assert error.__cause__ is None
             assert error.__context__ is None
             frames = traceback.TracebackException.from_exception(error, capture_locals=True)
-            names = [f"{frame.name}: {frame.locals}" for frame in frames.stack if "wire/" in frame.filename]
+            names = [f"{frame.name}: {frame.locals}" for frame in frames.stack if "plexsync/http/" in frame.filename]
             assert names
             assert not leaks("".join(names).encode())
 

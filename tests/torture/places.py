@@ -85,8 +85,13 @@ def unwritable(size: str, seed: int) -> list[Score]:
 def _program() -> Path:
     """What a hook needs, where everyone may read it."""
     place = Path(tempfile.mkdtemp(prefix="torture-"))
-    for name in ("plexsync/stash_plugin/hook.py", "store/__init__.py", "plexsync/store/intake.py"):
-        (place / name).parent.mkdir(exist_ok=True)
+    for name in (
+        "plexsync/__init__.py",
+        "plexsync/stash_plugin/hook.py",
+        "plexsync/store/__init__.py",
+        "plexsync/store/intake.py",
+    ):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, place / name)
     subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
     return place

@@ -12,6 +12,7 @@ from plexsync.cli.daemon.child import command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.screen import say, table
 from plexsync.reports.format import many
+from plexsync.reports.shapes import BreakerFacts, StatusFacts
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.status_words import SceneStatus
@@ -180,7 +181,7 @@ class Play:
         self._screen.print()
         say(self._screen, text, style="bold")
 
-    def _until(self, reached: Callable[[dict[str, Any]], bool], *, stalls: bool = False, quiet: bool = False) -> None:
+    def _until(self, reached: Callable[[StatusFacts], bool], *, stalls: bool = False, quiet: bool = False) -> None:
         """Show how everything stands, about once a second, until the act is over."""
         began = reported_at = time.monotonic()
         last = -1
@@ -201,7 +202,7 @@ class Play:
                 return
         self._screen.print("   this takes longer than it should; the summary tells what is missing")
 
-    def _tell_why(self, breaker: dict[str, Any]) -> None:
+    def _tell_why(self, breaker: BreakerFacts) -> None:
         """Once per outage: what PlexSync says about it."""
         if breaker["state"] == "closed":
             self._told_why = False
@@ -209,7 +210,7 @@ class Play:
             self._told_why = True
             say(self._screen, f"   {breaker['error']}; asking again every few seconds")
 
-    def _line(self, now: dict[str, Any], rate: float) -> str:
+    def _line(self, now: StatusFacts, rate: float) -> str:
         jobs, breaker = now["jobs"], now["breakers"]["plex"]
         words = [
             f"{jobs['idle']:5,} {SceneStatus.IN_SYNC.word}",
@@ -226,7 +227,7 @@ class Play:
             words.append(f"{rate:,.0f}/s")
         return "   " + " | ".join(words)
 
-    def _waiting(self, now: dict[str, Any]) -> int:
+    def _waiting(self, now: StatusFacts) -> int:
         return int(now["jobs"]["ready"] + now["jobs"]["running"])
 
     def _attempts(self) -> int:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import click
 from rich.console import Console
@@ -22,6 +21,7 @@ from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
+from plexsync.reports.shapes import GroupFacts, LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import State
@@ -81,7 +81,7 @@ def list_(call: Call, cause: str | None) -> int:
 
 def _tell(
     banner: str,
-    groups: list[dict[str, Any]],
+    groups: list[GroupFacts],
     rows: Sequence[tuple[JobRow, str]],
     count: int,
     out: Console,
@@ -253,7 +253,7 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
         count = 0
         exported = letters(parts, cause or "")
 
-        def counted() -> Iterator[dict[str, Any]]:
+        def counted() -> Iterator[LetterFacts]:
             nonlocal count
             for letter in exported:
                 count += 1

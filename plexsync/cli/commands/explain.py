@@ -14,9 +14,10 @@ from plexsync.cli.terminal.rows import attempt_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.flows.scenes.verbs import Explanation
 from plexsync.flows.scenes.verbs import explain as look_at
-from plexsync.reports.explanation import Facts, job_facts, known_facts, sight_facts
+from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import short
+from plexsync.reports.shapes import FieldFacts, SightFacts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind
 from plexsync.rules.records import AttemptRow, JobRow
@@ -47,8 +48,9 @@ def explain(call: Call, scene: int) -> int:
             explanation = look_at(parts.store, parts.looker, parts.gates, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
-    facts = {**sight_facts(explanation.sight), **job_facts(explanation.job, explanation.attempts)}
-    call.answer(facts, lambda: _tell(explanation, facts, now, paper()))
+    sight = sight_facts(explanation.sight)
+    facts = {**sight, **job_facts(explanation.job, explanation.attempts)}
+    call.answer(facts, lambda: _tell(explanation, sight, now, paper()))
     gone = isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)
     return FAILED if gone or explanation.sight.error else FINE
 
@@ -57,8 +59,9 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
     """What the database knows, when a side can't be asked."""
     with parts.store.reading() as db:
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
-        facts = {**known_facts(db, id), "error": reason}
-    remembered = facts["remembered"]
+        database_facts = known_facts(db, id)
+    facts = {**database_facts, "error": reason}
+    remembered = database_facts["remembered"]
 
     def tell() -> None:
         out = paper()
@@ -79,14 +82,14 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
 # --- as words --------------------------------------------------------------------------------------------------------
 
 
-def _tell(explanation: Explanation, facts: Facts, now: int, out: Console) -> None:
+def _tell(explanation: Explanation, facts: SightFacts, now: int, out: Console) -> None:
     sight = explanation.sight
     title = f": {safe(sight.scene.title)}" if sight.scene and sight.scene.title else ""
     out.print(f"Scene {sight.id}{title}")
     out.print(safe(facts["verdict"]))
     if sight.steps:
         steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(sight.steps, start=1)]
-        out.print(table("How its item was looked for", ("", "by", "what was seen"), steps))
+        out.print(table("How its item was matched", ("", "by", "what was seen"), steps))
     if sight.candidates:
         rows = [(row.key, row.path, row.reason) for row in sight.candidates]
         out.print(table("Candidates", ("item", "file", "why it was not taken"), rows))
@@ -104,7 +107,7 @@ def _tell(explanation: Explanation, facts: Facts, now: int, out: Console) -> Non
 HEADS = ("field", "Stash says", "Plex has", "locked", "would do", "why")
 
 
-def _field_row(field: Facts) -> tuple[str, ...]:
+def _field_row(field: FieldFacts) -> tuple[str, ...]:
     reasons = "; ".join(filter(None, [field["reason"], *(note["text"] for note in field["why"])]))
     locked = "yes" if field["locked"] else ""
     return short(field["field"]), _shown(field["stash"]), _shown(field["plex"]), locked, field["action"], reasons

@@ -1,7 +1,5 @@
 """`plexsync outages`: when the servers were down or on hold."""
 
-from typing import Any
-
 import click
 from rich.console import Console
 
@@ -10,6 +8,7 @@ from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import lasting, share
 from plexsync.reports.outages import MOST_DAYS, report
+from plexsync.reports.shapes import OutageFacts
 from plexsync.rules.outages import Gate, OutageTotals
 from plexsync.rules.status_words import DOWN, ON_HOLD
 
@@ -35,14 +34,14 @@ def outages(call: Call, days: int) -> int:
     return FINE
 
 
-def _tell(outages: list[dict[str, Any]], figures: OutageTotals, days: int, out: Console) -> None:
+def _tell(outages: list[OutageFacts], figures: OutageTotals, days: int, out: Console) -> None:
     if outages:
         heads = ("since", "lasted", "server", "what", "queued", "last message")
         out.print(table("Outages", heads, map(_row, outages), right=(4,)))
     say(out, _line(figures, days))
 
 
-def _row(outage: dict[str, Any]) -> tuple[str, ...]:
+def _row(outage: OutageFacts) -> tuple[str, ...]:
     lasted, cause = lasting(outage["seconds"] * 1000), outage["cause"]
     return (
         outage["since"] or "",

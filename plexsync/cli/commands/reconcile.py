@@ -111,10 +111,10 @@ def _look(call: Call, parts: Parts) -> int:
         changes = ", ".join(f"{many(count, name)}" for name, count in wanted.items() if count)
         say(paper(), f"changed in Stash: {changes or 'nothing'}")
 
-    call.answer({"wanted": wanted, "complete": not polled.why, "why": polled.why}, tell)
-    if polled.why:
-        click.echo(f"plexsync: {safe(polled.why)}", err=True)
-    return FAILED if polled.why else FINE
+    call.answer({"wanted": wanted, "complete": not polled.reason, "why": polled.reason}, tell)
+    if polled.reason:
+        click.echo(f"plexsync: {safe(polled.reason)}", err=True)
+    return FAILED if polled.reason else FINE
 
 
 def _scope(

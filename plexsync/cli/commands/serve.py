@@ -229,9 +229,9 @@ class Reporter:
         if isinstance(step, Worked):
             self._fresh.update(step.outcomes)
             self.outcomes.update(step.outcomes)
-        if isinstance(step, Idle) and step.why != self._why:
-            self._why = step.why
-            log.info("%s", step.why or "working again")
+        if isinstance(step, Idle) and step.reason != self._why:
+            self._why = step.reason
+            log.info("%s", step.reason or "working again")
         if monotonic() - self._logged >= LOG_PACE or isinstance(step, Idle):
             self.flush()
         if self._line.shown and monotonic() - self._shown >= LINE_PACE:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import click
 from rich.console import Console
@@ -24,6 +23,7 @@ from plexsync.engine.undo import Marked
 from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import short
+from plexsync.reports.shapes import RunFacts, UndoFacts
 from plexsync.reports.undo import DEEDS, undo_facts
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import RunRow
@@ -198,8 +198,8 @@ def _begin(call: Call, way: Way, selection: Which, *, runs: bool, dry_run: bool,
     return _complain(marked, named=bool(selection.scenes))
 
 
-def _facts(marked: Marked) -> dict[str, Any]:
-    facts: dict[str, Any] = {"undone": len(marked.jobs)}
+def _facts(marked: Marked) -> dict[str, object]:
+    facts: dict[str, object] = {"undone": len(marked.jobs)}
     if marked.untouched:
         facts["nothing_pushed"] = marked.untouched
     if marked.ignored:
@@ -261,7 +261,7 @@ def _list_runs(call: Call, parts: Parts) -> int:
     return FINE
 
 
-def _run_facts(run: RunRow) -> dict[str, Any]:
+def _run_facts(run: RunRow) -> RunFacts:
     return {"run": run.last, "from": stamp(run.start), "until": stamp(run.end), "scenes": run.scenes}
 
 
@@ -282,7 +282,7 @@ def _show(call: Call, parts: Parts, ids: Sequence[int], way: Way) -> int:
     return FAILED if counts["failed"] else FINE
 
 
-def _scenes(parts: Parts, ids: Sequence[int], way: Way, counts: Counter[str]) -> Iterator[dict[str, Any]]:
+def _scenes(parts: Parts, ids: Sequence[int], way: Way, counts: Counter[str]) -> Iterator[UndoFacts]:
     for sight in preview(parts.store, parts.looker, parts.gates, ids, way.mode):
         facts = undo_facts(sight)
         counts["scenes"] += 1
@@ -292,7 +292,7 @@ def _scenes(parts: Parts, ids: Sequence[int], way: Way, counts: Counter[str]) ->
         yield facts
 
 
-def _tell(facts: dict[str, Any], out: Console) -> None:
+def _tell(facts: UndoFacts, out: Console) -> None:
     title = f": {safe(facts['title'])}" if facts["title"] else ""
     if facts["error"]:
         out.print(f"Scene {facts['id']}{title}: {safe(facts['error'])}")

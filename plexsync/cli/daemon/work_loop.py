@@ -106,11 +106,11 @@ class WorkLoop:
     def _work(self, parts: Parts, ended: WorkResult) -> WorkResult:
         def told(step: Worked | Probed | Idle) -> None:
             self._tell(parts)
-            if isinstance(step, Idle) and step.why:
-                self._say(parts, step.why, step.until)
+            if isinstance(step, Idle) and step.reason:
+                self._say(parts, step.reason, step.until)
                 with parts.store.reading() as db:
                     if any(db.holds.find(server) for server in Neighbour) or not self._start.config.enabled:
-                        self._gave_up, self._until = step.why, step.until
+                        self._gave_up, self._until = step.reason, step.until
 
         def enough() -> bool:
             return bool(self._gave_up) or self._remaining.count(parts) == 0
@@ -131,7 +131,7 @@ class WorkLoop:
                 break
             self._stop.event.wait(LOOK)
         ended.outcomes.update(ran.outcomes)
-        ended.reason, ended.until = ran.why or self._gave_up, ran.until if ran.why else self._until
+        ended.reason, ended.until = ran.reason or self._gave_up, ran.until if ran.reason else self._until
         return ended
 
     def _compare(self, parts: Parts) -> None:

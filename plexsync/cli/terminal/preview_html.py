@@ -50,7 +50,7 @@ def scene_html(preview: Preview) -> Iterator[str]:
     """A scene as a section of the report, in pieces."""
     yield f"<section>\n<h2>Scene {preview.id}{f': {shown(preview.title)}' if preview.title else ''}</h2>\n"
     if preview.standing != WOULD_CHANGE:
-        yield f"<p>{shown(finding_word(preview.standing))}{f': {shown(preview.why)}' if preview.why else ''}</p>\n"
+        yield f"<p>{shown(finding_word(preview.standing))}{f': {shown(preview.reason)}' if preview.reason else ''}</p>\n"
     for item in preview.items:
         yield f"<table>\n<caption>item {shown(item.key)}</caption>\n{HEADS}"
         for change in item.fields:

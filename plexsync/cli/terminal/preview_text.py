@@ -14,7 +14,7 @@ def scene_lines(preview: Preview) -> Iterator[str]:
     """A scene in words: a line for each field that would change, and for each note."""
     name = f"Scene {preview.id}: {safe(preview.title, 120)}" if preview.title else f"Scene {preview.id}"
     if preview.standing != WOULD_CHANGE:
-        yield f"{name}: {finding_word(preview.standing)}{f' ({safe(preview.why)})' if preview.why else ''}"
+        yield f"{name}: {finding_word(preview.standing)}{f' ({safe(preview.reason)})' if preview.reason else ''}"
         return
     for item in preview.items:
         yield f"{name} (item {item.key})"

@@ -10,6 +10,7 @@ from plexsync.app.parts import Parts
 from plexsync.cli.terminal.rows import change_words
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.rows import short, title, written
+from plexsync.reports.shapes import ServerFacts
 from plexsync.reports.status import breaker, hold, server_words
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Lane, State
@@ -66,7 +67,7 @@ class Glance:
     running: bool
     beat: int | None
     enabled: bool
-    servers: Mapping[str, Mapping[str, Any]]
+    servers: Mapping[str, ServerFacts]
     work: tuple[RunningJob, ...] = ()
     events: tuple[Event, ...] = ()
     coming: tuple[Coming, ...] = ()
@@ -95,7 +96,7 @@ def glance(parts: Parts) -> Glance:
         )
 
 
-def _server(parts: Parts, overview: Overview, server: Neighbour, now: int) -> dict[str, Any]:
+def _server(parts: Parts, overview: Overview, server: Neighbour, now: int) -> ServerFacts:
     facts = breaker(parts.config, overview.breakers.get(server, BreakerRow()), now)
     held, pace = overview.holds.get(server), overview.paces.get(server)
     patience = pace is not None and pace.not_before > now

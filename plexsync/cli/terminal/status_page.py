@@ -8,10 +8,10 @@ from plexsync.rules.status_words import DOWN, JOB_STATES, MAIN_STATES, ON_HOLD, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from plexsync.reports.shapes import EventFacts, OutageFacts, OutagesNow, QueueFacts, StatusFacts, UndoneFacts
 
 
-def page(facts: "dict[str, Any]", look: Look) -> str:
+def page(facts: "StatusFacts", look: Look) -> str:
     """The answer of `plexsync status` in words."""
     jobs, scenes, parts = facts["jobs"], facts["scenes"], []
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
@@ -40,7 +40,7 @@ def page(facts: "dict[str, Any]", look: Look) -> str:
     return "".join(parts)
 
 
-def _servers(facts: "dict[str, Any]") -> list[tuple[str, ...]]:
+def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for server, breaker in facts["breakers"].items():
         held, pace = facts["holds"].get(server), facts["paces"].get(server)
@@ -55,14 +55,14 @@ def _servers(facts: "dict[str, Any]") -> list[tuple[str, ...]]:
     return rows
 
 
-def _answered(facts: "dict[str, Any]", server: str) -> bool:
+def _answered(facts: "StatusFacts", server: str) -> bool:
     """Whether there is any trace of an answer of this server."""
     if any(facts["jobs"][name] for name in ("idle", "absent", "gone")) or facts["last_reconcile"]:
         return True
     return bool(facts["index"]["libraries"]) if server == "plex" else bool(facts["last_poll"])
 
 
-def _rest(facts: "dict[str, Any]") -> list[tuple[str, str]]:
+def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
     worker, index, kept = facts["worker"], facts["index"], facts["books"]
     runs = "running" if worker["running"] else "not running (plexsync serve)"
     off = "" if worker["enabled"] else ", switched off (enabled = false)"
@@ -88,34 +88,35 @@ def _rest(facts: "dict[str, Any]") -> list[tuple[str, str]]:
     ]
 
 
-def _dead_letters(facts: "dict[str, Any]") -> str:
-    """How those that were given up came and went."""
-    names = {
-        "retried": "retried",
-        "cured": "retried after a cure",
-        "renewed": "queued again",
-        "dropped": "dropped",
-        "ignored": "ignored",
-        "pruned": "older than dlq_retention_days",
-    }
-    resolved = [f"{facts[name]:,} {word}" for name, word in names.items() if facts[name]]
+def _dead_letters(facts: "QueueFacts") -> str:
+    """How dead letters came and went."""
+    counts = (
+        (facts["retried"], "retried"),
+        (facts["cured"], "retried after a cure"),
+        (facts["renewed"], "queued again"),
+        (facts["dropped"], "dropped"),
+        (facts["ignored"], "ignored"),
+        (facts["pruned"], "older than dlq_retention_days"),
+    )
+    resolved = [f"{count:,} {word}" for count, word in counts if count]
     return f"{facts['died']:,} in all" + (f": {', '.join(resolved)}" if resolved else "")
 
 
-def _events(facts: "dict[str, int]") -> list[tuple[str, str]]:
+def _events(facts: "EventFacts") -> list[tuple[str, str]]:
     """A line when events were left as files."""
     counts = [f"{facts['waiting']:,} left as files, for the worker"] if facts["waiting"] else []
     counts += [f"{facts['unread']:,} set aside, since they can't be read (plexsync doctor)"] if facts["unread"] else []
     return [("events", "; ".join(counts))] if counts else []
 
 
-def _undone(facts: "dict[str, int]") -> list[tuple[str, str]]:
+def _undone(facts: "UndoneFacts") -> list[tuple[str, str]]:
     """A line when scenes were undone, which count as in sync."""
-    counts = [f"{many(count, 'scene')} {name}" for name, count in facts.items() if count]
+    by_name = (("undone", facts["undone"]), ("released", facts["released"]))
+    counts = [f"{many(count, 'scene')} {name}" for name, count in by_name if count]
     return [("undone", f"{', '.join(counts)}: left alone until they are edited in Stash")] if counts else []
 
 
-def _outages(facts: "dict[str, Any]") -> list[tuple[str, str]]:
+def _outages(facts: "OutagesNow") -> list[tuple[str, str]]:
     """A line for each outage that lasts, and one for the last that is over."""
     rows = [
         ("outage", f"{_outage(outage)} since {outage['since']}, {_length(outage)} so far")
@@ -128,10 +129,10 @@ def _outages(facts: "dict[str, Any]") -> list[tuple[str, str]]:
     return rows
 
 
-def _outage(outage: "dict[str, Any]") -> str:
+def _outage(outage: "OutageFacts") -> str:
     state = f"{ON_HOLD} ({outage['cause']})" if outage["kind"] == "hold" else DOWN
     return f"{outage['server'].title()} {state}"
 
 
-def _length(outage: "dict[str, Any]") -> str:
+def _length(outage: "OutageFacts") -> str:
     return lasting(outage["seconds"] * 1000)

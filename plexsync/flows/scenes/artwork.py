@@ -88,19 +88,19 @@ class Pictures:
         with self._store.reading() as db:
             rows = db.pictures.of(scene.id)
         # Under the name alone is what an earlier version of ours has kept.
-        known = rows.get(kept_as) or rows.get(name)
-        if known and known.version == version:
-            return known
-        if known and _source(known.version) != _source(version):
-            known = None
+        last_row = rows.get(kept_as) or rows.get(name)
+        if last_row and last_row.version == version:
+            return last_row
+        if last_row and _source(last_row.version) != _source(version):
+            last_row = None
         try:
-            row = self._fetched(name, image, version, known, padded=padded)
+            row = self._fetched(name, image, version, last_row, padded=padded)
         except (Refused, Unavailable) as error:
             if isinstance(error, Unavailable) and not error.sent:
                 raise
-            count = _failures(known, version) + 1
+            count = _failures(last_row, version) + 1
             # What is known stays known; whoever looks next asks again.
-            failed = replace(known or PictureRow("", "", ""), version=f"{version}{FAILED}{count}")
+            failed = replace(last_row or PictureRow("", "", ""), version=f"{version}{FAILED}{count}")
             self._save(scene.id, kept_as, failed)
             if patient and count <= PATIENCE and not isinstance(error, Refused):
                 raise
@@ -113,10 +113,12 @@ class Pictures:
         with self._store.writing() as tx:
             tx.pictures.save(scene, kept_as, row)
 
-    def _fetched(self, name: str, image: Image, version: str, known: PictureRow | None, *, padded: bool) -> PictureRow:
+    def _fetched(
+        self, name: str, image: Image, version: str, last_row: PictureRow | None, *, padded: bool
+    ) -> PictureRow:
         ticket = self._gates.ticket(READ_STASH)
         try:
-            picture = self._stash.picture(image.path, etag=known.tag if known else "")
+            picture = self._stash.picture(image.path, etag=last_row.tag if last_row else "")
         except Missing:
             return PictureRow(version, "", "")
         except NeighbourError as error:
@@ -124,17 +126,17 @@ class Pictures:
             if not (isinstance(error, Unavailable) and error.sent):
                 self._gates.ill(ticket, error)
             raise
-        if picture is None and known:
-            return replace(known, version=version)
+        if picture is None and last_row:
+            return replace(last_row, version=version)
         content = picture.content if picture else b""
         if kind_of(content) == "drawing" and not self._gates.ask(READ_STASH, lambda: self._stash.lacks(image)):
             # Its folder is away, for instance. To take that for no picture would take down the one that Plex shows.
             raise Refused(Neighbour.STASH, "Stash shows a stand-in for it")
-        made, why = self._made(content, padded=padded)
-        key = self._key_of(name, made) if made else ""
-        if made:
-            self._keep(key, made)
-        return PictureRow(version, picture.tag if picture else "", key, why)
+        poster, failure = self._made(content, padded=padded)
+        key = self._key_of(name, poster) if poster else ""
+        if poster:
+            self._keep(key, poster)
+        return PictureRow(version, picture.tag if picture else "", key, failure)
 
     def _made(self, content: bytes, *, padded: bool) -> tuple[bytes, str]:
         """The bytes to send, or none and why ('' when there is no picture)."""
@@ -172,8 +174,8 @@ class Pictures:
         return replace(item, scalars=scalars)
 
     def _shown(self, item: Item, name: str) -> str:
-        found = self._gates.ask(READ_PLEX, lambda: self._plex.pictures(item.key, name))
-        return next((key for key, shown in found.items() if shown), "")
+        pictures = self._gates.ask(READ_PLEX, lambda: self._plex.pictures(item.key, name))
+        return next((key for key, shown in pictures.items() if shown), "")
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -189,10 +191,10 @@ class Pictures:
             picture = self._stash.picture(image.path) if image else None
         except (Refused, Missing):
             raise PictureChanged from None
-        made, _ = self._made(picture.content if picture else b"", padded=name == "thumb" and profile.poster_padding)
-        if not made or self._key_of(name, made) != key:
+        poster, _ = self._made(picture.content if picture else b"", padded=name == "thumb" and profile.poster_padding)
+        if not poster or self._key_of(name, poster) != key:
             raise PictureChanged
-        return made
+        return poster
 
     def has(self, key: str) -> bool:
         """Whether the picture of this key is at hand, and need not be read from Stash once more to be sent."""
@@ -236,7 +238,7 @@ def _source(version: str) -> str:
     return version.rpartition(" at ")[0]
 
 
-def _failures(known: PictureRow | None, version: str) -> int:
+def _failures(last_row: PictureRow | None, version: str) -> int:
     """How often in a row this version of a picture could not be read."""
-    count = known.version.removeprefix(version + FAILED) if known else ""
+    count = last_row.version.removeprefix(version + FAILED) if last_row else ""
     return int(count) if count.isdecimal() else 0

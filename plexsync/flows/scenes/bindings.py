@@ -41,9 +41,9 @@ def bind(
     with store.reading() as db:
         before = [binding.key for binding in db.bindings.all() if binding.scene == scene]
     titles = {section.key: section.title for section in gates.ask(READ_PLEX, plex.sections, of_all=True)}
-    found = gates.ask(READ_PLEX, lambda: plex.items(list(dict.fromkeys([*keys, *before]))))
-    items = [_bindable(key, found.get(key), titles) for key in dict.fromkeys(keys)]
-    gone = tuple(key for key in before if key not in found)
+    answers = gates.ask(READ_PLEX, lambda: plex.items(list(dict.fromkeys([*keys, *before]))))
+    items = [_bindable(key, answers.get(key), titles) for key in dict.fromkeys(keys)]
+    gone = tuple(key for key in before if key not in answers)
     now = clock.now()
     with store.writing() as tx:
         others = {binding.key: binding.scene for binding in tx.bindings.all() if binding.scene != scene}

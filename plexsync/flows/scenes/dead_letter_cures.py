@@ -62,10 +62,10 @@ class Curer:
         total = 0
         for name, causes in CURES.items():
             with self._store.reading() as db:
-                known = db.notes.text(NOTE + name)
-            if known == self._prints[name]:
+                last_print = db.notes.text(NOTE + name)
+            if last_print == self._prints[name]:
                 continue
-            if known:
+            if last_print:
                 count = sum(map(self._raise_dead, causes)) + (self._wake_absent() if name == "paths" else 0)
                 log.info("settings changed (%s): %d scenes are tried again", name, count)
                 total += count
@@ -101,12 +101,12 @@ class Curer:
         Costs two small reads while no library was walked. A side that is away is waited for: nothing is remembered then.
         """
         with self._store.reading() as db:
-            walked, known = db.sections.all(), db.notes.text(INDEX)
-            if (walked, known) == self._compared:
+            walked, last_outline = db.sections.all(), db.notes.text(INDEX)
+            if (walked, last_outline) == self._compared:
                 return 0
             outline = db.index.outline()
         count = 0
-        if known and known != outline:
+        if last_outline and last_outline != outline:
             if not self._gates.is_open(*READS):
                 return 0
             try:
@@ -116,9 +116,9 @@ class Curer:
                 return 0
             if stopping():
                 return count
-        if known != outline:
+        if last_outline != outline:
             with self._store.writing() as tx:
-                if tx.notes.text(INDEX) != known:
+                if tx.notes.text(INDEX) != last_outline:
                     # Something was bound meanwhile.
                     return count
                 tx.notes.save(INDEX, outline)
@@ -146,10 +146,10 @@ class Curer:
         """Those that would not die of the same candidates again; an unreadable or vanished one says nothing."""
         count, now = 0, self._clock.now()
         with self._store.writing() as tx:
-            for id, found in wants.items():
+            for id, desired in wants.items():
                 row = tx.jobs.find(Kind.SCENE, id)
-                if row is not None and row.state is State.DEAD and found and found != row.desired:
-                    tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now, desired=found)
+                if row is not None and row.state is State.DEAD and desired and desired != row.desired:
+                    tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now, desired=desired)
                     count += 1
             tx.tallies.add("cured", count)
         return count

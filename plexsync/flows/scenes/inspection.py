@@ -129,17 +129,17 @@ class Past:
         are no person's. That it was undone was about that scene, and not about this one.
         """
         before = sorted(self.owners.get(key, frozenset()) - {id})
-        known = next((one for one in (id, *before) if (one, key) in self.memories), id)
-        memory = self.memories.get((known, key), {})
-        return memory if known == id else begun_anew(memory), self.pushings.get((known, key), ())
+        source = next((scene for scene in (id, *before) if (scene, key) in self.memories), id)
+        memory = self.memories.get((source, key), {})
+        return memory if source == id else begun_anew(memory), self.pushings.get((source, key), ())
 
     def keys(self, id: int) -> list[str]:
         """The items of which anything is remembered, or on its way, for a scene."""
-        return sorted({key for one, key in (*self.memories, *self.pushings) if one == id})
+        return sorted({key for scene, key in (*self.memories, *self.pushings) if scene == id})
 
     def mark(self, id: int) -> Undone:
         """How our hand was taken off a scene, whatever Stash says of it by now."""
-        marks = (undone(memory) for (one, _), memory in self.memories.items() if one == id)
+        marks = (undone(memory) for (scene, _), memory in self.memories.items() if scene == id)
         return next(filter(None, marks), "")
 
 
@@ -182,23 +182,23 @@ class Looker:
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
         failed = [Sight(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
         gone = [id for id in ids if id not in answers]
-        seen = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
-        return seen + failed + self._look_back(gone, undoing)
+        inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
+        return inspections + failed + self._look_back(gone, undoing)
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Sight]:
         """See scenes that were just read from Stash; the rest as for `look`.
 
         Those out of scope cost Plex nothing, but for what is being taken back.
         """
-        why = {scene.id: reason for scene in scenes if (reason := outside(scene, self._rules.scope))}
-        back = set(why) if undoing else self._undone_among(why)
-        inside = [scene for scene in scenes if scene.id not in why or scene.id in back]
-        sights = self._look_in_plex(inside, undoing, taking_over=taking_over) if inside or not why else []
-        seen = {sight.id: sight for sight in sights}
+        exclusions = {scene.id: reason for scene in scenes if (reason := outside(scene, self._rules.scope))}
+        back = set(exclusions) if undoing else self._undone_among(exclusions)
+        inside = [scene for scene in scenes if scene.id not in exclusions or scene.id in back]
+        sights = self._look_in_plex(inside, undoing, taking_over=taking_over) if inside or not exclusions else []
+        by_id = {sight.id: sight for sight in sights}
         for scene in scenes:
-            if scene.id in why and not (scene.id in seen and seen[scene.id].undone):
-                seen[scene.id] = Sight(scene.id, scene, outcome=OutOfScope(why[scene.id]))
-        return [seen[scene.id] for scene in scenes]
+            if scene.id in exclusions and not (scene.id in by_id and by_id[scene.id].undone):
+                by_id[scene.id] = Sight(scene.id, scene, outcome=OutOfScope(exclusions[scene.id]))
+        return [by_id[scene.id] for scene in scenes]
 
     def _undone_among(self, ids: Iterable[int]) -> set[int]:
         with self._store.reading() as db:
@@ -221,8 +221,8 @@ class Looker:
         back = (
             self._undone(scenes, verdicts, past, undoing) if undoing or any(map(undone, past.memories.values())) else {}
         )
-        seen = self._seen_back(list(back.values()), verdicts, items, past, afresh=bool(undoing))
-        return [seen.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes]
+        undone_scenes = self._seen_back(list(back.values()), verdicts, items, past, afresh=bool(undoing))
+        return [undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes]
 
     def _freshen(self, *, force: bool = False) -> bool | None:
         return self._indexer.freshen(force=force, wait=self._patient)
@@ -234,10 +234,10 @@ class Looker:
     @staticmethod
     def save(tx: Writer, sights: Iterable[Sight], *, now: int) -> None:
         """Keep what looking has taught: resolved pushes, fields found right, fields forgotten."""
-        seen = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
-        learnt = [(id, key, target.plan.memory) for id, key, target in seen if target.plan.memory != target.memory]
+        targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
+        learnt = [(id, key, target.plan.memory) for id, key, target in targets if target.plan.memory != target.memory]
         tx.memories.save_all(learnt, now=now)
-        tx.pushings.drop_ended([(id, key) for id, key, _ in seen], ended=now)
+        tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=now)
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
         """Those of these scenes that the index leads to an item of these libraries for, by place, by name or by memory."""
@@ -256,7 +256,7 @@ class Looker:
         with self._store.reading() as db:
             offers = self._offers(db, scenes)
         verdicts = {id: match.match(replace(offer, rivals=())) for id, offer in offers.items()}
-        return {id: () if isinstance(one, AskRivals) else _claimed(one) for id, one in verdicts.items()}
+        return {id: () if isinstance(verdict, AskRivals) else _claimed(verdict) for id, verdict in verdicts.items()}
 
     @staticmethod
     def _missing(scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> list[Scene]:
@@ -275,10 +275,10 @@ class Looker:
         def rivals(ids: Sequence[int]) -> dict[int, Sequence[Scene]]:
             return dict.fromkeys(ids, self._stash.rivals(sorted({name for id in ids for name in asking[id]})))
 
-        told = self._read(Neighbour.STASH, rivals, asking)
+        rival_scenes = self._read(Neighbour.STASH, rivals, asking)
         decided: dict[int, Verdict] = {}
         for id, verdict in verdicts.items():
-            answer = told.get(id, ())
+            answer = rival_scenes.get(id, ())
             if isinstance(answer, NeighbourError):
                 decided[id] = answer
             elif isinstance(verdict, AskRivals):
@@ -338,12 +338,12 @@ class Looker:
             keys = _claims({scene.id: verdicts[scene.id] for scene in again})
             # Asked before anything is forgotten: should Plex not answer now, a look-alike would be the only one that fits.
             try:
-                told = self._ask_for(again)
+                asked = self._ask_for(again)
             except Unavailable as error:
                 # Other items were read a moment ago, so it may be these alone.
                 verdicts |= dict.fromkeys((scene.id for scene in again), error)
                 return
-            if not told:
+            if not asked:
                 verdicts |= dict.fromkeys((scene.id for scene in again), BEING_LISTED)
                 return
             moved = [entry_of(item) for key, item in items.items() if key in keys and isinstance(item, Item)]
@@ -364,15 +364,17 @@ class Looker:
         What is bound by hand was not found by the map.
         """
         claims = {
-            id: _claims({id: one}) for id, one in verdicts.items() if not (isinstance(one, Matched) and one.bound)
+            id: _claims({id: verdict})
+            for id, verdict in verdicts.items()
+            if not (isinstance(verdict, Matched) and verdict.bound)
         }
         keys = {key for some in claims.values() for key in some}
         with self._store.reading() as db:
-            known = {entry.key: files_of(entry) for entry in db.index.entries(sorted(keys))}
+            indexed_files = {entry.key: files_of(entry) for entry in db.index.entries(sorted(keys))}
         stale = {
             key
             for key in keys
-            if key not in items or (isinstance(item := items[key], Item) and files_of(item) != known.get(key))
+            if key not in items or (isinstance(item := items[key], Item) and files_of(item) != indexed_files.get(key))
         }
         return [scene for scene in scenes if claims.get(scene.id, set()) & stale]
 
@@ -390,7 +392,7 @@ class Looker:
         return self._read(Neighbour.PLEX, self._plex.items, keys)
 
     def _read(
-        self, who: Neighbour, request: Callable[[list[K]], Mapping[K, T]], keys: Iterable[K]
+        self, neighbour: Neighbour, request: Callable[[list[K]], Mapping[K, T]], keys: Iterable[K]
     ) -> dict[K, T | NeighbourError]:
         """What `request` answers for these keys, asked for together.
 
@@ -401,9 +403,9 @@ class Looker:
         wanted_keys = sorted(set(keys))
         if not wanted_keys:
             return {}
-        ticket = self._gates.ticket(Gate(who, READ))
+        ticket = self._gates.ticket(Gate(neighbour, READ))
         try:
-            found = halved(request, wanted_keys)
+            answers = halved(request, wanted_keys)
         except NeighbourError as error:
             failure = outage(error) if len(wanted_keys) > 1 else error
             self._gates.ill(ticket, failure)
@@ -411,7 +413,7 @@ class Looker:
                 return {wanted_keys[0]: failure}
             raise failure from None
         self._gates.well(ticket)
-        return found
+        return answers
 
     # --- planning ----------------------------------------------------------------------------------------------------
 
@@ -440,23 +442,23 @@ class Looker:
         if isinstance(verdict, Waiting):
             return Sight(scene.id, scene, desired, outcome=verdict)
         mark = past.take_overs.get(scene.id, "")
-        seen = Sight(scene.id, scene, desired, steps=verdict.steps, keys=_claimed(verdict), take_over=mark)
+        base = Sight(scene.id, scene, desired, steps=verdict.steps, keys=_claimed(verdict), take_over=mark)
         if isinstance(verdict, NotThere):
-            return replace(seen, outcome=Absent(absence(scene)))
+            return replace(base, outcome=Absent(absence(scene)))
         if isinstance(verdict, Unclear):
-            return replace(seen, outcome=unclear(verdict), candidates=verdict.candidates)
+            return replace(base, outcome=unclear(verdict), candidates=verdict.candidates)
         for binding in verdict.bound:
             item = items.get(binding.key)
-            why = "" if isinstance(item, NeighbourError) else untenable(binding, scene, item, past.sections)
-            if why:
-                return replace(seen, outcome=untied(binding, why))
+            obstacle = "" if isinstance(item, NeighbourError) else untenable(binding, scene, item, past.sections)
+            if obstacle:
+                return replace(base, outcome=untied(binding, obstacle))
         targets = []
         for key in verdict.keys:
             item = items.get(key)
             if item is None:
-                return replace(seen, outcome=Absent("Plex no longer has the item"))
+                return replace(base, outcome=Absent("Plex no longer has the item"))
             if isinstance(item, NeighbourError):
-                return replace(seen, error=item, key=key)
+                return replace(base, error=item, key=key)
             profile = past.profiles.get(item.section, self._rules.profile)
             shown = desired if profile is self._rules.profile else wanted(scene, profile)
             memory, pushing = past.of(scene.id, key)
@@ -468,14 +470,14 @@ class Looker:
                 except NeighbourError as error:
                     if not may_be_its_own(error):
                         raise
-                    return replace(seen, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
+                    return replace(base, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
             if self._rules.strict and (cut := [note for note in shown.notes if note.reason in ("cut", "dropped")]):
-                return replace(seen, outcome=Dead("strict", cut[0].text, desired=digest(shown)))
+                return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(shown)))
             policy = replace(self._rules.policy, take_over=bool(mark))
-            made = plan(shown.values, item, memory, pushing, policy)
-            made = replace(made, memory=placed(made.memory, item))
-            targets.append(Target(item, made, past.memories.get((scene.id, key), {}), shown, profile))
-        return replace(seen, targets=tuple(targets))
+            steps = plan(shown.values, item, memory, pushing, policy)
+            steps = replace(steps, memory=placed(steps.memory, item))
+            targets.append(Target(item, steps, past.memories.get((scene.id, key), {}), shown, profile))
+        return replace(base, targets=tuple(targets))
 
     def _shown(self, scene: Scene, profile: Profile, *, patient: bool = False) -> Wanted:
         """What is wanted in a library of this profile; without what can't be read, unless there is time to try it again."""
@@ -488,23 +490,23 @@ class Looker:
         self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict], past: "Past", undoing: Undone
     ) -> dict[int, Sight]:
         """Those of the scenes that stay undone, or (`undoing`) would be; their targets are still to be seen."""
-        found = {}
+        inspections = {}
         for scene in scenes:
             verdict = verdicts[scene.id]
             keys = past.keys(scene.id)
-            how = undoing or past.mark(scene.id)
-            if not how or isinstance(verdict, NeighbourError | Waiting):
+            undo_mark = undoing or past.mark(scene.id)
+            if not undo_mark or isinstance(verdict, NeighbourError | Waiting):
                 continue
             mark, desired = past.take_overs.get(scene.id, ""), wanted(scene, self._rules.profile)
-            seen = Sight(scene.id, scene, desired, steps=verdict.steps, undone=how, take_over=mark)
+            base = Sight(scene.id, scene, desired, steps=verdict.steps, undone=undo_mark, take_over=mark)
             try:
                 if undoing or self._stays_undone(scene, keys, past):
-                    found[scene.id] = seen
+                    inspections[scene.id] = base
             except NeighbourError as error:
                 if not may_be_its_own(error):
                     raise
-                found[scene.id] = replace(seen, error=error)
-        return found
+                inspections[scene.id] = replace(base, error=error)
+        return inspections
 
     def _stays_undone(self, scene: Scene, keys: Iterable[str], past: "Past") -> bool:
         """Whether Stash still says of every item that is undone what it said then.
@@ -528,10 +530,10 @@ class Looker:
         usual: Undone = "gone" if self._rules.undo_gone else ""
         back = []
         for id in ids:
-            if past.keys(id) and (how := undoing or past.mark(id) or usual):
-                back.append(Sight(id, undone=how, ends=Gone()))
-        seen = self._seen_back(back, {}, {}, past, afresh=bool(undoing))
-        return [seen.get(id) or Sight(id, outcome=Gone()) for id in ids]
+            if past.keys(id) and (undo_mark := undoing or past.mark(id) or usual):
+                back.append(Sight(id, undone=undo_mark, ends=Gone()))
+        inspections = self._seen_back(back, {}, {}, past, afresh=bool(undoing))
+        return [inspections.get(id) or Sight(id, outcome=Gone()) for id in ids]
 
     def _seen_back(
         self,
@@ -547,25 +549,25 @@ class Looker:
             return {}
         matched = {id: keys_of(_matches({id: verdict})) for id, verdict in verdicts.items()}
         keys = {sight.id: {*past.keys(sight.id), *matched.get(sight.id, ())} for sight in back if not sight.error}
-        found = {**items, **self.items({key for some in keys.values() for key in some} - items.keys())}
+        all_items = {**items, **self.items({key for some in keys.values() for key in some} - items.keys())}
         # Items that no file leads to any more: whose they are is told by our hand on them, and by who has their files now.
         stray = {
             key: item.parts
             for id, some in keys.items()
             for key in some - matched.get(id, set())
-            if isinstance(item := found.get(key), Item) and _is_stray(item, *past.of(id, key))
+            if isinstance(item := all_items.get(key), Item) and _is_stray(item, *past.of(id, key))
         }
 
         def rivals(asked: list[str]) -> dict[str, Sequence[Scene]]:
             names = {base_name(part.path) for key in asked for part in stray[key]}
             return dict.fromkeys(asked, self._stash.rivals(sorted(names)))
 
-        told = self._read(Neighbour.STASH, rivals, stray)
-        seen = {sight.id: sight for sight in back}
+        rival_scenes = self._read(Neighbour.STASH, rivals, stray)
+        inspections = {sight.id: sight for sight in back}
         for id, some in keys.items():
-            mine = {key: () if key in matched.get(id, set()) else told.get(key) for key in sorted(some)}
-            seen[id] = self._back_sight(seen[id], mine, found, past, afresh=afresh)
-        return seen
+            mine = {key: () if key in matched.get(id, set()) else rival_scenes.get(key) for key in sorted(some)}
+            inspections[id] = self._back_sight(inspections[id], mine, all_items, past, afresh=afresh)
+        return inspections
 
     def _back_sight(
         self,
@@ -585,7 +587,9 @@ class Looker:
                     return replace(sight, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
             if not isinstance(item, Item) or isinstance(rivals, NeighbourError) or rivals is None:
                 continue
-            if any(one.id != sight.id and match.has_file_of(one, item.parts, self._rules.paths) for one in rivals):
+            if any(
+                rival.id != sight.id and match.has_file_of(rival, item.parts, self._rules.paths) for rival in rivals
+            ):
                 # What was pushed is for that scene to know.
                 continue
             try:
@@ -601,23 +605,23 @@ class Looker:
         shown = self._shown(sight.scene, profile) if sight.scene else Wanted({})
         memory, pushing = past.of(sight.id, item.key)
         if afresh or not is_undone(memory, shown.values):
-            said = self._said(sight.scene, profile) if sight.scene else {}
-            memory = undo(memory, pushing, said, shown.values.keys(), sight.undone)
+            stash_values = self._said(sight.scene, profile) if sight.scene else {}
+            memory = undo(memory, pushing, stash_values, shown.values.keys(), sight.undone)
         if self.pictures:
             unknown = {name for name in shown.values if name not in memory}
             item = self.pictures.told(item, dict.fromkeys((*unknown, *ours_in(memory)), True), memory, pushing)
-        made = plan(shown.values, item, memory, pushing, self._rules.policy)
-        made = replace(made, memory=placed(made.memory, item))
-        return Target(item, made, past.memories.get((sight.id, item.key), {}), shown, profile)
+        steps = plan(shown.values, item, memory, pushing, self._rules.policy)
+        steps = replace(steps, memory=placed(steps.memory, item))
+        return Target(item, steps, past.memories.get((sight.id, item.key), {}), shown, profile)
 
     def said(self, ids: Sequence[int]) -> dict[int, "Said | NeighbourError"]:
         """What Stash says of these scenes now, in every field; those that it does not have are left out."""
         answers = self._read(Neighbour.STASH, self._stash.scenes, ids)
         own = self._past({}).profiles
-        found: dict[int, Said | NeighbourError] = {}
+        values_by_id: dict[int, Said | NeighbourError] = {}
         for id, answer in answers.items():
             if isinstance(answer, NeighbourError):
-                found[id] = answer
+                values_by_id[id] = answer
                 continue
             profiles = {"": self._rules.profile, **own}
             try:
@@ -625,11 +629,11 @@ class Looker:
             except NeighbourError as error:
                 if not may_be_its_own(error):
                     raise
-                found[id] = error
+                values_by_id[id] = error
                 continue
             on = {section: frozenset((*profile.fields, *profile.pictures)) for section, profile in profiles.items()}
-            found[id] = Said(values, on)
-        return found
+            values_by_id[id] = Said(values, on)
+        return values_by_id
 
     def _said(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
         """What Stash says of a scene, also in the fields that are switched off."""
@@ -684,10 +688,10 @@ def _parted(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[
     failures = [error for _, error in answers if isinstance(error, NeighbourError)]
     if len(failures) == len(answers):
         raise failures[0]
-    found: dict[K, T | NeighbourError] = {}
+    results: dict[K, T | NeighbourError] = {}
     for half, answer in answers:
-        found |= _blamed(request, half, answer) if isinstance(answer, NeighbourError) else answer
-    return found
+        results |= _blamed(request, half, answer) if isinstance(answer, NeighbourError) else answer
+    return results
 
 
 def _blamed(
@@ -722,9 +726,9 @@ def _united(by_key: Mapping[str, Sequence[Entry]], keys: Iterable[str]) -> dict[
     return dict(sorted(entries.items()))
 
 
-def files_of(thing: Entry | Item) -> frozenset[tuple[str, int]]:
+def files_of(item: Entry | Item) -> frozenset[tuple[str, int]]:
     """By what an item is known again. A duration comes only once Plex has analysed a file."""
-    return frozenset((part.path, part.size) for part in thing.parts)
+    return frozenset((part.path, part.size) for part in item.parts)
 
 
 def _claimed(verdict: Decided) -> tuple[str, ...]:
@@ -733,7 +737,7 @@ def _claimed(verdict: Decided) -> tuple[str, ...]:
         case Matched(keys=keys):
             return keys
         case Unclear(candidates=candidates):
-            return tuple(one.key for one in candidates)
+            return tuple(candidate.key for candidate in candidates)
         case _:
             return ()
 
@@ -769,14 +773,13 @@ def absence(scene: Scene) -> str:
 def unclear(verdict: Unclear) -> Dead:
     """Nothing is written where it is not certain; looked at again when the candidates change."""
     keys = sorted(candidate.key for candidate in verdict.candidates)
-    told = SHARED_ITEM if verdict.reason == "shared item" else "several files could be it"
-    return Dead("ambiguous", f"{told}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))
+    summary = SHARED_ITEM if verdict.reason == "shared item" else "several files could be it"
+    return Dead("ambiguous", f"{summary}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))
 
 
-def untied(binding: Binding, why: str) -> Dead:
+def untied(binding: Binding, obstacle: str) -> Dead:
     """A bound item that can't be written to is a person's affair; looked at again when Plex or the bindings change."""
     scene, key = binding.scene, binding.key
-    told = (
-        f"{BOUND_ITEM} {key} {why}: nothing is written (plexsync unbind {scene} {key}, or plexsync bind {scene} ITEM)"
-    )
-    return Dead("ambiguous", told, f"bound:{key} {why}")
+    remedy = f"plexsync unbind {scene} {key}, or plexsync bind {scene} ITEM"
+    summary = f"{BOUND_ITEM} {key} {obstacle}: nothing is written ({remedy})"
+    return Dead("ambiguous", summary, f"bound:{key} {obstacle}")

@@ -38,17 +38,20 @@ class Sampler:
         self._store = store
         self._clock = clock
         self._requests = requests
-        self._told: dict[str, int] | None = None
+        self._reported: dict[str, int] | None = None
 
     def sample(self) -> None:
         """Write down how things stand, and what was done since the last time that this could be written down."""
         with self._store.reading() as db:
             now, counts = self._clock.now(), db.standings.counts()
-            away = {who: not _open(db, who) for who in Neighbour}
-            totals = {"done": db.books.done(), **{who.value: heard.count for who, heard in self._requests.items()}}
-        told = totals if self._told is None else self._told
+            away = {neighbour: not _open(db, neighbour) for neighbour in Neighbour}
+            totals = {
+                "done": db.books.done(),
+                **{neighbour.value: heard.count for neighbour, heard in self._requests.items()},
+            }
+        reported = totals if self._reported is None else self._reported
         # A database that was put back has done less than before.
-        since = {name: max(0, total - told[name]) for name, total in totals.items()}
+        since = {name: max(0, total - reported[name]) for name, total in totals.items()}
 
         def count(*statuses: SceneStatus) -> int:
             return sum(counts.get(status, (0, None))[0] for status in statuses)
@@ -67,8 +70,8 @@ class Sampler:
         )
         with self._store.writing() as tx:
             tx.samples.add(sample)
-        self._told = totals
+        self._reported = totals
 
 
-def _open(db: Reader, who: Neighbour) -> bool:
-    return db.holds.find(who) is None and db.breakers.find(who).state == CircuitState.CLOSED
+def _open(db: Reader, neighbour: Neighbour) -> bool:
+    return db.holds.find(neighbour) is None and db.breakers.find(neighbour).state == CircuitState.CLOSED

@@ -52,7 +52,7 @@ class Gathered:
     """What was told and not looked into yet. `since`: when the first of it came (monotonic seconds)."""
 
     touched: dict[str, int] = field(default_factory=dict)
-    left: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
     scanned: bool = False
     since: float | None = None
 
@@ -61,23 +61,23 @@ class Gathered:
         for event in events:
             match event:
                 case Touched(key=key, stamp=stamp):
-                    self.left.discard(key)
+                    self.removed.discard(key)
                     self.touched[key] = max(stamp, self.touched.get(key, 0))
                 case Left(key=key):
                     self.touched.pop(key, None)
-                    self.left.add(key)
+                    self.removed.add(key)
                 case Scanned():
                     self.scanned = True
         if events and self.since is None:
             self.since = now
-        if len(self.touched) + len(self.left) > MANY:
-            self.touched, self.left, self.scanned = {}, set(), True
+        if len(self.touched) + len(self.removed) > MANY:
+            self.touched, self.removed, self.scanned = {}, set(), True
 
     def next(self) -> "Gathered":
         """Take out what can be looked into at once."""
-        keys, gone = list(self.touched)[:ITEMS], self.left
+        keys, gone = list(self.touched)[:ITEMS], self.removed
         part = Gathered({key: self.touched.pop(key) for key in keys}, gone, self.scanned)
-        self.left, self.scanned = set(), False
+        self.removed, self.scanned = set(), False
         if not self.touched:
             self.since = None
         return part
@@ -151,16 +151,16 @@ class Listener:
                 if stopping():
                     return
 
-    def look_into(self, told: Gathered) -> None:
+    def look_into(self, events: Gathered) -> None:
         """Want what the events ask for. A side that is away now leaves it to the poller."""
         try:
-            if told.left:
+            if events.removed:
                 with self._store.writing() as tx:
-                    want_scenes_of(tx, sorted(told.left), now=self._clock.now())
-            keys = self._worth_reading(told.touched)
+                    want_scenes_of(tx, sorted(events.removed), now=self._clock.now())
+            keys = self._worth_reading(events.touched)
             if keys:
                 self._read(keys)
-            if told.scanned:
+            if events.scanned:
                 self._indexer.freshen(soon=True)
         except NeighbourError as error:
             log.debug("what Plex told of could not be looked into: %s", error)
@@ -168,43 +168,45 @@ class Listener:
     def _worth_reading(self, touched: dict[str, int]) -> list[str]:
         """Those that may have news: not what is at work anyway, nor what was read back since."""
         with self._store.reading() as db:
-            known = {entry.key: entry for entry in db.index.entries(sorted(touched))}
+            indexed = {entry.key: entry for entry in db.index.entries(sorted(touched))}
             return [
                 key
                 for key, stamp in sorted(touched.items())
-                if not (key in known and (0 < stamp <= known[key].stamp or self._looked_at_anyway(db, known[key])))
+                if not (
+                    key in indexed and (0 < stamp <= indexed[key].stamp or self._looked_at_anyway(db, indexed[key]))
+                )
             ]
 
     @staticmethod
-    def _looked_at_anyway(db: Reader, known: Entry) -> bool:
+    def _looked_at_anyway(db: Reader, entry: Entry) -> bool:
         """Whether no scene of this item would be looked at because of it: there is none, or all of them will be anyway.
 
         Of an item that only a look has met so far nobody knows that there is none.
         """
-        rows = [db.jobs.find(Kind.SCENE, id) for id in db.index.scenes_of([known.key])]
-        return bool(rows or known.stamp) and all(row is not None and row.state in UNMOVED for row in rows)
+        rows = [db.jobs.find(Kind.SCENE, id) for id in db.index.scenes_of([entry.key])]
+        return bool(rows or entry.stamp) and all(row is not None and row.state in UNMOVED for row in rows)
 
     def _read(self, keys: Sequence[str]) -> None:
         """See what has become of items, and want the scenes of those that are not as they were known."""
         items = self._gates.ask(READ_PLEX, partial(self._plex.items, keys))
         with self._store.reading() as db:
             sections = {row.key for row in db.sections.all()}
-            known = {entry.key: entry.stamp for entry in db.index.entries(keys)}
-        new = {key: item for key, item in items.items() if is_new(known.get(key), item) and item.section in sections}
+            stamps = {entry.key: entry.stamp for entry in db.index.entries(keys)}
+        new = {key: item for key, item in items.items() if is_new(stamps.get(key), item) and item.section in sections}
         # Who waits for them can't be told while Stash is away: the next look at the library meets them as new.
-        told = not new or self._gates.is_open(READ_STASH)
-        waiting = self._waiting(list(new.values())) if told else []
+        rivals_known = not new or self._gates.is_open(READ_STASH)
+        waiting = self._waiting(list(new.values())) if rivals_known else []
         now = self._clock.now()
         with self._indexer.at_rest(), self._store.writing() as tx:
             before = {entry.key: entry for entry in tx.index.entries(keys)}
             moved = [key for key, item in items.items() if key in before and differs(before[key], item)]
             want_scenes_of(tx, [*moved, *(key for key in before if key not in items)], now=now)
-            seen = [item for key, item in items.items() if (told if key in new else key in before)]
-            tx.index.save(map(entry_of, seen), walk=now, stamped=True)
+            read_items = [item for key, item in items.items() if (rivals_known if key in new else key in before)]
+            tx.index.save(map(entry_of, read_items), walk=now, stamped=True)
             for id in waiting:
                 tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now)
             tx.jobs.wake([(Kind.SCENE, id) for id in waiting], now=now)
-        if new and told:
+        if new and rivals_known:
             log.info("Plex has %d new items, for %d scenes", len(new), len(waiting))
 
     def _waiting(self, new: Sequence[Item]) -> list[int]:
@@ -212,8 +214,8 @@ class Listener:
         names = sorted({base_name(part.path) for item in new for part in item.parts})
         if not names:
             return []
-        found = self._gates.ask(READ_STASH, partial(self._stash.rivals, names))
-        return [scene.id for scene in found]
+        rivals = self._gates.ask(READ_STASH, partial(self._stash.rivals, names))
+        return [scene.id for scene in rivals]
 
 
 def is_new(stamp: int | None, item: Item) -> bool:
@@ -221,6 +223,6 @@ def is_new(stamp: int | None, item: Item) -> bool:
     return bool(item.parts) and (stamp is None or stamp == 0 < item.stamp)
 
 
-def differs(known: Entry, item: Item) -> bool:
+def differs(entry: Entry, item: Item) -> bool:
     """Whether an item is not as it was when it was last read by us."""
-    return known.stamp != item.stamp or known.parts != item.parts
+    return entry.stamp != item.stamp or entry.parts != item.parts

@@ -80,7 +80,7 @@ class Indexer:
         with self._store.reading() as db:
             rows = db.sections.all()
         never = [f"library {row.title} was never listed" for row in rows if not row.walked_at]
-        unlisted = [told for row in rows if (told := self._unlisted.get(row.key))]
+        unlisted = [text for row in rows if (text := self._unlisted.get(row.key))]
         return next(iter([*unlisted, *never]), "")
 
     def freshen(self, *, force: bool = False, soon: bool = False, wait: bool = True) -> bool | None:
@@ -119,19 +119,19 @@ class Indexer:
     def _renew(self, *, force: bool) -> bool:
         sections = self._plex.sections()
         with self._store.reading() as db:
-            known = {row.key: row for row in db.sections.all()}
-        dropped = known.keys() - {section.key for section in sections}
+            section_rows = {row.key: row for row in db.sections.all()}
+        dropped = section_rows.keys() - {section.key for section in sections}
         if dropped:
-            there = [section.key for section in sections]
-            self._in_batches(lambda tx: tx.index.drop_outside(there, limit=BATCH))
+            section_keys = [section.key for section in sections]
+            self._in_batches(lambda tx: tx.index.drop_outside(section_keys, limit=BATCH))
             with self._store.writing() as tx:
-                tx.sections.drop(there)
-        first = not any(row.walked_at for row in known.values())
+                tx.sections.drop(section_keys)
+        first = not any(row.walked_at for row in section_rows.values())
         # What is to be done about each library that is not as it was.
         stale = [
-            (section, known.get(section.key), look)
+            (section, section_rows.get(section.key), look)
             for section in sections
-            if (look := self._look(section, known.get(section.key), force=force, first=first))
+            if (look := self._look(section, section_rows.get(section.key), force=force, first=first))
         ]
         failures = [failure for section, row, look in stale if (failure := self._failure(section, row, look, first))]
         # Of one library among several the breaker does not hear: what else is read tells whether Plex is well.
@@ -188,11 +188,11 @@ class Indexer:
         return None
 
     def _put_off(self, section: Section, error: NeighbourError) -> None:
-        now, told = self._clock.monotonic(), f"library {section.title} can't be listed: {error}"
+        now, text = self._clock.monotonic(), f"library {section.title} can't be listed: {error}"
         if section.key not in self._unlisted:
-            log.warning("%s; what is known of it still counts", told)
+            log.warning("%s; what is known of it still counts", text)
             self._failing_since[section.key] = now
-        self._unlisted[section.key] = told
+        self._unlisted[section.key] = text
         rest = (now - self._failing_since[section.key]) / 2
         self._again_at[section.key] = now + min(max(rest, UNLISTED_PACE), LONGEST_UNLISTED)
 
@@ -224,9 +224,9 @@ class Indexer:
 
     def _catch_up(self, section: Section, row: SectionRow | None, first: bool) -> None:
         """List what changed since the last look, and walk everything if the number of items does not add up then."""
-        known = row or SectionRow(section.key, section.title)
+        last_row = row or SectionRow(section.key, section.title)
         try:
-            caught_up = self._caught_up(section, known)
+            caught_up = self._caught_up(section, last_row)
         except (Unavailable, Refused) as error:
             if isinstance(error, Unavailable) and not error.sent:
                 raise
@@ -235,14 +235,14 @@ class Indexer:
         if not caught_up:
             self._walk(section, row, first)
 
-    def _caught_up(self, section: Section, known: SectionRow) -> bool:
-        pages = self._plex.changed(section.key, since=known.stamp - SECOND)
+    def _caught_up(self, section: Section, last_row: SectionRow) -> bool:
+        pages = self._plex.changed(section.key, since=last_row.stamp - SECOND)
         count = news = 0
-        stamp = known.stamp
+        stamp = last_row.stamp
         while (page := next(pages, None)) is not None:
             count += len(page)
             stamp = max(stamp, newest(page))
-            news += self._take(page, walk=known.walked_at)
+            news += self._take(page, walk=last_row.walked_at)
         total = self._plex.count(section.key)
         with self._store.reading() as db:
             if db.index.count_in(section.key) != total:
@@ -251,7 +251,7 @@ class Indexer:
             self._wake(section)
         self._caught_up_at[section.key] = self._clock.now()
         with self._store.writing() as tx:
-            tx.sections.save(replace(known, changed_at=section.changed_at, stamp=stamp))
+            tx.sections.save(replace(last_row, changed_at=section.changed_at, stamp=stamp))
         log.info("library %s caught up with: %d items of %d have changed", section.title, count, total)
         return True
 
@@ -261,10 +261,10 @@ class Indexer:
         Returns how many are news: those with other files than before, and those that only a look has met so far.
         """
         with self._store.writing() as tx:
-            known = {entry.key: entry.stamp for entry in tx.index.entries([entry.key for entry in page])}
-            moved = [entry.key for entry in page if known.get(entry.key) and known[entry.key] != entry.stamp]
+            stamps = {entry.key: entry.stamp for entry in tx.index.entries([entry.key for entry in page])}
+            moved = [entry.key for entry in page if stamps.get(entry.key) and stamps[entry.key] != entry.stamp]
             self.wanted += want_scenes_of(tx, moved, now=self._clock.now())
-            glanced = sum(known.get(entry.key) == 0 < entry.stamp for entry in page)
+            glanced = sum(stamps.get(entry.key) == 0 < entry.stamp for entry in page)
             return tx.index.save(page, walk=walk, stamped=True) + glanced
 
     def _want_unmet(self, section: Section, walk: int) -> None:
@@ -327,15 +327,15 @@ class Indexer:
         """Ask Plex itself for files of these base names, one request a library and name; True when any was there."""
         with self._store.reading() as db:
             sections = [row.key for row in db.sections.all()]
-        found = False
+        any_item = False
         for name in names:
             for section in sections:
                 entries = self._gates.ask(READ_PLEX, partial(self._plex.find, section, name))
                 if entries:
-                    found = True
+                    any_item = True
                     with self._store.writing() as tx:
                         self._put(tx, entries)
-        return found
+        return any_item
 
 
 def want_scenes_of(tx: Writer, keys: Sequence[str], *, now: int) -> int:

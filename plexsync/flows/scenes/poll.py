@@ -51,10 +51,10 @@ MANY_FILES = 1_000
 
 @dataclass(frozen=True)
 class Polled:
-    """What one poll wanted, by kind, and whether it was complete. `why` says what stopped it."""
+    """What one poll wanted, by kind, and whether it was complete. `reason` says what stopped it."""
 
     wanted: dict[Kind, int]
-    why: str = ""
+    reason: str = ""
 
 
 class Poller:
@@ -95,7 +95,7 @@ class Poller:
         if cursor is None:
             start = self._newest_second(newest, self._list(kind, newest), None)
             # What is no scene may show on thousands, which the first comparison looks at: it is nobody's edit before that.
-            self._save_cursor(kind, newest, [replace(one, sure=one.sure or kind is not Kind.SCENE) for one in start])
+            self._save_cursor(kind, newest, [replace(mark, sure=mark.sure or kind is not Kind.SCENE) for mark in start])
             return 0
         with self._store.reading() as db:
             unsure = db.poll_marks.unsure(kind)
@@ -103,7 +103,7 @@ class Poller:
             return 0
         listed = self._list(kind, cursor)
         fresh = self._fresh(kind, listed, cursor)
-        changed = {id for id, _ in fresh} | {seen.id for seen in unsure}
+        changed = {id for id, _ in fresh} | {unsure_mark.id for unsure_mark in unsure}
         if kind is not Kind.SCENE:
             changed |= self._vanished(kind, newest, cursor, changed)
         self._want(kind, changed)
@@ -124,12 +124,12 @@ class Poller:
         if newest.count >= cursor.count + len(changed):
             return set()
         with self._store.reading() as db:
-            known = db.scene_names.shown_ids(kind)
-        created = sum(id > max(known, default=0) for id in changed)
+            noted_ids = db.scene_names.shown_ids(kind)
+        created = sum(id > max(noted_ids, default=0) for id in changed)
         if newest.count >= cursor.count + created:
             return set()
         everything = self._since(Newest(0, ""), lambda page: self._stash.recent(kind, page=page, size=ALL), ALL)
-        return known - {id for id, _ in everything}
+        return noted_ids - {id for id, _ in everything}
 
     def _newest_second(self, newest: Newest, listed: list[tuple[int, str]], cursor: Newest | None) -> list[PollMark]:
         """What was seen in the newest second may change once more within it: it is wanted again at the next poll."""
@@ -159,9 +159,11 @@ class Poller:
     def _fresh(self, kind: Kind, listed: list[tuple[int, str]], cursor: Newest) -> list[tuple[int, str]]:
         since = _instant(cursor.updated_at)
         with self._store.reading() as db:
-            seen = db.poll_marks.of(kind, [id for id, _ in listed])
+            marks = db.poll_marks.of(kind, [id for id, _ in listed])
         return [
-            (id, text) for id, text in listed if _instant(text) > since or id not in seen or seen[id].updated_at != text
+            (id, text)
+            for id, text in listed
+            if _instant(text) > since or id not in marks or marks[id].updated_at != text
         ]
 
     def _want(self, kind: Kind, ids: Iterable[int]) -> None:
@@ -184,29 +186,29 @@ class Poller:
             after = upto
         self._want(Kind.SCENE, self._lost(set(), after, LAST_ID))
 
-    def _lost(self, there: set[int], after: int, upto: int) -> set[int]:
+    def _lost(self, present: set[int], after: int, upto: int) -> set[int]:
         """Rows in this range of ids that are served and not among these."""
         with self._store.reading() as db:
             rows = db.jobs.ids(Kind.SCENE, after=after, upto=upto)
-            return {id for id, state in rows if id not in there and state is not State.GONE}
+            return {id for id, state in rows if id not in present and state is not State.GONE}
 
     def _poll_files(self, newest: Newest) -> int:
         """Want the scenes of files that are newer than the newest that was seen; returns how many."""
         with self._store.reading() as db:
             noted = db.notes.text(FILES)
-        known = _noted(_Files, noted)
-        if noted and known is None:
+        cursor = _noted(_Files, noted)
+        if noted and cursor is None:
             self._compare_all(FILES)
-        if known == _Files(newest.count, newest.updated_at, sure=True):
+        if cursor == _Files(newest.count, newest.updated_at, sure=True):
             return 0
-        since = Newest(known.count, known.updated_at) if known else newest
+        since = Newest(cursor.count, cursor.updated_at) if cursor else newest
         listed = self._since(since, lambda page: self._stash.recent_files(page=page, size=PAGE), PAGE)
-        over = _instant(since.updated_at) if known and known.sure else EARLIEST
-        files = dict(islice((one for one in listed if _instant(one[1]) > over or not known), MANY_FILES + 1))
+        over = _instant(since.updated_at) if cursor and cursor.sure else EARLIEST
+        files = dict(islice((entry for entry in listed if _instant(entry[1]) > over or not cursor), MANY_FILES + 1))
         # Others may have changed later in the newest one's second; but a crowd was imported, and came as scenes.
         crowd = sum(text == newest.updated_at for text in files.values()) > CROWD
-        count = self._want_scenes_of(files) if known else 0
-        sure = crowd or not newest.count or (known is not None and since.updated_at == newest.updated_at)
+        count = self._want_scenes_of(files) if cursor else 0
+        sure = crowd or not newest.count or (cursor is not None and since.updated_at == newest.updated_at)
         with self._store.writing() as tx:
             tx.notes.save(FILES, json.dumps(asdict(_Files(newest.count, newest.updated_at, sure=sure))))
         return count
@@ -221,8 +223,8 @@ class Poller:
         paths = sorted(path for path in files if path)
         for start in range(0, len(paths), NAMES):
             names = sorted({base_name(path) for path in paths[start : start + NAMES]})
-            found = self._ask(partial(self._stash.rivals, names))
-            scenes |= {scene.id for scene in found if any(file.path in files for file in scene.files)}
+            rivals = self._ask(partial(self._stash.rivals, names))
+            scenes |= {scene.id for scene in rivals if any(file.path in files for file in scene.files)}
         self._want(Kind.SCENE, scenes)
         return len(scenes)
 
@@ -240,10 +242,10 @@ class Poller:
         with self._store.writing() as tx:
             tx.notes.save(LAST_RECONCILE, "")
 
-    def _save_cursor(self, kind: Kind, newest: Newest, seen: list[PollMark]) -> None:
+    def _save_cursor(self, kind: Kind, newest: Newest, marks: list[PollMark]) -> None:
         with self._store.writing() as tx:
             tx.poll_marks.forget(kind)
-            tx.poll_marks.save(kind, seen)
+            tx.poll_marks.save(kind, marks)
             tx.notes.save(f"poll:{kind}", json.dumps(asdict(newest)))
 
 
@@ -259,10 +261,10 @@ class _Files:
 def _noted(kind: type[N], text: str) -> N | None:
     """A cursor from its note; None when there is none, or none that can be read."""
     try:
-        found = kind(**json.loads(text))
+        values = kind(**json.loads(text))
     except (ValueError, TypeError, RecursionError):
         return None
-    return found if all(type(getattr(found, field.name)) is field.type for field in fields(kind)) else None
+    return values if all(type(getattr(values, field.name)) is field.type for field in fields(kind)) else None
 
 
 def _instant(text: str) -> datetime:

@@ -57,7 +57,7 @@ class Preview:
     id: int
     standing: str
     title: str = ""
-    why: str = ""
+    reason: str = ""
     items: tuple[ItemChange, ...] = ()
     notes: tuple[Note, ...] = ()
 

@@ -111,12 +111,12 @@ class Reconciler:
         The first worker on a database only notes how things are set.
         """
         with self._store.reading() as db:
-            known = db.notes.text(WISHES)
-        if known not in (CHANGED, self._wishes):
-            if known:
+            noted = db.notes.text(WISHES)
+        if noted not in (CHANGED, self._wishes):
+            if noted:
                 log.info("settings that decide what is synced have changed: a full comparison is due")
             with self._store.writing() as tx:
-                tx.notes.save(WISHES, CHANGED if known else self._wishes)
+                tx.notes.save(WISHES, CHANGED if noted else self._wishes)
 
     def reconcile(
         self, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False, anew: bool = False
@@ -194,18 +194,20 @@ class Reconciler:
         with self._store.reading() as db:
             noted = "" if anew else db.notes.text(CURSOR)
         try:
-            known = json.loads(noted) if noted else {}
-            began, after = known["began"], known["after"]
-            if known["settings"] == self._settings and 0 <= now - began <= OLDEST:
-                standing = Counter(known["standing"])
-                return Report(known["scenes"], standing, known["wanted"], known["gone"], began=began, after=after)
+            progress = json.loads(noted) if noted else {}
+            began, after = progress["began"], progress["after"]
+            if progress["settings"] == self._settings and 0 <= now - began <= OLDEST:
+                standing = Counter(progress["standing"])
+                return Report(
+                    progress["scenes"], standing, progress["wanted"], progress["gone"], began=began, after=after
+                )
         except (ValueError, KeyError, TypeError):
             # Nothing was broken off, or nothing that can be read.
             return Report(began=now)
         return Report(began=now)
 
     def _cursor(self, report: Report, after: int) -> str:
-        known = {
+        progress = {
             "began": report.began,
             "settings": self._settings,
             "after": after,
@@ -214,7 +216,7 @@ class Reconciler:
             "wanted": report.wanted,
             "gone": report.gone,
         }
-        return json.dumps(known)
+        return json.dumps(progress)
 
     def _end(self, report: Report, last: int) -> None:
         """Behind the last scene of Stash there is none, and every item was asked about."""
@@ -232,7 +234,7 @@ class Reconciler:
             report.items, report.without_scene = db.index.count(), db.index.count_unpaired(report.began)
         report.complete, report.ended = True, self._clock.now()
         with self._store.writing() as tx:
-            tx.notes.save(REPORTS, json.dumps([vars(one) for one in (report, *reports(tx))][:REPORTS_KEPT]))
+            tx.notes.save(REPORTS, json.dumps([vars(entry) for entry in (report, *reports(tx))][:REPORTS_KEPT]))
 
     # --- which scenes ------------------------------------------------------------------------------------------------
 
@@ -257,8 +259,8 @@ class Reconciler:
             sections = db.sections.all()
         keys = {row.key for row in sections if fold(row.title) == fold(title)}
         if not keys:
-            there = ", ".join(row.title for row in sections)
-            raise UnknownLibrary(f"no library in use is named {title}; there are: {there}")
+            titles = ", ".join(row.title for row in sections)
+            raise UnknownLibrary(f"no library in use is named {title}; there are: {titles}")
         pages = self._stash.walk(page=PAGE)
         while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
             there_too = self._looker.may_be_in(page, keys)
@@ -307,26 +309,26 @@ class Reconciler:
         if out and row.state is State.DROPPED:
             # A person wanted it left alone, and so it is.
             return False
-        known = row.desired or (row.state is State.DEAD and row.cls != "poison")
-        return row.state in (State.DEAD, State.DROPPED) and bool(known) and sight.desired not in ("", row.desired)
+        compared = row.desired or (row.state is State.DEAD and row.cls != "poison")
+        return row.state in (State.DEAD, State.DROPPED) and bool(compared) and sight.desired not in ("", row.desired)
 
-    def _settle_range(self, tx: Writer, there: set[int], report: Report, *, after: int, upto: int) -> None:
+    def _settle_range(self, tx: Writer, present: set[int], report: Report, *, after: int, upto: int) -> None:
         """Stash has these scenes with ids above `after`, up to `upto`, and no others."""
         rows = tx.jobs.ids(Kind.SCENE, after=after, upto=upto)
-        gone = [id for id, state in rows if id not in there and state in LEAVING]
-        tx.standings.drop(there, after=after, upto=upto)
+        gone = [id for id, state in rows if id not in present and state in LEAVING]
+        tx.standings.drop(present, after=after, upto=upto)
         self._want_gone(tx, gone, report)
 
     def _lost(self, last: int) -> list[int]:
         """The next rows that are served and whose ids are above all of Stash's."""
-        found: list[int] = []
+        lost_ids: list[int] = []
         with self._store.reading() as db:
             for id, state in db.jobs.ids(Kind.SCENE, after=last, upto=LAST_ID):
                 if state in LEAVING:
-                    found.append(id)
-                if len(found) == LOST:
+                    lost_ids.append(id)
+                if len(lost_ids) == LOST:
                     break
-        return found
+        return lost_ids
 
     def _want_gone(self, tx: Writer, ids: Sequence[int], report: Report) -> None:
         now = self._clock.now()
@@ -342,8 +344,8 @@ def reports(db: Reader) -> list[Report]:
     """What the last complete comparisons have found, newest first."""
     try:
         return [
-            Report(**{**one, "standing": Counter(one["standing"])})
-            for one in json.loads(db.notes.text(REPORTS) or "[]")
+            Report(**{**entry, "standing": Counter(entry["standing"])})
+            for entry in json.loads(db.notes.text(REPORTS) or "[]")
         ]
     except (ValueError, KeyError, TypeError, RecursionError):
         return []

@@ -83,7 +83,7 @@ class Scans:
     def _scan_next(self, section: Section) -> int:
         if section.scanning:
             return 0
-        for folder in [one for one in self._folders() if within(one, section)]:
+        for folder in [path for path in self._folders() if within(path, section)]:
             self._forget(folder)
             now = self._clock.now()
             with self._store.writing() as tx:

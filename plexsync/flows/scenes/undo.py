@@ -63,14 +63,14 @@ def mark_all_undone(
     looker: Looker,
     gates: Gates,
     clock: Clock,
-    how: Undone,
+    reason: Undone,
     progress: Progress = quiet,
 ) -> Marked:
     """Undo every scene; what waits in the queue for its first push comes back by an edit only. As `mark_undone`."""
     gates.enter(READ_STASH)
     # First: what is pushed between the two would be missed.
     dropped = _set_waiting_aside(store, clock)
-    marked = mark_undone(store, looker, gates, clock, pushed_scenes(store), how, progress)
+    marked = mark_undone(store, looker, gates, clock, pushed_scenes(store), reason, progress)
     marked.dropped = dropped
     return marked
 
@@ -99,14 +99,14 @@ def mark_undone(
     gates: Gates,
     clock: Clock,
     ids: Sequence[int],
-    how: Undone,
+    reason: Undone,
     progress: Progress = quiet,
 ) -> Marked:
     """Undo these scenes; raises NeighbourError when Stash is away (those that were marked by then stay so).
 
     A kill in between leaves some marked and others not: to do it again is harmless.
     """
-    return wish_undone(store, SceneUndo(looker, gates), clock, ids, how, progress)
+    return wish_undone(store, SceneUndo(looker, gates), clock, ids, reason, progress)
 
 
 def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]:
@@ -119,11 +119,11 @@ def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]
     return {key: (memories.get((id, key), {}), pushings.get((id, key), ())) for key in sorted(keys)}
 
 
-def preview(store: Database, looker: Looker, gates: Gates, ids: Sequence[int], how: Undone) -> Iterator[Sight]:
+def preview(store: Database, looker: Looker, gates: Gates, ids: Sequence[int], reason: Undone) -> Iterator[Sight]:
     """See these scenes as the worker would if they were undone now; writes to neither side."""
     for start in range(0, len(ids), BATCH):
         gates.enter(*READS)
         with store.reading() as db:
             batch = [id for id in ids[start : start + BATCH] if _items(db, id)]
         if batch:
-            yield from sorted(looker.look(batch, undoing=how), key=lambda sight: sight.id)
+            yield from sorted(looker.look(batch, undoing=reason), key=lambda sight: sight.id)

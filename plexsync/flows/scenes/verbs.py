@@ -16,25 +16,25 @@ CHUNK = 500
 SETTLED = (State.IDLE, State.ABSENT, State.DEAD, State.GONE, State.DROPPED, State.IGNORED, State.OUTSIDE)
 
 
-def want_scenes(store: Database, ids: Iterable[int], why: Why, clock: Clock, *, take_over: bool = False) -> int:
+def want_scenes(store: Database, ids: Iterable[int], reason: Why, clock: Clock, *, take_over: bool = False) -> int:
     """Want these scenes; returns how many. `take_over`: what was in Plex before us becomes ours with that."""
     wanted = list(ids)
     for start in range(0, len(wanted), CHUNK):
         with store.writing() as tx:
             for id in wanted[start : start + CHUNK]:
                 if take_over:
-                    _want_taken_over(tx, id, why, clock.now())
+                    _want_taken_over(tx, id, reason, clock.now())
                 else:
-                    tx.jobs.want(Kind.SCENE, id, why, clock.now())
+                    tx.jobs.want(Kind.SCENE, id, reason, clock.now())
     return len(wanted)
 
 
-def _want_taken_over(tx: Writer, id: int, why: Why, now: int) -> None:
+def _want_taken_over(tx: Writer, id: int, reason: Why, now: int) -> None:
     """A wish that stays on record until it is done. Whoever works on the scene just now may have looked before it."""
     tx.notes.take_over(id, now=now)
     row = tx.jobs.find(Kind.SCENE, id)
     at_work = row is not None and row.state is State.RUNNING
-    tx.jobs.want(Kind.SCENE, id, Why.USER if at_work else why, now, behind=why is Why.SWEEP)
+    tx.jobs.want(Kind.SCENE, id, Why.USER if at_work else reason, now, behind=reason is Why.SWEEP)
 
 
 def want_all(
@@ -77,10 +77,10 @@ def learn_names(store: Database, stash: Stash, gates: Gates, ids: Sequence[int])
     gates.enter(READ_STASH)
     scenes = gates.ask(READ_STASH, lambda: stash.scenes(ids))
     with store.writing() as tx:
-        known = tx.scene_names.of(ids)
+        noted_ids = tx.scene_names.of(ids)
         for scene in scenes.values():
             # What the worker has seen meanwhile is newer.
-            if scene.id not in known:
+            if scene.id not in noted_ids:
                 tx.scene_names.save([scene])
 
 
