@@ -1,1 +1,1 @@
-"""The door in the terminal."""
+"""The command line of PlexSync."""

@@ -1,4 +1,4 @@
-"""What an error means at the terminal: one clear line, and an exit code."""
+"""Maps an error to one clear line and an exit code."""
 
 import json
 import traceback

@@ -1,1 +1,1 @@
-"""What `plexsync doctor` looks at, one file for each part of the house: what was found, and how to mend it."""
+"""The checks of `plexsync doctor`, one file per subject. A check has a result, and a fix where it fails."""

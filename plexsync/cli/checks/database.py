@@ -1,4 +1,4 @@
-"""Checks of the database and of what stands in it: the books, the worker, the gates, the dead letters."""
+"""Checks of the database and its contents: the books, the worker, the gates, the dead letters."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Checks of this machine: the program, its settings, who is told, the data folder, and events that wait in it."""
+"""Checks of this machine: the program, its settings, notifications, the data folder, and events that wait in it."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Checks of the path rules: do Stash and Plex name the same files alike? And what rules would make it so."""
+"""Checks of the path rules: whether Stash and Plex use the same file paths, and which rules would map them."""
 
 import json
 from collections.abc import Iterator, Sequence

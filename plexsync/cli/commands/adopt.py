@@ -1,4 +1,4 @@
-"""`plexsync adopt`: the settings of Stash2Plex, taken over."""
+"""`plexsync adopt`: imports the settings of Stash2Plex."""
 
 import os
 from collections.abc import Mapping

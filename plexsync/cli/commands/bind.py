@@ -1,4 +1,4 @@
-"""`plexsync bind` and `plexsync unbind`: a person's word on which Plex item is a scene's."""
+"""`plexsync bind` and `plexsync unbind`: fix by hand which Plex item belongs to a scene."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`plexsync dlq`: works on the dead-letter queue."""
+"""`plexsync dlq`: lists, retries and drops dead letters."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence

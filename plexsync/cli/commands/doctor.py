@@ -1,4 +1,4 @@
-"""`plexsync doctor`: checks everything that has to be right, and says how to mend what is not."""
+"""`plexsync doctor`: checks the setup, and says how to fix each problem."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""`plexsync history`: what was done for a scene, as far back as it is kept."""
+"""`plexsync history`: the attempts and changes of a scene."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""`plexsync ignore` and `plexsync unignore`: scenes that a person wants left alone."""
+"""`plexsync ignore` and `plexsync unignore`: leave scenes alone, or queue them again."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`plexsync reconcile`: compares, and queues what differs."""
+"""`plexsync reconcile`: compares scenes with Plex, and queues those that differ."""
 
 from datetime import UTC, datetime, timedelta
 

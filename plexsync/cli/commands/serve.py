@@ -1,4 +1,4 @@
-"""`plexsync serve`: the worker, until stopped."""
+"""`plexsync serve`: runs the worker until it is stopped."""
 
 import logging
 import os

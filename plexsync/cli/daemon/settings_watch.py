@@ -1,4 +1,4 @@
-"""Changed settings, noticed while `plexsync serve` runs."""
+"""Watches for changed settings while `plexsync serve` runs."""
 
 import logging
 import os

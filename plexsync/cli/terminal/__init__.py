@@ -1,1 +1,1 @@
-"""What a person reads and types in a terminal: tables, prompts, keys, live screens."""
+"""Terminal input and output: tables, prompts, keys, live screens."""

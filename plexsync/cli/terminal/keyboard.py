@@ -1,4 +1,4 @@
-"""Single keys, heard as they are pressed and without waiting for one."""
+"""Reads single keys as they are pressed, without blocking."""
 
 import importlib
 import os

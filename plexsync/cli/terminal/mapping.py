@@ -1,4 +1,4 @@
-"""What pairs of the same file, as Stash and Plex name it, say about path rules."""
+"""Derives path rules from pairs of paths of the same file in Stash and in Plex."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

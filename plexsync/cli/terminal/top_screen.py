@@ -1,4 +1,4 @@
-"""The screen of `plexsync top`: one glance, drawn to fit any size from 60 columns on."""
+"""The screen of `plexsync top`: one snapshot, drawn to fit any size from 60 columns on."""
 
 from collections.abc import Iterable, Sequence
 
