@@ -11,12 +11,12 @@ from plexsync.store.database import Reader
 def groups(db: Reader, counts: Mapping[str, int], cause: str | None) -> list[GroupFacts]:
     """By cause, the most frequent first: a count, an example and the advice."""
     chosen = [(name, count) for name, count in counts.items() if cause in (None, name)]
-    found: list[GroupFacts] = []
+    rows: list[GroupFacts] = []
     for name, count in sorted(chosen, key=lambda pair: (-pair[1], pair[0])):
         (row,) = (
             db.jobs.in_state(State.DEAD, error_class=name, limit=1) if name else db.jobs.in_state(State.DEAD, limit=1)
         )
-        found.append(
+        rows.append(
             {
                 "cause": name,
                 "meaning": cure(name).meaning,
@@ -25,4 +25,4 @@ def groups(db: Reader, counts: Mapping[str, int], cause: str | None) -> list[Gro
                 "example": {"kind": row.kind, "id": row.id, "error": row.error},
             }
         )
-    return found
+    return rows

@@ -6,15 +6,15 @@ from plexsync.flows.scenes.preview import FieldChange, Preview
 from plexsync.reports.shapes import ChangeFacts, ItemFacts, NoteFacts, PreviewFacts
 
 
-def scene_facts(one: Preview) -> PreviewFacts:
+def scene_facts(preview: Preview) -> PreviewFacts:
     """A scene for JSON."""
     items: list[ItemFacts] = [
         {"key": item.key, "section": item.section, "fields": [_field_facts(change) for change in item.fields]}
-        for item in one.items
+        for item in preview.items
     ]
-    notes: list[NoteFacts] = [{"field": note.field, "reason": note.reason, "text": note.text} for note in one.notes]
-    head: dict[str, object] = {"id": one.id, "title": one.title, "standing": one.standing}
-    more = {"why": one.reason} if one.reason else {}
+    notes: list[NoteFacts] = [{"field": note.field, "reason": note.reason, "text": note.text} for note in preview.notes]
+    head: dict[str, object] = {"id": preview.id, "title": preview.title, "standing": preview.standing}
+    more = {"why": preview.reason} if preview.reason else {}
     return cast("PreviewFacts", {**head, **more, "items": items, "notes": notes})
 
 

@@ -67,8 +67,14 @@ def row_facts(row: JobRow | None) -> JobFacts | None:
 def attempt_facts(attempts: Sequence[AttemptRow]) -> list[AttemptFacts]:
     """Failed attempts for JSON, newest first."""
     return [
-        {"at": stamp(one.at), "cause": one.cls, "error": one.error, "attempts": one.attempts, "then": one.state.value}
-        for one in attempts
+        {
+            "at": stamp(attempt.at),
+            "cause": attempt.cls,
+            "error": attempt.error,
+            "attempts": attempt.attempts,
+            "then": attempt.state.value,
+        }
+        for attempt in attempts
     ]
 
 
@@ -103,11 +109,11 @@ def past_of(attempts: Sequence[AttemptRow], pushes: Sequence[PushRow]) -> list[A
     return sorted(entries, key=lambda one: one.at, reverse=True)
 
 
-def past_facts(one: AttemptRow | PushRow) -> PastAttempt | PastPush:
+def past_facts(entry: AttemptRow | PushRow) -> PastAttempt | PastPush:
     """One of them for JSON."""
-    if isinstance(one, PushRow):
-        return {"what": PUSHES[one.undone], **push_facts([one])[0]}
-    return {"what": "attempt", **attempt_facts([one])[0]}
+    if isinstance(entry, PushRow):
+        return {"what": PUSHES[entry.undone], **push_facts([entry])[0]}
+    return {"what": "attempt", **attempt_facts([entry])[0]}
 
 
 def written(kind: str, id: int) -> str:

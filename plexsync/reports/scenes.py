@@ -56,11 +56,11 @@ def _page(ids: Sequence[int], limit: int) -> Listed:
 def facts_of(db: Reader, ids: Sequence[int]) -> list[SceneFacts]:
     """How these scenes stand, in this order."""
     called, pushed = db.scene_names.of(ids), db.pushes.last_at(ids)
-    found: list[SceneFacts] = []
+    scenes: list[SceneFacts] = []
     for id in ids:
         stands = standing(db.jobs.find(Kind.SCENE, id), db.standings.find(id), pushed=pushed.get(id))
         names = called.get(id)
-        found.append(
+        scenes.append(
             {
                 "id": id,
                 "title": names.title if names else title(db, Kind.SCENE, id),
@@ -71,4 +71,4 @@ def facts_of(db: Reader, ids: Sequence[int]) -> list[SceneFacts]:
                 "why": stands.why,
             }
         )
-    return found
+    return scenes

@@ -39,49 +39,49 @@ def facts(parts: "Parts") -> "StatusFacts":
     return facts_of(parts.summary(), parts.config, spooled=parts.spooled(), running=parts.someone_works())
 
 
-def facts_of(seen: "Summary", config: "Settings", *, spooled: tuple[int, int], running: bool) -> "StatusFacts":
+def facts_of(summary: "Summary", config: "Settings", *, spooled: tuple[int, int], running: bool) -> "StatusFacts":
     """Everything `status` tells; `spooled` are the events that wait and those that can't be read."""
-    waiting = seen.jobs["ready"] + seen.jobs["running"]
+    waiting = summary.jobs["ready"] + summary.jobs["running"]
     return {
-        "at": stamp(seen.now),
-        "jobs": seen.jobs,
-        "undone": {"undone": seen.undone.get("undo", 0), "released": seen.undone.get("release", 0)},
+        "at": stamp(summary.now),
+        "jobs": summary.jobs,
+        "undone": {"undone": summary.undone.get("undo", 0), "released": summary.undone.get("release", 0)},
         "scenes": {
             status.value: {"count": count, "since": stamp(since)}
-            for status, (count, since) in ((status, seen.standings.get(status, (0, None))) for status in STATUSES)
+            for status, (count, since) in ((status, summary.standings.get(status, (0, None))) for status in STATUSES)
         },
-        "due": seen.due,
-        "oldest_due": stamp(seen.oldest_due),
-        "dead": seen.dead,
-        "dlq": dlq(sum(seen.dead.values()), config.dlq_max, seen.tallies),
-        "breakers": {who: breaker(config, seen.breakers.get(who), seen.now) for who in NEIGHBOURS},
-        "holds": {who: hold(row) for who, row in seen.holds.items()},
-        "outages": _outages(seen, waiting),
-        "paces": {who: _pace(seen.paces.get(who), seen.now) for who in NEIGHBOURS},
-        "worker": {"running": running, "heartbeat": stamp(noted(seen.heartbeat)), "enabled": config.enabled},
+        "due": summary.due,
+        "oldest_due": stamp(summary.oldest_due),
+        "dead": summary.dead,
+        "dlq": dlq(sum(summary.dead.values()), config.dlq_max, summary.tallies),
+        "breakers": {name: breaker(config, summary.breakers.get(name), summary.now) for name in NEIGHBOURS},
+        "holds": {name: hold(row) for name, row in summary.holds.items()},
+        "outages": _outages(summary, waiting),
+        "paces": {name: _pace(summary.paces.get(name), summary.now) for name in NEIGHBOURS},
+        "worker": {"running": running, "heartbeat": stamp(noted(summary.heartbeat)), "enabled": config.enabled},
         "events": {"waiting": spooled[0], "unread": spooled[1]},
-        "index": {"items": seen.items, "libraries": [_library(*row) for row in seen.sections]},
-        "last_poll": stamp(noted(seen.last_poll)),
-        "last_reconcile": stamp(noted(seen.last_reconcile)),
-        "comparison_due": seen.anew or seen.wishes == CHANGED,
-        "bulk_approved": config.approve_bulk or seen.approved,
-        "books": _books(seen.books, sum(count for state, count in seen.jobs.items() if state != "idle")),
+        "index": {"items": summary.items, "libraries": [_library(*row) for row in summary.sections]},
+        "last_poll": stamp(noted(summary.last_poll)),
+        "last_reconcile": stamp(noted(summary.last_reconcile)),
+        "comparison_due": summary.anew or summary.wishes == CHANGED,
+        "bulk_approved": config.approve_bulk or summary.approved,
+        "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
 
 
-def _outages(seen: "Summary", waiting: int) -> "OutagesNow":
+def _outages(summary: "Summary", waiting: int) -> "OutagesNow":
     """The outages that last, and the last one that is over."""
-    if not seen.transitions:
+    if not summary.transitions:
         return {"current": [], "last": None}
     # Most who wait for this process have never had an outage.
     from plexsync.rules.errors import Neighbour
     from plexsync.rules.outages import Transition, last_ended, lasting, outages
 
-    past = outages(Transition(Neighbour(who), *rest) for who, *rest in seen.transitions)
+    past = outages(Transition(Neighbour(name), *rest) for name, *rest in summary.transitions)
     last = last_ended(past)
     return {
-        "current": [outage_facts(outage, seen.now, waiting=waiting) for outage in lasting(past)],
-        "last": outage_facts(last, seen.now) if last else None,
+        "current": [outage_facts(outage, summary.now, waiting=waiting) for outage in lasting(past)],
+        "last": outage_facts(last, summary.now) if last else None,
     }
 
 
@@ -109,13 +109,13 @@ def breaker(config: "Settings", row: "BreakerRow | SimpleNamespace | None", now:
     }
 
 
-def server_words(seen: "BreakerFacts", *, held: bool, patience: bool = False) -> str:
+def server_words(breaker: "BreakerFacts", *, held: bool, patience: bool = False) -> str:
     """How a server stands, by the facts of its breaker: what `status` and the line of `serve` call it."""
     return server_word(
-        seen["state"],
-        failures=seen["failures"],
-        failures_allowed=seen["failures_allowed"],
-        error=seen["error"],
+        breaker["state"],
+        failures=breaker["failures"],
+        failures_allowed=breaker["failures_allowed"],
+        error=breaker["error"],
         held=held,
         throttled=patience,
     )
@@ -131,33 +131,33 @@ def hold(row: "HoldRow | SimpleNamespace") -> "HoldFacts":
     }
 
 
-def outage_facts(one: "Outage", now: int, *, waiting: int = 0) -> "OutageFacts":
+def outage_facts(outage: "Outage", now: int, *, waiting: int = 0) -> "OutageFacts":
     """An outage; `until` is None while it lasts, `waiting` the largest number of scenes that was seen to wait.
 
     `waiting` are those that wait now: they wait for an outage that lasts.
     """
     return {
-        "server": one.server.value,
-        "kind": one.gate.value,
-        "since": stamp(one.start),
-        "until": stamp(one.end),
-        "seconds": one.lasted(now) / 1000,
-        "cause": one.cause,
-        "error": one.error,
-        "waiting_at_start": one.waiting,
-        "waiting": max(one.most, waiting) if one.end is None else one.most,
+        "server": outage.server.value,
+        "kind": outage.gate.value,
+        "since": stamp(outage.start),
+        "until": stamp(outage.end),
+        "seconds": outage.lasted(now) / 1000,
+        "cause": outage.cause,
+        "error": outage.error,
+        "waiting_at_start": outage.waiting,
+        "waiting": max(outage.most, waiting) if outage.end is None else outage.most,
     }
 
 
-def figure_facts(seen: "Figures") -> "FigureFacts":
+def figure_facts(figures: "Figures") -> "FigureFacts":
     """The figures for JSON; lengths in seconds."""
     return {
-        "since": stamp(seen.start),
-        "interruptions": seen.interruptions,
-        "down_seconds": seen.down / 1000,
-        "mttr_seconds": None if seen.mttr is None else seen.mttr / 1000,
-        "mtbf_seconds": None if seen.mtbf is None else seen.mtbf / 1000,
-        "availability": seen.availability,
+        "since": stamp(figures.start),
+        "interruptions": figures.interruptions,
+        "down_seconds": figures.down / 1000,
+        "mttr_seconds": None if figures.mttr is None else figures.mttr / 1000,
+        "mtbf_seconds": None if figures.mtbf is None else figures.mtbf / 1000,
+        "availability": figures.availability,
     }
 
 
@@ -200,10 +200,10 @@ def _library(key: str, title: str, walked_at: int) -> "LibraryFacts":
     return {"key": key, "title": title, "walked_at": stamp(walked_at) if walked_at else None}
 
 
-def books(seen: "Overview") -> "BookFacts":
+def books(overview: "Overview") -> "BookFacts":
     """The four counters, what is open, and whether accepted = coalesced + done + pruned + open."""
-    counters = tuple(seen.books.get(name, 0) for name in ("accepted", "coalesced", "done", "pruned"))
-    return _books(counters, sum(count for state, count in seen.jobs.items() if state != "idle"))
+    counters = tuple(overview.books.get(name, 0) for name in ("accepted", "coalesced", "done", "pruned"))
+    return _books(counters, sum(count for state, count in overview.jobs.items() if state != "idle"))
 
 
 def _books(counters: tuple[int, ...], still_open: int) -> "BookFacts":

@@ -49,14 +49,16 @@ def status(ask: Ask) -> Answer:
 
 def need(ask: Ask) -> Answer:
     """What needs a person, and what mends itself."""
-    return {"needs": [need_facts(one) for one in needs(ask.desk.parts, ask.desk.facts())]}
+    return {"needs": [need_facts(entry) for entry in needs(ask.desk.parts, ask.desk.facts())]}
 
 
 def latest(ask: Ask) -> Answer:
     """The last pushes and the last attempts that did not go well."""
     with ask.desk.parts.store.reading() as db:
         pushes = [{"scene": scene, **push_facts([push])[0]} for scene, push in db.pushes.latest(LATEST)]
-        troubles = [{"kind": kind, "id": id, **attempt_facts([one])[0]} for kind, id, one in db.attempts.latest(LATEST)]
+        troubles = [
+            {"kind": kind, "id": id, **attempt_facts([attempt])[0]} for kind, id, attempt in db.attempts.latest(LATEST)
+        ]
     return {"pushes": pushes, "troubles": troubles}
 
 
@@ -72,27 +74,27 @@ def scenes(ask: Ask) -> Answer:
     with ask.desk.parts.store.reading() as db:
         page = {"after": after, "limit": limit}
         listed = named_like(db, text, **page) if text else stand_so(db, statuses, **page)
-        found = [_scene(one) for one in facts_of(db, listed.ids)]
-    return {"scenes": found, "after": listed.after}
+        rows = [_scene(row) for row in facts_of(db, listed.ids)]
+    return {"scenes": rows, "after": listed.after}
 
 
 def scene(ask: Ask) -> Answer:
     """As `plexsync status SCENE --json`."""
     id = ask.number("id")
     with ask.desk.parts.store.reading() as db:
-        (one,) = facts_of(db, [id])
-        if one["stands"] == SceneStatus.UNKNOWN:
+        (facts,) = facts_of(db, [id])
+        if facts["stands"] == SceneStatus.UNKNOWN:
             raise Absent
-        return {**_scene(one), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
+        return {**_scene(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
 
 
-def _scene(one: Facts) -> Body:
+def _scene(facts: Facts) -> Body:
     return {
-        "id": one["id"],
-        "title": one["title"] or None,
-        "stands": one["stands"],
-        "since": one["since"],
-        "why": one["why"],
+        "id": facts["id"],
+        "title": facts["title"] or None,
+        "stands": facts["stands"],
+        "since": facts["since"],
+        "why": facts["why"],
     }
 
 
@@ -113,7 +115,7 @@ def history(ask: Ask) -> Answer:
     id, limit = ask.number("id"), _whole(ask, "limit", FEW, MOST)
     with ask.desk.parts.store.reading() as db:
         past = past_of(db.attempts.of(Kind.SCENE, id), db.pushes.of(Kind.SCENE, id))
-    entries = [past_facts(one) for one in past[:limit]]
+    entries = [past_facts(entry) for entry in past[:limit]]
     return {"kind": "scene", "id": id, "entries": entries, "total": len(past)}
 
 
@@ -128,7 +130,7 @@ def given_up(ask: Ask) -> Answer:
         letters = [letter(db, row) for row in rows[:limit]]
     more = written(rows[limit - 1].kind, rows[limit - 1].id) if len(rows) > limit else None
     banner = too_many(sum(counts.values()), ask.desk.parts.config.dlq_max)
-    head = {"dead": sum(one["count"] for one in groups), "causes": groups, **({"banner": banner} if banner else {})}
+    head = {"dead": sum(group["count"] for group in groups), "causes": groups, **({"banner": banner} if banner else {})}
     return {**head, "rows": letters, "after": more}
 
 
@@ -143,9 +145,11 @@ def comparisons(ask: Ask) -> Answer:
         found = reports(db)
     errands = ask.desk.errands
     return {
-        "reports": [{"began": stamp(one.began), "ended": stamp(one.ended), **report_facts(one)} for one in found],
+        "reports": [
+            {"began": stamp(entry.began), "ended": stamp(entry.ended), **report_facts(entry)} for entry in found
+        ],
         "current": errand_facts(errands.current),
-        "past": [errand_facts(one) for one in list(errands.past)],
+        "past": [errand_facts(entry) for entry in list(errands.past)],
     }
 
 
@@ -246,10 +250,10 @@ def _moved(
     if len(body) != 1:
         raise Wrong('say which: {"scenes": [7, "tag:12"]}, {"cause": "refused"} or {"all": true}')
     if "scenes" in body:
-        given = body["scenes"]
-        if not isinstance(given, list) or len(given) > MOST:
+        keys = body["scenes"]
+        if not isinstance(keys, list) or len(keys) > MOST:
             raise Wrong(f"scenes must be a list of at most {MOST} keys")
-        count, missed = some(parts.store, parts.clock, [_key(str(one)) for one in given])
+        count, missed = some(parts.store, parts.clock, [_key(str(one)) for one in keys])
         return {verb: count, **({"not_dead": [written(*key) for key in missed]} if missed else {})}
     if "cause" in body and not (isinstance(body["cause"], str) and body["cause"]):
         raise Wrong("cause must be a text such as refused")
@@ -275,11 +279,11 @@ def _key(text: str) -> tuple[str, int]:
 
 
 def _numbers(body: Body) -> list[int]:
-    given = body.get("scenes")
-    fine = isinstance(given, list) and 0 < len(given) <= MOST
-    if not fine or not all(type(one) is int and 1 <= one <= LARGEST_ID for one in given or ()):
+    numbers = body.get("scenes")
+    fine = isinstance(numbers, list) and 0 < len(numbers) <= MOST
+    if not fine or not all(type(number) is int and 1 <= number <= LARGEST_ID for number in numbers or ()):
         raise Wrong(f"scenes must be a list of 1 to {MOST} numbers of scenes")
-    return list(dict.fromkeys(given or ()))
+    return list(dict.fromkeys(numbers or ()))
 
 
 def _only(body: Body, *names: str) -> None:

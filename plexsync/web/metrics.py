@@ -28,27 +28,27 @@ class StatusCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every family."""
-        found = self._desk.facts()
+        facts = self._desk.facts()
         with self._desk.parts.store.reading() as db:
             used = db.attempts.count_used()
-        yield from _families(found, used, self._desk.now)
+        yield from _families(facts, used, self._desk.now)
 
 
-def _families(found: StatusFacts, used: int, now: int) -> Iterator[Metric]:
+def _families(facts: StatusFacts, used: int, now: int) -> Iterator[Metric]:
     jobs = GaugeMetricFamily("plexsync_jobs", "Rows of the queue by state.", labels=["state"])
-    for state, count in found["jobs"].items():
+    for state, count in facts["jobs"].items():
         jobs.add_metric([state], count)
     yield jobs
     scenes = GaugeMetricFamily("plexsync_scenes", "Scenes by status.", labels=["stands"])
-    for name, one in found["scenes"].items():
-        scenes.add_metric([name], one["count"])
+    for name, entry in facts["scenes"].items():
+        scenes.add_metric([name], entry["count"])
     yield scenes
     dead = GaugeMetricFamily("plexsync_dead", "Dead letters by cause.", labels=["cause"])
-    for cause, count in found["dead"].items():
+    for cause, count in facts["dead"].items():
         dead.add_metric([cause], count)
     yield dead
-    yield GaugeMetricFamily("plexsync_due", "Rows of the queue that are due now.", value=found["due"])
-    oldest = found["oldest_due"]
+    yield GaugeMetricFamily("plexsync_due", "Rows of the queue that are due now.", value=facts["due"])
+    oldest = facts["oldest_due"]
     waits = max(0.0, (now - unstamped(oldest)) / 1000) if oldest else 0.0
     yield GaugeMetricFamily("plexsync_oldest_due_seconds", "How long the oldest row has been due.", value=waits)
     breakers = GaugeMetricFamily(
@@ -58,32 +58,32 @@ def _families(found: StatusFacts, used: int, now: int) -> Iterator[Metric]:
     holds = GaugeMetricFamily(
         "plexsync_hold", "1 while the server is on hold until you change a setting.", labels=["server"]
     )
-    for who, seen in found["breakers"].items():
+    for who, breaker in facts["breakers"].items():
         for state in STATES:
-            breakers.add_metric([who, state], float(seen["state"] == state))
-        failures.add_metric([who], seen["failures"])
-        holds.add_metric([who], float(who in found["holds"]))
+            breakers.add_metric([who, state], float(breaker["state"] == state))
+        failures.add_metric([who], breaker["failures"])
+        holds.add_metric([who], float(who in facts["holds"]))
     yield from (breakers, failures, holds)
-    worker = found["worker"]
+    worker = facts["worker"]
     yield GaugeMetricFamily("plexsync_worker_running", "1 while a worker runs.", value=float(worker["running"]))
     beat = unstamped(worker["heartbeat"]) / 1000 if worker["heartbeat"] else 0.0
     yield GaugeMetricFamily(
         "plexsync_worker_heartbeat_timestamp_seconds", "The worker's last sign of life.", value=beat
     )
     ended = (
-        ("last_poll", "When Stash was last polled.", found["last_poll"]),
-        ("last_reconcile", "When the last full comparison ended.", found["last_reconcile"]),
+        ("last_poll", "When Stash was last polled.", facts["last_poll"]),
+        ("last_reconcile", "When the last full comparison ended.", facts["last_reconcile"]),
     )
     for name, words, moment in ended:
         at = unstamped(moment) / 1000 if moment else 0.0
         yield GaugeMetricFamily(f"plexsync_{name}_timestamp_seconds", words, value=at)
-    yield GaugeMetricFamily("plexsync_index_items", "Items of Plex in the index.", value=found["index"]["items"])
+    yield GaugeMetricFamily("plexsync_index_items", "Items of Plex in the index.", value=facts["index"]["items"])
     yield GaugeMetricFamily(
-        "plexsync_events_waiting", "Events that hooks left as files.", value=found["events"]["waiting"]
+        "plexsync_events_waiting", "Events that hooks left as files.", value=facts["events"]["waiting"]
     )
     yield GaugeMetricFamily("plexsync_attempts_used", "Failed attempts, of those remembered, that counted.", value=used)
     books = CounterMetricFamily("plexsync_books", "What came into the queue and what became of it.", labels=["entry"])
-    kept, queue = found["books"], found["dlq"]
+    kept, queue = facts["books"], facts["dlq"]
     books.add_metric(["accepted"], kept["accepted"])
     books.add_metric(["coalesced"], kept["coalesced"])
     books.add_metric(["done"], kept["done"])
@@ -116,10 +116,10 @@ async def health(request: Request) -> Response:
     """200 while the worker lives and the database can be read, else 503. For everybody, so it tells nothing else."""
     desk: Desk = request.app.state.desk
     try:
-        told = await desk.run(lambda: _health(desk))
+        problems = await desk.run(lambda: _health(desk))
     except Busy:
-        told = {"status": "busy", "worker": False, "database": False}
-    return JSONResponse(told, 200 if told["status"] == "ok" else 503)
+        problems = {"status": "busy", "worker": False, "database": False}
+    return JSONResponse(problems, 200 if problems["status"] == "ok" else 503)
 
 
 def _health(desk: Desk) -> dict[str, Any]:

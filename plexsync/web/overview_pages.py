@@ -33,20 +33,20 @@ LIBRARIES = 4
 
 def overview(ask: Ask) -> Response:
     """The same facts as `plexsync status`, and the last things that happened."""
-    found = ask.desk.facts()
+    facts = ask.desk.facts()
     return ask.show(
         "overview.html",
-        found=found,
-        needs=needs(ask.desk.parts, found),
-        servers=[server(found, who) for who in Neighbour],
-        scenes=scenes(found),
-        bar=bar(found),
+        found=facts,
+        needs=needs(ask.desk.parts, facts),
+        servers=[server(facts, neighbour) for neighbour in Neighbour],
+        scenes=scenes(facts),
+        bar=bar(facts),
         states=[
-            (job_word(state), found["jobs"][state], job_meaning(state), job_tone(state))
+            (job_word(state), facts["jobs"][state], job_meaning(state), job_tone(state))
             for state in JOB_STATES
-            if found["jobs"][state] or state in MAIN_STATES
+            if facts["jobs"][state] or state in MAIN_STATES
         ],
-        coming=coming(ask, found),
+        coming=coming(ask, facts),
         charts=charts(ask),
         **latest(ask),
     )
@@ -63,59 +63,61 @@ def charts(ask: Ask) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def server(found: StatusFacts, who: Neighbour) -> dict[str, Any]:
+def server(facts: StatusFacts, neighbour: Neighbour) -> dict[str, Any]:
     """How one server stands, in words."""
-    seen, held, pace = found["breakers"][who], found["holds"].get(who), found["paces"].get(who)
+    breaker, held, pace = facts["breakers"][neighbour], facts["holds"].get(neighbour), facts["paces"].get(neighbour)
     patience = pace["not_before"] if pace else None
-    words = server_words(seen, held=held is not None, patience=patience is not None)
+    words = server_words(breaker, held=held is not None, patience=patience is not None)
     ramp = pace["jobs_per_claim"] if pace else 0
-    last = found["outages"]["last"]
-    kind = "bad" if held or seen["state"] != "closed" else "wait" if words != UP or ramp else "well"
+    last = facts["outages"]["last"]
+    kind = "bad" if held or breaker["state"] != "closed" else "wait" if words != UP or ramp else "well"
     return {
-        "name": who.title(),
+        "name": neighbour.title(),
         "words": words,
         "kind": kind,
-        "state": seen["state"].replace("_", "-"),
-        "error": seen["error"],
-        "cause": seen["cause"],
-        "failures": seen["failures"],
-        "failures_allowed": seen["failures_allowed"],
-        "opened_at": seen["opened_at"],
-        "next": held["retest_at"] if held else seen["next_probe_at"] or patience,
+        "state": breaker["state"].replace("_", "-"),
+        "error": breaker["error"],
+        "cause": breaker["cause"],
+        "failures": breaker["failures"],
+        "failures_allowed": breaker["failures_allowed"],
+        "opened_at": breaker["opened_at"],
+        "next": held["retest_at"] if held else breaker["next_probe_at"] or patience,
         "hold": held,
         "ramp": ramp,
-        "last": last if last and last["server"] == who else None,
-        "known": known(found, who),
+        "last": last if last and last["server"] == neighbour else None,
+        "known": known(facts, neighbour),
     }
 
 
-def known(found: StatusFacts, who: Neighbour) -> list[tuple[str, str, str | None]]:
+def known(facts: StatusFacts, neighbour: Neighbour) -> list[tuple[str, str, str | None]]:
     """What was heard of a server last: what, of what, and when (None: never)."""
-    if who is Neighbour.STASH:
-        return [("last poll", "", found["last_poll"])]
-    libraries = found["index"]["libraries"]
-    names = ", ".join(one["title"] for one in libraries[:LIBRARIES]) + (", ..." if len(libraries) > LIBRARIES else "")
-    walked = [one["walked_at"] for one in libraries if one["walked_at"]]
+    if neighbour is Neighbour.STASH:
+        return [("last poll", "", facts["last_poll"])]
+    libraries = facts["index"]["libraries"]
+    names = ", ".join(library["title"] for library in libraries[:LIBRARIES]) + (
+        ", ..." if len(libraries) > LIBRARIES else ""
+    )
+    walked = [library["walked_at"] for library in libraries if library["walked_at"]]
     return [("libraries" if len(libraries) > 1 else "library", names, max(walked, default=None))] if libraries else []
 
 
-def by_word(found: StatusFacts) -> list[tuple[SceneStatus, int]]:
+def by_word(facts: StatusFacts) -> list[tuple[SceneStatus, int]]:
     """How many scenes stand how; of the statuses that share a word, the first one stands for all."""
-    return [(same[0], sum(found["scenes"][status]["count"] for status in same)) for same in buckets()]
+    return [(same[0], sum(facts["scenes"][status]["count"] for status in same)) for same in buckets()]
 
 
-def scenes(found: StatusFacts) -> list[tuple[SceneStatus, int, str]]:
+def scenes(facts: StatusFacts) -> list[tuple[SceneStatus, int, str]]:
     """The figures: status, count and colour."""
     return [
         (status, count, status.tone if count else "plain")
-        for status, count in by_word(found)
+        for status, count in by_word(facts)
         if count or status in MAIN
     ]
 
 
-def bar(found: StatusFacts) -> list[tuple[str, str, float, float]]:
+def bar(facts: StatusFacts) -> list[tuple[str, str, float, float]]:
     """The parts of the bar: what, its colour, where it begins and how wide it is, of 100."""
-    counts = [(status.value, status.tone, count) for status, count in by_word(found) if count]
+    counts = [(status.value, status.tone, count) for status, count in by_word(facts) if count]
     total, at, parts = sum(count for *_, count in counts), 0.0, []
     for name, kind, count in counts:
         width = 100 * count / total
@@ -124,30 +126,30 @@ def bar(found: StatusFacts) -> list[tuple[str, str, float, float]]:
     return parts
 
 
-def coming(ask: Ask, found: StatusFacts) -> list[tuple[str, int | str]]:
+def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
     """What happens next, and when."""
     parts, now = ask.desk.parts, ask.now
-    told: list[tuple[str, int | str]] = []
+    upcoming: list[tuple[str, int | str]] = []
     with parts.store.reading() as db:
         due = db.jobs.next_due(now)
     if due is not None:
-        told.append(("the next scene is synced", due if due > now else "now"))
-    for who, seen in found["breakers"].items():
-        if seen["next_probe_at"]:
-            told.append((f"{who.title()} is probed", seen["next_probe_at"]))
+        upcoming.append(("the next scene is synced", due if due > now else "now"))
+    for name, breaker in facts["breakers"].items():
+        if breaker["next_probe_at"]:
+            upcoming.append((f"{name.title()} is probed", breaker["next_probe_at"]))
     hours = parts.config.reconcile_interval_hours
-    if found["comparison_due"]:
-        told.append(("full comparison", "soon: it is due"))
-    elif hours and found["last_reconcile"]:
-        told.append(("full comparison", unstamped(found["last_reconcile"]) + round(hours * HOUR)))
-    if found["last_poll"]:
-        told.append(
+    if facts["comparison_due"]:
+        upcoming.append(("full comparison", "soon: it is due"))
+    elif hours and facts["last_reconcile"]:
+        upcoming.append(("full comparison", unstamped(facts["last_reconcile"]) + round(hours * HOUR)))
+    if facts["last_poll"]:
+        upcoming.append(
             (
                 "poll of Stash",
-                unstamped(found["last_poll"]) + round(parts.config.stash_poll_interval * 1000),
+                unstamped(facts["last_poll"]) + round(parts.config.stash_poll_interval * 1000),
             )
         )
-    return told
+    return upcoming
 
 
 def latest(ask: Ask) -> dict[str, Any]:
@@ -166,15 +168,15 @@ def latest(ask: Ask) -> dict[str, Any]:
         ]
         troubles = [
             {
-                "at": one.at,
+                "at": attempt.at,
                 "kind": kind,
                 "id": id,
                 "title": title(db, kind, id),
-                "cause": one.cls,
-                "error": one.error,
-                "then": job_word(one.state),
+                "cause": attempt.cls,
+                "error": attempt.error,
+                "then": job_word(attempt.state),
             }
-            for kind, id, one in db.attempts.latest(LATEST)
+            for kind, id, attempt in db.attempts.latest(LATEST)
         ]
     return {"pushes": pushes, "troubles": troubles}
 
