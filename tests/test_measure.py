@@ -6,13 +6,13 @@ from tests.measure import Measures, measures
 
 # Figure, what it is now at most.
 LIMITS = {
-    "vague": 0,
-    "shared_class_names": 0,
-    "largest_class": 0,
-    "longest_function": 0,
-    "long_files": 0,
-    "untyped": 0,
-    "status_tables": 0,
+    "vague": 128,
+    "shared_class_names": 15,
+    "largest_class": 318,
+    "longest_function": 64,
+    "long_files": 4,
+    "untyped": 36,
+    "status_tables": 1,
 }
 
 
