@@ -110,11 +110,11 @@ def _set_up(call: Call, options: Callable[[Hide], Given], *, yes: bool) -> int:
 
         here = _here(call, file)
         hidden(*call.secrets)
-        given = options(hidden)
+        setup_options = options(hidden)
         present = sys.stdin.isatty() and not yes and not call.json
         person = Person(console, present=present, hiding=lambda text: Redactor(call.secrets).redact(text))
         try:
-            plan = _plan(call, person, given, here, hidden)
+            plan = _plan(call, person, setup_options, here, hidden)
             write = _writing(file, plan.settings)
             agreed = _agreed(person, plan, write, yes=yes)
         except (click.Abort, KeyboardInterrupt):
