@@ -149,7 +149,7 @@ def _start_worker(folder: str, data: bytes) -> None:
     try:
         server = _inside(json.loads(data), "server_connection")
         launcher.start_worker(
-            launcher.Installation(folder, dependencies.ready(folder), server if isinstance(server, dict) else {})
+            launcher.Runtime(folder, dependencies.ready(folder), server if isinstance(server, dict) else {})
         )
     except (dependencies.NotReady, OSError, ValueError, RecursionError) as error:
         log(f"PlexSync: the worker can't be started: {error}")

@@ -28,7 +28,7 @@ DETACHED, NEW_GROUP = 0x00000008, 0x00000200  # Windows: without a console, out 
 
 
 @dataclass(frozen=True)
-class Installation:
+class Runtime:
     """Where a program runs: the folder of the database, the private folder of its packages, and Stash's connection."""
 
     folder: str
@@ -45,7 +45,7 @@ class Exit:
 
 
 def run(
-    place: Installation,
+    place: Runtime,
     *words: str,
     report: Callable[[str], None],
     seconds: "float | None" = None,
@@ -85,7 +85,7 @@ def run(
     return Exit(process.returncode, b"".join(chunks).decode("utf-8", "replace"))
 
 
-def start_worker(place: Installation) -> "subprocess.Popen[bytes]":
+def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
     """Start the worker as a process of its own, that outlives this one and ends by itself; raises OSError.
 
     Nothing of it is ours: neither a stream nor a session, or Stash would wait for it, or kill it.
@@ -106,7 +106,7 @@ def start_worker(place: Installation) -> "subprocess.Popen[bytes]":
     return process
 
 
-def _order(place: Installation, module: str, words: tuple[str, ...], *, leash: bool) -> bytes:
+def _order(place: Runtime, module: str, words: tuple[str, ...], *, leash: bool) -> bytes:
     """What the process is to become, as one line."""
     order = {
         "module": module,
@@ -126,7 +126,7 @@ def settings_of(folder: str) -> dict[str, str]:
     return {"PLEXSYNC_DATA_DIR": folder} | ({"PLEXSYNC_CONFIG": beside} if at_hand else {})
 
 
-def _environ(place: Installation) -> dict[str, str]:
+def _environ(place: Runtime) -> dict[str, str]:
     """Stash's own, but for what would bring in other people's modules or change how ours speak.
 
     What Python compiles is kept with the packages, so that nothing is left in the folder of the plugin.

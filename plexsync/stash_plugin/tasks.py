@@ -62,9 +62,9 @@ class TaskRun:
     args: Mapping[str, object]
     heard: list[str] = field(default_factory=list)
 
-    def place(self) -> launcher.Installation:
+    def place(self) -> launcher.Runtime:
         """Where the program runs; raises NotReady when its packages are not there."""
-        return launcher.Installation(self.folder, dependencies.ready(self.folder), self.server)
+        return launcher.Runtime(self.folder, dependencies.ready(self.folder), self.server)
 
     def plexsync(self, *words: str) -> str:
         """Run a command to its end, and say in the log what it says; returns its answer. Raises Failed."""

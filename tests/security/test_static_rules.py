@@ -174,7 +174,8 @@ BY_HAND = {
         "f\"insert or ignore into {table} ({', '.join(names)}) values ({marks})\"",
     },
     # A constant, completed by kinds that are checked to be lower-case words.
-    "plexsync/store/jobs.py": {"sql", "_of_kinds(DUE, kinds)", "_of_kinds(NEXT_DUE, kinds)"},
+    "plexsync/store/jobs.py": {"sql"},
+    "plexsync/store/job_queries.py": {"sql", "of_kinds(NEXT_DUE, kinds)"},
     "plexsync/store/schema.py": {"statement", "f'pragma user_version = {current + 1}'"},
 }
 
