@@ -443,7 +443,7 @@ def test_history_tells_pushes_and_failed_attempts_newest_first(
     assert title == {"field": "title", "old": "scene 00000", "new": "Title 0", "was_locked": False, "locked": True}
     told = door("history", "scene:1").out
     assert "title: scene 00000 -> Title 0 (locked)" in told
-    assert told.index("attempt, then dead") < told.index("title: scene 00000")
+    assert told.index("attempt, then needs you") < told.index("title: scene 00000")
 
 
 def test_history_is_cut_at_its_limit(given_up: World, door: Door) -> None:

@@ -91,7 +91,7 @@ def test_a_comparison_is_begun_seen_and_reported(world: World) -> None:
     world.add(3)
     with dashboard(world) as dash:
         answer = dash.post("/reconcile", what="compare")
-        assert "Begun: comparing everything." in plain(answer.text)
+        assert "Begun: full comparison." in plain(answer.text)
         until(lambda: "3 scenes compared, 3 queued" in plain(dash.get("/reconcile").text))
         told = plain(dash.get("/reconcile").text)
         assert "3 differ" in told
@@ -107,7 +107,7 @@ def test_what_is_under_way_is_not_begun_twice_and_can_be_stopped(world: World) -
         assert "Something else is under way" in plain(dash.post("/reconcile", what="compare").text)
         assert "begun 0 s ago" in plain(dash.get("/reconcile").text)
         assert "It stops" in plain(dash.post("/reconcile/stop").text)
-        until(lambda: "Do it now Full comparison" in plain(dash.get("/reconcile").text))
+        until(lambda: "Do it now Full comparison From the first scene" in plain(dash.get("/reconcile").text))
         assert "stopped" in plain(dash.get("/reconcile").text)
 
 

@@ -266,7 +266,7 @@ def test_a_server_that_hangs_holds_up_nobody_else(staged, monkeypatch: pytest.Mo
     first.start()
     until(lambda: dash.world.plex.count() > before)
     told = plain(dash.get(f"/scenes/{found['waiting']}").text)
-    assert "It can't be looked at now Another scene is being looked at" in told
+    assert "It can't be read now Another scene is being looked at" in told
     assert dash.get("/dead").status_code == 200
     dash.world.plex.faults.clear()
     first.join(60)
