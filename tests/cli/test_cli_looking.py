@@ -214,7 +214,7 @@ def test_explain_shows_what_is_known_while_a_server_is_away(world: World, door: 
     world.plex.faults.set(Fault("refuse"))
     done = door("explain", "1")
     assert done.code == 1
-    assert "What is known" in done.out
+    assert "What the database knows" in done.out
     assert "in sync" in done.out
     assert "Title 0" in done.out
     facts = door("explain", "1", "--json").facts

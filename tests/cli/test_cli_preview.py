@@ -329,7 +329,7 @@ def test_serve_brings_edits_alone_until_a_person_has_agreed(fresh: World) -> Non
     fresh.stash.now = lambda: began() + 60
     fresh.add(1, start=8)
     with fresh.serving():
-        until(lambda: "agreed to the first write" in fresh.log())
+        until(lambda: "approve the first write" in fresh.log())
         fresh.stash.edit_scene(3, title="Edited")
         until(lambda: fresh.count("idle") == 2)
         time.sleep(3)
@@ -337,7 +337,7 @@ def test_serve_brings_edits_alone_until_a_person_has_agreed(fresh: World) -> Non
         assert fresh.run("sync", "--all", "--yes").returncode == 0
         until(lambda: fresh.count("idle") == 9)
         until(lambda: fresh.json("status")["last_reconcile"] is not None, every=1)
-    assert fresh.log().count("agreed to the first write") == 1
+    assert fresh.log().count("approve the first write") == 1
 
 
 # --- scope at the terminal -------------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ def test_a_comparison_ends_where_a_server_asks_for_patience(house):
             house.forget_requests()
         asked.append(done)
 
-    with pytest.raises(Unavailable, match="patience"):
+    with pytest.raises(Unavailable, match="throttled"):
         house.worker.reconciler.reconcile(progress)
     assert asked == [100]
     assert house.plex_sim.count() == 0
