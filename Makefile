@@ -40,7 +40,7 @@ install: $(VENV)/.all ## what it takes to use PlexSync, in .venv
 
 setup: $(VENV)/.dev ## the development environment in .venv
 
-demo: $(VENV)/.demo ## watch 1,000 scenes come in step, past an outage (KEEP=1 stays up)
+demo: $(VENV)/.demo ## watch 1,000 scenes come in sync, past an outage (KEEP=1 stays up)
 	$(BIN)/python -m plexsync demo $(if $(KEEP),--keep)
 
 test: setup ## all tests

@@ -76,7 +76,7 @@ def _status(options: Options) -> int | None:
 
     try:
         facts = quick_facts(options)
-    except OSError:
+    except Exception:  # noqa: BLE001 - whatever is wrong, the usual way finds it again and says so in one line
         return None
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -88,6 +88,8 @@ def _status(options: Options) -> int | None:
         from plexsync.cli.main import unwritten
 
         return unwritten(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def _completed(words: "Sequence[str]", state: str) -> int:

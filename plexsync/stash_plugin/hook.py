@@ -1,13 +1,11 @@
-"""What Stash starts at each change of a scene: notes durably that the scene may be out of step, says so, and ends.
+"""The hook, which Stash starts at each change of a scene: it stores durably that the scene may differ, says so, and ends.
 
-Stash waits for this process, so it imports the standard library and `plexsync.store.intake` alone, never touches the
-network, and
-starts nothing but the worker, when a person has switched it on and it gives no sign of life. It trusts the event's id and
-type and nothing else. It answers with one JSON object on standard output and exits with 0, whatever happens; standard
-error gets one line in Stash's log format when something is wrong. A task, or a question of our page, is handed to
-`plexsync.stash_plugin.tasks`, which is imported then. An older Python than the program needs is enough to store an
-event; a task says
-there what is missing.
+Stash waits for this process. So it imports only the standard library and `plexsync.store.intake`, never touches the
+network, and starts nothing but the worker: only if you switched it on in Stash and it gives no sign of life. It trusts
+the id and the type of the event and nothing else. It answers with one JSON object on standard output and exits with 0,
+whatever happens. Standard error gets one line in the log format of Stash when something is wrong. A task, or a request of
+the page in Stash, goes to `plexsync.stash_plugin.tasks`, which is imported only then. Storing an event works with an older
+Python than the program needs; a task says there what is missing.
 """
 
 # There is no time for pathlib.

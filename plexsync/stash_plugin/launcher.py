@@ -1,9 +1,8 @@
 """Starts `plexsync` for the door in Stash: on a leash, for as long as somebody waits for it, or detached, as the worker.
 
 It is the same program with the same commands as in a terminal. Its packages are in a private folder
-(`plexsync.stash_plugin.dependencies`),
-its settings are Stash's own and those in the environment and in `plexsync.toml`, which may lie beside the database.
-The hook imports this when the worker is to be started, so it takes little of the standard library.
+(`plexsync.stash_plugin.dependencies`). Its settings are those of Stash, of the environment and of `plexsync.toml`, which may
+lie beside the database. The hook imports this module to start the worker, so it uses little of the standard library.
 """
 
 import json

@@ -133,12 +133,16 @@ def reconcile(call: TaskRun) -> str:
     return f"everything was compared, as told in Stash's log; {drain(call)}"
 
 
+# What a person reads for a key of the answer.
+QUEUED = {"wanted": "queued"}
+
+
 def _wanted(call: TaskRun, counted: str, *words: str) -> str:
     """Do it, and see to it that what is wanted then is worked: by the worker, or here if there is none."""
     facts = call.facts(*words, seconds=None)
     if facts["code"] != 0:
         raise Failed(str(facts.get("error")))
-    return f"{facts.get(counted, 0)} {counted}; {drain(call)}"
+    return f"{facts.get(counted, 0)} {QUEUED.get(counted, counted)}; {drain(call)}"
 
 
 def drain(call: TaskRun) -> str:

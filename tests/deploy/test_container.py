@@ -125,9 +125,9 @@ def test_no_secret_is_baked_in() -> None:
         ".env",
         "plexsync.db",
         ".git/config",
-        "cli/plexsync.toml",
-        "web/plexsync.db-wal",
-        "plugin/.env",
+        "plexsync/cli/plexsync.toml",
+        "plexsync/web/plexsync.db-wal",
+        "plexsync/stash_plugin/.env",
     ):
         assert not let_through(path), path
     assert let_through("pyproject.toml")

@@ -218,7 +218,7 @@ def _complain(marked: Marked, *, named: bool) -> int:
     if marked.ignored:
         click.echo(f"plexsync: not ignored any more: {_listed(marked.ignored)}", err=True)
     if marked.dropped:
-        waited = many(marked.dropped, "queued row")
+        waited = many(marked.dropped, "row")
         click.echo(
             f"plexsync: {waited} of the queue dropped: nothing was pushed for them, only an edit brings them back",
             err=True,

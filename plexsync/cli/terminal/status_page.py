@@ -19,7 +19,7 @@ def page(facts: "StatusFacts", look: Look) -> str:
     statuses = []
     for bucket in buckets():
         if count := sum(scenes[status]["count"] for status in bucket):
-            since = min(scenes[status]["since"] or "" for status in bucket if scenes[status]["count"])
+            since = min(filter(None, (scenes[status]["since"] for status in bucket)), default="")
             statuses.append((bucket[0].word, f"{count:,}", since))
     if statuses:
         parts.append(look.table("Scenes", ("status", "count", "the oldest since"), statuses, right=(1,)))

@@ -9,7 +9,7 @@ from rich.text import Text
 from plexsync.cli.terminal.snapshot import Coming, Event, Glance, RunningJob
 from plexsync.reports.format import ago, lasting, safe, stamp
 from plexsync.rules.job import State
-from plexsync.rules.status_words import JOB_STATES, MAIN_STATES, SYNCING, UP, job_colour, job_word
+from plexsync.rules.status_words import JOB_STATES, MAIN_STATES, SYNCING, UP, counted, job_colour, job_word
 
 IDLE, STILL = "nothing until something changes", "nothing while no worker runs"
 # From so many columns on, what is being synced and what came of it stand beside each other.
@@ -119,8 +119,9 @@ def _counts(snapshot: Glance) -> Text:
         count, style = snapshot.jobs.get(State(state), 0), job_colour(state)
         if count or state in MAIN_STATES:
             line.append("  " if line else "")
-            line.append(f"{count:,}", style=f"bold {style}" if count else "dim")
-            line.append(f" {job_word(state)}", style="" if count else "dim")
+            number, _, word = counted(job_word(state), count).partition(" ")
+            line.append(number, style=f"bold {style}" if count else "dim")
+            line.append(f" {word}", style="" if count else "dim")
     return line
 
 
