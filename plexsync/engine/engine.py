@@ -162,7 +162,8 @@ class Engine:
                 return Claim(desk, jobs)
         if not self._rules.enabled:
             return Idle(now + 5000, SWITCHED_OFF)
-        due = tx.jobs.next_due(now, kinds=kinds)
+        # While every gate is closed nothing claims, and so nothing would put due times right after a step of the clock.
+        due = tx.jobs.next_due(now, kinds=kinds) if kinds else None
         if closed:
             first = min(closed, key=lambda answer: answer.until)
             return Idle(first.until if due is None else min(due, first.until), first.reason)

@@ -6,7 +6,7 @@ Times are UTC milliseconds, given by the caller. Nothing here writes.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from plexsync.rules.job import HOUR, MINUTE, Job, Lane, State
+from plexsync.rules.job import HOUR, MINUTE, Job, Kind, Lane, State
 from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.store import intake
 from plexsync.store.books import ReadOnlyBooks
@@ -157,11 +157,17 @@ class ReadOnlyJobs(Table):
 
 
 def of_kinds(sql: str, kinds: Sequence[str] | None) -> str:
-    """A statement that meets rows of these kinds only: they are words of ours, and checked to be nothing else."""
+    """A statement that meets rows of these kinds only: they are words of ours, and checked to be nothing else.
+
+    Nearly all rows are scenes. Rows of other kinds are found by the primary key, not behind every scene that is due.
+    """
     if kinds is None:
         return sql
     if not all(map(intake.is_kind, kinds)):
         raise ValueError(f"no kinds of rows: {kinds}")
+    if Kind.SCENE not in kinds:
+        sql = sql.replace(" indexed by job_due", "").replace("lane =", "+lane =").replace("due <=", "+due <=")
+        sql = sql.replace("order by due", "order by +due")
     names = ", ".join(f"'{kind}'" for kind in kinds)
     return sql.replace(" order by", f" and kind in ({names}) order by")
 

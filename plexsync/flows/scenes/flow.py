@@ -80,7 +80,7 @@ class SceneFlow:
     ) -> Mapping[str, Sequence[SceneErrand]]:
         """Keep what the scenes are called and show and what looking has taught, and an entry for each edit."""
         sights = [sight for _, sight in findings]
-        gone = {sight.id for sight in sights if isinstance(sight.outcome or sight.ends, Gone)}
+        gone = {sight.id for sight in sights if sight.error is None and isinstance(sight.outcome or sight.ends, Gone)}
         tx.scene_names.save(sight.scene or Scene(sight.id) for sight in sights if sight.scene or sight.id in gone)
         for id in gone:
             tx.pictures.forget(id)
@@ -124,7 +124,7 @@ class SceneFlow:
         if gate == WRITE_PLEX:
             return self._pusher.locks_again(limit, ticket=ticket, but=but, key=key)
         if gate == READ_PLEX:
-            return [lambda: bool(self._pusher.healthy(limit, ticket=ticket, but=but, key=key))]
+            return self._pusher.locked_items_again(limit, but=but, key=key)
         if gate != READ_STASH:
             return []
         with self._store.reading() as db:

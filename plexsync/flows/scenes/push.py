@@ -1,7 +1,7 @@
 """Sending the edits of scenes: one PUT per changed item, its pictures before; and reading back what came of them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from plexsync.engine.flow import Canary
@@ -145,11 +145,26 @@ class Pusher:
 
     def healthy(self, limit: int, *, ticket: Ticket, but: int | None, key: str = "") -> list[tuple[Item, str]]:
         """Items that hold a lock of ours, with the field's name, as Plex has them now; asked for in one request."""
+        locks = self._own_locks(limit, but=but, key=key)
+        if not locks:
+            return []
+        items = self._gates.ask(ticket.to(READ), partial(self._plex.items, [item for item, _ in locks]), of_all=True)
+        return _still_locked(locks, items)
+
+    def locked_items_again(self, limit: int, *, but: int | None, key: str = "") -> list[Canary]:
+        """One request that reads items with locks that we hold: well if one of them still has its lock."""
+        locks = self._own_locks(limit, but=but, key=key)
+        keys = [item for item, _ in locks]
+        return [lambda: bool(_still_locked(locks, self._plex.items(keys)))] if locks else []
+
+    def _own_locks(self, limit: int, *, but: int | None, key: str) -> list[tuple[str, str]]:
+        """(item, field) of locks that we hold, as far as is known, on others than what `but` and `key` name."""
         with self._store.reading() as db:
             own = db.memories.of([but]) if but is not None else {}
             locks = db.memories.healthy_locks(limit, but=frozenset({key, *(item for _, item in own)}))
-        if not locks:
-            return []
-        keys = [item for _, item, _ in locks]
-        items = self._gates.ask(ticket.to(READ), partial(self._plex.items, keys), of_all=True)
-        return [(items[item], name) for _, item, name in locks if item in items and items[item].locked(name)]
+        return [(item, name) for _, item, name in locks]
+
+
+def _still_locked(locks: Sequence[tuple[str, str]], items: Mapping[str, Item]) -> list[tuple[Item, str]]:
+    """Those of these locks that the items have, as Plex has them now."""
+    return [(items[item], name) for item, name in locks if item in items and items[item].locked(name)]
