@@ -261,7 +261,7 @@ def test_reconcile_ends_with_1_when_a_scene_could_not_be_compared(world: World, 
     )
     done = door("reconcile")
     assert done.code == 1
-    assert "1 could not be compared" in done.out
+    assert "1 needs you" in done.out
 
 
 def test_reconcile_and_wait_works_what_differs(world: World, door: Door) -> None:

@@ -217,7 +217,7 @@ def test_a_reader_in_the_way_of_a_long_log_is_waited_for_once_and_not_at_every_c
         assert log.stat().st_size > 6 * MEGABYTE
         statements: list[str] = []
         with store.writing() as tx:
-            tx._db.set_trace_callback(statements.append)
+            tx._db.driver.set_trace_callback(statements.append)
         for id in range(200_000, 204_000, 200):
             want(store, range(id, id + 200))
         # What those commits add to the log is good for another try or two.

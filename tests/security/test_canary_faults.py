@@ -301,3 +301,4 @@ class _With:
 
     def __init__(self, environ: dict[str, str]) -> None:
         self.environ = environ
+        self.started: list[subprocess.Popen[str]] = []

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from plexsync.engine import engine
+from plexsync.engine import settlement
 from plexsync.rules.job import Dead, Done, Later, Settled, Waiting, settle
 from plexsync.store import intake, jobs
 from plexsync.store.connection import Connection
@@ -64,8 +64,8 @@ FAULTS = {
     "what is wanted of a dead row is lost": (intake, "want", lost_where(lambda state: state == "dead")),
     "a wish renewed meanwhile counts only for what is done": (jobs, "SETTLE", SETTLED_UNLESS_DONE),
     "a third of what is wanted is lost": (intake, "want", lost_where(lambda _: next(count) % 3 == 0)),
-    "what has failed is taken for done": (engine, "settle", taken_for_done(Waiting, Later)),
-    "what is dead is taken for done": (engine, "settle", taken_for_done(Dead)),
+    "what has failed is taken for done": (settlement, "settle", taken_for_done(Waiting, Later)),
+    "what is dead is taken for done": (settlement, "settle", taken_for_done(Dead)),
 }
 
 

@@ -68,7 +68,7 @@ def test_without_its_packages_a_task_says_what_to_do_in_one_line(bare, task):
 def test_the_status_stands_in_the_log_of_stash(inside):
     ended = outcome(inside, "Show status")
     assert ended.output == "the status is in Stash's log"
-    assert any(line.split()[:2] == ["ready", "0"] for line in lines(inside))
+    assert any(line.split()[:2] == ["queued", "0"] for line in lines(inside))
     assert "worker                not running" in "\n".join(lines(inside))
 
 
