@@ -97,13 +97,13 @@ def test_what_was_given_up_is_listed_with_its_cure_and_can_be_dropped(page, insi
     inside.post(TASK, name="Drain")
     assert inside.stash.wait_for_jobs(60)
     go(page, inside, "/plugins/plexsync")
-    expect(page.get_by_role("heading", name="Given up: 1")).to_be_visible()
+    expect(page.get_by_role("heading", name="Dead letters: 1")).to_be_visible()
     expect(page.get_by_text("shorten or fix the value in Stash")).to_be_visible()
     row = page.get_by_role("row", name=re.compile("^scene 1"))
     expect(row).to_contain_text("strict")
     row.get_by_role("button", name="Drop").click()
     expect(page.get_by_text("scene 1 was dropped")).to_be_visible()
-    expect(page.get_by_role("heading", name="Given up: 1")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Dead letters: 1")).to_be_hidden()
     assert inside.ask("page_letters")["dead"] == 0
     assert faults == []
 

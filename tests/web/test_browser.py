@@ -125,7 +125,7 @@ def test_every_button_of_these_pages_does_what_it_says(world: World, look: Look,
             "From the first scene": "Full comparison, from the first scene",
             "Poll Stash": "changed in Stash:",
             "Show what a sync would change": "3 scenes compared, 0 would change",
-            "Sync everything": "3 scenes wanted; the worker does the rest",
+            "Sync everything": "3 scenes queued; the worker does the rest",
         }
         assert {one.inner_text() for one in page.locator("#errand button").all()} == set(ends)
         for name, told in ends.items():
