@@ -185,7 +185,7 @@ def test_undo_of_everything_drops_what_waits_for_its_first_push(pushed: World, d
     door("sync", *waiting)
     done = door("undo", "--all", "--yes", "--wait", "--json")
     assert (done.code, done.facts["undone"], done.facts["dropped"]) == (0, 3, 1)
-    assert "1 queued row of the queue dropped" in done.err
+    assert "1 row of the queue dropped" in done.err
     assert titles(pushed) == [*FOUND, "scene 00003"]
 
 
