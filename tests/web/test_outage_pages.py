@@ -118,7 +118,7 @@ def test_the_overview_shows_a_few_charts_with_their_figures_in_words(dash: Dash)
     past(dash.parts)
     page = dash.get("/").text
     titles = re.findall(r"<svg [^>]*>\s*<title>(.*?)\.", page)
-    assert titles == ["The queue, the last hour", "The queue, the last 24 hours", "Work done, the last 24 hours"]
+    assert titles == ["The queue, the last hour", "The queue, the last 24 hours", "Work, the last 24 hours"]
 
 
 @pytest.mark.parametrize("path", ["/charts/queue-year.svg", "/charts/nothing-day.svg", "/charts/queue.svg"])
