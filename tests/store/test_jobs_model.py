@@ -306,7 +306,7 @@ class JobTable(RuleBasedStateMachine):
             if row.state == "dead" and cls in ("", row.cls) and id in (None, row.id)
         ]
         with self.store.writing() as tx:
-            assert getattr(tx.jobs, verb)(now=self.now, cls=cls, id=id) == len(chosen)
+            assert getattr(tx.jobs, verb)(now=self.now, error_class=cls, id=id) == len(chosen)
         if verb == "retry":
             self.model.lift_tick(self.now)
         for row in chosen:
