@@ -333,7 +333,7 @@ class JobTable(RuleBasedStateMachine):
             found = (
                 tx.jobs.cure(cls, now=self.now, limit=limit)
                 if verb == "cure"
-                else getattr(tx.jobs, verb)(now=self.now, cls=cls, limit=limit)
+                else getattr(tx.jobs, verb)(now=self.now, error_class=cls, limit=limit)
             )
             assert found == min(limit, len(dead()))
             left = {(str(row.kind), row.id) for row in tx.jobs.in_state(State.DEAD, error_class=cls)}
