@@ -92,11 +92,11 @@ def test_it_imports_nothing_of_the_folder_that_serve_was_started_in(world: World
     with log.open("w") as said:
         process = subprocess.Popen(words, cwd=folder, env=environ, stdout=said, stderr=said)
     try:
-        until(lambda: is_up(port), seconds=30)
+        until(lambda: is_up(port))
         assert "planted" not in log.read_text()
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=HANG) == 0
 
 
 def test_it_ends_with_a_serve_that_is_killed(world: World) -> None:
