@@ -76,7 +76,8 @@ def _status(options: Options) -> int | None:
 
     try:
         facts = quick_facts(options)
-    except Exception:  # noqa: BLE001 - whatever is wrong, the usual way finds it again and says so in one line
+    except (OSError, ValueError, TypeError, LookupError):
+        # Something impossible stands in a file: the usual way meets it again, and says so in one line.
         return None
     except KeyboardInterrupt:
         return INTERRUPTED

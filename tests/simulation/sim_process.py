@@ -24,20 +24,12 @@ from plexsync.stash.client import StashClient
 from plexsync.store.connection import Table
 from plexsync.store.database import Database, Writer
 from tests.engine.clocks import Clock
+from tests.engine.house import BREAKER
 from tests.engine.pools import Inline
 from tests.simulation.sim_wire import CONNECT, READ
-from worker.circuit_breaker import Rules
 
 TOKEN = "simulation/plex+token-1"
 KEY = "simulation-stash-key-1"
-BREAKER = Rules(
-    failure_threshold=5,
-    recovery_timeout=60.0,
-    probe_lease=90.0,
-    backoff_multiplier=2.0,
-    max_recovery_timeout=300.0,
-    jitter=0.1,
-)
 
 
 class Killed(BaseException):
