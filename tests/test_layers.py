@@ -78,6 +78,7 @@ OURS = {*PRODUCT, "bench", "release", "tests"}
 NARROWER = {
     "plexsync/__main__.py": {"plexsync.cli.entry"},
     "plexsync/extras.py": set(),
+    "plexsync/store/counts.py": set(),
     "plexsync/store/intake.py": set(),
     "plexsync/store/lock.py": {"plexsync.rules.errors"},
     "plexsync/rules/errors.py": set(),

@@ -11,15 +11,24 @@ from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.store import intake
 from plexsync.store.books import ReadOnlyBooks
 from plexsync.store.connection import Connection, Row, Table
+from plexsync.store.counts import (
+    COUNT_ALL,
+    COUNT_DEAD,
+    COUNT_DUE,
+    COUNT_IDLE_OTHERS,
+    COUNT_RARE,
+    COUNT_READY,
+    COUNT_RUNNING,
+    IS_RARE,
+    WAITS,
+)
 
 # No lease is ever this long: one that ends further ahead was given by a clock that has stepped back since.
 LONGEST_LEASE = 24 * HOUR
 # A clock that is this far behind the time of an earlier claim has stepped back.
 STEP = MINUTE
-WAITS = "state in ('ready', 'absent')"
 # Off the usual way from ready by running to idle: the rows in the index job_state.
 RARE = frozenset(State) - {State.READY, State.RUNNING, State.IDLE}
-_RARE = "state <> 'ready' and state <> 'running' and state <> 'idle'"
 _ROW = (
     "kind, id, state, lane, wanted_rev, claimed_rev, settled_rev, attempts, streak, crashes, due, since, lease_until,"
     " error, cls, desired"
@@ -37,7 +46,7 @@ select {_ROW} from job
 
 LIST_RARE = f"""
 select {_ROW} from job indexed by job_state
- where {_RARE} and state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
+ where {IS_RARE} and state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
  order by kind, id limit :limit
 """
 
@@ -51,14 +60,6 @@ select {_ROW} from job
 
 IN_WORK = f"select {_ROW} from job indexed by job_lease where state = 'running' order by lease_until limit :limit"
 IDS = "select id, state from job where kind = :kind and id > :after and id <= :upto order by id"
-COUNT_ALL = "select count(*) from job"
-# Rows of another kind than scenes are few, and stand together: the table itself finds them.
-COUNT_IDLE_OTHERS = "select count(*) from job where (kind < 'scene' or kind > 'scene') and state = 'idle'"
-COUNT_READY = f"select count(*) from job indexed by job_due where {WAITS} and state = 'ready'"
-COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
-COUNT_RARE = f"select state, count(*) from job indexed by job_state where {_RARE} group by state"
-COUNT_DEAD = "select cls, count(*) from job indexed by job_dead where state = 'dead' group by cls"
-COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {WAITS} and lane = :lane and due <= :now"
 NEXT_DUE = f"select due from job indexed by job_due where {WAITS} and lane = :lane order by due limit 1"
 NEXT_LEASE = "select lease_until from job indexed by job_lease where state = 'running' order by lease_until limit 1"
 EXPIRED = f"""

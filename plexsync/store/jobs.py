@@ -16,9 +16,10 @@ from plexsync.store import intake
 from plexsync.store.attempts import Attempts
 from plexsync.store.books import Books
 from plexsync.store.connection import Connection, Row
+from plexsync.store.counts import WAITS
 from plexsync.store.db import clean
 from plexsync.store.intake import QUIET
-from plexsync.store.job_queries import STEP, WAITS, ReadOnlyJobs, claimed_job, of_kinds
+from plexsync.store.job_queries import STEP, ReadOnlyJobs, claimed_job, of_kinds
 from plexsync.store.notes import Notes
 from plexsync.store.tallies import Tallies
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from plexsync.rules.records import Stood
 from plexsync.rules.status_words import STATUSES, SceneStatus, status_of
 from plexsync.store.connection import Table
+from plexsync.store.counts import COUNT_STANDINGS, IS_RARE
 from plexsync.store.intake import LAST_ID
 
 FIND = "select word, since from standing where scene = :scene"
@@ -14,34 +15,18 @@ SAVE = """
 insert into standing (scene, word, since) values (:scene, :word, :now)
 on conflict (scene) do update set word = excluded.word, since = excluded.since where standing.word <> excluded.word
 """
-# Of every scene that has a row or was seen: the row's state and whether it died of being ambiguous, what was seen, how many
-# there are, and since when the one is so that has been the longest.
-COUNTS = """
-select job.state, case when job.state = 'dead' and job.cls = 'ambiguous' then 1 else 0 end,
-       coalesce(standing.word, ''), count(*),
-       min(job.since), min(standing.since)
-  from job left join standing on standing.scene = job.id
- where job.kind = 'scene'
- group by 1, 2, 3
- union all
-select null, 0, word, count(*), null, min(since)
-  from standing
- where not exists (select 1 from job where job.kind = 'scene' and job.id = standing.scene)
- group by 3
-"""
 # Of the scenes that stand so by their row. Those that wait are sorted, as many as there are; all others are met in order by
 # an index, those in step by the table itself.
-_RARE = "state <> 'ready' and state <> 'running' and state <> 'idle'"
 _BEHIND = "kind = 'scene' and id > :after order by id limit :limit"
 ROWS = f"select id from job where {_BEHIND}"
 STANDINGS = "select scene from standing where scene > :after order by scene limit :limit"
 IDLE = f"select id from job where state = 'idle' and {_BEHIND}"
 READY = f"select id from job indexed by job_due where state in ('ready', 'absent') and state = 'ready' and {_BEHIND}"
 RUNNING = f"select id from job indexed by job_lease where state = 'running' and {_BEHIND}"
-RARE = f"select id from job indexed by job_state where {_RARE} and state = :state and {_BEHIND}"
+RARE = f"select id from job indexed by job_state where {IS_RARE} and state = :state and {_BEHIND}"
 OF_AMBIGUOUS = f"select id from job indexed by job_dead where state = 'dead' and cls = 'ambiguous' and {_BEHIND}"
 OF_FAILED = (
-    f"select id from job indexed by job_state where {_RARE} and state = 'dead' and cls <> 'ambiguous' and {_BEHIND}"
+    f"select id from job indexed by job_state where {IS_RARE} and state = 'dead' and cls <> 'ambiguous' and {_BEHIND}"
 )
 # Of those that have no row: by what was seen. Not beyond `upto`, where a page of rows ends already.
 SEEN_SO = """
@@ -79,7 +64,7 @@ class ReadOnlyStandings(Table):
     def counts(self) -> dict[SceneStatus, tuple[int, int | None]]:
         """How many scenes stand so, and since when the one that has done so the longest."""
         counts: dict[SceneStatus, tuple[int, int | None]] = {}
-        for state, ambiguous, seen, count, row_since, seen_since in self._db.rows(COUNTS):
+        for state, ambiguous, seen, count, row_since, seen_since in self._db.rows(COUNT_STANDINGS):
             status = status_of(state, "ambiguous" if ambiguous else "", seen)
             lasts = bool(seen) and status_of(None, "", seen) is status
             before, since = counts.get(status, (0, None))

@@ -15,6 +15,17 @@ from types import SimpleNamespace
 
 from plexsync.rules.note_keys import BULK, HEARTBEAT, LAST_POLL, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
 from plexsync.rules.status_words import status_of
+from plexsync.store.counts import (
+    COUNT_ALL,
+    COUNT_DEAD,
+    COUNT_DUE,
+    COUNT_IDLE_OTHERS,
+    COUNT_RARE,
+    COUNT_READY,
+    COUNT_RUNNING,
+    COUNT_STANDINGS,
+    IS_RARE,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,30 +41,9 @@ LANES = (0, 1)
 # Digits of the largest number that a note may hold.
 DIGITS = 18
 
-_WAITS = "state in ('ready', 'absent')"
-_RARE = "state <> 'ready' and state <> 'running' and state <> 'idle'"
-COUNT_ALL = "select count(*) from job"
-COUNT_IDLE_OTHERS = "select count(*) from job where (kind < 'scene' or kind > 'scene') and state = 'idle'"
-COUNT_READY = f"select count(*) from job indexed by job_due where {_WAITS} and state = 'ready'"
-COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
-COUNT_RARE = f"select state, count(*) from job indexed by job_state where {_RARE} group by state"
-COUNT_DEAD = "select cls, count(*) from job indexed by job_dead where state = 'dead' group by cls"
-COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {_WAITS} and lane = :lane and due <= :now"
 FIRST_RARE = f"""
 select kind, id, cls from job indexed by job_state
- where {_RARE} and state = :state order by kind, id limit :limit
-"""
-STANDINGS = """
-select job.state, case when job.state = 'dead' and job.cls = 'ambiguous' then 1 else 0 end,
-       coalesce(standing.word, ''), count(*), min(job.since), min(standing.since)
-  from job left join standing on standing.scene = job.id
- where job.kind = 'scene'
- group by 1, 2, 3
- union all
-select null, 0, word, count(*), null, min(since)
-  from standing
- where not exists (select 1 from job where job.kind = 'scene' and job.id = standing.scene)
- group by 3
+ where {IS_RARE} and state = :state order by kind, id limit :limit
 """
 BREAKERS = """
 select who, state, failures, successes, opened_at, wait, trips, generation, probe_started, cause, error from breaker
@@ -218,7 +208,7 @@ def _states(db: sqlite3.Connection) -> dict[str, int]:
 def _standings(db: sqlite3.Connection) -> dict[str, tuple[int, int | None]]:
     """By status: how many scenes stand so, and since when the one that has done so the longest."""
     counts: dict[str, tuple[int, int | None]] = {}
-    for state, ambiguous, last_seen, count, row_since, seen_since in db.execute(STANDINGS):
+    for state, ambiguous, last_seen, count, row_since, seen_since in db.execute(COUNT_STANDINGS):
         status = status_of(state, "ambiguous" if ambiguous else "", last_seen)
         lasts = bool(last_seen) and status_of(None, "", last_seen) is status
         before, since = counts.get(status, (0, None))

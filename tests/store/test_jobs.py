@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.rules.job import DAY, HOUR, Crashed, Kind, Lane, Settled, State, Why
-from plexsync.store import intake, job_queries, jobs
+from plexsync.store import counts, intake, job_queries, jobs
 from plexsync.store.books import ReadOnlyBooks
 from plexsync.store.connection import Connection
 from plexsync.store.database import Database
@@ -720,10 +720,10 @@ def test_waking_absent_rows_finds_them_by_when_they_are_due(large):
     [
         (job_queries.NEXT_DUE, "job_due (lane=?)"),
         (job_queries.NEXT_LEASE, "job_lease"),
-        (job_queries.COUNT_READY, "COVERING INDEX job_due"),
-        (job_queries.COUNT_RUNNING, "INDEX job_lease"),
-        (job_queries.COUNT_RARE, "COVERING INDEX job_state"),
-        (job_queries.COUNT_DEAD, "INDEX job_dead"),
+        (counts.COUNT_READY, "COVERING INDEX job_due"),
+        (counts.COUNT_RUNNING, "INDEX job_lease"),
+        (counts.COUNT_RARE, "COVERING INDEX job_state"),
+        (counts.COUNT_DEAD, "INDEX job_dead"),
         (job_queries.LIST, "PRIMARY KEY ((kind,id)>(?,?))"),
         (job_queries.LIST_RARE, "job_state (state=? AND (kind,id)>(?,?))"),
         (job_queries.LIST_DEAD_OF, "job_dead (cls=? AND (kind,id)>(?,?))"),
