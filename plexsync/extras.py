@@ -22,7 +22,7 @@ IN_IMAGE = "build the image with its own Dockerfile, which installs requirements
 
 
 @dataclass(frozen=True)
-class Part:
+class OptionalPart:
     """A part of PlexSync: the modules by which it shows whether it is installed, their packages, and its use.
 
     `extra` is the extra that adds it, '' for a part of every default installation; `pins` is its requirement file.
@@ -36,17 +36,17 @@ class Part:
 
 
 PARTS = {
-    "web": Part(
+    "web": OptionalPart(
         ("jinja2", "prometheus_client", "python_multipart", "starlette", "uvicorn"),
         ("jinja2>=3.1", "prometheus-client>=0.26", "python-multipart>=0.0.34", "starlette>=1.10", "uvicorn>=0.54"),
         "the dashboard",
     ),
-    "setup": Part(("plexapi",), ("plexapi>=4.18",), "signing in to Plex with init"),
-    "demo": Part(
+    "setup": OptionalPart(("plexapi",), ("plexapi>=4.18",), "signing in to Plex with init"),
+    "demo": OptionalPart(
         ("graphql", "plexapi", "yaml"), ("graphql-core>=3.3", "plexapi>=4.18", "pyyaml>=6.0.2"), "the demonstration"
     ),
-    "art": Part(("PIL",), ("pillow>=12.0",), "changing pictures", extra="art", pins="art"),
-    "notify": Part(("apprise",), ("apprise>=2.3",), "messages to services", extra="notify", pins="notify"),
+    "art": OptionalPart(("PIL",), ("pillow>=12.0",), "changing pictures", extra="art", pins="art"),
+    "notify": OptionalPart(("apprise",), ("apprise>=2.3",), "messages to services", extra="notify", pins="notify"),
 }
 
 

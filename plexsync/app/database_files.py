@@ -26,7 +26,7 @@ DATABASE = intake.DATABASE
 
 
 @dataclass(frozen=True)
-class Inspection:
+class DatabaseCheck:
     """The database file for `doctor`; `damage` holds the first faults that SQLite finds in it, none if it is sound.
 
     `size` and `log` are the bytes of the file and of the log beside it.
@@ -42,7 +42,7 @@ class Inspection:
     log: int
 
 
-def inspect(folder: Path) -> Inspection:
+def inspect(folder: Path) -> DatabaseCheck:
     """What the database file looks like from outside, by a connection of its own that reads only."""
     path = folder / DATABASE
     with faults(path):
@@ -53,7 +53,7 @@ def inspect(folder: Path) -> Inspection:
             version = schema.version(db)
         finally:
             db.close()
-    return Inspection(
+    return DatabaseCheck(
         schema=version,
         journal=str(journal),
         sqlite=sqlite3.sqlite_version,

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from plexsync.app.breaker import breaker_rules
 from plexsync.app.clients import padded, pillow, plex_client, plex_events, stash_client
-from plexsync.app.database_files import DATABASE, Inspection, inspect, lock_of, spooled, summary_of
+from plexsync.app.database_files import DATABASE, DatabaseCheck, inspect, lock_of, spooled, summary_of
 from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, wishes
 from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.engine.clock import SystemClock, SystemDice
 from plexsync.engine.gates import Gates
 from plexsync.engine.watchdog import Watchdog
-from plexsync.flows.scenes.artwork import Pictures
+from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.metrics_sampler import Heard, Sampler
@@ -87,7 +87,7 @@ class Parts(Assembled):
         """How many events wait as files for a worker, and how many could not be read and were set aside."""
         return spooled(self.folder)
 
-    def inspected(self) -> Inspection:
+    def inspected(self) -> DatabaseCheck:
         """What the database file looks like from outside, by a connection of its own that reads only."""
         return inspect(self.folder)
 
@@ -130,7 +130,7 @@ def assemble(
     def looker(index: Indexer, *, patient: bool = True) -> Looker:
         pictures = None
         if settings.pictures:
-            pictures = Pictures(store, stash, plex, gates, artwork.key_of, imaging)
+            pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging)
         return Looker(store, stash, plex, index, gates, looks, pictures, patient=patient)
 
     indexer = Indexer(store, plex, gates, clock)

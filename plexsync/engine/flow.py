@@ -38,7 +38,7 @@ class ChangeNotice:
     id: int
 
 
-class Finding(Protocol):
+class Observation(Protocol):
     """What a look has found out about the thing of one job."""
 
     @property
@@ -88,7 +88,7 @@ class Outdated(Exception):
     """Raised by `send` before anything has arrived: what is to be sent is not what was looked at. One line for a reader."""
 
 
-F = TypeVar("F", bound=Finding)
+F = TypeVar("F", bound=Observation)
 E = TypeVar("E", bound=Errand)
 E_contra = TypeVar("E_contra", bound=Errand, contravariant=True)
 

@@ -33,7 +33,7 @@ LOST = 60.0
 logging.getLogger("websockets.client").setLevel(logging.CRITICAL)
 
 
-class Live:
+class EventSocket:
     """What one server tells at `target`. `headers` go with the request; see `plexsync.http.client.Wire` for the rest."""
 
     def __init__(

@@ -22,7 +22,7 @@ Number = int | str
 Flag = bool | int | str
 
 
-class TagAnswer(msgspec.Struct):
+class PlexTag(msgspec.Struct):
     """A member of a list, which may lack its name; `role` and `thumb` for the cast only."""
 
     tag: str | None = None
@@ -76,11 +76,11 @@ class ItemAnswer(msgspec.Struct):
     userRating: float | str | None = None
     thumb: str | None = None
     art: str | None = None
-    Role: list[TagAnswer] = []
-    Director: list[TagAnswer] = []
-    Genre: list[TagAnswer] = []
-    Collection: list[TagAnswer] = []
-    Label: list[TagAnswer] = []
+    Role: list[PlexTag] = []
+    Director: list[PlexTag] = []
+    Genre: list[PlexTag] = []
+    Collection: list[PlexTag] = []
+    Label: list[PlexTag] = []
     Field: list[FieldAnswer] = []
     Media: list[MediaAnswer] = []
 
@@ -120,7 +120,7 @@ class Items(msgspec.Struct):
     Metadata: list[ItemAnswer] = []
 
 
-class Sections(msgspec.Struct):
+class LibraryList(msgspec.Struct):
     """The libraries."""
 
     size: Number
@@ -150,7 +150,7 @@ class ItemsAnswer(msgspec.Struct):
 class SectionsAnswer(msgspec.Struct):
     """The body of the list of libraries."""
 
-    MediaContainer: Sections
+    MediaContainer: LibraryList
 
 
 class IdentityAnswer(msgspec.Struct):
@@ -223,7 +223,7 @@ def pictures_of(container: OfferedPictures) -> dict[str, bool]:
     return {picture.ratingKey: _flag(picture.selected) for picture in offered if picture.ratingKey}
 
 
-def sections_of(container: Sections) -> list[Section]:
+def sections_of(container: LibraryList) -> list[Section]:
     """The movie libraries."""
     _check_size(container.size, container.Directory)
     return [
@@ -274,7 +274,7 @@ def _item(metadata: ItemAnswer, section: str) -> Item:
     )
 
 
-def _names(tags: Iterable[TagAnswer]) -> tuple[str, ...]:
+def _names(tags: Iterable[PlexTag]) -> tuple[str, ...]:
     return tuple(tag.tag for tag in tags if tag.tag)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from plexsync.http.client import Timeouts
-from plexsync.http.websocket import Live
+from plexsync.http.websocket import EventSocket
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.events import Event, Left, Scanned, Touched
 from plexsync.rules.http_answers import Server
@@ -81,7 +81,7 @@ class PlexEvents:
         client_id: str = "plexsync",
         ca_file: str = "",
     ) -> None:
-        self._live = Live(
+        self._live = EventSocket(
             Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token"),
             url,
             TARGET,

@@ -2,18 +2,18 @@
 
 from collections import Counter
 
-from plexsync.flows.scenes.reconcile import Report
+from plexsync.flows.scenes.reconcile import ComparisonReport
 from plexsync.rules.status_words import COMPARED
 
 _NAMES = {finding.stored: finding.value for finding in COMPARED}
 
 
-def counted(report: Report) -> Counter[str]:
+def counted(report: ComparisonReport) -> Counter[str]:
     """How many scenes stand how, by their names in JSON."""
     return Counter({_NAMES.get(name, name): count for name, count in report.standing.items()})
 
 
-def report_facts(report: Report) -> dict[str, int | bool | str | None]:
+def report_facts(report: ComparisonReport) -> dict[str, int | bool | str | None]:
     """The report for JSON."""
     standing = counted(report)
     return {

@@ -15,7 +15,7 @@ MOST_DAYS = 3650
 
 
 @dataclass(frozen=True)
-class Report:
+class OutageHistory:
     """The time from `start` to `now`; `log` is every move of a breaker or hold that is still known, oldest first."""
 
     days: int
@@ -32,11 +32,11 @@ class Report:
         return {"at": stamp(self.now), "days": self.days, "outages": told, "summary": figure_facts(self.figures)}
 
 
-def report(parts: Parts, days: int) -> Report:
+def report(parts: Parts, days: int) -> OutageHistory:
     """Look back so many days; the time before PlexSync was there says nothing."""
     now = parts.clock.now()
     with parts.store.reading() as db:
         log, begun, waiting = db.transitions.all(), noted(db.notes.text(BEGUN)), db.jobs.count_unsettled()
     start = max(now - days * DAY, min(begun or 0, now))
     found = within(outages(log), start, now)
-    return Report(days, start, now, found, summary(found, start=start, end=now), waiting, log)
+    return OutageHistory(days, start, now, found, summary(found, start=start, end=now), waiting, log)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from plexsync.rules.outages import Gate, Outage
+from plexsync.rules.outages import Outage, OutageKind
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 # The most that a key is told: once in this time.
@@ -120,9 +120,9 @@ class NotSent(Exception):
 
 def conditions(sight: Situation, rules: NoticeRules, base: int | None, now: int) -> list[Condition]:
     """Everything that needs a person at this moment."""
-    held = {outage.server for outage in sight.outages if outage.gate is Gate.HOLD}
+    held = {outage.server for outage in sight.outages if outage.gate is OutageKind.HOLD}
     # A server that does not let us in has answered, whatever its breaker waits for.
-    shown = [outage for outage in sight.outages if outage.gate is Gate.HOLD or outage.server not in held]
+    shown = [outage for outage in sight.outages if outage.gate is OutageKind.HOLD or outage.server not in held]
     current = [condition for outage in shown if (condition := _outage(outage, rules, now))]
     if sight.dead is not None:
         current += _dead(sight.dead, sight.dead if base is None else base, rules, now)
@@ -135,7 +135,7 @@ def conditions(sight: Situation, rules: NoticeRules, base: int | None, now: int)
 
 def _outage(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
     name = outage.server.value.title()
-    if outage.gate is Gate.HOLD:
+    if outage.gate is OutageKind.HOLD:
         reason = f"PlexSync needs you: {name} does not let it in. Put the setting {outage.cause} right"
         text = f"{reason}. {_sentence(outage.error)} {_waiting(outage.most)}".strip()
         return Condition(f"hold:{outage.server}", outage.start, text, f"{name} lets PlexSync in again.")

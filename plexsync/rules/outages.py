@@ -15,7 +15,7 @@ from plexsync.rules.errors import Neighbour
 SAME_WITHIN = 60_000
 
 
-class Gate(StrEnum):
+class OutageKind(StrEnum):
     """What closed: the breaker (no answer), or a hold (not let in until a person changes something)."""
 
     BREAKER = "breaker"
@@ -39,9 +39,9 @@ class Transition:
     waiting: int = 0
 
     @property
-    def gate(self) -> Gate:
+    def gate(self) -> OutageKind:
         """Which of the neighbour's gates moved."""
-        return Gate.HOLD if {"hold", "free"} & {self.old, self.new} else Gate.BREAKER
+        return OutageKind.HOLD if {"hold", "free"} & {self.old, self.new} else OutageKind.BREAKER
 
     @property
     def shut(self) -> bool:
@@ -58,7 +58,7 @@ class Outage:
     """
 
     server: Neighbour
-    gate: Gate
+    gate: OutageKind
     start: int
     end: int | None
     cause: str
@@ -92,7 +92,7 @@ class OutageTotals:
 def outages(log: Iterable[Transition], *, same_within: int = SAME_WITHIN) -> list[Outage]:
     """The outages that the log tells of, in the order in which they began to be known."""
     result: list[Outage] = []
-    latest: dict[tuple[Neighbour, Gate], int] = {}
+    latest: dict[tuple[Neighbour, OutageKind], int] = {}
     for line in log:
         key = line.server, line.gate
         place = latest.get(key)

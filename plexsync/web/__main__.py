@@ -18,7 +18,7 @@ from pathlib import Path
 
 from plexsync.app.parts import opened
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
-from plexsync.web.app import Rules, build
+from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
 from plexsync.web.guard import LOOPBACK, Doors
 from plexsync.web.server import Quiet, listening, server
@@ -51,7 +51,7 @@ def main() -> int:
         with opened(config, Path(told["folder"])) as parts:
             switch = Path(told["switch"]) if told["switch"] else None
             desk = Desk(parts, Origins(told["origin"], tuple(told["warnings"])))
-            app = build(desk, Rules(doors=doors(config), password=config.web_password, key=key, switch=switch))
+            app = build(desk, DashboardRules(doors=doors(config), password=config.web_password, key=key, switch=switch))
             _serve(server(app), at, app.end)
             desk.close()
     except (LocalFault, NewerDatabase, Unusable) as error:

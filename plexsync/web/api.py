@@ -27,9 +27,9 @@ from plexsync.reports.status import too_many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
-from plexsync.web.background_tasks import Errand
+from plexsync.web.background_tasks import BackgroundTask
 from plexsync.web.overview_pages import LATEST
-from plexsync.web.pages import LARGEST_ID, Absent, Ask, Wrong, asked, later
+from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, asked, later
 from plexsync.web.settings_pages import setting_facts
 
 MOST = 500
@@ -84,7 +84,7 @@ def scene(ask: Ask) -> Answer:
     with ask.desk.parts.store.reading() as db:
         (facts,) = facts_of(db, [id])
         if facts["stands"] == SceneStatus.UNKNOWN:
-            raise Absent
+            raise PageNotFound
         return {**_scene(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
 
 
@@ -153,7 +153,7 @@ def comparisons(ask: Ask) -> Answer:
     }
 
 
-def errand_facts(errand: Errand | None) -> Body | None:
+def errand_facts(errand: BackgroundTask | None) -> Body | None:
     """An errand for JSON."""
     if errand is None:
         return None

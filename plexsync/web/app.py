@@ -31,8 +31,8 @@ from plexsync.web import (
 )
 from plexsync.web.context import Busy, Desk
 from plexsync.web.guard import FAULT, FAULT_TOLD, Doors, Guard
-from plexsync.web.live import Live
-from plexsync.web.pages import HERE, Absent, Wrong, asked, later
+from plexsync.web.live import LiveUpdates
+from plexsync.web.pages import HERE, PageNotFound, Wrong, asked, later
 from plexsync.web.sessions import Sessions
 from validation.redact import one_line
 
@@ -54,7 +54,7 @@ MODULES = (
 
 
 @dataclass(frozen=True)
-class Rules:
+class DashboardRules:
     """How the dashboard is to be reached, and with what."""
 
     doors: Doors = field(default_factory=Doors)
@@ -64,10 +64,10 @@ class Rules:
     """In the demo alone: the file that takes its Plex down."""
 
 
-def build(desk: Desk, rules: Rules) -> Guard:
+def build(desk: Desk, rules: DashboardRules) -> Guard:
     """The application on an open desk, behind its guard."""
     sessions = Sessions(rules.key, rules.password, desk.parts.clock)
-    live_pages = Live(desk.parts.store)
+    live_pages = LiveUpdates(desk.parts.store)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -86,7 +86,7 @@ def build(desk: Desk, rules: Rules) -> Guard:
     app = Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=HERE / "static"))],
         exception_handlers={
-            Absent: _absent,
+            PageNotFound: _absent,
             HTTPException: _http,
             Wrong: _wrong,
             Busy: _busy,

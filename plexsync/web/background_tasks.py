@@ -30,7 +30,7 @@ LAST_WAIT = 5.0
 
 
 @dataclass
-class Errand:
+class BackgroundTask:
     """One errand, under way or ended. `facts` is what it found, in the shape of the command's --json."""
 
     name: str
@@ -66,27 +66,27 @@ class Errand:
         self.done, self.total = done, total
 
 
-Do = Callable[[Parts, Errand], None]
+Do = Callable[[Parts, BackgroundTask], None]
 
 
-def compare(parts: Parts, errand: Errand) -> None:
+def compare(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile`."""
     errand.facts = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping))
 
 
-def compare_anew(parts: Parts, errand: Errand) -> None:
+def compare_anew(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile --anew`."""
     errand.facts = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping, anew=True))
 
 
-def look(parts: Parts, errand: Errand) -> None:
+def look(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile --quick`."""
     polled = parts.poller.poll()
     wanted = {kind.value: count for kind, count in polled.wanted.items()}
     errand.facts, errand.why = {"wanted": wanted, "complete": not polled.reason, "why": polled.reason}, polled.reason
 
 
-def preview(parts: Parts, errand: Errand) -> None:
+def preview(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was looked at."""
     counts: Counter[str] = Counter()
     scenes: list[PreviewFacts] = []
@@ -109,7 +109,7 @@ def _seen(counts: Counter[str], scenes: list[PreviewFacts], *, complete: bool) -
     }
 
 
-def sync_all(parts: Parts, errand: Errand) -> None:
+def sync_all(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync sync --all`, which a person has agreed to: now, or before."""
     if not bulk_approved(parts):
         approve_bulk(parts)
@@ -129,7 +129,7 @@ ERRANDS: dict[str, Do] = {
 STOPPABLE = frozenset({"compare", "compare anew", "preview"})
 
 
-class Errands:
+class BackgroundTasks:
     """The one under way, and those that have ended, newest first."""
 
     def __init__(self, config: PlexSyncConfig, parts: Parts, ended: Callable[[], None]) -> None:
@@ -139,15 +139,15 @@ class Errands:
         self._ended = ended
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self.current: Errand | None = None
-        self.past: deque[Errand] = deque(maxlen=KEPT)
+        self.current: BackgroundTask | None = None
+        self.past: deque[BackgroundTask] = deque(maxlen=KEPT)
 
     def start(self, name: str) -> bool:
         """Begin an errand; False while another is under way."""
         with self._lock:
             if self.current is not None:
                 return False
-            errand = self.current = Errand(name, self._clock.now())
+            errand = self.current = BackgroundTask(name, self._clock.now())
             self._thread = threading.Thread(target=self._run, args=(errand,), name="errand", daemon=True)
             self._thread.start()
             return True
@@ -160,7 +160,7 @@ class Errands:
             self.current.stop.set()
             return True
 
-    def last(self, name: str) -> Errand | None:
+    def last(self, name: str) -> BackgroundTask | None:
         """The last errand of this name that has ended."""
         return next((one for one in list(self.past) if one.name == name), None)
 
@@ -170,7 +170,7 @@ class Errands:
         if self._thread is not None:
             self._thread.join(LAST_WAIT)
 
-    def _run(self, errand: Errand) -> None:
+    def _run(self, errand: BackgroundTask) -> None:
         try:
             with opened(self._config, self._folder) as parts:
                 ERRANDS[errand.name](parts, errand)

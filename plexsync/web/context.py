@@ -15,7 +15,7 @@ from typing import TypeVar
 from plexsync.app.parts import Parts
 from plexsync.reports.shapes import StatusFacts
 from plexsync.reports.status import facts
-from plexsync.web.background_tasks import Errands
+from plexsync.web.background_tasks import BackgroundTasks
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Desk:
     def __init__(self, parts: Parts, origins: Origins) -> None:
         self.parts = parts
         self.origins = origins
-        self.errands = Errands(parts.config, parts, self.stale)
+        self.errands = BackgroundTasks(parts.config, parts, self.stale)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
         self._waiting = 0
         self._looking = threading.Lock()

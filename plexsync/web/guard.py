@@ -72,7 +72,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The answer instead of what was asked for."""
 
     def __init__(self, status: int, text: str = "", headers: Mapping[str, str] | None = None) -> None:
@@ -116,13 +116,13 @@ class Guard:
             session = self._admit(scope, headers, fresh)
             if scope["method"] == "POST":
                 self._check_origin(scope, headers, session, body)
-        except Refused as no:
+        except RequestRefused as no:
             await _answer(no, answer, as_page=as_page)
             return
         except Exception:
             number = secrets.token_hex(4)
             log.exception(FAULT, number, one_line(scope["path"][:200]))
-            await _answer(Refused(500, FAULT_TOLD.format(number)), answer, as_page=as_page)
+            await _answer(RequestRefused(500, FAULT_TOLD.format(number)), answer, as_page=as_page)
             return
         scope["plexsync.session"] = session
         try:
@@ -142,17 +142,17 @@ class Guard:
             log.warning(
                 "a request to the dashboard under the name %s was refused: web_allowed_hosts allows names", named
             )
-        raise Refused(421)
+        raise RequestRefused(421)
 
     def _check_method(self, scope: Scope) -> None:
         if scope["method"] not in METHODS:
-            raise Refused(405, "there is no such method here", {"Allow": "GET, HEAD, POST"})
+            raise RequestRefused(405, "there is no such method here", {"Allow": "GET, HEAD, POST"})
 
     async def _body(self, scope: Scope, headers: "Headers", receive: Receive) -> bytes:
         """The whole body; it is small, or there is no answer but 413."""
         length = headers.one("content-length")
         if length and (not length.isdecimal() or int(length) > LARGEST_BODY):
-            raise Refused(413, "too much was sent")
+            raise RequestRefused(413, "too much was sent")
         if scope["method"] != "POST":
             return b""
         pieces = bytearray()
@@ -160,11 +160,11 @@ class Guard:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise Refused(400, "the connection ended early")
+                raise RequestRefused(400, "the connection ended early")
             pieces += message.get("body", b"")
             more = message.get("more_body", False)
             if len(pieces) > LARGEST_BODY:
-                raise Refused(413, "too much was sent")
+                raise RequestRefused(413, "too much was sent")
         return bytes(pieces)
 
     def _admit(self, scope: Scope, headers: "Headers", fresh: list[str]) -> Session:
@@ -185,46 +185,46 @@ class Guard:
         if not self._sessions.needs_password or session.signed_in or path in OPEN or path.startswith(LOOKS):
             return session
         if machine:
-            raise Refused(401, "a password is needed here", {"WWW-Authenticate": 'Bearer realm="PlexSync"'})
+            raise RequestRefused(401, "a password is needed here", {"WWW-Authenticate": 'Bearer realm="PlexSync"'})
         if scope["method"] == "POST":
-            raise Refused(303, "", {"Location": "/login"})
+            raise RequestRefused(303, "", {"Location": "/login"})
         query = scope["query_string"].decode("latin-1")
         wanted = quote(path + (f"?{query}" if query else ""), safe="")
-        raise Refused(303, "", {"Location": f"/login?to={wanted}"})
+        raise RequestRefused(303, "", {"Location": f"/login?to={wanted}"})
 
     def _check_password(self, password: str, address: str) -> None:
         if wait := self._sessions.wait(address):
-            raise Refused(429, "too many wrong passwords", {"Retry-After": f"{wait:.0f}"})
+            raise RequestRefused(429, "too many wrong passwords", {"Retry-After": f"{wait:.0f}"})
         if self._sessions.is_password(password):
             return
         self._sessions.tried(address)
-        raise Refused(401, "this is not the password", {"WWW-Authenticate": 'Bearer realm="PlexSync"'})
+        raise RequestRefused(401, "this is not the password", {"WWW-Authenticate": 'Bearer realm="PlexSync"'})
 
     def _check_origin(self, scope: Scope, headers: "Headers", session: Session, body: bytes) -> None:
         """Whatever changes something comes from a page of ours, or from a machine that a browser can't be made to be."""
         site, origin, host = headers.one("sec-fetch-site"), headers.one("origin"), headers.one("host")
         if site not in ("", "same-origin", "none"):
-            raise Refused(403, "this came from another site")
+            raise RequestRefused(403, "this came from another site")
         if origin not in ("", "null") and _place(origin) != host.lower():
-            raise Refused(403, "this came from another site")
+            raise RequestRefused(403, "this came from another site")
         kind = headers.one("content-type").partition(";")[0].strip().lower()
         if scope["path"].startswith("/api/"):
             if kind != "application/json":
-                raise Refused(415, "the API takes application/json")
+                raise RequestRefused(415, "the API takes application/json")
             if scope.get("plexsync.bearer") or (headers.one(OWN_HEADER) and not self._sessions.needs_password):
                 return
             token = headers.one(f"{OWN_HEADER}-token")
             if not self._sessions.is_token(session, token):
-                raise Refused(403, f"Authorization: Bearer or the header {OWN_HEADER} is needed: docs/api.md")
+                raise RequestRefused(403, f"Authorization: Bearer or the header {OWN_HEADER} is needed: docs/api.md")
             return
         if kind != "application/x-www-form-urlencoded":
-            raise Refused(415, "a form is needed here")
+            raise RequestRefused(415, "a form is needed here")
         try:
             fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS)
         except ValueError:
-            raise Refused(400, "the form has too many fields") from None
+            raise RequestRefused(400, "the form has too many fields") from None
         if not self._sessions.is_token(session, fields.get("token", [""])[0]):
-            raise Refused(403, "this page was too old: go back, load it again, and try once more")
+            raise RequestRefused(403, "this page was too old: go back, load it again, and try once more")
 
     def _answering(self, scope: Scope, send: Send, fresh: list[str]) -> Send:
         """Every answer carries the headers, and a new session its cookie."""
@@ -279,7 +279,7 @@ PAGE = """<!doctype html>
 """
 
 
-async def _answer(no: Refused, send: Send, *, as_page: bool) -> None:
+async def _answer(no: RequestRefused, send: Send, *, as_page: bool) -> None:
     kind = "text/html; charset=utf-8" if as_page else "application/json"
     text = PAGE.format(no.text[:1].upper() + no.text[1:]) if as_page else json.dumps({"error": no.text}) + "\n"
     content = text.encode() if no.text else b""

@@ -18,7 +18,7 @@ ALIVE = 15.0  # seconds after which a silent line says that it is there
 MOST = 2_000
 
 
-class Live:
+class LiveUpdates:
     """The watcher. It looks only while somebody listens."""
 
     def __init__(self, store: Database) -> None:
@@ -87,7 +87,7 @@ class Live:
 
 async def listen(request: Request) -> Response:
     """The line on which an open page is told."""
-    live: Live = request.app.state.live
+    live: LiveUpdates = request.app.state.live
     if live.full:
         return PlainTextResponse("too many pages are open\n", 503, {"Retry-After": "30"})
     return StreamingResponse(live.lines(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -13,7 +13,7 @@ from plexsync.rules.job import DAY
 from plexsync.rules.outages import bars, ticks
 from plexsync.rules.samples import Bucket, buckets
 from plexsync.web.charts import RANGES, SUBJECTS, Line, Range, Subject, draw, value
-from plexsync.web.pages import TEMPLATES, Absent, Ask, Wrong, page, picture
+from plexsync.web.pages import TEMPLATES, Ask, PageNotFound, Wrong, page, picture
 
 DAYS = (1, 7, 30, 365)
 LOG_SHOWN = 50
@@ -148,7 +148,7 @@ def chart(ask: Ask) -> Response:
     """One chart as a picture of its own, under the style sheets of the pages."""
     subject, span = SUBJECTS.get(str(ask.path["subject"])), RANGES.get(str(ask.path["span"]))
     if subject is None or span is None:
-        raise Absent
+        raise PageNotFound
     facts = record(ask, span).picture(subject)
     answer = picture(TEMPLATES.get_template("chart.svg").render(facts, sheets=SHEETS))
     answer.headers["Content-Security-Policy"] = POLICY

@@ -32,7 +32,7 @@ NAV = (
 )
 
 
-class Absent(Exception):
+class PageNotFound(Exception):
     """There is no such thing: 404."""
 
 
@@ -68,7 +68,7 @@ class Ask:
         """A number in the path, such as a scene's; raises Absent when it is none."""
         text = str(self.path.get(name, ""))
         if not re.fullmatch(r"[0-9]{1,19}", text) or not 1 <= int(text) <= LARGEST_ID:
-            raise Absent
+            raise PageNotFound
         return int(text)
 
     def show(self, template: str, *, status: int = 200, **values: Any) -> Response:

@@ -14,7 +14,7 @@ from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.note_keys import LAST_RUN
 from plexsync.rules.status_words import counted as number_of
 from plexsync.rules.status_words import finding_counts
-from plexsync.web.background_tasks import ERRANDS, Errand
+from plexsync.web.background_tasks import ERRANDS, BackgroundTask
 from plexsync.web.pages import Ask, Wrong, action, page
 
 SHOWN = 50
@@ -57,7 +57,7 @@ def words(counts: Mapping[str, int]) -> list[str]:
     return [number_of(word, count) for word, count in finding_counts(counts)]
 
 
-def told(errand: Errand) -> dict[str, Any]:
+def told(errand: BackgroundTask) -> dict[str, Any]:
     """An errand that has ended, in words."""
     facts = errand.facts
     if errand.why:

@@ -24,7 +24,7 @@ from plexsync.rules.plan_records import Undone
 from plexsync.rules.status_words import MAIN, SceneStatus, buckets, in_bucket
 from plexsync.store.database import Reader
 from plexsync.web.context import Busy
-from plexsync.web.pages import LARGEST_ID, Absent, Ask, Wrong, action, page
+from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, action, page
 
 SHOWN = 50
 LONGEST_SEARCH = 200
@@ -118,7 +118,7 @@ def scene(ask: Ask) -> Response:
         known = known_facts(db, id)
     gone = bool(seen) and seen["gone"]
     if gone and stands["stands"] == SceneStatus.UNKNOWN:
-        raise Absent
+        raise PageNotFound
     return ask.show(
         "scene.html",
         scene=stands,

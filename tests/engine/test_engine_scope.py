@@ -92,7 +92,7 @@ def test_the_item_of_a_scene_out_of_scope_has_a_scene(narrow):
     report = compare(narrow)
     assert (report.standing["outside"], report.without_scene) == (4, 1)
     ((library,),) = narrow.rows("select title from section")
-    narrow.worker.reconciler.reconcile_some(reconcile.Scope(library=library))
+    narrow.worker.reconciler.reconcile_some(reconcile.ComparisonScope(library=library))
     with narrow.store.reading() as db:
         assert db.index.count_unpaired(report.began) == 1
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from plexsync.flows.scenes.reconcile import BATCH, Scope, UnknownLibrary
+from plexsync.flows.scenes.reconcile import BATCH, ComparisonScope, UnknownLibrary
 from plexsync.rules.errors import Unavailable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE
@@ -120,7 +120,7 @@ def test_the_index_is_walked_once_for_a_comparison_however_often_it_is_broken_of
 def test_a_part_moves_neither_the_schedule_nor_what_was_broken_off(large):
     broken_off(large)
     before = cursor(large)
-    large.worker.reconciler.reconcile_some(Scope(scenes=(1,)))
+    large.worker.reconciler.reconcile_some(ComparisonScope(scenes=(1,)))
     with large.store.reading() as db:
         assert (db.notes.text(CURSOR), db.notes.text(LAST_RECONCILE)) == (before, "")
 
@@ -129,7 +129,7 @@ def test_a_part_moves_neither_the_schedule_nor_what_was_broken_off(large):
 
 
 def some(house, **scope):
-    return house.worker.reconciler.reconcile_some(Scope(**scope))
+    return house.worker.reconciler.reconcile_some(ComparisonScope(**scope))
 
 
 def test_named_scenes_are_compared_and_no_others(house):

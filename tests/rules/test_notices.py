@@ -21,7 +21,7 @@ from plexsync.rules.notices import (
     read,
     written,
 )
-from plexsync.rules.outages import Gate, Outage
+from plexsync.rules.outages import Outage, OutageKind
 
 T = 1_768_471_200_000
 RULES = NoticeRules()
@@ -29,12 +29,19 @@ RULES = NoticeRules()
 
 def away(since=0, who=Neighbour.PLEX, most=0):
     return Outage(
-        who, Gate.BREAKER, T + since, None, "read", "Plex at nas:32400 refuses connections: is it running?", 0, most
+        who,
+        OutageKind.BREAKER,
+        T + since,
+        None,
+        "read",
+        "Plex at nas:32400 refuses connections: is it running?",
+        0,
+        most,
     )
 
 
 def held(since=0, cause="plex_token", error="Plex at nas:32400 does not accept plex_token (401)"):
-    return Outage(Neighbour.PLEX, Gate.HOLD, T + since, None, cause, error, 0, 5)
+    return Outage(Neighbour.PLEX, OutageKind.HOLD, T + since, None, cause, error, 0, 5)
 
 
 def sight(*outages, dead=0, **more):

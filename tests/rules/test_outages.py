@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.outages import (
     SAME_WITHIN,
-    Gate,
     Outage,
+    OutageKind,
     OutageTotals,
     Transition,
     last_ended,
@@ -28,7 +28,7 @@ def line(at, old, new, who=PLEX, **more):
     return Transition(who, T + at, old, new, **more)
 
 
-def outage(start, end, who=PLEX, gate=Gate.BREAKER):
+def outage(start, end, who=PLEX, gate=OutageKind.BREAKER):
     return Outage(who, gate, T + start, None if end is None else T + end, "read", "", 0, 0)
 
 
@@ -45,7 +45,7 @@ def test_an_outage_lasts_from_the_first_opening_to_the_closing_through_all_faile
         line(3 * MINUTE, "open", "half_open", waiting=12),
         line(3 * MINUTE + 5, "half_open", "closed", cause="read", waiting=11),
     ]
-    assert outages(log) == [Outage(PLEX, Gate.BREAKER, T, T + 3 * MINUTE + 5, "read", "reset", 7, 12)]
+    assert outages(log) == [Outage(PLEX, OutageKind.BREAKER, T, T + 3 * MINUTE + 5, "read", "reset", 7, 12)]
 
 
 def test_a_hold_lasts_until_we_are_let_in():
@@ -54,7 +54,7 @@ def test_a_hold_lasts_until_we_are_let_in():
         line(HOUR, "hold", "free", waiting=4),
     ]
     (found,) = outages(log)
-    assert (found.gate, found.cause, found.lasted(T + 9 * HOUR)) == (Gate.HOLD, "plex_token", HOUR)
+    assert (found.gate, found.cause, found.lasted(T + 9 * HOUR)) == (OutageKind.HOLD, "plex_token", HOUR)
     assert (found.waiting, found.most) == (3, 4)
 
 
@@ -68,9 +68,9 @@ def test_breaker_hold_and_the_two_neighbours_are_told_apart():
     ]
     found = outages(log)
     assert [(one.server, one.gate, one.end) for one in found] == [
-        (PLEX, Gate.BREAKER, None),
-        (STASH, Gate.BREAKER, T + 3),
-        (PLEX, Gate.HOLD, T + 4),
+        (PLEX, OutageKind.BREAKER, None),
+        (STASH, OutageKind.BREAKER, T + 3),
+        (PLEX, OutageKind.HOLD, T + 4),
     ]
     assert lasting(found) == [found[0]]
     assert last_ended(found) == found[2]
@@ -141,7 +141,7 @@ def test_the_figures_of_a_day_with_two_outages():
 
 
 def test_time_in_which_both_are_away_counts_once():
-    found = [outage(0, 2 * HOUR), outage(HOUR, 3 * HOUR, who=STASH), outage(HOUR, HOUR, gate=Gate.HOLD)]
+    found = [outage(0, 2 * HOUR), outage(HOUR, 3 * HOUR, who=STASH), outage(HOUR, HOUR, gate=OutageKind.HOLD)]
     seen = summary(found, start=T, end=T + 4 * HOUR)
     assert (seen.interruptions, seen.down, seen.mttr) == (1, 3 * HOUR, 3 * HOUR)
 
@@ -166,12 +166,12 @@ def test_a_window_that_ends_before_it_begins_is_empty():
 
 # --- whatever the log holds ------------------------------------------------------------------------------------------
 
-STATES = {Gate.BREAKER: ["closed", "open", "half_open"], Gate.HOLD: ["free", "hold"]}
+STATES = {OutageKind.BREAKER: ["closed", "open", "half_open"], OutageKind.HOLD: ["free", "hold"]}
 
 
 @st.composite
 def lines(draw):
-    states = st.sampled_from(STATES[draw(st.sampled_from(list(Gate)))])
+    states = st.sampled_from(STATES[draw(st.sampled_from(list(OutageKind)))])
     at = draw(st.integers(-2 * HOUR, 2 * HOUR) | st.integers(-10, 10))
     return line(at, draw(states), draw(states), who=draw(st.sampled_from(Neighbour)), waiting=draw(st.integers(0, 9)))
 

@@ -18,7 +18,7 @@ from plexsync.app.parts import Parts, opened
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.web.__main__ import doors
-from plexsync.web.app import Rules, build
+from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
 from plexsync.web.server import listening, server
 from tests.journey.world import KEY, TOKEN, World, until
@@ -64,7 +64,7 @@ def dashboard(world: World, *, switch: Path | None = None, **settings: object) -
     config = PlexSyncConfig(**given | {"web_bind": "127.0.0.1:9797"} | settings)
     with opened(config, world.folder) as parts:
         desk = Desk(parts, Origins(dict.fromkeys(names, "default")))
-        app = build(desk, Rules(doors=doors(config), password=config.web_password, switch=switch))
+        app = build(desk, DashboardRules(doors=doors(config), password=config.web_password, switch=switch))
         serving = server(app)
         at = listening("127.0.0.1", 0)
         url = f"http://127.0.0.1:{at.getsockname()[1]}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.app.switches import bulk_approved
-from plexsync.flows.scenes.reconcile import Report
+from plexsync.flows.scenes.reconcile import ComparisonReport
 from plexsync.reports.comparison import report_facts
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Why
@@ -131,7 +131,7 @@ def test_a_comparison_that_has_ended_when_it_is_told_to_stop_was_not_stopped(
     world.add(3)
     with dashboard(world) as dash:
 
-        def too_late(report: Report) -> dict[str, object]:
+        def too_late(report: ComparisonReport) -> dict[str, object]:
             dash.post("/reconcile/stop")
             return report_facts(report)
 

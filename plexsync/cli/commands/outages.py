@@ -9,7 +9,7 @@ from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import lasting, share
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.shapes import OutageFacts
-from plexsync.rules.outages import Gate, OutageTotals
+from plexsync.rules.outages import OutageKind, OutageTotals
 from plexsync.rules.status_words import DOWN, ON_HOLD
 
 
@@ -47,7 +47,9 @@ def _row(outage: OutageFacts) -> tuple[str, ...]:
         outage["since"] or "",
         lasted if outage["until"] is not None else f"{lasted}, goes on",
         outage["server"].title(),
-        f"{ON_HOLD}: {cause}" if outage["kind"] == Gate.HOLD else DOWN + (" (writes)" if cause == "write" else ""),
+        f"{ON_HOLD}: {cause}"
+        if outage["kind"] == OutageKind.HOLD
+        else DOWN + (" (writes)" if cause == "write" else ""),
         f"{outage['waiting']:,}",
         outage["error"],
     )

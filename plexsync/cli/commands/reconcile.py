@@ -13,7 +13,7 @@ from plexsync.cli.daemon.work_loop import Outcomes, Remaining, WorkLoop, outcome
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
-from plexsync.flows.scenes.reconcile import Report, Scope, UnknownLibrary
+from plexsync.flows.scenes.reconcile import ComparisonReport, ComparisonScope, UnknownLibrary
 from plexsync.reports.comparison import counted, report_facts
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.unpaired import lone_items, lone_scenes
@@ -119,15 +119,17 @@ def _look(call: Call, parts: Parts) -> int:
 
 def _scope(
     parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | None, library: str | None
-) -> Scope | None:
+) -> ComparisonScope | None:
     if isinstance(since, timedelta):
         since = datetime.fromtimestamp(parts.clock.now() / 1000, UTC) - since
     if scenes or since is not None or library:
-        return Scope(tuple(dict.fromkeys(scenes)), since, library or "")
+        return ComparisonScope(tuple(dict.fromkeys(scenes)), since, library or "")
     return None
 
 
-def _compare(parts: Parts, scope: Scope | None, bar: ProgressBar, stop: Stop, *, anew: bool) -> Report:
+def _compare(
+    parts: Parts, scope: ComparisonScope | None, bar: ProgressBar, stop: Stop, *, anew: bool
+) -> ComparisonReport:
     def stopping() -> bool:
         return bool(stop)
 
@@ -136,7 +138,7 @@ def _compare(parts: Parts, scope: Scope | None, bar: ProgressBar, stop: Stop, *,
     return parts.reconciler.reconcile(bar.at, stopping=stopping, anew=anew)
 
 
-def _lists(parts: Parts, report: Report) -> dict[str, object]:
+def _lists(parts: Parts, report: ComparisonReport) -> dict[str, object]:
     """Who stands alone, once everything was compared."""
     if report.without_scene is None:
         return {}
@@ -156,12 +158,12 @@ def _work(start: Begun, stop: Stop, ids: list[int]) -> tuple[Outcomes, str]:
         return outcomes(parts, ids), ended.reason
 
 
-def _facts(report: Report, settled: Outcomes | None, ended_by: str) -> dict[str, object]:
+def _facts(report: ComparisonReport, settled: Outcomes | None, ended_by: str) -> dict[str, object]:
     worked = {"outcomes": dict(settled.standing), "causes": dict(settled.causes), "why": ended_by} if settled else {}
     return {**report_facts(report), **worked}
 
 
-def _words(report: Report, settled: Outcomes | None, ended_by: str, *, busy: bool) -> str:
+def _words(report: ComparisonReport, settled: Outcomes | None, ended_by: str, *, busy: bool) -> str:
     lines = [f"{report.scenes:,} scenes compared" + ("" if report.complete else ", then stopped")]
     if report.after:
         begun = stamp(report.began)

@@ -43,7 +43,7 @@ class PictureChanged(Outdated):
         super().__init__("its picture is another one than when it was looked at")
 
 
-class Pictures:
+class Artwork:
     """The pictures of one Stash in one Plex. `key_of` names a picture as Plex does; `imaging` None: nothing is resized."""
 
     def __init__(

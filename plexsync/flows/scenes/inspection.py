@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.engine.gates import Gates
-from plexsync.flows.scenes.artwork import Pictures
+from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target
 from plexsync.flows.scenes.plex_index import Indexer
@@ -63,7 +63,7 @@ class Looker:
         indexer: Indexer,
         gates: Gates,
         rules: LookRules,
-        pictures: Pictures | None = None,
+        pictures: Artwork | None = None,
         *,
         patient: bool = True,
     ) -> None:

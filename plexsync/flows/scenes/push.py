@@ -7,7 +7,7 @@ from functools import partial
 from plexsync.engine.flow import Canary
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, WRITE_PLEX, Ticket
-from plexsync.flows.scenes.artwork import Pictures
+from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.errands import SceneErrand
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
@@ -56,7 +56,7 @@ class Pusher:
         if edit := errand.target.plan.edit:
             self._plex.edit(item.section, item.key, edit, cast=item.cast)
 
-    def _show(self, pictures: Pictures, errand: SceneErrand, name: str, key: str) -> None:
+    def _show(self, pictures: Artwork, errand: SceneErrand, name: str, key: str) -> None:
         """Let the item show a picture; it is left out when Plex does not take it, or has failed to again and again.
 
         Whether Plex is well at all the edit will tell. Raises PictureChanged before anything of the picture is sent.

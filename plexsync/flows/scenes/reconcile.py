@@ -46,7 +46,7 @@ class UnknownLibrary(Exception):
 
 
 @dataclass
-class Report:
+class ComparisonReport:
     """What a comparison found: `scenes` compared, how many stand how (`in step`, `differs`, `absent`, `ambiguous`,
     `outside`, `person` = in step but for values that a person keeps in Plex, `undone` = taken back and left alone,
     `failed`), how many were `wanted`, and rows whose scene is `gone` from Stash. `after`: it went on behind this scene,
@@ -66,7 +66,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Scope:
+class ComparisonScope:
     """Which scenes to compare: those named, or those changed in Stash since then, or those with an item in a library."""
 
     scenes: tuple[int, ...] = ()
@@ -121,7 +121,7 @@ class Reconciler:
 
     def reconcile(
         self, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False, anew: bool = False
-    ) -> Report:
+    ) -> ComparisonReport:
         """Compare everything; raises NeighbourError when a side is away (what was found until then stays wanted).
 
         One that was broken off is gone on with, unless it is to begin `anew`.
@@ -153,12 +153,12 @@ class Reconciler:
         return report
 
     def reconcile_some(
-        self, scope: Scope, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False
-    ) -> Report:
+        self, scope: ComparisonScope, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False
+    ) -> ComparisonReport:
         """Compare the scenes of a scope; raises NeighbourError when a side is away, and UnknownLibrary."""
         self._enter()
         with self._store.reading() as db:
-            report = Report(began=db.notes.number(LAST_RUN) or 0)
+            report = ComparisonReport(began=db.notes.number(LAST_RUN) or 0)
         before = self._indexer.wanted
         self._indexer.freshen(force=True)
         report.wanted += self._indexer.wanted - before
@@ -189,7 +189,7 @@ class Reconciler:
 
     # --- where it goes on --------------------------------------------------------------------------------------------
 
-    def _begun(self, *, anew: bool) -> Report:
+    def _begun(self, *, anew: bool) -> ComparisonReport:
         """What a comparison has found that was broken off and still counts; else an empty report that begins now."""
         now = self._clock.now()
         with self._store.reading() as db:
@@ -199,15 +199,15 @@ class Reconciler:
             began, after = progress["began"], progress["after"]
             if progress["settings"] == self._settings and 0 <= now - began <= OLDEST:
                 standing = Counter(progress["standing"])
-                return Report(
+                return ComparisonReport(
                     progress["scenes"], standing, progress["wanted"], progress["gone"], began=began, after=after
                 )
         except (ValueError, KeyError, TypeError):
             # Nothing was broken off, or nothing that can be read.
-            return Report(began=now)
-        return Report(began=now)
+            return ComparisonReport(began=now)
+        return ComparisonReport(began=now)
 
-    def _cursor(self, report: Report, after: int) -> str:
+    def _cursor(self, report: ComparisonReport, after: int) -> str:
         progress = {
             "began": report.began,
             "settings": self._settings,
@@ -219,7 +219,7 @@ class Reconciler:
         }
         return json.dumps(progress)
 
-    def _end(self, report: Report, last: int) -> None:
+    def _end(self, report: ComparisonReport, last: int) -> None:
         """Behind the last scene of Stash there is none, and every item was asked about."""
         while lost := self._lost(last):
             with self._store.writing() as tx:
@@ -239,7 +239,7 @@ class Reconciler:
 
     # --- which scenes ------------------------------------------------------------------------------------------------
 
-    def _sights(self, scope: Scope) -> Iterator[list[Inspection]]:
+    def _sights(self, scope: ComparisonScope) -> Iterator[list[Inspection]]:
         if scope.library:
             yield from self._in_library(scope.library)
         elif scope.since is not None:
@@ -276,7 +276,7 @@ class Reconciler:
 
     # --- what is found -----------------------------------------------------------------------------------------------
 
-    def _compare(self, tx: Writer, sights: Sequence[Inspection], report: Report) -> None:
+    def _compare(self, tx: Writer, sights: Sequence[Inspection], report: ComparisonReport) -> None:
         now = self._clock.now()
         sights = [sight for sight in sights if not isinstance(sight.outcome, Gone)]
         standings = {sight.id: stands(sight) for sight in sights}
@@ -313,7 +313,7 @@ class Reconciler:
         compared = row.desired or (row.state is State.DEAD and row.cls != "poison")
         return row.state in (State.DEAD, State.DROPPED) and bool(compared) and sight.desired not in ("", row.desired)
 
-    def _settle_range(self, tx: Writer, present: set[int], report: Report, *, after: int, upto: int) -> None:
+    def _settle_range(self, tx: Writer, present: set[int], report: ComparisonReport, *, after: int, upto: int) -> None:
         """Stash has these scenes with ids above `after`, up to `upto`, and no others."""
         rows = tx.jobs.ids(Kind.SCENE, after=after, upto=upto)
         gone = [id for id, state in rows if id not in present and state in LEAVING]
@@ -331,7 +331,7 @@ class Reconciler:
                     break
         return lost_ids
 
-    def _want_gone(self, tx: Writer, ids: Sequence[int], report: Report) -> None:
+    def _want_gone(self, tx: Writer, ids: Sequence[int], report: ComparisonReport) -> None:
         now = self._clock.now()
         for id in ids:
             row = tx.jobs.find(Kind.SCENE, id)
@@ -341,11 +341,11 @@ class Reconciler:
         report.gone += len(ids)
 
 
-def reports(db: Reader) -> list[Report]:
+def reports(db: Reader) -> list[ComparisonReport]:
     """What the last complete comparisons have found, newest first."""
     try:
         return [
-            Report(**{**entry, "standing": Counter(entry["standing"])})
+            ComparisonReport(**{**entry, "standing": Counter(entry["standing"])})
             for entry in json.loads(db.notes.text(REPORTS) or "[]")
         ]
     except (ValueError, KeyError, TypeError, RecursionError):

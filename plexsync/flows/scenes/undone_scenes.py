@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from plexsync.flows.scenes.artwork import Pictures
+from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target
 from plexsync.flows.scenes.rules import LookRules
@@ -34,7 +34,7 @@ class UndoneScenes:
         matcher: SceneMatcher,
         reader: BatchReader,
         rules: LookRules,
-        pictures: Pictures | None,
+        pictures: Artwork | None,
     ) -> None:
         self._store = store
         self._stash = stash
