@@ -135,6 +135,7 @@ def assemble(
 
     indexer = Indexer(store, plex, gates, clock)
     watch_looker = looker(indexer)
+    prints = {"settings": settings.print_of_all, "wishes": settings.wishes}
     glances = looker(Indexer(store, plex, gates, clock, looks_only=True))
     return Assembled(
         store=store,
@@ -149,16 +150,7 @@ def assemble(
         work_looker=looker(indexer, patient=False),
         watch_looker=watch_looker,
         poller=Poller(store, stash, indexer, gates, clock),
-        reconciler=Reconciler(
-            store,
-            stash,
-            watch_looker,
-            indexer,
-            gates,
-            clock,
-            settings=settings.print_of_all,
-            wishes=settings.wishes,
-        ),
+        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, **prints),
         previewer=Previewer(store, stash, glances, gates, clock),
         listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
         scans=Scans(store, plex, gates, clock, looks.paths) if settings.scan_absent else None,

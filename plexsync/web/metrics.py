@@ -1,6 +1,6 @@
 """What a monitoring system reads: `/metrics` for Prometheus, `/health` for whoever restarts what is not well."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -35,55 +35,65 @@ class StatusCollector(Collector):
 
 
 def _families(facts: StatusFacts, used: int, now: int) -> Iterator[Metric]:
-    jobs = GaugeMetricFamily("plexsync_jobs", "Rows of the queue by state.", labels=["state"])
-    for state, count in facts["jobs"].items():
-        jobs.add_metric([state], count)
-    yield jobs
-    scenes = GaugeMetricFamily("plexsync_scenes", "Scenes by status.", labels=["stands"])
-    for name, entry in facts["scenes"].items():
-        scenes.add_metric([name], entry["count"])
-    yield scenes
-    dead = GaugeMetricFamily("plexsync_dead", "Dead letters by cause.", labels=["cause"])
-    for cause, count in facts["dead"].items():
-        dead.add_metric([cause], count)
-    yield dead
+    """Every family, in the order of the page."""
+    yield from _queue(facts, now)
+    yield from _servers(facts)
+    yield from _moments(facts)
+    yield GaugeMetricFamily("plexsync_index_items", "Items of Plex in the index.", value=facts["index"]["items"])
+    waiting = facts["events"]["waiting"]
+    yield GaugeMetricFamily("plexsync_events_waiting", "Events that hooks left as files.", value=waiting)
+    yield GaugeMetricFamily("plexsync_attempts_used", "Failed attempts, of those remembered, that counted.", value=used)
+    yield from _counters(facts)
+
+
+def _queue(facts: StatusFacts, now: int) -> Iterator[Metric]:
+    yield _gauge("plexsync_jobs", "Rows of the queue by state.", "state", facts["jobs"])
+    counts = {name: entry["count"] for name, entry in facts["scenes"].items()}
+    yield _gauge("plexsync_scenes", "Scenes by status.", "stands", counts)
+    yield _gauge("plexsync_dead", "Dead letters by cause.", "cause", facts["dead"])
     yield GaugeMetricFamily("plexsync_due", "Rows of the queue that are due now.", value=facts["due"])
     oldest = facts["oldest_due"]
     waits = max(0.0, (now - unstamped(oldest)) / 1000) if oldest else 0.0
     yield GaugeMetricFamily("plexsync_oldest_due_seconds", "How long the oldest row has been due.", value=waits)
+
+
+def _gauge(name: str, text: str, label: str, counts: Mapping[str, float]) -> GaugeMetricFamily:
+    """A gauge with a value for each name."""
+    gauge = GaugeMetricFamily(name, text, labels=[label])
+    for key, count in counts.items():
+        gauge.add_metric([key], count)
+    return gauge
+
+
+def _servers(facts: StatusFacts) -> Iterator[Metric]:
     breakers = GaugeMetricFamily(
         "plexsync_breaker_state", "1 for the state the breaker of a server is in.", labels=["server", "state"]
     )
-    failures = GaugeMetricFamily("plexsync_breaker_failures", "Failures in a row of a server.", labels=["server"])
-    holds = GaugeMetricFamily(
-        "plexsync_hold", "1 while the server is on hold until you change a setting.", labels=["server"]
-    )
-    for who, breaker in facts["breakers"].items():
+    for server, breaker in facts["breakers"].items():
         for state in STATES:
-            breakers.add_metric([who, state], float(breaker["state"] == state))
-        failures.add_metric([who], breaker["failures"])
-        holds.add_metric([who], float(who in facts["holds"]))
-    yield from (breakers, failures, holds)
+            breakers.add_metric([server, state], float(breaker["state"] == state))
+    yield breakers
+    failures = {server: breaker["failures"] for server, breaker in facts["breakers"].items()}
+    yield _gauge("plexsync_breaker_failures", "Failures in a row of a server.", "server", failures)
+    holds = {server: float(server in facts["holds"]) for server in facts["breakers"]}
+    yield _gauge("plexsync_hold", "1 while the server is on hold until you change a setting.", "server", holds)
+
+
+def _moments(facts: StatusFacts) -> Iterator[Metric]:
     worker = facts["worker"]
     yield GaugeMetricFamily("plexsync_worker_running", "1 while a worker runs.", value=float(worker["running"]))
-    beat = unstamped(worker["heartbeat"]) / 1000 if worker["heartbeat"] else 0.0
-    yield GaugeMetricFamily(
-        "plexsync_worker_heartbeat_timestamp_seconds", "The worker's last sign of life.", value=beat
-    )
-    ended = (
+    for name, text, moment in (
+        ("worker_heartbeat", "The worker's last sign of life.", worker["heartbeat"]),
         ("last_poll", "When Stash was last polled.", facts["last_poll"]),
         ("last_reconcile", "When the last full comparison ended.", facts["last_reconcile"]),
-    )
-    for name, words, moment in ended:
+    ):
         at = unstamped(moment) / 1000 if moment else 0.0
-        yield GaugeMetricFamily(f"plexsync_{name}_timestamp_seconds", words, value=at)
-    yield GaugeMetricFamily("plexsync_index_items", "Items of Plex in the index.", value=facts["index"]["items"])
-    yield GaugeMetricFamily(
-        "plexsync_events_waiting", "Events that hooks left as files.", value=facts["events"]["waiting"]
-    )
-    yield GaugeMetricFamily("plexsync_attempts_used", "Failed attempts, of those remembered, that counted.", value=used)
-    books = CounterMetricFamily("plexsync_books", "What came into the queue and what became of it.", labels=["entry"])
+        yield GaugeMetricFamily(f"plexsync_{name}_timestamp_seconds", text, value=at)
+
+
+def _counters(facts: StatusFacts) -> Iterator[Metric]:
     kept, queue = facts["books"], facts["dlq"]
+    books = CounterMetricFamily("plexsync_books", "What came into the queue and what became of it.", labels=["entry"])
     books.add_metric(["accepted"], kept["accepted"])
     books.add_metric(["coalesced"], kept["coalesced"])
     books.add_metric(["done"], kept["done"])
