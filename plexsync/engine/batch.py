@@ -1,7 +1,8 @@
-"""Sending the errands of one batch: several at once, read back together, closed together.
+"""Sends the errands of one batch: several at once, verified together, closed together.
 
-What is about to be sent was saved before, and stays saved while its end is unknown, so a kill at any instant leaves enough
-to tell afterwards whose value stands there. Once one has failed, none begins before that failure was looked at.
+Each errand is saved before it is sent and stays saved while its outcome is unknown. After a kill at any instant, the
+saved entry still shows whose value is in place. After an errand fails, no other errand begins until that failure is
+processed.
 """
 
 import logging
@@ -24,9 +25,9 @@ from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.batch")
 
-# A send that takes so many times as long as all its requests may take does not come back.
+# A send that takes this many times its longest allowed duration is considered hung.
 OVERDUE = 2
-# For each errand under way so many more stand ready, so that none waits while others are read back.
+# For each running errand, this many more are handed over, so that no thread idles during a read-back.
 READY = 2
 SETTLE_EVERY = 1.0
 STOPPED = "stopped in good order"
@@ -34,12 +35,12 @@ STOPPED = "stopped in good order"
 
 @dataclass
 class Batch(Generic[F, E]):
-    """What is open: the jobs not yet settled, by token, each with its errands and what a look has found of it.
+    """The open part of a batch: unsettled jobs by token, each with its errands and its finding.
 
-    `until`: when the leases end (UTC ms). `known_until` is when the last errand can have ended by what is written down.
-    `lost` are the tokens whose jobs belong to others by now, `sent` the errands that ended since the last close, `failed`
-    those whose failure was not looked at yet, `answered` those to be read back. `tickets` admit what begins next; all gates
-    were last seen open at the store's revision `open_at`.
+    `until` is when the leases end (UTC ms). `known_until` is the latest end of an errand according to the saved
+    entries. `lost` holds the tokens of jobs that now belong to another attempt. `sent` holds the errands that ended
+    since the last close, `failed` those with an unprocessed failure, `answered` those to read back. `tickets` admit the
+    next sends. All gates were last open at the store's revision `open_at`.
     """
 
     until: int
@@ -56,22 +57,22 @@ class Batch(Generic[F, E]):
     tickets: Mapping[Neighbour, Ticket] = field(default_factory=dict)
 
     def is_held(self, errand: E) -> bool:
-        """Whether its job is still open, and ours."""
+        """Whether the errand's job is still open and this worker still holds it."""
         return errand.job.token in self.errands
 
     def call_back(self) -> list[E]:
-        """Take back those that were handed over and have not begun."""
+        """Cancel and return the errands that were handed over but have not begun."""
         return [self.running.pop(future) for future in list(self.running) if future.cancel()]
 
 
 class Unsent(Exception):
-    """An errand did not begin."""
+    """The errand did not begin."""
 
 
 class Sender(Generic[F, E]):
-    """Sends, verifies and hands the outcomes to `settle`, which runs inside the transaction that remembers them.
+    """Sends errands, reads them back and passes the outcomes to `settle`, in the transaction that saves them.
 
-    `alive` hears that it gets on, once a second at least; no more once a send does not come back.
+    `alive` is called at least once a second while there is progress. It is not called while a send hangs.
     """
 
     def __init__(
@@ -105,16 +106,16 @@ class Sender(Generic[F, E]):
         *,
         stopping: Callable[[], bool],
     ) -> None:
-        """Bring what was looked at in sync; every job given is settled when this returns, unless its lease was lost.
+        """Bring the inspected jobs in sync. On return, every given job is settled unless its lease was lost.
 
-        `judged`: by token, how those end whose look has failed for them alone.
+        `judged` maps a token to the outcome of a job whose inspection failed for that job alone.
         """
         batch = self._save(findings, judged)
         batch.todo.extend(errand for errands in batch.errands.values() for errand in errands)
         try:
             self._send_all(batch, stopping)
         except BaseException:
-            # What is in flight ends before anybody can claim these jobs anew; nothing else begins.
+            # Running sends end before these jobs can be claimed again; no other send begins.
             batch.call_back()
             wait(batch.running)
             raise
@@ -125,7 +126,7 @@ class Sender(Generic[F, E]):
             if not self._hangs(batch.running.values()):
                 self._alive()
             if batch.todo and self._clock.now() >= batch.until:
-                # The machine slept through the lease: somebody else may have these jobs by now.
+                # The machine slept past the lease, so another worker may hold these jobs by now.
                 self._renew(batch)
                 self._drop_lost(batch)
             if batch.todo or len(batch.running) > self._rules.parallel:
@@ -136,7 +137,7 @@ class Sender(Generic[F, E]):
                 errand = batch.todo.popleft()
                 batch.running[self._hand_over(batch, errand)] = errand
             if self._clock.monotonic() - settled_at >= SETTLE_EVERY:
-                # While the next ones are under way.
+                # The next errands run meanwhile.
                 self._close(batch)
                 settled_at = self._clock.monotonic()
                 self._drop_lost(batch)
@@ -145,10 +146,10 @@ class Sender(Generic[F, E]):
         self._close(batch)
 
     def _collect(self, batch: Batch[F, E], done: Collection[Future[None]]) -> None:
-        """Those that were answered well are to be read back; the others get their outcome, or wait if they did not begin."""
+        """Queue answered errands for read-back, put unsent ones back, and set the outcome of the others."""
         sent: list[tuple[Future[None], E]] = []
         unsent: list[E] = []
-        # In the order in which they were handed over: a set of futures has another one every time.
+        # In the order of hand-over: the iteration order of a set of futures is arbitrary.
         for future in [future for future in batch.running if future in done]:
             errand = batch.running.pop(future)
             if isinstance(future.exception(), Unsent):
@@ -164,7 +165,7 @@ class Sender(Generic[F, E]):
         batch.todo.extendleft(errand for errand in reversed(unsent) if batch.is_held(errand))
 
     def _hangs(self, running: Iterable[E]) -> bool:
-        """Whether one of these does not come back: for the watchdog, which hears of no thread but this one."""
+        """Whether one of these sends hangs. The watchdog only sees signs of life from this thread."""
         began = self._clock.monotonic() - OVERDUE * self._deadline / 1000
         return any(errand.since < began for errand in running)
 
@@ -175,9 +176,9 @@ class Sender(Generic[F, E]):
     # --- before ------------------------------------------------------------------------------------------------------
 
     def _save(self, findings: Sequence[tuple[Job, F]], judged: Mapping[str, Outcome]) -> Batch[F, E]:
-        """One transaction for the batch: what was learnt by looking, what is about to be sent, what needs nothing.
+        """Save the findings and the errands, and settle jobs that need nothing, in one transaction.
 
-        Looking takes a while: of jobs that another attempt has claimed meanwhile, nothing is saved or sent.
+        Inspection takes time. Nothing is saved or sent for jobs that another attempt has claimed meanwhile.
         """
         now = self._clock.now()
         until = now + self._rules.lease + self._deadline
@@ -200,9 +201,9 @@ class Sender(Generic[F, E]):
         return batch
 
     def _prolong(self, batch: Batch[F, E]) -> None:
-        """The batch takes long: what is sent from now on may end later than its saved entry says.
+        """Extend the saved entries of a long batch, since its next errands may end later than the entries say.
 
-        The entries come first: until they are saved, no thread may begin by the new time.
+        The entries are saved first. No thread uses the new time before that.
         """
         until = self._clock.now() + self._rules.lease + self._deadline
         with self._store.writing() as tx:
@@ -210,7 +211,10 @@ class Sender(Generic[F, E]):
         batch.known_until = until
 
     def _release_closed(self, batch: Batch[F, E], stopping: Callable[[], bool]) -> None:
-        """Release what may not be sent now: all that have not begun while they can't be written, or what lacks a gate."""
+        """Release errands that may not be sent now.
+
+        While writes are closed, these are all that have not begun, else those that need a closed gate.
+        """
         writes = self._flow.writes
         closed = self._admit(batch)
         away = next((reason for gate, reason in closed.items() if gate.neighbour is writes.neighbour), "")
@@ -226,12 +230,12 @@ class Sender(Generic[F, E]):
         batch.todo = deque(errand for errand in batch.todo if errand.outcome is None)
 
     def _admit(self, batch: Batch[F, E]) -> dict[Gate, str]:
-        """Take tickets for what begins next; returns which gates are closed, and why."""
+        """Take tickets for the next errands. Returns the closed gates with their reasons."""
         revision = self._store.revision()
         if revision == batch.open_at:
             return {}
         with self._store.reading() as db:
-            # The gate to write by comes last: it is the one that stands for its neighbour.
+            # The write gate comes last, so that its ticket is the one kept for its server.
             gates = reversed(by_row([self._flow.writes, *self._flow.gates]))
             answers = {gate: self._gates.admit_in(db, gate) for gate in gates}
         batch.tickets = {
@@ -239,12 +243,12 @@ class Sender(Generic[F, E]):
             for gate, answer in answers.items()
         }
         closed = {gate: answer.reason for gate, answer in answers.items() if isinstance(answer, Closed)}
-        # Open gates stay open, and their breakers in their generation, until somebody commits.
+        # Until the next commit, open gates stay open and their breakers keep their generation.
         batch.open_at = None if closed else revision
         return closed
 
     def _release(self, errands: Iterable[E], reason: str) -> None:
-        """Never sent: nobody's failure. What was saved of them goes, since nothing of it can have arrived."""
+        """Release unsent errands without blame and withdraw their saved entries, since nothing of them can have arrived."""
         released = list(errands)
         for errand in released:
             errand.outcome = Waiting(reason, "released", backoff=False)
@@ -258,11 +262,11 @@ class Sender(Generic[F, E]):
         try:
             return self._pool.submit(self._begin, batch, errand)
         except RuntimeError as error:
-            # The system has no room for another thread.
+            # The system can't start another thread.
             raise LocalFault(NO_MEMORY) from error
 
     def _begin(self, batch: Batch[F, E], errand: E) -> None:
-        """Send it, if that still may be: since it was handed over, the lease may have ended, or another one failed."""
+        """Send the errand. Raises Unsent if its lease has ended or another errand has failed since the hand-over."""
         now = self._clock.now()
         in_time = now < batch.until and now + self._deadline <= batch.known_until
         if batch.failed or not in_time or not batch.is_held(errand):
@@ -275,7 +279,7 @@ class Sender(Generic[F, E]):
             raise
 
     def _sort_out(self, ended: Iterable[tuple[Future[None], E]]) -> list[E]:
-        """The errands that were answered well; the others get their outcome here."""
+        """Return the errands that were answered and set the outcome of the others."""
         answered = []
         for future, errand in ended:
             try:
@@ -313,7 +317,7 @@ class Sender(Generic[F, E]):
     # --- after -------------------------------------------------------------------------------------------------------
 
     def _close(self, batch: Batch[F, E]) -> None:
-        """Read back, remember and settle what has ended; prolong the rest. What was lost leaves the batch untouched."""
+        """Read back, save and settle ended errands, and renew the other leases. Lost jobs leave the batch unchanged."""
         answered, batch.answered = batch.answered, []
         if batch.errands:
             if self._clock.now() >= batch.until:
@@ -352,9 +356,9 @@ class Sender(Generic[F, E]):
         self._settle(tx, job, finding.ends)
 
     def _revisit(self, batch: Batch[F, E]) -> None:
-        """What was sent for a job that was lost meanwhile may have come after the writes of whoever has it now.
+        """Reopen errands sent for lost jobs, since they may have arrived after the writes of the new holder.
 
-        So it is noted as a push whose end is unknown, and the job is looked at once more, unless a person has dropped it.
+        Each is saved as a push with unknown outcome, and its job is queued again unless you dropped it.
         """
         strays = [errand for errand in batch.sent if errand.job.token in batch.lost]
         batch.sent = []
@@ -372,7 +376,7 @@ class Sender(Generic[F, E]):
             tx.jobs.want(kind, id, Why.EDIT, now)
 
     def _renew(self, batch: Batch[F, E]) -> None:
-        """Prolong the leases; only then may a thread begin by the new time, and none for a job that was lost."""
+        """Renew the leases. Threads use the new time only after that, and nothing begins for a lost job."""
         until = self._clock.now() + self._rules.lease
         with self._store.writing() as tx:
             held = tx.jobs.renew(list(batch.errands), until=until)
@@ -389,7 +393,7 @@ class Sender(Generic[F, E]):
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
-    """What becomes of a job with several errands: what is to be tried again (counted first), then dead, then done."""
+    """The outcome of a job with several errands: retry first (a counted one before others), then dead, then done."""
     for kind in (Waiting, Later, Dead):
         ends = [outcome for outcome in outcomes if isinstance(outcome, kind)]
         if ends:

@@ -1,28 +1,28 @@
-"""The clock and the dice behind the ports: besides the circuit breaker, the only place that reads the wall clock."""
+"""The system clock and random source. Only this module and the circuit breaker read the wall clock."""
 
 import random
 import time
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The clocks of the machine."""
 
     def now(self) -> int:
-        """UTC milliseconds on the wall; may step when the machine's clock is set."""
+        """UTC wall-clock time in milliseconds. May jump when the machine's clock is set."""
         return time.time_ns() // 1_000_000
 
     def monotonic(self) -> float:
-        """Seconds that never step."""
+        """Monotonic time in seconds. Never jumps."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait that long."""
+        """Sleep for this many seconds."""
         time.sleep(seconds)
 
 
 class SystemDice:
-    """The machine's own chance."""
+    """The random source of the machine."""
 
     def random(self) -> float:
-        """Uniform in [0, 1)."""
+        """A random number, uniform in [0, 1)."""
         return random.random()

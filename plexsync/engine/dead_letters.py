@@ -1,7 +1,7 @@
-"""The verbs on what was given up (the dead-letter queue): another chance, or no more care.
+"""Retry or drop dead letters.
 
-Those that are named are moved in one transaction; all at once go in batches, so that hooks and the worker get their turn in
-between, and what dies meanwhile is left alone.
+Named jobs are moved in one transaction. Moving all of them goes in batches, so that hooks and the worker can write in
+between. Jobs that die during the operation are left alone.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,22 +11,22 @@ from plexsync.rules.neighbours import Clock
 from plexsync.store.database import Database, Reader, Writer
 
 Key = tuple[str, int]
-# How many were moved, and those named that could not be.
+# The number of moved jobs, and the named jobs that could not be moved.
 Moved = tuple[int, list[Key]]
 
 BATCH = 500
-# What can be dropped by name: whatever is not in step, or aside already.
+# The states in which you can drop a job by name: neither in sync nor set aside already.
 OPEN = (State.READY, State.RUNNING, State.ABSENT, State.DEAD)
 
 
 def retry(store: Database, clock: Clock, keys: Iterable[Key]) -> Moved:
-    """These are tried again at once, with all their attempts."""
+    """Retry these jobs at once, with their full number of attempts."""
     now = clock.now()
     return _each(store, keys, lambda tx, kind, id: bool(tx.jobs.retry(kind=kind, id=id, now=now)))
 
 
 def retry_all(store: Database, clock: Clock, cause: str = "") -> int:
-    """All that died (of one cause) are tried again. So many at once are a backfill: an edit does not wait behind them."""
+    """Retry all dead letters (of one cause). They go to the slow lane, so that edits do not wait behind them."""
     now = clock.now()
     return _in_batches(
         store, cause, lambda tx, limit: tx.jobs.retry(error_class=cause, now=now, lane=Lane.SWEEP, limit=limit)
@@ -34,25 +34,25 @@ def retry_all(store: Database, clock: Clock, cause: str = "") -> int:
 
 
 def drop(store: Database, clock: Clock, keys: Iterable[Key]) -> Moved:
-    """These leave the queue, also when they are not dead yet, and come back by a new edit alone."""
+    """Drop these jobs, dead or not. Only a new edit queues them again."""
     now = clock.now()
     return _each(store, keys, lambda tx, kind, id: is_open(tx, kind, id) and tx.jobs.set_aside(kind, id, now=now))
 
 
 def drop_all(store: Database, clock: Clock, cause: str = "") -> int:
-    """All that died (of one cause) leave the queue."""
+    """Drop all dead letters (of one cause)."""
     now = clock.now()
     return _in_batches(store, cause, lambda tx, limit: tx.jobs.drop(error_class=cause, now=now, limit=limit))
 
 
 def is_open(db: Reader, kind: str, id: int) -> bool:
-    """Whether there is something that could be dropped."""
+    """Whether the job can be dropped."""
     row = db.jobs.find(kind, id)
     return row is not None and row.state in OPEN
 
 
 def count(db: Reader, cause: str = "") -> int:
-    """How many died (of one cause)."""
+    """The number of dead letters (of one cause)."""
     return sum(count for name, count in db.jobs.count_dead().items() if cause in ("", name))
 
 

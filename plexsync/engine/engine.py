@@ -1,8 +1,8 @@
 """The pass over one batch: want -> claim -> look -> save -> send -> read back -> settle.
 
-One `step` does one thing: probe a neighbour that was away, or work one batch of one flow, or say until when there is
-nothing to do. No transaction is open while a request is under way; whatever kills the process between two of them costs at
-most the errands in flight, which can be sent again.
+One `step` does one of three things: it probes a server that was down, works one batch of one flow, or returns until
+when nothing is due. No transaction is open during a request. A kill at any point loses at most the errands in flight,
+and these can be sent again.
 """
 
 import logging
@@ -32,26 +32,26 @@ from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.engine")
 
-# The outcomes of jobs that are to be tried again.
+# The outcomes of jobs that will be tried again.
 AGAIN = frozenset({"waiting", "later"})
 SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
 
 
 @dataclass(frozen=True)
 class Worked:
-    """A batch has ended. `ended` names what became of each of its jobs."""
+    """A batch has ended. `ended` maps each of its jobs to the name of its outcome."""
 
     ended: dict[Key, str]
 
     @property
     def outcomes(self) -> Counter[str]:
-        """How many of its jobs came to each end."""
+        """The number of jobs per outcome."""
         return Counter(self.ended.values())
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """A neighbour was asked whether it is back."""
+    """A server was probed."""
 
     neighbour: Neighbour
     well: bool
@@ -59,7 +59,7 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class Idle:
-    """Nothing is due before `until` (UTC ms; None: nothing waits at all). `reason`: a closed gate or a failing neighbour."""
+    """Nothing is due before `until` (UTC ms; None if the queue is empty). `reason`: a closed gate or a failing server."""
 
     until: int | None
     reason: str = ""
@@ -67,7 +67,7 @@ class Idle:
 
 @dataclass(frozen=True)
 class BatchSource:
-    """What one batch can be made of: jobs of these kinds, by these gates, and who works them."""
+    """A source of batches: the kinds of jobs, the gates that they need, and the function that works them."""
 
     kinds: tuple[str, ...]
     gates: tuple[Gate, ...]
@@ -76,16 +76,16 @@ class BatchSource:
 
 @dataclass(frozen=True)
 class Claim:
-    """Jobs of one desk, leased."""
+    """Leased jobs of one batch source."""
 
     desk: BatchSource
     jobs: list[Job]
 
 
 class Engine:
-    """Works one store's queue with these flows. One thread; `holder` names this worker in its leases.
+    """Works the queue of one store with these flows, on one thread. `holder` names this worker in its leases.
 
-    `pool` runs the sends and is shut down with the engine; by default it is as many threads as there may be sends at once.
+    `pool` runs the sends and is shut down with the engine. By default it has one thread per parallel send.
     """
 
     def __init__(
@@ -118,13 +118,13 @@ class Engine:
         self._desks = [*desks, BatchSource(tuple(sorted(NOTICES)), GATES, lambda jobs, _stopping: notices.work(jobs))]
 
     def close(self) -> None:
-        """Wait for the sends in flight and end the threads; jobs in work were settled by the step that had them."""
+        """Wait for the sends in flight and end the threads. The step that claimed a job has settled it already."""
         self._pool.shutdown()
 
     # --- the step ----------------------------------------------------------------------------------------------------
 
     def step(self, *, stopping: Callable[[], bool] = lambda: False) -> Worked | ProbeResult | Idle:
-        """Do the next thing; `stopping` is asked between two sends."""
+        """Do the next thing. `stopping` is checked between two sends."""
         self._watchdog.begin()
         try:
             return self._step(stopping)
@@ -146,7 +146,7 @@ class Engine:
         return Worked(self._settlement.ended)
 
     def _next(self, tx: Writer, now: int) -> Claim | Probe | Idle:
-        """The first desk, in turn, that has something due and may pass its gates; the others come before it next time."""
+        """Claim from the first source, in turn, that has due jobs and open gates. It goes last in the next step."""
         closed: list[Closed] = []
         kinds: list[str] = []
         for number, desk in enumerate(self._desks):
@@ -162,7 +162,7 @@ class Engine:
                 return Claim(desk, jobs)
         if not self._rules.enabled:
             return Idle(now + 5000, SWITCHED_OFF)
-        # While every gate is closed nothing claims, and so nothing would put due times right after a step of the clock.
+        # While all gates are closed, nothing is claimed, and no claim corrects due times after a jump of the clock.
         due = tx.jobs.next_due(now, kinds=kinds) if kinds else None
         if closed:
             first = min(closed, key=lambda answer: answer.until)
@@ -189,7 +189,7 @@ class Engine:
         try:
             desk.work(jobs, stopping)
         except (LocalFault, NewerDatabase, Unusable):
-            # What is open is released, unblamed, as soon as the disk can be written again.
+            # Open jobs are released without blame as soon as the disk is writable again.
             raise
         except MemoryError as error:
             raise LocalFault(NO_MEMORY) from error
@@ -198,18 +198,18 @@ class Engine:
             if len(jobs) == 1:
                 self._settlement.settle_all(jobs, Later(f"fault of our own: {type(bug).__name__}"))
                 return
-            # One of them is to blame, and only that one shall be: each is tried alone.
+            # One of the jobs causes the fault. Each is tried alone, so that only that one is blamed.
             for job in self._held(jobs):
                 self._attempt(desk, [job], stopping)
 
     def _held(self, jobs: list[Job]) -> list[Job]:
-        """Those of these jobs that have not been ended, here or by others."""
+        """The jobs that have not been ended, neither here nor by another worker."""
         with self._store.writing() as tx:
             tokens = tx.jobs.renew([job.token for job in jobs], until=self._clock.now() + self._rules.lease)
         return [job for job in jobs if job.token in tokens]
 
     def _work(self, flow: AnyFlow, jobs: list[Job], stopping: Callable[[], bool]) -> None:
-        """Bring the things of these jobs in sync."""
+        """Bring the jobs of one flow in sync."""
         by_id = {job.id: job for job in jobs}
         try:
             findings = flow.look(list(by_id))
@@ -240,7 +240,7 @@ class Engine:
         )
 
     def _probe(self, probe: Probe) -> bool:
-        """Ask a neighbour whether it is back. Switched off, nothing is written to find that out."""
+        """Probe a server. While PlexSync is switched off, the probe writes nothing."""
         flow = next((flow for flow in self._flows.values() if flow.writes == probe.gate), None)
         if flow is None or not self._rules.enabled:
             return self._gates.probe(probe)
@@ -253,25 +253,25 @@ class Engine:
     # --- giving back -------------------------------------------------------------------------------------------------
 
     def _release_open(self) -> None:
-        """What a local fault left open goes back unblamed: this worker holds it, and is not working on it."""
+        """Release the jobs that a local fault left open, without blame. This worker holds them but does not work on them."""
         self._settlement.release(Waiting("our own database could not be written", "local", backoff=False))
         self._settlement.over()
 
     def abandon(self) -> None:
-        """Give back, unblamed, what this worker has in work; for another thread, when the end is near and a request hangs.
+        """Release the claimed jobs without blame. Another thread calls this when the process must end and a request hangs.
 
-        What is in flight keeps its saved push, which tells the next worker what may have come of it.
+        Errands in flight keep their saved push. It tells the next worker what may have arrived.
         """
         self._settlement.release(Waiting(STOPPED, "released", backoff=False))
 
     # --- housekeeping ------------------------------------------------------------------------------------------------
 
     def prune(self) -> int:
-        """See `Housekeeping.prune`."""
+        """Delete old rows, see `Housekeeping.prune`."""
         return self._housekeeping.prune()
 
     def reclaim(self) -> int:
-        """Take back what a dead worker held: to be called once, by the holder of the worker's lock."""
+        """Release the jobs of dead workers. The holder of the worker lock calls this once."""
         with self._store.writing() as tx:
             return self._rescue(tx, self._clock.now(), dead_holders=True)
 

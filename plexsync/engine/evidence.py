@@ -1,7 +1,8 @@
-"""Whose fault a failure is: the job's own only by the evidence of other jobs.
+"""Decides whether a job or an outage caused a failure, by the evidence of other jobs.
 
-A failed write is the job's own, and counts as an attempt, if since its previous failure enough writes of others went well
-and few failed. If no other was tried, and it failed several times in a row, canaries decide. A first failure never counts.
+A failed write is the job's own, and counts as an attempt, if enough writes of others succeeded and few failed since its
+previous failure. If no other write was tried and the job failed several times in a row, canaries decide. A first
+failure never counts.
 """
 
 import logging
@@ -22,14 +23,14 @@ EVIDENCE_BAD_SHARE = 0.1
 
 
 class Evidence:
-    """Judges failures for one engine."""
+    """Judges the failures of one engine."""
 
     def __init__(self, store: Database, gates: Gates) -> None:
         self._store = store
         self._gates = gates
 
     def is_own(self, flow: AnyFlow, job: Job, key: str) -> bool:
-        """Whether a failed write is the job's own fault."""
+        """Whether the job itself caused its failed write."""
         if not (job.ok_mark or job.bad_mark):
             return False
         with self._store.writing() as tx:
@@ -44,13 +45,13 @@ class Evidence:
     def after_write(
         self, flow: AnyFlow, job: Job, key: str, error: NeighbourError, ticket: Ticket, *, desired: str
     ) -> Outcome:
-        """Report a failed send, and what becomes of its job."""
+        """Report a failed send and return the outcome of its job."""
         own = isinstance(error, Unavailable) and ticket.gate == flow.writes and self.is_own(flow, job, key)
         self._gates.ill(ticket, error, own=own)
         return outcome_of(error, own=own, desired=desired)
 
     def after_read(self, flow: AnyFlow, job: Job, error: NeighbourError, *, desired: str = "") -> Outcome:
-        """What one job does about a failed read that no other shared: it backs off, and is blamed if others can be read."""
+        """The outcome of a job whose read failed alone: it backs off, and is blamed only if other reads succeed."""
         if isinstance(error, Refused):
             if self._others_are_read(flow, job, error.neighbour):
                 return outcome_of(error, desired=desired)
@@ -74,7 +75,10 @@ class Evidence:
         but: int | None = None,
         key: str = "",
     ) -> bool | None:
-        """Send canaries: whether all were answered well; None when there are none to send. `ticket`: that of a probe."""
+        """Send canaries: True if any was answered, False if one failed, None if there are none.
+
+        `ticket` is the ticket of a probe.
+        """
         by = ticket or self._gates.ticket(gate)
         answered: bool | None = None
         try:

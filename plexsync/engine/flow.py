@@ -1,16 +1,16 @@
-"""What the engine works: a flow, which keeps one kind of thing in sync.
+"""The protocol of a flow, which keeps one kind of object in sync.
 
-The engine owns everything that is the same for every kind: claims and leases, attempts, evidence, gates, ramps, books, dead
-letters, the wish to undo, housekeeping. A flow owns what it reads, compares and writes. The engine calls it in this order:
+The engine owns everything that all kinds share: claims and leases, attempts, evidence, gates, ramps, books, dead
+letters, undo requests, housekeeping. A flow owns reading, comparing and writing. The engine calls it in this order:
 
-    look      what is true now, for a batch; no transaction is open
-    save      in one transaction: what the look has taught, and each errand before it goes out
-    send      one errand, on a thread of the pool; no transaction is open, and none may be opened
-    read_back what has come of the errands that were answered; no transaction is open
-    close     in one transaction with the end of the job (`Journal`)
+    look      read the current state of a batch; no transaction is open
+    save      in one transaction: save the findings, and each errand before it is sent
+    send      send one errand, on a thread of the pool; no transaction is open, and none may be opened
+    read_back read the result of the answered errands; no transaction is open
+    close     save the result, in the transaction that settles the job (`Journal`)
 
-A kill between any two of them costs at most the errands in flight, which can be sent again: `save` has written down enough
-for the next look to tell whose value it finds.
+A kill between any two of them loses at most the errands in flight, and these can be sent again: what `save` has written
+lets the next look tell whose value it finds.
 """
 
 import math
@@ -24,55 +24,56 @@ from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.job import Job, Outcome
 from plexsync.store.database import Writer
 
-# A harmless request like those that failed: whether it was answered well. Raises NeighbourError.
+# A harmless request of the same type as the failed ones. Returns whether it was answered. Raises NeighbourError.
 Canary = Callable[[], bool]
-# The key of a row: its kind and number.
+# The key of a job row: its kind and id.
 Key = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class ChangeNotice:
-    """Something has changed that jobs may depend on: a performer, studio, tag or group of Stash, by its id."""
+    """A change that jobs may depend on: a performer, studio, tag or group in Stash, by its id."""
 
     kind: str
     id: int
 
 
 class Observation(Protocol):
-    """What a look has found out about the thing of one job."""
+    """The result of inspecting one job."""
 
     @property
     def id(self) -> int:
-        """The job's number."""
+        """The id of the job."""
         ...
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the job ends although nothing is sent; None where something may have to be."""
+        """The outcome of the job if nothing has to be sent; None if something may have to be."""
         ...
 
     @property
     def ends(self) -> Outcome:
-        """How it ends once all that has to be sent was read back as it should be."""
+        """The outcome of the job after everything was sent and read back correctly."""
         ...
 
     @property
     def error(self) -> NeighbourError | None:
-        """A read that failed for this job alone: by the evidence of others the engine judges whose fault it is."""
+        """A read that failed for this job alone. The engine decides by evidence whether the job is to blame."""
         ...
 
     @property
     def desired(self) -> str:
-        """A hash of what is wanted, to tell a new wish from the one that died."""
+        """A hash of the desired values, to tell a new request from the one that died."""
         ...
 
 
 @dataclass(eq=False, kw_only=True)
 class Errand:
-    """One write of one job under way; a flow adds what it has to know.
+    """One write of one job; a flow adds its own fields.
 
-    `key` names what is written to. `outcome` is set once it has ended. `begun`: a part of it may have arrived, whatever its
-    end. `since` is when its send began, by the steady clock; `tickets` admit its requests to each neighbour.
+    `key` names the object written to. `outcome` is set when the errand has ended. `begun`: a part of it may have
+    arrived, whatever the outcome. `since` is the monotonic time at which its send began. `tickets` admit its requests
+    to each server.
     """
 
     job: Job
@@ -85,7 +86,7 @@ class Errand:
 
 
 class Outdated(Exception):
-    """Raised by `send` before anything has arrived: what is to be sent is not what was looked at. One line for a reader."""
+    """Raised by `send` before anything has arrived: the saved state is out of date. The message is one line for display."""
 
 
 F = TypeVar("F", bound=Observation)
@@ -94,116 +95,119 @@ E_contra = TypeVar("E_contra", bound=Errand, contravariant=True)
 
 
 class Journal(Protocol[E_contra]):
-    """What a flow has written down of its errands before they go out. Each method runs in a transaction of the engine's."""
+    """The saved record of a flow's unfinished errands. The engine calls each method inside its own transaction."""
 
     def prolong(self, tx: Writer, errands: Sequence[E_contra], until: int) -> None:
-        """These may take effect until then (UTC ms), and no longer until the time that `save` was told."""
+        """Set until when these errands may take effect (UTC ms). Replaces the time given to `save`."""
         ...
 
     def withdraw(self, tx: Writer, errands: Sequence[E_contra]) -> None:
-        """Nothing of these can have arrived: it is as if they had not been saved."""
+        """Forget these errands as if they had never been saved. Nothing of them can have arrived."""
         ...
 
     def distrust(self, tx: Writer, errand: E_contra) -> None:
-        """What was read for it does not hold any more: the next look reads that anew. Withdrawn as well, unless `begun`."""
+        """Mark the data read for the errand as stale: the next look reads it anew. Withdraws it as well, unless `begun`."""
         ...
 
     def reopen(self, tx: Writer, errand: E_contra, until: int) -> None:
-        """Its job was lost while it was under way: until then it may arrive behind the writes of whoever has it now."""
+        """Record that the errand lost its job in flight: until `until` it may arrive after the writes of the new holder."""
         ...
 
     def close(self, tx: Writer, errands: Sequence[E_contra], *, now: int, until: int) -> None:
-        """These were read back and are done: remember that. A part whose end is unknown may take effect until `until`."""
+        """Save these errands as read back and done. A part with unknown outcome may take effect until `until`."""
         ...
 
 
 class Flow(Undoing, Protocol[F, E]):
-    """Keeps one kind of thing in sync. Its own failures are exceptions; those of a neighbour are NeighbourErrors.
+    """Keeps one kind of object in sync. Failures of a server are NeighbourErrors; other exceptions are faults of the flow.
 
-    No two flows have the same kind; rows of a kind without a flow are never claimed.
+    No two flows have the same kind. Rows of a kind without a flow are never claimed.
     """
 
     @property
     def gates(self) -> Collection[Gate]:
-        """Every gate that it may pass: while one of them is closed, none of its jobs is claimed."""
+        """All gates that the flow may use. While one of them is closed, none of its jobs is claimed."""
         ...
 
     @property
     def writes(self) -> Gate:
-        """The gate that its errands write by. What fails at another neighbour while one is sent was a read."""
+        """The gate through which errands write. During a send, a failure of another server was a failed read."""
         ...
 
     @property
     def requests(self) -> int:
-        """How many requests one send makes at most."""
+        """The maximum number of requests per send."""
         ...
 
     @property
     def journal(self) -> Journal[E]:
-        """Where its errands are written down."""
+        """The saved record of its errands."""
         ...
 
     def affected(self, notice: ChangeNotice) -> Collection[int]:
-        """The numbers of the jobs that a change may concern, too many rather than too few; () for what is none of its own.
+        """The ids of jobs that a change may concern, too many rather than too few; () if the change is irrelevant here.
 
-        Asks through the gates. Raises NeighbourError.
+        Requests go through the gates. Raises NeighbourError.
         """
         ...
 
     def look(self, ids: Sequence[int]) -> Sequence[F]:
-        """What is true now of these; one finding for each. Writes nothing to a neighbour, and reports its requests.
+        """Read the current state of these jobs and return one finding for each.
 
-        Raises NeighbourError for what failed for all of them.
+        Writes nothing to a server, and reports its requests. Raises NeighbourError if the read failed for all of them.
         """
         ...
 
     def save(self, tx: Writer, findings: Sequence[tuple[Job, F]], *, now: int, until: int) -> Mapping[str, Sequence[E]]:
-        """Keep what was learnt, and return by token the errands of each job, written down: they may take effect until then.
+        """Save the findings and errands, and return each job's errands by token. They may take effect until `until`.
 
-        Without any where a job needs nothing; it is settled in the same transaction.
+        A job that needs nothing has no errands. It is settled in the same transaction.
         """
         ...
 
     def requires(self, errand: E) -> Collection[Gate]:
-        """The gates that this errand has to pass to be sent."""
+        """The gates that this errand must pass."""
         ...
 
     def send(self, errand: E) -> None:
-        """Send it; returns when it was answered well. It may be sent a second time, with the same effect.
+        """Send the errand and return when it was answered. Sending it again has the same effect.
 
-        Sets `begun` before the first of several requests that changes anything. Raises NeighbourError (with `applied` when
-        an earlier part has arrived), or Outdated. Reports none of the requests: the engine does.
+        Sets `begun` before the first of several requests that changes anything. Raises NeighbourError (with `applied`
+        if an earlier part has arrived), or Outdated. Reports none of its requests; the engine does that.
         """
         ...
 
     def read_back(self, errands: Sequence[E]) -> None:
-        """Read what came of errands that were answered well, and set the outcome of each; reports its requests."""
+        """Read the result of answered errands, and set the outcome of each. Reports its requests."""
         ...
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
     ) -> list[Canary]:
-        """Up to `limit` harmless requests by this gate for things that are healthy as far as is known.
+        """Up to `limit` harmless requests through this gate, for objects with no known problem.
 
-        None of them concerns job `but`, nor what `key` names. What it has to ask for first it asks by `ticket`, which
-        admits to the same neighbour. [] where there is nothing to try it with. Raises NeighbourError.
+        None of them concerns the job `but` or the object `key`. Any lookup they need uses `ticket`, which admits to the
+        same server. Returns [] if nothing is available. Raises NeighbourError.
         """
         ...
 
     def completed(self, tx: Writer, finding: F) -> None:
-        """All that the job needed is done: what was wished for it once is not wished any more. It is settled next."""
+        """Called when everything that the job needed is done. Clears fulfilled requests; the job is settled next."""
         ...
 
     def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
-        """A job has ended so, in this transaction."""
+        """Called in the transaction that settles the job with this outcome."""
         ...
 
     def worked(self, findings: Sequence[F]) -> None:
-        """A batch is over, and all its jobs are settled: what may help those that could not be worked can be asked for."""
+        """Called when all jobs of a batch are settled. The flow may request what helps the jobs that could not be synced."""
         ...
 
     def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
-        """The job's row is deleted: forget what only it needed; if the thing itself is `gone`, also what was remembered."""
+        """Forget what only this job needed, since its row is deleted.
+
+        If the object is `gone`, also forget what is remembered about it.
+        """
         ...
 
 
