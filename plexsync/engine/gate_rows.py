@@ -1,7 +1,7 @@
 """The stored state of a gate: its breaker, hold and pace, read and written inside the caller's transaction.
 
-The breaker's rules are the pure transitions of `worker/circuit_breaker.py`; here a row becomes the record that they take,
-and their answer becomes the row again, with a line in the log when the state has changed.
+The breaker rules are the pure transitions in `worker/circuit_breaker.py`. This module converts a row to the record that
+they take and back to a row, and logs each change of state.
 """
 
 import logging
@@ -16,7 +16,7 @@ from worker.circuit_breaker import Breaker, CircuitState, Rules, next_probe_at
 
 log = logging.getLogger("PlexSync.gates")
 
-# The note that says by which kind of request a hold came about: only the same kind can end it.
+# Prefix of the note that stores which access caused a hold. Only a request with the same access can end it.
 HELD = "held:"
 MAX_THROTTLE = 3_600_000
 
@@ -25,7 +25,7 @@ MAX_THROTTLE = 3_600_000
 
 
 def breaker_of(row: BreakerRow) -> Breaker:
-    """The record that the rules take."""
+    """Convert a row to the record that the breaker rules take."""
     return Breaker(
         state=CircuitState(row.state),
         failures=row.failures,
@@ -39,32 +39,32 @@ def breaker_of(row: BreakerRow) -> Breaker:
 
 
 def breaker_probe_at(row: BreakerRow, rules: Rules) -> int | None:
-    """When the next probe is due (UTC ms), None while closed."""
+    """When the next probe is due (UTC ms); None while the breaker is closed."""
     moment = next_probe_at(breaker_of(row), rules)
     return None if moment is None else round(moment * 1000)
 
 
 def is_lost_by_writes(gate: Gate, row: BreakerRow) -> bool:
-    """Whether only a write that is answered proves that it is back. The row of Stash alone knows reads only."""
+    """Whether only an answered write proves that the server is back. The read row of Stash records reads only."""
     return gate == WRITE_STASH or (gate.neighbour is Neighbour.PLEX and row.cause == WRITE)
 
 
 def has_news(gate: Gate, row: BreakerRow) -> bool:
-    """Whether an answer through this gate changes the row; one to a question says nothing about writes that fail."""
+    """Whether an answer through this gate changes the row. An answered read proves nothing while writes fail."""
     if row.state == CircuitState.CLOSED and row.failures == 0:
         return False
     return not (gate.access is READ and is_lost_by_writes(gate, row))
 
 
 def save_breaker(tx: Writer, gate: Gate, row: BreakerRow, after: Breaker, now: int) -> None:
-    """Keep what a rule has made of the row, and log a change of its state. One that closes starts slowly."""
+    """Save the breaker state that a rule returned, and log a change of state. A breaker that closes starts the ramp."""
     before = breaker_of(row)
     if after == before:
         return
     closed = after.state is CircuitState.CLOSED
     fresh = closed and after.failures == 0
     tx.breakers.save(gate.row, _row(after, row, fresh=fresh))
-    # Closed on trial (`Gates.trust`), and now proved: only this ends the outage.
+    # Closed on trial (`Gates.trust`) and now confirmed. Only this ends the outage.
     proved = fresh and before.state is CircuitState.CLOSED and before.trips > 0
     if after.state is before.state and not proved:
         return
@@ -99,12 +99,12 @@ def _row(after: Breaker, before: BreakerRow, *, fresh: bool) -> BreakerRow:
 
 
 def held_by(tx: Reader, gate: Gate) -> Access:
-    """By which kind of request the hold on a gate came about."""
+    """The access that caused the hold on a gate."""
     return WRITE if gate != READ_STASH and tx.notes.text(HELD + gate.row) == WRITE else READ
 
 
 def save_hold(tx: Writer, gate: Gate, row: HoldRow, now: int) -> None:
-    """Set the hold on a gate, or put its next test off; a new one is told."""
+    """Set the hold on a gate, or postpone its next test. A new hold is logged."""
     before = tx.holds.find(gate.row)
     if before is None or gate.access is WRITE:
         tx.notes.save(HELD + gate.row, gate.access)
@@ -115,7 +115,7 @@ def save_hold(tx: Writer, gate: Gate, row: HoldRow, now: int) -> None:
 
 
 def end_hold(tx: Writer, gate: Gate, now: int) -> None:
-    """Take the hold off a gate, if there is one."""
+    """End the hold on a gate, if there is one."""
     if tx.holds.find(gate.row) is not None:
         tx.holds.save(gate.row, None)
         tx.transitions.log(gate.row, at=now, old="hold", new="free", cause="", error="")
@@ -123,7 +123,7 @@ def end_hold(tx: Writer, gate: Gate, now: int) -> None:
 
 
 def slow_down(tx: Writer, gate: Gate, wait: int, now: int) -> None:
-    """Leave everyone waiting for so many ms (0: nobody), no shorter than they have to already, and halve the ramp."""
+    """Throttle the gate for `wait` ms (0: not at all), never shortening an earlier wait, and halve the ramp."""
     pace = tx.paces.find(gate.row)
     until = max(pace.not_before, now + min(wait, MAX_THROTTLE)) if wait else pace.not_before
     ramp = pace.ramp // 2 if pace.ramp > 1 else pace.ramp
@@ -131,11 +131,11 @@ def slow_down(tx: Writer, gate: Gate, wait: int, now: int) -> None:
 
 
 def throttled_until(tx: Writer, gate: Gate, now: int) -> int | None:
-    """Until when everyone has to wait, None for nobody; what is over, or further ahead than it can be, is put right."""
+    """Until when the gate is throttled, or None. Clears an expired wait and caps one that is too far ahead."""
     pace = tx.paces.find(gate.row)
     if pace.not_before <= now:
         if pace.not_before:
-            # Forgotten when it is over, or a clock that is set back later would bring it back.
+            # Cleared when it expires: otherwise a clock set back later would restore it.
             tx.paces.save(gate.row, replace(pace, not_before=0))
         return None
     if pace.not_before > now + MAX_THROTTLE:
@@ -145,7 +145,7 @@ def throttled_until(tx: Writer, gate: Gate, now: int) -> int | None:
 
 
 def speed_up(tx: Writer, gate: Gate, *, batch: int) -> None:
-    """A claim went well: while a neighbour recovers, the next one may be twice as large."""
+    """Double the ramp after a successful claim, while the server recovers."""
     pace = tx.paces.find(gate.row)
     if pace.ramp:
         ramp = pace.ramp * 2
@@ -153,7 +153,7 @@ def speed_up(tx: Writer, gate: Gate, *, batch: int) -> None:
 
 
 def count_writes(tx: Writer, gate: Gate, well: int, failed: int) -> PaceRow:
-    """Add writes to what was ever tried through a gate; returns its pace."""
+    """Add to the count of all writes ever tried through a gate, and return its pace."""
     pace = tx.paces.find(gate.row)
     if well or failed:
         pace = replace(pace, writes_ok=pace.writes_ok + well, writes_bad=pace.writes_bad + failed)
@@ -165,7 +165,7 @@ def count_writes(tx: Writer, gate: Gate, well: int, failed: int) -> PaceRow:
 
 
 def trouble(db: Reader, gate: Gate, rules: Rules) -> str:
-    """One line about a neighbour that failed and has not answered since, or ''."""
+    """One line about a server that failed and has not answered since, or ''."""
     row = db.breakers.find(gate.row)
     if not (row.failures and row.error):
         return ""
@@ -173,7 +173,7 @@ def trouble(db: Reader, gate: Gate, rules: Rules) -> str:
 
 
 def closed(db: Reader, gate: Gate, rules: Rules, now: int) -> Closed | None:
-    """What keeps a gate closed at `now`, None when it stands open."""
+    """Why a gate is closed at `now`; None if it is open."""
     if hold := db.holds.find(gate.row):
         return Closed(hold.retest_at, f"{gate.caption} is on hold: {hold.message}")
     row = db.breakers.find(gate.row)

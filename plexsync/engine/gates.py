@@ -1,17 +1,16 @@
-"""May a request pass, and what its answer means for everyone.
+"""Decides whether a request may pass, and what its result means for all later requests.
 
-Three things can close a gate, all rows of the database and so shared by every process: the *breaker* (the neighbour does
-not answer), the *hold* (it does not let us in until a person changes something) and the *pace* (it asked for patience, or
-has just come back). The words:
+Three rows in the database can close a gate, and so apply to every process: the *breaker* (the server does not answer),
+the *hold* (it refuses PlexSync until you change something) and the *pace* (it throttled PlexSync, or has just
+recovered). The methods:
 
-* `admit` answers "may I?" with a ticket, or with `Closed` and the reason; it is a read and changes nothing. Whoever needs
-  neither asks `is_open`.
-* `knock` is `admit` for whoever works without a claim: a probe that is due is made first. `enter` raises the reason.
-* `admit_batch` is asked inside the claim's transaction for all gates of a flow, and may take the slot of a probe.
-* `ask` wraps a request: it takes a ticket, and reports by it, so that one failed request is one report. Where request and
-  report are apart, `ticket` is taken before the request and handed to `well` or `ill`.
+* `admit` returns a ticket, or `Closed` with the reason. It only reads. Use `is_open` if you need neither.
+* `knock` is `admit` for callers without a claim: it first sends a probe that is due. `enter` raises the reason.
+* `admit_batch` runs in the claim's transaction for all gates of a flow, and may take the slot of a probe.
+* `ask` wraps a request: it takes a ticket and reports with it, so that one failed request is one report. If request and
+  report are apart, take a `ticket` before the request and pass it to `well` or `ill`.
 
-One object serves all threads of a process: what a report has to know is in its ticket.
+One object serves all threads of a process, since the ticket carries everything that a report needs.
 """
 
 import logging
@@ -43,22 +42,22 @@ log = logging.getLogger("PlexSync.gates")
 
 T = TypeVar("T")
 
-# Seconds, and up to as many again by chance, that a busy server is left alone at least.
+# The shortest wait after a throttled request in seconds, plus up to as many again at random.
 LEAST_PATIENCE = 1.0
 BREATH = 0.25
 BREATH_CAP = 2.0
 
-# Sends one write by the probe's ticket and says whether it was answered, None if there was none to send.
+# Sends one write with the probe's ticket. Returns whether it was answered, or None if there was nothing to send.
 Canary = Callable[[Ticket], bool | None]
 
 
 def outage(error: NeighbourError) -> NeighbourError:
-    """What a failure of many things at once means: whoever refuses them all is not the server we know."""
+    """Convert the failure of many objects at once to an outage: a server that refuses them all is not the expected one."""
     return Unavailable(error.neighbour, str(error)) if isinstance(error, Refused) else error
 
 
 class Gates:
-    """The gates of one database. `fingerprints` stand for the settings that a hold waits to see changed."""
+    """The gates of one database. `fingerprints` represent the settings; a change of them retests a hold at once."""
 
     def __init__(
         self,
@@ -82,30 +81,31 @@ class Gates:
     # --- before a request --------------------------------------------------------------------------------------------
 
     def admit(self, gate: Gate) -> Ticket | Closed:
-        """Whether a request may pass now: its ticket, or what keeps the gate closed."""
+        """Return a ticket if a request may pass now, else why the gate is closed."""
         with self._store.reading() as db:
             return self.admit_in(db, gate)
 
     def is_open(self, *gates: Gate) -> bool:
-        """Whether all of these admit."""
+        """Whether all of these gates admit."""
         with self._store.reading() as db:
             return all(isinstance(self.admit_in(db, gate), Ticket) for gate in gates)
 
     def admit_in(self, db: Reader, gate: Gate) -> Ticket | Closed:
-        """As `admit`, by the caller's snapshot."""
+        """As `admit`, in the caller's snapshot."""
         closed = gate_rows.closed(db, gate, self._rules, self._clock.now())
         return closed or Ticket(gate, db.breakers.find(gate.row).generation)
 
     def ticket(self, gate: Gate) -> Ticket:
-        """For a request that is made now, whatever the gate says; while its breaker is not closed it counts for nothing."""
+        """A ticket for a request made now, whatever the gate's state. Unless the breaker is closed, its report is ignored."""
         with self._store.reading() as db:
             row = db.breakers.find(gate.row)
         return Ticket(gate, row.generation if row.state == CircuitState.CLOSED else VOID)
 
     def knock(self, gate: Gate) -> Ticket | Closed:
-        """As `admit`, but where it is closed and a probe is due, this asks whether the neighbour is back.
+        """As `admit`, but if the gate is closed and a probe is due, send the probe first.
 
-        Nothing is written to it. The slot is the same that the engine takes, so only one of them asks.
+        The probe writes nothing to the server. It takes the same slot as the engine's probe, so only one of them is
+        sent.
         """
         answer = self.admit(gate)
         if isinstance(answer, Ticket):
@@ -117,14 +117,14 @@ class Gates:
         return self.admit(gate)
 
     def enter(self, *gates: Gate) -> None:
-        """Pass these gates, as by `knock`, or raise Unavailable with the reason that one is closed."""
+        """Pass these gates as by `knock`. Raises Unavailable with the reason if one is closed."""
         for gate in gates:
             answer = self.knock(gate)
             if isinstance(answer, Closed):
                 raise Unavailable(gate.neighbour, answer.reason, sent=False)
 
     def admit_batch(self, tx: Writer, gates: Iterable[Gate], now: int) -> Go | Probe | Closed:
-        """What an engine may do now that needs all of these. A Probe has taken its slot in this transaction."""
+        """What the engine may do now if it needs all of these gates. A Probe has taken its slot in this transaction."""
         rows, closed = by_row(gates), []
         for gate in rows:
             answer = self._closed(tx, gate, now)
@@ -137,19 +137,19 @@ class Gates:
         return Go(min((ramp for gate in rows if (ramp := tx.paces.find(gate.row).ramp)), default=0))
 
     def trouble(self, db: Reader, gates: Iterable[Gate]) -> str:
-        """One line about the first of these gates whose neighbour failed and has not answered since, or ''."""
+        """One line about the first of these gates whose server failed and has not answered since, or ''."""
         lines = (gate_rows.trouble(db, gate, self._rules) for gate in by_row(gates))
         return next(filter(None, lines), "")
 
     def retest(self, gate: Gate) -> bool:
-        """A person has just seen that it answers: probe it, however long it is to wait. True if that opens what was shut."""
+        """Probe now, without waiting, since you have just seen the server answer. True if that opened the gate."""
         with self._store.writing() as tx:
             now = self._clock.now()
             answer = self._hold(tx, gate, now, at_once=True) or self._breaker(tx, gate, now, at_once=True)
         return isinstance(answer, Probe) and self.probe(answer)
 
     def _closed(self, tx: Writer, gate: Gate, now: int) -> Probe | Closed | None:
-        """What keeps it closed, None where it stands open; patience first: it binds a probe as well."""
+        """Why the gate is closed; None if it is open. Throttling comes first, since it also applies to a probe."""
         return self._throttle(tx, gate, now) or self._hold(tx, gate, now) or self._breaker(tx, gate, now)
 
     def _throttle(self, tx: Writer, gate: Gate, now: int) -> Closed | None:
@@ -166,10 +166,11 @@ class Gates:
         reason = f"{gate.caption} is on hold: {hold.message}"
         fingerprint = self._fingerprints[gate.neighbour]
         changed = at_once or hold.fingerprint != fingerprint
-        # A due time further ahead than a whole wait was written by a clock that has stepped back since.
+        # A due time further ahead than the longest wait was written by a clock that was set back since.
         if not (changed or now >= hold.retest_at or hold.retest_at > now + self._longest_hold):
             return Closed(hold.retest_at, reason)
-        # It may be away as well by now: then the test is the breaker's probe too, or its answer would count for nothing.
+        # The server may be down by now as well. The test is then also the breaker's probe, or its answer would not
+        # count.
         answer = self._breaker(tx, gate, now, at_once=changed)
         if isinstance(answer, Closed):
             return replace(answer, reason=reason)
@@ -183,11 +184,11 @@ class Gates:
         return round(self._rules.longest_wait * 1000)
 
     def _retest(self, since: int, now: int) -> int:
-        """How long a hold waits for its next test (ms): half as long as it has lasted, within the breaker's waits."""
+        """The wait before a hold's next test (ms): half the time that it has lasted, within the limits of the breaker's waits."""
         return min(self._longest_hold, max(round(self._rules.recovery_timeout * 1000), (now - since) // 2))
 
     def _breaker(self, tx: Writer, gate: Gate, now: int, *, at_once: bool = False) -> Probe | Closed | None:
-        """What an open breaker allows; `at_once`: whoever is asked is another one now, so it need not have waited."""
+        """What an open breaker allows. `at_once`: the server is a different one now, so the wait does not apply."""
         row = tx.breakers.find(gate.row)
         before = gate_rows.breaker_of(row)
         if before.state is CircuitState.CLOSED:
@@ -205,10 +206,10 @@ class Gates:
     # --- is it back? -------------------------------------------------------------------------------------------------
 
     def probe(self, probe: Probe, canary: Canary | None = None) -> bool:
-        """Carry a probe out: one cheap authenticated request, and one like those that failed (a known item, a write).
+        """Send a probe: one cheap authenticated request, and one like those that failed (a known item, a write).
 
-        Where writes had failed `canary` sends one. Whoever must not write gives none: then what can be read decides, and as
-        after a canary that had none to send the next job is the test.
+        If writes had failed, `canary` sends one. A caller that must not write passes none: then the reads decide, and
+        the next job is the test, as after a canary that had nothing to send.
         """
         gate = probe.gate
         try:
@@ -222,7 +223,7 @@ class Gates:
         return True
 
     def _is_back(self, ticket: Ticket, canary: Canary | None) -> bool:
-        """Whether a neighbour answers, tells of something that we know, and takes the canary if writes had failed."""
+        """Whether a server answers, returns a known item, and accepts the canary if writes had failed."""
         gate = ticket.gate
         writes = gate.access is WRITE
         if gate.neighbour is Neighbour.STASH:
@@ -238,16 +239,16 @@ class Gates:
         return answered is not False and self._is_closed(gate)
 
     def _is_closed(self, gate: Gate) -> bool:
-        """Whether its breaker is closed, whatever else holds us back."""
+        """Whether the breaker is closed, whatever else closes the gate."""
         with self._store.reading() as db:
             return db.breakers.find(gate.row).state == CircuitState.CLOSED
 
     # --- after a request ---------------------------------------------------------------------------------------------
 
     def ask(self, by: Gate | Ticket, request: Callable[[], T], *, of_all: bool = False) -> T:
-        """Make one request and report how it went; the error passes on to the caller.
+        """Make one request and report its result. The error is raised to the caller.
 
-        `of_all`: it is about no one thing that could be refused for its own sake, so a refusal is an outage.
+        `of_all`: the request is about no single object that could be refused by itself, so a refusal is an outage.
         """
         ticket = by if isinstance(by, Ticket) else self.ticket(by)
         try:
@@ -262,18 +263,18 @@ class Gates:
         return answer
 
     def well(self, ticket: Ticket) -> None:
-        """A request did what it was to do."""
+        """Report a successful request."""
         if ticket.gate.access is WRITE:
             self._tally.add(ticket.gate, well=1)
         self._alive(ticket)
 
     def ill(self, ticket: Ticket, error: NeighbourError, *, own: bool = False) -> None:
-        """A request failed. `own`: the evidence says it is the job's own fault, so the breaker does not hear of it."""
+        """Report a failed request. `own`: by the evidence the job is to blame, so the breaker does not count it."""
         if isinstance(error, Refused):
-            # Something else at that address refuses as well: whether the neighbour is well, other answers tell.
+            # A refusal may concern the request alone. Other requests show whether the server is up.
             return
         if not isinstance(error, Unavailable | Throttled | Barred):
-            # That a thing is not there is a definite answer: the neighbour is well.
+            # A missing object is a definite answer: the server is up.
             self._alive(ticket)
             return
         if ticket.gate.access is WRITE:
@@ -283,7 +284,7 @@ class Gates:
             self._ill(tx, ticket, error, own=own, now=self._clock.now())
 
     def _alive(self, ticket: Ticket) -> None:
-        """It answered. Costs a write only when that is news."""
+        """Record that the server answered. Writes only if that changes the row."""
         gate = ticket.gate
         with self._store.reading() as db:
             if not gate_rows.has_news(gate, db.breakers.find(gate.row)):
@@ -296,7 +297,7 @@ class Gates:
                 )
 
     def trust(self, gate: Gate) -> None:
-        """Lost by its writes, and there is none to try it with: the next job is the test, and one failure is enough."""
+        """Close the breaker on trial if no write is available to test with: the next job is the test, and one failure reopens it."""
         with self._store.writing() as tx:
             row = tx.breakers.find(gate.row)
             last_chance = Breaker(
@@ -308,7 +309,7 @@ class Gates:
         gate, rules, generation = ticket.gate, self._rules, ticket.generation
         row = tx.breakers.find(gate.row)
         if isinstance(error, Throttled) and row.state == CircuitState.CLOSED and row.error:
-            # It answers, and asks for patience: what it failed with before is no reason to wait any more.
+            # The server answers and throttles. The earlier error is no longer the reason for the wait.
             row = replace(row, error="")
             tx.breakers.save(gate.row, row)
         if isinstance(error, Unavailable) and not own:
@@ -342,38 +343,38 @@ class Gates:
     # --- pace and evidence -------------------------------------------------------------------------------------------
 
     def speed_up(self, tx: Writer, gates: Iterable[Gate], *, batch: int) -> None:
-        """A claim went well: while one of these recovers, the next one may be twice as large."""
+        """Double the ramp of each recovering gate after a successful claim."""
         for gate in by_row(gates):
             gate_rows.speed_up(tx, gate, batch=batch)
 
     def writes(self, tx: Writer, gate: Gate) -> tuple[int, int]:
-        """Writes by a gate that ever went well and that failed, with what was counted in memory since: the evidence."""
+        """The numbers of successful and failed writes through a gate, including those still in memory: the evidence."""
         pace = gate_rows.count_writes(tx, gate, *self._tally.take(gate))
         return pace.writes_ok, pace.writes_bad
 
 
 class Tally:
-    """Writes that were not written down yet, by row: how many went well, and how many failed."""
+    """Counts of successful and failed writes not yet saved, by row."""
 
     def __init__(self) -> None:
         self._counts: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
     def add(self, gate: Gate, *, well: int = 0, failed: int = 0) -> None:
-        """Count some more."""
+        """Add to the counts of a gate."""
         with self._lock:
             before = self._counts.get(gate.row, (0, 0))
             self._counts[gate.row] = (before[0] + well, before[1] + failed)
 
     def take(self, gate: Gate) -> tuple[int, int]:
-        """What was counted since it was last taken."""
+        """Return and reset the counts of a gate."""
         with self._lock:
             return self._counts.pop(gate.row, (0, 0))
 
 
 def _pulse(plex: Plex, keys: Sequence[str]) -> None:
-    """What Plex answers whoever asks with a good token, and for things that it had."""
-    # That there is no such thing is an answer too.
+    """Send the requests that Plex answers if the token is valid, and that read known items."""
+    # An empty answer is an answer, too.
     with suppress(Missing):
         plex.sections()
     if keys:
@@ -381,9 +382,9 @@ def _pulse(plex: Plex, keys: Sequence[str]) -> None:
 
 
 def _patience(error: NeighbourError, gate: Gate, failures: int, dice: Dice) -> float:
-    """Seconds to leave everyone waiting: what was asked for, or a breath so that a blip does not open the breaker."""
+    """Seconds to throttle the gate: as long as the server asked for, or a short wait so that a blip does not open the breaker."""
     if isinstance(error, Throttled):
-        # A server that says "at once" and refuses again would be asked without end.
+        # A server that asks for no wait and refuses again would be asked without end.
         return max(error.retry_after, LEAST_PATIENCE * (1 + dice.random()))
     if isinstance(error, Unavailable):
         if error.retry_after:

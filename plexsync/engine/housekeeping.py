@@ -1,4 +1,4 @@
-"""What the engine clears away: dead letters and history that are older than the retention, a batch at a time."""
+"""Deletes dead letters and history older than the retention, one batch at a time."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -14,12 +14,13 @@ log = logging.getLogger("PlexSync.engine")
 
 PRUNE_BATCH = 500
 PRUNE_EVERY = 60_000
-# A transaction that prunes ends after so many deletions, or, where reading them from the disk takes long, so many seconds.
+# A pruning transaction ends after this many deletions, or after this many seconds if reading the rows from disk is
+# slow.
 PRUNE_PIECE = 50
 PRUNE_HOLD = 0.05
-# Then others have so many seconds at least; whoever waits for the database only looks again now and then.
+# Others then get at least this many seconds, since a process that waits for the database retries only at intervals.
 PRUNE_PAUSE = 0.01
-# An edit that arrives meanwhile is not to wait for a whole batch of slow ones.
+# A new edit need not wait for a whole batch of slow deletions.
 PRUNE_LOOK = 0.5
 DLQ_WARNED = "dlq:warned"
 DAY = 86_400_000
@@ -37,12 +38,12 @@ class Housekeeping:
         self._pruned_at = 0
 
     def prune(self) -> int:
-        """Delete dead letters older than the retention, a batch at a time; nothing after the clock has leapt.
+        """Delete dead letters older than the retention, one batch at a time; nothing after a jump of the clock.
 
-        Attempts and pushes of that age go as well. Returns how many rows were deleted. As long as there is more to
-        delete, every call deletes a batch; otherwise there is a rest of a minute. No transaction deletes more than
-        `PRUNE_PIECE` times, nor begins to delete another row after `PRUNE_HOLD`, and between two of them the database
-        is free for as long.
+        Also deletes attempts and pushes of that age. Returns the number of deleted rows. While there is more to delete,
+        every call deletes a batch; otherwise the next one comes a minute later. No transaction makes more than
+        `PRUNE_PIECE` deletions or starts another one after `PRUNE_HOLD`. Between two transactions the database is free
+        for at least as long.
         """
         now = self._clock.now()
         if abs(now - self._pruned_at) < PRUNE_EVERY:
@@ -74,7 +75,7 @@ class Housekeeping:
         return len(rows)
 
     def _delete(self, delete: Callable[[Writer], int], ends: float) -> tuple[int, bool]:
-        """Delete a batch in pieces, no further piece after `ends`: (how many rows, whether there may be more)."""
+        """Delete a batch in pieces, starting none after `ends`. Returns the number of rows and whether more may remain."""
         total = 0
         for _ in range(PRUNE_BATCH // PRUNE_PIECE):
             with self._store.writing() as tx:
@@ -93,7 +94,7 @@ class Housekeeping:
 
 
 def may_prune(tx: Writer, now: int) -> bool:
-    """Whether the clock can be trusted with deleting: it ran without a leap for a day since it last leapt."""
+    """Whether the clock is reliable enough to delete: no jump for a day."""
     last, leapt = tx.notes.number("tick") or now, tx.notes.number("leapt") or 0
     tx.notes.save("tick", str(now))
     if now < last or now < leapt or now - last > LEAP:
@@ -111,7 +112,7 @@ def _prune_samples(tx: Writer, *, now: int) -> int:
 
 
 def warn_of_dead(tx: Writer, now: int, most: int) -> None:
-    """More was given up than there should be: said once a day, and nothing is thrown away for it."""
+    """Log once a day that there are too many dead letters. None is deleted for that."""
     last = tx.notes.number(DLQ_WARNED) or 0
     if not last or now < last or now - last >= DAY:
         tx.notes.save(DLQ_WARNED, str(now))

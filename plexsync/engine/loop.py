@@ -1,6 +1,6 @@
-"""Working on and on: as long as something is due, until nothing is, or for ever.
+"""Runs the engine: until nothing is due, until a condition holds, or until stopped.
 
-A wake-up (another process has committed) is only a hint that saves time; looking every `poll_seconds` is the guarantee.
+A wake-up (another process has committed) only saves time. The guarantee is the check every `poll_seconds`.
 """
 
 import logging
@@ -28,9 +28,9 @@ FULL_PAUSE = 60.0
 
 @dataclass
 class Ran:
-    """What a run did: outcomes by name, and what stopped it (`reason` is '' when nothing was due any more).
+    """The result of a run: outcomes by name, and what stopped it (`reason` is '' if nothing was due any more).
 
-    `again` are the jobs that are to be tried again, with their outcome: each counts once, as it ended last.
+    `again` holds the jobs that will be tried again, with their outcome. Each job counts once, by its last outcome.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -39,22 +39,22 @@ class Ran:
     again: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def count(self, step: Worked) -> None:
-        """Take note of a batch."""
+        """Add the outcomes of a batch."""
         for key, name in step.ended.items():
             if before := self.again.pop(key, ""):
                 self.outcomes[before] -= 1
             self.outcomes[name] += 1
             if name in AGAIN:
                 self.again[key] = name
-        # Without those of which nothing is left.
+        # Drop the outcomes with a count of 0.
         self.outcomes = +self.outcomes
 
 
 class Loop:
-    """Drives one engine. `stop` ends it between two requests; `report` hears of every step.
+    """Drives one engine. `stop` ends it between two requests; `report` receives every step.
 
-    `begin` comes before the first step of `serve`, and again until it goes through. `paused` hears of every fault of our
-    own disk or database that holds up the work, and None when it goes on.
+    `begin` runs before the first step of `serve`, and again until it succeeds. `paused` receives every fault of the
+    local disk or database that pauses the work, and None when the work continues.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Loop:
         self._told_of_spool: float | None = None
 
     def serve(self) -> None:
-        """Work until stopped. A fault of the local disk pauses and never ends the worker, but for a damaged database."""
+        """Work until stopped. A fault of the local disk only pauses the worker; a damaged database ends it."""
         begun = False
         while not self._stop.is_set():
             try:
@@ -98,10 +98,10 @@ class Loop:
                 self._stop.wait(FAULT_PAUSE)
                 continue
             except Damaged:
-                # This does not pass: the next start makes the database anew.
+                # Waiting does not help: the next start recreates the database.
                 raise
             except (LocalFault, Unusable) as fault:
-                # Unusable: the database can't be opened anew after a fault, which may pass as well.
+                # Unusable: the database can't be reopened after a fault. That may pass as well.
                 self._complain(fault)
                 self._paused(fault)
                 self._stop.wait(pause_after(fault))
@@ -109,9 +109,9 @@ class Loop:
             self._paused(None)
 
     def drain(self, *, wait_for: Callable[[], bool] | None = None, before: Ran | None = None) -> Ran:
-        """Work until nothing is due; with `wait_for`, go on (through outages and backoff) until it is true.
+        """Work until nothing is due. With `wait_for`, continue through outages and backoff until it returns True.
 
-        What it did is counted on from the run `before`.
+        The result adds to that of the run `before`.
         """
         ran = Ran(before.outcomes, again=before.again) if before else Ran()
         while not self._stop.is_set():
@@ -138,7 +138,7 @@ class Loop:
         return step
 
     def _rest(self, until: int | None) -> None:
-        """Sleep until something is due, a wake-up comes, or it is time to look again."""
+        """Sleep until something is due, a wake-up comes, or the next check is due."""
         end = self._clock.monotonic() + self._look
         if until is not None:
             end = min(end, self._clock.monotonic() + max(0.0, (until - self._clock.now()) / 1000))
@@ -155,7 +155,7 @@ class Loop:
                 if count := self._store.drain_spool(self._clock.now()):
                     log.info("%d events taken over that hooks had left as files", count)
             except SpoolFault as fault:
-                # The engine has no need of it.
+                # The engine works without the spool.
                 if self._told_of_spool is None or now - self._told_of_spool >= COMPLAINT_PACE:
                     self._told_of_spool = now
                     log.error("%s", fault)
@@ -175,12 +175,12 @@ class Loop:
 
 
 def pause_after(fault: SyncError) -> float:
-    """How many seconds a fault of our own disk or database is waited for before it is worth another try."""
+    """How many seconds to wait before the next try after a fault of the local disk or database."""
     return FULL_PAUSE if isinstance(fault, LocalFault) and fault.full else FAULT_PAUSE
 
 
 class Farewell(threading.Thread):
-    """Sees to it that a stop is no crash: what hangs `PATIENCE` seconds after `stop` is given back by `abandon`."""
+    """Keeps a stop from counting as a crash: calls `abandon` if the work still hangs `PATIENCE` seconds after `stop`."""
 
     PATIENCE = 3.0
 
@@ -191,7 +191,7 @@ class Farewell(threading.Thread):
         self._ended = threading.Event()
 
     def done(self) -> None:
-        """The work has ended by itself."""
+        """Record that the work has ended by itself."""
         self._ended.set()
 
     def run(self) -> None:
@@ -206,10 +206,10 @@ class Farewell(threading.Thread):
 
 
 class Watcher(threading.Thread):
-    """Something that is looked at beside the worker, again and again at its own pace.
+    """Runs a check beside the worker, again and again at its own pace.
 
-    A database that it finds damaged ends the work by `stop`, as if the loop had met the damage: it may never read those
-    pages. Whoever started both asks `confess`.
+    If the check finds the database damaged, it ends the work by `stop`, since the loop may never read the damaged
+    pages. The starter of both threads then calls `confess`.
     """
 
     def __init__(
@@ -225,12 +225,12 @@ class Watcher(threading.Thread):
         self._damaged: Damaged | None = None
 
     def confess(self) -> None:
-        """Raise the damage that it ended by, if it did."""
+        """Raise the damage that ended this thread, if any."""
         if self._damaged is not None:
             raise self._damaged
 
     def run(self) -> None:
-        """Look, rest; a local fault is waited out."""
+        """Check, then wait. A local fault is retried."""
         while not self._stop_event.is_set():
             try:
                 self._look()
@@ -242,14 +242,14 @@ class Watcher(threading.Thread):
             except (LocalFault, Unusable) as fault:
                 self._complain(fault)
             except MemoryError:
-                # To tell of it takes memory as well, and the loop does once it meets it.
+                # Logging needs memory as well. The loop reports the shortage when it meets it.
                 pass
             except Exception:
                 log.exception("watching failed by a fault of our own")
             self._stop_event.wait(self._seconds)
 
     def _complain(self, fault: SyncError) -> None:
-        """Tell of a fault that does not pass: the loop may have no part in it, as it has in a full disk."""
+        """Log a fault that persists, unless it is a full disk. The loop may never meet this fault, but it reports a full disk."""
         repeated, self._failed = self._failed and not (isinstance(fault, LocalFault) and fault.full), True
         now = self._clock.monotonic()
         if repeated and (self._complained_at is None or now - self._complained_at >= COMPLAINT_PACE):

@@ -1,7 +1,7 @@
-"""Turning notices into wishes: something has changed that many jobs may depend on.
+"""Turns change notices into wants: a change that many jobs may depend on.
 
-A row of one of these kinds is a notice and no work of its own. Every flow is asked which of its jobs it concerns, and they
-are wanted in one transaction with the end of the row.
+A row of a notice kind has no work of its own. Every flow returns which of its jobs the change concerns. They are
+queued, and the last of them in the transaction that settles the row.
 """
 
 from collections.abc import Iterable
@@ -17,14 +17,14 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.outcomes import shared_outcome_of
 from plexsync.store.database import Database
 
-# More are wanted in pieces, so that a hook need not wait for all of them.
+# Larger sets are queued in pieces of this size, so that a hook need not wait for all of them.
 FAN_OUT = 500
-# Where notices come from.
+# The gates needed to resolve a notice.
 GATES = (READ_STASH,)
 
 
 class Notices:
-    """Works the notices of one engine."""
+    """Works the change notices of one engine."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Notices:
         self._batch = batch
 
     def work(self, jobs: Iterable[Job]) -> None:
-        """Want what these notices concern; every job given is settled when this returns."""
+        """Queue the jobs that these notices concern. On return, every given job is settled."""
         waiting = list(jobs)
         while waiting:
             job = waiting.pop(0)

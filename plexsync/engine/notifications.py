@@ -1,8 +1,8 @@
-"""Telling a person what needs one: looks at how things stand, and has the messengers tell what is news.
+"""Notifies you of what needs you: checks the situation and sends news through the messengers.
 
-It runs in a thread of its own, so that neither a message that takes long holds up the work, nor a long comparison the
-message. What was told is kept in the database, and in memory while that can't be written. A message that does not get
-through is logged once and tried again later; it never disturbs the work.
+It runs in its own thread, so that a slow message does not delay the work and a long comparison does not delay the
+message. The record of sent notices is kept in the database, and in memory while the database can't be written. A failed
+message is logged once and retried later. It never disturbs the work.
 """
 
 import logging
@@ -19,16 +19,16 @@ from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.notices")
 
-# The note of what was sent already.
+# The note with the record of sent notices.
 TOLD = "notices"
 PACE = 30.0
 FIRST = 3.0
-# After a message that did not get through, the messengers are left alone for so long.
+# Seconds to wait after a failed message before the next one.
 SEND_AGAIN = 300.0
 
 
 class Standstill:
-    """Whether the worker rests because of its own disk or database: said by its loop, read by the noticer."""
+    """Whether the worker is paused by a fault of its disk or database. The loop sets it, the noticer reads it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -36,11 +36,11 @@ class Standstill:
 
     @property
     def pause(self) -> Pause | None:
-        """The pause that lasts, None while it works."""
+        """The current pause; None while the worker works."""
         return self._pause
 
     def __call__(self, fault: SyncError | None) -> None:
-        """A step failed by this fault, or (None) went well."""
+        """Record that a step failed with this fault, or (None) succeeded."""
         if fault is None:
             self._pause = None
             return
@@ -55,7 +55,7 @@ class _Kept:
 
 
 class Noticer:
-    """Looks and tells. `messengers` may fail; a notice counts as told when one of them took it."""
+    """Checks and notifies. Messengers may fail; a notice counts as sent when one of them accepted it."""
 
     def __init__(
         self, store: Database, clock: Clock, messengers: Sequence[Messenger], rules: NoticeRules, standstill: Standstill
@@ -70,7 +70,7 @@ class Noticer:
         self._again_at: float | None = None
 
     def notice(self) -> list[Notice]:
-        """Tell what is news; returns what was told."""
+        """Send what is new, and return the sent notices."""
         now = self._clock.now()
         sight, record = self._seen()
         notices, after = look(record, sight, self._rules, now)
@@ -86,7 +86,7 @@ class Noticer:
         return notices
 
     def _seen(self) -> tuple[Situation, NoticeRecord]:
-        """How things stand, and what was told. With a database that can't be read, what is in memory has to do."""
+        """The situation and the record of sent notices. If the database can't be read, uses what is in memory."""
         pause = self._standstill.pause
         try:
             with self._store.reading() as db:
@@ -114,8 +114,8 @@ class Noticer:
         return self._again_at is None or self._clock.monotonic() >= self._again_at
 
     def _tell(self, notice: Notice) -> bool:
-        """Whether one of the messengers took it."""
-        # All of them, not only the first that takes it.
+        """Whether at least one messenger accepted the notice."""
+        # Every messenger gets it, not only the first that accepts it.
         receivers = [messenger for messenger in self._messengers if self._sent(messenger, notice)]
         if receivers:
             log.info("a person was told: %s", notice.text)
@@ -134,7 +134,7 @@ class Noticer:
 
 
 def seen(db: Reader, now: int, pause: Pause | None) -> Situation:
-    """How things stand by the database."""
+    """The situation according to the database."""
     tallies = db.tallies.all()
     return Situation(
         outages=tuple(lasting(outages(db.transitions.all()))),
@@ -147,7 +147,7 @@ def seen(db: Reader, now: int, pause: Pause | None) -> Situation:
 
 
 def _without(before: NoticeRecord, after: NoticeRecord, untold: Sequence[Notice]) -> NoticeRecord:
-    """The record when some notices did not get through: for their keys, all is as it was."""
+    """The record without the failed notices: their keys keep the earlier entries."""
     announced = dict(after.announced)
     for notice in untold:
         announced.pop(notice.key, None)
@@ -157,7 +157,7 @@ def _without(before: NoticeRecord, after: NoticeRecord, untold: Sequence[Notice]
 
 
 class Bell(threading.Thread):
-    """Notices soon after the start and then every half minute, until `stop`."""
+    """Runs the noticer soon after the start and then every half minute, until `stop`."""
 
     def __init__(self, noticer: Noticer, *, stop: threading.Event, seconds: float = PACE) -> None:
         super().__init__(name="notices", daemon=True)
@@ -166,7 +166,7 @@ class Bell(threading.Thread):
         self._seconds = seconds
 
     def run(self) -> None:
-        """Whatever goes wrong here stays here."""
+        """Run the noticer. No error leaves this thread."""
         rest = min(FIRST, self._seconds)
         while not self._stop_event.wait(rest):
             rest = self._seconds

@@ -1,14 +1,14 @@
-"""How the queue is worked: small frozen rules, cut from the configuration by the application."""
+"""The rules for working the queue: small frozen records that the application builds from the configuration."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class WorkRules:
-    """How the queue is worked. Durations in milliseconds unless named otherwise.
+    """How the queue is worked. Durations are in milliseconds unless stated otherwise.
 
-    `batch` is the most jobs at once. `lease` outlives every request of a batch's reading phase; `deadline` is the longest
-    one request can take.
+    `batch` is the maximum number of jobs per batch. `lease` is longer than all requests of a batch's reading phase.
+    `deadline` is the longest time that one request can take.
     """
 
     max_retries: int = 5

@@ -1,7 +1,7 @@
-"""Ending attempts: what an outcome does to its row, in the caller's transaction.
+"""Settles attempts: applies an outcome to its row, in the caller's transaction.
 
-One for an engine. It knows which jobs the engine has claimed and may not have ended, so that what a fault of our own disk
-left open can be given back unblamed.
+Each engine has one. It tracks which claimed jobs may still be open, so that jobs left open by a fault of the local disk
+can be released without blame.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +17,7 @@ Settle = Callable[[Writer, Job, Outcome], None]
 
 
 class Settlement:
-    """Settles the jobs of one engine. `ended` names what became of each job of the current step."""
+    """Settles the jobs of one engine. `ended` maps each job of the current step to the name of its outcome."""
 
     def __init__(
         self,
@@ -36,20 +36,20 @@ class Settlement:
         self._dice = dice
         self._max_retries = max_retries
         self.ended: dict[Key, str] = {}
-        # By token the hash of what was wanted.
+        # The hash of the desired values, by token.
         self.desired: dict[str, str] = {}
         self._open: list[Job] = []
 
     def begin(self, jobs: list[Job]) -> None:
-        """These are claimed."""
+        """Record these jobs as claimed."""
         self._open, self.desired = jobs, {}
 
     def over(self) -> None:
-        """All that was claimed has ended."""
+        """Record that all claimed jobs have ended."""
         self._open = []
 
     def settle(self, tx: Writer, job: Job, outcome: Outcome) -> None:
-        """End one attempt; what another holds by now is not touched."""
+        """Settle one attempt. A job that another worker holds by now is not changed."""
         now = self._clock.now()
         after = settle(
             job,
@@ -68,18 +68,18 @@ class Settlement:
             self.ended[job.kind, job.id] = type(outcome).__name__.lower()
 
     def settle_all(self, jobs: Iterable[Job], outcome: Outcome) -> None:
-        """End all of these attempts alike; those that have been ended already stay as they are."""
+        """Settle all of these attempts with one outcome. Those already settled stay as they are."""
         with self._store.writing() as tx:
             for job in jobs:
                 self.settle(tx, job, outcome)
 
     def release(self, outcome: Outcome) -> None:
-        """Give back what is open."""
+        """Release the open jobs with this outcome."""
         if self._open:
             self.settle_all(list(self._open), outcome)
 
     def _marks(self, tx: Writer, job: Job, outcome: Outcome) -> tuple[int, int]:
-        """How many writes of its flow went well and failed until now, where that is evidence for its next failure."""
+        """The successful and failed writes of the flow so far, if they are evidence for the job's next failure."""
         if isinstance(outcome, Waiting) and not outcome.backoff:
             return job.ok_mark, job.bad_mark
         flow = self._flows.get(job.kind)

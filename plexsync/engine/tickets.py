@@ -1,8 +1,8 @@
-"""What a request passes: the gate before a neighbour, the ticket that admits it, and the answers when it may not pass.
+"""What a request passes: the gate of a server, the ticket that admits the request, and the answers if it may not pass.
 
-A gate is a neighbour and an access, since a neighbour that refuses changes may answer questions all the same. A ticket
-names the gate and the breaker's generation at the start of the request; its report carries it, so a report that comes too
-late to matter counts for nothing.
+A gate is a server and an access, since a server that rejects writes may still answer reads. A ticket holds the gate and
+the breaker's generation at the start of the request. The report carries the ticket, so that a report that comes too
+late is ignored.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from plexsync.rules.errors import Neighbour
 
 
 class Access(StrEnum):
-    """What a request does at a neighbour."""
+    """What a request does: read or write."""
 
     READ = "read"
     WRITE = "write"
@@ -25,49 +25,49 @@ READ, WRITE = Access.READ, Access.WRITE
 
 @dataclass(frozen=True)
 class Gate:
-    """The way to one neighbour for requests of one kind."""
+    """The gate of one server for requests of one access."""
 
     neighbour: Neighbour
     access: Access
 
     @property
     def row(self) -> str:
-        """The name of the rows that keep its breaker, hold and pace.
+        """The key of the rows that store its breaker, hold and pace.
 
-        Both gates of Plex share one, which notes by which of them it was lost. Changes in Stash have one of their own: a
-        Stash that takes none stops nobody who only asks.
+        Both gates of Plex share one row, which records the access that lost it. Writes to Stash have their own row: a
+        Stash that rejects writes stops no reads.
         """
         return "stash:write" if self == WRITE_STASH else self.neighbour.value
 
     @property
     def caption(self) -> str:
-        """Its neighbour for a reader, or what is closed of it when that is not all."""
+        """The name for display: the server, or the part of it that is closed."""
         return "Writing to Stash" if self == WRITE_STASH else self.neighbour.capitalize()
 
 
 READ_PLEX, WRITE_PLEX = Gate(Neighbour.PLEX, READ), Gate(Neighbour.PLEX, WRITE)
 READ_STASH, WRITE_STASH = Gate(Neighbour.STASH, READ), Gate(Neighbour.STASH, WRITE)
-# What everyone needs who compares the two.
+# The gates that every comparison of the two servers needs.
 READS = (READ_PLEX, READ_STASH)
-# The generation of no breaker.
+# A generation that no breaker has.
 VOID: Final = 0
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """Admits requests through a gate; their reports count in this generation of its breaker only."""
+    """Admits requests through a gate. Their reports count only in this generation of its breaker."""
 
     gate: Gate
     generation: int
 
     def to(self, access: Access) -> "Ticket":
-        """The same admission for requests of another kind, where both share a row."""
+        """The same ticket for another access that shares the row."""
         return Ticket(Gate(self.gate.neighbour, access), self.generation)
 
 
 @dataclass(frozen=True)
 class Closed:
-    """Nothing may pass before `until` (UTC ms); `reason` is one line for a reader."""
+    """Nothing may pass before `until` (UTC ms). `reason` is one line for display."""
 
     until: int
     reason: str
@@ -75,25 +75,25 @@ class Closed:
 
 @dataclass(frozen=True)
 class Go:
-    """All gates stand open: claim up to `limit` jobs (0: as many as a batch holds)."""
+    """All gates are open: claim up to `limit` jobs (0: a full batch)."""
 
     limit: int
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Its holder has the slot to ask whether a neighbour is back. A ticket to write: a write has to answer."""
+    """The slot to probe a server. With a write ticket, a write has to be answered."""
 
     ticket: Ticket
 
     @property
     def gate(self) -> Gate:
-        """The gate that is closed."""
+        """The closed gate."""
         return self.ticket.gate
 
 
 def by_row(gates: Iterable[Gate]) -> list[Gate]:
-    """One gate for each row, in the order in which the rows are named first."""
+    """One gate per row, in the order in which the rows first appear."""
     rows: dict[str, Gate] = {}
     for gate in gates:
         rows.setdefault(gate.row, gate)

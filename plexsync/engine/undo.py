@@ -1,7 +1,7 @@
-"""The wish to undo: what was written for jobs is to be taken back.
+"""Requests to undo: to restore what Plex had before PlexSync wrote to it.
 
-Undoing writes to no neighbour. The flow notes in one transaction what it has to know, and the job is wanted with it; whoever
-works on it just then loses it, so that nothing is saved over the note. The worker does the rest on its usual way.
+A request writes to no server. In one transaction the flow saves what it needs and the job is queued. A worker that
+holds the job loses it, so that nothing is saved over the request. The worker then syncs the job as usual.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +13,16 @@ from plexsync.rules.job import State, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.store.database import Database, Writer
 
-# Jobs that are asked for together, as when they are worked.
+# The number of jobs read per request, as when they are synced.
 BATCH = 50
-# More than so many at once go behind what people edit.
+# Larger requests go behind edits.
 CROWD = 20
 
 Progress = Callable[[int, int], None]
 
 
 class Undoing(Protocol):
-    """The part of a flow that takes back."""
+    """The part of a flow that undoes."""
 
     @property
     def kind(self) -> str:
@@ -30,27 +30,27 @@ class Undoing(Protocol):
         ...
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
-        """What `undo` has to know of these, a NeighbourError for one that can't be read; none for what is not there.
+        """Read what `undo` needs for these jobs: a NeighbourError for an unreadable job, no entry for a missing one.
 
-        Passes the gates that it needs. Raises NeighbourError when nobody can be asked.
+        Passes the gates that it needs. Raises NeighbourError if the server can't be asked.
         """
         ...
 
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
-        """Note that what was written for a job is to be taken back (`mark`: in whose name); False if nothing ever was.
+        """Mark a job as undone (`mark`: the reason). False if nothing was ever written for it.
 
-        The job is wanted in the same transaction, and the next look finds what there is to take back.
+        The job is queued in the same transaction. The next look finds what to restore.
         """
         ...
 
 
 @dataclass
 class Marked:
-    """What became of jobs that were to be undone.
+    """The result of a request to undo jobs.
 
-    `jobs` are undone, and wanted. `untouched` are those for which nothing was pushed, as far as is known, `ignored` those
-    of `jobs` that were ignored before and are not any more, `failed` those that can't be asked about, with the reason.
-    `dropped` is how many rows of the queue were set aside, so that nothing is pushed for the first time meanwhile.
+    `jobs` are marked and queued. `untouched` are those with no known push. `ignored` are those of `jobs` that were
+    ignored before and no longer are. `failed` maps those that can't be read to the reason. `dropped` counts the queue
+    rows that were set aside, so that nothing is pushed for the first time meanwhile.
     """
 
     jobs: list[int] = field(default_factory=list)
@@ -61,15 +61,15 @@ class Marked:
 
 
 def quiet(_done: int, _total: int) -> None:
-    """Nobody watches."""
+    """Report no progress."""
 
 
 def wish_undone(
     store: Database, flow: Undoing, clock: Clock, ids: Sequence[int], mark: str, progress: Progress = quiet
 ) -> Marked:
-    """Undo these jobs of a flow; raises NeighbourError when it can't ask (those that were marked by then stay so).
+    """Mark these jobs of a flow as undone. Raises NeighbourError if it can't read; jobs marked by then stay marked.
 
-    A kill in between leaves some marked and others not: to do it again is harmless.
+    After a kill some jobs are marked and others are not. Repeating the call is harmless.
     """
     marked = Marked()
     for start in range(0, len(ids), BATCH):

@@ -1,9 +1,9 @@
-"""The end of a process that hangs: a loop that never ends, or a library that never returns, is no exception to be caught.
+"""Ends a process that hangs in an endless loop or in a library call, which raises no exception.
 
-The countdown runs in a thread of the interpreter's own that needs neither Python's lock nor anybody's help. Whoever works
-shows signs of life; when they stay away, the process is ended, after it has written which line each thread was at. That
-goes to a file: nobody may be reading the log, and a write to it would hang as well. What the process had claimed is found
-by the next worker as after any crash: alone, and set aside when it does the same three times.
+The countdown runs in a thread of the interpreter that does not need the GIL. The working thread sends signs of life.
+Without them, the process writes the current line of each thread to a file and ends. It does not use the log, since a
+write to it could hang as well. The next worker treats the claimed jobs as after any crash: it tries each alone, and
+sets a job aside as poison after three crashes.
 """
 
 import faulthandler
@@ -17,15 +17,15 @@ from plexsync.rules.neighbours import Clock
 
 log = logging.getLogger("PlexSync.watchdog")
 
-# A sign of life is passed on once a second at most: it starts a thread.
+# The shortest interval in seconds between two restarts of the countdown, since each starts a thread.
 PACE = 1.0
 
 
 class Watchdog:
-    """Ends the process when the thread that called `begin` is not `alive` for `seconds`, until it calls `end`.
+    """Ends the process if the thread that called `begin` is not `alive` for `seconds`, until it calls `end`.
 
-    One in a process; `file` is where it tells. Signs of life of other threads count for nothing: they go on while the
-    worker hangs.
+    There is one per process. `file` receives the report. Signs of life from other threads are ignored, since those
+    threads continue while the worker hangs.
     """
 
     def __init__(self, seconds: float, clock: Clock, file: Path) -> None:
@@ -37,29 +37,29 @@ class Watchdog:
         self._armed_at = 0.0
 
     def begin(self) -> None:
-        """The calling thread works from now on."""
+        """Start the countdown for the calling thread."""
         self._owner = threading.get_ident()
         self._arm()
 
     def alive(self) -> None:
-        """The calling thread gets on."""
+        """Restart the countdown; a sign of life from the calling thread."""
         if self._owner == threading.get_ident() and self._clock.monotonic() - self._armed_at >= PACE:
             self._arm()
 
     def end(self) -> None:
-        """Nothing is being worked."""
+        """Stop the countdown, since nothing is being worked."""
         self._owner = None
         faulthandler.cancel_dump_traceback_later()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Stop the countdown and close the file."""
         self.end()
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
 
     def tell_of_the_last(self) -> None:
-        """Say that an earlier worker was ended, if one was, and keep what it wrote beside."""
+        """Log whether an earlier worker was ended, and keep its report in a second file."""
         with suppress(OSError):
             if self._file.stat().st_size:
                 kept = self._file.with_name(f"{self._file.stem}-last{self._file.suffix}")
@@ -68,7 +68,7 @@ class Watchdog:
 
     def _arm(self) -> None:
         self._armed_at = self._clock.monotonic()
-        # Where there is no room for a thread or a file it is not watched, and works on.
+        # If no thread or file can be created, the process works on without a watchdog.
         with suppress(RuntimeError, OSError):
             if self._handle is None:
                 self._handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -76,13 +76,13 @@ class Watchdog:
 
 
 class Unwatched:
-    """No watchdog: for whoever steps an engine by hand."""
+    """No watchdog, for callers that step an engine themselves."""
 
     def begin(self) -> None:
-        """Nothing counts down."""
+        """Do nothing."""
 
     def alive(self) -> None:
-        """Nothing counts down."""
+        """Do nothing."""
 
     def end(self) -> None:
-        """Nothing counted down."""
+        """Do nothing."""
