@@ -96,7 +96,7 @@ class Gates:
         return closed or Ticket(gate, db.breakers.find(gate.row).generation)
 
     def ticket(self, gate: Gate) -> Ticket:
-        """A ticket for a request made now, whatever the gate's state. Unless the breaker is closed, its report is ignored."""
+        """A ticket for a request made now, whatever the gate's state. Its report counts only if the breaker is closed."""
         with self._store.reading() as db:
             row = db.breakers.find(gate.row)
         return Ticket(gate, row.generation if row.state == CircuitState.CLOSED else VOID)
@@ -184,7 +184,7 @@ class Gates:
         return round(self._rules.longest_wait * 1000)
 
     def _retest(self, since: int, now: int) -> int:
-        """The wait before a hold's next test (ms): half the time that it has lasted, within the limits of the breaker's waits."""
+        """The wait before a hold's next test (ms): half its age, within the limits of the breaker's waits."""
         return min(self._longest_hold, max(round(self._rules.recovery_timeout * 1000), (now - since) // 2))
 
     def _breaker(self, tx: Writer, gate: Gate, now: int, *, at_once: bool = False) -> Probe | Closed | None:
@@ -297,7 +297,7 @@ class Gates:
                 )
 
     def trust(self, gate: Gate) -> None:
-        """Close the breaker on trial if no write is available to test with: the next job is the test, and one failure reopens it."""
+        """Close the breaker on trial, since there is no write to test with: one failure of the next job reopens it."""
         with self._store.writing() as tx:
             row = tx.breakers.find(gate.row)
             last_chance = Breaker(
@@ -374,7 +374,7 @@ class Tally:
 
 def _pulse(plex: Plex, keys: Sequence[str]) -> None:
     """Send the requests that Plex answers if the token is valid, and that read known items."""
-    # An empty answer is an answer, too.
+    # A missing object is an answer as well.
     with suppress(Missing):
         plex.sections()
     if keys:
@@ -382,7 +382,7 @@ def _pulse(plex: Plex, keys: Sequence[str]) -> None:
 
 
 def _patience(error: NeighbourError, gate: Gate, failures: int, dice: Dice) -> float:
-    """Seconds to throttle the gate: as long as the server asked for, or a short wait so that a blip does not open the breaker."""
+    """Seconds to throttle: what the server asked for, or a short wait, so that a blip does not open the breaker."""
     if isinstance(error, Throttled):
         # A server that asks for no wait and refuses again would be asked without end.
         return max(error.retry_after, LEAST_PATIENCE * (1 + dice.random()))

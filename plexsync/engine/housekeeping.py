@@ -94,7 +94,7 @@ class Housekeeping:
 
 
 def may_prune(tx: Writer, now: int) -> bool:
-    """Whether the clock is reliable enough to delete: no jump for a day."""
+    """Whether the clock is reliable enough to delete: it has not jumped for a day."""
     last, leapt = tx.notes.number("tick") or now, tx.notes.number("leapt") or 0
     tx.notes.save("tick", str(now))
     if now < last or now < leapt or now - last > LEAP:

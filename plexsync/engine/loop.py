@@ -249,7 +249,7 @@ class Watcher(threading.Thread):
             self._stop_event.wait(self._seconds)
 
     def _complain(self, fault: SyncError) -> None:
-        """Log a fault that persists, unless it is a full disk. The loop may never meet this fault, but it reports a full disk."""
+        """Log a fault that persists, since the loop may never meet it. A full disk is left to the loop."""
         repeated, self._failed = self._failed and not (isinstance(fault, LocalFault) and fault.full), True
         now = self._clock.monotonic()
         if repeated and (self._complained_at is None or now - self._complained_at >= COMPLAINT_PACE):

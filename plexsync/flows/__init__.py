@@ -1,1 +1,1 @@
-"""One folder for each thing that is kept in step, top to bottom: look, plan, push."""
+"""One package for each kind of object that is kept in sync, from inspection to plan to push."""

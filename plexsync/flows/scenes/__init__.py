@@ -1,1 +1,1 @@
-"""Scenes of Stash, shown as movies in Plex."""
+"""Syncs scenes in Stash to movies in Plex."""

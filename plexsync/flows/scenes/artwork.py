@@ -1,7 +1,8 @@
-"""Posters and backgrounds: which picture of Stash a scene is to show, which one its items show, and how it gets there.
+"""Posters and backgrounds: selects the picture of a scene, detects the picture that an item shows, and sends it.
 
-Fetched only when its source has changed, and then with the tag of the one we have; looked into only when it is another; sent
-only when Plex does not have it. A picture that can't be had or that Plex refuses is reported and keeps nothing else back.
+A picture is fetched only if its source has changed, and then with the tag of the last one. It is decoded only if it
+differs, and sent only if Plex does not have it. If a picture can't be fetched or Plex rejects it, PlexSync reports it
+and still syncs the other fields.
 """
 
 import logging
@@ -25,26 +26,25 @@ from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.picture")
 
-# Bytes of pictures that were just looked into and are about to be sent.
+# The maximum number of bytes kept of pictures that were just decoded and will be sent soon.
 KEPT = 32_000_000
 PADDED = " padded"
-# What stands behind the moment in a version: that the picture may have changed once more within it, or how often in a row
-# it could not be read.
+# Suffixes of a version: the picture may have changed again within the same second, or how many reads in a row failed.
 EARLY = ", early"
 FAILED = ", failed "
-# So often a picture may fail before the rest of its scene goes on without it.
+# The number of failed reads of a picture after which its scene is synced without it.
 PATIENCE = 3
 
 
 class PictureChanged(Outdated):
-    """The picture is not the one that was looked at: Stash has another one by now, or other bytes are made of it."""
+    """The picture has changed since the inspection, in Stash or in its processed form."""
 
     def __init__(self) -> None:
         super().__init__("its picture is another one than when it was looked at")
 
 
 class Artwork:
-    """The pictures of one Stash in one Plex. `key_of` names a picture as Plex does; `imaging` None: nothing is resized."""
+    """The artwork of one Stash and one Plex. `key_of` returns Plex's key of a picture. If `imaging` is None, nothing is resized."""
 
     def __init__(
         self,
@@ -67,9 +67,9 @@ class Artwork:
     # --- what is wanted ----------------------------------------------------------------------------------------------
 
     def with_pictures(self, scene: Scene, shown: Wanted, profile: Profile, *, patient: bool = True) -> Wanted:
-        """What is wanted, with the keys of the pictures; one that can't be had is left as it is in Plex.
+        """Add the keys of the pictures to the desired values. A picture that can't be read stays as it is in Plex.
 
-        Raises NeighbourError when Stash does not answer, and (`patient`) the first times that it can't give a picture.
+        Raises NeighbourError if Stash does not answer, and (if `patient`) the first times that a picture can't be read.
         """
         pictures = profile.pictures.items()
         rows = {name: self._row(scene, name, source, profile, patient=patient) for name, source in pictures}
@@ -83,11 +83,11 @@ class Artwork:
         if image is None:
             return PictureRow("", "", "")
         version = _version(image, padded=padded)
-        # Two libraries may have rules of their own for one scene.
+        # Two libraries may have different rules for one scene.
         kept_as = f"{name} {source}{PADDED if padded else ''}"
         with self._store.reading() as db:
             rows = db.pictures.of(scene.id)
-        # Under the name alone is what an earlier version of ours has kept.
+        # Earlier versions of PlexSync stored the row under the name alone.
         last_row = rows.get(kept_as) or rows.get(name)
         if last_row and last_row.version == version:
             return last_row
@@ -99,7 +99,7 @@ class Artwork:
             if isinstance(error, Unavailable) and not error.sent:
                 raise
             count = _failures(last_row, version) + 1
-            # What is known stays known; whoever looks next asks again.
+            # Known values are kept. The next inspection reads the picture again.
             failed = replace(last_row or PictureRow("", "", ""), version=f"{version}{FAILED}{count}")
             self._save(scene.id, kept_as, failed)
             if patient and count <= PATIENCE and not isinstance(error, Refused):
@@ -122,7 +122,7 @@ class Artwork:
         except Missing:
             return PictureRow(version, "", "")
         except NeighbourError as error:
-            # One picture that can't be read says nothing about Stash.
+            # One unreadable picture is no evidence about Stash.
             if not (isinstance(error, Unavailable) and error.sent):
                 self._gates.ill(ticket, error)
             raise
@@ -130,7 +130,7 @@ class Artwork:
             return replace(last_row, version=version)
         content = picture.content if picture else b""
         if kind_of(content) == "drawing" and not self._gates.ask(READ_STASH, lambda: self._stash.lacks(image)):
-            # Its folder is away, for instance. To take that for no picture would take down the one that Plex shows.
+            # For example, its folder is unavailable. Treating that as no picture would remove the one in Plex.
             raise Refused(Neighbour.STASH, "Stash shows a stand-in for it")
         poster, failure = self._made(content, padded=padded)
         key = self._key_of(name, poster) if poster else ""
@@ -139,7 +139,7 @@ class Artwork:
         return PictureRow(version, picture.tag if picture else "", key, failure)
 
     def _made(self, content: bytes, *, padded: bool) -> tuple[bytes, str]:
-        """The bytes to send, or none and why ('' when there is no picture)."""
+        """The bytes to send, or none with the reason ('' if there is no picture)."""
         kind = kind_of(content)
         if not content or kind == "drawing":
             return b"", ""
@@ -157,11 +157,11 @@ class Artwork:
     # --- what is shown -----------------------------------------------------------------------------------------------
 
     def told(self, item: Item, wanted: Mapping[str, object], memory: Memory, pushing: Sequence[Pushing]) -> Item:
-        """The item, with the keys of the pictures that it shows where they matter; asks Plex only where it is not known."""
+        """The item with the keys of the pictures that it shows, where they matter. Asks Plex only for unknown ones."""
         return self._told(item, asked_for(wanted, memory, pushing), memory)
 
     def read_back(self, item: Item, names: Iterable[str]) -> Item:
-        """The item, with the keys of these pictures as Plex has them now."""
+        """The item with the current keys of these pictures in Plex."""
         return self._told(item, [name for name in PICTURES if name in names], {})
 
     def _told(self, item: Item, names: Sequence[str], memory: Memory) -> Item:
@@ -180,7 +180,7 @@ class Artwork:
     # --- sending -----------------------------------------------------------------------------------------------------
 
     def to_send(self, scene: Scene, item: Item, name: str, key: str, profile: Profile) -> bytes:
-        """The bytes of the picture of this key, none if Plex has them; PictureChanged if they can't be had any more."""
+        """The bytes of the picture with this key, none if Plex has them. Raises PictureChanged if they are no longer available."""
         if key in self._plex.pictures(item.key, name):
             return b""
         with self._lock:
@@ -197,18 +197,18 @@ class Artwork:
         return poster
 
     def has(self, key: str) -> bool:
-        """Whether the picture of this key is at hand, and need not be read from Stash once more to be sent."""
+        """Whether the picture with this key is in memory, so that sending it needs no read from Stash."""
         with self._lock:
             return key in self._kept
 
     def send(self, item: Item, name: str, key: str, content: bytes) -> None:
-        """Let the item show the picture of this key, whose bytes are sent first if there are any."""
+        """Select the picture with this key on the item, after uploading its bytes, if any."""
         if content:
             self._plex.upload(item.key, name, content)
         self._plex.show(item.key, name, key)
 
     def put_back(self, item: Item, name: str, key: str) -> None:
-        """Let the item show a picture that it showed before ('': none); if Plex does not offer that any more, ours stays."""
+        """Select the picture that the item showed before ('': none). If Plex no longer has it, the current one stays."""
         try:
             if not key:
                 self._plex.hide(item.key, name)
@@ -239,6 +239,6 @@ def _source(version: str) -> str:
 
 
 def _failures(last_row: PictureRow | None, version: str) -> int:
-    """How often in a row this version of a picture could not be read."""
+    """How many reads in a row of this version failed."""
     count = last_row.version.removeprefix(version + FAILED) if last_row else ""
     return int(count) if count.isdecimal() else 0

@@ -20,11 +20,12 @@ class BatchReader:
     def read(
         self, neighbour: Neighbour, request: Callable[[list[K]], Mapping[K, T]], keys: Iterable[K]
     ) -> dict[K, T | NeighbourError]:
-        """What `request` answers for these keys, asked for together.
+        """Read these keys in one request.
 
-        A request that fails is halved before anyone is blamed, and the whole halving is one report: well if any part was
-        answered, with the error in place of what was not. Both halves failing is an outage and raises, also when they were
-        refused: no single one of them is to blame. A failure of one alone stands in its place, for others to judge.
+        A failed request is halved before any key is blamed, and the whole halving is one report: success if any part
+        was answered, with the error as the value of each key that was not. If both halves fail, the error is raised as
+        an outage, even if they were refused, since no single key is to blame. The failure of a single key is returned
+        as its value, to be judged by others.
         """
         wanted_keys = sorted(set(keys))
         if not wanted_keys:
@@ -43,12 +44,12 @@ class BatchReader:
 
 
 def may_be_its_own(error: NeighbourError) -> bool:
-    """Whether a request for one thing can have failed because of that thing."""
+    """Whether a request for one object can have failed because of that object."""
     return isinstance(error, Refused) or (isinstance(error, Unavailable) and error.sent)
 
 
 def halved(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[K, T | NeighbourError]:
-    """The answers to one request, or to its halves while only one of two fails; raises when both do, or nothing was sent."""
+    """The answers to one request, or to its halves if one of them fails. Raises if both fail or nothing was sent."""
     try:
         return dict(request(keys))
     except (Unavailable, Refused) as error:
@@ -78,7 +79,7 @@ def _parted(request: Callable[[list[K]], Mapping[K, T]], keys: list[K]) -> dict[
 def _blamed(
     request: Callable[[list[K]], Mapping[K, T]], keys: list[K], error: NeighbourError
 ) -> dict[K, T | NeighbourError]:
-    """Which of the keys that failed together are to blame: one, or all when their halves fail too."""
+    """The keys to blame among those that failed together: one, or all if their halves fail too."""
     if len(keys) > 1:
         try:
             return _parted(request, keys)

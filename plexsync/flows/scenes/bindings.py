@@ -1,4 +1,4 @@
-"""Binding items to scenes by hand: the one thing about a scene's items that a person says and nobody finds out."""
+"""Binds items to scenes by hand. A binding goes before every other match."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,17 @@ from plexsync.store.database import Database
 
 
 class CantBind(Exception):
-    """Nothing was bound; the message is one line for the person who asked."""
+    """Nothing was bound. The message is one line for display."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """What binding has come to: the `items`, each with its library's title; the keys of earlier ones that Plex does not
-    have any more, which were taken off; and the scenes that were pushed to the items before and are looked at again."""
+    """The result of binding.
+
+    `items` holds the bound items, each with the title of its library. `forgotten` holds the keys of earlier bindings
+    that Plex no longer has; they were removed. `looked_again` holds the other scenes pushed to these items before; they
+    are queued.
+    """
 
     items: tuple[tuple[Item, str], ...]
     forgotten: tuple[str, ...]
@@ -30,10 +34,10 @@ class Bound:
 def bind(
     store: Database, stash: Stash, plex: Plex, gates: Gates, clock: Clock, scene: int, keys: Sequence[str]
 ) -> Bound:
-    """Bind these items to the scene for good, beside those that are bound already, and want it; all of them or none.
+    """Bind these items to the scene for good, in addition to earlier bindings, and queue the scene; all of them or none.
 
-    Whoever works on the scene now has its wish renewed, so that it is looked at once more. Raises CantBind, and
-    NeighbourError when a side can't be asked.
+    The want of a running job is renewed, so that the scene is inspected again. Raises CantBind, and NeighbourError if a
+    server can't be asked.
     """
     gates.enter(*READS)
     if scene not in gates.ask(READ_STASH, lambda: stash.scenes([scene])):
@@ -65,7 +69,7 @@ def bind(
 
 
 def unbind(store: Database, clock: Clock, scene: int, key: str = "") -> int:
-    """Take one item (all of them: '') off a scene and want it, so that it is matched by its files again; how many."""
+    """Unbind one item (all of them: '') from a scene and queue it, so that its files decide again. Returns how many."""
     with store.writing() as tx:
         count = tx.bindings.unbind(scene, key)
         if count:

@@ -1,8 +1,8 @@
-"""Another chance for what was given up, by itself, once what it died of has been put right.
+"""Retries dead letters by itself once their cause is cured.
 
-What could put it right is kept as a short print in a note: the path rules, the settings of both neighbours, strictness, and
-the items of the index. When a print is another than the one remembered, the rows that it concerns are tried again, behind
-every edit, in batches; only then is the new print remembered, so that a kill in between forgets nobody.
+Each possible cure is stored as a short fingerprint in a note: the path rules, the settings of both servers, strictness,
+and the items of the index. If a fingerprint differs from the stored one, the rows that it concerns are retried, behind
+every edit, in batches. The new fingerprint is stored only after that, so a kill in between skips no row.
 """
 
 import logging
@@ -21,14 +21,14 @@ from plexsync.store.database import Database, Writer
 log = logging.getLogger("PlexSync.cure")
 
 BATCH = 500
-# Scenes that are looked at together, as when they are worked.
+# The number of scenes inspected together, as when they are synced.
 LOOKED = 50
 NOTE = "cured:"
 INDEX = f"{NOTE}index"
-# Stands in the place of the index's outline once bindings have changed: it is another than any.
+# Replaces the outline of the index after a change of bindings. It differs from every outline.
 REBOUND = "bound"
 
-# Which causes a setting can cure. A new path rule is also a reason to look for what was not found in Plex.
+# The causes that each setting can cure. A new path rule also wakes the scenes that are not in Plex yet.
 CURES: Mapping[str, tuple[str, ...]] = {
     "paths": ("ambiguous",),
     "plex": ("refused",),
@@ -38,12 +38,12 @@ CURES: Mapping[str, tuple[str, ...]] = {
 
 
 def bindings_changed(tx: Writer) -> None:
-    """What a person has bound, or unbound, can make other scenes certain: the ambiguous ones are looked at again."""
+    """Mark the bindings as changed, so that ambiguous scenes are inspected again: a binding may resolve them."""
     tx.notes.save(INDEX, REBOUND)
 
 
 class Curer:
-    """Watches what can cure dead rows. `prints` has a text for each name of `CURES`: another text, another setting."""
+    """Watches for cures of dead rows. `prints` has the fingerprint of each name in `CURES`."""
 
     def __init__(self, store: Database, looker: Looker, gates: Gates, clock: Clock, prints: Mapping[str, str]) -> None:
         self._store = store
@@ -56,9 +56,9 @@ class Curer:
     # --- settings ----------------------------------------------------------------------------------------------------
 
     def apply(self) -> int:
-        """Try again what other settings may have cured; to be called once, by a worker that starts. Returns how many rows.
+        """Retry what changed settings may have cured. A worker calls this once, at its start. Returns how many rows.
 
-        The first worker on a database only notes how things are set.
+        The first worker on a database only stores the settings.
         """
         total = 0
         for name, causes in CURES.items():
@@ -97,9 +97,10 @@ class Curer:
     # --- the index ---------------------------------------------------------------------------------------------------
 
     def recheck(self, *, stopping: Callable[[], bool] = lambda: False) -> int:
-        """Look again at ambiguous scenes if items came, went, changed or were bound; returns how many are tried again.
+        """Inspect ambiguous scenes again if items were added, removed, changed or bound. Returns how many are retried.
 
-        Costs two small reads while no library was walked. A side that is away is waited for: nothing is remembered then.
+        Costs two small reads while no library was walked. If a server is down, nothing is stored and a later call tries
+        again.
         """
         with self._store.reading() as db:
             walked, last_outline = db.sections.all(), db.notes.text(INDEX)
@@ -120,7 +121,7 @@ class Curer:
         if last_outline != outline:
             with self._store.writing() as tx:
                 if tx.notes.text(INDEX) != last_outline:
-                    # Something was bound meanwhile.
+                    # A binding has changed meanwhile.
                     return count
                 tx.notes.save(INDEX, outline)
         self._compared = (walked, outline)
@@ -144,7 +145,7 @@ class Curer:
         return total
 
     def _try_again(self, wants: Mapping[int, str]) -> int:
-        """Those that would not die of the same candidates again; an unreadable or vanished one says nothing."""
+        """Retry scenes whose candidates have changed. An unreadable or missing scene is not evidence."""
         count, now = 0, self._clock.now()
         with self._store.writing() as tx:
             for id, desired in wants.items():
@@ -157,5 +158,5 @@ class Curer:
 
 
 def is_certain(sight: Inspection) -> bool:
-    """Whether a look came to its end, so that what it found can be compared."""
+    """Whether the inspection was complete, so that its result can be compared."""
     return sight.error is None and not isinstance(sight.outcome, Waiting)

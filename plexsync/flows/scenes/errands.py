@@ -1,7 +1,7 @@
-"""The edits of one batch before and after they are sent: what each knows, and what is written down of it.
+"""The edits of one batch before and after they are sent, and their saved entries.
 
-What is about to be sent is saved before as an entry of `pushing`, and stays while its end is unknown: by it the next look
-tells whose value stands in Plex (`plexsync.rules.plan`).
+Each edit is saved as an entry of `pushing` before it is sent. The entry stays while the outcome is unknown, so that the
+next look can tell whose value is in Plex (`plexsync.rules.plan`).
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from plexsync.store.database import Writer
 
 @dataclass(eq=False, kw_only=True)
 class SceneErrand(Errand):
-    """One edit of one item of a scene. `number` is its saved entry; `memory` is what is remembered once it was read back.
+    """One edit of one item of a scene.
 
-    `moved` is what it has changed, for people to read; `left_out` are the fields that Plex failed to take, and may have
-    taken all the same.
+    `number` is its saved entry. `memory` is what is remembered after the read-back. `moved` holds its changes, for
+    display. `left_out` holds the fields that Plex failed to accept but may have applied.
     """
 
     sight: Inspection
@@ -33,7 +33,7 @@ class SceneErrand(Errand):
     left_out: dict[str, Sending] = field(default_factory=dict)
 
     def leave_out(self, name: str, *, unknown: bool) -> None:
-        """Plex does not take this field: all else goes on without it, and the next look finds what became of it."""
+        """Leave out a field that Plex does not accept. The rest is still sent, and the next look finds its result."""
         plan = self.target.plan
         if unknown:
             self.left_out[name] = plan.sending[name]
@@ -42,23 +42,23 @@ class SceneErrand(Errand):
         self.target = replace(self.target, plan=replace(plan, edit=edit, sending=sending))
 
     def saw(self, item: Item) -> None:
-        """Take note of what stands in Plex after the edit: fields that are as they were before have not moved."""
+        """Save the state in Plex after the edit. Fields with their earlier value have not moved."""
         before = {name: sent.before for name, sent in self.target.plan.sending.items()}
         self.stamp = item.stamp
         self.moved = {name: Moved(old, new) for name, old in before.items() if (new := held(item, name)) != old}
 
     def pictures_to_put_back(self) -> list[tuple[str, str]]:
-        """(name, key) of the pictures that are put back."""
+        """The (name, key) pairs of the pictures to restore."""
         return [(name, key) for name, key, back in self._pictures() if back]
 
     def pictures_to_send(self) -> list[tuple[str, str]]:
-        """(name, key) of the pictures that are sent."""
+        """The (name, key) pairs of the pictures to send."""
         return [(name, key) for name, key, back in self._pictures() if not back]
 
     def _pictures(self) -> list[tuple[str, str, bool]]:
-        """(name, key, whether it is to be put back) of the pictures that its edit changes.
+        """(name, key, whether it is restored) for each picture that the edit changes.
 
-        What Stash has nothing for any more is put back as what is undone is: it may not be Stash's at all.
+        A picture that Stash no longer has is restored like an undone one, since it may not be from Stash at all.
         """
         plan = self.target.plan
         return [
@@ -69,29 +69,29 @@ class SceneErrand(Errand):
 
 
 class SceneJournal:
-    """`plexsync.engine.flow.Journal` of the edits of scenes: the tables of what is on its way, remembered and past."""
+    """The `plexsync.engine.flow.Journal` of scene edits: the tables of unfinished, remembered and past pushes."""
 
     def prolong(self, tx: Writer, errands: Sequence[SceneErrand], until: int) -> None:
-        """Their saved entries hold until then."""
+        """Extend the saved entries until `until`."""
         tx.pushings.prolong([errand.number for errand in errands], until)
 
     def withdraw(self, tx: Writer, errands: Sequence[SceneErrand]) -> None:
-        """Nothing of them can be in Plex: their entries go."""
+        """Remove the entries. Nothing of these errands can be in Plex."""
         tx.pushings.drop_all([(errand.sight.id, errand.key, errand.number) for errand in errands])
 
     def distrust(self, tx: Writer, errand: SceneErrand) -> None:
-        """What is known of the scene's pictures does not help to send them: the next look reads them from Stash again."""
+        """Forget the scene's pictures, so that the next look reads them from Stash again."""
         tx.pictures.forget(errand.sight.id)
         if not errand.begun:
             self.withdraw(tx, [errand])
 
     def reopen(self, tx: Writer, errand: SceneErrand, until: int) -> None:
-        """Its entry begins anew, as that of a push whose end is unknown."""
+        """Start the entry anew, as a push with unknown outcome."""
         self.withdraw(tx, [errand])
         tx.pushings.add(errand.sight.id, errand.key, errand.target.entry(until))
 
     def close(self, tx: Writer, errands: Sequence[SceneErrand], *, now: int, until: int) -> None:
-        """Remember what was read back, and write down what it has changed."""
+        """Save what was read back, and record its changes."""
         learnt = [(errand, errand.memory) for errand in errands if errand.memory is not None]
         tx.memories.save_all([(errand.sight.id, errand.key, memory) for errand, memory in learnt], now=now)
         done = [errand for errand, _ in learnt]
@@ -100,5 +100,5 @@ class SceneJournal:
             if errand.left_out:
                 tx.pushings.add(errand.sight.id, errand.key, Pushing(errand.left_out, until))
         tx.pushes.add_all([(errand.sight.id, errand.key, errand.moved, errand.sight.undone) for errand in done], at=now)
-        # What moved them was ours, and is nobody's news.
+        # PlexSync moved these items itself, so the new stamps are no news.
         tx.index.stamp({errand.key: errand.stamp for errand in done})

@@ -1,6 +1,6 @@
-"""The flow of scenes: a scene of Stash is shown by its movies in Plex (`plexsync.engine.flow.Flow`).
+"""The scene flow: keeps movies in Plex in sync with scenes in Stash (`plexsync.engine.flow.Flow`).
 
-It looks with the eyes of `inspection`, sends by `push`, and remembers by `errands`; here they meet the engine.
+It connects the engine with the inspection, the push and the errands.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,12 +20,12 @@ from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database, Writer
 
-# Of the requests for both pictures and the edit, each may take as long as one can.
+# The maximum number of requests for both pictures and the edit. Each may take the full deadline.
 PICTURE_REQUESTS = 9
 
 
 class SceneFlow:
-    """Keeps scenes in sync. `scans`: whom to ask for a scan of what is not in Plex, if that is switched on."""
+    """Keeps scenes in sync. `scans` requests scans for files that are not in Plex, if that is enabled."""
 
     kind: str = Kind.SCENE.value
     gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
@@ -55,9 +55,9 @@ class SceneFlow:
     # --- looking -----------------------------------------------------------------------------------------------------
 
     def affected(self, notice: ChangeNotice) -> Collection[int]:
-        """The scenes that show it, and those that did when they were last looked at.
+        """The scenes that show the object, and those that did at their last inspection.
 
-        What was destroyed, or taken away, Stash shows nowhere.
+        Stash lists no scenes for an object that was deleted or removed from them.
         """
         kind = Kind(notice.kind)
         now = self._ask(READ_STASH, partial(self._stash.showing, kind, notice.id))
@@ -65,11 +65,11 @@ class SceneFlow:
             return {*now, *db.scene_names.scenes_showing(kind, notice.id)}
 
     def look(self, ids: Sequence[int]) -> Sequence[Inspection]:
-        """See the scenes, their items, and what would have to change."""
+        """Inspect the scenes, their items, and what would have to change."""
         return self._looker.look(ids)
 
     def worked(self, findings: Sequence[Inspection]) -> None:
-        """Folders of scenes that are not in Plex are to be scanned, where that is switched on."""
+        """Request scans for the folders of scenes that are not in Plex yet, if that is enabled."""
         if self._scans is not None:
             self._scans.want(sight.scene for sight in findings if sight.scene and isinstance(sight.outcome, Absent))
 
@@ -78,7 +78,7 @@ class SceneFlow:
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, Inspection]], *, now: int, until: int
     ) -> Mapping[str, Sequence[SceneErrand]]:
-        """Keep what the scenes are called and show and what looking has taught, and an entry for each edit."""
+        """Save names, shown objects and the findings of the inspection, and an entry for each edit."""
         sights = [sight for _, sight in findings]
         gone = {sight.id for sight in sights if sight.error is None and isinstance(sight.outcome or sight.ends, Gone)}
         tx.scene_names.save(sight.scene or Scene(sight.id) for sight in sights if sight.scene or sight.id in gone)
@@ -106,11 +106,11 @@ class SceneFlow:
         ]
 
     def requires(self, errand: SceneErrand) -> Collection[Gate]:
-        """Plex to write to; Stash as well where it is to give a picture once more."""
+        """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
         return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
 
     def send(self, errand: SceneErrand) -> None:
-        """The pictures, then the edit."""
+        """Send the pictures, then the edit."""
         self._pusher.send(errand)
 
     def read_back(self, errands: Sequence[SceneErrand]) -> None:
@@ -120,7 +120,7 @@ class SceneFlow:
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
     ) -> list[Canary]:
-        """A lock that we hold, sent again; items that we have written to, read; scenes that are in sync, read."""
+        """Locks that PlexSync holds, sent again; items that it has written to, read; scenes in sync, read."""
         if gate == WRITE_PLEX:
             return self._pusher.locks_again(limit, ticket=ticket, but=but, key=key)
         if gate == READ_PLEX:
@@ -135,12 +135,12 @@ class SceneFlow:
     # --- ending ------------------------------------------------------------------------------------------------------
 
     def completed(self, tx: Writer, finding: Inspection) -> None:
-        """What was to be taken over is ours now."""
+        """End the take-over, if there was one."""
         if finding.take_over:
             tx.notes.end_take_over(finding.id, finding.take_over)
 
     def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
-        """What was seen now, so that it is known since when: a row that is looked at again begins anew each time."""
+        """Save the status with the time since when it holds, because a row that is inspected again starts anew each time."""
         match outcome:
             case Done():
                 tx.standings.save({id: "in step"}, now=now)
@@ -152,7 +152,7 @@ class SceneFlow:
                 tx.standings.drop((), after=id - 1, upto=id)
 
     def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
-        """With a scene that is gone from Stash goes what was remembered of its items; what was pushed for others stays."""
+        """Forget what is remembered about the items of a scene that is gone from Stash. Pushes for other scenes stay."""
         tx.notes.end_take_over(id)
         if gone:
             tx.memories.forget([id])
@@ -162,9 +162,9 @@ class SceneFlow:
     # --- taking back -------------------------------------------------------------------------------------------------
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
-        """What Stash says of these scenes now: while that stays, they stay undone."""
+        """Read what Stash says about these scenes now. They stay undone while that stays the same."""
         return self._undo.recall(ids)
 
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
-        """Note for every item of a scene that it is undone and what Stash says now."""
+        """Save for every item of a scene that it is undone, and what Stash says now."""
         return self._undo.undo(tx, id, recalled, mark, now=now)

@@ -1,6 +1,6 @@
-"""Looking at scenes: what Stash says, which Plex items they are, what would have to change. Writes nothing to either side.
+"""Inspects scenes: their values in Stash, their items in Plex, and what would have to change. Writes to neither server.
 
-Engine, reconcile and explain see through the same eyes, so what one reports is what the other would do.
+Engine, reconcile and explain share this code, so one reports what the other would do.
 """
 
 import logging
@@ -41,18 +41,18 @@ from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.look")
 
-# How the error of a scene begins whose item is another's; a row that died of anything else begins otherwise.
+# Prefix of the error of a scene whose item belongs to another scene. Dead rows of other causes begin differently.
 SHARED_ITEM = "its item is another scene's"
-# And that of a scene whose bound item can't be written to.
+# Prefix of the error of a scene whose bound item can't be written to.
 BOUND_ITEM = "bound by hand, but item"
-# The mark of a take-over that is only tried out.
+# The mark of a take-over in a preview.
 ASKED = "asked"
 
 
 class Looker:
-    """Sees scenes as they are now, with the index as the map of Plex.
+    """Inspects the current state of scenes, with the index as the map of Plex.
 
-    `patient`: while another thread walks the libraries it is waited for; a worker has other things to do, and a watchdog.
+    `patient`: wait while another thread walks the libraries. A worker does not, since it has other work and a watchdog.
     """
 
     def __init__(
@@ -78,9 +78,10 @@ class Looker:
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
 
     def look(self, ids: Sequence[int], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
-        """See the scenes of these ids; those Stash does not have (any more) are Gone.
+        """Inspect the scenes with these ids. Those that Stash does not have (any more) are Gone.
 
-        `undoing`: what would be done if all of them were undone so, now; `taking_over`: if their items were taken over.
+        `undoing`: show what undoing all of them now would do. `taking_over`: show what taking over their items would
+        do.
         """
         answers = self._reader.read(Neighbour.STASH, self._stash.scenes, ids)
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
@@ -90,9 +91,9 @@ class Looker:
         return inspections + failed + self._undone_scenes.removed(gone, undoing)
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
-        """See scenes that were just read from Stash; the rest as for `look`.
+        """Inspect scenes that were just read from Stash. Otherwise as `look`.
 
-        Those out of scope cost Plex nothing, but for what is being taken back.
+        Scenes out of scope cost no request to Plex, unless they are being undone.
         """
         exclusions = {scene.id: reason for scene in scenes if (reason := outside(scene, self._rules.scope))}
         back = set(exclusions) if undoing else self._undone_scenes.marked_among(exclusions)
@@ -111,7 +112,7 @@ class Looker:
         if missing and news is not None and (news := self._matcher.freshen()):
             verdicts |= self._matcher.decide(missing)
         if lacks := BEING_LISTED if news is None else self._matcher.gap():
-            # It may be what they lack, or hold the item that a look-alike would be taken for.
+            # The unlisted library may hold what they lack, or the item for which a look-alike would be taken.
             verdicts |= dict.fromkeys((scene.id for scene in self._matcher.missing(scenes, verdicts)), lacks)
         items = self._matcher.items(claims(verdicts))
         self._matcher.decide_again(scenes, verdicts, items)
@@ -130,26 +131,26 @@ class Looker:
 
     @staticmethod
     def save(tx: Writer, sights: Iterable[Inspection], *, now: int) -> None:
-        """Keep what looking has taught: resolved pushes, fields found right, fields forgotten."""
+        """Save the findings: resolved pushes, fields found correct, fields forgotten."""
         targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
         learnt = [(id, key, target.plan.memory) for id, key, target in targets if target.plan.memory != target.memory]
         tx.memories.save_all(learnt, now=now)
         tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=now)
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
-        """The scenes that may have an item in these libraries, as `SceneMatcher.may_be_in` tells."""
+        """The scenes that may have an item in these libraries, see `SceneMatcher.may_be_in`."""
         return self._matcher.may_be_in(scenes, sections)
 
     def led_to(self, scenes: Sequence[Scene]) -> dict[int, tuple[str, ...]]:
-        """The items that the index alone leads to, as `SceneMatcher.led_to` tells."""
+        """The items to which the index alone leads, see `SceneMatcher.led_to`."""
         return self._matcher.led_to(scenes)
 
     def items(self, keys: Iterable[str]) -> dict[str, Item | NeighbourError]:
-        """Full items in one request; those that Plex does not have are left out."""
+        """The full items, in one request. Missing ones are left out."""
         return self._matcher.items(keys)
 
     def said(self, ids: Sequence[int]) -> dict[int, StashValues | NeighbourError]:
-        """What Stash says of these scenes now, in every field; those that it does not have are left out."""
+        """What Stash says about these scenes now, in every field. Missing ones are left out."""
         return self._undone_scenes.stash_values(ids, self._past({}).profiles)
 
     def _past(self, verdicts: Mapping[int, Verdict]) -> Past:
@@ -223,14 +224,14 @@ def absence(scene: Scene) -> str:
 
 
 def unclear(verdict: Unclear) -> Dead:
-    """Nothing is written where it is not certain; looked at again when the candidates change."""
+    """The dead letter of an ambiguous match: nothing is written. It is inspected again when the candidates change."""
     keys = sorted(candidate.key for candidate in verdict.candidates)
     summary = SHARED_ITEM if verdict.reason == "shared item" else "several files could be it"
     return Dead("ambiguous", f"{summary}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))
 
 
 def untied(binding: Binding, obstacle: str) -> Dead:
-    """A bound item that can't be written to is a person's affair; looked at again when Plex or the bindings change."""
+    """The dead letter of a binding whose item can't be written to. It is inspected again when Plex or the bindings change."""
     scene, key = binding.scene, binding.key
     remedy = f"plexsync unbind {scene} {key}, or plexsync bind {scene} ITEM"
     summary = f"{BOUND_ITEM} {key} {obstacle}: nothing is written ({remedy})"

@@ -1,4 +1,4 @@
-"""What an inspection works with: the items of a scene with their plans, and what the database remembers of them."""
+"""The records of an inspection: the items of a scene with their plans, and what the database remembers about them."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -13,14 +13,17 @@ from plexsync.rules.scene import Scene
 from plexsync.rules.undo import begun_anew, undone
 from plexsync.rules.values import Value
 
-# What is wanted of a scene that is out of scope, in the place of a hash.
+# Takes the place of the hash of desired values for a scene that is out of scope.
 NOTHING_WANTED = "outside"
 
 
 @dataclass(frozen=True)
 class Target:
-    """One item of a scene, with the plan that brings it in step; `memory` is what was remembered before, `wanted` what its
-    library is to show by its `profile`."""
+    """One item of a scene, with the plan that brings it in sync.
+
+    `memory` is what was remembered before. `wanted` holds the desired values in its library, according to its
+    `profile`.
+    """
 
     item: Item
     plan: Plan
@@ -29,19 +32,22 @@ class Target:
     profile: Profile
 
     def entry(self, until: int) -> Pushing:
-        """The push to save before its edit goes out."""
+        """The push to save before the edit is sent."""
         return Pushing(fields=self.plan.sending, until=until)
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was seen of one scene. Either `targets` are there to be brought in step, or `outcome` says why there are none,
-    or `error` is the failure of the scene alone or of its item `key` alone, to be judged by the evidence of others.
-    `keys` are the items that are its own, or may be when that is not clear.
+    """The inspection of one scene.
 
-    `undone` tells how our hand was taken off the scene: then the targets are the items that we had written to. `ends` is
-    what becomes of the job once the targets are as they should be. `take_over`: the mark of the wish that what was in
-    Plex before us becomes ours; it is done once the job is."""
+    It has `targets` to bring in sync, or an `outcome` that says why there are none, or an `error`: a failure of the
+    scene alone or of its item `key` alone, to be judged by the evidence of others. `keys` are its items, or its
+    candidates if that is unclear.
+
+    `undone` tells how the scene was undone: then the targets are the items that PlexSync had written to. `ends` is the
+    outcome of the job once the targets are in sync. `take_over` is the mark of a requested take-over; it is done when
+    the job is.
+    """
 
     id: int
     scene: Scene | None = None
@@ -59,7 +65,7 @@ class Inspection:
 
     @property
     def desired(self) -> str:
-        """A hash of what is wanted, to tell a new wish from the one that died; for an ambiguous scene, of its candidates."""
+        """A hash of the desired values, to tell a new request from the one that died; for an ambiguous scene, of its candidates."""
         if isinstance(self.outcome, Dead):
             return self.outcome.desired
         if isinstance(self.outcome, OutOfScope):
@@ -71,9 +77,11 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Past:
-    """What is known of items from before: memories and unfinished pushes by (scene, item key), and whose the items were;
-    by their library's key, the profiles of libraries that have one of their own; the keys of the libraries in step; by
-    scene, the marks of those whose items are to be taken over."""
+    """What is remembered about items.
+
+    It holds memories and unfinished pushes by (scene, item key), the earlier owners of items, the profiles of libraries
+    that have their own (by library key), the keys of the synced libraries, and the marks of take-overs by scene.
+    """
 
     memories: Mapping[tuple[int, str], Memory]
     pushings: Mapping[tuple[int, str], tuple[Pushing, ...]]
@@ -83,10 +91,10 @@ class Past:
     take_overs: Mapping[int, str] = field(default_factory=dict)
 
     def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
-        """What a scene is to know of its item: if it is new to it, what the scene knew that had the item before.
+        """The memory of a scene's item. If the item is new to the scene, the memory of the scene that had it before.
 
-        A scene that was deleted and made anew, merged into another, or swapped its file, finds our own values there; they
-        are no person's. That it was undone was about that scene, and not about this one.
+        A scene that was recreated, merged into another, or swapped its file finds PlexSync's own values there, not
+        yours. That it was undone applied to the earlier scene, and not to this one.
         """
         before = sorted(self.owners.get(key, frozenset()) - {id})
         source = next((scene for scene in (id, *before) if (scene, key) in self.memories), id)
@@ -94,23 +102,23 @@ class Past:
         return memory if source == id else begun_anew(memory), self.pushings.get((source, key), ())
 
     def keys(self, id: int) -> list[str]:
-        """The items of which anything is remembered, or on its way, for a scene."""
+        """The items with a memory or an unfinished push for a scene."""
         return sorted({key for scene, key in (*self.memories, *self.pushings) if scene == id})
 
     def mark(self, id: int) -> Undone:
-        """How our hand was taken off a scene, whatever Stash says of it by now."""
+        """How a scene was undone, whatever Stash says about it now."""
         marks = (undone(memory) for (scene, _), memory in self.memories.items() if scene == id)
         return next(filter(None, marks), "")
 
 
 @dataclass(frozen=True)
 class StashValues:
-    """What Stash says of a scene in every field, and which of them are shown; both by library, '' for all others."""
+    """What Stash says about a scene in every field, and which fields are shown; by library, '' for all others."""
 
     values: Mapping[str, Mapping[str, Value]]
     on: Mapping[str, Collection[str]]
 
     def of(self, section: str) -> tuple[Mapping[str, Value], Collection[str]]:
-        """(values, names of those that are shown) in a library."""
+        """(values, names of the shown fields) in a library."""
         where = section if section in self.values else ""
         return self.values[where], self.on[where]
