@@ -44,7 +44,7 @@ class PictureChanged(Outdated):
 
 
 class Artwork:
-    """The artwork of one Stash and one Plex. `key_of` returns Plex's key of a picture. If `imaging` is None, nothing is resized."""
+    """The artwork of one Stash and one Plex. `key_of` returns Plex's key of a picture; without `imaging` nothing is resized."""
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class Artwork:
     # --- sending -----------------------------------------------------------------------------------------------------
 
     def to_send(self, scene: Scene, item: Item, name: str, key: str, profile: Profile) -> bytes:
-        """The bytes of the picture with this key, none if Plex has them. Raises PictureChanged if they are no longer available."""
+        """The bytes of the picture with this key, none if Plex has them. Raises PictureChanged if they are unavailable."""
         if key in self._plex.pictures(item.key, name):
             return b""
         with self._lock:

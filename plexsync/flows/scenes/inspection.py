@@ -224,14 +224,14 @@ def absence(scene: Scene) -> str:
 
 
 def unclear(verdict: Unclear) -> Dead:
-    """The dead letter of an ambiguous match: nothing is written. It is inspected again when the candidates change."""
+    """The dead letter of an ambiguous match: nothing is written. Inspected again when the candidates change."""
     keys = sorted(candidate.key for candidate in verdict.candidates)
     summary = SHARED_ITEM if verdict.reason == "shared item" else "several files could be it"
     return Dead("ambiguous", f"{summary}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))
 
 
 def untied(binding: Binding, obstacle: str) -> Dead:
-    """The dead letter of a binding whose item can't be written to. It is inspected again when Plex or the bindings change."""
+    """The dead letter of a bound item that can't be written to. Inspected again when Plex or the bindings change."""
     scene, key = binding.scene, binding.key
     remedy = f"plexsync unbind {scene} {key}, or plexsync bind {scene} ITEM"
     summary = f"{BOUND_ITEM} {key} {obstacle}: nothing is written ({remedy})"

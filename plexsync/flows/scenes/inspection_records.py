@@ -65,7 +65,7 @@ class Inspection:
 
     @property
     def desired(self) -> str:
-        """A hash of the desired values, to tell a new request from the one that died; for an ambiguous scene, of its candidates."""
+        """A hash of the desired values (of an ambiguous scene: its candidates), to tell a new request from a dead one."""
         if isinstance(self.outcome, Dead):
             return self.outcome.desired
         if isinstance(self.outcome, OutOfScope):

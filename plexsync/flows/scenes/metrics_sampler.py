@@ -1,6 +1,6 @@
-"""Takes a sample of how the work goes once a minute, beside the work: for charts, and nothing is decided by it.
+"""Takes a sample of the work once a minute, for charts only. Nothing is decided by it.
 
-What can't be written down (a full disk, a database that is busy) is added to the next sample.
+A sample that can't be saved (a full disk, a busy database) is added to the next one.
 """
 
 import threading
@@ -17,7 +17,7 @@ SECONDS = 60.0
 
 
 class Heard:
-    """Counts requests as they are sent, and passes the news on."""
+    """Counts requests as they are sent, and calls `alive`."""
 
     def __init__(self, alive: Callable[[], None]) -> None:
         self._alive = alive
@@ -25,14 +25,14 @@ class Heard:
         self.count = 0
 
     def __call__(self) -> None:
-        """One more is sent."""
+        """Count one more request."""
         with self._lock:
             self.count += 1
         self._alive()
 
 
 class Sampler:
-    """One for a worker. `requests` tells how many were sent to each neighbour since there is this process."""
+    """Takes the samples of one worker. `requests` counts the requests to each server since the process started."""
 
     def __init__(self, store: Database, clock: Clock, requests: Mapping[Neighbour, Heard]) -> None:
         self._store = store
@@ -41,7 +41,7 @@ class Sampler:
         self._reported: dict[str, int] | None = None
 
     def sample(self) -> None:
-        """Write down how things stand, and what was done since the last time that this could be written down."""
+        """Save the current counts, and what was done since the last saved sample."""
         with self._store.reading() as db:
             now, counts = self._clock.now(), db.standings.counts()
             away = {neighbour: not _open(db, neighbour) for neighbour in Neighbour}
@@ -50,7 +50,7 @@ class Sampler:
                 **{neighbour.value: heard.count for neighbour, heard in self._requests.items()},
             }
         reported = totals if self._reported is None else self._reported
-        # A database that was put back has done less than before.
+        # A restored database has done less than before.
         since = {name: max(0, total - reported[name]) for name, total in totals.items()}
 
         def count(*statuses: SceneStatus) -> int:

@@ -1,9 +1,9 @@
-"""Hearing from Plex: what it tells by itself saves the time until the next look, and nothing depends on it.
+"""Listens to events from Plex. They save the time until the next poll, and nothing depends on them.
 
-Items that came wake the scenes that wait for them, items that changed or went want theirs as sweeps, a scan that ended is
-looked at. What an edit of ours has moved wants nothing: either its scene is still at work, or the stamp that was read back
-after the edit is the one that is read now. Whatever is missed (while it can't listen, or while too much is told at once) is
-found by the poller, which looks at the same marks.
+New items wake the scenes that wait for them, changed or removed items queue their scenes as sweeps, and a finished scan
+is checked. PlexSync's own edits queue nothing: either the scene is still running, or its stamp is the one that was read
+back after the edit. The poller checks the same marks, so it finds every missed event (while the connection is down, or
+while too many events arrive).
 """
 
 import logging
@@ -26,30 +26,30 @@ from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.listen")
 
-# Seconds that events are gathered before they are looked into, and how many items are asked for at once.
+# Seconds for which events are gathered before they are processed, and the number of items per request.
 GATHERED = 1.0
 ITEMS = 100
-# Of more items than that, the next look at the library's marks tells as well, and cheaper.
+# With more items than this, checking the library's marks is cheaper and finds the same changes.
 MANY = 2_000
-# Seconds before another try to listen: twice as long each time, and by chance up to half as long again.
+# Seconds before the next attempt to connect: twice as long each time, plus up to half as long again at random.
 FIRST_REST, LONGEST_REST = 2.0, 300.0
-# A scene in one of these states is looked at anyway, or never.
+# A scene in one of these states is inspected anyway, or never.
 UNMOVED = (State.READY, State.RUNNING, State.GONE, State.DROPPED, State.IGNORED)
-# After so many seconds a connection was a good one.
+# A connection that lasted this many seconds counts as good.
 GOOD = 60.0
 
 
 class Events(Protocol):
-    """Where they come from."""
+    """The source of events."""
 
     def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Event]]:
-        """What comes, as it comes; nothing at least twice a second. Raises NeighbourError when it ends."""
+        """Yield events as they arrive, and an empty batch at least twice a second. Raises NeighbourError when it ends."""
         ...
 
 
 @dataclass
 class Gathered:
-    """What was told and not looked into yet. `since`: when the first of it came (monotonic seconds)."""
+    """Events that are not processed yet. `since`: when the first of them arrived (monotonic seconds)."""
 
     touched: dict[str, int] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
@@ -57,7 +57,7 @@ class Gathered:
     since: float | None = None
 
     def take(self, events: Sequence[Event], now: float) -> None:
-        """Gather some more."""
+        """Add events."""
         for event in events:
             match event:
                 case Touched(key=key, stamp=stamp):
@@ -74,7 +74,7 @@ class Gathered:
             self.touched, self.removed, self.scanned = {}, set(), True
 
     def next(self) -> "Gathered":
-        """Take out what can be looked into at once."""
+        """Remove and return the events that can be processed at once."""
         keys, gone = list(self.touched)[:ITEMS], self.removed
         part = Gathered({key: self.touched.pop(key) for key in keys}, gone, self.scanned)
         self.removed, self.scanned = set(), False
@@ -84,7 +84,7 @@ class Gathered:
 
 
 class Listener:
-    """Listens to one Plex. One thread."""
+    """Listens to one Plex, on one thread."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Listener:
         self._silent = False
 
     def __call__(self, stopping: Callable[[], bool] = lambda: False) -> None:
-        """Listen as long as it goes well; when it does not, a later call tries again."""
+        """Listen until the connection fails. A later call tries again."""
         began = self._clock.monotonic()
         if began < self._again_at or not self._gates.is_open(READ_PLEX):
             return
@@ -118,7 +118,7 @@ class Listener:
             self._listen(stopping)
         except NeighbourError as error:
             if not self._silent:
-                # Once, however often it fails: without it everything is found as well.
+                # Logged once, however often it fails, since the poller finds everything as well.
                 log.info("Plex can't be listened to, so it is looked at now and then: %s", error)
             self._silent = True
         finally:
@@ -140,7 +140,7 @@ class Listener:
                 if self._silent:
                     log.info("listening to Plex again")
                 self._silent = False
-                # What happened while nobody listened.
+                # Changes that happened while nothing was listening.
                 gathered.take([Scanned()], self._clock.monotonic())
             now = self._clock.monotonic()
             gathered.take(events, now)
@@ -152,7 +152,7 @@ class Listener:
                     return
 
     def look_into(self, events: Gathered) -> None:
-        """Want what the events ask for. A side that is away now leaves it to the poller."""
+        """Queue what the events concern. If a server is down, the poller does it later."""
         try:
             if events.removed:
                 with self._store.writing() as tx:
@@ -166,7 +166,7 @@ class Listener:
             log.debug("what Plex told of could not be looked into: %s", error)
 
     def _worth_reading(self, touched: dict[str, int]) -> list[str]:
-        """Those that may have news: not what is at work anyway, nor what was read back since."""
+        """The items that may have changed, without those inspected anyway or read back since."""
         with self._store.reading() as db:
             indexed = {entry.key: entry for entry in db.index.entries(sorted(touched))}
             return [
@@ -179,21 +179,22 @@ class Listener:
 
     @staticmethod
     def _looked_at_anyway(db: Reader, entry: Entry) -> bool:
-        """Whether no scene of this item would be looked at because of it: there is none, or all of them will be anyway.
+        """Whether the event makes no difference: the item has no scene, or all its scenes are inspected anyway (or never).
 
-        Of an item that only a look has met so far nobody knows that there is none.
+        An item without a stamp is known only from an inspection. It may have scenes that are not recorded yet.
         """
         rows = [db.jobs.find(Kind.SCENE, id) for id in db.index.scenes_of([entry.key])]
         return bool(rows or entry.stamp) and all(row is not None and row.state in UNMOVED for row in rows)
 
     def _read(self, keys: Sequence[str]) -> None:
-        """See what has become of items, and want the scenes of those that are not as they were known."""
+        """Read items, and queue the scenes of those that differ from the index."""
         items = self._gates.ask(READ_PLEX, partial(self._plex.items, keys))
         with self._store.reading() as db:
             sections = {row.key for row in db.sections.all()}
             stamps = {entry.key: entry.stamp for entry in db.index.entries(keys)}
         new = {key: item for key, item in items.items() if is_new(stamps.get(key), item) and item.section in sections}
-        # Who waits for them can't be told while Stash is away: the next look at the library meets them as new.
+        # While Stash is down, the waiting scenes are unknown. The next check of the library then meets these items as
+        # new.
         rivals_known = not new or self._gates.is_open(READ_STASH)
         waiting = self._waiting(list(new.values())) if rivals_known else []
         now = self._clock.now()
@@ -210,7 +211,7 @@ class Listener:
             log.info("Plex has %d new items, for %d scenes", len(new), len(waiting))
 
     def _waiting(self, new: Sequence[Item]) -> list[int]:
-        """The scenes that have a file of the name of one of these items: they are the ones to look for it."""
+        """The scenes with a file of the same name as one of these items; they match themselves again."""
         names = sorted({base_name(part.path) for item in new for part in item.parts})
         if not names:
             return []
@@ -219,10 +220,10 @@ class Listener:
 
 
 def is_new(stamp: int | None, item: Item) -> bool:
-    """Whether an item was met by nobody who works so far: it is not known, or without a stamp, as looks leave it."""
+    """Whether an item is new: not in the index, or there without a stamp, as an inspection leaves it."""
     return bool(item.parts) and (stamp is None or stamp == 0 < item.stamp)
 
 
 def differs(entry: Entry, item: Item) -> bool:
-    """Whether an item is not as it was when it was last read by us."""
+    """Whether an item differs from its entry in the index."""
     return entry.stamp != item.stamp or entry.parts != item.parts

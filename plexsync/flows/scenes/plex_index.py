@@ -1,14 +1,15 @@
-"""Keeping the local index of Plex files right: walked completely when a library is new or has been scanned.
+"""Keeps the local index of Plex files up to date. A new or scanned library is walked completely.
 
-One request tells the marks of every library. A walk costs one request per 1,000 items; what it did not meet is forgotten
-only after it came to its end, so a walk that breaks off loses nothing. Between scans a library whose mark has moved is
-caught up with: what changed since is listed, and only if the number of items does not add up is everything walked.
+One request returns the marks of every library. A walk costs one request per 1,000 items. Items that a walk did not meet
+are forgotten only after it is complete, so an interrupted walk loses nothing. Between scans, a library with a new
+change mark is caught up: the changes since are listed, and everything is walked only if the number of items does not
+add up.
 
-A walk through a large library may take an hour. One is made at a time; a worker does not wait for another's, and what is put
-right meanwhile counts as met by it.
+A walk through a large library may take an hour. Only one runs at a time. A worker does not wait for the walk of another
+thread, and entries corrected during a walk count as met by it.
 
-Scenes whose items changed in Plex, or are gone from there, are wanted as sweeps. What an edit of ours has moved is known by
-the stamp that was read back after it, and wants nothing.
+Scenes whose items changed in Plex, or are gone from it, are queued as sweeps. PlexSync's own edits queue nothing: the
+stamp that was read back after an edit identifies it.
 """
 
 import logging
@@ -29,27 +30,28 @@ from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.index")
 
-# Edits (ours too) move a library's change mark, so on its own it asks for a look only now and then.
+# Edits, including PlexSync's own, move a library's change mark, so the mark alone triggers a check only at this
+# interval (ms).
 CHANGE_PACE = 5 * 60_000
-# Many scenes may be missing at once; the marks are asked for once in a while, not for each of them.
+# Seconds between two requests for the marks, since many scenes may be missing at once.
 MARKS_PACE = 2.0
-# Seconds that a library which can't be listed is left alone: half as long as that has lasted, within these.
+# Seconds to leave a library alone that can't be listed: half as long as it has failed, within these limits.
 UNLISTED_PACE = 10.0
 LONGEST_UNLISTED = 600.0
-# So many rows are changed at once: a save in Stash must not wait for all of them.
+# The number of rows changed at once: a save in Stash must not wait for all of them.
 BATCH = 1_000
-# Seconds that whoever does not wait for the walk of another waits all the same: it may be a short look at the marks alone.
+# Seconds to wait even if the caller does not wait for a walk: the other thread may only be checking the marks.
 PATIENCE = 1.0
-# Stamps are whole seconds: what changed in the second of the newest one may have changed once more.
+# Stamps are whole seconds: an item may have changed again within the second of the newest one.
 SECOND = 1
-# So many absent scenes keep their place before the sweeps.
+# This many absent scenes keep their place before the sweeps.
 FEW = 50
 
 
 class Indexer:
-    """The index of one Plex. `wanted` counts the scenes that were wanted because of what was met on the way.
+    """The index of one Plex. `wanted` counts the scenes queued for changes found during walks.
 
-    `looks_only`: nobody is wanted or woken by it, and what there is to find stays for others.
+    `looks_only`: queue and wake nothing, and leave all changes to be found by others.
     """
 
     def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock, *, looks_only: bool = False) -> None:
@@ -65,18 +67,19 @@ class Indexer:
         self.wanted = 0
         self._looks_only = looks_only
         self._glanced: dict[str, Section] = {}
-        # The worker and the poller share one index: two walks at once would sweep away what the other has just met.
+        # The worker and the poller share one index. Of two walks at once, each would remove what the other has just
+        # met.
         self._lock = threading.Lock()
-        # By the key of the library that is being walked, the number of that walk.
+        # The number of the current walk, by the key of its library.
         self._walks: dict[str, int] = {}
 
     def empty(self) -> bool:
-        """Whether no library was ever walked to its end."""
+        """Whether no library was ever walked completely."""
         with self._store.reading() as db:
             return not any(row.walked_at for row in db.sections.all())
 
     def gap(self) -> str:
-        """Why the index may lack something that Plex has: one line about a library that could not be listed, '' if none."""
+        """Why the index may lack items that Plex has: one line about a library that could not be listed, or ''."""
         with self._store.reading() as db:
             rows = db.sections.all()
         never = [f"library {row.title} was never listed" for row in rows if not row.walked_at]
@@ -84,11 +87,11 @@ class Indexer:
         return next(iter([*unlisted, *never]), "")
 
     def freshen(self, *, force: bool = False, soon: bool = False, wait: bool = True) -> bool | None:
-        """Walk the libraries whose marks have moved (all when `force`); True when the index may have changed.
+        """Walk the libraries whose marks have moved (all if `force`). True if the index may have changed.
 
-        Marks are asked for every `MARKS_PACE` seconds at most, unless there is reason to think that they moved (`soon`).
-        A library that can't be listed is tried again later and does not keep the others from anything (see `gap`).
-        While somebody else is at it, that is waited for, or (`wait` False) the answer is None: nobody knows yet.
+        Marks are requested every `MARKS_PACE` seconds at most, unless they have probably moved (`soon`). A library that
+        can't be listed is retried later and does not block the others (see `gap`). While another thread is walking, the
+        call waits, or (`wait` False) returns None for unknown.
         """
         if not self._lock.acquire(timeout=-1 if wait else PATIENCE):
             return None
@@ -105,14 +108,14 @@ class Indexer:
         try:
             changed = self._renew(force=force)
         except NeighbourError as error:
-            # Whoever refuses to tell of the libraries at all, or of every one of them, is not the server we know.
+            # A server that refuses to list its libraries, or every one of them, is not the expected server.
             failure = outage(error)
             self._gates.ill(ticket, failure)
             if failure is error:
                 raise
             raise failure from error
-        # That libraries are told of says nothing about items that can't be read, so no success is reported. And only now
-        # is it noted: what broke off on the way is tried again at once.
+        # A list of libraries does not clear failed item reads, so no success is reported. The time is set only now, so
+        # that an interrupted check is retried at once.
         self._asked = asked
         return changed
 
@@ -127,28 +130,28 @@ class Indexer:
             with self._store.writing() as tx:
                 tx.sections.drop(section_keys)
         first = not any(row.walked_at for row in section_rows.values())
-        # What is to be done about each library that is not as it was.
+        # The action for each library that has changed.
         stale = [
             (section, section_rows.get(section.key), look)
             for section in sections
             if (look := self._look(section, section_rows.get(section.key), force=force, first=first))
         ]
         failures = [failure for section, row, look in stale if (failure := self._failure(section, row, look, first))]
-        # Of one library among several the breaker does not hear: what else is read tells whether Plex is well.
+        # The breaker ignores the failure of one library among several. Other reads show whether Plex is up.
         if first and len(failures) == len(stale) > 0:
             raise failures[0]
         return bool(dropped) or len(stale) > len(failures)
 
     def _look(self, section: Section, row: SectionRow | None, *, force: bool, first: bool) -> "Look | None":
-        """How a library is to be looked at now; None when there is nothing to look for, or it has to wait."""
+        """How to check a library now; None if there is nothing to check, or it has to wait."""
         due = self._walk if force else self._due(section, row)
-        # Nobody waits for what the first walk of all finds.
+        # No scene waits for the results of the very first walk.
         if due is None or first or not self._looks_only:
             return due
         return None if self._glanced.get(section.key) == section and not force else self._glance
 
     def _glance(self, section: Section, row: SectionRow | None, _first: bool) -> None:
-        """Put what is new in the index and nothing else: marks and stamps stay, by which others see that it is."""
+        """Add new items to the index and change nothing else. Marks and stamps stay, so that others still see the items as new."""
         pages = self._plex.entries(section.key)
         while (page := next(pages, None)) is not None:
             with self._store.writing() as tx:
@@ -156,7 +159,7 @@ class Indexer:
         self._glanced[section.key] = section
 
     def _due(self, section: Section, row: SectionRow | None) -> "Look | None":
-        """How a library is to be looked at now; None when there is nothing to look for, or it has to wait."""
+        """How to check a library now; None if there is nothing to check, or it has to wait."""
         if self._clock.monotonic() < self._again_at.get(section.key, 0.0):
             return None
         if row is None or not row.walked_at:
@@ -173,7 +176,7 @@ class Indexer:
     def _failure(
         self, section: Section, row: SectionRow | None, look: "Look", first: bool
     ) -> Unavailable | Refused | None:
-        """Look at a library; returns what prevents that, when it may be the library's own trouble and not everyone's."""
+        """Check a library. Returns the error if it may concern this library alone."""
         try:
             look(section, row, first)
         except (Unavailable, Refused) as error:
@@ -210,7 +213,7 @@ class Indexer:
             count += len(page)
             stamp = max(stamp, newest(page))
             news += self._take(page, walk=walk)
-        # Before the mark is saved: should we be killed in between, it is all done again.
+        # Before the mark is saved: after a kill in between, all of it is done again.
         scanned = row is None or row.scanned_at != section.scanned_at
         if not first and (news or scanned):
             self._wake(section)
@@ -223,14 +226,14 @@ class Indexer:
         log.info("library %s walked: %d items, %d forgotten", section.title, count, forgotten)
 
     def _catch_up(self, section: Section, row: SectionRow | None, first: bool) -> None:
-        """List what changed since the last look, and walk everything if the number of items does not add up then."""
+        """List the changes since the last check, and walk everything if the number of items then does not add up."""
         last_row = row or SectionRow(section.key, section.title)
         try:
             caught_up = self._caught_up(section, last_row)
         except (Unavailable, Refused) as error:
             if isinstance(error, Unavailable) and not error.sent:
                 raise
-            # It may be the question that this Plex does not understand.
+            # This Plex may not support the query.
             caught_up = False
         if not caught_up:
             self._walk(section, row, first)
@@ -256,9 +259,9 @@ class Indexer:
         return True
 
     def _take(self, page: Sequence[Entry], *, walk: int) -> int:
-        """Put a page in the index, and want the scenes of what changed in Plex.
+        """Add a page to the index, and queue the scenes of items that changed in Plex.
 
-        Returns how many are news: those with other files than before, and those that only a look has met so far.
+        Returns the number of new entries: those with changed files, and those known only from an inspection.
         """
         with self._store.writing() as tx:
             stamps = {entry.key: entry.stamp for entry in tx.index.entries([entry.key for entry in page])}
@@ -268,7 +271,7 @@ class Indexer:
             return tx.index.save(page, walk=walk, stamped=True) + glanced
 
     def _want_unmet(self, section: Section, walk: int) -> None:
-        """What is gone from a library: its scenes are looked at again, a few at a time."""
+        """Queue the scenes of items that are gone from a library, a few at a time."""
         after = ""
         while True:
             with self._store.writing() as tx:
@@ -279,11 +282,11 @@ class Indexer:
             after = keys[-1]
 
     def _wake(self, section: Section) -> None:
-        """What was not in Plex may be there now: absent scenes are due at once, and those at work are looked at again."""
+        """Make absent scenes due at once, since their files may be in Plex now, and mark running ones for another look."""
         now = self._clock.now()
         with self._store.writing() as tx:
             woken = tx.jobs.wake_absent(now, limit=FEW)
-        # Many of them do not go before what people edit.
+        # A larger number goes behind edits.
         woken += self._in_batches(lambda tx: tx.jobs.wake_absent(now, limit=BATCH, lane=Lane.SWEEP))
         with self._store.writing() as tx:
             woken += tx.jobs.scan_finished(now)
@@ -291,29 +294,29 @@ class Indexer:
             log.info("%s has new files: %d scenes are matched again", section.title, woken)
 
     def correct(self, entries: Sequence[Entry], *, gone: Sequence[str]) -> None:
-        """Put right what the index says of these items, as they were just read, and forget those that are gone."""
+        """Correct the entries of items that were just read, and forget those that are gone."""
         with self._store.writing() as tx:
             if self._looks_only:
-                # It stays known, without its files: so whoever walks its library misses it.
+                # The entry stays, without its files, so that the next walk by others finds it missing.
                 tx.index.save([replace(entry, parts=()) for entry in tx.index.entries(gone)], walk=0)
             else:
                 tx.index.drop(gone)
             self._put(tx, entries)
 
     def _put(self, tx: Writer, entries: Sequence[Entry]) -> None:
-        """Put items in the index that Plex has now: a walk that is under way has met them, or it would sweep them away."""
+        """Save items that Plex has now, as met by the current walk. Otherwise that walk would remove them."""
         for section in sorted({entry.section for entry in entries}):
             walk = self._walks.get(section) or self._clock.now()
             tx.index.save([entry for entry in entries if entry.section == section], walk=walk)
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
-        """No walk is under way inside the block: what is put in the index there is not swept away as unmet."""
+        """Block walks inside the block, so that none removes as unmet what is saved there."""
         with self._lock:
             yield
 
     def _in_batches(self, change: Callable[[Writer], int]) -> int:
-        """Change many rows a few at a time, with the database free for as long in between; returns how many."""
+        """Change many rows, a few at a time, with the database free for as long in between. Returns how many."""
         total, count = 0, BATCH
         while count == BATCH:
             began = self._clock.monotonic()
@@ -324,7 +327,7 @@ class Indexer:
         return total
 
     def find(self, names: list[str]) -> bool:
-        """Ask Plex itself for files of these base names, one request a library and name; True when any was there."""
+        """Ask Plex for files with these base names, one request per library and name. True if any was found."""
         with self._store.reading() as db:
             sections = [row.key for row in db.sections.all()]
         any_item = False
@@ -339,9 +342,9 @@ class Indexer:
 
 
 def want_scenes_of(tx: Writer, keys: Sequence[str], *, now: int) -> int:
-    """Want the scenes of these items as sweeps, but for those that Stash does not have any more.
+    """Queue the scenes of these items as sweeps, except those that are gone from Stash.
 
-    Returns for how many that was news.
+    Returns how many of them were not queued before.
     """
     news = 0
     for id in sorted(tx.index.scenes_of(keys)):

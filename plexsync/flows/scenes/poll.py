@@ -1,12 +1,12 @@
-"""Finding changes without any hook: what is newer in Stash than the newest that was seen.
+"""Finds changes without hooks: everything in Stash that is newer than the newest change seen.
 
-One request tells for every kind how many there are and how new the newest is; only when that moved are the newest listed.
-Stash writes whole seconds with its own offset and sorts them as text, so instants are compared, a second is not over until
-it was seen once more, and a listing goes on past the cursor by a day where offsets differ. Scenes with a greater id than any
-before are new. A count that does not add up then (a deletion, a merge, a clock set back) is settled by comparing all ids;
-of performers, studios, tags and groups, with those that scenes have shown.
-Files that were moved or renamed move their own times alone: their scenes are found by their names. What even that can't
-see, reconcile finds.
+One request returns, for every kind, the count and the newest time. The newest objects are listed only if these have
+moved. Stash writes whole seconds with its own offset and sorts them as text. So times are compared as instants, a
+second is over only when it was seen again, and a listing with mixed offsets continues past the cursor by a day. Scenes
+with a greater id than any before are new. If the count then does not add up (a deletion, a merge, a clock set back),
+all ids are compared; for performers, studios, tags and groups, with those that scenes have shown.
+
+Moved or renamed files change only their own times, so their scenes are found by file name. Reconcile finds the rest.
 """
 
 import json
@@ -37,28 +37,28 @@ K = TypeVar("K", int, str)
 log = logging.getLogger("PlexSync.poll")
 
 PAGE = 200
-# When all are listed.
+# The page size when everything is listed.
 ALL = 2_000
 CROWD = 20
 CHUNK = 500
 MIXED_OFFSETS_MARGIN = timedelta(hours=26)
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 FILES = "poll:files"
-# So many names of files are asked for at once; of more files than that many, a complete comparison finds the scenes.
+# The number of file names per request. With more than `MANY_FILES` files, a full comparison finds the scenes.
 NAMES = 50
 MANY_FILES = 1_000
 
 
 @dataclass(frozen=True)
 class Polled:
-    """What one poll wanted, by kind, and whether it was complete. `reason` says what stopped it."""
+    """What one poll queued, by kind. `reason` says what stopped it, '' if it was complete."""
 
     wanted: dict[Kind, int]
     reason: str = ""
 
 
 class Poller:
-    """Watches one Stash, and on the way whether Plex has finished a scan."""
+    """Watches one Stash, and also whether Plex has finished a scan."""
 
     def __init__(self, store: Database, stash: Stash, indexer: Indexer, gates: Gates, clock: Clock) -> None:
         self._store = store
@@ -68,7 +68,7 @@ class Poller:
         self._clock = clock
 
     def poll(self) -> Polled:
-        """Want what changed since the last poll. The first poll only notes where it starts: reconcile does the rest."""
+        """Queue what changed since the last poll. The first poll only stores the start; reconcile does the rest."""
         wanted: dict[Kind, int] = {}
         try:
             if not self._gates.is_open(READ_STASH):
@@ -79,7 +79,7 @@ class Poller:
             if news.files is not None:
                 wanted[Kind.SCENE] += self._poll_files(news.files)
             if self._gates.is_open(READ_PLEX):
-                # What is edited in Stash does not wait for the walk of a comparison.
+                # Edits in Stash do not wait for the walk of a comparison.
                 self._indexer.freshen(wait=False)
         except NeighbourError as error:
             return Polled(wanted, str(error))
@@ -94,7 +94,8 @@ class Poller:
         cursor = self._cursor(kind)
         if cursor is None:
             start = self._newest_second(newest, self._list(kind, newest), None)
-            # What is no scene may show on thousands, which the first comparison looks at: it is nobody's edit before that.
+            # Other objects may show on thousands of scenes. The first comparison covers those, so they do not count as
+            # edits before.
             self._save_cursor(kind, newest, [replace(mark, sure=mark.sure or kind is not Kind.SCENE) for mark in start])
             return 0
         with self._store.reading() as db:
@@ -108,7 +109,7 @@ class Poller:
             changed |= self._vanished(kind, newest, cursor, changed)
         self._want(kind, changed)
         if kind is Kind.SCENE:
-            # Not known is what an earlier version has noted.
+            # Earlier versions of PlexSync did not store `last`.
             last = cursor.last if cursor.last or not cursor.count else newest.last
             created = sum(id > last for id in changed)
             if newest.count != cursor.count + created or newest.last < last:
@@ -117,9 +118,9 @@ class Poller:
         return len(changed)
 
     def _vanished(self, kind: Kind, newest: Newest, cursor: Newest, changed: set[int]) -> set[int]:
-        """What scenes have shown and is no more, when there are fewer than there should be; it was merged or destroyed.
+        """The ids that scenes have shown and that no longer exist (merged or deleted), if the count is too low.
 
-        A merge of tags moves no time, neither of the tag that is left nor of the scenes.
+        A merge of tags changes no time, neither of the remaining tag nor of the scenes.
         """
         if newest.count >= cursor.count + len(changed):
             return set()
@@ -132,24 +133,25 @@ class Poller:
         return noted_ids - {id for id, _ in everything}
 
     def _newest_second(self, newest: Newest, listed: list[tuple[int, str]], cursor: Newest | None) -> list[PollMark]:
-        """What was seen in the newest second may change once more within it: it is wanted again at the next poll."""
+        """Marks of the newest second. These objects may change again within it, so the next poll queues them again."""
         last = _instant(newest.updated_at)
         second = [(id, text) for id, text in listed if _instant(text) == last]
-        # People edit a few things in a second; a crowd was imported, and is not wanted again one by one.
+        # You edit only a few objects per second. A larger number was imported, and is not queued again one by one.
         sure = len(second) > CROWD if cursor is None else newest.updated_at == cursor.updated_at
         return [PollMark(id, text, sure=sure) for id, text in second]
 
     def _list(self, kind: Kind, cursor: Newest) -> list[tuple[int, str]]:
-        """The newest, down to the cursor's second."""
+        """The newest objects, down to the second of the cursor."""
         return list(self._since(cursor, lambda page: self._stash.recent(kind, page=page, size=PAGE), PAGE))
 
     def _since(self, cursor: Newest, ask: Callable[[int], list[tuple[K, str]]], size: int) -> Iterator[tuple[K, str]]:
-        """What is listed newest first, page by page, down to the cursor's second."""
+        """List newest first, page by page, down to the second of the cursor."""
         since, offset = _instant(cursor.updated_at), cursor.updated_at[19:]
         page, mixed = 1, False
         while rows := self._ask(partial(ask, page)):
             yield from ((key, text) for key, text in rows if _instant(text) >= since)
-            # From there on: behind a whole page with the cursor's own offset there may be more with the other one.
+            # Times are sorted as text: after a full page with the cursor's offset, newer ones with another offset may
+            # follow.
             mixed = mixed or any(text[19:] != offset for _, text in rows)
             until = since - MIXED_OFFSETS_MARGIN if mixed else since
             if len(rows) < size or all(_instant(text) < until for _, text in rows):
@@ -176,7 +178,7 @@ class Poller:
             log.info("poll: %d changed (%s)", len(ordered), kind)
 
     def _compare_ids(self, last: int, wanted: set[int]) -> None:
-        """Want rows whose scene is no more (deleted or merged without a hook), and new scenes that bear an old time."""
+        """Queue rows whose scene is gone (deleted or merged without a hook), and new scenes with an old time."""
         after = 0
         pages = self._stash.walk_ids()
         while (page := self._ask(lambda: next(pages, None))) is not None:
@@ -187,13 +189,13 @@ class Poller:
         self._want(Kind.SCENE, self._lost(set(), after, LAST_ID))
 
     def _lost(self, present: set[int], after: int, upto: int) -> set[int]:
-        """Rows in this range of ids that are served and not among these."""
+        """Rows in this range of ids that are not gone and whose id is not in `present`."""
         with self._store.reading() as db:
             rows = db.jobs.ids(Kind.SCENE, after=after, upto=upto)
             return {id for id, state in rows if id not in present and state is not State.GONE}
 
     def _poll_files(self, newest: Newest) -> int:
-        """Want the scenes of files that are newer than the newest that was seen; returns how many."""
+        """Queue the scenes of files newer than the newest seen. Returns how many."""
         with self._store.reading() as db:
             noted = db.notes.text(FILES)
         cursor = _noted(_Files, noted)
@@ -205,7 +207,7 @@ class Poller:
         listed = self._since(since, lambda page: self._stash.recent_files(page=page, size=PAGE), PAGE)
         over = _instant(since.updated_at) if cursor and cursor.sure else EARLIEST
         files = dict(islice((entry for entry in listed if _instant(entry[1]) > over or not cursor), MANY_FILES + 1))
-        # Others may have changed later in the newest one's second; but a crowd was imported, and came as scenes.
+        # More files may change within the newest second. A crowd was imported, though, and came as scenes.
         crowd = sum(text == newest.updated_at for text in files.values()) > CROWD
         count = self._want_scenes_of(files) if cursor else 0
         sure = crowd or not newest.count or (cursor is not None and since.updated_at == newest.updated_at)
@@ -237,7 +239,7 @@ class Poller:
         return cursor
 
     def _compare_all(self, note: str) -> None:
-        """Where the last poll ended is not known any more: this one begins anew, and a comparison finds the rest."""
+        """Request a full comparison, because the end of the last poll is unreadable. This poll starts anew."""
         log.warning("what the last poll has noted (%s) can't be read: everything is to be compared", note)
         with self._store.writing() as tx:
             tx.notes.save(LAST_RECONCILE, "")
@@ -251,7 +253,7 @@ class Poller:
 
 @dataclass(frozen=True)
 class _Files:
-    """How many files there were and how new the newest was; `sure` when its second was over."""
+    """The number of files and the time of the newest; `sure` if its second was over."""
 
     count: int
     updated_at: str
@@ -259,7 +261,7 @@ class _Files:
 
 
 def _noted(kind: type[N], text: str) -> N | None:
-    """A cursor from its note; None when there is none, or none that can be read."""
+    """Read a cursor from its note. None if it is missing or unreadable."""
     try:
         values = kind(**json.loads(text))
     except (ValueError, TypeError, RecursionError):
@@ -268,7 +270,7 @@ def _noted(kind: type[N], text: str) -> N | None:
 
 
 def _instant(text: str) -> datetime:
-    """The moment a Stash timestamp names; the earliest one for an empty or unreadable text, or Go's zero time."""
+    """The instant of a Stash timestamp; the earliest one if the text is empty, unreadable or Go's zero time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

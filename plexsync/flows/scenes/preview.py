@@ -1,7 +1,7 @@
-"""What a sync would change, field by field, without doing it: nothing is written to Plex, to Stash or to the queue.
+"""Previews a sync field by field. Writes nothing to Plex, to Stash or to the queue.
 
-Scenes are seen with the engine's eyes, a batch at a time, and told as they come, so that a library of any size needs
-little memory. New files of Plex are put in the index on the way, and stay news for whoever works.
+Scenes are inspected by the engine's code, a batch at a time, and yielded as they come, so a library of any size needs
+little memory. New files in Plex are added to the index, and stay new for the worker.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ BATCH = 50
 WOULD_CHANGE = Finding.WOULD_CHANGE.value
 # By the words of `stands`.
 NAMES = {finding.stored: finding.value for finding in PREVIEWED if finding.stored}
-# What is said of rows that a sweep would leave alone.
+# The word for rows that a sweep would leave alone.
 LEFT_ALONE = {State.DROPPED: Finding.DROPPED.value, State.DEAD: Finding.GIVEN_UP.value}
 
 Progress = Callable[[int, int], None]
@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class FieldChange:
-    """What would become of one field; `adds` and `removes` are the names that a list would get and lose."""
+    """The change of one field. `adds` and `removes` are the names that a list would gain and lose."""
 
     field: str
     old: Held
@@ -44,7 +44,7 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class ItemChange:
-    """What would be changed of one item."""
+    """The changes of one item."""
 
     key: str
     section: str
@@ -53,7 +53,7 @@ class ItemChange:
 
 @dataclass(frozen=True)
 class Preview:
-    """How one scene stands, in one word, and why if it would not be changed; else what would be changed of its items."""
+    """The status of one scene in one word, with the reason if nothing would change, else the changes of its items."""
 
     id: int
     standing: str
@@ -64,7 +64,7 @@ class Preview:
 
 
 class Previewer:
-    """Tells what a sync would do, to one Stash and one Plex."""
+    """Previews a sync from one Stash to one Plex."""
 
     def __init__(self, store: Database, stash: Stash, looker: Looker, gates: Gates, clock: Clock) -> None:
         self._store = store
@@ -82,9 +82,9 @@ class Previewer:
         progress: Progress = lambda _done, _total: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> Iterator[Preview]:
-        """These scenes, those changed `since` then, or all, as they are seen; raises NeighbourError when a side is away.
+        """Yield a preview of these scenes, those changed since `since`, or all. Raises NeighbourError if a server is down.
 
-        `take_over`: what a sync would do that takes over what was in Plex before us.
+        `take_over`: preview a sync that takes over what was in Plex before PlexSync.
         """
         if since is not None:
             ids = self._changed(since)
@@ -129,7 +129,7 @@ class Previewer:
 
 
 def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool) -> Preview:
-    """What would become of a scene that is wanted now; by a sweep, what was given up or dropped is left alone."""
+    """The preview of one scene. A sweep would leave dead letters and dropped scenes alone."""
     standing = _standing(sight, row, sweep=sweep)
     title = sight.scene.title if sight.scene else ""
     if standing != WOULD_CHANGE:

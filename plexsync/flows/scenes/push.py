@@ -1,4 +1,4 @@
-"""Sending the edits of scenes: one PUT per changed item, its pictures before; and reading back what came of them."""
+"""Sends the edits of scenes: one PUT per changed item, after its pictures. Then reads the items back."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,12 @@ from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.push")
 
-# So often a scene may fail before a picture that Plex fails to take is left out of it.
+# The number of failures of a scene after which a picture that Plex fails to accept is left out.
 PATIENCE = 3
 
 
 class Pusher:
-    """Sends edits to one Plex, and reads items back. `max_retries`: so many attempts a job has."""
+    """Sends edits to one Plex, and reads items back. `max_retries` is the number of attempts of a job."""
 
     def __init__(self, store: Database, plex: Plex, looker: Looker, gates: Gates, *, max_retries: int) -> None:
         self._store = store
@@ -40,12 +40,12 @@ class Pusher:
     # --- sending -----------------------------------------------------------------------------------------------------
 
     def lacks_picture(self, errand: SceneErrand) -> bool:
-        """Whether a picture of it has to be read from Stash once more to be sent."""
+        """Whether one of its pictures must be read from Stash again before it is sent."""
         pictures = self._pictures
         return pictures is not None and any(not pictures.has(key) for _, key in errand.pictures_to_send())
 
     def send(self, errand: SceneErrand) -> None:
-        """Pictures go first, since choosing one locks it, which may not be what is wanted."""
+        """Send the pictures first, since selecting one locks it, which the edit may have to change."""
         item = errand.target.item
         if self._pictures:
             for name, key in errand.pictures_to_put_back():
@@ -57,9 +57,9 @@ class Pusher:
             self._plex.edit(item.section, item.key, edit, cast=item.cast)
 
     def _show(self, pictures: Artwork, errand: SceneErrand, name: str, key: str) -> None:
-        """Let the item show a picture; it is left out when Plex does not take it, or has failed to again and again.
+        """Select a picture on the item. Leave it out if Plex rejects it, or has failed to accept it several times.
 
-        Whether Plex is well at all the edit will tell. Raises PictureChanged before anything of the picture is sent.
+        The edit then shows whether Plex is up at all. Raises PictureChanged before anything of the picture is sent.
         """
         scene, item, profile = errand.sight.scene or Scene(errand.sight.id), errand.target.item, errand.target.profile
         try:
@@ -81,26 +81,26 @@ class Pusher:
     # --- reading back ------------------------------------------------------------------------------------------------
 
     def read_back(self, errands: Sequence[SceneErrand]) -> None:
-        """One GET for all: what is read back is what is remembered. A removal that did not take is sent again alone."""
+        """Read all items back in one GET; the result is what is remembered. A removal that failed is sent again alone."""
         for errand, again in self._read_back(errands):
             item = errand.target.item
             try:
                 self._gates.ask(WRITE_PLEX, partial(self._plex.edit, item.section, item.key, again))
             except Refused as error:
-                # Plex keeps the member: what is read back now is what is remembered.
+                # Plex keeps the member. What is read back now is remembered.
                 log.info("a removal was refused: %s", error)
             except NeighbourError as error:
                 errand.outcome = Waiting(str(error), "unavailable")
         self._read_back([errand for errand in errands if errand.outcome is None], last=True)
 
     def _read_back(self, errands: Sequence[SceneErrand], *, last: bool = False) -> list[tuple[SceneErrand, Edit]]:
-        """End what was read back as it should be; returns what has to be sent again (nothing when `last`)."""
+        """Set the outcome of errands that were read back correctly. Returns what must be sent again (nothing if `last`)."""
         if not errands:
             return []
         try:
             items = self._looker.items([errand.key for errand in errands])
         except NeighbourError as error:
-            # Sent and answered, but not seen: the saved entries tell the next look what may be in Plex.
+            # Sent and answered, but not read back: the saved entries tell the next look what may be in Plex.
             for errand in errands:
                 errand.outcome = Waiting(str(error), "unavailable")
             return []
@@ -118,7 +118,7 @@ class Pusher:
         return unresolved
 
     def _learn(self, errand: SceneErrand, item: Item) -> Edit:
-        """Take note of the item as it was read back; returns what did not take."""
+        """Save the item as it was read back. Returns the part of the edit that did not apply."""
         plan = errand.target.plan
         if self._pictures:
             try:
@@ -134,7 +134,7 @@ class Pusher:
     # --- canaries ----------------------------------------------------------------------------------------------------
 
     def locks_again(self, limit: int, *, ticket: Ticket, but: int | None, key: str) -> list[Canary]:
-        """Locks that we hold, to be sent again to healthy items; one that a person has taken off is not put back."""
+        """Locks that PlexSync holds, to be sent again to healthy items. A lock that you removed is not restored."""
         locks = self.healthy(limit, ticket=ticket, but=but, key=key)
         return [partial(self._lock_again, item, name) for item, name in locks]
 
@@ -144,7 +144,7 @@ class Pusher:
         return True
 
     def healthy(self, limit: int, *, ticket: Ticket, but: int | None, key: str = "") -> list[tuple[Item, str]]:
-        """Items that hold a lock of ours, with the field's name, as Plex has them now; asked for in one request."""
+        """Items that still hold a lock of PlexSync, with the field's name, as Plex has them now. Read in one request."""
         locks = self._own_locks(limit, but=but, key=key)
         if not locks:
             return []
@@ -152,13 +152,13 @@ class Pusher:
         return _still_locked(locks, items)
 
     def locked_items_again(self, limit: int, *, but: int | None, key: str = "") -> list[Canary]:
-        """One request that reads items with locks that we hold: well if one of them still has its lock."""
+        """One request that reads items with locks of PlexSync: True if one of them still has its lock."""
         locks = self._own_locks(limit, but=but, key=key)
         keys = [item for item, _ in locks]
         return [lambda: bool(_still_locked(locks, self._plex.items(keys)))] if locks else []
 
     def _own_locks(self, limit: int, *, but: int | None, key: str) -> list[tuple[str, str]]:
-        """(item, field) of locks that we hold, as far as is known, on others than what `but` and `key` name."""
+        """(item, field) of known locks of PlexSync, except those that `but` and `key` name."""
         with self._store.reading() as db:
             own = db.memories.of([but]) if but is not None else {}
             locks = db.memories.healthy_locks(limit, but=frozenset({key, *(item for _, item in own)}))
@@ -166,5 +166,5 @@ class Pusher:
 
 
 def _still_locked(locks: Sequence[tuple[str, str]], items: Mapping[str, Item]) -> list[tuple[Item, str]]:
-    """Those of these locks that the items have, as Plex has them now."""
+    """The locks among these that the items still have in Plex."""
     return [(items[item], name) for item, name in locks if item in items and items[item].locked(name)]

@@ -1,9 +1,11 @@
-"""A complete comparison of both sides, which wants exactly what differs.
+"""The full comparison of both servers. It queues exactly the scenes that differ.
 
-It finds what no hook or timestamp tells: edits while we were down, merges, moved folders, restored backups, drift in Plex.
-It looks at every scene with the same eyes as the engine, but writes nothing anywhere: what differs is wanted as a sweep.
-It goes by id, a batch at a time, and notes after each how far it has come: when it is killed, or a side goes away, the next
-one goes on from there. Nothing of it grows with the library in memory.
+It finds what no hook or timestamp shows: edits while PlexSync was down, merges, moved folders, restored backups, drift
+in Plex. It inspects every scene with the engine's code, but writes to neither server: what differs is queued as a
+sweep.
+
+It goes by id, a batch at a time, and saves its position after each. After a kill, or when a server goes down, the next
+comparison continues from there. Its memory use does not grow with the library.
 """
 
 import json
@@ -28,30 +30,33 @@ from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.reconcile")
 
-# The states of a row that does not find out by itself, or not soon, that its scene is gone from Stash.
+# The states of rows that do not notice by themselves, or not soon, that their scene is gone from Stash.
 LEAVING = (State.IDLE, State.ABSENT, State.OUTSIDE)
-# What the last complete comparisons have found, newest first, as a list of `Report`s in JSON.
+# The reports of the last full comparisons, newest first, as a list of `ComparisonReport`s in JSON.
 REPORTS = "reconcile:reports"
 REPORTS_KEPT = 10
-# One that was broken off longer ago begins anew.
+# An interrupted comparison older than this starts anew.
 OLDEST = DAY
-# Scenes looked at together: their items are one request to Plex.
+# The number of scenes inspected together: their items are one request to Plex.
 BATCH = 100
 PAGE = 500
 LOST = 500
 
 
 class UnknownLibrary(Exception):
-    """There is no library of that name among those in use; the message says which there are."""
+    """No library in use has that name. The message lists those in use."""
 
 
 @dataclass
 class ComparisonReport:
-    """What a comparison found: `scenes` compared, how many stand how (`in step`, `differs`, `absent`, `ambiguous`,
-    `outside`, `person` = in step but for values that a person keeps in Plex, `undone` = taken back and left alone,
-    `failed`), how many were `wanted`, and rows whose scene is `gone` from Stash. `after`: it went on behind this scene,
-    where the one that began at `began` had broken off; `ended` is 0 until all were compared. `without_scene` counts the
-    items of Plex that no scene shows; None when not all were compared."""
+    """The result of a comparison.
+
+    `scenes` is the number of compared scenes, and `standing` counts them by status: `in step`, `differs`, `absent`,
+    `ambiguous`, `outside`, `person` (in sync except for values that you keep in Plex), `undone` (undone and left
+    alone), `failed`. `wanted` scenes were queued. `gone` counts rows whose scene is gone from Stash. `after`: it
+    continued after this scene, where the comparison that started at `began` was interrupted. `ended` is 0 until all are
+    compared. `without_scene` counts the items in Plex that no scene shows; None unless all were compared.
+    """
 
     scenes: int = 0
     standing: Counter[str] = field(default_factory=Counter)
@@ -67,7 +72,7 @@ class ComparisonReport:
 
 @dataclass(frozen=True)
 class ComparisonScope:
-    """Which scenes to compare: those named, or those changed in Stash since then, or those with an item in a library."""
+    """The scenes to compare: the named ones, those changed in Stash since a time, or those with an item in a library."""
 
     scenes: tuple[int, ...] = ()
     since: datetime | None = None
@@ -78,12 +83,15 @@ Progress = Callable[[int, int], None]
 
 
 def quiet(_done: int, _total: int) -> None:
-    """Nobody watches."""
+    """Report no progress."""
 
 
 class Reconciler:
-    """Compares one Stash with one Plex. `settings` stands for all that decides what a comparison finds, `wishes` for what
-    of it decides what is wanted."""
+    """Compares one Stash with one Plex.
+
+    `settings` represents all settings that affect the result of a comparison. `wishes` represents those of them that
+    affect what is queued.
+    """
 
     def __init__(
         self,
@@ -107,9 +115,9 @@ class Reconciler:
         self._wishes = wishes
 
     def note_wishes(self) -> None:
-        """To be called by a worker that starts: under other settings than the last comparison's, another one is due.
+        """Schedule a full comparison if the settings differ from those of the last one. A worker calls this at its start.
 
-        The first worker on a database only notes how things are set.
+        The first worker on a database only stores the settings.
         """
         with self._store.reading() as db:
             noted = db.notes.text(WISHES)
@@ -122,9 +130,9 @@ class Reconciler:
     def reconcile(
         self, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False, anew: bool = False
     ) -> ComparisonReport:
-        """Compare everything; raises NeighbourError when a side is away (what was found until then stays wanted).
+        """Compare all scenes. Raises NeighbourError if a server is down; what was found by then stays queued.
 
-        One that was broken off is gone on with, unless it is to begin `anew`.
+        Continues an interrupted comparison, unless `anew`.
         """
         self._enter()
         report = self._begun(anew=anew)
@@ -155,7 +163,7 @@ class Reconciler:
     def reconcile_some(
         self, scope: ComparisonScope, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False
     ) -> ComparisonReport:
-        """Compare the scenes of a scope; raises NeighbourError when a side is away, and UnknownLibrary."""
+        """Compare the scenes of a scope. Raises NeighbourError if a server is down, and UnknownLibrary."""
         self._enter()
         with self._store.reading() as db:
             report = ComparisonReport(began=db.notes.number(LAST_RUN) or 0)
@@ -176,7 +184,7 @@ class Reconciler:
         return report
 
     def try_reconcile(self, *, stopping: Callable[[], bool] = lambda: False) -> bool:
-        """As `reconcile`, for the schedule: a side that is away is waited for. True when it came to its end."""
+        """As `reconcile`, for the schedule: if a server is down, a later call tries again. True if it was complete."""
         try:
             return self.reconcile(stopping=stopping).complete
         except NeighbourError as error:
@@ -190,7 +198,7 @@ class Reconciler:
     # --- where it goes on --------------------------------------------------------------------------------------------
 
     def _begun(self, *, anew: bool) -> ComparisonReport:
-        """What a comparison has found that was broken off and still counts; else an empty report that begins now."""
+        """The report of an interrupted comparison that is still valid, else an empty report that starts now."""
         now = self._clock.now()
         with self._store.reading() as db:
             noted = "" if anew else db.notes.text(CURSOR)
@@ -203,7 +211,7 @@ class Reconciler:
                     progress["scenes"], standing, progress["wanted"], progress["gone"], began=began, after=after
                 )
         except (ValueError, KeyError, TypeError):
-            # Nothing was broken off, or nothing that can be read.
+            # Nothing was interrupted, or the position is unreadable.
             return ComparisonReport(began=now)
         return ComparisonReport(began=now)
 
@@ -220,7 +228,7 @@ class Reconciler:
         return json.dumps(progress)
 
     def _end(self, report: ComparisonReport, last: int) -> None:
-        """Behind the last scene of Stash there is none, and every item was asked about."""
+        """Finish the comparison: no scenes follow the last one of Stash, and every item was compared."""
         while lost := self._lost(last):
             with self._store.writing() as tx:
                 self._want_gone(tx, lost, report)
@@ -245,7 +253,7 @@ class Reconciler:
         elif scope.since is not None:
             pages = self._stash.walk_ids()
             while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
-                # Stash compares times as texts, and their offsets may differ.
+                # Stash compares times as text, and their offsets may differ.
                 fresh = [id for id, text in page if datetime.fromisoformat(text) >= scope.since]
                 yield from self._named(fresh)
         else:
@@ -269,7 +277,7 @@ class Reconciler:
                 yield self._looker.look_at(there_too[start : start + BATCH])
 
     def _with_items(self, sights: Sequence[Inspection]) -> list[Inspection]:
-        """Scenes that are out of scope have their items as well: Plex need not be asked for them."""
+        """Add the items of scenes out of scope from the index, without a request to Plex."""
         outside = [sight.scene for sight in sights if isinstance(sight.outcome, OutOfScope) and sight.scene]
         keys = self._looker.led_to(outside) if outside else {}
         return [replace(sight, keys=keys.get(sight.id, sight.keys)) for sight in sights]
@@ -282,7 +290,7 @@ class Reconciler:
         standings = {sight.id: stands(sight) for sight in sights}
         tx.scene_names.save(sight.scene for sight in sights if sight.scene is not None)
         tx.index.pair({sight.id: sight.keys for sight in sights if sight.keys}, run=report.began)
-        # Whatever is done about them, they are in Plex, or need not be: nobody has to wait for that any more.
+        # These scenes are in Plex, or need not be, so they no longer wait for a scan.
         served = [sight.id for sight in sights if sight.targets or standings[sight.id] == "outside"]
         report.wanted += tx.jobs.wake([(Kind.SCENE, id) for id in served], now=now)
         rows = tx.jobs.of(Kind.SCENE, standings)
@@ -296,9 +304,9 @@ class Reconciler:
         tx.standings.save(standings, now=now)
 
     def _news(self, row: JobRow | None, sight: Inspection, *, settled: bool) -> bool:
-        """Whether the queue does not know yet: a row that waits, runs or is absent will find out by itself.
+        """Whether the queue must learn of it. A queued, running or absent row finds out by itself.
 
-        `settled`: nothing has to be done, which is no news but of a scene that was out of scope.
+        `settled`: nothing has to be done, which is news only for a scene that was out of scope.
         """
         out = sight.outcome.error if isinstance(sight.outcome, OutOfScope) else ""
         if row is not None and row.state is State.OUTSIDE:
@@ -308,20 +316,20 @@ class Reconciler:
         if row is None or row.state in (State.IDLE, State.GONE):
             return True
         if out and row.state is State.DROPPED:
-            # A person wanted it left alone, and so it is.
+            # You dropped the scene, so it is left alone.
             return False
         compared = row.desired or (row.state is State.DEAD and row.cls != "poison")
         return row.state in (State.DEAD, State.DROPPED) and bool(compared) and sight.desired not in ("", row.desired)
 
     def _settle_range(self, tx: Writer, present: set[int], report: ComparisonReport, *, after: int, upto: int) -> None:
-        """Stash has these scenes with ids above `after`, up to `upto`, and no others."""
+        """Process the rows with ids above `after`, up to `upto`: `present` are all scenes that Stash has in this range."""
         rows = tx.jobs.ids(Kind.SCENE, after=after, upto=upto)
         gone = [id for id, state in rows if id not in present and state in LEAVING]
         tx.standings.drop(present, after=after, upto=upto)
         self._want_gone(tx, gone, report)
 
     def _lost(self, last: int) -> list[int]:
-        """The next rows that are served and whose ids are above all of Stash's."""
+        """The next rows that are not gone and whose ids are above all of Stash's."""
         lost_ids: list[int] = []
         with self._store.reading() as db:
             for id, state in db.jobs.ids(Kind.SCENE, after=last, upto=LAST_ID):
@@ -342,7 +350,7 @@ class Reconciler:
 
 
 def reports(db: Reader) -> list[ComparisonReport]:
-    """What the last complete comparisons have found, newest first."""
+    """The reports of the last full comparisons, newest first."""
     try:
         return [
             ComparisonReport(**{**entry, "standing": Counter(entry["standing"])})
@@ -353,7 +361,7 @@ def reports(db: Reader) -> list[ComparisonReport]:
 
 
 def stands(sight: Inspection) -> str:
-    """One word for how a scene stands."""
+    """The status of a scene in one word."""
     if isinstance(sight.outcome, Absent):
         return "absent"
     if isinstance(sight.outcome, OutOfScope):

@@ -1,4 +1,4 @@
-"""How scenes are matched and compared: small frozen rules, cut from the configuration by the application."""
+"""The rules for matching and comparing scenes: small frozen records that the application builds from the configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,9 +10,11 @@ from plexsync.rules.scope import Scope
 
 @dataclass(frozen=True)
 class LookRules:
-    """How scenes are matched and compared. `paths`: (Stash prefix, Plex prefix) pairs. `libraries`: the profiles of those
-    that have one of their own, by folded title. `undo_gone`: what was pushed for a scene is taken back when Stash does not
-    have it any more."""
+    """How scenes are matched and compared.
+
+    `paths` holds (Stash prefix, Plex prefix) pairs. `libraries` holds the profiles of libraries that have their own, by
+    folded title. `undo_gone`: undo the pushes of a scene when Stash no longer has it.
+    """
 
     profile: Profile
     policy: Policy

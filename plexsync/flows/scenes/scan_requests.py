@@ -1,8 +1,8 @@
-"""Asking Plex to scan the folders of files that it does not have, where a person has switched that on.
+"""Requests scans of the folders whose files Plex lacks, if you enable it.
 
-A folder is asked for once in ten minutes at most, one at a time in each library, and never while the library is being
-scanned. Only folders within a library's own locations are: what Plex can't see it is not sent to look for. The scan's end
-wakes who waits, as every scan does.
+Each folder is requested at most once in ten minutes, one at a time per library, and never while the library is being
+scanned. Only folders within the locations of a library are requested, since Plex can't scan others. The end of the scan
+wakes the waiting scenes, as after every scan.
 """
 
 import logging
@@ -21,16 +21,16 @@ from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.scan")
 
-# So long the same folder is not asked for again.
+# Milliseconds before the same folder is requested again.
 AGAIN = 10 * 60_000
-# Seconds between two looks at whether a library may be asked to scan the next one.
+# Seconds between two checks whether a library is ready for its next scan.
 LOOK = 5.0
-# More folders than these do not wait: their scenes are looked at again and ask once more.
+# The maximum number of waiting folders. Scenes of further ones are inspected again and request the scan then.
 MANY = 1_000
 
 
 class Scans:
-    """Folders that wait to be scanned. Of the worker and the watch beside it, one asks and the other does not wait."""
+    """The folders that wait for a scan. Of the worker and its watcher, one sends requests and the other does not wait."""
 
     def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock, rules: PathRules) -> None:
         self._store = store
@@ -40,12 +40,12 @@ class Scans:
         self._rules = rules
         self._waiting: dict[str, None] = {}
         self._looked: float | None = None
-        # Who asks holds the one for as long as Plex takes, and the other only to see what waits.
+        # `_asking` is held while Plex is asked, `_lock` only while the waiting folders are read or changed.
         self._asking = threading.Lock()
         self._lock = threading.Lock()
 
     def want(self, scenes: Iterable[Scene]) -> None:
-        """Plex does not have the files of these scenes (yet): their folders are to be scanned."""
+        """Request scans for the folders of these scenes, whose files are not in Plex yet."""
         places = (place for scene in scenes for file in scene.files for place in map_path(file.path, self._rules))
         with self._lock:
             for folder in dict.fromkeys(folder_name(place) for place in places):
@@ -54,9 +54,9 @@ class Scans:
         self.go_on()
 
     def go_on(self) -> int:
-        """Ask each library that rests to scan the next folder that waits; returns how many were asked. A failure is left.
+        """Request the next folder of each library that is not scanning. Returns how many; a NeighbourError is only logged.
 
-        Nothing is done while another thread asks: what waits by then, the next call finds.
+        Does nothing while another thread sends requests. The next call picks up what waits by then.
         """
         if not self._asking.acquire(blocking=False):
             return 0
@@ -95,7 +95,7 @@ class Scans:
         return 0
 
     def _forget_strangers(self, sections: Sequence[Section]) -> None:
-        """Folders that no library has are nobody's to scan."""
+        """Forget the folders that are in no library."""
         for folder in self._folders():
             if not any(within(folder, section) for section in sections):
                 self._forget(folder)
@@ -110,5 +110,5 @@ class Scans:
 
 
 def within(folder: str, section: Section) -> bool:
-    """Whether a folder is one of a library's, or lies in one."""
+    """Whether a folder is a location of the library or lies in one."""
     return any(lies_in(folder, location) for location in section.locations)

@@ -1,4 +1,4 @@
-"""Matches scenes with the items of Plex: first by the index, then with what Plex and Stash answer."""
+"""Matches scenes with items in Plex: first by the index, then with answers from Plex and Stash."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,14 +18,14 @@ from plexsync.store.database import Database, Reader
 from plexsync.store.db import clean
 
 Decided = Matched | NotThere | Unclear
-# What is known of a scene's items: decided, or the failure of its own that stands in the way, or what the index lacks.
+# The result for one scene: decided, or a failure of its own, or what the index lacks.
 Verdict = Decided | NeighbourError | Waiting
 
-# Plex is asked for missing files by name only while they are few; after that the libraries are walked.
+# Plex is asked for missing files by name only up to this number. With more, the libraries are walked.
 FIND_AT_MOST = 5
-# So often the index is put right before an item that changes all the time is left alone.
+# How many times the index is corrected before an item that keeps changing is left alone.
 LOOKED_AGAIN = 2
-# What nobody knows before the walk of another has ended: looked at again soon, and nobody's failure.
+# The outcome while another thread walks the libraries: inspected again soon, and without blame.
 BEING_LISTED = Waiting("the libraries of Plex are being listed", "released", after=10.0, backoff=False)
 
 
@@ -62,7 +62,7 @@ class SceneMatcher:
         return Waiting(gap, "unavailable") if gap else None
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
-        """Those of these scenes that the index leads to an item of these libraries for, by place, by name or by memory."""
+        """The scenes that the index leads to an item of these libraries, by path, by name or by memory."""
         with self._store.reading() as db:
             offers = self._offers(db, scenes)
             bound = {binding.key for offer in offers.values() for binding in offer.bound}
@@ -74,7 +74,7 @@ class SceneMatcher:
         return [scene for scene in scenes if any(entry.section in sections for entry in led[scene.id])]
 
     def led_to(self, scenes: Sequence[Scene]) -> dict[int, tuple[str, ...]]:
-        """The items that the index alone leads each of these scenes to; asks nobody, so it is no proof."""
+        """The items to which the index alone leads for each scene. Sends no request, so it is no proof."""
         with self._store.reading() as db:
             offers = self._offers(db, scenes)
         verdicts = {id: match.match(replace(offer, rivals=())) for id, offer in offers.items()}
@@ -82,11 +82,11 @@ class SceneMatcher:
 
     @staticmethod
     def missing(scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> list[Scene]:
-        """The scenes that no full path leads to an item for."""
+        """The scenes for which no full path leads to an item."""
         return [scene for scene in scenes if scene.files and _needs_all(verdicts[scene.id])]
 
     def decide(self, scenes: Sequence[Scene]) -> dict[int, Verdict]:
-        """Two rounds at most: what cannot be told from Plex's side alone asks Stash who else has such a file."""
+        """Match in at most two rounds: if Plex alone does not decide, Stash lists the other scenes with such a file."""
         with self._store.reading() as db:
             offers = self._offers(db, scenes)
         verdicts = {id: match.match(offer) for id, offer in offers.items()}
@@ -109,7 +109,7 @@ class SceneMatcher:
         return decided
 
     def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, Offer]:
-        """What the index and the past offer each of these scenes; read for all of them together."""
+        """What the index and the memory offer for each of these scenes, read for all of them together."""
         bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
         places = {scene.id: match.places(scene, self._rules.paths) for scene in scenes}
         names = {scene.id: match.names(scene) for scene in scenes}
@@ -146,21 +146,21 @@ class SceneMatcher:
         verdicts: dict[int, Verdict],
         items: dict[str, Item | NeighbourError],
     ) -> None:
-        """What the index says is a map and no proof: an item is gone, or has other files by now.
+        """Match again the scenes whose index entries are outdated: an item is gone, or has other files now.
 
-        Then Plex is asked by file name, the index put right, and matched once more. An item that will not hold still is
-        nobody's.
+        Plex is asked by file name, the index is corrected, and the scenes are matched once more. An item that keeps
+        changing matches no scene.
         """
         for _ in range(LOOKED_AGAIN):
             again = self._misled(scenes, verdicts, items)
             if not again:
                 return
             keys = claims({scene.id: verdicts[scene.id] for scene in again})
-            # Asked before anything is forgotten: should Plex not answer now, a look-alike would be the only one that fits.
+            # Asked before anything is forgotten: if Plex did not answer now, a look-alike would be the only match.
             try:
                 asked = self._ask_for(again)
             except Unavailable as error:
-                # Other items were read a moment ago, so it may be these alone.
+                # Other items were read a moment ago, so the failure may concern these alone.
                 verdicts |= dict.fromkeys((scene.id for scene in again), error)
                 return
             if not asked:
@@ -179,9 +179,9 @@ class SceneMatcher:
         verdicts: Mapping[int, Verdict],
         items: Mapping[str, Item | NeighbourError],
     ) -> list[Scene]:
-        """The scenes that an entry was found for, or candidates, which Plex does not have, or has with other files.
+        """The scenes with an entry or candidates that Plex does not have, or has with other files.
 
-        What is bound by hand was not found by the map.
+        Bindings are excluded, since they do not come from the index.
         """
         claims_by_id = {
             id: claims({id: verdict})
@@ -199,24 +199,24 @@ class SceneMatcher:
         return [scene for scene in scenes if claims_by_id.get(scene.id, set()) & stale]
 
     def _ask_for(self, scenes: Sequence[Scene]) -> bool:
-        """Ask Plex for the files of these scenes; False when that has to wait for the walk of another."""
+        """Ask Plex for the files of these scenes. False if that has to wait for the walk of another thread."""
         if len(scenes) > FIND_AT_MOST:
             return self.freshen(force=True) is not None
         self._indexer.find(sorted({base_name(file.path) for scene in scenes for file in scene.files}))
         return True
 
     def items(self, keys: Iterable[str]) -> dict[str, Item | NeighbourError]:
-        """Full items in one request, halved as `BatchReader` says; those Plex does not have are left out."""
+        """The full items in one request, halved as described in `BatchReader`. Missing ones are left out."""
         return self._reader.read(Neighbour.PLEX, self._plex.items, keys)
 
 
 def keys_of(verdicts: Iterable[Decided]) -> set[str]:
-    """The rating keys that matched."""
+    """The rating keys of the matches."""
     return {key for verdict in verdicts if isinstance(verdict, Matched) for key in verdict.keys}
 
 
 def by_part(entries: Iterable[Entry], key_of: Callable[[str], str]) -> dict[str, list[Entry]]:
-    """The entries by what their files are found by, in the order of the entries."""
+    """The entries by the key of their files, in the order of the entries."""
     by_key: dict[str, list[Entry]] = {}
     for entry in entries:
         for part in dict.fromkeys(key_of(part.path) for part in entry.parts):
@@ -231,7 +231,7 @@ def _united(by_key: Mapping[str, Sequence[Entry]], keys: Iterable[str]) -> dict[
 
 
 def files_of(item: Entry | Item) -> frozenset[tuple[str, int]]:
-    """By what an item is known again. A duration comes only once Plex has analysed a file."""
+    """The files that identify an item. Durations are left out, since Plex adds them only after it has analysed a file."""
     return frozenset((part.path, part.size) for part in item.parts)
 
 
@@ -252,7 +252,7 @@ def claims(verdicts: Mapping[int, Verdict]) -> set[str]:
 
 
 def entry_of(item: Item) -> Entry:
-    """An item as the index is to know it."""
+    """The index entry of an item."""
     return Entry(item.key, item.section, item.parts, item.stamp)
 
 
@@ -261,7 +261,7 @@ def decided_among(verdicts: Mapping[int, Verdict]) -> list[Decided]:
 
 
 def _needs_all(verdict: Verdict) -> bool:
-    """Whether it holds only if the index knows all of Plex: nothing was found, or one item by its file's name."""
+    """Whether the verdict holds only if the index is complete: no match, or one item by its file name."""
     if isinstance(verdict, Matched):
         return verdict.steps[-1].rung in ("name and size", "name and duration")
     return isinstance(verdict, NotThere)

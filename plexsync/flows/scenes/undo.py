@@ -1,8 +1,8 @@
-"""Taking back what was pushed: a look at what would be done, and the mark that lets the worker do it.
+"""Undoes pushes: previews what would be restored, and sets the mark by which the worker does it.
 
-Undoing writes to neither server. It notes in one transaction, for every item of a scene, that it is undone and what Stash
-says now, and wants the scene; whoever works on it just then loses it, so that nothing is saved over the mark. The worker
-does the rest on its usual way (`plexsync.flows.scenes.inspection`, `plexsync.rules.plan`).
+Marking writes to neither server. In one transaction it saves for every item of a scene that it is undone and what Stash
+says now, and queues the scene. A worker that holds the scene loses it, so that nothing is saved over the mark. The
+worker then syncs the scene as usual (`plexsync.flows.scenes.inspection`, `plexsync.rules.plan`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ PAGE = 5_000
 
 
 class SceneUndo:
-    """`plexsync.engine.undo.Undoing` of scenes, by the eyes of `looker`."""
+    """The `plexsync.engine.undo.Undoing` of scenes, with the inspection of `looker`."""
 
     kind: str = Kind.SCENE.value
 
@@ -33,12 +33,12 @@ class SceneUndo:
         self._gates = gates
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
-        """What Stash says of these scenes now: while that stays, they stay undone."""
+        """Read what Stash says about these scenes now. They stay undone while that stays the same."""
         self._gates.enter(READ_STASH)
         return self._looker.said(ids)
 
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
-        """Note for every item of a scene that it is undone and what Stash says now; False if nothing was pushed for it."""
+        """Save for every item of a scene that it is undone, and what Stash says now. False if nothing was pushed for it."""
         tx.notes.end_take_over(id)
         items = _items(tx, id)
         sections = {entry.key: entry.section for entry in tx.index.entries(sorted(items))}
@@ -49,7 +49,7 @@ class SceneUndo:
 
 
 def pushed_scenes(store: Database) -> list[int]:
-    """Every scene for which anything was pushed, as far as is known."""
+    """All scenes with a known push."""
     ids: list[int] = []
     while True:
         with store.reading() as db:
@@ -67,9 +67,9 @@ def mark_all_undone(
     reason: Undone,
     progress: Progress = quiet,
 ) -> Marked:
-    """Undo every scene; what waits in the queue for its first push comes back by an edit only. As `mark_undone`."""
+    """Undo every scene, as `mark_undone`. Scenes queued for their first push are dropped, until their next edit."""
     gates.enter(READ_STASH)
-    # First: what is pushed between the two would be missed.
+    # First, or a push between the two steps would be missed.
     dropped = _set_waiting_aside(store, clock)
     marked = mark_undone(store, looker, gates, clock, pushed_scenes(store), reason, progress)
     marked.dropped = dropped
@@ -103,15 +103,15 @@ def mark_undone(
     reason: Undone,
     progress: Progress = quiet,
 ) -> Marked:
-    """Undo these scenes; raises NeighbourError when Stash is away (those that were marked by then stay so).
+    """Mark these scenes as undone. Raises NeighbourError if Stash is down; scenes marked by then stay marked.
 
-    A kill in between leaves some marked and others not: to do it again is harmless.
+    After a kill some scenes are marked and others are not. Repeating the call is harmless.
     """
     return wish_undone(store, SceneUndo(looker, gates), clock, ids, reason, progress)
 
 
 def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]:
-    """What is remembered, and on its way, for each item of a scene; an item that another has taken over is that one's."""
+    """The memory and unfinished pushes of each item of a scene. An item that another scene has taken over is that scene's."""
     memories, pushings = db.memories.of([id]), db.pushings.of([id])
     keys = [key for _, key in memories]
     strays = [key for _, key in pushings if key not in keys]
@@ -121,7 +121,7 @@ def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]
 
 
 def preview(store: Database, looker: Looker, gates: Gates, ids: Sequence[int], reason: Undone) -> Iterator[Inspection]:
-    """See these scenes as the worker would if they were undone now; writes to neither side."""
+    """Inspect these scenes as the worker would if they were undone now. Writes to neither server."""
     for start in range(0, len(ids), BATCH):
         gates.enter(*READS)
         with store.reading() as db:

@@ -1,4 +1,4 @@
-"""Scenes that are undone: which of them stay so, and what there is to put back on their items."""
+"""Undone scenes: which of them stay undone, and what to restore on their items."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ from plexsync.store.database import Database
 
 
 class UndoneScenes:
-    """Inspects scenes that PlexSync's changes are taken back from."""
+    """Inspects scenes whose pushes are undone."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class UndoneScenes:
     def undone_among(
         self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict], past: Past, undoing: Undone
     ) -> dict[int, Inspection]:
-        """Those of the scenes that stay undone, or (`undoing`) would be; their targets are still to be seen."""
+        """The scenes that stay undone, or (`undoing`) would be. Their targets are not inspected yet."""
         inspections = {}
         for scene in scenes:
             verdict = verdicts[scene.id]
@@ -70,7 +70,7 @@ class UndoneScenes:
         return inspections
 
     def removed(self, ids: Sequence[int], undoing: Undone) -> list[Inspection]:
-        """Scenes that Stash does not have: there is nothing to do, unless what was pushed for them is to be taken back."""
+        """Scenes that Stash does not have. There is nothing to do unless their pushes are to be undone."""
         with self._store.reading() as db:
             past = Past(db.memories.of(ids), db.pushings.of(ids), {}, {}, frozenset())
         usual: Undone = "gone" if self._rules.undo_gone else ""
@@ -90,13 +90,14 @@ class UndoneScenes:
         *,
         afresh: bool,
     ) -> dict[int, Inspection]:
-        """What there is to put back for scenes that are undone, or (`afresh`) would be."""
+        """Add what to restore for scenes that are undone, or (`afresh`) would be."""
         if not back:
             return {}
         matched = {id: keys_of(decided_among({id: verdict})) for id, verdict in verdicts.items()}
         keys = {sight.id: {*past.keys(sight.id), *matched.get(sight.id, ())} for sight in back if not sight.error}
         all_items = {**items, **self._matcher.items({key for some in keys.values() for key in some} - items.keys())}
-        # Items that no file leads to any more: whose they are is told by our hand on them, and by who has their files now.
+        # Items to which no file leads any more. PlexSync's values on them and the current scenes of their files tell
+        # whose they are.
         stray = {
             key: item.parts
             for id, some in keys.items()
@@ -116,7 +117,7 @@ class UndoneScenes:
         return inspections
 
     def stash_values(self, ids: Sequence[int], own: Mapping[str, Profile]) -> dict[int, StashValues | NeighbourError]:
-        """What Stash says of these scenes now, in every field. `own`: the profiles of libraries that have one of their own.
+        """What Stash says about these scenes now, in every field. `own` holds the profiles of libraries that have their own.
 
         Scenes that Stash does not have are left out.
         """
@@ -139,16 +140,16 @@ class UndoneScenes:
         return values_by_id
 
     def _stays_undone(self, scene: Scene, keys: Iterable[str], past: Past) -> bool:
-        """Whether Stash still says of every item that is undone what it said then.
+        """Whether Stash says about every undone item what it said when it was undone.
 
-        What can't be read just now may be what has changed, and is tried again.
+        A value that can't be read now may have changed, so the read is retried.
         """
         marked = [(key, memory) for key in keys if undone(memory := past.memories.get((scene.id, key), {}))]
         profiles = self._profiles_of([key for key, _ in marked], past.profiles)
         return all(is_undone(memory, self._shown(scene, profiles[key], patient=True).values) for key, memory in marked)
 
     def _profiles_of(self, keys: Sequence[str], own: Mapping[str, Profile]) -> dict[str, Profile]:
-        """The profile of each item's library; the usual one for items that are not in the index."""
+        """The profile of each item's library; the default one for items that are not in the index."""
         with self._store.reading() as db:
             sections = {entry.key: entry.section for entry in db.index.entries(keys)} if own else {}
         return {key: own.get(sections.get(key, ""), self._rules.profile) for key in keys}
@@ -162,7 +163,7 @@ class UndoneScenes:
         *,
         afresh: bool,
     ) -> Inspection:
-        """One scene's items: by key those who may have it instead, None for an item that does not show our hand."""
+        """Add one scene's targets. `keys` maps an item to its rival scenes, or to None if it shows no value of PlexSync."""
         targets = []
         for key, rivals in keys.items():
             item = items.get(key)
@@ -174,7 +175,7 @@ class UndoneScenes:
             if any(
                 rival.id != sight.id and match.has_file_of(rival, item.parts, self._rules.paths) for rival in rivals
             ):
-                # What was pushed is for that scene to know.
+                # The pushed values are remembered for that scene.
                 continue
             try:
                 targets.append(self._target(sight, item, past, afresh=afresh))
@@ -199,18 +200,18 @@ class UndoneScenes:
         return Target(item, steps, past.memories.get((sight.id, item.key), {}), shown, profile)
 
     def _values(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
-        """What Stash says of a scene, also in the fields that are switched off."""
+        """What Stash says about a scene, including disabled fields."""
         return {
             **self._shown(scene, profile).values,
             **wanted(scene, replace(profile, fields=frozenset(FIELDS))).values,
         }
 
     def _shown(self, scene: Scene, profile: Profile, *, patient: bool = False) -> Wanted:
-        """What is wanted in a library of this profile; without what can't be read, unless there is time to try it again."""
+        """The desired values for a library with this profile. An unreadable picture raises if `patient`, else it is left out."""
         shown = wanted(scene, profile)
         return self._pictures.with_pictures(scene, shown, profile, patient=patient) if self._pictures else shown
 
 
 def _is_stray(item: Item, memory: Memory, pushing: Sequence[Pushing]) -> bool:
-    """Whether an item that no file leads to has something of ours, and certainly is the one we wrote to."""
+    """Whether an item to which no file leads has values of PlexSync, and certainly is the item it wrote to."""
     return not is_taken_back(memory) and shows_our_hand(item, memory, pushing)

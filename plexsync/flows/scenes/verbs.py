@@ -1,4 +1,4 @@
-"""The verbs that all doors share: want, look, give another chance, give up."""
+"""The verbs that all entry points share: want, ignore, inspect, explain."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SETTLED = (State.IDLE, State.ABSENT, State.DEAD, State.GONE, State.DROPPED, Stat
 
 
 def want_scenes(store: Database, ids: Iterable[int], reason: Why, clock: Clock, *, take_over: bool = False) -> int:
-    """Want these scenes; returns how many. `take_over`: what was in Plex before us becomes ours with that."""
+    """Queue these scenes. Returns how many. `take_over`: Stash then replaces what was in Plex before PlexSync."""
     wanted = list(ids)
     for start in range(0, len(wanted), CHUNK):
         with store.writing() as tx:
@@ -31,7 +31,7 @@ def want_scenes(store: Database, ids: Iterable[int], reason: Why, clock: Clock, 
 
 
 def _want_taken_over(tx: Writer, id: int, reason: Why, now: int) -> None:
-    """A wish that stays on record until it is done. Whoever works on the scene just now may have looked before it."""
+    """Save a take-over that stays on record until it is done. A running attempt may have inspected the scene before it."""
     tx.notes.take_over(id, now=now)
     row = tx.jobs.find(Kind.SCENE, id)
     at_work = row is not None and row.state is State.RUNNING
@@ -47,46 +47,46 @@ def want_all(
     since: datetime | None = None,
     take_over: bool = False,
 ) -> list[int]:
-    """Want every scene Stash has (those updated at or after `since`), as a sweep; returns their ids."""
+    """Queue every scene in Stash (those updated at or after `since`) as a sweep. Returns their ids."""
     gates.enter(READ_STASH)
     ids: list[int] = []
     pages = stash.walk_ids()
     while (page := gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
         fresh = [id for id, text in page if since is None or datetime.fromisoformat(text) >= since]
-        # Given a moment, a person asks for a few scenes now; everything is a backfill.
+        # With `since`, you ask for a few scenes now. Without it, the request is a backfill.
         want_scenes(store, fresh, Why.SWEEP if since is None else Why.USER, clock, take_over=take_over)
         ids += fresh
     return ids
 
 
 def ignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
-    """Leave these scenes alone from now on; returns those that were not ignored already."""
+    """Ignore these scenes from now on. Returns those that were not ignored already."""
     now = clock.now()
     with store.writing() as tx:
         return [id for id in dict.fromkeys(ids) if tx.jobs.ignore(Kind.SCENE, id, now=now)]
 
 
 def unignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
-    """Look after these scenes again; returns those that were ignored."""
+    """Stop ignoring these scenes. Returns those that were ignored."""
     now = clock.now()
     with store.writing() as tx:
         return [id for id in dict.fromkeys(ids) if tx.jobs.unignore(Kind.SCENE, id, now=now)]
 
 
 def learn_names(store: Database, stash: Stash, gates: Gates, ids: Sequence[int]) -> None:
-    """Ask Stash what these scenes are called, and note it of those that were never seen; raises NeighbourError."""
+    """Read the names of these scenes from Stash, and save those of scenes never inspected. Raises NeighbourError."""
     gates.enter(READ_STASH)
     scenes = gates.ask(READ_STASH, lambda: stash.scenes(ids))
     with store.writing() as tx:
         noted_ids = tx.scene_names.of(ids)
         for scene in scenes.values():
-            # What the worker has seen meanwhile is newer.
+            # Names saved by the worker meanwhile are newer.
             if scene.id not in noted_ids:
                 tx.scene_names.save([scene])
 
 
 def unsettled(store: Database, ids: Sequence[int] | None) -> int:
-    """How many of these scenes (all rows when None) still have to be worked."""
+    """How many of these scenes (all rows if None) still have to be synced."""
     with store.reading() as db:
         if ids is None:
             return db.jobs.count_unsettled()
@@ -96,7 +96,7 @@ def unsettled(store: Database, ids: Sequence[int] | None) -> int:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a scene stands as it stands: what was seen just now, its row in the queue, and the attempts that failed."""
+    """Why a scene has its status: its inspection just now, its row in the queue, and its failed attempts."""
 
     sight: Inspection
     job: JobRow | None
@@ -104,7 +104,7 @@ class Explanation:
 
 
 def explain(store: Database, looker: Looker, gates: Gates, id: int) -> Explanation:
-    """Look at one scene with the engine's eyes, without writing anything to either side."""
+    """Inspect one scene with the engine's code. Writes to neither server."""
     gates.enter(*READS)
     (sight,) = looker.look([id])
     with store.reading() as db:
