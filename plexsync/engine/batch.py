@@ -173,7 +173,7 @@ class Sender(Generic[F, E]):
     def _drop_lost(batch: Batch[F, E]) -> None:
         batch.todo = deque(errand for errand in batch.todo if batch.is_held(errand))
 
-    # --- before ------------------------------------------------------------------------------------------------------
+    # --- before sending ----------------------------------------------------------------------------------------------
 
     def _save(self, findings: Sequence[tuple[Job, F]], judged: Mapping[str, Outcome]) -> Batch[F, E]:
         """Save the findings and the errands, and settle jobs that need nothing, in one transaction.
@@ -314,7 +314,7 @@ class Sender(Generic[F, E]):
         with self._store.writing() as tx:
             self._flow.journal.distrust(tx, errand)
 
-    # --- after -------------------------------------------------------------------------------------------------------
+    # --- after sending -----------------------------------------------------------------------------------------------
 
     def _close(self, batch: Batch[F, E]) -> None:
         """Read back, save and settle ended errands, and renew the other leases. Lost jobs leave the batch unchanged."""

@@ -250,7 +250,7 @@ class Engine:
 
         return self._gates.probe(probe, canary)
 
-    # --- giving back -------------------------------------------------------------------------------------------------
+    # --- release -----------------------------------------------------------------------------------------------------
 
     def _release_open(self) -> None:
         """Release the jobs that a local fault left open, without blame. This worker holds them but does not work on them."""

@@ -161,7 +161,7 @@ def count_writes(tx: Writer, gate: Gate, well: int, failed: int) -> PaceRow:
     return pace
 
 
-# --- for a reader ----------------------------------------------------------------------------------------------------
+# --- display ---------------------------------------------------------------------------------------------------------
 
 
 def trouble(db: Reader, gate: Gate, rules: Rules) -> str:

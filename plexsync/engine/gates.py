@@ -203,7 +203,7 @@ class Gates:
         probe_at = next_probe_at(after, self._rules)
         return Closed(now if probe_at is None else round(probe_at * 1000), gate_rows.away(gate, row.error))
 
-    # --- is it back? -------------------------------------------------------------------------------------------------
+    # --- probes ------------------------------------------------------------------------------------------------------
 
     def probe(self, probe: Probe, canary: Canary | None = None) -> bool:
         """Send a probe: one cheap authenticated request, and one like those that failed (a known item, a write).

@@ -44,7 +44,7 @@ class PictureChanged(Outdated):
 
 
 class Artwork:
-    """The artwork of one Stash and one Plex. `key_of` returns Plex's key of a picture; without `imaging` nothing is resized."""
+    """The artwork of one Stash and one Plex. `key_of` returns the key of a picture in Plex. No `imaging`: no resizing."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Artwork:
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()
 
-    # --- what is wanted ----------------------------------------------------------------------------------------------
+    # --- desired pictures --------------------------------------------------------------------------------------------
 
     def with_pictures(self, scene: Scene, shown: Wanted, profile: Profile, *, patient: bool = True) -> Wanted:
         """Add the keys of the pictures to the desired values. A picture that can't be read stays as it is in Plex.
@@ -154,7 +154,7 @@ class Artwork:
         except Unusable as error:
             return b"", str(error)
 
-    # --- what is shown -----------------------------------------------------------------------------------------------
+    # --- shown pictures ----------------------------------------------------------------------------------------------
 
     def told(self, item: Item, wanted: Mapping[str, object], memory: Memory, pushing: Sequence[Pushing]) -> Item:
         """The item with the keys of the pictures that it shows, where they matter. Asks Plex only for unknown ones."""

@@ -52,7 +52,7 @@ class SceneFlow:
         self.journal = SceneJournal()
         self.requests = PICTURE_REQUESTS if looker.pictured else 1
 
-    # --- looking -----------------------------------------------------------------------------------------------------
+    # --- inspection --------------------------------------------------------------------------------------------------
 
     def affected(self, notice: ChangeNotice) -> Collection[int]:
         """The scenes that show the object, and those that did at their last inspection.
@@ -73,7 +73,7 @@ class SceneFlow:
         if self._scans is not None:
             self._scans.want(sight.scene for sight in findings if sight.scene and isinstance(sight.outcome, Absent))
 
-    # --- pushing -----------------------------------------------------------------------------------------------------
+    # --- push --------------------------------------------------------------------------------------------------------
 
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, Inspection]], *, now: int, until: int
@@ -132,7 +132,7 @@ class SceneFlow:
         ids = [row.id for row in rows if row.kind == self.kind and row.id != but]
         return [lambda: bool(self._stash.scenes(ids))] if ids else []
 
-    # --- ending ------------------------------------------------------------------------------------------------------
+    # --- settlement --------------------------------------------------------------------------------------------------
 
     def completed(self, tx: Writer, finding: Inspection) -> None:
         """End the take-over, if there was one."""
@@ -159,7 +159,7 @@ class SceneFlow:
             tx.pushings.forget([id])
             tx.bindings.forget_scenes([id])
 
-    # --- taking back -------------------------------------------------------------------------------------------------
+    # --- undo --------------------------------------------------------------------------------------------------------
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read what Stash says about these scenes now. They stay undone while that stays the same."""

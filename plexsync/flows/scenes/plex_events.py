@@ -211,7 +211,7 @@ class Listener:
             log.info("Plex has %d new items, for %d scenes", len(new), len(waiting))
 
     def _waiting(self, new: Sequence[Item]) -> list[int]:
-        """The scenes with a file of the same name as one of these items; they match themselves again."""
+        """The scenes with a file of the same name as one of these items, which may match now."""
         names = sorted({base_name(part.path) for item in new for part in item.parts})
         if not names:
             return []

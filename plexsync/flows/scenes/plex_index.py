@@ -151,7 +151,7 @@ class Indexer:
         return None if self._glanced.get(section.key) == section and not force else self._glance
 
     def _glance(self, section: Section, row: SectionRow | None, _first: bool) -> None:
-        """Add new items to the index and change nothing else. Marks and stamps stay, so that others still see the items as new."""
+        """Add new items to the index and change nothing else. Marks and stamps stay, so others still see them as new."""
         pages = self._plex.entries(section.key)
         while (page := next(pages, None)) is not None:
             with self._store.writing() as tx:
@@ -344,7 +344,7 @@ class Indexer:
 def want_scenes_of(tx: Writer, keys: Sequence[str], *, now: int) -> int:
     """Queue the scenes of these items as sweeps, except those that are gone from Stash.
 
-    Returns how many of them were not queued before.
+    Returns how many of them had no row or were in sync.
     """
     news = 0
     for id in sorted(tx.index.scenes_of(keys)):

@@ -150,8 +150,8 @@ class Poller:
         page, mixed = 1, False
         while rows := self._ask(partial(ask, page)):
             yield from ((key, text) for key, text in rows if _instant(text) >= since)
-            # Times are sorted as text: after a full page with the cursor's offset, newer ones with another offset may
-            # follow.
+            # From then on: times are sorted as text, so after a full page with the cursor's offset, newer ones with
+            # another offset may follow.
             mixed = mixed or any(text[19:] != offset for _, text in rows)
             until = since - MIXED_OFFSETS_MARGIN if mixed else since
             if len(rows) < size or all(_instant(text) < until for _, text in rows):

@@ -23,7 +23,7 @@ from plexsync.store.database import Database
 
 BATCH = 50
 WOULD_CHANGE = Finding.WOULD_CHANGE.value
-# By the words of `stands`.
+# The names of findings, by the words of `stands`.
 NAMES = {finding.stored: finding.value for finding in PREVIEWED if finding.stored}
 # The word for rows that a sweep would leave alone.
 LEFT_ALONE = {State.DROPPED: Finding.DROPPED.value, State.DEAD: Finding.GIVEN_UP.value}

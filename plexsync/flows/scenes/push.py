@@ -78,7 +78,7 @@ class Pusher:
         log.warning("a picture of scene %d was not taken, all else goes on without it: %s", errand.sight.id, failure)
         errand.leave_out(name, unknown=isinstance(failure, Unavailable))
 
-    # --- reading back ------------------------------------------------------------------------------------------------
+    # --- read-back ---------------------------------------------------------------------------------------------------
 
     def read_back(self, errands: Sequence[SceneErrand]) -> None:
         """Read all items back in one GET; the result is what is remembered. A removal that failed is sent again alone."""

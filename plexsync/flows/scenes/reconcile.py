@@ -195,7 +195,7 @@ class Reconciler:
         """Pass both gates, or raise Unavailable with the reason one is closed."""
         self._gates.enter(*READS)
 
-    # --- where it goes on --------------------------------------------------------------------------------------------
+    # --- position ----------------------------------------------------------------------------------------------------
 
     def _begun(self, *, anew: bool) -> ComparisonReport:
         """The report of an interrupted comparison that is still valid, else an empty report that starts now."""
@@ -245,7 +245,7 @@ class Reconciler:
         with self._store.writing() as tx:
             tx.notes.save(REPORTS, json.dumps([vars(entry) for entry in (report, *reports(tx))][:REPORTS_KEPT]))
 
-    # --- which scenes ------------------------------------------------------------------------------------------------
+    # --- scope -------------------------------------------------------------------------------------------------------
 
     def _sights(self, scope: ComparisonScope) -> Iterator[list[Inspection]]:
         if scope.library:
@@ -282,7 +282,7 @@ class Reconciler:
         keys = self._looker.led_to(outside) if outside else {}
         return [replace(sight, keys=keys.get(sight.id, sight.keys)) for sight in sights]
 
-    # --- what is found -----------------------------------------------------------------------------------------------
+    # --- findings ----------------------------------------------------------------------------------------------------
 
     def _compare(self, tx: Writer, sights: Sequence[Inspection], report: ComparisonReport) -> None:
         now = self._clock.now()
@@ -322,7 +322,7 @@ class Reconciler:
         return row.state in (State.DEAD, State.DROPPED) and bool(compared) and sight.desired not in ("", row.desired)
 
     def _settle_range(self, tx: Writer, present: set[int], report: ComparisonReport, *, after: int, upto: int) -> None:
-        """Process the rows with ids above `after`, up to `upto`: `present` are all scenes that Stash has in this range."""
+        """Queue rows of gone scenes above `after`, up to `upto`. `present` are all scenes of Stash in this range."""
         rows = tx.jobs.ids(Kind.SCENE, after=after, upto=upto)
         gone = [id for id, state in rows if id not in present and state in LEAVING]
         tx.standings.drop(present, after=after, upto=upto)

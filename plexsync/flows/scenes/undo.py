@@ -111,7 +111,7 @@ def mark_undone(
 
 
 def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]:
-    """The memory and unfinished pushes of each item of a scene. An item that another scene has taken over is that scene's."""
+    """The memory and unfinished pushes of each item of a scene. Excludes items that another scene has now."""
     memories, pushings = db.memories.of([id]), db.pushings.of([id])
     keys = [key for _, key in memories]
     strays = [key for _, key in pushings if key not in keys]

@@ -207,7 +207,7 @@ class UndoneScenes:
         }
 
     def _shown(self, scene: Scene, profile: Profile, *, patient: bool = False) -> Wanted:
-        """The desired values for a library with this profile. An unreadable picture raises if `patient`, else it is left out."""
+        """The desired values by this profile. An unreadable picture is left out; if `patient`, it is retried first."""
         shown = wanted(scene, profile)
         return self._pictures.with_pictures(scene, shown, profile, patient=patient) if self._pictures else shown
 
