@@ -294,8 +294,8 @@ class Sender(Generic[F, E]):
             except MemoryError as error:
                 raise LocalFault(NO_MEMORY) from error
             except Exception as bug:
-                log.exception("push of %s %d failed by a fault of our own", errand.job.kind, errand.job.id)
-                errand.outcome = Later(f"fault of our own: {type(bug).__name__}")
+                log.exception("push of %s %d failed by a fault of PlexSync", errand.job.kind, errand.job.id)
+                errand.outcome = Later(f"fault of PlexSync: {type(bug).__name__}")
             else:
                 self._gates.well(errand.tickets[self._flow.writes.neighbour])
                 answered.append(errand)

@@ -194,9 +194,9 @@ class Engine:
         except MemoryError as error:
             raise LocalFault(NO_MEMORY) from error
         except Exception as bug:
-            log.exception("a batch of %d failed by a fault of our own", len(jobs))
+            log.exception("a batch of %d failed by a fault of PlexSync", len(jobs))
             if len(jobs) == 1:
-                self._settlement.settle_all(jobs, Later(f"fault of our own: {type(bug).__name__}"))
+                self._settlement.settle_all(jobs, Later(f"fault of PlexSync: {type(bug).__name__}"))
                 return
             # One of the jobs causes the fault. Each is tried alone, so that only that one is blamed.
             for job in self._held(jobs):

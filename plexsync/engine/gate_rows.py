@@ -119,7 +119,7 @@ def end_hold(tx: Writer, gate: Gate, now: int) -> None:
     if tx.holds.find(gate.row) is not None:
         tx.holds.save(gate.row, None)
         tx.transitions.log(gate.row, at=now, old="hold", new="free", cause="", error="")
-        log.info("hold over: %s lets us in again", gate.caption)
+        log.info("hold over: %s accepts requests again", gate.caption)
 
 
 def slow_down(tx: Writer, gate: Gate, wait: int, now: int) -> None:

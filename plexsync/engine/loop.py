@@ -245,7 +245,7 @@ class Watcher(threading.Thread):
                 # Logging needs memory as well. The loop reports the shortage when it meets it.
                 pass
             except Exception:
-                log.exception("watching failed by a fault of our own")
+                log.exception("watching failed by a fault of PlexSync")
             self._stop_event.wait(self._seconds)
 
     def _complain(self, fault: SyncError) -> None:

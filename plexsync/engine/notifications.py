@@ -118,7 +118,7 @@ class Noticer:
         # Every messenger gets it, not only the first that accepts it.
         receivers = [messenger for messenger in self._messengers if self._sent(messenger, notice)]
         if receivers:
-            log.info("a person was told: %s", notice.text)
+            log.info("notification sent: %s", notice.text)
         return bool(receivers)
 
     def _sent(self, messenger: Messenger, notice: Notice) -> bool:
@@ -175,4 +175,4 @@ class Bell(threading.Thread):
             except (LocalFault, NewerDatabase, Unusable) as fault:
                 log.warning("noticing paused: %s", fault)
             except Exception:
-                log.exception("noticing failed by a fault of our own")
+                log.exception("noticing failed by a fault of PlexSync")

@@ -139,7 +139,7 @@ def test_serve_tells_of_a_refused_token_by_webhook_and_command(world: World) -> 
         assert (world.folder / "told").read_text() == told["message"] + "\n"
         for hidden in ("s3cretPathOfTheHook9", str(hook.port)):
             assert hidden not in world.log()
-    assert "a person was told: PlexSync needs you" in world.log()
+    assert "notification sent: PlexSync needs you" in world.log()
     assert "Traceback" not in world.log()
 
 

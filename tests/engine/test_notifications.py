@@ -164,7 +164,7 @@ def test_a_messenger_that_fails_is_logged_once_and_gets_the_notice_later(house, 
         watch.box.broken = False
         watch.pass_by(SEND_AGAIN)
     assert watch.box.keys() == [("hold:plex", False)]
-    assert caplog.messages[-1:] == [f"a person was told: {watch.box.got[0].text}"]
+    assert caplog.messages[-1:] == [f"notification sent: {watch.box.got[0].text}"]
 
 
 def test_one_messenger_that_fails_does_not_keep_the_others_from_telling(house):

@@ -111,7 +111,7 @@ def test_the_log_of_a_fault_is_one_line_an_event(world: World, monkeypatch, caps
     run(["drain"])
     err = capsys.readouterr().err
     check(err)
-    faults = [line for line in err.splitlines() if "fault of our own" in line and "ERROR" in line]
+    faults = [line for line in err.splitlines() if "fault of PlexSync" in line and "ERROR" in line]
     assert faults
     for line in faults:
         assert LINE.match(line)

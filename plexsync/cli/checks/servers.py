@@ -103,9 +103,7 @@ def _let_in(parts: Parts, server: Neighbour) -> Iterator[Check]:
     with parts.store.reading() as db:
         held = db.holds.find(gate.row)
     if not parts.gates.is_open(gate) and parts.gates.retest(gate):
-        was = (
-            "it was on hold, and lets us in again" if held else "nothing was asked of it any more, and it answers again"
-        )
+        was = "it was on hold, and accepts requests again" if held else "it was down, and answers again"
         yield Check(server.title(), f"{was}: work goes on")
 
 

@@ -64,7 +64,7 @@ class Leaving(threading.Thread):
                 # To tell of it takes memory as well; nobody else would hear of a stop.
                 continue
             except Exception:  # the edge of a look: whatever it is, the next one hears of a stop
-                log.exception("looking whether to end failed by a fault of our own")
+                log.exception("looking whether to end failed by a fault of PlexSync")
                 continue
             if reason:
                 log.info("%s", reason)

@@ -73,7 +73,7 @@ class SettingsWatch(threading.Thread):
             # To tell of it takes memory as well, and the loop does once it meets it.
             return
         except Exception:  # the edge of a look: whatever it is, the work goes on, and the next look tries anew
-            log.exception("looking at the settings failed by a fault of our own")
+            log.exception("looking at the settings failed by a fault of PlexSync")
 
     def _look(self) -> Settings | None:
         """Other settings than those in use, if there are any."""
