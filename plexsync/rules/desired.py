@@ -46,10 +46,8 @@ class Profile:
 
     `genres`, `labels` and `tag_collections` choose among the tags; `tag_parents` adds the parents of each chosen tag.
     `collections` names sources in `COLLECTIONS`. `content_rating` is the same for every scene. `poster` and
-    `background` are
-    sources of `plexsync.rules.scene.Image`, '' for none. `role` and `face` are shown beside each cast member: a text
-    and the
-    address of a picture.
+    `background` are sources of `plexsync.rules.scene.Image`, '' for none. `role` and `face` are shown beside each cast
+    member: a text and the address of a picture.
     """
 
     fields: frozenset[str]

@@ -101,8 +101,7 @@ def _path_grade(target: str, file: SceneFile, part: Part, rules: PathRules) -> G
 
     At a path that a rule leads to, Plex has the folder that the rule names, so a file that no rule maps is there by
     accident. If rules lead to one place from several sources, another file can hide the scene's file: the sizes must
-    agree.
-    A path that is equal only in its key can be a twin (é written in two ways): the sizes must not disagree.
+    agree. A path that is equal only in its key can be a twin (é written in two ways): the sizes must not disagree.
     """
     if is_target(part.path, rules) and not is_mapped(file.path, rules):
         return Grade.NONE

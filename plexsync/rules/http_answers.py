@@ -38,8 +38,8 @@ def patience(header: str, *, date: str = "", now: float | None = None, default: 
     """The seconds that a Retry-After asks for, clamped to 0..3600.
 
     A date in it is measured against `date`, the Date header of the same answer, so that clocks that disagree don't
-    matter;
-    without one, against `now`, the local clock (UTC seconds). Returns `default` if the header can't be understood.
+    matter; without one, against `now`, the local clock (UTC seconds). Returns `default` if the header can't be
+    understood.
     """
     text = header.strip()
     if _SECONDS.fullmatch(text):

@@ -69,14 +69,11 @@ class Part:
 class Item:
     """A Plex item in full. Scalars are texts ('' = empty), lists are names in Plex's order, `locks` holds field names.
 
-    `stamp` changes in Plex whenever anything about the item changes (0: unknown).
-    `actor` is what Plex returns as Role. `roles` keeps the role text of each actor that has one, so that sending the
-    cast
-    again does not lose it; `faces` keeps the address of the picture. `pictures` has, by name (of `PICTURES`), the
-    address at
-    which Plex shows a picture now; the address changes with the picture. The key of that picture is a scalar of the
-    same
-    name, once it was requested.
+    `stamp` changes in Plex whenever anything about the item changes (0: unknown). `actor` is what Plex returns as Role.
+    `roles` keeps the role text of each actor that has one, so that sending the cast again does not lose it; `faces`
+    keeps the address of the picture. `pictures` has, by name (of `PICTURES`), the address at which Plex shows a picture
+    now; the address changes with the picture. The key of that picture is a scalar of the same name, once it was
+    requested.
     """
 
     key: str

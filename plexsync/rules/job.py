@@ -175,10 +175,8 @@ def settle(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: floa
     """The new values of a row after an attempt that ended with `outcome`.
 
     They don't apply if the scene was wanted again during the attempt: `plexsync.store.jobs.Jobs.settle` decides that,
-    and
-    queues the row with no attempts used. `draw` in [0, 1) feeds the jitter. `scan` is the current scan counter: if it
-    moved
-    since the claim, an absent verdict is outdated and the scene is looked for again.
+    and queues the row with no attempts used. `draw` in [0, 1) feeds the jitter. `scan` is the current scan counter: if
+    it moved since the claim, an absent verdict is outdated and the scene is looked for again.
     """
     match outcome:
         case Done():

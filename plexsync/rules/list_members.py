@@ -103,8 +103,7 @@ def with_members_left(remembered: Remembered | None, now: Held) -> Remembered | 
     present = name_keys(now.value)
     members = {mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) in present}
     # A taken-over member that the last push left in Plex is missing: you removed it, and an undo does not restore it.
-    # If it
-    # comes back, it is yours, and no longer counts as there before PlexSync.
+    # If it comes back, it is yours, and no longer counts as there before PlexSync.
     away = name_keys(remembered.left.value) - present
     adopted = tuple(name for name in remembered.adopted if fold(name) not in away)
     original = replace(remembered.found, value=without_names(remembered.found.value, away))
