@@ -141,7 +141,10 @@ def seen_state(b: Breaker, rules: Rules, now: float) -> CircuitState:
 
 
 def admitted(b: Breaker, rules: Rules, now: float) -> tuple[Breaker, bool]:
-    """Whether the caller may go. While HALF_OPEN, True takes the only slot for a lease; `generation` is the token."""
+    """The breaker after a request for admission, and whether the caller may go.
+
+    While HALF_OPEN, True takes the only slot for a lease. `generation` is the caller's token.
+    """
     b = _as_met(b, rules, now)
     if b.state is CircuitState.CLOSED:
         return b, True

@@ -19,7 +19,7 @@ SLOW, STUBBORN, QUICK, NEAR = Pace(5.0, 3600.0), Pace(30.0, 3600.0, least=5.0), 
 
 
 class Cure:
-    """What happened, and what you can do about it."""
+    """The meaning of a cause, and the advice for its cure."""
 
     def __init__(self, meaning: str, advice: str) -> None:
         self.meaning = meaning

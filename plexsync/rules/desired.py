@@ -1,4 +1,4 @@
-"""What Plex should show for a scene: the values of all enabled fields, cleaned and within limits."""
+"""The values that Plex should show for a scene: all enabled fields, cleaned and within limits."""
 
 import hashlib
 import json

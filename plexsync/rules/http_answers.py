@@ -1,4 +1,4 @@
-"""What an HTTP answer, or a missing one, means for an attempt: status codes, Retry-After, and connection failures.
+"""The meaning of an HTTP answer, or a missing one, for an attempt: status codes, Retry-After, and connection failures.
 
 The table is the same for Plex and Stash. Every message names the server and says what happened. No message contains a
 URL with a query, a secret, a media path or any text from the server.

@@ -86,7 +86,7 @@ def removed_members(
 
 
 def _member_keys(now: Held, remembered: Remembered | None) -> frozenset[str]:
-    """The keys of the members in Plex, by Plex's names and by the names that PlexSync sent."""
+    """The keys of the members in Plex, both by Plex's names and by the names that PlexSync sent."""
     present = name_keys(now.value)
     if remembered is None:
         return present

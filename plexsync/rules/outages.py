@@ -16,7 +16,7 @@ SAME_WITHIN = 60_000
 
 
 class OutageKind(StrEnum):
-    """What stopped the work: the breaker (no answer), or a hold (access denied until you change something)."""
+    """The gate that stopped the work: the breaker (no answer), or a hold (access denied until you change something)."""
 
     BREAKER = "breaker"
     HOLD = "hold"

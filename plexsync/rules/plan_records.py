@@ -44,7 +44,7 @@ Memory = Mapping[str, Remembered]  # by field name of plexsync.rules.item.FIELDS
 
 @dataclass(frozen=True)
 class Sending:
-    """What one push is about to do to one field. `said` None: PlexSync gives the field up (restores or forgets it).
+    """The part of one push for one field. `said` None: PlexSync gives the field up (restores or forgets it).
 
     `sent` is the value and lock that are sent (for a lock-only edit, the present value); `before` is what Plex had when
     the plan was made; `adds` and `removes` are the names that a list edit adds and removes; `was` is the memory of the
@@ -99,7 +99,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do with one item for one scene.
+    """The work on one item for one scene.
 
     `edit` empty: nothing to send. `memory` is what to remember at once, whatever the result of the push (resolved
     pushes, fields that were already right, forgotten fields). `sending` is saved before the edit is sent, and `learn`

@@ -41,7 +41,7 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
 
 
 def _left(name: str, sent: Sending, now: Held) -> Held:
-    """What a push left: the item as read back, unless someone set another unlocked value in between.
+    """The field as a push left it: as read back, unless someone set another unlocked value in between.
 
     If Plex did not replace a value that you locked, the push left nothing new: the value stays yours.
     """

@@ -20,7 +20,7 @@ class Standing:
 
 
 def standing(row: JobRow | None, last_seen: Stood | None, *, pushed: int | None = None) -> Standing:
-    """How a scene stands. `pushed`: the last change in Plex for the scene; it is in sync at most since then."""
+    """How a scene stands. `pushed`: the last change in Plex for it, the earliest time since when it can be in sync."""
     status = status_of(row.state if row else None, row.cls if row else "", last_seen.word if last_seen else "")
     # A row that is checked repeatedly starts anew each time; the last comparison knows how long the status has lasted.
     lasts = last_seen is not None and status_of(None, "", last_seen.word) is status
