@@ -1,1 +1,1 @@
-"""Configuration: what can be set, where a setting comes from and which source wins, and how secrets stay out of texts."""
+"""Settings: their names and rules, their sources and which source wins, and how secrets stay out of texts."""

@@ -1,9 +1,9 @@
-"""The settings of PlexSync: their names, types, bounds and defaults, and nothing about where they come from.
+"""The settings of PlexSync: their names, types, bounds and defaults, but not their sources.
 
-`PlexSyncConfig(...)` reads neither environment nor files; `validation.sources.load` does. An instance never changes. The
-secrets are plain strings for whoever uses them, left out of `repr`, `str` and error texts, and masked in JSON and
-`log_config`; so are the words of `notify_command`, which may hold one. Only `model_dump()` in Python mode and `vars` hold
-them, so neither belongs in a log; an instance can't be pickled.
+`PlexSyncConfig(...)` reads neither environment nor files; `validation.sources.load` does. An instance never changes.
+Secrets are plain strings in the attributes. They are left out of `repr`, `str` and error texts, and masked in JSON and
+`log_config`; so are the words of `notify_command`, which may contain one. Only `model_dump()` in Python mode and `vars`
+return secrets, so neither belongs in a log. An instance can't be pickled.
 """
 
 import json
@@ -42,7 +42,7 @@ _log = logging.getLogger("PlexSync.config")
 
 
 def _libraries(value: object) -> Mapping[str, Mapping[str, Any]]:
-    """Settings of single libraries, by name; checked like the settings themselves. A text is read as JSON."""
+    """Settings of single libraries, by name, checked like the settings themselves. A text is read as JSON."""
     if isinstance(value, str):
         try:
             value = json.loads(value or "{}")
@@ -82,7 +82,7 @@ def _own_value(number: int, name: str, value: object) -> Any:
         raise ValueError(f"must hold values that fit: {name} in table {number} {message}") from None
 
 
-# What can be another for a library of its own.
+# The settings that a single library can override.
 OF_A_LIBRARY = (
     "sync_title",
     "sync_studio",
@@ -320,7 +320,7 @@ class PlexSyncConfig(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _forget_inputs(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Error texts hide values by the model's own setting; this also takes them out of `ValidationError.errors()`."""
+        """Hide the values in `ValidationError.errors()`. In error texts, the model's own setting hides them."""
         try:
             return handler(data)
         except ValidationError as error:
@@ -329,7 +329,7 @@ class PlexSyncConfig(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _plain_number(cls, value: object, info: ValidationInfo) -> object:
-        """Numbers come as numbers, or as clean digits in a text; `True` is no 1 and " 7" is no 7."""
+        """Accept a number, or a text of plain digits. `True` is not 1, and " 7" is not 7."""
         if cls.model_fields[str(info.field_name)].annotation not in (int, float):
             return value
         digits = isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?", value)
@@ -352,27 +352,29 @@ class PlexSyncConfig(BaseModel):
         return MASK if value else ""
 
     def __reduce__(self) -> NoReturn:
-        """A pickle would hold the secrets in plain text."""
+        """Raise, because a pickle would contain the secrets in plain text."""
         raise TypeError("settings hold secrets and can't be pickled")
 
     @property
     def library_names(self) -> tuple[str, ...]:
-        """The libraries to keep in step; empty for all movie libraries."""
+        """The libraries to sync; empty for all movie libraries."""
         return tuple(values.split_names(self.plex_libraries))
 
     def of_library(self, name: str) -> Self:
-        """The settings as they are for one of `libraries`."""
+        """The settings that apply to one of `libraries`."""
         return self.model_copy(update=dict(self.libraries[name]))
 
     @property
     def path_rules(self) -> tuple[tuple[str, str], ...]:
-        """The path rules as (Stash prefix, Plex prefix), neither with a separator at its end unless it is a root; or as
-        (pattern, what it becomes)."""
+        """The path rules as (Stash prefix, Plex prefix) or (pattern, replacement).
+
+        A prefix has no trailing separator unless it is a root.
+        """
         return tuple((stash, plex) for stash, _, plex in (rule.partition(" => ") for rule in self.path_map))
 
     @property
     def scope_terms(self) -> tuple[tuple[str, str, bool], ...]:
-        """The terms of the scope as (kind, name, whether it leaves out); none when every scene is synced."""
+        """The terms of the scope as (kind, name, whether it excludes); none if every scene is synced."""
         plain = ((term.removeprefix("not "), term.startswith("not ")) for term in self.scope if term != "all")
         return tuple((kind, name, out) for kind, _, name, out in ((*term.partition(": "), out) for term, out in plain))
 
@@ -397,7 +399,7 @@ class PlexSyncConfig(BaseModel):
 
 
 def _telling_pieces(url: str) -> list[str]:
-    """The parts of an address that may be a secret by themselves: long, and neither a plain word nor numbers and dots."""
+    """The parts of a URL that may be secret by themselves: long, and neither a plain word nor numbers and dots."""
     pieces = re.split(r"[/:@?&=#,]+", url.partition("://")[2])
     return [
         piece
@@ -422,7 +424,7 @@ def _error_type(error: Mapping[str, Any]) -> str | PydanticCustomError:
 
 
 def _shown(name: str, value: object) -> str:
-    """A value as the log shows it; texts that could be misread stand in quotes."""
+    """A value for the log. Texts that could be misread are quoted."""
     if name in SECRETS:
         return MASK if value else "(not set)"
     if name == "path_map" and isinstance(value, tuple):
@@ -430,10 +432,10 @@ def _shown(name: str, value: object) -> str:
     if name == "libraries" and isinstance(value, Mapping):
         return f"({len(value)} tables)"
     if name == "scope" and isinstance(value, tuple):
-        # Folders and names of the library are nobody's business in a log.
+        # Folders and names of the library don't belong in a log.
         return f"({len(value)} terms)"
     if name == "notify_command" and isinstance(value, tuple):
-        # Its arguments may hold a secret too.
+        # Its arguments may contain a secret too.
         return f"({len(value)} words)"
     text = str(value)
     return text if re.fullmatch(r"[^\s,;\"=]+", text) else '"' + text.replace('"', '\\"') + '"'
@@ -441,7 +443,7 @@ def _shown(name: str, value: object) -> str:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a reader needs to know of one setting. `default` is a text as it stands in plexsync.toml, None if required."""
+    """The description of one setting. `default` is its text in plexsync.toml, None if the setting is required."""
 
     name: str
     variable: str
@@ -496,7 +498,7 @@ def describe() -> tuple[Setting, ...]:
 
 
 def _rule_of(name: str, field: FieldInfo) -> str:
-    """Words that follow "must be": what a setting asks for, by its name or else by the type and bounds of its field."""
+    """The rule of a setting, as words that follow "must be": by its name, or by the type and bounds of its field."""
     if name in _SHAPES:
         return _SHAPES[name]
     if get_origin(field.annotation) is Literal:

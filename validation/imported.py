@@ -1,4 +1,4 @@
-"""Settings of Stash2Plex as our own: what it stored in Stash, said in our words, and what can't be said."""
+"""Settings of Stash2Plex as PlexSync settings, with notes on those that have no counterpart."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from validation.sources import is_emptied
 
 # The id of its plugin in Stash.
 STASH2PLEX = "Stash2Plex"
-# Their name: ours. Of switches only what was switched off says more than our default.
+# Its setting: the PlexSync setting. Of switches, only those that are off differ from PlexSync's defaults.
 SAME = {
     "plex_url": "plex_url",
     "plex_token": "plex_token",
@@ -30,7 +30,7 @@ SAME = {
 }
 SWITCHES = tuple(name for name in PlexSyncConfig.model_fields if name.startswith("sync_"))
 HOURS = {"never": 0.0, "hourly": 1.0, "daily": 24.0, "weekly": 168.0}
-# What PlexSync does anyway, or has no use for.
+# Settings for what PlexSync does anyway, or does not need.
 NEEDLESS = {
     "strict_matching": "nothing is written where it is not certain which item is meant",
     "poll_interval": "an idle worker notices an edit at once",
@@ -43,20 +43,20 @@ NEEDLESS = {
 
 @dataclass(frozen=True)
 class Imported:
-    """Our settings by name, and a line for each of theirs that has no counterpart."""
+    """The PlexSync settings by name, and a line for each Stash2Plex setting without a counterpart."""
 
     settings: Mapping[str, object] = field(repr=False)
     unsupported: tuple[str, ...] = ()
 
 
 def imported(settings: Mapping[str, object]) -> Imported:
-    """What the plugin settings of Stash2Plex mean here. Values are taken as they are: `load` checks them."""
+    """The PlexSync settings for Stash2Plex's plugin settings. Values are not checked here: `load` checks them."""
     lines = {name: value for name, value in sorted(settings.items()) if value is not None and not is_emptied(value)}
     own: dict[str, object] = {SAME[name]: value for name, value in lines.items() if name in SAME}
     if lines.get("sync_master") is False:
         own |= dict.fromkeys(SWITCHES, False)
     for name, setting in (("sync_poster", "poster"), ("sync_background", "background")):
-        # Switched on there as long as nobody switches it off.
+        # On by default in Stash2Plex.
         on = lines.get(name, True) is not False and lines.get("sync_master") is not False
         own[setting] = "cover" if on else "none"
     if lines.get("preserve_plex_edits") is True:

@@ -1,6 +1,6 @@
-"""What is kept of the plugin's settings in Stash, for the time when Stash can't be asked.
+"""A stored copy of the plugin's settings in Stash, for times when Stash can't be reached.
 
-No secret is kept, only that there was one.
+It contains no secrets, only the fact that a secret was set.
 """
 
 import json
@@ -13,14 +13,14 @@ from validation.sources import NOT_FROM_STASH, is_emptied
 
 @dataclass(frozen=True)
 class Kept:
-    """What Stash said last: settings with their values, and the names of those whose values are not kept."""
+    """The last settings read from Stash: settings with their values, and the names of those whose values are not stored."""
 
     values: Mapping[str, object] = field(default_factory=dict)
     withheld: tuple[str, ...] = ()
 
 
 def written(plugin_settings: Mapping[str, object]) -> str:
-    """The text to keep; only what is a setting, and was set, gets into it."""
+    """The text to store. It contains only known settings that are set."""
     stored = {
         name: value
         for name, value in sorted(plugin_settings.items())
@@ -34,7 +34,7 @@ def written(plugin_settings: Mapping[str, object]) -> str:
 
 
 def read(text: str) -> Kept | None:
-    """What was kept; None when nothing was, or nothing that can be read."""
+    """The stored settings; None if there are none, or the text is unreadable."""
     try:
         document = json.loads(text)
         return Kept(dict(document["given"]), tuple(map(str, document["withheld"])))

@@ -1,4 +1,4 @@
-"""Where the settings file and the database are by default. Nothing but `os` is needed for it."""
+"""The default locations of the settings file and the database. It needs only `os`."""
 
 # ruff: noqa: PTH111, PTH113, PTH117, PTH118
 
@@ -10,10 +10,10 @@ TOML = "plexsync.toml"
 
 
 def settings_file(environ: Mapping[str, str], platform: str = sys.platform) -> str:
-    """The settings file to read: the one PLEXSYNC_CONFIG names, else ./plexsync.toml if there is one, else the user's."""
+    """The settings file to read: the one that PLEXSYNC_CONFIG names, else ./plexsync.toml if it exists, else the user's."""
     if named := environ.get("PLEXSYNC_CONFIG"):
         return named
-    # Unlike the method of Path, it does not raise where we may not look.
+    # Unlike the method of Path, it does not raise if access is denied.
     return TOML if os.path.isfile(TOML) else _user_file(environ, platform)
 
 
@@ -25,7 +25,7 @@ def _user_file(environ: Mapping[str, str], platform: str) -> str:
 
 
 def data_folder(environ: Mapping[str, str], platform: str = sys.platform) -> str | None:
-    """The folder that PLEXSYNC_DATA_DIR names, else the user's own folder for our data; None without a home folder."""
+    """The folder that PLEXSYNC_DATA_DIR names, else the user's folder for PlexSync's data; None without a home folder."""
     if named := environ.get("PLEXSYNC_DATA_DIR"):
         return named
     match platform:
@@ -39,7 +39,7 @@ def data_folder(environ: Mapping[str, str], platform: str = sys.platform) -> str
 
 
 def _user_folder(environ: Mapping[str, str], platform: str, variable: str | None, below_home: str) -> str | None:
-    """The folder that `variable` names with its full path, else the one below the home folder; None without a home."""
+    """The folder that `variable` names by its full path, else the one below the home folder; None without a home folder."""
     named = environ.get(variable, "") if variable else ""
     if os.path.isabs(named):
         return named

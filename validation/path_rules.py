@@ -1,6 +1,6 @@
 """The setting `path_map`: rules that lead from a path in Stash to a path in Plex.
 
-Raises ValueError with words that follow the name of the setting, as all of `validation.values`.
+The functions raise ValueError with a message that follows the setting's name, as in `validation.values`.
 """
 
 import re
@@ -39,7 +39,7 @@ def _rule(number: int, rule: object) -> tuple[str, str]:
 
 
 def _pattern(number: int, source: str, target: str) -> tuple[str, str]:
-    """A rule that is a regular expression, once it is certain that it leads there and back."""
+    """A rule that is a regular expression, checked to lead there and back."""
     if not is_safe(source) or not is_safe(target) or "=>" in source + target:
         raise ValueError(f"must hold patterns without control characters; see rule {number}")
     try:
@@ -50,7 +50,7 @@ def _pattern(number: int, source: str, target: str) -> tuple[str, str]:
 
 
 def one_side(number: int, side: str, path: str) -> str:
-    """One side of a rule without separators at its end (a root keeps its own)."""
+    """One side of a rule without trailing separators (a root keeps its own)."""
     place = f"the {side} side of rule {number}"
     if not re.match(FULL_PATH, path):
         raise ValueError(rf"must hold full paths (/…, X:\… or \\server\share…); {place} is none")
@@ -66,7 +66,7 @@ def one_side(number: int, side: str, path: str) -> str:
 
 
 def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
-    """The same rule twice is a slip; one Stash folder in two rules is right where two libraries show it."""
+    """Raise if a rule is repeated. One Stash folder may be in two rules, because two libraries can show it."""
     names: dict[tuple[str, str], int] = {}
     for number, rule in enumerate(rules, start=1):
         stash, plex = (_comparable(path) for path in rule)
@@ -76,5 +76,5 @@ def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
 
 
 def _comparable(path: str) -> str:
-    """Windows paths are the same in any case and with either slash."""
+    """The form for comparison: Windows paths are equal in any case and with either slash."""
     return path if path.startswith("/") or is_pattern(path) else path.replace("/", "\\").casefold()

@@ -1,4 +1,4 @@
-"""Words for problems with settings: values, names and paths as a problem shows them, without a secret in the wrong place."""
+"""Texts for problems with settings: how a problem shows values, names and paths without revealing a misplaced secret."""
 
 import difflib
 import re
@@ -12,7 +12,7 @@ _LARGEST_SHOWN = 10**15
 
 
 def value_text(value: object) -> str:
-    """A value that is no secret, if it is short enough to be none in the wrong place; else what kind of value it is."""
+    """A value of a setting that is not secret, if it is too short to be a misplaced secret; otherwise its type."""
     match value:
         case bool():
             return str(value).lower()
@@ -51,7 +51,7 @@ def shortened(text: str) -> str:
 
 
 def key_text(name: str) -> str:
-    """An unknown name, unless it may be a secret that came to stand on the wrong side."""
+    """An unknown name, unless it may be a secret on the wrong side of the equals sign."""
     telling = len(name) <= _LONGEST_SHOWN or re.fullmatch(r"[a-z]{1,15}([_-][a-z]{1,15})*", name)
     return quoted(name) if telling else f"a name of {len(name)} characters"
 

@@ -1,8 +1,8 @@
 """Keeps secrets out of texts, and every log event on one line.
 
-`Redactor` knows the secrets of this run and replaces them by `***` in any text, however the text spells them: as they are,
-URL-encoded (whichever characters are escaped, also twice), JSON- or HTML-escaped, in base64 or base64url at any offset, or
-broken over lines. `RedactingFilter` puts it in front of a log handler. Neither can know a secret that it was not given.
+`Redactor` knows the secrets of this run and replaces them by `***` in any text, in any spelling: plain, URL-encoded
+(whichever characters are escaped, also twice), JSON- or HTML-escaped, in base64 or base64url at any offset, or broken
+over lines. `RedactingFilter` applies it to a log handler. Neither can recognize a secret that it was not given.
 """
 
 import base64
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 
 MASK = "***"
 
-# Controls, line ends that are none, marks and overrides that turn the reading direction, halves of surrogate pairs.
+# Control characters, nonstandard line ends, bidirectional marks and overrides, lone surrogates.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _BREAK = re.compile(r"\\?\r?\n[ \t]*")
 _SHORTEST_PIECE = 6  # base64 characters; less than this would match ordinary words
@@ -23,7 +23,7 @@ _NAMED_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 
 
 def is_safe(text: str) -> bool:
-    """Whether `text` stays on one line and reads in the order it is written."""
+    """Whether `text` stays on one line and reads in the order in which it is written."""
     return _UNSAFE.search(text) is None
 
 
@@ -33,7 +33,7 @@ def one_line(text: str) -> str:
 
 
 class Redactor:
-    """Replaces secrets by `***`. An empty secret is ignored; the longest wins where two overlap."""
+    """Replaces secrets by `***`. Empty secrets are ignored; where two overlap, the longest wins."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         values = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
@@ -49,7 +49,7 @@ class Redactor:
 
 
 def _redact_across_lines(pattern: re.Pattern[str], text: str) -> str:
-    """Masks what only shows once line breaks and the indents after them are taken out."""
+    """Mask secrets that appear only once line breaks and the indents after them are removed."""
     broken = {at for gap in _BREAK.finditer(text) for at in range(*gap.span())}
     kept = [at for at in range(len(text)) if at not in broken]
     joined = "".join(text[at] for at in kept)
@@ -68,7 +68,7 @@ def _patterns(secret: str) -> list[str]:
 
 
 def _base64_piece(raw: bytes, offset: int) -> str:
-    """What base64 makes of `raw` at `offset` modulo 3, without the characters that its neighbours also shape."""
+    """The base64 form of `raw` at `offset` modulo 3, without the characters that adjacent bytes also affect."""
     encoded = base64.b64encode(b"\0" * offset + raw).decode("ascii")
     piece = encoded[(offset * 8 + 5) // 6 : (offset + len(raw)) * 8 // 6]
     return _base64_spelling(piece) if len(piece) >= _SHORTEST_PIECE else ""
@@ -84,7 +84,8 @@ def _spelling(character: str) -> str:
     if character.isascii() and character.isalnum():
         return character
     units = character.encode("utf-16-be", "surrogatepass").hex()
-    # Each quoting doubles the backslashes. Were their number open, a long run of them would be looked through from each.
+    # Each level of quoting doubles the backslashes. Without a limit on their number, a long run would be rescanned from
+    # each.
     some, any_ = r"\\{1,16}", r"\\{0,16}"
     spellings = [
         any_ + re.escape(character) if character != "\\" else some,
@@ -110,10 +111,10 @@ _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"
 
 
 class RedactingFilter(logging.Filter):
-    """Rewrites each record into one line without secrets; it belongs on handlers, where records of all loggers pass.
+    """Rewrites each record into one line without secrets. Attach it to handlers, which see the records of all loggers.
 
-    The finished message takes the place of message and arguments, and the text of an exception or stack is appended to it.
-    Fields given as `extra` are cleaned too: texts, numbers and plain containers keep their shape, other objects become text.
+    The finished message replaces message and arguments, and the text of an exception or stack is appended to it. Fields
+    given as `extra` are cleaned too: texts, numbers and plain containers keep their shape, other objects become text.
     """
 
     def __init__(self, redactor: Redactor) -> None:
@@ -121,7 +122,7 @@ class RedactingFilter(logging.Filter):
         self._redactor = redactor
 
     def use(self, redactor: Redactor) -> None:
-        """From now on hide what this one hides."""
+        """Hide the secrets of this redactor from now on."""
         self._redactor = redactor
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -147,7 +148,7 @@ class RedactingFilter(logging.Filter):
 
 
 def _texts(record: logging.LogRecord) -> list[str]:
-    """What a formatter would write for the record: the message, then the exception, then the stack."""
+    """The texts that a formatter would write for the record: the message, then the exception, then the stack."""
     texts = [_message(record)]
     if record.exc_info and record.exc_info[0] is not None:
         texts.append("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
@@ -159,7 +160,7 @@ def _texts(record: logging.LogRecord) -> list[str]:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """The finished message. Arguments that don't fit are appended: logging itself would print them to stderr as they are."""
+    """The finished message. Arguments that don't fit are appended: `logging` would print them to stderr unredacted."""
     try:
         return record.getMessage()
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError):

@@ -1,9 +1,9 @@
-"""Where settings come from, and which source wins.
+"""The sources of settings, and which source wins.
 
 From strongest to weakest: the command line, the environment (`PLEXSYNC_<FIELD>`, or for a secret a file that
-`PLEXSYNC_<FIELD>_FILE` names), `plexsync.toml`, the plugin's settings in Stash, the defaults. Problems are reported all at
-once, a line for each, in words that name the setting, the place to change it, and what belongs there. No line holds the
-value of a setting that is a text.
+`PLEXSYNC_<FIELD>_FILE` names), `plexsync.toml`, the plugin's settings in Stash, the defaults. All problems are reported
+at once, one per line, each with the setting, the place to change it, and the rule. No line contains the value of a text
+setting.
 """
 
 import re
@@ -30,12 +30,12 @@ STASH = "Stash"
 DEFAULT = "default"
 COMMAND_LINE = "command line"
 
-# Variables with our prefix that are no settings: the path of plexsync.toml, the level of the log and the form of progress
-# (the door inside Stash sets that one); the folder of the API
-# contracts, the length of the random tests and how many lives they live, which the tests alone read.
+# Variables with PlexSync's prefix that are not settings: the path of plexsync.toml, the log level, and the form of
+# progress output, which the plugin sets inside Stash. TEST_VARIABLES are for the tests alone: the folder of the API
+# contracts, the length of the random tests, and the number and choice of their seeds.
 OTHER_VARIABLES = ("PLEXSYNC_CONFIG", "PLEXSYNC_LOG", "PLEXSYNC_PROGRESS")
 TEST_VARIABLES = ("PLEXSYNC_CONTRACTS", "PLEXSYNC_TORTURE", "PLEXSYNC_SEEDS", "PLEXSYNC_SEED")
-# Kubernetes tells every container the address of a service named plexsync, or plexsync-something, like this.
+# Kubernetes sets such variables in every container for a service named plexsync, or plexsync-something.
 _SERVICE = re.compile(r"PLEXSYNC_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://")
 
@@ -44,21 +44,21 @@ _LARGEST_FILE = 1_000_000  # bytes
 _LARGEST_SECRET = 65_536  # bytes
 _MOST_TOLD = 20  # unknown names in one file
 _SETTINGS = {setting.name: setting for setting in describe()}
-# Variables that name a file with a secret in it, as containers and services are given theirs.
+# Variables that name a file with a secret in it, as containers and services use them.
 FILE_VARIABLES = {f"{_SETTINGS[name].variable}_FILE": name for name in SECRETS}
 
-# What has to be known before Stash can be asked for the rest, or the note of its last answer be found; what is to be no
-# secret of Stash's, which shows it to everyone who may see its settings; and a program that is run: whoever may change
-# Stash's settings is not to run programs as our user.
+# Settings that Stash can't provide. Some are needed to reach Stash, or to find the note of its last answer. The
+# password must not be in Stash, which shows it to everyone who can see its settings. The command is a program to run: a
+# user who can change Stash's settings must not be able to run programs as PlexSync's user.
 NOT_FROM_STASH = ("stash_url", "stash_api_key", "data_dir", "web_password", "notify_command")
-# For what is required, where only the other settings matter. No server has this name or token.
+# Values for the required settings if only other settings matter. No server has this name or token.
 STAND_INS = {"plex_url": "http://plex.invalid", "plex_token": "-not-known-here-"}
 
 
 class ConfigError(Exception):
-    """The settings can't be used. `lines` holds one line for each problem, without the value of any secret.
+    """The settings are invalid. `lines` has one line for each problem, without the value of any secret.
 
-    `missing` names the required settings that no source has, if that is the only problem.
+    `missing` names the required settings that no source has, if there is no other problem.
     """
 
     def __init__(self, lines: Iterable[str], *, missing: Iterable[str] = ()) -> None:
@@ -69,7 +69,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Loaded:
-    """The settings, the source that won for each of them, and what a user should know although it works."""
+    """The settings, the source of each of them, and warnings for the user."""
 
     config: PlexSyncConfig
     origin: dict[str, str]
@@ -78,7 +78,7 @@ class Loaded:
 
 @dataclass
 class _Findings:
-    """What was noticed on the way, gathered so that one run shows everything there is to mend."""
+    """Problems and warnings, collected so that one run reports everything to fix."""
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -93,10 +93,10 @@ def load(
     overrides: Mapping[str, object] | None = None,
     may_be_missing: bool = False,
 ) -> Loaded:
-    """The settings from all sources; raises `ConfigError` with every problem found.
+    """The settings from all sources. Raises `ConfigError` with every problem found.
 
-    The file at `toml_path` has to be there, unless it `may_be_missing` because nobody has named it. An override of None was
-    not given.
+    The file at `toml_path` has to exist, unless it `may_be_missing` because you did not name it. An override of None is
+    ignored.
     """
     settings = _Findings()
     environment = _from_environment(environ, settings)
@@ -128,7 +128,7 @@ def load_here(
     overrides: Mapping[str, object] | None = None,
     may_be_missing: bool = False,
 ) -> Loaded:
-    """What this machine alone says, with stand-ins for what is required and not said here; raises `ConfigError`."""
+    """The settings of this machine alone, with stand-ins for missing required ones. Raises `ConfigError`."""
     here = partial(load, environ=environ, toml_path=toml_path, overrides=overrides, may_be_missing=may_be_missing)
     try:
         return here()
@@ -139,7 +139,7 @@ def load_here(
 
 
 def _merged(sources: Mapping[str, Mapping[str, object]]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values that win, and for every setting its source. Later sources win."""
+    """The winning values, and the source of each setting. Later sources win."""
     values: dict[str, Any] = {}
     origin = dict.fromkeys(_SETTINGS, DEFAULT)
     for source, settings in sources.items():
@@ -157,7 +157,7 @@ def _unknown(values: Mapping[str, object]) -> list[str]:
 
 
 def _from_stash(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
-    """The plugin's settings. Stash keeps what an older version left there, out of anyone's reach: that is no error."""
+    """The plugin's settings. Stash keeps values of older versions that you can't remove there, so they are no error."""
     for name in _unknown(values):
         result.warnings.append(f"{quoted(name)} in the plugin settings in Stash is no setting and has no effect")
     setting = {name: value for name, value in _known(values).items() if not is_emptied(value)}
@@ -168,7 +168,7 @@ def _from_stash(values: Mapping[str, object], result: _Findings) -> dict[str, ob
 
 
 def is_emptied(value: object) -> bool:
-    """What Stash stores for a field that was cleared: an empty text or the number 0."""
+    """Whether the value is what Stash stores for a cleared field: an empty text or the number 0."""
     return value == "" or (isinstance(value, int | float) and not isinstance(value, bool) and value == 0)
 
 
@@ -185,7 +185,7 @@ def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str
 
 
 def _from_secret_files(environ: Mapping[str, str], result: _Findings) -> dict[str, object]:
-    """The secrets in the files that the environment names. A name is never quoted: it may be the secret itself."""
+    """The secrets in the files that the environment names. Their names are never quoted: one may be the secret itself."""
     path: dict[str, object] = {}
     for variable, name in FILE_VARIABLES.items():
         if not environ.get(variable):
@@ -201,7 +201,7 @@ def _from_secret_files(environ: Mapping[str, str], result: _Findings) -> dict[st
 
 
 def _secret_in(path: Path) -> str:
-    """The text in a file, without the line end that editors put at its end; raises ValueError with words for a person."""
+    """The text in a file, without its last line end. Raises ValueError with a message for the user."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ValueError("must name a file; this is a folder or a device")
@@ -233,7 +233,7 @@ def _from_command_line(values: Mapping[str, object], result: _Findings) -> dict[
 
 
 def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) -> dict[str, object]:
-    """The settings in the file. A file that can't be read ends the search: without it, all else would look wrong too."""
+    """The settings in the file. An unreadable file ends the search: without it, other settings would seem wrong too."""
     if path is None or (may_be_missing and not _exists(path, result)):
         return {}
     try:
@@ -250,7 +250,7 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
 
 
 def _exists(path: Path, values: _Findings) -> bool:
-    """False if nothing is there, as far as this user may know; what is there and can't be read is for `_read` to explain."""
+    """False if nothing is there, as far as this user can tell. `_read` reports a file that is there but unreadable."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -264,7 +264,7 @@ def _exists(path: Path, values: _Findings) -> bool:
 
 
 def _read(path: Path) -> bytes:
-    """The content of a settings file; raises `ConfigError` for anything that can't be one."""
+    """The content of a settings file. Raises `ConfigError` for anything that can't be one."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -295,20 +295,20 @@ def _parsed(path: Path, content: bytes) -> dict[str, object]:
         raise ConfigError(
             [f"{file_name(path)} is not valid TOML{_place(error)}: look for missing quotes there"]
         ) from None
-    except (ValueError, RecursionError):  # a number of thousands of digits, brackets nested by the hundred
+    except (ValueError, RecursionError):  # a number with thousands of digits, or hundreds of nested brackets
         raise ConfigError(
             [f"{file_name(path)} is not valid TOML: a number in it is too long, or brackets too deep"]
         ) from None
 
 
 def _place(error: tomllib.TOMLDecodeError) -> str:
-    """Line and column only: the rest of the parser's message may quote the file."""
+    """Line and column only, because the rest of the parser's message may quote the file."""
     place = re.search(r"at line (\d+), column (\d+)\)$", str(error))
     return f" at line {place[1]}, column {place[2]}" if place else " at its end"
 
 
 def _readers_warning(path: Path, table: Mapping[str, object]) -> list[str]:
-    """On Windows the mode bits say nothing about who may read."""
+    """A warning if others can read the file. None on Windows, where the mode bits don't say who can."""
     held = [name for name in SECRETS if table.get(name)]
     if not held or sys.platform == "win32" or not path.stat().st_mode & stat.S_IROTH:
         return []
@@ -337,14 +337,14 @@ def _lines(error: ValidationError, values: Mapping[str, Any], origin: Mapping[st
 
 
 def _authorities_lines(config: PlexSyncConfig, origin: Mapping[str, str], file: str) -> list[str]:
-    """What is wrong with the file of certificates to trust, if one was given."""
+    """The problem with the file of trusted certificates, if one is set."""
     name = "tls_ca_file"
     trouble = _authorities_trouble(Path(config.tls_ca_file)) if config.tls_ca_file else ""
     return [f"{name} {_where(name, origin[name], file)} {trouble}"] if trouble else []
 
 
 def _authorities_trouble(path: Path) -> str:
-    """Why a file can't vouch for servers, in words that follow the setting's name; '' when it can."""
+    """Why a certificate file can't be used, as words that follow the setting's name; '' if it can."""
     try:
         authorities = path.stat()
         if not stat.S_ISREG(authorities.st_mode):
@@ -376,12 +376,12 @@ def _where(name: str, source: str, file: str) -> str:
 
 
 def default_toml(environ: Mapping[str, str], *, platform: str = sys.platform) -> Path:
-    """The settings file to read: the one PLEXSYNC_CONFIG names, else ./plexsync.toml if there is one, else the user's."""
+    """The settings file to read: the one that PLEXSYNC_CONFIG names, else ./plexsync.toml if it exists, else the user's."""
     return Path(locations.settings_file(environ, platform))
 
 
 def default_data_dir(environ: Mapping[str, str], *, data_dir: str = "", platform: str = sys.platform) -> Path:
-    """The folder that is named, by `data_dir` or PLEXSYNC_DATA_DIR, else the user's own folder for our data.
+    """The folder that `data_dir` or PLEXSYNC_DATA_DIR names, else the user's folder for PlexSync's data.
 
     Raises `ConfigError` if the user has no home folder.
     """

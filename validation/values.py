@@ -1,6 +1,6 @@
-"""What the text of a setting may look like: each function returns the value to keep, or says what is wrong with it.
+"""The format of single settings: each function returns the value to use, or raises if it is invalid.
 
-It raises ValueError with words that follow the setting's name ("plex_url must ...") and never quote the value.
+It raises ValueError with a message that follows the setting's name ("plex_url must ...") and never quotes the value.
 """
 
 import csv
@@ -19,7 +19,7 @@ from validation.redact import is_safe
 _LONGEST_SECRET = 4_096
 _LONGEST_ADDRESS = 2_048
 _LONGEST_LIST = 8_192
-_LONGEST_TEXT = 65_536  # of a list as one text; the reader of CSV gives up beyond 131,072
+_LONGEST_TEXT = 65_536  # of a list as one text; the CSV reader fails beyond 131,072
 _MOST_TERMS = 200
 _MOST_MESSENGERS = 20
 _MOST_WORDS = 100
@@ -30,7 +30,7 @@ LONGEST_LINE = 255
 
 
 def address(value: str) -> str:
-    """An http(s) address without a slash at its end, ready to have a path appended."""
+    """An http(s) URL without a trailing slash, ready for a path."""
     if len(value) > _LONGEST_ADDRESS:
         raise ValueError(f"must have at most {_LONGEST_ADDRESS} characters")
     if not value.isprintable() or re.search(r"[\s\\]", value):
@@ -63,7 +63,7 @@ def _is_host(host: str) -> bool:
 
 
 def secret(value: str) -> str:
-    """A key or token as it goes into a header: ASCII, no blanks."""
+    """A key or token for an HTTP header: ASCII, no spaces."""
     if value != value.strip():
         raise ValueError("must not begin or end with blanks or line ends: copy it again, without them")
     if not re.fullmatch(r"[!-~]*", value):
@@ -74,14 +74,14 @@ def secret(value: str) -> str:
 
 
 def token(value: str) -> str:
-    """As `secret`, and never nothing."""
+    """As `secret`, but never empty."""
     if not value.strip():
         raise ValueError("must not be empty")
     return secret(value)
 
 
 def passphrase(value: str) -> str:
-    """A password of the dashboard; '' for none."""
+    """The password of the dashboard; '' for none."""
     if value != value.strip():
         raise ValueError("must not begin or end with blanks or line ends")
     if value and not _SHORTEST_PASSWORD <= len(value) <= _LONGEST_SECRET:
@@ -92,7 +92,7 @@ def passphrase(value: str) -> str:
 
 
 def place(value: str) -> str:
-    """An address and a port to listen at, or `none`."""
+    """An address and a port to listen on, or `none`."""
     if value.strip().lower() == "none":
         return "none"
     host, _, port = value.strip().rpartition(":")
@@ -108,7 +108,7 @@ def place(value: str) -> str:
 
 
 def hosts(value: object) -> tuple[str, ...]:
-    """Names of hosts, from one text with commas between them or a list of texts."""
+    """Host names, from one text separated by commas or a list of texts."""
     names = tuple(name.lower() for name in _texts(value, "host names"))
     if len(names) > _MOST_HOSTS or not all(len(name) < 254 and _is_host(name) for name in names):
         raise ValueError(
@@ -118,13 +118,13 @@ def hosts(value: object) -> tuple[str, ...]:
 
 
 def split_names(line: str) -> list[str]:
-    """The names in a comma separated line; a name that holds a comma stands in double quotes."""
+    """The names in a comma-separated line; a name with a comma is in double quotes."""
     cells = next(csv.reader([line], skipinitialspace=True), [])
     return list(dict.fromkeys(name for name in (cell.strip() for cell in cells) if name))
 
 
 def join_names(names: object) -> object:
-    """A list of names as the line that `split_names` reads; anything else as it is."""
+    """A list of names as the line that `split_names` reads; any other value unchanged."""
     if not isinstance(names, list | tuple):
         return names
     if not all(isinstance(name, str) and name.strip() for name in names):
@@ -135,7 +135,7 @@ def join_names(names: object) -> object:
 
 
 def names(line: str) -> str:
-    """Names with commas between them, as one line."""
+    """Names separated by commas, as one line."""
     if len(line) > _LONGEST_LIST:
         raise ValueError(f"must have at most {_LONGEST_LIST} characters")
     if not is_safe(line):
@@ -166,7 +166,7 @@ def _path(value: str, else_wrong: str) -> str:
 
 
 def messengers(value: object) -> tuple[str, ...]:
-    """Addresses as the package apprise takes them, from one text with blanks between them or a list of texts."""
+    """URLs in the format of the package apprise, from one text separated by spaces or a list of texts."""
     if isinstance(value, str):
         value = value.split() if value.strip() or not value else [value]
     if not isinstance(value, list | tuple) or not all(isinstance(url, str) for url in value):
@@ -183,7 +183,7 @@ def messengers(value: object) -> tuple[str, ...]:
 
 
 def command(value: object) -> tuple[str, ...]:
-    """A program and its arguments, from a list of words or from one text that is cut into words as a shell does."""
+    """A program and its arguments, from a list of words or from one text that is split into words as by a shell."""
     if isinstance(value, str):
         try:
             value = shlex.split(value) if value.strip() or not value else [value]
@@ -200,7 +200,7 @@ def command(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-# A name with a separator in it stands in double quotes behind the colon.
+# After the colon, a name that contains a separator is in double quotes.
 _TERMS = re.compile(r'[^,;:\r\n]*(?::[ \t]*"[^"\r\n]*")?[^,;\r\n]*')
 _TERM = re.compile(
     r"(?P<left_out>not\s+)?(?:(?P<word>all|organized)|(?P<kind>tag|studio|path)\s*:\s*(?P<name>\S.*))", re.I
@@ -208,7 +208,7 @@ _TERM = re.compile(
 
 
 def scope(value: object) -> tuple[str, ...]:
-    """Terms of the scope in one spelling, from one text or a list of texts; nothing at all means everything."""
+    """Terms of the scope in one spelling, from one text or a list of texts; no terms mean everything."""
     if isinstance(value, str):
         value = [term for term in _TERMS.findall(value) if term.strip()] if value.strip() or not value else [value]
     if not isinstance(value, list | tuple):
@@ -258,19 +258,19 @@ def _scope_folder(number: int, path: str) -> str:
 
 
 def template_text(value: str) -> str:
-    """A text with names of a scene's values in braces; '' for none."""
+    """A template with names of a scene's values in braces; '' for none."""
     return _in_braces(value, NAMES)
 
 
 def whole_template(value: str) -> str:
-    """As `template_text`, and never nothing."""
+    """As `template_text`, but never empty."""
     if not value.strip():
         raise ValueError("must not be empty: {title} is the title alone")
     return template_text(value)
 
 
 def role_text(value: str) -> str:
-    """A text with names of a performer's values in braces; '' for none."""
+    """A template with names of a performer's values in braces; '' for none."""
     return _in_braces(value, ROLE_NAMES)
 
 
@@ -282,7 +282,7 @@ def _in_braces(value: str, names: frozenset[str]) -> str:
 
 
 def picture_address(value: str) -> str:
-    """An http(s) address with names of values in braces behind its host; '' for none."""
+    """An http(s) URL with names of values in braces after its host; '' for none."""
     if not value:
         return ""
     host = re.match(r"https?://([^/?#]*)/", value)
@@ -298,14 +298,14 @@ def picture_address(value: str) -> str:
 
 
 def shown_line(value: str) -> str:
-    """A line that people see; '' for none."""
+    """A line of text for display; '' for none."""
     if len(value) > LONGEST_LINE or not is_safe(value) or (value and not value.strip()):
         raise ValueError(f"must have at most {LONGEST_LINE} characters, not all blank, without control characters")
     return value
 
 
 def tags(value: object) -> tuple[str, ...]:
-    """Patterns of tag names, from one text with commas between them or a list of texts."""
+    """Patterns of tag names, from one text separated by commas or a list of texts."""
     names = _texts(value, "names of tags")
     if len(names) > _MOST_PATTERNS or sum(map(len, names)) > _LONGEST_LIST or not all(map(is_safe, names)):
         raise ValueError(
@@ -316,7 +316,7 @@ def tags(value: object) -> tuple[str, ...]:
 
 
 def collections(value: object) -> tuple[str, ...]:
-    """What becomes a collection: some of `COLLECTIONS`."""
+    """The sources of collections: any of `COLLECTIONS`."""
     names = tuple(name.lower() for name in _texts(value, "words"))
     if not set(names) <= set(COLLECTIONS):
         raise ValueError(f"must be some of {', '.join(COLLECTIONS)}, with commas between them, or none")

@@ -1,6 +1,7 @@
-"""plexsync.toml, written: settings changed in the text of the file, everything else left as a person wrote it.
+"""Writing plexsync.toml: settings are changed in the text of the file, and the rest stays as you wrote it.
 
-A file is replaced whole or not at all, and is its owner's alone from its first byte on, also where root writes it.
+A file is replaced completely or not at all. From its first byte on it belongs to its owner alone, even if root writes
+it.
 """
 
 import json
@@ -18,13 +19,14 @@ HEAD = "# PlexSync: docs/settings.md describes every setting. Keep this file to 
 
 
 class UnclearFile(ValueError):
-    """A text in which the settings can't be changed without touching what else it says."""
+    """The settings in this text can't be changed without changing something else in it."""
 
 
 def changed(text: str, settings: Mapping[str, object]) -> str:
-    """The text of a settings file in which these settings have these values; None takes a setting out.
+    """The text of a settings file with these settings changed to these values; None removes a setting.
 
-    Comments, order and all other settings stay. Raises `Unclear` rather than spoil a text that it does not understand.
+    Comments, order and all other settings stay. Raises `UnclearFile` instead of damaging a text that it does not
+    understand.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
@@ -43,7 +45,7 @@ def _changed(text: str, settings: Mapping[str, object]) -> Iterator[str]:
     place = list(_statements(text))
     for name, lines in place:
         if name is None:
-            # The first table begins: what stands behind its head is its own.
+            # The first table begins here: settings after its header would belong to it.
             yield from _lines(rest)
             rest = {}
             yield lines
@@ -55,7 +57,7 @@ def _changed(text: str, settings: Mapping[str, object]) -> Iterator[str]:
 
 
 def _lines(settings: Mapping[str, object]) -> Iterator[str]:
-    """JSON's texts, numbers, lists and switches are TOML's too, but for one character that has to be escaped there."""
+    """The lines of these settings. JSON texts, numbers, lists and booleans are TOML too, except one character to escape."""
     order = [name for name in PlexSyncConfig.model_fields if name in settings]
     return (f"{name} = {_toml(settings[name])}\n" for name in order)
 
@@ -65,8 +67,8 @@ def _toml(value: object) -> str:
 
 
 def _statements(text: str) -> Iterator[tuple[str | None, str]]:
-    """(name, lines) of what stands before the first table, '' for comments; then (None, the rest) if there is a table."""
-    # Only these are line ends to TOML.
+    """(name, lines) of everything before the first table, '' for comments; then (None, the rest) if there is a table."""
+    # TOML knows no other line ends.
     lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     while lines:
         start = lines[0].lstrip()
@@ -82,7 +84,7 @@ def _statements(text: str) -> Iterator[tuple[str | None, str]]:
 
 
 def _statement(lines: list[str]) -> tuple[int, str]:
-    """How many lines the first setting takes, and its name: it ends where what has come can be read."""
+    """The number of lines of the first setting, and its name. It ends where the lines so far can be parsed."""
     for count in range(1, len(lines) + 1):
         with suppress(tomllib.TOMLDecodeError):
             return count, next(iter(tomllib.loads("".join(lines[:count]))))
@@ -90,9 +92,9 @@ def _statement(lines: list[str]) -> tuple[int, str]:
 
 
 def save(path: Path, text: str, *, kept: Path | None = None, new: bool = False) -> None:
-    """Put the text in the place of the file, mode 0600; what was there is `kept` first. Raises OSError, and changes nothing.
+    """Replace the file with this text, mode 0600, and first save the old file as `kept`. Raises OSError and changes nothing.
 
-    A link stays a link: what it leads to is replaced. A `new` file takes nobody's place: raises FileExistsError.
+    A link stays a link: its target is replaced. A `new` file must not exist yet: raises FileExistsError if it does.
     """
     target = Path(os.path.realpath(path))
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -105,7 +107,7 @@ def save(path: Path, text: str, *, kept: Path | None = None, new: bool = False) 
 
 @contextmanager
 def _taken(target: Path) -> Iterator[None]:
-    """The name is ours, until the block has put a file there; raises FileExistsError if it is another's."""
+    """Reserve the name until the block has put a file there. Raises FileExistsError if it is taken."""
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         yield
@@ -115,7 +117,7 @@ def _taken(target: Path) -> Iterator[None]:
 
 
 def _owner(target: Path) -> tuple[int, int] | None:
-    """Whose a file is to be: who had it before, else who has the folder. None where only root could give it away."""
+    """The owner for a file: its previous owner, else the folder's. None if not run as root, who alone can change owners."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return None
     try:
@@ -131,7 +133,7 @@ def _write(target: Path, content: bytes, owner: tuple[int, int] | None) -> None:
         handle = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             if owner is not None and sys.platform != "win32":
-                # A file system without owners, such as a share, refuses it, and needs none of it.
+                # A file system without owners, such as a share, rejects this and does not need it.
                 with suppress(OSError):
                     os.fchown(handle, *owner)
             file.write(content)
@@ -144,7 +146,7 @@ def _write(target: Path, content: bytes, owner: tuple[int, int] | None) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """The name is on disk as well, where a folder can be synced."""
+    """Write the name to disk as well, if the folder can be synced."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

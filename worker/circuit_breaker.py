@@ -1,22 +1,23 @@
-"""When to stop asking a neighbour that does not answer, and when to try it again.
+"""A circuit breaker: when to stop requests to a server that does not answer, and when to try again.
 
-A breaker is CLOSED (everyone may go), OPEN (nobody may, until its wait is over) or HALF_OPEN (one probe at a time finds
-out whether the neighbour is back). It stands here three times:
+A breaker is CLOSED (all requests may go), OPEN (none may, until its wait is over) or HALF_OPEN (one probe at a time
+tests whether the server is back). The module has three parts:
 
-* `Breaker` is a frozen record of what is known, and `Rules` a frozen record of what was asked for.
-* The functions between them are pure: record, rules and the present moment in, record out. Whoever keeps a breaker in a
-  database row applies them inside a transaction of its own.
+* `Breaker` is a frozen record of the state, and `Rules` a frozen record of the configuration.
+* The functions on them are pure: they take record, rules and the present time, and return a record. To keep a breaker
+  in a database row, apply them inside a transaction of your own.
 * `CircuitBreaker` keeps one record in memory for the threads of one process. It owns a lock and reads the clock.
 
-What holds for all three:
+All three guarantee:
 
-* The stored state moves only when someone asks to go, reports or resets. Looking at it changes nothing.
-* A probe that never reports holds its slot for one lease; then the next caller probes, and the lost one's report is void.
-* A report that carries the token of an earlier generation is ignored. A report without a token is believed, unless the
-  breaker is OPEN and still waiting: a late answer can neither stretch nor shorten the wait.
-* A clock that was set back costs at most one more wait and never lets a second probe through.
+* The stored state changes only on a request for admission, a report or a reset. Reading it changes nothing.
+* A probe that never reports holds its slot for one lease. Then the next caller probes, and a late report of the first
+  is void.
+* A report with the token of an earlier generation is ignored. A report without a token counts, unless the breaker is
+  OPEN and still waiting: a late answer can neither extend nor shorten the wait.
+* A clock that was set back costs at most one more wait and never admits a second probe.
 
-Times are seconds since 1970 in UTC, as floats; 0.0 is a moment like any other.
+Times are seconds since 1970 in UTC, as floats; 0.0 is a time like any other.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
-# The shortest lease a probe gets by default, in seconds: a request to a busy neighbour may well take half of it.
+# The shortest default lease of a probe, in seconds: a request to a busy server may well take half of it.
 SHORTEST_DEFAULT_LEASE = 60.0
 
 Event = Literal["look", "ask", "success", "failure", "neutral"]
 
 
 class CircuitState(StrEnum):
-    """Who may go: everyone, nobody, or one probe at a time."""
+    """Which requests may go: all, none, or one probe at a time."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -47,11 +48,11 @@ class CircuitState(StrEnum):
 
 @dataclass(frozen=True)
 class Breaker:
-    """All that is known about one breaker; plain values, so that a database row can hold it.
+    """The complete state of one breaker, in plain values, so that a database row can hold it.
 
     `failures` counts failures in a row, `successes` those since HALF_OPEN was entered. `opened_at` is when the breaker
-    last opened and `wait` how many seconds it rests from then on; `trips` counts openings since it was last CLOSED.
-    `generation` is the token handed out with an admission; it starts at 1, so a token is never falsy.
+    last opened, and `wait` the number of seconds that it rests from then on; `trips` counts openings since it was last
+    CLOSED. `generation` is the token handed out with an admission; it starts at 1, so a token is never falsy.
     `probe_started` is when the probe in flight took the slot, None while the slot is free.
     """
 
@@ -67,10 +68,10 @@ class Breaker:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a breaker was asked to do. Durations in seconds.
+    """The configuration of a breaker. Durations are in seconds.
 
-    A wrong type raises TypeError, a wrong value ValueError; both name the argument. `probe_lease=None` means the longer
-    of `recovery_timeout` and a minute. A `max_recovery_timeout` below `recovery_timeout` merely forbids growth.
+    A wrong type raises TypeError, a wrong value ValueError; both name the argument. `probe_lease=None` is the longer of
+    `recovery_timeout` and a minute. A `max_recovery_timeout` below `recovery_timeout` only prevents growth.
     """
 
     failure_threshold: int = 5
@@ -95,14 +96,14 @@ class Rules:
 
     @property
     def lease(self) -> float:
-        """How long a probe keeps its slot without a report."""
+        """Seconds for which a probe keeps its slot without a report."""
         if self.probe_lease is None:
             return max(self.recovery_timeout, SHORTEST_DEFAULT_LEASE)
         return self.probe_lease
 
     @property
     def longest_wait(self) -> float:
-        """The limit of growth, before jitter."""
+        """The limit for a growing wait, in seconds, before jitter."""
         return max(self.recovery_timeout, self.max_recovery_timeout)
 
 
@@ -130,9 +131,9 @@ def _check_number(name: str, value: object, *, least: float, most: float = math.
 
 
 def seen_state(b: Breaker, rules: Rules, now: float) -> CircuitState:
-    """The state as a visitor sees it: an OPEN breaker whose wait is over reads HALF_OPEN.
+    """The state for readers: an OPEN breaker whose wait is over reads HALF_OPEN.
 
-    With a zero timeout there is no wait to be over, and OPEN reads OPEN until someone asks.
+    With a zero timeout there is no wait, and OPEN reads OPEN until a request for admission.
     """
     if b.state is CircuitState.OPEN and rules.recovery_timeout > 0 and _is_due(b, rules, now):
         return CircuitState.HALF_OPEN
@@ -140,7 +141,10 @@ def seen_state(b: Breaker, rules: Rules, now: float) -> CircuitState:
 
 
 def admitted(b: Breaker, rules: Rules, now: float) -> tuple[Breaker, bool]:
-    """May the caller go? While HALF_OPEN a yes takes the only slot, for a lease; `generation` is the caller's token."""
+    """The breaker after a request for admission, and whether the caller may go.
+
+    While HALF_OPEN, True takes the only slot for a lease. `generation` is the caller's token.
+    """
     b = _as_met(b, rules, now)
     if b.state is CircuitState.CLOSED:
         return b, True
@@ -154,7 +158,7 @@ def admitted(b: Breaker, rules: Rules, now: float) -> tuple[Breaker, bool]:
 
 
 def after_success(b: Breaker, rules: Rules, now: float, generation: int | None = None) -> Breaker:
-    """One answer came. It ends a row of failures; the last one a HALF_OPEN breaker needs closes it."""
+    """The breaker after an answer. It ends a row of failures; the last success that HALF_OPEN needs closes the breaker."""
     if _is_void(b, generation):
         return b
     b = _as_met(b, rules, now)
@@ -168,7 +172,7 @@ def after_success(b: Breaker, rules: Rules, now: float, generation: int | None =
 
 
 def after_failure(b: Breaker, rules: Rules, now: float, generation: int | None = None, draw: float = 0.0) -> Breaker:
-    """No answer came. The last failure allowed opens, and so does any failure while HALF_OPEN.
+    """The breaker after a missing answer. The last allowed failure opens it, and so does any failure while HALF_OPEN.
 
     `draw`, in [0, 1), chooses how much of the jitter an opening adds to its wait.
     """
@@ -183,7 +187,7 @@ def after_failure(b: Breaker, rules: Rules, now: float, generation: int | None =
 
 
 def after_neutral(b: Breaker, rules: Rules, now: float, generation: int | None = None) -> Breaker:
-    """The caller learnt nothing about the neighbour: its slot is free again, and nothing is counted."""
+    """The breaker after a request that proved nothing about the server: the slot is free again, and nothing is counted."""
     if _is_void(b, generation):
         return b
     b = _as_met(b, rules, now)
@@ -193,14 +197,14 @@ def after_neutral(b: Breaker, rules: Rules, now: float, generation: int | None =
 
 
 def after_reset(b: Breaker) -> Breaker:
-    """A fresh CLOSED breaker, of a new generation: reports still under way are void."""
+    """A new CLOSED breaker of a new generation: reports still under way are void."""
     return Breaker(generation=b.generation + 1)
 
 
 def next_probe_at(b: Breaker, rules: Rules) -> float | None:
-    """The moment before which nobody is admitted: the end of the wait, or of the lease of the probe in flight.
+    """The time before which no request is admitted: the end of the wait, or of the lease of the probe in flight.
 
-    None when there is no such moment to wait for: CLOSED, or HALF_OPEN with a free slot.
+    None if there is no such time: CLOSED, or HALF_OPEN with a free slot.
     """
     if b.state is CircuitState.OPEN and b.opened_at is not None:
         return b.opened_at + _rest(b, rules)
@@ -210,9 +214,9 @@ def next_probe_at(b: Breaker, rules: Rules) -> float | None:
 
 
 def needs_clock(b: Breaker, rules: Rules, event: Event) -> bool:
-    """Whether the rule for `event` looks at `now` at all.
+    """Whether the rule for `event` depends on `now`.
 
-    A CLOSED breaker is on everyone's path and pays for the clock only when it opens.
+    Every request passes a CLOSED breaker, so it reads the clock only when it opens.
     """
     if b.state is CircuitState.OPEN:
         return True
@@ -222,12 +226,12 @@ def needs_clock(b: Breaker, rules: Rules, event: Event) -> bool:
 
 
 def _is_void(b: Breaker, generation: int | None) -> bool:
-    """A tokened report counts in its own generation only; OPEN hands out no token, so none counts there."""
+    """Whether a report is void. A token counts only in its own generation. OPEN hands out none, so no token counts there."""
     return generation is not None and (generation != b.generation or b.state is CircuitState.OPEN)
 
 
 def _as_met(b: Breaker, rules: Rules, now: float) -> Breaker:
-    """The breaker as a call that may change it finds it at `now`: OPEN with its wait over has become HALF_OPEN."""
+    """The breaker at `now`, before a call changes it: OPEN with its wait over has become HALF_OPEN."""
     b = _anchored(b, now)
     if b.state is CircuitState.OPEN and _is_due(b, rules, now):
         return replace(b, state=CircuitState.HALF_OPEN, successes=0, probe_started=None, generation=b.generation + 1)
@@ -235,7 +239,7 @@ def _as_met(b: Breaker, rules: Rules, now: float) -> Breaker:
 
 
 def _anchored(b: Breaker, now: float) -> Breaker:
-    """`b` with no stamp later than `now`. A clock set back must not make anyone wait for the time it lost."""
+    """`b` with no time later than `now`, so that nobody has to wait for the time by which a clock was set back."""
     if b.state is CircuitState.OPEN and (b.opened_at is None or now < b.opened_at):
         return replace(b, opened_at=now)
     if b.state is CircuitState.HALF_OPEN and b.probe_started is not None and now < b.probe_started:
@@ -244,12 +248,12 @@ def _anchored(b: Breaker, now: float) -> Breaker:
 
 
 def _is_due(b: Breaker, rules: Rules, now: float) -> bool:
-    """Whether an OPEN breaker has rested. A sum, since `now - opened_at` can fall short at the exact moment."""
+    """Whether the wait of an OPEN breaker is over. A sum, because `now - opened_at` can fall short at the exact moment."""
     return b.opened_at is not None and now >= b.opened_at + _rest(b, rules)
 
 
 def _rest(b: Breaker, rules: Rules) -> float:
-    """The wait as stored, kept within what the rules allow: they, or the row, may have been edited since."""
+    """The stored wait, kept within the limits of the rules: the rules or the row may have been edited since."""
     return min(max(rules.recovery_timeout, b.wait), rules.longest_wait * (1 + rules.jitter))
 
 
@@ -278,9 +282,9 @@ def _grown_wait(rules: Rules, trips: int) -> float:
 
 
 class Permit:
-    """What `guard()` hands out: true if the caller may go, and the place to say what came of it.
+    """The result of `guard()`: true if the caller may go. It takes the caller's report.
 
-    The last word said inside the block is reported when it ends; nothing said is neutral.
+    The last report inside the block is sent when the block ends; without one, the report is neutral.
     """
 
     def __init__(self, token: int | None) -> None:
@@ -291,25 +295,25 @@ class Permit:
         return self.token is not None
 
     def success(self) -> None:
-        """The neighbour answered."""
+        """The server answered."""
         self.verdict = "success"
 
     def failure(self) -> None:
-        """The neighbour did not answer."""
+        """The server did not answer."""
         self.verdict = "failure"
 
     def neutral(self) -> None:
-        """Nothing was learnt about the neighbour."""
+        """The request proved nothing about the server."""
         self.verdict = "neutral"
 
 
 class CircuitBreaker:
     """One breaker in memory, shared by the threads of a process.
 
-    Each call reads the clock at most once and decides in one step under one lock, which is never held while
-    `on_transition(old, new)` runs. That callback hears of every change of the stored state, possibly out of order when
-    threads race; what it raises is swallowed and counted in `callback_errors`, as a broken listener must not cost the
-    caller its admission or its report. Arguments are checked as `Rules` says.
+    Each call reads the clock at most once and decides in one step under one lock. The lock is never held while
+    `on_transition(old, new)` runs. That callback receives every change of the stored state, possibly out of order when
+    threads race. Its exceptions are swallowed and counted in `callback_errors`, because a broken listener must not cost
+    the caller its admission or its report. Arguments are checked as in `Rules`.
     """
 
     def __init__(
@@ -349,43 +353,43 @@ class CircuitBreaker:
 
     @property
     def state(self) -> CircuitState:
-        """The state as it is seen now. Reading it changes nothing, however often."""
+        """The state for readers, as of now. Reading it changes nothing, however often."""
         with self._lock:
             b = self._record()
             return seen_state(b, self.rules, self._now_for(b, "look"))
 
     def snapshot(self) -> Breaker:
-        """The record as it is stored, for `next_probe_at` and for showing."""
+        """The stored record, for `next_probe_at` and for display."""
         with self._lock:
             return self._record()
 
     def can_execute(self) -> bool:
-        """May the caller go now? While HALF_OPEN a True makes it the probe, and a report is expected."""
+        """Whether the caller may go now. While HALF_OPEN, True makes the caller the probe, which has to report."""
         return self.acquire() is not None
 
     def acquire(self) -> int | None:
-        """As `can_execute`, with a token to report with; None if the caller may not go.
+        """As `can_execute`, with a token for the report; None if the caller may not go.
 
-        A report that carries the token is ignored once it comes too late to matter. A token is good for one report.
+        A report with the token is ignored if it comes too late to matter. A token is valid for one report.
         """
         b, may_go = self._step("ask", lambda b, now: admitted(b, self.rules, now))
         return b.generation if may_go else None
 
     def record_success(self, token: int | None = None) -> None:
-        """The neighbour answered, be it to refuse."""
+        """Report that the server answered, even with a refusal."""
         self._step("success", lambda b, now: (after_success(b, self.rules, now, token), True))
 
     def record_failure(self, token: int | None = None) -> None:
-        """The neighbour did not answer, or not as itself."""
+        """Report that the server did not answer, or that the answer was not its own."""
         draw = random.random()
         self._step("failure", lambda b, now: (after_failure(b, self.rules, now, token, draw), True))
 
     def record_neutral(self, token: int | None = None) -> None:
-        """Nothing was learnt about the neighbour; a probe gives its slot back."""
+        """Report that the request proved nothing about the server; a probe gives its slot back."""
         self._step("neutral", lambda b, now: (after_neutral(b, self.rules, now, token), True))
 
     def reset(self) -> None:
-        """Close at once and forget all counts; reports still under way are void if they carry a token."""
+        """Close at once and reset all counts. Reports still under way are void if they carry a token."""
         with self._lock:
             old = self._record()
             self._keep(after_reset(old))
@@ -393,9 +397,10 @@ class CircuitBreaker:
 
     @contextmanager
     def guard(self) -> Iterator[Permit]:
-        """Ask on entry, report exactly once on exit, however the block is left.
+        """Ask for admission on entry, report exactly once on exit, however the block ends.
 
-        The block must look whether its permit is true before it goes. What is raised inside passes through.
+        The block must check that its permit is true before it sends a request. Exceptions inside the block pass
+        through.
         """
         permit = Permit(self.acquire())
         report = {"success": self.record_success, "failure": self.record_failure, "neutral": self.record_neutral}
@@ -416,7 +421,7 @@ class CircuitBreaker:
     def _now_for(self, b: Breaker, event: Event) -> float:
         return time.time() if needs_clock(b, self.rules, event) else 0.0
 
-    # The record lives in plain attributes, read anew by each call, so that whoever sets one of them is heard.
+    # The record is kept in plain attributes, read anew by each call, so that a value set from outside takes effect.
 
     def _record(self) -> Breaker:
         return Breaker(
@@ -445,6 +450,6 @@ class CircuitBreaker:
             return
         try:
             self._on_transition(old, new)
-        except Exception:  # noqa: BLE001  a listener is a guest here: whatever it raises, the breaker has to go on
+        except Exception:  # noqa: BLE001  whatever a listener raises, the breaker has to go on
             with self._lock:
                 self.callback_errors += 1

@@ -1,1 +1,1 @@
-"""The rules: pure functions and frozen records over the standard library. Nothing here opens, waits or logs."""
+"""The rules: pure functions and frozen records over the standard library. They never open, wait or log."""

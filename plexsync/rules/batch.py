@@ -1,4 +1,4 @@
-"""How many jobs a batch holds: as many as are done in less than two seconds, which an edit by hand may have to wait."""
+"""The size of a batch: as many jobs as take less than two seconds, the longest that an edit by hand may have to wait."""
 
 SECONDS = 1.7
 START = 50
@@ -6,9 +6,9 @@ LEAST = 10
 
 
 def next_size(size: int, *, done: int, seconds: float, most: int) -> int:
-    """The size of the batch after one of `size` jobs that took `seconds` for `done` of them.
+    """The next batch size, after a batch of `size` jobs that took `seconds` for `done` of them.
 
-    One that was not full tells nothing. It at most doubles or halves, and stays from `LEAST` to `most`.
+    A batch that was not full is no measure. The size at most doubles or halves, and stays between `LEAST` and `most`.
     """
     if done < size:
         return min(size, most)

@@ -1,13 +1,13 @@
-"""The one table of causes: why an attempt ended without success, how it is retried, and what cures a dead letter of it.
+"""The one table of causes: why an attempt failed, how it is retried, and the cure of its dead letters.
 
-Little of the standard library, since a shell waits for `plexsync status`.
+It imports little of the standard library, because `plexsync status` loads it and has to start fast.
 """
 
 from enum import StrEnum
 
 
 class Pace:
-    """Seconds: the n-th wait in a row is drawn from [0, min(cap, base * 2**n)], never below `least`."""
+    """A retry pace in seconds: the n-th wait in a row is drawn from [0, min(cap, base * 2**n)], never below `least`."""
 
     def __init__(self, base: float, cap: float, least: float = 0.5) -> None:
         self.base = base
@@ -19,7 +19,7 @@ SLOW, STUBBORN, QUICK, NEAR = Pace(5.0, 3600.0), Pace(30.0, 3600.0, least=5.0), 
 
 
 class Cure:
-    """What happened, and what you can do about it."""
+    """The meaning of a cause, and the advice for its cure."""
 
     def __init__(self, meaning: str, advice: str) -> None:
         self.meaning = meaning
@@ -34,16 +34,16 @@ class _Row:
 
 
 class Cause(StrEnum):
-    """Why an attempt ended so; the value is stored with the job and is its name in JSON.
+    """The cause of a failed attempt. The value is stored with the job and is its name in JSON.
 
-    `pace` is how fast it is retried. A cause with a `cure` makes dead letters.
+    `pace` is how fast the job is retried. Only a cause with a `cure` makes dead letters.
     """
 
     pace: Pace
     cure: Cure | None
 
     def __new__(cls, row: _Row) -> "Cause":
-        """A member from its row."""
+        """The member for a row of the table."""
         cause = str.__new__(cls, row.name)
         cause._value_ = row.name
         cause.pace, cause.cure = row.pace, row.cure
@@ -116,17 +116,17 @@ class Cause(StrEnum):
     SCOPE = _Row("scope")
 
 
-# Those of which a scene becomes a dead letter.
+# The causes that can make a scene a dead letter.
 DEADLY = tuple(cause for cause in Cause if cause.cure)
 GENERAL = Cure("another attempt would change nothing", "dlq show shows what happened; dlq retry tries it once more.")
 _BY_NAME = {cause.value: cause for cause in Cause}
 
 
 def pace_of(name: str) -> Pace:
-    """How fast a cause is retried; one that this version does not know, as a fault of PlexSync."""
+    """The retry pace of a cause; an unknown cause has the pace of `BUG`."""
     return _BY_NAME.get(name, Cause.BUG).pace
 
 
 def cure_of(name: str) -> Cure:
-    """What cures a dead letter of this cause, or general advice."""
+    """The cure for a dead letter of this cause, or general advice."""
     return (_BY_NAME[name].cure if name in _BY_NAME else None) or GENERAL

@@ -1,7 +1,8 @@
-"""Which tags become genres, labels or collections: patterns of names, in any case.
+"""Which tags become genres, labels or collections: patterns of names, without regard to case.
 
-`*` stands for any text and `?` for one character. `Genre/*` means also every tag below one named Genre. A pattern with `-`
-in front leaves out what it fits, whatever others say. With nothing but such patterns, everything else is chosen.
+`*` stands for any text and `?` for one character. `Genre/*` also matches every tag below a tag named Genre. A pattern
+with a leading `-` excludes the tags that it matches, whatever other patterns say. If there are only such patterns, all
+other tags are chosen.
 """
 
 import re
@@ -18,7 +19,7 @@ LONGEST = 300
 
 @dataclass(frozen=True)
 class Patterns:
-    """What is chosen and what is left out; none of both chooses nothing."""
+    """The patterns to choose and the patterns to leave out. If both are empty, no tag is chosen."""
 
     chosen: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -28,22 +29,22 @@ class Patterns:
 
     @property
     def asks_above(self) -> bool:
-        """Whether the tags above a tag matter."""
+        """Whether the parent tags of a tag matter."""
         return any(pattern.endswith(BELOW) for pattern in (*self.chosen, *self.left_out))
 
     def choose(self, name: str, above: Sequence[str] = ()) -> bool:
-        """Whether a tag of this name, below those named in `above`, is chosen."""
+        """Whether a tag with this name, below the tags named in `above`, is chosen."""
         if self.leave_out(name, above):
             return False
         return any(_fits(pattern, name, above) for pattern in self.chosen or (("*",) if self.left_out else ()))
 
     def leave_out(self, name: str, above: Sequence[str] = ()) -> bool:
-        """Whether a tag is left out by name."""
+        """Whether a pattern excludes a tag with this name."""
         return any(_fits(pattern, name, above) for pattern in self.left_out)
 
 
 def parsed(texts: Iterable[str]) -> Patterns:
-    """The patterns that these texts describe; raises ValueError, with words that follow the setting's name."""
+    """The patterns in these texts. Raises ValueError with a message that continues the setting's name."""
     chosen: list[str] = []
     left_out: list[str] = []
     for text in texts:
@@ -66,5 +67,5 @@ def _fits(pattern: str, name: str, above: Sequence[str]) -> bool:
 
 @lru_cache(maxsize=1_000)
 def _pattern(text: str) -> "re.Pattern[str]":
-    # Square brackets are letters of a name here.
+    # In a pattern, square brackets are literal characters.
     return re.compile(translate(fold(text).replace("[", "[[]")))

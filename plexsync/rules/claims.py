@@ -1,4 +1,4 @@
-"""Which scene has the better claim to a Plex item, when several scenes of Stash have files that fit it (rivals)."""
+"""Which scene has the better claim to a Plex item when files of several scenes fit it. The other scenes are rivals."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -13,7 +13,7 @@ Owner = Literal["ours", "theirs", "look-alike", "shared item"]
 
 
 def owner_of(fit: Fit, offer: Offer, rivals: Sequence[Claimant]) -> tuple[Owner, int]:
-    """Whose the item is, and the rival that decided it (0: none). What is certainly a rival's is not in doubt."""
+    """The owner of the item, and the rival that decided it (0: none). A rival's certain claim outweighs any doubt."""
     doubt: tuple[Owner, int] = ("look-alike", 0) if _clashes(fit, offer) else ("ours", 0)
     for rival in rivals:
         grades = tuple(
@@ -32,7 +32,7 @@ def owner_of(fit: Fit, offer: Offer, rivals: Sequence[Claimant]) -> tuple[Owner,
 
 
 def _clashes(fit: Fit, offer: Offer) -> bool:
-    """Whether a file of our name and size lasts quite another time, and nothing else speaks for it."""
+    """Whether a file of the same name and size has a clearly different duration, and nothing else supports the fit."""
     if fit.grade is not Grade.ALIKE or fit.by != "size" or fit.entry.key in offer.remembered:
         return False
     same = [file for file in offer.scene.files if name_key(file.path) == name_key(fit.part.path)]
@@ -40,12 +40,15 @@ def _clashes(fit: Fit, offer: Offer) -> bool:
 
 
 def _measures(fit: Fit, at: int) -> tuple[Measure, ...]:
-    """By what a rival's files are compared with a part: size goes before duration, but not where the file is not ours."""
+    """The measures for a rival's files at a part: only size at the part that fits by size, else size and duration."""
     return ("size",) if fit.by == "size" and at == fit.at else ("size", "duration")
 
 
 def _against(fit: Fit, grades: Sequence[Grade], offer: Offer, rival: Claimant) -> Owner:
-    """A fit at its full path: a rival with a file before ours owns the item, one at the same file competes."""
+    """The owner of an item that fits at its full path.
+
+    A rival with a file before this scene's file owns the item. A rival at the same file competes for it.
+    """
     if any(grades[: fit.at]):
         return "shared item"
     rival_grade = grades[fit.at]
@@ -59,7 +62,7 @@ def _against(fit: Fit, grades: Sequence[Grade], offer: Offer, rival: Claimant) -
 
 
 def _contests(rival: Claimant, fit: Fit, rules: PathRules) -> bool:
-    """Whether a rival without as good a grade may be at our place all the same, for want of a size to tell by."""
+    """Whether a rival with a lower grade may still have its file at this path, because no size tells them apart."""
     return any(
         fit.grade is Grade.PLACE or (raw_equal(target, fit.part.path) and is_mapped(file.path, rules))
         for target, file in rival.targets.get(fit.place, ())
@@ -68,7 +71,10 @@ def _contests(rival: Claimant, fit: Fit, rules: PathRules) -> bool:
 
 
 def _against_alike(fit: Fit, grades: Sequence[Grade], offer: Offer, rival: Claimant) -> Owner:
-    """A fit by name and size: an item on a rival's full path is the rival's, one that fits both alike is nobody's."""
+    """The owner of an item that fits by name and size.
+
+    An item at a rival's full path belongs to the rival. An item that fits both scenes equally belongs to neither.
+    """
     if any(grades[: fit.at]):
         return "shared item"
     best = max(grades)
@@ -83,7 +89,10 @@ def _against_alike(fit: Fit, grades: Sequence[Grade], offer: Offer, rival: Claim
 
 
 def _by_evidence(fit: Fit, offer: Offer, rival: Claimant) -> Owner:
-    """Two scenes whose paths fit one file alike: only the size, or what was matched before, can tell them apart."""
+    """The owner when the paths of two scenes fit one file equally well.
+
+    Only the size, or an earlier match, can tell them apart.
+    """
     us, them = _size_fits(offer.scene, fit.part), _size_fits(rival.scene, fit.part)
     if us != them:
         return "ours" if us else "theirs"

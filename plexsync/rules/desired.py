@@ -1,4 +1,4 @@
-"""What Plex should show for a scene: the values of the fields that are switched on, cleaned and within limits."""
+"""The values that Plex should show for a scene: all enabled fields, cleaned and within limits."""
 
 import hashlib
 import json
@@ -20,15 +20,15 @@ from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT, clean_block, clean_li
 from plexsync.rules.values import Value
 
 MEMBER_LIMIT = 500
-# Bytes of a field as it travels in an address, where all but plain letters take three bytes each. Plex publishes no limit;
-# requests of 25 to 40 kB have been seen to be answered with 400, or dropped.
+# The longest field in bytes as sent in a URL, where every character but plain letters takes three bytes each. Plex
+# publishes no limit; it has answered requests of 25 to 40 kB with 400, or dropped them.
 SENT_LIMIT = 30_000
-# What is sent beside a name of a list.
+# Bytes sent for each list member in addition to its name.
 MEMBER_FRAME = 30
 
-# What a template can name.
+# The names that a template can use.
 NAMES = frozenset({"title", "file", "studio", "parent", "date", "year", "code", "director", "performers", "group"})
-# What can be named beside a member of the cast: in its role text, and in the address of its picture.
+# The names that the role text and the picture address of a cast member can use.
 ROLE_NAMES = frozenset({"name", "disambiguation", "alias", "aliases", "gender"})
 FACE_NAMES = frozenset({"id", "name", "disambiguation"})
 FACE_LIMIT = 2_000
@@ -42,13 +42,12 @@ _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", re.ASCII)
 
 @dataclass(frozen=True)
 class Profile:
-    """Which Plex fields (of `plexsync.rules.item.FIELDS`) are switched on, and what they show.
+    """The enabled Plex fields (of `plexsync.rules.item.FIELDS`), and what they show.
 
-    `genres`, `labels` and `tag_collections` choose among the tags; with `tag_parents` those above a tag are shown as well.
-    `collections` names sources of `COLLECTIONS`. `content_rating` is the same for every scene. `poster` and `background` are
-    sources of `plexsync.rules.scene.Image`, '' for none. `role` and `face` are what is shown beside each member of the
-    cast: a
-    text and the address of a picture.
+    `genres`, `labels` and `tag_collections` choose among the tags; `tag_parents` adds the parents of each chosen tag.
+    `collections` names sources in `COLLECTIONS`. `content_rating` is the same for every scene. `poster` and
+    `background` are sources of `plexsync.rules.scene.Image`, '' for none. `role` and `face` are shown beside each cast
+    member: a text and the address of a picture.
     """
 
     fields: frozenset[str]
@@ -69,26 +68,26 @@ class Profile:
 
     @property
     def pictures(self) -> dict[str, str]:
-        """The source of each picture that is shown, by its name in Plex."""
+        """The source of each picture to show, by its name in Plex."""
         return {name: source for name, source in (("thumb", self.poster), ("art", self.background)) if source}
 
     @property
     def asks_people(self) -> bool:
-        """Whether more than the names of performers matters."""
+        """Whether the scene needs more of its performers than their names."""
         return "actor" in self.fields and bool(self.role or self.face)
 
     @property
     def asks_above(self) -> bool:
-        """Whether the tags above a scene's tags matter."""
+        """Whether the parent tags of a scene's tags matter."""
         choices = (self.genres, self.labels, self.tag_collections)
         return any(choice.asks_above or (choice and self.tag_parents) for choice in choices)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The value of every field that is switched on ('' or () = Stash has nothing), and what was changed on the way.
+    """The value of every enabled field ('' or () if Stash has none), and notes on what was changed on the way.
 
-    The title is left out when the scene has neither a title nor a file to name it after: it is never ''.
+    The title is never ''. It is left out if the scene has neither a title nor a file to take one from.
     """
 
     values: Mapping[str, Value]
@@ -96,7 +95,7 @@ class Wanted:
 
 
 def wanted(scene: Scene, profile: Profile) -> Wanted:
-    """What Plex should show for the scene; see docs/fields.md for the rule of each field."""
+    """The values that Plex should show for the scene. docs/fields.md has the rule of each field."""
     notes: list[Note] = []
     values = {name: _RULES[name](scene, profile, notes) for name in FIELDS if name in profile.fields}
     if not values.get("title", "something"):
@@ -107,7 +106,7 @@ def wanted(scene: Scene, profile: Profile) -> Wanted:
 
 
 def digest(desired: Wanted) -> str:
-    """16 hex digits that stay the same as long as the same values are wanted; the order inside a list does not count."""
+    """A digest of the desired values: 16 hex digits that depend on the values, but not on the order inside lists."""
     values = {name: value if isinstance(value, str) else sorted(value) for name, value in desired.values.items()}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -116,7 +115,7 @@ def digest(desired: Wanted) -> str:
 
 
 def _title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    """What the template gives, or the title alone; '' when there is neither a title nor a file to name it after."""
+    """The title from the template, or the plain title; '' if the scene has neither a title nor a file."""
     own = _own_title(scene)
     return _within("title", (own and _filled(profile.title, scene)) or own, NAME_LIMIT, notes)
 
@@ -147,12 +146,12 @@ def _filled(made_of: Template, scene: Scene) -> str:
 
 
 def _own_title(scene: Scene) -> str:
-    """The title, else the name of the primary file."""
+    """The title of the scene, or the name of its primary file."""
     return clean_line(scene.title) or _file_title(scene)
 
 
 def _file_title(scene: Scene) -> str:
-    """The name of the primary file without its extension, as Plex itself would call it; '' without a file."""
+    """The name of the primary file without its extension, as Plex would use it; '' if there is no file."""
     name = base_name(scene.files[0].path) if scene.files else ""
     return clean_line(PurePosixPath(name).stem) or clean_line(name)
 
@@ -177,7 +176,7 @@ def _shown_day(scene: Scene) -> str:
 
 
 def _day(scene: Scene, _profile: Profile | None, notes: list[Note]) -> Value:
-    """YYYY-MM-DD; a year or month alone means its first day, since Plex knows whole days only."""
+    """The date as YYYY-MM-DD. A year or month alone becomes its first day, because Plex has only full dates."""
     text = clean_line(scene.date)
     if not text:
         return ""
@@ -194,7 +193,7 @@ def _day(scene: Scene, _profile: Profile | None, notes: list[Note]) -> Value:
 
 
 def _rating(scene: Scene, _profile: Profile, _notes: list[Note]) -> Value:
-    """A tenth of Stash's 1-100 as the shortest decimal, '' without a rating."""
+    """A tenth of Stash's rating (1-100) as the shortest decimal; '' without a rating."""
     if not scene.rating100 or scene.rating100 < 0:
         return ""
     return f"{min(scene.rating100, 100) / 10:g}"
@@ -208,7 +207,7 @@ def _actors(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
 
 
 def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> dict[str, Value]:
-    """What is shown beside the members of the cast. Of two of the same name the first counts, as in the list."""
+    """The values to show beside the cast members. If two have the same name, the first one counts, as in the list."""
     people: dict[str, Performer] = {}
     for performer in scene.people:
         people.setdefault(fold(clean_line(performer.name)), performer)
@@ -245,7 +244,7 @@ def _texts_beside(profile: Profile, member: str, performer: Performer | None) ->
 
 
 def _directors(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
-    """Stash has one text for all of them."""
+    """The directors. Stash stores all of them in one text."""
     return _names("director", re.split("[,;]", scene.director), notes)
 
 
@@ -264,7 +263,7 @@ def _collections(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
 
 
 def _tags(scene: Scene, chosen: Patterns, profile: Profile) -> list[str]:
-    """The tags that are chosen, and after each, if they count, those above it that are not left out by name."""
+    """The chosen tags, and after each, with `tag_parents`, its parents that are not excluded by name."""
     names = []
     for name, above in zip(scene.tags, scene.tags_above or ((),) * len(scene.tags), strict=True):
         if chosen.choose(name, above):
@@ -275,7 +274,7 @@ def _tags(scene: Scene, chosen: Patterns, profile: Profile) -> list[str]:
 
 
 def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ...]:
-    """The names cleaned, each once in its first spelling, in their order, without empty ones."""
+    """The names, cleaned and in order: each once, in its first spelling, without empty ones."""
     members: dict[str, str] = {}
     for name in names:
         member = _within(field, clean_line(name), NAME_LIMIT, notes)
@@ -294,7 +293,7 @@ def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ..
 
 
 def sent_size(text: str) -> int:
-    """How many bytes a text takes in an address."""
+    """The size of a text in a URL, in bytes."""
     return len(quote(text, safe="", errors="replace"))
 
 

@@ -1,39 +1,39 @@
-"""Why an attempt can fail, sorted by what is done about it.
+"""The reasons why an attempt can fail, sorted by how PlexSync reacts.
 
 * SyncError
-  * Unavailable     no answer, a 408 or 5xx, a cut or foreign body: the breaker's affair; an outage uses up nobody's attempts
-  * Throttled       429 (or a 503 that names a time): everyone waits at least `retry_after`
-  * Barred          401, 403, a bad certificate, a missing library: held until a person changes something
-  * Missing         404 for one item: the neighbour is alive, the item is not there
-  * Refused         400, 405, 406, 409, 410, 413-415, 422: asking again gets the same answer
-    * TooLong       413, 414, 431: the same edit may pass in smaller pieces
-  * LocalFault      our own disk or database: pause, nobody is to blame
-    * SpoolFault    files that hooks left can't be taken over: a person has to see to them, all else goes on
-  * NewerDatabase   the database was written by a newer PlexSync: nothing may be touched
-  * Unusable        a value of a person's configuration can't be worked with; the message names it
-    * Damaged       the database can't be read as one: a worker makes it anew when it starts
+    * Unavailable     no answer, a 408 or 5xx, a cut or foreign body: left to the breaker; outages use up no attempts
+    * Throttled       429 (or a 503 that names a time): all requests wait at least `retry_after`
+    * Barred          401, 403, a bad certificate, a missing library: on hold until you change something
+    * Missing         404 for one item: the server is up, the item is not there
+    * Refused         400, 405, 406, 409, 410, 413-415, 422: asking again gets the same answer
+        * TooLong       413, 414, 431: the same edit may pass in smaller pieces
+    * LocalFault      PlexSync's disk or database failed: work pauses, no server is at fault
+        * SpoolFault    files that hooks left can't be taken over: needs you, all other work goes on
+    * NewerDatabase   a newer PlexSync wrote the database: nothing may be touched
+    * Unusable        a value in your configuration can't be used; the message names it
+        * Damaged       the database is unreadable: the worker rebuilds it when it starts
 
-Every message is one line, free of secrets, and says what happened in words a user can act on.
+Every message is one line without secrets, and says what happened in words that you can act on.
 """
 
 from enum import StrEnum
 
 
 class Neighbour(StrEnum):
-    """The two servers we live between; also the names of their breakers, holds and paces."""
+    """The two servers, Plex and Stash. Breakers, holds and paces have the same names."""
 
     PLEX = "plex"
     STASH = "stash"
 
 
 class SyncError(Exception):
-    """Anything that stops an attempt for a reason we know."""
+    """A known reason that stops an attempt."""
 
 
 class NeighbourError(SyncError):
-    """What one of the two neighbours answered, or failed to.
+    """An error answer from Plex or Stash, or a missing answer.
 
-    `applied` is True when it met a later part of an edit: what went before is in Plex.
+    `applied` is True if it hit a later part of an edit: the parts before it are in Plex.
     """
 
     def __init__(self, neighbour: Neighbour, message: str) -> None:
@@ -43,7 +43,7 @@ class NeighbourError(SyncError):
 
 
 class Unavailable(NeighbourError):
-    """No usable answer. `sent` is False when the request certainly never reached the other side."""
+    """No usable answer. `sent` is False if the request certainly never reached the server."""
 
     def __init__(
         self, neighbour: Neighbour, message: str, *, sent: bool = True, retry_after: float | None = None
@@ -54,7 +54,7 @@ class Unavailable(NeighbourError):
 
 
 class Throttled(NeighbourError):
-    """The other side asks for patience: `retry_after` seconds, already clamped to 0..3600."""
+    """The server asks PlexSync to wait `retry_after` seconds, already clamped to 0..3600."""
 
     def __init__(self, neighbour: Neighbour, message: str, *, retry_after: float) -> None:
         super().__init__(neighbour, message)
@@ -62,7 +62,7 @@ class Throttled(NeighbourError):
 
 
 class Barred(NeighbourError):
-    """We are not let in, or what we were told to use is not there. `setting` names what a person has to change."""
+    """The server denies access, or a configured resource does not exist. `setting` names the setting to change."""
 
     def __init__(self, neighbour: Neighbour, message: str, *, setting: str) -> None:
         super().__init__(neighbour, message)
@@ -70,22 +70,22 @@ class Barred(NeighbourError):
 
 
 class Missing(NeighbourError):
-    """The one thing asked for is not there; the neighbour itself is well."""
+    """The requested item does not exist; the server itself is up."""
 
 
 class Refused(NeighbourError):
-    """The same request would get the same answer."""
+    """The server rejects the request. The same request would get the same answer."""
 
 
 class TooLong(Refused):
-    """The request was too large for the other side."""
+    """The request is too large for the server."""
 
 
 NO_MEMORY = "no memory is left for this process"
 
 
 class LocalFault(SyncError):
-    """Our own disk or database failed; `full` when there is no space left."""
+    """PlexSync's own disk or database failed; `full` if no space is left."""
 
     def __init__(self, message: str, *, full: bool = False) -> None:
         super().__init__(message)
@@ -93,16 +93,16 @@ class LocalFault(SyncError):
 
 
 class SpoolFault(LocalFault):
-    """Events that hooks left as files can't be read or removed; the queue itself is well."""
+    """Event files that hooks left can't be read or removed; the queue itself is fine."""
 
 
 class NewerDatabase(SyncError):
-    """The database has a schema this version does not know."""
+    """The database has a schema that this version does not know."""
 
 
 class Unusable(SyncError):
-    """A setting or file that a person has to mend."""
+    """A setting or file that you have to fix."""
 
 
 class Damaged(LocalFault, Unusable):
-    """The database is damaged: a fault of our own disk, and one that does not pass by itself."""
+    """The database is damaged: a local fault that does not pass by itself."""

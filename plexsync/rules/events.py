@@ -1,11 +1,11 @@
-"""What Plex tells by itself. Hints, all of them: whatever is missed is found by looking, a little later."""
+"""Events that Plex sends by itself. They are only hints: a poll finds whatever they miss, a little later."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Touched:
-    """Something about an item changed, or it is new; `stamp` as of `plexsync.rules.item.Item`, 0 when it was not told."""
+    """An item changed or is new; `stamp` is that of `plexsync.rules.item.Item`, 0 if the event has none."""
 
     key: str
     section: str
@@ -14,7 +14,7 @@ class Touched:
 
 @dataclass(frozen=True)
 class Left:
-    """An item is not in its library any more."""
+    """An item was removed from its library."""
 
     key: str
     section: str
@@ -22,7 +22,7 @@ class Left:
 
 @dataclass(frozen=True)
 class Scanned:
-    """A scan of a library has ended; '' when it was not told of which."""
+    """A scan of a library has ended; '' if the event does not name the library."""
 
     section: str = ""
 

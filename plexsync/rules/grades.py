@@ -11,12 +11,12 @@ from plexsync.rules.match_records import Offer
 from plexsync.rules.paths import PathRules, is_mapped, is_target, map_path, name_key, path_key, raw_equal, unmap_path
 from plexsync.rules.scene import Scene, SceneFile
 
-# What two files of one name are compared by.
+# The measure by which two files of the same name are compared.
 Measure = Literal["size", "duration"]
-# Milliseconds that two durations of one video may differ, and the part of a short one that they may.
+# The difference allowed between two durations of one video, in milliseconds, and as a fraction of a short one.
 LEEWAY = 1_000
 SHORT_LEEWAY = 100
-# Files of one name and size whose durations differ by more than so often that are not taken for the same.
+# Files of the same name and size are different if their durations differ by more than this many times the leeway.
 CLASH = 10
 
 
@@ -24,7 +24,7 @@ class Grade(IntEnum):
     """How well a file of a scene fits a file of Plex."""
 
     NONE = 0
-    MAYBE = 1  # same name, but a size (or duration) is unknown: no reason to match, but one to doubt
+    MAYBE = 1  # same name, but a size (or duration) is unknown: not a match, but a reason for doubt
     ALIKE = 2  # same name, same known size (or duration)
     PLACE = 3  # same full path up to case or Unicode form
     EXACT = 4  # same full path
@@ -32,7 +32,7 @@ class Grade(IntEnum):
 
 @dataclass(frozen=True)
 class Claimant:
-    """A scene, where its files are in Plex by the rules (by path key, (target, file) pairs), and its files by name."""
+    """A scene with its files, once by path key in Plex as (target, file) pairs by the rules, and once by name."""
 
     scene: Scene
     targets: Mapping[str, Sequence[tuple[str, SceneFile]]]
@@ -41,7 +41,7 @@ class Claimant:
 
 @dataclass(frozen=True)
 class Fit:
-    """An entry that fits the scene in some grade: best at part `at`. `by`: what files of one name were compared by."""
+    """An entry that fits the scene in some grade, best at part `at`. `by` is the measure for files of the same name."""
 
     entry: Entry
     grades: tuple[Grade, ...]
@@ -77,14 +77,18 @@ def grade_of(claimant: Claimant, part: Part, rules: PathRules, *measures: Measur
 
 
 def _own_grade(us: Claimant, part: Part, rules: PathRules, by: Measure) -> Grade:
-    """A file in the place of ours that its size speaks against, or does not speak for, is a doubt however long it lasts."""
+    """The grade of a part for this scene itself.
+
+    A file at the path of one of the scene's files is only a doubt if its size disagrees or proves nothing, even if the
+    duration agrees.
+    """
     grade = grade_of(us, part, rules, by)
     doubted = grade is Grade.ALIKE and by == "duration" and path_key(part.path) in us.targets
     return Grade.MAYBE if doubted else grade
 
 
 def _name_grade(files: Sequence[SceneFile], part: Part, by: Measure) -> Grade:
-    """The grade of a part beside the files of its name."""
+    """The grade of a part, compared with the scene's files of the same name."""
     if any(sizes_agree(file, part) if by == "size" else _durations_agree(file, part) for file in files):
         return Grade.ALIKE
     measured = [part.size if by == "size" else part.duration]
@@ -93,11 +97,11 @@ def _name_grade(files: Sequence[SceneFile], part: Part, by: Measure) -> Grade:
 
 
 def _path_grade(target: str, file: SceneFile, part: Part, rules: PathRules) -> Grade:
-    """The grade of two files whose path keys are equal.
+    """The grade of two files with equal path keys.
 
-    Where a rule leads to, Plex has the folder that the rule names; a path that no rule fits is there by accident. Where
-    rules lead to one place from several, another file can hide ours: the size must speak for it. A path equal in its key
-    alone can be a twin (é written in two ways): the sizes must not disagree.
+    At a path that a rule leads to, Plex has the folder that the rule names, so a file that no rule maps is there by
+    accident. If rules lead to one place from several sources, another file can hide the scene's file: the sizes must
+    agree. A path that is equal only in its key can be a twin (é written in two ways): the sizes must not disagree.
     """
     if is_target(part.path, rules) and not is_mapped(file.path, rules):
         return Grade.NONE
@@ -107,7 +111,7 @@ def _path_grade(target: str, file: SceneFile, part: Part, rules: PathRules) -> G
 
 
 def has_other_sources(file: SceneFile, part: Part, rules: PathRules) -> bool:
-    """Whether the rules lead to this file of Plex from another place of Stash too."""
+    """Whether the rules map another Stash path to this Plex file too."""
     return any(path_key(source) != path_key(file.path) for source in unmap_path(part.path, rules))
 
 
@@ -120,13 +124,13 @@ def sizes_differ(file: SceneFile, part: Part) -> bool:
 
 
 def _durations_agree(file: SceneFile, part: Part) -> bool:
-    """Whether both are known and differ by no more than another container or another way to round makes of one video."""
+    """Whether both durations are known and no further apart than a different container or rounding explains."""
     duration = _milliseconds(file)
     return duration > 0 and part.duration > 0 and abs(duration - part.duration) <= _leeway(duration)
 
 
 def durations_clash(file: SceneFile, part: Part) -> bool:
-    """Whether both are known and so different that no way to measure one video explains it."""
+    """Whether both durations are known and too far apart for any measurement of one video."""
     duration = _milliseconds(file)
     return duration > 0 and part.duration > 0 and abs(duration - part.duration) > CLASH * _leeway(duration)
 
@@ -140,14 +144,14 @@ def _milliseconds(file: SceneFile) -> int:
 
 
 def fits_of(offer: Offer, by: Measure) -> list[Fit]:
-    """The entries that fit in any grade."""
+    """The entries that fit the scene in any grade."""
     us = claimant_of(offer.scene, offer.rules)
     fits = []
     for entry in offer.entries:
         grades = tuple(_own_grade(us, part, offer.rules, by) for part in entry.parts)
         best = max(grades, default=Grade.NONE)
         if best is not Grade.NONE:
-            # Of several files at full paths the first counts, since the scene of the first part owns the item.
+            # If several parts are at full paths, the first one counts: the scene of the first part owns the item.
             full = [at for at, grade in enumerate(grades) if grade >= Grade.PLACE]
             at = full[0] if full else grades.index(best)
             fits.append(Fit(entry, grades, grades[at], at, by))
@@ -155,12 +159,12 @@ def fits_of(offer: Offer, by: Measure) -> list[Fit]:
 
 
 def places_spelled_exactly(offer: Offer) -> set[str]:
-    """The places at which Plex has a file that is written exactly as we write it, whatever its size says."""
+    """The places where Plex has a file at exactly the path that the rules give, whatever its size."""
     targets = claimant_of(offer.scene, offer.rules).targets
     plex_paths = {(path_key(part.path), part.path) for entry in offer.entries for part in entry.parts}
     return {key for key, path in plex_paths if any(raw_equal(target, path) for target, _ in targets.get(key, ()))}
 
 
 def is_only_place(fit: Fit, spelt: set[str]) -> bool:
-    """Whether a fit at the full path by its key alone has no twin there that is written exactly as we write it."""
+    """Whether a fit at the full path, by its key alone, has no twin there that is spelled exactly."""
     return fit.grade is Grade.PLACE and fit.place not in spelt

@@ -1,7 +1,7 @@
-"""What an HTTP answer, or the lack of one, means for an attempt: status codes, Retry-After, and why nobody was reached.
+"""The meaning of an HTTP answer, or a missing one, for an attempt: status codes, Retry-After, and connection failures.
 
-The table is the same for both neighbours. Every message names the server and says what happened; none carries an address
-with a query, a secret, a path of the media or a word that the server wrote.
+The table is the same for Plex and Stash. Every message names the server and says what happened. No message contains a
+URL with a query, a secret, a media path or any text from the server.
 """
 
 import re
@@ -21,7 +21,7 @@ _SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 @dataclass(frozen=True)
 class Server:
-    """Who answered: `name` as a person reads it ("Plex at nas:32400"), and the settings that a person may have to change."""
+    """The server that was asked: its display `name` ("Plex at nas:32400"), and the settings that you may have to change."""
 
     neighbour: Neighbour
     name: str
@@ -30,15 +30,16 @@ class Server:
 
 
 def whole_request(silence: float) -> float:
-    """Seconds that one request may take, where an answer may fall silent for `silence` seconds at most."""
+    """Seconds that one request may take in total, if an answer may pause for at most `silence` seconds."""
     return 2 * silence
 
 
 def patience(header: str, *, date: str = "", now: float | None = None, default: float = USUAL_PATIENCE) -> float:
-    """The seconds that a Retry-After asks for, within 0..3600.
+    """The seconds that a Retry-After asks for, clamped to 0..3600.
 
-    `date` is the Date header of the same answer, `now` our own clock (UTC seconds): a moment is measured against the
-    former, so that clocks that disagree don't matter, else against the latter. What can't be understood is `default`.
+    A date in it is measured against `date`, the Date header of the same answer, so that clocks that disagree don't
+    matter; without one, against `now`, the local clock (UTC seconds). Returns `default` if the header can't be
+    understood.
     """
     text = header.strip()
     if _SECONDS.fullmatch(text):
@@ -54,7 +55,7 @@ def patience(header: str, *, date: str = "", now: float | None = None, default: 
 def judge(
     status: int, server: Server, *, retry_after: str = "", date: str = "", now: float | None = None
 ) -> NeighbourError | None:
-    """The error that a status stands for; None for a good one (2xx)."""
+    """The error for a status code; None for success (2xx)."""
     neighbour, name = server.neighbour, server.name
     if 200 <= status < 300:
         return None
@@ -84,7 +85,7 @@ def judge(
 
 
 def unreachable(server: Server, cause: BaseException | None) -> NeighbourError:
-    """The error for a connection that could not be made, by what the system said: nothing was sent."""
+    """The error for a failed connection, by its cause in the operating system. Nothing was sent."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         reason = cause.verify_message or "not trusted"
         message = f"the certificate of {server.name} could not be verified: {reason}; check {server.url_setting}"

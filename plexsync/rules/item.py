@@ -1,4 +1,4 @@
-"""A Plex item as it is now, and the part of the library that the path index keeps."""
+"""A Plex item as it is now, and the part of it that the path index keeps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,36 +17,36 @@ SCALARS = (
 )
 LISTS = ("actor", "director", "genre", "collection", "label")
 FIELDS = SCALARS + LISTS
-# Pictures are no part of an edit but for their locks; their value is the key of the one that is selected.
+# Of pictures, an edit contains only the locks. Their value is the key of the selected picture.
 PICTURES = ("thumb", "art")
 
-# Plex shows no lock for a rating; it is a person's whenever it has a value.
+# Plex has no lock for a rating; any rating counts as locked.
 LOCKLESS = frozenset({"userRating"})
-# What is shown beside one member of the cast: the role text, and the address of a picture. Each is a single value like a
-# rating, named after both (`role:Jane Doe`), and travels with the list.
+# Values shown beside one cast member: the role text and the address of a picture. Each is a single value like a rating,
+# named after both (`role:Jane Doe`), and is sent with the list.
 ROLE, FACE = "role", "face"
 BESIDE = (ROLE, FACE)
 
 
 def beside(role: str, member: str) -> str:
-    """The name of what is shown beside a member of the cast."""
+    """The name of a field shown beside a cast member."""
     return f"{role}:{member}"
 
 
 def beside_whom(name: str) -> tuple[str, str] | None:
-    """(what, member) of a name that `beside` has made; None for any other field."""
+    """(kind, member) of a name that `beside` made; None for any other field."""
     role, separator, member = name.partition(":")
     return (role, member) if separator and role in BESIDE else None
 
 
 def field_key(name: str) -> str:
-    """The same for every spelling of a member beside whom something is shown; of any other field its name."""
+    """The key of a field: the same for every spelling of its cast member; for any other field its name."""
     about = beside_whom(name)
     return name if about is None else beside(about[0], fold(about[1]))
 
 
 def is_of_person(name: str) -> bool:
-    """Whether the field is a picture of a member of the cast, which Plex shows on every item with that member."""
+    """Whether the field is a cast member's picture, which Plex shows on every item with that member."""
     about = beside_whom(name)
     return about is not None and about[0] == FACE
 
@@ -69,11 +69,11 @@ class Part:
 class Item:
     """A Plex item in full. Scalars are texts ('' = empty), lists are names in Plex's order, `locks` holds field names.
 
-    `stamp` moves in Plex whenever anything about the item does (0: unknown).
-    `actor` is what Plex reads back as Role; `roles` keeps the role text of each actor that has one, so that sending the
-    cast again does not lose it, and `faces` the address of the picture. `pictures`: by name (of `PICTURES`) the address at
-    which Plex shows one now, which changes with the picture; which one it is, is a scalar of the same name once it was
-    asked for.
+    `stamp` changes in Plex whenever anything about the item changes (0: unknown). `actor` is what Plex returns as Role.
+    `roles` keeps the role text of each actor that has one, so that sending the cast again does not lose it; `faces`
+    keeps the address of the picture. `pictures` has, by name (of `PICTURES`), the address at which Plex shows a picture
+    now; the address changes with the picture. The key of that picture is a scalar of the same name, once it was
+    requested.
     """
 
     key: str
@@ -88,13 +88,13 @@ class Item:
     stamp: int = field(default=0, compare=False)
 
     def locked(self, name: str) -> bool:
-        """Whether a person's hand (or ours) is on the field."""
+        """Whether the field is locked, by you or by PlexSync."""
         if is_lockless(name):
             return bool(self.value(name))
         return name in self.locks
 
     def value(self, name: str) -> str:
-        """A single value, '' when it has none."""
+        """A single value; '' if it has none."""
         about = beside_whom(name)
         if about is None:
             return self.scalars.get(name, "")
@@ -104,7 +104,7 @@ class Item:
 
     @property
     def cast(self) -> "Cast":
-        """The cast, as it has to be sent along with what is shown beside a member."""
+        """The cast, as it has to be sent along with a value beside a member."""
         return Cast(self.lists.get("actor", ()), self.roles, "actor" in self.locks)
 
 
@@ -119,7 +119,7 @@ class Cast:
 
 @dataclass(frozen=True)
 class Entry:
-    """An item as the path index knows it: enough to match by, in the order Plex gives its parts; `stamp` as of `Item`."""
+    """An item in the path index: enough to match by, with its parts in Plex's order; `stamp` is that of `Item`."""
 
     key: str
     section: str

@@ -1,8 +1,7 @@
-"""The job row's states, what can come of an attempt, and what each outcome does to the row.
+"""The states of a job row, the outcomes of an attempt, and what each outcome does to the row.
 
-A job says only "scene 7 may be out of step". The row's life is drawn in docs/states.md; wanting and claiming are single
-statements of `plexsync/store/intake.py` and `plexsync/store/jobs.py`, ending an attempt is `settle`, and nothing else
-moves a row.
+A job says only "scene 7 may differ". docs/states.md shows the life of a row. Wants and claims are single statements in
+`plexsync/store/intake.py` and `plexsync/store/jobs.py`, and `settle` ends an attempt; nothing else changes a row.
 """
 
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
-# How soon an absent scene is looked for again; a finished scan asks at once.
+# The delays before PlexSync looks again for a scene that is not in Plex yet. A finished scan makes it due at once.
 ABSENT_PACE = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
-# The class of a row that is not in Plex yet.
+# The class of a row whose scene is not in Plex yet.
 ABSENT = "absent"
-# The class of a row whose scene is not to be synced.
+# The class of a row whose scene is out of scope.
 SCOPE = "scope"
 POISON_CRASHES = 3
 POISON_WINDOW = 72 * HOUR
@@ -27,7 +26,7 @@ CRASH_PACE = (MINUTE, 10 * MINUTE)
 
 
 class State(StrEnum):
-    """Where a row is. Only `idle` rows are out of the books."""
+    """The state of a row. Only `idle` rows are not in the books."""
 
     READY = "ready"
     RUNNING = "running"
@@ -41,14 +40,14 @@ class State(StrEnum):
 
 
 class Lane(IntEnum):
-    """Edits and users go before sweeps."""
+    """The priority of a job: edits and users go before sweeps."""
 
     EDIT = 0
     SWEEP = 1
 
 
 class Kind(StrEnum):
-    """What Stash has, and tells the changes of. The kind of a job is any text, so that a flow can bring its own."""
+    """The kinds of objects in Stash whose changes are reported. The kind of a job is any text: a flow can add its own."""
 
     SCENE = "scene"
     PERFORMER = "performer"
@@ -57,14 +56,14 @@ class Kind(StrEnum):
     GROUP = "group"
 
 
-# Every registered kind of row; whatever else a table has is damage.
+# Every registered kind of row; any other kind in a table is damage.
 KINDS: frozenset[str] = frozenset(Kind)
-# The kinds of rows that are no work of their own: notices of a change, from which the engine makes wishes.
+# Kinds of rows that are not synced themselves: change notices, from which the engine makes wants.
 NOTICES: frozenset[str] = frozenset({Kind.PERFORMER, Kind.STUDIO, Kind.TAG, Kind.GROUP})
 
 
 class Why(StrEnum):
-    """Who wants it: a change seen by hook or poller, a person, or a complete comparison."""
+    """The origin of a want: a change found by hook or poll, a user, or a full comparison."""
 
     EDIT = "edit"
     USER = "user"
@@ -91,23 +90,23 @@ class Job:
 
     @property
     def failures(self) -> int:
-        """How often it has failed in a row; looks that did not find it in Plex are no failures."""
+        """The number of failures in a row. A look that did not find the scene in Plex is not a failure."""
         return 0 if self.cls == ABSENT else self.streak
 
     @property
     def looks(self) -> int:
-        """How often in a row it was looked for in Plex and was not there."""
+        """The number of looks in a row that did not find the scene in Plex."""
         return self.streak if self.cls == ABSENT else 0
 
 
 @dataclass(frozen=True)
 class Done:
-    """In step: nothing is left to do."""
+    """In sync: nothing is left to do."""
 
 
 @dataclass(frozen=True)
 class Later:
-    """Our own fault or an unknown one: counted, tried again with backoff, dead after `max_retries`."""
+    """A fault of PlexSync, or an unknown one: counted, retried with backoff, dead after `max_retries`."""
 
     error: str
     cls: str = "bug"
@@ -115,9 +114,9 @@ class Later:
 
 @dataclass(frozen=True)
 class Waiting:
-    """The other side's fault. `counted` only by the evidence rule; `after` seconds is a floor for the next try.
+    """A fault of a server. `counted` only by the evidence rule; `after` seconds is a floor for the next try.
 
-    `backoff` False: a wait that is nobody's failure (a hold, a pause, an orderly release); the streak stays.
+    `backoff` False: a wait that is no failure (a hold, a pause, an orderly release); the streak stays.
     """
 
     error: str
@@ -136,7 +135,7 @@ class Absent:
 
 @dataclass(frozen=True)
 class Dead:
-    """Trying again would change nothing. `desired` is the hash of the wanted value that died."""
+    """Another attempt would change nothing. `desired` is the hash of the desired values that failed."""
 
     cls: str
     error: str
@@ -145,12 +144,12 @@ class Dead:
 
 @dataclass(frozen=True)
 class Gone:
-    """Stash has no such scene any more."""
+    """The scene no longer exists in Stash."""
 
 
 @dataclass(frozen=True)
 class OutOfScope:
-    """The scene is not to be synced, by the setting `scope`; what was pushed before stays in Plex, and known."""
+    """The setting `scope` excludes the scene. What was pushed before stays in Plex, and PlexSync remembers it."""
 
     error: str
 
@@ -160,7 +159,7 @@ Outcome = Done | Later | Waiting | Absent | Dead | Gone | OutOfScope
 
 @dataclass(frozen=True)
 class Settled:
-    """What ending an attempt writes to the row, unless it was wanted anew meanwhile."""
+    """The new values of a row after an attempt, unless the scene was wanted again meanwhile."""
 
     state: State
     attempts: int
@@ -173,10 +172,11 @@ class Settled:
 
 
 def settle(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: float, scan: int) -> Settled:
-    """What becomes of a row whose attempt ended with `outcome`, unless it was wanted anew while the attempt ran.
+    """The new values of a row after an attempt that ended with `outcome`.
 
-    (Then it is ready again with no attempts used: `plexsync.store.jobs.Jobs.settle` decides that.) `draw` in [0, 1) feeds
-    the jitter. `scan` is the scan counter now: if it moved since the claim, an absent verdict is old and is looked at again.
+    They don't apply if the scene was wanted again during the attempt: `plexsync.store.jobs.Jobs.settle` decides that,
+    and queues the row with no attempts used. `draw` in [0, 1) feeds the jitter. `scan` is the current scan counter: if
+    it moved since the claim, an absent verdict is outdated and the scene is looked for again.
     """
     match outcome:
         case Done():
@@ -219,7 +219,7 @@ def _tries_again(
 
 @dataclass(frozen=True)
 class Crashed:
-    """What finding a dead holder's row does to it: ready to be claimed alone, later, or dead as poison."""
+    """The new values of a row whose holder died: ready to be claimed alone, delayed, or dead as poison."""
 
     state: State
     crashes: int

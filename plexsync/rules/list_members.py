@@ -1,7 +1,7 @@
 """List fields, member by member: which names to add, which to remove, and which members belong to PlexSync.
 
-A member that was in Plex before PlexSync wrote the list is never removed, unless the user has taken such members over
-(`Policy.take_over`). A member that somebody removes in Plex stays away.
+A member that was in Plex before PlexSync wrote the list is never removed, unless you took such members over
+(`Policy.take_over`). A member that someone removes in Plex stays away.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ def list_decision(
     target = (*without_names(now.value, removes), *adds)
     lock = bool(names) or original.locked
     moved = bool(adds or removes)
-    # A lock that Plex did not take once is not asked for again until something else is sent.
+    # If Plex ignored a lock once, the lock is not sent again until something else is sent.
     settled = lock == now.locked or (bool(names) and remembered is not None and not is_lock_gone(remembered, now))
     if not moved and settled:
         return Decision(
             _list_memory(names, now, original, remembered, adopts), note=_list_note(name, names, now, remembered)
         )
-    # The lock always goes along: Plex locks a list that is touched unless it is told otherwise.
+    # Always send the lock: Plex locks every list that an edit touches, unless the edit says otherwise.
     change = Change(target if moved else None, lock, adds, removes)
     sending = Sending(names or None, Held(target, lock), original, now, adds, removes, adopts=adopts)
     return Decision(remembered, change, sending, _list_note(name, names, now, remembered))
@@ -39,7 +39,7 @@ def list_decision(
 def _list_memory(
     names: tuple[str, ...], now: Held, original: Held, remembered: Remembered | None, adopts: tuple[str, ...]
 ) -> Remembered | None:
-    """What is remembered of a list that needs nothing sent."""
+    """The memory of a list that needs no edit."""
     if not names:
         return emptied_list(remembered, now) if remembered else None
     updated = replace(remembered, said=names) if remembered else Remembered(names, now, original)
@@ -62,7 +62,10 @@ def _list_note(name: str, names: tuple[str, ...], now: Held, remembered: Remembe
 
 
 def _added(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> tuple[str, ...]:
-    """What Stash has said since we last spoke and Plex does not have; all of it at first and when our lock is gone."""
+    """The names that are new in Stash since the last push and missing in Plex.
+
+    At first, and when PlexSync's lock is gone, all missing names count.
+    """
     missing = without_names(names, _member_keys(now, remembered))
     return (
         missing
@@ -74,7 +77,7 @@ def _added(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> 
 def removed_members(
     names: tuple[str, ...], now: Held, remembered: Remembered | None, adopts: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """The members that we added, or adopt now, and Stash no longer has, as Plex spells them."""
+    """The members, as Plex spells them, that PlexSync added or adopts now and that Stash no longer has."""
     members = {**(remembered.ours if remembered else {}), **owned_names(adopts, names)}
     wanted = name_keys(names)
     kept = wanted | {fold(spelling) for mine, spelling in members.items() if fold(mine) in wanted}
@@ -83,7 +86,7 @@ def removed_members(
 
 
 def _member_keys(now: Held, remembered: Remembered | None) -> frozenset[str]:
-    """The keys of the members that Plex has, under the names that Plex and we know them by."""
+    """The keys of the members in Plex, both by Plex's names and by the names that PlexSync sent."""
     present = name_keys(now.value)
     if remembered is None:
         return present
@@ -91,13 +94,16 @@ def _member_keys(now: Held, remembered: Remembered | None) -> frozenset[str]:
 
 
 def with_members_left(remembered: Remembered | None, now: Held) -> Remembered | None:
-    """The memory without members that somebody took away; while our lock is gone, Plex did, and they stay ours."""
+    """The memory without members that someone removed.
+
+    While PlexSync's lock is gone, Plex itself removed them, and they still belong to PlexSync.
+    """
     if remembered is None or is_lock_gone(remembered, now):
         return remembered
     present = name_keys(now.value)
     members = {mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) in present}
-    # What was taken over and is not there although we left it: a person took it away, and an undo leaves it so. Should it
-    # come back, it is that person's and no more what was there before us.
+    # A taken-over member that the last push left in Plex is missing: you removed it, and an undo does not restore it.
+    # If it comes back, it is yours, and no longer counts as there before PlexSync.
     away = name_keys(remembered.left.value) - present
     adopted = tuple(name for name in remembered.adopted if fold(name) not in away)
     original = replace(remembered.found, value=without_names(remembered.found.value, away))
@@ -111,19 +117,22 @@ def is_lock_gone(remembered: Remembered, now: Held) -> bool:
 
 
 def _adoptable(now: Held, original: Held, remembered: Remembered | None) -> tuple[str, ...]:
-    """The members that were there before us, still are, and never were ours: what we took away and is back is a person's."""
+    """The members that were there before PlexSync, are still there, and never belonged to PlexSync.
+
+    A member that PlexSync removed and that is back is yours.
+    """
     members = name_keys((*remembered.ours.values(), *remembered.adopted)) if remembered else frozenset()
     before = name_keys(original.value) - members
     return tuple(name for name in now.value if fold(name) in before)
 
 
 def owned_names(adopts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    """Members that are adopted, by the name that we have for each: what Plex has cut is the wanted name it was cut from."""
+    """Adopted members by their name in Stash: a name that Plex cut maps to the full name."""
     return {next((name for name in names if alike_text(spelling, name)), spelling): spelling for spelling in adopts}
 
 
 def without_adopted(remembered: Remembered) -> Remembered:
-    """The memory as if what was taken over had never been ours."""
+    """The memory as if the taken-over members had never belonged to PlexSync."""
     kept = name_keys(remembered.adopted)
     return replace(
         remembered, ours={mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) not in kept}
@@ -131,7 +140,7 @@ def without_adopted(remembered: Remembered) -> Remembered:
 
 
 def still_adopted(remembered: Remembered | None, sent: Sending, now: Held) -> tuple[str, ...]:
-    """What was taken over before, without what a person has taken away from what we left."""
+    """The members taken over earlier, without those that you removed after the last push."""
     if remembered is None:
         return ()
     away = name_keys(remembered.left.value) - name_keys(now.value) - name_keys(sent.removes)
@@ -139,14 +148,14 @@ def still_adopted(remembered: Remembered | None, sent: Sending, now: Held) -> tu
 
 
 def emptied_list(remembered: Remembered, now: Held) -> Remembered | None:
-    """Of a list that Stash has nothing for, only what was taken over is remembered, so that an undo can bring it back."""
+    """The memory of a list that is empty in Stash: only the taken-over members, so that an undo can restore them."""
     if not remembered.adopted:
         return None
     return replace(remembered, said=(), left=Held(now.value, remembered.found.locked), ours={})
 
 
 def _is_for_undo(remembered: Remembered) -> bool:
-    """Whether nothing of ours is left in a list but the knowledge of what was taken over."""
+    """Whether the memory of a list holds only taken-over members."""
     return (
         bool(remembered.adopted)
         and not remembered.ours

@@ -1,10 +1,16 @@
-"""Which Plex items show a scene: a ladder of rungs, each surer than the next, and never a guess.
+"""Which Plex items show a scene: a ladder of rungs, from the surest to the least sure. PlexSync never guesses.
 
-The rungs, first to last: what a person has bound by hand, the full path that the rules give (all items there), an item
-that was matched before and still has a file of the same name and size, one item with a file of the same name and size,
-and one with a file of the same name and duration. Below an exact full path the match must be unique in both directions,
-so other scenes of Stash with the same file names (rivals) are asked for: only when the decision needs them. What is known
-of Plex are entries of the path index; `places` and `names` say which.
+The rungs, first to last:
+
+* the item that you bound by hand
+* the full path that the rules give (all items there)
+* an item that was matched before and still has a file of the same name and size
+* one item with a file of the same name and size
+* one item with a file of the same name and duration
+
+Below an exact full path, the match must be unique in both directions. So the match asks for the rivals, the other
+scenes in Stash with the same file names, but only if the decision needs them. Plex is known through the entries of the
+path index; `places` and `names` say which entries a match needs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,24 +46,24 @@ from plexsync.rules.scene import Scene
 
 
 def places(scene: Scene, rules: PathRules) -> frozenset[str]:
-    """The path keys at which the index is to be asked for a scene."""
+    """The path keys to look up in the index for a scene."""
     return frozenset(path_key(target) for file in scene.files for target in map_path(file.path, rules))
 
 
 def has_file_of(scene: Scene, parts: Sequence[Part], rules: PathRules) -> bool:
-    """Whether one of an item's files may be the scene's: it lies where the scene's does, or has its name and size."""
+    """Whether one of an item's files may be the scene's: it is at the scene's path, or has the same name and size."""
     at = places(scene, rules)
     files = {(name_key(file.path), file.size) for file in scene.files}
     return any(path_key(part.path) in at or (name_key(part.path), part.size) in files for part in parts)
 
 
 def names(scene: Scene) -> frozenset[str]:
-    """The name keys by which the index is to be asked for a scene."""
+    """The name keys to look up in the index for a scene."""
     return frozenset(name_key(file.path) for file in scene.files)
 
 
 def match(offer: Offer) -> Verdict:
-    """The items of a scene, or why there are none, or what has to be known first. The same offer gets the same answer."""
+    """The items of a scene, the reason why there are none, or a request for rivals. The result is deterministic."""
     if offer.bound:
         steps = (Step("by hand", f"Item {binding.key} was bound to this scene by hand.") for binding in offer.bound)
         return Matched(tuple(binding.key for binding in offer.bound), tuple(steps), offer.bound)
@@ -67,7 +73,7 @@ def match(offer: Offer) -> Verdict:
     fits = fits_of(offer, "size")
     at_path = [fit for fit in fits if fit.grade is Grade.EXACT or is_only_place(fit, spelt)]
     held = [fit for fit in fits if fit.grade >= Grade.PLACE and fit.entry.key in bound_keys]
-    # Most scenes are where they should be, and nobody has to compare anything else.
+    # Most scenes are at their path, and need no other comparison.
     plain = (
         offer.rivals is None and bool(at_path) and not held and not any(_needs_rivals(fit, offer) for fit in at_path)
     )
@@ -85,10 +91,10 @@ def match(offer: Offer) -> Verdict:
 
 
 def untenable(binding: Binding, scene: Scene, item: Item | None, sections: Iterable[str]) -> str:
-    """Why a bound item can't be written to, as the end of "item 7 ..."; '' when it can.
+    """Why a bound item can't be written to, as the end of "item 7 ..."; '' if it can.
 
-    A Plex whose database was put back, or another one, has other items under the same keys: so one of its files must be
-    among those of then, or have the name of a file of the scene.
+    After a restore of Plex's database, or with another Plex, the same keys name other items. So one of the item's files
+    must be among those at the time of the binding, or have the name of a file of the scene.
     """
     if item is None:
         return "is not in Plex (any more)"
@@ -100,12 +106,12 @@ def untenable(binding: Binding, scene: Scene, item: Item | None, sections: Itera
     return ""
 
 
-_Doubt = tuple[Fit, Reason, str]  # the last: why it is in doubt, for the user
+_Doubt = tuple[Fit, Reason, str]  # the last: the reason for the doubt, for the user
 
 
 @dataclass(frozen=True)
 class _SortedFits:
-    """A rung's fits, sorted by whose they are."""
+    """The fits of a rung, sorted by the owner of the item."""
 
     owned: list[Fit]
     doubtful: list[_Doubt]
@@ -114,8 +120,11 @@ class _SortedFits:
 
 @dataclass(frozen=True)
 class _AllFits:
-    """What fits the scene: at its path, there but `held` by a binding to another scene, and what its file names speak for
-    when sizes or durations are compared. `plain`: it is at its path, and nobody else can have a right to it."""
+    """The fits of a scene: at its path, or by name with sizes or durations compared.
+
+    `held`: at its path, but bound to another scene. `plain`: it is at its path, and no other scene can have a claim to
+    it.
+    """
 
     at_path: list[Fit]
     held: list[Fit]
@@ -125,12 +134,15 @@ class _AllFits:
 
 
 def _may_be(fit: Fit, bound: Mapping[str, int]) -> bool:
-    """Whether a fit by name can be our file: the only file of an item that is bound to another scene is that scene's."""
+    """Whether a fit by name can be the scene's file.
+
+    The only file of an item bound to another scene belongs to that scene.
+    """
     return fit.grade <= Grade.ALIKE and (fit.entry.key not in bound or len(fit.entry.parts) > 1)
 
 
 def _climb(offer: Offer, all_fits: _AllFits) -> Verdict:
-    """Take the first rung that says anything."""
+    """The verdict of the first rung that has one."""
     bound = offer.taken
     alike, lasting = ([fit for fit in fits if fit.grade is Grade.ALIKE] for fits in (all_fits.sized, all_fits.timed))
     asked = (
@@ -150,7 +162,7 @@ def _climb(offer: Offer, all_fits: _AllFits) -> Verdict:
     else:
         steps.append(Step("path", _nothing_at_path_text(offer)))
     if all_fits.held:
-        # What the scene's own file is in is known, and nothing that looks like it can be its item.
+        # The item with the scene's own file is known, so a look-alike can't be its item.
         return _unclear(_bound_candidates(all_fits.held, offer), steps)
     if remembered := [fit for fit in alike if fit.entry.key in offer.remembered and fit.entry.key not in bound]:
         judged = _sort_by_owner(offer, remembered, "remembered")
@@ -172,7 +184,7 @@ def _bound_elsewhere(offer: Offer) -> list[Step]:
 
 
 def _bound_candidates(fits: Iterable[Fit], offer: Offer) -> list[_Doubt]:
-    """Items that have what may be our file, and are another scene's by a person's word."""
+    """Items that may have the scene's file, but that you bound to another scene."""
     bound = offer.taken
     return [
         (fit, "shared item", f"it was bound to scene {bound[fit.entry.key]} by hand")
@@ -182,9 +194,9 @@ def _bound_candidates(fits: Iterable[Fit], offer: Offer) -> list[_Doubt]:
 
 
 def _by_name(offer: Offer, rung: Rung, fits: list[Fit], steps: list[Step]) -> Verdict | None:
-    """The only item that fits, if no other may: neither by its measure nor for want of one. Adds its steps.
+    """The only item that fits, if no other item may: neither by its measure nor for lack of one. Adds its steps.
 
-    None when no item fits, or all that do are others'.
+    None if no item fits, or if all that do belong to other scenes.
     """
     fitting = [fit for fit in fits if fit.grade is Grade.ALIKE]
     doubted = [fit for fit in fits if fit.grade is Grade.MAYBE]
@@ -205,12 +217,12 @@ def _by_name(offer: Offer, rung: Rung, fits: list[Fit], steps: list[Step]) -> Ve
 
 
 def _own_candidates(judged: _SortedFits) -> list[_Doubt]:
-    """What is no other scene's for certain."""
+    """The fits that do not certainly belong to another scene."""
     return [*((fit, "look-alike", NOT_ALONE) for fit in judged.owned), *judged.doubtful]
 
 
 def _needs_rivals(fit: Fit, offer: Offer) -> bool:
-    """Whether another scene could have a better right to the item than a fit like this gives."""
+    """Whether another scene could have a better claim to the item than this fit."""
     if fit.grade is not Grade.EXACT or fit.at > 0:
         return True
     if offer.owners.get(fit.entry.key, frozenset()) - {offer.scene.id}:
@@ -219,7 +231,7 @@ def _needs_rivals(fit: Fit, offer: Offer) -> bool:
 
 
 def _names_to_ask(scene: Scene, entries: Iterable[Entry]) -> tuple[str, ...]:
-    """Base names in every Unicode form, since Stash compares them letter by letter."""
+    """Base names in every Unicode form, because Stash compares them character by character."""
     paths = [file.path for file in scene.files] + [part.path for entry in entries for part in entry.parts]
     written = dict.fromkeys(base_name(path) for path in paths)
     return tuple(
@@ -241,7 +253,10 @@ def _sort_by_owner(offer: Offer, fits: list[Fit], rung: Rung) -> _SortedFits:
 
 
 def _one_spelling(judged: _SortedFits, offer: Offer) -> _SortedFits:
-    """Items at one full path that are spelt in several ways, none of them ours, are different files: one is a guess."""
+    """The fits with doubtful spellings sorted out.
+
+    Items at one full path in several spellings, none of them the scene's, are different files: choosing one is a guess.
+    """
     inexact = [fit for fit in judged.owned if fit.grade is Grade.PLACE]
     unsure = [fit for fit in inexact if any(_is_twin(fit, other) for other in inexact)]
     unsure = [fit for fit in unsure if fit.entry.key not in offer.remembered]
@@ -255,14 +270,14 @@ def _is_twin(fit: Fit, other: Fit) -> bool:
 
 
 def _all_of(judged: _SortedFits, steps: list[Step]) -> Verdict | None:
-    """Every item that is ours, whatever else is doubtful; None when all are other scenes'."""
+    """Every item that belongs to the scene, whatever else is in doubt; None if all belong to other scenes."""
     if judged.owned:
         return Matched(tuple(fit.entry.key for fit in judged.owned), tuple(steps))
     return _unclear(judged.doubtful, steps) if judged.doubtful else None
 
 
 def _unlisted(fits: Sequence[Fit]) -> Verdict:
-    """Stash did not fit the scene by its own file names, so it can have missed others as well."""
+    """Stash did not find the scene by its own file names, so it can have missed other scenes as well."""
     step = Step("name and size", "Stash does not fit this scene by its own file names: others may be missed as well.")
     return _unclear([(fit, "look-alike", NOT_ALONE) for fit in fits], [step])
 

@@ -1,4 +1,4 @@
-"""Records of the match of a scene with Plex items: what it is decided by, and what it decides."""
+"""Records of the match of a scene with Plex items: its input and its verdict."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Rung = Literal["by hand", "files", "path", "remembered", "name and size", "name 
 
 @dataclass(frozen=True)
 class Binding:
-    """A person's word that the item `key` is the scene's. `files` are the item's paths as they were then."""
+    """Your choice of the item `key` for the scene. `files` are the item's paths at that time."""
 
     scene: int
     key: str
@@ -24,12 +24,12 @@ class Binding:
 
 @dataclass(frozen=True)
 class Offer:
-    """All that is known when a scene is matched.
+    """Everything that is known when a scene is matched.
 
-    `entries`: every indexed item at one of `places`, of one of `names`, or remembered, in any order, each once.
+    `entries`: every indexed item at one of `places`, with one of `names`, or remembered, each once, in any order.
     `remembered`: keys of the items that this scene was pushed to. `owners`: by item key, the scenes it was pushed from.
-    `rivals`: the scenes that Stash has under the names of an `AskRivals`, this one among them; None: not asked.
-    `bindings`: every one there is, of whatever scene.
+    `rivals`: the scenes that Stash has for the names of an `AskRivals`, this one included; None: not asked.
+    `bindings`: all bindings, of all scenes.
     """
 
     scene: Scene
@@ -42,18 +42,18 @@ class Offer:
 
     @property
     def bound(self) -> tuple[Binding, ...]:
-        """What is bound to this scene."""
+        """The bindings of this scene."""
         return tuple(binding for binding in self.bindings if binding.scene == self.scene.id)
 
     @property
     def taken(self) -> dict[str, int]:
-        """The items that are bound to other scenes, and which."""
+        """The items that are bound to other scenes, each with its scene."""
         return {binding.key: binding.scene for binding in self.bindings if binding.scene != self.scene.id}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that was looked at, as a sentence for the user. It holds paths: not for logs."""
+    """One step of the match, as a sentence for the user. It contains paths and must not be logged."""
 
     rung: Rung
     text: str
@@ -61,7 +61,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An item that may be the scene's, and why it was not taken."""
+    """An item that may be the scene's, and why it was rejected."""
 
     key: str
     section: str
@@ -71,7 +71,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Matched:
-    """The items that show the scene, at least one, in the order of the entries; or those that are `bound` to it."""
+    """The items that show the scene, at least one, in the order of the entries; or the items `bound` to it."""
 
     keys: tuple[str, ...]
     steps: tuple[Step, ...]
@@ -80,16 +80,16 @@ class Matched:
 
 @dataclass(frozen=True)
 class NotThere:
-    """Plex has no such file (yet)."""
+    """Plex does not have the file (yet)."""
 
     steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True)
 class Unclear:
-    """Something fits, but it can't be told that it is this scene's: nothing may be written.
+    """Something fits, but it is not certain that it is this scene's: nothing may be written.
 
-    `look-alike`: several items fit, or several scenes; `shared item`: the item's first file is another scene's.
+    `look-alike`: several items fit, or several scenes; `shared item`: the item's first file belongs to another scene.
     """
 
     reason: Reason
@@ -107,7 +107,7 @@ class Unclear:
 
 @dataclass(frozen=True)
 class AskRivals:
-    """The decision needs the other scenes that have a file of one of these base names; then `match` is asked again."""
+    """The decision needs the other scenes with a file of one of these base names; then call `match` again."""
 
     names: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""What is remembered of the fields of one item: spelling of its fields, and whether a field still is as it was left."""
+"""The memory of an item's fields: their spelling, and whether a field is still as the last push left it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,14 +12,14 @@ OfField = TypeVar("OfField")
 
 
 def named_fields(values: Mapping[str, Value], memory: Memory, pushing: Sequence[Pushing]) -> dict[str, None]:
-    """Every field that anything is known of, in a stable order: first as Stash spells it."""
+    """Every field with a value, a memory or a push, in a stable order: Stash's spelling comes first."""
     return dict.fromkeys([*values, *memory, *(name for push in pushing for name in push.fields)])
 
 
 def spelled_as_in_stash(
     values: Mapping[str, Value], memory: Memory, pushing: Sequence[Pushing]
 ) -> tuple[Memory, Sequence[Pushing]]:
-    """What is known and under way, beside each member of the cast under the spelling that Stash has for the name now."""
+    """The memory and the pushes, with fields beside cast members renamed to Stash's present spelling of the names."""
     spelt: dict[str, str] = {}
     for name in named_fields(values, memory, pushing):
         spelt.setdefault(field_key(name), name)
@@ -27,7 +27,7 @@ def spelled_as_in_stash(
     def renamed(fields: Mapping[str, OfField]) -> dict[str, OfField]:
         anew: dict[str, OfField] = {}
         for name, content in fields.items():
-            # Of two spellings the one that was known first knows what was there before us.
+            # If two spellings collide, the first one wins: it has the value from before PlexSync.
             anew.setdefault(spelt[field_key(name)], content)
         return anew
 
@@ -46,22 +46,22 @@ def said_value(remembered: Remembered | None) -> Value | None:
 
 
 def is_released(name: str, remembered: Remembered) -> bool:
-    """Whether nothing of ours is left in the field."""
+    """Whether nothing of PlexSync's is left in the field."""
     if name in LISTS:
         return not remembered.ours and not remembered.adopted and remembered.left.locked == remembered.found.locked
     return matches(name, remembered.left, remembered.found)
 
 
 def released(remembered: Remembered, now: Held) -> Remembered:
-    """From now on the field is as Plex has it, and nobody's but Plex's."""
+    """The memory of a field that PlexSync no longer owns: its present value belongs to Plex."""
     return replace(remembered, left=now, found=now, ours={}, adopted=(), before=None)
 
 
 def is_as_left(name: str, now: Held, remembered: Remembered) -> bool:
-    """Whether Plex has what we left, and no lock of ours is gone."""
+    """Whether Plex has the value that PlexSync left, and PlexSync's lock is still there."""
     return same_value(name, now.value, remembered.left.value) and (now.locked or not remembered.left.locked)
 
 
 def is_untouched(name: str, now: Held, remembered: Remembered) -> bool:
-    """Whether Plex has what we left, under the lock that we left or none."""
+    """Whether Plex has the value that PlexSync left, and no lock was added."""
     return same_value(name, now.value, remembered.left.value) and (remembered.left.locked or not now.locked)

@@ -1,7 +1,7 @@
-"""What the engine needs from the outside besides its store: Stash, Plex, a way to notify, a clock and dice.
+"""What the engine needs besides its store: Stash, Plex, a messenger, a clock and random numbers.
 
-Times are UTC milliseconds unless a name says seconds. The methods of `Stash` and `Plex` raise
-`plexsync.rules.errors.NeighbourError` only.
+Times are UTC milliseconds unless a name says seconds. The methods of `Stash` and `Plex` raise only
+`plexsync.rules.errors.NeighbourError`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,14 +16,14 @@ from plexsync.rules.scene import Image, Scene
 
 
 class Clock(Protocol):
-    """Where time comes from."""
+    """The source of time."""
 
     def now(self) -> int:
-        """UTC milliseconds on the wall."""
+        """The wall clock in UTC milliseconds."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never step."""
+        """Seconds of a clock that never steps."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -32,18 +32,18 @@ class Clock(Protocol):
 
 
 class Messenger(Protocol):
-    """A way to tell a person something."""
+    """A way to notify you."""
 
     name: str
-    """What it is called in the log."""
+    """Its name in the log."""
 
     def send(self, notice: Notice) -> None:
-        """Tell it, within a minute or so; raises `plexsync.rules.notices.NotSent`."""
+        """Send a notice, within a minute or so. Raises `plexsync.rules.notices.NotSent` if that fails."""
         ...
 
 
 class Dice(Protocol):
-    """Where chance comes from."""
+    """The source of random numbers."""
 
     def random(self) -> float:
         """Uniform in [0, 1)."""
@@ -51,19 +51,19 @@ class Dice(Protocol):
 
 
 class Stash(Protocol):
-    """The neighbour that says what is true."""
+    """The server with the source data."""
 
     @property
     def date(self) -> str:
-        """What time it was at the last answer by the clock there, as HTTP writes it; '' where none was told."""
+        """The time of the last answer by the clock of the server, as an HTTP date; '' if the answer had none."""
         ...
 
     def probe(self) -> None:
-        """One cheap authenticated request; raises unless Stash answers and is ready."""
+        """One cheap authenticated request. Raises unless Stash answers and is ready."""
         ...
 
     def scenes(self, ids: Sequence[int]) -> dict[int, Scene]:
-        """The scenes of these ids, in one request; those that do not exist are left out."""
+        """The scenes with these ids, in one request. Ids that do not exist are left out."""
         ...
 
     def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
@@ -75,34 +75,34 @@ class Stash(Protocol):
         ...
 
     def rivals(self, names: Sequence[str]) -> list[Scene]:
-        """The scenes that have a file with one of these base names (only `id` and `files` are filled), in one request."""
+        """The scenes that have a file with one of these base names, in one request. Only `id` and `files` are filled."""
         ...
 
     def showing(self, kind: Kind, id: int) -> list[int]:
-        """The ids of the scenes a performer, studio, tag or group shows on, or one below it."""
+        """The ids of the scenes that show a performer, studio, tag or group, or one below it."""
         ...
 
     def picture(self, path: str, *, etag: str = "") -> Picture | None:
-        """The picture at a path of `Scene.images`; None when it is still the one with this `etag`."""
+        """The picture at a path of `Scene.images`; None if it still has this `etag`."""
         ...
 
     def lacks(self, image: Image) -> bool:
-        """Whether Stash has no such picture. Of one that it has and can't read it shows a stand-in, as of one it lacks."""
+        """Whether Stash has no such picture. It sends the same stand-in for a missing and for an unreadable picture."""
         ...
 
     def news(self) -> News:
-        """For every kind and for files, in one request: has anything changed?"""
+        """The counts and newest changes of every kind and of files, in one request."""
         ...
 
     def recent_files(self, *, page: int, size: int) -> list[tuple[str, str]]:
-        """(path, updated_at) of files, newest first; page 1 is the first. The path is '' unless it is a video's.
+        """(path, updated_at) of files, newest first; page 1 is the first. The path is '' unless the file is a video.
 
-        For a Stash whose `news` tell of files.
+        Only for a Stash whose `news` include files.
         """
         ...
 
     def newest(self) -> dict[Kind, Newest]:
-        """For every kind, in one request: has anything changed?"""
+        """The counts and newest changes of every kind, in one request."""
         ...
 
     def recent(self, kind: Kind, *, page: int, size: int) -> list[tuple[int, str]]:
@@ -111,20 +111,20 @@ class Stash(Protocol):
 
 
 class Imaging(Protocol):
-    """What changes pictures."""
+    """The picture converter."""
 
     def made(self, content: bytes, *, padded: bool, largest: int) -> bytes:
-        """The picture in at most `largest` bytes; `padded`: in the shape of a poster. Raises Unusable for what is none."""
+        """The picture in at most `largest` bytes; `padded`: in poster shape. Raises Unusable if it is no picture."""
         ...
 
 
 class Plex(Protocol):
-    """The neighbour that shows it."""
+    """The server that PlexSync writes to."""
 
     def sections(self) -> list[Section]:
-        """The movie libraries we were told to use, in one authenticated request; also the probe.
+        """The configured movie libraries, in one authenticated request; also the probe.
 
-        Raises Barred (setting plex_libraries) when one of the names given does not exist.
+        Raises Barred (setting plex_libraries) if a configured name does not exist.
         """
         ...
 
@@ -133,44 +133,44 @@ class Plex(Protocol):
         ...
 
     def changed(self, section: str, *, since: int, page: int = 1000) -> Iterator[list[Entry]]:
-        """The items of a library whose stamp is greater than `since`, in pages."""
+        """The items of a library with a stamp greater than `since`, in pages."""
         ...
 
     def count(self, section: str) -> int:
-        """How many items a library has, in one small request."""
+        """The number of items in a library, in one small request."""
         ...
 
     def find(self, section: str, name: str) -> list[Entry]:
-        """The items of a library that have a file of exactly this base name, in one request."""
+        """The items of a library that have a file with exactly this base name, in one request."""
         ...
 
     def scan(self, section: str, folder: str) -> None:
-        """Ask for a scan of one folder of a library, as Plex sees it; it has not ended when this returns."""
+        """Request a scan of one folder of a library, as Plex sees it. The scan is not finished when this returns."""
         ...
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
-        """Full items by rating key, in one request; those that do not exist are left out."""
+        """Full items by rating key, in one request. Keys that do not exist are left out."""
         ...
 
     def pictures(self, key: str, name: str) -> dict[str, bool]:
-        """By the key of each picture that an item can show (`thumb` or `art`), whether it does."""
+        """The pictures that an item can show (`thumb` or `art`): by key, whether it shows this one now."""
         ...
 
     def upload(self, key: str, name: str, content: bytes) -> None:
-        """Give an item a picture. Raises Refused when Plex does not take it."""
+        """Upload a picture to an item. Raises Refused if Plex rejects it."""
         ...
 
     def show(self, key: str, name: str, picture: str) -> None:
-        """Let an item show one of its pictures, by its key."""
+        """Select one of an item's pictures, by its key."""
         ...
 
     def hide(self, key: str, name: str) -> None:
-        """Let an item show none of its pictures of a kind; an old Plex can't and raises Refused or Missing."""
+        """Deselect an item's picture of this kind. Raises Refused or Missing on an old Plex, which can't do this."""
         ...
 
     def edit(self, section: str, key: str, edit: Edit, *, cast: Cast | None = None) -> None:
-        """One PUT (split only when it is too long) that applies all of `edit` to one item.
+        """Apply all of `edit` to one item with one PUT, split only if it is too long.
 
-        `cast` is what it has now (`Item.cast`): the role texts are sent along so that they stay.
+        `cast` is the item's present cast (`Item.cast`): its role texts are sent along so that they stay.
         """
         ...

@@ -1,29 +1,29 @@
 """The keys of the note table that more than one package reads."""
 
-# When a worker last gave a sign of life. The hook reads it as well.
+# The last heartbeat of a worker. The hook reads it as well.
 HEARTBEAT = "worker:beat"
-# When the poller last asked Stash for changes.
+# The time of the last poll of Stash.
 LAST_POLL = "poll:last"
-# When the last complete comparison ended.
+# The end of the last full comparison.
 LAST_RECONCILE = "reconcile:last"
-# When the last complete comparison began.
+# The start of the last full comparison.
 LAST_RUN = "reconcile:run"
-# Where a comparison was broken off.
+# The place where a comparison was interrupted.
 CURSOR = "reconcile:cursor"
-# A print of the settings that decide what Plex should show, as of the last comparison; or CHANGED.
+# A fingerprint of the settings that decide what Plex should show, at the last comparison; or CHANGED.
 WISHES = "reconcile:wishes"
 CHANGED = "changed"
-# When the database was made anew after damage.
+# The time when the database was rebuilt after damage.
 REPAIRED = "repaired"
-# When a backup was put back: from then on a complete comparison is due.
+# The time when a backup was restored. From then on a full comparison is due.
 RESTORED = "restored"
-# Since when this database exists.
+# The time when this database was created.
 BEGUN = "begun"
-# When somebody agreed to the first write of a whole library.
+# The time when the first write of a whole library was approved.
 BULK = "bulk:approved"
-# The plugin's settings as Stash last answered them, without secrets.
+# The plugin's settings as last read from Stash, without secrets.
 STASH_SETTINGS = "stash:settings"
-# What `status` needs to know of the settings, by a hash of what they come from.
+# The settings that `status` needs, by a hash of their sources.
 STATUS_SETTINGS = "status:settings"
-# A random text of this database, which salts its hashes.
+# A random text of this database, the salt of its hashes.
 SALT = "salt"

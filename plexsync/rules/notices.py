@@ -1,8 +1,8 @@
-"""When a person has to be told: what needs one now, and what of it is news.
+"""When to notify you: which conditions need you now, and which of them are news.
 
-A `Condition` is something that PlexSync cannot put right by itself, under a key that stays the same while it lasts. It is
-told once, again after a day at the earliest, and once more when it is over. What was told is a value that the caller
-keeps. Times are UTC milliseconds; every sentence is one line without secrets.
+A `Condition` is something that PlexSync cannot fix by itself, with a key that stays the same while it lasts. It is
+announced once, again after a day at the earliest, and once more when it is over. The caller keeps the record of what
+was announced. Times are UTC milliseconds; every sentence is one line without secrets.
 """
 
 import json
@@ -13,18 +13,18 @@ from datetime import UTC, datetime
 from plexsync.rules.outages import Outage, OutageKind
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-# The most that a key is told: once in this time.
+# A key is announced at most once in this time.
 AGAIN = DAY
-# What is over is over when it has not come back for so long.
+# A condition is over if it has been absent for this long.
 CALM = MINUTE
 
 
 @dataclass(frozen=True)
 class NoticeRules:
-    """When it is time to tell. `after` (ms): how long PlexSync waits for a server or a fault to go away by itself.
+    """When to send notices. `after` (ms): how long PlexSync waits for an outage or a fault to pass by itself.
 
-    `growth`: more scenes than this given up since all was well are worth a word. `cap`: as many may be given up at all;
-    None for no limit.
+    `growth`: a notice is due if there are more new dead letters than this since the last quiet state. `cap`: the
+    largest number of dead letters without a notice; None for no limit.
     """
 
     after: int = 10 * MINUTE
@@ -34,7 +34,7 @@ class NoticeRules:
 
 @dataclass(frozen=True)
 class Pause:
-    """The worker rests since then because of its own disk or database; `full`: no space is left."""
+    """The worker has been paused since then because of its own disk or database; `full`: no space is left."""
 
     since: int
     message: str
@@ -43,10 +43,10 @@ class Pause:
 
 @dataclass(frozen=True)
 class Situation:
-    """How things stand, as far as a person may be needed: the outages that last, dead rows, pause, repair.
+    """The present state, as far as it may need you: current outages, dead rows, pause, repair.
 
-    `dead` is None when it can't be told. `died` and `pruned`: how many ever died, and were deleted because of their age.
-    `repaired_at` is when the database was last found damaged and made anew.
+    `dead` is None if it is unknown. `died` and `pruned` count all rows that ever died, and those deleted because of
+    their age. `repaired_at` is the last time when the database was found damaged and rebuilt.
     """
 
     outages: tuple[Outage, ...] = ()
@@ -59,9 +59,9 @@ class Situation:
 
 @dataclass(frozen=True)
 class Condition:
-    """What needs a person now. `over` is the sentence for its end, '' for what has happened and does not end.
+    """A condition that needs you now. `over` is the sentence for its end, '' for an event that has no end.
 
-    `size` grows as it gets worse; with a size it is told again only if it has grown.
+    `size` grows as the condition gets worse. A condition with a size is announced again only if it has grown.
     """
 
     key: str
@@ -73,7 +73,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Told:
-    """What is kept of a condition that was told at `at`; `gone` is since when it is not seen any more."""
+    """The record of a condition that was announced at `at`; `gone` is the time since when it has been absent."""
 
     since: int
     at: int
@@ -85,7 +85,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing to tell: a condition, or (`over`) that it has ended."""
+    """One notice: a condition, or (`over`) its end."""
 
     key: str
     since: int
@@ -95,10 +95,10 @@ class Notice:
 
 @dataclass(frozen=True)
 class NoticeRecord:
-    """All that was told, by key, and `base`: how many scenes were given up when all was well (None: not known yet).
+    """All announced conditions by key, and `base`: the number of dead letters in the last quiet state (None: unknown).
 
-    `died` and `pruned` are the counts at the last look. `away`: how many have grown too old since then, which a comparison
-    may find again.
+    `died` and `pruned` are the counts at the last look. `away` is the number pruned since then because of their age; a
+    comparison may find those scenes again.
     """
 
     announced: Mapping[str, Told]
@@ -112,16 +112,16 @@ EMPTY = NoticeRecord({})
 
 
 class NotSent(Exception):
-    """A notice did not get through; the message is one line, free of secrets."""
+    """A notice could not be sent. The message is one line without secrets."""
 
 
-# --- what needs a person ---------------------------------------------------------------------------------------------
+# --- conditions that need you ----------------------------------------------------------------------------------------
 
 
 def conditions(sight: Situation, rules: NoticeRules, base: int | None, now: int) -> list[Condition]:
-    """Everything that needs a person at this moment."""
+    """Everything that needs you at this moment."""
     held = {outage.server for outage in sight.outages if outage.gate is OutageKind.HOLD}
-    # A server that does not let us in has answered, whatever its breaker waits for.
+    # A server that denies access is answering, so an outage of its breaker is not shown too.
     shown = [outage for outage in sight.outages if outage.gate is OutageKind.HOLD or outage.server not in held]
     current = [condition for outage in shown if (condition := _outage(outage, rules, now))]
     if sight.dead is not None:
@@ -175,7 +175,7 @@ def _repaired(at: int) -> Condition:
 
 
 def _sentence(text: str) -> str:
-    """A message as a sentence of its own."""
+    """A message as a full sentence."""
     line = " ".join(text.split())
     return line if not line or line[-1] in ".!?" else f"{line}."
 
@@ -187,7 +187,7 @@ def _waiting(count: int) -> str:
 
 
 def moment(at: int) -> str:
-    """A moment for a person: `2026-03-04 05:06 UTC`; what no calendar has is the beginning of time."""
+    """A moment for display: `2026-03-04 05:06 UTC`; the start of 1970 for a time outside the calendar."""
     try:
         return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     except (OverflowError, OSError, ValueError):
@@ -195,18 +195,18 @@ def moment(at: int) -> str:
 
 
 def span(length: int) -> str:
-    """A length of time for a person, in one unit: `3 min`, `2 h`, `5 d`."""
+    """A length of time for display, in one unit: `3 min`, `2 h`, `5 d`."""
     for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
         if length >= unit:
             return f"{length / unit:.0f} {name}"
     return "less than a minute"
 
 
-# --- what of it is news ----------------------------------------------------------------------------------------------
+# --- news ------------------------------------------------------------------------------------------------------------
 
 
 def look(record: NoticeRecord, sight: Situation, rules: NoticeRules, now: int) -> tuple[list[Notice], NoticeRecord]:
-    """What to tell now, and the record for when it was told."""
+    """The notices to send now, and the record for the time after they are sent."""
     record = _counted(record, sight)
     current = {entry.key: entry for entry in conditions(sight, rules, record.base, now)}
     notices: list[Notice] = []
@@ -228,15 +228,15 @@ def look(record: NoticeRecord, sight: Situation, rules: NoticeRules, now: int) -
 
 
 def _dated(entry: Told, now: int) -> Told:
-    """What was told in a future that the clock has left again counts as told now."""
+    """The record with no time in the future: after the clock was set back, such times count as now."""
     return replace(entry, at=min(entry.at, now), gone=None if entry.gone is None else min(entry.gone, now))
 
 
 def _counted(record: NoticeRecord, sight: Situation) -> NoticeRecord:
-    """The record with the smallest number of dead rows that was seen: more than that is growth.
+    """The record with the smallest number of dead rows so far; more than that is growth.
 
-    What was deleted because of its age was looked after by nobody. It is no news when a comparison finds it again: so the
-    number rises by it, and falls no further than that.
+    A row pruned because of its age was not cured. It is no news when a comparison finds it again, so the base rises by
+    the number of pruned rows, and falls no further than that.
     """
     if sight.dead is None:
         return record
@@ -247,12 +247,12 @@ def _counted(record: NoticeRecord, sight: Situation) -> NoticeRecord:
 
 
 def _more(before: int | None, now: int) -> int:
-    """How much a count has grown since the last look, if there was one."""
+    """The growth of a count since the last look; 0 if there was none."""
     return 0 if before is None else max(0, now - before)
 
 
 def _is_news(condition: Condition, entry: Told, now: int) -> bool:
-    """Whether it is worth another word: not within a day, and not if it has a size and has not grown."""
+    """Whether to announce a condition again: not within a day, and with a size only if it has grown."""
     return (
         now - entry.at >= AGAIN
         and bool(condition.over)
@@ -261,9 +261,9 @@ def _is_news(condition: Condition, entry: Told, now: int) -> bool:
 
 
 def _missed(key: str, entry: Told, sight: Situation, notices: list[Notice], now: int) -> Told | None:
-    """What is kept of something that was told and is not there now; says so once it has stayed away."""
+    """The record of an announced condition that is absent now. Adds a notice of its end after `CALM`."""
     if sight.dead is None:
-        # The database can't be read: nothing is known to be over.
+        # The database is unreadable, so the end of a condition is unknown.
         return entry
     gone = now if entry.gone is None else entry.gone
     cleared = entry.cleared or not entry.over
@@ -279,14 +279,14 @@ def _missed(key: str, entry: Told, sight: Situation, notices: list[Notice], now:
 
 
 def written(record: NoticeRecord) -> str:
-    """The record as a text to keep."""
+    """The record as text, for storage."""
     entries = {key: asdict(entry) for key, entry in record.announced.items()}
     counts = {name: value for name, value in vars(record).items() if name != "announced"}
     return json.dumps({**counts, "told": entries}, separators=(",", ":"), sort_keys=True)
 
 
 def read(text: str) -> NoticeRecord:
-    """The record from its text; an empty one for anything else, so that at worst something is told twice."""
+    """The record from its text; an empty one for any other text, so that at worst a notice is sent twice."""
     try:
         kept = json.loads(text)
         entries = {str(key): Told(**entry) for key, entry in kept["told"].items()}

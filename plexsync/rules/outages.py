@@ -1,8 +1,8 @@
-"""When a neighbour was away or did not let us in: outages, read off the log of breaker and hold transitions.
+"""Outages: when a server was down or on hold, derived from the log of breaker and hold transitions.
 
-The log is taken as it is found, in the order in which it was written. Its beginning may have been forgotten, an end may
-be missing or a start doubled, and the clock may have been set back in between: whatever it holds, no outage lasts less
-than no time, and one that is not known to have ended goes on. Times are UTC milliseconds.
+The log is read as it is, in the order in which it was written. Its beginning may be pruned, an end may be missing, a
+start may be doubled, and the clock may have been set back in between. Whatever the log contains, no outage has a
+negative length, and an outage without a known end goes on. Times are UTC milliseconds.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,12 +11,12 @@ from enum import StrEnum
 
 from plexsync.rules.errors import Neighbour
 
-# An outage that begins so soon after another has ended goes on with it: the end was a test that failed.
+# An outage that begins so soon after another continues it: the end was a failed test.
 SAME_WITHIN = 60_000
 
 
 class OutageKind(StrEnum):
-    """What closed: the breaker (no answer), or a hold (not let in until a person changes something)."""
+    """The gate that stopped the work: the breaker (no answer), or a hold (access denied until you change something)."""
 
     BREAKER = "breaker"
     HOLD = "hold"
@@ -24,10 +24,11 @@ class OutageKind(StrEnum):
 
 @dataclass(frozen=True)
 class Transition:
-    """One line of the log. `waiting`: how many jobs were ready at that moment.
+    """One line of the log. `waiting`: the number of queued jobs at that moment.
 
     A breaker is `closed`, `open` or `half_open`; a hold goes from `free` to `hold` and back. A breaker that was closed
-    with an error is closed on trial: work goes on to find out, and the outage ends when it is closed without one.
+    with an error is closed on trial: work goes on as a test, and the outage ends when the breaker is closed without
+    one.
     """
 
     server: Neighbour
@@ -40,21 +41,21 @@ class Transition:
 
     @property
     def gate(self) -> OutageKind:
-        """Which of the neighbour's gates moved."""
+        """Which gate of the server changed."""
         return OutageKind.HOLD if {"hold", "free"} & {self.old, self.new} else OutageKind.BREAKER
 
     @property
     def shut(self) -> bool:
-        """Whether it keeps work back from here on."""
+        """Whether the gate stops work from here on."""
         return bool(self.error) if self.new == "closed" else self.new != "free"
 
 
 @dataclass(frozen=True)
 class Outage:
-    """A time in which a neighbour could not be worked with; `end` is None while it lasts.
+    """A time in which work with a server was impossible; `end` is None while it lasts.
 
-    `cause` is "read" or "write" for a breaker, the setting to change for a hold; `error` the last message, one line.
-    `waiting` is how many jobs were ready when it began, `most` the largest number that was seen meanwhile.
+    `cause` is "read" or "write" for a breaker, the setting to change for a hold; `error` is the last message, one line.
+    `waiting` is the number of queued jobs when it began, `most` the largest number seen during it.
     """
 
     server: Neighbour
@@ -73,11 +74,11 @@ class Outage:
 
 @dataclass(frozen=True)
 class OutageTotals:
-    """How well a window of time went, all outages taken together; where they overlap, that time counts once.
+    """Totals of all outages in a time window. Time in which outages overlap counts once.
 
-    `down` is how long any of them lasted within the window and `interruptions` how often work was interrupted. `mttr` is
-    the mean time of the interruptions that are over, `mtbf` the mean time of undisturbed work for each interruption;
-    None where there was none. `availability` is the share of the window, 0 to 1, in which all could be worked with.
+    `down` is the total length of outages in the window, `interruptions` their number. `mttr` is the mean length of the
+    interruptions that are over, `mtbf` the mean time of undisturbed work per interruption; None if there are none.
+    `availability` is the share of the window, 0 to 1, in which both servers were available.
     """
 
     start: int
@@ -90,7 +91,7 @@ class OutageTotals:
 
 
 def outages(log: Iterable[Transition], *, same_within: int = SAME_WITHIN) -> list[Outage]:
-    """The outages that the log tells of, in the order in which they began to be known."""
+    """The outages in the log, in the order in which their starts were recorded."""
     result: list[Outage] = []
     latest: dict[tuple[Neighbour, OutageKind], int] = {}
     for line in log:
@@ -105,7 +106,7 @@ def outages(log: Iterable[Transition], *, same_within: int = SAME_WITHIN) -> lis
 
 
 def _goes_on(outage: Outage, line: Transition, same_within: int) -> bool:
-    """Whether a line belongs to the outage before it; a start without an end before it does."""
+    """Whether a line belongs to the outage before it. A second start without an end in between does."""
     return outage.end is None or (line.shut and line.at - outage.end <= same_within)
 
 
@@ -124,17 +125,17 @@ def _told(outage: Outage, line: Transition) -> Outage:
 
 
 def lasting(outages: Iterable[Outage]) -> list[Outage]:
-    """Those that are not over."""
+    """The outages that are not over."""
     return [outage for outage in outages if outage.end is None]
 
 
 def within(outages: Iterable[Outage], start: int, now: int) -> list[Outage]:
-    """Those that were still there at `start` or have begun since."""
+    """The outages that still lasted at `start` or began later."""
     return [outage for outage in outages if outage.start + outage.lasted(now) >= start]
 
 
 def summary(outages: Iterable[Outage], *, start: int, end: int) -> OutageTotals:
-    """What the outages made of the time from `start` to `end`, which is now."""
+    """The totals of the outages from `start` to `end`, which is now."""
     end = max(start, end)
     spans = [span for span in _merged(outages, end) if span[1] >= start and span[0] <= end]
     down = sum(min(until, end) - max(since, start) for since, until, _ in spans)
@@ -152,7 +153,7 @@ def summary(outages: Iterable[Outage], *, start: int, end: int) -> OutageTotals:
 
 
 def _merged(outages: Iterable[Outage], now: int) -> list[tuple[int, int, bool]]:
-    """(since, until, over) of times in which anything was away, in order and apart from one another."""
+    """(since, until, over) of the times in which any server was unavailable, in order and without overlap."""
     spans: list[tuple[int, int, bool]] = []
     for since, until, over in sorted(_span(outage, now) for outage in outages):
         if spans and since <= spans[-1][1]:
@@ -169,7 +170,7 @@ def _span(outage: Outage, now: int) -> tuple[int, int, bool]:
 
 @dataclass(frozen=True)
 class TimelineBar:
-    """A piece of a time line, from `left` over `width`, both as shares of it, 0 to 1."""
+    """A bar on a time line: `offset` and `width` as shares of the line, 0 to 1."""
 
     offset: float
     width: float
@@ -177,7 +178,7 @@ class TimelineBar:
 
 
 def bars(outages: Iterable[Outage], neighbour: Neighbour, *, start: int, end: int) -> list[TimelineBar]:
-    """A neighbour's outages on the line from `start` to `end`, which is now, as far as they lie on it."""
+    """A server's outages on the line from `start` to `end`, which is now, as far as they lie on it."""
     result = []
     for outage in outages:
         since, until, _ = _span(outage, end)
@@ -193,13 +194,13 @@ STEPS = tuple(3_600_000 * hours for hours in (1, 2, 3, 6, 12, 24, 48, 120, 240, 
 
 
 def ticks(start: int, end: int, *, most: int = 7) -> list[int]:
-    """Round moments on the line from `start` to `end` to write at, at most so many."""
+    """Round moments for labels on the line from `start` to `end`, at most `most` of them."""
     step = next((step for step in STEPS if (end - start) // step < most), STEPS[-1])
     return list(range(start + -start % step, end + 1, step))
 
 
 def last_ended(outages: Sequence[Outage]) -> Outage | None:
-    """The one that ended last; None when none has ended."""
+    """The outage that ended last; None if none has ended."""
     return max(
         (outage for outage in outages if outage.end is not None), key=lambda outage: outage.end or 0, default=None
     )

@@ -1,4 +1,4 @@
-"""What an error means for a job: its cause, whether it counts as an attempt, and how long it waits. The one table."""
+"""The outcome of an error for a job: its cause, whether it counts as an attempt, and its delay. This is the one table."""
 
 from plexsync.rules.causes import Cause
 from plexsync.rules.errors import (
@@ -13,7 +13,7 @@ from plexsync.rules.errors import (
 )
 from plexsync.rules.job import Dead, Later, Outcome, Waiting
 
-# From the particular to the general.
+# From the most specific to the most general.
 CAUSES: tuple[tuple[type[SyncError], Cause], ...] = (
     (Unavailable, Cause.UNAVAILABLE),
     (Throttled, Cause.THROTTLED),
@@ -25,16 +25,16 @@ CAUSES: tuple[tuple[type[SyncError], Cause], ...] = (
 
 
 def cause_of(error: SyncError) -> Cause:
-    """The cause that is stored for an error; one that no rule knows is a fault of PlexSync."""
+    """The cause to store for an error; `BUG` for an error without a rule."""
     return next((cause for kind, cause in CAUSES if isinstance(error, kind)), Cause.BUG)
 
 
 def outcome_of(error: NeighbourError, *, own: bool = False, desired: str = "") -> Outcome:
-    """What becomes of the job whose own request failed.
+    """The outcome for a job whose own request failed.
 
-    `own`: the evidence of other requests shows that an unavailable server is the job's own fault, so that the attempt
-    counts. `desired` is the hash of what was to be written. A rejected edit is dead at once; one whose item is gone counts,
-    and the next attempt finds what took its place.
+    `own`: other requests prove that the fault is the job's own and not an outage, so that the attempt counts. `desired`
+    is the hash of the values to write. A rejected edit is dead at once. If the item is gone, the attempt counts, and
+    the next attempt finds the item that replaced it.
     """
     match error:
         case Unavailable():
@@ -51,6 +51,6 @@ def outcome_of(error: NeighbourError, *, own: bool = False, desired: str = "") -
 
 
 def shared_outcome_of(error: NeighbourError) -> Outcome:
-    """What becomes of every job of a batch whose shared request failed: no outage, throttle or hold counts as an attempt."""
+    """The outcome for every job of a batch whose shared request failed. Outages, throttles and holds are not counted."""
     cause = cause_of(error)
     return Waiting(str(error), cause, backoff=not isinstance(error, Unavailable | Throttled | Barred))

@@ -1,10 +1,9 @@
-"""Paths as two servers on different systems write them: when two of them name the same file, and what a rule makes of one.
+"""Paths of two servers on different systems: when two paths name the same file, and where a path rule leads.
 
-A path is Windows-looking when it starts with a drive (`D:\\`, `D:/`), a share (`\\\\server\\share`) or `\\\\?\\`. Only in
-such a path is the backslash a separator and does case not matter; anywhere else both belong to the name. Nothing here
-asks a file system: keys are for comparing, and two files can share one (see `plexsync.rules.match`). A rule is a pair
-of folders, or
-a pattern as `plexsync.rules.patterns` describes it.
+A path is Windows-looking if it starts with a drive (`D:\\`, `D:/`), a share (`\\\\server\\share`) or `\\\\?\\`. Only in
+such a path is the backslash a separator and case irrelevant; elsewhere both belong to the name. Nothing here accesses a
+file system: keys are for comparison, and two files can share one (see `plexsync.rules.match`). A rule is a pair of
+folders, or a pattern as described in `plexsync.rules.patterns`.
 """
 
 import re
@@ -13,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from plexsync.rules.patterns import is_pattern, pattern
 from plexsync.rules.text import caseless, composed
 
-PathRules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex), or (pattern, what it makes)
+PathRules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex), or (pattern, replacement)
 
 _DRIVE = re.compile(r"[A-Za-z]:(?:[\\/]|$)")
 _VERBATIM = "\\\\?\\"
@@ -21,18 +20,18 @@ _VERBATIM_SHARE = "\\\\?\\UNC\\"
 
 
 def path_key(path: str) -> str:
-    """The key of a full path: equal keys mean the same place, up to Unicode form and, on Windows, case and slashes."""
+    """The key of a full path. Equal keys are the same place, up to Unicode form and, on Windows, case and slashes."""
     root, names = _split(path, folded=True)
     return root + "/".join(names)
 
 
 def name_key(path: str) -> str:
-    """The key of a path's base name: the same under every Unicode form and every case, on every system."""
+    """The key of a path's base name: the same for every Unicode form and case, on every system."""
     return caseless(base_name(path))
 
 
 def base_name(path: str) -> str:
-    """What stands after the last separator, as it is written."""
+    """The part after the last separator, as written."""
     _, names = _split(path)
     return names[-1] if names else ""
 
@@ -46,7 +45,7 @@ def parted(path: str) -> tuple[str, tuple[str, ...]]:
 
 
 def folder_name(path: str) -> str:
-    """What stands before the last separator, as it is written; a root keeps its own. '' where there is none."""
+    """The part before the last separator, as written; a root keeps its separator. '' if there is no separator."""
     name = base_name(path)
     head = path[: path.rindex(name)] if name else path
     bare = head.rstrip("\\/" if _is_windows(path) else "/")
@@ -54,22 +53,23 @@ def folder_name(path: str) -> str:
 
 
 def lies_in(path: str, folder: str) -> bool:
-    """Whether a path is the folder, or lies in it, by whole components."""
+    """Whether a path is the folder or lies in it, by whole components."""
     return _covers(folder, path)
 
 
 def raw_equal(a: str, b: str) -> bool:
-    """Whether two paths are the same text, apart from the direction and repetition of slashes and a `\\\\?\\` in front."""
+    """Whether two paths are the same text, apart from the direction and repetition of slashes and a leading `\\\\?\\`."""
     return _split(a) == _split(b)
 
 
 def map_path(path: str, rules: PathRules) -> tuple[str, ...]:
-    """Every path that Plex may have for a path of Stash, in the order of the rules, without repetitions.
+    """Every path that Plex may have for a Stash path, in the order of the rules, without duplicates.
 
-    Patterns go first: the first that fits wins, and all rules that have it give a path each. Else a rule fits when its
-    Stash prefix covers whole leading components; the longest such prefix wins, and all rules that have it give a path
-    each. Without one, the path is the same on both sides. A path with a `..` gives none: where it leads can't be told
-    from its text. Nor does one that a pattern leads to where no file can be, or from where it does not lead back.
+    Patterns go first: the first pattern that fits wins, and every rule with that pattern gives a path. Otherwise a rule
+    fits if its Stash prefix covers whole leading components: the longest such prefix wins, and every rule with that
+    prefix gives a path. Without a rule, the path is the same on both sides. A path with a `..` gives none, because its
+    text does not tell where it leads. A pattern gives none if no file can have the result, or if the result does not
+    lead back.
     """
     _, names = _split(path)
     if ".." in names:
@@ -93,21 +93,21 @@ def map_path(path: str, rules: PathRules) -> tuple[str, ...]:
 
 
 def is_mapped(path: str, rules: PathRules) -> bool:
-    """Whether a rule fits this path of Stash."""
+    """Whether a rule fits this Stash path."""
     return any(_covers(folder, path) for folder, _ in _folders(rules)) or any(
         _made(folder, target, path) is not None for folder, target in _patterns(rules)
     )
 
 
 def is_target(path: str, rules: PathRules) -> bool:
-    """Whether this path of Plex lies where a rule leads to."""
+    """Whether a rule leads to this Plex path."""
     return any(_covers(target, path) for _, target in _folders(rules)) or any(
         _unmade(folder, target, path) is not None for folder, target in _patterns(rules)
     )
 
 
 def unmap_path(path: str, rules: PathRules) -> tuple[str, ...]:
-    """Every path of Stash that a rule leads to this path of Plex; more than one where rules lead into each other."""
+    """Every Stash path that the rules lead to this Plex path; several if rules overlap."""
     _, names = _split(path)
     backward = [
         _unmade(folder, target, path) if is_pattern(folder) else _placed(folder, names[len(_split(target)[1]) :])
@@ -128,19 +128,19 @@ def _patterns(rules: PathRules) -> Iterator[tuple[str, str]]:
 
 
 def _led(folder: str, target: str, path: str) -> str:
-    """Where a pattern leads, '' if nowhere or not back again."""
+    """The result of a pattern; '' if there is none or it does not lead back."""
     result = _made(folder, target, path) or ""
     back = _unmade(folder, target, result) if result else ""
     return result if back and path_key(back) == path_key(path) else ""
 
 
 def _made(folder: str, target: str, path: str) -> str | None:
-    """What a pattern makes of a path of Stash: None if it does not fit, '' if that can't be a file's."""
+    """The result of a pattern for a Stash path; None if the pattern does not fit, '' if no file can have the result."""
     return _written(pattern(folder, target).there(_plain(path), caseless=_is_windows(path)), path)
 
 
 def _unmade(folder: str, target: str, path: str) -> str | None:
-    """What a pattern makes of a path of Plex, as above."""
+    """The result of a pattern for a Plex path, as in `_made`."""
     return _written(pattern(folder, target).back(_plain(path), caseless=_is_windows(path)), path)
 
 
@@ -151,7 +151,7 @@ def _plain(path: str) -> str:
 
 
 def _written(plain: str | None, source: str) -> str | None:
-    """A path that a pattern made, in the style of its side; '' when a name of the other can't exist there."""
+    """A path made by a pattern, in the style of its side; '' if a name from the other side can't exist there."""
     if not plain:
         return plain
     windows = plain.startswith("//") or _DRIVE.match(plain) is not None
@@ -168,7 +168,7 @@ def _covers(prefix: str, path: str) -> bool:
 
 
 def _placed(prefix: str, names: tuple[str, ...]) -> str:
-    """`names` below a prefix of Plex, in that side's style; '' when a name can't exist there."""
+    """`names` below a Plex prefix, in the style of that side; '' if a name can't exist there."""
     windows = _is_windows(prefix)
     if windows and any("\\" in name for name in names):
         return ""
@@ -184,7 +184,7 @@ def _is_windows(path: str) -> bool:
 def _split(path: str, *, folded: bool = False) -> tuple[str, tuple[str, ...]]:
     """(root, components): the root is '' (relative), '/', '//' (a share) or a drive such as 'D:/'.
 
-    `folded` gives both in the form that is compared: NFC, and without case where case does not matter.
+    `folded` gives both in the form for comparison: NFC, and without case where case is irrelevant.
     """
     windows = _is_windows(path)
     if windows:

@@ -1,11 +1,12 @@
-r"""Path rules that are regular expressions, of a kind that can be read backwards: `re:^/data/(\w+)/(.*)$ => /media/\1/\2`.
+r"""Path rules that are reversible regular expressions: `re:^/data/(\w+)/(.*)$ => /media/\1/\2`.
 
-What varies stands in brackets, everything else is fixed text, and the Plex side uses each pair of brackets once. Where a
-pair ends can always be told: by a character after it that can't be in it, by its length, or by the end of the path. So a
-path has one reading at most, in either direction, and to read it takes a time in proportion to its length: there is
-nothing to go back over. A rule for which this does not hold is refused when it is read.
+Variable parts are groups in parentheses, all else is fixed text, and the Plex side uses each group once. The end of a
+group is always certain: by the next character, which the group can't contain, by its length, or by the end of the path.
+So a path has at most one reading, in either direction, and reading it takes time in proportion to its length, without
+backtracking. A rule for which this does not hold is rejected when it is read.
 
-Folders are separated by / on both sides, also those of Windows. Imports nothing of ours: settings are checked by it too.
+Folders are separated by / on both sides, also on Windows. Imports nothing of PlexSync, because `validation` uses it
+too.
 """
 
 import re
@@ -27,40 +28,39 @@ TIMES = re.compile(r"[*+?]|\{(\d{1,3})(?:(,)(\d{0,3}))?\}")
 
 
 class BadPattern(ValueError):
-    """Why a rule can't be one, in words that quote nothing of it but single characters."""
+    """Why a rule is invalid. The message quotes at most single characters of it."""
 
 
 @dataclass(frozen=True)
 class _Group:
-    """What a pair of brackets can hold: as a regular expression, how long it is (-1 if that varies), and `each` of its
-    characters."""
+    """The content of a group: as a regular expression, its length (-1 if it varies), and `each` of its characters."""
 
     source: str
     length: int
     each: str
 
     def can_hold(self, character: str) -> bool:
-        """Whether the character may be in it, in whatever case."""
+        """Whether the group may contain the character, in any case."""
         return any(re.fullmatch(self.each, character, re.DOTALL | flag) for flag in (re.NOFLAG, re.IGNORECASE))
 
 
-Piece = str | int  # a fixed text, or the number of a pair of brackets
+Piece = str | int  # a fixed text, or the number of a group
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A rule that leads from a path of Stash to one of Plex, and back. Paths are `root/name/name`, whoever wrote them."""
+    """A rule that leads from a Stash path to a Plex path, and back. Paths are `root/name/name` on every system."""
 
     stash_side: tuple[Piece, ...]
     plex_side: tuple[Piece, ...]
     groups: Mapping[int, _Group]
 
     def there(self, path: str, *, caseless: bool) -> str | None:
-        """What the rule makes of a path of Stash; None if it does not fit, '' if no file can have what it makes."""
+        """The Plex path for a Stash path; None if the rule does not fit, '' if no file can have the result."""
         return self._led(path, self.stash_side, self.plex_side, caseless=caseless)
 
     def back(self, path: str, *, caseless: bool) -> str | None:
-        """Which path of Stash the rule leads to this one of Plex; None and '' as above."""
+        """The Stash path for a Plex path; None and '' as in `there`."""
         return self._led(path, self.plex_side, self.stash_side, caseless=caseless)
 
     def _led(self, path: str, side: tuple[Piece, ...], other: tuple[Piece, ...], *, caseless: bool) -> str | None:
@@ -90,7 +90,7 @@ def is_pattern(source: str) -> bool:
 
 @lru_cache(maxsize=256)
 def pattern(source: str, target: str) -> Pattern:
-    """The rule of these two sides; raises BadPattern."""
+    """The rule of these two sides. Raises BadPattern."""
     if len(source) + len(target) > LONGEST:
         raise BadPattern(f"it has more than {LONGEST} characters")
     pieces, groups = _read(normalize("NFC", source.removeprefix(MARK)))
@@ -131,7 +131,7 @@ def _read(text: str) -> tuple[tuple[Piece, ...], dict[int, _Group]]:
 
 
 def _letter(text: str, at: int) -> tuple[str, int]:
-    """A character of fixed text and where the next one stands."""
+    """A character of fixed text, and the position of the next one."""
     if text[at] == "\\":
         escaped = text[at + 1 : at + 2]
         if not escaped or escaped.isalnum() or escaped == "\\":
@@ -155,7 +155,7 @@ def _end_of_group(text: str, start: int) -> int:
             in_class = character != "]"
         elif character == "[":
             in_class = True
-            # A ] at once, or after ^, is one of the characters.
+            # A ] at the start, or after ^, is one of the characters.
             at += 2 if text[at + 1 : at + 3] == "^]" else text[at + 1 : at + 2] == "]"
         elif character == "(":
             raise BadPattern("brackets stand in brackets, so that what is repeated could be repeated again")
@@ -195,7 +195,7 @@ def _length(times: re.Match[str] | None) -> int:
 
 
 def _kind(body: str, number: int) -> tuple[str, int]:
-    """The kind of character that a group begins with, and where it ends; ('', 0) for fixed text."""
+    """The kind of character that a group begins with, and the position of its end; ('', 0) for fixed text."""
     if body.startswith("."):
         return ".", 1
     if body[:1] == "\\" and body[1:2] in CLASSES:
@@ -206,7 +206,7 @@ def _kind(body: str, number: int) -> tuple[str, int]:
 
 
 def _class(body: str, number: int) -> tuple[str, int]:
-    """[...] as it is written anew, so that nothing in it means more than it says."""
+    """A character class [...], rewritten so that no character in it has a second meaning."""
     at = 2 if body.startswith("[^") else 1
     members: list[str] = []
     first = at
@@ -236,7 +236,7 @@ def _member(body: str, at: int, number: int) -> tuple[str, int, bool]:
 
 
 def _fixed(body: str) -> Iterator[str]:
-    """The texts between the bars."""
+    """The alternatives between the bars."""
     text, at = "", 0
     while at < len(body):
         if body[at] == "|":
@@ -276,7 +276,7 @@ def _template(text: str, count: int) -> tuple[Piece, ...]:
 
 
 def _joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """Neighbouring characters as one text."""
+    """The pieces with adjacent characters joined to one text."""
     joined: list[Piece] = []
     for piece in pieces:
         if isinstance(piece, str) and joined and isinstance(joined[-1], str):
@@ -300,7 +300,7 @@ def _check_root(owner: str, side: Sequence[Piece]) -> None:
 
 
 def _check_folders(owner: str, side: Sequence[Piece], groups: Mapping[int, _Group]) -> None:
-    """What can hold several folders begins with a folder: else /data(.*) would lead out of /data, to /data2."""
+    """A group that can hold several folders must follow a /. Otherwise /data(.*) would lead out of /data, to /data2."""
     for before, piece in pairwise(side):
         if isinstance(piece, int) and groups[piece].can_hold("/") and not str(before).endswith("/"):
             raise BadPattern(
@@ -310,7 +310,7 @@ def _check_folders(owner: str, side: Sequence[Piece], groups: Mapping[int, _Grou
 
 
 def _check_ends(owner: str, side: Sequence[Piece], groups: Mapping[int, _Group]) -> None:
-    """Where each group ends can be told, or nothing but fixed text comes after it."""
+    """The end of each group is certain, or only fixed text follows it."""
     for at, piece in enumerate(side):
         if not isinstance(piece, int) or groups[piece].length >= 0:
             continue

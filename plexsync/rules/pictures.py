@@ -1,6 +1,6 @@
-"""Which pictures Plex can show, and what is remembered of those it shows.
+"""Which pictures Plex can show, and what PlexSync remembers of the pictures that it shows.
 
-Stash's own stand-ins, where no picture was given, are drawings (SVG); what is no JPEG, PNG or WebP is none for Plex.
+Stash's stand-ins for missing pictures are drawings (SVG). Plex can't show anything but JPEG, PNG and WebP.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from email.utils import parsedate_to_datetime
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.plan_records import Memory, Pushing
 
-# Plex answers 500 to more.
+# Plex answers 500 to larger pictures.
 LARGEST = 10_000_000
-# Stash tells in whole seconds when a thing changed. So long after such a moment it may have changed once more within it.
+# Stash reports changes in full seconds. For so long after a change, there may have been another one in the same second.
 SAME_MOMENT = 2.0
 
 
 def kind_of(content: bytes) -> str:
-    """What the bytes are, by how they begin: `jpeg`, `png`, `webp`, `drawing`, or '' for anything else (a video, a page)."""
+    """The format, by the first bytes: `jpeg`, `png`, `webp`, `drawing`, or '' for anything else (a video, a page)."""
     if content.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -30,9 +30,9 @@ def kind_of(content: bytes) -> str:
 
 
 def may_be_early(changed: str, date: str) -> bool:
-    """Whether what was read at `date` (of that answer) may be older than what `changed` last, since both are one moment.
+    """Whether a read at `date` (of that answer) may be older than the last change at `changed`, because both are one moment.
 
-    Both by Stash's clock. Where they can't be understood they tell nothing, and no more is asked than that.
+    Both times are by Stash's clock. A time that can't be understood proves nothing, and causes no second request.
     """
     try:
         moment = datetime.fromisoformat(changed)
@@ -44,7 +44,7 @@ def may_be_early(changed: str, date: str) -> bool:
 
 
 def asked_for(wanted: Mapping[str, object], memory: Memory, pushing: Sequence[Pushing]) -> list[str]:
-    """The pictures of an item of which it has to be known which one is shown."""
+    """The pictures of an item whose selected one has to be known."""
     return [
         name
         for name in PICTURES
@@ -53,7 +53,7 @@ def asked_for(wanted: Mapping[str, object], memory: Memory, pushing: Sequence[Pu
 
 
 def known_by_place(item: Item, name: str, memory: Memory) -> str | None:
-    """The key of the picture that an item shows, if it is still shown at the address that is remembered; '' for none."""
+    """The key of the picture that an item shows, if its address is the remembered one; '' if it shows none, else None."""
     place = item.pictures.get(name, "")
     if not place:
         return ""
@@ -62,7 +62,7 @@ def known_by_place(item: Item, name: str, memory: Memory) -> str | None:
 
 
 def placed(memory: Memory, item: Item) -> Memory:
-    """The memory with the addresses of the pictures as they were just read, so that they need not be asked for again."""
+    """The memory with the pictures' present addresses, so that the pictures need not be requested again."""
     pictures = {
         name: replace(past, ours={str(past.left.value): item.pictures[name]})
         for name in PICTURES

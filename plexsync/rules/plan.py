@@ -1,9 +1,9 @@
-"""The three-way difference: what we last said, what Plex has now, what Stash says now.
+"""The three-way difference between what PlexSync wrote last, what Plex has, and what Stash says.
 
-`plan` first finds out what became of pushes whose end is unknown, then decides field by field by the two tables of
-docs/fields.md, and `learn` turns a push that was read back into memory. Nothing that we did not write is ever cleared.
+`plan` first resolves pushes whose end is unknown, then decides field by field by the two tables of docs/fields.md.
+`learn` turns a push that was read back into memory. PlexSync never clears what it did not write.
 
-An item whose memory is `undone` is taken back instead (docs/undo.md), for as long as Stash says what it said then.
+An item whose memory is `undone` is taken back instead (docs/undo.md), as long as Stash's values stay as they were then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +22,10 @@ from plexsync.rules.values import Held, Value, held, name_keys, same_value
 def plan(
     values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing], policy: Policy | None = None
 ) -> Plan:
-    """What to do so that the item shows `values` (by field; a field that is not there is switched off).
+    """The plan by which the item shows `values` (by field; a field that is missing is disabled).
 
-    `memory` and `pushing` (oldest first) are those of this scene and item. A field that is switched off keeps its value,
-    lock and memory in Plex; what became of its pushes is found out all the same.
+    `memory` and `pushing` (oldest first) belong to this scene and item. A disabled field keeps its value, lock and
+    memory in Plex; its unfinished pushes are resolved all the same.
     """
     memory, pushing = spelled_as_in_stash(values, memory, pushing)
     resolved = {
@@ -68,11 +68,15 @@ def _field_decision(name: str, value: Value, now: Held, remembered: Remembered |
 
 
 def _emptied_field(name: str, now: Held, remembered: Remembered | None) -> Decision:
-    """Stash has nothing: what we wrote and nobody touched gives way to what was there before us; then it is forgotten."""
+    """The decision for a field that is empty in Stash.
+
+    A value that PlexSync wrote and that is untouched is replaced by the original value, and the field is then
+    forgotten.
+    """
     if remembered is None or not is_untouched(name, now, remembered):
         return Decision(None)
     if is_of_person(name):
-        # Other items show it too: it stays, and stays ours.
+        # Other items show it too, so it stays, and still belongs to PlexSync.
         return Decision(remembered)
     original = remembered.found
     value = None if same_value(name, now.value, original.value) else original.value
@@ -95,7 +99,7 @@ def _known_field(name: str, value: str, now: Held, remembered: Remembered, polic
     if as_left and not news:
         return Decision(remembered)
     if name in PICTURES and now.locked and not news and now.value == value:
-        # Plex was slow to show it. The key is that of our bytes, so it is nobody else's.
+        # Plex was slow to show it. The key is that of the bytes that PlexSync sent, so nobody else set it.
         return Decision(replace(remembered, left=now))
     if as_left or (news and now.locked and policy.conflict == "stash"):
         return _write(name, value, now, remembered.found, remembered)
@@ -108,7 +112,7 @@ def _known_field(name: str, value: str, now: Held, remembered: Remembered, polic
 
 
 def _write(name: str, value: str, now: Held, original: Held, remembered: Remembered | None) -> Decision:
-    """Write and lock; only lock what has the value already; only remember what has both."""
+    """Write and lock the value; only lock it if it is there already; only remember it if it is locked too."""
     value_is_there = same_value(name, now.value, value)
     if value_is_there and now.locked:
         return Decision(Remembered(value, now, original))

@@ -1,4 +1,4 @@
-"""Records of the three-way difference: what is remembered of a field, what a push sends, and what a plan says.
+"""Records of the three-way difference: the memory of a field, the fields that a push sends, and the plan.
 
 `Remembered`, `Sending` and `Pushing` are stored as JSON documents, so their field names stay.
 """
@@ -9,20 +9,20 @@ from typing import Literal
 
 from plexsync.rules.values import Held, Value
 
-# How our hand was taken off an item: its values put back ("undo"), left there ("release"), or put back since Stash has no
-# such scene any more ("gone"). '' while it is kept in step.
+# How an item was taken back: its values restored ("undo"), left there ("release"), or restored because Stash no longer
+# has the scene ("gone"). '' while it is synced.
 Undone = Literal["", "undo", "release", "gone"]
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """What we know of one field of one item: what we said, what was read back, what was there before us.
+    """The memory of one field of one item: what Stash said at the last push, what was read back, and the original value.
 
-    `ours` (lists only) maps each name we added to the name Plex read back for it. `adopted` (lists only) are names that
-    were there before us and were taken over since: they are in `ours` as long as they are there, and come back by an undo.
-    While `undone`, nothing is written but what puts `found` back; once that is done, or somebody else's value stands
-    there, `left` and `found` are what Plex had. `before` is what was said before it was undone, if Stash said something else
-    by then, which nobody has written.
+    `ours` (lists only) maps each name that PlexSync added to the name that Plex returned for it. `adopted` (lists only)
+    are names that were there before PlexSync and were taken over since: they are in `ours` while they are in Plex, and
+    an undo restores them. While `undone`, the only write is the one that restores `found`; once it is done, or someone
+    else's value is there, `left` and `found` are what Plex had. `before` is the value that was pushed before the undo,
+    if Stash had another value by then, which was never written.
     """
 
     said: Value
@@ -34,7 +34,7 @@ class Remembered:
     before: Value | None = None
 
     def undo(self, desired: Value, mode: Undone) -> "Remembered":
-        """The same, undone while Stash says this."""
+        """The same field, undone while Stash has this value."""
         before = self.said if self.before is None else self.before
         return replace(self, said=desired, undone=mode, before=None if before == desired else before)
 
@@ -44,12 +44,12 @@ Memory = Mapping[str, Remembered]  # by field name of plexsync.rules.item.FIELDS
 
 @dataclass(frozen=True)
 class Sending:
-    """What one push is about to do to one field. `said` None: we take our hand off (restore or forget after it).
+    """The part of one push for one field. `said` None: PlexSync gives the field up (restores or forgets it).
 
-    `sent` is the value and lock that go out (for a lock-only edit: the value already there); `before` is what Plex had
-    when the plan was made; `adds` and `removes` are the names a list edit adds and takes away; `was` is what was
-    remembered of the field then; `undone` if the push takes something back; `adopts` are the names in Plex that are ours
-    from this push on, although they were there before us.
+    `sent` is the value and lock that are sent (for a lock-only edit, the present value); `before` is what Plex had when
+    the plan was made; `adds` and `removes` are the names that a list edit adds and removes; `was` is the memory of the
+    field at that time; `undone` if the push takes something back; `adopts` are names in Plex that belong to PlexSync
+    from this push on, although they were there before it.
     """
 
     said: Value | None
@@ -75,8 +75,8 @@ class Pushing:
 class Change:
     """One field of an edit. `value` None leaves the value alone (lock only). `lock` None leaves the lock alone.
 
-    For lists `value` is the complete wanted list (right under a Plex that adds and one that replaces) and `removes` the
-    names to take away explicitly; `adds` are the names that are new.
+    For lists, `value` is the complete desired list (right for a Plex that adds and for one that replaces), `removes`
+    are the names to remove explicitly, and `adds` the new names.
     """
 
     value: Value | None
@@ -90,7 +90,7 @@ Edit = Mapping[str, Change]
 
 @dataclass(frozen=True)
 class Note:
-    """Something a person may want to know about one field: what was kept, cut, dropped, and why."""
+    """A remark on one field for the user: what was kept, cut or dropped, and why."""
 
     field: str
     reason: Literal["kept", "cut", "dropped", "person", "reverted"]
@@ -99,11 +99,11 @@ class Note:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do with one item for one scene.
+    """The work on one item for one scene.
 
-    `edit` empty: nothing to send. `memory` is what to remember now whatever becomes of the push (resolved pushes, fields
-    that were already right, forgotten fields). `sending` is saved before the edit goes out and turned into memory by
-    `learn` once the item was read back.
+    `edit` empty: nothing to send. `memory` is what to remember at once, whatever the result of the push (resolved
+    pushes, fields that were already right, forgotten fields). `sending` is saved before the edit is sent, and `learn`
+    turns it into memory once the item was read back.
     """
 
     edit: Edit
@@ -114,11 +114,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Policy:
-    """Who wins where both sides have spoken.
+    """Which side wins if both sides have a value.
 
-    `conflict`: Stash changed a field that a person had edited in Plex. `first_push`: Plex has a locked value of its own
-    in a field that we never wrote. `take_over`: this once Stash gets such fields, and the members of lists that were there
-    before us are ours from now on.
+    `conflict`: Stash changed a field that you edited in Plex. `first_push`: Plex has a locked value of its own in a
+    field that PlexSync never wrote. `take_over`: this once, Stash wins such fields, and list members that were there
+    before PlexSync belong to it from now on.
     """
 
     conflict: Literal["stash", "plex"] = "stash"
@@ -128,10 +128,10 @@ class Policy:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What a push that was read back has taught.
+    """The result of a push that was read back.
 
-    `again` holds the removals that did not take, to be sent alone; afterwards `learn` may be asked once more, with this
-    memory, the same sending and the item as it is then.
+    `again` holds the removals that had no effect, to be sent alone. After that, `learn` may be called once more, with
+    this memory, the same sending and the item as it is then.
     """
 
     memory: Memory
@@ -141,7 +141,7 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is decided for one field: what to remember at once, and what to send."""
+    """The decision for one field: what to remember at once, and what to send."""
 
     memory: Remembered | None
     change: Change | None = None

@@ -1,4 +1,4 @@
-"""What a push teaches: the item is read back after it, and what is there becomes memory."""
+"""Reading back: after a push, the item is read again, and what it shows becomes memory."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,7 +22,7 @@ from plexsync.rules.values import (
 
 
 def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
-    """What is known after a push was answered well and the item was read back as `item`."""
+    """The memory after a successful push, with the item read back as `item`."""
     updated = dict(memory)
     again: dict[str, Change] = {}
     notes: list[Note] = []
@@ -41,9 +41,9 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
 
 
 def _left(name: str, sent: Sending, now: Held) -> Held:
-    """What a push left: what was read back, unless somebody had put another value there, and no lock, within that moment.
+    """The field as a push left it: as read back, unless someone set another unlocked value in between.
 
-    Over a person's value that Plex did not give up nothing is left anew: it stays the person's.
+    If Plex did not replace a value that you locked, the push left nothing new: the value stays yours.
     """
     accepted = alike_value(name, now.value, sent.sent.value)
     if sent.was and now.locked and not accepted and was_ignored(sent, now):
@@ -53,21 +53,21 @@ def _left(name: str, sent: Sending, now: Held) -> Held:
 
 
 def was_ignored(sent: Sending, now: Held) -> bool:
-    """Whether Plex has after a push exactly what it had before, although the push would have changed it."""
+    """Whether Plex still has exactly what it had before the push, although the push should have changed it."""
     if isinstance(now.value, tuple):
         return bool(sent.adds) and not names_read_back(sent, now)
     return sent.said is not None and now.value == sent.before.value != sent.sent.value
 
 
 def learnt_scalar(sent: Sending, result: Held) -> Remembered | None:
-    """A single value after a push that left it so."""
+    """The memory of a single value after a push with this result."""
     if sent.said is None:
         return None
     return Remembered(sent.said, result, result if sent.undone else sent.found, undone=sent.undone)
 
 
 def learnt_list(remembered: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
-    """A list after a push: what we had added and is still there, and what this push added."""
+    """The memory of a list after a push: earlier additions that are still there, and the additions of this push."""
     present = name_keys(now.value)
     members = (
         {mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) in present}
@@ -91,16 +91,16 @@ def learnt_list(remembered: Remembered | None, sent: Sending, now: Held) -> Reme
 
 
 def arrived_members(sent: Sending, now: Held) -> dict[str, str]:
-    """The members of ours that a push has brought, or brought back (a list travels whole), if they are there."""
+    """PlexSync's members that a push added, or restored (a list is sent complete), as far as they are there."""
     present = name_keys(now.value) & name_keys(sent.sent.value)
     was = without_adopted(sent.was) if sent.was and sent.undone else sent.was
     back = {mine: spelling for mine, spelling in was.ours.items() if fold(spelling) in present} if was else {}
-    # What an undo brings back was there before us.
+    # Members that an undo restores were there before PlexSync.
     return back if sent.undone else back | names_read_back(sent, now)
 
 
 def names_read_back(sent: Sending, now: Held) -> dict[str, str]:
-    """The names that a push added and the names Plex gave them; what was there before the push is nobody's but Plex's."""
+    """The names that a push added, with Plex's spellings. A name that was there before the push belongs to Plex."""
     new = {fold(name): name for name in without_names(now.value, name_keys(sent.before.value))}
     pairs = {
         mine: new.get(fold(mine)) or next((spelling for spelling in new.values() if alike_text(spelling, mine)), "")

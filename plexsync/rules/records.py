@@ -1,4 +1,4 @@
-"""Records: the rows that the store keeps (`plexsync.store`), and what the neighbours answer (`plexsync.rules.neighbours`).
+"""Records: the rows of the store (`plexsync.store`), and the answers of the servers (`plexsync.rules.neighbours`).
 
 Times are UTC milliseconds unless a name says seconds.
 """
@@ -10,7 +10,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State
 from plexsync.rules.values import Held
 
-# The greatest number that can name anything.
+# The largest possible id.
 LAST_ID = 2**63 - 1
 
 
@@ -19,9 +19,10 @@ LAST_ID = 2**63 - 1
 
 @dataclass(frozen=True)
 class BreakerRow:
-    """One neighbour's breaker as plain values (seconds, UTC); the rules are in worker/circuit_breaker.py.
+    """One server's breaker as plain values (seconds, UTC); the rules are in worker/circuit_breaker.py.
 
-    `cause` is what tripped it or counts against it now: "read" or "write"; `error` the last one-line message.
+    `cause` is the kind of request that tripped it or counts against it now: "read" or "write"; `error` is the last
+    message, one line.
     """
 
     state: str = "closed"
@@ -38,7 +39,7 @@ class BreakerRow:
 
 @dataclass(frozen=True)
 class HoldRow:
-    """Work is held until a person changes `setting`; re-tested at `retest_at`, at once when `fingerprint` changes."""
+    """Work is on hold until you change `setting`. It is tested again at `retest_at`, or at once if `fingerprint` changes."""
 
     setting: str
     message: str
@@ -49,9 +50,9 @@ class HoldRow:
 
 @dataclass(frozen=True)
 class PaceRow:
-    """How fast one neighbour may be asked. `not_before`: a throttle; `ramp`: jobs per claim while recovering, 0 = no limit.
+    """The pace of one server. `not_before`: a throttle; `ramp`: jobs per claim while recovering, 0 = no limit.
 
-    `writes_ok` and `writes_bad` count every write ever tried: what the evidence rule compares.
+    `writes_ok` and `writes_bad` count all writes so far; the evidence rule compares them.
     """
 
     not_before: int = 0
@@ -62,9 +63,9 @@ class PaceRow:
 
 @dataclass(frozen=True)
 class SectionRow:
-    """A Plex library in the index and the marks it had when it was last walked completely (`walked_at` 0: never).
+    """A Plex library in the index, with its marks at the last complete walk (`walked_at` 0: never).
 
-    `stamp` is the newest of its items' stamps that a walk has met; what changed later has a greater one.
+    `stamp` is the newest stamp of any item in a walk; later changes have greater ones.
     """
 
     key: str
@@ -77,7 +78,7 @@ class SectionRow:
 
 @dataclass(frozen=True)
 class JobRow:
-    """A job row as a reader sees it."""
+    """A job row, for readers."""
 
     kind: str
     id: int
@@ -99,7 +100,7 @@ class JobRow:
 
 @dataclass(frozen=True)
 class AttemptRow:
-    """One ended attempt that did not go well."""
+    """One attempt that failed."""
 
     at: int
     cls: str
@@ -110,7 +111,7 @@ class AttemptRow:
 
 @dataclass(frozen=True)
 class Moved:
-    """What a push did to one field: value and lock before it, and as read back after it."""
+    """The effect of a push on one field: value and lock before it, and as read back after it."""
 
     old: Held
     new: Held
@@ -118,7 +119,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class PushRow:
-    """One past push of a scene to the item `key`, with what it changed by field; `undone` if it took something back."""
+    """One past push of a scene to the item `key`, with its changes by field; `undone` if it took something back."""
 
     at: int
     key: str
@@ -128,7 +129,7 @@ class PushRow:
 
 @dataclass(frozen=True)
 class Lately:
-    """What came of work on a row: what a push has changed in Plex, or an attempt that did not go well."""
+    """A recent event of a row: a push that changed something in Plex, or a failed attempt."""
 
     kind: str
     id: int
@@ -136,14 +137,13 @@ class Lately:
 
     @property
     def at(self) -> int:
-        """When."""
+        """The time of the event."""
         return self.outcome.at
 
 
 @dataclass(frozen=True)
 class RunRow:
-    """A stretch of past pushes without a long silence in it: its first and last number, from when until when, of how many
-    scenes."""
+    """A series of past pushes without a long pause: first and last push number, start and end, number of scenes."""
 
     first: int
     last: int
@@ -154,7 +154,7 @@ class RunRow:
 
 @dataclass(frozen=True)
 class PollMark:
-    """What the poller last saw of one thing in Stash: the text of its `updated_at`, and whether that second is over."""
+    """The state of one Stash object at the last poll: the text of its `updated_at`, and whether that second is over."""
 
     id: int
     updated_at: str
@@ -163,8 +163,10 @@ class PollMark:
 
 @dataclass(frozen=True)
 class PictureRow:
-    """What became of a picture of a scene: which one it was (`version`, and Stash's `tag`), and the key under which Plex
-    keeps it, '' when there is none that Plex can show (`reason`)."""
+    """The result for a picture of a scene: its `version`, Stash's `tag`, and its key in Plex.
+
+    The key is '' if there is no picture that Plex can show (`reason`).
+    """
 
     version: str
     tag: str
@@ -174,8 +176,7 @@ class PictureRow:
 
 @dataclass(frozen=True)
 class Stood:
-    """How a scene stood in the last comparison that saw it (`plexsync.flows.scenes.reconcile.stands`), and since when
-    it was seen so."""
+    """How a scene stood in the last comparison that saw it (`plexsync.flows.scenes.reconcile.stands`), and since when."""
 
     word: str
     since: int
@@ -183,7 +184,7 @@ class Stood:
 
 @dataclass(frozen=True)
 class Called:
-    """What a scene was called when it was last seen: its title in Stash ('' for none), and the path of its first file."""
+    """The names of a scene when it was last seen: its title in Stash ('' for none), and the path of its first file."""
 
     title: str
     path: str
@@ -191,7 +192,7 @@ class Called:
 
 @dataclass(frozen=True)
 class Overview:
-    """The store at one moment, for `status`. `jobs` has every state; `books` the four counters; `dead` counts by class."""
+    """The store at one moment, for `status`. `jobs` has every state; `books` has four counters; `dead` counts by class."""
 
     jobs: Mapping[State, int]
     due: int
@@ -206,14 +207,14 @@ class Overview:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-# --- the neighbours --------------------------------------------------------------------------------------------------
+# --- the servers -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Newest:
-    """How many things of a kind Stash has, and the newest `updated_at` among them as Stash wrote it.
+    """The number of objects of a kind in Stash, and their newest `updated_at` as Stash wrote it.
 
-    `last` is the greatest id, known for scenes alone.
+    `last` is the greatest id, known only for scenes.
     """
 
     count: int
@@ -223,7 +224,7 @@ class Newest:
 
 @dataclass(frozen=True)
 class News:
-    """What tells whether anything has changed in Stash: by kind, and for files (None: this Stash can't tell)."""
+    """The marks that show whether anything changed in Stash: by kind, and for files (None: this Stash has none)."""
 
     kinds: Mapping[Kind, Newest]
     files: Newest | None
@@ -231,7 +232,7 @@ class News:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of Stash. `tag` is what tells Stash which one we have ('' when it told none)."""
+    """A picture of Stash. `tag` is its ETag for the next request ('' if Stash sent none)."""
 
     content: bytes
     tag: str
@@ -239,7 +240,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin as it is installed in Stash; `version` is '' when it tells none."""
+    """A plugin as installed in Stash; `version` is '' if it has none."""
 
     version: str
     enabled: bool
@@ -247,9 +248,9 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Section:
-    """A movie library of Plex. `scanned_at` and `changed_at` are marks to compare, nothing else.
+    """A movie library of Plex. `scanned_at` and `changed_at` are marks for comparison and nothing else.
 
-    `owned`: Plex gives us the rights of the server's owner there.
+    `owned`: Plex grants PlexSync the rights of the server's owner there.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""How long to wait before trying again: the pace of the cause, full jitter, and a Retry-After as a floor."""
+"""The delay before the next try: the pace of the cause, full jitter, and a Retry-After as a floor."""
 
 from plexsync.rules.causes import pace_of
 

@@ -1,8 +1,8 @@
-"""How the work went over hours and days: samples of the queue and of what was done, put together into what a chart shows.
+"""Work over hours and days: samples of the queue and of the work done, combined for charts.
 
-A sample tells of the time from `at` on, as long as its `span`: a minute, or an hour once that is long ago. While no worker
-ran there are none. The clock may have been set back or ahead in between: samples may overlap, and what is dated outside of
-the time that is asked for is left out. Times are UTC milliseconds.
+A sample covers the time from `at` on for its `span`: a minute, or an hour for older times. There are none for times
+without a worker. The clock may have been set back or ahead in between: samples may overlap, and samples dated outside
+the requested time are left out. Times are UTC milliseconds.
 """
 
 from collections.abc import Iterable
@@ -14,9 +14,12 @@ HOUR = 60 * MINUTE
 
 @dataclass(frozen=True)
 class Sample:
-    """One stretch of time, in so many `minutes` of which a worker ran. `in_step`, `waiting`, `absent` and `dead` are the
-    most scenes that stood so at once in it; `done` is how many jobs were brought to their end, `plex` and `stash` are
-    requests to them, `plex_away` and `stash_away` the minutes in which work with them was held up."""
+    """One stretch of time, with a worker running for `minutes` of it.
+
+    `in_step`, `waiting`, `absent` and `dead` are the largest numbers of scenes in that state at once. `done` counts
+    finished jobs; `plex` and `stash` count requests to them. `plex_away` and `stash_away` are the minutes in which work
+    with them was stopped.
+    """
 
     at: int
     span: int = MINUTE
@@ -34,19 +37,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class Bucket:
-    """One point of a chart: the samples that begin within `width` from `at`, taken together; None where there are none."""
+    """One point of a chart: all samples that begin within `width` from `at`, combined; None if there are none."""
 
     at: int
     width: int
     sample: Sample | None = None
 
     def rate(self, name: str) -> float | None:
-        """Of what is counted under this name (`done`, `plex`, `stash`), how many a minute while a worker ran."""
+        """The rate of the counter with this name (`done`, `plex`, `stash`) per minute with a worker running."""
         return getattr(self.sample, name) / self.sample.minutes if self.sample and self.sample.minutes else None
 
 
 def buckets(samples: Iterable[Sample], *, start: int, end: int, width: int) -> list[Bucket]:
-    """The time from `start` to `end` in equal parts, each as wide as `width`, from a whole multiple of it on."""
+    """The time from `start` to `end` in equal buckets of `width`, which begin at whole multiples of it."""
     first = start - start % width
     rows: dict[int, Sample] = {}
     for sample in samples:

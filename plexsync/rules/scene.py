@@ -1,4 +1,4 @@
-"""A scene as Stash tells it, and what of it Plex can show."""
+"""A scene as Stash returns it, with everything that Plex can show of it."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class SceneFile:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture that Stash may have: of what it is one, its path there, and a text that changes at least when it does."""
+    """A picture that Stash may have: its source, its path there, and a text that changes whenever the picture does."""
 
     source: str
     path: str
@@ -23,7 +23,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Performer:
-    """Somebody in a scene, with what can be shown beside the name where it was asked for."""
+    """A performer of a scene, with the values that can be shown beside the name, if they were requested."""
 
     id: int
     name: str
@@ -34,12 +34,12 @@ class Performer:
 
 @dataclass(frozen=True)
 class Scene:
-    """What Stash says about a scene at one moment. Texts are as stored there, uncleaned; the primary file comes first.
+    """A scene in Stash at one moment. Texts are as stored there, uncleaned; the primary file comes first.
 
-    `parents`: the studios above its studio, nearest first. `tags_above`: for each of `tags` the names above it, nearest
-    first; () when they were not asked for. `references`: (kind, id) of all that it shows, whose change is one of the scene.
-    `images`: at most one of each source (`cover`, `studio`, `group`). `people`: the performers once more, in
-    their order, with more than their names where that was asked for.
+    `parents`: the studios above its studio, nearest first. `tags_above`: for each of `tags`, the names above it,
+    nearest first; () if they were not requested. `references`: (kind, id) of everything that it shows; a change to one
+    of them is a change of the scene. `images`: at most one of each source (`cover`, `studio`, `group`). `people`: the
+    performers again, in the same order, with more than their names if that was requested.
     """
 
     id: int

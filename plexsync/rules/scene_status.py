@@ -1,7 +1,7 @@
-"""How a scene stands, in one word and since when: what its row says, and what was seen when it was last looked at.
+"""How a scene stands, in one word and since when: by its job row, and by the last comparison.
 
-The queue knows of scenes that were ever wanted, and what it knows is newer; what a comparison found in sync at once has no
-row. Pure, so that a list and a single scene tell the same.
+The queue knows only scenes that were ever wanted, and its information is newer. A scene that a comparison found in sync
+at once has no row. Pure, so that a list and a single scene show the same.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from plexsync.rules.status_words import SceneStatus, status_of
 
 @dataclass(frozen=True)
 class Standing:
-    """How a scene stands, since when (UTC ms; None: not known), and why, where there is more to say."""
+    """How a scene stands, since when (UTC ms; None: unknown), and the reason, if there is one."""
 
     status: SceneStatus
     since: int | None = None
@@ -20,9 +20,9 @@ class Standing:
 
 
 def standing(row: JobRow | None, last_seen: Stood | None, *, pushed: int | None = None) -> Standing:
-    """How a scene stands. `pushed`: when something was last changed in Plex for it, since when it is as it is."""
+    """How a scene stands. `pushed`: the last change in Plex for it, the earliest time since when it can be in sync."""
     status = status_of(row.state if row else None, row.cls if row else "", last_seen.word if last_seen else "")
-    # A row that is looked at again and again has begun anew each time; what was seen tells how long that lasts.
+    # A row that is checked repeatedly starts anew each time; the last comparison knows how long the status has lasted.
     lasts = last_seen is not None and status_of(None, "", last_seen.word) is status
     since = last_seen.since if last_seen is not None and (lasts or row is None) else row.since if row else None
     if status is SceneStatus.IN_SYNC and since is not None and pushed is not None:

@@ -1,10 +1,9 @@
 """Which scenes are synced: the terms of the setting `scope`, and whether a scene is within them.
 
-A scene is in scope when no term with `not` fits it, when it is organized if that is asked for, and when for each kind of
-term (tag, studio, path) that is named at least one of that kind fits. Names are the same as in a list of names
-(`plexsync.rules.text.fold`), and a tag or studio stands for all below it; a path fits every scene with a file in that
-folder, as
-Stash sees it.
+A scene is in scope if no term with `not` fits it, if it is organized where that is required, and if at least one term
+fits of each kind (tag, studio, path) that is named. Names are compared as in a list of names
+(`plexsync.rules.text.fold`). A tag or studio includes all below it; a path fits every scene with a file in that folder,
+as Stash sees it.
 """
 
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from plexsync.rules.text import fold
 
 Kind = Literal["organized", "tag", "studio", "path"]
 
-# So many terms are named in a reason; nobody reads more in one line.
+# The largest number of terms to name in a reason; more would not fit one line.
 NAMED = 3
 MISSING = {"tag": "it has none of the tags", "studio": "it is of none of the studios", "path": "it lies in none of"}
 FITTING = {"tag": "it has the tag", "studio": "it is of the studio", "path": "it lies in"}
@@ -34,18 +33,18 @@ class Term:
 
 @dataclass(frozen=True)
 class Scope:
-    """What was asked for; without terms every scene is in scope."""
+    """The configured scope; without terms, every scene is in scope."""
 
     terms: tuple[Term, ...] = ()
 
     @property
     def asks_above(self) -> bool:
-        """Whether the tags above a scene's tags matter."""
+        """Whether the parent tags of a scene's tags matter."""
         return any(term.kind == "tag" for term in self.terms)
 
 
 def outside(scene: Scene, scope: Scope) -> str:
-    """Why a scene is out of scope, in one line; '' when it is within."""
+    """Why a scene is out of scope, in one line; '' if it is in scope."""
     for term in scope.terms:
         if term.leaves_out and _fits(scene, term):
             return f"out of scope: {_fitting(term)}"
@@ -65,7 +64,7 @@ def _fits(scene: Scene, term: Term) -> bool:
 
 
 def _names(scene: Scene, kind: Literal["tag", "studio"]) -> Sequence[str]:
-    """What a scene goes by, with the names of all that its tags or its studio lie below."""
+    """The scene's tags or studio, with the names of all above them."""
     if kind == "tag":
         return (*scene.tags, *(name for above in scene.tags_above for name in above))
     return (scene.studio, *scene.parents)

@@ -1,7 +1,7 @@
-"""The one table of words for how a scene, its job or a server stands: JSON names, words for people, colours.
+"""The one table of words for scenes, jobs and servers: JSON names, display words, colours.
 
-Terminal, dashboard, page in Stash, API and metrics all take their words from here; `docs/glossary.md` explains them. Little
-of the standard library, since a shell waits for `plexsync status`.
+Terminal, dashboard, page in Stash, API and metrics all take their words from here; `docs/glossary.md` explains them. It
+imports little of the standard library, because `plexsync status` loads it and has to start fast.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Row:
-    """A line of the table, as `SceneStatus` explains it."""
+    """A row of the table; `SceneStatus` explains its fields."""
 
     def __init__(
         self,
@@ -40,12 +40,12 @@ REST = ("plain", "bright_black")
 
 
 class SceneStatus(StrEnum):
-    """How a scene stands. The value is its name in JSON; `word` is what a person reads.
+    """How a scene stands. The value is its name in JSON; `word` is the display word.
 
-    `tone` is the class of its colour in the style sheet, `colour` that of the terminal. `meaning` explains the word, with
-    the command that says more. `states` are the states of a job that stand for it, `finding` is what a comparison stores
-    for it, `outcome` its name among the results of a command, and `ended` are the outcomes of attempts that lead to it.
-    Statuses with the same word are counted together wherever a person reads them.
+    `tone` is the CSS class of its colour, `colour` the colour in the terminal. `meaning` explains the word, with the
+    command that shows more. `states` are the job states with this status, `finding` is the value that a comparison
+    stores for it, `outcome` is its name among the results of a command, and `ended` are the outcomes of attempts that
+    lead to it. Screens count statuses with the same word together.
     """
 
     word: str
@@ -58,7 +58,7 @@ class SceneStatus(StrEnum):
     ended: tuple[str, ...]
 
     def __new__(cls, row: Row) -> "SceneStatus":
-        """A member from its row."""
+        """The member for a row of the table."""
         status = str.__new__(cls, row.name)
         status._value_ = row.name
         status.word, status.tone, status.colour, status.meaning = row.word, row.tone, row.colour, row.meaning
@@ -105,25 +105,25 @@ class SceneStatus(StrEnum):
 
     @property
     def bucket(self) -> str:
-        """The name in addresses of all statuses that share this word."""
+        """The name in URLs of all statuses that share this word."""
         return self.word.replace(" ", "_")
 
 
-# What a job is called while the worker holds it; else it is called as its scene stands.
+# The word for a job while the worker holds it; otherwise its word is that of its scene.
 SYNCING, SYNCING_MEANING, SYNCING_COLOUR = "syncing", "the worker holds it", "cyan"
-# In the order in which a person reads of them; nobody is counted as unknown.
+# In display order. No scene is counted as unknown.
 STATUSES = tuple(status for status in SceneStatus if status is not SceneStatus.UNKNOWN)
-# Those that a screen shows also when no scene stands so.
+# The statuses that screens always show, also without any scene.
 MAIN = (SceneStatus.IN_SYNC, SceneStatus.QUEUED, SceneStatus.NOT_IN_PLEX, SceneStatus.AMBIGUOUS, SceneStatus.FAILED)
 BY_STATE = {state: status for status in SceneStatus for state in status.states}
 BY_ENDING = {ending: status for status in SceneStatus for ending in status.ended}
 _BY_FINDING = {status.finding: status for status in SceneStatus if status.finding}
-# What a comparison stores for a scene that is in sync but for fields that you edited in Plex.
+# The value that a comparison stores for a scene that is in sync, but for fields that you edited in Plex.
 KEPT = "person"
 
 
 def status_of(state: str | None, error_class: str, last_seen: str) -> SceneStatus:
-    """By the job's state and cause (None: there is no job), else by what a comparison stored ('' for nothing)."""
+    """The status by the job's state and cause (None: no job), or by the value that a comparison stored ('' for none)."""
     if state is None and last_seen == KEPT:
         return SceneStatus.IN_SYNC
     if state is None:
@@ -132,26 +132,26 @@ def status_of(state: str | None, error_class: str, last_seen: str) -> SceneStatu
 
 
 def job_word(state: str) -> str:
-    """What a person reads for the state of a job."""
+    """The display word for a job's state."""
     return SYNCING if state == "running" else BY_STATE[state].word
 
 
 def job_tone(state: str) -> str:
-    """The class in the style sheet of the colour of the state of a job."""
+    """The CSS class for the colour of a job's state."""
     return BY_STATE[state].tone
 
 
 def job_colour(state: str) -> str:
-    """The colour in the terminal of the state of a job."""
+    """The terminal colour of a job's state."""
     return SYNCING_COLOUR if state == "running" else BY_STATE[state].colour
 
 
 def job_meaning(state: str) -> str:
-    """What the state of a job says."""
+    """The meaning of a job's state."""
     return SYNCING_MEANING if state == "running" else BY_STATE[state].meaning
 
 
-# The states of a job in the order in which a person reads of them; a screen always shows the first five.
+# The job states in display order; a screen always shows the first five.
 JOB_STATES = tuple(
     state for status in STATUSES for state in (reversed(status.states) if len(status.states) > 1 else status.states)
 )
@@ -159,21 +159,21 @@ MAIN_STATES = JOB_STATES[:5]
 
 
 def in_bucket(name: str) -> tuple[SceneStatus, ...]:
-    """The statuses that an address names, by their JSON name or by their word; empty when there is none."""
+    """The statuses for a name in a URL, by JSON name or by word; empty if there is none."""
     name = name.replace(" ", "_")
     return tuple(status for status in STATUSES if name in (status.value, status.bucket))
 
 
 def buckets() -> tuple[tuple[SceneStatus, ...], ...]:
-    """All statuses, those with the same word together."""
+    """All statuses, grouped by word."""
     words = dict.fromkeys(status.word for status in STATUSES)
     return tuple(tuple(status for status in STATUSES if status.word == word) for word in words)
 
 
 class Finding(StrEnum):
-    """What a comparison or a dry run says of a scene. The value is its name in JSON, `stored` what the database holds.
+    """The result of a comparison or a dry run for a scene. The value is its name in JSON, `stored` is kept in the database.
 
-    It is counted as `word`, for a person; `status` is how the scene stands.
+    `word` is the display word under which it is counted; `status` is how the scene stands.
     """
 
     stored: str
@@ -206,21 +206,21 @@ COMPARED = (
     *(Finding.IN_SYNC, Finding.DIFFERS, Finding.NOT_IN_PLEX, Finding.AMBIGUOUS, Finding.OUT_OF_SCOPE),
     *(Finding.KEPT, Finding.UNDONE, Finding.FAILED),
 )
-"""Those of a comparison, in the order of its report; a dry run has the others too."""
+"""The findings of a comparison, in the order of its report; a dry run has the others too."""
 PREVIEWED = tuple(finding for finding in Finding if finding is not Finding.DIFFERS)
-"""Those of a dry run, in the order of its summary, which always shows the first six."""
+"""The findings of a dry run, in the order of its summary, which always shows the first six."""
 
 
 _FINDINGS = {finding.value: finding for finding in Finding}
 
 
 def finding_word(name: str) -> str:
-    """What a person reads for what a comparison or a dry run calls `name`; whatever it could not compare needs you."""
+    """The display word for a finding of a comparison or dry run; a scene that could not be compared needs you."""
     return _FINDINGS.get(name, Finding.FAILED).word
 
 
 def finding_counts(counts: Mapping[str, int], always: Iterable[Finding] = ()) -> list[tuple[str, int]]:
-    """How many scenes stand how, by the words that a person reads; a word that fits none is listed only for `always`."""
+    """The numbers of scenes by display word; a word without scenes is listed only if it is in `always`."""
     sums = dict.fromkeys((finding.word for finding in always), 0)
     for name in dict.fromkeys((*Finding, *counts)):
         if count := counts.get(name, 0):
@@ -229,7 +229,7 @@ def finding_counts(counts: Mapping[str, int], always: Iterable[Finding] = ()) ->
 
 
 def counted(word: str, number: int) -> str:
-    """So many of a word: `12 in sync`, `1 needs you`, `2 need you`."""
+    """A number with its word: `12 in sync`, `1 needs you`, `2 need you`."""
     return f"{number:,} {word if number == 1 else word.replace('needs', 'need')}"
 
 
@@ -240,7 +240,7 @@ ON_HOLD, FAILING, THROTTLED = "on hold", "failing", "throttled"
 def server_word(
     state: str, *, failures: int, failures_allowed: int, error: str, held: bool = False, throttled: bool = False
 ) -> str:
-    """How a server stands, by its breaker and hold."""
+    """The word for a server, by its breaker and hold."""
     if held:
         return ON_HOLD
     if state != "closed":

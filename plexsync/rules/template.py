@@ -1,7 +1,7 @@
-"""Texts put together from a scene's values: `[{studio} - ]{title}`.
+"""Texts built from a scene's values: `[{studio} - ]{title}`.
 
-A name in braces stands for a value. What stands in square brackets is left out when a value in it is empty. A brace or
-bracket that is to be seen is written twice.
+A name in braces is replaced by a value. Text in square brackets is left out if a value in it is empty. To show a brace
+or bracket, write it twice.
 """
 
 import re
@@ -14,7 +14,7 @@ LONGEST = 500
 
 @dataclass(frozen=True)
 class Piece:
-    """Plain text, or the value that is named."""
+    """Plain text, or the name of a value."""
 
     text: str = ""
     name: str = ""
@@ -22,7 +22,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Template:
-    """Groups of pieces; an optional group is left out when a value in it is empty."""
+    """Groups of pieces; an optional group is left out if a value in it is empty."""
 
     groups: tuple[tuple[bool, tuple[Piece, ...]], ...] = ()
 
@@ -39,7 +39,7 @@ class Template:
 
 
 def parsed(text: str, names: frozenset[str]) -> Template:
-    """The template that a text describes; raises ValueError, with words that follow its name, for one that can't be."""
+    """The template for a text. Raises ValueError with a message that continues the text's name if it is invalid."""
     if len(text) > LONGEST:
         raise ValueError(f"must have at most {LONGEST} characters")
     groups: list[tuple[bool, tuple[Piece, ...]]] = []

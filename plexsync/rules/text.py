@@ -1,7 +1,7 @@
-"""Cleaning texts for Plex, cutting them, and the form in which names are compared.
+"""Cleaning and cutting texts for Plex, and the form in which names are compared.
 
-Cleaning twice is cleaning once. The Unicode form that a person chose is kept as it is: texts are put into one form for
-comparing only. Lengths are counted in code points.
+Cleaning is idempotent. Texts keep their Unicode form and are normalized only for comparison. Lengths are in code
+points.
 """
 
 import re
@@ -11,7 +11,7 @@ NAME_LIMIT = 255
 SUMMARY_LIMIT = 10_000
 
 _LINE_ENDS = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
-# Control characters other than tab and line ends, and the two code points that XML can't carry.
+# Control characters other than tab and line ends, and the two code points that XML can't contain.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -23,7 +23,7 @@ _INNER_JAMO = range(0x1160, 0x1200)
 
 
 def clean_line(text: str) -> str:
-    """A text for a field of one line: what can't be shown is gone, tabs and line ends are spaces, the ends trimmed."""
+    """A text for a field of one line: unprintable characters removed, tabs and line ends as spaces, the ends trimmed."""
     return _LINE_ENDS.sub(" ", _printable(text)).replace("\t", " ").strip()
 
 
@@ -33,10 +33,10 @@ def clean_block(text: str) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` code points of a text, ending where a reader sees a character end.
+    """At most `limit` code points of a text, cut where a visible character ends.
 
-    A single character of more than `limit` code points (a letter under a tower of accents) is cut inside after all,
-    so that a text never becomes empty by being cut.
+    A single character of more than `limit` code points (a letter with many accents) is cut inside, so that a cut never
+    makes a text empty.
     """
     if len(text) <= limit:
         return text
@@ -47,12 +47,12 @@ def cut(text: str, limit: int) -> str:
 
 
 def fold(name: str) -> str:
-    """The key of a name in a list: names that differ in spacing at the ends or inside, case or Unicode form share it."""
+    """The key of a name in a list: the same for names that differ only in spacing, case or Unicode form."""
     return caseless(" ".join(name.split()))
 
 
 def caseless(text: str) -> str:
-    """The form in which texts that differ in case or Unicode form alone are the same."""
+    """The form that is equal for texts that differ only in case or Unicode form."""
     return composed(unicodedata.normalize("NFD", text).casefold())
 
 
@@ -66,7 +66,7 @@ def _printable(text: str) -> str:
 
 
 def _belongs_together(text: str, at: int) -> bool:
-    """Whether the code points before and after position `at` are shown as one character."""
+    """Whether the code points before and after position `at` form one visible character."""
     before, after = text[at - 1], text[at]
     if _JOINER in (before, after) or _extends(after):
         return True

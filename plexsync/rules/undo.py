@@ -1,6 +1,6 @@
-"""Taking an item back (docs/undo.md): its values before PlexSync are restored, or its locks released.
+"""Taking an item back (docs/undo.md): restoring its values from before PlexSync, or releasing its locks.
 
-The memory of such an item is `undone`, for as long as Stash says what it said at that moment.
+The memory of such an item is `undone` as long as Stash's values stay as they were at that moment.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,10 +17,10 @@ from plexsync.rules.values import Held, Value, empty_value, held, matches, name_
 def undo(
     memory: Memory, pushing: Sequence[Pushing], values: Mapping[str, Value], on: Collection[str], mode: Undone
 ) -> Memory:
-    """The memory of an item that is to be taken back: every field is undone, and `said` is what Stash says now.
+    """The memory of an item to take back: every field is undone, and `said` is Stash's present value.
 
-    `values` should have every field, also those that are switched off; a scene that is gone has none. Fields that are `on`
-    and of which nothing is remembered are noted too: of them nothing is to be written either.
+    `values` should have every field, disabled ones too; a scene that is gone has none. Fields that are `on` and have no
+    memory are recorded too, so that they are not written either.
     """
     memory, pushing = spelled_as_in_stash(values, memory, pushing)
     sent = {name: empty_value(name) for push in pushing for name in push.fields}
@@ -35,14 +35,14 @@ def undo(
 
 
 def undone(memory: Memory) -> Undone:
-    """How our hand was taken off an item, by what is remembered of it."""
+    """How the item was taken back, by its memory."""
     return next((remembered.undone for remembered in memory.values() if remembered.undone), "")
 
 
 def is_undone(memory: Memory, values: Mapping[str, Value]) -> bool:
-    """Whether an item stays as it was before us: it was taken back, and `values` are what Stash said then.
+    """Whether an item stays taken back: it was undone, and `values` are what Stash had then.
 
-    What was taken back only because Stash had lost its scene is brought in step as soon as there is one (`values`).
+    An item taken back only because its scene was gone in Stash is synced again as soon as there is a scene (`values`).
     """
     mode = undone(memory)
     if not mode or (mode == "gone" and values):
@@ -52,22 +52,22 @@ def is_undone(memory: Memory, values: Mapping[str, Value]) -> bool:
 
 
 def is_taken_back(memory: Memory) -> bool:
-    """Whether nothing of ours is left in an item that was undone, as far as we know."""
+    """Whether an undone item has nothing of PlexSync's left, as far as is known."""
     return bool(undone(memory)) and not ours_in(memory)
 
 
 def ours_in(memory: Memory) -> list[str]:
-    """The fields of an item that was undone in which something of ours is left, as far as we know."""
+    """The fields of an undone item that still have something of PlexSync's, as far as is known."""
     return [name for name, remembered in memory.items() if not is_released(name, remembered)]
 
 
 def begun_anew(memory: Memory) -> Memory:
-    """The memory of an item that is to be kept in step, whatever was undone before; what is still ours in it stays ours."""
+    """The memory of an item to sync again, whatever was undone before. What still belongs to PlexSync in it stays so."""
     return {name: fresh for name, remembered in memory.items() if (fresh := _resumed(name, remembered))}
 
 
 def shows_our_hand(item: Item, memory: Memory, pushing: Sequence[Pushing]) -> bool:
-    """Whether a value that we left or sent stands there under the lock that came with it: it is the item that we know."""
+    """Whether the item has a value that PlexSync left or sent, under the lock that came with it: it is the known item."""
     lefts = [(name, remembered.left) for name, remembered in memory.items()]
     lefts += [(name, sent.sent) for push in pushing for name, sent in push.fields.items()]
     return any(
@@ -86,13 +86,17 @@ def _resumed(name: str, remembered: Remembered) -> Remembered | None:
     if is_released(name, remembered):
         return None
     if name in LISTS:
-        # What Stash said at the undo may never have been added; members of ours were.
+        # Stash's members at the undo may never have been added; PlexSync's own members were.
         return replace(remembered, said=tuple(remembered.ours), undone="", before=None)
     return replace(remembered, undone="")
 
 
 def with_earlier_value(name: str, remembered: Remembered, now: Held) -> Remembered:
-    """Where what we left still stands, what Stash said at an undo is news; what a person has put there instead is kept."""
+    """The memory with the value from before the undo.
+
+    If the field still has what PlexSync left, Stash's value at the undo counts as new. Any other value there is yours
+    and stays.
+    """
     if remembered.before is None:
         return remembered
     return replace(
@@ -101,7 +105,7 @@ def with_earlier_value(name: str, remembered: Remembered, now: Held) -> Remember
 
 
 def take_back_plan(values: Mapping[str, Value], item: Item, memory: Memory, resolved: Memory) -> Plan:
-    """What to do so that nothing of ours is left in the item, also in fields that are switched off."""
+    """The plan that leaves nothing of PlexSync's in the item, disabled fields included."""
     mode = undone(memory)
     marked = {name: replace(remembered, undone=remembered.undone or mode) for name, remembered in resolved.items()}
     new = {name: value for name, value in values.items() if name not in marked}
@@ -109,7 +113,7 @@ def take_back_plan(values: Mapping[str, Value], item: Item, memory: Memory, reso
     steps = {name: _undo_decision(name, held(item, name), remembered) for name, remembered in marked.items()}
     cast = cast_after(item, steps)
     for name in [name for name in steps if is_outside_cast(name, cast)]:
-        # It goes with the member that it is shown beside.
+        # The field goes with the cast member that it is shown beside.
         steps[name] = Decision(released(marked[name], Held("", locked=False)))
     return Plan(
         edit={name: step.change for name, step in steps.items() if step.change},
@@ -120,7 +124,7 @@ def take_back_plan(values: Mapping[str, Value], item: Item, memory: Memory, reso
 
 
 def _undo_decision(name: str, now: Held, remembered: Remembered) -> Decision:
-    """A field of which nothing of ours is to be left; what a person has put there since stays."""
+    """The decision for a field that is taken back. A value that you set since then stays."""
     if is_released(name, remembered):
         return Decision(remembered)
     if isinstance(now.value, tuple):
@@ -146,15 +150,16 @@ def _undo_decision(name: str, now: Held, remembered: Remembered) -> Decision:
 
 
 def _undo_list(name: str, now: Held, remembered: Remembered) -> Decision:
-    """Our members go, and our lock; the members and the lock that others have put there or taken off stay so.
+    """The decision for a list that is taken back: PlexSync's members and its lock are removed.
 
-    What was there before us and was taken over comes back.
+    Members and locks that others added or removed stay as they are. Members that were taken over from before PlexSync
+    are restored.
     """
     original = remembered.found
     release = remembered.undone == "release"
     current = with_members_left(remembered, now) or remembered
     removes = () if release else removed_members((), now, without_adopted(current))
-    # Only what we took away comes back: what we had left, others have taken away since.
+    # Restore only what PlexSync removed. What the last push left and is missing now, others removed.
     adds = () if release else without_names(current.adopted, name_keys(now.value) | name_keys(remembered.left.value))
     if release:
         lock = now.locked and _lock_taken_off(name, now, remembered) is None
@@ -163,7 +168,7 @@ def _undo_list(name: str, now: Held, remembered: Remembered) -> Decision:
     if not removes and not adds and lock == now.locked:
         return Decision(released(remembered, now))
     target = (*without_names(now.value, removes), *adds)
-    # The lock always goes along: Plex locks a list that is touched unless it is told otherwise.
+    # Always send the lock: Plex locks every list that an edit touches, unless the edit says otherwise.
     change = Change(target if removes or adds else None, lock, adds, removes)
     return Decision(
         current,
@@ -173,6 +178,6 @@ def _undo_list(name: str, now: Held, remembered: Remembered) -> Decision:
 
 
 def _lock_taken_off(name: str, now: Held, remembered: Remembered) -> bool | None:
-    """The lock to send when the value stays: off if it is ours, else none at all."""
+    """The lock to send if the value stays: off if the lock is PlexSync's, else none."""
     is_ours = remembered.left.locked and not remembered.found.locked
     return False if is_ours and now.locked and not is_lockless(name) else None

@@ -1,4 +1,4 @@
-"""What became of a push whose end is unknown: the item as it is now tells, field by field."""
+"""The result of a push whose end is unknown, found field by field from the present item."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ from plexsync.rules.values import (
 def resolved_field(
     name: str, values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing]
 ) -> Remembered | None:
-    """What is known of a field once its unfinished pushes are taken into account."""
+    """The memory of a field after its unfinished pushes are resolved."""
     remembered = memory.get(name)
     sendings = [push.fields[name] for push in pushing if name in push.fields]
     now = held(item, name)
@@ -54,13 +54,13 @@ def resolved_field(
 
 
 def _is_half_back(sent: Sending, now: Held) -> bool:
-    """Whether a picture was put back, which locks it, and the edit that takes that lock off has not come through."""
+    """Whether a picture was restored, which locks it, but the edit that removes that lock did not get through."""
     was_moved = sent.sent.value != sent.before.value
     return was_moved and now.value == sent.sent.value and now.locked and not sent.sent.locked
 
 
 def _still_undone(remembered: Remembered | None, learnt: Remembered | None, now: Held) -> Remembered | None:
-    """What was learnt of a push that was on its way when the field was undone: it is to be taken back as well."""
+    """The memory after a push that was under way when the field was undone: its changes have to be taken back too."""
     if remembered is None or not remembered.undone:
         return learnt
     if learnt is None:
@@ -69,7 +69,7 @@ def _still_undone(remembered: Remembered | None, learnt: Remembered | None, now:
 
 
 def _after_repair(name: str, remembered: Remembered, sendings: Sequence[Sending], now: Held) -> Remembered:
-    """The memory of a field that is as it was last read back: only a list can have been changed and repaired since."""
+    """The memory of a field that is as last read back. Only a list can have been changed and repaired since then."""
     if name not in LISTS:
         return remembered
     repairs = [sent for sent in sendings if matches(name, now, sent.sent) and not matches(name, now, sent.before)]
@@ -85,7 +85,7 @@ def _after_repair(name: str, remembered: Remembered, sendings: Sequence[Sending]
 
 
 def _landed(name: str, sent: Sending, now: Held) -> bool:
-    """Whether what Plex has is what the push sent, however Plex has spelt it."""
+    """Whether Plex has what the push sent, in whatever spelling."""
     if matches(name, now, sent.sent):
         return True
     return alike_value(name, now.value, sent.sent.value) and not matches(name, now, sent.before)
@@ -100,9 +100,9 @@ def _as_settled(remembered: Remembered | None, sent: Sending, now: Held) -> Reme
 
 
 def _is_edited_since(name: str, sent: Sending, remembered: Remembered | None, now: Held, value: Value | None) -> bool:
-    """Whether a person's hand is on the field since the push was planned: then it is as if the push had settled first.
+    """Whether you edited the field after the push was planned; then the push counts as finished first.
 
-    Only while Stash still says what was pushed, and no later push has taught us more.
+    Only if Stash still has the pushed value, and no later push changed the memory.
     """
     if sent.said != value or said_value(sent.was) != said_value(remembered):
         return False
@@ -114,7 +114,7 @@ def _is_edited_since(name: str, sent: Sending, remembered: Remembered | None, no
 
 
 def _after_partial_push(remembered: Remembered | None, sendings: Sequence[Sending], now: Held) -> Remembered | None:
-    """The memory of a list that pushes have changed in part, or that others have changed since: member by member."""
+    """The memory of a list that pushes changed in part, or that others changed since, found member by member."""
     learnt = remembered
     for sent in sendings:
         arrived, removed, adopted_away = (
@@ -135,18 +135,18 @@ def _after_partial_push(remembered: Remembered | None, sendings: Sequence[Sendin
 
 
 def _new_members(remembered: Remembered | None, sent: Sending, now: Held) -> dict[str, str]:
-    """The members of ours that a push can have brought and that were not there when we last looked."""
+    """PlexSync's members that a push can have added and that were missing at the last read."""
     before = name_keys(remembered.left.value) if remembered else frozenset[str]()
     return {name: spelling for name, spelling in arrived_members(sent, now).items() if fold(spelling) not in before}
 
 
 def _adopted_and_removed(sent: Sending, now: Held) -> tuple[str, ...]:
-    """The members that a push adopted only to take them away, and that are gone."""
+    """The members that a push adopted only to remove them, and that are gone."""
     return without_names(names_present(sent.adopts, sent.removes), name_keys(now.value))
 
 
 def _removed_since(remembered: Remembered | None, sent: Sending, now: Held) -> tuple[str, ...]:
-    """The planned removals that are gone and were there when we last looked, under our own names and Plex's."""
+    """The planned removals that are gone and were there at the last read, by PlexSync's names and by Plex's."""
     if remembered is None:
         return ()
     gone = (name_keys(sent.removes) - name_keys(now.value)) & name_keys(remembered.left.value)

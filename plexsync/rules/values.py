@@ -1,4 +1,4 @@
-"""Values of fields, in Plex and in Stash: what they are, and when two of them count as the same."""
+"""Values of fields in Plex and in Stash, and when two of them count as the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from plexsync.rules.text import composed, fold
 
 Value = str | tuple[str, ...]
 
-# A shorter text counts as ours, cut by Plex, from this length on; below, a person has shortened it.
+# From this length on, a shorter text counts as PlexSync's, cut by Plex. Below it, you shortened the text.
 LEAST_CUT = 64
 
 
@@ -21,7 +21,7 @@ class Held:
 
 
 def held(item: Item, name: str) -> Held:
-    """A field of an item: its value and whether a hand is on it."""
+    """A field of an item: its value and whether it is locked."""
     value: Value = item.lists.get(name, ()) if name in LISTS else item.value(name)
     return Held(value, item.locked(name))
 
@@ -44,7 +44,7 @@ def same_value(name: str, a: Value, b: Value) -> bool:
 
 
 def alike_value(name: str, in_plex: Value, sent: Value) -> bool:
-    """Whether a value of Plex can be what came of ours."""
+    """Whether a value in Plex can be the result of the value that was sent."""
     if isinstance(in_plex, tuple) or isinstance(sent, tuple):
         return _alike_lists(in_plex, sent)
     return same_value(name, in_plex, sent) or alike_text(in_plex, sent)
@@ -58,7 +58,7 @@ def _alike_lists(in_plex: Value, sent: Value) -> bool:
 
 
 def alike_text(in_plex: str, sent: str) -> bool:
-    # A text that Plex has cut inside a character ends in what can't be read.
+    # A text that Plex cut inside a character ends in an undecodable one.
     a, b = fold(in_plex).rstrip("\ufffd"), fold(sent)
     return a == b or (len(a) >= LEAST_CUT and b.startswith(a))
 
@@ -81,7 +81,7 @@ def without_names(names: Value, gone: Sequence[str] | frozenset[str]) -> tuple[s
 
 
 def joined_names(names: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, and those of `more` that are not among them."""
+    """The names, followed by those of `more` that are not among them."""
     return (*names, *without_names(more, name_keys(names)))
 
 
