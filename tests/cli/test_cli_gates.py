@@ -40,7 +40,7 @@ def test_a_breaker_is_closed_when_doctor_finds_the_server_well(who: str, world: 
     server.faults.clear()
     done = door("doctor", "--json")
     assert [one["told"] for one in done.facts["checks"] if "work goes on" in one["told"]] == [
-        "nothing was asked of it any more, and it answers again: work goes on"
+        "it was down, and answers again: work goes on"
     ]
     assert check(done, f"way to {who.title()}")["state"] == "ok"
     assert breaker(door, who) == "closed"
