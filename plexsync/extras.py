@@ -1,8 +1,8 @@
-"""The parts of PlexSync whose packages may be missing, and what adds them here.
+"""The parts of PlexSync whose packages may be missing, and how to add them.
 
-The advice fits how this PlexSync was installed, which is read off the files beside it: the requirement files of a clone, of
-the image and of the plugin; what pipx and uv note about an environment; what pip notes about a package. Standard library
-only.
+The advice depends on how PlexSync was installed. Files beside it show that: the requirement files of a clone, of the
+image and of the plugin; the notes of pipx and uv about an environment; the notes of pip about a package. Standard
+library only.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ IN_IMAGE = "build the image with its own Dockerfile, which installs requirements
 
 @dataclass(frozen=True)
 class OptionalPart:
-    """A part of PlexSync: the modules by which it shows whether it is installed, their packages, and its use.
+    """A part of PlexSync: the modules that show whether it is installed, their packages, and its purpose.
 
     `extra` is the extra that adds it, '' for a part of every default installation; `pins` is its requirement file.
     """
@@ -51,13 +51,13 @@ PARTS = {
 
 
 def is_installed(part: str) -> bool:
-    """Whether the packages of a part are there; none is imported."""
+    """Whether all packages of a part are installed. Imports none of them."""
     return all(importlib.util.find_spec(module) is not None for module in PARTS[part].modules)
 
 
 @dataclass(frozen=True)
 class Installation:
-    """Where a PlexSync lies: the folder of its package `plexsync`, the environment of its Python, and that Python."""
+    """Where PlexSync is installed: the folder of the package `plexsync`, its Python environment, and that Python."""
 
     root: Path
     prefix: Path
@@ -65,7 +65,7 @@ class Installation:
     environ: Mapping[str, str]
 
     def advice(self, *parts: str) -> str:
-        """What adds these parts: a command, or a sentence where no command can."""
+        """Return how to add these parts: a command, or a sentence where no command can."""
         pins = self.root / "requirements"
         if self.environ.get("PLEXSYNC_PROGRESS") == "stash":
             return IN_PLUGIN
@@ -83,7 +83,7 @@ class Installation:
         return self._of_package(parts, packages)
 
     def _of_package(self, parts: tuple[str, ...], packages: tuple[str, ...]) -> str:
-        """For an installed package: the place that it came from, with its extras; else the packages alone."""
+        """Return the command for an installed package: by its source with the extras, otherwise by the packages alone."""
         source = self._source()
         extras = ",".join(extra for part in parts if (extra := PARTS[part].extra))
         whole = f"{source}[{extras}]" if extras else source
@@ -91,14 +91,14 @@ class Installation:
             if not source:
                 return _command("uv", "tool", "install", "--force", *_each("--with", packages), "plexsync")
             return _command("uv", "tool", "install", "--force", whole)
-        if self.prefix.parent.name.startswith("archive-v"):  # the cache of uv, for a single run
+        if self.prefix.parent.name.startswith("archive-v"):  # uv's cache, for a single run
             return _command("uvx", *(("--from", whole) if source else _each("--with", packages)), "plexsync")
         by_uv = self._note("INSTALLER").strip() == "uv"
         pip = ["uv", "pip", "install", "--python", self.python] if by_uv else [self.python, "-m", "pip", "install"]
         return _command(*pip, *((whole,) if source else packages))
 
     def _source(self) -> str:
-        """`plexsync` when it came from an index, the path of a wheel or folder that is still there, else ''."""
+        """Return `plexsync` if it came from an index, the path of its wheel or folder if that still exists, else ''."""
         noted = self._note("direct_url.json")
         if not noted:
             return "plexsync"
@@ -112,7 +112,7 @@ class Installation:
         return path if address.scheme == "file" and Path(path).exists() else ""
 
     def _note(self, name: str) -> str:
-        """What the installer noted about the package; '' when there is no such file."""
+        """Return a file that the installer wrote about the package; '' if there is none."""
         for folder in self.root.glob("plexsync-*.dist-info"):
             try:
                 return (folder / name).read_text(encoding="utf-8")
@@ -122,7 +122,7 @@ class Installation:
 
 
 def advice(*parts: str) -> str:
-    """What adds these parts to the PlexSync that is running: a command, or a sentence where no command can."""
+    """Return how to add these parts to the running PlexSync: a command, or a sentence where no command can."""
     here = Installation(Path(__file__).resolve().parent.parent, Path(sys.prefix), sys.executable, os.environ)
     return here.advice(*parts)
 
@@ -132,5 +132,5 @@ def _each(option: str, values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _command(*words: str) -> str:
-    """The words as a shell takes them, that of Windows too."""
+    """Return the words quoted for a shell, including that of Windows."""
     return " ".join(word if PLAIN.fullmatch(word) else f'"{word}"' for word in words)

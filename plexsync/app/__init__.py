@@ -1,1 +1,1 @@
-"""Puts the house together from the settings: the only package that knows all concrete parts."""
+"""Builds every part from the settings. This is the only package that knows all concrete implementations."""

@@ -1,6 +1,6 @@
-"""The breakers as a reader finds them: their rules, cut from the settings, and what they make of a stored row.
+"""Breakers as readers see them: the rules from the settings, and the present state of a stored row.
 
-It is imported only for a breaker that is not closed, since a shell waits for `plexsync status`.
+Import this only for a breaker that is not closed, because a shell waits for `plexsync status`.
 """
 
 from worker.circuit_breaker import Breaker, CircuitState, Rules, next_probe_at, seen_state
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def breaker_rules(config: "PlexSyncConfig | StatusSettings") -> Rules:
-    """The breaker as the worker uses it: waits grow and are jittered, a probe's lease outlives its request."""
+    """Return the worker's breaker rules: growing, jittered waits, and a probe lease longer than a probe's requests."""
     return Rules(
         failure_threshold=config.breaker_failure_threshold,
         recovery_timeout=config.breaker_recovery_timeout,
-        # A probe is up to three requests, of twice the read timeout each.
+        # A probe takes up to three requests, each up to twice the read timeout.
         probe_lease=max(config.breaker_recovery_timeout, 6 * config.plex_read_timeout),
         backoff_multiplier=2.0,
         max_recovery_timeout=config.breaker_max_recovery_timeout,
@@ -28,7 +28,7 @@ def breaker_rules(config: "PlexSyncConfig | StatusSettings") -> Rules:
 
 
 def state_at(row: "BreakerRow | SimpleNamespace", rules: Rules, now: int) -> tuple[str, int | None]:
-    """The state that a reader finds at `now`, and when the next probe is due (None while closed); UTC milliseconds."""
+    """Return a breaker's state at `now` and the time of its next probe (None while closed), in UTC milliseconds."""
     stored = Breaker(
         state=CircuitState(row.state),
         failures=row.failures,

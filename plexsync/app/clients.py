@@ -1,4 +1,4 @@
-"""The clients of Stash and Plex, and the ways to send a notice, each made from the settings."""
+"""Clients of Stash and Plex, and notice senders, built from the settings."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -18,13 +18,13 @@ from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.stash.client import StashClient
 from validation.config import PlexSyncConfig
 
-# Seconds to wait for the settings, since also those wait who only want to look.
+# Timeouts in seconds for loading the settings. They are short, because read-only commands wait for them too.
 ASK_CONNECT, ASK_READ = 2.0, 2.5
 
 
 @contextmanager
 def stash_at(url: str, key: str, *, ca_file: str = "", patience: float = ASK_READ) -> Iterator[StashClient]:
-    """A Stash that is only being tried, with little patience; raises Unusable."""
+    """Yield a Stash client for a connection test, with short timeouts; raises Unusable."""
     clock, connect = SystemClock(), min(ASK_CONNECT, patience)
     with closing(
         StashClient(url, key, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
@@ -34,7 +34,7 @@ def stash_at(url: str, key: str, *, ca_file: str = "", patience: float = ASK_REA
 
 @contextmanager
 def plex_at(url: str, token: str, *, ca_file: str = "", patience: float = ASK_READ) -> Iterator[PlexClient]:
-    """A Plex that is only being tried, with little patience; raises Unusable."""
+    """Yield a Plex client for a connection test, with short timeouts; raises Unusable."""
     clock, connect = SystemClock(), min(ASK_CONNECT, patience)
     with closing(
         PlexClient(url, token, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
@@ -43,7 +43,7 @@ def plex_at(url: str, token: str, *, ca_file: str = "", patience: float = ASK_RE
 
 
 def asking_stash(config: PlexSyncConfig) -> StashClient:
-    """Stash for one question, with little patience; raises Unusable."""
+    """Return a Stash client for a single query, with short timeouts; raises Unusable."""
     return StashClient(
         config.stash_url,
         config.stash_api_key,
@@ -55,7 +55,7 @@ def asking_stash(config: PlexSyncConfig) -> StashClient:
 
 
 def stash_client(config: PlexSyncConfig, clock: Clock, looks: LookRules, *, alive: Callable[[], None]) -> StashClient:
-    """Stash, asked for no more of each scene than these rules show; `alive` hears of every request."""
+    """Return a Stash client that fetches only the scene data these rules need; it calls `alive` on every request."""
     profiles = (looks.profile, *looks.libraries.values())
     return StashClient(
         config.stash_url,
@@ -71,7 +71,7 @@ def stash_client(config: PlexSyncConfig, clock: Clock, looks: LookRules, *, aliv
 
 
 def plex_client(config: PlexSyncConfig, clock: Clock, *, client_id: str, alive: Callable[[], None]) -> PlexClient:
-    """Plex, as the installation of this id; `alive` hears of every request."""
+    """Return a Plex client that identifies itself by `client_id`; it calls `alive` on every request."""
     return PlexClient(
         config.plex_url,
         config.plex_token,
@@ -86,7 +86,7 @@ def plex_client(config: PlexSyncConfig, clock: Clock, *, client_id: str, alive: 
 
 
 def plex_events(config: PlexSyncConfig, *, client_id: str) -> PlexEvents:
-    """What Plex announces by itself."""
+    """Return a client for the events that Plex sends."""
     return PlexEvents(
         config.plex_url,
         config.plex_token,
@@ -98,12 +98,12 @@ def plex_events(config: PlexSyncConfig, *, client_id: str) -> PlexEvents:
 
 
 def padded(config: PlexSyncConfig) -> bool:
-    """Whether any library asks for padded posters."""
+    """Whether any library uses padded posters."""
     return config.poster_padding or any(config.of_library(name).poster_padding for name in config.libraries)
 
 
 def pillow(*, padding: bool) -> Pillow | None:
-    """What changes pictures, if its package is installed; raises Unusable when it is not and pictures are to be padded."""
+    """Return the image processor, or None if its package is missing; raises Unusable if `padding` then needs it."""
     try:
         return Pillow()
     except Unusable:
@@ -113,7 +113,7 @@ def pillow(*, padding: bool) -> Pillow | None:
 
 
 def messengers(config: PlexSyncConfig) -> list[Messenger]:
-    """The ways to tell a person that are set up; raises Unusable when one of them can't be used."""
+    """Return the configured notice senders; raises Unusable if one of them can't be used."""
     ways: list[Messenger] = [AppriseMessenger(url, number) for number, url in enumerate(config.notify_urls, start=1)]
     if config.notify_command:
         ways.append(CommandMessenger(config.notify_command))
@@ -121,7 +121,7 @@ def messengers(config: PlexSyncConfig) -> list[Messenger]:
 
 
 def tried_ways(config: PlexSyncConfig) -> Iterator[tuple[str, str]]:
-    """The setting of each way to tell a person, and what is wrong with it ('' for nothing); nothing is sent."""
+    """Yield each notice setting with its problem ('' for none). Sends nothing."""
     for number, url in enumerate(config.notify_urls, start=1):
         try:
             AppriseMessenger(url, number)
@@ -134,7 +134,7 @@ def tried_ways(config: PlexSyncConfig) -> Iterator[tuple[str, str]]:
 
 
 def try_out(config: PlexSyncConfig) -> None:
-    """Raises Unusable if the parts can't be put together with these settings."""
+    """Check that the parts can be built from these settings; raises Unusable if they can't."""
     messengers(config)
     pillow(padding=padded(config))
     StashClient(config.stash_url, config.stash_api_key, ca_file=config.tls_ca_file).close()

@@ -1,4 +1,4 @@
-"""The database file and what lies beside it: inspection, repair, lock, spool, backup and restore."""
+"""The database file and the files beside it: inspection, repair, lock, spool, backup and restore."""
 
 import logging
 import os
@@ -27,9 +27,10 @@ DATABASE = intake.DATABASE
 
 @dataclass(frozen=True)
 class DatabaseCheck:
-    """The database file for `doctor`; `damage` holds the first faults that SQLite finds in it, none if it is sound.
+    """State of the database file, for `doctor`.
 
-    `size` and `log` are the bytes of the file and of the log beside it.
+    `damage` holds the first faults that SQLite finds, and is empty if the file is sound. `size` and `log` are the sizes
+    in bytes of the file and of its write-ahead log.
     """
 
     schema: int
@@ -43,7 +44,7 @@ class DatabaseCheck:
 
 
 def inspect(folder: Path) -> DatabaseCheck:
-    """What the database file looks like from outside, by a connection of its own that reads only."""
+    """Inspect the database file through a separate, read-only connection."""
     path = folder / DATABASE
     with faults(path):
         db = sqlite3.connect(intake.uri(str(path), "ro"), uri=True)
@@ -67,7 +68,7 @@ def inspect(folder: Path) -> DatabaseCheck:
 
 @contextmanager
 def lock_of(folder: Path) -> Iterator[bool]:
-    """True while this process has the worker's lock, on a database that is sound; False when another has it."""
+    """Yield True while this process holds the worker's lock on a sound database, False if another process holds it."""
     try:
         intake.make_folder(str(folder))
     except OSError as error:
@@ -82,12 +83,12 @@ def lock_of(folder: Path) -> Iterator[bool]:
 
 
 def half_mended(folder: Path) -> bool:
-    """Whether the mending of a database was broken off: it has to come to its end before anything is written there."""
+    """Whether an interrupted repair has to be finished before anything is written to the database."""
     return any(folder.glob(f"{DATABASE}{MARK}*"))
 
 
 def mend(folder: Path) -> None:
-    """Make a damaged database anew, for a command that writes and does not work; a worker that runs did so at its start."""
+    """Rebuild a damaged database, for a command that writes but is no worker. A worker does this at its start."""
     file = folder / DATABASE
     usable = os.access(file, os.R_OK | os.W_OK) if os.path.exists(file) else os.path.isdir(folder)  # noqa: PTH110, PTH112 - unreadable is no error
     if usable and (lock := try_lock(folder)) is not None:
@@ -105,7 +106,7 @@ def _repair(folder: Path) -> None:
 
 
 def _check_place(folder: Path) -> None:
-    """Raises Unusable where others could have put a database, or a file that becomes one, in the place of ours."""
+    """Raise Unusable if other users could replace the database, or a file that becomes the database."""
     if trouble := intake.insecure(str(folder), str(folder / DATABASE)):
         raise Unusable(trouble)
 
@@ -118,14 +119,14 @@ def _size(path: Path) -> int:
 
 
 def save_backup(folder: Path, target: Path, *, replace: bool = False) -> Copied:
-    """Copy the database of `folder`, also while a worker runs. Raises Unusable when it can't be done."""
+    """Copy the database of `folder`; a worker may be running. Raises Unusable if that fails."""
     if os.path.isdir(folder):  # noqa: PTH112 - unreadable is no error
         _check_place(folder)
     return backup.save(folder / DATABASE, target, replace=replace)
 
 
 def restore_backup(folder: Path, file: Path) -> Restored | None:
-    """Put a copy back, after which a complete comparison is due; None, and nothing is done, while a worker runs."""
+    """Restore a backup, after which a full comparison is due. Returns None, and does nothing, while a worker runs."""
     try:
         intake.make_folder(str(folder))
     except OSError as error:
@@ -138,13 +139,13 @@ def restore_backup(folder: Path, file: Path) -> Restored | None:
         now = SystemClock().now()
         moment = datetime.fromtimestamp(now / 1000, UTC)
         aside = f"plexsync.before-{moment:%Y%m%dT%H%M%SZ}.db"
-        # What Stash said at the time of the copy may not hold any more.
+        # Stash's answers at the time of the backup may be outdated.
         notes = {LAST_RECONCILE: "", CURSOR: "", STASH_SETTINGS: "", RESTORED: str(now)}
         return backup.restore(file, folder / DATABASE, aside=aside, notes=notes)
 
 
 def summary_of(folder: Path, now: int) -> Summary:
-    """What the database in `folder` holds now, in one snapshot; raises LocalFault."""
+    """Return a summary of the database in `folder`, read in one snapshot; raises LocalFault."""
     path = folder / DATABASE
     with faults(path):
         try:

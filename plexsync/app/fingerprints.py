@@ -1,4 +1,4 @@
-"""Salted hashes of settings, by which a change is noticed. Neither a secret nor a path can be read from one."""
+"""Hashes of settings, used to detect changes. They reveal neither secrets nor paths; hashes of secrets are salted."""
 
 import hashlib
 import json
@@ -16,12 +16,12 @@ from validation.config import PlexSyncConfig
 
 
 def client_id(store: Database) -> str:
-    """By what Plex tells this installation from others, the same at every start."""
+    """Return the identifier by which Plex knows this installation. It is the same at every start."""
     return f"plexsync-{hashlib.blake2b(b'client', key=_salt(store).encode(), digest_size=8).hexdigest()}"
 
 
 def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str]:
-    """What a hold compares to see that its settings changed: salted hashes, from which no secret can be read."""
+    """Return a salted hash of each server's settings, which a hold compares to detect a change. Reveals no secret."""
     salt = _salt(store)
     settings = {
         Neighbour.PLEX: (config.plex_url, config.plex_token, config.tls_ca_file, *config.library_names),
@@ -34,13 +34,13 @@ def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str
 
 
 def print_of_all(config: PlexSyncConfig, store: Database) -> str:
-    """What tells whether any setting changed since a comparison was broken off; nothing can be read from it."""
+    """Return a hash of all settings, to detect a change since a comparison was interrupted. Reveals no setting."""
     text = f"{config.model_dump_json()}{sorted(fingerprints(config, store).items())}"
     return hashlib.blake2b(text.encode(), key=_salt(store).encode(), digest_size=8).hexdigest()
 
 
 def wishes(config: PlexSyncConfig) -> str:
-    """A print of all settings that decide what is wanted; neither names nor paths can be read from it."""
+    """Return a hash of all settings that decide what Plex should show. Reveals neither names nor paths."""
 
     def plain(value: object) -> object:
         return sorted(map(str, value)) if isinstance(value, frozenset | set) else repr(value)
@@ -50,8 +50,10 @@ def wishes(config: PlexSyncConfig) -> str:
 
 
 def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> dict[str, str]:
-    """What `plexsync.flows.scenes.dead_letter_cures` compares to see which settings changed; neither secrets nor paths
-    can be read from it."""
+    """Return the hashes that `plexsync.flows.scenes.dead_letter_cures` compares to find changed settings.
+
+    They reveal neither secrets nor paths.
+    """
     strict = (config.strict_mode, NAME_LIMIT, SUMMARY_LIMIT, *(getattr(config, switch) for switch in SWITCHES.values()))
     return {
         "paths": hashlib.blake2b(repr(config.path_rules).encode(errors="replace"), digest_size=8).hexdigest(),
@@ -62,7 +64,7 @@ def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> 
 
 
 def _salt(store: Database) -> str:
-    """A random text of this database, made with it."""
+    """Return the random salt of this database; creates it on first use."""
     with store.reading() as db:
         salt = db.notes.text(SALT)
     if not salt:

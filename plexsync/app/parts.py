@@ -1,6 +1,6 @@
-"""The parts of one process, put together on one database.
+"""The parts of one process, assembled on one database.
 
-`assemble` is the one place that joins them: the program, the tests and the simulation all call it.
+`assemble` is the only place that connects them. The program, the tests and the simulation all call it.
 """
 
 from collections.abc import Iterator
@@ -37,15 +37,18 @@ from plexsync.store.lock import Lock, is_locked, try_lock
 from plexsync.store.summary import Summary
 from validation.config import PlexSyncConfig
 
-# Seconds without a sign of life after which a worker is ended; longer than a request or a busy database may take.
+# Seconds without a heartbeat after which a worker is ended. Longer than a request or a busy database can take.
 LEAST_WATCHED = 180.0
 HANG = "hang.txt"
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """Everything that works on one database. `looker` is for doors, which only look: nobody is wanted or woken by what
-    it finds on the way. `work_looker` is the engine's, `watch_looker` that of comparisons."""
+    """All parts that work on one database.
+
+    `looker` is for read-only callers: it queues and wakes nothing that it comes across. `work_looker` belongs to the
+    engine, `watch_looker` to comparisons.
+    """
 
     store: Database
     stash: StashClient
@@ -68,7 +71,7 @@ class Assembled:
 
 @dataclass(frozen=True)
 class Parts(Assembled):
-    """The parts of a process of the program, with the settings that they were made from and the folder of the database."""
+    """The parts of a running program, with the settings that they were built from and the folder of the database."""
 
     config: PlexSyncConfig
     folder: Path
@@ -76,7 +79,7 @@ class Parts(Assembled):
     sampler: Sampler
 
     def try_lock(self) -> Lock | None:
-        """The worker's lock on this database; None while another process works it."""
+        """Take the worker's lock on this database; None while another process holds it."""
         return try_lock(self.folder)
 
     def someone_works(self) -> bool:
@@ -84,20 +87,20 @@ class Parts(Assembled):
         return is_locked(self.folder)
 
     def spooled(self) -> tuple[int, int]:
-        """How many events wait as files for a worker, and how many could not be read and were set aside."""
+        """Count the spooled events: (waiting for a worker, unreadable and set aside)."""
         return spooled(self.folder)
 
     def inspected(self) -> DatabaseCheck:
-        """What the database file looks like from outside, by a connection of its own that reads only."""
+        """Inspect the database file through a separate, read-only connection."""
         return inspect(self.folder)
 
     def summary(self) -> Summary:
-        """What the database holds now, in one snapshot; raises LocalFault."""
+        """Return a summary of the database, read in one snapshot; raises LocalFault."""
         return summary_of(self.folder, self.clock.now())
 
 
 def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
-    """What the parts have to know, by the settings and the salt of this database."""
+    """Return the settings of the parts, from the configuration and the salt of this database."""
     prints = fingerprints(config, store)
     return PartSettings(
         looks=look_rules(config),
@@ -122,7 +125,7 @@ def assemble(
     events: Events,
     imaging: Imaging | None = None,
 ) -> Assembled:
-    """Put the parts together on a database and its two servers. Nothing is opened, asked or written."""
+    """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
     looks = settings.looks
 
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
@@ -160,9 +163,9 @@ def assemble(
 
 @contextmanager
 def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Iterator[Parts]:
-    """Put the parts together on the database in `folder`; close them at the end.
+    """Open the database in `folder` and assemble the parts on it; closes them at the end.
 
-    `worker`: this process holds the worker's lock, so it alone writes the log back into the database.
+    `worker`: this process holds the worker's lock, so it alone checkpoints the write-ahead log.
     """
     clock, dice = SystemClock(), SystemDice()
     with ExitStack() as stack:
@@ -191,6 +194,6 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
 
 @contextmanager
 def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]]:
-    """As `opened`, with True when this process got the worker's lock and is the one to work, False when another has it."""
+    """Like `opened`, with True if this process got the worker's lock and has to work, False if another holds it."""
     with lock_of(folder) as mine, opened(config, folder, worker=mine) as parts:
         yield parts, mine

@@ -1,7 +1,7 @@
-"""The database alone, for who only reads it and waits for the answer: the folder, its settings, and one snapshot.
+"""A fast path for commands that only read the database: its folder, the stored settings, and one snapshot.
 
-`None` stands for whatever takes more than that: a folder that Stash has to be asked for, settings that changed since they
-were loaded last, a database that has to be mended or migrated. Standard library only, and little of it.
+`None` means that the fast path does not apply: Stash has to be asked for the folder, the settings changed since they
+were last loaded, or the database has to be repaired or migrated. Imports only a small part of the standard library.
 """
 
 # ruff: noqa: PTH118
@@ -17,7 +17,7 @@ from validation import locations
 
 
 class Quick:
-    """What `status` tells: a snapshot of the database, the settings, the events that wait, and whether a worker runs."""
+    """Input of `status`: a snapshot of the database, the settings, the spooled events, and whether a worker runs."""
 
     def __init__(self, snapshot: Summary, config: StatusSettings, spooled: tuple[int, int], *, running: bool) -> None:
         self.snapshot = snapshot
@@ -27,7 +27,7 @@ class Quick:
 
 
 def folder_of(sources: Sources, content: bytes) -> str | None:
-    """The folder of the database, if a source names it or it is in use."""
+    """Return the folder of the database if a source names it or it is in use; otherwise None."""
     named = sources.folder_named(content)
     if named:
         return named
@@ -36,7 +36,7 @@ def folder_of(sources: Sources, content: bytes) -> str | None:
 
 
 def look(sources: Sources) -> Quick | None:
-    """How everything stands, if the database and its notes are enough to tell."""
+    """Return the input of `status` if the database and its notes are enough for it; otherwise None."""
     content = sources.content()
     where = None if content is None else folder_of(sources, content)
     if content is None or where is None:
@@ -64,9 +64,9 @@ def look(sources: Sources) -> Quick | None:
 
 
 def keys_in(sources: Sources, state: str, limit: int) -> list[tuple[str, str]]:
-    """The first rows of one of the rare states, as they are named at the terminal, each with its cause of death.
+    """List the first rows of a rare state: (name on the command line, cause of the dead letter).
 
-    None where nothing can be read.
+    The list is empty if nothing can be read.
     """
     content = sources.content()
     where = None if content is None else folder_of(sources, content)

@@ -1,4 +1,4 @@
-"""The rules of each part, cut from the settings: what is compared, who wins, and how the queue is worked."""
+"""The rules of each part, derived from the settings: what is compared, which side wins, how the queue is worked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -32,7 +32,7 @@ SWITCHES = {
 
 
 def look_rules(config: PlexSyncConfig) -> LookRules:
-    """What is compared, and who wins."""
+    """Return the rules of a comparison: what is compared, and which side wins."""
     policy = Policy(conflict=config.conflict_policy, first_push=config.first_push)
     libraries = {fold(name): profile(config.of_library(name)) for name in config.libraries}
     gone = config.when_gone == "undo"
@@ -43,7 +43,7 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
 
 
 def profile(config: PlexSyncConfig) -> Profile:
-    """Which fields are shown, and what in them. What has no switch is on when there is something to show."""
+    """Return the fields to sync and their content. A field without a switch is on if its setting is not empty."""
     base = Profile(
         fields=frozenset(),
         title=template.parsed(config.title_template, NAMES),
@@ -72,7 +72,7 @@ def profile(config: PlexSyncConfig) -> Profile:
 
 
 def work_rules(config: PlexSyncConfig) -> WorkRules:
-    """How the queue is worked. A batch's reading phase takes a few requests at most."""
+    """Return the rules of the queue. Reading the scenes of a batch takes a few requests at most."""
     deadline = round(1000 * whole_request(config.plex_read_timeout))
     return WorkRules(
         max_retries=config.max_retries,
@@ -87,9 +87,11 @@ def work_rules(config: PlexSyncConfig) -> WorkRules:
 
 @dataclass(frozen=True)
 class PartSettings:
-    """What `assemble` has to know. `fingerprints` stand for the settings that a hold waits to see changed, `cures` for
-    those that may bring a dead letter back, `print_of_all` for every setting, `wishes` for those that decide what Plex
-    should show."""
+    """The settings that `assemble` needs.
+
+    `fingerprints` are hashes of the settings whose change ends a hold, `cures` of those that may cure a dead letter,
+    `print_of_all` of every setting, and `wishes` of those that decide what Plex should show.
+    """
 
     looks: LookRules
     work: WorkRules

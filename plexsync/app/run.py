@@ -1,4 +1,4 @@
-"""The worker: the engine on the parts, with poller, listener, schedule and notices around it."""
+"""The worker: the engine, with poller, listener, schedule and notices around it."""
 
 import logging
 import secrets
@@ -27,20 +27,20 @@ from plexsync.rules.notices import NoticeRules
 
 log = logging.getLogger("PlexSync.run")
 
-# Seconds between two looks at whether a comparison is due; each is two small reads.
+# Seconds between checks whether a comparison is due. Each check is two small reads.
 COMPARE_LOOK = 1.0
 
-# Seconds between two looks at whether it is time to listen to Plex again.
+# Seconds between checks whether to listen to Plex again.
 LISTEN_LOOK = 0.5
 
-# Seconds after which a comparison that could not run is tried again.
+# Seconds before a comparison that could not run is tried again.
 RECONCILE_RETRY = 300.0
 
 Told = Callable[[Worked | ProbeResult | Idle], None]
 
 
 def scene_flow(parts: Assembled) -> SceneFlow:
-    """The flow of scenes on these parts."""
+    """Return the scene flow on these parts."""
     return SceneFlow(
         parts.store,
         parts.stash,
@@ -60,9 +60,9 @@ def engine_on(
     pool: Executor | None = None,
     flows: Sequence[AnyFlow] = (),
 ) -> Engine:
-    """An engine on these parts; `holder` marks the rows that it works, `pool` sends its edits.
+    """Return an engine on these parts; `holder` marks the rows that it claims, and `pool` sends its edits.
 
-    It works the flow of scenes, and `flows` beside it.
+    It works the scene flow and the given `flows`.
     """
     return Engine(
         parts.store,
@@ -79,9 +79,9 @@ def engine_on(
 
 @contextmanager
 def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
-    """An engine on these parts, for the holder of the worker's lock; `take_up` comes before its first step.
+    """Yield an engine for the holder of the worker's lock; call `take_up` before its first step.
 
-    What hangs when `stop` is set is given back before anybody loses patience with this process.
+    When `stop` is set, work that hangs is given back before this process can be killed for taking too long.
     """
     works = engine_on(parts, holder=secrets.token_hex(4), watchdog=parts.watchdog)
     farewell = Farewell(works.abandon, stop=stop)
@@ -95,7 +95,7 @@ def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
 
 
 def take_up(parts: Parts, works: Engine) -> None:
-    """Take back what a dead worker held, and see what other settings change. What was done of it can be done again."""
+    """Reclaim the jobs of a dead worker, and apply what changed settings cause. Safe to repeat."""
     works.reclaim()
     parts.curer.apply()
     parts.reconciler.note_wishes()
@@ -109,7 +109,7 @@ def drain(
     wait_for: Callable[[], bool] | None = None,
     before: Ran | None = None,
 ) -> Ran:
-    """Work in this process until nothing is due, or until `wait_for` is true; goes on counting from the run `before`."""
+    """Work the queue until nothing is due or `wait_for` returns true; adds to the counts of the run `before`."""
     with engine(parts, stop) as works:
         take_up(parts, works)
         parts.curer.recheck(stopping=stop.is_set)
@@ -118,7 +118,7 @@ def drain(
 
 @contextmanager
 def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
-    """Tell a person what needs one while the block runs, if there is a way to; it hears of pauses by what is yielded."""
+    """Send notices of what needs you while the block runs, if a sender is set up. Yields the record of pauses."""
     standstill = Standstill(parts.clock)
     bell = None
     if ways := messengers(parts.config):
@@ -134,11 +134,11 @@ def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
 
 
 def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
-    """Worker, poller, reconcile schedule and notices until `stop`. A damaged database ends it, whoever meets the damage."""
+    """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it."""
     with noticing(parts, stop) as paused, engine(parts, stop) as works:
         schedule = Schedule(parts, stop)
         watch = partial(Watcher, stop=stop, clock=parts.clock)
-        # A comparison may take long, and edits are not to wait for it.
+        # A comparison can take long, and edits must not wait for it.
         watchers = [
             watch(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval),
             watch(lambda: parts.listener(stop.is_set), name="listen", seconds=LISTEN_LOOK),
@@ -155,7 +155,7 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
             loop_of(parts, works, stop, report, paused).serve()
         finally:
             stop.set()
-            # No longer than the request that is under way may take: store and clients are closed next.
+            # Wait no longer than the current request can take: the store and the clients are closed next.
             for watcher in watchers:
                 watcher.join(timeout=whole_request(parts.config.plex_read_timeout) + 5)
         for watcher in watchers:
@@ -163,7 +163,7 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
 
 
 def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, paused: Standstill | None = None) -> Loop:
-    """The loop that drives this engine until `stop`; every step is reported to `report`."""
+    """Return the loop that drives this engine until `stop`; it reports every step to `report`."""
     return Loop(
         works,
         parts.store,
@@ -177,7 +177,7 @@ def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, pa
 
 
 class Schedule:
-    """Reconciles when the last complete comparison is old enough, or was never made."""
+    """Runs a full comparison when the last one is old enough, or none has completed yet."""
 
     def __init__(self, parts: Parts, stop: threading.Event) -> None:
         self._parts = parts
@@ -186,15 +186,15 @@ class Schedule:
         self._told = False
 
     def __call__(self) -> bool:
-        """Reconcile if it is due; True when a comparison came to its end."""
+        """Run a comparison if one is due; True if it completed."""
         parts, now = self._parts, self._parts.clock.now()
         hours = parts.config.reconcile_interval_hours
         with parts.store.reading() as db:
             last, polled = db.notes.number(LAST_RECONCILE) or 0, db.notes.text(LAST_POLL)
-        # First the poller notes where it starts: what is edited during the comparison is a change since then.
+        # The poller has to note its start first, so that an edit during the comparison counts as a change after it.
         if not polled:
             return False
-        # A last time in the future was written by a clock that has stepped back: compare, rather than wait for it.
+        # A last comparison in the future was noted before the clock was set back: compare now instead of waiting.
         if not parts.config.enabled or (not comparison_owed(parts) and (not hours or 0 <= now - last < hours * HOUR)):
             return False
         if not bulk_approved(parts):

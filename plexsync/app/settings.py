@@ -1,7 +1,7 @@
-"""The settings of a call: what this machine says, and what Stash answers or answered last.
+"""The settings of a command: those of this machine, with Stash's present or last answer.
 
-Stash is asked once, with little patience. When it can't be asked, its last answer counts, without its secrets. A command
-that works never begins with less than that: a switch in Stash that nobody here has seen could be off.
+Stash is asked once, with a short timeout. If it can't be asked, its last answer is used, without the secrets. A command
+that works the queue never starts with less: PlexSync could be switched off in Stash without this machine knowing.
 """
 
 import os
@@ -25,15 +25,15 @@ from validation.config import PlexSyncConfig
 from validation.kept import Kept
 from validation.sources import STAND_INS, ConfigError, Loaded, default_data_dir, load, load_here
 
-# The plugin's id in Stash: the name of the manifest without its ending.
+# The plugin's id in Stash: the name of the manifest without its extension.
 PLUGIN = "StashPlexSync"
 
-# The keywords of `load`: where this machine's settings come from.
+# Keyword arguments of `load`: where this machine's settings come from.
 Sources = Mapping[str, Any]
 
 
 class SettingsNeed(Enum):
-    """What a command needs of the settings."""
+    """Which settings a command needs."""
 
     DATABASE = "it reads and writes the database alone: Stash is asked only for what can't be known otherwise"
     LOOK = "it looks at both servers, if it can"
@@ -41,7 +41,7 @@ class SettingsNeed(Enum):
 
 
 class StashAway(ConfigError):
-    """Something that Stash may know is missing, and Stash can't be asked; `place` is the folder, if that is known."""
+    """A setting that Stash may have is missing, and Stash can't be asked; `place` is the folder, if known."""
 
     def __init__(self, lines: Iterable[str], place: DataFolder | None) -> None:
         super().__init__(lines)
@@ -50,7 +50,7 @@ class StashAway(ConfigError):
 
 @dataclass(frozen=True)
 class StashAnswer:
-    """What Stash holds for us: the plugin's settings as they are stored there, and the folder of the database."""
+    """Stash's answer: the plugin's settings as they are stored there, and the folder of the database."""
 
     settings: Mapping[str, object] = field(repr=False)
     place: DataFolder
@@ -58,10 +58,11 @@ class StashAnswer:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a call starts from.
+    """The settings that a command starts with.
 
-    `said` is what Stash holds, None when it was not asked or is `away` (and why). `sure` is False when nobody here has ever
-    seen what it holds. `lacking` names what is required and known to Stash alone: stand-ins are in its place.
+    `stash_settings` is Stash's answer, None if it was not asked or can't be reached; `away` is the reason. `sure` is
+    False if this machine has never seen Stash's answer. `lacking` names required settings that only Stash knows;
+    placeholders are in their place.
     """
 
     loaded: Loaded
@@ -76,9 +77,9 @@ class Settings:
 
 
 def settings(sources: Sources, need: SettingsNeed, *, hide: Callable[[Loaded], None]) -> Settings:
-    """The settings from all sources; raises ConfigError, and StashAway if Stash may have what is missing.
+    """Return the settings from all sources; raises ConfigError, or StashAway if Stash may have a missing one.
 
-    `hide` is handed all settings as they are loaded, so that no later error shows a secret of theirs.
+    `hide` receives all settings as they are loaded, so that no later error shows a secret.
     """
     here = load_here(**sources)
     hide(here)
@@ -128,7 +129,7 @@ def _unasked(away: NeighbourError) -> str:
 def _by_last_answer(
     sources: Sources, last: Kept | None, need: SettingsNeed, hide: Callable[[Loaded], None]
 ) -> tuple[Loaded, tuple[str, ...]]:
-    """The settings by Stash's last answer, if it is kept, and what is required and was in its secrets alone."""
+    """Return the settings by Stash's last answer, if stored, and the required ones that only its secrets held."""
     plugin_settings, lacking = dict(last.values) if last else {}, tuple[str, ...]()
     try:
         loaded = load(**sources, plugin_settings=plugin_settings)
@@ -142,11 +143,11 @@ def _by_last_answer(
     return loaded, lacking
 
 
-# --- the folder, and what Stash holds --------------------------------------------------------------------------------
+# --- the folder, and the settings in Stash ---------------------------------------------------------------------------
 
 
 def known_place(config: PlexSyncConfig, environ: Mapping[str, str]) -> DataFolder | None:
-    """The folder that a setting names or that is in use; None when it is to be chosen by Stash's answer."""
+    """Return the folder that a setting names or that is in use; None if Stash's answer has to decide."""
     if config.data_dir:
         return DataFolder(Path(config.data_dir), "data_dir names it")
     return place.known(_usual(environ))
@@ -160,20 +161,20 @@ def _usual(environ: Mapping[str, str]) -> Path | None:
 
 
 def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], folder: DataFolder | None) -> StashAnswer:
-    """Ask Stash for the plugin's settings, and where the folder is if that is not known; raises NeighbourError, Unusable."""
+    """Ask Stash for the plugin's settings and, if unknown, the folder; raises NeighbourError, Unusable."""
     with closing(asking_stash(config)) as stash:
         plugin_settings = stash.plugin_settings(PLUGIN)
         return StashAnswer(plugin_settings, folder or place.chosen(_usual(environ), stash.config_path()))
 
 
 def settings_in_stash(config: PlexSyncConfig, plugin: str) -> dict[str, object]:
-    """What Stash holds for a plugin; raises NeighbourError, Unusable."""
+    """Return the settings that Stash stores for a plugin; raises NeighbourError, Unusable."""
     with closing(asking_stash(config)) as stash:
         return stash.plugin_settings(plugin)
 
 
 def last_answer(folder: Path) -> Kept | None:
-    """Stash's last answer, by the database in `folder`; None when it is not known. No database is made for it."""
+    """Return Stash's last answer from the database in `folder`; None if there is none. Creates no database."""
     if not os.path.lexists(folder / DATABASE):
         return None
     try:
@@ -184,12 +185,12 @@ def last_answer(folder: Path) -> Kept | None:
         finally:
             store.close()
     except (LocalFault, NewerDatabase, Unusable):
-        # Whoever uses the database meets it again, and says so.
+        # The next use of the database meets the same fault and reports it.
         return None
 
 
 def keep_answer(store: Database, plugin_settings: Mapping[str, object]) -> None:
-    """Keep Stash's answer, without its secrets, for when it is away; a database that can't be written is no hindrance."""
+    """Store Stash's answer, without its secrets, for when Stash is away. Ignores a database that can't be written."""
     text = kept.written(plugin_settings)
     try:
         with store.reading() as db:
@@ -202,19 +203,19 @@ def keep_answer(store: Database, plugin_settings: Mapping[str, object]) -> None:
 
 
 def theirs(settings_file: str) -> Path | None:
-    """The folder that the hook writes to, if Stash's settings file is on this machine; None when it certainly is not."""
+    """Return the folder that the hook writes to if Stash's settings file may be on this machine; otherwise None."""
     return place.theirs(settings_file)
 
 
 def events_in(folder: Path) -> str:
-    """What a hook has left in a folder, in words; '' for nothing. Raises OSError."""
+    """Describe what a hook has left in a folder; '' for nothing. Raises OSError."""
     return place.events_in(folder)
 
 
 def keep_for_status(store: Database, where: status_settings.Sources, loaded: Loaded) -> None:
-    """Keep what `status` needs, unless there is a warning to repeat; a database that can't be written is no hindrance."""
+    """Store what `status` needs, unless a warning has to be repeated. Ignores a database that can't be written."""
     content = where.content()
-    # A file of authorities is tried out whenever settings are loaded.
+    # A CA file is checked whenever settings are loaded, so they have to be loaded every time.
     if content is None or loaded.warnings or loaded.config.tls_ca_file:
         return
     try:

@@ -1,9 +1,9 @@
-"""The settings that `plexsync status` tells of, kept in the database by whoever has loaded all settings.
+"""The settings that `plexsync status` shows, stored in the database by every command that loads all settings.
 
-To load all settings takes far longer than to read the database. What is kept counts only as long as nothing that settings
-come from has changed since: the file, the environment, the answer of Stash, the program itself. Then it is what loading
-them all would give, without a word of warning; else they are loaded anew, and kept. No secret is kept, and a source only
-as a salted hash. Standard library only, and little of it, since a shell waits for the process that imports this.
+Loading all settings takes far longer than reading the database. Stored settings are used only while none of their
+sources has changed: the settings file, the environment, Stash's answer, the program itself. They then equal what
+loading would give, without a warning. Otherwise all settings are loaded and stored again. No secret is stored, and a
+source only as a salted hash. Imports only a small part of the standard library, because a shell waits for the process.
 """
 
 # ruff: noqa: PTH100, PTH116, PTH117, PTH118, PTH120, PTH123
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from validation.config import PlexSyncConfig
 
 LARGEST_FILE = 1_000_000
-# So many are kept: a service and its user may have settings of their own.
+# How many sets are stored: a service and its user may have different settings.
 MOST_KEPT = 4
 FIELDS = ("dlq_max", "breaker_failure_threshold")
 SECONDS = ("breaker_recovery_timeout", "breaker_max_recovery_timeout", "plex_read_timeout")
@@ -28,7 +28,7 @@ SWITCHES = ("enabled", "approve_bulk")
 
 
 class Sources:
-    """Where the settings of a call come from: the environment, a settings file, the folder on the command line."""
+    """Sources of a command's settings: the environment, a settings file, the folder on the command line."""
 
     def __init__(self, environ: Mapping[str, str], config_file: str | None, data_dir: str | None) -> None:
         self.environ = environ
@@ -37,7 +37,7 @@ class Sources:
         self.data_dir = data_dir
 
     def content(self) -> bytes | None:
-        """What the settings file holds, b'' when there is none and none was named; None for anything unusual."""
+        """Return the settings file's content, b'' if there is none and none was named; None for anything unusual."""
         try:
             with open(self.file, "rb") as file:
                 mode = os.fstat(file.fileno()).st_mode
@@ -46,12 +46,12 @@ class Sources:
             return None if self.named else b""
         except (OSError, ValueError):
             return None
-        # One that others can read may be worth a warning.
+        # A file that others can read may cause a warning.
         usual = stat.S_ISREG(mode) and (os.name == "nt" or not mode & stat.S_IROTH)
         return content if len(content) <= LARGEST_FILE and (usual or not _may_hold_secrets(content)) else None
 
     def folder_named(self, content: bytes) -> str | None:
-        """The folder that a source names, '' when none does; None for one that can't be told here."""
+        """Return the folder that a source names, '' if none does; None if this can't be determined here."""
         folder = os.path.abspath(self.data_dir) if self.data_dir else self.environ.get("PLEXSYNC_DATA_DIR", "")
         if not folder and b"data_dir" in content:
             import tomllib
@@ -63,10 +63,10 @@ class Sources:
         return folder if isinstance(folder, str) and (not folder or os.path.isabs(folder)) else None
 
     def fingerprint(self, content: bytes, salt: str, answer: str) -> str:
-        """A hash of all that the settings come from; nothing can be read from it. '' when that can't be told."""
+        """Return a hash of all sources, which reveals none of them; '' if it can't be computed."""
         state = blake2b(key=salt.encode()[:64], digest_size=16)
         try:
-            # Another version of the program may know other settings.
+            # Another version of the program may have other settings.
             program = os.stat(os.path.join(os.path.dirname(locations.__file__), "config.py"))
             variables = [(name, value) for name, value in sorted(self.environ.items()) if _is_ours(name)]
             files = [_signs(value) for name, value in variables if name.endswith("_FILE") and value]
@@ -86,13 +86,13 @@ def _is_ours(name: str) -> bool:
 
 
 def _signs(path: str) -> tuple[int, int, int, bool]:
-    """What shows that a file is another one; raises OSError when it is not there."""
+    """Return values that differ for another file or content; raises OSError if the file does not exist."""
     status = os.stat(path)
     return status.st_mtime_ns, status.st_size, status.st_mode, os.access(path, os.R_OK)
 
 
 class StatusSettings:
-    """The settings that `status` tells of, by the names that they have in all settings."""
+    """The settings that `status` shows, by the names that they have in PlexSyncConfig."""
 
     def __init__(self, values: Mapping[str, float]) -> None:
         self.enabled, self.approve_bulk = (bool(values[name]) for name in SWITCHES)
@@ -103,7 +103,7 @@ class StatusSettings:
 
 
 def kept(text: str, fingerprint: str) -> StatusSettings | None:
-    """The settings of these sources by the note's text; None when they are not kept."""
+    """Return the stored settings of these sources, from the note's text; None if there are none."""
     for line in text.splitlines():
         key, _, rest = line.partition(" ")
         if fingerprint and key == fingerprint:
@@ -117,7 +117,7 @@ def kept(text: str, fingerprint: str) -> StatusSettings | None:
 
 
 def written(config: "PlexSyncConfig", fingerprint: str, before: str) -> str:
-    """The note's text with these settings first, and those of other sources that were kept last behind them."""
+    """Return the note's text with these settings first, and then the latest ones of other sources."""
     values = " ".join(f"{name}={getattr(config, name) + 0!r}" for name in (*SWITCHES, *FIELDS, *SECONDS))
     others = [line for line in before.splitlines() if line.partition(" ")[0] != fingerprint]
     return "\n".join([f"{fingerprint} {values}", *others[: MOST_KEPT - 1]])

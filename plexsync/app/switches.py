@@ -14,15 +14,15 @@ def wanted_inside(parts: Parts) -> bool:
 
 
 def off_inside(folder: Path) -> bool:
-    """Whether the worker inside Stash is switched off, by the database in `folder`; False where that can't be told."""
+    """Whether the worker inside Stash is switched off in the database in `folder`; False if that can't be read."""
     return intake.switched(str(folder), unknown=intake.ON) == intake.OFF
 
 
 def leave_inside(parts: Parts, *, idle: bool = True) -> bool:
     """Note that the worker inside Stash ends; False, and nothing is noted, if it was switched off meanwhile.
 
-    `idle`: because there is nothing to do; False then, too, if there is. An event that comes from now on makes the hook
-    start another worker.
+    `idle`: it ends because there is nothing to do; then also False if there is. A later event makes the hook start
+    another worker.
     """
     with parts.store.writing() as tx:
         if tx.notes.text(intake.INSIDE) == intake.OFF or (idle and tx.jobs.count_unsettled()):
@@ -32,20 +32,23 @@ def leave_inside(parts: Parts, *, idle: bool = True) -> bool:
 
 
 def bulk_approved(parts: Parts) -> bool:
-    """Whether a person has agreed to a write of the whole library, here or in a database that this one was made from."""
+    """Whether you have approved the first full write, in this database or in the one that it was rebuilt from."""
     with parts.store.reading() as db:
         return parts.config.approve_bulk or any(db.notes.text(name) for name in (BULK, REPAIRED))
 
 
 def approve_bulk(parts: Parts) -> None:
-    """A person agrees: from now on the whole library may be written."""
+    """Approve the first full write: from now on the whole library may be written."""
     with parts.store.writing() as tx:
         tx.notes.save(BULK, str(parts.clock.now()))
 
 
 def comparison_owed(parts: Parts) -> bool:
-    """Whether the database was made anew or put back, or other things are wanted by the settings, and no complete
-    comparison has found since what that changes."""
+    """Whether a full comparison is due regardless of the schedule.
+
+    It is if the database was rebuilt or restored, or if settings that decide what Plex should show have changed, and no
+    full comparison has completed since.
+    """
     with parts.store.reading() as db:
         lost = max(db.notes.number(name) or 0 for name in (REPAIRED, RESTORED)) > (db.notes.number(LAST_RECONCILE) or 0)
         return lost or db.notes.text(WISHES) == CHANGED

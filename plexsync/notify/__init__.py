@@ -1,1 +1,1 @@
-"""How a person is told: an adapter for each way out. Knows the rules only."""
+"""Notice senders: one adapter for each channel. Imports the rules only."""

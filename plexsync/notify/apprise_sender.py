@@ -1,7 +1,7 @@
-"""Tells a person by the services they use, and by webhooks, through the package `apprise`.
+"""Sends notices to services and webhooks, through the package `apprise`.
 
-The addresses hold secrets. They are given to `apprise` and to nobody else: no message of ours repeats any part of one,
-and what the package logs is dropped.
+The addresses hold secrets. They are passed to `apprise` and nothing else: no message of PlexSync repeats any part of
+one, and the log of the package is discarded.
 """
 
 import importlib
@@ -14,23 +14,23 @@ from plexsync.rules.notices import Notice, NotSent
 
 MISSING = "notify_urls needs the package apprise, which is not installed"
 TOO_OLD = "notify_urls needs a newer package apprise, which can stay at an address"
-# Loggers of the package and of what it sends with; their lines may hold addresses.
+# Loggers of the package and of its HTTP libraries; their lines may hold addresses.
 TALKATIVE = ("apprise", "urllib3", "requests")
 SILENT = logging.CRITICAL + 1
 
 
 class AppriseMessenger:
-    """Sends every notice to one address, the `number`-th that was given.
+    """Sends every notice to one address, the `number`-th of the setting.
 
-    A redirect is not followed, unless the address asks for that. Raises Unusable when the package is missing or can't use
-    the address, which is named by its number alone.
+    A redirect is not followed, unless the address asks for it. Raises Unusable if the package is missing or can't use
+    the address. The error names the address by its number only.
     """
 
     def __init__(self, url: str, number: int) -> None:
         self.name = f"address {number} of notify_urls"
         for talker in TALKATIVE:
             logging.getLogger(talker).setLevel(SILENT)
-        # Imported only for those who use it: it is an extra, and loading it takes a while.
+        # Imported only when used: it is an extra, and slow to load.
         try:
             package: Any = importlib.import_module("apprise")
         except ImportError:
@@ -47,7 +47,7 @@ class AppriseMessenger:
             raise Unusable(f"{self.name} is none that the package apprise can use")
 
     def send(self, notice: Notice) -> None:
-        """Send it; raises NotSent when the address did not take it."""
+        """Send a notice; raises NotSent if the address did not accept it."""
         took = self._way.notify(
             title="PlexSync: over" if notice.over else "PlexSync",
             body=notice.text,

@@ -1,4 +1,4 @@
-"""Tells a person by a command of theirs. No shell is involved: the first word is the program, the others its arguments."""
+"""Sends notices through your command. No shell is involved: the first word is the program, the others its arguments."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 from plexsync.rules.notices import Notice, NotSent, moment
 
 LIMIT = 30.0
-# Variables that hold secrets of ours, which are none of the command's business.
+# Variables that hold PlexSync's secrets, which the command does not need.
 WITHHELD = (
     "PLEXSYNC_PLEX_TOKEN",
     "PLEXSYNC_STASH_API_KEY",
@@ -24,9 +24,9 @@ WITHHELD = (
 class CommandMessenger:
     """Runs a command for every notice, for at most half a minute.
 
-    The command finds the sentence on its standard input, and in its environment NOTICE_TEXT (the sentence), NOTICE_KEY
-    (what it is about), NOTICE_SINCE (since when) and NOTICE_OVER ("1" when it has ended, else "0"). Our own secrets are
-    taken out of that environment. What it prints is not looked at.
+    The command gets the sentence on standard input. Its environment holds NOTICE_TEXT (the sentence), NOTICE_KEY (the
+    subject), NOTICE_SINCE (the start) and NOTICE_OVER ("1" if it has ended, else "0"), but none of PlexSync's secrets.
+    Its output is ignored.
     """
 
     name = "notify_command"
@@ -36,7 +36,7 @@ class CommandMessenger:
         self._limit = limit
 
     def hindrance(self) -> str:
-        """What would keep it from being started, as far as that shows without running it; '' for nothing."""
+        """Return what would keep the command from starting, as far as that shows without running it; '' for nothing."""
         program = self._words[0]
         if shutil.which(program):
             return ""
@@ -44,7 +44,7 @@ class CommandMessenger:
         return "its program is not an executable file" if path else "its program does not exist"
 
     def send(self, notice: Notice) -> None:
-        """Run it; raises NotSent when it can't be started, takes too long, or ends with another code than 0."""
+        """Run the command; raises NotSent if it can't start, takes too long, or ends with another code than 0."""
         environ = {
             **{name: value for name, value in os.environ.items() if name not in WITHHELD},
             "NOTICE_KEY": notice.key,
@@ -53,7 +53,7 @@ class CommandMessenger:
             "NOTICE_OVER": str(int(notice.over)),
         }
         try:
-            # A session of its own, so that its children end with it when the time is up.
+            # In a session of its own, so that its children end with it on a timeout.
             process = subprocess.Popen(
                 self._words,
                 stdin=subprocess.PIPE,
@@ -79,7 +79,7 @@ class CommandMessenger:
 
 
 def _why(error: Exception) -> str:
-    """The system's words alone: the error's own text may hold the command."""
+    """Return the system's error text alone: the full error may contain the command."""
     return (error.strerror if isinstance(error, OSError) else None) or "it is no command"
 
 

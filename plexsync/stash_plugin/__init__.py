@@ -1,1 +1,1 @@
-"""The door inside Stash."""
+"""The plugin inside Stash."""

@@ -1,7 +1,9 @@
-"""`plexsync` in a terminal, where the plugin is all there is: `python3 FOLDER_OF_THE_PLUGIN/plexsync/stash_plugin COMMAND`.
+"""Runs `plexsync` in a terminal where only the plugin is installed.
 
-The same commands as everywhere, with the packages that the task in Stash has installed, on the database that the plugin
-uses: in PLEXSYNC_DATA_DIR, else in `plexsync/` beside Stash's settings, somewhere above the folder of the plugin.
+Usage: `python3 FOLDER_OF_THE_PLUGIN/plexsync/stash_plugin COMMAND`.
+
+The commands are the usual ones. They use the packages that the task in Stash has installed, and the plugin's database:
+in PLEXSYNC_DATA_DIR, otherwise in `plexsync/` beside Stash's settings file, in a folder above the plugin's.
 """
 
 import os
@@ -10,9 +12,9 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).absolute().parent
-# The folder of this file is no place to import from: its names are not those of other people's modules.
+# Don't import from this file's folder: its modules would shadow others of the same name.
 sys.path[:] = [str(HERE.parents[1]), *(place for place in sys.path if Path(place).absolute() != HERE)]
-# Nothing is left in the folder of the plugin.
+# Leave no compiled files in the folder of the plugin.
 sys.dont_write_bytecode = True
 
 from plexsync.stash_plugin import dependencies, hook, launcher  # noqa: E402
@@ -25,7 +27,7 @@ LOST = (
 
 
 def main() -> None:
-    """Become the program; what hinders that is one line."""
+    """Become the program; a failure is reported in one line."""
     folder = hook.named_folder() or beside(HERE.parents[1])
     if not folder:
         sys.exit(f"plexsync: {LOST}")
@@ -40,7 +42,7 @@ def main() -> None:
 
 
 def beside(plugin: Path) -> str:
-    """The folder of the plugin's database, above the plugin's own; '' where there is none."""
+    """Return the folder of the plugin's database, in a folder above the plugin's; '' if there is none."""
     places = (above / "plexsync" for above in plugin.parents)
     return next((str(place) for place in places if (place / DATABASE).exists()), "")
 

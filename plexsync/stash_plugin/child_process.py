@@ -1,8 +1,9 @@
-"""Runs one program of ours in a process of its own, by an order that comes as a line of JSON on standard input.
+"""Runs one program in its own process, by an order: one line of JSON on standard input.
 
-The order holds what must not stand in a command line: how to reach Stash, with the cookie of a session. The cookie is
-swapped once for Stash's API key, which stays in this process's memory. A program on the leash ends in good order when its
-standard input does, and that is when whoever started it has ended, however that was killed. Standard library only.
+The order holds what must not be on a command line: how to reach Stash, with a session cookie. The cookie is exchanged
+once for Stash's API key, which stays in this process's memory. A program on the leash shuts down cleanly when its
+standard input is closed. That happens when the process that started it ends, even if it is killed. Standard library
+only.
 """
 
 import json
@@ -15,12 +16,12 @@ import threading
 import urllib.error
 import urllib.request
 
-# Stash's answer to its own plugins; the username tells whether there is a login.
+# Stash answers this to its own plugins. A username means that there is a login.
 SIGN_IN = "query PlexSyncSignIn { configuration { general { apiKey username } } }"
 SECONDS = 5.0
 LONGEST = 2**20
 ADDRESS, KEY = "PLEXSYNC_STASH_URL", "PLEXSYNC_STASH_API_KEY"
-# Addresses that a server listens on and nobody can connect to.
+# Addresses that a server listens on but no client can connect to.
 ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
@@ -29,10 +30,10 @@ class NoEntry(Exception):
 
 
 def main() -> None:
-    """Take the order, sign in to Stash, and become the program."""
+    """Read the order, sign in to Stash, and become the program."""
     order = json.loads(_line())
     os.environ.update(order["environ"])
-    # The folder of this file is no place to import from: its names are not those of other people's modules.
+    # Don't import from this file's folder: its modules would shadow others of the same name.
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [*order["path"], *(place for place in sys.path if os.path.abspath(place) != here)]
     if order["leash"]:
@@ -48,7 +49,7 @@ def main() -> None:
 
 
 def _line() -> bytes:
-    """The first line of standard input, read without a buffer: what comes later is for the leash."""
+    """Read the first line of standard input, unbuffered: later input is for the leash."""
     read = b""
     while not read.endswith(b"\n") and len(read) < LONGEST:
         more = os.read(0, 1 if read else LONGEST)
@@ -59,18 +60,18 @@ def _line() -> bytes:
 
 
 def _end_with_it() -> None:
-    """Stop this process in good order as soon as nobody holds the other end of standard input."""
+    """Shut this process down cleanly when the other end of standard input is closed."""
     while os.read(0, 1024):
         pass
     if sys.platform == "win32":
-        # There `os.kill` ends the process at once; this calls the handler of the program.
+        # On Windows `os.kill` ends the process at once; `raise_signal` calls the program's handler.
         signal.raise_signal(signal.SIGTERM)
     else:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 def sign_in(server: dict[str, object]) -> None:
-    """Put Stash's address and key into the environment of this process, unless a person has put others there."""
+    """Put Stash's address and key into this process's environment, unless you have set others there."""
     if os.environ.get(ADDRESS):
         return
     base = address(server)
@@ -87,7 +88,7 @@ def sign_in(server: dict[str, object]) -> None:
 
 
 def address(server: dict[str, object]) -> str:
-    """Where Stash answers on its own machine."""
+    """Return the URL of Stash on its own machine; raises NoEntry."""
     host, port, scheme = str(server.get("Host") or ""), server.get("Port"), str(server.get("Scheme") or "http")
     if scheme not in ("http", "https") or type(port) is not int or not re.fullmatch(r"[\w.:\[\]-]*", host):
         raise NoEntry("Stash does not say where it answers: set PLEXSYNC_STASH_URL in the environment of Stash")
@@ -101,7 +102,7 @@ def _asked(base: str, cookie: dict[str, object]) -> dict[str, object]:
     if isinstance(name, str) and isinstance(value, str) and re.fullmatch(r"[\x21-\x3a\x3c-\x7e]+", name + value):
         headers["Cookie"] = f"{name}={value}"
     request = urllib.request.Request(f"{base}/graphql", json.dumps({"query": SIGN_IN}).encode(), headers)  # noqa: S310 - the scheme is checked
-    # A proxy is for the world outside, and a redirect would carry the cookie there.
+    # A local server needs no proxy, and a redirect could send the cookie to another machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _StayHere())
     try:
         with opener.open(request, timeout=SECONDS) as answer:
@@ -118,13 +119,13 @@ def _asked(base: str, cookie: dict[str, object]) -> dict[str, object]:
 
 
 def _words(error: object) -> str:
-    """What a fault of the network is called, in one line."""
+    """Describe a network error in one line."""
     return " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object) -> None:
-        """Follow nobody."""
+        """Follow no redirect."""
 
 
 if __name__ == "__main__":

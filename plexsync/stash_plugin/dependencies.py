@@ -1,8 +1,9 @@
-"""The packages of PlexSync in a folder of their own, since Stash's Python has none of them and must not be changed.
+"""PlexSync's packages in a private folder: Stash's Python has none of them and must not be changed.
 
-They are those of `requirements/core.txt`: each pinned, and checked against its hash. The folder's name tells for which
-Python and for which list it was made, so another Python, or an update of the plugin, finds none and says so. A folder
-appears under its name only when it is complete and all of it can be imported. Standard library only.
+The packages are those of `requirements/core.txt`, each pinned and checked against its hash. The folder's name
+identifies the Python and the list that it was made for. With another Python or an updated plugin there is no such
+folder, and an error says so. A folder gets its name only when it is complete and can be imported. Standard library
+only.
 """
 
 import csv
@@ -22,18 +23,18 @@ PINS = os.path.join(launcher.ROOT, "requirements", "core.txt")
 OLDEST = (3, 11)
 REPAIR = "run the task Install or repair dependencies (Settings, Tasks, PlexSync)"
 NEW = ".new-"
-# What the program can't do without; importing them tells whether a folder is sound.
+# Packages that the program can't run without. Importing them tests whether a folder is sound.
 NEEDED = ("click", "httpx2", "msgspec", "pydantic", "rich", "websockets")
 TRY = "import sys; sys.path.insert(0, sys.argv[1]); import " + ", ".join(NEEDED)
 TRY_SECONDS = 120
 
 
 class NotReady(Exception):
-    """The program can't be run; the message says what to do."""
+    """The program can't run; the message says what to do."""
 
 
 def place(folder: str) -> str:
-    """The private folder for this Python and this list, whether it is there or not."""
+    """Return the path of the private folder for this Python and this list; it may not exist yet."""
     kind = sysconfig.get_config_var("SOABI") or f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
     with open(PINS, "rb") as file:
         list_ = hashlib.sha256(file.read()).hexdigest()[:12]
@@ -41,7 +42,7 @@ def place(folder: str) -> str:
 
 
 def ready(folder: str) -> str:
-    """The private folder; raises NotReady when it has to be made first."""
+    """Return the private folder; raises NotReady if it has to be installed first."""
     check_python()
     found = place(folder)
     if os.path.isdir(found):
@@ -54,7 +55,7 @@ def ready(folder: str) -> str:
 
 
 def check_python() -> None:
-    """Raises NotReady when this Python is too old."""
+    """Raise NotReady if this Python is too old."""
     if sys.version_info < OLDEST:
         has, needs = (".".join(map(str, version[:2])) for version in (sys.version_info, OLDEST))
         raise NotReady(
@@ -64,9 +65,9 @@ def check_python() -> None:
 
 
 def install(folder: str, progress: Callable[[float], None], told: Callable[[str], None], *, tidy: bool) -> str:
-    """Make the private folder, or make it anew if it is not sound; returns what was done, in words. Raises NotReady.
+    """Install the private folder, or install it again if it is not sound; returns a summary. Raises NotReady.
 
-    `tidy`: folders of other versions are removed, since no worker uses them.
+    `tidy`: remove the folders of other versions, because no worker uses them.
     """
     check_python()
     final = place(folder)
@@ -91,14 +92,14 @@ def install(folder: str, progress: Callable[[float], None], told: Callable[[str]
 
 
 def count() -> int:
-    """How many packages of the list are for this Python."""
+    """Count the packages of the list that apply to this Python."""
     with open(PINS, encoding="utf-8") as file:
         lines = [line.rstrip(" \\\n") for line in file if re.match(r"[A-Za-z0-9]", line)]
     return sum(_is_for_us(line.partition(";")[2]) for line in lines)
 
 
 def _is_for_us(marker: str) -> bool:
-    """Whether a package with this marker is for this Python; what can't be understood is not counted."""
+    """Whether a package with this marker applies to this Python; False for a marker that can't be parsed."""
     return not marker.strip() or all(map(_holds, marker.split(" and ")))
 
 
@@ -123,7 +124,7 @@ def _check_pip(folder: str) -> None:
 
 
 def _fetch(folder: str, fresh: str, progress: Callable[[float], None], told: Callable[[str], None]) -> None:
-    """Let pip put the list into the folder; nothing is built, and what does not have its hash is refused."""
+    """Let pip install the list into the folder. It builds nothing and rejects files with a wrong hash."""
     words = ("install", "--target", fresh, "--require-hashes", "--only-binary=:all:", "--no-deps", "--no-compile")
     quiet = ("--no-input", "--no-cache-dir", "--disable-pip-version-check", "--progress-bar=off")
     heard: list[str] = []
@@ -142,7 +143,7 @@ def _fetch(folder: str, fresh: str, progress: Callable[[float], None], told: Cal
 
 
 def _trouble(found: str) -> str:
-    """Why the folder is not sound, '' when each file has its size and all of it can be imported."""
+    """Return why the folder is not sound; '' if every file has its size and the packages can be imported."""
     if missing := next(lacking(found), ""):
         return f"{missing} is not as it was installed"
     command = [sys.executable, "-I", "-c", TRY, found]
@@ -155,7 +156,7 @@ def _trouble(found: str) -> str:
 
 
 def lacking(found: str) -> Iterator[str]:
-    """The files that are not there, or have another size, by the records that pip has left."""
+    """Yield the files that are missing or have another size than in pip's records."""
     records = [name for name in os.listdir(found) if name.endswith(".dist-info")]
     if len(records) < count():
         yield "a package"
@@ -176,12 +177,12 @@ def lacking(found: str) -> Iterator[str]:
 def _has_size(path: str, size: int) -> bool:
     try:
         return os.path.getsize(path) == size
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # no file can have this name
         return False
 
 
 def _swap(fresh: str, final: str) -> None:
-    """Put the new folder in the place of the old one, which is complete or not there at any moment."""
+    """Replace the old folder by the new one. At any moment the folder is complete or does not exist."""
     if os.path.lexists(final):
         os.rename(final, f"{fresh}-old")
     os.rename(fresh, final)
@@ -189,9 +190,9 @@ def _swap(fresh: str, final: str) -> None:
 
 
 def _clear(above: str, *, keep: str, tidy: bool) -> None:
-    """Remove what a killed installation has left, and folders of other versions if nobody uses them.
+    """Remove the leftovers of killed installations and, if `tidy`, the folders of other versions.
 
-    A folder that is half removed has no name by which it could be taken for a whole one.
+    A folder is renamed first, so that one that is half removed can't be taken for a complete one.
     """
     for name in os.listdir(above):
         if name == keep or not (tidy or name.startswith(NEW)):
@@ -199,6 +200,6 @@ def _clear(above: str, *, keep: str, tidy: bool) -> None:
         gone = os.path.join(above, f"{NEW}{os.urandom(8).hex()}-old")
         try:
             os.rename(os.path.join(above, name), gone)
-        except OSError:  # it is in use, on Windows
+        except OSError:  # in use, on Windows
             continue
         shutil.rmtree(gone, ignore_errors=True)

@@ -1,14 +1,14 @@
-"""The hook, which Stash starts at each change of a scene: it stores durably that the scene may differ, says so, and ends.
+"""The hook that Stash starts on each change of a scene: it stores durably that the scene may differ, and answers.
 
-Stash waits for this process. So it imports only the standard library and `plexsync.store.intake`, never touches the
-network, and starts nothing but the worker: only if you switched it on in Stash and it gives no sign of life. It trusts
-the id and the type of the event and nothing else. It answers with one JSON object on standard output and exits with 0,
-whatever happens. Standard error gets one line in the log format of Stash when something is wrong. A task, or a request of
-the page in Stash, goes to `plexsync.stash_plugin.tasks`, which is imported only then. Storing an event works with an older
-Python than the program needs; a task says there what is missing.
+Stash waits for this process. So it imports only the standard library and `plexsync.store.intake`, uses no network, and
+starts nothing but the worker: only if you switched it on in Stash and it shows no heartbeat. It trusts the event's id
+and type, and nothing else. It answers with one JSON object on standard output and always exits with 0. When something
+is wrong, it writes one line in Stash's log format to standard error. A task or a request of the page in Stash goes to
+`plexsync.stash_plugin.tasks`, which is imported only then. Storing an event works with an older Python than the program
+needs; a task then reports what is missing.
 """
 
-# There is no time for pathlib.
+# Importing pathlib would take too long.
 # ruff: noqa: PTH100, PTH111, PTH112, PTH118, PTH120
 
 import json
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 
 def answer(words: "dict[str, object]", *, aloud: bool = True) -> None:
-    """One JSON object on standard output; an error is a line in Stash's log too, unless it is told there already."""
+    """Write one JSON object to standard output. `aloud`: also write an error to Stash's log."""
     if aloud and "error" in words:
         log(str(words["error"]))
     _write(sys.__stdout__, json.dumps(words).encode() + b"\n")
 
 
 def log(text: str) -> None:
-    """An error in Stash's log."""
+    """Write an error to Stash's log."""
     line = " ".join(text.split())
     _write(sys.__stderr__, f"\x01e\x02{line}\n".encode("utf-8", "replace"))
 
 
 def _write(stream: "TextIO | None", content: bytes) -> None:
-    """Write all of it; somebody who does not listen (any more) is not our affair."""
+    """Write all of it; a reader that does not read, or no longer does, is ignored."""
     try:
         while stream and content:
             content = content[os.write(stream.fileno(), content) :]
@@ -46,7 +46,7 @@ def _write(stream: "TextIO | None", content: bytes) -> None:
 
 
 def confess(kind: type[BaseException], _error: BaseException, _trace: object) -> None:
-    """The last resort, in place of a traceback: a fault of our own is an answer like any other."""
+    """Last resort, instead of a traceback: answer an internal error like any other."""
     answer({"error": f"PlexSync: a fault of its own ({kind.__name__}): the event may not be stored"})
     os._exit(0)
 
@@ -55,12 +55,12 @@ if __name__ == "__main__":
     sys.excepthook = confess
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from plexsync.store import intake  # noqa: E402 - an installation that lacks it is told of in an answer, too
+from plexsync.store import intake  # noqa: E402 - an installation that lacks it is reported in an answer, too
 
-# Stash writes the event at once. With a busy database that is waited for too, the hook still ends within 2 s.
+# Stash writes the event at once. Even if it also waits for a busy database, the hook ends within 2 s.
 READ_SECONDS = 0.9
 READ_LIMIT = 64 * 2**20
-# Stash writes the event in front of what was changed, so it is in the first bytes of whatever can't be parsed.
+# Stash writes the event before the changed data, so the first bytes hold it even if the rest can't be parsed.
 HEAD = 64 * 2**10
 CHUNK = 2**20
 
@@ -81,17 +81,18 @@ EVENTS = {
 
 _ID = re.compile(rb'(?<!\\)"id"\s*:\s*("?)(-?\d{1,30})\1\s*[,}]')
 _TYPE = re.compile(rb'(?<!\\)"type"\s*:\s*"([A-Za-z]+\.[A-Za-z]+\.[A-Za-z]+)"')
-# Stash hands its plugins the cookie of a session. It has no place in a file; wide letters have a zero byte each.
+# Stash gives its plugins a session cookie, which must not be written to a file. In wide characters each letter has a
+# zero byte.
 _COOKIE = re.compile(rb'"\0?%s\0?"[\0\s]*:[\0\s]*"' % rb"\0?".join(b"%c" % letter for letter in b"Value"))
 _FOLDER = re.compile(rb'(?<!\\)"Dir"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 class NotAnEvent(Exception):
-    """Nothing is stored; the message says why in one line."""
+    """The event is not stored; the message gives the reason in one line."""
 
 
 class TaskCall(Exception):
-    """The call is no event but a task, or a question of the page in Stash."""
+    """The call is not an event but a task, or a request of the page in Stash."""
 
     def __init__(self, request: object) -> None:
         super().__init__()
@@ -99,16 +100,16 @@ class TaskCall(Exception):
 
 
 def main() -> None:
-    """Store one event, or do one task, and answer."""
+    """Store one event, or run one task, and answer."""
     try:
         answer(_noted(read(sys.__stdin__.fileno()) if sys.__stdin__ else b""))
     except TaskCall as asked:
-        # Stash itself says in its log what went wrong with a task.
+        # Stash itself logs the error of a task.
         answer(_done(asked), aloud=False)
 
 
 def _noted(data: bytes) -> "dict[str, object]":
-    """The answer to one event, which is stored when this returns without an error. Raises TaskCall for a task."""
+    """Store one event and return the answer. Without `error` in it, the event is stored. Raises TaskCall for a task."""
     try:
         event = parsed(data)
         if event is None:
@@ -123,7 +124,7 @@ def _noted(data: bytes) -> "dict[str, object]":
 
 
 def _done(asked: TaskCall) -> "dict[str, object]":
-    """Do a task; returns its answer."""
+    """Run a task; returns its answer."""
     from plexsync.stash_plugin import dependencies
 
     try:
@@ -141,7 +142,7 @@ def _done(asked: TaskCall) -> "dict[str, object]":
 
 
 def _start_worker(folder: str, data: bytes) -> None:
-    """Start the worker, which outlives this process; the event is stored whatever becomes of it."""
+    """Start the worker, which outlives this process. The event stays stored even if this fails."""
     from plexsync.stash_plugin import dependencies, launcher
 
     try:
@@ -154,14 +155,14 @@ def _start_worker(folder: str, data: bytes) -> None:
 
 
 def _kept_raw(data: bytes) -> "dict[str, object]":
-    """What tells no event is kept as it came, but for the session's cookie, for a person."""
+    """Keep input that holds no readable event in a file, for you to inspect: unchanged, but without the session cookie."""
     path = intake.spool(data_folder(_folder_in(data[:HEAD])), without_cookie(data), ".raw")
     return {"error": f"PlexSync: the event can't be read; it is kept in {path}"}
 
 
 def without_cookie(data: bytes) -> bytes:
-    """The same, with stars for each text that may be the cookie of a session."""
-    # Of the same length, and its only quotes are those at the end of texts.
+    """Return the input with stars for each text that may be a session cookie."""
+    # Same length as the input; the only quotes left are those at the end of texts.
     plain = data.replace(b"\\\\", b"__").replace(b'\\"', b"__")
     parts, done = [], 0
     for cookie in _COOKIE.finditer(data):
@@ -176,7 +177,7 @@ def without_cookie(data: bytes) -> bytes:
 
 
 def read(handle: int) -> bytes:
-    """Standard input to its end, or what has come of it within the deadline and the limit (and a byte, to tell)."""
+    """Read standard input until it ends, the deadline passes, or it is longer than the limit."""
     chunks, size, deadline = [], 0, time.monotonic() + READ_SECONDS
     while size <= READ_LIMIT and _readable(handle, deadline - time.monotonic()):
         try:
@@ -191,7 +192,7 @@ def read(handle: int) -> bytes:
 
 
 def _readable(handle: int, seconds: float) -> bool:
-    """Whether something can be read before the time is over. Windows can't wait for pipes: reading waits there."""
+    """Whether input arrives in time. Windows can't wait for pipes: there the read itself waits."""
     if os.name == "nt":
         return seconds > 0
     try:
@@ -201,7 +202,7 @@ def _readable(handle: int, seconds: float) -> bool:
 
 
 def parsed(data: bytes) -> "tuple[str, int, str] | None":
-    """(kind, id, data folder) of the event; None when it tells none and is worth keeping. Raises NotAnEvent, TaskCall."""
+    """Return (kind, id, data folder); None for unreadable input worth keeping. Raises NotAnEvent, TaskCall."""
     if not data.strip():
         raise NotAnEvent("nothing came on standard input")
     try:
@@ -220,7 +221,7 @@ def parsed(data: bytes) -> "tuple[str, int, str] | None":
 
 
 def _searched(head: bytes) -> "tuple[str, int, str] | None":
-    """As `parsed`, from the first bytes of a text that is cut, broken, too deep or too large."""
+    """Like `parsed`, from the first bytes of a text that is truncated, broken, too deeply nested or too large."""
     context = head.partition(b'"hookContext"')[2]
     id, type_ = _ID.search(context), _TYPE.search(context)
     if id is None or type_ is None:
@@ -235,7 +236,7 @@ def _inside(document: object, *names: str) -> object:
 
 
 def kind_of(type_: object) -> str:
-    """What an event is about."""
+    """Return the kind of object that an event is about; raises NotAnEvent."""
     kind = EVENTS.get(type_) if isinstance(type_, str) else None
     if kind is None:
         raise NotAnEvent(f"events of type {str(type_)[:80]!r} are not followed")
@@ -243,7 +244,7 @@ def kind_of(type_: object) -> str:
 
 
 def number(id: object) -> int:
-    """The event's id."""
+    """Return the event's id; raises NotAnEvent."""
     if isinstance(id, str) and id.isascii() and id.isdigit() and len(id) < 20:
         id = int(id)
     if type(id) is not int or not 1 <= id <= intake.LAST_ID:
@@ -252,7 +253,7 @@ def number(id: object) -> int:
 
 
 def data_folder(dir_: object) -> str:
-    """Where the database is: the folder that is named in the environment, else one beside Stash's configuration."""
+    """Return the folder of the database: named in the environment, otherwise beside Stash's settings file."""
     if named := named_folder():
         return named
     if not isinstance(dir_, str) or not os.path.isdir(dir_):
@@ -261,7 +262,7 @@ def data_folder(dir_: object) -> str:
 
 
 def named_folder() -> str:
-    """The folder that is named in the environment, '' where none is."""
+    """Return the folder that the environment names; '' if there is none."""
     named = os.environ.get("PLEXSYNC_DATA_DIR")
     return os.path.abspath(os.path.expanduser(named)) if named else ""
 

@@ -1,8 +1,8 @@
-"""Starts `plexsync` for the door in Stash: on a leash, for as long as somebody waits for it, or detached, as the worker.
+"""Starts `plexsync` for the plugin: on a leash while the caller waits for it, or detached, as the worker.
 
 It is the same program with the same commands as in a terminal. Its packages are in a private folder
-(`plexsync.stash_plugin.dependencies`). Its settings are those of Stash, of the environment and of `plexsync.toml`, which may
-lie beside the database. The hook imports this module to start the worker, so it uses little of the standard library.
+(`plexsync.stash_plugin.dependencies`). Its settings come from Stash, the environment and `plexsync.toml`, which may be
+beside the database. The hook imports this module to start the worker, so it uses little of the standard library.
 """
 
 import json
@@ -21,14 +21,14 @@ TOML = "plexsync.toml"
 LOG = "worker.log"
 CACHE = ".compiled"
 LARGEST_LOG = 2_000_000
-# Seconds that a program is given to stop in good order after its leash was let go.
+# Seconds that a program has to shut down cleanly after its leash is released.
 GRACE = 8.0
-DETACHED, NEW_GROUP = 0x00000008, 0x00000200  # Windows: without a console, out of reach of Ctrl-C
+DETACHED, NEW_GROUP = 0x00000008, 0x00000200  # Windows: no console, no Ctrl-C
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where a program runs: the folder of the database, the private folder of its packages, and Stash's connection."""
+    """Where a program runs: the folder of the database, the folder of its packages, and the connection to Stash."""
 
     folder: str
     packages: str
@@ -37,7 +37,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Exit:
-    """How a program ended: its exit code, and all that it said on standard output."""
+    """The result of a program: its exit code, and all of its standard output."""
 
     code: int
     output: str
@@ -50,9 +50,10 @@ def run(
     seconds: "float | None" = None,
     module: str = "plexsync",
 ) -> Exit:
-    """Run it to its end, or for so many seconds; `report` gets every line of standard error.
+    """Run a program to its end, or for at most `seconds`; `report` gets every line of standard error.
 
-    When this process is killed the program stops in good order. Of another module than ours `report` gets all.
+    If this process is killed, the program shuts down cleanly. For another module than `plexsync`, `report` also gets
+    every line of standard output.
     """
     is_plexsync = module == "plexsync"
     process = subprocess.Popen(
@@ -85,9 +86,9 @@ def run(
 
 
 def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
-    """Start the worker as a process of its own, that outlives this one and ends by itself; raises OSError.
+    """Start the worker as a process that outlives this one and ends by itself; raises OSError.
 
-    Nothing of it is ours: neither a stream nor a session, or Stash would wait for it, or kill it.
+    It shares no stream and no session with this process: otherwise Stash would wait for it, or kill it.
     """
     with _log(place.folder) as log:
         process = subprocess.Popen(
@@ -106,7 +107,7 @@ def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
 
 
 def _order(place: Runtime, module: str, words: tuple[str, ...], *, leash: bool) -> bytes:
-    """What the process is to become, as one line."""
+    """Return the order for the process, as one line."""
     order = {
         "module": module,
         "words": words,
@@ -119,16 +120,16 @@ def _order(place: Runtime, module: str, words: tuple[str, ...], *, leash: bool) 
 
 
 def settings_of(folder: str) -> dict[str, str]:
-    """What tells a program of ours where its database and its settings are."""
+    """Return the environment variables that name the program's data folder and settings file."""
     beside = os.path.join(folder, TOML)
     at_hand = not os.environ.get("PLEXSYNC_CONFIG") and os.path.exists(beside)
     return {"PLEXSYNC_DATA_DIR": folder} | ({"PLEXSYNC_CONFIG": beside} if at_hand else {})
 
 
 def _environ(place: Runtime) -> dict[str, str]:
-    """Stash's own, but for what would bring in other people's modules or change how ours speak.
+    """Return Stash's environment without variables that would load other modules or change the program's output.
 
-    What Python compiles is kept with the packages, so that nothing is left in the folder of the plugin.
+    Compiled files are kept with the packages, so that nothing is left in the folder of the plugin.
     """
     removed = (
         "PYTHONPATH",
@@ -147,7 +148,7 @@ def _environ(place: Runtime) -> dict[str, str]:
 
 
 def _hear(stream: "IO[bytes] | None", report: Callable[[str], None], collect: "Callable[[bytes], None] | None") -> None:
-    """Read to the end: either all of it is collected, or each line is told."""
+    """Read a stream to its end: collect all of it, or report each line."""
     for line in stream or ():
         if collect is None:
             report(line.decode("utf-8", "replace").rstrip("\r\n"))
@@ -156,7 +157,7 @@ def _hear(stream: "IO[bytes] | None", report: Callable[[str], None], collect: "C
 
 
 def _let_go(process: "subprocess.Popen[bytes]") -> None:
-    """Close standard input, by which the program ends in good order; end it where it does not."""
+    """Close standard input, which makes the program shut down cleanly; kill it if it does not."""
     with suppress(OSError):
         process.stdin.close()  # type: ignore[union-attr]
     try:
@@ -167,7 +168,7 @@ def _let_go(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _log(folder: str) -> IO[bytes]:
-    """The worker's log, for our eyes only; a large one is kept as the one before."""
+    """Open the worker's log, readable only by its owner. A large log is first renamed to `.1`."""
     path = os.path.join(folder, LOG)
     with suppress(OSError):
         if os.path.getsize(path) > LARGEST_LOG:

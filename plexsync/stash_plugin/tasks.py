@@ -1,8 +1,8 @@
-"""What a person starts inside Stash: the tasks on the task page, and what our own page asks for.
+"""The tasks on Stash's task page, and the operations of PlexSync's own page in Stash.
 
-A task says what it does in Stash's log and answers in a sentence; an operation answers with facts. Both are commands of
-`plexsync`, run as anyone would run them. Neither waits for anything in Stash's own queue of jobs. Standard library only,
-so that also an installation without its packages can say what it lacks.
+A task reports its progress in Stash's log and answers with a sentence; an operation answers with data. Both run the
+ordinary commands of `plexsync`. Neither waits for anything in Stash's job queue. Standard library only, so that an
+installation without its packages can also report what is missing.
 """
 
 import json
@@ -21,15 +21,15 @@ from plexsync.store.lock import is_locked
 
 Facts = dict[str, object]
 
-# Seconds that an operation may take, since a page waits for it; a look at both servers is the longest.
+# Seconds that an operation may take, because a page waits for it. Reading from both servers takes longest.
 PATIENCE = 60.0
-# Seconds until a worker that was started gives a sign of life, and until one that was told to end has ended.
+# Seconds until a started worker must show a heartbeat, and until a stopped one must have ended.
 BEGIN, END = 30.0, 20.0
-# Seconds that a worker may take that is leaving by itself.
+# Seconds that a worker may take to end by itself.
 LEAVE = 8.0
 LOOK = 0.2
 MOST_IDS = 500
-# Bytes would count; Stash reads no line of more than 64 KiB, nor any after it.
+# In characters. Stash's limit is in bytes: it reads no line above 64 KiB, nor any line after it.
 LONGEST_LINE = 8_000
 NO_WORKER = "no worker runs"
 SERVED = "the worker does the rest"
@@ -40,22 +40,22 @@ FIRST = (
 
 
 class Failed(Exception):
-    """The task could not be done; the message is one line for a person."""
+    """The task failed; the message is one line for the user."""
 
 
 def log(level: str, text: str) -> None:
-    """A line in Stash's log: d, i, w, e; or how far a task is: p."""
+    """Write a line to Stash's log: level d, i, w or e, or the progress of a task (p)."""
     line = re.sub(r"[\x00-\x1f\x7f]+", " ", text).rstrip()[:LONGEST_LINE]
     try:
         os.write(2, f"\x01{level}\x02{line}\n".encode("utf-8", "replace"))
     except OSError:
-        # Stash does not listen any more.
+        # Stash no longer reads the log.
         return
 
 
 @dataclass
 class TaskRun:
-    """One call: what Stash hands to its plugins, and the folder of the database."""
+    """One call: the connection and arguments that Stash passes to its plugins, and the folder of the database."""
 
     folder: str
     server: Mapping[str, object]
@@ -63,11 +63,11 @@ class TaskRun:
     heard: list[str] = field(default_factory=list)
 
     def place(self) -> launcher.Runtime:
-        """Where the program runs; raises NotReady when its packages are not there."""
+        """Return where the program runs; raises NotReady if its packages are missing."""
         return launcher.Runtime(self.folder, dependencies.ready(self.folder), self.server)
 
     def plexsync(self, *words: str) -> str:
-        """Run a command to its end, and say in the log what it says; returns its answer. Raises Failed."""
+        """Run a command to its end and copy its output to Stash's log; returns the last line. Raises Failed."""
         ended = launcher.run(self.place(), *words, report=self._hear)
         for line in ended.output.splitlines():
             if re.search(r"\w", line):
@@ -78,7 +78,7 @@ class TaskRun:
         return _last(ended.output)
 
     def facts(self, *words: str, seconds: float | None = PATIENCE) -> Facts:
-        """Run a command for its facts; the exit code is one of them, and an error is told in `error`."""
+        """Run a command for its JSON output, with the exit code added as `code`, and a failure as `error`."""
         ended = launcher.run(self.place(), "--json", *words, report=self._hear, seconds=seconds)
         try:
             document = json.loads(ended.output)
@@ -91,7 +91,7 @@ class TaskRun:
         return {**facts, "code": ended.code}
 
     def _hear(self, line: str) -> None:
-        """A line of the program's standard error: progress, a line of its log, or a word to its user."""
+        """Handle a line of the program's standard error: progress, a log line, or a message to the user."""
         if line.startswith("\x01p\x02"):
             log("p", line[3:])
         elif line.startswith("plexsync: "):
@@ -111,34 +111,34 @@ def _last(output: str) -> str:
 
 
 def sync_all(call: TaskRun) -> str:
-    """Want every scene, if a person has agreed to that."""
+    """Queue every scene, if you have approved the first write."""
     if call.facts("status").get("bulk_approved") is False:
         raise Failed(FIRST)
     return _wanted(call, "wanted", "sync", "--all")
 
 
 def sync_recent(call: TaskRun) -> str:
-    """Want what was changed since yesterday."""
+    """Queue the scenes that changed since yesterday."""
     return _wanted(call, "wanted", "sync", "--since", "1d")
 
 
 def retry(call: TaskRun) -> str:
-    """Give everything that was given up another chance."""
+    """Retry all dead letters."""
     return _wanted(call, "retried", "dlq", "retry", "--all")
 
 
 def reconcile(call: TaskRun) -> str:
-    """Compare everything, and work what differs."""
+    """Run a full comparison, and work what differs."""
     call.plexsync("reconcile")
     return f"everything was compared, as told in Stash's log; {drain(call)}"
 
 
-# What a person reads for a key of the answer.
+# The words on screen for keys of the answer.
 QUEUED = {"wanted": "queued"}
 
 
 def _wanted(call: TaskRun, counted: str, *words: str) -> str:
-    """Do it, and see to it that what is wanted then is worked: by the worker, or here if there is none."""
+    """Run a command that queues jobs, and make sure that they are worked: by the worker, or here if none runs."""
     facts = call.facts(*words, seconds=None)
     if facts["code"] != 0:
         raise Failed(str(facts.get("error")))
@@ -146,31 +146,31 @@ def _wanted(call: TaskRun, counted: str, *words: str) -> str:
 
 
 def drain(call: TaskRun) -> str:
-    """Work what is due, unless a worker does."""
+    """Work the due jobs, unless a worker runs."""
     if _worker_runs(call):
         return SERVED
     return call.plexsync("drain")
 
 
 def preview(call: TaskRun) -> str:
-    """Show what a sync of everything would change."""
+    """Show what a sync of the whole library would change."""
     report = os.path.join(call.folder, "preview.html")
     return call.plexsync("sync", "--all", "--dry-run", "--html", report, "--force")
 
 
 def status(call: TaskRun) -> str:
-    """Show how everything stands."""
+    """Show the status."""
     call.plexsync("status")
     return "the status is in Stash's log"
 
 
 def doctor(call: TaskRun) -> str:
-    """Check everything."""
+    """Run all checks."""
     return f"{call.plexsync('doctor')}; the details are in Stash's log"
 
 
 def install(call: TaskRun) -> str:
-    """Install the packages, or mend what is installed."""
+    """Install the packages, or repair what is installed."""
     os.makedirs(call.folder, mode=0o700, exist_ok=True)
     tidy = not _locked(call)
     return dependencies.install(
@@ -179,13 +179,13 @@ def install(call: TaskRun) -> str:
 
 
 def start(call: TaskRun) -> str:
-    """Switch the worker on, and start it."""
-    # Settings that are wrong are told here, and a database is made.
+    """Switch the worker on and start it."""
+    # This reports wrong settings, and creates the database.
     if problem := call.facts("status").get("error"):
         raise Failed(str(problem))
     before = intake.switched(call.folder)
     _switch(call, intake.ON)
-    # One that was not on is just leaving, or was started elsewhere.
+    # A worker that was not switched on is about to end, or was started elsewhere.
     if _locked(call) and (before == intake.ON or not _ends(call, LEAVE)):
         return "a worker runs already"
     _start_now(call, before)
@@ -198,7 +198,10 @@ def _switch(call: TaskRun, value: str) -> None:
 
 
 def _start_now(call: TaskRun, before: str) -> None:
-    """Start it and see that it lives; else it is ended, switched as it was `before`, and told of with what it said."""
+    """Start the worker and check that it runs; on failure, end it and switch back to `before`.
+
+    The error contains what the worker has written to its log.
+    """
     path = os.path.join(call.folder, launcher.LOG)
     process = None
     try:
@@ -214,7 +217,7 @@ def _start_now(call: TaskRun, before: str) -> None:
 
 
 def _see_it_live(call: TaskRun, process: "subprocess.Popen[bytes]", beat: str, last_words: Callable[[], str]) -> None:
-    """Wait until the heartbeat is another one than that of the worker before; raises Failed."""
+    """Wait until the heartbeat differs from `beat`, the one of the worker before; raises Failed."""
     for _ in range(round(BEGIN / LOOK)):
         if process.poll() is not None:
             raise Failed(f"the worker ended at once: {last_words()}")
@@ -225,7 +228,7 @@ def _see_it_live(call: TaskRun, process: "subprocess.Popen[bytes]", beat: str, l
 
 
 def _said_since(path: str, before: int) -> str:
-    """What the worker wrote to its log."""
+    """Return the last lines that the worker wrote to its log behind position `before`."""
     try:
         with open(path, "rb") as file:
             file.seek(before if before <= os.path.getsize(path) else 0)
@@ -256,7 +259,7 @@ def _ends(call: TaskRun, seconds: float) -> bool:
 
 
 def _worker_runs(call: TaskRun) -> bool:
-    """Whether a worker has this database; one that is switched on and has left, or is leaving, is started."""
+    """Whether a worker has this database. One that is switched on but has left, or is leaving, is started."""
     before = intake.switched(call.folder)
     if _locked(call) and (before != intake.LEFT or not _ends(call, LEAVE)):
         return True
@@ -274,43 +277,43 @@ def _locked(call: TaskRun) -> bool:
         raise Failed(str(error)) from error
 
 
-# --- what our page asks for ------------------------------------------------------------------------------------------
+# --- operations of the page ------------------------------------------------------------------------------------------
 
 
 def page_status(call: TaskRun) -> Facts:
-    """How everything stands, and how the worker inside Stash is switched."""
+    """Return the status, and whether the worker inside Stash is switched on."""
     return {**call.facts("status"), "inside": intake.switched(call.folder) != intake.OFF}
 
 
 def page_letters(call: TaskRun) -> Facts:
-    """What was given up."""
+    """List the dead letters."""
     return call.facts("dlq", "list")
 
 
 def page_retry(call: TaskRun) -> Facts:
-    """Give some, or all, another chance."""
+    """Retry some or all dead letters."""
     return _then_worked(call, call.facts("dlq", "retry", *_which(call)))
 
 
 def page_drop(call: TaskRun) -> Facts:
-    """Stop caring for some."""
+    """Drop some or all dead letters."""
     return call.facts("dlq", "drop", "--yes", *_which(call))
 
 
 def page_scene(call: TaskRun) -> Facts:
-    """Why a scene stands as it stands, and what would change."""
+    """Explain the status of a scene, and what would change."""
     return call.facts("explain", _scene(call))
 
 
 def page_sync(call: TaskRun) -> Facts:
-    """Bring a scene in step now: by the worker, or here if there is none."""
+    """Sync a scene now: by the worker, or here if none runs."""
     words = ("sync", _scene(call))
     facts = call.facts(*words)
     return facts if facts["code"] != 0 or _worker_runs(call) else call.facts(*words, "--wait")
 
 
 def page_approve(call: TaskRun) -> Facts:
-    """A person agrees to the first write of the whole library."""
+    """Approve the first write of the whole library, and queue it."""
     return _then_worked(call, call.facts("sync", "--all", "--yes"))
 
 
@@ -326,7 +329,7 @@ def _scene(call: TaskRun) -> str:
 
 
 def _which(call: TaskRun) -> tuple[str, ...]:
-    """Rows as the program names them, 7 or tag:12; or all."""
+    """Return the rows as the program names them (7 or tag:12), or --all. Raises Failed."""
     if call.args.get("all") is True:
         return ("--all",)
     rows = call.args.get("rows")
@@ -361,7 +364,7 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
 
 
 def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) -> Facts:
-    """Do what `args` ask for; returns the answer to Stash."""
+    """Run the task or operation that `args` name; returns the answer to Stash."""
     call, mode = TaskRun(folder, server, args), str(args.get("mode"))
     try:
         if mode in OPERATIONS:
@@ -378,7 +381,7 @@ def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) 
 
 
 def _asked(call: TaskRun, operation: Callable[[TaskRun], Facts]) -> Facts:
-    """The facts of an operation; what hinders it is one of them, for the page to show."""
+    """Run an operation; a failure becomes part of its data, for the page to show."""
     try:
         os.makedirs(call.folder, mode=0o700, exist_ok=True)
         return operation(call)

@@ -1,7 +1,7 @@
 /* PlexSync inside Stash: a page with its status, and a tab on the page of a scene.
  *
- * Plain JavaScript with what Stash hands to plugins; each patch point is tried alone, and one that a release of Stash lacks
- * costs that part only. Texts become text nodes of React and nothing else.
+ * Plain JavaScript on the libraries that Stash passes to plugins. Each patch point is tried separately: if a release of Stash
+ * lacks one, only that part is missing. Texts always become text nodes of React.
  */
 (function () {
   "use strict";
@@ -14,7 +14,7 @@
   const e = React.createElement;
   const libraries = api.libraries || {};
   const ID = "StashPlexSync";
-  // Stash itself answers below /plugin/, and knows no such page there when one is loaded anew.
+  // Not below /plugin/: Stash itself answers there, and a reload would not find the page.
   const PATH = "/plugins/plexsync";
   const PANE = "plexsync-panel";
   const PACE = 10000;
@@ -92,7 +92,7 @@
   // --- small parts ----------------------------------------------------------------------------------------------------
 
   class Fence extends React.Component {
-    // A fault of ours must not take Stash's page with it.
+    // An error in PlexSync must not break Stash's page.
     constructor(props) {
       super(props);
       this.state = { broken: false };
@@ -134,7 +134,7 @@
     return router && router.Link ? e(router.Link, { to }, children) : e("a", { href: new URL("." + to, document.baseURI).href }, children);
   }
 
-  // Runs one thing at a time and keeps what it said.
+  // Runs one action at a time and keeps its message.
   function useDeeds(after) {
     const [busy, setBusy] = React.useState("");
     const [said, setSaid] = React.useState(null);
@@ -162,8 +162,8 @@
 
   // --- the page -------------------------------------------------------------------------------------------------------
 
-  // As plexsync/rules/status_words.py has them, which tests/stash_plugin/test_page_words.py checks: the word for a person,
-  // whether it is good (null: neither), and the names in JSON that it stands for.
+  // The same as in plexsync/rules/status_words.py, which tests/stash_plugin/test_page_words.py checks: the word on screen,
+  // whether it is good (null: neither), and the names in JSON that it covers.
   const STATUSES = [
     ["in sync", true, ["in_step"]],
     ["queued", null, ["waiting"]],
@@ -545,7 +545,7 @@
     );
   }
 
-  // --- where Stash lets us in -----------------------------------------------------------------------------------------
+  // --- extension points of Stash --------------------------------------------------------------------------------------
 
   function attempt(deed) {
     try {
@@ -568,7 +568,7 @@
   const bootstrap = libraries.Bootstrap || {};
   if (bootstrap.Nav && bootstrap.Tab) {
     add("ScenePage.Tabs", () => e(bootstrap.Nav.Item, null, e(bootstrap.Nav.Link, { eventKey: PANE }, "Plex")));
-    // Nothing is asked before somebody opens the tab.
+    // No request is sent before the tab is opened.
     add("ScenePage.TabContent", (props) =>
       props.scene
         ? e(bootstrap.Tab.Pane, { eventKey: PANE, mountOnEnter: true, unmountOnExit: true }, e(Scene, { id: props.scene.id }))
