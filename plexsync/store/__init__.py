@@ -1,1 +1,1 @@
-"""What survives: one SQLite database, and for each table one file that holds every statement about it."""
+"""Durable state: one SQLite database, and for each table one file that holds every statement on it."""

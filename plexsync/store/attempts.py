@@ -1,4 +1,4 @@
-"""The history of a job: its attempts that ended with an error, the newest twenty of each."""
+"""The history of a job: its attempts that ended with an error. The newest twenty of each job are kept."""
 
 from plexsync.rules.job import State
 from plexsync.rules.records import AttemptRow
@@ -7,7 +7,7 @@ from plexsync.store.db import clean
 from plexsync.store.tallies import Tallies
 
 KEPT = 20
-# So many are dated anew at once: a whole table of them would hold up everyone who writes.
+# How many rows are re-dated at once. Updating a whole table would block all writers.
 UNDATED = 50
 
 ADD = """
@@ -20,7 +20,7 @@ delete from attempt
     select number from attempt where kind = :kind and id = :id order by number desc limit 1 offset {KEPT}
  )
 """
-# What is dated in a future that the clock has left again would never grow old.
+# A row dated in the future, from before the clock was set back, would never be old enough to prune.
 UNDATE = f"""
 update attempt set at = :now where number in (
     select number from attempt indexed by attempt_at where at > :now limit {UNDATED}
@@ -39,14 +39,14 @@ LIST = "select at, cls, error, attempts, state from attempt where kind = :kind a
 
 
 class ReadOnlyAttempts(Table):
-    """The attempts that ended with an error, to look at."""
+    """Read access to the attempts that ended with an error."""
 
     def count_used(self) -> int:
-        """How many of the attempts in memory were counted against their job."""
+        """Count the stored attempts that counted against their job."""
         return int(self._db.value(USED))
 
     def of(self, kind: str, id: int) -> list[AttemptRow]:
-        """A job's attempts, newest first."""
+        """Return the attempts of a job, newest first."""
         rows = self._db.rows(LIST, {"kind": kind, "id": id})
         return [
             AttemptRow(at, error_class, error, attempts, State(state))
@@ -54,7 +54,7 @@ class ReadOnlyAttempts(Table):
         ]
 
     def latest(self, limit: int) -> list[tuple[str, int, AttemptRow]]:
-        """The last attempts of all that did not go well, each with what it was for, newest first."""
+        """Return the latest failed attempts of all jobs as (kind, id, attempt), newest first."""
         return [
             (kind, id, AttemptRow(at, error_class, error, attempts, State(state)))
             for kind, id, at, error_class, error, attempts, state in self._db.rows(LATEST, {"limit": limit})
@@ -62,14 +62,14 @@ class ReadOnlyAttempts(Table):
 
 
 class Attempts(ReadOnlyAttempts):
-    """The attempts that ended with an error."""
+    """Read and write access to the attempts that ended with an error."""
 
     def __init__(self, db: Connection) -> None:
         super().__init__(db)
         self._tallies = Tallies(db)
 
     def add(self, kind: str, id: int, *, at: int, error_class: str, error: str, attempts: int, state: State) -> None:
-        """Write down how an attempt ended."""
+        """Record how an attempt ended."""
         row = {
             "kind": kind,
             "id": id,
@@ -83,9 +83,9 @@ class Attempts(ReadOnlyAttempts):
         self._db.execute(FORGET_OLD, row)
 
     def prune(self, *, now: int, before: int, limit: int) -> int:
-        """Delete up to `limit` of the attempts that ended before `before`, oldest first; returns how many, and counts them.
+        """Delete up to `limit` attempts that ended before `before`, oldest first; tallies and returns their number.
 
-        Of those that are dated after `now`, the next `UNDATED` are of now from here on.
+        Up to `UNDATED` attempts dated after `now` are re-dated to `now`.
         """
         self._db.execute(UNDATE, {"now": now})
         count = self._db.execute(PRUNE, {"before": before, "limit": limit})

@@ -1,8 +1,8 @@
-"""Copies of the database by SQLite's own interface: taken while a worker runs, put back while none does.
+"""Copies of the database through SQLite's backup interface: made while a worker may run, restored while none does.
 
-A copy is one file that stands for itself, without a log beside it, for our eyes only, checked and synced before it gets
-its name. Putting one back replaces the content of the database in one transaction, so that whoever has it open sees the
-old or the new state; what was there before is kept in a file beside it.
+A copy is a single file without a write-ahead log, readable only by its owner. It is checked and synced before it gets
+its name. A restore replaces the content of the database in one transaction, so every open connection sees either the
+old or the new state. The previous content is kept in a file beside the database.
 """
 
 import os
@@ -18,18 +18,18 @@ from plexsync.store.db import faults, half_written
 from plexsync.store.integrity import SIDES, first_page
 from plexsync.store.repair import MARK
 
-# Whoever holds the database while it is replaced is waited for this long.
+# How long a restore waits for other users of the database.
 BUSY_SECONDS = 30.0
 SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
 
 
 class Unsound(Unusable):
-    """A file that is damaged, or never was a database of ours."""
+    """The file is damaged, or is not a database of PlexSync."""
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A copy that was checked: its size in bytes, its schema, and how many rows of the queue it holds."""
+    """A copy that was checked: its size in bytes, its schema, and the number of its rows in the queue."""
 
     path: Path
     size: int
@@ -39,15 +39,16 @@ class Copied:
 
 @dataclass(frozen=True)
 class Restored:
-    """What was put back, and the file that holds what was there before (None: there was nothing)."""
+    """The restored copy, and the file with the previous content (None if there was no database)."""
 
     copy: Copied
     aside: Path | None
 
 
 def save(database: Path, target: Path, *, replace: bool = False) -> Copied:
-    """Copy the database to `target`, mode 0600. Raises Unusable when it can't be, or `target` exists unless `replace`."""
-    # The functions of os.path, here and below: where we may not look they raise nothing, and opening says so.
+    """Copy the database to `target`, mode 0600. Raises Unusable if it can't, or if `target` exists without `replace`."""
+    # os.path is used here and below because, unlike Path, it raises nothing where access is denied. Opening the file
+    # then reports it.
     if not os.path.isfile(database):  # noqa: PTH113
         raise Unusable(f"there is no database in {database.parent} yet: nothing to back up")
     target_exists = os.path.exists(target)  # noqa: PTH110
@@ -64,12 +65,12 @@ def save(database: Path, target: Path, *, replace: bool = False) -> Copied:
 
 
 def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] | None = None) -> Restored:
-    """Put a copy back; only for the holder of the worker's lock. `notes` take the place of those in the copy.
+    """Restore a copy; only for the holder of the worker's lock. `notes` replace those in the copy.
 
-    What is there now goes to a file named `aside` beside the database first: as a copy or, if it is too damaged for one,
-    as it is. A repair that was broken off is overtaken, and what it had made goes aside as well. Raises Unusable for a file
-    that is no sound copy, NewerDatabase for one of a newer PlexSync, LocalFault when another process does not let go of the
-    database; then nothing has changed.
+    The current content first goes to a file named `aside` beside the database: as a copy or, if it is too damaged for
+    one, as it is. An interrupted repair is superseded, and what it had made goes aside as well. Raises Unusable if the
+    file is not a sound copy, NewerDatabase if it is from a newer PlexSync, and LocalFault if another process does not
+    release the database. In each case nothing has changed.
     """
     if not os.path.isfile(file):  # noqa: PTH113
         raise Unusable(f"{file} is not a file")
@@ -88,7 +89,7 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
         if database_exists and _kept(database, kept):
             _replace_content(hidden, database)
         else:
-            # A log without its database would be taken for the copy's own.
+            # A log without its database would be taken for the copy's log.
             _move_away(database, kept)
             _name(hidden, database)
         for mended in database.parent.glob(f"{database.name}{MARK}*"):
@@ -97,7 +98,7 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
 
 
 def _kept(database: Path, kept: Path) -> bool:
-    """Copy what is there to `kept`; False if it is too damaged for that."""
+    """Copy the current content to `kept`; False if it is too damaged."""
     try:
         save(database, kept)
     except Unsound:
@@ -106,15 +107,15 @@ def _kept(database: Path, kept: Path) -> bool:
 
 
 def _replace_content(source: Path, database: Path) -> None:
-    """All pages in one transaction of SQLite: a kill in the middle leaves what was there."""
+    """Replace all pages in one transaction: a kill in the middle leaves the previous content."""
     with faults(database), closing(_opened(source, "ro")) as copy, closing(_opened(database, "rw")) as db:
         db.execute("pragma synchronous = extra")
         copy.backup(db, progress=_not_for_ever)
 
 
 def _move_away(database: Path, kept: Path) -> None:
-    """A damaged database can't be copied: its files get other names, so that a person can still look at them."""
-    # The log first: it must never lie beside another database than its own.
+    """Rename the files of a damaged database, which can't be copied, so that you can still inspect them."""
+    # The log first: it must never be beside a database that is not its own.
     for end in (*SIDES, ""):
         side = database.with_name(database.name + end)
         if side.exists():
@@ -127,7 +128,7 @@ def _note(path: Path, notes: Mapping[str, str]) -> None:
 
 
 def _copy(source: Path, target: Path) -> Copied:
-    """Copy page by page within one snapshot, make it one file, check it, and sync it."""
+    """Copy page by page within one snapshot, into a single file; check and sync it."""
     _create(target)
     if fault := first_page(source):
         raise Unsound(f"{source} is damaged: {fault}")
@@ -149,7 +150,7 @@ def _copy(source: Path, target: Path) -> Copied:
 
 
 def _take_back(path: Path) -> None:
-    """End what a dead process has left half written in a rollback journal, which nobody who only reads can."""
+    """Roll back a dead process's unfinished transaction in a rollback journal; a read-only connection can't."""
     with closing(_opened(path, "ro")) as db:
         try:
             schema.version(db)
@@ -162,7 +163,7 @@ def _take_back(path: Path) -> None:
 
 
 def _not_for_ever(status: int, _left: int, _pages: int) -> None:
-    """SQLite has waited for a lock as long as it was told to; Python would go on asking."""
+    """Raise LocalFault once SQLite has waited for a lock as long as configured; Python would retry forever."""
     if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         raise LocalFault("another process is writing to the database and does not end: try again when it has")
 
@@ -179,7 +180,7 @@ def _unsound(path: Path) -> Iterator[None]:
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:
     db = sqlite3.connect(intake.uri(str(path), mode), uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-    # Whoever merely reads or replaces leaves writing the log back to the worker.
+    # A connection that only reads or replaces leaves checkpoints to the worker.
     db.execute("pragma wal_autocheckpoint = 0")
     intake.sync_fully(db)
     return db
@@ -190,7 +191,7 @@ def _opened(path: Path, mode: str) -> sqlite3.Connection:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A name in the same folder that nobody else has, for a file in the making; gone at the end."""
+    """Yield an unused file name in the same folder, for a file in the making; the file is removed at the end."""
     hidden = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         yield hidden
@@ -215,7 +216,7 @@ def _name(hidden: Path, target: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    # Windows syncs only what is open for writing, and no folder at all.
+    # Windows syncs only files open for writing, and no folders.
     handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
     try:
         os.fsync(handle)

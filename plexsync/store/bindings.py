@@ -1,4 +1,4 @@
-"""Which items a person has said are a scene's: they go before everything that can be found out."""
+"""Bindings: the items that you have bound to scenes. They go before every other match."""
 
 import json
 from collections.abc import Sequence
@@ -16,24 +16,24 @@ FORGET_SCENES = "delete from binding where scene in (select value from json_each
 
 
 class ReadOnlyBindings(Table):
-    """The items that a person has bound to scenes, to look at."""
+    """Read access to the bindings."""
 
     def all(self) -> list[Binding]:
-        """Every binding, by scene and item."""
+        """Return all bindings, by scene and item."""
         return [Binding(scene, key, _files(files), at) for scene, key, files, at in self._db.rows(LIST)]
 
     def withdrawn(self) -> frozenset[tuple[int, str]]:
-        """(scene, item) of bindings that were taken back."""
+        """Return the (scene, item) pairs whose binding was removed."""
         return frozenset((scene, key) for scene, key in self._db.rows(LIST_OFF))
 
 
 class Bindings(ReadOnlyBindings):
-    """The items that a person has bound to scenes."""
+    """Read and write access to the bindings."""
 
     def bind(self, binding: Binding) -> bool:
-        """Bind an item to a scene, or once more with the files it has now; False if it is bound to another scene.
+        """Bind an item to a scene, or update the files of the binding; False if it is bound to another scene.
 
-        Of two processes that bind one item to two scenes at once, the first wins: each does so in its write transaction.
+        If two processes bind one item to two scenes at once, the first wins: each does it in its write transaction.
         """
         key = clean(binding.key)
         holder = self._db.row(HOLDER, {"key": key})
@@ -44,16 +44,16 @@ class Bindings(ReadOnlyBindings):
         return True
 
     def unbind(self, scene: int, key: str = "") -> int:
-        """Take the binding of one item off a scene, or all that it has; returns how many there were."""
+        """Remove the binding of one item to a scene, or all bindings of the scene; returns how many were removed."""
         return self._db.execute(TAKE_OFF, {"scene": scene, "key": clean(key)})
 
     def forget_scenes(self, scenes: Sequence[int]) -> None:
-        """Forget all that was ever bound to these scenes."""
+        """Forget all bindings of these scenes, present and removed."""
         self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
 
 
 def _files(text: str) -> tuple[str, ...]:
-    """What was written; none, so that the scene's own file names decide, for what a damaged page has made of it."""
+    """Return the stored files; none if a damaged page has changed them, so that the scene's own file names decide."""
     try:
         paths = json.loads(text)
     except ValueError:

@@ -1,9 +1,9 @@
 """The books. Always: accepted = coalesced + done + pruned + rows that are not idle.
 
-`plexsync.store.intake` counts what is accepted and coalesced in the row that is wanted; when a row is deleted its
-counts go into the
-one row of counters here. Beside them stand the number of finished scans, of claims that found both lanes due, and the
-latest time (to the minute) that a claim has seen or a row was given, by which a step back of the clock shows.
+`plexsync.store.intake` counts accepted and coalesced wants in the job's row. When a row is deleted, its counts are
+added to the single row of counters here. That row also holds the number of finished scans, the number of claims that
+found both lanes due, and the latest time (to the minute) of a claim or of a time stored in a row. The latter reveals a
+clock that was set back.
 """
 
 from plexsync.store.connection import Table
@@ -26,63 +26,63 @@ SAVE_TICK = "update book set tick = :now"
 
 
 class ReadOnlyBooks(Table):
-    """The books, to look at."""
+    """Read access to the books."""
 
     def read(self) -> dict[str, int]:
-        """The four counters by name."""
+        """Return the four counters by name."""
         return dict(zip(COUNTERS, self._db.row(READ), strict=True))
 
     def balance(self) -> int:
-        """What was accepted and is not accounted for: 0, or something was lost (above) or done twice (below)."""
+        """Return the accepted wants not accounted for: 0, unless some were lost (above) or done twice (below)."""
         book = self.read()
         (rows,) = self._db.row(OPEN_ROWS)
         return book["accepted"] - book["coalesced"] - book["done"] - book["pruned"] - int(rows)
 
     def done(self) -> int:
-        """How many jobs were brought to their end since there is this database."""
+        """Count the jobs done since the database was created."""
         return int(self._db.value(DONE))
 
     def scans(self) -> int:
-        """How many finished scans were noticed."""
+        """Count the finished scans that were noticed."""
         return int(self._db.once(SCANS)[0][0])
 
     def tick(self) -> int:
-        """The latest time that a row can have been given, to the minute."""
+        """Return the latest time that a row can hold, to the minute."""
         return int(self._db.once(TICK)[0][0])
 
 
 class Books(ReadOnlyBooks):
-    """The books."""
+    """Read and write access to the books."""
 
     def count_accepted(self) -> None:
-        """A row that was idle, or none, is idle no longer without having been wanted."""
+        """Count a row that stops being idle, or is created, without a want."""
         self._db.execute(COUNT_ACCEPTED)
 
     def count_done(self) -> None:
-        """A running row became idle."""
+        """Count a running row that became idle."""
         self._db.execute(COUNT_DONE)
 
     def count_pruned(self, count: int) -> None:
-        """So many dead or gone rows were deleted."""
+        """Count deleted rows that were dead or gone."""
         self._db.execute(COUNT_PRUNED, {"count": count})
 
     def count_scan(self) -> None:
-        """A scan has finished."""
+        """Count a finished scan."""
         self._db.execute(COUNT_SCAN)
         self._db.forget(SCANS)
 
     def take_turn(self) -> int:
-        """The number of this claim among those that found both lanes due, from 1."""
+        """Return the number of this claim among those that found both lanes due, from 1."""
         self._db.execute(TAKE_TURN)
         return int(self._db.value(TURNS))
 
     def save_tick(self, now: int) -> None:
-        """Note the time of a claim."""
+        """Record the time of a claim."""
         self._db.execute(SAVE_TICK, {"now": now})
         self._db.forget(TICK)
 
     def lift_tick(self, now: int) -> None:
-        """Note that rows are given times from `now` on: should the clock step back from there, the next claim sees it."""
+        """Record that rows get times from `now` on, so that the next claim detects a clock set back from there."""
         if self.tick() < now - LIFTED:
             self._db.execute(LIFT_TICK, {"now": now})
             self._db.forget(TICK)

@@ -1,4 +1,4 @@
-"""The breakers' rows, shared by all processes."""
+"""The state of the circuit breakers, shared by all processes."""
 
 from plexsync.rules.records import BreakerRow
 from plexsync.store.connection import Table
@@ -17,10 +17,10 @@ IMPOSSIBLE = BreakerRow(**UNREADABLE)
 
 
 class ReadOnlyBreakers(Table):
-    """The breakers' rows, to look at."""
+    """Read access to the breakers."""
 
     def find(self, neighbour: str) -> BreakerRow:
-        """A neighbour's row; the default when there is none, an open one when its values are impossible."""
+        """Return a server's breaker: the default if none is stored, an open one if the stored values are impossible."""
         for row in self._db.once(LIST):
             if row["who"] == neighbour:
                 stored = BreakerRow(*row[:-1])
@@ -29,9 +29,9 @@ class ReadOnlyBreakers(Table):
 
 
 class Breakers(ReadOnlyBreakers):
-    """The breakers' rows."""
+    """Read and write access to the breakers."""
 
     def save(self, neighbour: str, row: BreakerRow) -> None:
-        """Replace a neighbour's row."""
+        """Replace a server's breaker."""
         self._db.execute(SAVE, {**vars(row), "who": neighbour, "cause": clean(row.cause), "error": clean(row.error)})
         self._db.forget(LIST)

@@ -1,9 +1,9 @@
 """The store: one SQLite file, a connection for each thread, and transactions that reach every table.
 
-`Database.reading()` is one snapshot and hands out a `Reader`; `Database.writing()` is one `BEGIN IMMEDIATE` transaction,
-committed and synced when the block ends well, rolled back otherwise, and hands out a `Writer`. A table is an attribute of
-either: `tx.jobs.claim(...)`, `db.index.entries_at(...)`; a `Reader` has the methods that look, and no others. Nothing of
-it stays open while a request is under way. Times are UTC milliseconds unless a name says seconds. The methods raise
+`Database.reading()` is one snapshot and yields a `Reader`. `Database.writing()` is one `BEGIN IMMEDIATE` transaction
+and yields a `Writer`; it is committed and synced when the block succeeds, and rolled back otherwise. A table is an
+attribute of either: `tx.jobs.claim(...)`, `db.index.entries_at(...)`. A `Reader` has only the methods that read. No
+transaction stays open during a request. Times are UTC milliseconds unless a name says seconds. The methods raise
 `LocalFault` and `NewerDatabase` only.
 """
 
@@ -47,12 +47,12 @@ from plexsync.store.transitions import ReadOnlyTransitions, Transitions
 log = logging.getLogger("PlexSync.store")
 
 SPOOL_BATCH = 500
-# A log of so many bytes is begun anew, if those who read it are done within so many milliseconds.
+# A log above this many bytes is truncated, if its readers finish within the milliseconds of WAIT_BRIEFLY.
 LONG_LOG = 6 * 2**20
-# Else it may grow by so many more before that is tried again.
+# Otherwise it may grow by this much before the next try.
 LONGER = 2**20
-# To ask for the length of a file that was just synced can cost as much as to sync it: so many changed rows apart, or so
-# many seconds, in which others may have written.
+# Reading the length of a file that was just synced can cost as much as the sync. So it is read once per this many
+# changed rows, or this many seconds, in which others may have written.
 WEIGHED_EVERY = 200
 WEIGHED_AFTER = 0.1
 WAIT_BRIEFLY = "pragma busy_timeout = 250"
@@ -61,7 +61,7 @@ WAIT_AS_USUAL = f"pragma busy_timeout = {BUSY}"
 
 
 class Reader:
-    """One consistent snapshot: every table, to look at."""
+    """One consistent snapshot, with read access to every table."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
@@ -87,13 +87,13 @@ class Reader:
         self.transitions = ReadOnlyTransitions(db)
 
     def latest_work(self, limit: int) -> list[Lately]:
-        """What came of work, the newest `limit`, newest first: pushes, and attempts that did not go well."""
+        """Return the newest `limit` results of work, newest first: pushes, and attempts that ended with an error."""
         work = [Lately(*row) for row in self.attempts.latest(limit)]
         work += [Lately(Kind.SCENE, *row) for row in self.pushes.latest(limit)]
         return sorted(work, key=lambda row: row.at, reverse=True)[:limit]
 
     def overview(self, now: int) -> Overview:
-        """The store at one moment, for `status`."""
+        """Return the state of the store at one moment, for `status`."""
         due, oldest = self.jobs.count_due(now)
         holds = {neighbour: self.holds.find(neighbour) for neighbour in Neighbour}
         return Overview(
@@ -112,7 +112,7 @@ class Reader:
 
 
 class Writer(Reader):
-    """One write transaction: every table, to read and to write."""
+    """One write transaction, with read and write access to every table."""
 
     def __init__(self, db: Connection) -> None:
         super().__init__(db)
@@ -139,13 +139,13 @@ class Writer(Reader):
         self.transitions: Transitions = Transitions(db)
 
     def prune_history(self, *, now: int, before: int, limit: int) -> int:
-        """Delete up to `limit` attempts and as many pushes that are older than `before`; counted. Returns how many."""
+        """Delete up to `limit` attempts and as many pushes older than `before`, and tally them; returns the number."""
         attempts = self.attempts.prune(now=now, before=before, limit=limit)
         return attempts + self.pushes.prune(now=now, before=before, limit=limit)
 
 
 class _Open:
-    """One thread's connection, the `number`th that was opened, and its tables. `version` is what `changed` compares."""
+    """One thread's connection and its tables. `number` is its place in opening order; `changed` compares `version`."""
 
     def __init__(self, db: sqlite3.Connection, thread: threading.Thread, number: int) -> None:
         self.db = db
@@ -161,11 +161,11 @@ class _Open:
 
 
 class Database:
-    """The store in the file at `path`, which is made when missing; a connection for each thread.
+    """The store in the file at `path`, created if missing; a connection for each thread.
 
-    `worker`: this process holds the worker's lock, so the connection of the thread that opens the database copies the
-    log back. `mounts` tells what kind of file system it lies on. Raises NewerDatabase and Unusable when opened, and
-    LocalFault then and later; after a fault the connection is opened anew.
+    `worker`: this process holds the worker's lock, so the connection of the thread that opens the database checkpoints
+    the log. `mounts` is the system's table of mounted file systems. Opening raises NewerDatabase and Unusable; opening
+    and later use raise LocalFault. After a fault the connection is opened again.
     """
 
     def __init__(self, path: Path, *, worker: bool = False, mounts: Path = MOUNTS) -> None:
@@ -181,26 +181,26 @@ class Database:
         self._count = 0
         self._lock = threading.Lock()
         self._closed = False
-        # Files whose events are in the database, and that could not be removed: each is wanted once.
+        # Files whose events are in the database but that could not be removed. Each is queued only once.
         self._stuck: dict[str, str] = {}
         self._connection()
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        """One snapshot."""
+        """Yield one snapshot."""
         with self._transaction("begin") as own:
             yield own.reader
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """One write transaction, committed and synced when the block ends well; no fault is raised after the commit."""
+        """Yield one write transaction, committed and synced when the block succeeds. Raises no fault after the commit."""
         with self._transaction("begin immediate") as own:
             yield own.writer
         if self._keeper is own.thread:
             self._shorten_log(own)
 
     def changed(self) -> bool:
-        """Whether another connection has committed since this thread last asked (at first: since it opened its own)."""
+        """Whether another connection has committed since this thread's last call (first: since it connected)."""
         own = self._connection()
         try:
             version = own.data_version()
@@ -211,7 +211,7 @@ class Database:
         return changed
 
     def revision(self) -> tuple[int, int, int]:
-        """A value that stays the same as long as nobody commits anything; to be compared with others of this thread."""
+        """Return a value that stays the same until a commit. Compare it only with values of the same thread."""
         own = self._connection()
         try:
             return own.number, own.data_version(), own.connection.total_changes
@@ -220,15 +220,15 @@ class Database:
             raise translated(error, self._path) from error
 
     def cost(self) -> tuple[int, int]:
-        """How many statements were sent, and in how many transactions, by all connections that are open."""
+        """Count the (statements, transactions) of all open connections."""
         with self._lock:
             connections = [own.connection for own in self._opened]
         return sum(db.statements for db in connections), sum(db.transactions for db in connections)
 
     def drain_spool(self, now: int) -> int:
-        """Want what hooks had to leave as files; returns how many. A kill in between wants a thing twice.
+        """Queue the events that hooks left as files; returns how many. A kill in between queues an event twice.
 
-        Raises SpoolFault, once everything else is wanted, for files that can't be read or removed.
+        Raises SpoolFault for files that can't be read or removed, after all other events are queued.
         """
         folder, total = str(self._path.parent), 0
         problems: dict[str, str] = {}
@@ -247,7 +247,7 @@ class Database:
         return total
 
     def close(self) -> None:
-        """Close every thread's connection; the store can't be used any more."""
+        """Close the connections of all threads. The store can't be used afterwards."""
         with self._lock:
             self._closed = True
             for own in self._opened:
@@ -267,7 +267,7 @@ class Database:
             raise SpoolFault(f"events left as files can't be read: {error.filename}: {error.strerror}") from error
 
     def _shorten_log(self, own: _Open) -> None:
-        """Begin the log anew when it has grown long, which it does while there always is somebody who reads or writes."""
+        """Truncate a log that has grown long, which happens while there is always a reader or a writer."""
         changes = own.db.total_changes
         now = time.monotonic()
         if 0 <= changes - self._weighed < WEIGHED_EVERY and now - self._weighed_at < WEIGHED_AFTER:
@@ -281,20 +281,20 @@ class Database:
             shortened = False
             try:
                 own.db.execute(WAIT_BRIEFLY)
-                # What is copied beforehand, while others may write, need not be copied while nobody may.
+                # Pages copied now, while others may write, need not be copied while no one can.
                 own.db.execute("pragma wal_checkpoint(passive)").fetchall()
                 ((busy, *_),) = own.db.execute("pragma wal_checkpoint(truncate)").fetchall()
                 own.db.execute(WAIT_AS_USUAL)
                 shortened = not busy
             except sqlite3.Error:
-                # What was committed stays so: a fault, such as a full disk, is for the next transaction to meet.
+                # The commit stands. The next transaction meets the fault, such as a full disk.
                 self._discard(own)
-            # While a reader stands in the way, not every commit is to wait for it.
+            # While a reader blocks the truncation, not every commit should wait for it.
             self._long_log = LONG_LOG if shortened else size + LONGER
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[_Open]:
-        """A transaction around a block. After a fault nothing is known about a connection: the next use opens another."""
+        """Run a block in a transaction. After a fault the connection's state is unknown, so the next use opens another."""
         own = self._connection()
         if own.db.in_transaction:
             raise RuntimeError("a transaction is open in this thread already")
@@ -311,14 +311,14 @@ class Database:
             raise
 
     def _roll_back(self, own: _Open) -> None:
-        """End what failed, unless SQLite has done so already; the first fault is the one to tell of."""
+        """Roll back, unless SQLite has done so already. A fault here is ignored in favour of the first one."""
         try:
             if own.db.in_transaction:
                 with suppress(sqlite3.Error):
                     own.connection.end("rollback")
         finally:
             if own.db.in_transaction:
-                # That failed too, for want of memory for instance: nobody would end it any more.
+                # The rollback failed too, for example without memory. Nothing else would end the transaction.
                 self._discard(own)
 
     def _connection(self) -> _Open:

@@ -1,9 +1,9 @@
-"""Opening the database: where it may lie, how it is synced, and what a fault of SQLite means to us.
+"""Opening the database: where it may be, how it is synced, and how SQLite's errors are translated.
 
-On a local disk: a write-ahead log, synced at every commit. On a network share, where such a log is not safe: a rollback
-journal. SQLite before 3.51.3 can damage a database when two connections copy the log back at once, so only one
-connection, that of the worker's lock holder, does so by itself. Transactions are begun by hand, writes with BEGIN
-IMMEDIATE.
+On a local disk it uses a write-ahead log, synced at every commit. On a network share, where such a log is not safe, it
+uses a rollback journal. SQLite before 3.51.3 can damage a database when two connections checkpoint at once. So only one
+connection, that of the worker's lock holder, checkpoints automatically. Transactions are begun explicitly, writes with
+BEGIN IMMEDIATE.
 """
 
 import errno
@@ -25,15 +25,15 @@ SWITCH_AGAIN = 0.02
 MOUNTS = Path("/proc/self/mountinfo")
 LOG_LIMIT = 16 * 2**20
 CHECKPOINT_PAGES = 1000
-# With less than this left, a failed write is put down to the full disk.
+# With less free space than this, a failed write is attributed to the full disk.
 FULL_BELOW = 2**20
 
-# Python says so, and without a code, of a text in the database that is none.
+# Python's message, without an error code, for a stored text that is not valid.
 NO_TEXT = "Could not decode"
 
-# Shared by several machines, or with the machine that a virtual one runs on.
+# File systems shared by several machines, or with the host of a virtual machine.
 _NETWORK = re.compile(r"nfs4?|cifs|smb.*|9p|fuse.*|ceph|glusterfs|lustre|afs|davfs2?|gfs2|ocfs2|vboxsf|prl_fs|virtiofs")
-# A share on Windows without a letter; not the long form of a local path.
+# A Windows share without a drive letter; not the long form of a local path.
 _SHARE = re.compile(r"\\\\(?![?.]\\)|\\\\\?\\UNC\\", re.IGNORECASE)
 REMOTE_DRIVE = 4
 _ESCAPE = re.compile(r"\\([0-7]{3})")
@@ -47,10 +47,10 @@ def connect(
     busy_seconds: float = BUSY_SECONDS,
     migrations: schema.Migrations = schema.MIGRATIONS,
 ) -> sqlite3.Connection:
-    """A connection to the database at `path`, which is made when missing and brought to the newest schema.
+    """Return a connection to the database at `path`, created if missing and migrated to the newest schema.
 
-    The connection may be closed by another thread, and is otherwise for one. Raises NewerDatabase (not a byte of the
-    file is changed), Unusable when a person has to mend something, LocalFault for what may pass.
+    Use it from one thread; another thread may close it. Raises NewerDatabase (the file is not changed at all), Unusable
+    if you have to fix something, and LocalFault for what may pass.
     """
     if lost_its_file(path):
         raise _damaged(path)
@@ -75,7 +75,7 @@ def connect(
 
 
 def _prepare(path: Path) -> None:
-    """Make folder and file for our eyes only, whatever the umask; refuse a place where others can plant theirs."""
+    """Create folder and file readable only by their owner, whatever the umask; reject a place open to other users."""
     folder = str(path.parent)
     try:
         intake.make_folder(folder)
@@ -85,7 +85,7 @@ def _prepare(path: Path) -> None:
     except FileExistsError:
         if path.is_dir():
             raise Unusable(f"{path} is a folder, and must be a file") from None
-        # A file that is there must not be opened here: closing it would let go of this process's locks on it.
+        # Don't open an existing file here: closing it would release this process's locks on it.
         return
     except OSError as error:
         raise _local(f"{folder} can't be used: {error.strerror}", error.errno) from error
@@ -100,7 +100,7 @@ def _local(message: str, number: int | None) -> SyncError:
 
 
 def _look(path: Path, busy_seconds: float, migrations: schema.Migrations) -> None:
-    """Check that it is ours and not newer, by a connection that can't write so much as a log back."""
+    """Check on a read-only connection, which can't even checkpoint, that the database is PlexSync's and not newer."""
     with closing(_open(path, "ro", busy_seconds)) as db:
         try:
             schema.check(db, path.name, migrations)
@@ -113,12 +113,12 @@ def _look(path: Path, busy_seconds: float, migrations: schema.Migrations) -> Non
 
 
 def half_written(error: sqlite3.Error) -> bool:
-    """Whether a dead process has left a transaction in a rollback journal, which nobody who only reads can take back."""
+    """Whether a dead process left a transaction in a rollback journal, which a read-only connection can't undo."""
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK
 
 
 def lost_its_file(path: Path) -> bool:
-    """Whether there is a log and, of its database, nothing. SQLite deletes such a log when it opens the database."""
+    """Whether there is a log without its database. SQLite deletes such a log when it opens the database."""
     try:
         log = path.with_name(f"{path.name}-wal").stat().st_size
         return log > 0 and not (path.exists() and path.stat().st_size)
@@ -127,7 +127,7 @@ def lost_its_file(path: Path) -> bool:
 
 
 def sync_to_disk(path: Path) -> None:
-    """Make a file's content, or the names in a folder, durable. Windows has no such call for folders. Raises OSError."""
+    """Make a file's content, or a folder's names, durable. Does nothing for folders on Windows. Raises OSError."""
     if os.name == "nt" and path.is_dir():
         return
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
@@ -147,7 +147,7 @@ def _open(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
 
 
 def _keep_old(db: sqlite3.Connection, path: Path, migrations: schema.Migrations) -> None:
-    """Before a database is brought to a newer schema, a copy of it is made beside it, whole and synced."""
+    """Before a migration, make a complete and synced copy of the database beside it."""
     old_version = schema.version(db)
     if not 0 < old_version < len(migrations):
         return
@@ -158,7 +158,7 @@ def _keep_old(db: sqlite3.Connection, path: Path, migrations: schema.Migrations)
         with closing(_open(hidden, "rw", BUSY_SECONDS)) as copy:
             db.backup(copy)
             copy.execute("pragma journal_mode = delete")
-            # Another process may have been faster, and has its own copy then.
+            # Another process may have migrated first; it made its own copy.
             whole = schema.version(copy) == old_version
         if whole:
             hidden.replace(kept)
@@ -171,9 +171,9 @@ def _keep_old(db: sqlite3.Connection, path: Path, migrations: schema.Migrations)
 
 
 def _keep_journal(db: sqlite3.Connection, mode: str, busy_seconds: float) -> str:
-    """Switch to a kind of journal, and return the kind there is then.
+    """Switch the journal mode; returns the mode in effect afterwards.
 
-    SQLite changes from reading to writing for it, and does not wait when another process is about to do the same.
+    SQLite upgrades from a read to a write lock for this, and does not wait if another process is doing the same.
     """
     until = time.monotonic() + busy_seconds
     (journal,) = db.execute("pragma journal_mode").fetchone()
@@ -192,21 +192,21 @@ def _set_up(db: sqlite3.Connection, *, journal: str, checkpoints: bool) -> None:
     db.execute(f"pragma synchronous = {'full' if journal == 'wal' else 'extra'}")
     db.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}")
     db.execute(f"pragma journal_size_limit = {LOG_LIMIT}")
-    # An update that could fail half way keeps its undo there: as a file, it costs more than the update.
+    # An update that could fail halfway keeps its undo data there. A file for it would cost more than the update.
     db.execute("pragma temp_store = memory")
     db.execute("pragma foreign_keys = on")
     db.execute("pragma trusted_schema = off")
 
 
 def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
-    """Whether the path lies on a network (or user-space) file system; False where the system does not tell."""
+    """Whether the path is on a network or user-space file system; False where the system can't tell."""
     if _SHARE.match(str(path)) or (path.drive and drive_type(path.drive) == REMOTE_DRIVE):
         return True
     return _NETWORK.fullmatch(file_system(path, mounts)) is not None
 
 
 def drive_type(drive: str) -> int:
-    """What Windows says of a drive such as `Z:`: `REMOTE_DRIVE` for a share that was given a letter; 0 elsewhere."""
+    """Return Windows's type of a drive such as `Z:`: `REMOTE_DRIVE` for a mapped share; 0 on other systems."""
     if sys.platform == "win32":
         import ctypes
 
@@ -215,7 +215,7 @@ def drive_type(drive: str) -> int:
 
 
 def file_system(path: Path, mounts: Path = MOUNTS) -> str:
-    """The type of the file system a path lies on, by the longest mount point above it; '' when unknown."""
+    """Return the type of the path's file system, by the longest mount point above it; '' if unknown."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
@@ -238,7 +238,7 @@ def file_system(path: Path, mounts: Path = MOUNTS) -> str:
 
 @contextmanager
 def faults(path: Path, *, opening: bool = False) -> Iterator[None]:
-    """The one place where SQLite's errors become ours. `opening`: what a person has to mend is Unusable."""
+    """Translate SQLite's errors, in this one place. `opening`: raise Unusable for what you have to fix."""
     try:
         yield
     except sqlite3.Error as error:
@@ -246,7 +246,7 @@ def faults(path: Path, *, opening: bool = False) -> Iterator[None]:
 
 
 def translated(error: sqlite3.Error, path: Path, *, opening: bool = False) -> SyncError:
-    """An error of SQLite in our words: one line that names the file."""
+    """Return the PlexSync error for an error of SQLite; its message is one line that names the file."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = path.name
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _disk_is_full(path)):
@@ -276,5 +276,5 @@ def _disk_is_full(path: Path) -> bool:
 
 
 def clean(text: str) -> str:
-    """The text as SQLite can store it: lone surrogates, which no encoding has, become question marks."""
+    """Return the text as SQLite can store it: lone surrogates, which have no encoding, become question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")

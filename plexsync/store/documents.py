@@ -1,7 +1,7 @@
 """Records of `plexsync.rules.plan_records` as JSON documents in a column, each behind its checksum.
 
-A flipped bit in the middle of a page is not noticed by SQLite, and what is remembered decides what is written to Plex. The
-checksum covers whose document it is as well: the scene and the item's key, which stand in columns beside it.
+SQLite does not detect a flipped bit within a page, and the stored records decide what is written to Plex. The checksum
+also covers the document's scene and item key, which are in other columns.
 """
 
 import logging
@@ -21,7 +21,7 @@ SUM = 8
 
 
 def encode(record: object, of: Pair) -> bytes:
-    """The record as JSON behind its checksum. Lone surrogates, which have no encoding, become question marks."""
+    """Return the record as JSON behind its checksum. Lone surrogates, which have no encoding, become question marks."""
     try:
         json = msgspec.json.encode(record)
     except UnicodeEncodeError:
@@ -30,7 +30,7 @@ def encode(record: object, of: Pair) -> bytes:
 
 
 def decode(document: bytes, type_: type[T], description: str, of: Pair) -> T | None:
-    """The record, or None when the document can't be one: what it said is then unknown, and that is on record."""
+    """Return the record, or None if the document is damaged; its content is then unknown, and that is logged."""
     if not sound(document, of):
         log.error("%s can't be read and counts as unknown: it is not what was written", description)
         return None
@@ -42,12 +42,12 @@ def decode(document: bytes, type_: type[T], description: str, of: Pair) -> T | N
 
 
 def sound(document: object, of: Pair) -> TypeGuard[bytes]:
-    """Whether the document is, to the last bit, one that `encode` made of this pair."""
+    """Whether the document is, bit for bit, one that `encode` made for this pair."""
     return isinstance(document, bytes) and document[:SUM] == _checksum(document[SUM:], of)
 
 
 def _checksum(json: bytes, of: Pair) -> bytes:
-    """CRC-32 in eight hex digits."""
+    """Return the CRC-32 in eight hex digits."""
     scene, key = of
     return b"%08x" % zlib.crc32(json, zlib.crc32(f"{scene} {key} ".encode("utf-8", "replace")))
 

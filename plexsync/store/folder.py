@@ -1,19 +1,19 @@
-"""The folder of the database that is in use, by what the user's own folder holds. Nothing but `os` is needed for it."""
+"""Finds the folder of the database in use, from the content of your own folder. Imports only `os`."""
 
 # ruff: noqa: PTH117, PTH112, PTH118, PTH120, PTH123
 
 import os
 
 DATABASE = "plexsync.db"
-# The file in the user's folder that holds the path of the other one.
+# The file in your folder that holds the path of another one.
 POINTER = "folder"
-# Where hooks leave what the database could not take, and in it what can't be read.
+# The folder for events that the database could not take, and in it the folder for those that can't be read.
 SPOOL, UNREAD = "spool", "unread"
 LONGEST = 4096
 
 
 def known(usual: str | None) -> tuple[str, str] | None:
-    """The folder that is in use already, and why; None when it has to be chosen."""
+    """Return the folder in use and the reason; None if the folder still has to be chosen."""
     if usual is None:
         return None
     if os.path.lexists(os.path.join(usual, DATABASE)):
@@ -25,7 +25,7 @@ def known(usual: str | None) -> tuple[str, str] | None:
 
 
 def pointed_at(usual: str) -> str | None:
-    """The folder that the pointer in the user's folder names; None when there is none, or none that can be a path."""
+    """Return the folder that the pointer in your folder names; None if there is no pointer or no valid path in it."""
     try:
         with open(os.path.join(usual, POINTER), "rb") as file:
             path = os.fsdecode(file.read(LONGEST).rstrip(b"\r\n"))
@@ -35,7 +35,7 @@ def pointed_at(usual: str) -> str | None:
 
 
 def spooled(folder: str | os.PathLike[str]) -> tuple[int, int]:
-    """How many events wait as files for a worker, and how many could not be read and were set aside."""
+    """Count the spooled events: (waiting for a worker, unreadable and set aside)."""
     spool = os.path.join(folder, SPOOL)
     return _files(spool), _files(os.path.join(spool, UNREAD))
 

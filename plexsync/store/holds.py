@@ -1,4 +1,4 @@
-"""What keeps a neighbour's work back besides its breaker: a hold, until a person changes a setting."""
+"""Holds: a server's work pauses, independently of its breaker, until you change a setting."""
 
 from plexsync.rules.records import HoldRow
 from plexsync.store.connection import Table
@@ -13,19 +13,19 @@ END = "delete from hold where who = :who"
 
 
 class ReadOnlyHolds(Table):
-    """The holds, to look at."""
+    """Read access to the holds."""
 
     def find(self, neighbour: str) -> HoldRow | None:
-        """The hold on a neighbour, if there is one."""
+        """Return the hold on a server; None if there is none."""
         rows = (row for row in self._db.once(LIST) if row["who"] == neighbour)
         return next((HoldRow(*row[:-1]) for row in rows), None)
 
 
 class Holds(ReadOnlyHolds):
-    """The holds."""
+    """Read and write access to the holds."""
 
     def save(self, neighbour: str, row: HoldRow | None) -> None:
-        """Set the hold on a neighbour, or end it."""
+        """Set the hold on a server, or end it (None)."""
         if row is None:
             self._db.execute(END, {"who": neighbour})
         else:

@@ -1,4 +1,4 @@
-"""The path index: the items of Plex's libraries, and the files of each, found by path and by name."""
+"""The path index: the items of Plex's libraries and their files, found by path and by name."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +46,7 @@ values (:item, :position, :path, :path_key, :name_key, :size, :duration)
 PAIR = """
 update item set scene = :scene, paired = :run where key in (select value from json_each(:keys))
 """
-# What came into the index since that comparison, or lost its scene, is judged by what was pushed.
+# An item that entered the index after that comparison, or lost its scene, is judged by its pushes.
 _UNPAIRED = """
  where item.paired <> :run and not exists (
     select 1 from memory join job on job.kind = 'scene' and job.id = memory.scene
@@ -69,51 +69,51 @@ DROP_ITEM = "delete from item where key = :key"
 
 
 class ReadOnlyIndex(Table):
-    """The path index, to look at."""
+    """Read access to the path index."""
 
     def count(self) -> int:
-        """How many items are known."""
+        """Count the items in the index."""
         return int(self._db.value(COUNT))
 
     def outline(self) -> str:
-        """A text that changes when items or files come, go or change (but for changes that even out)."""
+        """Return a text that changes when items or files are added, removed or changed, unless changes cancel out."""
         return ":".join(str(int(value)) for sql in (OUTLINE, OUTLINE_PARTS) for value in self._db.row(sql))
 
     def entries(self, keys: Sequence[str]) -> list[Entry]:
-        """The items of these rating keys."""
+        """Return the items with these rating keys."""
         return self._entries(BY_KEY, keys)
 
     def entries_at(self, path_keys: Sequence[str]) -> list[Entry]:
-        """The items that have a file at one of these path keys (`plexsync.rules.paths.path_key`)."""
+        """Return the items with a file at one of these path keys (`plexsync.rules.paths.path_key`)."""
         return self._entries(BY_PATH, path_keys)
 
     def entries_named(self, name_keys: Sequence[str]) -> list[Entry]:
-        """The items that have a file of one of these name keys (`plexsync.rules.paths.name_key`)."""
+        """Return the items with a file of one of these name keys (`plexsync.rules.paths.name_key`)."""
         return self._entries(BY_NAME, name_keys)
 
     def count_in(self, section: str) -> int:
-        """How many items of one library are known."""
+        """Count the items of one library."""
         return int(self._db.value(COUNT_IN, {"section": section}))
 
     def unmet(self, section: str, *, walk: int, limit: int, after: str = "") -> list[str]:
-        """Up to `limit` keys of a library that a complete walk did not meet, by key, from behind the key `after`."""
+        """Return up to `limit` keys of a library that a complete walk did not meet, in key order, after the key `after`."""
         values = {"section": section, "walk": walk, "limit": limit, "after": after}
         return [key for (key,) in self._db.rows(UNMET, values)]
 
     def scenes_of(self, keys: Sequence[str]) -> set[int]:
-        """The scenes that these items were pushed for, or that a comparison has found for them."""
+        """Return the scenes that were pushed to these items, or that a comparison found for them."""
         return {scene for (scene,) in self._db.rows(SCENES_OF, {"keys": json.dumps(list(keys))})}
 
     def unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
-        """Up to `limit` items that no scene shows, by key, behind the key `after`.
+        """Return up to `limit` items without a scene, in key order, after the key `after`.
 
-        Comparison `run` found none for them, and none was pushed.
+        Comparison `run` found no scene for them, and none was pushed to them.
         """
         rows = self._db.rows(UNPAIRED, {"run": run, "limit": limit, "after": after})
         return self.entries([key for (key,) in rows])
 
     def count_unpaired(self, run: int) -> int:
-        """How many `unpaired` lists in all."""
+        """Count all items that `unpaired` lists."""
         return int(self._db.value(COUNT_UNPAIRED, {"run": run}))
 
     def _entries(self, sql: str, keys: Sequence[str]) -> list[Entry]:
@@ -127,17 +127,16 @@ class ReadOnlyIndex(Table):
 
 
 class Index(ReadOnlyIndex):
-    """The path index."""
+    """Read and write access to the path index."""
 
     def drop_outside(self, but: Sequence[str], *, limit: int) -> int:
-        """Forget up to `limit` items (-1: all) of the libraries that are not named; returns how many."""
+        """Forget up to `limit` items (-1: all) of the libraries that are not in `but`; returns how many."""
         return self._db.execute(DROP_ITEMS, {"but": json.dumps(list(but)), "limit": limit})
 
     def save(self, entries: Iterable[Entry], *, walk: int, stamped: bool = False) -> int:
-        """Put items in the index, as met by that walk; returns how many are new or have other files than before.
+        """Save items as met by a walk; returns how many are new or have changed files.
 
-        The files of one that has not changed are not written again. Unless `stamped`, known items keep
-        their stamps.
+        Unchanged files are not written again. Unless `stamped`, known items keep their stamps.
         """
         fresh = {entry.key: _storable(entry) for entry in entries}
         stored = {entry.key: entry for entry in self.entries(list(fresh))}
@@ -152,17 +151,17 @@ class Index(ReadOnlyIndex):
         return len(changed)
 
     def stamp(self, stamps: Mapping[str, int]) -> None:
-        """The stamps of these items, as they were read after an edit of ours."""
+        """Save the stamps of items, as read after PlexSync edited them."""
         self._db.execute_many(STAMP, [{"key": key, "stamp": value} for key, value in stamps.items()])
 
     def pair(self, keys: Mapping[int, Sequence[str]], *, run: int) -> None:
-        """By scene, the items that comparison `run` has found for it."""
+        """Save, by scene, the items that comparison `run` found for it."""
         self._db.execute_many(
             PAIR, [{"keys": json.dumps(list(some)), "scene": scene, "run": run} for scene, some in keys.items()]
         )
 
     def sweep(self, section: str, *, walk: int) -> int:
-        """After a complete walk: forget the library's items that it did not meet. Returns how many."""
+        """After a complete walk, forget the items of the library that it did not meet; returns how many."""
         return self._db.execute(SWEEP, {"section": section, "walk": walk})
 
     def drop(self, keys: Sequence[str]) -> None:

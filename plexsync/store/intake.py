@@ -1,12 +1,12 @@
-"""All that the hook needs: wanting one thing durably, in the database or, when that can't be, as a file beside it.
+"""All that the hook needs: it queues one object durably, in the database or, if that fails, as a file beside it.
 
-Standard library only, and little of it, since a save in Stash waits for the process that imports this. An event that
-`store` has returned for is on the disk, synced. Files left in the spool folder are wanted later by the worker
-(`spooled`); wanting a thing twice is wanting it once, so a file that is read twice does no harm. A Python that is too old
-for the program is good enough for this.
+Imports only a small part of the standard library, because a save in Stash waits for this process. When `store` has
+returned, the event is on the disk, synced. The worker queues files in the spool folder later (`spooled`). Queueing an
+object twice is the same as once, so reading a file twice does no harm. This module works with a Python that is too old
+for the program.
 """
 
-# The hook has no time for pathlib.
+# Importing pathlib would take the hook too long.
 # ruff: noqa: PTH100, PTH101, PTH102, PTH104, PTH105, PTH108, PTH112, PTH113, PTH114, PTH116, PTH118, PTH119, PTH120, PTH123, PTH208
 
 import json
@@ -15,7 +15,7 @@ import sys
 
 try:
     import sqlite3
-except ImportError:  # a Python that was built without it can still leave files
+except ImportError:  # a Python built without it can still leave files
     sqlite3 = None  # type: ignore[assignment]
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class Statements(Protocol):
-        """What a want needs of a connection: `sqlite3`'s, or the store's own."""
+        """The part of a connection that a want needs; `sqlite3` and the store both provide it."""
 
         def execute(self, sql: str, parameters: "dict[str, Any]", /) -> object:
             """Run one statement."""
@@ -33,40 +33,42 @@ if TYPE_CHECKING:
 DATABASE = "plexsync.db"
 SPOOL = "spool"
 UNREAD = "unread"
-# A file that was never given its name by then was left by a hook that was killed before it answered.
+# Milliseconds after which an unnamed file was left by a hook that was killed before it answered.
 UNFINISHED = 3_600_000
-# The schema that WANT is written for; any other database is left alone.
+# The schema that WANT is written for. A database of another schema is left alone.
 SCHEMA = 7
-# Since this one there are notes, and those about the worker are understood in every later one.
+# Notes exist since this schema, and every later one understands those about the worker.
 NOTED_SINCE = 1
-# Marks a file as ours.
+# The application id of PlexSync's databases.
 APPLICATION_ID = 0x506C5379
 LAST_ID = 2**63 - 1
 BUSY_SECONDS = 1.0
 # Stash's image runs its hooks as root.
 AS_ROOT = sys.platform != "win32" and os.geteuid() == 0
-# What Stash tells of by its hooks. A flow may bring kinds of its own.
+# The kinds of objects in Stash's hooks. A flow may add kinds of its own.
 KINDS = ("scene", "performer", "studio", "tag", "group")
 EDITS = ("edit", "user")
 WHYS = (*EDITS, "sweep")
 
-# A thing that was left in peace this long is due at once; one that is busy rests this long after every want, but the
-# first want that nobody has served yet waits no longer than LONGEST_REST.
+# In milliseconds. A row without wants for QUIET is due at once. A busier one is due QUIET after its latest want, but at
+# most LONGEST_REST after its first unserved want.
 QUIET = 2_000
 LONGEST_REST = 90_000
 
 NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as bigint)"
 
-# Rows are given times from now on: should the clock step back from there, the next claim sees it. To the minute.
+# Rows get times from now on. If the clock is set back from there, the next claim detects it. To the minute.
 LIFTED = 60_000
 LIFT_TICK = f"update book set tick = :now where tick < :now - {LIFTED}"
 
-# The row as a want finds it decides everything, so it is one statement. `moved` rows have something new to do:
-# idle, gone and outside ones by any want, waiting, running and given-up ones by an edit, given-up ones also by a sweep that
-# wants something else than what died. What is not known is nothing else: only what died by itself before anyone had
-# looked at it gets its try then, and not what killed its worker or what a person dropped. A moment that lies in the
-# future was written by a clock that has stepped back since: it counts as long ago. What is wanted while a row runs is
-# kept for when it settles. (Of a list of three or more SQLite would make a table, each of the many times it is asked.)
+# The state of the row decides everything, so a want is one statement. A row is `moved` if it has new work:
+# * idle, gone and outside rows: by any want;
+# * ready, absent, running, dead and dropped rows: by an edit;
+# * dead and dropped rows: also by a sweep that wants something else than what died.
+# If it is unknown what died, a sweep counts as something else only for a row that died by itself, before its desired
+# state was known. It does not for poison or for a row that you dropped. A time in the future was written before the
+# clock was set back, and counts as long ago. What is wanted while a row runs is kept until it settles. (Lists have
+# two values at most: of a longer one SQLite would build a table every time it is evaluated.)
 _RESTING = "(job.state = 'idle' or job.state = 'gone' or job.state = 'outside')"
 _REVIVED = f"""(
     {_RESTING}
@@ -97,17 +99,17 @@ on conflict (kind, id) do update
        desired = iif({_MOVED}, :desired, job.desired)
 """
 
-# Notes about the worker that a person has switched on inside Stash: whether it is ('on', or 'left' when it ended because
-# there was nothing to do), and when a hook last started it. The heartbeat is the running worker's own.
+# Notes about the worker that you have switched on inside Stash: whether it is on ('on', or 'left' if it ended because
+# there was nothing to do), and when a hook last started it. The heartbeat is that of the running worker.
 INSIDE = "worker:inside"
 STARTED = "worker:started"
 BEAT = "worker:beat"
 ON, LEFT, OFF = "on", "left", ""
-# Milliseconds that a sign of life, or a start, counts for.
+# Milliseconds for which a heartbeat, or a start, counts.
 FRESH = 60_000
-# A file beside the database whose age tells of the last start that could not be noted in it.
+# A file beside the database. Its age is that of the last start that could not be noted in the database.
 STARTED_FILE = "worker.started"
-# One statement in the transaction of the want: of many hooks at once one alone starts the worker.
+# One statement in the transaction of the want: of many concurrent hooks only one starts the worker.
 START = f"""
 insert or replace into note (name, value)
 select '{STARTED}', cast(cast(:now as bigint) as text)
@@ -121,7 +123,7 @@ NOTE = "select value from note where name = :name"
 
 
 class NotStored(Exception):
-    """The event is neither in the database nor in a file; the message is one line for a person."""
+    """The event is neither in the database nor in a file; the message is one line for the user."""
 
 
 def want(
@@ -135,11 +137,11 @@ def want(
     behind: bool = False,
     lifted: bool = False,
 ) -> None:
-    """Want one thing, inside the caller's write transaction; counted as accepted, and as coalesced unless it was idle.
+    """Queue one object, in the caller's write transaction; counts it as accepted, and as coalesced unless it was idle.
 
-    `desired` is the hash of what a sweep found to be wanted; `behind`: one of many, so what people edit goes first;
-    `lifted`: the caller has noted that rows are given times from `now` on. Two processes that want the same thing wait for
-    each other in BEGIN IMMEDIATE. Raises ValueError for what can't be wanted.
+    `desired` is the hash of the state that a sweep wants; `behind`: one of many edits, so single edits go first;
+    `lifted`: the caller has recorded that rows get times from `now` on. Two processes that queue the same object are
+    serialized by BEGIN IMMEDIATE. Raises ValueError for an object that can't be queued.
     """
     if not is_kind(kind) or reason not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
         raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {reason!r}")
@@ -151,7 +153,7 @@ def want(
 
 
 def clock(db: "sqlite3.Connection") -> int:
-    """UTC milliseconds on the wall, as the database reads them."""
+    """Return the wall-clock time in UTC milliseconds, as the database reads it."""
     return int(db.execute(NOW).fetchone()[0])
 
 
@@ -161,19 +163,20 @@ def is_kind(kind: str) -> bool:
 
 
 def store(folder: str, kind: str, id: int, reason: str = "edit") -> str:
-    """Want one thing durably: in the database of `folder`, else as a file in its spool.
+    """Queue one object durably: in the database of `folder`, otherwise as a file in its spool.
 
-    Returns why the database could not take it, '' when it did. Raises NotStored when the file could not be written
-    either. For a process that has no connection to the database yet: reading the file by hand would let go of its locks.
+    Returns why the database could not take it, '' if it did. Raises NotStored if the file could not be written either.
+    Only for a process without a connection to the database: reading the file directly would release its locks.
     """
     return noted(folder, kind, id, reason)[0]
 
 
 def noted(folder: str, kind: str, id: int, reason: str = "edit") -> tuple[str, bool]:
-    """As `store`, and whether the caller is to start the worker: it is switched on inside Stash, and seems not to live.
+    """Like `store`; also returns whether to start the worker: it is switched on inside Stash and shows no heartbeat.
 
-    Into a database of an older schema, as an update leaves it, nothing is wanted: the worker brings it up to date. Where
-    nothing can be written, as into a damaged one, the worker is started all the same, once a minute: it mends what it can.
+    After an update the database may have an older schema: then the event goes to the spool, and the worker migrates the
+    database. If nothing can be written, as to a damaged database, the worker is started anyway, once a minute: it
+    repairs what it can.
     """
     version, starts = SCHEMA, False
 
@@ -194,23 +197,23 @@ def noted(folder: str, kind: str, id: int, reason: str = "edit") -> tuple[str, b
 
 
 def switch(folder: str, value: str) -> str:
-    """Switch the worker inside Stash `ON` or `OFF`; returns why that can't be noted, '' when it is."""
+    """Switch the worker inside Stash `ON` or `OFF`; returns why that can't be noted, '' if it is."""
     return _in_database(folder, lambda db, _: db.execute(SWITCH, {"value": value}))
 
 
 def switched(folder: str, *, unknown: str = OFF) -> str:
-    """How the worker inside Stash is switched: `ON`, `LEFT` or `OFF`; `unknown` where that can't be told."""
+    """Return how the worker inside Stash is switched: `ON`, `LEFT` or `OFF`; `unknown` if that can't be read."""
     value = _note(folder, INSIDE)
     return unknown if value is None else value
 
 
 def beat(folder: str) -> str:
-    """When the worker gave its last sign of life, in UTC milliseconds; '' where that can't be told."""
+    """Return the time of the worker's last heartbeat, in UTC milliseconds; '' if that can't be read."""
     return _note(folder, BEAT) or ""
 
 
 def _note(folder: str, name: str) -> "str | None":
-    """A note, '' when there is none; None where that can't be told."""
+    """Return a note, '' if there is none; None if it can't be read."""
     values: list[str] = []
 
     def look(db: "sqlite3.Connection", _schema: int) -> None:
@@ -228,7 +231,7 @@ def _is_to_start(db: "sqlite3.Connection", now: int) -> bool:
 
 
 def _is_missed(folder: str) -> bool:
-    """Whether the worker is to be started although that can't be noted: as `START` has it, by what can be read."""
+    """Whether to start the worker although that can't be noted: the condition of `START`, on what can be read."""
     path = os.path.join(folder, DATABASE)
     if sqlite3 is None or _unfit(folder, path):
         return False
@@ -247,7 +250,7 @@ def _is_missed(folder: str) -> bool:
 
 
 def _first_in_a_minute(folder: str, now: int) -> bool:
-    """Whether nobody was told to start the worker in the last minute, by the age of a file; from now on somebody was."""
+    """Whether no start was requested in the last minute, by the age of a file; requests one now."""
     path = os.path.join(folder, STARTED_FILE)
     try:
         if os.path.lexists(path):
@@ -257,15 +260,15 @@ def _first_in_a_minute(folder: str, now: int) -> bool:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         _hand_over(file, folder)
         os.close(file)
-    except OSError:  # another hook was faster, or nobody would know of the start
+    except OSError:  # another hook was faster, or the start could not be recorded
         return False
     return True
 
 
 def _in_database(folder: str, act: "Callable[[sqlite3.Connection, int], object]") -> str:
-    """Act within one write transaction, synced when this returns ''; else why that can't be.
+    """Run `act` within one write transaction, synced when this returns ''; otherwise returns the reason.
 
-    `act` is told the schema, which has notes at least.
+    `act` gets the schema, which has notes at least.
     """
     path = os.path.join(folder, DATABASE)
     if sqlite3 is None:
@@ -277,11 +280,11 @@ def _in_database(folder: str, act: "Callable[[sqlite3.Connection, int], object]"
     except sqlite3.Error as error:
         return f"the database can't be opened: {error}"
     try:
-        # Extra syncs the rollback journal's folder, and is the same as full with a write-ahead log.
+        # `extra` also syncs the folder of a rollback journal; with a write-ahead log it equals `full`.
         db.execute("pragma synchronous = extra")
         db.execute("pragma wal_autocheckpoint = 0")
         sync_fully(db)
-        # Else the undo of an update is a file, which costs more than the update.
+        # Otherwise the undo data of an update is a file, which costs more than the update.
         db.execute("pragma temp_store = memory")
         db.execute("begin immediate")
         (version,) = db.execute("pragma user_version").fetchone()
@@ -297,20 +300,20 @@ def _in_database(folder: str, act: "Callable[[sqlite3.Connection, int], object]"
 
 
 def sync_fully(db: "sqlite3.Connection") -> None:
-    """Make a sync of SQLite reach the disk itself: on macOS a plain one ends in the disk's cache."""
+    """Make SQLite's syncs reach the disk itself: on macOS a plain one ends in the disk's cache."""
     if sys.platform == "darwin":
         db.execute("pragma fullfsync = 1")
         db.execute("pragma checkpoint_fullfsync = 1")
 
 
 def _is_older(db: "sqlite3.Connection", version: int) -> bool:
-    """Whether a database is one of ours that was not brought up to date yet."""
+    """Whether this is a database of PlexSync that has not been migrated yet."""
     (mark,) = db.execute("pragma application_id").fetchone()
     return NOTED_SINCE <= version < SCHEMA and mark == APPLICATION_ID
 
 
 def _unfit(folder: str, path: str) -> str:
-    """Why the database must not even be opened, '' when it may be. Reads the file's first bytes only."""
+    """Return why the database must not even be opened, '' if it may be. Reads only the file's first bytes."""
     if trouble := insecure(folder, path):
         return trouble
     try:
@@ -329,7 +332,7 @@ def _other_schema(version: int) -> str:
 
 
 def insecure(folder: str, path: str) -> str:
-    """Why others than the owner could put a database of theirs in the place of ours; '' when they can't."""
+    """Return why other users could put their own database in this place; '' if they can't."""
     if os.path.islink(path):
         return f"{path} is a link, and must be a file"
     try:
@@ -342,7 +345,7 @@ def insecure(folder: str, path: str) -> str:
 
 
 def uri(path: str, mode: str = "rw") -> str:
-    """The path as SQLite's URI, which never creates a file."""
+    """Return the path as an SQLite URI that never creates a file."""
     text = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     if os.name == "nt":
         text = "/" + text.replace("\\", "/")
@@ -353,9 +356,9 @@ def uri(path: str, mode: str = "rw") -> str:
 
 
 def make_folder(folder: str) -> None:
-    """Make a folder, and those above it, for our eyes only, whatever the umask; what is there stays. Raises OSError.
+    """Make a folder and its parents, accessible only to the owner, whatever the umask. Existing ones stay. Raises OSError.
 
-    What root makes belongs to the owner of the folder around it.
+    A folder that root makes gets the owner of its parent.
     """
     if not os.path.isdir(folder):
         above = os.path.dirname(os.path.abspath(folder))
@@ -371,7 +374,7 @@ def make_folder(folder: str) -> None:
 
 
 def _hand_over_folder(folder: str) -> None:
-    """`_hand_over` for a folder, which is opened first: by its name it could be exchanged for a link."""
+    """`_hand_over` for a folder. It is opened first, because its name could be replaced by a link."""
     if sys.platform != "win32" and AS_ROOT:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
@@ -381,19 +384,19 @@ def _hand_over_folder(folder: str) -> None:
 
 
 def _hand_over(handle: int, folder: str) -> None:
-    """What root has made in a folder belongs to whoever that belongs to: the worker may be another user than the hook."""
+    """Give what root has made the owner of its folder: the worker may run as another user than the hook."""
     if sys.platform != "win32" and AS_ROOT:
         owner = os.stat(folder)
         try:
             os.fchown(handle, owner.st_uid, owner.st_gid)
-        except OSError:  # root is nobody on some shares, and the event counts for more
+        except OSError:  # root has no rights on some shares, and the event matters more
             return
 
 
 def spool(folder: str, content: bytes, suffix: str) -> str:
     """Leave an event as a synced file of mode 0600 in the folder's spool; returns its path, raises NotStored.
 
-    It appears under its name only when it is complete.
+    The file gets its name only when it is complete.
     """
     place = os.path.join(folder, SPOOL)
     name = f"{os.getpid()}-{os.urandom(8).hex()}"
@@ -420,11 +423,11 @@ def spooled(
     but: "Container[str]" = (),
     report: "Callable[[str, str], None]" = lambda _path, _why: None,
 ) -> list[tuple[str, str, int, str]]:
-    """(path, kind, id, why) of up to `limit` events that hooks left as files; the caller wants them, then `unspool`s.
+    """Return up to `limit` spooled events as (path, kind, id, why); the caller queues them, then `unspool`s the files.
 
-    A file that tells no event, or is a link, is set aside in the folder `unread` of the spool, for a person: `report` hears
-    of it with ''. One that can't be read stays where it is: `report` hears why. The paths in `but` are passed over. Raises
-    OSError when the spool itself can't be read.
+    A file without a readable event, or a link, is moved to the folder `unread` of the spool, for you to inspect;
+    `report` gets its path and ''. A file that can't be read stays in place; `report` gets its path and the reason. The
+    paths in `but` are skipped. Raises OSError if the spool itself can't be read.
     """
     place = os.path.join(folder, SPOOL)
     events: list[tuple[str, str, int, str]] = []
@@ -475,12 +478,12 @@ def _sweep(place: str, names: list[str], now: int) -> None:
         try:
             if os.stat(path).st_mtime * 1000 < now - UNFINISHED:
                 os.unlink(path)
-        except OSError:  # another was faster, or it is not ours: it does no harm
+        except OSError:  # already removed, or of another user: it does no harm
             continue
 
 
 def _event_of(path: str) -> "tuple[str, int, str] | None":
-    # A link may lead anywhere, and a pipe would never end.
+    # A link can lead anywhere, and a pipe would never end.
     if os.path.islink(path) or not os.path.isfile(path):
         return None
     try:

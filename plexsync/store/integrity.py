@@ -1,4 +1,4 @@
-"""Whether a database is damaged: what SQLite finds, and what it does not look at."""
+"""Checks whether a database is damaged: what SQLite finds, and what SQLite does not check."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -10,17 +10,17 @@ from plexsync.store import intake, schema
 from plexsync.store.db import NO_TEXT, faults, half_written, lost_its_file
 
 SIDES = ("-wal", "-shm", "-journal")
-# Where a database's first page says how it may be read and written: in 1 or 2 ways.
+# Bytes of the first page with the format versions for reading and writing, each 1 or 2.
 VERSIONS = slice(18, 20)
 TYPES: Mapping[str, type] = {"integer": int, "text": str, "blob": bytes}
 SHAPE = "select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by sql"
-# Since 3.37 SQLite tells the kinds of columns in capitals.
+# Since 3.37 SQLite returns column types in capitals.
 COLUMNS = 'select name, lower(type) as type, pk, "notnull" from pragma_table_info(:table)'
 ORPHAN = "select 1 from pragma_foreign_key_check(:table) limit 1"
 NAMES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
 
 
-# What settles and claims never leave behind: only a damaged page does.
+# Values that no claim or settle leaves behind. Only a damaged page does.
 STORED_KINDS, STATES, LANES = tuple(sorted(map(str, KINDS))), tuple(map(str, State)), tuple(map(int, Lane))
 
 
@@ -36,10 +36,10 @@ OFF = "select accepted - coalesced - done - pruned - (select count(*) from job w
 
 
 def damage(path: Path) -> str:
-    """The first fault that SQLite finds in a database of ours, '' when it finds none or it isn't ours; reads only."""
+    """Return the first fault in a database of PlexSync; '' if there is none or it is another program's. Only reads."""
     if path.is_symlink() or path.is_dir():
         return ""
-    # Before anything is open: to close a file lets go of the process's locks on it.
+    # Before any connection is open: closing a file releases the process's locks on it.
     if fault := first_page(path):
         return fault
     if not path.is_file() or not path.stat().st_size:
@@ -47,7 +47,7 @@ def damage(path: Path) -> str:
     with faults(path, opening=True):
         with closing(opened(path)) as db:
             try:
-                # One snapshot: another process may bring it to a newer schema meanwhile.
+                # One snapshot: another process may migrate the database meanwhile.
                 db.execute("begin")
                 return _damage(db)
             except UnicodeDecodeError:
@@ -57,7 +57,7 @@ def damage(path: Path) -> str:
                     return _one_line(error)
                 if not half_written(error):
                     raise
-        # Somebody has to take back what a dead process was about to write.
+        # The unfinished transaction of a dead process has to be rolled back.
         with closing(opened(path, "rw")) as db:
             db.execute("begin immediate")
     return damage(path)
@@ -75,7 +75,7 @@ def _damage(db: sqlite3.Connection) -> str:
     (result,) = db.execute("pragma integrity_check(1)").fetchone()
     if result != "ok":
         return _one_line(result)
-    # What a person or a tool has added is no damage.
+    # Additions by you or by a tool are no damage.
     if mark != schema.APPLICATION_ID or not set(_shape(version)) <= set(shape):
         return "its schema is not what its version says"
     if not version:
@@ -85,14 +85,17 @@ def _damage(db: sqlite3.Connection) -> str:
         return "its books are gone"
     if db.execute(HALF).fetchone():
         return "a row of the queue is not whole"
-    # A page of another database fits in, and its sums do not.
+    # A page of another database fits in, but then the sums don't match.
     if version == len(schema.MIGRATIONS) and db.execute(OFF).fetchone()[0]:
         return "its books do not balance"
     return _unreadable(db) or _unfit(db, version)
 
 
 def first_page(path: Path) -> str:
-    """What SQLite makes no fault of: a page by which it may only be read, and by nobody be written; none, but a log."""
+    """Return a fault that SQLite does not report: wrong format versions in the first page, or a log without a database.
+
+    With a wrong version, SQLite can only read the database, and no process can write to it.
+    """
     if lost_its_file(path):
         return "it is empty, and its log is not"
     try:
@@ -105,7 +108,7 @@ def first_page(path: Path) -> str:
 
 
 def _unreadable(db: sqlite3.Connection) -> str:
-    """The first table with a text that is none; SQLite itself never looks."""
+    """Return the first table that holds invalid text, which SQLite never checks; '' if there is none."""
     db.text_factory = str
     for (table,) in db.execute(NAMES).fetchall():
         columns = [row["name"] for row in columns_of(db, table) if row["type"] not in ("integer", "blob")]
@@ -120,7 +123,7 @@ def _unreadable(db: sqlite3.Connection) -> str:
 
 
 def _unfit(db: sqlite3.Connection, version: int) -> str:
-    """What SQLite lets pass in a table of ours: a value of another kind than its column, a row whose owner is not there."""
+    """Return a fault that SQLite accepts: a value of another type than its column, or a reference to no row."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
         model.row_factory = sqlite3.Row
         schema.migrate(model, schema.MIGRATIONS[:version])
@@ -139,7 +142,7 @@ def _has_own_tables(shape: Sequence[str]) -> bool:
 
 
 def _shape(version: int) -> list[str]:
-    """The statements that make a database of this version, as SQLite keeps them."""
+    """Return the statements that create a database of this version, as SQLite stores them."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         schema.migrate(db, schema.MIGRATIONS[:version])
         return [sql for (sql,) in db.execute(SHAPE)]

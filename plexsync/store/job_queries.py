@@ -1,4 +1,4 @@
-"""Questions to the job table; `plexsync.store.jobs` changes it.
+"""Queries on the job table. `plexsync.store.jobs` changes it.
 
 Times are UTC milliseconds, given by the caller. Nothing here writes.
 """
@@ -23,11 +23,11 @@ from plexsync.store.counts import (
     WAITS,
 )
 
-# No lease is ever this long: one that ends further ahead was given by a clock that has stepped back since.
+# No lease is this long: one that ends later was given before the clock was set back.
 LONGEST_LEASE = 24 * HOUR
-# A clock that is this far behind the time of an earlier claim has stepped back.
+# A clock this far behind the time of an earlier claim was set back.
 STEP = MINUTE
-# Off the usual way from ready by running to idle: the rows in the index job_state.
+# Not on the usual path from ready through running to idle. These are the rows in the index job_state.
 RARE = frozenset(State) - {State.READY, State.RUNNING, State.IDLE}
 _ROW = (
     "kind, id, state, lane, wanted_rev, claimed_rev, settled_rev, attempts, streak, crashes, due, since, lease_until,"
@@ -73,48 +73,48 @@ DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where 
 
 
 class ReadOnlyJobs(Table):
-    """The job table, to look at."""
+    """Read access to the job table."""
 
     def __init__(self, db: Connection) -> None:
         super().__init__(db)
         self._clock = ReadOnlyBooks(db)
 
     def find(self, kind: str, id: int) -> JobRow | None:
-        """One row."""
+        """Return one row; None if there is none."""
         row = self._db.row(FIND, {"kind": kind, "id": id})
         return _job_row(row) if row else None
 
     def of(self, kind: str, ids: Iterable[int]) -> dict[int, JobRow]:
-        """The rows of these ids, by id; those that have none are left out."""
+        """Return the rows of these ids, by id. Ids without a row are left out."""
         rows = self._db.rows(OF, {"kind": kind, "ids": json.dumps(list(ids))})
         return {row["id"]: _job_row(row) for row in rows}
 
     def in_state(
         self, state: State, *, error_class: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)
     ) -> list[JobRow]:
-        """Up to `limit` rows of one state (and class, unless ''), by (kind, id), from behind the key `after`."""
+        """Return up to `limit` rows of one state (and class, unless ''), by (kind, id), after the key `after`."""
         sql = LIST_DEAD_OF if state is State.DEAD and error_class else LIST_RARE if state in RARE else LIST
         kind, id = after
         values = {"state": state, "cls": error_class, "limit": limit, "after_kind": kind, "after_id": id}
         return [_job_row(row) for row in self._db.rows(sql, values)]
 
     def running(self, limit: int) -> list[JobRow]:
-        """Up to `limit` running rows, those first whose leases end first."""
+        """Return up to `limit` running rows, by the end of their leases."""
         return [_job_row(row) for row in self._db.rows(IN_WORK, {"limit": limit})]
 
     def ids(self, kind: str, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
-        """(id, state) of the rows of one kind with an id above `after`, up to `upto`, by id."""
+        """Yield (id, state) of one kind's rows with an id above `after`, up to `upto`, by id."""
         for id, state in self._db.stream(IDS, {"kind": kind, "after": after, "upto": upto}):
             yield id, State(state)
 
     def count_unsettled(self) -> int:
-        """How many rows are ready or running."""
+        """Count the ready and running rows."""
         return self._count(COUNT_READY) + self._count(COUNT_RUNNING)
 
     def count_states(self) -> dict[State, int]:
-        """How many rows are in each state, those without any included; of those that are idle, the scenes alone.
+        """Count the rows of each state, including states without rows. Idle rows count only if they are scenes.
 
-        Reads indexes, and of the rows only how many.
+        Reads only indexes and, of the table, the number of its rows.
         """
         counts = dict.fromkeys(State, 0)
         counts |= {State(state): count for state, count in self._db.rows(COUNT_RARE)}
@@ -126,19 +126,19 @@ class ReadOnlyJobs(Table):
         return int(self._db.value(sql))
 
     def count_dead(self) -> dict[str, int]:
-        """How many rows died of each class."""
+        """Count the dead rows of each class."""
         return dict(self._db.rows(COUNT_DEAD))
 
     def count_due(self, now: int) -> tuple[int, int | None]:
-        """How many rows are due, and since when the one that waits the longest is."""
+        """Return the number of due rows, and since when the oldest of them is due."""
         counts = [self._db.row(COUNT_DUE, {"lane": lane, "now": now}) for lane in Lane]
         oldest = [due for _, due in counts if due is not None]
         return sum(count for count, _ in counts), min(oldest, default=None)
 
     def next_due(self, now: int, *, kinds: Sequence[str] | None = None) -> int | None:
-        """When the next waiting row (of these kinds) is due or a lease ends; None when nothing waits.
+        """Return when the next waiting row (of these kinds) is due or a lease ends; None if nothing waits.
 
-        After a step back of the clock that is now: the next claim puts the due times right.
+        After the clock was set back it returns `now`: the next claim corrects the due times.
         """
         if now < self._clock.tick() - STEP:
             return now
@@ -148,17 +148,17 @@ class ReadOnlyJobs(Table):
         return min((row[0] for row in rows if row), default=None)
 
     def expired(self, *, now: int, dead_holders: bool = False) -> list[tuple[JobRow, bool, int]]:
-        """Running rows whose lease is over, or all of them: (row, claimed alone, first crash)."""
+        """Return running rows with an expired lease, or all of them: (row, claimed alone, first crash)."""
         rows = self._db.rows(EXPIRED, {"now": now, "all": dead_holders})
         return [(_job_row(row), bool(row["alone"]), row["first_crash"]) for row in rows]
 
     def count_dead_up_to(self, limit: int) -> int:
-        """How many rows are dead, counted no further than `limit`."""
+        """Count the dead rows, up to `limit`."""
         return int(self._db.value(DEAD_UP_TO, {"limit": limit}))
 
 
 def of_kinds(sql: str, kinds: Sequence[str] | None) -> str:
-    """A statement that meets rows of these kinds only: they are words of ours, and checked to be nothing else.
+    """Restrict a statement to rows of these kinds; raises ValueError unless each is a valid kind.
 
     Nearly all rows are scenes. Rows of other kinds are found by the primary key, not behind every scene that is due.
     """
@@ -174,7 +174,7 @@ def of_kinds(sql: str, kinds: Sequence[str] | None) -> str:
 
 
 def claimed_job(row: Row, token: str, scans: int) -> Job:
-    """A due row as the job of a claim with this token; `scans` is how many Plex scans have finished so far."""
+    """Return a due row as the job of a claim with this token; `scans` is the number of finished Plex scans."""
     return Job(
         kind=row["kind"],
         id=row["id"],

@@ -1,9 +1,9 @@
-"""The job table: what may be out of step, and who is working on it.
+"""The job table: which objects may be out of sync, and which worker holds them.
 
-One row per thing, so wanting it twice is wanting it once (`plexsync.store.intake`). A claim is a lease: when its holder
-dies, the row is found by `expired` and given to another, and whatever the first holder still tries to write is ignored,
-since it no longer has the row's token. Every method that writes runs inside one write transaction of its caller. Times are
-UTC milliseconds, given by the caller. What concerns several tables when a job ends or is deleted is done here.
+There is one row per object, so queueing it twice is the same as once (`plexsync.store.intake`). A claim is a lease. If
+its holder dies, `expired` finds the row and another claim takes it. Later writes of the first holder are ignored,
+because it no longer has the row's token. Every method that writes runs inside one write transaction of its caller.
+Times are UTC milliseconds, given by the caller. Changes to several tables when a job ends or is deleted are made here.
 """
 
 import json
@@ -25,7 +25,7 @@ from plexsync.store.tallies import Tallies
 
 # Ends of a claim that were no attempt: nothing was sent for the job.
 UNTRIED = ("released", "local", SCOPE)
-# Only every so many claims does the sweeps' lane go first; a lone or crashed sweep then gets its turn.
+# One in this many claims serves the sweeps' lane first, so that a lone or crashed sweep gets its turn.
 SWEEPS_TURN = 10
 
 _ENDED = "(state = 'dead' or state = 'dropped' or state = 'gone')"
@@ -41,7 +41,7 @@ update job
        claimed_rev = wanted_rev, first_unserved = null
  where kind = :kind and id = :id
 """
-# What was due some time after the step is due that time after it again.
+# A row that was due some time after the clock change is again due that time after it.
 FOLLOW_CLOCK = f"""
 update job set due = max(:now, due - :back) where {WAITS} and due > :now + {QUIET}
 """
@@ -49,8 +49,8 @@ RENEW = """
 update job set lease_until = :until
  where token in (select value from json_each(:tokens)) and state = 'running' returning token
 """
-# A wish that was renewed while the attempt ran counts whatever came of it: the row is ready again with no attempts used,
-# due when its want said and for what it wants. The statement decides that itself, so that no want can come in between.
+# A want that arrived during the attempt counts, whatever the result: the row is ready again with no attempts used, due
+# when the want said and for what it wants. The statement decides this itself, so that no want can come in between.
 _RENEWED = "wanted_rev > claimed_rev"
 SETTLE = f"""
 update job
@@ -66,7 +66,7 @@ update job
 returning state, attempts
 """
 FORGET = "delete from job where kind = :kind and id = :id and state = 'idle'"
-# A wish that was renewed while its row killed the worker is a wish all the same: it gets one lone claim more.
+# A want that arrived while its row crashed the worker still counts: it gets one more claim, alone.
 CRASH = """
 update job
    set state = case when wanted_rev > claimed_rev then 'ready' else :state end, since = :now, due = :due,
@@ -76,7 +76,7 @@ update job
  where kind = :kind and id = :id and state = 'running' and claimed_rev = :claimed_rev and lease_until is :lease_until
 returning state
 """
-# Each is completed by which of the dead rows are meant.
+# Each is completed by a condition that selects dead rows.
 RETRY = "update job set state = 'ready', lane = :lane, attempts = 0, due = :now, since = :now"
 NO_CRASHES = ", crashes = 0, first_crash = 0"
 DROP = "update job set state = 'dropped', since = :now"
@@ -106,12 +106,12 @@ update job set due = :now, lane = max(lane, :lane) where (kind, id) in (
      where {WAITS} and state = 'absent' and lane in (0, 1) and due > :now limit :limit
 )
 """
-# Up to when nothing but dropped rows is left of those that have ended, as a note: they stay, and are not walked over each
-# time. Noted again when it would spare the walk over this much more.
+# A note: before this time, only dropped rows are left of those that have ended. Dropped rows stay, and are not scanned
+# each time. The note is renewed once it would save scanning this much more time.
 PRUNED = "pruned:upto"
 WALK = HOUR
-# Rows that ended in a future which the clock has left again would never grow old. All of them at once would hold up
-# everyone who writes.
+# Rows that ended in the future, before the clock was set back, would never be old enough to prune. Updating all of them
+# at once would block all writers.
 UNDATED = 50
 UNDATE = f"""
 update job set since = :now where (kind, id) in (
@@ -127,7 +127,7 @@ DELETE = "delete from job where kind = :kind and id = :id"
 
 
 class Jobs(ReadOnlyJobs):
-    """The job table."""
+    """Read and write access to the job table."""
 
     def __init__(self, db: Connection) -> None:
         super().__init__(db)
@@ -137,9 +137,10 @@ class Jobs(ReadOnlyJobs):
         self._tallies = Tallies(db)
 
     def want(self, kind: str, id: int, reason: Why, now: int, *, desired: str = "", behind: bool = False) -> None:
-        """The only way in. One upsert; the books count it as accepted, and as coalesced when the row was not idle.
+        """Queue an object. This is the only way in; it is one upsert, counted in the books as `intake.want` describes.
 
-        `behind`: an edit that is one of many at once goes with the sweeps, unless the row is a person's already.
+        `behind`: an edit that is one of many at once goes with the sweeps, unless the row is already in the lane of
+        edits.
         """
         self._books.lift_tick(now)
         intake.want(self._db, kind, id, reason, now, desired, behind=behind, lifted=True)
@@ -147,12 +148,12 @@ class Jobs(ReadOnlyJobs):
     def claim(
         self, limit: int, *, now: int, lease_ms: int, holder: str, kinds: Sequence[str] | None = None
     ) -> list[Job]:
-        """Take up to `limit` due rows (of these kinds) under a lease, each with a token of its own.
+        """Claim up to `limit` due rows (of these kinds) under a lease, each with its own token.
 
-        Edits go before sweeps, in the order in which they are due. While both are due, one slot of several is kept for a
-        sweep, and every tenth claim takes a sweep first: so neither lane starves, with one slot either. A row that crashed
-        its worker is never taken together with others: at the head of a claim it is taken alone, else it is passed over
-        until it is at the head.
+        Edits go before sweeps, in the order in which they are due. While both are due, one of several slots is kept for
+        a sweep, and every tenth claim takes a sweep first: so neither lane starves, even with one slot. A row that
+        crashed its worker is never claimed together with others: at the head of a claim it is claimed alone; otherwise
+        it is skipped until it is at the head.
         """
         self._follow_clock(now)
         rows = self._chosen(limit, now, kinds)
@@ -191,7 +192,7 @@ class Jobs(ReadOnlyJobs):
         return [row for row in ordered if not row["alone"]][:limit]
 
     def _follow_clock(self, now: int) -> None:
-        """When the clock has stepped back, put what waits for the old time as far ahead of the new one."""
+        """After the clock was set back, move due times back by the same amount."""
         tick = self._books.tick()
         if abs(now - tick) > STEP:
             self._books.save_tick(now)
@@ -204,10 +205,10 @@ class Jobs(ReadOnlyJobs):
         return {token for (token,) in rows}
 
     def settle(self, job: Job, after: Settled, *, now: int, ok_mark: int, bad_mark: int) -> bool:
-        """End an attempt; False, and nothing is touched, when another holds the row by now or nobody does.
+        """End an attempt; False, with no change, if another worker or none holds the row.
 
-        A row that was wanted anew since the claim is ready again instead, with no attempts used, due when its want said.
-        An attempt that carries an error is written down.
+        A row that was queued again since the claim becomes ready instead, with no attempts used, due when its want
+        said. An attempt with an error is recorded.
         """
         values = {
             "kind": job.kind,
@@ -241,12 +242,12 @@ class Jobs(ReadOnlyJobs):
                 job.kind, job.id, at=now, error_class=after.cls, error=after.error, attempts=attempts, state=state
             )
         if state is State.IDLE and job.kind in NOTICES:
-            # It has become wishes of others; there is nothing that could be in sync.
+            # The row has become wants of other rows; nothing is left that could be in sync.
             self._db.execute(FORGET, values)
         return True
 
     def crash(self, row: JobRow, after: Crashed, *, now: int) -> None:
-        """Take back a row whose holder died; it is claimed alone from now on, until it settles."""
+        """Take back a row whose holder died. It is claimed alone from now on, until it settles."""
         error = f"the worker died {after.crashes} times while it worked on this alone" if after.cls else ""
         values = {
             "kind": row.kind,
@@ -281,7 +282,7 @@ class Jobs(ReadOnlyJobs):
         lane: Lane = Lane.EDIT,
         limit: int = -1,
     ) -> int:
-        """Up to `limit` dead rows (-1: all) are ready at once, with no attempts used and no crashes; returns how many."""
+        """Make up to `limit` dead rows (-1: all) ready now, with no attempts used and no crashes; returns how many."""
         self._books.lift_tick(now)
         count = self._db.execute(
             RETRY + NO_CRASHES + where_dead(kind, id, error_class),
@@ -291,7 +292,7 @@ class Jobs(ReadOnlyJobs):
         return count
 
     def cure(self, error_class: str, *, now: int, limit: int) -> int:
-        """Up to `limit` rows that died of a cause which is no more are ready again, behind every edit; returns how many."""
+        """Make up to `limit` dead rows ready whose cause is cured, behind all edits; returns how many."""
         values = {"cls": error_class, "now": now, "lane": Lane.SWEEP, "limit": limit}
         self._books.lift_tick(now)
         count = self._db.execute(RETRY + where_dead(None, None, error_class), values)
@@ -301,14 +302,14 @@ class Jobs(ReadOnlyJobs):
     def drop(
         self, *, kind: str | None = None, id: int | None = None, error_class: str = "", now: int, limit: int = -1
     ) -> int:
-        """Up to `limit` dead rows (-1: all) are given up: they come back only by a new edit. Returns how many."""
+        """Drop up to `limit` dead rows (-1: all): only a new edit queues them again. Returns how many."""
         values = {"kind": kind, "id": id, "cls": error_class, "now": now, "limit": limit}
         count = self._db.execute(DROP + where_dead(kind, id, error_class), values)
         self._tallies.add("dropped", count)
         return count
 
     def set_aside(self, kind: str, id: int, *, now: int) -> bool:
-        """Drop a row in whatever state; an attempt under way loses it. False if there is none, or it is aside already."""
+        """Drop a row in any state; a running attempt loses it. False if there is none, or it is dropped or ignored."""
         row = self.find(kind, id)
         if row is None or row.state in (State.DROPPED, State.IGNORED):
             return False
@@ -316,11 +317,11 @@ class Jobs(ReadOnlyJobs):
         return True
 
     def wrest(self, kind: str, id: int, *, now: int) -> bool:
-        """A running row is ready again, and its attempt can neither save nor send any more. False if it did not run."""
+        """Make a running row ready; its attempt can no longer save or send anything. False if it was not running."""
         return self._db.execute(WREST, {"kind": kind, "id": id, "now": now}) == 1
 
     def ignore(self, kind: str, id: int, *, now: int) -> bool:
-        """Want it never again, whatever its state (also when it has no row yet). False if it is ignored already."""
+        """Never queue this object again, whatever its state, even if it has no row yet. False if already ignored."""
         row = self.find(kind, id)
         if row is None:
             self._db.execute(IGNORE_NEW, {"kind": kind, "id": id, "now": now})
@@ -339,31 +340,31 @@ class Jobs(ReadOnlyJobs):
             self._tallies.add(str(state))
 
     def unignore(self, kind: str, id: int, *, now: int) -> bool:
-        """An ignored row is ready at once, as a person's wish. False if it was not ignored."""
+        """Make an ignored row ready now, in the lane of edits. False if it was not ignored."""
         self._books.lift_tick(now)
         return self._db.execute(UNIGNORE, {"kind": kind, "id": id, "now": now}) == 1
 
     def wake(self, keys: Iterable[tuple[str, int]], *, now: int) -> int:
-        """Absent rows of these keys are due at once; returns how many were not."""
+        """Make absent rows of these keys due now; returns how many were not."""
         self._books.lift_tick(now)
         return self._db.execute_many(WAKE, [{"kind": kind, "id": id, "now": now} for kind, id in keys])
 
     def scan_finished(self, now: int) -> int:
-        """A Plex scan has finished: count it and make absent rows due. Returns how many rows woke."""
+        """Count a finished Plex scan and make absent rows due; returns how many were not."""
         self._books.count_scan()
         return self.wake_absent(now, limit=-1)
 
     def wake_absent(self, now: int, *, limit: int, lane: Lane = Lane.EDIT) -> int:
-        """Up to `limit` absent rows (-1: all) that are not due yet are due at once, in no earlier lane; returns how many."""
+        """Make up to `limit` absent rows (-1: all) due now if they are not, in no earlier lane; returns how many."""
         self._books.lift_tick(now)
         return self._db.execute(WAKE_ABSENT, {"now": now, "limit": limit, "lane": lane})
 
     def prune(self, *, now: int, before: int, limit: int) -> list[tuple[str, int, State]]:
-        """Delete up to `limit` of the rows that died or went before `before`, longest ended first, with their attempts.
+        """Delete up to `limit` rows that became dead or gone before `before`, oldest first, with their attempts.
 
-        What a person dropped stays: without its row, a comparison would want it again. Returns the keys and states that
-        they had: what else is known of these is for their flow to forget. Of the rows that ended after `now`, the next
-        `UNDATED` ended now from here on.
+        Dropped rows stay: without its row, a comparison would queue the scene again. Returns the keys and states of the
+        deleted rows, for their flow to forget its own data on them. Up to `UNDATED` rows that ended after `now` are
+        re-dated to `now`.
         """
         self._db.execute(UNDATE, {"now": now})
         noted = self._notes.number(PRUNED) or 0
@@ -380,7 +381,7 @@ class Jobs(ReadOnlyJobs):
 
 
 def where_dead(kind: str | None, id: int | None, error_class: str) -> str:
-    """Which dead rows are meant, in a form that lets SQLite use the index that fits."""
+    """Return the condition that selects dead rows, in a form that lets SQLite use the right index."""
     chosen = "state = 'dead'"
     chosen += " and kind = :kind" if kind is not None else ""
     chosen += " and id = :id" if id is not None else ""

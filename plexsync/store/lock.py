@@ -1,4 +1,4 @@
-"""One worker per database: a lock of the operating system, which ends with the process that holds it, however it ends."""
+"""One worker per database: an operating system lock, which is released when its process ends in any way."""
 
 # ruff: noqa: PTH110, PTH118
 
@@ -20,7 +20,7 @@ else:
     import fcntl
 
 FILE = "worker.lock"
-# Someone who merely looks holds the lock for an instant; a worker that starts just then tries again.
+# A process that only checks the lock holds it for an instant. A worker that starts then tries again.
 TRIES = 5
 PAUSE = 0.02
 
@@ -32,7 +32,7 @@ class Lock:
         self._handle: int | None = handle
 
     def release(self) -> None:
-        """Let another worker start; doing so twice is doing it once."""
+        """Release the lock, so that another worker can start. May be called twice."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
@@ -47,7 +47,7 @@ class Lock:
 
 
 def try_lock(folder: "Path | str") -> Lock | None:
-    """The lock on the database in `folder`; None while another holds it. Raises Unusable when it can't be told."""
+    """Take the lock on the database in `folder`; None while another holds it. Raises Unusable if it can't be checked."""
     handle = _open(folder, os.O_RDWR | os.O_CREAT)
     locked = False
     try:
@@ -64,7 +64,7 @@ def try_lock(folder: "Path | str") -> Lock | None:
 
 
 def is_locked(folder: "Path | str") -> bool:
-    """Whether a worker is at work on the database in `folder`. Raises Unusable when it can't be told."""
+    """Whether a worker is running on the database in `folder`. Raises Unusable if that can't be checked."""
     if not os.path.exists(os.path.join(folder, FILE)):
         return False
     handle = _open(folder, os.O_RDWR)
@@ -76,7 +76,7 @@ def is_locked(folder: "Path | str") -> bool:
 
 def _open(folder: "Path | str", flags: int) -> int:
     try:
-        # A link in its place would lock, or create, a file that is somebody else's.
+        # A link here could lock, or create, a file of another user.
         return os.open(os.path.join(folder, FILE), flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError as error:
         raise Unusable(f"{os.path.join(folder, FILE)} can't be opened: {error.strerror}") from error

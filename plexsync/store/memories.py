@@ -1,4 +1,4 @@
-"""What is remembered of each (scene, item): what we said, what we left, what we found."""
+"""The memory of each (scene, item): what PlexSync wrote, what it left in Plex, and what it found there."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ COUNT_UNDONE = """
 select undone, count(distinct scene) from memory indexed by memory_undone where undone <> '' group by undone
 """
 OWNERS = "select key, scene from memory where key in (select value from json_each(:keys))"
-# Newest first by the index on `at`; an item with a push whose end is unknown is not known to be well.
+# Newest first, by the index on `at`. An item with a push of unknown result is not known to be healthy.
 WELL = """
 select item.section, memory.key, memory.document, memory.scene
   from memory join item on item.key = memory.key
@@ -38,33 +38,33 @@ select item.section, memory.key, memory.document, memory.scene
 
 
 class ReadOnlyMemories(Table):
-    """What is remembered, to look at."""
+    """Read access to the memories."""
 
     def of(self, scenes: Sequence[int]) -> dict[tuple[int, str], Memory]:
-        """Everything remembered of these scenes, by (scene, item key)."""
+        """Return all memories of these scenes, by (scene, item key)."""
         rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
         read = ((scene, key, _memory(scene, key, document)) for scene, key, document in rows)
         return {(scene, key): memory for scene, key, memory in read if memory}
 
     def scenes(self, *, after: int, limit: int) -> list[int]:
-        """Up to `limit` scenes above `after` of whose items anything is remembered or on its way, by number."""
+        """Return up to `limit` scenes above `after` with a memory or a push of unknown result, by number."""
         return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
 
     def count_undone(self) -> dict[str, int]:
-        """How many scenes our hand was taken off, by how that was done (`plexsync.rules.plan_records.Undone`)."""
+        """Count the scenes that were undone or released, by how (`plexsync.rules.plan_records.Undone`)."""
         return dict(self._db.rows(COUNT_UNDONE))
 
     def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
-        """Which scenes have memory of these items; items without any are left out."""
+        """Return the scenes that have a memory of these items. Items without one are left out."""
         owners: dict[str, set[int]] = {}
         for key, scene in self._db.rows(OWNERS, {"keys": json.dumps(list(keys))}):
             owners.setdefault(key, set()).add(scene)
         return {key: frozenset(scenes) for key, scenes in owners.items()}
 
     def healthy_locks(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
-        """(section, item key, field) of a lock that we hold, for up to `limit` items whose latest push went well.
+        """Return up to `limit` locks of PlexSync, as (section, item key, field), one per item whose latest push succeeded.
 
-        Those last remembered come first.
+        The most recently saved memories come first.
         """
         locks: dict[str, tuple[str, str, str]] = {}
         for section, key, name in self._locks(but):
@@ -77,25 +77,25 @@ class ReadOnlyMemories(Table):
         for section, key, document, scene in self._db.stream(WELL):
             memory = None if key in but else _memory(scene, key, document)
             locked = [name for name in FIELDS if memory and name in memory and memory[name].left.locked]
-            # A rating counts as locked when it has a value, but there is no lock in Plex to send.
+            # A rating with a value counts as locked, but Plex has no lock for it that could be sent.
             locked = [name for name in locked if name not in LOCKLESS]
             if locked:
                 yield section, key, locked[0]
 
 
 class Memories(ReadOnlyMemories):
-    """What is remembered of each (scene, item)."""
+    """Read and write access to the memories."""
 
     def save(self, scene: int, key: str, memory: Memory, *, now: int) -> None:
-        """Replace what is remembered of one (scene, item), which is no other scene's from then on.
+        """Replace the memory of one (scene, item). The item then belongs to no other scene.
 
-        An empty memory forgets it.
+        An empty memory deletes it.
         """
         self.save_all([(scene, key, memory)], now=now)
 
     def save_all(self, memories: Sequence[tuple[int, str, Memory]], *, now: int) -> None:
-        """As `save`, for (scene, item key, memory) of several, one after the other."""
-        # Of two scenes that claim one item, the later one has it.
+        """Like `save`, for several (scene, item key, memory), in this order."""
+        # If two scenes claim one item, the later one gets it.
         holders = {key: scene for scene, key, memory in memories if memory}
         kept = [(scene, key, memory) for scene, key, memory in memories if memory and holders[key] == scene]
         rows = [
@@ -107,7 +107,7 @@ class Memories(ReadOnlyMemories):
         self._db.execute_many(FORGET, [{"scene": scene, "key": key} for scene, key, memory in memories if not memory])
 
     def forget(self, scenes: Sequence[int]) -> None:
-        """Forget all that is remembered of these scenes."""
+        """Delete all memories of these scenes."""
         self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
 
 

@@ -1,5 +1,6 @@
-"""Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat; and, one for each scene whose
-values are to be taken over, the mark of that wish.
+"""Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat, and take-over marks.
+
+There is a take-over mark for each scene whose values are to be taken over.
 """
 
 import json
@@ -8,11 +9,11 @@ from collections.abc import Sequence
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
-# More digits than this has nothing that is counted or dated here, nor would the database take it.
+# No count or time here has more digits, and the database could not store it.
 DIGITS = 18
 
 FIND = "select value from note where name = :name"
-# Of marks there may be as many as there are scenes.
+# There may be as many marks as scenes.
 LIST = "select name, value from note where name not like 'take-over:%' order by name"
 MARKS = "select name, value from note where name in (select 'take-over:' || value from json_each(:scenes))"
 DROP = "delete from note where name = :name and (:value = '' or value = :value)"
@@ -24,46 +25,46 @@ SAVE = "insert or replace into note (name, value) values (:name, :value)"
 
 
 class ReadOnlyNotes(Table):
-    """The notes, to look at."""
+    """Read access to the notes."""
 
     def text(self, name: str) -> str:
-        """One note; '' when it was never set."""
+        """Return a note; '' if it was never set."""
         row = self._db.row(FIND, {"name": name})
         return str(row[0]) if row else ""
 
     def number(self, name: str) -> int | None:
-        """The number in a note; None when there is none, or what is there is no number (any more)."""
+        """Return the number in a note; None if there is no note or it does not hold a number."""
         text = self.text(name)
         return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else None
 
     def all(self) -> dict[str, str]:
-        """All notes by name, but for the marks of scenes."""
+        """Return all notes by name, except the marks of scenes."""
         return {str(name): str(value) for name, value in self._db.rows(LIST)}
 
     def take_overs(self, scenes: Sequence[int]) -> dict[int, str]:
-        """Those of these scenes whose items are to be taken over, each with the mark by which that wish is known."""
+        """Return those of these scenes whose items are to be taken over, each with its mark."""
         rows = self._db.rows(MARKS, {"scenes": json.dumps(list(scenes))})
         return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
 
 
 class Notes(ReadOnlyNotes):
-    """The notes."""
+    """Read and write access to the notes."""
 
     def save(self, name: str, value: str) -> None:
         """Set a note."""
         self._db.execute(SAVE, {"name": name, "value": clean(value)})
 
     def lower(self, name: str, value: int) -> None:
-        """A number that was noted is at most this one from now on."""
+        """Lower the number in a note to this one, if it is higher."""
         self._db.execute(LOWER, {"name": name, "value": value})
 
     def take_over(self, scene: int, *, now: int) -> None:
-        """Mark a scene: the next time that its items are brought in step, what was there before us becomes ours.
+        """Mark a scene for take-over: its next sync takes over what was in Plex before PlexSync.
 
-        A mark that it has already gives way.
+        Replaces an earlier mark.
         """
         self.save(f"take-over:{scene}", str(now))
 
     def end_take_over(self, scene: int, mark: str = "") -> None:
-        """What this mark wished is done, or ('') is not wished any more; a newer mark stays."""
+        """Remove this mark, or any mark (''); a newer mark stays."""
         self._db.execute(DROP, {"name": f"take-over:{scene}", "value": mark})

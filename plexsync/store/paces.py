@@ -1,4 +1,4 @@
-"""How fast each neighbour may be asked, and how many writes it has taken and refused."""
+"""The pace of each server: how fast requests may be sent, and how many writes it accepted and rejected."""
 
 from plexsync.rules.records import PaceRow
 from plexsync.store.connection import Table
@@ -11,18 +11,18 @@ values (:who, :not_before, :ramp, :writes_ok, :writes_bad)
 
 
 class ReadOnlyPaces(Table):
-    """The paces, to look at."""
+    """Read access to the paces."""
 
     def find(self, neighbour: str) -> PaceRow:
-        """How fast a neighbour may be asked; the default row when nothing was ever said about it."""
+        """Return the pace of a server; the default if none is stored."""
         rows = (row for row in self._db.once(LIST) if row["who"] == neighbour)
         return next((PaceRow(*row[:-1]) for row in rows), PaceRow())
 
 
 class Paces(ReadOnlyPaces):
-    """The paces."""
+    """Read and write access to the paces."""
 
     def save(self, neighbour: str, row: PaceRow) -> None:
-        """Replace a neighbour's pace."""
+        """Replace a server's pace."""
         self._db.execute(SAVE, {**vars(row), "who": neighbour})
         self._db.forget(LIST)

@@ -1,4 +1,4 @@
-"""What became of the pictures of scenes: so that one that has not changed is neither fetched nor looked into again."""
+"""Results for the pictures of scenes, so that an unchanged picture is neither fetched nor checked again."""
 
 from plexsync.rules.records import PictureRow
 from plexsync.store.connection import Table
@@ -12,10 +12,10 @@ FORGET = "delete from picture where scene = :scene"
 
 
 class ReadOnlyPictures(Table):
-    """What became of pictures, to look at."""
+    """Read access to the results for pictures."""
 
     def of(self, scene: int) -> dict[str, PictureRow]:
-        """What became of a scene's pictures, by name (`thumb`, `art`)."""
+        """Return the results for a scene's pictures, by name (`thumb`, `art`)."""
         return {
             name: PictureRow(version, tag, key, reason)
             for name, version, tag, key, reason in self._db.rows(LIST, {"scene": scene})
@@ -23,13 +23,13 @@ class ReadOnlyPictures(Table):
 
 
 class Pictures(ReadOnlyPictures):
-    """What became of pictures."""
+    """Read and write access to the results for pictures."""
 
     def save(self, scene: int, name: str, row: PictureRow) -> None:
-        """Replace what is known of one."""
+        """Replace the result for one picture."""
         values = {"version": clean(row.version), "tag": clean(row.tag), "key": row.key, "why": clean(row.reason)}
         self._db.execute(SAVE, {"scene": scene, "name": name, **values})
 
     def forget(self, scene: int) -> None:
-        """The scene is gone."""
+        """Forget the pictures of a scene that is gone."""
         self._db.execute(FORGET, {"scene": scene})

@@ -1,8 +1,8 @@
-"""Which folder the database is in when no setting names one.
+"""The folder of the database if no setting names one.
 
-Stash starts our hook without any settings of ours, so the hook writes to the folder `plexsync` beside Stash's own settings
-file. Where that file is on this machine the worker uses the same folder, and notes in the user's own folder that it does:
-whoever looks later finds the same database, although Stash may be away. A database is never left for another folder.
+Stash starts the hook without PlexSync's settings, so the hook writes to the folder `plexsync` beside Stash's settings
+file. If that file is on this machine, the worker uses the same folder and notes this in your own folder. Later commands
+then find the same database even while Stash is away. A database is never abandoned for another folder.
 """
 
 import os
@@ -20,22 +20,22 @@ NAME = "plexsync"
 
 @dataclass(frozen=True)
 class DataFolder:
-    """The folder of the database, and why it is that one."""
+    """The folder of the database, and why it was chosen."""
 
     path: Path
     reason: str
 
 
 def known(usual: Path | None) -> DataFolder | None:
-    """The folder that is in use already, by what the user's folder holds; None when it has to be chosen."""
+    """Return the folder in use, from the content of your folder; None if the folder still has to be chosen."""
     in_use = folder_in_use(None if usual is None else str(usual))
     return DataFolder(Path(in_use[0]), in_use[1]) if in_use else None
 
 
 def chosen(usual: Path | None, settings_file: str) -> DataFolder:
-    """The folder to begin in, by the place of Stash's settings file; noted for later. Raises Unusable."""
+    """Choose the folder of a new database by the place of Stash's settings file, and note it. Raises Unusable."""
     folder, hindrance = theirs(settings_file), "Stash's settings file is not on this machine"
-    # Like isdir above, and unlike the methods of Path, it does not raise where we may not look.
+    # Unlike the methods of Path, this does not raise where access is denied.
     if folder is not None and os.path.isfile(settings_file):  # noqa: PTH113
         hindrance = _hindrance(folder, settings_file)
     if folder is not None and not hindrance:
@@ -52,13 +52,13 @@ def chosen(usual: Path | None, settings_file: str) -> DataFolder:
 
 
 def theirs(settings_file: str) -> Path | None:
-    """The folder that the hook writes to, if Stash's settings file is on this machine; None when it certainly is not."""
+    """Return the folder that the hook writes to if Stash's settings file may be on this machine; otherwise None."""
     path = Path(settings_file)
     return path.parent / NAME if path.is_absolute() else None
 
 
 def events_in(folder: Path) -> str:
-    """What a hook has left in a folder: "a database", "an event", or '' for nothing. Raises OSError."""
+    """Return what a hook has left in a folder: "a database", "an event", or '' for nothing. Raises OSError."""
     try:
         names = {path.name for path in folder.iterdir()}
         if intake.DATABASE in names:
@@ -70,19 +70,19 @@ def events_in(folder: Path) -> str:
 
 
 def _hindrance(folder: Path, settings_file: str) -> str:
-    """Why we can't share this folder with the hook; '' when we can."""
+    """Return why this folder can't be shared with the hook; '' if it can."""
     if os.path.lexists(folder):
         return "" if os.access(folder, os.R_OK | os.W_OK | os.X_OK) else f"{folder} is not ours to write to"
     if not os.access(folder.parent, os.W_OK | os.X_OK):
         return f"{folder.parent} is not ours to write to"
-    # A folder of ours would keep out a hook that runs as another user.
+    # A folder created here would keep out a hook that runs as another user.
     if sys.platform != "win32" and Path(settings_file).stat().st_uid != os.geteuid():
         return f"Stash runs as another user, for whom {folder} would be closed"
     return ""
 
 
 def _point(usual: Path, folder: Path) -> None:
-    """Note the folder. Where that can't be, Stash is asked again the next time."""
+    """Note the folder. If that fails, Stash is asked again next time."""
     hidden = usual / f".{POINTER}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     try:
         intake.make_folder(str(usual))

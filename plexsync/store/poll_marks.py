@@ -1,4 +1,4 @@
-"""What the poller last saw of each thing in Stash."""
+"""The state of each object in Stash at the last poll."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,23 +17,23 @@ FORGET = "delete from seen where kind = :kind"
 
 
 class ReadOnlyPollMarks(Table):
-    """The poller's marks, to look at."""
+    """Read access to the marks of the poller."""
 
     def of(self, kind: Kind, ids: Sequence[int]) -> dict[int, PollMark]:
-        """What was seen of these things, by id; those never seen are left out."""
+        """Return the marks of these objects, by id. Objects never polled are left out."""
         rows = self._db.rows(LIST, {"kind": kind, "ids": json.dumps(list(ids))})
         return {id: PollMark(id, updated_at, bool(sure)) for id, updated_at, sure in rows}
 
     def unsure(self, kind: Kind) -> list[PollMark]:
-        """What was seen in a second that was not over yet, by id: it is wanted once more at the next poll."""
+        """Return marks taken in a second that was not over yet, by id. The next poll queues these objects once more."""
         return [PollMark(id, updated_at, bool(sure)) for id, updated_at, sure in self._db.rows(UNSURE, {"kind": kind})]
 
 
 class PollMarks(ReadOnlyPollMarks):
-    """The poller's marks."""
+    """Read and write access to the marks of the poller."""
 
     def save(self, kind: Kind, marks: Iterable[PollMark]) -> None:
-        """Replace what was seen of these things."""
+        """Replace the marks of these objects."""
         self._db.execute_many(
             SAVE,
             [
@@ -43,5 +43,5 @@ class PollMarks(ReadOnlyPollMarks):
         )
 
     def forget(self, kind: Kind) -> None:
-        """Forget all that was seen of one kind."""
+        """Forget all marks of one kind."""
         self._db.execute(FORGET, {"kind": kind})

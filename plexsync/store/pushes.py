@@ -1,6 +1,6 @@
-"""The history of what was changed in Plex: for each (scene, item) the newest pushes, field by field, old and new.
+"""The history of changes in Plex: for each (scene, item) the newest pushes, field by field, old and new value.
 
-It is for people to read; what is known about an item for the next plan is in `plexsync.store.memories`.
+It is for display only. What the next plan needs of an item is in `plexsync.store.memories`.
 """
 
 import json
@@ -14,9 +14,9 @@ from plexsync.store.documents import decode, encode
 from plexsync.store.tallies import Tallies
 
 KEPT = 20
-# So many are dated anew at once: a whole table of them would hold up everyone who writes.
+# How many rows are re-dated at once. Updating a whole table would block all writers.
 UNDATED = 50
-# A summary may be long, and twenty of them twice: for reading, its beginning is enough.
+# A summary may be long, and up to twenty are stored twice. For display, its beginning is enough.
 LONGEST_TEXT = 500
 
 ADD = """
@@ -40,7 +40,7 @@ select scene from push indexed by push_at where at >= :since
 union select scene from pushing where until >= :since
 order by 1
 """
-# A push after so long a silence begins another run.
+# Milliseconds without a push after which the next push begins another run.
 PAUSE = 600_000
 RUNS = f"""
 with placed as (
@@ -52,7 +52,7 @@ with placed as (
 select min(number), max(number), min(at), max(at), count(distinct scene) from placed group by run order by 2 desc
 """
 BETWEEN = "select distinct scene from push where number between :first and :last and undone = '' order by scene"
-# What is dated in a future that the clock has left again would never grow old.
+# A row dated in the future, from before the clock was set back, would never be old enough to prune.
 UNDATE = f"""
 update push set at = :now where number in (
     select number from push indexed by push_at where at > :now limit {UNDATED}
@@ -66,54 +66,56 @@ delete from push where number in (
 
 
 class ReadOnlyPushes(Table):
-    """The past pushes, to look at."""
+    """Read access to the past pushes."""
 
     def of(self, kind: str, id: int) -> list[PushRow]:
-        """A scene's pushes, newest first; other things than scenes have none."""
+        """Return the pushes of a scene, newest first; none for other kinds."""
         rows = self._db.rows(LIST, {"scene": id}) if kind == Kind.SCENE else ()
         pushes = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
         return [push for push in pushes if push.moved]
 
     def latest(self, limit: int) -> list[tuple[int, PushRow]]:
-        """The last pushes of all, each with its scene, newest first."""
+        """Return the latest pushes of all scenes as (scene, push), newest first."""
         pushes = ((scene, _push(scene, *row)) for scene, *row in self._db.rows(LATEST, {"limit": limit}))
         return [(scene, push) for scene, push in pushes if push.moved]
 
     def count_since(self, since: int) -> int:
-        """How many pushes were made at that moment or later."""
+        """Count the pushes at `since` or later."""
         return int(self._db.value(COUNT_SINCE, {"since": since}))
 
     def last_at(self, scenes: Sequence[int]) -> dict[int, int]:
-        """When anything was last pushed for these scenes; those without any are left out."""
+        """Return the time of the last push of these scenes. Scenes without one are left out."""
         return dict(self._db.rows(PUSHED_AT, {"scenes": json.dumps(list(scenes))}))
 
     def scenes_since(self, since: int) -> list[int]:
-        """The scenes for which anything was pushed at that moment or later, or may have been, by number."""
+        """Return the scenes with a push at `since` or later, or a push of unknown result then, by number."""
         return [scene for (scene,) in self._db.rows(SINCE, {"since": since})]
 
     def runs(self) -> list[RunRow]:
-        """The past pushes that brought scenes in step, parted where there was silence for `PAUSE`; the latest run first."""
+        """Return the runs of pushes, split where none was made for `PAUSE`, latest first. Undo is left out."""
         return [RunRow(*row) for row in self._db.rows(RUNS)]
 
     def scenes_in(self, run: RunRow) -> list[int]:
-        """The scenes that were pushed in a run, by number."""
+        """Return the scenes that were pushed in a run, by number."""
         return [scene for (scene,) in self._db.rows(BETWEEN, {"first": run.first, "last": run.last})]
 
 
 class Pushes(ReadOnlyPushes):
-    """The past pushes."""
+    """Read and write access to the past pushes."""
 
     def __init__(self, db: Connection) -> None:
         super().__init__(db)
         self._tallies = Tallies(db)
 
     def add(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str = "") -> None:
-        """Write down by field what a push has changed, or taken back (`undone` tells how); of each (scene, item) the newest
-        twenty are kept."""
+        """Record by field what a push changed, or took back (`undone` says how).
+
+        The newest twenty of each (scene, item) are kept.
+        """
         self.add_all([(scene, key, moved, undone)], at=at)
 
     def add_all(self, pushes: Iterable[tuple[int, str, Mapping[str, Moved], str]], *, at: int) -> None:
-        """As `add`, for (scene, item key, what it has changed, how it was undone) of several."""
+        """Like `add`, for several (scene, item key, changes, undone)."""
         rows = [
             {"scene": scene, "key": key, "at": at, "document": _document(scene, key, moved), "undone": undone}
             for scene, key, moved, undone in pushes
@@ -123,9 +125,9 @@ class Pushes(ReadOnlyPushes):
         self._db.execute_many(FORGET_OLD, [{"scene": row["scene"], "key": row["key"]} for row in rows])
 
     def prune(self, *, now: int, before: int, limit: int) -> int:
-        """Delete up to `limit` of the pushes made before `before`, oldest first; returns how many, and counts them.
+        """Delete up to `limit` pushes made before `before`, oldest first; tallies and returns their number.
 
-        Of those that are dated after `now`, the next `UNDATED` are of now from here on.
+        Up to `UNDATED` pushes dated after `now` are re-dated to `now`.
         """
         self._db.execute(UNDATE, {"now": now})
         count = self._db.execute(PRUNE, {"before": before, "limit": limit})

@@ -1,4 +1,4 @@
-"""Pushes whose end is unknown: saved before an edit goes out, dropped when what came of it is known."""
+"""Pushes of unknown result: saved before an edit is sent, and dropped once the result is known."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -21,10 +21,10 @@ FORGET_SCENES = "delete from pushing where scene in (select value from json_each
 
 
 class ReadOnlyPushings(Table):
-    """The pushes whose end is unknown, to look at."""
+    """Read access to the pushes of unknown result."""
 
     def of(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Pushing, ...]]:
-        """The pushes of these scenes, oldest first, by (scene, item key)."""
+        """Return the pushes of these scenes, oldest first, by (scene, item key)."""
         pushings: dict[tuple[int, str], tuple[Pushing, ...]] = {}
         for scene, key, document in self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}):
             if pushing := decode(document, Pushing, f"a push of scene {scene} to item {key}", (scene, key)):
@@ -33,19 +33,19 @@ class ReadOnlyPushings(Table):
 
 
 class Pushings(ReadOnlyPushings):
-    """The pushes whose end is unknown."""
+    """Read and write access to the pushes of unknown result."""
 
     def add(self, scene: int, key: str, pushing: Pushing) -> int:
-        """Save a push before its edit goes out; returns its number, which is never given again."""
+        """Save a push before its edit is sent; returns its number, which is never used again."""
         row = {"scene": scene, "key": key, "until": pushing.until, "document": encode(pushing, (scene, key))}
         return int(self._db.value(ADD, row))
 
     def prolong(self, numbers: Sequence[int], until: int) -> None:
-        """The pushes of these numbers may take effect until then."""
+        """Extend the time until which these pushes may take effect."""
         self._db.execute(PROLONG, {"numbers": json.dumps(list(numbers)), "until": until})
 
     def drop(self, scene: int, key: str, *, number: int) -> None:
-        """Forget the push of that number."""
+        """Forget the push with this number."""
         self.drop_all([(scene, key, number)])
 
     def drop_all(self, pushings: Iterable[tuple[int, str, int]]) -> None:

@@ -1,9 +1,9 @@
-"""What is done about a damaged database: it is put aside whole, what can be read of it goes into a new one.
+"""Repair of a damaged database: it is put aside whole, and everything readable goes into a new one.
 
-Only for the holder of the worker's lock. The new database is made complete beside the old one, under a name that tells
-when; from that instant on the old files go aside, to a folder of that name, and a kill in between is made up for by the
-next call. Nothing of the old one is ever deleted. What can't be read is found again by a complete comparison, which the
-note `repaired` asks for: the index of Plex, the poller's marks and the notes named by the caller are left behind.
+Only for the holder of the worker's lock. The new database is completed beside the old one, under a name with the time.
+From then on the old files are moved to a folder of that name; after a kill in between, the next call finishes the move.
+No part of the old database is ever deleted. A full comparison, which the note `repaired` requests, finds again what
+can't be read: the index of Plex, the poller's marks, and the notes that the caller names are not copied.
 """
 
 import os
@@ -23,13 +23,13 @@ from plexsync.store import books, documents, intake
 from plexsync.store.db import MOUNTS, connect, faults, lost_its_file, sync_to_disk
 from plexsync.store.integrity import SIDES, TYPES, columns_of, damage, opened
 
-# A tree of pages that leads in circles is left when nothing new was read for so long.
+# Seconds without a new row after which a table is abandoned, because its tree of pages has a loop.
 LONGEST_STILL = 20.0
-# No row was ever wanted so often; and the sum over all rows stays a number that SQLite can hold.
+# No row was ever queued this often, and the sum over all rows stays within SQLite's integers.
 MOST_WANTS = 2**40
 MARK = ".mended-"
 
-# A table after those that its rows refer to.
+# Each table is after those that its rows refer to.
 TABLES = (
     "job",
     "attempt",
@@ -46,7 +46,7 @@ TABLES = (
     "binding",
     "sample",
 )
-# What the poller knows of Stash is of no use without the wants that went with it.
+# The poller's notes on Stash are useless without the wants that belong to them.
 LEFT_NOTES = "poll:"
 
 TALLY = "update book set coalesced = :coalesced, done = :done, pruned = :pruned, scans = :scans"
@@ -63,7 +63,7 @@ COUNT = "select count(*) from job"
 
 @dataclass(frozen=True)
 class Repaired:
-    """What was found and done: the first fault in SQLite's words, where the old files are, how many rows were saved."""
+    """The result of a repair: the first fault in SQLite's words, the place of the old files, the number of rows saved."""
 
     fault: str
     aside: Path
@@ -77,9 +77,10 @@ class Repaired:
 
 
 def repair(path: Path, *, now: int, forget: Sequence[str] = (), mounts: Path = MOUNTS) -> Repaired | None:
-    """Make the database at `path` anew if it is damaged; None when it is sound, missing, newer or another program's.
+    """Rebuild the database at `path` if it is damaged; None if it is sound, missing, newer or another program's.
 
-    `forget` names notes that stop being true. Raises LocalFault when there is no space for it, and then nothing has changed.
+    `forget` names notes that are no longer true. Raises LocalFault if there is no space for it; nothing has changed
+    then.
     """
     for mended in sorted(path.parent.glob(f"{path.name}{MARK}*")):
         return _finish(path, mended, "found at an earlier start")
@@ -108,10 +109,10 @@ def repair(path: Path, *, now: int, forget: Sequence[str] = (), mounts: Path = M
 
 
 def _make(path: Path, hidden: Path, *, now: int, forget: Sequence[str], mounts: Path) -> None:
-    """A complete new database in one file, synced, with what can be read of the old one."""
+    """Make a complete new database in one synced file, with everything readable from the old one."""
     with faults(path), closing(connect(hidden, mounts=mounts)) as new:
         new.execute("begin immediate")
-        # Of a log alone nothing can be read, and opening it would be its end.
+        # Nothing can be read from a log alone, and opening it would delete it.
         with closing(sqlite3.connect(":memory:") if lost_its_file(path) else opened(path)) as old:
             _read_what_can_be_read(old, new, now)
         new.execute(ACCEPT)
@@ -126,7 +127,7 @@ def _make(path: Path, hidden: Path, *, now: int, forget: Sequence[str], mounts: 
 def _read_what_can_be_read(old: sqlite3.Connection, new: sqlite3.Connection, now: int) -> None:
     with suppress(sqlite3.Error):
         old.execute("pragma cell_size_check = on")
-        # A table whose definition is damaged must not hide the others.
+        # A damaged table definition must not hide the other tables.
         old.execute("pragma writable_schema = on")
     read = time.monotonic()
     old.set_progress_handler(lambda: time.monotonic() > read + LONGEST_STILL, 10_000)
@@ -143,7 +144,7 @@ def _read_what_can_be_read(old: sqlite3.Connection, new: sqlite3.Connection, now
 
 
 def _rows(old: sqlite3.Connection, table: str) -> Iterator[dict[str, object]]:
-    """Rows by the table's key from the beginning as far as that goes, and then from the end."""
+    """Yield rows in key order from the beginning as far as they can be read, and then from the end."""
     for order in ("asc", "desc"):
         try:
             keys = [row["name"] for row in columns_of(old, table) if row["pk"]]
@@ -156,7 +157,7 @@ def _rows(old: sqlite3.Connection, table: str) -> Iterator[dict[str, object]]:
 
 
 def _quieten(row: dict[str, object], now: int) -> None:
-    """Nobody works on it any more, and it waits for no moment far away."""
+    """Release the row from its worker, and limit its times so that it waits for no distant moment."""
     if row.get("state") == State.RUNNING:
         row["state"] = str(State.READY)
     row.update(token=None, lease_until=None, holder="")
@@ -169,7 +170,7 @@ def _quieten(row: dict[str, object], now: int) -> None:
 def _is_job(row: Mapping[str, object]) -> bool:
     counts = [row.get(name) for name in ("wanted_rev", "claimed_rev", "attempts", "streak", "crashes", "due", "since")]
     wanted, claimed = row.get("wanted_rev"), row.get("claimed_rev")
-    # An older database does not have them.
+    # An older database does not have these columns.
     accepted, coalesced = row.get("accepted", 0), row.get("coalesced", 0)
     return (
         row.get("kind") in KINDS
@@ -188,7 +189,7 @@ def _is_job(row: Mapping[str, object]) -> bool:
 
 
 def _fits(row: dict[str, object], columns: Iterable[sqlite3.Row]) -> bool:
-    """Whether the values are of the kinds that the new table holds; columns that it does not have are taken out."""
+    """Whether the values have the types of the new table; removes columns that the new table lacks."""
     definitions = {column["name"]: column for column in columns}
     for name in row.keys() - definitions.keys():
         del row[name]
@@ -204,7 +205,7 @@ def _fits(row: dict[str, object], columns: Iterable[sqlite3.Row]) -> bool:
 
 
 def _insert(new: sqlite3.Connection, table: str, row: Mapping[str, object]) -> bool:
-    """Add a row, unless it is there already or refers to one that is not: then False."""
+    """Insert a row; False if it exists already or refers to a row that does not exist."""
     names = [name for name in row if re.fullmatch(r"[a-z_]+", name)]
     marks = ", ".join(f":{name}" for name in names)
     with suppress(sqlite3.IntegrityError):
@@ -213,7 +214,7 @@ def _insert(new: sqlite3.Connection, table: str, row: Mapping[str, object]) -> b
 
 
 def sweep(path: Path, *, now: int) -> None:
-    """Remove what was being made beside the database, a copy or a new one, by processes that were killed long ago."""
+    """Remove unfinished copies and new databases beside the database, left by processes that were killed long ago."""
     for end in ("", *SIDES):
         for hidden in path.parent.glob(f".{path.stem}*.tmp{end}"):
             with suppress(OSError):
@@ -225,11 +226,11 @@ def sweep(path: Path, *, now: int) -> None:
 
 
 def _finish(path: Path, mended: Path, fault: str) -> Repaired:
-    """Put the old files aside and the new database in their place; doing it again does what is left of it."""
+    """Put the old files aside and the new database in their place; if repeated, completes what is left to do."""
     aside = path.with_name(f"damaged-{mended.name.rpartition(MARK)[2]}")
     try:
         intake.make_folder(str(aside))
-        # The log first: beside the new database it would be taken for its own.
+        # The log first: beside the new database it would be taken for its log.
         for end in reversed(("", *SIDES)):
             _put_aside(path.with_name(path.name + end), aside)
         mended.replace(path)
@@ -243,7 +244,7 @@ def _finish(path: Path, mended: Path, fault: str) -> Repaired:
 
 
 def _put_aside(file: Path, aside: Path) -> None:
-    """The database itself is kept under both names until the new one takes its place, so that there always is one."""
+    """Move a file aside. The database keeps both names until the new one replaces it, so that one always exists."""
     if not file.exists():
         return
     kept = aside / file.name

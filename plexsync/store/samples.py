@@ -1,7 +1,7 @@
-"""Samples of how the work went: a row a minute, put together into a row an hour once they are old, then forgotten.
+"""Samples of the work: one row a minute, merged into one row an hour once they are old, and deleted later.
 
-Two days of minutes and thirty days of hours are 3,600 rows, some 200 kB. They are for people to look at; nothing is decided
-by them, and nothing is lost with them.
+Two days of minutes and thirty days of hours are 3,600 rows, about 200 kB. They are for display: nothing depends on
+them.
 """
 
 from dataclasses import asdict, fields
@@ -10,7 +10,7 @@ from plexsync.rules.job import DAY
 from plexsync.rules.samples import HOUR, MINUTE, Sample
 from plexsync.store.connection import Table
 
-# Minutes are kept so long, and then hours so long.
+# How long minutes are kept, and then hours.
 MINUTES_KEPT = 2 * DAY
 HOURS_KEPT = 30 * DAY
 
@@ -22,7 +22,7 @@ _COLUMNS = ", ".join(("span", "at", *_NAMES))
 _MOST = ", ".join(f"{name} = max(sample.{name}, excluded.{name})" for name in COUNTS)
 _MORE = ", ".join(f"{name} = sample.{name} + excluded.{name}" for name in SUMS)
 
-# A minute that a clock which was set back tells of once more.
+# On a conflict: after the clock was set back, the same minute is sampled again.
 ADD = f"""
 insert into sample ({_COLUMNS}) values (:span, :at, {", ".join(f":{name}" for name in _NAMES)})
 on conflict (span, at) do update set
@@ -38,7 +38,7 @@ select {HOUR}, :hour, {", ".join(f"max({name})" for name in COUNTS)}, {", ".join
     {_MOST}, {_MORE}, {", ".join(f"{name} = sample.{name} + excluded.{name}" for name in AWAY)}
 """
 DROP_MINUTES = f"delete from sample where span = {MINUTE} and at >= :hour and at < :hour + {HOUR}"
-# What is dated in a future that the clock has left again would never grow old.
+# A row dated in the future, from before the clock was set back, would never be old enough to prune.
 PRUNE = f"""
 delete from sample where (span, at) in (
     select span, at from sample
@@ -48,10 +48,10 @@ delete from sample where (span, at) in (
 
 
 class ReadOnlySamples(Table):
-    """The samples, to look at."""
+    """Read access to the samples."""
 
     def between(self, start: int, end: int) -> list[Sample]:
-        """The samples that begin from `start` to `end`: hours, then minutes, by time."""
+        """Return the samples that begin from `start` to `end`: hours, then minutes, by time."""
         names = [field.name for field in fields(Sample)]
         rows = [
             row for span in (HOUR, MINUTE) for row in self._db.rows(LIST, {"span": span, "start": start, "end": end})
@@ -60,17 +60,17 @@ class ReadOnlySamples(Table):
 
 
 class Samples(ReadOnlySamples):
-    """The samples."""
+    """Read and write access to the samples."""
 
     def add(self, sample: Sample) -> None:
-        """Write down how a minute went."""
+        """Save the sample of a minute."""
         self._db.execute(ADD, asdict(sample))
 
     def prune(self, *, now: int, limit: int) -> int:
-        """Put the oldest hour of old minutes together, or forget up to `limit` old hours; returns how many rows that took.
+        """Merge the oldest hour of old minutes, or delete up to `limit` old hours; returns how many rows that removed.
 
-        To be called as long as it returns anything, and only while the clock can be trusted: minutes that seem to be old
-        are not there any more afterwards, and those of a future that the clock has left are forgotten.
+        Call it until it returns 0, and only while the clock can be trusted: minutes that seem old are gone afterwards,
+        and rows dated in the future are deleted.
         """
         oldest = self._db.row(OLDEST, {"before": now - MINUTES_KEPT})
         if oldest is not None:

@@ -8,9 +8,9 @@ ASK = "insert or ignore into asked_scan (folder, at) values (:folder, :now)"
 
 
 class ScanRequests(Table):
-    """The folders that Plex was asked to scan."""
+    """Access to the folders that Plex was asked to scan."""
 
     def ask(self, section: str, folder: str, *, now: int, again: int) -> bool:
-        """Whether a folder may be scanned, which then counts as done now: not within `again` ms after the last time."""
+        """Whether a folder may be scanned, at most once in `again` ms; if so, records the scan as requested now."""
         self._db.execute(FORGET, {"before": now - again, "now": now})
         return self._db.execute(ASK, {"folder": f"{section}:{path_key(folder)}", "now": now}) == 1

@@ -1,8 +1,8 @@
-"""What was last seen on each scene: its title, the path of its first file, and what it showed.
+"""The last known content of each scene: its title, the path of its first file, and what it shows.
 
-The title and the path are there to find a scene by, also while Stash is away. The performers, studios, tags and groups are
-there since Stash forgets at once what it destroys, and tells of it by id alone. They are one text a scene
-(" performer:3 tag:5 "), since they are asked for rarely and written often: a question reads all of them, 60 bytes a scene.
+Title and path let you search for a scene even while Stash is away. The performers, studios, tags and groups are stored
+because Stash at once forgets what it deletes, and reports only its id. They are one text per scene (" performer:3 tag:5
+"), because they are read rarely and written often: a query reads all of them, 60 bytes per scene.
 """
 
 import json
@@ -16,9 +16,9 @@ from plexsync.rules.text import caseless
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
-# A path can't be longer on most systems, and a title is shown on a line.
+# On most systems no path is longer, and a title is shown on one line.
 LONGEST = 4096
-# What is kept of a scene that nothing is known of.
+# The stored values of a scene without any content.
 NOTHING = ("", "", "")
 
 KNOWN = "select scene, things, title, path from shown where scene in (select value from json_each(:scenes))"
@@ -35,26 +35,26 @@ select scene, title, path from shown
 
 
 class ReadOnlySceneNames(Table):
-    """What was last seen on scenes, to look at."""
+    """Read access to the last known content of scenes."""
 
     def scenes_showing(self, kind: Kind, id: int) -> list[int]:
-        """The scenes that showed a performer, studio, tag or group when they were last looked at."""
+        """Return the scenes that showed a performer, studio, tag or group when last seen."""
         return [scene for (scene,) in self._db.rows(SHOWING, {"thing": f" {kind}:{id} "})]
 
     def shown_ids(self, kind: Kind) -> set[int]:
-        """The ids of all that any scene showed of a kind when it was last looked at."""
+        """Return the ids of one kind that any scene showed when last seen."""
         rows = self._db.rows(WITH, {"kind": f" {kind}:"})
         return {int(id) for (references,) in rows for id in re.findall(rf" {kind}:(\d+)", references)}
 
     def of(self, scenes: Sequence[int]) -> dict[int, Called]:
-        """What these scenes were called; those that were never seen are left out."""
+        """Return the title and path of these scenes. Scenes never seen are left out."""
         rows = self._db.rows(CALLED, {"scenes": json.dumps(list(scenes))})
         return {scene: Called(title, path) for scene, title, path in rows if title or path}
 
     def search(self, text: str, *, limit: int, after: int = 0) -> list[int]:
-        """Up to `limit` scenes above `after` whose title or path has the text in it, whatever its case, by number.
+        """Return up to `limit` scenes above `after` whose title or path contains the text in any case, by number.
 
-        SQLite knows the case of ASCII alone: what else there is in the text is compared here, among those that may fit.
+        SQLite folds the case of ASCII only, so the candidates that it finds are compared again here.
         """
         wanted = caseless(text)
         scenes: list[int] = []
@@ -67,12 +67,12 @@ class ReadOnlySceneNames(Table):
 
 
 class SceneNames(ReadOnlySceneNames):
-    """What was last seen on scenes."""
+    """Read and write access to the last known content of scenes."""
 
     def save(self, scenes: Iterable[Scene]) -> None:
-        """Note what these scenes are called and show (`Scene.references`); one with nothing at all is forgotten.
+        """Save the title, path and references (`Scene.references`) of these scenes; forgets a scene that has none.
 
-        Only what has changed is written.
+        Writes only what has changed.
         """
         fresh = {scene.id: _shown(scene) for scene in scenes}
         rows = self._db.rows(KNOWN, {"scenes": json.dumps(list(fresh))})
@@ -88,13 +88,13 @@ class SceneNames(ReadOnlySceneNames):
 
 
 def _shown(scene: Scene) -> tuple[str, str, str]:
-    """What is kept of a scene: (things, title, path)."""
+    """Return the stored values of a scene: (things, title, path)."""
     references = "".join(f" {kind}:{id}" for kind, id in sorted(scene.references))
     path = scene.files[0].path if scene.files else ""
     return (f"{references} " if references else "", clean(scene.title[:LONGEST]), clean(path[:LONGEST]))
 
 
 def _pattern(text: str) -> str:
-    """What every text that has this one in it fits, for `like`: each stretch that is not ASCII stands for anything."""
+    """Return a `like` pattern that matches every text containing this one; each non-ASCII stretch is a wildcard."""
     escaped = re.sub(r"([!%_])", r"!\1", text)
     return f"%{re.sub(r'[^ -~]+', '%', escaped)}%"

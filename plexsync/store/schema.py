@@ -1,7 +1,7 @@
-"""The shape of the database, as numbered migrations: the database's `user_version` is how many of them it has seen.
+"""The schema of the database, as numbered migrations. Its `user_version` is the number of migrations applied.
 
-A migration that was released is never changed. Each runs in one transaction together with the new number, so a database
-has either seen it or not.
+A released migration is never changed. Each runs in one transaction together with the new number, so it is applied
+completely or not at all.
 """
 
 import sqlite3
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from plexsync.rules.errors import Damaged, NewerDatabase, Unusable
 
-# Marks the file as ours: "PlSy".
+# The application id of PlexSync's databases: "PlSy".
 APPLICATION_ID = 0x506C5379
 
 JOBS = (
@@ -199,7 +199,7 @@ HISTORY = (
     "insert into tally (name, count) select 'died', count(*) from job where state = 'dead' group by state",
 )
 
-# What a want counts stands in the row that it writes anyway: a second page in every commit would cost the hook a tenth.
+# A want counts in the row that it writes anyway: a second page in every commit would cost the hook a tenth.
 COUNTS = (
     "alter table job add column accepted integer not null default 0",
     "alter table job add column coalesced integer not null default 0",
@@ -218,9 +218,9 @@ COUNTS = (
 
 OUTAGES = ("alter table transition add column waiting integer not null default 0",)
 
-# Every index that a want touches is a page more in its commit: a row on its usual way, from ready by running to idle, is no
-# longer among the states, and those that are ready are counted by the index in which they wait. And whenever a row is
-# written, SQLite makes a table of every list of three or more that it is compared with: hence no lists.
+# Every index that a want touches is one more page in its commit. So the index of states leaves out rows on the usual
+# path, from ready through running to idle, and ready rows are counted by the index in which they wait. Whenever a row
+# is written, SQLite builds a table for each list of three or more values that it is compared with: hence no lists.
 LIGHTER = (
     "drop index job_due",
     "create index job_due on job (lane, due, state desc) where state in ('ready', 'absent')",
@@ -230,7 +230,7 @@ LIGHTER = (
     "create index job_ended on job (since) where state = 'dead' or state = 'dropped' or state = 'gone'",
 )
 
-# What became of the pictures of scenes.
+# Results for the pictures of scenes.
 PICTURES = (
     """
     create table picture (
@@ -245,11 +245,11 @@ PICTURES = (
     """,
 )
 
-# What was seen on a scene (" performer:3 tag:5 "), for when one of them is destroyed and Stash can't tell any more.
+# References of a scene (" performer:3 tag:5 "), for when one of them is deleted and Stash can no longer report them.
 FAN_OUT = ("create table shown (scene integer primary key, things text not null)",)
 
-# Which item a person has said is a scene's, with the files it had then: no item is bound to two scenes. `off`: it was said,
-# and taken back.
+# Items that you have bound to scenes, with their files at that time. No item is bound to two scenes. `off`: the binding
+# was removed.
 BINDINGS = (
     """
     create table binding (
@@ -265,17 +265,17 @@ BINDINGS = (
     "alter table part add column duration integer not null default 0",
 )
 
-# How our hand was taken off an item ('' while it is kept in step), and which of the past pushes took something back.
+# How an item was undone ('' while it is synced), and which past pushes took something back.
 UNDO = (
     "alter table memory add column undone text not null default ''",
     "create index memory_undone on memory (undone, scene) where undone <> ''",
     "alter table push add column undone text not null default ''",
 )
-# Whoever has written to Plex before has no first time any more.
+# A database that has written to Plex before needs no approval of the first write.
 APPROVED = ("insert into note (name, value) select 'bulk:approved', '0' where exists (select 1 from memory)",)
 
-# What comparisons found: how each scene stood and since when; of each item its stamp in Plex, the scene that was found for
-# it, and the comparison (by when it began) that found it.
+# Results of comparisons: how each scene stood and since when; of each item its stamp in Plex, the scene found for it,
+# and the comparison (by its start) that found it.
 COMPARED = (
     "create table standing (scene integer primary key, word text not null, since integer not null)",
     "alter table item add column stamp integer not null default 0",
@@ -286,15 +286,15 @@ COMPARED = (
     "create table asked_scan (folder text primary key, at integer not null) without rowid",
 )
 
-# What each scene was called when it was last seen, and where its first file was: to find it by, also while Stash is away.
+# The title of each scene and the path of its first file when last seen, to search for it even while Stash is away.
 CALLED = (
     "alter table shown add column title text not null default ''",
     "alter table shown add column path text not null default ''",
 )
-# Scenes are listed by how they stood in a comparison, a page at a time.
+# Scenes are listed by their standing in a comparison, one page at a time.
 LISTED = ("create index standing_word on standing (word, scene)",)
 
-# How the work went: counts of scenes, and what was done in a minute or, once that is long ago, in an hour (`span`, ms).
+# Samples of the work: counts of scenes, and the work done in a minute or, for older samples, an hour (`span`, ms).
 SAMPLES = (
     """
     create table sample (
@@ -328,12 +328,12 @@ MIGRATIONS: Migrations = (
 
 
 def version(db: sqlite3.Connection) -> int:
-    """How many migrations the database has seen."""
+    """Return the number of migrations applied to the database."""
     return int(db.execute("pragma user_version").fetchone()[0])
 
 
 def check(db: sqlite3.Connection, name: str, migrations: Migrations = MIGRATIONS) -> None:
-    """Raise NewerDatabase, Damaged or Unusable unless the database is one of ours that we know, or empty; reads only."""
+    """Raise NewerDatabase, Damaged or Unusable unless the database is empty or one of a known schema; only reads."""
     database_version = version(db)
     (mark,) = db.execute("pragma application_id").fetchone()
     (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
@@ -351,7 +351,7 @@ def check(db: sqlite3.Connection, name: str, migrations: Migrations = MIGRATIONS
 
 
 def migrate(db: sqlite3.Connection, migrations: Migrations = MIGRATIONS) -> None:
-    """Bring the database to the newest schema; of two processes that do so at once, the second finds it done."""
+    """Migrate the database to the newest schema. Of two processes that do so at once, the second finds it done."""
     while version(db) < len(migrations):
         db.execute("begin immediate")
         current = version(db)

@@ -1,4 +1,4 @@
-"""Plex's libraries, as the index knows them."""
+"""Plex's libraries in the index."""
 
 import json
 from collections.abc import Sequence
@@ -17,25 +17,25 @@ DROP = "delete from section where key not in (select value from json_each(:but))
 
 
 class ReadOnlySections(Table):
-    """The libraries in the index, to look at."""
+    """Read access to the libraries in the index."""
 
     def all(self) -> list[SectionRow]:
-        """The libraries of the index."""
+        """Return the libraries in the index."""
         return [SectionRow(*row) for row in self._db.rows(LIST)]
 
 
 class Sections(ReadOnlySections):
-    """The libraries in the index."""
+    """Read and write access to the libraries in the index."""
 
     def __init__(self, db: Connection) -> None:
         super().__init__(db)
         self._index = Index(db)
 
     def save(self, row: SectionRow) -> None:
-        """Replace what is known of a library."""
+        """Replace the data of a library."""
         self._db.execute(SAVE, {**vars(row), "title": clean(row.title)})
 
     def drop(self, but: Sequence[str]) -> None:
-        """Forget the libraries that are not named, and their items."""
+        """Forget the libraries that are not in `but`, and their items."""
         self._db.execute(DROP, {"but": json.dumps(list(but))})
         self._index.drop_outside(but, limit=-1)

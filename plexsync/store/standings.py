@@ -1,4 +1,4 @@
-"""How each scene stood in the last comparison that saw it, and since when: for those that the queue knows nothing of."""
+"""How each scene stood in its last comparison, and since when: for scenes that have no job."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +15,8 @@ SAVE = """
 insert into standing (scene, word, since) values (:scene, :word, :now)
 on conflict (scene) do update set word = excluded.word, since = excluded.since where standing.word <> excluded.word
 """
-# Of the scenes that stand so by their row. Those that wait are sorted, as many as there are; all others are met in order by
-# an index, those in step by the table itself.
+# Scenes by the state of their row. Ready rows are sorted, all of them; other states are read in order from an index,
+# and idle rows from the table itself.
 _BEHIND = "kind = 'scene' and id > :after order by id limit :limit"
 ROWS = f"select id from job where {_BEHIND}"
 STANDINGS = "select scene from standing where scene > :after order by scene limit :limit"
@@ -28,7 +28,7 @@ OF_AMBIGUOUS = f"select id from job indexed by job_dead where state = 'dead' and
 OF_FAILED = (
     f"select id from job indexed by job_state where {IS_RARE} and state = 'dead' and cls <> 'ambiguous' and {_BEHIND}"
 )
-# Of those that have no row: by what was seen. Not beyond `upto`, where a page of rows ends already.
+# Scenes without a row, by their standing; only up to `upto`, where a page of rows already ends.
 SEEN_SO = """
 select scene from standing indexed by standing_word
  where word = :word and scene > :after and scene <= :upto
@@ -50,19 +50,19 @@ delete from standing
 
 
 class ReadOnlyStandings(Table):
-    """How scenes stood, to look at."""
+    """Read access to the standings."""
 
     def find(self, scene: int) -> Stood | None:
-        """How a scene stood in the last comparison that saw it; None when none has."""
+        """Return how a scene stood in the last comparison that saw it; None if none has."""
         row = self._db.row(FIND, {"scene": scene})
         return Stood(row[0], row[1]) if row else None
 
     def compared(self, word: str, *, limit: int, after: int = 0) -> list[int]:
-        """Up to `limit` scenes above `after` that stood so in the last comparison that saw them, by number."""
+        """Return up to `limit` scenes above `after` that stood so in the last comparison that saw them, by number."""
         return [id for (id,) in self._db.rows(LIST, {"word": word, "limit": limit, "after": after})]
 
     def counts(self) -> dict[SceneStatus, tuple[int, int | None]]:
-        """How many scenes stand so, and since when the one that has done so the longest."""
+        """Return, by status, the number of scenes and the earliest time since when one of them has had it."""
         counts: dict[SceneStatus, tuple[int, int | None]] = {}
         for state, ambiguous, seen, count, row_since, seen_since in self._db.rows(COUNT_STANDINGS):
             status = status_of(state, "ambiguous" if ambiguous else "", seen)
@@ -73,9 +73,9 @@ class ReadOnlyStandings(Table):
         return counts
 
     def scenes(self, status: SceneStatus | None, *, limit: int, after: int = 0) -> list[int]:
-        """Up to `limit` scenes above `after` that stand so, by number; `counts` counts the same ones.
+        """Return up to `limit` scenes above `after` with this status (None: any), by number.
 
-        `status` None: in any way.
+        `counts` counts the same scenes.
         """
         if status is None:
             ids = {id for sql in (ROWS, STANDINGS) for (id,) in self._db.rows(sql, {"limit": limit, "after": after})}
@@ -94,14 +94,14 @@ class ReadOnlyStandings(Table):
 
 
 class Standings(ReadOnlyStandings):
-    """How scenes stood."""
+    """Read and write access to the standings."""
 
     def save(self, words: Mapping[int, str], *, now: int) -> None:
-        """How scenes stand now; one that stood so before keeps the time since when."""
+        """Save how scenes stand now. The time since when is kept if nothing changed."""
         self._db.execute_many(SAVE, [{"scene": scene, "word": word, "now": now} for scene, word in words.items()])
 
     def drop(self, but: Iterable[int], *, after: int, upto: int = LAST_ID) -> None:
-        """Forget how scenes stood whose ids are above `after`, up to `upto`, and not among these."""
+        """Forget the standings of scenes above `after`, up to `upto`, that are not in `but`."""
         self._db.execute(DROP, {"scenes": json.dumps(list(but)), "after": after, "upto": upto})
 
 

@@ -1,9 +1,8 @@
-"""The database as `status` and a shell's completion read it: a few statements on a connection that reads only.
+"""The database as `status` and a shell's completion read it: a few statements on a read-only connection.
 
-Standard library only, and little of it, since somebody waits for the process that imports this: no records, no protocols.
-It opens a database of the newest schema in a folder that nobody else can write to, and nothing else; whoever gets
-`Unreadable` goes the usual way by `Database`, which mends, migrates or explains. The statements are those of the tables'
-own files; a test holds both against each other.
+Imports only a small part of the standard library, and no records or protocols, because you wait for the process. It
+opens only a database of the newest schema in a folder that others can't write to. On `Unreadable`, use `Database`
+instead: it repairs, migrates or explains. The statements are those of the tables' own files; a test compares both.
 """
 
 # ruff: noqa: PTH100, PTH114, PTH116, PTH120
@@ -38,7 +37,7 @@ BUSY_SECONDS = 2.0
 STATES = ("ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored", "outside")
 NEIGHBOURS = ("plex", "stash")
 LANES = (0, 1)
-# Digits of the largest number that a note may hold.
+# The most digits that a number in a note can have.
 DIGITS = 18
 
 FIRST_RARE = f"""
@@ -56,11 +55,11 @@ TALLIES = "select name, count from tally"
 UNDONE = "select undone, count(distinct scene) from memory indexed by memory_undone where undone <> '' group by undone"
 SECTIONS = "select key, title, walked_at from section order by key"
 COUNT_ITEMS = "select count(*) from item"
-# The wall clock by way of SQLite, in UTC milliseconds.
+# The wall-clock time read through SQLite, in UTC milliseconds.
 NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as bigint)"
 NOTE = "select value from note where name = :name"
 
-# What stands in for values that no breaker can have: open since long ago, so that the next request is a probe.
+# Used instead of values that no breaker can have: open since long ago, so that the next request is a probe.
 UNREADABLE: "dict[str, Any]" = {
     "state": "open",
     "failures": 0,
@@ -76,11 +75,11 @@ UNREADABLE: "dict[str, Any]" = {
 
 
 class Unreadable(Exception):
-    """The database can't be read this way: it is not there, not of the newest schema, or in a place for everyone."""
+    """The database is missing, not of the newest schema, or in a folder that everyone can write to."""
 
 
 class Summary:
-    """What one snapshot of the database holds, as plain values. Moments are UTC milliseconds."""
+    """The content of one snapshot of the database, as plain values. Times are UTC milliseconds."""
 
     def __init__(self, db: sqlite3.Connection, now: int) -> None:
         self.now = now
@@ -113,7 +112,7 @@ class Summary:
 
 
 def reading(file: str) -> sqlite3.Connection:
-    """One snapshot of the database for whoever closes the connection; raises Unreadable and sqlite3.Error."""
+    """Return a connection with one snapshot open; the caller closes it. Raises Unreadable and sqlite3.Error."""
     folder = os.path.dirname(os.path.abspath(file))
     try:
         exposed = os.path.islink(file) or (os.name == "posix" and os.stat(folder).st_mode & 0o002)
@@ -135,7 +134,7 @@ def reading(file: str) -> sqlite3.Connection:
 
 
 def _uri(file: str) -> str:
-    """As `plexsync.store.intake.uri`, for reading."""
+    """Like `plexsync.store.intake.uri`, for reading."""
     text = os.path.abspath(file).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     if os.name == "nt":
         text = "/" + text.replace("\\", "/")
@@ -143,30 +142,30 @@ def _uri(file: str) -> str:
 
 
 def now(db: sqlite3.Connection) -> int:
-    """The present moment, in UTC milliseconds."""
+    """Return the current time in UTC milliseconds."""
     moment: int = db.execute(NOW).fetchone()[0]
     return moment
 
 
 def first_rows(db: sqlite3.Connection, state: str, limit: int) -> list[tuple[str, int, str]]:
-    """The first rows of one of the rare states: kind, id and cause of death."""
+    """Return the first rows of a rare state: kind, id and cause of the dead letter."""
     return db.execute(FIRST_RARE, {"state": state, "limit": limit}).fetchall()
 
 
 def note(db: sqlite3.Connection, name: str) -> str:
-    """One note; '' when it was never set."""
+    """Return a note; '' if it was never set."""
     row = db.execute(NOTE, {"name": name}).fetchone()
     return str(row[0]) if row else ""
 
 
 def number(db: sqlite3.Connection, name: str) -> int:
-    """The number in a note; 0 when there is none, or what is there is no number."""
+    """Return the number in a note; 0 if there is no note or it does not hold a number."""
     text = note(db, name)
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else 0
 
 
 def possible(breaker: "Any") -> bool:
-    """Whether a breaker can have these values."""
+    """Whether these are possible values of a breaker."""
     counts = (breaker.failures, breaker.successes, breaker.trips)
     moments = (breaker.opened_at, breaker.probe_started)
     return (
@@ -187,7 +186,7 @@ def _is_number(value: object) -> bool:
 
 
 def _rows(db: sqlite3.Connection, sql: str) -> "list[tuple[str, dict[str, Any]]]":
-    """The rows about the neighbours by name, without those about anybody else."""
+    """Return the rows of the known servers, with their names. Other rows are left out."""
     cursor = db.execute(sql)
     names = [column[0] for column in cursor.description]
     rows = [dict(zip(names, row, strict=True)) for row in cursor]
@@ -206,7 +205,7 @@ def _states(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def _standings(db: sqlite3.Connection) -> dict[str, tuple[int, int | None]]:
-    """By status: how many scenes stand so, and since when the one that has done so the longest."""
+    """Return, by status, the number of scenes and the earliest time since when one of them has had it."""
     counts: dict[str, tuple[int, int | None]] = {}
     for state, ambiguous, last_seen, count, row_since, seen_since in db.execute(COUNT_STANDINGS):
         status = status_of(state, "ambiguous" if ambiguous else "", last_seen)

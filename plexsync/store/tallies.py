@@ -1,6 +1,6 @@
-"""Counts by name that only ever grow: how rows came into the dead-letter queue and left it, and what was forgotten.
+"""Named counters that only grow: how rows entered and left the dead-letter queue, and what was pruned.
 
-`died` = dead now + `retried` + `cured` + `dropped` + `ignored` + `pruned` + what a new wish brought back.
+`died` = dead now + `retried` + `cured` + `dropped` + `ignored` + `pruned` + rows that a new want brought back.
 """
 
 from plexsync.store.connection import Table
@@ -13,17 +13,17 @@ on conflict (name) do update set count = tally.count + excluded.count
 
 
 class ReadOnlyTallies(Table):
-    """The counts, to look at."""
+    """Read access to the counters."""
 
     def all(self) -> dict[str, int]:
-        """All counts by name; what never happened is left out."""
+        """Return all counters by name. Counters that never grew are left out."""
         return {str(name): int(count) for name, count in self._db.rows(LIST)}
 
 
 class Tallies(ReadOnlyTallies):
-    """The counts."""
+    """Read and write access to the counters."""
 
     def add(self, name: str, count: int = 1) -> None:
-        """So many more."""
+        """Add `count` to a counter."""
         if count:
             self._db.execute(ADD, {"name": name, "count": count})

@@ -1,4 +1,4 @@
-"""The log of the transitions of breakers and holds: what outages are derived from."""
+"""The log of the transitions of breakers and holds, from which outages are derived."""
 
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.outages import Transition
@@ -6,7 +6,7 @@ from plexsync.store.connection import Connection, Table
 from plexsync.store.db import clean
 from plexsync.store.job_queries import ReadOnlyJobs
 
-# Probes that failed are forgotten first: what began and ended an outage is kept ten times as long.
+# Failed probes are forgotten first. The transitions that begin and end an outage are kept ten times as long.
 KEPT_TRANSITIONS = 10_000
 KEPT_EDGES = 10 * KEPT_TRANSITIONS
 
@@ -24,23 +24,23 @@ LIST = "select who, at, old, new, cause, error, waiting from transition order by
 
 
 class ReadOnlyTransitions(Table):
-    """The log, to look at."""
+    """Read access to the log."""
 
     def all(self) -> list[Transition]:
-        """The log, oldest first; lines about someone who is no neighbour are left out."""
+        """Return the log, oldest first. Rows of unknown servers are left out."""
         names = set(Neighbour)
         return [Transition(Neighbour(name), *rest) for name, *rest in self._db.rows(LIST) if name in names]
 
 
 class Transitions(ReadOnlyTransitions):
-    """The log."""
+    """Read and write access to the log."""
 
     def __init__(self, db: Connection) -> None:
         super().__init__(db)
         self._jobs = ReadOnlyJobs(db)
 
     def log(self, neighbour: str, *, at: int, old: str, new: str, cause: str, error: str) -> None:
-        """Write down a transition, with how many jobs wait; the newest ten thousand are kept."""
+        """Record a transition with the number of waiting jobs. The newest ten thousand are kept."""
         values = {"who": neighbour, "at": at, "old": old, "new": new, "cause": clean(cause), "error": clean(error)}
         self._db.execute(LOG, {**values, "waiting": self._jobs.count_unsettled()})
         self._db.execute(FORGET_OLD)
