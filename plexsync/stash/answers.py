@@ -331,7 +331,7 @@ def _images(answer: SceneAnswer) -> Iterator[Image]:
 
 
 def _performer(answer: PerformerAnswer) -> Performer:
-    """A performer; the gender is made readable (`TRANSGENDER_FEMALE`)."""
+    """A performer; the gender is written in words: `TRANSGENDER_FEMALE` becomes "transgender female"."""
     return Performer(
         id=number(answer.id),
         name=answer.name,
