@@ -367,9 +367,7 @@ def measure_working(kind: type[Contender]) -> list[float]:
 
 
 def _worked(contender: Contender, due: int) -> tuple[int, float]:
-    """One turn: (jobs, seconds), with `due` jobs left. PlexSync's jobs become due again, so that no turn runs
-    out of work.
-    """
+    """One turn: (jobs, seconds), with `due` jobs left. PlexSync's jobs become due again, so no turn runs out of work."""
     done, taken = 0, 0.0
     if isinstance(contender, PersistQueue):
         contender.until = time.perf_counter() + PATIENCE

@@ -13,8 +13,10 @@ BATCH = 100
 
 @dataclass
 class Checked:
-    """`in_step` scenes; `wrong` ones with a description; `reasons` of those without an item; `touched` movies
-    without a scene.
+    """The verdict on all scenes and movies.
+
+    `in_step` scenes; `wrong` ones with a description; `reasons` of those without an item; `touched` movies without a
+    scene.
     """
 
     in_step: int = 0
