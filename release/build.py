@@ -1,9 +1,8 @@
 """Builds the release files: the plugin as a zip with its index for Stash, the sdist and the wheel.
 
 Builds are reproducible, byte for byte, from the same commit: names are sorted, times are SOURCE_DATE_EPOCH (else the
-last
-commit's time), and modes are fixed. The plugin contains the files that git tracks; if one differs from the last commit,
-files are dated today, and the version says `dirty`.
+last commit's time), and modes are fixed. The plugin contains the files that git tracks; if one differs from the last
+commit, files are dated today, and the version says `dirty`.
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """The entry point of `plexsync`: fast answers from the database alone; everything else goes to `main`.
 
 `plexsync status` (with --json, --config and --data-dir) and a shell's completion of scene numbers import neither the
-command
-line library nor the worker nor the drawing code. What they can't answer goes to `main`.
+command line library nor the worker nor the drawing code. What they can't answer goes to `main`.
 """
 
 import os

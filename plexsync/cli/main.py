@@ -2,8 +2,7 @@
 
 A command's module is imported when the command is called, so `--version` and `--help` import nothing else. Exit codes:
 0 success; 1 a job of this call is dead or could not be done now; 2 usage, configuration or database; 3 the database is
-newer
-than this program; 130 interrupted.
+newer than this program; 130 interrupted.
 """
 
 import difflib

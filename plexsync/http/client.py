@@ -1,9 +1,8 @@
 """One server over HTTP: a connection pool, three timeouts, a size limit on every body, and translated errors only.
 
 A `Wire` is used from several threads at once. Secrets travel in headers only, redirects are never followed,
-certificates
-are always verified, and the environment (proxies, netrc) is ignored. It raises `NeighbourError`, without the original
-exception as its cause, because that one holds the request and its headers.
+certificates are always verified, and the environment (proxies, netrc) is ignored. It raises `NeighbourError`, without
+the original exception as its cause, because that one holds the request and its headers.
 """
 
 import codecs

@@ -1,9 +1,8 @@
 """Receives a server's events over a WebSocket.
 
 The rules of `plexsync.http.client` apply: secrets travel in headers only, redirects are never followed, certificates
-are
-always verified, the environment is ignored, every message has a size limit, and errors are `NeighbourError`. A silent
-server gets a ping now and then, so that a dead connection is noticed.
+are always verified, the environment is ignored, every message has a size limit, and errors are `NeighbourError`. A
+silent server gets a ping now and then, so that a dead connection is noticed.
 """
 
 import logging

@@ -1,8 +1,7 @@
 """Decodes Plex's answers: strict about their shape, lenient where Plex itself mixes its types.
 
 Ids and numbers come as numbers or texts, flags as true or 1, empty texts and lists are left out. But a container must
-be
-present and state its size: nothing else counts as "no items". All functions are pure and raise ValueError for
+be present and state its size: nothing else counts as "no items". All functions are pure and raise ValueError for
 well-formed answers that contradict themselves.
 """
 

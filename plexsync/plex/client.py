@@ -1,8 +1,7 @@
 """Plex over HTTP: implements `plexsync.rules.neighbours.Plex`, and identifies the server.
 
-Every answer is validated; one that is cut, foreign or contradictory raises Unavailable and never
-reads as "nothing there". Plex silently ignores unknown filters, so filtered results are checked
-again here.
+Every answer is validated; one that is cut, foreign or contradictory raises Unavailable and never reads as "nothing
+there". Plex silently ignores unknown filters, so filtered results are checked again here.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -2,11 +2,9 @@
 
 A request without an item id would edit every item of its library, so none can be built without one. One request is
 enough for any edit as long as its line stays below 8,000 bytes. Above that, or once a server has rejected it as too
-long, it
-becomes several, each complete in itself: a list always travels whole, since some servers add the named members and
-others
-replace the list by them, and only a whole list is right for both. Removals are safe in any grouping and follow
-their list. So only a single text or list can be too long for a request; the rest is sent without it.
+long, it becomes several, each complete in itself: a list always travels whole, since some servers add the named members
+and others replace the list by them, and only a whole list is right for both. Removals are safe in any grouping and
+follow their list. So only a single text or list can be too long for a request; the rest is sent without it.
 """
 
 from collections.abc import Iterator, Mapping

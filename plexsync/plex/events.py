@@ -69,8 +69,9 @@ NOTIFICATION = msgspec.json.Decoder(Notification)
 
 
 class PlexEvents:
-    """One Plex server's events. Raises Unusable for an unsendable address or token, after construction only
-    `NeighbourError`.
+    """One Plex server's events.
+
+    Raises Unusable for an address or token that can't be sent; after construction it raises only `NeighbourError`.
     """
 
     def __init__(
@@ -93,9 +94,7 @@ class PlexEvents:
         )
 
     def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Event]]:
-        """Yield events as they arrive; an empty list at least twice a second. Raises NeighbourError when the connection
-        ends.
-        """
+        """Yield events as they arrive; an empty list at least twice a second. Raises NeighbourError at the end."""
         for message in self._live.messages(stopping):
             yield events_of(message)
 

@@ -37,8 +37,7 @@ class Pillow:
             raise Unusable(f"{MISSING}: {advice('art')}") from None
 
     def made(self, content: bytes, *, padded: bool, largest: int) -> bytes:
-        """The picture as JPEG in at most `largest` bytes; `padded`: with bars to the ratio 2:3, unless it has that
-        ratio.
+        """The picture as JPEG in at most `largest` bytes; `padded`: with bars, if its ratio is not 2:3.
 
         Raises Unusable, with a message for the user, if the content is not such a picture.
         """

@@ -1,9 +1,8 @@
 """The shapes of every report: the keys of `--json`, the API and the pages. docs/commands.md lists the same keys.
 
 Moments are RFC 3339 in UTC, lengths are seconds. A report is a plain dict of its shape, so it is written as JSON
-without
-conversion, and the type check knows every key. Types only: at run time nothing but tests imports this, to keep `status`
-fast.
+without conversion, and the type check knows every key. Types only: at run time nothing but tests imports this, to keep
+`status` fast.
 """
 
 from typing import NotRequired, TypedDict

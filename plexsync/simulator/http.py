@@ -5,8 +5,7 @@ threads at once, one per connection, so its data needs a lock of its own. Everyt
 sockets, gzip, the request log, and the faults between a good answer and the client.
 
 Guarantees: `stop()` ends every handler, however it hangs, and returns when the last thread is gone and the last socket
-is
-closed. The port stays reserved until `stop()`, also while connections are refused.
+is closed. The port stays reserved until `stop()`, also while connections are refused.
 """
 
 import gzip
@@ -174,8 +173,7 @@ class HttpServer(ABC):
     """A server on loopback with a log and faults; use it as a context manager, or `start()` and `stop()` it.
 
     `port=0` takes a free one. The port is bound when the object is created, so `url` is known before `start()`. `marks`
-    are
-    headers of every answer of the server itself. A connection that is idle for `idle_seconds` is closed.
+    are headers of every answer of the server itself. A connection that is idle for `idle_seconds` is closed.
     """
 
     marks: Mapping[str, str] = {}

@@ -3,34 +3,31 @@
 `build` is a pure function of its arguments. The library is realistic where possible, and difficult where real libraries
 are. Of each 1,000 scenes there are, by kind:
 
-   plain        785   the same file on both sides, at the mapped full path; normal names alternate with the difficult
-   ones
-   composed      30   as plain, but one side writes accents composed and the other decomposed
-   duplicate     30   the same content in two libraries, both at a mapped full path: both are targets
-   versions      20   two files of one scene, two media of one movie
-   split         15   two files of one scene, two movies: both are targets
-   half          15   one file of a scene, the first of two media of a movie; the other is in Plex only
-   moved         20   in another folder in Plex: only name and size agree, and no other file has both
-   recased       10   as moved, and the case of the name differs, too
-   twins         10   two scenes whose files share name and size; each has its movie at its full path (5 pairs)
-   doubled       10   at its full path; a movie elsewhere, without a scene, has a file of the same name and size
-   shared        10   two scenes on one merged movie: the scene of the first part owns it (5 pairs)
-   rival          5   no movie of its own; the one of the same name and size is another scene's by its full path
-   crowd         10   no movie at the full path, two of the same name and size elsewhere: ambiguous
-   contested     10   two scenes match one movie by name and size only: both ambiguous (5 pairs)
-   absent        15   not in Plex
-   fileless       5   a scene without any file
+    plain        785   the same file on both sides, at the mapped full path; names alternate with the difficult ones below
+    composed      30   as plain, but one side writes accents composed and the other decomposed
+    duplicate     30   the same content in two libraries, both at a mapped full path: both are targets
+    versions      20   two files of one scene, two media of one movie
+    split         15   two files of one scene, two movies: both are targets
+    half          15   one file of a scene, the first of two media of a movie; the other is in Plex only
+    moved         20   in another folder in Plex: only name and size agree, and no other file has both
+    recased       10   as moved, and the case of the name differs, too
+    twins         10   two scenes whose files share name and size; each has its movie at its full path (5 pairs)
+    doubled       10   at its full path; a movie elsewhere, without a scene, has a file of the same name and size
+    shared        10   two scenes on one merged movie: the scene of the first part owns it (5 pairs)
+    rival          5   no movie of its own; the one of the same name and size is another scene's by its full path
+    crowd         10   no movie at the full path, two of the same name and size elsewhere: ambiguous
+    contested     10   two scenes match one movie by name and size only: both ambiguous (5 pairs)
+    absent        15   not in Plex
+    fileless       5   a scene without any file
 
-So 950 scenes have movies to write to, 20 are ambiguous, 5 shared and 25 absent. Each `rival` comes with the plain
-scene that owns its look-alike. In addition, for every 20 scenes there is a movie that is in Plex only. From 100 scenes
-on
+So 950 scenes have movies to write to, 20 are ambiguous, 5 shared and 25 absent. Each `rival` comes with the plain scene
+that owns its look-alike. In addition, for every 20 scenes there is a movie that is in Plex only. From 100 scenes on
 every kind occurs at least once; below that, some kinds are missing.
 
 The difficult names: emoji, quotes of both sorts, commas, brackets, ampersands, percent, plus and hash signs,
-underscores,
-base names of 250 bytes, spaces around titles, several lines of details, no title, no date, no studio, performers who
-differ by disambiguation only, tags that differ by case only, names with commas, and a Windows library (`D:\\Video`)
-whose paths in Stash begin with `\\\\?\\`.
+underscores, base names of 250 bytes, spaces around titles, several lines of details, no title, no date, no studio,
+performers who differ by disambiguation only, tags that differ by case only, names with commas, and a Windows library
+(`D:\\Video`) whose paths in Stash begin with `\\\\?\\`.
 """
 
 import random

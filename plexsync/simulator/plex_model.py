@@ -92,8 +92,7 @@ class Item:
     """A movie or a collection.
 
     `agent_*` are the values that a metadata refresh restores to unlocked fields, `tag_id` the tag that makes movies
-    members of a
-    collection, `listed` the item as it was last written for a listing.
+    members of a collection, `listed` the item as it was last written for a listing.
     """
 
     key: int

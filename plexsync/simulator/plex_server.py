@@ -1,10 +1,9 @@
 """A Plex Media Server on loopback that behaves like the real one where it matters to a sync.
 
-Among the reproduced behaviour: XML and JSON of one model, edits that always answer an empty 200, abridged
-listings, locks and their effect on a refresh, tags in their first spelling, scans that reveal files after
-a while, rating keys that change with a re-add, and an edit without `id` that edits the whole section. Behaviour on
-which
-the sources disagree is a switch of `PlexSim`.
+Among the reproduced behaviour: XML and JSON of one model, edits that always answer an empty 200, abridged listings,
+locks and their effect on a refresh, tags in their first spelling, scans that reveal files after a while, rating keys
+that change with a re-add, and an edit without `id` that edits the whole section. Behaviour on which the sources
+disagree is a switch of `PlexSim`.
 """
 
 import ipaddress

@@ -1,8 +1,8 @@
 """A simulated plex.tv: the sign-in with a PIN, as `plexapi` uses it, and the servers of the account.
 
 A PIN waits for `confirm`; `servers` are those of the account. Every answer is XML, as from the real service without a
-request
-for JSON. Guarantees: a request without a client identifier is rejected, and the account's data needs a valid token.
+request for JSON. Guarantees: a request without a client identifier is rejected, and the account's data needs a valid
+token.
 """
 
 import itertools

@@ -59,8 +59,7 @@ class StashApi:
     """The resolvers over one set of data.
 
     `fire` starts the hooks of a request's events; `run_task` queues a plugin's task, `run_operation` runs a plugin
-    while the
-    request waits.
+    while the request waits.
     """
 
     data: StashData

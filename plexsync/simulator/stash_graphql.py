@@ -1,11 +1,9 @@
 """A small GraphQL executor that is fast enough to simulate a large library.
 
 graphql-core does parsing, validation and the coercion of variables and arguments. Execution is implemented here: a
-query
-is compiled once to a tree of closures and cached by its text, so that a page of a thousand scenes takes milliseconds.
-It
-supports what the simulated schema uses: objects, interfaces, lists and leaves (no unions or subscriptions), with
-resolvers that raise `StashError` only at the root. graphql-core itself answers introspection.
+query is compiled once to a tree of closures and cached by its text, so that a page of a thousand scenes takes
+milliseconds. It supports what the simulated schema uses: objects, interfaces, lists and leaves (no unions or
+subscriptions), with resolvers that raise `StashError` only at the root. graphql-core itself answers introspection.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set

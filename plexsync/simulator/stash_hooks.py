@@ -1,9 +1,8 @@
 """Runs a plugin's hooks and tasks as Stash does.
 
-For each event, its hooks run one after another, each awaited, before the request that caused the
-event is answered. There is no timeout. A command that can't start ends the round of its event; a bad exit code does
-not.
-`runs` records every process.
+For each event, its hooks run one after another, each awaited, before the request that caused the event is answered.
+There is no timeout. A command that can't start ends the round of its event; a bad exit code does not. `runs` records
+every process.
 """
 
 import json
@@ -101,11 +100,10 @@ class Sessions:
 class HookRunner:
     """One installed plugin: its commands, and the results of its processes.
 
-    `command[0]` is resolved as in Stash (`python` and `python3` by `python_path` first); `{pluginDir}` is replaced
-    in the other words. Set `kill_after` (seconds) to have every process killed, `hangs_up_after` to have the client of
+    `command[0]` is resolved as in Stash (`python` and `python3` by `python_path` first); `{pluginDir}` is replaced in
+    the other words. Set `kill_after` (seconds) to have every process killed, `hangs_up_after` to have the client of
     each request disconnect after this many hooks: the next process is killed and the others never start (when scenes
-    are
-    destroyed, each of them is started and killed).
+    are destroyed, each of them is started and killed).
     """
 
     def __init__(

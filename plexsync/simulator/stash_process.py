@@ -1,9 +1,8 @@
 """Runs one plugin process through the raw interface, as Stash handles pipes, logs and killing.
 
 The input is written whole, stdout is read until its last writer closes it, and the process is awaited, while its input
-and
-its log are handled: a grandchild that keeps stdout open keeps Stash waiting. stderr is a log, one message per line; a
-line over 64 KiB ends the reading, and later writes of the plugin fail. A kill is SIGKILL to the process only, without
+and its log are handled: a grandchild that keeps stdout open keeps Stash waiting. stderr is a log, one message per line;
+a line over 64 KiB ends the reading, and later writes of the plugin fail. A kill is SIGKILL to the process only, without
 an earlier signal, and its children are not awaited. POSIX only.
 """
 

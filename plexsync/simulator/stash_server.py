@@ -37,10 +37,9 @@ class StashSim(HttpServer):
     """A simulated Stash that is complete enough to sync from.
 
     `hooks` is the installed plugin (None: none), `plugin_settings` the stored settings of plugins, `system_status` the
-    answer
-    to systemStatus. `graphql_fault` gets each 200 body of the API as a dict and returns the one to send. While
-    `blobs_away`, pictures can't be read, and default ones are sent instead. With
-    `api_key` empty there is no sign-in, and a request with a key is rejected.
+    answer to systemStatus. `graphql_fault` gets each 200 body of the API as a dict and returns the one to send. While
+    `blobs_away`, pictures can't be read, and default ones are sent instead. With `api_key` empty there is no sign-in,
+    and a request with a key is rejected.
     """
 
     def __init__(self, api_key: str = "", port: int = 0, utc_offset_minutes: int = 0, version: str = "v0.30.1") -> None:

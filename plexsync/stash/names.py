@@ -18,8 +18,7 @@ def pattern(names: Iterable[str]) -> str:
     """A pattern for every path that ends in one of these base names, in any case and Unicode form (also a mixed one).
 
     The separator is that of Stash's machine; a path may also be the name alone. The pattern matches too much rather
-    than
-    too little, so the results have to be checked again.
+    than too little, so the results have to be checked again.
     """
     patterns = dict.fromkeys(names)
     # Also the names as they are: a few characters have forms that can't be derived from the folded one.

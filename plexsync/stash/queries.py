@@ -1,8 +1,7 @@
 """Every query that is sent to Stash, in full, for Stash 0.28 and newer.
 
 Queries name only the fields that are used. Lists are walked by id ("greater than the last one") and not by page number,
-so
-a deletion during a walk skips nothing else.
+so a deletion during a walk skips nothing else.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """The dashboard: web pages of what PlexSync knows, and the same facts as JSON for programs.
 
 It runs as a child process of `plexsync serve` and shares only the database with the worker. The server renders all
-pages
-(Starlette, Jinja2); the one script only keeps an open page up to date. To add a page:
+pages (Starlette, Jinja2); the one script only keeps an open page up to date. To add a page:
 
 * A module `web/<subject>_pages.py` holds `routes`, a list of `page("/path", handler)` and `action("/path", handler)`
   (`plexsync.web.pages`). `plexsync.web.app.MODULES` names the module. A handler only translates: facts come from

@@ -1,8 +1,8 @@
 """The dashboard's process. The parent process holds its standard input and writes one line of configuration there.
 
 The dashboard ends when its standard input closes, and so ends with its parent, however that ended. Its log goes to
-standard
-error for the parent to pass on, one level and one message per line. The first line of its output is its address.
+standard error for the parent to pass on, one level and one message per line. The first line of its output is its
+address.
 """
 
 import asyncio

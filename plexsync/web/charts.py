@@ -1,8 +1,7 @@
 """Charts: the subject of each, and the positions of its lines, ticks and labels.
 
 `draw` returns plain positions; the template `chart.svg` makes SVG of them. Colours come from the style sheet of the
-page,
-so a chart follows its light and dark mode. The picture holds no script and no style.
+page, so a chart follows its light and dark mode. The picture holds no script and no style.
 """
 
 import math

@@ -1,8 +1,7 @@
 """What pages share: the parts on the database, a few threads to run handlers in, and the settings.
 
 The event loop never waits for the database: handlers run in the desk's threads, each of which keeps its connection.
-When
-all threads are busy and too many handlers wait, `Busy` is raised, and the page answers 503.
+When all threads are busy and too many handlers wait, `Busy` is raised, and the page answers 503.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
 """The checks that every request passes before its page, and the headers of every answer.
 
 In this order: the Host is one of this dashboard's (else 421, which ends DNS rebinding); the method is known; the body
-is
-small; the password is given, if one is set; a request that changes something has its form token or carries the
+is small; the password is given, if one is set; a request that changes something has its form token or carries the
 password.
 """
 

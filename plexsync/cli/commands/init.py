@@ -1,8 +1,7 @@
 """`plexsync init`: finds and tests both servers, learns the path rules, and writes plexsync.toml.
 
 The file is written only when everything is known, in one step. A token or key is typed without echo, or read from a
-file
-or the environment; it is never an argument of the command.
+file or the environment; it is never an argument of the command.
 """
 
 import os

@@ -40,8 +40,7 @@ class Leaving(threading.Thread):
     """Stops an unneeded worker: switched off in Stash, updated, or idle for `worker_idle_minutes`.
 
     `stop` ends the worker, also while it waits for a server; `ended` ends only this thread, for a worker that continues
-    with
-    other settings.
+    with other settings.
     """
 
     def __init__(self, parts: Parts, stop: Stop, ended: threading.Event) -> None:

@@ -27,11 +27,9 @@ class SettingsWatch(threading.Thread):
     """Checks plexsync.toml every second, and asks Stash at the pace of `stash_poll_interval`.
 
     It asks Stash at that pace whatever the gates say: the answer may be what opens them again. While they are open,
-    unknown
-    settings are asked for every second.
-    On changed settings it stores them in `fresh` and sets `ended`; it also sets `ended` when `stop` is set, without
-    fresh
-    settings. Invalid settings are logged once, and the current ones stay in use.
+    unknown settings are asked for every second. On changed settings it stores them in `fresh` and sets `ended`; it also
+    sets `ended` when `stop` is set, without fresh settings. Invalid settings are logged once, and the current ones stay
+    in use.
     """
 
     def __init__(self, call: Call, current: Settings, parts: Parts, stop: threading.Event) -> None:

@@ -135,10 +135,10 @@ class WorkLoop:
         return ended
 
     def _compare(self, parts: Parts) -> None:
-        """Run an owed comparison, for machines without a schedule: it finds losses of a damaged database, and changed
-        settings.
+        """Run an owed comparison, for machines without a schedule.
 
-        A server that is down is skipped.
+        It finds losses of a damaged database, and differences that changed settings cause. A server that is down is
+        skipped.
         """
         parts.reconciler.note_wishes()
         if parts.config.enabled and comparison_owed(parts):

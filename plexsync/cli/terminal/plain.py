@@ -1,8 +1,7 @@
 """Tables and sentences for standard output without a library, for commands that must start fast.
 
 The output looks like that of `plexsync.cli.terminal.screen`. On a terminal, wide text is folded between words, and
-headings
-are bold unless NO_COLOR is set; elsewhere nothing is folded and no line ends in blanks.
+headings are bold unless NO_COLOR is set; elsewhere nothing is folded and no line ends in blanks.
 """
 
 import os

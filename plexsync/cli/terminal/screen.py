@@ -1,8 +1,7 @@
 """Rich terminal output: tables on standard output, progress on standard error.
 
 On a terminal, progress is a bar or a live line; elsewhere it is a plain line now and then. Standard output carries only
-the
-answer. Colour is used on terminals only.
+the answer. Colour is used on terminals only.
 """
 
 import logging
@@ -227,8 +226,8 @@ class LiveLine:
 class ConsoleHandler(logging.Handler):
     """Writes log lines above the live display of a console.
 
-    A thread writes them, so that work never waits for a slow reader. Lines beyond the buffer
-    are dropped, and their number is logged as soon as there is room.
+    A thread writes them, so that work never waits for a slow reader. Lines beyond the buffer are dropped, and their
+    number is logged as soon as there is room.
     """
 
     def __init__(self, console: Console) -> None:
