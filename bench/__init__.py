@@ -1,1 +1,1 @@
-"""What PlexSync costs, measured: requests, processes, rates."""
+"""Benchmarks of PlexSync: requests, processes, rates."""

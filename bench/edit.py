@@ -1,4 +1,4 @@
-"""How long after a save in Stash its item in Plex has changed: from the hook's end, with a worker that was idle."""
+"""The delay between an edit in Stash and its change in Plex: from the hook's end, with an idle worker."""
 
 import json
 import os
@@ -17,12 +17,12 @@ from plexsync.simulator.stash_server import StashSim
 
 KEY = "bench-key-0123456789"
 PATIENCE = 30.0
-# A worker that has come to rest looks for work this often at most.
+# An idle worker polls the queue at least this often, in seconds.
 REST = 1.5
 
 
 def measure(edits: int = 30, *, latency: float = 0.001) -> list[float]:
-    """Milliseconds for each of so many edits of different scenes, in their order."""
+    """Edit different scenes, and return the delay of each edit in milliseconds, in order."""
     with (
         tempfile.TemporaryDirectory() as folder,
         StashSim(api_key=KEY) as stash,

@@ -1,4 +1,4 @@
-"""What a save in Stash waits for: the hook as a process, against a bare Python and one that imports what others import."""
+"""The delay of a save in Stash: the hook process, against a bare Python and one with the imports of other hooks."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from plexsync.store.database import Database
 
 ROOT = Path(__file__).resolve().parent.parent
 HOOK = ROOT / "plexsync" / "stash_plugin" / "hook.py"
-# The least that such a hook does: read the event, store it, answer.
+# The minimum of such a hook: read the event, store it, answer.
 ON_PERSIST_QUEUE = """
 import json, sys
 from persistqueue import SQLiteAckQueue
@@ -27,7 +27,7 @@ print(json.dumps({"output": "ok"}))
 
 
 def measure(rounds: int = 40) -> dict[str, float]:
-    """Median milliseconds of each process, in interleaved rounds so that a noisy machine is noisy for all."""
+    """Median milliseconds of each process, in interleaved rounds, so that noise affects all of them."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o700)
         event = {
@@ -45,7 +45,7 @@ def measure(rounds: int = 40) -> dict[str, float]:
         # The worker's connection stays open, as it does when PlexSync runs.
         database = Database(Path(folder) / "plexsync.db", worker=True)
         with database.writing() as tx:
-            # The worker is switched on inside Stash, and lives: the hook looks for both, and starts nothing.
+            # The worker is switched on inside Stash, and alive: the hook checks both, and starts nothing.
             tx.notes.save(intake.INSIDE, intake.ON)
             tx.notes.save(intake.BEAT, str(round(time.time() * 1000)))
         environ = {**os.environ, "PLEXSYNC_DATA_DIR": folder}

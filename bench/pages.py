@@ -1,6 +1,6 @@
-"""What open pages cost the worker: its rate alone, and with a thousand pages open and two hundred requests a second.
+"""The cost of open pages for the worker: its rate alone, and with a thousand open pages and 200 requests a second.
 
-The visitors are a process of their own, at the lowest priority: in a house they have machines of their own.
+The visitors run in a process of their own, at the lowest priority: at home they have machines of their own.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ LONGEST = 300.0
 
 @dataclass(frozen=True)
 class Cost:
-    """The worker's rate, what the visitors got, and how much memory the dashboard had at the end."""
+    """The worker's rate, the visitors' results, and the dashboard's memory at the end."""
 
     rate: float
     answered: int
@@ -41,7 +41,7 @@ class Cost:
 
 
 def report(scenes: int) -> Iterator[str]:
-    """As lines."""
+    """The report, line by line."""
     alone, visited = measure(scenes, visited=False), measure(scenes, visited=True)
     share = visited.rate / alone.rate
     yield f"worker alone: {alone.rate:.0f} scenes/s; the dashboard has {alone.megabytes:.0f} MB"
@@ -51,7 +51,7 @@ def report(scenes: int) -> Iterator[str]:
 
 
 def measure(scenes: int, *, visited: bool) -> Cost:
-    """One run: so many scenes, all out of step, from the wish until the last one is in step."""
+    """One run: all scenes differ; it lasts from queueing them until the last one is in sync."""
     with tempfile.TemporaryDirectory(prefix="plexsync-bench-") as place, StashSim(api_key=KEY) as stash:
         with PlexSim(token=TOKEN) as plex:
             section = plex.add_section("Movies", locations=("/media",))
@@ -114,7 +114,7 @@ def _serving(stash: StashSim, plex: PlexSim, folder: Path, port: int) -> Iterato
 
 @contextmanager
 def _visitors(port: int) -> Iterator[subprocess.Popen[str]]:
-    """They are all there when this begins."""
+    """Start the visitors; all are connected when the block begins."""
     visitors = subprocess.Popen(
         [sys.executable, "-m", "bench.pages", str(port)],
         cwd=ROOT,
@@ -132,7 +132,7 @@ def _visitors(port: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def _megabytes(serve: int) -> float:
-    """What the dashboard, the child of serve, has in memory."""
+    """The memory of the dashboard, the child of serve, in MB."""
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             text = status.read_text()
@@ -167,14 +167,14 @@ def _until(reached: object) -> None:
 
 
 class Visitors:
-    """A thousand open pages, and some that ask for more all the time."""
+    """A thousand open pages, and some clients that request more all the time."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self.answered = self.refused = self.told = 0
 
     async def come(self) -> None:
-        """Until the standard input ends."""
+        """Run until standard input closes."""
         pages = [asyncio.create_task(self._listen()) for _ in range(OPEN)]
         await asyncio.sleep(3)
         print("here", flush=True)

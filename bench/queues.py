@@ -1,8 +1,8 @@
-"""The queue against others on the same work in one run: storing durably, claiming and settling, and a hook as a process.
+"""The queue against others on the same work in one run: durable storing, claiming and settling, and a hook process.
 
-Rounds take turns, so that a noisy machine is noisy for all: read the ratios. What a contender can't do stands in the
-table: *synced* (an acknowledged job survives a power cut), *delays* (a job can wait for its time), *kept* (a job that was
-taken by a worker that dies is not lost).
+Rounds are interleaved, so that noise affects all: read the ratios. The table shows the missing features of each
+contender: *synced* (an acknowledged job survives a power cut), *delays* (a job can wait for its time), *kept* (a job
+whose worker dies is not lost).
 """
 
 import json
@@ -40,7 +40,7 @@ JOB = {"kind": "scene", "id": 7}
 
 
 class Contender(ABC):
-    """One queue on a disk. `backlog` jobs of which one in ten is due; `work` does the next few that are."""
+    """One queue on a disk. In `backlog` jobs, one in ten is due; `work` handles the next few due ones."""
 
     name = ""
     synced = True
@@ -52,23 +52,23 @@ class Contender(ABC):
 
     @abstractmethod
     def store(self, number: int) -> None:
-        """Store one job so that it is acknowledged."""
+        """Store one job durably."""
 
     @abstractmethod
     def fill(self, backlog: int) -> None:
-        """Make a backlog of which one in ten is due."""
+        """Create a backlog of which one in ten is due."""
 
     @abstractmethod
     def work(self) -> int:
-        """Take and end the next due jobs; how many, 0 when none is due."""
+        """Take and finish the next due jobs; returns their number, 0 if none is due."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
 
 
 class Bare(Contender):
-    """What SQLite itself costs: one insert, one commit. It is no queue."""
+    """The cost of SQLite itself: one insert, one commit. It is no queue."""
 
     name = "bare SQLite insert, WAL, FULL"
 
@@ -85,7 +85,7 @@ class Bare(Contender):
         self.db.execute("commit")
 
     def fill(self, backlog: int) -> None:
-        """It has no backlog to work on."""
+        """Do nothing: it has no backlog."""
 
     def work(self) -> int:
         return 0
@@ -123,7 +123,7 @@ class Ours(Contender):
         db.close()
 
     def again(self) -> None:
-        """Those that were done are due again, so that small backlogs can be worked on for as long as large ones."""
+        """Make finished jobs due again, so that small backlogs last as long as large ones."""
         db = sqlite3.connect(self.folder / DATABASE)
         with db:
             db.execute("update book set accepted = accepted + (select count(*) from job where state = 'idle')")
@@ -151,7 +151,7 @@ class Ours(Contender):
 
 
 class OursByHook(Ours):
-    """What the hook executes to store an event, on a connection that is open already."""
+    """The hook's statements to store an event, on an open connection."""
 
     name = "PlexSync, as its hook stores"
 
@@ -172,7 +172,7 @@ class OursByHook(Ours):
 
 
 class OursAgain(OursByHook):
-    """The same few scenes again and again, as a person edits: a row is updated, and none is added."""
+    """The same few scenes again and again, as in editing: a row is updated, and none is added."""
 
     name = "the same, for the same ten scenes"
 
@@ -181,7 +181,7 @@ class OursAgain(OursByHook):
 
 
 class OursOneByOne(Ours):
-    """The same with a transaction for each job, as the others have it."""
+    """The same with a transaction per job, as in the other queues."""
 
     name = "PlexSync, one at a time"
 
@@ -190,7 +190,7 @@ class OursOneByOne(Ours):
 
 
 class PersistQueue(Contender):
-    """It knows no time: whoever wants delays takes a job, looks at it and puts it back."""
+    """It has no delays: a consumer that needs them takes a job, inspects it and puts it back."""
 
     name = "persist-queue, SQLiteAckQueue"
     delays = False
@@ -232,7 +232,7 @@ class PersistQueue(Contender):
 
 
 class Huey(Contender):
-    """Its storage: delayed jobs in a table of their own. Taking a job deletes it, so a worker that dies loses it."""
+    """Its storage: delayed jobs in a separate table. Taking a job deletes it, so a worker that dies loses it."""
 
     name = "huey, SqliteStorage, fsync"
     kept = False
@@ -265,7 +265,7 @@ class Huey(Contender):
 
 
 class Lite(Contender):
-    """It knows no time, so everything is due; and it does not sync."""
+    """It has no delays, so every job is due; and it does not sync to disk."""
 
     name = "litequeue (nothing delayed)"
     synced = False
@@ -301,7 +301,7 @@ WORKING: tuple[type[Contender], ...] = (Ours, OursOneByOne, PersistQueue, Huey, 
 
 @contextmanager
 def opened(kind: type[Contender]) -> Iterator[Contender]:
-    """A contender in a folder of its own."""
+    """Open a contender in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="plexsync-bench-") as folder:
         contender = kind(Path(folder))
         try:
@@ -311,12 +311,12 @@ def opened(kind: type[Contender]) -> Iterator[Contender]:
 
 
 def measure_storing() -> dict[str, tuple[float, float]]:
-    """(jobs a second, ratio to the bare insert) of each, one commit a job: medians of interleaved rounds."""
+    """(jobs per second, ratio to the bare insert) of each, one commit per job: medians of interleaved rounds."""
     with ExitStack() as stack:
         contenders = [stack.enter_context(opened(kind)) for kind in STORING]
         seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
         for turn in range(ROUNDS):
-            # What one leaves for the disk to do, the next one pays for: who is next changes from turn to turn.
+            # One contender's pending disk writes slow the next one down: the order changes every turn.
             for contender in Random(turn).sample(contenders, len(contenders)):
                 seconds[contender.name].append(_storing(contender, turn * STORED_A_ROUND))
     bare = seconds[Bare.name]
@@ -330,7 +330,7 @@ def measure_storing() -> dict[str, tuple[float, float]]:
 
 
 def measure_growth() -> tuple[float, float]:
-    """Jobs a second that PlexSync stores beside the smallest and beside the largest backlog; they take turns."""
+    """Jobs per second that PlexSync stores with the smallest and with the largest backlog, in interleaved turns."""
     with opened(Ours) as few, opened(Ours) as many:
         places = ((few, SIZES[0]), (many, SIZES[-1]))
         taken: tuple[list[float], list[float]] = ([], [])
@@ -343,7 +343,7 @@ def measure_growth() -> tuple[float, float]:
 
 
 def _storing(contender: Contender, first: int) -> float:
-    """Seconds that one turn of storing takes."""
+    """The seconds of one turn of storing."""
     began = time.perf_counter()
     for number in range(first, first + STORED_A_ROUND):
         contender.store(number)
@@ -351,7 +351,7 @@ def _storing(contender: Contender, first: int) -> float:
 
 
 def measure_working(kind: type[Contender]) -> list[float]:
-    """Jobs a second that it takes and ends at each backlog of `SIZES`, of which a tenth is due; the sizes take turns."""
+    """Jobs per second at each backlog of `SIZES`, a tenth of it due; the sizes are interleaved."""
     with ExitStack() as stack:
         contenders = [stack.enter_context(opened(kind)) for _ in SIZES]
         for contender, size in zip(contenders, SIZES, strict=True):
@@ -367,7 +367,7 @@ def measure_working(kind: type[Contender]) -> list[float]:
 
 
 def _worked(contender: Contender, due: int) -> tuple[int, float]:
-    """A turn: (jobs, seconds), with `due` jobs left. Ours are made due again, so that a turn always has enough to do."""
+    """One turn: (jobs, seconds), with `due` jobs left. PlexSync's jobs become due again, so no turn runs out of work."""
     done, taken = 0, 0.0
     if isinstance(contender, PersistQueue):
         contender.until = time.perf_counter() + PATIENCE

@@ -1,6 +1,6 @@
-"""What `plexsync status` and a press of the completion key cost a processor, beside a Python that does nothing.
+"""The processor time of `plexsync status` and of a completion, against a Python that does nothing.
 
-The database holds scenes and the end of an outage. All are measured in turns, so that a noisy machine disturbs all alike.
+The database holds scenes and an ended outage. Measurements are interleaved, so that noise affects all of them.
 """
 
 import os
@@ -20,13 +20,13 @@ from validation.config import PlexSyncConfig
 
 ROUNDS = 20
 SCENES = 200
-# A completion that asks the program, and what may be spent at most, in Pythons that do nothing.
+# The completion that calls the program, and the goals, as multiples of a Python that does nothing.
 ASKS = {"_PLEXSYNC_COMPLETE": "dead_scenes"}
 MOST = {"status": 6.0, "status --json": 6.0, "completion": 4.0}
 
 
 def report() -> Iterator[str]:
-    """A line for each, with its ratio and the goal."""
+    """A line for each command, with its ratio and the goal."""
     with tempfile.TemporaryDirectory(prefix="plexsync-bench-") as place:
         folder = Path(place)
         folder.chmod(0o700)

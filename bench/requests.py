@@ -1,4 +1,4 @@
-"""What a sync costs: requests to each neighbour per scene, and scenes a second, against the simulators."""
+"""The cost of a sync: requests to each server per scene, and scenes per second, against the simulators."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ TOKEN = "bench-token-0123456789"
 
 @dataclass(frozen=True)
 class Cost:
-    """One sync of `scenes` scenes: requests it made, writes among them, seconds it took."""
+    """One sync of `scenes` scenes: its requests, the writes among them, and its seconds."""
 
     what: str
     scenes: int

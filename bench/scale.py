@@ -1,7 +1,7 @@
-"""What a complete comparison costs, and a look when nothing happened: requests, rate and memory, by the size of the library.
+"""The cost of a full comparison, and of a poll without changes: requests, rate and memory, by library size.
 
-Each neighbour is a process of its own, and so is what is measured. Besides what PlexSync made of requests stands what any
-client must make that reads full items a hundred at a time, and the seconds that the neighbours alone took to answer.
+Each server runs in its own process, and so does the measured program. For comparison, the table has the requests of any
+client that reads full items a hundred at a time, and the seconds that the servers alone took to answer.
 """
 
 import math
@@ -28,8 +28,10 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Compared:
-    """One comparison of `scenes` scenes; `worked` are the seconds that its own process computed,
-    and `peak` is the most memory that it held (MB)."""
+    """One comparison of `scenes` scenes: `worked` is the CPU time of its process, `peak` its peak memory.
+
+    Times are seconds, memory is MB.
+    """
 
     what: str
     scenes: int
@@ -52,7 +54,7 @@ class Compared:
 
 
 def report(sizes: list[int]) -> Iterator[str]:
-    """The table, and how the sizes compare."""
+    """The table, and the ratios between the sizes."""
     yield HEAD
     rates: dict[int, tuple[float, float]] = {}
     for size in sizes:
@@ -100,7 +102,7 @@ def _compared(what: str, scenes: int, plex: Neighbour, stash: Neighbour, folder:
 
 
 def _looked(plex: Neighbour, stash: Neighbour, folder: str) -> tuple[int, int]:
-    """How many requests a look makes when nothing has happened since the one before."""
+    """The number of requests of a poll without changes."""
     config = PlexSyncConfig(plex_url=plex.url, plex_token=TOKEN, stash_url=stash.url, stash_api_key=KEY, poster="none")
     with opened(config, Path(folder)) as parts:
         for _ in range(3):

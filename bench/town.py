@@ -1,7 +1,7 @@
-"""A simulated Plex or Stash in a process of its own, with so many scenes that are in step: `python -m bench.town WHO COUNT`.
+"""A simulated Plex or Stash in its own process, with scenes that are in sync: `python -m bench.town WHO COUNT`.
 
-Prints its address, then answers each line of its standard input: `clear` forgets the log, `told` tells how many requests
-and writes there were and how many seconds they took it, and any other line ends it.
+Prints its address, then answers each line of its standard input: `clear` clears the log, `told` returns the numbers of
+requests and writes and the seconds spent on them, and any other line ends it.
 """
 
 import json
@@ -23,7 +23,7 @@ PEOPLE, TAGS, STUDIOS = 200, 40, 50
 
 
 def scene(n: int) -> dict[str, object]:
-    """What Stash says of scene `n`."""
+    """The data of scene `n` in Stash."""
     return {
         "title": f"Title {n}",
         "details": f"What happens in {n}, in a sentence that is about as long as people write them there, or longer.",
@@ -36,18 +36,18 @@ def scene(n: int) -> dict[str, object]:
 
 
 def path(n: int) -> str:
-    """Where both have its file."""
+    """The path of its file on both servers."""
     return f"/media/{n // 1000:03}/scene {n:06}.mp4"
 
 
 def fill_stash(sim: StashSim, count: int) -> None:
-    """Scenes 1 to `count`."""
+    """Add scenes 1 to `count`."""
     for n in range(count):
         sim.add_scene(files=[(path(n), 1_000 + n, 60.0)], **scene(n))  # type: ignore[arg-type]
 
 
 def fill_plex(sim: PlexSim, count: int) -> None:
-    """The same as movies, as they stand when every scene was brought in step."""
+    """Add the same scenes as movies, in the state after a full sync."""
     section = sim.add_section("Movies", locations=("/media",))
     for n in range(count):
         key = sim.add_movie(section, files=[(path(n), 1_000 + n, 60_000)], title=f"scene {n:06}")
@@ -67,7 +67,7 @@ def fill_plex(sim: PlexSim, count: int) -> None:
 
 @dataclass(frozen=True)
 class Told:
-    """What a neighbour was asked: requests, writes among them, and the seconds that it took to answer them."""
+    """The load of a server: requests, writes among them, and the seconds spent answering."""
 
     requests: int
     writes: int
@@ -75,7 +75,7 @@ class Told:
 
 
 class Neighbour:
-    """The other end: one of the two, started and asked by the process that measures."""
+    """The measuring process's end of one of the two servers: starts it and queries it."""
 
     def __init__(self, who: str, count: int) -> None:
         self._process = subprocess.Popen(
@@ -88,11 +88,11 @@ class Neighbour:
         self.url = str(self._answer())
 
     def clear(self) -> None:
-        """Forget what was asked so far."""
+        """Clear the log of requests."""
         self._ask("clear")
 
     def told(self) -> Told:
-        """What was asked since."""
+        """The load since the last clear."""
         return Told(**cast("dict[str, float]", self._ask("told")))  # type: ignore[arg-type]
 
     def __enter__(self) -> Self:
@@ -121,7 +121,7 @@ class Neighbour:
 
 
 def main(who: str, count: int) -> None:
-    """Be that neighbour."""
+    """Run this server."""
     sim: HttpServer
     if who == "plex":
         sim = plex = PlexSim(token=TOKEN)

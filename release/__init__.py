@@ -1,1 +1,1 @@
-"""What `make dist` makes of this repository, and how it is checked; no part of the product."""
+"""The build behind `make dist`, and its checks; not part of the product."""

@@ -8,7 +8,7 @@ from release import build, check
 
 
 def main() -> None:
-    """Build and check; ends with 1 at the first thing that is wrong."""
+    """Build and check; exits with 1 at the first error."""
     parser = argparse.ArgumentParser(prog="release", description=__doc__)
     parser.add_argument("--to", type=Path, default=build.ROOT / "dist")
     target = parser.parse_args().to.resolve()

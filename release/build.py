@@ -1,8 +1,8 @@
-"""Builds what is given away: the plugin as a zip with its index for Stash, the sdist and the wheel.
+"""Builds the release files: the plugin as a zip with its index for Stash, the sdist and the wheel.
 
-Byte for byte the same from the same commit: names are sorted, times are those of SOURCE_DATE_EPOCH (else of the last
-commit), and modes are fixed. The plugin is made of what git has; where a file differs from the last commit, it is dated
-with today, and its version says `dirty`.
+Builds are reproducible, byte for byte, from the same commit: names are sorted, times are SOURCE_DATE_EPOCH (else the
+last commit's time), and modes are fixed. The plugin contains the files that git tracks; if one differs from the last
+commit, files are dated today, and the version says `dirty`.
 """
 
 import hashlib
@@ -22,20 +22,20 @@ ID = "StashPlexSync"
 MANIFEST = f"{ID}.yml"
 ZIP = f"{ID}.zip"
 INDEX = "index.yml"
-# The earliest moment that a zip can hold.
+# The earliest time that a zip can hold.
 EARLIEST = int(datetime(1980, 1, 1, tzinfo=UTC).timestamp())
-# What a plugin has no use for: the neighbours to try it with, the pages that `serve` shows, and their demonstration.
+# Not part of the plugin: the simulators, the pages that `serve` shows, and the demo.
 LEFT_OUT = ("plexsync/simulator/", "plexsync/web/")
 LEFT_OUT_FILES = re.compile(r"plexsync/cli/commands/demo\w*\.py")
 BESIDE = (MANIFEST, "LICENSE", "pyproject.toml", "requirements/core.txt")
 UI = "plexsync/stash_plugin/ui/"
-# A worker of 0.1.0 that still runs from this folder looks at this file to see that its plugin was updated, and ends.
+# A worker of 0.1.0 that still runs from this folder watches this file to notice that its plugin was updated, and ends.
 MARKER = "wiring.py"
 MARKER_TEXT = b'"""Tells a running worker of version 0.1.0 that the plugin was updated."""\n'
 
 
 def epoch() -> int:
-    """The moment that everything is dated with, in Unix seconds."""
+    """The time of all files, in Unix seconds."""
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     if not given:
         given = str(round(time.time())) if is_dirty() else _git("log", "-1", "--format=%ct")
@@ -43,12 +43,12 @@ def epoch() -> int:
 
 
 def is_dirty() -> bool:
-    """Whether the files here are others than those of the last commit."""
+    """Whether the files differ from the last commit."""
     return bool(_git("status", "--porcelain"))
 
 
 def _git(*words: str) -> str:
-    """What git says of this repository; '' where there is none."""
+    """The output of git in this repository; '' if there is none."""
     try:
         done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
     except OSError:
@@ -62,7 +62,7 @@ def number() -> str:
 
 
 def version() -> str:
-    """The version of the project, and the commit that this was made of."""
+    """The version of the project, and its commit."""
     commit = _git("rev-parse", "--short=8", "HEAD")
     return (f"{number()}-{commit}" if commit else number()) + ("-dirty" if is_dirty() else "")
 
@@ -74,7 +74,7 @@ def rooms() -> list[str]:
 
 
 def plugin_files() -> list[str]:
-    """The files of the plugin, from the repository's root, sorted."""
+    """The files of the plugin, relative to the repository's root, sorted."""
     found = list(BESIDE)
     wanted = rooms()
     for name in known_files():
@@ -86,7 +86,7 @@ def plugin_files() -> list[str]:
 
 
 def known_files() -> list[str]:
-    """The files that git knows, from the repository's root; all that are here where there is no git."""
+    """The files that git tracks, relative to the repository's root; all files if there is no git."""
     names = [name for name in _git("ls-files", "-z").split("\0") if name]
     return names or [path.relative_to(ROOT).as_posix() for room in rooms() for path in (ROOT / room).rglob("*")]
 
@@ -106,7 +106,7 @@ def build_plugin(target: Path) -> Path:
 
 
 def index(content: bytes, moment: int) -> str:
-    """The index for a zip with this content. Texts are JSON, which is YAML as well."""
+    """The index for a zip with this content. Texts are written as JSON, which is valid YAML."""
     manifest = (ROOT / MANIFEST).read_text(encoding="utf-8")
     told = {key: found[1] for key in ("name", "description") if (found := re.search(rf"^{key}: (.*)$", manifest, re.M))}
     entry = {
@@ -123,12 +123,12 @@ def index(content: bytes, moment: int) -> str:
 
 
 def build_wheel(target: Path, source: Path | None = None) -> Path:
-    """Let hatchling write the wheel into a folder; returns it. `source` is another folder than the repository."""
+    """Build the wheel with hatchling in a folder; returns it. `source` is another folder than the repository."""
     return _hatch("wheel", "*.whl", target, source or ROOT)
 
 
 def build_sdist(target: Path) -> Path:
-    """Let hatchling write the sdist into a folder; returns it."""
+    """Build the sdist with hatchling in a folder; returns it."""
     return _hatch("sdist", "*.tar.gz", target, ROOT)
 
 

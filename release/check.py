@@ -1,7 +1,7 @@
-"""Checks what was built as those will use it who get it: installed in an empty folder and run there.
+"""Checks the release files by using them: installed in an empty folder and run there.
 
-The plugin is unpacked as Stash's package manager does, and a simulated Stash runs its hook and its tasks; its packages are
-installed by its own task. The wheel goes into an environment of its own. Nothing of the repository is on their paths.
+The plugin is unpacked as Stash's package manager does, and a simulated Stash runs its hook and its tasks; its own task
+installs its packages. The wheel goes into an environment of its own. Nothing of the repository is on their paths.
 """
 
 import hashlib
@@ -35,17 +35,17 @@ LONG = 600.0
 
 
 class Wrong(Exception):
-    """What was built is not fit to be given away."""
+    """A release file is broken."""
 
 
 def need(true: object, why: str) -> None:
-    """Raises Wrong unless it is true."""
+    """Raise Wrong unless the condition holds."""
     if not true:
         raise Wrong(why)
 
 
 def unpacked(target: Path, plugins: Path) -> Path:
-    """Install the plugin from its index into an empty plugins folder, as Stash does; returns its own folder."""
+    """Install the plugin from its index into an empty plugins folder, as Stash does; returns the plugin's folder."""
     (entry,) = parse_yaml((target / build.INDEX).read_text(encoding="utf-8"))
     need(set(entry) == KEYS, f"the index has the keys {sorted(entry)}")
     content = (target / entry["path"]).read_bytes()
@@ -65,7 +65,7 @@ def unpacked(target: Path, plugins: Path) -> Path:
 
 
 class Trial:
-    """A simulated Stash with the plugin installed from what was built, and a Plex with one item."""
+    """A simulated Stash with the built plugin installed, and a Plex with one item."""
 
     def __init__(self, folder: Path, config: Path, stash: StashSim, plex: PlexSim) -> None:
         config.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ class Trial:
         stash.add_scene(title="One", files=[(FILE[0], FILE[1], 60.0)])
 
     def post(self, query: str, **variables: Any) -> dict[str, Any]:
-        """Ask the simulated Stash as its own page does."""
+        """Send a query to the simulated Stash as its own page does."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         headers = {"Content-Type": "application/json", "Cookie": f"session={self.stash.session_cookie()}"}
         with urllib.request.urlopen(urllib.request.Request(f"{self.stash.url}/graphql", body, headers)) as answer:
@@ -89,7 +89,7 @@ class Trial:
         return dict(told["data"])
 
     def task(self, name: str) -> str:
-        """Run a task to its end; returns what it answers. Raises Wrong when that is an error."""
+        """Run a task to its end; returns its answer. Raises Wrong on an error."""
         self.post(TASK, name=name)
         need(self.stash.wait_for_jobs(LONG), f"the task {name} does not end")
         outcome = self.runner.runs[-1].outcome
@@ -98,18 +98,18 @@ class Trial:
         return str(outcome.output)
 
     def ask(self, mode: str, **args: object) -> dict[str, Any]:
-        """What an operation of the page answers."""
+        """Return the answer to an operation of the page."""
         return dict(self.post(ASK, args={"mode": mode, **args})["runPluginOperation"])
 
     def title(self) -> object:
-        """What Plex shows."""
+        """The title that Plex shows."""
         return self.plex.item(self.item).scalars.get("title")
 
 
 def plugin(
     target: Path, folder: Path, prepare: Callable[[Trial], str] = lambda trial: trial.task(INSTALL)
 ) -> Iterator[str]:
-    """Install the plugin and use it; yields what was seen. `prepare` brings its packages. Raises Wrong."""
+    """Install the plugin and use it; yields the results. `prepare` installs its packages. Raises Wrong."""
     where = unpacked(target, folder / "plugins")
     with StashSim(api_key="stash-key-of-the-check") as stash, PlexSim(token=TOKEN) as plex:
         trial = Trial(where, folder, stash, plex)
@@ -139,8 +139,8 @@ def plugin(
 
 
 def terminal(where: Path) -> Iterator[str]:
-    """What the installed plugin says in a terminal; yields what was seen."""
-    # With the packages that the plugin has installed, and none that this Python may have.
+    """Run the installed plugin in a terminal; yields the results."""
+    # With the packages that the plugin installed, and none of this Python's own.
     program = (sys.executable, "-S", str(where / "plexsync" / "stash_plugin"))
     number = _run(where, *program, "--version").strip()
     need(number == f"plexsync {build.number()}", f"the plugin says {number!r}")
@@ -150,7 +150,7 @@ def terminal(where: Path) -> Iterator[str]:
 
 
 def soon(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Whether it comes true in time."""
+    """Whether the condition becomes true in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -160,7 +160,7 @@ def soon(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
 
 
 def wheel(path: Path, folder: Path) -> Iterator[str]:
-    """Install the wheel into an environment of its own and run it there; yields what was seen. Raises Wrong."""
+    """Install the wheel into an environment of its own and run it there; yields the results. Raises Wrong."""
     contents(path)
     yield "the wheel holds its packages and nothing else"
     venv.create(folder, with_pip=True)
@@ -186,7 +186,7 @@ def contents(wheel: Path) -> None:
 
 
 def sdist(path: Path, wheel: Path, folder: Path) -> str:
-    """Build the wheel from the sdist in an empty folder: it has the same files; returns what was seen. Raises Wrong."""
+    """Build the wheel from the sdist in an empty folder and compare the files; returns the result. Raises Wrong."""
     with tarfile.open(path) as packed:
         packed.extractall(folder, filter="data")
     (source,) = folder.iterdir()

@@ -1,6 +1,6 @@
-"""`make wheels`: every pin of requirements/all.txt has a wheel for each machine that PlexSync runs on.
+"""`make wheels`: checks that every pin of requirements/all.txt has a wheel for each supported machine.
 
-Lets pip download them to a folder that is removed again, and build nothing: a pin without a fitting wheel is an error. The
+pip downloads them to a temporary folder, and builds nothing: a pin without a matching wheel is an error. The
 official image of Stash has no compiler.
 """
 
@@ -18,7 +18,7 @@ from release import build
 PINS = build.ROOT / "requirements" / "all.txt"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 MACHINES = ("x86_64", "aarch64")
-# The tags that pip accepts on such a machine: glibc of Debian 12 (2.36) and older, musl of Alpine 3.20 and older.
+# The tags that pip accepts on each system: glibc of Debian 12 (2.36) and older, musl of Alpine 3.20 and older.
 SYSTEMS = {
     "glibc": ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014"),
     "musl": ("musllinux_1_2", "musllinux_1_1"),
@@ -26,17 +26,17 @@ SYSTEMS = {
 
 
 def kinds() -> Iterator[tuple[str, str, str]]:
-    """(system, machine, Python) of everything that is supported."""
+    """Every supported (system, machine, Python)."""
     yield from itertools.product(SYSTEMS, MACHINES, PYTHONS)
 
 
 def pins() -> int:
-    """How many packages are pinned for every machine: those without a condition."""
+    """The number of packages pinned for every machine: those without a condition."""
     return len(re.findall(r"^[a-z0-9.-]+==[^\s;]+ \\$", PINS.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def lacking(system: str, machine: str, python: str) -> str:
-    """What pip says when a pin has no wheel for this kind of machine; '' when all have one."""
+    """pip's error if a pin has no wheel for this kind of machine; '' if all have one."""
     platforms = [word for tag in SYSTEMS[system] for word in ("--platform", f"{tag}_{machine}")]
     with tempfile.TemporaryDirectory() as folder:
         command = [
@@ -65,7 +65,7 @@ def lacking(system: str, machine: str, python: str) -> str:
 
 
 def main() -> None:
-    """Ask for every kind; ends with 1 if a wheel is missing."""
+    """Check every kind of machine; exits with 1 if a wheel is missing."""
     bad = 0
     for kind in kinds():
         told = lacking(*kind)

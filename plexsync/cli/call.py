@@ -1,8 +1,8 @@
-"""What every call of `plexsync` is given, and how a command is declared.
+"""The shared options of every `plexsync` command, and the declaration of commands.
 
 A command is declared with `@command(...)` (a family of commands with `@family(...)`). It takes the options that all
 commands share, before or after its name, and a `Call` that holds them; it returns its exit code. Nothing heavy is
-imported here, so that the list of commands costs nothing.
+imported here, so that listing the commands stays fast.
 """
 
 import json
@@ -18,7 +18,7 @@ FINE, FAILED, WRONG, NEWER, INTERRUPTED = 0, 1, 2, 3, 130
 
 @dataclass
 class Call:
-    """The shared options of this call. `secrets` is known once the settings were read."""
+    """The shared options of this call. `secrets` is filled once the settings were read."""
 
     config_file: Path | None = None
     data_dir: str | None = None
@@ -27,21 +27,21 @@ class Call:
     secrets: tuple[str, ...] = ()
 
     def answer(self, facts: Mapping[str, object], tell: Callable[[], None]) -> None:
-        """Print `facts` as one JSON object if that was asked for; `tell` them in words otherwise."""
+        """Print `facts` as one JSON object with --json; else print them as text by `tell`."""
         if self.json:
             click.echo(json.dumps(facts, indent=2))
         else:
             tell()
 
     def refused(self, reason: str, **facts: object) -> int:
-        """Say why it could not be done: as `error` beside the facts in JSON, and in a line; returns the exit code."""
+        """Report why the call failed, as `error` beside the facts in JSON and as a line; returns the exit code."""
         self.answer({**facts, "error": reason}, lambda: None)
         click.echo(f"plexsync: {reason}", err=True)
         return FAILED
 
 
 def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
-    """Put a shared option into the call, wherever on the line it stood; the last one given wins."""
+    """Store a shared option in the call, wherever it was given; the last value wins."""
     if value and option.name:
         setattr(context.ensure_object(Call), option.name, value)
 
@@ -73,7 +73,7 @@ def _shared() -> list[click.Option]:
         click.Option(
             ["--json"],
             is_flag=True,
-            # Before --version, wherever it stands.
+            # Processed before --version, wherever it is given.
             is_eager=True,
             expose_value=False,
             callback=_keep,
@@ -83,7 +83,7 @@ def _shared() -> list[click.Option]:
 
 
 class Sharing(click.Command):
-    """A command with the shared options, which its help lists apart from its own."""
+    """A command with the shared options, which its help lists separately."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -91,8 +91,8 @@ class Sharing(click.Command):
         self.params = [*self.params, *self.shared]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The command's own options, then those that every command takes."""
-        # Arguments stand in the line of usage, and the text says what they are.
+        """List the command's own options, then the shared ones."""
+        # The usage line names the arguments, and the text explains them.
         own = [param for param in self.get_params(ctx) if param not in self.shared and isinstance(param, click.Option)]
         for title, options in (("Options", own), ("Options of every command", self.shared)):
             rows = [row for option in options if (row := option.get_help_record(ctx)) is not None]
@@ -105,7 +105,7 @@ class SharingFamily(Sharing, click.Group):
     """A family of commands, with the shared options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options, then the commands."""
+        """List the options, then the commands."""
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
@@ -114,7 +114,7 @@ Body = Callable[..., int]
 
 
 def command(name: str) -> Callable[[Body], Sharing]:
-    """Declare a command; its docstring is its help, its answer the exit code."""
+    """Declare a command; its docstring is its help, its return value the exit code."""
     return click.command(name, cls=Sharing)
 
 

@@ -1,7 +1,7 @@
-"""Where the program `plexsync` begins: what somebody waits for is answered by the database alone, all else by `main`.
+"""The entry point of `plexsync`: fast answers from the database alone; everything else goes to `main`.
 
-`plexsync status` (with --json, --config and --data-dir) and a shell's question for scene numbers import neither the command
-line library nor anything that works or draws. Whatever they can't answer goes the usual way.
+`plexsync status` (with --json, --config and --data-dir) and a shell's completion of scene numbers import neither the
+command line library nor the worker nor the drawing code. What they can't answer goes to `main`.
 """
 
 import os
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 INTERRUPTED = 130
-# Set by the script of `plexsync completion` to what it asks for.
+# Set by the script of `plexsync completion` to the list that it needs.
 ASKS = "_PLEXSYNC_COMPLETE"
 STATES = {"dead_scenes": "dead", "ignored_scenes": "ignored"}
 MOST = 50
@@ -31,7 +31,7 @@ class Options:
 
 
 def main() -> "NoReturn":
-    """Do what the command line says and end the process with its exit code."""
+    """Run the command line and end the process with its exit code."""
     words = sys.argv[1:]
     if (asked := os.environ.get(ASKS)) in STATES:
         sys.exit(_completed(words, STATES[asked]))
@@ -52,7 +52,7 @@ def options_of(words: "Sequence[str]") -> Options | None:
 
 
 def _read(words: "Sequence[str]") -> tuple[Options, list[str]]:
-    """The shared options that matter here, and all other words."""
+    """Split off the shared options that matter here from all other words."""
     options, others, rest = Options(), list[str](), list(words)
     while rest:
         word = rest.pop(0)
@@ -71,13 +71,13 @@ def _read(words: "Sequence[str]") -> tuple[Options, list[str]]:
 
 
 def _status(options: Options) -> int | None:
-    """The exit code of `status`; None when nothing was written, and the usual way is to be gone."""
+    """Run `status` and return its exit code; None if nothing was written and `main` has to run it."""
     from plexsync.cli.quick_status import quick_facts, tell_all
 
     try:
         facts = quick_facts(options)
     except (OSError, ValueError, TypeError, LookupError):
-        # Something impossible stands in a file: the usual way meets it again, and says so in one line.
+        # A file holds something impossible: `main` meets the error again, and reports it in one line.
         return None
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -94,11 +94,11 @@ def _status(options: Options) -> int | None:
 
 
 def _completed(words: "Sequence[str]", state: str) -> int:
-    """Print the scenes in this state whose number begins as the last word does, a line for each, with the cause."""
+    """Print the scenes in this state whose number starts with the last word, one line each, with the cause."""
     from plexsync.app.quick import keys_in
     from plexsync.app.status_settings import Sources
 
-    # A shell may take `--data-dir=DIR` for three words.
+    # A shell may pass `--data-dir=DIR` as three words.
     options, _ = _read([word for word in words[:-1] if word != "="])
     begin = words[-1] if words else ""
     for key, cause in keys_in(Sources(os.environ, options.config_file, options.data_dir), state, MOST):

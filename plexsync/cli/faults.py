@@ -20,7 +20,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
 
 
 def tell(error: Exception, call: Call) -> int:
-    """Say what happened, as JSON too if that was asked for; returns the exit code."""
+    """Report the error, in JSON too with --json; returns the exit code."""
     codes = [code for kind, code in CODES if isinstance(error, kind)]
     lines = _lines(error) if codes else [f"{type(error).__name__}: {error} (this is a fault of PlexSync)"]
     hidden = Redactor(call.secrets)

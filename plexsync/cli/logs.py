@@ -1,6 +1,7 @@
-"""The log of a call: one event a line on standard error, and for a worker in `plexsync.log` too, without secrets.
+"""The log of a call, without secrets: one event per line on standard error, and for a worker in `plexsync.log` too.
 
-`2026-03-04T05:06:07Z INFO PlexSync.engine ...`. PLEXSYNC_LOG sets the level (debug, info, warning, error); -v means debug.
+`2026-03-04T05:06:07Z INFO PlexSync.engine ...`. PLEXSYNC_LOG sets the level (debug, info, warning, error); -v means
+debug.
 """
 
 import io
@@ -24,16 +25,16 @@ from validation.sources import ConfigError
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 LEVELS = ("debug", "info", "warning", "error")
 LOG_FILE = "plexsync.log"
-# When the file has grown to so many bytes it becomes plexsync.log.1, and so many such files are kept: 12 MB in all.
+# At this size in bytes the file becomes plexsync.log.1; this many old files are kept: 12 MB in all.
 LARGEST_LOG, OLDER_LOGS = 2_000_000, 5
-# So many lines wait until the folder is known.
+# The number of lines kept until the folder is known.
 EARLY_LINES = 200
 
 log = logging.getLogger("PlexSync.log")
 
 
 def level_of(environ: Mapping[str, str], *, verbose: bool, usual: str) -> int:
-    """The level to log at; raises ConfigError when PLEXSYNC_LOG is no level."""
+    """The log level; raises ConfigError if PLEXSYNC_LOG is invalid."""
     asked = environ.get("PLEXSYNC_LOG", "").strip().lower()
     if asked and asked not in LEVELS:
         raise ConfigError([f"PLEXSYNC_LOG must be one of {', '.join(LEVELS)}"])
@@ -42,7 +43,7 @@ def level_of(environ: Mapping[str, str], *, verbose: bool, usual: str) -> int:
 
 @contextmanager
 def logging_to(console: Console, level: int, redactor: Redactor) -> Iterator[RedactingFilter]:
-    """Log to `console` until the block ends, by the filter it yields. Other people's loggers are heard from WARNING on."""
+    """Log to `console` until the block ends, through the yielded filter. Loggers of libraries are shown from WARNING on."""
     handler, hiding = ConsoleHandler(console), RedactingFilter(redactor)
     handler.addFilter(hiding)
     handler.setFormatter(_formatter())
@@ -68,7 +69,7 @@ def _formatter() -> logging.Formatter:
 
 @contextmanager
 def also_in_a_file(hiding: RedactingFilter) -> Iterator["LogFile"]:
-    """Whatever is logged in this block goes to a file too, once that is told where it is."""
+    """Log this block to a file too, as soon as its folder is known."""
     file, root = LogFile(), logging.getLogger()
     file.addFilter(hiding)
     root.addHandler(file)
@@ -81,7 +82,7 @@ def also_in_a_file(hiding: RedactingFilter) -> Iterator["LogFile"]:
 
 @contextmanager
 def in_the_file_alone() -> Iterator[None]:
-    """While the block runs the console hears of one thing only: that the file can't be written."""
+    """Mute the console inside the block; only a failure to write the file is still shown."""
     consoles = [console for console in logging.getLogger().handlers if isinstance(console, ConsoleHandler)]
     for console in consoles:
         console.addFilter(_is_of_the_file)
@@ -97,10 +98,10 @@ def _is_of_the_file(record: logging.LogRecord) -> bool:
 
 
 class LogFile(RotatingFileHandler):
-    """`plexsync.log` in the data folder, for its owner's eyes only; what was logged before `begin` comes first.
+    """`plexsync.log` in the data folder, readable by its owner only; lines from before `begin` come first.
 
-    A line that can't be written is dropped, so neither a full disk nor one that is read-only stops work; that it can't is
-    logged once. One process at a time writes it: the one that holds the worker's lock on the folder.
+    A line that can't be written is dropped, so neither a full disk nor a read-only one stops work; the failure is
+    logged once. One process at a time writes the file: the one that holds the worker's lock on the folder.
     """
 
     def __init__(self) -> None:
@@ -129,7 +130,7 @@ class LogFile(RotatingFileHandler):
             self.release()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line."""
+        """Write one line."""
         if self._early is not None:
             self._early.append(record)
             return
@@ -139,7 +140,7 @@ class LogFile(RotatingFileHandler):
             self._trouble = ""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - logging's own signature
-        """The line is dropped; the next one tries anew."""
+        """Drop the line; the next one is tried again."""
         self._failed = True
         with suppress(OSError, ValueError):
             if self.stream is not None:
@@ -152,7 +153,7 @@ class LogFile(RotatingFileHandler):
             log.warning("%s can't be written, so its lines are missing there: %s", LOG_FILE, reason)
 
     def _open(self) -> io.TextIOWrapper:
-        """The file, of mode 0600 whatever the umask, and never what a link leads to; a line that was cut is ended."""
+        """Open the file with mode 0600 whatever the umask, never through a link; a truncated last line gets its end."""
         careful = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         handle = os.open(self.baseFilename, os.O_RDWR | os.O_APPEND | os.O_CREAT | careful, 0o600)
         try:
@@ -166,6 +167,6 @@ class LogFile(RotatingFileHandler):
                 if os.read(handle, 1) != b"\n":
                     os.write(handle, b"\n")
             return os.fdopen(handle, "a", encoding=self.encoding, errors=self.errors)
-        except BaseException:  # whatever ends it, also an interrupt: the handle is ours to close
+        except BaseException:  # whatever ends it, also an interrupt: the handle has to be closed here
             os.close(handle)
             raise

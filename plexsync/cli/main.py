@@ -1,8 +1,8 @@
-"""The program `plexsync`: which commands there are, and how every call ends.
+"""The program `plexsync`: its commands, and how every call ends.
 
 A command's module is imported when the command is called, so `--version` and `--help` import nothing else. Exit codes:
-0 fine; 1 a job of this call is dead or could not be done now; 2 usage, configuration or database; 3 the database is newer
-than this program; 130 interrupted.
+0 success; 1 a job of this call is dead or could not be done now; 2 usage, configuration or database; 3 the database is
+newer than this program; 130 interrupted.
 """
 
 import difflib
@@ -23,7 +23,7 @@ from click.shell_completion import CompletionItem
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
 from plexsync.cli.streams import prepare_streams
 
-# Every command with the line that stands for it in the list; its module has its name, or that of its opposite.
+# Every command with its line in the list; its module has its name, or that of its opposite.
 COMMANDS = {
     "init": "Find both servers, and write plexsync.toml.",
     "doctor": "Check everything, and say how to mend what is not right.",
@@ -49,7 +49,7 @@ COMMANDS = {
     "restore": "Put a copy of the database back.",
     "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
 }
-# In which part of the list a command stands; one that stands in none is listed behind them.
+# The section of the list for each command; the others come last.
 PARTS = {
     "Set up": ("init", "doctor", "adopt", "completion"),
     "Sync": ("serve", "sync", "drain", "reconcile"),
@@ -58,17 +58,17 @@ PARTS = {
     "Database": ("backup", "restore"),
     "Try": ("demo",),
 }
-# What is given to Stash is without the demonstration.
+# The plugin in Stash ships without the demo.
 if not Path(__file__).with_name("commands").joinpath("demo.py").exists():
     del COMMANDS["demo"]
 OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "restore": "backup"}
 
 
 class Program(SharingFamily):
-    """The commands by name, each imported when it is called."""
+    """The commands by name; each is imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
-        """All names, in the order in which a person meets them."""
+        """All names, in the order of first use."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -83,7 +83,7 @@ class Program(SharingFamily):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As usual, but an unknown name is answered with the nearest one."""
+        """As in click, but an unknown name is answered with the nearest one."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             near = difflib.get_close_matches(name, COMMANDS, n=1)
@@ -92,10 +92,10 @@ class Program(SharingFamily):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """The list, from the tables above."""
+        """Print the list of commands from the tables above."""
         placed = {name for names in PARTS.values() for name in names}
         others = tuple(name for name in COMMANDS if name not in placed)
-        # All parts are as wide as the widest name.
+        # All sections are as wide as the longest name.
         width = max(map(len, COMMANDS))
         for title, names in {**PARTS, "More": others}.items():
             if rows := [(name.ljust(width), COMMANDS[name]) for name in names if name in COMMANDS]:
@@ -103,13 +103,13 @@ class Program(SharingFamily):
                     formatter.write_dl(rows)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Commands that begin so, from the table: none is imported for it; and options, once a dash was typed."""
+        """Complete commands from the table, without importing any; and options, once a dash was typed."""
         names = [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 def version() -> str:
-    """This program's version, also when it runs from its folder without having been installed."""
+    """The version of this program, also when it runs from its folder without an installation."""
     try:
         return importlib.metadata.version("plexsync")
     except importlib.metadata.PackageNotFoundError:
@@ -149,17 +149,17 @@ def plexsync() -> None:
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
-    """Do what the command line (or `words`) says and end the process with its exit code."""
+    """Run the command line (or `words`) and end the process with its exit code."""
     prepare_streams()
     code = run(list(sys.argv[1:] if words is None else words))
     if any(thread.name == "log" for thread in threading.enumerate()):
-        # The log is not read by anybody, and Python would wait for that at its end.
+        # Nobody reads the log, and Python would wait for that at its end.
         os._exit(code)
     sys.exit(code)
 
 
 def run(words: list[str]) -> int:
-    """Do what `words` say; returns the exit code. Every error becomes one clear line on standard error."""
+    """Run `words`; returns the exit code. Every error becomes one clear line on standard error."""
     try:
         code = _done(words)
         sys.stdout.flush()
@@ -169,7 +169,7 @@ def run(words: list[str]) -> int:
 
 
 def unwritten(error: OSError) -> int:
-    """The exit code when the answer could not be written; why, unless whoever read it has left, as `head` does."""
+    """The exit code if the answer could not be written; prints why, unless the reader closed the pipe, as `head` does."""
     _drop_output()
     if not isinstance(error, BrokenPipeError):
         click.echo(f"plexsync: standard output can't be written: {error.strerror}", err=True)
@@ -177,7 +177,7 @@ def unwritten(error: OSError) -> int:
 
 
 def _done(words: list[str]) -> int:
-    """Do it; raises OSError only when the answer can't be written."""
+    """Run the words; raises OSError only if the answer can't be written."""
     call = Call()
     try:
         code = plexsync.main(words, prog_name="plexsync", obj=call, standalone_mode=False)
@@ -187,15 +187,15 @@ def _done(words: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         raise
-    except Exception as error:  # noqa: BLE001 - the edge of the program: whatever happens becomes a line and an exit code
-        # What could not be written is still there, and fails once more.
+    except Exception as error:  # noqa: BLE001 - the edge of the program: every error becomes a line and an exit code
+        # Unwritten output is still in the buffer, and fails once more.
         sys.stdout.flush()
         return int(importlib.import_module("plexsync.cli.faults").tell(error, call))
     return code if isinstance(code, int) else FINE
 
 
 def _drop_output() -> None:
-    """Nothing more may be written, not even when Python ends."""
+    """Discard all further output, even at interpreter exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,4 +1,4 @@
-"""`plexsync status` by the database alone: what it tells of all scenes, without loading what works or draws."""
+"""`plexsync status` for all scenes, from the database alone, without loading the worker or the drawing code."""
 
 import os
 import sys
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 
 def sources_of(call: "CallOptions") -> Sources:
-    """Where the settings of this call come from."""
+    """The sources of this call's settings."""
     return Sources(os.environ, os.fspath(call.config_file) if call.config_file else None, call.data_dir)
 
 
 def quick_facts(call: "CallOptions") -> "StatusFacts | None":
-    """Everything `status` tells; None when the database alone is not enough for it."""
+    """All facts of `status`; None if the database alone is not enough."""
     look = quick.look(sources_of(call))
     return facts_of(look.snapshot, look.config, spooled=look.spooled, running=look.running) if look else None
 
 
 def tell_all(call: "CallOptions", facts: "StatusFacts") -> int:
-    """Print it; raises OSError when standard output can't be written."""
+    """Print the facts; raises OSError if standard output can't be written."""
     if call.json:
         import json
 

@@ -1,4 +1,4 @@
-"""The settings of this call, by its options; the rest is `plexsync.app.settings`."""
+"""The settings of this call, from its options; `plexsync.app.settings` does the rest."""
 
 import os
 from functools import partial
@@ -17,7 +17,7 @@ def toml_of(call: Call) -> Path:
 
 
 def sources(call: Call) -> dict[str, Any]:
-    """Where this machine's settings come from; a file that nobody has named may be missing."""
+    """The sources of this machine's settings; a file that was not named explicitly may be missing."""
     data_dir = str(Path(call.data_dir).absolute()) if call.data_dir else None
     named = call.config_file is not None or bool(os.environ.get("PLEXSYNC_CONFIG"))
     return {
@@ -29,11 +29,11 @@ def sources(call: Call) -> dict[str, Any]:
 
 
 def settings(call: Call, need: SettingsNeed) -> Settings:
-    """The settings of this call from all sources; raises ConfigError, and StashAway if Stash may have what is missing."""
+    """The settings of this call from all sources; raises ConfigError, and StashAway if Stash may hold missing ones."""
     return from_sources.settings(sources(call), need, hide=partial(hide, call))
 
 
 def hide(call: Call, loaded: Loaded) -> None:
-    """Whatever was a secret in this call is hidden to its end."""
+    """Redact the secrets of these settings until the call ends."""
     fresh = (secret for secret in loaded.config.secrets if secret not in STAND_INS.values())
     call.secrets = tuple(dict.fromkeys((*call.secrets, *fresh)))

@@ -1,4 +1,4 @@
-"""How a command begins: settings read, log set up, and the house put together on the right folder."""
+"""The start of a command: read the settings, set up the log, and open the parts on the right folder."""
 
 import os
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from validation.redact import RedactingFilter, Redactor
 
 @dataclass(frozen=True)
 class Begun:
-    """What a command starts from: its settings, the folder of the database, and where progress goes."""
+    """The basis of a command: its settings, the folder of the database, and the console for progress."""
 
     settings: Settings
     console: Console
@@ -43,7 +43,7 @@ class Begun:
         return self.settings.place.path
 
     def tell(self, parts: Parts) -> None:
-        """Let the database know how asking Stash for the settings went: what it said is kept, and a failure counts."""
+        """Record in the database how the request for Stash's settings went: an answer is kept, and a failure counts."""
         if self.settings.stash_settings is not None:
             keep_answer(parts.store, self.settings.stash_settings)
         keep_for_status(parts.store, self.sources, self.settings.loaded)
@@ -61,7 +61,7 @@ def logged(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter
 
 
 def warn(current: Settings) -> None:
-    """Tell what a user should know of the settings although they work."""
+    """Log the warnings about valid settings."""
     for warning in current.loaded.warnings:
         click.echo(f"plexsync: warning: {warning}", err=True)
 
@@ -78,7 +78,7 @@ def begun(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE, level: str 
 
 @contextmanager
 def opened(call: Call) -> Iterator[Parts]:
-    """The parts on this call's database, for a command that asks neither server."""
+    """The parts on this call's database, for a command that sends no request."""
     with begun(call) as start, opened_on(start.config, start.folder) as parts:
         keep_for_status(parts.store, start.sources, start.settings.loaded)
         yield parts

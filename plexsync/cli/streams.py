@@ -1,4 +1,4 @@
-"""The standard streams of this process: all there, and able to take any text."""
+"""The standard streams of this process: all open, and able to encode any text."""
 
 # ruff: noqa: PTH123, SIM115
 
@@ -8,8 +8,8 @@ import sys
 
 
 def prepare_streams() -> None:
-    """Every stream is there, and takes any text: a title in a script that the terminal can't show must not end the call."""
-    # What was closed before we began is missed only when there is output.
+    """Open closed streams, and replace unencodable characters: a title in a foreign script must not end the call."""
+    # A stream that was closed at the start would be noticed only on output.
     if sys.stdin is None:
         sys.stdin = open(os.devnull)
     if sys.stdout is None:

@@ -1,1 +1,1 @@
-"""What both HTTP clients stand on: pooled connections, deadlines, size caps, and foreign errors made ours."""
+"""The base of both HTTP clients: pooled connections, deadlines, size limits, and error translation."""

@@ -1,8 +1,8 @@
-"""One neighbour over HTTP: a pool of kept connections, three deadlines, a cap on every body, and errors of ours alone.
+"""One server over HTTP: a connection pool, three timeouts, a size limit on every body, and translated errors only.
 
-A `Wire` is used from several threads at once. Secrets travel in headers only, redirects are never followed, certificates
-are always verified, and nothing of the environment (proxies, netrc) has a say. What it raises is `NeighbourError`; the
-foreign exception, which would carry the request and its headers along, is left behind.
+A `Wire` is used from several threads at once. Secrets travel in headers only, redirects are never followed,
+certificates are always verified, and the environment (proxies, netrc) is ignored. It raises `NeighbourError`, without
+the original exception as its cause, because that one holds the request and its headers.
 """
 
 import codecs
@@ -30,11 +30,11 @@ LISTING_CAP = 32 * MEGABYTE
 ERROR_CAP = 64_000
 STEP = 64_000
 
-# Plex drops idle connections after 20 s; giving them up earlier avoids writing into one that is being closed.
+# Plex drops idle connections after 20 s; closing them earlier avoids writing to one that is being closed.
 IDLE_SECONDS = 15.0
 CONNECTIONS = 10
 
-# The libraries below log addresses with their query (names of files, whole edits); that is nobody's to read.
+# The libraries below log URLs with their query (file names, whole edits), which must not be logged.
 for _name in ("httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
@@ -53,7 +53,7 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer: the body is unpacked; for errors it is what could be had of its first 64 kB."""
+    """A complete answer, its body unpacked; for an error status, the part that could be read of the body's first 64 kB."""
 
     status: int
     body: bytes | bytearray = field(repr=False)
@@ -61,16 +61,15 @@ class Answer:
 
 
 def unheard() -> None:
-    """Nobody has to know."""
+    """Do nothing: the default for `alive`."""
 
 
 class Wire:
-    """The way to one server.
+    """The connection to one server.
 
     `headers` go with every request. `transport` replaces the network (its exceptions are those of `httpcore2`); `clock`
-    serves a Retry-After that names a moment in an answer without a Date. `ca_file` holds certificates to trust beside
-    those of the system; `alive` hears of every request. Raises Unusable for an address, a header or a file that can't be
-    used.
+    resolves a Retry-After date in an answer without a Date header. `ca_file` holds certificates to trust in addition to
+    the system's; `alive` is called on every request. Raises Unusable for an invalid address, header or file.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class Wire:
         self._clock = clock
         self._alive = alive
         self.date = ""
-        """The Date of the last answer that had one."""
+        """The Date header of the last answer that had one."""
         self._whole = whole_request(timeouts.read)
         self._deadline = Deadline()
         self._client = httpx2.Client(
@@ -120,7 +119,9 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         cap: int = ORDINARY_CAP,
     ) -> Answer:
-        """The good answer (2xx) to one request; `target` is a path below the server's address with its encoded query."""
+        """Send one request and return its answer (2xx); `target` is a path below the server's address with its encoded
+        query.
+        """
         return self.accepted(self.send(method, target, content=content, headers=headers, cap=cap))
 
     def send(
@@ -132,7 +133,7 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         cap: int = ORDINARY_CAP,
     ) -> Answer:
-        """The answer to one request whatever its status; raises only when there is none that is complete."""
+        """Send one request and return its answer whatever its status; raises only if there is no complete answer."""
         self._alive()
         try:
             url = self._base.copy_with(raw_path=f"{self._prefix}{target}".encode("ascii"))
@@ -146,7 +147,7 @@ class Wire:
         raise failure
 
     def accepted(self, answer: Answer) -> Answer:
-        """The answer itself if its status is good; raises what the status stands for."""
+        """Return the answer if its status is good; else raise the error that the status stands for."""
         error = judge(
             answer.status,
             self.server,
@@ -159,9 +160,10 @@ class Wire:
         return answer
 
     def decoded(self, decoder: "msgspec.json.Decoder[T]", body: bytes | bytearray | memoryview) -> T:
-        """The body as what it has to be; raises Unavailable for anything else, however deep or broken.
+        """Decode the body into the expected type; raises Unavailable if that fails, however deeply nested or broken it
+        is.
 
-        Inside texts the other side may be careless: what is no UTF-8 (a text that was cut inside a character) reads as
+        Errors inside texts are tolerated: invalid UTF-8 (a text that was cut inside a character) reads as
         U+FFFD, a bare control character as a blank.
         """
         try:
@@ -178,7 +180,7 @@ class Wire:
         raise failure
 
     def foreign(self, answer: str) -> Unavailable:
-        """The error for an answer that can't be from this kind of server: "Plex at nas:32400 answered <what>"."""
+        """The error for an answer from another kind of server: "Plex at nas:32400 answered <answer>"."""
         return Unavailable(self.server.neighbour, f"{self.server.name} answered {answer}")
 
     def _exchange(self, request: httpx2.Request, cap: int) -> Answer:
@@ -200,11 +202,11 @@ class Wire:
             body += piece
             if len(body) > cap:
                 raise too_much
-        # As it is: a copy would double what a large answer takes.
+        # Not copied: a copy would double the memory of a large answer.
         return body
 
     def _error_body(self, response: httpx2.Response) -> bytearray:
-        """The beginning of what an error says, as far as it can be had: the status alone is an answer."""
+        """Read the beginning of an error's body, as far as possible: the status alone is an answer."""
         body = bytearray()
         with suppress(NeighbourError, *_NETWORK, OSError):
             for piece in self._pieces(response):
@@ -222,7 +224,7 @@ class Wire:
         raise self.foreign("in a packing that was not asked for")
 
     def _unpacked(self, packed: Iterator[bytes]) -> Iterator[bytes]:
-        """The bytes inside a gzip stream, a little at a time, so that a small body can't grow large in memory."""
+        """Decompress a gzip stream in small pieces, so that a small body can't grow large in memory."""
         unpacker = zlib.decompressobj(wbits=31)
         empty = True
         try:
@@ -241,7 +243,7 @@ class Wire:
             raise self.foreign("with half a body")
 
     def _translated(self, error: Exception) -> NeighbourError:
-        """Our error for what the network raised."""
+        """Translate an exception of the network."""
         neighbour, name = self.server.neighbour, self.server.name
         match error:
             case httpcore2.PoolTimeout():
@@ -273,7 +275,7 @@ _NETWORK = (
 
 
 def _cause(error: Exception) -> BaseException | None:
-    """What the system raised: `httpcore2` hands it on as the argument of its own error, and cuts the chain of causes."""
+    """The system's exception: `httpcore2` passes it as the argument of its own error, and cuts the chain of causes."""
     return next((arg for arg in error.args if isinstance(arg, BaseException)), error.__cause__)
 
 
@@ -283,10 +285,10 @@ def _transport(deadline: Deadline, base: httpx2.URL, ca_file: str) -> Transport:
 
 
 def trusting(ca_file: str) -> ssl.SSLContext:
-    """Verifies certificates and names, by what the system trusts and by what the file holds."""
+    """A context that verifies certificates and host names, by the system's certificates and those in the file."""
     context = httpx2.create_ssl_context(trust_env=False)
     if ca_file:
-        # So that the file may hold the server's own certificate instead of the authority behind it.
+        # With this flag the file may hold the server's own certificate instead of its authority's.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         try:
             context.load_verify_locations(cafile=ca_file)
@@ -296,7 +298,7 @@ def trusting(ca_file: str) -> ssl.SSLContext:
 
 
 def address(url: str, setting: str) -> httpx2.URL:
-    """The parts of an address; raises Unusable for one that can't be used."""
+    """Parse an address; raises Unusable if it is invalid."""
     try:
         base = httpx2.URL(url.strip())
     except httpx2.InvalidURL:
@@ -309,27 +311,27 @@ def address(url: str, setting: str) -> httpx2.URL:
 
 
 def check_headers(headers: Mapping[str, str], setting: str) -> None:
-    """Raises Unusable for a header that can't be sent."""
+    """Raise Unusable for a header that can't be sent."""
     for value in headers.values():
         if not value or not value.isascii() or not value.isprintable() or value != value.strip():
             raise Unusable(f"{setting} is empty, or has characters that can't be sent")
 
 
 def host_of(base: httpx2.URL) -> str:
-    """Host and port as a person reads them."""
+    """Host and port for display."""
     host = f"[{base.host}]" if ":" in base.host else base.host
     return f"{host}:{base.port}" if base.port else host
 
 
 def _mended(body: bytes | bytearray | memoryview) -> bytes:
-    """The body in UTF-8 and without control characters, made piece by piece to keep it small in memory."""
+    """The body as valid UTF-8 without control characters, converted in pieces to save memory."""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     pieces = (decode(bytes(body[at : at + STEP])).encode() for at in range(0, len(body), STEP))
     return (b"".join(pieces) + decode(b"", final=True).encode()).translate(_BLANKS)
 
 
 def _looks_like(beginning: bytes) -> str:
-    """How a body that is no JSON strikes a person."""
+    """A short description of a body that is not JSON."""
     start = beginning.lstrip()[:15].lower()
     if not start:
         return "with nothing"

@@ -1,9 +1,8 @@
-"""Connections that know when their request must be over.
+"""Connections that enforce a deadline for the whole request.
 
-A timeout for each read never ends a server that sends one byte every few seconds, be it in the headers or in the body. So
-each read, write and handshake is also bound to the moment at which the whole request must be over, which the thread that
-makes it sets by `due_in`. (Asking the system for the address behind a name can't be interrupted: it ends when the
-system's own resolver gives up.)
+A timeout per read never ends a server that sends one byte every few seconds, in headers or body. So each read,
+write and handshake is also bound to the deadline of the whole request, which the requesting thread sets by `due_in`.
+(A DNS lookup can't be interrupted: it ends when the system's resolver gives up.)
 """
 
 import ssl
@@ -18,14 +17,14 @@ import httpx2
 
 
 class Deadline:
-    """When the request of the calling thread must be over, on the monotonic clock."""
+    """The deadline of the calling thread's request, on the monotonic clock."""
 
     def __init__(self) -> None:
         self._of_thread = threading.local()
 
     @contextmanager
     def due_in(self, seconds: float) -> Iterator[None]:
-        """Whatever this thread reads or writes inside the block ends in time."""
+        """Bound all reads and writes of this thread inside the block to a deadline."""
         self._of_thread.at = time.monotonic() + seconds
         try:
             yield
@@ -33,7 +32,7 @@ class Deadline:
             self._of_thread.at = None
 
     def shortened(self, timeout: float | None, late: type[Exception]) -> float | None:
-        """The timeout, or what is left if that is less; raises `late` when nothing is left."""
+        """The timeout, or the remaining time if that is less; raises `late` if none remains."""
         at: float | None = getattr(self._of_thread, "at", None)
         if at is None:
             return timeout
@@ -44,14 +43,14 @@ class Deadline:
 
 
 class DeadlineStream(httpcore2.NetworkStream):
-    """A connection whose reads and writes keep to the deadline of the thread that makes them."""
+    """A connection whose reads and writes keep to the deadline of their thread."""
 
     def __init__(self, stream: httpcore2.NetworkStream, deadline: Deadline) -> None:
         self._stream = stream
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Bytes as they come; raises ReadTimeout past the deadline."""
+        """Read available bytes; raises ReadTimeout past the deadline."""
         return self._stream.read(max_bytes, self._deadline.shortened(timeout, httpcore2.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -70,12 +69,12 @@ class DeadlineStream(httpcore2.NetworkStream):
         return DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
-        """What the connection underneath says."""
+        """Return the info of the underlying connection."""
         return self._stream.get_extra_info(info)
 
 
 class DeadlineBackend(httpcore2.NetworkBackend):
-    """Opens such connections."""
+    """Opens connections that keep to the deadline."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._backend = httpcore2.SyncBackend()
@@ -96,7 +95,7 @@ class DeadlineBackend(httpcore2.NetworkBackend):
 
 
 class Transport(httpx2.BaseTransport):
-    """A pool of kept connections that raises the errors of `httpcore2` as they are."""
+    """A connection pool that passes the errors of `httpcore2` through unchanged."""
 
     def __init__(
         self, deadline: Deadline, tls: ssl.SSLContext | None, *, connections: int, idle_seconds: float

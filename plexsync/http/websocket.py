@@ -1,9 +1,8 @@
-"""Listening to a server: what it tells by itself, over a WebSocket.
+"""Receives a server's events over a WebSocket.
 
-As on the way of `plexsync.http.client`: secrets travel in headers only, redirects are never followed, certificates are
-always
-verified, nothing of the environment has a say, every message has a cap, and what is raised is `NeighbourError`. A server
-that says nothing is asked for a sign of life now and then, so that a connection which is dead without a word is noticed.
+The rules of `plexsync.http.client` apply: secrets travel in headers only, redirects are never followed, certificates
+are always verified, the environment is ignored, every message has a size limit, and errors are `NeighbourError`. A
+silent server gets a ping now and then, so that a dead connection is noticed.
 """
 
 import logging
@@ -24,17 +23,19 @@ from plexsync.rules.http_answers import Server, judge, unreachable
 
 LONGEST_MESSAGE = 1_000_000
 CHUNK = 64_000
-# Seconds between two looks at whether to stop; of silence after which a sign of life is asked for, and it is given up.
+# Seconds between two checks of the stop signal; seconds of silence before a ping, and again before giving up.
 LOOK = 0.5
 SILENCE = 20.0
 LOST = 60.0
 
-# The library logs headers, and one of them is the token.
+# The library logs headers, and one of them holds the token.
 logging.getLogger("websockets.client").setLevel(logging.CRITICAL)
 
 
 class EventSocket:
-    """What one server tells at `target`. `headers` go with the request; see `plexsync.http.client.Wire` for the rest."""
+    """The event stream of one server at `target`. `headers` go with the request; see `plexsync.http.client.Wire` for the
+    rest.
+    """
 
     def __init__(
         self,
@@ -61,9 +62,9 @@ class EventSocket:
         self._tls = trusting(ca_file) if secure else None
 
     def messages(self, stopping: Callable[[], bool]) -> Iterator[bytes]:
-        """Every message as it comes, and '' at least twice a second, until it is time to stop.
+        """Yield every message as it arrives, and '' at least twice a second, until `stopping` returns True.
 
-        Raises NeighbourError when the server can't be listened to, or not any more.
+        Raises NeighbourError if the connection can't be opened, or fails.
         """
         line = self._connected()
         try:
@@ -122,7 +123,7 @@ class EventSocket:
             yield b""
 
     def _messages(self, protocol: ClientProtocol, pieces: list[bytes]) -> Iterator[bytes]:
-        """The messages that are whole by now; what is left of one stays in `pieces`."""
+        """Yield the messages that are complete; the beginning of an incomplete one stays in `pieces`."""
         for event in protocol.events_received():
             if isinstance(event, Frame) and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
                 pieces.append(bytes(event.data))
@@ -131,7 +132,7 @@ class EventSocket:
                     pieces.clear()
 
     def _check(self, protocol: ClientProtocol) -> None:
-        """Raise what stands in the way of listening."""
+        """Raise the error if the connection failed."""
         refused = protocol.handshake_exc
         if isinstance(refused, InvalidStatus):
             raise judge(refused.response.status_code, self.server) or self._foreign()

@@ -1,1 +1,1 @@
-"""The neighbour people watch in: an HTTP client that answers in our records and our errors."""
+"""The Plex client: HTTP requests whose answers are PlexSync's records and errors."""

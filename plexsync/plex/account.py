@@ -1,7 +1,7 @@
-"""A person's account at plex.tv, by the package `plexapi`: signing in with a PIN, and the servers of the account.
+"""A plex.tv account, by the package `plexapi`: sign-in with a PIN, and the servers of the account.
 
-Only `plexsync init` comes here. Nothing but plex.tv is asked: redirects are not followed, and proxies and `.netrc` of the
-environment have no say. The token that is got is told to nobody.
+Only `plexsync init` uses it. It connects to plex.tv only; redirects are not followed, and proxies and `.netrc` of the
+environment are ignored. The token is never printed or logged.
 """
 
 import importlib
@@ -16,14 +16,14 @@ from plexsync.extras import advice
 from plexsync.rules.errors import Barred, Neighbour, Unavailable, Unusable
 
 MISSING = "signing in to Plex needs the package plexapi, which is not installed"
-# Where a person confirms the PIN.
+# The page where you confirm the PIN.
 LINK = "https://plex.tv/link"
 PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
 class OwnServer:
-    """A media server of the account, with the token for it and the addresses at which it may answer, the best first."""
+    """A media server of the account, with its token and its possible addresses, the best first."""
 
     name: str
     token: str = field(repr=False)
@@ -31,7 +31,7 @@ class OwnServer:
 
 
 class SignIn:
-    """One sign-in: a PIN for a person to confirm at `LINK`. Raises Unusable without the package, Unavailable, Barred."""
+    """One sign-in: a PIN that you confirm at `LINK`. Raises Unusable without the package, Unavailable, Barred."""
 
     def __init__(self) -> None:
         self._session = _session()
@@ -44,21 +44,21 @@ class SignIn:
             raise Unavailable(Neighbour.PLEX, "plex.tv answered without a PIN")
 
     def confirmed(self) -> bool:
-        """Ask once whether the PIN was confirmed."""
+        """Ask plex.tv once whether the PIN was confirmed."""
         return bool(self._login.checkLogin())
 
     @property
     def over(self) -> bool:
-        """Whether this PIN can't be confirmed any more: it is too old, or plex.tv went away."""
+        """Whether this PIN can't be confirmed any more: it expired, or plex.tv went down."""
         return bool(self._login.expired)
 
     def account(self) -> "Account":
-        """The account of whoever confirmed it."""
+        """The account that confirmed the PIN."""
         return Account(str(self._login.token), self._session)
 
 
 class Account:
-    """A signed-in account; `name` is what a person calls it. Raises Unavailable, and Barred for a token that is refused."""
+    """A signed-in account; `name` is its display name. Raises Unavailable, and Barred for a rejected token."""
 
     def __init__(self, token: str, session: Any) -> None:
         self._token = token
@@ -68,11 +68,11 @@ class Account:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What is to be hidden."""
+        """The secrets to redact."""
         return (self._token,)
 
     def servers(self) -> list[OwnServer]:
-        """The media servers that the account owns: others can't be written to."""
+        """The media servers that the account owns; others can't be written to."""
         with _told():
             devices = [
                 device
@@ -86,21 +86,23 @@ class Account:
 
 
 def _addresses(server: Any) -> Iterator[str]:
-    """Plain ones at home, which people know; then encrypted ones. Never a token in the clear through the internet, and
-    never by Plex's relay, which is slow."""
+    """Plain local addresses first, which you can recognise; then encrypted ones.
+
+    Never a token in the clear over the internet, and never Plex's relay, which is slow.
+    """
     addresses = set[str]()
     for locations, schemes in ((["local"], ["http"]), (["local"], ["https"]), (["remote"], ["https"])):
         if server.httpsRequired and schemes == ["http"]:
             continue
         for address in server.preferred_connections(locations=locations, schemes=schemes):
-            # One that is encrypted by itself may be listed among the plain ones, and the other way round.
+            # An address with the other scheme may be listed in either group.
             if address.startswith(f"{schemes[0]}://") and address not in addresses:
                 addresses.add(address)
                 yield address
 
 
 def _package(name: str) -> Any:
-    # Imported only for those who use it: it is an extra, and loading it takes a while.
+    # Imported on use: the package is an extra, and loading it takes a while.
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -109,7 +111,7 @@ def _package(name: str) -> Any:
 
 def _session() -> Any:
     plexapi, requests = _package("plexapi"), _package("requests")
-    # By this plex.tv lists us among the devices of the account: one entry for each machine, however often it signs in.
+    # plex.tv lists PlexSync by this id among the account's devices: one entry per machine, however often it signs in.
     device = blake2b(uuid.getnode().to_bytes(8, "big"), digest_size=8, person=b"plexsync").hexdigest()
     plexapi.BASE_HEADERS.update({"X-Plex-Product": "PlexSync", "X-Plex-Client-Identifier": f"plexsync-{device}"})
     session = requests.Session()
@@ -120,7 +122,7 @@ def _session() -> Any:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """The one place where errors of the package become ours; its messages, which quote answers, are left behind."""
+    """The one place that translates the package's errors; their messages, which quote answers, are dropped."""
     errors, requests = _package("plexapi.exceptions"), _package("requests")
     try:
         yield

@@ -1,8 +1,8 @@
-"""What Plex sends, and what of it is ours: strict about the shape, lenient where Plex itself mixes its types.
+"""Decodes Plex's answers: strict about their shape, lenient where Plex itself mixes its types.
 
-Ids and numbers come as numbers or texts, flags as true or 1, empty texts and lists are left out. But a container must be
-one and say how many things it holds: nothing else counts as "no items". All functions are pure and raise ValueError for
-what is well formed and still can't be right.
+Ids and numbers come as numbers or texts, flags as true or 1, empty texts and lists are left out. But a container must
+be present and state its size: nothing else counts as "no items". All functions are pure and raise ValueError for
+well-formed answers that contradict themselves.
 """
 
 import math
@@ -13,7 +13,7 @@ import msgspec
 from plexsync.rules.item import Entry, Item, Part
 from plexsync.rules.records import Section
 
-# What stands in the place of bytes that are no UTF-8.
+# The replacement for bytes that are not UTF-8.
 UNREADABLE = "\ufffd"
 # Digits of a duration in milliseconds: thirty years.
 LONGEST_DURATION = 12
@@ -23,7 +23,7 @@ Flag = bool | int | str
 
 
 class PlexTag(msgspec.Struct):
-    """A member of a list, which may lack its name; `role` and `thumb` for the cast only."""
+    """A member of a list, possibly without a name; `role` and `thumb` for the cast only."""
 
     tag: str | None = None
     role: str | None = None
@@ -53,7 +53,7 @@ class MediaAnswer(msgspec.Struct):
 
 
 class EntryAnswer(msgspec.Struct):
-    """An item of a listing, as far as the index wants it."""
+    """An item of a listing, with the fields that the index needs."""
 
     ratingKey: Number
     updatedAt: Number | None = None
@@ -113,7 +113,7 @@ class Entries(msgspec.Struct):
 
 
 class Items(msgspec.Struct):
-    """Items in full, and the library that all of them are in where they don't say so themselves."""
+    """Items in full; the library of all of them, for items that don't name theirs."""
 
     size: Number
     librarySectionID: Number | None = None
@@ -167,7 +167,7 @@ class OfferedPicture(msgspec.Struct):
 
 
 class OfferedPictures(msgspec.Struct):
-    """Those that one item can show; in XML, and by some servers in JSON too, each is called a photo."""
+    """The pictures that an item can show; in XML, and from some servers in JSON too, each is called a photo."""
 
     size: Number
     Metadata: list[OfferedPicture] = []
@@ -175,7 +175,7 @@ class OfferedPictures(msgspec.Struct):
 
 
 class PicturesAnswer(msgspec.Struct):
-    """The body of what an item can show."""
+    """The body of a list of pictures."""
 
     MediaContainer: OfferedPictures
 
@@ -196,7 +196,7 @@ def entries_of(container: Entries, section: str) -> list[Entry]:
 
 
 def total_of(container: Entries, header: str) -> int:
-    """How many entries the whole listing has, by the body or else by the header that says the same."""
+    """The size of the whole listing, from the body or else from the header with the same value."""
     total = _number(header if container.totalSize is None else container.totalSize)
     if total < 0:
         raise ValueError("a negative total")
@@ -217,7 +217,7 @@ def items_of(container: Items) -> dict[str, Item]:
 
 
 def pictures_of(container: OfferedPictures) -> dict[str, bool]:
-    """By the key of each picture that can be shown, whether it is."""
+    """For each picture, by key: whether it is the one shown."""
     offered = container.Metadata or container.Photo
     _check_size(container.size, offered)
     return {picture.ratingKey: _flag(picture.selected) for picture in offered if picture.ratingKey}
@@ -243,7 +243,7 @@ def sections_of(container: LibraryList) -> list[Section]:
 
 def _item(metadata: ItemAnswer, section: str) -> Item:
     locks = frozenset(field.name for field in metadata.Field if _flag(field.locked))
-    # A sort title that is the title is left out; without a lock on it, it is none that somebody chose.
+    # A sort title equal to the title is left out; an unlocked one was not chosen by the user.
     sort_title = metadata.titleSort or (metadata.title if "titleSort" in locks else "")
     return Item(
         key=_key(metadata.ratingKey),
@@ -279,7 +279,7 @@ def _names(tags: Iterable[PlexTag]) -> tuple[str, ...]:
 
 
 def _parts(media: Iterable[MediaAnswer]) -> tuple[Part, ...]:
-    """The files; without one whose name is no UTF-8, since what is left of it could be another's too."""
+    """The files, without those whose name is not UTF-8: its readable rest could match another name."""
     files = ((part, medium) for medium in media for part in medium.Part)
     return tuple(
         Part(part.file, _number(part.size or 0), _duration(part, medium))
@@ -289,9 +289,9 @@ def _parts(media: Iterable[MediaAnswer]) -> tuple[Part, ...]:
 
 
 def _duration(part: PartAnswer, media: MediaAnswer) -> int:
-    """Milliseconds of a file: its own, else its version's where it is the only file; 0 for what can't be a duration.
+    """The duration of a file in ms: its own, else its version's if it is the only file; 0 if invalid.
 
-    It is a hint to match by and nothing else, so a strange one makes no answer foreign.
+    It is only a hint for matching, so an invalid one does not make the answer invalid.
     """
     duration = part.duration or (media.duration if len(media.Part) == 1 else None)
     text = str(duration or 0)
@@ -304,7 +304,7 @@ def _check_size(size: Number, listed: Sequence[object]) -> None:
 
 
 def _key(number: Number) -> str:
-    """A key as text. They stand in addresses, so they must be what they are: plain numbers."""
+    """A key as text. Keys go into URLs, so they must be plain numbers."""
     text = str(number)
     if not (text.isascii() and text.isdigit()):
         raise ValueError("a key that is no number")

@@ -1,35 +1,35 @@
-"""Posters and backgrounds of Plex items: which there are, which is shown, and how one of ours comes there.
+"""Posters and backgrounds of Plex items: their lists, the selected one, and uploads.
 
-An item keeps every picture it was ever given, under a key that ends in the SHA-1 of its bytes; nothing can delete one. So
-what is there already is chosen and not sent again. (Shelf and key have names of their own: backgrounds are listed under
-`arts`, and kept as `upload://art/`.) Bytes are sent and never an address: newer servers fetch nothing from a
+An item keeps every uploaded picture, under a key that ends in the SHA-1 of its bytes; none can be deleted. So
+a picture that is already there is selected and not uploaded again. (List and key have different names: backgrounds are
+listed under `arts`, and stored as `upload://art/`.) Uploads send bytes, never a URL: newer servers fetch nothing from a
 private network.
 """
 
 import hashlib
 from urllib.parse import quote
 
-# By name of `plexsync.rules.item.PICTURES`: the shelf that holds them, and the one that is shown.
+# By name of `plexsync.rules.item.PICTURES`: the path of the list, and of the selected picture.
 SHELVES = {"thumb": "posters", "art": "arts"}
 SHOWN = {"thumb": "poster", "art": "art"}
 KEPT = {"thumb": "upload://posters/", "art": "upload://art/"}
 
 
 def key_of(name: str, content: bytes) -> str:
-    """The key under which Plex keeps a picture of these bytes."""
+    """The key under which Plex stores a picture of these bytes."""
     return f"{KEPT[name]}{hashlib.sha1(content, usedforsecurity=False).hexdigest()}"
 
 
 def shelf(item: str, name: str) -> str:
-    """Where an item's pictures of a kind are listed, and to be sent to."""
+    """The path of an item's list of pictures of this kind; uploads go there too."""
     return f"/library/metadata/{item}/{SHELVES[name]}"
 
 
 def choice(item: str, name: str, key: str) -> str:
-    """Where to say which of them is shown."""
+    """The path that selects a picture."""
     return f"/library/metadata/{item}/{SHOWN[name]}?url={quote(key, safe='', errors='replace')}"
 
 
 def shown(item: str, name: str) -> str:
-    """The one that is shown, to be taken off."""
+    """The path of the selected picture, for deselecting it."""
     return f"/library/metadata/{item}/{name}"

@@ -1,8 +1,7 @@
-"""Plex over HTTP: what `plexsync.rules.neighbours.Plex` promises, and who the server is.
+"""Plex over HTTP: implements `plexsync.rules.neighbours.Plex`, and identifies the server.
 
-Every answer is checked for what it has to be; one that is cut, foreign or contradicts itself raises Unavailable and never
-reads as "nothing there". Unknown filters are ignored by Plex without a word, so what a filter should have found is looked
-at again here.
+Every answer is validated; one that is cut, foreign or contradictory raises Unavailable and never reads as "nothing
+there". Plex silently ignores unknown filters, so filtered results are checked again here.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,11 +24,11 @@ from plexsync.rules.records import Section
 from plexsync.rules.text import composed, fold
 
 MOVIE = "1"
-# What the index has no use for. The names are hints: a server may send it all the same.
+# Fields that the index does not use. The names are hints: a server may send them all the same.
 UNWANTED = "Image,Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
 UNWANTED_FIELDS = "summary,tagline"
 FOUND_PAGE = 200
-# What tells a 404 of Plex itself from one of a proxy before it: the header, or where a proxy drops that, the page.
+# The signs of Plex's own 404, as opposed to a proxy's: the header or, if a proxy drops that, the page.
 MARK = "x-plex-protocol"
 NOT_FOUND = b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
 STEPS_BACK = 100
@@ -45,12 +44,11 @@ T = TypeVar("T")
 
 
 class PlexClient:
-    """One Plex Media Server. Safe to use from several threads; raises `NeighbourError` only, once it is made.
+    """One Plex Media Server. Thread-safe; after construction it raises only `NeighbourError`.
 
-    `libraries` are the names of the movie libraries to use, none for all. `client_id` tells installations apart: Plex
-    wants a stable one from each. Raises Unusable for an address or token that can't be sent. See
-    `plexsync.http.client.Wire` for
-    `clock`, `transport`, `ca_file` and `alive`.
+    `libraries` are the names of the movie libraries to use, none for all. `client_id` identifies the installation: Plex
+    requires a stable one from each. Raises Unusable for an address or token that can't be sent. See
+    `plexsync.http.client.Wire` for `clock`, `transport`, `ca_file` and `alive`.
     """
 
     def __init__(
@@ -86,25 +84,25 @@ class PlexClient:
 
     @property
     def date(self) -> str:
-        """What time it was at the last answer by the clock there, as HTTP writes it; '' where none was told."""
+        """The server's time at the last answer, as an HTTP date; '' if it sent none."""
         return self._wire.date
 
     def identity(self) -> tuple[str, str]:
-        """(name, version) of the server, in one authenticated request."""
+        """The server's (name, version), in one authenticated request."""
         container = self._wire.decoded(IDENTITY, self._ask("GET", "/").body).MediaContainer
         return container.friendlyName, container.version
 
     def sections(self) -> list[Section]:
         """The movie libraries to use, at least one.
 
-        Raises Barred when one of the names given does not exist (setting plex_libraries), and when there is none at all
-        (setting plex_token): to a token without access a Plex looks empty.
+        Raises Barred if a configured name does not exist (setting plex_libraries), and if there is no library at all
+        (setting plex_token): for a token without access, a Plex server looks empty.
         """
         container = self._wire.decoded(SECTIONS, self._ask("GET", "/library/sections").body).MediaContainer
         return self._chosen(self._checked(lambda: answers.sections_of(container)))
 
     def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
-        """Every item of a library, in pages of new ones; what was not listed to its end raises Unavailable."""
+        """Every item of a library, in pages without repeats; an incomplete listing raises Unavailable."""
         return self._pages(section, {}, page)
 
     def changed(self, section: str, *, since: int, page: int = 1000) -> Iterator[list[Entry]]:
@@ -112,15 +110,15 @@ class PlexClient:
         return self._pages(section, {"updatedAt>>": str(since)}, page)
 
     def count(self, section: str) -> int:
-        """How many items a library has, in one small request."""
+        """The number of items in a library, in one small request."""
         container, header = self._listing(section, {}, start=0, size=0)
         return self._checked(lambda: answers.total_of(container, header))
 
     def _pages(self, section: str, filters: Mapping[str, str], page: int) -> Iterator[list[Entry]]:
-        """The items that a filter lets through, in pages of new ones.
+        """The items that match a filter, in pages without repeats.
 
-        Each page begins with the last item of the one before. Where it does not, items have gone meanwhile and the rest
-        has moved up, so the walk steps back until pages meet again: what stays in the library is met for certain.
+        Each page begins with the last item of the one before. If it does not, items were removed meanwhile and the rest
+        moved up, so the walk steps back until pages overlap again: items that stay in the library are never missed.
         """
         known_keys: set[str] = set()
         start = steps_back = 0
@@ -143,9 +141,9 @@ class PlexClient:
             start += len(entries) - 1
 
     def find(self, section: str, name: str) -> list[Entry]:
-        """The items of a library that have a file of exactly this base name, written as it is, composed or decomposed.
+        """The library's items that have a file of exactly this base name, as given, composed or decomposed.
 
-        Plex compares letter by letter, so each form is a request of its own.
+        Plex compares code point by code point, so each form is a request of its own.
         """
         entries: dict[str, Entry] = {}
         for form in dict.fromkeys((name, normalize("NFC", name), normalize("NFD", name))):
@@ -157,14 +155,14 @@ class PlexClient:
                 ]
                 entries |= {entry.key: entry for entry in named}
                 if not named:
-                    # A Plex that does not know the filter lists everything.
+                    # A Plex server that does not know the filter lists everything.
                     break
         return list(entries.values())
 
     def scan(self, section: str, folder: str) -> None:
-        """Ask for a scan of one folder of a library, as Plex sees it; it has not ended when this returns.
+        """Request a scan of one folder of a library, by its path in Plex; returns before the scan ends.
 
-        Servers have always taken this as GET, and Plex's own document knows it as POST alone.
+        All servers accept GET for this; Plex's documentation names only POST.
         """
         _check_number(section)
         query = urlencode({"path": folder}, errors="replace", quote_via=quote)
@@ -175,9 +173,9 @@ class PlexClient:
             self._ask("POST", target)
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
-        """Full items by rating key, in one request; those that do not exist are left out.
+        """Full items by rating key, in one request; missing ones are left out.
 
-        A 404 for several can mean that only one is missing, or in the trash: then they are asked for in halves.
+        A 404 for several can mean that only one is missing, or in the trash: they are then requested in halves.
         """
         for key in keys:
             _check_number(key)
@@ -194,10 +192,10 @@ class PlexClient:
         return {key: item for key, item in self._checked(lambda: answers.items_of(container)).items() if key in wanted}
 
     def edit(self, section: str, key: str, edit: Edit, *, cast: Cast | None = None) -> None:
-        """One PUT that applies all of `edit` to one item; several when it is too long (see `plexsync.plex.edits`).
+        """One PUT that applies all of `edit` to one item; several if it is too long (see `plexsync.plex.edits`).
 
-        Raises ValueError for what can't be built, Missing when the item is gone, TooLong when a text or a list is too long
-        by itself, once everything else was sent. The error says whether anything has been applied.
+        Raises ValueError for an invalid edit, Missing if the item is gone, TooLong if a single text or list is too
+        long, once everything else was sent. The error says whether anything was applied.
         """
         limit = edits.LINE_LIMIT
         waiting = edits.targets(section, key, edit, cast=cast, limit=limit)
@@ -226,27 +224,29 @@ class PlexClient:
             raise _too_long(unsent, applied=bool(sent))
 
     def pictures(self, key: str, name: str) -> dict[str, bool]:
-        """By the key of each picture that the item can show (`thumb` or `art`), whether it does; Missing when it is gone."""
+        """The item's pictures (`thumb` or `art`) by key, and whether each is the selected one; Missing if the item is
+        gone.
+        """
         _check_number(key)
         body = self._ask("GET", artwork.shelf(key, name), cap=LISTING_CAP).body
         container = self._wire.decoded(PICTURES, body).MediaContainer
         return self._checked(lambda: answers.pictures_of(container))
 
     def upload(self, key: str, name: str, content: bytes) -> None:
-        """Give the item a picture, which Plex shows and locks then. Raises Refused for one that it does not take."""
+        """Upload a picture to the item; Plex selects and locks it. Raises Refused if Plex rejects it."""
         _check_number(key)
         self._ask("POST", artwork.shelf(key, name), content=content)
 
     def show(self, key: str, name: str, picture: str) -> None:
-        """Let the item show one of its pictures. Raises Missing when it has no such picture, or is gone itself.
+        """Select one of the item's pictures. Raises Missing if the item has no such picture, or is gone itself.
 
-        Plex answers with the new address of what is shown, as plain text.
+        Plex answers with the new address of the selected picture, as plain text.
         """
         _check_number(key)
         self._ask("PUT", artwork.choice(key, name, picture))
 
     def hide(self, key: str, name: str) -> None:
-        """Let the item show none of its pictures. Raises Refused or Missing where Plex is too old for it (before 1.43)."""
+        """Deselect the item's picture. Raises Refused or Missing if Plex is too old for it (before 1.43)."""
         _check_number(key)
         self._ask("DELETE", artwork.shown(key, name))
 
@@ -256,18 +256,18 @@ class PlexClient:
             self._wire.decoded(NOTHING, body)
 
     def _ask(self, method: str, target: str, *, content: bytes = b"", cap: int = ORDINARY_CAP) -> Answer:
-        """The good answer to one request; a 404 that is not Plex's own says nothing about what was asked for."""
+        """The answer to one request; a 404 that is not Plex's own says nothing about the requested item."""
         answer = self._wire.send(method, target, content=content, cap=cap)
         if answer.status == 404 and MARK not in answer.headers and bytes(answer.body).strip() != NOT_FOUND:
             raise self._wire.foreign("404, and not as Plex does: is it running, and is this its address?")
         return self._wire.accepted(answer)
 
     def _page(self, section: str, filters: Mapping[str, str], start: int, size: int) -> tuple[list[Entry], int]:
-        """One page, without a smaller one than two: pages overlap by one item."""
+        """One page of at least two items, since pages overlap by one."""
         container, header = self._listing(section, {**filters, "sort": "id"}, start=start, size=max(size, 2))
         entries = self._checked(lambda: answers.entries_of(container, section))
         if filters and container.totalSize is None and not header:
-            # The few that a filter lets through may come without a total.
+            # A short filtered listing may come without a total.
             return entries, start + len(entries)
         return entries, self._checked(lambda: answers.total_of(container, header))
 
@@ -306,7 +306,7 @@ class PlexClient:
         return [section for section in sections if fold(section.title) in wanted]
 
     def _checked(self, read: Callable[[], T]) -> T:
-        """What was read from a decoded answer; raises Unavailable if it contradicts itself."""
+        """The parsed answer; raises Unavailable if it contradicts itself."""
         try:
             return read()
         except ValueError:
@@ -315,7 +315,7 @@ class PlexClient:
 
 
 def _is_too_long(error: Refused, target: str) -> bool:
-    """Whether a refusal was for the length of the request. Plex has no word of its own for that: it says 400."""
+    """Whether a request was rejected for its length. Plex has no status of its own for that: it answers 400."""
     return isinstance(error, TooLong) or len(target) > edits.LINE_LIMIT
 
 

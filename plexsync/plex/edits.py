@@ -1,10 +1,10 @@
-"""Turns a plan's edit into the requests that carry it out.
+"""Translates a plan's edit into requests.
 
-A request without an item id would edit every item of its library, so none can be built without one. Whatever the edit,
-one request is enough as long as its line stays below 8,000 bytes. Above that, or once a server has found it too long, it
-becomes several, each complete in itself: a list always travels whole, since some servers add what is named and others
-replace the list by it, and only a whole list is right for both. Names to take away are safe in any grouping and follow
-their list. So what can't be made shorter is one text, or one list, that is too long by itself; the rest is sent without it.
+A request without an item id would edit every item of its library, so none can be built without one. One request is
+enough for any edit as long as its line stays below 8,000 bytes. Above that, or once a server has rejected it as too
+long, it becomes several, each complete in itself: a list always travels whole, since some servers add the named members
+and others replace the list by them, and only a whole list is right for both. Removals are safe in any grouping and
+follow their list. So only a single text or list can be too long for a request; the rest is sent without it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,10 +20,10 @@ LINE_LIMIT = 8_000
 
 
 def targets(section: str, key: str, edit: Edit, *, cast: Cast | None = None, limit: int = LINE_LIMIT) -> list[str]:
-    """Paths with their query, to be sent as PUT one after another; none for an edit that changes nothing.
+    """The paths with query to send as PUT, in order; none for an empty edit.
 
-    `limit` is the longest request line wanted, in bytes: a text or a list that is longer by itself still travels alone.
-    Raises ValueError for a section or item that is not a number, and for a field or value that Plex does not take.
+    `limit` is the longest request line in bytes; a single text or list above it still travels alone.
+    Raises ValueError for a section or item that is not a number, and for a field or value that Plex does not accept.
     """
     head = _head(section, key)
     edit, beside = _with_cast(edit, cast or Cast())
@@ -36,15 +36,15 @@ def targets(section: str, key: str, edit: Edit, *, cast: Cast | None = None, lim
     return list(_packed(head, [small for piece in pieces for small in _smaller(head, piece, limit)], limit))
 
 
-# By the key of a member of the cast: parameters that go with it, by the end of their names.
+# For each member of the cast: the parameters that belong to it, by the end of their names.
 Beside = Mapping[str, Mapping[str, str]]
 PARAMETERS = {ROLE: "tagging.text", FACE: "tag.thumb"}
 
 
 def _with_cast(edit: Edit, cast: Cast) -> tuple[Edit, Beside]:
-    """The edit of lists and single values alone, and what is sent beside members of the cast.
+    """The edit with lists and single values only, and the parameters sent beside members of the cast.
 
-    What is changed beside one goes with the whole list, as it is now unless it is changed too.
+    A change beside a member travels with the whole list; the list keeps its current value unless it changes too.
     """
     sent: dict[str, dict[str, str]] = {fold(name): {PARAMETERS[ROLE]: text} for name, text in cast.roles.items()}
     changed = {name: about for name in edit if (about := beside_whom(name))}
@@ -63,7 +63,7 @@ def _with_cast(edit: Edit, cast: Cast) -> tuple[Edit, Beside]:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Parameters that belong in one request. `names` are to be taken away from the list `field`, and can be parted."""
+    """Parameters that belong in one request. `names` are removed from the list `field`; they can be split over requests."""
 
     pairs: tuple[tuple[str, str], ...]
     field: str = ""
@@ -71,7 +71,7 @@ class _Piece:
 
     def all_pairs(self) -> Iterator[tuple[str, str]]:
         if self.names:
-            # Encoded once here and once more with everything else: so a comma in a name is not one between names.
+            # Encoded here and once more with the whole query, so that a comma in a name does not separate names.
             yield f"{self.field}[].tag.tag-", ",".join(map(_quoted, self.names))
         yield from self.pairs
 
@@ -91,9 +91,11 @@ def _in_order(edit: Edit) -> list[str]:
 
 
 def _pieces(name: str, change: Change, beside: Beside) -> Iterator[_Piece]:
-    """One field; of a picture its lock alone. A lock goes with each of its pieces, since Plex locks a list that is touched
-    unless told otherwise."""
-    # Plex may lock a rating that is edited, unless it is told not to: a lock that nobody would take off again.
+    """The pieces of one field; of a picture only its lock.
+
+    The lock goes with each piece, since Plex locks every list that is edited unless told otherwise.
+    """
+    # Plex may lock an edited rating unless told not to: nothing would remove that lock again.
     locked = False if name == "userRating" and change.value is not None else change.lock
     lock = () if locked is None else ((f"{name}.locked", str(int(locked))),)
     setting = () if name in PICTURES else tuple(_setting(name, change.value, beside))
@@ -120,7 +122,7 @@ def _setting(name: str, value: Value | None, beside: Beside) -> Iterator[tuple[s
 
 
 def _smaller(head: str, piece: _Piece, limit: int) -> Iterator[_Piece]:
-    """The piece, or halves of it (and of those) while it is too long and only takes names away."""
+    """The piece, or its halves (recursively) while it is too long and only removes names."""
     if _fits(_target(head, [piece]), limit) or len(piece.names) < 2:
         yield piece
         return
@@ -130,7 +132,7 @@ def _smaller(head: str, piece: _Piece, limit: int) -> Iterator[_Piece]:
 
 
 def _packed(head: str, pieces: list[_Piece], limit: int) -> Iterator[str]:
-    """The pieces in as few requests as their order allows."""
+    """Pack the pieces into as few requests as their order allows."""
     together: list[_Piece] = []
     for piece in pieces:
         if together and not _fits(_target(head, [*together, piece]), limit):
@@ -144,7 +146,7 @@ def _target(head: str, pieces: list[_Piece]) -> str:
     pairs: list[tuple[str, str]] = []
     for piece in pieces:
         pairs += piece.all_pairs()
-    # The same lock may stand in two pieces of one request.
+    # Two pieces of one request may hold the same lock.
     return head + "".join(f"&{_quoted(name)}={_quoted(value)}" for name, value in dict.fromkeys(pairs))
 
 

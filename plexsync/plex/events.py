@@ -1,4 +1,4 @@
-"""What Plex tells by itself, as `plexsync.rules.events`: items that came, changed or went, and scans that ended."""
+"""Plex's events as `plexsync.rules.events`: items that were added, changed or removed, and scans that ended."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -10,7 +10,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.events import Event, Left, Scanned, Touched
 from plexsync.rules.http_answers import Server
 
-# The path that clients use; the documented one lacks a letter of it.
+# The path that clients use; the documented one lacks a letter.
 TARGET = "/:/websockets/notifications"
 LIBRARY = "com.plexapp.plugins.library"
 SCAN = "library.update.section"
@@ -21,7 +21,7 @@ Number = int | str
 
 
 class TimelineEntry(msgspec.Struct):
-    """Something has happened to an item."""
+    """An event of an item."""
 
     itemID: Number
     identifier: str = ""
@@ -32,27 +32,27 @@ class TimelineEntry(msgspec.Struct):
 
 
 class Context(msgspec.Struct):
-    """What an activity is about."""
+    """The subject of an activity."""
 
     librarySectionID: Number = ""
 
 
 class Activity(msgspec.Struct):
-    """Something that takes a while."""
+    """A long-running activity."""
 
     type: str = ""
     Context: "Context | None" = None
 
 
 class ActivityNotification(msgspec.Struct):
-    """How it goes."""
+    """The progress of an activity."""
 
     event: str = ""
     Activity: "Activity | None" = None
 
 
 class NotificationContainer(msgspec.Struct):
-    """Whatever Plex has to tell; most of it is not ours."""
+    """Any notification; most of them are not used."""
 
     type: str = ""
     TimelineEntry: "list[TimelineEntry]" = []
@@ -69,7 +69,10 @@ NOTIFICATION = msgspec.json.Decoder(Notification)
 
 
 class PlexEvents:
-    """What one Plex tells. Raises Unusable for an address or token that can't be sent, once made `NeighbourError` alone."""
+    """One Plex server's events.
+
+    Raises Unusable for an address or token that can't be sent; after construction it raises only `NeighbourError`.
+    """
 
     def __init__(
         self,
@@ -91,13 +94,13 @@ class PlexEvents:
         )
 
     def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Event]]:
-        """What comes, as it comes; nothing at least twice a second. Raises NeighbourError when it ends."""
+        """Yield events as they arrive; an empty list at least twice a second. Raises NeighbourError at the end."""
         for message in self._live.messages(stopping):
             yield events_of(message)
 
 
 def events_of(message: bytes) -> Sequence[Event]:
-    """What a message tells; one that can't be understood tells nothing."""
+    """The events of a message; none for one that can't be parsed."""
     if not message:
         return ()
     try:

@@ -1,4 +1,4 @@
-"""Pictures made to fit Plex, by the package Pillow: at most so many bytes, and in the shape of a poster."""
+"""Converts pictures for Plex, by the package Pillow: limited in bytes, and in the shape of a poster."""
 
 import importlib
 import io
@@ -10,7 +10,7 @@ from plexsync.extras import advice, is_installed
 from plexsync.rules.errors import Unusable
 
 MISSING = "poster_padding needs the package pillow, which is not installed"
-# A poster is two thirds as wide as it is high.
+# A poster's width is two thirds of its height.
 WIDE, HIGH = 2, 3
 # No picture of a scene is larger; a small file can claim to be, and would fill the memory.
 MOST_PIXELS = 100_000_000
@@ -19,10 +19,10 @@ SMALLEST = 200
 
 
 class Pillow:
-    """Opens JPEG, PNG and WebP alone. Raises Unusable when the package is not installed.
+    """Opens JPEG, PNG and WebP only. Raises Unusable if the package is not installed.
 
-    The same picture gives the same bytes as long as the package stays the same; what is known of a picture that has not
-    changed is not made anew. Most pictures fit as they are, so the package is loaded for the first that does not.
+    The same picture gives the same bytes as long as the package stays the same; an unchanged picture is not converted
+    again. Most pictures fit as they are, so the package is loaded for the first one that does not.
     """
 
     def __init__(self) -> None:
@@ -37,9 +37,9 @@ class Pillow:
             raise Unusable(f"{MISSING}: {advice('art')}") from None
 
     def made(self, content: bytes, *, padded: bool, largest: int) -> bytes:
-        """The picture as JPEG in at most `largest` bytes; `padded`: with bars, two wide to three high, unless it is so.
+        """The picture as JPEG in at most `largest` bytes; `padded`: with bars, if its ratio is not 2:3.
 
-        Raises Unusable, with words for a person, for what is no such picture.
+        Raises Unusable, with a message for the user, if the content is not such a picture.
         """
         picture = self._opened(content)
         if padded:
@@ -56,7 +56,7 @@ class Pillow:
             picture = self._image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP"))
             if picture.width * picture.height > MOST_PIXELS:
                 raise Unusable("the picture has more than 100 million pixels")
-            # What shows through is black, as the bars are.
+            # Transparent areas become black, as the bars are.
             picture = picture.convert("RGBA")
             ground = self._image.new("RGBA", picture.size, (0, 0, 0, 255))
             return self._image.alpha_composite(ground, picture).convert("RGB")

@@ -1,1 +1,1 @@
-"""How things stand, as facts that every door tells: for the terminal's tables and JSON, for pages and for the API."""
+"""Status reports as plain facts. The terminal's tables and JSON, the pages and the API all show these."""

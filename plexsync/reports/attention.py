@@ -1,4 +1,4 @@
-"""What needs a person, and what happens by itself: the sentences over everything else, worst first."""
+"""What needs you, and what resolves itself: one sentence each, worst first."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ from plexsync.rules.status_words import DOWN
 
 @dataclass(frozen=True)
 class Need:
-    """One thing: `key` names it for machines, `kind` is `person` (somebody has to act) or `wait` (it mends itself).
+    """One finding: `key` is its stable name, `kind` is `person` (you have to act) or `wait` (it resolves itself).
 
-    `where` is the page of the dashboard on which a person can act, '' when there is none.
+    `where` is the dashboard page on which you can act, '' if there is none.
     """
 
     key: str
@@ -28,7 +28,7 @@ class Need:
 
 
 def needs(parts: Parts, found: StatusFacts) -> list[Need]:
-    """By the facts of `plexsync.reports.status`, and by the rules of the notices that are sent."""
+    """Derive the findings from the facts of `plexsync.reports.status`, by the rules that notifications use."""
     now = parts.clock.now()
     rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
     with parts.store.reading() as db:
@@ -93,5 +93,5 @@ def _away(one: OutageFacts) -> Need:
 
 
 def need_facts(one: Need) -> NeedFacts:
-    """For JSON."""
+    """The finding for JSON."""
     return {"key": one.key, "kind": one.kind, "title": one.title, "text": one.text, "since": stamp(one.since)}

@@ -1,4 +1,4 @@
-"""What a full comparison has found, as facts."""
+"""The result of a full comparison, as facts."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ _NAMES = {finding.stored: finding.value for finding in COMPARED}
 
 
 def counted(report: ComparisonReport) -> Counter[str]:
-    """How many scenes stand how, by their names in JSON."""
+    """Count the scenes by status; the keys are the JSON names."""
     return Counter({_NAMES.get(name, name): count for name, count in report.standing.items()})
 
 

@@ -1,9 +1,9 @@
-"""What cures a dead letter: the row of its cause, and for an ambiguous scene the way that fits its error."""
+"""The cure of a dead letter: the row of its cause or, for an ambiguous scene, the cure that fits its error."""
 
 from plexsync.flows.scenes.inspection import BOUND_ITEM, SHARED_ITEM
 from plexsync.rules.causes import Cause, Cure, cure_of
 
-# The ways to be ambiguous, told apart by how the error begins.
+# The cases of an ambiguous scene, told apart by how the error begins.
 SEVERAL = Cure(
     "several items in Plex fit, and PlexSync does not guess",
     "explain lists the candidates: plexsync bind SCENE ITEM names the right one; or remove or split the duplicate in "
@@ -24,7 +24,7 @@ BOUND = Cure(
 
 
 def cure(cause: str, error: str = "") -> Cure:
-    """The table's row, or a general one; with the row's error, what cures just that one."""
+    """Return the row for a cause, or a general one; `error`, the row's error, selects a more specific cure."""
     if cause == Cause.AMBIGUOUS and error:
         ways = ((SHARED_ITEM, SHARED), (BOUND_ITEM, BOUND))
         return next((cure for begin, cure in ways if error.startswith(begin)), SEVERAL)

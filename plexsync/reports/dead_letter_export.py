@@ -1,7 +1,7 @@
-"""The dead-letter queue as a file: JSON with everything that is known, CSV with a line for each row.
+"""The dead-letter queue as a file: JSON with all known facts, CSV with one line per row.
 
-Rows are read page by page and made as they are taken, so that a queue of any length needs little memory. A spreadsheet
-takes a cell that begins like a formula for one: such a cell gets an apostrophe before it.
+Rows are read page by page and rendered on demand, so a queue of any length needs little memory. A spreadsheet
+evaluates a cell that begins like a formula: such a cell gets a leading apostrophe.
 """
 
 import csv
@@ -33,12 +33,12 @@ COLUMNS = (
     "last_push_at",
     "advice",
 )
-# What makes a cell a formula, in plain and in full width.
+# The first characters of a formula, in plain and in full width.
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def letters(parts: Parts, cause: str) -> Iterator[LetterFacts]:
-    """Everything that is known of each dead row (of one cause), by kind and id."""
+    """Yield all known facts of each dead row (of one cause), by kind and id."""
     for row in rows_in(parts, State.DEAD, cause):
         with parts.store.reading() as db:
             one = letter(db, row)
@@ -46,7 +46,7 @@ def letters(parts: Parts, cause: str) -> Iterator[LetterFacts]:
 
 
 def letter(db: Reader, row: JobRow) -> LetterFacts:
-    """Everything that is known of a dead row."""
+    """Return all known facts of a dead row."""
     return {
         **row_facts(row),
         "meaning": cure(row.cls, row.error).meaning,
@@ -57,7 +57,7 @@ def letter(db: Reader, row: JobRow) -> LetterFacts:
 
 
 def json_pieces(head: Mapping[str, object], name: str, items: Iterable[object]) -> Iterator[str]:
-    """One JSON object: `head`, and under `name` the items as they come; a piece for each of them in between."""
+    """Yield one JSON object in pieces: `head`, then the items under `name`, one piece per item, as they arrive."""
     yield "{\n" + "".join(f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())
     yield f"  {json.dumps(name)}: ["
     none = True
@@ -68,7 +68,7 @@ def json_pieces(head: Mapping[str, object], name: str, items: Iterable[object]) 
 
 
 def csv_pieces(letters: Iterable[LetterFacts]) -> Iterator[str]:
-    """A head line and a line for each."""
+    """Yield a header line, then one line per letter."""
     out = io.StringIO()
     lines = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
     lines.writerow(COLUMNS)
@@ -98,7 +98,7 @@ def _cells(letter: LetterFacts) -> list[object]:
 
 
 def cell(value: object) -> str:
-    """A value as a cell that no spreadsheet takes for a formula: one line, without control characters."""
+    """Format a value as a cell that no spreadsheet evaluates as a formula: one line, without control characters."""
     text = str(value)
     begins = text.lstrip(" ")[:1]
     text = one_line(text)

@@ -1,4 +1,4 @@
-"""What was given up, by cause, as facts."""
+"""Dead letters grouped by cause, as facts."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from plexsync.store.database import Reader
 
 
 def groups(db: Reader, counts: Mapping[str, int], cause: str | None) -> list[GroupFacts]:
-    """By cause, the most frequent first: a count, an example and the advice."""
+    """Group the dead letters by cause, most frequent first: a count, an example and the advice."""
     chosen = [(name, count) for name, count in counts.items() if cause in (None, name)]
     rows: list[GroupFacts] = []
     for name, count in sorted(chosen, key=lambda pair: (-pair[1], pair[0])):

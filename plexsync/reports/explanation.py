@@ -1,4 +1,4 @@
-"""Why a scene stands as it stands, as facts: what was seen of it just now, or what is known while a server is away."""
+"""Why a scene has its status, as facts: from a fresh inspection, or from the database while a server is down."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,12 +23,12 @@ from plexsync.store.database import Reader
 
 
 def job_facts(row: JobRow | None, attempts: Sequence[AttemptRow]) -> JobReport:
-    """A scene's row in the queue, and its attempts that did not go well."""
+    """A scene's row in the queue, and its failed attempts."""
     return {"job": row_facts(row), "attempts": attempt_facts(attempts)}
 
 
 def sight_facts(sight: Inspection) -> SightFacts:
-    """What was seen of a scene, and what would be done to its items."""
+    """The result of an inspection, and what a sync would do to the scene's items."""
     notes = sight.wanted.notes if sight.wanted else ()
     return {
         "id": sight.id,
@@ -85,7 +85,7 @@ def _field_facts(target: Target, name: str) -> FieldFacts:
 
 
 def verdict(sight: Inspection) -> str:
-    """One sentence on how the scene stands."""
+    """One sentence on the scene's status."""
     match sight.outcome:
         case Gone():
             return f"Stash has no scene {sight.id}"
@@ -117,7 +117,7 @@ def _undone_words(sight: Inspection) -> str:
 
 
 def action(name: str, change: Change | None, wants: Mapping[str, Value]) -> str:
-    """What would be done to a field."""
+    """What a sync would do to a field."""
     if change is None:
         if name not in wants:
             return "nothing (switched off)"
@@ -133,14 +133,14 @@ def action(name: str, change: Change | None, wants: Mapping[str, Value]) -> str:
 
 
 def reason(known: Remembered | None, wants: Value | None) -> str:
-    """Why a field would be changed, from what was remembered of it."""
+    """Why a sync would change a field, judged by its remembered values."""
     if known is None:
         return "first push"
     return "changed in Stash" if known.said != wants else "not as it was left in Plex"
 
 
 def known_facts(db: Reader, id: int) -> KnownFacts:
-    """What the database knows of a scene, when a side can't be asked."""
+    """What the database knows of a scene, for when a server can't be asked."""
     remembered: list[RememberedFacts] = [
         {"key": key, "field": name, "said": one.said, "left": one.left.value, "left_locked": one.left.locked}
         for (_, key), memory in sorted(db.memories.of([id]).items())

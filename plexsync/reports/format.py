@@ -1,4 +1,4 @@
-"""The one file of units: how times, durations, counts, shares and foreign texts are written, wherever they are read."""
+"""The one module for units: the format of times, durations, counts, shares and foreign text in all output."""
 
 from datetime import UTC, datetime
 
@@ -16,17 +16,17 @@ def stamp(moment: float | int | None) -> str | None:
 
 
 def unstamped(text: str) -> int:
-    """UTC milliseconds from a text of `stamp`."""
+    """Parse a text of `stamp` into UTC milliseconds."""
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def noted(text: str) -> int | None:
-    """UTC milliseconds from a note of the store; None when there is none."""
+    """Parse a note of the store into UTC milliseconds; None if it is empty."""
     return int(text) if text.isdecimal() else None
 
 
 def ago(moment: int | None, now: int) -> str:
-    """How long ago, or how soon, in one unit: `12 s ago`, `in 5 min`, `never`."""
+    """A relative time, past or future, in one unit: `12 s ago`, `in 5 min`, `never`."""
     if moment is None:
         return "never"
     span = lasting(abs(now - moment))
@@ -42,18 +42,18 @@ def lasting(span: float) -> str:
 
 
 def many(count: int, one: str, several: str = "") -> str:
-    """`1 scene`, `2,000 scenes`."""
+    """A count with its noun: `1 scene`, `2,000 scenes`."""
     return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
 def share(value: float) -> str:
-    """A share of 1 in percent, never rounded up to all."""
+    """A share of 1 in percent; a share below 1 is never rounded up to 100."""
     return f"{min(value * 100, 99.99 if value < 1 else 100):.2f} %"
 
 
 def safe(text: str, longest: int = 400) -> str:
-    """A foreign text: one line, no control characters, no longer than `longest`."""
-    # Not before it is needed: it brings the logging of the standard library, which a reader of the status waits for.
+    """Clean a foreign text: one line, no control characters, at most `longest` characters."""
+    # Imported on use: it loads the standard library's logging, which would delay the status.
     from validation.redact import one_line
 
     line = one_line(text[: longest + 1])

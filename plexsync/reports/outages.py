@@ -1,4 +1,4 @@
-"""When the servers were away in the last days, and how well that went: what `plexsync outages` and its page tell."""
+"""Server outages of the last days and their figures, for `plexsync outages` and its page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MOST_DAYS = 3650
 
 @dataclass(frozen=True)
 class OutageHistory:
-    """The time from `start` to `now`; `log` is every move of a breaker or hold that is still known, oldest first."""
+    """The time from `start` to `now`; `log` holds every known transition of a breaker or hold, oldest first."""
 
     days: int
     start: int
@@ -33,7 +33,7 @@ class OutageHistory:
 
 
 def report(parts: Parts, days: int) -> OutageHistory:
-    """Look back so many days; the time before PlexSync was there says nothing."""
+    """Report on the last `days`; the time before PlexSync was installed is left out."""
     now = parts.clock.now()
     with parts.store.reading() as db:
         log, begun, waiting = db.transitions.all(), noted(db.notes.text(BEGUN)), db.jobs.count_unsettled()

@@ -18,7 +18,7 @@ PAGE = 500
 
 
 def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
-    """Every row of a state (and cause), by kind and id; page by page, so that a slow reader holds nothing up."""
+    """Yield every row of a state (and cause), by kind and id; page by page, so that a slow reader blocks nothing."""
     after: tuple[str, int] = ("", 0)
     while True:
         with parts.store.reading() as db:
@@ -30,7 +30,7 @@ def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
 
 
 def title(db: Reader, kind: str, id: int) -> str:
-    """What a scene was called when it was last seen; '' when it never was, or has no title. Nobody is asked."""
+    """The scene's last known title; '' if it was never read or has none. Sends no request."""
     if kind != Kind.SCENE:
         return ""
     if id in (called := db.scene_names.of([id])):
@@ -99,30 +99,30 @@ def push_facts(pushes: Sequence[PushRow]) -> list[PushFacts]:
     ]
 
 
-# What a push was, by how it took something back.
+# The kind of a push, by how it took something back.
 PUSHES = {"": "push", "undo": "undo", "gone": "undo", "release": "release"}
 
 
 def past_of(attempts: Sequence[AttemptRow], pushes: Sequence[PushRow]) -> list[AttemptRow | PushRow]:
-    """What was done for a scene, and what did not go well, newest first."""
+    """A scene's pushes and failed attempts, newest first."""
     entries: list[AttemptRow | PushRow] = [*attempts, *pushes]
     return sorted(entries, key=lambda one: one.at, reverse=True)
 
 
 def past_facts(entry: AttemptRow | PushRow) -> PastAttempt | PastPush:
-    """One of them for JSON."""
+    """An entry of the history for JSON."""
     if isinstance(entry, PushRow):
         return {"what": PUSHES[entry.undone], **push_facts([entry])[0]}
     return {"what": "attempt", **attempt_facts([entry])[0]}
 
 
 def written(kind: str, id: int) -> str:
-    """The key of a row as a person writes it: `7` is scene 7, `tag:12` is tag 12."""
+    """The key of a row as you write it: `7` is scene 7, `tag:12` is tag 12."""
     return str(id) if kind == Kind.SCENE else f"{kind}:{id}"
 
 
 def key_of(text: str) -> tuple[str, int] | None:
-    """The row that a person has named so (`written`); None when that is no key."""
+    """Parse a key in the format of `written`; None if it is not a key."""
     matched = re.fullmatch(r"(?:([a-z]+):)?([0-9]{1,19})", text)
     if not matched or not 1 <= int(matched[2]) <= LAST_ID or (kind := matched[1] or "scene") not in KINDS:
         return None
@@ -140,7 +140,7 @@ SHORT = {
 
 
 def short(name: str) -> str:
-    """What a person calls a field."""
+    """The display name of a field."""
     about = beside_whom(name)
     if about is None:
         return SHORT.get(name, name)
@@ -149,6 +149,6 @@ def short(name: str) -> str:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Names of fields, each once, as they are told: what is shown beside the cast at the end."""
+    """Field names in display order, each once; fields that are shown beside the cast come last."""
     there = dict.fromkeys(names)
     return [name for name in (*FIELDS, *PICTURES) if name in there] + sorted(filter(beside_whom, there))

@@ -1,4 +1,4 @@
-"""Scenes as a list, a page at a time: what each is called, how it stands, since when, and why. Asks nobody."""
+"""Scenes as a list, a page at a time: title, status, since when, and why. Sends no request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ from plexsync.store.database import Reader
 
 @dataclass(frozen=True)
 class Listed:
-    """A page of scenes by number; `after` is where the next one begins, None when this is the last."""
+    """A page of scenes by number; `after` is where the next page begins, None on the last page."""
 
     ids: Sequence[int]
     after: int | None
 
 
 def stand_so(db: Reader, statuses: Sequence[SceneStatus], *, after: int, limit: int) -> Listed:
-    """The scenes with one of these statuses (none: all of which anything is known)."""
+    """List the scenes with one of these statuses; without statuses, all known scenes."""
     lists = [db.standings.scenes(status, limit=limit + 1, after=after) for status in statuses or (None,)]
     return _page(sorted(chain.from_iterable(lists))[: limit + 1], limit)
 
 
 def named_like(db: Reader, text: str, *, after: int, limit: int) -> Listed:
-    """The scenes that have this text in their title or path, and first of all the one that has it for a number.
+    """List the scenes with this text in their title or path; the scene with this number comes first.
 
-    A page that holds one scene alone has no room for that: there it comes in its turn.
+    A page of one scene has no room for that: there, the scene comes in its usual order.
     """
     ids = db.scene_names.search(text, limit=limit + 1, after=after)
     number = _number(db, text)
@@ -43,7 +43,7 @@ def named_like(db: Reader, text: str, *, after: int, limit: int) -> Listed:
 
 
 def _number(db: Reader, text: str) -> int:
-    """The scene that has this text for a number, if anything is known of it; else 0."""
+    """The number of the scene if the text is the number of a known scene; else 0."""
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(LAST_ID)) else 0
     return number if 1 <= number <= LAST_ID and facts_of(db, [number])[0]["stands"] != SceneStatus.UNKNOWN else 0
 
@@ -54,7 +54,7 @@ def _page(ids: Sequence[int], limit: int) -> Listed:
 
 
 def facts_of(db: Reader, ids: Sequence[int]) -> list[SceneFacts]:
-    """How these scenes stand, in this order."""
+    """The status of these scenes, in this order."""
     called, pushed = db.scene_names.of(ids), db.pushes.last_at(ids)
     scenes: list[SceneFacts] = []
     for id in ids:

@@ -1,7 +1,8 @@
-"""The shapes of every report: what `--json`, the API and the pages hold, key by key. docs/commands.md lists the same keys.
+"""The shapes of every report: the keys of `--json`, the API and the pages. docs/commands.md lists the same keys.
 
-Moments are RFC 3339 in UTC, lengths are seconds. A report is a plain dict of its shape, so that it is written as JSON as it
-is; the type check knows every key. Only types: nothing imports this at run time but tests, since a shell waits for `status`.
+Moments are RFC 3339 in UTC, lengths are seconds. A report is a plain dict of its shape, so it is written as JSON
+without conversion, and the type check knows every key. Types only: at run time nothing but tests imports this, to keep
+`status` fast.
 """
 
 from typing import NotRequired, TypedDict
@@ -27,14 +28,14 @@ class StandingFacts(TypedDict):
 
 
 class ForgottenFacts(TypedDict):
-    """What was forgotten for its age."""
+    """What was deleted because of its age."""
 
     attempts: int
     pushes: int
 
 
 class QueueFacts(TypedDict):
-    """The dead-letter queue: how many, whether that is too many, and how they came and went."""
+    """The dead-letter queue: its size, whether that is too many, and the counts of letters added and removed."""
 
     count: int
     max: int
@@ -50,7 +51,7 @@ class QueueFacts(TypedDict):
 
 
 class BreakerFacts(TypedDict):
-    """A breaker as a reader finds it now."""
+    """A breaker at the time of reading."""
 
     state: str
     failures: int
@@ -62,7 +63,7 @@ class BreakerFacts(TypedDict):
 
 
 class HoldFacts(TypedDict):
-    """A hold, with the setting to put right."""
+    """A hold, with the setting to correct."""
 
     setting: str
     message: str
@@ -71,7 +72,7 @@ class HoldFacts(TypedDict):
 
 
 class OutageFacts(TypedDict):
-    """An outage; `until` is null while it lasts."""
+    """An outage; `until` is null while it is under way."""
 
     server: str
     kind: str
@@ -85,7 +86,7 @@ class OutageFacts(TypedDict):
 
 
 class OutagesNow(TypedDict):
-    """The outages that last, and the last one that is over."""
+    """The outages under way, and the last one that ended."""
 
     current: list[OutageFacts]
     last: OutageFacts | None
@@ -107,7 +108,7 @@ class WorkerFacts(TypedDict):
 
 
 class EventFacts(TypedDict):
-    """Events that hooks stored as files: those that wait for a worker, and those that can't be read."""
+    """Events that hooks stored as files: waiting for a worker, or unreadable."""
 
     waiting: int
     unread: int
@@ -165,7 +166,7 @@ class StatusFacts(TypedDict):
 
 
 class FigureFacts(TypedDict):
-    """The figures of a time with outages."""
+    """The figures of a period with outages."""
 
     since: str | None
     interruptions: int
@@ -283,7 +284,7 @@ class JobReport(TypedDict):
 
 
 class NoteFacts(TypedDict):
-    """What was changed to fit Plex, or left, and why."""
+    """A value that was changed to fit Plex, or kept, and why."""
 
     field: str
     reason: str
@@ -308,7 +309,7 @@ class CandidateFacts(TypedDict):
 
 
 class FieldFacts(TypedDict):
-    """A field of an item: what both servers have, and what would be done."""
+    """A field of an item: its value on both servers, and what a sync would do."""
 
     field: str
     stash: FieldValue | None
@@ -343,7 +344,7 @@ class SightFacts(TypedDict):
 
 
 class RememberedFacts(TypedDict):
-    """What is remembered of a field."""
+    """The remembered values of a field."""
 
     key: str
     field: str
@@ -380,7 +381,7 @@ class UndoItem(TypedDict):
 
 
 class UndoFacts(TypedDict):
-    """What undo would do to a scene; `error`: why it can't be shown now."""
+    """What undo would do to a scene; `error` says why it can't be shown now."""
 
     id: int
     title: str | None
@@ -449,7 +450,7 @@ class GroupFacts(TypedDict):
 
 
 class LetterFacts(JobFacts):
-    """A dead letter with everything that is known of it."""
+    """A dead letter with all known facts."""
 
     meaning: str
     advice: str
@@ -469,7 +470,7 @@ class UnpairedFacts(TypedDict):
 
 
 class ServerFacts(BreakerFacts):
-    """A server in `top`: its breaker, its word, its hold, its throttle and its ramp."""
+    """A server in `top`: its breaker, its status word, its hold, its throttle and its ramp."""
 
     stands: str
     hold: HoldFacts | None

@@ -1,4 +1,4 @@
-"""How everything stands: the store's overview as plain facts, with the moments as texts, for `status` and `serve`."""
+"""The overall status: the store's overview as plain facts, with moments as text, for `status` and `serve`."""
 
 from plexsync.reports.format import noted, stamp
 from plexsync.rules.note_keys import CHANGED
@@ -35,12 +35,12 @@ NEIGHBOURS = ("plex", "stash")
 
 
 def facts(parts: "Parts") -> "StatusFacts":
-    """Everything `status` tells, from one snapshot; times are RFC 3339 or None."""
+    """All facts of `status`, from one snapshot; times are RFC 3339 or None."""
     return facts_of(parts.summary(), parts.config, spooled=parts.spooled(), running=parts.someone_works())
 
 
 def facts_of(summary: "Summary", config: "Settings", *, spooled: tuple[int, int], running: bool) -> "StatusFacts":
-    """Everything `status` tells; `spooled` are the events that wait and those that can't be read."""
+    """All facts of `status`; `spooled` counts the waiting and the unreadable events."""
     waiting = summary.jobs["ready"] + summary.jobs["running"]
     return {
         "at": stamp(summary.now),
@@ -70,10 +70,10 @@ def facts_of(summary: "Summary", config: "Settings", *, spooled: tuple[int, int]
 
 
 def _outages(summary: "Summary", waiting: int) -> "OutagesNow":
-    """The outages that last, and the last one that is over."""
+    """The outages under way, and the last one that ended."""
     if not summary.transitions:
         return {"current": [], "last": None}
-    # Most who wait for this process have never had an outage.
+    # Imported on use: most callers have never had an outage.
     from plexsync.rules.errors import Neighbour
     from plexsync.rules.outages import Transition, last_ended, lasting, outages
 
@@ -92,7 +92,7 @@ def _pace(row: "SimpleNamespace | None", now: int) -> "PaceFacts":
 
 
 def breaker(config: "Settings", row: "BreakerRow | SimpleNamespace | None", now: int) -> "BreakerFacts":
-    """A breaker as a reader finds it now; one that was never stored is closed."""
+    """A breaker at the time of reading; one that was never stored is closed."""
     state, probe = "closed", None
     if row is not None and row.state != "closed":
         from plexsync.app.breaker import breaker_rules, state_at
@@ -110,7 +110,7 @@ def breaker(config: "Settings", row: "BreakerRow | SimpleNamespace | None", now:
 
 
 def server_words(breaker: "BreakerFacts", *, held: bool, patience: bool = False) -> str:
-    """How a server stands, by the facts of its breaker: what `status` and the line of `serve` call it."""
+    """A server's status word, from the facts of its breaker; `status` and the line of `serve` show it."""
     return server_word(
         breaker["state"],
         failures=breaker["failures"],
@@ -122,7 +122,7 @@ def server_words(breaker: "BreakerFacts", *, held: bool, patience: bool = False)
 
 
 def hold(row: "HoldRow | SimpleNamespace") -> "HoldFacts":
-    """A hold, with the setting to put right."""
+    """A hold, with the setting to correct."""
     return {
         "setting": row.setting,
         "message": row.message,
@@ -132,9 +132,9 @@ def hold(row: "HoldRow | SimpleNamespace") -> "HoldFacts":
 
 
 def outage_facts(outage: "Outage", now: int, *, waiting: int = 0) -> "OutageFacts":
-    """An outage; `until` is None while it lasts, `waiting` the largest number of scenes that was seen to wait.
+    """An outage; `until` is None while it is under way; the facts hold the largest number of waiting scenes.
 
-    `waiting` are those that wait now: they wait for an outage that lasts.
+    `waiting` scenes wait now: they count for an outage that is under way.
     """
     return {
         "server": outage.server.value,
@@ -168,9 +168,9 @@ OWED = (
 
 
 def dlq(count: int, most: int, tallies: "Mapping[str, int]") -> "QueueFacts":
-    """The dead-letter queue: how many, whether that is too many, and how they came and went since there is a database.
+    """The dead-letter queue: its size, whether that is too many, and the lifetime counts of letters added and removed.
 
-    `renewed` came back by a new wish: died = count + retried + cured + dropped + ignored + pruned + renewed.
+    `renewed` letters left by a new want: died = count + retried + cured + dropped + ignored + pruned + renewed.
     """
     died, retried, cured = (tallies.get(name, 0) for name in ("died", "retried", "cured"))
     dropped, ignored, pruned = (tallies.get(name, 0) for name in ("dropped", "ignored", "pruned"))
@@ -190,7 +190,7 @@ def dlq(count: int, most: int, tallies: "Mapping[str, int]") -> "QueueFacts":
 
 
 def too_many(count: int, most: int) -> str:
-    """The banner over a queue that is longer than it should be, or ''."""
+    """The banner above a dead-letter queue over its limit, or ''."""
     if count <= most:
         return ""
     return f"{count:,} dead letters, more than dlq_max ({most:,}). None is deleted: fix the causes below."
@@ -201,7 +201,7 @@ def _library(key: str, title: str, walked_at: int) -> "LibraryFacts":
 
 
 def books(overview: "Overview") -> "BookFacts":
-    """The four counters, what is open, and whether accepted = coalesced + done + pruned + open."""
+    """The four counters, the open jobs, and whether accepted = coalesced + done + pruned + open."""
     counters = tuple(overview.books.get(name, 0) for name in ("accepted", "coalesced", "done", "pruned"))
     return _books(counters, sum(count for state, count in overview.jobs.items() if state != "idle"))
 

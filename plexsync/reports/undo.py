@@ -6,7 +6,7 @@ from plexsync.reports.shapes import UndoFacts, UndoField, UndoItem
 from plexsync.rules.plan_records import Change, Note
 from plexsync.rules.values import held
 
-# What is done to a field, in the words of the summary.
+# Each action on a field, in the words of the summary.
 DEEDS = {
     "restore": "values put back",
     "remove": "lists of which our members are removed",
@@ -17,7 +17,7 @@ DEEDS = {
 
 
 def undo_facts(sight: Inspection) -> UndoFacts:
-    """Every field of a scene's items that would be changed, or left to a person; `error`: why it can't be told now."""
+    """Every field of a scene's items that undo would change or leave to you; `error` says why it can't be shown now."""
     return {
         "id": sight.id,
         "title": sight.scene.title if sight.scene else None,
@@ -27,14 +27,14 @@ def undo_facts(sight: Inspection) -> UndoFacts:
 
 
 def _error(sight: Inspection) -> str:
-    """Why a scene can't be looked at now, or ''."""
+    """Why the scene can't be inspected now, or ''."""
     if sight.error is not None:
         return str(sight.error)
     return "" if sight.outcome is None else str(getattr(sight.outcome, "error", ""))
 
 
 def _item(target: Target) -> UndoItem:
-    """What would be done to one item."""
+    """What undo would do to one item."""
     notes = {note.field: note for note in target.plan.notes}
     fields = [
         _field(target, name, target.plan.edit.get(name), notes.get(name))
@@ -59,7 +59,7 @@ def _field(target: Target, name: str, change: Change | None, note: Note | None) 
 
 
 def _action(change: Change | None) -> str:
-    """Which of `DEEDS` it is."""
+    """The key in `DEEDS`."""
     if change is None:
         return "leave"
     if change.removes:

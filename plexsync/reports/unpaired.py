@@ -1,4 +1,4 @@
-"""What stands alone: items of Plex that no scene shows, and scenes that have no item in Plex."""
+"""Unpaired items and scenes: items in Plex without a scene, and scenes without an item in Plex."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ PAGE = 500
 
 
 def lone_items(parts: Parts) -> Iterator[UnpairedFacts]:
-    """The items that the last complete comparison found no scene for, page by page; none before there was one."""
+    """Yield the items without a scene in the last full comparison, page by page; none before the first."""
     with parts.store.reading() as db:
         titles = {row.key: row.title for row in db.sections.all()}
         run = db.notes.number(LAST_RUN) or 0
@@ -26,7 +26,7 @@ def lone_items(parts: Parts) -> Iterator[UnpairedFacts]:
 
 
 def lone_scenes(parts: Parts) -> Iterator[int]:
-    """The scenes that had no item in Plex when they were last compared."""
+    """Yield the scenes without an item in Plex when last compared."""
     after = 0
     while True:
         with parts.store.reading() as db:

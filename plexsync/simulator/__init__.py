@@ -1,1 +1,1 @@
-"""A Plex and a Stash on loopback, to try things against without owning either."""
+"""A simulated Plex and Stash on loopback, for use without real servers."""

@@ -1,4 +1,4 @@
-"""The sending side of a WebSocket, as far as a server that only tells things needs it."""
+"""The sending side of a WebSocket, as far as a server that only sends events needs it."""
 
 import base64
 import hashlib
@@ -15,9 +15,9 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
 class Feed:
-    """One subscriber's messages. `tick` is called again and again while it listens; `closed` when it is gone.
+    """One subscriber's messages. `tick` is called repeatedly while it listens; `closed` when it is gone.
 
-    `end()` hangs up from this side, as a server that goes away does.
+    `end()` closes the connection from this side, as a server that shuts down does.
     """
 
     def __init__(self, tick: Callable[[], None], closed: Callable[["Feed"], None]) -> None:
@@ -31,15 +31,15 @@ class Feed:
         self._messages.put(json.dumps(message).encode())
 
     def tell_raw(self, text: bytes) -> None:
-        """Send a text as it is."""
+        """Send a text unchanged."""
         self._messages.put(text)
 
     def end(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._ended = True
 
     def run(self, connection: socket.socket, key: str) -> None:
-        """Shake hands, then send until either side hangs up."""
+        """Do the handshake, then send until either side closes the connection."""
         digest = hashlib.sha1((key + GUID).encode(), usedforsecurity=False).digest()
         head = (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -52,12 +52,12 @@ class Feed:
                 while not self._messages.empty():
                     connection.sendall(frame(TEXT, self._messages.get()))
         except OSError:
-            return  # the subscriber was faster
+            return  # the subscriber had closed it first
         finally:
             self._closed(self)
 
     def _hears(self, connection: socket.socket) -> bool:
-        """Answer what the subscriber sent; False once it has hung up."""
+        """Answer a frame of the subscriber; False once it has closed the connection."""
         ready, _, _ = select.select([connection], [], [], LOOK_SECONDS)
         if not ready:
             return True
@@ -77,7 +77,7 @@ class Feed:
 
 
 def frame(kind: int, content: bytes) -> bytes:
-    """One whole frame of a server."""
+    """A complete frame from a server."""
     size = len(content)
     if size < 126:
         head = bytes((0x80 | kind, size))
@@ -89,7 +89,7 @@ def frame(kind: int, content: bytes) -> bytes:
 
 
 def _exactly(connection: socket.socket, size: int) -> bytes:
-    """So many bytes; fewer when the connection has ended."""
+    """Read exactly `size` bytes; fewer if the connection has ended."""
     found = b""
     while len(found) < size and (more := connection.recv(size - len(found))):
         found += more

@@ -1,11 +1,11 @@
-"""The HTTP ground both simulated neighbours stand on: keep-alive, a request log, and faults on demand.
+"""The HTTP base of both simulated servers: keep-alive, a request log, and faults on demand.
 
-A neighbour subclasses `HttpServer` and writes one method, `answer(request) -> Answer`. It is called from several
-threads at once, one per connection, so what it touches needs a lock of its own. Everything else lives here: the
-sockets, gzip, the log of what was asked, and the faults that stand between a good answer and the client.
+A server subclasses `HttpServer` and implements one method, `answer(request) -> Answer`. It is called from several
+threads at once, one per connection, so its data needs a lock of its own. Everything else is here: the
+sockets, gzip, the request log, and the faults between a good answer and the client.
 
 Guarantees: `stop()` ends every handler, however it hangs, and returns when the last thread is gone and the last socket
-closed; the port stays ours until `stop()`, also while connections are refused.
+is closed. The port stays reserved until `stop()`, also while connections are refused.
 """
 
 import gzip
@@ -59,10 +59,10 @@ FaultKind = Literal[
 
 @dataclass
 class Request:
-    """One request as it arrived; in the log it also says how it was answered.
+    """One request as it arrived; in the log it also has the status of its answer.
 
-    `status` is None while there is no answer, and stays None when the connection was dropped instead. `params` holds
-    the last value of each name, `query` all pairs in order, decoded once, `target` the request line's middle as sent.
+    `status` is None while there is no answer, and stays None if the connection was dropped instead. `params` holds
+    the last value of each name, `query` all pairs in order, decoded once, `target` the request target as sent.
     Header names are lower case. Times are monotonic seconds.
     """
 
@@ -80,7 +80,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back. `headers` come on top of type, length and, where the client takes it, gzip encoding."""
+    """The response. `headers` are added to type, length and, if the client accepts it, gzip encoding."""
 
     status: int = 200
     body: bytes = b""
@@ -90,22 +90,22 @@ class Answer:
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to misbehave, for the requests that `when` picks (default: all), forever or for the first `times` of them.
+    """One fault, for the requests that `when` selects (default: all), forever or for the first `times` of them.
 
     refuse       the listening socket is closed and open connections are dropped; takes neither `when` nor `times`
     hang         accepted and read, never answered
-    slow         answered well, `seconds` late
-    trickle      answered well, one byte each `seconds`
+    slow         answered correctly, `seconds` late
+    trickle      answered correctly, one byte each `seconds`
     reset        connection reset, nothing applied
     reset_after  applied, then the connection is reset without an answer
     cut          applied; the answer's body stops half way
     garbage      200, neither JSON nor XML
     html         200, a foreign HTML page
     status       `status` with a small HTML page, and `retry_after` as the header of that name
-    proxy        `status` with the page of a proxy that stands before the server and does not reach it
+    proxy        `status` with the page of a proxy that can't reach the server behind it
     maintenance  503 with the XML element that Plex sends while it migrates
     huge         200 with `megabytes` of body that never becomes a document
-    latency      `seconds` before every answer; the only kind that stands beside another
+    latency      `seconds` before every answer; the only kind that can be combined with another
     """
 
     kind: FaultKind
@@ -122,7 +122,7 @@ class Fault:
 
 
 class Faults:
-    """The faults in force. Safe to change from any thread, also while requests hang in one."""
+    """The active faults. Thread-safe, also while requests hang in one."""
 
     def __init__(self, refuse: Callable[[bool], None]) -> None:
         self._refuse = refuse
@@ -132,7 +132,7 @@ class Faults:
         self._released = threading.Event()
 
     def set(self, *faults: Fault) -> None:
-        """Put these in force instead of all others; who hangs in an old one is let go."""
+        """Replace all faults by these; requests that hang in an old one are released."""
         with self._lock:
             self._faults = list(faults)
             self._left = [fault.times for fault in faults]
@@ -141,17 +141,17 @@ class Faults:
         self._refuse(any(fault.kind == "refuse" for fault in faults))
 
     def clear(self) -> None:
-        """Behave again: hanging requests are dropped, late ones answered at once, the door opened."""
+        """Remove all faults: hanging requests are dropped, late ones answered at once, connections accepted."""
         self.set()
 
     @property
     def active(self) -> tuple[Fault, ...]:
-        """The faults that still have something to do."""
+        """The faults that have not run out."""
         with self._lock:
             return tuple(fault for fault, left in zip(self._faults, self._left, strict=True) if left != 0)
 
     def take(self, request: Request) -> tuple[Fault | None, float, threading.Event]:
-        """The fault this request meets, its latency in seconds, and the event that ends both; uses up one of `times`."""
+        """The fault for this request, its latency in seconds, and the event that ends both; uses up one of `times`."""
         with self._lock:
             met: Fault | None = None
             latency = 0.0
@@ -170,15 +170,15 @@ class Faults:
 
 
 class HttpServer(ABC):
-    """A server on loopback that keeps a log and can misbehave; use it as a context manager, or `start()` and `stop()` it.
+    """A server on loopback with a log and faults; use it as a context manager, or `start()` and `stop()` it.
 
-    `port=0` takes a free one. The port is bound when the object is made, so `url` is known before `start()`. `marks` are
-    headers that each answer of the neighbour itself has. A connection that nobody uses for `idle_seconds` is closed.
+    `port=0` takes a free one. The port is bound when the object is created, so `url` is known before `start()`. `marks`
+    are headers of every answer of the server itself. A connection that is idle for `idle_seconds` is closed.
     """
 
     marks: Mapping[str, str] = {}
     ahead: float = 0.0
-    """Seconds by which its clock, as answers tell it, is ahead of the one here."""
+    """Seconds by which the server's clock, as its answers show it, is ahead of this machine's."""
     idle_seconds = 20.0
 
     def __init__(self, *, port: int = 0) -> None:
@@ -186,7 +186,7 @@ class HttpServer(ABC):
         self.port: int = self._placeholder.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
         self.wall: Callable[[], float] = time.time
-        """The clock, in Unix seconds, that gives an answer its Date."""
+        """The clock for the Date header, in Unix seconds."""
         self.log: list[Request] = []
         self.faults = Faults(self._refuse)
         self._door = threading.Lock()
@@ -194,22 +194,24 @@ class HttpServer(ABC):
         self._listener: _Listener | None = None
 
     def subscribe(self, request: Request) -> "Feed | Answer | None":
-        """What a request for a WebSocket gets: messages to send, or an answer that refuses it; None: there are none here."""
+        """The response to a WebSocket request: a feed of messages, or an answer that rejects it; None if there
+        are no events here.
+        """
         return None
 
     @abstractmethod
     def answer(self, request: Request) -> Answer:
-        """What the neighbour says to this request; called from several threads at once."""
+        """Answer a request; called from several threads at once."""
 
     def start(self) -> Self:
-        """Open the door; requests are answered from here on."""
+        """Start accepting and answering requests."""
         with self._door:
             self._started = True
             self._open()
         return self
 
     def stop(self) -> None:
-        """Close everything: no thread, socket or hanging request is left when this returns. Twice is once."""
+        """Close everything: no thread, socket or hanging request is left on return. Calling it twice is harmless."""
         with self._door:
             self._started = False
         self.faults.clear()
@@ -228,11 +230,11 @@ class HttpServer(ABC):
         self.stop()
 
     def clear_log(self) -> None:
-        """Forget what was asked so far."""
+        """Clear the request log."""
         self.log.clear()
 
     def count(self, method: str | None = None, path_prefix: str | None = None) -> int:
-        """How many requests of the log have this method and a path beginning so."""
+        """The number of logged requests with this method and path prefix."""
         return sum(
             1
             for request in list(self.log)
@@ -241,7 +243,7 @@ class HttpServer(ABC):
         )
 
     def most_at_once(self, method: str | None = None) -> int:
-        """The largest number of requests of the log, of this method, that were being answered at one moment."""
+        """The largest number of logged requests, of this method, that were being answered at the same time."""
         steps: list[tuple[float, int]] = []
         for request in list(self.log):
             if method is None or request.method == method:
@@ -271,7 +273,7 @@ class HttpServer(ABC):
 
 
 def _bound_socket(port: int) -> socket.socket:
-    """A socket that holds the port without listening: whoever connects is refused."""
+    """A socket that holds the port without listening: connections are refused."""
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -283,7 +285,7 @@ def _bound_socket(port: int) -> socket.socket:
 
 
 class _Listener(ThreadingHTTPServer):
-    """One opening of the door: accepts until `close()`, which also drops every connection and waits for its thread."""
+    """One listening period: accepts until `close()`, which also drops every connection and waits for its thread."""
 
     daemon_threads = False
     block_on_close = True
@@ -321,7 +323,7 @@ class _Listener(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hung up is everyday life; anything else is a bug of the simulator and is shown."""
+        """Ignore a client that closed the connection; show anything else, since it is a bug of the simulator."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -330,23 +332,23 @@ def _hang_up(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # the client was faster
+        return  # the client had closed it first
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection: reads requests, lets the faults have their way, writes answers in one send each."""
+    """One connection: reads requests, applies faults, writes each answer in one send."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Listener
 
     def setup(self) -> None:
-        """The connection, with the time that it may be idle."""
+        """Set up the connection with its idle timeout."""
         super().setup()
         self.connection.settimeout(self.server.neighbour.idle_seconds)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing on stderr: the log of the server is the list `log`."""
+        """Log nothing to stderr: the server's log is the list `log`."""
 
     def _serve(self) -> None:
         request = self._received()
@@ -395,7 +397,7 @@ class _Handler(BaseHTTPRequestHandler):
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length)
             if len(body) < length:
-                # A request that its client did not live to finish is none.
+                # A request whose client closed the connection half way is not counted.
                 raise ConnectionAbortedError
             return body
         chunks: list[bytes] = []
@@ -418,7 +420,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "trickle":
                 self._trickle(request, neighbour.answer(request), fault.seconds, released)
             case "reset" | "refuse":
-                # A request that came in just before the door closed is dropped with its connection.
+                # A request that arrived just before the socket closed is dropped with its connection.
                 self._reset()
             case "reset_after":
                 neighbour.answer(request)
@@ -460,7 +462,7 @@ class _Handler(BaseHTTPRequestHandler):
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), body
 
     def _trickle(self, request: Request, answer: Answer, seconds: float, released: threading.Event) -> None:
-        """Headers drip too: an answer without a body would otherwise come whole."""
+        """Delay headers as well: an answer without a body would otherwise arrive at once."""
         request.status = answer.status
         raw = self._raw(answer)
         for place in range(len(raw)):
@@ -470,7 +472,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(raw[place : place + 1])
 
     def _cut(self, request: Request, answer: Answer) -> None:
-        """Half a body; an empty one loses the end of its headers instead, since something has to be missing."""
+        """Send half the body; an empty one loses the end of its headers instead, so that something is missing."""
         request.status = answer.status
         head, body = self._rendered(answer)
         self.wfile.write(head + body[: len(body) // 2] if body else head[:-4])
@@ -487,7 +489,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(HUGE_BLOCK)
 
     def _reset(self) -> None:
-        """RST instead of FIN: no lingering, and no file object that keeps the socket open."""
+        """Send RST instead of FIN: no lingering, and no file object that keeps the socket open."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.rfile.close()
         self.connection.close()
@@ -502,7 +504,7 @@ def _phrase(status: int) -> str:
 
 
 def html_page(status: int) -> bytes:
-    """The small error page that stands for `status`."""
+    """A small error page for `status`."""
     phrase = _phrase(status)
     return f"<html><head><title>{phrase}</title></head><body><h1>{status} {phrase}</h1></body></html>".encode()
 

@@ -1,9 +1,9 @@
-"""A made-up library, in Stash and in Plex, together with the truth about which belongs to which.
+"""A generated library, in Stash and in Plex, with the correct pairs of scenes and movies.
 
-`build` is a pure function of its arguments. What it makes is realistic where it can be and nasty where real libraries
+`build` is a pure function of its arguments. The library is realistic where possible, and difficult where real libraries
 are. Of each 1,000 scenes there are, by kind:
 
-    plain        785   the same file on both sides, at the mapped full path; names take turns with the nasty ones below
+    plain        785   the same file on both sides, at the mapped full path; names alternate with the difficult ones below
     composed      30   as plain, but one side writes accents composed and the other decomposed
     duplicate     30   the same content in two libraries, both at a mapped full path: both are targets
     versions      20   two files of one scene, two media of one movie
@@ -12,22 +12,22 @@ are. Of each 1,000 scenes there are, by kind:
     moved         20   in another folder in Plex: only name and size agree, and no other file has both
     recased       10   as moved, and the case of the name differs, too
     twins         10   two scenes whose files share name and size; each has its movie at its full path (5 pairs)
-    doubled       10   at its full path; a movie elsewhere has a file of the same name and size, and is nobody's
+    doubled       10   at its full path; a movie elsewhere, without a scene, has a file of the same name and size
     shared        10   two scenes on one merged movie: the scene of the first part owns it (5 pairs)
     rival          5   no movie of its own; the one of the same name and size is another scene's by its full path
     crowd         10   no movie at the full path, two of the same name and size elsewhere: ambiguous
-    contested     10   two scenes claim one movie by name and size alone: both ambiguous (5 pairs)
+    contested     10   two scenes match one movie by name and size only: both ambiguous (5 pairs)
     absent        15   not in Plex
     fileless       5   a scene without any file
 
-So 950 scenes have movies to be written to, 20 are ambiguous, 5 shared and 25 absent. Each `rival` comes with the plain
-scene that owns its look-alike. Besides, there is a movie that is in Plex only for every 20 scenes. From 100 scenes on
-every kind occurs at least once; below that, kinds drop out.
+So 950 scenes have movies to write to, 20 are ambiguous, 5 shared and 25 absent. Each `rival` comes with the plain scene
+that owns its look-alike. In addition, for every 20 scenes there is a movie that is in Plex only. From 100 scenes on
+every kind occurs at least once; below that, some kinds are missing.
 
-The nasty names: emoji, quotes of both sorts, commas, brackets, ampersands, percent, plus and hash signs, underscores,
-base names of 250 bytes, spaces around titles, several lines of details, no title, no date, no studio, performers who
-differ by disambiguation only, tags that differ by case only, names with commas, and a Windows library (`D:\\Video`)
-whose paths in Stash begin with `\\\\?\\`.
+The difficult names: emoji, quotes of both sorts, commas, brackets, ampersands, percent, plus and hash signs,
+underscores, base names of 250 bytes, spaces around titles, several lines of details, no title, no date, no studio,
+performers who differ by disambiguation only, tags that differ by case only, names with commas, and a Windows library
+(`D:\\Video`) whose paths in Stash begin with `\\\\?\\`.
 """
 
 import random
@@ -205,7 +205,7 @@ class SceneSpec:
 
 @dataclass(frozen=True)
 class MovieSpec:
-    """A movie of Plex; files are (path, bytes, milliseconds), the first being the first part."""
+    """A movie of Plex; files are (path, bytes, milliseconds), the first one is the first part."""
 
     handle: str
     kind: str
@@ -216,7 +216,7 @@ class MovieSpec:
 
 @dataclass(frozen=True)
 class Truth:
-    """The movies a scene must be written to; without any, the reason why it must be written to none."""
+    """The movies that a scene must be written to; if there are none, the reason."""
 
     movies: tuple[str, ...] = ()
     reason: Reason | None = None
@@ -224,10 +224,10 @@ class Truth:
 
 @dataclass(frozen=True)
 class Library:
-    """Both sides and the truth. `truth` is by scene handle; `path_map` holds `Stash prefix => Plex prefix`.
+    """Both sides and their pairs. `truth` is by scene handle; `path_map` holds `Stash prefix => Plex prefix`.
 
-    `bystanders` are the movies that must never be written to. `hand_locked` are movies whose title a person has set and
-    locked: it has to survive a first push, while everything else of them is written.
+    `bystanders` are the movies that must never be written to. `hand_locked` are movies whose title was set and
+    locked by hand: it has to survive a first push, while all their other fields are written.
     """
 
     scenes: tuple[SceneSpec, ...]
@@ -239,7 +239,7 @@ class Library:
     path_map: tuple[str, ...] = PATH_MAP
 
     def counts(self) -> dict[str, int]:
-        """How many scenes there are of each kind."""
+        """The number of scenes of each kind."""
         found: dict[str, int] = {}
         for scene in self.scenes:
             found[scene.kind] = found.get(scene.kind, 0) + 1
@@ -248,9 +248,7 @@ class Library:
 
 @dataclass(frozen=True)
 class Handles:
-    """Where the simulators keep what a library described: scene handle to id, movie handle to rating key, section to
-    id.
-    """
+    """The ids in the simulators: scene handle to id, movie handle to rating key, section to id."""
 
     scenes: Mapping[str, int]
     movies: Mapping[str, str]
@@ -268,7 +266,7 @@ def build(count: int = 1000, seed: int = 7) -> Library:
 
 
 def populate(library: Library, stash_sim: StashSim, plex_sim: PlexSim) -> Handles:
-    """Put the library into both simulators, which should be empty; every scene gets a cover of its own."""
+    """Add the library to both simulators, which should be empty; every scene gets a cover of its own."""
     sections = {title: plex_sim.add_section(title, locations=list(paths)) for title, paths in library.sections.items()}
     movies = {
         movie.handle: plex_sim.add_movie(sections[movie.section], files=movie.files, title=movie.title)
@@ -300,7 +298,7 @@ def populate(library: Library, stash_sim: StashSim, plex_sim: PlexSim) -> Handle
 
 
 def kinds_of(count: int) -> Iterator[str]:
-    """The kinds to add, each as often as `count` scenes need it; a pair takes two scenes at once."""
+    """Yield the kinds to add, each as often as `count` scenes need it; a pair takes two scenes at once."""
     left = count
     for kind, share in PER_THOUSAND.items():
         scenes_each = 2 if kind in PAIRS else 1
@@ -315,7 +313,7 @@ def kinds_of(count: int) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a file is on both sides: a folder in Stash, the same folder in Plex, and the section it belongs to."""
+    """The location of a file on both sides: a folder in Stash, the same folder in Plex, and its section."""
 
     stash: str
     plex: str
@@ -332,12 +330,12 @@ class Spot:
 
     @property
     def separator(self) -> str:
-        """What stands between names."""
+        """The path separator."""
         return "\\" if self.windows else "/"
 
 
 class Builder:
-    """Adds kind after kind; every file gets a size that no other file has, unless it is meant to."""
+    """Adds kind after kind; every file gets a unique size, unless its kind needs an equal one."""
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice
@@ -349,11 +347,11 @@ class Builder:
         self.serial = 0
 
     def add(self, kind: str) -> None:
-        """One scene of the kind, or one pair."""
+        """Add one scene of the kind, or one pair."""
         getattr(self, kind)()
 
     def library(self) -> Library:
-        """What was added, in an order that tells nothing."""
+        """The library so far, in an order that gives no hints."""
         written = {movie for truth in self.truth.values() for movie in truth.movies}
         self.dice.shuffle(self.scenes)
         self.dice.shuffle(self.movies)
@@ -368,7 +366,7 @@ class Builder:
     # kinds of scenes
 
     def plain(self) -> None:
-        """The same file at the mapped full path; every 40th movie has a title that a person locked."""
+        """The same file at the mapped full path; every 40th movie has a title locked by hand."""
         spot = self._spot(windows=self.dice.random() < 0.1)
         name, size, seconds = self._name(windows=spot.windows), self._size(), self._seconds()
         movie = self._movie("plain", spot.section, [(spot.plex_path(name), size, seconds)])
@@ -377,7 +375,7 @@ class Builder:
             self.hand_locked[movie] = LOCKED_TITLE
 
     def composed(self) -> None:
-        """The name has accents, written in one way here and in the other there."""
+        """The name has accents, composed on one side and decomposed on the other."""
         spot, size, seconds = self._spot(), self._size(), self._seconds()
         name = f"{self.dice.choice(ACCENTED)} {self._number()}.mp4"
         here, there = self.dice.sample(("NFC", "NFD"), 2)
@@ -385,7 +383,7 @@ class Builder:
         self._scene("composed", [(written(here, spot.stash_path(name)), size, seconds)], Truth((movie,)))
 
     def duplicate(self) -> None:
-        """Two rules lead from the one folder to two libraries, and the file is in both."""
+        """Two rules map the one folder to two libraries, and the file is in both."""
         spot, name, size, seconds = self._spot("films"), self._name(), self._size(), self._seconds()
         path = spot.plex_path(name)
         copy = path.replace("/media/films", "/media/mirror", 1)
@@ -415,11 +413,11 @@ class Builder:
         self._scene("half", [(spot.stash_path(name), size, seconds)], Truth((movie,)))
 
     def moved(self) -> None:
-        """In another folder there; name and size are enough."""
+        """In another folder in Plex; name and size are enough."""
         self._elsewhere("moved", self._name())
 
     def recased(self) -> None:
-        """In another folder there, in other letters."""
+        """In another folder in Plex, in another case."""
         self._elsewhere("recased", self._name(), recase=True)
 
     def twins(self) -> None:
@@ -430,7 +428,7 @@ class Builder:
             self._scene("twins", [(spot.stash_path(name), size, seconds)], Truth((movie,)))
 
     def doubled(self) -> None:
-        """A look-alike in Plex that Stash knows nothing of."""
+        """A look-alike in Plex that is not in Stash."""
         name, size, seconds = self._name(), self._size(), self._seconds()
         here, other = self._spots(2)
         movie = self._movie("doubled", here.section, [(here.plex_path(name), size, seconds)])
@@ -453,7 +451,7 @@ class Builder:
         self._scene("rival", [(other.stash_path(name), size, seconds)], Truth(reason="absent"))
 
     def crowd(self) -> None:
-        """Two movies could be it."""
+        """Two movies match."""
         name, size, seconds = self._name(), self._size(), self._seconds()
         here, *others = self._spots(3)
         for spot in others:
@@ -461,7 +459,7 @@ class Builder:
         self._scene("crowd", [(here.stash_path(name), size, seconds)], Truth(reason="ambiguous"))
 
     def contested(self) -> None:
-        """Two scenes could be it."""
+        """Two scenes match."""
         name, size, seconds = self._name(), self._size(), self._seconds()
         there, *here = self._spots(3)
         self._movie("contested", there.section, [(there.plex_path(name), size, seconds)])
@@ -482,7 +480,7 @@ class Builder:
         spot = self._spot()
         self._movie("stranger", spot.section, [(spot.plex_path(self._name()), self._size(), self._seconds())])
 
-    # what they are made of
+    # building blocks
 
     def _elsewhere(self, kind: str, name: str, *, recase: bool = False) -> None:
         size, seconds = self._size(), self._seconds()
@@ -525,7 +523,7 @@ class Builder:
         return self._spots(1, root, windows=windows)[0]
 
     def _spots(self, number: int, root: str | None = None, *, windows: bool = False) -> list[Spot]:
-        """So many different folders, next to each other."""
+        """As many different folders, next to each other."""
         folder, year = self.dice.choice(PLACES), self.dice.randint(1990, 1999)
         years = [year + place * 10 for place in range(number)]
         if windows:
@@ -539,7 +537,7 @@ class Builder:
         return [(f"{stem} {quality}.mkv", self._size(), seconds) for quality in ("2160p", "1080p")]
 
     def _name(self, *, windows: bool = False) -> str:
-        """A base name that no other file has."""
+        """A unique base name."""
         stem = f"{self._title().strip()} {self._number()}"
         if self.dice.random() < 0.03:
             stem = f"{stem} {'very long indeed ' * 20}"[: LONGEST_NAME - 60].rstrip()

@@ -1,8 +1,8 @@
-"""The grammar of an edit: what the query of a `PUT` asks for, and doing it to items.
+"""The grammar of an edit: parses the query of a `PUT`, and applies it to items.
 
-`<field>.value`, `<field>.locked`, `<kind>[n].tag.tag` with `.tag.thumb` and `.tagging.text`, `<kind>[].tag.tag-` (names
-encoded once more each, joined by commas) and `<kind>[].tag`. Names that mean nothing are ignored, as the real server
-does: an edit that was accepted need not have changed anything.
+`<field>.value`, `<field>.locked`, `<kind>[n].tag.tag` with `.tag.thumb` and `.tagging.text`, `<kind>[].tag.tag-` (each
+name encoded once more, joined by commas) and `<kind>[].tag`. Unknown names are ignored, as the real server
+does: an accepted edit need not have changed anything.
 """
 
 import re
@@ -32,7 +32,7 @@ COLLECTION_KINDS = ("label",)
 
 @dataclass
 class TagEdit:
-    """What one request wants of one kind of tag."""
+    """The edit of one kind of tag in a request."""
 
     given: dict[int, dict[str, str]] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
@@ -41,14 +41,14 @@ class TagEdit:
 
 @dataclass
 class Edit:
-    """What one request wants, read and checked."""
+    """The edit of a request, parsed and checked."""
 
     values: dict[str, Scalar | None] = field(default_factory=dict)
     locks: dict[str, bool] = field(default_factory=dict)
     tags: dict[str, TagEdit] = field(default_factory=dict)
 
     def of(self, kind: str) -> TagEdit:
-        """The part about one kind of tag, made when missing."""
+        """The part for one kind of tag, created if missing."""
         return self.tags.setdefault(kind, TagEdit())
 
 
@@ -58,7 +58,7 @@ def is_edit(name: str) -> bool:
 
 
 def read_edit(library: Library, pairs: Iterable[tuple[str, str]]) -> Edit:
-    """The edit in a query; raises `Unacceptable` (400) for a value that no field takes."""
+    """The edit in a query; raises `Unacceptable` (400) for a value that no field accepts."""
     edit = Edit()
     for name, value in pairs:
         if found := FIELD.fullmatch(name):
@@ -80,7 +80,7 @@ def _read_field(library: Library, edit: Edit, name: str, what: str, value: str) 
 
 
 def apply_edit(library: Library, item: Item, edit: Edit, *, tag_mode: TagMode, mixed_removals: bool) -> None:
-    """Do to one item what the edit says; a kind of tag that is edited is locked unless the edit says otherwise."""
+    """Apply the edit to one item; an edited kind of tag is locked unless the edit says otherwise."""
     collection = item.type == "collection"
     fields = COLLECTION_FIELDS if collection else SCALARS
     kinds = COLLECTION_KINDS if collection else tuple(TAG_ELEMENTS)

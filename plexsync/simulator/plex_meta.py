@@ -1,4 +1,4 @@
-"""What the simulated Plex says of its own filters and sorts, in listings and in the details of a section."""
+"""The simulated Plex's description of its filters and sorts, in listings and in the details of a section."""
 
 from plexsync.simulator.plex_model import Section
 from plexsync.simulator.plex_render import Node, Ready
@@ -78,7 +78,7 @@ SECONDARY = (
 
 
 def meta_node(section: Section, kind: str) -> Node:
-    """What can be asked of this type of item (`movie` or `collection`), as a listing with `includeMeta=1` tells."""
+    """The filters and sorts for a type of item (`movie` or `collection`), as in a listing with `includeMeta=1`."""
     types: list[Node | Ready] = [_type_node(section, kind)]
     operators: list[Node | Ready] = [
         Node("FieldType", {"type": name}, [Node("Operator", {"key": key, "title": title}) for key, title in known])
@@ -134,7 +134,7 @@ def _sort_nodes() -> list[Node]:
 
 
 def detail_nodes(section: Section) -> list[Node]:
-    """The directories of a section, the last of which carries filters and sorts."""
+    """The directories of a section; the last one holds filters and sorts."""
     shortcuts = [Node("Directory", {"key": key, "title": title}) for key, title in SHORTCUTS]
     secondary = [Node("Directory", {"secondary": True, "key": key, "title": title}) for key, title in SECONDARY]
     movies = Node(

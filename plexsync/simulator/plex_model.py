@@ -1,8 +1,8 @@
-"""What the simulated Plex knows: sections, items, tags, collections, pictures, and how each of them changes.
+"""The data of the simulated Plex: sections, items, tags, collections, pictures, and all their changes.
 
-Nothing here speaks HTTP. Rating keys are integers that are never used twice, tags are shared by all items that carry
+Nothing here speaks HTTP. Rating keys are integers that are never reused, tags are shared by all items that carry
 them, a collection is an item of its own that lives as long as it has members. The caller holds the lock. Times are
-whole epoch seconds of a clock that is handed in.
+whole epoch seconds of a clock that is passed in.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ TAG_ELEMENTS = {
 # States of an item on the timeline.
 CREATED, DONE, DELETED = 0, 5, 9
 PICTURE_LOCKS = {"posters": "thumb", "arts": "art"}
-# Under what each shelf keeps what was uploaded to it.
+# The key prefix of uploads, by kind of picture.
 KEPT = {"posters": "upload://posters/", "arts": "upload://art/"}
 LOCKABLE = frozenset((*SCALARS, *TAG_ELEMENTS, *PICTURE_LOCKS.values()))
 MAX_PICTURE_BYTES = 10 * 1024 * 1024
@@ -46,7 +46,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
 class Unacceptable(Exception):
-    """What was asked cannot be done; `status` is how the server says so."""
+    """A request that can't be fulfilled; `status` is the server's answer."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"answered with {status}")
@@ -55,7 +55,7 @@ class Unacceptable(Exception):
 
 @dataclass
 class Tag:
-    """A genre, a label, a person in one trade: one object for all items that carry it."""
+    """A genre, a label, a person in one role: one object for all items that carry it."""
 
     id: int
     kind: str
@@ -73,7 +73,7 @@ class Tagging:
 
 @dataclass(frozen=True)
 class File:
-    """One part, of a media that may have several."""
+    """One part of a media, which may have several."""
 
     media_id: int
     part_id: int
@@ -91,8 +91,8 @@ class File:
 class Item:
     """A movie or a collection.
 
-    `agent_*` is what a metadata refresh brings back to unlocked fields, `tag_id` the tag that makes movies members of a
-    collection, `listed` the item as it was last written for a listing.
+    `agent_*` are the values that a metadata refresh restores to unlocked fields, `tag_id` the tag that makes movies
+    members of a collection, `listed` the item as it was last written for a listing.
     """
 
     key: int
@@ -117,7 +117,7 @@ class Item:
 
     @property
     def sort_title(self) -> str:
-        """What the item is sorted by."""
+        """The title to sort by."""
         return str(self.scalars.get("titleSort") or self.scalars.get("title") or "").casefold()
 
     def media(self) -> list[list[File]]:
@@ -161,12 +161,12 @@ def base_name(path: str) -> str:
 
 
 def folder_name(path: str) -> str:
-    """All but the last component, slashes made forward."""
+    """All but the last component, with forward slashes."""
     return posixpath.dirname(path.replace("\\", "/"))
 
 
 class Library:
-    """All state of the server, and every way it changes."""
+    """All state of the server, and all changes to it."""
 
     def __init__(self, now: Callable[[], int], *, normalise: bool = True, max_summary: int | None = None) -> None:
         self.now = now
@@ -175,7 +175,7 @@ class Library:
         self.max_bytes: int | None = None
         self.sections: dict[int, Section] = {}
         self.items: dict[int, Item] = {}
-        # Hears of what a client that listens is told: ("item", item, state) or ("scan", section, event).
+        # Called for every event that listeners receive: ("item", item, state) or ("scan", section, event).
         self.told: Callable[[str, Item | Section, int | str], None] = lambda *_: None
         self._tags: dict[tuple[str, int, str], Tag] = {}
         self._last_key = 0
@@ -185,7 +185,7 @@ class Library:
     # sections
 
     def add_section(self, title: str, locations: Iterable[str], agent: str, type: SectionType) -> Section:
-        """A section; an agent that ends in `.none` makes a movie section one for other videos."""
+        """Add a section; an agent that ends in `.none` makes it one for other videos."""
         number = len(self.sections) + 1
         now = self.now()
         scanner = "Plex Video Files Scanner" if agent.endswith(".none") else "Plex Movie"
@@ -214,7 +214,7 @@ class Library:
         scalars: dict[str, Scalar],
         lists: dict[str, list[tuple[str, str]]],
     ) -> Item:
-        """A movie with a rating key of its own that nobody sees until `reveal`."""
+        """A movie with a new rating key, hidden until `reveal`."""
         known = [part for one in files for part in self._media([one] if isinstance(one, tuple) else one)]
         own = {"title": _stem(known[0].name) if known else "", "addedAt": self.now(), **scalars}
         item = Item(key=self._next_key(), section=section, type="movie", files=known, agent_scalars=own)
@@ -222,7 +222,7 @@ class Library:
         return item
 
     def reveal(self, item: Item) -> None:
-        """Let the movie be seen, with what its agent says of it."""
+        """Show the movie, with its agent's values."""
         section = item.section
         self.items[item.key] = section.items[item.key] = item
         item.scalars = dict(item.agent_scalars)
@@ -239,7 +239,7 @@ class Library:
         self.touch(item)
 
     def remove(self, item: Item) -> None:
-        """The movie is gone; its key answers 404 from now on."""
+        """Remove the movie; its key answers 404 from now on."""
         section = item.section
         self.set_list(item, "collection", [])
         del self.items[item.key], section.items[item.key]
@@ -250,7 +250,7 @@ class Library:
         self.told("item", item, DELETED)
 
     def rename(self, item: Item, old: str, new: str) -> None:
-        """A file of the movie has another path from now on."""
+        """Change the path of one of the movie's files."""
         section = item.section
         for one in item.files:
             section.by_name.get(one.name, set()).discard(item.key)
@@ -270,7 +270,7 @@ class Library:
         return fresh
 
     def refresh(self, item: Item) -> None:
-        """What the agent says comes back wherever no lock stands in the way."""
+        """Restore the agent's values in all unlocked fields."""
         for name in SCALARS:
             if name not in item.locks and name not in NOT_THE_AGENTS:
                 self._put(item, name, item.agent_scalars.get(name))
@@ -283,7 +283,7 @@ class Library:
         self.touch(item)
 
     def touch(self, item: Item) -> None:
-        """Something about the item changed: its stamp and its section's counter move."""
+        """Record a change of the item: updates its stamp and its section's counter."""
         item.updated_at = self.now()
         item.listed.clear()
         item.section.content_changed_at += 1
@@ -292,7 +292,7 @@ class Library:
     # fields
 
     def readable(self, name: str, text: str) -> Scalar | None:
-        """The value that is kept when `text` is written to a field; None clears it. Raises `Unacceptable` (400)."""
+        """The value to store when `text` is written to a field; None clears it. Raises `Unacceptable` (400)."""
         if not text:
             return None
         if name in RATINGS:
@@ -306,7 +306,7 @@ class Library:
         return self._text(name, text)
 
     def set_scalar(self, item: Item, name: str, value: Scalar | None) -> None:
-        """Write one field. A collection that takes another's name is refused (409)."""
+        """Write one field. A collection can't take another's name (409)."""
         if item.type == "collection" and name == "title":
             self._rename(item, str(value or ""))
         if name == "userRating":
@@ -340,13 +340,13 @@ class Library:
         return text[: self.max_summary] if name == "summary" else text
 
     def _cut(self, text: str) -> str:
-        """The text within `max_bytes`, half a character included: its bytes are kept as lone surrogates."""
+        """The text within `max_bytes`, cut inside a character if need be: its bytes are kept as lone surrogates."""
         return text.encode()[: self.max_bytes].decode(errors="surrogateescape")
 
     # tags
 
     def tagging(self, section: Section, kind: str, name: str, text: str = "") -> Tagging:
-        """A tag of that name for an item of this section; created when unknown, else in its first spelling."""
+        """A tag of that name for an item of this section; created if unknown, else in its first spelling."""
         name = self._cut(CONTROL.sub("", name))
         if self.normalise:
             name = " ".join(name.split())
@@ -358,7 +358,7 @@ class Library:
         return Tagging(tag, text)
 
     def tagging_key(self, name: str) -> str:
-        """What two spellings of one tag have in common."""
+        """The common key of all spellings of a tag."""
         return " ".join(name.split()).casefold() if self.normalise else name.casefold()
 
     def tags(self, section: Section, kind: str) -> list[Tag]:
@@ -416,7 +416,9 @@ class Library:
     # pictures
 
     def upload(self, item: Item, shelf: str, data: bytes) -> str:
-        """Keep a picture under the SHA-1 of its bytes, select and lock it; its key. Raises `Unacceptable` (400, 500)."""
+        """Store a picture under the SHA-1 of its bytes, select and lock it; returns its key. Raises
+        `Unacceptable` (400, 500).
+        """
         if not data:
             raise Unacceptable(400)
         if len(data) > MAX_PICTURE_BYTES:
@@ -427,7 +429,7 @@ class Library:
         return key
 
     def select(self, item: Item, shelf: str, key: str | None) -> None:
-        """Show this picture (None: none) and lock the field. Raises `Unacceptable` (404) for an unknown one."""
+        """Select this picture (None: none) and lock the field. Raises `Unacceptable` (404) for an unknown one."""
         if key is not None and key not in item.pictures[shelf]:
             raise Unacceptable(404)
         item.selected[shelf] = key
@@ -438,13 +440,13 @@ class Library:
     # scans
 
     def start_scan(self, section: Section, path: str | None, ends: float) -> None:
-        """Begin to look for staged movies, below `path` only if one is given."""
+        """Start to look for staged movies, below `path` only if one is given."""
         section.scan_paths.append(path or "")
         self.told("scan", section, "started")
         section.scan_ends = ends
 
     def finish_scan(self, section: Section) -> None:
-        """Reveal what the scan covered. A section that is not being scanned stays as it is."""
+        """Reveal the movies in the scan. A section without a scan stays as it is."""
         if section.scan_ends is None:
             return
         paths, section.scan_paths, section.scan_ends = section.scan_paths, [], None
@@ -471,7 +473,7 @@ class Library:
 
 
 def _place(section: Section, kind: str, name: str) -> tuple[str, int, str]:
-    """Where a tag is kept: collections belong to a section, all others to the server; case does not matter."""
+    """The key of a tag: collections belong to a section, all others to the server; case does not matter."""
     return (kind, section.id if kind == "collection" else 0, name.casefold())
 
 

@@ -1,6 +1,6 @@
-"""Media queries: which items a query means, and in which order.
+"""Media queries: the items that a query selects, and their order.
 
-The quirks are the point. Filter names are case-sensitive and unknown ones are ignored, so a typo selects everything; so
+The quirks are essential. Filter names are case-sensitive and unknown ones are ignored, so a typo selects everything; so
 does an empty value. `file=` is exact on the base name, takes a path for its whole folder, and is an error without
 `type=1`.
 """
@@ -23,7 +23,7 @@ Test = Callable[[Item], bool]
 
 
 def parse_query(raw: str) -> list[tuple[str, str]]:
-    """The pairs of a raw query, with `a==b` read as the name `a=` and the value `b`, as media queries write it."""
+    """The pairs of a raw query; as in all media queries, `a==b` is the name `a=` with the value `b`."""
     pairs: list[tuple[str, str]] = []
     for part in raw.split("&"):
         if not part:
@@ -37,7 +37,7 @@ def parse_query(raw: str) -> list[tuple[str, str]]:
 
 
 def select(library: Library, section: Section, pairs: list[tuple[str, str]], *, default_sort: str) -> list[Item]:
-    """The items of a section that a query means, in its order; raises `Unacceptable` (400, 500)."""
+    """The items of a section that a query selects, in its order; raises `Unacceptable` (400, 500)."""
     asked = dict(pairs)
     kind = asked.get("type")
     if "file" in asked and kind != "1":
@@ -53,7 +53,7 @@ def select(library: Library, section: Section, pairs: list[tuple[str, str]], *, 
 
 
 def _narrowed(section: Section, asked: dict[str, str]) -> list[Item] | None:
-    """The only movies that can be meant, where the query names files or keys; None when it does not."""
+    """The only movies that can match if the query names files or keys; None if it does not."""
     if asked.get("type") != "1":
         return None
     if file := asked.get("file"):
@@ -65,7 +65,7 @@ def _narrowed(section: Section, asked: dict[str, str]) -> list[Item] | None:
 
 
 def _ordered(section: Section, kind: str | None, order: str, *, with_collections: bool) -> list[Item]:
-    """All items of one type, sorted; remembered until the section changes."""
+    """All items of one type, sorted; cached until the section changes."""
     if kind == "18":
         return _sorted(section.collections.values(), order)
     if kind not in (None, "1"):
@@ -101,7 +101,7 @@ def _sort_key(name: str) -> Callable[[Item], tuple[bool, str | float]]:
 
 
 def number_of(item: Item, name: str) -> float | None:
-    """A field as a number: dates as epoch seconds. None where the item has none."""
+    """A field as a number: dates as epoch seconds. None if the item has none."""
     value: Scalar | None
     if name == "id":
         value = item.key
@@ -123,7 +123,7 @@ def number_of(item: Item, name: str) -> float | None:
 
 
 def _test(library: Library, name: str, value: str) -> Test | None:
-    """What one filter demands; None for a name that is no filter."""
+    """The test for one filter; None for an unknown filter."""
     found = FILTER.fullmatch(name)
     if found is None:
         return None
@@ -188,7 +188,7 @@ def _tag_test(kind: str, operator: str, values: list[str]) -> Test:
 
 
 def _numbers(value: str) -> list[float]:
-    """Numbers joined by commas."""
+    """Parse numbers joined by commas."""
     try:
         return [float(one) for one in value.split(",")]
     except ValueError as wrong:
@@ -196,7 +196,7 @@ def _numbers(value: str) -> list[float]:
 
 
 def _moment(library: Library, value: str) -> float:
-    """Epoch seconds, or so much before or after now."""
+    """Parse epoch seconds, or a time relative to now."""
     found = RELATIVE.fullmatch(value)
     if found is not None and (found[2] or value[0] in "+-"):
         return library.now() + int(found[1]) * UNIT_SECONDS[found[2] or "s"]

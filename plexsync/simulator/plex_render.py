@@ -1,8 +1,8 @@
-"""One tree, two dialects: the answers of the simulated Plex as XML and as JSON.
+"""The answers of the simulated Plex: one tree, as XML and as JSON.
 
-A `Node` is an element with attributes and children. XML writes it down as it is, booleans as 1 and 0. JSON gathers the
-children of one name into an array named like the element, save that movies, collections and pictures are all called
-`Metadata` there; booleans are booleans, and whatever Python type an id has decides whether it is a string or a number.
+A `Node` is an element with attributes and children. XML writes it as it is, booleans as 1 and 0. JSON gathers the
+children of one name into an array named like the element, except that movies, collections and pictures are all called
+`Metadata`; booleans are booleans, and the Python type of an id decides whether it is a string or a number.
 As on the real server, that differs from place to place: a part's id is a number in a listing and a string in the
 details.
 """
@@ -17,7 +17,7 @@ from plexsync.simulator.plex_model import PICTURE_LOCKS, TAG_ELEMENTS, File, Ite
 
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 LISTED_ROLES = 3
-# Half a character is kept as lone surrogates and goes out as the bytes that it was.
+# Half a character is kept as lone surrogates and sent as its original bytes.
 HALVES = "surrogateescape"
 LISTED_TAGS = ("genre", "country", "director", "writer", "actor")
 
@@ -26,7 +26,7 @@ Value = str | int | float | bool | None
 
 @dataclass
 class Node:
-    """One element. `name` is its JSON name where that differs; a `single` one is no array in JSON."""
+    """One element. `name` is its JSON name if that differs; a `single` one is no array in JSON."""
 
     tag: str
     attributes: Mapping[str, Value] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Ready:
-    """A node that was written in the wanted dialect before."""
+    """A node already rendered in the requested format."""
 
     name: str
     text: str
@@ -45,7 +45,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Left:
-    """What a listing leaves out, and in which dialect it is written: together the place of a written item in its cache."""
+    """The parts that a listing leaves out, and its format: together the cache key of a rendered item."""
 
     as_json: bool
     elements: frozenset[str] = frozenset()
@@ -60,7 +60,7 @@ def document(container: Node, *, as_json: bool) -> bytes:
 
 
 def to_xml(node: Node) -> str:
-    """The element and all below it."""
+    """Render the element and all below it."""
     attributes = "".join(
         f" {name}={quoteattr(_xml_value(value))}" for name, value in node.attributes.items() if value is not None
     )
@@ -71,7 +71,7 @@ def to_xml(node: Node) -> str:
 
 
 def to_json(node: Node) -> str:
-    """The object and all below it."""
+    """Render the object and all below it."""
     members = [
         f"{json.dumps(name)}:{json.dumps(value, ensure_ascii=False)}"
         for name, value in node.attributes.items()
@@ -97,7 +97,7 @@ def _xml_value(value: Value) -> str:
 
 
 def listed(item: Item, left: Left) -> Ready:
-    """The abridged item, written: three roles, no locks, no labels or collections. Written once until the item changes."""
+    """The abridged item, rendered: three roles, no locks, no labels or collections. Cached until the item changes."""
     text = item.listed.get(left)
     if text is None:
         node = collection_node(item) if item.type == "collection" else listed_node(item, left)
@@ -168,7 +168,7 @@ def collection_node(item: Item, *, with_locks: bool = False) -> Node:
 
 
 def section_node(section: Section, *, owner: bool = True) -> Node:
-    """A library as `/library/sections` lists it, to the owner of the server or to somebody else."""
+    """A library as in `/library/sections`, for the owner of the server or for another user."""
     attributes: dict[str, Value] = {
         "allowSync": owner,
         "art": "/:/resources/movie-fanart.jpg",
@@ -199,7 +199,7 @@ def section_node(section: Section, *, owner: bool = True) -> Node:
 
 
 def listing_attributes(section: Section) -> dict[str, Value]:
-    """What stands on the container of a section's listing."""
+    """The attributes of a listing's container."""
     return {
         "allowSync": True,
         "art": "/:/resources/movie-fanart.jpg",
@@ -216,7 +216,7 @@ def listing_attributes(section: Section) -> dict[str, Value]:
 
 
 def picture_nodes(item: Item, shelf: str) -> Iterable[Node]:
-    """The pictures that can be chosen from, the chosen one marked."""
+    """The available pictures, the selected one marked."""
     for key in item.pictures[shelf]:
         path = f"/library/metadata/{item.key}/file?url={quote(key, safe='')}"
         provider = "com.plexapp.agents.localmedia" if key.startswith("media://") else None
@@ -234,7 +234,7 @@ def _attributes(item: Item) -> dict[str, Value]:
         "studio": scalars.get("studio"),
         "type": "movie",
         "title": scalars.get("title", ""),
-        # One that is the title is left out.
+        # A sort title equal to the title is left out.
         "titleSort": sort_title if (sort_title := scalars.get("titleSort")) != scalars.get("title") else None,
         "originalTitle": scalars.get("originalTitle"),
         "contentRating": scalars.get("contentRating"),
@@ -266,7 +266,7 @@ def _section_attributes(section: Section) -> dict[str, Value]:
 
 
 def picture_path(item: Item, shelf: str) -> str:
-    """Where the picture is that is shown; '' for none."""
+    """The path of the selected picture; '' for none."""
     if item.selected[shelf] is None:
         return ""
     return f"/library/metadata/{item.key}/{PICTURE_LOCKS[shelf]}/{item.stamps[shelf]}"
@@ -275,7 +275,7 @@ def picture_path(item: Item, shelf: str) -> str:
 def _media_node(
     parts: Sequence[File], left: Left, seen: dict[str, Value], *, number: Callable[[int], int | str]
 ) -> Node:
-    """A media with its parts. `seen` is what is said of each part besides, `number` the type that its id has."""
+    """A media with its parts. `seen` are further attributes of each part, `number` the type of its id."""
     container = base_name(parts[0].path).rpartition(".")[2].lower() or None
     attributes: dict[str, Value] = {
         "id": parts[0].media_id,

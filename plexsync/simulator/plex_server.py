@@ -1,9 +1,9 @@
-"""A Plex Media Server on loopback that behaves as the real one where it matters to a sync.
+"""A Plex Media Server on loopback that behaves like the real one where it matters to a sync.
 
-Among what it reproduces: XML and JSON of one model, edits that answer 200 with nothing whatever came of them, abridged
-listings, locks and what a refresh does to unlocked fields, tags in their first spelling, scans that reveal files after
-a while, rating keys that end with a re-add, and an edit without `id` that edits the whole section. What the sources
-disagree about is a switch of `PlexSim`.
+Among the reproduced behaviour: XML and JSON of one model, edits that always answer an empty 200, abridged listings,
+locks and their effect on a refresh, tags in their first spelling, scans that reveal files after a while, rating keys
+that change with a re-add, and an edit without `id` that edits the whole section. Behaviour on which the sources
+disagree is a switch of `PlexSim`.
 """
 
 import ipaddress
@@ -61,10 +61,10 @@ TYPE_XML = "text/xml;charset=utf-8"
 
 @dataclass(frozen=True)
 class ItemSnapshot:
-    """An item as it stood at one moment.
+    """An item at one moment.
 
     `lists` holds names by kind (`actor` for the cast), `roles` the part each actor plays, `faces` the address of each
-    one's picture, `poster` and `art` the keys of the pictures shown.
+    one's picture, `poster` and `art` the keys of the selected pictures.
     """
 
     key: str
@@ -86,7 +86,7 @@ class ItemSnapshot:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that was let in, with its query read the way Plex reads it."""
+    """An accepted request, with its query parsed as Plex parses it."""
 
     request: Request
     pairs: list[tuple[str, str]]
@@ -95,7 +95,7 @@ class Asked:
     as_json: bool
 
     def number(self, name: str) -> int | None:
-        """A paging value from the query, else from the header; None when absent. Raises `Unacceptable` (400)."""
+        """A paging value from the query, else from the header; None if absent. Raises `Unacceptable` (400)."""
         text = self.params.get(name) or self.request.headers.get(name.lower())
         if not text:
             return None
@@ -104,23 +104,23 @@ class Asked:
         return int(text)
 
     def names(self, name: str) -> frozenset[str]:
-        """A comma list."""
+        """Parse a comma list."""
         return frozenset(self.params.get(name, "").split(",")) - {""}
 
 
 class PlexSim(HttpServer):
-    """The server, and what a person or a disk does to it.
+    """The server, with methods for the actions of users and disks.
 
     tag_mode         whether indexed tags of an edit are added to the list or replace it
-    mixed_removals   False: removals are lost when the same request also gives tags of that kind
+    mixed_removals   False: removals are lost if the same request also adds tags of that kind
     normalise        trim text, collapse blanks in titles and tags, round the user rating to one decimal
-    max_summary      cut summaries to so many characters
-    max_page         never list more than so many items at once, whatever is asked
-    strict_ids       answer 404 to a list of items when one of them is missing; False: leave that one out
+    max_summary      cut summaries to this many characters
+    max_page         never list more than this many items at once, whatever the request
+    strict_ids       answer 404 to a list of items if one of them is missing; False: leave that one out
     max_target       answer `too_long` (414 or 400) to a longer request target
-    scan_seconds     how long a scan takes when nobody calls `finish_scan`; None: until somebody does
+    scan_seconds     duration of a scan that `finish_scan` does not end; None: unlimited
     owner            whether the token is that of the server's owner
-    started_at       the server's time when it is made; it goes on as `clock` does, and jumps by `advance`
+    started_at       the server's time at its creation; it advances with `clock`, and jumps by `advance`
     clock            seconds of a clock that never steps back; by default the machine's own
     """
 
@@ -161,14 +161,14 @@ class PlexSim(HttpServer):
         self._library.told = self._tell
         self._feeds: list[Feed] = []
 
-    # what a person, a disk or time does
+    # actions of users and disks, and time
 
     def now(self) -> int:
         """The server's time in epoch seconds."""
         return int(self._offset + self._clock())
 
     def advance(self, seconds: float) -> None:
-        """Let the server's time jump ahead; scans under way come nearer to their end."""
+        """Move the server's time ahead; running scans come nearer to their end."""
         with self._lock:
             self._offset += seconds
             for section in self._library.sections.values():
@@ -182,7 +182,7 @@ class PlexSim(HttpServer):
         agent: str = "tv.plex.agents.movie",
         type: SectionType = "movie",
     ) -> str:
-        """A library; its id. An agent ending in `.none` makes a movie library one for Other Videos."""
+        """Add a library; returns its id. An agent ending in `.none` makes a movie library one for Other Videos."""
         with self._lock:
             return str(self._library.add_section(title, locations, agent, type).id)
 
@@ -194,11 +194,11 @@ class PlexSim(HttpServer):
         year: int | None = None,
         **fields: object,
     ) -> str:
-        """A movie that is there at once; its rating key.
+        """Add a movie that is visible at once; returns its rating key.
 
         Each file (path, bytes, milliseconds) becomes a media with one part, a list of files a media of several. Fields
-        are scalars by name, or lists of names by kind (for `actor` also pairs of name and role); all count as what the
-        agent says.
+        are scalars by name, or lists of names by kind (for `actor` also pairs of name and role); all count as the
+        agent's values.
         """
         with self._lock:
             item = self._new_movie(section, files, title, year, fields)
@@ -213,7 +213,7 @@ class PlexSim(HttpServer):
         year: int | None = None,
         **fields: object,
     ) -> str:
-        """A movie on the disk that Plex shows when a scan of its folder has ended; the rating key it will have."""
+        """Add a movie on the disk that Plex shows after a scan of its folder; returns its future rating key."""
         with self._lock:
             item = self._new_movie(section, files, title, year, fields)
             item.section.staged.append(item)
@@ -236,7 +236,9 @@ class PlexSim(HttpServer):
         return self._library.new_movie(self._library.sections[int(section)], files, scalars, lists)
 
     def cut_texts(self, size: int) -> None:
-        """From now on texts and names are cut to so many bytes, also inside a character: such an answer is no UTF-8."""
+        """Cut texts and names to this many bytes from now on, also inside a character: such an answer is not
+        valid UTF-8.
+        """
         self._library.max_bytes = size
 
     def scan(self, section: str, path: str | None = None) -> None:
@@ -245,59 +247,59 @@ class PlexSim(HttpServer):
             self._start_scan(self._library.sections[int(section)], path)
 
     def finish_scan(self, section: str) -> None:
-        """Let a scan under way end now."""
+        """End a running scan now."""
         with self._lock:
             self._library.finish_scan(self._library.sections[int(section)])
 
     def refresh_item(self, key: str) -> None:
-        """Refresh the metadata: what is not locked goes back to the agent's values."""
+        """Refresh the metadata: unlocked fields return to the agent's values."""
         with self._lock:
             self._library.refresh(self._movie(key))
 
     def readd(self, key: str) -> str:
-        """The files leave and come back: a new rating key, edits and locks lost, the old key answers 404."""
+        """Remove and re-add the files: a new rating key, edits and locks lost, the old key answers 404."""
         with self._lock:
             return str(self._library.renewed(self._movie(key)).key)
 
     def remove(self, key: str) -> None:
-        """The movie leaves the library."""
+        """Remove the movie from the library."""
         with self._lock:
             self._library.remove(self._movie(key))
 
     def swap_files(self, key: str, other: str) -> None:
-        """Two movies have each other's files, as after files were renamed or an old database of Plex was put back."""
+        """Swap the files of two movies, as after files were renamed or an old Plex database was restored."""
         with self._lock:
             one, two = self._movie(key), self._movie(other)
             one.files, two.files = two.files, one.files
 
     def trash(self, key: str) -> None:
-        """The movie's files are gone and its library keeps it in the trash: it is listed, and its details are 404."""
+        """Remove the movie's files while the library keeps it in the trash: it is listed, and its details are 404."""
         with self._lock:
             item = self._movie(key)
             item.trashed = True
             self._library.touch(item)
 
     def untrash(self, key: str) -> None:
-        """The files are back, and so is the movie, under its old key."""
+        """Restore the files, and the movie under its old key."""
         with self._lock:
             item = self._movie(key)
             item.trashed = False
             self._library.touch(item)
 
     def rename_file(self, key: str, old: str, new: str) -> None:
-        """A file was renamed or moved on the disk, and Plex has found out: the movie keeps its key."""
+        """Rename or move a file on the disk, after Plex noticed it: the movie keeps its key."""
         with self._lock:
             self._library.rename(self._movie(key), old, new)
 
     def analyzed(self, key: str, duration: int) -> None:
-        """Plex has found out how long a movie's files last, in milliseconds."""
+        """Set the duration of a movie's files, in milliseconds, as after Plex analysed them."""
         with self._lock:
             item = self._movie(key)
             item.files = [replace(one, duration=duration) for one in item.files]
             self._library.touch(item)
 
     def hand_edit(self, key: str, locked: bool = True, **fields: object) -> None:
-        """What a person does in Plex: scalars by name (None clears), whole lists by kind, `thumb` and `art` as bytes."""
+        """Edit as a user does in Plex: scalars by name (None clears), whole lists by kind, `thumb` and `art` as bytes."""
         with self._lock:
             item = self._item(key)
             for shelf, name in (("posters", "thumb"), ("arts", "art")):
@@ -316,33 +318,33 @@ class PlexSim(HttpServer):
                 )
             self._library.touch(item)
 
-    # who listens
+    # notifications
 
     def tell(self, container: Mapping[str, object]) -> None:
-        """Send a notification to everyone who listens."""
+        """Send a notification to all listeners."""
         with self._lock:
             for feed in self._feeds:
                 feed.tell({"NotificationContainer": {"size": 1, **container}})
 
     def tell_raw(self, text: bytes) -> None:
-        """Send everyone who listens a text that is no notification."""
+        """Send all listeners a text that is not a notification."""
         with self._lock:
             for feed in self._feeds:
                 feed.tell_raw(text)
 
     def listeners(self) -> int:
-        """How many listen now."""
+        """The number of listeners."""
         with self._lock:
             return len(self._feeds)
 
     def hang_up(self) -> None:
-        """Everyone who listens is cut off."""
+        """Close the connections of all listeners."""
         with self._lock:
             for feed in self._feeds:
                 feed.end()
 
     def subscribe(self, request: Request) -> Feed | Answer | None:
-        """Let a client listen at either of the two paths, if its token is right; it is greeted first."""
+        """Accept a listener at either of the two paths, if its token is right; it is greeted first."""
         if urlsplit(request.target).path not in NOTIFICATIONS:
             return None
         token = request.headers.get("x-plex-token") or request.params.get("X-Plex-Token")
@@ -355,7 +357,7 @@ class PlexSim(HttpServer):
         return feed
 
     def stop(self) -> None:
-        """Close everything, also who listens."""
+        """Close everything, including the connections of listeners."""
         self.hang_up()
         super().stop()
 
@@ -396,10 +398,10 @@ class PlexSim(HttpServer):
         notification = {"event": how, "uuid": about.uuid, "Activity": activity}
         self.tell({"type": "activity", "ActivityNotification": [notification]})
 
-    # what can be seen from here
+    # inspecting the state
 
     def keys(self, section: str) -> list[str]:
-        """The rating keys of the movies that can be seen, oldest first."""
+        """The rating keys of the visible movies, oldest first."""
         with self._lock:
             self._settle_scans()
             return [str(key) for key in sorted(self._library.sections[int(section)].items)]
@@ -411,7 +413,7 @@ class PlexSim(HttpServer):
             return {str(one.scalars["title"]): [str(item.key) for item in self._library.members(one)] for one in found}
 
     def item(self, key: str) -> ItemSnapshot:
-        """The item as it is now; raises KeyError when there is none."""
+        """The item as it is now; raises KeyError if there is none."""
         with self._lock:
             self._settle_scans()
             item = self._item(key)
@@ -445,7 +447,7 @@ class PlexSim(HttpServer):
     # requests
 
     def answer(self, request: Request) -> Answer:
-        """Let the request in, find what it is about, and answer it; one at a time."""
+        """Authorise the request, find its handler, and answer it; one at a time."""
         answer = self._answered(request)
         return replace(answer, headers={**self.marks, **answer.headers})
 
@@ -478,7 +480,7 @@ class PlexSim(HttpServer):
         self._library.start_scan(section, path, ends)
 
     def _settle_scans(self) -> None:
-        """Scans end when somebody looks after their time, so no thread has to wait for them."""
+        """End overdue scans on access, so that no thread has to wait for them."""
         for section in self._library.sections.values():
             if section.scan_ends is not None and section.scan_ends <= self._clock():
                 self._library.finish_scan(section)
@@ -490,7 +492,7 @@ class PlexSim(HttpServer):
         return section
 
     def _wanted_items(self, asked: Asked) -> list[Item]:
-        """The items of a comma list that exist outside the trash; raises `Unacceptable` (404) when none does."""
+        """The items of a comma list that exist outside the trash; raises `Unacceptable` (404) if none does."""
         keys = dict.fromkeys(int(one) for one in unquote(asked.groups[0]).split(",") if one.isdecimal())
         found = [item for key in keys if (item := self._library.items.get(key)) and not item.trashed]
         if not found or (self.strict_ids and len(found) < len(keys)):
@@ -590,7 +592,7 @@ class PlexSim(HttpServer):
         )
 
     def _page_of(self, asked: Asked, section: Section, items: list[Item], kind: str) -> Answer:
-        """The slice that was asked for. The total is told only to those who page."""
+        """The requested slice. Only paging requests get the total."""
         if limit := asked.number("limit"):
             items = items[:limit]
         start, size = asked.number("X-Plex-Container-Start"), asked.number("X-Plex-Container-Size")
@@ -628,7 +630,7 @@ class PlexSim(HttpServer):
         return _document(asked, Node("MediaContainer", {**listing_attributes(section), "size": len(choices)}, choices))
 
     def _edit_section(self, asked: Asked) -> Answer:
-        """Without `id`, or with an empty one, the edit reaches every item of the type."""
+        """Apply an edit; without `id`, or with an empty one, it reaches every item of the type."""
         section = self._section(asked)
         if "type" not in asked.params:
             raise Unacceptable(400)
@@ -718,7 +720,7 @@ class PlexSim(HttpServer):
             self._library.upload(item, shelf, _fetched(url))
         else:
             self._library.select(item, shelf, url)
-        # The new address of what is shown, as plain text: plexapi swallows it.
+        # The new address of the selected picture, as plain text: plexapi ignores it.
         return Answer(200, picture_path(item, shelf).encode(), "text/html")
 
     def _remove_picture(self, asked: Asked) -> Answer:
@@ -740,7 +742,7 @@ class PlexSim(HttpServer):
                 return Answer(200, pictures[url], "image/jpeg")
         raise Unacceptable(404)
 
-    # what one person thinks and watches
+    # ratings and views of one user
 
     def _rate(self, asked: Asked) -> Answer:
         item = self._keyed(asked)
@@ -777,7 +779,7 @@ class PlexSim(HttpServer):
 
 
 def _split_fields(fields: dict[str, object]) -> tuple[dict[str, Scalar], dict[str, list[tuple[str, str]]]]:
-    """Scalars and lists apart; raises TypeError for a name that is neither."""
+    """Separate scalars from lists; raises TypeError for a name that is neither."""
     scalars: dict[str, Scalar] = {}
     lists: dict[str, list[tuple[str, str]]] = {}
     for name, value in fields.items():
@@ -791,7 +793,7 @@ def _split_fields(fields: dict[str, object]) -> tuple[dict[str, Scalar], dict[st
 
 
 def _fetched(url: str) -> bytes:
-    """Stands for a picture fetched from the open internet; addresses at home are refused (406)."""
+    """Stands for a picture fetched from the internet; private addresses are rejected (406)."""
     host = urlsplit(url).hostname or ""
     try:
         private = not ipaddress.ip_address(host).is_global

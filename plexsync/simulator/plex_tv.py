@@ -1,7 +1,8 @@
-"""A simulated plex.tv: what a sign-in with a PIN asks there, as `plexapi` asks it, and the servers of the account.
+"""A simulated plex.tv: the sign-in with a PIN, as `plexapi` uses it, and the servers of the account.
 
-A PIN waits for `confirm`; `servers` are what the account sees. Every answer is XML, as from the real one to whoever does not
-ask for JSON. Guarantees: without a client identifier nothing is answered, without a good token nothing about the account.
+A PIN waits for `confirm`; `servers` are those of the account. Every answer is XML, as from the real service without a
+request for JSON. Guarantees: a request without a client identifier is rejected, and the account's data needs a valid
+token.
 """
 
 import itertools
@@ -19,7 +20,7 @@ LASTS = 900
 
 @dataclass(frozen=True)
 class Connection:
-    """One way to a server."""
+    """One address of a server."""
 
     uri: str
     address: str
@@ -42,7 +43,7 @@ class Resource:
 
 @dataclass
 class Pin:
-    """A PIN that somebody has asked for; `token` once it is confirmed."""
+    """A requested PIN; `token` once it is confirmed."""
 
     id: int
     code: str
@@ -64,12 +65,12 @@ class PlexTvSim(HttpServer):
         self._mutex = threading.Lock()
 
     def confirm(self, code: str) -> None:
-        """A person types the PIN at plex.tv/link."""
+        """Confirm the PIN, as a user does at plex.tv/link."""
         with self._mutex:
             next(pin for pin in self.pins.values() if pin.code == code and not pin.expired).token = self.token
 
     def expire(self) -> None:
-        """Time passes until no PIN counts any more."""
+        """Let every PIN expire."""
         with self._mutex:
             for pin in self.pins.values():
                 pin.expired = True

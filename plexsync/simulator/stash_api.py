@@ -1,7 +1,7 @@
-"""What the simulated Stash answers to each field of its schema, and which hooks each mutation starts.
+"""The simulated Stash's resolvers for each field of its schema, and the hooks of each mutation.
 
-Mutations change the data with its lock held, then start hooks without it (a hook may ask or change things itself), and
-only then is the answer read. An input is handed to hooks in the shape Stash hands it over in.
+Mutations change the data with its lock held, then start hooks without it (a hook may query or change data itself), and
+only then read the answer. Hooks receive the input in the same shape as from Stash.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,9 +38,7 @@ SCHEMA_VERSION = 75
 
 @dataclass(frozen=True)
 class Asking:
-    """Who asks: the address the server was reached by, the hooks that led here, and the key to put into stream
-    addresses.
-    """
+    """The context of a request: the address it used, the hooks that led to it, and the key for stream addresses."""
 
     base: str
     visited: Visited = ()
@@ -49,7 +47,7 @@ class Asking:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a search: how many records fit in all, and those of the page under the name of their kind."""
+    """One page of a search: the number of all matches, and the page's records under the name of their kind."""
 
     count: int
     all: Sequence[Any]
@@ -58,8 +56,10 @@ class Page:
 
 @dataclass
 class StashApi:
-    """The resolvers over one set of data. `fire` starts the hooks of a request's events; `run_task` queues a plugin's
-    task, `run_operation` runs a plugin while the request waits.
+    """The resolvers over one set of data.
+
+    `fire` starts the hooks of a request's events; `run_task` queues a plugin's task, `run_operation` runs a plugin
+    while the request waits.
     """
 
     data: StashData
@@ -71,7 +71,7 @@ class StashApi:
     plugin_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def resolvers(self) -> dict[str, dict[str, Resolver]]:
-        """The table for the executor; fields that are not in it are attributes."""
+        """The table for the executor; fields without an entry are attributes."""
         return {
             "Query": self.queries(),
             "Mutation": self.mutations(),
@@ -168,7 +168,7 @@ class StashApi:
         }
 
     def find_scene(self, _: Any, __: Asking, id: str | None = None, checksum: str | None = None) -> Scene | None:
-        """The scene of this id, or with a file of this checksum; None if there is none."""
+        """The scene with this id, or with a file with this checksum; None if there is none."""
         if id is not None:
             scene: Scene | None = one_of(self.data.scenes, id)
             return scene
@@ -187,7 +187,7 @@ class StashApi:
         sort_keys: Mapping[str, Callable[[Any], Any]],
         asked: Mapping[str, Any],
     ) -> Page:
-        """Records by their ids (all of them, or the whole query fails), or else a page of those that fit."""
+        """Records by their ids (all of them, or the whole query fails), or else a page of the matching ones."""
         ids = asked.get("ids") or next((asked[name] for name in asked if name.endswith("_ids")), None)
         if ids:
             listed = [found(records, id_, "record") for id_ in ids]
@@ -209,15 +209,15 @@ class StashApi:
         return self.find(records, make_filter, name_words, NAMED_SORT_KEYS, asked)
 
     def scene_count(self, record: Any, _: Asking, depth: int | None = None) -> int:
-        """How many scenes show this record."""
+        """The number of scenes that show this record."""
         return len(self.data.scenes_with(record))
 
     def settings_of(self, _: Any, __: Asking, include: list[str] | None = None) -> dict[str, dict[str, Any]]:
-        """What is stored for each plugin; one with nothing stored is missing."""
+        """The stored settings of each plugin; one without any is missing."""
         return {name: kept for name, kept in self.plugin_settings.items() if include is None or name in include}
 
     def create_scene(self, values: Mapping[str, Any], visited: Visited) -> Scene:
-        """sceneCreate: its hook is told no input."""
+        """sceneCreate: its hook gets no input."""
         with self.data.lock:
             files = [found(self.data.files, id_, "file") for id_ in values.get("file_ids") or ()]
             if not files and not values.get("title"):
@@ -229,7 +229,7 @@ class StashApi:
         return scene
 
     def update_scene(self, values: Mapping[str, Any], visited: Visited) -> Scene:
-        """sceneUpdate: its hook is told the input as one object."""
+        """sceneUpdate: its hook gets the input as one object."""
         with self.data.lock:
             scene = self.data.scene(values["id"])
             self.data.edit_scene(scene, values)
@@ -238,7 +238,7 @@ class StashApi:
         return scene
 
     def update_scenes(self, inputs: Sequence[Mapping[str, Any]], visited: Visited) -> list[Scene]:
-        """scenesUpdate: every hook is told the whole list."""
+        """scenesUpdate: every hook gets the whole list."""
         with self.data.lock:
             scenes = [self.data.scene(values["id"]) for values in inputs]
             for scene, values in zip(scenes, inputs, strict=True):
@@ -249,7 +249,7 @@ class StashApi:
         return scenes
 
     def bulk_update(self, values: Mapping[str, Any], visited: Visited) -> list[Scene]:
-        """bulkSceneUpdate: every hook is told the bulk input with all ids."""
+        """bulkSceneUpdate: every hook gets the bulk input with all ids."""
         with self.data.lock:
             scenes = [self.data.scene(id_) for id_ in values.get("ids") or ()]
             for scene in scenes:
@@ -259,7 +259,7 @@ class StashApi:
         return scenes
 
     def merge_scenes(self, values: Mapping[str, Any]) -> Scene:
-        """sceneMerge: no hook is told, neither for the destination nor for the sources."""
+        """sceneMerge: no hook runs, neither for the destination nor for the sources."""
         with self.data.lock:
             destination = self.data.scene(values["destination"])
             sources = [self.data.scene(id_) for id_ in values["source"]]
@@ -267,7 +267,7 @@ class StashApi:
         return destination
 
     def destroy_scenes(self, ids: Iterable[object], told: Mapping[str, Any], visited: Visited) -> bool:
-        """sceneDestroy, scenesDestroy and clean: each hook is told the input and the file that was."""
+        """sceneDestroy, scenesDestroy and clean: each hook gets the input and the deleted file."""
         with self.data.lock:
             scenes = [self.data.scene(id_) for id_ in ids]
             for scene in scenes:
@@ -306,7 +306,7 @@ class StashApi:
         return group
 
     def destroy(self, kind: str, values: Mapping[str, Any], visited: Visited) -> bool:
-        """performerDestroy and its like: the scenes that showed it keep their `updated_at`."""
+        """performerDestroy and the like: the scenes that showed it keep their `updated_at`."""
         with self.data.lock:
             id_ = self.data.remove(kind, values["id"])
         self.fire([Event(f"{kind.capitalize()}.Destroy.Post", id_, dict(values))], visited)
@@ -353,7 +353,7 @@ class StashApi:
         return str(self.run_task(plugin_id, task_name, args_map or {}))
 
     def stop_job(self, _: Any, __: Asking, job_id: str) -> bool:
-        """stopJob: true whatever became of the job."""
+        """stopJob: true whatever happened to the job."""
         self.jobs.stop(job_id)
         return True
 
@@ -389,12 +389,12 @@ FACTS = {
 
 
 def item(key: str) -> Resolver:
-    """Reads the key of a mapping."""
+    """Read a key of a mapping."""
     return lambda owner, _: owner[key]
 
 
 def whole(owner: Any, _: Asking) -> Any:
-    """The owner itself, where a field only groups others."""
+    """The owner itself, for a field that only groups others."""
     return owner
 
 
@@ -414,18 +414,18 @@ def fingerprint(file: Any, _: Asking, type: str) -> str | None:
 
 
 def screenshot(scene: Scene, asking: Asking) -> str:
-    """Where the cover is; changes with the scene's `updated_at`."""
+    """The address of the cover; changes with the scene's `updated_at`."""
     return f"{asking.base}/scene/{scene.id}/screenshot?t={seconds(scene.updated_at)}"
 
 
 def stream(scene: Scene, asking: Asking) -> str:
-    """Where the video is; the one address that holds the API key."""
+    """The address of the video; the only one that holds the API key."""
     key = f"?apikey={asking.api_key}" if asking.api_key else ""
     return f"{asking.base}/scene/{scene.id}/stream{key}"
 
 
 def image_path(kind: str, leaf: str = "image") -> Resolver:
-    """Where the picture of a performer, studio, tag or group is; `default=true` when it has none of its own."""
+    """The address of a performer's, studio's, tag's or group's picture; `default=true` if it has none of its own."""
 
     def address(record: Any, asking: Asking) -> str:
         default = "" if record.image else "&default=true"
@@ -435,12 +435,12 @@ def image_path(kind: str, leaf: str = "image") -> Resolver:
 
 
 def seconds(stamp: str) -> int:
-    """A written time in Unix seconds."""
+    """A timestamp in Unix seconds."""
     return int(datetime.fromisoformat(stamp).timestamp())
 
 
 def one_of(records: Mapping[int, Any], id_: str) -> Any:
-    """The record of this id or None; raises StashError for what is no id."""
+    """The record with this id or None; raises StashError for an invalid id."""
     try:
         return records.get(int(id_))
     except ValueError:
@@ -448,7 +448,7 @@ def one_of(records: Mapping[int, Any], id_: str) -> Any:
 
 
 def shaped(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """An input as Go writes it for hooks: every field of the type, null where nothing was given."""
+    """An input as Go writes it for hooks: every field of the type, null for missing values."""
     type_ = schema().type_map[kind]
     names = type_.fields if isinstance(type_, GraphQLInputObjectType) else ()
     return {**dict.fromkeys(names), **values}
@@ -460,14 +460,14 @@ def destroy_shape(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def remains(scene: Scene) -> dict[str, str]:
-    """What a destroy hook is told about the scene that is no more: hashes and path of its primary file."""
+    """The destroy hook's data on the deleted scene: hashes and path of its primary file."""
     file = scene.files[0] if scene.files else None
     marks = {mark.type: mark.value for mark in file.fingerprints} if file else {}
     return {"checksum": marks.get("md5", ""), "oshash": marks.get("oshash", ""), "path": file.path if file else ""}
 
 
 def bulk_changes(scene: Scene, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a bulk input means for one scene, as a SceneUpdateInput: lists are set, added to or taken from."""
+    """A bulk input for one scene, as a SceneUpdateInput: lists are set, extended or reduced."""
     changes = {name: value for name, value in values.items() if name not in BULK_LISTS and name != "ids"}
     for name, (target, read) in BULK_LISTS.items():
         if values.get(name) is not None:
@@ -480,7 +480,7 @@ def bulk_changes(scene: Scene, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def joined(has: list[str], given: list[str], mode: str) -> list[str]:
-    """Set, add or remove."""
+    """Set, add or remove members."""
     match mode:
         case "ADD":
             return has + [one for one in given if one not in has]
@@ -508,10 +508,10 @@ def assign(record: Any, values: Mapping[str, Any], fields: Mapping[str, Callable
 
 
 def kept(value: Any) -> Any:
-    """The value as it is."""
+    """The value unchanged."""
     return value
 
 
 def text(value: str | None) -> str:
-    """A text; null is empty."""
+    """A text; null becomes empty."""
     return value or ""

@@ -1,9 +1,9 @@
 """A small GraphQL executor that is fast enough to simulate a large library.
 
-Parsing, validation and the coercion of variables and arguments are graphql-core's. Execution is ours: a query is
-compiled once to a tree of closures and kept by its text, so that a page of a thousand scenes costs milliseconds. It
-knows what the simulated schema needs: objects, interfaces, lists and leaves (no unions or subscriptions), with
-resolvers that raise `StashError` only at the root. Introspection is answered by graphql-core itself.
+graphql-core does parsing, validation and the coercion of variables and arguments. Execution is implemented here: a
+query is compiled once to a tree of closures and cached by its text, so that a page of a thousand scenes takes
+milliseconds. It supports what the simulated schema uses: objects, interfaces, lists and leaves (no unions or
+subscriptions), with resolvers that raise `StashError` only at the root. graphql-core itself answers introspection.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -55,7 +55,7 @@ CACHED = 512
 
 
 class StashError(Exception):
-    """What Stash refuses: the message becomes a GraphQL error of the root field that asked."""
+    """A request that Stash rejects: the message becomes a GraphQL error of its root field."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Root:
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed and valid document; `variables` are those that shape a plan: all but the ones given to root fields."""
+    """A parsed and valid document; `variables` are those that shape a plan: all except arguments of root fields."""
 
     node: DocumentNode
     operations: tuple[OperationDefinitionNode, ...]
@@ -105,7 +105,7 @@ class Executor:
         self._plans: dict[tuple[Any, ...], Sequence[Root]] = {}
 
     def answer(self, query: str, variables: dict[str, Any], operation_name: str | None, request: Any) -> Reply:
-        """Run one request; a malformed or invalid one is 422, one that Stash refuses is 200 with `errors`."""
+        """Run one request; a malformed or invalid one gets 422, one that Stash rejects 200 with `errors`."""
         document = read_document(self.schema, query)
         if isinstance(document, Reply):
             return document
@@ -150,7 +150,7 @@ class Executor:
 def run(
     plan: Sequence[Root], values: Any, request: Any, *, reading: AbstractContextManager[Any] | None = None
 ) -> Reply:
-    """Resolve the root fields one after another; a required one that fails leaves no data at all."""
+    """Resolve the root fields in order; if a required one fails, there is no data at all."""
     data: dict[str, Any] | None = {}
     errors = []
     for root in plan:
@@ -168,7 +168,7 @@ def run(
 
 
 def completed(root: Root, value: Any, request: Any, reading: AbstractContextManager[Any] | None) -> Any:
-    """The value of a root field in the shape that was asked for."""
+    """The value of a root field in the requested shape."""
     if root.complete is None or value is None:
         return value
     if reading is None:
@@ -179,7 +179,7 @@ def completed(root: Root, value: Any, request: Any, reading: AbstractContextMana
 
 @lru_cache(maxsize=CACHED)
 def read_document(schema: GraphQLSchema, query: str) -> Document | Reply:
-    """Parse and validate; the answer to give when the text is not a valid request."""
+    """Parse and validate; returns the error reply if the text is not a valid request."""
     try:
         node = parse(query)
     except GraphQLError as wrong:
@@ -195,7 +195,7 @@ def read_document(schema: GraphQLSchema, query: str) -> Document | Reply:
 
 
 class Words(Visitor):
-    """Collects the variables used elsewhere than as arguments of `roots`, and whether the schema is asked about."""
+    """Collects the variables used outside of arguments of `roots`, and whether the schema is queried."""
 
     def __init__(self, roots: Set[int]) -> None:
         super().__init__()
@@ -204,11 +204,11 @@ class Words(Visitor):
         self.introspects = False
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        """@skip and @include."""
+        """Visit @skip and @include."""
         self.variables.update(variables_in(node))
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
-        """Its own arguments; its directives and what is below come by themselves."""
+        """Visit the field's own arguments; the visitor reaches its directives and children by itself."""
         self.introspects |= node.name.value in ("__schema", "__type")
         if id(node) not in self.roots:
             self.variables.update(variables_in(node))
@@ -243,7 +243,7 @@ class Compiler:
         self.values = values
 
     def operation(self, node: OperationDefinitionNode) -> list[Root]:
-        """The root fields, in the order asked for."""
+        """The root fields, in the requested order."""
         owner = self.schema.get_root_type(node.operation)
         if owner is None:
             raise StashError(f"no {node.operation.value} operations here")
@@ -260,7 +260,7 @@ class Compiler:
         return roots
 
     def _complete(self, kind: GraphQLOutputType, nodes: list[FieldNode]) -> Complete | None:
-        """How a value of this type is shaped; None where it is sent as it is."""
+        """The function that shapes a value of this type; None if the value is sent unchanged."""
         if isinstance(kind, GraphQLNonNull):
             return self._complete(kind.of_type, nodes)
         if isinstance(kind, GraphQLList):
@@ -301,7 +301,7 @@ class Compiler:
         return with_arguments(resolve, get_argument_values(owner.fields[name], node, self.values))
 
     def _collect(self, owner: GraphQLObjectType, selections: list[SelectionSetNode]) -> dict[str, list[FieldNode]]:
-        """The fields asked for by response key, fragments opened, in the order of the text."""
+        """The requested fields by response key, with fragments expanded, in the order of the text."""
         found: dict[str, list[FieldNode]] = {}
         for selection in selections:
             for node in selection.selections:
@@ -331,7 +331,9 @@ def object_of(
     leaves: list[tuple[str, Resolver]],
     branches: list[tuple[str, Resolver, Complete]],
 ) -> Complete:
-    """Shapes one object: attributes and leaves are read, branches read and shaped; keys in the order asked for."""
+    """A function that shapes one object: attributes and leaves are read, branches read and shaped; keys in the
+    requested order.
+    """
     blank = dict.fromkeys(order)
 
     def shape(value: Any, request: Any) -> dict[str, Any] | None:
@@ -350,7 +352,7 @@ def object_of(
 
 
 def list_of(each: Complete) -> Complete:
-    """Shapes every member of a list."""
+    """A function that shapes every member of a list."""
 
     def shape(values: Any, request: Any) -> list[Any] | None:
         return None if values is None else [each(value, request) for value in values]
@@ -359,13 +361,13 @@ def list_of(each: Complete) -> Complete:
 
 
 def attribute(name: str) -> Resolver:
-    """Reads the attribute of that name."""
+    """A resolver that reads the attribute of that name."""
     read = attrgetter(name)
     return lambda owner, request: read(owner)
 
 
 def typename(name: str) -> Resolver:
-    """Answers `__typename`."""
+    """A resolver for `__typename`."""
     return lambda owner, request: name
 
 
@@ -375,11 +377,11 @@ def with_arguments(resolve: Resolver, arguments: dict[str, Any]) -> Resolver:
 
 
 def refusal(wrongs: Sequence[GraphQLError], code: str = "GRAPHQL_VALIDATION_FAILED") -> Reply:
-    """How a request is answered that was not run."""
+    """The reply to a request that was not run."""
     errors = [{**wrong.formatted, "extensions": {"code": code}} for wrong in wrongs]
     return Reply(422, {"errors": errors, "data": None})
 
 
 def introspection(result: ExecutionResult) -> Reply:
-    """What graphql-core found out about the schema."""
+    """The reply to an introspection query, from graphql-core's result."""
     return Reply(200, dict(result.formatted))

@@ -1,8 +1,8 @@
-"""Runs a plugin's hooks and tasks the way Stash does.
+"""Runs a plugin's hooks and tasks as Stash does.
 
-For each event the hooks that want it are started one after another, each awaited, before the request that caused the
-event is answered. There is no timeout. A command that cannot start ends the round of its event; a bad exit does not.
-What ran is kept in `runs`.
+For each event, its hooks run one after another, each awaited, before the request that caused the event is answered.
+There is no timeout. A command that can't start ends the round of its event; a bad exit code does not. `runs` records
+every process.
 """
 
 import json
@@ -25,7 +25,7 @@ Visited = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a record, e.g. `Scene.Update.Post`; `input` is what caused it, in whatever shape."""
+    """An event of a record, e.g. `Scene.Update.Post`; `input` is its cause, in any shape."""
 
     type: str
     id: int
@@ -40,9 +40,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Connection:
-    """How a plugin reaches the server. `host` is the address the server is bound to, which need not be one to connect
-    to.
-    """
+    """The connection of a plugin to the server. `host` is the bind address, which need not accept connections."""
 
     port: int
     session: str
@@ -79,9 +77,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Run:
-    """One process of a plugin: the event it was told of (None for a task), the JSON it read, how it ended (None: no
-    start).
-    """
+    """One process of a plugin: its event (None for a task), its JSON input, and its result (None: not started)."""
 
     event: Event | None
     stdin: dict[str, Any]
@@ -90,7 +86,7 @@ class Run:
 
 @dataclass
 class Sessions:
-    """Session cookies given to plugins; each remembers which hooks led to it: Stash's guard against recursion."""
+    """Session cookies for plugins; each records the hooks that led to it: Stash's guard against recursion."""
 
     visited: dict[str, Visited] = field(default_factory=dict)
 
@@ -102,12 +98,12 @@ class Sessions:
 
 
 class HookRunner:
-    """One installed plugin: its commands, and what became of each of its processes.
+    """One installed plugin: its commands, and the results of its processes.
 
-    `command[0]` is found as Stash finds it (`python` and `python3` by `python_path` first); `{pluginDir}` is filled in
-    in the other words. Set `kill_after` (seconds) to have every process killed, `hangs_up_after` to have the client of
-    each request leave after so many hooks: the next process is killed and the others never start (when scenes are
-    destroyed, each of them is started and killed).
+    `command[0]` is resolved as in Stash (`python` and `python3` by `python_path` first); `{pluginDir}` is replaced in
+    the other words. Set `kill_after` (seconds) to have every process killed, `hangs_up_after` to have the client of
+    each request disconnect after this many hooks: the next process is killed and the others never start (when scenes
+    are destroyed, each of them is started and killed).
     """
 
     def __init__(
@@ -151,7 +147,7 @@ class HookRunner:
         python_path: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> Self:
-        """The plugin of a manifest (its folder is the file's); raises ManifestError where Stash would not load it."""
+        """The plugin of a manifest (in the file's folder); raises ManifestError if Stash would not load it."""
         if not isinstance(manifest, Manifest):
             plugin_dir = plugin_dir or Path(manifest).parent
             manifest = read_manifest(Path(manifest))
@@ -190,7 +186,7 @@ class HookRunner:
                 return
 
     def task_named(self, name: str | None) -> Operation | None:
-        """The task of this name; without a name the bare command."""
+        """The task with this name; without a name, the bare command."""
         if name is None:
             return Operation("")
         return next((task for task in self.tasks if task.name == name), None)
@@ -204,16 +200,16 @@ class HookRunner:
         kill: threading.Event,
         progressed: Callable[[float], None] = lambda _part: None,
     ) -> Run:
-        """Run a task to its end, or until `kill` is set; `progressed` hears how far it is."""
+        """Run a task to its end, or until `kill` is set; `progressed` gets its progress."""
         told = {**args, **task.default_args}
         return self._run(task, Connection(port, session), told, None, kill, None, progressed)
 
     def run_operation(self, port: int, session: str, args: Mapping[str, Any]) -> Run:
-        """Run the bare command with these arguments, as a page of the plugin asks for it."""
+        """Run the bare command with these arguments, as a page of the plugin does."""
         return self._run(Operation(""), Connection(port, session), args, None, self._stopped, self.kill_after)
 
     def stop(self) -> None:
-        """Kill what runs, so that nobody waits for it; nothing can be run afterwards."""
+        """Kill the running process, so that nothing waits for it; nothing can run afterwards."""
         self._stopped.set()
 
     def _run(
@@ -258,9 +254,7 @@ class HookRunner:
         return shutil.which(name) or (str(beside) if beside.is_file() else name)
 
     def environment_of(self, program: str) -> dict[str, str]:
-        """Stash's own environment; Python gets the folder above the plugin's as a place to import from, after the
-        others.
-        """
+        """Stash's own environment; Python also gets the folder above the plugin's on its import path, at the end."""
         environment = {**os.environ, **self.environment}
         if program in ("python", "python3"):
             above = str(Path(self.plugin_dir).parent)

@@ -1,4 +1,4 @@
-"""Pictures for the simulated Stash: valid image files made of nothing but the standard library."""
+"""Pictures for the simulated Stash: valid image files, made with the standard library only."""
 
 import struct
 import zlib
@@ -22,7 +22,7 @@ def png(red: int, green: int, blue: int, *, width: int = 16, height: int = 9) ->
 
 
 def media_type(image: bytes) -> str:
-    """What kind of picture the bytes hold, told from how they begin."""
+    """The media type of an image, judged by its first bytes."""
     if image.startswith(b"\x89PNG"):
         return "image/png"
     if image.startswith(b"\xff\xd8"):

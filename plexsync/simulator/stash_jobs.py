@@ -1,4 +1,4 @@
-"""Stash's job queue: one job at a time, in memory, with a short memory of those that are over."""
+"""Stash's job queue: one job at a time, in memory; it remembers the last ended ones for a while."""
 
 import threading
 from collections.abc import Callable
@@ -48,17 +48,17 @@ class Jobs:
             return job
 
     def queue(self) -> list[Job]:
-        """The jobs that are not over."""
+        """The jobs that have not ended."""
         with self._changed:
             return [job for job in self._jobs if job.status in UNFINISHED]
 
     def find(self, id_: str) -> Job | None:
-        """A job in the queue or among the last that ended; None once it is forgotten."""
+        """A job in the queue or among the last ended ones; None if it is forgotten."""
         with self._changed:
             return next((job for job in self._jobs if str(job.id) == id_), None)
 
     def stop(self, id_: str) -> None:
-        """Cancel a job: a waiting one never runs, a running one is told to end."""
+        """Cancel a job: a waiting one never runs, a running one is asked to end."""
         with self._changed:
             for job in self._jobs:
                 if str(job.id) != id_ or job.status not in UNFINISHED:
@@ -76,7 +76,7 @@ class Jobs:
             return self._changed.wait_for(lambda: all(j.status not in UNFINISHED for j in self._jobs), timeout)
 
     def close(self) -> None:
-        """End everything: the running job is told to stop, waiting ones never run."""
+        """End everything: the running job is asked to stop, waiting ones never run."""
         with self._changed:
             self._closed = True
             for job in self._jobs:

@@ -1,6 +1,7 @@
-"""Reads a plugin manifest as strictly as Stash does: one unknown or repeated key anywhere, and the plugin does not load.
+"""Reads a plugin manifest as strictly as Stash: any unknown or repeated key, and the plugin does not load.
 
-PyYAML reads the file with its safe loader. A value that looks like a date stays text, as Stash has no dates in a manifest.
+PyYAML reads the file with its safe loader. A value that looks like a date stays text, as Stash has no dates in a
+manifest.
 """
 
 import json
@@ -27,7 +28,7 @@ SETTING_TYPES = ("STRING", "NUMBER", "BOOLEAN")
 
 
 class ManifestError(ValueError):
-    """The manifest is one that Stash would not load."""
+    """A manifest that Stash would not load."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What Stash makes of a manifest file; `id` is the name of the file without its ending."""
+    """A manifest as Stash reads it; `id` is the file's name without its extension."""
 
     id: str
     name: str
@@ -55,7 +56,7 @@ class Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest in this file; raises ManifestError for what Stash would refuse."""
+    """The manifest in this file; raises ManifestError if Stash would reject it."""
     return manifest_of(parse_yaml(path.read_text(encoding="utf-8")), path.stem)
 
 
@@ -85,7 +86,7 @@ def manifest_of(tree: Any, id_: str) -> Manifest:
 
 
 def operation_of(tree: Any, kind: str) -> Operation:
-    """A task or hook; names of triggers are not checked, as Stash does not either."""
+    """A task or hook; as in Stash, names of triggers are not checked."""
     check_keys(tree, kind)
     return Operation(
         name=str(tree.get("name") or ""),
@@ -96,12 +97,12 @@ def operation_of(tree: Any, kind: str) -> Operation:
 
 
 def as_text(value: Any) -> str:
-    """A default argument, which Stash hands over as text whatever it looks like."""
+    """A default argument, which Stash always passes as text."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def check_keys(tree: Any, where: str) -> None:
-    """Raises ManifestError unless this is a mapping with nothing but known keys."""
+    """Raise ManifestError unless this is a mapping with only known keys."""
     if not isinstance(tree, dict):
         raise ManifestError(f"{where or 'the manifest'} is no mapping")
     unknown = sorted(map(str, set(tree) - KEYS[where]))
@@ -110,7 +111,7 @@ def check_keys(tree: Any, where: str) -> None:
 
 
 class StrictLoader(yaml.SafeLoader):
-    """The safe loader, which refuses a key that is given twice."""
+    """The safe loader, which rejects repeated keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """The mapping of a node; raises ConstructorError for a repeated key."""
@@ -127,7 +128,7 @@ StrictLoader.add_constructor(f"{TAG}timestamp", StrictLoader.yaml_constructors[f
 
 
 def parse_yaml(text: str) -> Any:
-    """The document as dicts, lists and scalars; raises ManifestError for what is no YAML document."""
+    """The document as dicts, lists and scalars; raises ManifestError if it is not valid YAML."""
     loader = StrictLoader(text)
     try:
         return loader.get_single_data()

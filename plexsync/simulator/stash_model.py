@@ -1,8 +1,8 @@
-"""What the simulated Stash knows: scenes, files, performers, studios, tags and groups, and how edits change them.
+"""The data of the simulated Stash: scenes, files, performers, studios, tags and groups, and all their changes.
 
-Records are changed only with `StashData.lock` held; their lists are tuples, replaced as a whole. `updated_at` moves
-exactly when Stash moves it: an edit of a scene moves the scene's, an edit of a performer, studio, tag or group moves
-only its own, a renamed file moves only the file's, and a moved folder moves nothing at all. Nothing here starts hooks.
+Records change only with `StashData.lock` held; their lists are tuples, replaced as a whole. `updated_at` changes
+exactly when it does in Stash: an edit of a scene changes the scene's, an edit of a performer, studio, tag or group
+only its own, a renamed file only the file's, and a moved folder changes nothing at all. Nothing here starts hooks.
 """
 
 import base64
@@ -72,7 +72,7 @@ class Tag:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """A group, in older words a movie."""
+    """A group; older versions call it a movie."""
 
     id: int
     name: str
@@ -95,7 +95,7 @@ class SceneGroup:
 
 @dataclass(frozen=True, slots=True)
 class StashID:
-    """The scene's identity at a stash-box."""
+    """The scene's id at a stash-box."""
 
     endpoint: str
     stash_id: str
@@ -112,7 +112,7 @@ class Fingerprint:
 
 @dataclass(slots=True, eq=False)
 class VideoFile:
-    """A file that a scan found; `size` in bytes, `duration` in seconds."""
+    """A scanned file; `size` in bytes, `duration` in seconds."""
 
     id: int
     path: str
@@ -130,7 +130,7 @@ class VideoFile:
 
     @property
     def basename(self) -> str:
-        """The last part of the path, in the way of the system the path belongs to."""
+        """The last part of the path, by the rules of its operating system."""
         return basename(self.path)
 
 
@@ -160,7 +160,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class SceneSnapshot:
-    """A scene as it was at one moment, in plain values. A performer with a disambiguation is a pair."""
+    """A scene at one moment, in plain values. A performer with a disambiguation is a pair."""
 
     id: int
     title: str
@@ -186,7 +186,7 @@ R = TypeVar("R", Studio, Performer, Tag, Group)
 
 @dataclass
 class StashData:
-    """All records by id. `stamp` gives the present moment as Stash writes it."""
+    """All records by id. `stamp` returns the current time as Stash writes it."""
 
     stamp: Callable[[], str]
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -199,12 +199,12 @@ class StashData:
     last_ids: dict[str, int] = field(default_factory=dict)
 
     def new_id(self, kind: str) -> int:
-        """The next id of a kind of record; ids are never given twice."""
+        """The next id of a kind of record; ids are never reused."""
         self.last_ids[kind] = self.last_ids.get(kind, 0) + 1
         return self.last_ids[kind]
 
     def performer_named(self, name: Name) -> Performer:
-        """The performer of this name (and disambiguation), made if there is none."""
+        """The performer with this name (and disambiguation), created if missing."""
         plain, disambiguation = (name, "") if isinstance(name, str) else name
         for known in self.performers.values():
             if (known.name, known.disambiguation) == (plain, disambiguation):
@@ -215,15 +215,15 @@ class StashData:
         return made
 
     def studio_named(self, name: str) -> Studio:
-        """The studio of this name, made if there is none."""
+        """The studio with this name, created if missing."""
         return self._named(self.studios, name, Studio)
 
     def tag_named(self, name: str) -> Tag:
-        """The tag of exactly this name, made if there is none."""
+        """The tag with exactly this name, created if missing."""
         return self._named(self.tags, name, Tag)
 
     def group_named(self, name: str) -> Group:
-        """The group of this name, made if there is none."""
+        """The group with this name, created if missing."""
         return self._named(self.groups, name, Group)
 
     def _named(self, records: dict[int, R], name: str, make: Callable[[int, str, str, str], R]) -> R:
@@ -236,7 +236,7 @@ class StashData:
         return made
 
     def new_file(self, spec: FileSpec) -> VideoFile:
-        """A file that a scan has just found; its hashes follow from size and duration, so copies have equal ones."""
+        """A newly scanned file; its hashes follow from size and duration, so copies have equal ones."""
         path, size, duration = spec
         now = self.stamp()
         made = VideoFile(self.new_id("file"), path, size, float(duration), now, now, now, fingerprints(size, duration))
@@ -255,13 +255,13 @@ class StashData:
         return found(self.scenes, id_, "scene")
 
     def remove_scene(self, scene: Scene) -> None:
-        """Forget the scene and its files."""
+        """Delete the scene and its files."""
         del self.scenes[scene.id]
         for file in scene.files:
             self.files.pop(file.id, None)
 
     def edit_scene(self, scene: Scene, values: Mapping[str, Any]) -> None:
-        """Apply the fields of a SceneUpdateInput that were given; moves `updated_at` even when nothing differs."""
+        """Apply the given fields of a SceneUpdateInput; changes `updated_at` even if nothing differs."""
         changes = self._scene_changes(scene, values)
         title, files = changes.get("title", scene.title), scene.files
         if not title and not files:
@@ -271,7 +271,7 @@ class StashData:
         scene.updated_at = self.stamp()
 
     def _scene_changes(self, scene: Scene, values: Mapping[str, Any]) -> dict[str, Any]:
-        """All new attribute values, worked out before the first is set: an edit is applied whole or not at all."""
+        """All new attribute values, computed before the first is set: an edit is applied whole or not at all."""
         changes: dict[str, Any] = {name: values[name] for name in VALUES if name in values}
         changes.update({name: changes[name] or "" for name in TEXTS if name in changes})
         if changes.get("date") is not None:
@@ -304,7 +304,7 @@ class StashData:
         return changes
 
     def _members(self, records: Mapping[int, R], ids: Iterable[object] | None, kind: str) -> tuple[R, ...]:
-        """The records of these ids, each once, by name as Stash lists them."""
+        """The records with these ids, each once, in name order as in Stash."""
         unique = {record.id: record for record in (found(records, id_, kind) for id_ in ids or ())}
         return tuple(sorted(unique.values(), key=lambda record: (record.name.casefold(), record.id)))
 
@@ -320,7 +320,7 @@ class StashData:
         ]
 
     def remove(self, kind: str, id_: object) -> int:
-        """Forget a performer, studio, tag or group, and with it what shows it; returns its id."""
+        """Delete a performer, studio, tag or group, and remove it from all scenes; returns its id."""
         every: dict[str, dict[int, Any]] = {
             "performer": self.performers,
             "studio": self.studios,
@@ -341,7 +341,7 @@ class StashData:
         return int(gone.id)
 
     def merge_tags(self, sources: Iterable[Tag], destination: Tag) -> None:
-        """Put `destination` in the place of the sources; scenes keep their `updated_at`, and so does it."""
+        """Replace the sources by `destination`; scenes and the destination keep their `updated_at`."""
         gone = {tag.id for tag in sources} - {destination.id}
         for scene in self.scenes.values():
             if any(tag.id in gone for tag in scene.tags):
@@ -351,7 +351,7 @@ class StashData:
             destination.aliases += (self.tags.pop(id_).name,)
 
     def merge_scenes(self, sources: Iterable[Scene], destination: Scene, values: Mapping[str, Any]) -> None:
-        """Move the files of the sources to the destination, apply the values, forget the sources."""
+        """Move the files of the sources to the destination, apply the values, delete the sources."""
         merged = [scene for scene in sources if scene is not destination]
         changes = self._scene_changes(destination, values)
         for scene in merged:
@@ -388,7 +388,7 @@ K = TypeVar("K")
 
 
 def found(records: Mapping[int, K], id_: object, kind: str) -> K:
-    """The record of this id; raises StashError for what is no id, or nobody's."""
+    """The record with this id; raises StashError for an invalid or unknown id."""
     try:
         return records[int(str(id_))]
     except ValueError:
@@ -398,19 +398,19 @@ def found(records: Mapping[int, K], id_: object, kind: str) -> K:
 
 
 def basename(path: str) -> str:
-    """The last part of a path: after the last backslash where the path is a Windows one, else after the last slash."""
+    """The last part of a path: after the last backslash of a Windows path, else after the last slash."""
     windows = path.startswith("\\\\") or path[1:3] == ":\\"
     return path.rsplit("\\" if windows else "/", 1)[-1]
 
 
 def fingerprints(size: int, duration: float) -> tuple[Fingerprint, ...]:
-    """Made-up hashes that copies of one file share."""
+    """Generated hashes that copies of one file share."""
     digest = hashlib.sha256(f"{size} {duration}".encode()).hexdigest()
     return (Fingerprint("oshash", digest[:16]), Fingerprint("md5", digest[16:48]))
 
 
 def checked_date(value: str) -> str:
-    """The date, which may be a year or a month only; raises StashError for anything else."""
+    """The date, which may be only a year or a month; raises StashError for anything else."""
     if not DATE.fullmatch(value):
         raise StashError(f"parsing date {value!r}")
     return value
@@ -425,7 +425,7 @@ def decoded_image(text: str) -> bytes:
 
 
 def primary_first(scene: Scene, file_id: object) -> tuple[VideoFile, ...]:
-    """The scene's files with the given one in front; raises StashError if it is not the scene's."""
+    """The scene's files with the given one first; raises StashError if it is not the scene's."""
     first = [file for file in scene.files if str(file.id) == str(file_id)]
     if not first:
         raise StashError(f"file {file_id} is not of scene {scene.id}")

@@ -1,9 +1,9 @@
-"""Runs one plugin process through the raw interface, with Stash's habits about pipes, logs and killing.
+"""Runs one plugin process through the raw interface, as Stash handles pipes, logs and killing.
 
-The input is written whole, stdout is read until its last writer closes it, and the process is awaited, its input fed and
-its log read all the while: a grandchild that kept stdout open keeps Stash waiting. stderr is a log, one message a line; a
-line over 64 KiB ends the reading, and later writes of the plugin fail. A kill is SIGKILL to the process alone, without
-any signal before, and nobody waits for its children. POSIX only.
+The input is written whole, stdout is read until its last writer closes it, and the process is awaited, while its input
+and its log are handled: a grandchild that keeps stdout open keeps Stash waiting. stderr is a log, one message per line;
+a line over 64 KiB ends the reading, and later writes of the plugin fail. A kill is SIGKILL to the process only, without
+an earlier signal, and its children are not awaited. POSIX only.
 """
 
 import contextlib
@@ -31,8 +31,9 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a plugin process ended: `error` and `output` are what Stash makes of stdout and exit code; `log` is (level,
-    text).
+    """The result of a plugin process.
+
+    `error` and `output` are Stash's reading of stdout and exit code; `log` is (level, text).
     """
 
     returncode: int
@@ -56,7 +57,7 @@ class PluginLog:
     pending: bytes = b""
 
     def feed(self, data: bytes) -> bool:
-        """Take more of the stream; False once a line is too long to go on."""
+        """Add data from the stream; False once a line is too long."""
         *whole, self.pending = (self.pending + data).split(b"\n")
         for line in whole:
             if len(line) > LONGEST_LINE:
@@ -65,7 +66,7 @@ class PluginLog:
         return len(self.pending) <= LONGEST_LINE
 
     def finish(self) -> None:
-        """The stream ended: what is left is a line, too."""
+        """Finish the stream: the rest is a line, too."""
         if self.pending and len(self.pending) <= LONGEST_LINE:
             self._line(self.pending)
         self.pending = b""
@@ -94,7 +95,9 @@ def run_plugin(
     kill_after: float | None = None,
     progressed: Callable[[float], None] = lambda _part: None,
 ) -> Outcome:
-    """Start the command, feed it, wait for its end; `kill` or `kill_after` seconds cut it short. Raises CannotStart."""
+    """Start the command, write its input, wait for its end; `kill` or `kill_after` seconds cut it short. Raises
+    CannotStart.
+    """
     started = time.monotonic()
     deadline = None if kill_after is None else started + kill_after
     try:
@@ -129,11 +132,11 @@ def exchange(
 ) -> tuple[bytes, bool]:
     """Write the input and read both streams until stdout and the process have ended.
 
-    Returns what stdout said, and whether it is time to kill.
+    Returns the content of stdout, and whether the process has to be killed.
     """
     said, left = bytearray(), memoryview(stdin)
     stdout_ended = False
-    assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they were asked for
+    assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they were requested
     with selectors.DefaultSelector() as selector:
         for pipe, event in (
             (process.stdin, selectors.EVENT_WRITE),
@@ -168,7 +171,7 @@ def exchange(
 
 
 def written(pipe: Any, left: memoryview) -> memoryview:
-    """What is still to be written; nothing when the plugin does not listen any more."""
+    """The part still to be written; empty if the plugin has closed its input."""
     try:
         return left[os.write(pipe.fileno(), left[:CHUNK]) :]
     except BrokenPipeError:
@@ -176,12 +179,12 @@ def written(pipe: Any, left: memoryview) -> memoryview:
 
 
 def time_is_up(kill: threading.Event, deadline: float | None) -> bool:
-    """Whether the process is to be killed now."""
+    """Whether the process has to be killed now."""
     return kill.is_set() or (deadline is not None and time.monotonic() >= deadline)
 
 
 def rest_of_log(process: "subprocess.Popen[bytes]", log: PluginLog) -> None:
-    """Read what the pipe still holds, without waiting for a grandchild that may have kept it."""
+    """Read the rest of the pipe, without waiting for a grandchild that may hold it open."""
     pipe = process.stderr
     if pipe is None or pipe.closed:
         return
@@ -193,8 +196,8 @@ def rest_of_log(process: "subprocess.Popen[bytes]", log: PluginLog) -> None:
 
 
 def meaning(stdout: bytes, returncode: int) -> tuple[Any, str | None]:
-    """Output and error as Stash understands them: a JSON object if stdout is one, else the text; a bad exit is an
-    error.
+    """Output and error by Stash's rules: stdout as a JSON object if it is one, else as text; a bad exit code is
+    an error.
     """
     output: Any = stdout.decode(errors="replace")
     error = None

@@ -1,7 +1,7 @@
-"""What the simulated Stash can be asked: a subset of the real GraphQL schema, in our own words.
+"""The schema of the simulated Stash: a subset of the real GraphQL schema, independently written.
 
-Every type, field, argument, enum value and input field below exists in Stash with the same name and the same type, so a
-query that is valid here is valid there. The opposite does not hold: what PlexSync has no use for is left out.
+Every type, field, argument, enum value and input field below exists in Stash with the same name and type, so a
+query that is valid here is valid there. The opposite does not hold: everything that PlexSync does not use is left out.
 """
 
 from functools import cache
@@ -412,11 +412,11 @@ input TagsMergeInput { source: [ID!]!  destination: ID! }
 """
 
 
-# What came with 0.29.
+# Fields added in 0.29.
 FILES = "  findFiles(file_filter: FileFilterType, filter: FindFilterType, ids: [ID!]): FindFilesResultType!\n"
 
 
 @cache
 def schema(*, files: bool = True) -> GraphQLSchema:
-    """The schema, built once; without `files` that of a Stash which can't be asked for them, as before 0.29."""
+    """The schema, built once; without `files` that of a Stash before 0.29, which can't list them."""
     return build_schema(SDL if files else SDL.replace(FILES, ""))

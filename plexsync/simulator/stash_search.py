@@ -1,8 +1,8 @@
-"""How the simulated Stash finds things: filters, search words, order and pages, with the quirks of the real one.
+"""The search of the simulated Stash: filters, search words, order and pages, with the quirks of the real one.
 
-A filter becomes a predicate over records. Worth knowing: EQUALS on text is SQL's LIKE (`%` and `_` are wildcards, case
+A filter becomes a predicate over records. Note: EQUALS on text is SQL's LIKE (`%` and `_` are wildcards, case
 of ASCII letters does not count), INCLUDES on a path splits its value into words unless it is in double quotes, and
-times are compared as the strings they are written in, so a cutoff in another offset than the server's misses.
+times are compared as strings, so a cutoff with another offset than the server's gives wrong results.
 """
 
 import re
@@ -24,8 +24,9 @@ WORDS = re.compile(r'"([^"]*)"|(\S+)')
 def page_of(
     records: Sequence[Any], wanted: Mapping[str, Any], sort_keys: Mapping[str, Callable[[Any], Any]]
 ) -> list[Any]:
-    """The page asked for: `per_page` -1 is everything, 0 nothing (only a count), default 25; an unknown sort is an
-    error.
+    """The requested page: `per_page` -1 is everything, 0 nothing (only a count), default 25.
+
+    An unknown sort is an error.
     """
     size, page = wanted.get("per_page"), max(wanted.get("page") or 1, 1)
     size = DEFAULT_PAGE_SIZE if size is None else size
@@ -36,7 +37,7 @@ def page_of(
 def in_order(
     records: Sequence[Any], wanted: Mapping[str, Any], sort_keys: Mapping[str, Callable[[Any], Any]]
 ) -> list[Any]:
-    """Sorted as asked for, ties by id."""
+    """Sort as requested, ties by id."""
     name = wanted.get("sort") or "id"
     if name not in sort_keys:
         raise StashError(f"invalid sort: {name}")
@@ -70,7 +71,7 @@ FILE_SORT_KEYS: dict[str, Callable[[Any], Any]] = {
 
 
 def scene_words(query: str) -> Predicate:
-    """Scenes where each word (or quoted phrase) is in title, details, a path or a hash; `-word` must not be."""
+    """Scenes with each word (or quoted phrase) in title, details, a path or a hash; `-word` excludes."""
     words = [(quoted or word).casefold() for quoted, word in WORDS.findall(query)]
 
     def matches(scene: Scene) -> bool:
@@ -83,13 +84,13 @@ def scene_words(query: str) -> Predicate:
 
 
 def name_words(query: str) -> Predicate:
-    """Records where each word is in the name."""
+    """Records with each word in the name."""
     words = [(quoted or word).casefold() for quoted, word in WORDS.findall(query)]
     return lambda record: all(word in record.name.casefold() for word in words)
 
 
 def path_words(query: str) -> Predicate:
-    """Files where each word is in the path."""
+    """Files with each word in the path."""
     words = [word.casefold() for word in query.split()]
     return lambda file: all(word in file.path.casefold() for word in words)
 
@@ -129,7 +130,7 @@ def combined(
     criteria: Mapping[str, Callable[[Any], Predicate]],
     again: Callable[[Mapping[str, Any]], Predicate],
 ) -> Predicate:
-    """All criteria at once, then at most one of AND, OR and NOT; each combines the criteria beside it with a filter."""
+    """All criteria combined, then at most one of AND, OR and NOT; each combines them with a filter."""
     joints = [name for name in ("AND", "OR", "NOT") if wanted.get(name) is not None]
     if len(joints) > 1:
         raise StashError(f"cannot have {' and '.join(joints)} in the same filter")
@@ -173,7 +174,7 @@ def text(read: Callable[[Any], str | None]) -> Callable[[Mapping[str, Any]], Pre
 
 
 def paths(read: Callable[[Any], Iterable[str]]) -> Callable[[Mapping[str, Any]], Predicate]:
-    """A StringCriterionInput over the paths of a record, any of which may fit."""
+    """A StringCriterionInput over the paths of a record; one match is enough."""
 
     def criterion(wanted: Mapping[str, Any]) -> Predicate:
         value, modifier = wanted["value"], wanted["modifier"]
@@ -195,14 +196,14 @@ def paths(read: Callable[[Any], Iterable[str]]) -> Callable[[Mapping[str, Any]],
 
 
 def quoted_words(value: str) -> list[str]:
-    """The value itself without its double quotes where it has them, else its words."""
+    """The value without its double quotes if it is quoted, else its words."""
     if len(value) > 1 and value.startswith('"') and value.endswith('"'):
         return [value[1:-1]]
     return value.split()
 
 
 def ordered(read: Callable[[Any], Any]) -> Callable[[Mapping[str, Any]], Predicate]:
-    """A criterion over a number, or over a time or date as the string it is written in. Null fits IS_NULL alone."""
+    """A criterion over a number, or over a time or date in its string form. Null matches IS_NULL only."""
 
     def criterion(wanted: Mapping[str, Any]) -> Predicate:
         low, high, modifier = wanted["value"], wanted.get("value2"), wanted["modifier"]
@@ -231,7 +232,7 @@ COMPARISONS: dict[str, Callable[[Any, Any, Any], bool]] = {
 def members(
     read: Callable[[Any], Iterable[Any]], ancestors: Callable[[Any], Iterable[Any]] | None = None
 ) -> Callable[[Mapping[str, Any]], Predicate]:
-    """A (Hierarchical)MultiCriterionInput over related records; with `depth` descendants of a wanted one count."""
+    """A (Hierarchical)MultiCriterionInput over related records; with `depth`, descendants of a requested one count."""
 
     def criterion(wanted: Mapping[str, Any]) -> Predicate:
         ids, unwanted = numbers(wanted.get("value")), numbers(wanted.get("excludes"))
@@ -260,7 +261,7 @@ MEMBERSHIPS: dict[str, Callable[[set[int], set[int]], bool]] = {
 
 
 def lineage(record: Any, depth: int, ancestors: Callable[[Any], Iterable[Any]] | None) -> set[int]:
-    """The record's id and those of its ancestors up to `depth` levels; -1 is all the way."""
+    """The record's id and those of its ancestors up to `depth` levels; -1 is unlimited."""
     ids, level = {record.id}, [record]
     while depth and ancestors and level:
         level = [parent for one in level for parent in ancestors(one) if parent.id not in ids]
@@ -272,7 +273,7 @@ def lineage(record: Any, depth: int, ancestors: Callable[[Any], Iterable[Any]] |
 def related(
     read: Callable[[Any], Iterable[Any]], make: Callable[[Mapping[str, Any]], Predicate]
 ) -> Callable[[Mapping[str, Any]], Predicate]:
-    """Scenes of which at least one related record fits a filter of its own."""
+    """Scenes with at least one related record that matches a filter of its own."""
 
     def criterion(wanted: Mapping[str, Any]) -> Predicate:
         fits = make(wanted)
@@ -282,14 +283,14 @@ def related(
 
 
 def missing(what: str) -> Predicate:
-    """`is_missing`: scenes that lack this."""
+    """`is_missing`: scenes without this attribute."""
     if what not in ABSENCES:
         raise StashError(f"no such column: {what}")
     return ABSENCES[what]
 
 
 def signed(modifier: str, positive: Predicate) -> Predicate:
-    """The predicate itself, or its opposite where the modifier says so."""
+    """The predicate itself, or its negation, by the modifier."""
     if modifier.startswith("NOT_") or modifier == "EXCLUDES":
         return lambda record: not positive(record)
     return positive
@@ -297,14 +298,14 @@ def signed(modifier: str, positive: Predicate) -> Predicate:
 
 @lru_cache(maxsize=1024)
 def like(pattern: str) -> re.Pattern[str]:
-    """SQL's LIKE as a regular expression to match in full: only ASCII letters lose their case."""
+    """SQL's LIKE as a regular expression for a full match; only ASCII letters ignore case."""
     parts = (".*" if sign == "%" else "." if sign == "_" else re.escape(sign) for sign in pattern)
     return re.compile("".join(parts), re.IGNORECASE | re.ASCII | re.DOTALL)
 
 
 @lru_cache(maxsize=1024)
 def regex(pattern: str) -> re.Pattern[str]:
-    """The pattern compiled; one that does not compile is Stash's error."""
+    """The compiled pattern; an invalid one is Stash's error."""
     try:
         return re.compile(pattern)
     except re.error as wrong:
@@ -312,7 +313,7 @@ def regex(pattern: str) -> re.Pattern[str]:
 
 
 def numbers(ids: Iterable[object] | None) -> set[int]:
-    """Ids as numbers; raises StashError for one that is none."""
+    """Ids as numbers; raises StashError for an invalid one."""
     try:
         return {int(str(id_)) for id_ in ids or ()}
     except ValueError as wrong:
@@ -335,7 +336,7 @@ def scene_studios(scene: Scene) -> list[Any]:
 
 
 def tag_parents(tag: Tag) -> tuple[Tag, ...]:
-    """The tags right above."""
+    """The direct parents."""
     return tag.parents
 
 

@@ -1,8 +1,8 @@
-"""A Stash on loopback: the GraphQL API, pictures, sign-in, hooks and jobs, over data that lives in memory.
+"""A Stash on loopback: the GraphQL API, pictures, sign-in, hooks and jobs, with data in memory.
 
-`StashSim` is started and stopped like any `HttpServer`, and what a person would do in Stash's own pages are its
-methods. Faults of the network are the base's; `graphql_fault` spoils well-formed answers instead. The clock is `now`:
-it starts at a fixed moment and runs on by itself, unless a test puts its own in its place.
+`StashSim` is started and stopped like any `HttpServer`; its methods are the actions of a user in Stash's
+pages. The base class has the network faults; `graphql_fault` alters well-formed answers instead. The clock is `now`:
+it starts at a fixed moment and advances by itself, unless a test replaces it.
 """
 
 import base64
@@ -34,12 +34,12 @@ NOT_FOUND = Answer(404, b"404 page not found\n", "text/plain; charset=utf-8")
 
 
 class StashSim(HttpServer):
-    """A Stash that is real enough to sync from.
+    """A simulated Stash that is complete enough to sync from.
 
-    `hooks` is the installed plugin (None: none), `plugin_settings` what is stored for plugins, `system_status` what
-    systemStatus says. `graphql_fault` gets each 200 body of the API as a dict and returns the one to send. While
-    `blobs_away`, pictures can't be read, and stand-ins are shown in their places. With
-    `api_key` empty there is no sign-in, and a request that sends a key is refused.
+    `hooks` is the installed plugin (None: none), `plugin_settings` the stored settings of plugins, `system_status` the
+    answer to systemStatus. `graphql_fault` gets each 200 body of the API as a dict and returns the one to send. While
+    `blobs_away`, pictures can't be read, and default ones are sent instead. With `api_key` empty there is no sign-in,
+    and a request with a key is rejected.
     """
 
     def __init__(self, api_key: str = "", port: int = 0, utc_offset_minutes: int = 0, version: str = "v0.30.1") -> None:
@@ -63,22 +63,22 @@ class StashSim(HttpServer):
 
     @property
     def plugin_settings(self) -> dict[str, dict[str, Any]]:
-        """What is stored per plugin id; may be changed in place."""
+        """The stored settings by plugin id; may be changed in place."""
         return self._api.plugin_settings
 
     def stamp(self) -> str:
-        """The present moment as Stash writes it: RFC 3339 with the server's offset, whole seconds."""
+        """The current time as Stash writes it: RFC 3339 with the server's offset, whole seconds."""
         zone = timezone(timedelta(minutes=self.utc_offset_minutes))
         return datetime.fromtimestamp(int(self.now()), zone).isoformat().replace("+00:00", "Z")
 
     def stop(self) -> None:
-        """Close everything; a hook or task that still runs is killed."""
+        """Close everything; a running hook or task is killed."""
         if self.hooks is not None:
             self.hooks.stop()
         self.jobs.close()
         super().stop()
 
-    # what happens in Stash
+    # events in Stash
 
     def add_scene(
         self,
@@ -93,9 +93,10 @@ class StashSim(HttpServer):
         files: Sequence[FileSpec] = (("/data/a.mp4", 123456, 60.0),),
         **more: Any,
     ) -> int:
-        """A scan finds a scene; returns its id. Names make performers, studios and tags; `more` as in `edit_scene`.
+        """Add a scene as a scan does; returns its id. Names create performers, studios and tags; `more` as in
+        `edit_scene`.
 
-        Starts the hook of a created scene (with no input, as a scan does) where `hooks` wants it.
+        Starts the hook for a created scene (with no input, as a scan does) if `hooks` has one.
         """
         values = {
             "title": title,
@@ -119,7 +120,7 @@ class StashSim(HttpServer):
         return scene.id
 
     def edit_scene(self, scene_id: int, **changes: Any) -> None:
-        """A person edits the scene: `updated_at` moves, and the hook runs before this returns.
+        """Edit the scene as a user does: `updated_at` changes, and the hook runs before this returns.
 
         Changes: title, code, details, director, date, rating100, organized, urls, studio (a name or None), performers
         and tags (names; a performer may be a pair with the disambiguation), groups (names or (name, index) pairs),
@@ -131,36 +132,36 @@ class StashSim(HttpServer):
         self._api.update_scene(values, ())
 
     def quiet_edit(self, scene_id: int, **changes: Any) -> None:
-        """Auto tag and its like: changes as `edit_scene` takes them, `updated_at` moves, no hook runs."""
+        """Edit as auto tag does: changes as in `edit_scene`, `updated_at` changes, no hook runs."""
         with self.data.lock:
             self.data.edit_scene(self.data.scene(scene_id), self._input(changes))
 
     def destroy_scene(self, scene_id: int) -> None:
-        """A person deletes the scene."""
+        """Delete the scene as a user does."""
         self._api.destroy_scenes([scene_id], {"id": str(scene_id)}, ())
 
     def clean_scene(self, scene_id: int) -> None:
-        """A clean job removes the scene; the id in the hook's input is empty then."""
+        """Remove the scene as a clean job does; the id in the hook's input is empty then."""
         self._api.destroy_scenes([scene_id], {"id": ""}, ())
 
     def merge_scenes(self, sources: Iterable[int], destination: int) -> None:
-        """A person merges scenes; no hook runs."""
+        """Merge scenes as a user does; no hook runs."""
         self._api.merge_scenes({"source": list(sources), "destination": destination})
 
     def rename_performer(self, old: Name, new: str) -> None:
-        """Give a performer another name; its hook runs, scenes keep their `updated_at`."""
+        """Rename a performer; its hook runs, scenes keep their `updated_at`."""
         self._api.update_performer({"id": str(self._known(self.data.performers, old)), "name": new}, ())
 
     def rename_studio(self, old: str, new: str) -> None:
-        """Give a studio another name; its hook runs, scenes keep their `updated_at`."""
+        """Rename a studio; its hook runs, scenes keep their `updated_at`."""
         self._api.update_studio({"id": str(self._known(self.data.studios, old)), "name": new}, ())
 
     def rename_tag(self, old: str, new: str) -> None:
-        """Give a tag another name; its hook runs, scenes keep their `updated_at`."""
+        """Rename a tag; its hook runs, scenes keep their `updated_at`."""
         self._api.update_tag({"id": str(self._known(self.data.tags, old)), "name": new}, ())
 
     def rename_group(self, old: str, new: str) -> None:
-        """Give a group another name; its hook runs, scenes keep their `updated_at`."""
+        """Rename a group; its hook runs, scenes keep their `updated_at`."""
         self._api.update_group({"id": str(self._known(self.data.groups, old)), "name": new}, ())
 
     def destroy(self, kind: str, name: str) -> None:
@@ -179,27 +180,27 @@ class StashSim(HttpServer):
         self._api.merge_tags({"source": ids, "destination": str(self._known(self.data.tags, destination))}, ())
 
     def set_parent_studio(self, name: str, parent: str | None) -> None:
-        """Put a studio under another (made if need be), or under none."""
+        """Set a studio's parent (created if missing), or remove it."""
         with self.data.lock:
             studio = self.data.studio_named(name)
             studio.parent_studio = None if parent is None else self.data.studio_named(parent)
             studio.updated_at = self.stamp()
 
     def set_tag_parents(self, name: str, parents: Iterable[str]) -> None:
-        """Put a tag under others (made if need be)."""
+        """Set a tag's parents (created if missing)."""
         with self.data.lock:
             tag = self.data.tag_named(name)
             tag.parents = tuple(self.data.tag_named(parent) for parent in parents)
             tag.updated_at = self.stamp()
 
     def set_cover(self, scene_id: int, image: bytes | None) -> None:
-        """A cover is generated or taken away: `updated_at` moves, no hook runs."""
+        """Set or remove a generated cover: `updated_at` changes, no hook runs."""
         with self.data.lock:
             scene = self.data.scene(scene_id)
             scene.cover, scene.updated_at = image, self.stamp()
 
     def attach_file(self, scene_id: int, file: FileSpec) -> None:
-        """A scan finds another file of the scene: `updated_at` moves, the hook runs without input."""
+        """Add a file to the scene as a scan does: `updated_at` changes, the hook runs without input."""
         with self.data.lock:
             scene = self.data.scene(scene_id)
             scene.files += (self.data.new_file(file),)
@@ -207,7 +208,7 @@ class StashSim(HttpServer):
         self._fire([Event("Scene.Update.Post", scene_id)])
 
     def rename_file(self, old: str, new: str) -> None:
-        """A scan finds a file under another name: the hook runs without input, only the file's `updated_at` moves."""
+        """Rename a file as a scan finds it: the hook runs without input, only the file's `updated_at` changes."""
         with self.data.lock:
             scenes = [scene for scene in self.data.scenes.values() if any(file.path == old for file in scene.files)]
             for file in self.data.files.values():
@@ -216,13 +217,13 @@ class StashSim(HttpServer):
         self._fire([Event("Scene.Update.Post", scene.id) for scene in scenes])
 
     def move_folder(self, old: str, new: str) -> None:
-        """A scan finds a folder elsewhere: paths change, and neither a hook nor any time reveals it."""
+        """Move a folder as a scan finds it: paths change, but no hook runs and no time changes."""
         with self.data.lock:
             for file in self.data.files.values():
                 if file.path.startswith(old):
                     file.path = new + file.path[len(old) :]
 
-    # looking at it
+    # inspecting the state
 
     def scene(self, scene_id: int) -> SceneSnapshot:
         """The scene as it is now; raises StashError if there is none."""
@@ -239,13 +240,13 @@ class StashSim(HttpServer):
         return self.jobs.wait(timeout)
 
     def session_cookie(self) -> str:
-        """The value of a `session` cookie of someone who is signed in."""
+        """The value of a `session` cookie of a signed-in user."""
         return self.sessions.open()
 
     # over HTTP
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request: /healthz for everyone, the rest for those who are signed in."""
+        """Answer one request: /healthz for everyone, the rest for signed-in users."""
         if request.path == "/healthz":
             return Answer(200, b".", "text/plain; charset=utf-8")
         visited = self._admitted(request)
@@ -260,7 +261,7 @@ class StashSim(HttpServer):
         return NOT_FOUND
 
     def _admitted(self, request: Request) -> Visited | None:
-        """None if the request is to be refused, else the hooks that led to it."""
+        """The hooks that led to the request; None if it is to be rejected."""
         key = request.headers.get("apikey") or request.params.get("apikey")
         visited = self.sessions.visited.get(session_of(request))
         if key:
@@ -286,7 +287,7 @@ class StashSim(HttpServer):
         return json_answer(reply.status, body)
 
     def _picture(self, path: str, known: str) -> Answer:
-        """A picture, dated by the clock that gives things their `updated_at`."""
+        """A picture; its date comes from the clock of `updated_at`."""
         answer = self._any_picture(path, known)
         return replace(answer, headers={**answer.headers, "Date": formatdate(self.now(), usegmt=True)})
 
@@ -308,7 +309,7 @@ class StashSim(HttpServer):
     def _shown(self, image: bytes | None, known: str) -> Answer:
         return picture(None if self.blobs_away else image, known)
 
-    # inner workings
+    # internals
 
     def _fire(self, events: list[Event], visited: Visited = ()) -> None:
         if self.hooks is not None:
@@ -320,7 +321,7 @@ class StashSim(HttpServer):
         def work(job: Job) -> None:
             task = hooks.task_named(task_name) if hooks is not None and hooks.plugin_id == plugin_id else None
             if hooks is None or task is None:
-                return  # only a line in Stash's log: the job is finished all the same
+                return  # Stash only logs this: the job is finished all the same
 
             def progressed(part: float) -> None:
                 job.progress = part
@@ -330,7 +331,7 @@ class StashSim(HttpServer):
         return self.jobs.add(f"Running plugin task: {task_name or plugin_id}", work).id
 
     def _run_operation(self, plugin_id: str, args: Mapping[str, Any]) -> Any:
-        """Run the plugin at once; what it puts out is the answer, its error that of the request."""
+        """Run the plugin at once; its output is the answer, its error the request's error."""
         hooks = self.hooks
         if hooks is None or hooks.plugin_id != plugin_id or not hooks.enabled:
             raise StashError(f"plugin {plugin_id} is not there, or disabled")
@@ -340,7 +341,7 @@ class StashSim(HttpServer):
         return outcome.output
 
     def _plugin_file(self, path: str) -> Answer:
-        """The scripts or the styles of the plugin, one behind the other, as its manifest names them."""
+        """The plugin's scripts or styles, concatenated in the order of its manifest."""
         _, id_, what, *rest = [*path.strip("/").split("/"), "", ""]
         hooks = self.hooks
         if hooks is None or id_ != hooks.plugin_id or what not in hooks.ui or any(rest):
@@ -377,7 +378,7 @@ class StashSim(HttpServer):
         return {"id": hooks.plugin_id, "name": hooks.plugin_id, "version": "0.1.0", "enabled": hooks.enabled}
 
     def _known(self, records: Mapping[int, Any], name: Name) -> int:
-        """The id of the record of this name; raises StashError if there is none."""
+        """The id of the record with this name; raises StashError if there is none."""
         plain, disambiguation = (name, None) if isinstance(name, str) else name
         with self.data.lock:
             for record in records.values():
@@ -386,7 +387,7 @@ class StashSim(HttpServer):
         raise StashError(f"nothing is named {plain!r}")
 
     def _input(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Changes in names as the input of an update, in ids; raises TypeError for a change there is no word for."""
+        """Convert changes by name to an update's input by id; raises TypeError for an unknown change."""
         values: dict[str, Any] = {}
         for name, value in changes.items():
             match name:
@@ -413,13 +414,13 @@ class StashSim(HttpServer):
 
 
 def running_clock() -> Callable[[], float]:
-    """A clock in Unix seconds that shows a fixed moment now and goes on from there."""
+    """A clock in Unix seconds that starts at a fixed moment now and advances from there."""
     offset = BEGINNING - time.monotonic()
     return lambda: time.monotonic() + offset
 
 
 def decoded(body: bytes) -> dict[str, Any] | None:
-    """The body of a GraphQL request, None if it is not one."""
+    """The body of a GraphQL request; None if it is not one."""
     try:
         asked = json.loads(body)
     except ValueError:
@@ -430,7 +431,7 @@ def decoded(body: bytes) -> dict[str, Any] | None:
 
 
 def session_of(request: Request) -> str:
-    """The value of the session cookie, empty if there is none."""
+    """The value of the session cookie, '' if there is none."""
     try:
         cookie = SimpleCookie(request.headers.get("cookie", "")).get("session")
     except CookieError:
@@ -439,7 +440,7 @@ def session_of(request: Request) -> str:
 
 
 def picture(image: bytes | None, known: str) -> Answer:
-    """An image, or the default one that says there is none; 304 for who has it already."""
+    """An image, or the default one for a missing image; 304 if the client has it already."""
     shown = image or DEFAULT_IMAGE
     tag = f'"{hashlib.md5(shown, usedforsecurity=False).hexdigest()}"'
     headers = {"Cache-Control": "no-cache", "ETag": tag}
@@ -447,5 +448,5 @@ def picture(image: bytes | None, known: str) -> Answer:
 
 
 def json_answer(status: int, body: dict[str, Any]) -> Answer:
-    """A body of JSON."""
+    """A JSON answer."""
     return Answer(status, json.dumps(body, ensure_ascii=False).encode(), "application/json")

@@ -1,1 +1,1 @@
-"""The neighbour people curate in: a GraphQL client that answers in our records and our errors."""
+"""The Stash client: GraphQL requests whose answers are PlexSync's records and errors."""

@@ -1,7 +1,7 @@
-"""What Stash sends, and what of it is ours: every field that was asked for has to be there, in its own type.
+"""Decodes Stash's answers: every requested field must be present, in its own type.
 
-Null is an answer where the schema allows it and an error anywhere else, so a partial answer never reads as "empty". All
-functions are pure and raise ValueError for what is well formed and still can't be right.
+Null is valid where the schema allows it and an error anywhere else, so a partial answer never reads as "empty". All
+functions are pure and raise ValueError for well-formed answers that contradict themselves.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,14 +16,14 @@ Id = str | int
 
 
 class Named(msgspec.Struct):
-    """A thing with a name."""
+    """An object with a name."""
 
     id: Id
     name: str
 
 
 class PerformerAnswer(Named):
-    """A performer, with more than the name where it was asked for."""
+    """A performer, with more fields than the name if they were requested."""
 
     disambiguation: str | None = None
     alias_list: list[str] = []
@@ -31,14 +31,14 @@ class PerformerAnswer(Named):
 
 
 class StudioAnswer(Named):
-    """A studio with those above it, of which no time is asked."""
+    """A studio with its parents; their times are not requested."""
 
     updated_at: str = ""
     parent_studio: "StudioAnswer | None" = None
 
 
 class TagAnswer(Named):
-    """A tag, with those above it where they were asked for."""
+    """A tag, with its parents if they were requested."""
 
     parents: "list[TagAnswer]" = []
 
@@ -83,21 +83,21 @@ class SceneAnswer(msgspec.Struct):
 
 
 class Stamped(msgspec.Struct):
-    """Anything with the time of its last change."""
+    """Any object with the time of its last change."""
 
     id: Id
     updated_at: str
 
 
 class FilesAnswer(msgspec.Struct):
-    """A scene as far as its files."""
+    """A scene with its files only."""
 
     id: Id
     files: list[FileAnswer]
 
 
 class FoundScenes(msgspec.Struct):
-    """A page of scenes in full; `count` is how many there are on all pages."""
+    """A page of scenes in full; `count` is the total on all pages."""
 
     count: int
     scenes: list[SceneAnswer]
@@ -118,62 +118,62 @@ class FoundFiles(msgspec.Struct):
 
 
 class FoundThings(msgspec.Struct):
-    """A page of stamped things of any kind."""
+    """A page of stamped objects of any kind."""
 
     count: int
     things: list[Stamped]
 
 
 class Walked(msgspec.Struct):
-    """Data of the question WALK."""
+    """The data of the query WALK."""
 
     findScenes: FoundScenes
 
 
 class WalkedIds(msgspec.Struct):
-    """Data of the question WALK_IDS."""
+    """The data of the query WALK_IDS."""
 
     findScenes: FoundIds
 
 
 class Rivals(msgspec.Struct):
-    """Data of the question RIVALS."""
+    """The data of the query RIVALS."""
 
     findScenes: FoundFiles
 
 
 class Recent(msgspec.Struct):
-    """Data of the questions RECENT."""
+    """The data of the queries RECENT."""
 
     found: FoundThings
 
 
 class Count(msgspec.Struct):
-    """How many there are."""
+    """The total count."""
 
     count: int
 
 
 class Counted(msgspec.Struct):
-    """The data of a question for a count."""
+    """The data of a count query."""
 
     found: Count
 
 
 class PicturePath(msgspec.Struct):
-    """Where a picture is shown."""
+    """The path of a picture."""
 
     path: str | None = None
 
 
 class Pictured(msgspec.Struct):
-    """The data of a question for a picture; null for what is no more."""
+    """The data of a picture query; null if the object is gone."""
 
     found: PicturePath | None = None
 
 
 class NewestOfAll(msgspec.Struct):
-    """Data of the questions NEWEST and NEWEST_AND_FILES."""
+    """The data of the queries NEWEST and NEWEST_AND_FILES."""
 
     scenes: FoundThings
     last: FoundThings
@@ -200,25 +200,25 @@ class FoundRecentFiles(msgspec.Struct):
 
 
 class RecentFiles(msgspec.Struct):
-    """Data of the question RECENT_FILES."""
+    """The data of the query RECENT_FILES."""
 
     found: FoundRecentFiles
 
 
 class Question(msgspec.Struct):
-    """Something that can be asked."""
+    """A query in the schema."""
 
     name: str
 
 
 class Questions(msgspec.Struct):
-    """All that can be asked."""
+    """All queries in the schema."""
 
     fields: list[Question]
 
 
 class AskedQuestions(msgspec.Struct, rename={"type": "__type"}):
-    """Data of the question QUESTIONS."""
+    """The data of the query QUESTIONS."""
 
     type: Questions
 
@@ -230,37 +230,37 @@ class Status(msgspec.Struct):
 
 
 class Probed(msgspec.Struct):
-    """Data of the question PROBE."""
+    """The data of the query PROBE."""
 
     systemStatus: Status
 
 
 class ConfigFile(msgspec.Struct):
-    """Where Stash keeps its configuration."""
+    """The path of Stash's configuration file."""
 
     configPath: str | None
 
 
 class ConfigPath(msgspec.Struct):
-    """Data of the question CONFIG_PATH."""
+    """The data of the query CONFIG_PATH."""
 
     systemStatus: ConfigFile
 
 
 class VersionText(msgspec.Struct):
-    """The version, which a build of one's own may not have."""
+    """The version; a custom build may have none."""
 
     version: str | None
 
 
 class Version(msgspec.Struct):
-    """Data of the question VERSION."""
+    """The data of the query VERSION."""
 
     version: VersionText
 
 
 class InstalledPlugin(msgspec.Struct):
-    """A plugin that is installed."""
+    """An installed plugin."""
 
     id: str
     enabled: bool
@@ -268,25 +268,25 @@ class InstalledPlugin(msgspec.Struct):
 
 
 class InstalledPlugins(msgspec.Struct):
-    """Data of the question PLUGINS."""
+    """The data of the query PLUGINS."""
 
     plugins: list[InstalledPlugin] | None
 
 
 class Plugins(msgspec.Struct):
-    """Settings of plugins, by plugin."""
+    """Plugin settings, by plugin."""
 
     plugins: dict[str, dict[str, object] | None]
 
 
 class PluginSettings(msgspec.Struct):
-    """Data of the question PLUGIN_SETTINGS."""
+    """The data of the query PLUGIN_SETTINGS."""
 
     configuration: Plugins
 
 
 def scene_of(answer: SceneAnswer) -> Scene:
-    """The scene; null texts are empty ones."""
+    """The scene; null texts become empty ones."""
     studios = list(_upwards(answer.studio))
     above = [list(_above(tag)) for tag in answer.tags]
     names: dict[Kind, Sequence[Named]] = {
@@ -321,7 +321,7 @@ def scene_of(answer: SceneAnswer) -> Scene:
 
 
 def _images(answer: SceneAnswer) -> Iterator[Image]:
-    """Where pictures are; whether there is one, only asking for it tells."""
+    """The paths of pictures; only a request shows whether a picture exists."""
     yield Image("cover", f"/scene/{number(answer.id)}/screenshot", answer.updated_at)
     if answer.studio:
         yield Image("studio", f"/studio/{number(answer.studio.id)}/image", answer.studio.updated_at)
@@ -331,7 +331,7 @@ def _images(answer: SceneAnswer) -> Iterator[Image]:
 
 
 def _performer(answer: PerformerAnswer) -> Performer:
-    """A performer; `TRANSGENDER_FEMALE` reads as people write it."""
+    """A performer; the gender is written in words: `TRANSGENDER_FEMALE` becomes "transgender female"."""
     return Performer(
         id=number(answer.id),
         name=answer.name,
@@ -348,7 +348,7 @@ def _upwards(studio: StudioAnswer | None) -> Iterator[StudioAnswer]:
 
 
 def _above(tag: TagAnswer) -> Iterator[TagAnswer]:
-    """The tags above one, nearest first."""
+    """The parents of a tag, nearest first."""
     level = tag.parents
     while level:
         yield from level
@@ -366,19 +366,19 @@ def stamps_of(answers: Sequence[Stamped]) -> list[tuple[int, str]]:
 
 
 def newest_of(answer: FoundThings) -> Newest:
-    """The count, and the time of the newest ('' when there is none)."""
+    """The count, and the time of the newest ('' if there is none)."""
     if bool(answer.count) != bool(answer.things):
         raise ValueError("a count that does not fit")
     return Newest(answer.count, answer.things[0].updated_at if answer.things else "")
 
 
 def last_of(answer: FoundThings) -> int:
-    """The id of the last one, 0 when there is none."""
+    """The last id, 0 if there is none."""
     return number(answer.things[0].id) if answer.things else 0
 
 
 def check_rising(ids: Sequence[int], *, after: int) -> None:
-    """Raises ValueError unless each id is greater than the one before: else a walk could miss some, or never end."""
+    """Raise ValueError unless each id is greater than the one before: else a walk could miss some, or never end."""
     for id in ids:
         if id <= after:
             raise ValueError("ids out of order")

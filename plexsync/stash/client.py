@@ -1,7 +1,7 @@
-"""Stash over GraphQL: what `plexsync.rules.neighbours.Stash` promises, and what `doctor` wants to know.
+"""Stash over GraphQL: implements `plexsync.rules.neighbours.Stash`, and the queries of `doctor`.
 
-An answer that carries an error, lacks a field that was asked for or has null where there must be a value raises
-Unavailable, and nothing of it is used: half an answer would blank fields in Plex.
+An answer that carries an error, lacks a requested field or has null for a required value raises
+Unavailable, and nothing of it is used: a partial answer would blank fields in Plex.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,14 +24,14 @@ from plexsync.stash.names import pattern
 
 EVERYTHING = -1
 SHOWING_PAGE = 5000
-# Settings are the one answer whose values may be anything, and as objects they are many times as large.
+# Settings are the one answer with values of any type; as objects they take many times their size.
 SETTINGS_CAP = MEGABYTE
 PICTURE_CAP = 64 * MEGABYTE
-# Room for one scene with a very long text, and for the usual in each of the others.
+# Space for one scene with a very long text, and for the usual size of each of the others.
 SCENES_CAP, SCENE_CAP = 8 * MEGABYTE, MEGABYTE // 4
-# What a GraphQL server says to a question that does not fit its schema: the body tells it from a refusal.
+# A GraphQL server's statuses for a query that does not fit its schema: the body tells it from a rejection.
 SCHEMA_STATUSES = (400, 422)
-# What stands between us and Stash answers with such things, Stash to whoever asks for a picture never.
+# Types that a proxy in front of Stash sends; Stash itself never sends them for a picture.
 NO_PICTURES = ("text/html", "application/json")
 
 D = TypeVar("D")
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 class Envelope(msgspec.Struct):
-    """What every GraphQL answer is; `data` is read once it is known that there are no errors."""
+    """The frame of every GraphQL answer; `data` is decoded once it is known that there are no errors."""
 
     data: msgspec.Raw = msgspec.Raw(b"null")
     errors: list[msgspec.Raw] | None = None
@@ -65,12 +65,11 @@ PLUGIN_SETTINGS = msgspec.json.Decoder(answers.PluginSettings)
 
 
 class StashClient:
-    """One Stash. Safe to use from several threads; raises `NeighbourError` only, once it is made.
+    """One Stash server. Thread-safe; after construction it raises only `NeighbourError`.
 
-    Without a key none is sent (Stash refuses any key where none is configured). Raises Unusable for an address or key
+    An empty key is not sent (Stash rejects any key if none is configured). Raises Unusable for an address or key
     that can't be sent. See `plexsync.http.client.Wire` for `clock`, `transport`, `ca_file` and `alive`. `tags_above`:
-    scenes come with
-    the names above their tags.
+    scenes include the names of their tags' parents.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class StashClient:
 
     @property
     def date(self) -> str:
-        """What time it was at the last answer by the clock there, as HTTP writes it; '' where none was told."""
+        """The server's time at the last answer, as an HTTP date; '' if it sent none."""
         return self._wire.date
 
     def probe(self) -> None:
@@ -119,27 +118,27 @@ class StashClient:
             raise Unavailable(Neighbour.STASH, f"{name} {reasons.get(status, 'is in a state that is not known')}")
 
     def version(self) -> str:
-        """The version as Stash writes it ("v0.30.1"); '' for a build that has none."""
+        """The version as Stash writes it ("v0.30.1"); '' for a build without one."""
         return self._ask(VERSION, queries.VERSION).version.version or ""
 
     def config_path(self) -> str:
-        """The path of Stash's configuration file on its own machine, '' when there is none."""
+        """The path of Stash's configuration file on its own machine, '' if there is none."""
         return self._ask(CONFIG_PATH, queries.CONFIG_PATH).systemStatus.configPath or ""
 
     def plugin(self, plugin_id: str) -> Plugin | None:
-        """A plugin as it is installed; None when it is not."""
+        """An installed plugin; None if it is not installed."""
         plugins = self._ask(PLUGINS, queries.PLUGINS).plugins or []
         return next(
             (Plugin(plugin.version or "", plugin.enabled) for plugin in plugins if plugin.id == plugin_id), None
         )
 
     def plugin_settings(self, plugin_id: str) -> dict[str, object]:
-        """What is stored for a plugin, as Stash keeps it; empty when nothing is."""
+        """The settings that Stash stores for a plugin; empty if there are none."""
         data = self._ask(PLUGIN_SETTINGS, queries.PLUGIN_SETTINGS, {"ids": [plugin_id]}, cap=SETTINGS_CAP)
         return data.configuration.plugins.get(plugin_id) or {}
 
     def scenes(self, ids: Sequence[int]) -> dict[int, Scene]:
-        """The scenes of these ids, in one request; those that do not exist are left out."""
+        """The scenes with these ids, in one request; missing ones are left out."""
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
@@ -148,7 +147,7 @@ class StashClient:
         return self._checked(lambda: _scenes_of(data, wanted))
 
     def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
-        """Every scene with an id above `after`, complete, in pages by id."""
+        """Every scene with an id above `after`, in full, in pages by id."""
 
         def ask(last: int) -> tuple[int, list[Scene]]:
             query = queries.walk(tags_above=self._tags_above, people=self._people)
@@ -164,7 +163,7 @@ class StashClient:
     def rivals(self, names: Sequence[str]) -> list[Scene]:
         """The scenes that have a file with one of these base names (only `id` and `files` are filled), in one request.
 
-        Names are the same whatever their case and Unicode form.
+        Names are compared without case and in any Unicode form.
         """
         wanted = {name_key(name) for name in names if name}
         if not wanted:
@@ -179,9 +178,9 @@ class StashClient:
         return [scene for scene in rivals if any(name_key(file.path) in wanted for file in scene.files)]
 
     def picture(self, path: str, *, etag: str = "") -> Picture | None:
-        """The picture at a path that a scene's `images` name; None when it is still the one with this `etag`.
+        """The picture at a path from a scene's `images`; None if it still has this `etag`.
 
-        Raises Missing when there is nothing. Where a picture was never given Stash shows one of its own.
+        Raises Missing if there is nothing. For a picture that was never set, Stash sends a default one.
         """
         headers = {"Accept": "image/*", **({"If-None-Match": etag} if etag else {})}
         answer = self._wire.send("GET", path, headers=headers, cap=PICTURE_CAP)
@@ -193,7 +192,7 @@ class StashClient:
         return Picture(bytes(answer.body), answer.headers.get("etag", ""))
 
     def lacks(self, image: Image) -> bool:
-        """Whether Stash has no such picture, by its database and not by what it shows."""
+        """Whether Stash has no such picture, by its database and not by the image that it sends."""
         id = int(image.path.split("/")[2])
         if image.source == "cover":
             return self._ask(COUNTED, queries.LACKS_COVER, {"id": id}).found.count > 0
@@ -201,16 +200,16 @@ class StashClient:
         return owner is None or not owner.path or "default=true" in owner.path
 
     def showing(self, kind: Kind, id: int) -> list[int]:
-        """The ids of the scenes a performer, studio, tag or group shows on, or one below it."""
+        """The ids of the scenes that have a performer, studio, tag or group, or a child of it."""
         if kind is Kind.SCENE:
             return [id]
         pages = self._walk_ids(0, SHOWING_PAGE, queries.showing(kind, id))
         return [scene for page in pages for scene, _ in page]
 
     def news(self) -> News:
-        """For every kind and, where Stash knows them, for files, in one request: has anything changed?
+        """The counts and newest changes of every kind and, if Stash supports it, of files, in one request.
 
-        Once in the life of a client another request asks whether Stash can be asked for files (from 0.29 on).
+        Once per client, another request asks whether Stash can list files (from 0.29 on).
         """
         if self._knows_files is None:
             asked = self._ask(QUESTIONS, queries.QUESTIONS).type.fields
@@ -219,20 +218,20 @@ class StashClient:
         try:
             data = self._newest(query)
         except Unavailable:
-            # Another Stash may answer at this address from now on.
+            # Another Stash version may answer at this address from now on.
             self._knows_files = None
             raise
         files = data.files
         return News(self._kinds(data), self._checked(lambda: answers.newest_of(files)) if files else None)
 
     def newest(self) -> dict[Kind, Newest]:
-        """For every kind, in one request: has anything changed?"""
+        """The count and newest change of every kind, in one request."""
         return self._kinds(self._newest(queries.NEWEST))
 
     def recent_files(self, *, page: int, size: int) -> list[tuple[str, str]]:
-        """(path, updated_at) of files, newest first; page 1 is the first. The path is '' unless it is a video's.
+        """(path, updated_at) of files, newest first; page 1 is the first. The path is '' unless the file is a video.
 
-        For a Stash whose `news` tell of files.
+        Only for a Stash whose `news` include files.
         """
         data = self._ask(RECENT_FILES, queries.RECENT_FILES, {"page": _newest_first(page, size)}).found
         return [(file.path if file.type == "VideoFile" else "", file.updated_at) for file in data.files]
@@ -269,7 +268,7 @@ class StashClient:
     def _walked(
         self, after: int, ask: Callable[[int], tuple[int, list[T]]], id_of: Callable[[T], int]
     ) -> Iterator[list[T]]:
-        """Pages until nothing is left; `ask` gives what is left above an id, as a count and its first page."""
+        """Yield pages until nothing is left; `ask` returns the count and the first page of the objects above an id."""
         while True:
             total, rows = ask(after)
             ids = [id_of(row) for row in rows]
@@ -290,7 +289,7 @@ class StashClient:
         *,
         cap: int = LISTING_CAP,
     ) -> D:
-        """The data of one GraphQL request; raises Unavailable for anything but complete data."""
+        """The data of one GraphQL request; raises Unavailable unless the data is complete."""
         content = msgspec.json.encode({"query": query, "variables": dict(variables or {})})
         headers = {"Content-Type": "application/json"}
         answer = self._wire.send("POST", "/graphql", content=content, headers=headers, cap=cap)
@@ -307,11 +306,11 @@ class StashClient:
         try:
             return self._wire.decoded(ENVELOPE, answer.body).errors is not None
         except Unavailable:
-            # GraphQL's errors can be longer than what is read of them.
+            # GraphQL errors can be longer than the part of the body that is read.
             return answer.body.lstrip().startswith(b"{")
 
     def _checked(self, read: Callable[[], A]) -> A:
-        """What was read from decoded data; raises Unavailable if it contradicts itself."""
+        """The parsed data; raises Unavailable if it contradicts itself."""
         try:
             return read()
         except ValueError:

@@ -1,4 +1,4 @@
-"""The pattern that finds files by base name in Stash, whose patterns are those of Go (RE2)."""
+"""The pattern that finds files by base name in Stash, in Go's regular expression syntax (RE2)."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from itertools import combinations
 from plexsync.rules.text import caseless, composed
 
 _SPECIAL = frozenset("\\.+*?()|[]{}^$")
-# Letters that one character can stand for, as "ß" does for "ss"; case folding takes it apart, and Go's patterns don't.
+# Letters that one character can stand for, as "ß" does for "ss": case folding separates them, Go's patterns don't.
 _JOINABLE = frozenset("filst")
 _LIGATURES = "ßẞ\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06"
 # The longest sequence that Unicode composes into one character, and the longest whose compositions are listed.
@@ -15,13 +15,13 @@ _COMPOSED, _LISTED = 4, 8
 
 
 def pattern(names: Iterable[str]) -> str:
-    """Fits every path that ends in one of these base names, in any case and Unicode form (also a mixed one).
+    """A pattern for every path that ends in one of these base names, in any case and Unicode form (also a mixed one).
 
-    The separator is the one of Stash's machine; a path may also be the name alone. Fits too much rather than too little,
-    so the answer has to be looked at again.
+    The separator is that of Stash's machine; a path may also be the name alone. The pattern matches too much rather
+    than too little, so the results have to be checked again.
     """
     patterns = dict.fromkeys(names)
-    # As they are too: a few characters have forms that can't be told from the folded one.
+    # Also the names as they are: a few characters have forms that can't be derived from the folded one.
     forms = {"".join(map(_any_form, _parts(caseless(name)))) for name in patterns} | {
         _quoted(name) for name in patterns
     }
@@ -29,7 +29,7 @@ def pattern(names: Iterable[str]) -> str:
 
 
 def _parts(folded: str) -> Iterator[str]:
-    """The text in pieces of one character each, with its marks, or of letters that ligatures stand for."""
+    """Split the text into single characters with their marks, and letter groups that ligatures stand for."""
     part = ""
     for char in folded:
         joins = part[:1] in ("f", "s") and char in _JOINABLE and _JOINABLE.issuperset(part)
@@ -42,7 +42,7 @@ def _parts(folded: str) -> Iterator[str]:
 
 
 def _any_form(part: str) -> str:
-    """What fits a piece in every form that it can be written in."""
+    """A pattern for a piece in all its written forms."""
     letters = unicodedata.normalize("NFD", part)
     if len(letters) == 1:
         return _quoted(part)

@@ -1,7 +1,7 @@
-"""Every question we ask Stash, word for word, for Stash 0.28 and newer.
+"""Every query that is sent to Stash, in full, for Stash 0.28 and newer.
 
-Only what is used is asked for. Lists are walked by id ("greater than the last one") rather than by page number, so that
-what is deleted during a walk makes nothing else slip through.
+Queries name only the fields that are used. Lists are walked by id ("greater than the last one") and not by page number,
+so a deletion during a walk skips nothing else.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ fragment SceneFields on Scene {
 }
 """
 
-# Stash looks the tags above each tag up one by one, so they are asked for only where they matter.
+# Stash looks up the parents of each tag one by one, so they are requested only if they matter.
 TAG_FIELDS = "fragment TagFields on Tag { id name }\n"
 TAG_FIELDS_ABOVE = """
 fragment TagFields on Tag {
@@ -28,7 +28,7 @@ fragment TagFields on Tag {
 }
 """
 
-# What is shown beside the names of a cast is asked for only where it is shown.
+# The details of performers beside their names are requested only if they are shown.
 PERFORMER_FIELDS = "fragment PerformerFields on Performer { id name }\n"
 PERFORMER_FIELDS_ALL = "fragment PerformerFields on Performer { id name disambiguation alias_list gender }\n"
 
@@ -80,7 +80,7 @@ query Newest($page: FindFilterType, $last: FindFilterType) {
 }
 """
 
-# What its database says of a picture: a cover is missing, or the address of another tells that it is a stand-in.
+# Stash's database on a picture: the cover is missing or, for others, the address shows that it is a default.
 LACKS_COVER = """
 query LacksCover($id: Int!) {
   found: findScenes(
@@ -94,7 +94,7 @@ PICTURE = {
     "group": "query GroupPicture($id: ID!) { found: findGroup(id: $id) { path: front_image_path } }",
 }
 
-# From 0.29 on Stash can be asked for files; whether it can is asked first.
+# From 0.29 on Stash can list files; a query checks that first.
 NEWEST_FILES = "  files: findFiles(filter: $page) { count things: files { id updated_at } }\n"
 NEWEST_AND_FILES = NEWEST.rstrip().removesuffix("}") + NEWEST_FILES + "}\n"
 
@@ -136,21 +136,21 @@ query RecentGroups($page: FindFilterType) {
 
 
 def fragments(*, tags_above: bool, people: bool = False) -> str:
-    """What is asked of a scene; with the names above its tags, and more of its performers, if they matter."""
+    """The fields of a scene; with its tags' parents, and more of its performers, if they matter."""
     tags = TAG_FIELDS_ABOVE if tags_above else TAG_FIELDS
     return SCENE_FIELDS + tags + (PERFORMER_FIELDS_ALL if people else PERFORMER_FIELDS)
 
 
 def walk(*, tags_above: bool, people: bool = False) -> str:
-    """The question for a page of complete scenes."""
+    """The query for a page of full scenes."""
     return WALK + fragments(tags_above=tags_above, people=people)
 
 
 def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
-    """One question for many scenes, each under the alias `s<id>`.
+    """One query for many scenes, each under the alias `s<id>`.
 
-    `findScenes(ids:)` fails as a whole when one of them is missing; `findScene` answers null. Raises ValueError for an id
-    that is not a plain positive number: ids are the only thing that is written into a query.
+    `findScenes(ids:)` fails as a whole if one of them is missing; `findScene` answers null. Raises ValueError for an id
+    that is not a plain positive number: ids are the only values that are written into a query.
     """
     for id in ids:
         if type(id) is not int or id < 0:
@@ -160,21 +160,21 @@ def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str
 
 
 def page(size: int, *, sort: str, number: int = 1, descending: bool = False) -> dict[str, object]:
-    """A FindFilterType: the page to give, of so many things in such an order."""
+    """A FindFilterType: page number, page size and order."""
     return {"page": number, "per_page": size, "sort": sort, "direction": "DESC" if descending else "ASC"}
 
 
 def above(id: int, **more: object) -> dict[str, object]:
-    """A SceneFilterType: scenes with a greater id, and whatever else is asked of them."""
+    """A SceneFilterType: scenes with a greater id, and any further conditions."""
     return {"id": {"value": id, "modifier": "GREATER_THAN"}, **more}
 
 
 def showing(kind: Kind, id: int) -> dict[str, object]:
-    """What a SceneFilterType asks of scenes that this performer, studio, tag or group shows on, or one below it."""
+    """The SceneFilterType condition for scenes with this performer, studio, tag or group, or a child of it."""
     below = {"depth": -1} if kind in (Kind.STUDIO, Kind.TAG) else {}
     return {f"{kind}s": {"value": [str(id)], "modifier": "INCLUDES", **below}}
 
 
 def named(pattern: str) -> dict[str, object]:
-    """A SceneFilterType: scenes with a file whose whole path has a match of this pattern."""
+    """A SceneFilterType: scenes with a file whose whole path matches this pattern."""
     return {"path": {"value": pattern, "modifier": "MATCHES_REGEX"}}

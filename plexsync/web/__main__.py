@@ -1,7 +1,8 @@
-"""The dashboard's process. Whoever starts it holds its standard input and writes one line there: what it is to be.
+"""The dashboard's process. The parent process holds its standard input and writes one line of configuration there.
 
-It ends when that input ends, and so with the process that started it, however that ended. Its log goes to standard error,
-a level and a message a line, for whoever started it to pass on; the first line of its output tells where it answers.
+The dashboard ends when its standard input closes, and so ends with its parent, however that ended. Its log goes to
+standard error for the parent to pass on, one level and one message per line. The first line of its output is its
+address.
 """
 
 import asyncio
@@ -25,14 +26,14 @@ from plexsync.web.server import Quiet, listening, server
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 
-# How it ended: by itself, for lack of the place to listen at, or of a database.
+# Exit codes: the address is in use; the database is missing.
 TAKEN, NO_DATABASE = 3, 4
 NICE = 5
 FILES = 8_192
 
 
 def main() -> int:
-    """Serve until the input ends."""
+    """Serve until standard input closes."""
     told = json.loads(sys.stdin.readline())
     config = PlexSyncConfig(**told["config"])
     key = bytes.fromhex(told["key"])
@@ -61,7 +62,7 @@ def main() -> int:
 
 
 def doors(config: PlexSyncConfig) -> Doors:
-    """Under which names the dashboard answers, by the settings."""
+    """The host names under which the dashboard answers, from the settings."""
     host = (config.web_place or ("", 0))[0].lower()
     names = LOOPBACK | {host, *config.web_allowed_hosts}
     return Doors(names, any_address=host not in LOOPBACK)
@@ -102,12 +103,12 @@ def _log_to_stderr(redactor: Redactor) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    # What strangers send is no event of ours.
+    # Malformed requests are not logged.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
 def _behave() -> None:
-    """The worker comes first; whoever started us says when to end; many pages may be open."""
+    """Set priority, signals and limits: the worker runs first, the parent ends this process, many pages may be open."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
         with suppress(OSError):
@@ -125,6 +126,6 @@ def _behave() -> None:
 
 if __name__ == "__main__":
     code = main()
-    # A thread of ours may still wait for its input.
+    # A thread of this process may still wait for input.
     sys.stderr.flush()
     os._exit(code)

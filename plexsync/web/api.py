@@ -1,4 +1,4 @@
-"""The same facts and verbs for machines: JSON in the shapes of `plexsync ... --json`, as docs/api.md tells."""
+"""The facts and actions of the pages for programs: JSON in the shapes of `plexsync ... --json`, as docs/api.md describes."""
 
 import json
 import re
@@ -39,7 +39,7 @@ Answer = Facts | tuple[Facts, int]
 Body = dict[str, Any]
 
 
-# --- what is seen ----------------------------------------------------------------------------------------------------
+# --- reading ---------------------------------------------------------------------------------------------------------
 
 
 def status(ask: Ask) -> Answer:
@@ -48,12 +48,12 @@ def status(ask: Ask) -> Answer:
 
 
 def need(ask: Ask) -> Answer:
-    """What needs a person, and what mends itself."""
+    """What needs you, and what resolves itself."""
     return {"needs": [need_facts(entry) for entry in needs(ask.desk.parts, ask.desk.facts())]}
 
 
 def latest(ask: Ask) -> Answer:
-    """The last pushes and the last attempts that did not go well."""
+    """The last pushes and the last failed attempts."""
     with ask.desk.parts.store.reading() as db:
         pushes = [{"scene": scene, **push_facts([push])[0]} for scene, push in db.pushes.latest(LATEST)]
         troubles = [
@@ -63,7 +63,7 @@ def latest(ask: Ask) -> Answer:
 
 
 def scenes(ask: Ask) -> Answer:
-    """A page of scenes: those that stand so, or those with a text in title or path."""
+    """A page of scenes: those with a status, or those with a text in title or path."""
     stands, text = ask.query.get("stands", "").replace(" ", "_"), ask.query.get("q", "")
     statuses = [status for status in STATUSES if status.value == stands]
     if stands and not statuses:
@@ -120,7 +120,7 @@ def history(ask: Ask) -> Answer:
 
 
 def given_up(ask: Ask) -> Answer:
-    """As `plexsync dlq list --json`, and a page of the rows themselves, as `dlq export` writes them."""
+    """As `plexsync dlq list --json`, with a page of the rows in the format of `dlq export`."""
     cause, limit = ask.query.get("cause", ""), _whole(ask, "limit", FEW, MOST)
     after = _key(ask.query["after"]) if "after" in ask.query else None
     with ask.desk.parts.store.reading() as db:
@@ -140,7 +140,7 @@ def outages(ask: Ask) -> Answer:
 
 
 def comparisons(ask: Ask) -> Answer:
-    """The last complete comparisons, and what was begun from here."""
+    """The last full comparisons, and the tasks started here."""
     with ask.desk.parts.store.reading() as db:
         found = reports(db)
     errands = ask.desk.errands
@@ -154,7 +154,7 @@ def comparisons(ask: Ask) -> Answer:
 
 
 def errand_facts(errand: BackgroundTask | None) -> Body | None:
-    """An errand for JSON."""
+    """A task for JSON."""
     if errand is None:
         return None
     return {
@@ -174,11 +174,11 @@ def settings(ask: Ask) -> Answer:
     return {"settings": setting_facts(ask.desk.parts.config, ask.desk.origins.by_name)}
 
 
-# --- what is done ----------------------------------------------------------------------------------------------------
+# --- actions ---------------------------------------------------------------------------------------------------------
 
 
 def sync(ask: Ask, body: Body) -> Answer:
-    """As `plexsync sync SCENE... --json` or `sync --all`; the first write of everything has to be agreed to."""
+    """As `plexsync sync SCENE... --json` or `sync --all`; the first write needs your approval."""
     parts = ask.desk.parts
     if body.get("all") is True:
         _only(body, "all", "agreed")
@@ -191,7 +191,7 @@ def sync(ask: Ask, body: Body) -> Answer:
 
 
 def reconcile(ask: Ask, body: Body) -> Answer:
-    """As `plexsync reconcile`, `reconcile --anew` or `reconcile --quick`: begun, not waited for."""
+    """As `plexsync reconcile`, `reconcile --anew` or `reconcile --quick`: starts it and returns at once."""
     _only(body, "anew", "quick")
     if body.get("anew") is True and body.get("quick") is True:
         raise Wrong("either anew or quick")
@@ -201,13 +201,13 @@ def reconcile(ask: Ask, body: Body) -> Answer:
 
 
 def preview(ask: Ask, body: Body) -> Answer:
-    """As `plexsync sync --all --dry-run`: begun, not waited for."""
+    """As `plexsync sync --all --dry-run`: starts it and returns at once."""
     _only(body)
     return _begun(ask, "preview")
 
 
 def stop(ask: Ask, body: Body) -> Answer:
-    """Ends what is under way, if it can be stopped."""
+    """Stop the running task, if it can be stopped."""
     _only(body)
     return {"stopped": ask.desk.errands.stop()}
 
@@ -262,7 +262,7 @@ def _moved(
     return {verb: every(parts.store, parts.clock, body.get("cause", ""))}
 
 
-# --- what is asked ---------------------------------------------------------------------------------------------------
+# --- parsing requests ------------------------------------------------------------------------------------------------
 
 
 def _whole(ask: Ask, name: str, usual: int, most: int) -> int:

@@ -1,4 +1,4 @@
-"""Puts the dashboard together: the pages, what guards them, and what is answered when something goes wrong."""
+"""The web application: its pages, its guard, and its error responses."""
 
 import asyncio
 import logging
@@ -55,17 +55,17 @@ MODULES = (
 
 @dataclass(frozen=True)
 class DashboardRules:
-    """How the dashboard is to be reached, and with what."""
+    """The dashboard's address, host names and password."""
 
     doors: Doors = field(default_factory=Doors)
     password: str = field(default="", repr=False)
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     switch: Path | None = None
-    """In the demo alone: the file that takes its Plex down."""
+    """In the demo only: the file that takes the simulated Plex down."""
 
 
 def build(desk: Desk, rules: DashboardRules) -> Guard:
-    """The application on an open desk, behind its guard."""
+    """Build the application on an open desk, behind its guard."""
     sessions = Sessions(rules.key, rules.password, desk.parts.clock)
     live_pages = LiveUpdates(desk.parts.store)
 
@@ -109,7 +109,7 @@ def _fell(watching: asyncio.Task[None]) -> None:
 
 
 def _told(request: Request, status: int, text: str) -> Response:
-    """A page that says so; for machines, JSON."""
+    """An error page with this text; for programs, JSON."""
     headers = later(status)
     if request.url.path.startswith("/api/") or "plexsync.session" not in request.scope:
         return JSONResponse({"error": text}, status, headers)

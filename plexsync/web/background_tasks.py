@@ -1,7 +1,7 @@
-"""What is done from a page and takes its time: comparing everything, a preview, a sync of everything. One at a time.
+"""Long tasks started from a page: a full comparison, a preview, a sync of all scenes. One runs at a time.
 
-An errand has a thread and parts of its own, as a command in a terminal has, so no page waits for it. It ends with the
-dashboard; a comparison goes on from where it was when it is started again.
+A task has its own thread and its own parts, as a command has, so no page waits for it. It ends with the
+dashboard; a comparison that is started again resumes where it stopped.
 """
 
 import logging
@@ -31,7 +31,7 @@ LAST_WAIT = 5.0
 
 @dataclass
 class BackgroundTask:
-    """One errand, under way or ended. `facts` is what it found, in the shape of the command's --json."""
+    """One task, running or ended. `facts` is its result, in the shape of the command's --json."""
 
     name: str
     began: int
@@ -42,27 +42,27 @@ class BackgroundTask:
     facts: dict[str, Any] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
     stopped: bool = False
-    """Whether it has ended because it was told to. What had come to its end when it was told so was not stopped."""
+    """Whether the task ended because it was asked to stop. False for one that had already completed when asked."""
 
     @property
     def state(self) -> str:
-        """One word."""
+        """The state in one word."""
         if self.ended is None:
             return "stopping" if self.stop.is_set() else "running"
         return "failed" if self.why else "stopped" if self.stopped else "done"
 
     @property
     def stoppable(self) -> bool:
-        """Whether it can be told to stop."""
+        """Whether the task can be stopped."""
         return self.name in STOPPABLE
 
     def stopping(self) -> bool:
-        """Whether it is to end now; who asks, and hears yes, ends."""
+        """Whether the task is to end now; a caller that gets True ends."""
         self.stopped = self.stop.is_set()
         return self.stopped
 
     def at(self, done: int, total: int) -> None:
-        """So far it has come."""
+        """Record the progress."""
         self.done, self.total = done, total
 
 
@@ -87,7 +87,7 @@ def look(parts: Parts, errand: BackgroundTask) -> None:
 
 
 def preview(parts: Parts, errand: BackgroundTask) -> None:
-    """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was looked at."""
+    """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was inspected."""
     counts: Counter[str] = Counter()
     scenes: list[PreviewFacts] = []
     errand.facts = _seen(counts, scenes, complete=False)
@@ -110,7 +110,7 @@ def _seen(counts: Counter[str], scenes: list[PreviewFacts], *, complete: bool) -
 
 
 def sync_all(parts: Parts, errand: BackgroundTask) -> None:
-    """As `plexsync sync --all`, which a person has agreed to: now, or before."""
+    """As `plexsync sync --all`; you have approved the first write, now or before."""
     if not bulk_approved(parts):
         approve_bulk(parts)
     ids = want_all(parts.store, parts.stash, parts.gates, parts.clock)
@@ -125,12 +125,12 @@ ERRANDS: dict[str, Do] = {
     "preview": preview,
     "sync all": sync_all,
 }
-# The others are over in moments.
+# The others take moments.
 STOPPABLE = frozenset({"compare", "compare anew", "preview"})
 
 
 class BackgroundTasks:
-    """The one under way, and those that have ended, newest first."""
+    """The running task, and the ended ones, newest first."""
 
     def __init__(self, config: PlexSyncConfig, parts: Parts, ended: Callable[[], None]) -> None:
         self._config = config
@@ -143,7 +143,7 @@ class BackgroundTasks:
         self.past: deque[BackgroundTask] = deque(maxlen=KEPT)
 
     def start(self, name: str) -> bool:
-        """Begin an errand; False while another is under way."""
+        """Start a task; False while another is running."""
         with self._lock:
             if self.current is not None:
                 return False
@@ -153,7 +153,7 @@ class BackgroundTasks:
             return True
 
     def stop(self) -> bool:
-        """End the one under way, in good order; False when there is none, or none that can be stopped."""
+        """Stop the running task in good order; False if none is running or it can't be stopped."""
         with self._lock:
             if self.current is None or not self.current.stoppable:
                 return False
@@ -161,11 +161,11 @@ class BackgroundTasks:
             return True
 
     def last(self, name: str) -> BackgroundTask | None:
-        """The last errand of this name that has ended."""
+        """The last ended task of this name."""
         return next((one for one in list(self.past) if one.name == name), None)
 
     def close(self) -> None:
-        """End what is under way."""
+        """Stop the running task."""
         self.stop()
         if self._thread is not None:
             self._thread.join(LAST_WAIT)

@@ -1,7 +1,7 @@
-"""Charts: what each one is about, and where its lines, ticks and words stand in the picture.
+"""Charts: the subject of each, and the positions of its lines, ticks and labels.
 
-`draw` returns plain positions; the template `chart.svg` makes SVG of them. Colours come from the style sheet of the page, so
-a chart follows light and dark with it. The picture holds no script and no style.
+`draw` returns plain positions; the template `chart.svg` makes SVG of them. Colours come from the style sheet of the
+page, so a chart follows its light and dark mode. The picture holds no script and no style.
 """
 
 import math
@@ -15,7 +15,7 @@ from plexsync.rules.status_words import SceneStatus
 DAY = 24 * HOUR
 WIDTH, HEIGHT = 380, 220
 RIGHT, BOTTOM = WIDTH - 8, HEIGHT - 24
-# The widest that a letter of 12 pixels is on average, over the fonts that browsers use here.
+# The largest average width of a letter at 12 pixels, over the default fonts of browsers.
 LETTER = 7.0
 ROW, SWATCH, GAP = 18, 24, 14
 MOST_STEPS = 4
@@ -45,8 +45,9 @@ class Subject:
 
 @dataclass(frozen=True)
 class Range:
-    """How far back a chart looks, in parts of which width, and in which its table is written; what stands at the axis, and
-    how far apart."""
+    """The period of a chart: its length, the width of its buckets and of its table's rows, its axis labels and their
+    spacing.
+    """
 
     words: str
     length: int
@@ -86,7 +87,7 @@ RANGES = {
 
 
 def value(bucket: Bucket, line: Line, *, rate: bool) -> float | None:
-    """What a line shows at a point; None where no worker ran."""
+    """The value of a line at a point; None if no worker ran."""
     if bucket.sample is None:
         return None
     return bucket.rate(line.field) if rate else float(getattr(bucket.sample, line.field))
@@ -94,7 +95,7 @@ def value(bucket: Bucket, line: Line, *, rate: bool) -> float | None:
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis, and its label."""
+    """A position on an axis, and its label."""
 
     at: float
     label: str
@@ -111,7 +112,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Trace:
-    """A line as drawn: its path, the area below it, and its newest point. All are empty before anything was recorded."""
+    """A line as drawn: its path, the area below it, and its newest point. All are empty if nothing is recorded."""
 
     line: Line
     path: str
@@ -164,7 +165,7 @@ def draw(subject: Subject, span: Range, buckets: Sequence[Bucket]) -> Drawing:
 
 
 def ticks(highest: float, *, whole: bool) -> list[tuple[float, str]]:
-    """The marks of an axis from 0 to `highest` or just above: at most five round numbers, evenly apart, with labels."""
+    """The ticks of an axis from 0 to `highest` or just above: at most five round numbers, evenly spaced, with labels."""
     power = 10.0 ** math.floor(math.log10(highest / MOST_STEPS)) if highest > 0 else 1.0
     step = next(size * power for size in (1, 2, 5, 10) if size * power * MOST_STEPS >= highest)
     step = max(step, 1.0) if whole else step
@@ -201,7 +202,7 @@ def trace(line: Line, xs: Sequence[float], ys: Sequence[float | None]) -> Trace:
 
 
 def pieces_of(xs: Sequence[float], ys: Sequence[float | None]) -> Iterator[list[Point]]:
-    """The unbroken pieces of a line. A point that stands alone becomes a short level line, or it would not be seen."""
+    """The unbroken pieces of a line. A single point becomes a short level line, to be visible."""
     half = (xs[1] - xs[0]) / 2 if len(xs) > 1 else 0.0
     piece: list[Point] = []
     for x, y in zip([*xs, 0.0], [*ys, None], strict=True):
@@ -214,7 +215,7 @@ def pieces_of(xs: Sequence[float], ys: Sequence[float | None]) -> Iterator[list[
 
 
 def corners(piece: Sequence[Point]) -> str:
-    """The points of a piece as a path writes them, without those in the middle of a level line."""
+    """The points of a piece in path syntax, without those in the middle of a level line."""
     texts = [(f"{x:.1f}", f"{y:.1f}") for x, y in piece]
     kept = [
         f"{x} {y}"

@@ -1,7 +1,7 @@
-"""What the pages use to reach the product: the parts on the database, a few threads to use them in, and what is settled.
+"""What pages share: the parts on the database, a few threads to run handlers in, and the settings.
 
-The event loop never waits for the database: handlers run in the desk's threads, each of which keeps its connection. When
-all are busy and enough wait, `Busy` is raised, and the page answers 503.
+The event loop never waits for the database: handlers run in the desk's threads, each of which keeps its connection.
+When all threads are busy and too many handlers wait, `Busy` is raised, and the page answers 503.
 """
 
 import asyncio
@@ -21,26 +21,26 @@ T = TypeVar("T")
 
 THREADS = 6
 MOST_WAITING = 64
-# Seconds to wait for one who looks at Stash and Plex.
+# Seconds to wait for a running inspection of Stash and Plex.
 PATIENCE = 3.0
-# Seconds that an answer about everything may be old, so that many open pages cost no more than one.
+# The maximum age of the cached status in seconds: many open pages cost no more than one.
 FRESH = 0.5
 
 
 class Busy(Exception):
-    """More is asked at once than the dashboard answers."""
+    """Too many requests at once."""
 
 
 @dataclass(frozen=True)
 class Origins:
-    """Where each setting came from, and what a person should know of the settings although they work."""
+    """The source of each setting, and the warnings about valid settings."""
 
     by_name: Mapping[str, str]
     warnings: tuple[str, ...] = ()
 
 
 class Desk:
-    """One for the process; closed at its end."""
+    """The shared state of the process; closed at its end."""
 
     def __init__(self, parts: Parts, origins: Origins) -> None:
         self.parts = parts
@@ -53,7 +53,7 @@ class Desk:
         self._facts: tuple[float, StatusFacts] | None = None
 
     async def run(self, do: Callable[[], T]) -> T:
-        """Do it in one of the threads; raises Busy when too many wait for one."""
+        """Run `do` in one of the threads; raises Busy when too many wait for one."""
         if self._waiting >= MOST_WAITING:
             raise Busy
         self._waiting += 1
@@ -63,13 +63,13 @@ class Desk:
             self._waiting -= 1
 
     async def act(self, do: Callable[[], T]) -> T:
-        """As `run`, for what changes something: whoever asks afterwards sees it."""
+        """As `run`, for an action: later requests see its effect."""
 
         def done() -> T:
             try:
                 return do()
             finally:
-                # Here, not in the event loop: it waits for whoever counts at the moment.
+                # In the thread, not in the event loop: it waits for a running count.
                 self.stale()
 
         return await self.run(done)
@@ -80,7 +80,7 @@ class Desk:
         return self.parts.clock.now()
 
     def facts(self) -> StatusFacts:
-        """Everything `plexsync status` tells, at most half a second old. Not to be changed by whoever gets it."""
+        """All facts of `plexsync status`, at most half a second old. Callers must not change them."""
         with self._facts_lock:
             passed = self.parts.clock.monotonic()
             if self._facts is None or passed - self._facts[0] >= FRESH:
@@ -88,15 +88,16 @@ class Desk:
             return self._facts[1]
 
     def stale(self) -> None:
-        """Something was done here: whoever asks now is to see it."""
+        """Discard the cached facts after an action, so that the next request sees its effect."""
         with self._facts_lock:
             self._facts = None
 
     @contextmanager
     def looking(self) -> Iterator[Parts]:
-        """For what asks Stash or Plex: one at a time, since gates, looker and reconciler are of one thread.
+        """Lend the parts for requests to Stash or Plex, one caller at a time: gates, inspector and reconciler belong to
+        one thread.
 
-        Raises Busy when others take too long: a server that hangs must not hold up every thread.
+        Raises Busy when others take too long: a server that hangs must not block every thread.
         """
         if not self._looking.acquire(timeout=PATIENCE):
             raise Busy
@@ -106,6 +107,6 @@ class Desk:
             self._looking.release()
 
     def close(self) -> None:
-        """End the threads, once they are done."""
+        """Close the threads, once they are done."""
         self.errands.close()
         self._threads.shutdown(wait=True, cancel_futures=True)

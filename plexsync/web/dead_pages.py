@@ -1,4 +1,4 @@
-"""What was given up, by cause: the work bench of the dead-letter queue."""
+"""The pages of the dead-letter queue, by cause."""
 
 from itertools import chain, islice
 from typing import Any
@@ -24,7 +24,7 @@ HERE = "/dead"
 
 
 def dead(ask: Ask) -> Response:
-    """By cause: how many, an example, and what cures it; and the rows, a page at a time."""
+    """The causes, each with its count, an example and its cure; and the rows, a page at a time."""
     cause = _cause(ask.query.get("cause", ""))
     after = _key(ask.query["after"]) if ask.query.get("after") else ("", 0)
     parts = ask.desk.parts
@@ -53,7 +53,7 @@ def dead(ask: Ask) -> Response:
 
 
 def _cause(text: str) -> str:
-    """A cause that is known, or '' for any."""
+    """A known cause, or '' for any."""
     if text and text not in DEADLY:
         raise Wrong("There is no such cause.")
     return text
@@ -67,7 +67,7 @@ def _key(text: str) -> Key:
 
 
 def _which(given: Any) -> tuple[Key | None, str]:
-    """One row, or all of a cause ('': all); exactly one of them is said."""
+    """One row, or all rows of a cause ('': all); a request names exactly one of the two."""
     key, cause, everything = given.get("key", ""), given.get("cause", ""), given.get("all", "")
     if bool(key) + bool(cause) + bool(everything) != 1:
         raise Wrong("Say which: one, those of a cause, or all.")
@@ -75,13 +75,13 @@ def _which(given: Any) -> tuple[Key | None, str]:
 
 
 def _back(ask: Ask) -> str:
-    """The page that the button stood on: with the cause that was shown there."""
+    """The page that the button is on, with the cause that it showed."""
     cause = _cause(ask.form.get("shown", ""))
     return f"{HERE}?{urlencode({'cause': cause})}" if cause else HERE
 
 
 def retry(ask: Ask) -> Response:
-    """Another chance, with all attempts."""
+    """Retry with all attempts."""
     key, cause = _which(ask.form)
     store, clock = ask.desk.parts.store, ask.desk.parts.clock
     done = verbs.retry(store, clock, [key])[0] if key else verbs.retry_all(store, clock, cause)
@@ -90,7 +90,7 @@ def retry(ask: Ask) -> Response:
 
 
 def confirm_drop(ask: Ask) -> Response:
-    """How many would leave the queue, and what that means."""
+    """Ask before dropping: how many rows would leave the queue, and what that means."""
     if not ask.query:
         return ask.to(HERE)
     key, cause = _which(ask.query)
@@ -101,7 +101,7 @@ def confirm_drop(ask: Ask) -> Response:
 
 
 def drop(ask: Ask) -> Response:
-    """They leave the queue."""
+    """Drop the rows from the queue."""
     key, cause = _which(ask.form)
     store, clock = ask.desk.parts.store, ask.desk.parts.clock
     done = verbs.drop(store, clock, [key])[0] if key else verbs.drop_all(store, clock, cause)
@@ -110,10 +110,10 @@ def drop(ask: Ask) -> Response:
 
 
 def export(ask: Ask) -> Response:
-    """Everything that is known of what was given up (of one cause, or of one row), as a file."""
+    """All known facts of the dead letters (of one cause, or of one row), as a file."""
     cause, kind = _cause(ask.query.get("cause", "")), str(ask.path["kind"])
     found = iter(_one(ask, ask.query["key"])) if ask.query.get("key") else letters(ask.desk.parts, cause)
-    # The first is read before anything is answered: a database that can't be used is no file that was cut off.
+    # The first row is read before the answer starts: a database error then gives an error page, not a truncated file.
     exported = chain(list(islice(found, 1)), found)
     if kind == "csv":
         pieces = csv_pieces(exported)
@@ -129,7 +129,7 @@ def export(ask: Ask) -> Response:
 
 
 def _one(ask: Ask, text: str) -> list[LetterFacts]:
-    """This row's, if it was given up."""
+    """The facts of this row, if it is a dead letter."""
     key = _key(text)
     with ask.desk.parts.store.reading() as db:
         row = db.jobs.find(*key)

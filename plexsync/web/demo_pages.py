@@ -1,6 +1,6 @@
-"""The page of `plexsync demo`: it takes the simulated Plex away and brings it back. No other dashboard has it.
+"""The page of `plexsync demo`: it takes the simulated Plex down and brings it back. No other dashboard has it.
 
-It speaks to the demo by a file: as long as it is there, the simulated Plex is away.
+It signals the demo by a file: while the file exists, the simulated Plex is down.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from plexsync.web.pages import Ask, action, page
 
 
 def routes(switch: Path) -> list[Route]:
-    """The page and its two buttons, for the demo that looks at this file."""
+    """The page and its two buttons, for the demo that watches this file."""
 
     def show(ask: Ask) -> Response:
         found = ask.desk.facts()

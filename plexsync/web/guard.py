@@ -1,7 +1,8 @@
-"""What every request passes before a page sees it, and what every answer carries.
+"""The checks that every request passes before its page, and the headers of every answer.
 
-In this order: the Host is one of ours (else 421, which ends DNS rebinding); the method is one we have; the body is small;
-the password was given, where one is set; whatever changes something comes from a page of ours or carries the password.
+In this order: the Host is one of this dashboard's (else 421, which ends DNS rebinding); the method is known; the body
+is small; the password is given, if one is set; a request that changes something has its form token or carries the
+password.
 """
 
 import ipaddress
@@ -25,13 +26,13 @@ LARGEST_BODY = 64 * 1024
 MOST_FIELDS = 1_000
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 METHODS = {"GET", "HEAD", "POST"}
-# Seen without a password: the door itself, what it looks like, and whether we live.
+# Reachable without a password: the login page, its static files, and the health check.
 OPEN = ("/login", "/health")
 LOOKS = "/static/"
-# For machines: no cookie is set, and no page of login is shown.
+# For programs: no cookie is set, and no login page is shown.
 MACHINES = ("/api/", "/metrics", "/health")
 OWN_HEADER = "x-plexsync"
-# Whoever asked is told nothing of a fault of ours but a number, under which the log has the rest.
+# A client learns nothing about an internal error but a number, under which the log has the details.
 FAULT = "a page failed by a fault of PlexSync (%s): %s"
 FAULT_TOLD = "Something went wrong that should not have. The log says more, under {}."
 
@@ -50,13 +51,13 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Doors:
-    """Under which names we answer. `any_address`: also under any number that reaches us, which can't be a rebound name."""
+    """The host names of the dashboard. `any_address`: also any IP address, which can't be a rebound name."""
 
     names: frozenset[str] = field(default_factory=lambda: LOOPBACK)
     any_address: bool = False
 
     def knows(self, host: str) -> bool:
-        """Whether a Host header names us."""
+        """Whether a Host header names this dashboard."""
         found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::([0-9]{1,5}))?", host)
         if not found or (found[3] and not 0 < int(found[3]) < 65536):
             return False
@@ -73,7 +74,7 @@ def _is_address(name: str) -> bool:
 
 
 class RequestRefused(Exception):
-    """The answer instead of what was asked for."""
+    """The answer to a rejected request."""
 
     def __init__(self, status: int, text: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(text)
@@ -83,7 +84,7 @@ class RequestRefused(Exception):
 
 
 def _place(origin: str) -> str:
-    """The host and port of an origin; '' when it is none."""
+    """The host and port of an origin; '' if it is not valid."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
@@ -91,7 +92,7 @@ def _place(origin: str) -> str:
 
 
 class Guard:
-    """Around the whole application. `end` is to be called, in the event loop, before the server stops."""
+    """Wraps the whole application. Call `end` in the event loop before the server stops."""
 
     def __init__(self, app: ASGIApp, *, doors: Doors, sessions: Sessions, end: Callable[[], None]) -> None:
         self.end = end
@@ -101,7 +102,7 @@ class Guard:
         self._refused: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let it through, or answer in its place."""
+        """Pass the request on, or answer it here."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -128,7 +129,7 @@ class Guard:
         try:
             await self._app(scope, _replay(body, receive), answer)
         except Exception:
-            # It was logged and answered already (`plexsync.web.app`); the server need not say it once more.
+            # Already logged and answered (`plexsync.web.app`); the server need not log it again.
             if not scope.get("plexsync.answered"):
                 raise
 
@@ -149,7 +150,7 @@ class Guard:
             raise RequestRefused(405, "there is no such method here", {"Allow": "GET, HEAD, POST"})
 
     async def _body(self, scope: Scope, headers: "Headers", receive: Receive) -> bytes:
-        """The whole body; it is small, or there is no answer but 413."""
+        """Read the whole body; a large one is answered with 413."""
         length = headers.one("content-length")
         if length and (not length.isdecimal() or int(length) > LARGEST_BODY):
             raise RequestRefused(413, "too much was sent")
@@ -168,11 +169,11 @@ class Guard:
         return bytes(pieces)
 
     def _admit(self, scope: Scope, headers: "Headers", fresh: list[str]) -> Session:
-        """The session of whoever asks; raises Refused where a password is set and was not given."""
+        """The session of a request; raises Refused if a password is set and was not given."""
         path, address = scope["path"], (scope.get("client") or ("",))[0]
         machine = path.startswith(MACHINES)
         scheme, _, password = headers.one("authorization").partition(" ")
-        # Any other scheme is the affair of a proxy before us.
+        # Any other scheme is meant for a proxy in front.
         if scheme.lower() == "bearer" and self._sessions.needs_password:
             self._check_password(password.strip(), address)
             scope["plexsync.bearer"] = True
@@ -201,7 +202,7 @@ class Guard:
         raise RequestRefused(401, "this is not the password", {"WWW-Authenticate": 'Bearer realm="PlexSync"'})
 
     def _check_origin(self, scope: Scope, headers: "Headers", session: Session, body: bytes) -> None:
-        """Whatever changes something comes from a page of ours, or from a machine that a browser can't be made to be."""
+        """Check that a change comes from a page of the dashboard, or from a program that a browser can't imitate."""
         site, origin, host = headers.one("sec-fetch-site"), headers.one("origin"), headers.one("host")
         if site not in ("", "same-origin", "none"):
             raise RequestRefused(403, "this came from another site")
@@ -227,7 +228,7 @@ class Guard:
             raise RequestRefused(403, "this page was too old: go back, load it again, and try once more")
 
     def _answering(self, scope: Scope, send: Send, fresh: list[str]) -> Send:
-        """Every answer carries the headers, and a new session its cookie."""
+        """Add the headers to every answer, and the cookie of a new session."""
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -258,11 +259,11 @@ class Headers:
         return [value for given, value in self._given if given == name]
 
     def one(self, name: str) -> str:
-        """The first value, '' when there is none."""
+        """The first value; '' if there is none."""
         return next(iter(self.all(name)), "")
 
     def cookie(self, name: str) -> str:
-        """A cookie's value, '' when there is none."""
+        """A cookie's value; '' if there is none."""
         return cookie_parser("; ".join(self.all("cookie"))).get(name, "")
 
 
@@ -271,7 +272,7 @@ def cookie_header(value: str, *, ended: bool = False) -> str:
     return f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict" + ("; Max-Age=0" if ended else "")
 
 
-# For people. It holds nothing but texts of this file.
+# The error page for browsers. It holds only texts of this file.
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{0} - PlexSync</title><link rel="stylesheet" href="/static/dashboard.css"></head>
@@ -290,7 +291,7 @@ async def _answer(no: RequestRefused, send: Send, *, as_page: bool) -> None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """What was read already, once more; then whatever else the connection has to say."""
+    """Replay the body that was already read; then continue with the connection."""
     left = [body]
 
     async def again() -> Message:

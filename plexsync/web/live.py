@@ -1,4 +1,4 @@
-"""Tells open pages that something has changed: one watcher for all of them, however many there are."""
+"""Notifies open pages of changes: one watcher for all of them, however many are open."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,18 +12,18 @@ from starlette.routing import Route
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.store.database import Database
 
-LOOK = 0.5  # seconds between two looks at the database
-AGAIN = 5.0  # seconds after which pages are told although nothing changed: what they say of time has aged
-ALIVE = 15.0  # seconds after which a silent line says that it is there
+LOOK = 0.5  # seconds between two checks of the database
+AGAIN = 5.0  # seconds after which pages are notified without a change: their relative times have aged
+ALIVE = 15.0  # seconds after which an idle connection gets a keep-alive
 MOST = 2_000
 
 
 class LiveUpdates:
-    """The watcher. It looks only while somebody listens."""
+    """The watcher. It checks the database only while a page listens."""
 
     def __init__(self, store: Database) -> None:
         self._store = store
-        # A thread of its own: what has changed is told to each connection apart.
+        # A thread of its own: each connection detects changes for itself.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live")
         self._news = asyncio.Event()
         self._over = False
@@ -31,7 +31,7 @@ class LiveUpdates:
         self._number = 0
 
     async def watch(self) -> None:
-        """Until cancelled."""
+        """Watch until cancelled."""
         loop = asyncio.get_running_loop()
         told = loop.time()
         heard = False
@@ -40,9 +40,9 @@ class LiveUpdates:
             if not self._count:
                 heard = False
                 continue
-            # What has changed before the first look is not known: whoever listens is told.
+            # A change before the first check is not detectable: listeners are notified.
             changed, heard = not heard, True
-            # What is wrong with the database is told by the pages themselves.
+            # The pages themselves show database errors.
             with suppress(LocalFault, NewerDatabase, Unusable):
                 changed = await loop.run_in_executor(self._thread, self._store.changed) or changed
             if changed or loop.time() - told >= AGAIN:
@@ -51,11 +51,11 @@ class LiveUpdates:
 
     @property
     def full(self) -> bool:
-        """Whether more listen than are told."""
+        """Whether the number of listeners has reached its limit."""
         return self._count >= MOST
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """Server-sent events, for one who listens."""
+        """Server-sent events for one listener."""
         self._count += 1
         try:
             yield b"retry: 3000\n\n"
@@ -71,7 +71,7 @@ class LiveUpdates:
             self._count -= 1
 
     def end(self) -> None:
-        """Whoever listens is told for the last time; to be called in the event loop."""
+        """Notify all listeners a last time; call this in the event loop."""
         self._over = True
         self._tell()
 
@@ -81,12 +81,12 @@ class LiveUpdates:
         news.set()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
 
 async def listen(request: Request) -> Response:
-    """The line on which an open page is told."""
+    """The event stream of an open page."""
     live: LiveUpdates = request.app.state.live
     if live.full:
         return PlainTextResponse("too many pages are open\n", 503, {"Retry-After": "30"})

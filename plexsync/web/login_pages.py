@@ -1,4 +1,4 @@
-"""Signing in and out, where a password is set."""
+"""Login and logout, if a password is set."""
 
 from starlette.responses import RedirectResponse, Response
 
@@ -9,14 +9,14 @@ LONGEST = 4096
 
 
 def door(ask: Ask) -> Response:
-    """The form; whoever needs none goes on."""
+    """The login form; redirects a session that needs no login."""
     if ask.session.signed_in or not ask.sessions.needs_password:
         return RedirectResponse(_inside(ask.query.get("to", "")), 303)
     return ask.show("login.html", to=_inside(ask.query.get("to", "")), why="")
 
 
 def sign_in(ask: Ask) -> Response:
-    """With the password: a new session, and on to the page that was asked for. Wrong ones are counted by address."""
+    """Check the password: a new session, and a redirect to the requested page. Failures are counted by address."""
     to = _inside(ask.form.get("to", ""))
     if wait := ask.sessions.wait(ask.address):
         answer = ask.show("login.html", status=429, to=to, why=f"Too many wrong passwords: try again in {wait:.0f} s.")
@@ -32,7 +32,7 @@ def sign_in(ask: Ask) -> Response:
 
 
 def sign_out(ask: Ask) -> Response:
-    """The session ends."""
+    """End the session."""
     ask.sessions.end(ask.session)
     answer = RedirectResponse("/login", 303)
     answer.headers.append("set-cookie", cookie_header("", ended=True))
@@ -40,7 +40,7 @@ def sign_out(ask: Ask) -> Response:
 
 
 def _inside(to: str) -> str:
-    """A path of ours, never another site."""
+    """A path on this dashboard, never on another site."""
     plain = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable() and "\\" not in to
     return to if plain and len(to) < 500 and not to.startswith(("/login", "/logout", "/live")) else "/"
 

@@ -1,4 +1,4 @@
-"""What a monitoring system reads: `/metrics` for Prometheus, `/health` for whoever restarts what is not well."""
+"""Monitoring endpoints: `/metrics` for Prometheus, `/health` for a supervisor that restarts an unhealthy process."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,19 +15,19 @@ from plexsync.reports.shapes import StatusFacts
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.context import Busy, Desk
 
-# A worker that has given no sign of life for so long is not well (it gives one every few seconds, also when it rests).
+# A worker without a heartbeat for this many milliseconds is unhealthy (it sends one every few seconds, also when idle).
 FRESH = 120_000
 STATES = ("closed", "open", "half_open")
 
 
 class StatusCollector(Collector):
-    """The facts of `plexsync status` as metrics, made when they are asked for. Nothing else is in the registry."""
+    """The facts of `plexsync status` as metrics, computed on each scrape. Nothing else is in the registry."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     def collect(self) -> Iterator[Metric]:
-        """Every family."""
+        """Yield every metric family."""
         facts = self._desk.facts()
         with self._desk.parts.store.reading() as db:
             used = db.attempts.count_used()
@@ -111,7 +111,7 @@ def _counters(facts: StatusFacts) -> Iterator[Metric]:
 
 
 async def metrics(request: Request) -> Response:
-    """The text that Prometheus reads."""
+    """The metrics in Prometheus text format."""
     desk: Desk = request.app.state.desk
 
     def made() -> bytes:
@@ -123,7 +123,7 @@ async def metrics(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """200 while the worker lives and the database can be read, else 503. For everybody, so it tells nothing else."""
+    """200 while the worker is alive and the database is readable, else 503. Needs no login, so it says nothing else."""
     desk: Desk = request.app.state.desk
     try:
         problems = await desk.run(lambda: _health(desk))

@@ -1,4 +1,4 @@
-"""When the servers were away, on a time line and in figures; and how the work went, as charts over hours and days."""
+"""Server outages, on a time line and in figures; and charts of the work over hours and days."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,13 +17,13 @@ from plexsync.web.pages import TEMPLATES, Ask, PageNotFound, Wrong, page, pictur
 
 DAYS = (1, 7, 30, 365)
 LOG_SHOWN = 50
-# A picture of its own loads its style sheets and nothing else.
+# A chart on its own may load its style sheets and nothing else.
 POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
 SHEETS = ("/static/dashboard.css", "/static/pages.css")
 
 
 def outages(ask: Ask) -> Response:
-    """The last days: a time line for each server, figures, the outages, and what the breakers did."""
+    """The last days: a time line for each server, figures, the outages, and the transitions of the breakers."""
     days = _days(ask.query.get("days", "30"))
     seen = report(ask.desk.parts, days)
     lines = [
@@ -82,25 +82,25 @@ def _days(text: str) -> int:
 
 @dataclass(frozen=True)
 class Record:
-    """What was written down over a span: as finely as its charts show it, and in the rows of its tables."""
+    """The recorded samples of a period: in the resolution of its charts, and as the rows of its tables."""
 
     span: Range
     points: list[Bucket]
     rows: list[Bucket]
 
     def words(self, subject: Subject) -> str:
-        """A chart in words, for those who don't see it."""
+        """A chart as text, for screen readers."""
         figures = [_figures(self.rows, line, rate=subject.rate) for line in subject.lines]
         text = "; ".join(filter(None, figures)) or "Nothing was recorded yet"
         return f"{subject.title}, {self.span.words}. {text}."
 
     def picture(self, subject: Subject) -> dict[str, Any]:
-        """What the template of a chart needs."""
+        """The values for the chart template."""
         return {"chart": draw(subject, self.span, self.points), "words": self.words(subject)}
 
 
 def record(ask: Ask, span: Range) -> Record:
-    """What was written down over this span, up to now."""
+    """The recorded samples of this period, up to now."""
     start = ask.now - span.length
     with ask.desk.parts.store.reading() as db:
         samples = db.samples.between(start - start % span.row, ask.now)
@@ -112,13 +112,13 @@ def record(ask: Ask, span: Range) -> Record:
 
 
 def _figures(rows: list[Bucket], line: Line, *, rate: bool) -> str:
-    """The newest figure of a line and its highest, in words."""
+    """The newest and the highest value of a line, as text."""
     values = [number for bucket in rows if (number := value(bucket, line, rate=rate)) is not None]
     return f"{line.name}: {values[-1]:,.0f} at last, {max(values):,.0f} at most" if values else ""
 
 
 def charts(ask: Ask) -> Response:
-    """All charts, each with its figures as a table."""
+    """All charts, each with its values as a table."""
     return ask.show("charts.html", ranges=[_range(name, record(ask, span)) for name, span in RANGES.items()])
 
 
@@ -145,7 +145,7 @@ def _range(name: str, record: Record) -> dict[str, Any]:
 
 
 def chart(ask: Ask) -> Response:
-    """One chart as a picture of its own, under the style sheets of the pages."""
+    """One chart as a standalone picture, under the style sheets of the pages."""
     subject, span = SUBJECTS.get(str(ask.path["subject"])), RANGES.get(str(ask.path["span"]))
     if subject is None or span is None:
         raise PageNotFound

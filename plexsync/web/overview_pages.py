@@ -1,4 +1,4 @@
-"""The overview: how everything stands, whether a person is needed, and what happens next."""
+"""The overview: the status, what needs you, and what happens next."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ LIBRARIES = 4
 
 
 def overview(ask: Ask) -> Response:
-    """The same facts as `plexsync status`, and the last things that happened."""
+    """The same facts as `plexsync status`, and the latest events."""
     facts = ask.desk.facts()
     return ask.show(
         "overview.html",
@@ -64,7 +64,7 @@ def charts(ask: Ask) -> list[tuple[str, dict[str, Any]]]:
 
 
 def server(facts: StatusFacts, neighbour: Neighbour) -> dict[str, Any]:
-    """How one server stands, in words."""
+    """The status of one server, as text."""
     breaker, held, pace = facts["breakers"][neighbour], facts["holds"].get(neighbour), facts["paces"].get(neighbour)
     patience = pace["not_before"] if pace else None
     words = server_words(breaker, held=held is not None, patience=patience is not None)
@@ -90,7 +90,7 @@ def server(facts: StatusFacts, neighbour: Neighbour) -> dict[str, Any]:
 
 
 def known(facts: StatusFacts, neighbour: Neighbour) -> list[tuple[str, str, str | None]]:
-    """What was heard of a server last: what, of what, and when (None: never)."""
+    """The last contacts with a server: label, subject, and time (None: never)."""
     if neighbour is Neighbour.STASH:
         return [("last poll", "", facts["last_poll"])]
     libraries = facts["index"]["libraries"]
@@ -102,7 +102,7 @@ def known(facts: StatusFacts, neighbour: Neighbour) -> list[tuple[str, str, str 
 
 
 def by_word(facts: StatusFacts) -> list[tuple[SceneStatus, int]]:
-    """How many scenes stand how; of the statuses that share a word, the first one stands for all."""
+    """The number of scenes per status word; of the statuses that share a word, the first one stands for all."""
     return [(same[0], sum(facts["scenes"][status]["count"] for status in same)) for same in buckets()]
 
 
@@ -116,7 +116,7 @@ def scenes(facts: StatusFacts) -> list[tuple[SceneStatus, int, str]]:
 
 
 def bar(facts: StatusFacts) -> list[tuple[str, str, float, float]]:
-    """The parts of the bar: what, its colour, where it begins and how wide it is, of 100."""
+    """The segments of the bar: label, colour, start and width, in percent."""
     counts = [(status.value, status.tone, count) for status, count in by_word(facts) if count]
     total, at, parts = sum(count for *_, count in counts), 0.0, []
     for name, kind, count in counts:
@@ -127,7 +127,7 @@ def bar(facts: StatusFacts) -> list[tuple[str, str, float, float]]:
 
 
 def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
-    """What happens next, and when."""
+    """The next events, and their times."""
     parts, now = ask.desk.parts, ask.now
     upcoming: list[tuple[str, int | str]] = []
     with parts.store.reading() as db:
@@ -153,7 +153,7 @@ def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
 
 
 def latest(ask: Ask) -> dict[str, Any]:
-    """The last pushes and the last troubles, with what the scenes are called."""
+    """The last pushes and the last failures, with the titles of their scenes."""
     with ask.desk.parts.store.reading() as db:
         pushes = [
             {

@@ -1,4 +1,4 @@
-"""How a page is made: from a plain function, in the desk's threads, by a template."""
+"""How a page is served: a plain function in the desk's threads, and a template."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -33,11 +33,11 @@ NAV = (
 
 
 class PageNotFound(Exception):
-    """There is no such thing: 404."""
+    """Not found: 404."""
 
 
 class Wrong(Exception):
-    """What was asked makes no sense: 400, with this line."""
+    """An invalid request: 400, with this line."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Ask:
     sessions: Sessions
     session: Session
     here: str
-    """The path that was asked for."""
+    """The requested path."""
     path: Mapping[str, Any]
     query: Mapping[str, str]
     form: Mapping[str, str]
     address: str
-    """Who asks: the other end of the connection."""
+    """The client's address."""
     live: bool
-    """Whether an open page asks for what has changed in it."""
+    """Whether an open page requests its changed parts."""
     extra: tuple[tuple[str, str], ...] = ()
     """More entries for the navigation."""
 
@@ -65,14 +65,14 @@ class Ask:
         return self.desk.now
 
     def number(self, name: str) -> int:
-        """A number in the path, such as a scene's; raises Absent when it is none."""
+        """A number in the path, such as a scene's; raises Absent if it is not a number."""
         text = str(self.path.get(name, ""))
         if not re.fullmatch(r"[0-9]{1,19}", text) or not 1 <= int(text) <= LARGEST_ID:
             raise PageNotFound
         return int(text)
 
     def show(self, template: str, *, status: int = 200, **values: Any) -> Response:
-        """The page that a template makes of these values."""
+        """Render a template with these values."""
         notice = None if self.live else self.sessions.told(self.session)
         common = {
             "nav": (*NAV, *self.extra),
@@ -86,14 +86,14 @@ class Ask:
         return HTMLResponse(text, status)
 
     def to(self, path: str, notice: str = "", *, well: bool = True) -> Response:
-        """After an action: see this page, which shows the notice; `well` is False for what could not be done."""
+        """Redirect after an action to this page, which shows the notice; `well` is False after a failure."""
         if notice:
             self.sessions.tell(self.session, notice, well=well)
         return RedirectResponse(path, 303)
 
 
 def later(status: int) -> dict[str, str]:
-    """The header that says when to ask again, of an answer with this status."""
+    """The Retry-After header for an answer with this status."""
     return {"Retry-After": RETRY_AFTER} if status == 503 else {}
 
 
@@ -101,27 +101,27 @@ Handler = Callable[[Ask], Response]
 
 
 def page(path: str, handler: Handler) -> Route:
-    """What is seen at a path."""
+    """A route that shows a page."""
     return Route(path, _endpoint(handler), methods=["GET"])
 
 
 def action(path: str, handler: Handler) -> Route:
-    """What a form at a path does. That the form is ours was checked before (`plexsync.web.guard`)."""
+    """A route for a form. The form's token was checked before (`plexsync.web.guard`)."""
     return Route(path, _endpoint(handler), methods=["POST"])
 
 
 def picture(svg: str) -> Response:
-    """A drawing as an answer."""
+    """An SVG picture as a response."""
     return Response(svg, media_type="image/svg+xml")
 
 
 def hidden(session: Session) -> Markup:
-    """The field that every form carries."""
+    """The hidden token field of every form."""
     return Markup('<input type="hidden" name="token" value="{}">').format(session.token)
 
 
 def asked(request: Request, form: Mapping[str, str]) -> Ask:
-    """The request as a handler sees it."""
+    """The request in the form that handlers take."""
     state = request.app.state
     return Ask(
         desk=state.desk,
@@ -150,12 +150,12 @@ def _endpoint(handler: Handler) -> Callable[[Request], Any]:
 
 
 def _line(text: object, longest: int = 400) -> str:
-    """As `safe`, of any value."""
+    """`safe` for any value."""
     return safe(str(text), longest)
 
 
 def _moment(value: int | str | None, now: int) -> Markup:
-    """A moment (UTC ms, or RFC 3339) as a `time` element: how long ago, with the whole of it for who asks."""
+    """A moment (UTC ms, or RFC 3339) as a `time` element: relative time, with the full time as its title."""
     if value is None or value == "":
         return Markup("never")
     from_text = isinstance(value, str)

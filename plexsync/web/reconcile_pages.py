@@ -1,4 +1,4 @@
-"""Comparing everything, what was found, who stands alone, and a sync of everything."""
+"""Full comparisons and their results, unpaired items and scenes, and a sync of all scenes."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -28,7 +28,7 @@ NAMES = {
 
 
 def reconcile(ask: Ask) -> Response:
-    """What the comparisons have found, and what can be begun."""
+    """The results of comparisons, and the tasks that you can start."""
     desk, parts = ask.desk, ask.desk.parts
     with parts.store.reading() as db:
         found, run = reports(db), noted(db.notes.text(LAST_RUN))
@@ -53,12 +53,12 @@ def reconcile(ask: Ask) -> Response:
 
 
 def words(counts: Mapping[str, int]) -> list[str]:
-    """How many scenes stand how: `12 in sync`."""
+    """The number of scenes per status: `12 in sync`."""
     return [number_of(word, count) for word, count in finding_counts(counts)]
 
 
 def told(errand: BackgroundTask) -> dict[str, Any]:
-    """An errand that has ended, in words."""
+    """An ended task, as text."""
     facts = errand.facts
     if errand.why:
         line = errand.why
@@ -83,7 +83,7 @@ def told(errand: BackgroundTask) -> dict[str, Any]:
 
 
 def start(ask: Ask) -> Response:
-    """Begin an errand by its name; the first write of everything needs a preview and a word."""
+    """Start a task by its name; the first write needs a preview and your approval."""
     name = ask.form.get("what", "")
     if name not in ERRANDS:
         raise Wrong("There is nothing of that name to begin.")
@@ -95,7 +95,7 @@ def start(ask: Ask) -> Response:
 
 
 def stop(ask: Ask) -> Response:
-    """End what is under way."""
+    """Stop the running task."""
     if not ask.desk.errands.stop():
         return ask.to("/reconcile", "Nothing is under way that could be stopped.", well=False)
     return ask.to("/reconcile", "It stops as soon as what it asked for is answered.")

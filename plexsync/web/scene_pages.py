@@ -1,4 +1,4 @@
-"""Scenes by how they stand, with search; and a scene's page: why it stands so, what would change, and its buttons."""
+"""The list of scenes by status, with search; and a scene's page: its status, why, what would change, and its buttons."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ HOWS: tuple[Undone, ...] = ("undo", "release")
 
 
 def scenes(ask: Ask) -> Response:
-    """A page of scenes: those that stand so, or those that are called so."""
+    """A page of scenes, by status or by name."""
     text = ask.query.get("q", "").strip()[:LONGEST_SEARCH]
     name = "" if text else ask.query.get("stands", "")
     statuses = in_bucket(name) if name else ()
@@ -69,7 +69,7 @@ def _listed(db: Reader, text: str, statuses: Sequence[SceneStatus], after: int) 
 
 
 def _named(ask: Ask, ids: Sequence[int], listed: Listed) -> list[SceneFacts]:
-    """The rows once more, after Stash was asked for what nobody has told us yet; when it is away they have no titles."""
+    """The rows with the missing titles read from Stash; while it is down, they stay without titles."""
     with suppress(NeighbourError, LocalFault, Busy), ask.desk.looking() as parts:
         learn_names(parts.store, parts.stash, parts.gates, ids)
     with ask.desk.parts.store.reading() as db:
@@ -78,7 +78,7 @@ def _named(ask: Ask, ids: Sequence[int], listed: Listed) -> list[SceneFacts]:
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab over the list: its name, how many scenes it has, its address, and whether it is open."""
+    """A tab above the list: its name, its number of scenes, its address, and whether it is open."""
 
     name: str
     count: int
@@ -87,7 +87,7 @@ class Tab:
 
 
 def _tabs(counts: Mapping[str, int], name: str, statuses: Sequence[SceneStatus], text: str) -> list[Tab]:
-    """A tab for each word; one without a scene only where it is shown always, or is open."""
+    """A tab for each word; an empty one only if it is always shown, or open."""
     tabs = [Tab("all", sum(counts.values()), "/scenes", here=not (text or name))]
     for same in buckets():
         status, count, here = same[0], sum(counts[name] for name in same), set(same) >= set(statuses) > set()
@@ -106,9 +106,9 @@ def _number(text: str) -> int:
 
 
 def scene(ask: Ask) -> Response:
-    """What is known of a scene, and what can be seen of it now in Stash and Plex."""
+    """A scene's stored facts, and its current state in Stash and Plex."""
     id = ask.number("id")
-    # An open page that keeps itself up to date does not ask both servers again and again.
+    # An open page that updates itself does not query both servers again and again.
     seen, away = ({}, "") if ask.live else _seen(ask, id)
     with ask.desk.parts.store.reading() as db:
         (stands,) = facts_of(db, [id])
@@ -134,7 +134,7 @@ def scene(ask: Ask) -> Response:
 
 
 def _seen(ask: Ask, id: int) -> tuple[dict[str, Any], str]:
-    """The scene as the worker sees it, or why it can't be looked at now."""
+    """The scene as the worker sees it, or why it can't be inspected now."""
     try:
         with ask.desk.looking() as parts:
             found = explain(parts.store, parts.looker, parts.gates, id)
@@ -151,7 +151,7 @@ def _at(id: int) -> str:
 
 
 def sync(ask: Ask) -> Response:
-    """Want it, as a person does."""
+    """Queue the scene, in the fast lane."""
     id = ask.number("id")
     want_scenes(ask.desk.parts.store, [id], Why.USER, ask.desk.parts.clock)
     works = ask.desk.parts.someone_works()
@@ -160,7 +160,7 @@ def sync(ask: Ask) -> Response:
 
 
 def ignore(ask: Ask) -> Response:
-    """Leave it alone for good."""
+    """Ignore the scene for good."""
     id = ask.number("id")
     done = ignore_scenes(ask.desk.parts.store, [id], ask.desk.parts.clock)
     return ask.to(
@@ -171,14 +171,14 @@ def ignore(ask: Ask) -> Response:
 
 
 def unignore(ask: Ask) -> Response:
-    """Look after it again."""
+    """Stop ignoring the scene."""
     id = ask.number("id")
     done = unignore_scenes(ask.desk.parts.store, [id], ask.desk.parts.clock)
     return ask.to(_at(id), f"Scene {id} is synced again." if done else f"Scene {id} was not ignored.", well=bool(done))
 
 
 def bind(ask: Ask) -> Response:
-    """A person says which item it is."""
+    """Bind the scene to an item."""
     id, key = ask.number("id"), ask.form.get("item", "").strip()
     if not re.fullmatch(r"[0-9]{1,18}", key) or not int(key):
         return ask.to(_at(id), "Give the rating key of the item: a number, as the candidates show it.", well=False)
@@ -194,7 +194,7 @@ def bind(ask: Ask) -> Response:
 
 
 def unbind(ask: Ask) -> Response:
-    """Take that back, of one item or of all."""
+    """Remove one binding, or all of them."""
     id, key = ask.number("id"), ask.form.get("item", "").strip()
     if key and not re.fullmatch(r"[0-9]{1,18}", key):
         raise Wrong("That is no rating key of an item.")
@@ -203,7 +203,7 @@ def unbind(ask: Ask) -> Response:
     return ask.to(_at(id), told, well=bool(count))
 
 
-# --- taking back -----------------------------------------------------------------------------------------------------
+# --- undo and release ------------------------------------------------------------------------------------------------
 
 
 def _how(text: str) -> Undone:
@@ -214,7 +214,7 @@ def _how(text: str) -> Undone:
 
 
 def confirm_undo(ask: Ask) -> Response:
-    """What would be taken back, or left without our locks, and the button that does it."""
+    """Show what undo would restore, or release would unlock, and the button that does it."""
     id, how = ask.number("id"), _how(ask.query.get("how", "undo"))
     facts: UndoFacts | None = None
     away = ""
@@ -236,7 +236,7 @@ def _undone(parts: Parts, id: int, how: Undone) -> UndoFacts | None:
 
 
 def undo(ask: Ask) -> Response:
-    """Mark it; the worker does the rest."""
+    """Mark the scene; the worker does the rest."""
     id, how = ask.number("id"), _how(ask.form.get("how", ""))
     try:
         with ask.desk.looking() as parts:

@@ -1,7 +1,7 @@
-"""The HTTP server around the dashboard: a socket that is ours alone, and patience that has an end.
+"""The HTTP server of the dashboard: an exclusive socket, and time limits for requests.
 
-A connection that does not finish its request line and headers within ten seconds is closed, so is one that goes on for ever
-sending a body, and more connections than `MOST_CONNECTIONS` are turned away at once with 503.
+A connection is closed if it does not finish its request line and headers within ten seconds, or if it never stops
+sending a body. Connections beyond `MOST_CONNECTIONS` are rejected at once with 503.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from plexsync.web.guard import Guard
 log = logging.getLogger("PlexSync.web")
 
 MOST_CONNECTIONS = 3_000
-PATIENCE = 10.0  # seconds for the whole of a request
+PATIENCE = 10.0  # seconds for a whole request
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n"
     b"X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\r\n"
@@ -33,7 +33,7 @@ class Patient(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """It may stay, if there is room."""
+        """Accept the connection, if there is room."""
         super().connection_made(transport)
         if len(self.connections) > MOST_CONNECTIONS:
             transport.write(FULL)
@@ -42,21 +42,21 @@ class Patient(H11Protocol):
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """A piece of a request: once it is whole, the clock stands still until the next one begins."""
+        """Receive data: once a request is whole, its timer stops until the next one begins."""
         self._wait()
         super().data_received(data)
-        # uvicorn keeps the last request until the next one has begun: one that was answered says nothing of this piece.
+        # uvicorn keeps the last request until the next one begins: an answered one says nothing about this data.
         if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
             self._rest()
 
     def on_response_complete(self) -> None:
-        """The next request may have come with this one, and not as a whole."""
+        """Restart the timer: the next request may have come with this one, and incomplete."""
         super().on_response_complete()
         if self.cycle.more_body:
             self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """Stop the timer and release the place."""
         self._rest()
         super().connection_lost(exc)
 
@@ -76,16 +76,16 @@ class Patient(H11Protocol):
 
 
 class Quiet(Server):
-    """Ends when it is told to, and leaves signals to whoever started it."""
+    """Ends when told to, and leaves signals to its caller."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """None."""
+        """Install no signal handler."""
         yield
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket at this place, which nobody else has; raises OSError."""
+    """Open an exclusive listening socket at this address; raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)[0]
     made = socket.socket(family, kind, protocol)
@@ -101,7 +101,7 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def server(app: Guard) -> Quiet:
-    """A server for the dashboard, to be run on a socket."""
+    """A server for the dashboard, to run on a socket."""
     return Quiet(
         Config(
             app,

@@ -1,7 +1,7 @@
-"""Who is asking: a signed cookie, the token that every form carries, and how often a wrong password may be tried.
+"""Sessions: a signed cookie, the token in every form, and the rate limit for wrong passwords.
 
-A session is an id, when it began and whether the password was given, signed with the key of this `plexsync serve` and the
-password; nothing is stored for it. Another password, or another start of serve, ends them all.
+A session is an id, its start and whether the password was given, signed with a key of this `plexsync serve` and the
+password; nothing is stored for it. A changed password, or a restart of serve, ends all sessions.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from plexsync.rules.neighbours import Clock
 V = TypeVar("V")
 
 COOKIE = "plexsync_session"
-# A session lasts so many milliseconds.
+# The lifetime of a session, in milliseconds.
 LASTS = 12 * 3_600_000
 TRIES, MINUTE = 5, 60.0
 MOST_KEPT = 10_000
@@ -25,7 +25,7 @@ MOST_KEPT = 10_000
 
 @dataclass(frozen=True)
 class Session:
-    """One browser. `token` goes into every form; it tells that the form came from a page of ours."""
+    """One browser. `token` goes into every form; it proves that the form came from a page of this dashboard."""
 
     id: str
     began: int
@@ -34,7 +34,7 @@ class Session:
 
 
 class Sessions:
-    """Makes and reads sessions, and keeps what a page has to say at its next visit."""
+    """Creates and reads sessions, and keeps the notice for a session's next page."""
 
     def __init__(self, key: bytes, password: str, clock: Clock) -> None:
         self._key = hmac.digest(key, password.encode(), "sha256")
@@ -46,11 +46,11 @@ class Sessions:
         self._tries: OrderedDict[str, deque[float]] = OrderedDict()
 
     def fresh(self, *, signed_in: bool = False) -> Session:
-        """A session that begins now."""
+        """Create a new session."""
         return self._made(secrets.token_urlsafe(18), self._clock.now(), signed_in)
 
     def read(self, cookie: str) -> Session | None:
-        """The session of a cookie of ours; None for any other, and when it is over."""
+        """The session of a valid cookie; None if it is invalid or expired."""
         found = re.fullmatch(r"([\w-]{24})\.(\d{1,15})\.([01])\.([0-9a-f]{64})", cookie, re.ASCII)
         if not found or not hmac.compare_digest(found[4], self._mark("session", found[1], found[2], found[3])):
             return None
@@ -59,30 +59,30 @@ class Sessions:
         return None if over or session.id in self._ended else session
 
     def written(self, session: Session) -> str:
-        """The session as a cookie's value."""
+        """Encode the session as a cookie value."""
         signed_in = "1" if session.signed_in else "0"
         return f"{session.id}.{session.began}.{signed_in}.{self._mark('session', session.id, str(session.began), signed_in)}"
 
     def end(self, session: Session) -> None:
-        """It counts no more, wherever a copy of its cookie may be."""
+        """Revoke the session, including any copy of its cookie."""
         _keep(self._ended, session.id, None)
 
     def is_token(self, session: Session, token: str) -> bool:
-        """Whether a form's token is this session's."""
+        """Whether this is the session's form token."""
         return hmac.compare_digest(session.token.encode(), token.encode(errors="replace"))
 
     def tell(self, session: Session, text: str, *, well: bool) -> None:
-        """What the next page of this session shows."""
+        """Set the notice that the next page of this session shows."""
         _keep(self._notices, session.id, (text, well))
 
     def told(self, session: Session) -> tuple[str, bool] | None:
-        """What was to be shown, once."""
+        """Take the session's notice; it is returned once."""
         return self._notices.pop(session.id, None)
 
     # --- the password ------------------------------------------------------------------------------------------------
 
     def is_password(self, given: str) -> bool:
-        """Whether it is the one that is set; how long that takes tells nothing of it."""
+        """Whether the password is correct; compares in constant time."""
         digest = hashlib.sha256(given.encode(errors="replace")).digest()
         return hmac.compare_digest(digest, self._password) and self.needs_password
 
@@ -94,7 +94,7 @@ class Sessions:
         return MINUTE - (now - tries[0]) if len(tries) >= TRIES else 0.0
 
     def tried(self, address: str) -> None:
-        """A wrong password came from this address."""
+        """Count a wrong password from this address."""
         tries = self._tries.get(address, deque(maxlen=TRIES))
         tries.append(self._clock.monotonic())
         _keep(self._tries, address, tries)
@@ -107,7 +107,7 @@ class Sessions:
 
 
 def _keep(kept: OrderedDict[str, V], key: str, value: V) -> None:
-    """The oldest are forgotten, so that nobody fills our memory."""
+    """Store the value and drop the oldest ones, to limit memory."""
     kept[key] = value
     kept.move_to_end(key)
     while len(kept) > MOST_KEPT:

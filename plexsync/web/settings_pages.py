@@ -1,4 +1,4 @@
-"""The settings: each with its value, where that came from, and how to change it. Secrets are shown as set or not."""
+"""The settings page: each setting's value, its source, and how to change it. Secrets are shown as set or not."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.redact import MASK
 from validation.sources import COMMAND_LINE, DEFAULT, ENVIRONMENT, NOT_FROM_STASH, STASH, TOML
 
-# Values that may hold a secret among others.
+# Settings whose values may contain a secret.
 TELLING = (*SECRETS, "notify_command")
-# The parts of docs/settings.md with their settings, in its order.
+# The sections of docs/settings.md with their settings, in its order.
 PARTS = {
     "Plex and Stash": (
         "plex_url",
@@ -95,7 +95,7 @@ WHERE = {
 
 
 def settings(ask: Ask) -> Response:
-    """All of them, part by part; those that differ from the default stand out."""
+    """All settings, by section; those that differ from the default stand out."""
     config, origins = ask.desk.parts.config, ask.desk.origins
     facts = {one["name"]: one for one in setting_facts(config, origins.by_name)}
     rows = [(part, [facts.pop(name) for name in names]) for part, names in PARTS.items()]
@@ -125,7 +125,7 @@ def setting_facts(config: PlexSyncConfig, by_name: Any) -> list[dict[str, Any]]:
 
 
 def value_of(name: str, value: object) -> str:
-    """A value as a person would write it; a secret as three stars."""
+    """A value as you would write it; a secret as three stars."""
     if name in TELLING:
         return MASK if value else ""
     if isinstance(value, bool):

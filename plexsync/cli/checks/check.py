@@ -9,7 +9,7 @@ OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at. `code` is the exit code that a problem asks for."""
+    """One result. `code` is the exit code that a problem asks for."""
 
     name: str
     message: str
@@ -19,10 +19,10 @@ class Check:
 
 
 def warning(name: str, message: str, mend: str) -> Check:
-    """Something that works, but not as well as it could."""
+    """A check that passed with a limitation."""
     return Check(name, message, WARNING, mend)
 
 
 def problem(name: str, message: str, mend: str, code: int = FAILED) -> Check:
-    """Something that stops work."""
+    """A failed check: something stops work."""
     return Check(name, message, PROBLEM, mend, code)

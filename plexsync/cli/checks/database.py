@@ -15,15 +15,15 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.rules.records import BreakerRow, Overview
 
-# Before this one SQLite can spoil a database when two processes copy its log back at the same time.
+# Older SQLite can corrupt a database when two processes checkpoint its log at the same time.
 SAFE_SQLITE = (3, 51, 3)
 LONG_LOG = 64 * 2**20
-# Milliseconds after which a worker that runs should have shown itself.
+# Milliseconds without a heartbeat after which a running worker is suspicious.
 SILENT = 60_000
 
 
 def database(parts: Parts) -> Iterator[Check]:
-    """Whether the file is sound, what it lies on, how large it and its log are, and whether the books balance."""
+    """Whether the file is sound, its file system, its size and that of its log, and whether the books balance."""
     inspection = parts.inspected()
     if inspection.damage:
         yield problem("database", f"it is damaged: {inspection.damage[0]}", "restore a backup, or rename it", WRONG)
@@ -47,7 +47,7 @@ def database(parts: Parts) -> Iterator[Check]:
 
 
 def _engine(network: bool) -> Check:
-    """SQLite itself. Its old fault with logs is kept away from us, so it is no reason to do anything."""
+    """SQLite itself. PlexSync avoids its old bug with logs, so the version needs no action."""
     version = f"version {sqlite3.sqlite_version}"
     if sqlite3.sqlite_version_info < SAFE_SQLITE and not network:
         version += "; before 3.51.3 two processes could spoil a database by its log, so the worker alone writes it back"
@@ -59,7 +59,7 @@ def _size(count: int) -> str:
 
 
 def worker(parts: Parts) -> Iterator[Check]:
-    """Whether one runs, and shows itself."""
+    """Whether a worker runs, and sends heartbeats."""
     now = parts.clock.now()
     with parts.store.reading() as db:
         beat = noted(db.notes.text(HEARTBEAT))
@@ -74,7 +74,7 @@ def worker(parts: Parts) -> Iterator[Check]:
 
 
 def gates(parts: Parts) -> Iterator[Check]:
-    """What stands between the queue and the servers: breakers and holds."""
+    """The gates between the queue and the servers: breakers and holds."""
     now = parts.clock.now()
     with parts.store.reading() as db:
         overview = db.overview(now)

@@ -1,4 +1,4 @@
-"""Checks of this machine: the program, its settings, notifications, the data folder, and events that wait in it."""
+"""Checks of this machine: the program, its settings, notifications, the data folder, and events waiting in it."""
 
 import os
 import platform
@@ -20,12 +20,12 @@ from validation.sources import DEFAULT, TOML, Loaded
 
 LEAST_PYTHON, TRIED_PYTHON = (3, 11), (3, 14)
 LITTLE_SPACE = 200 * 2**20
-# What the line of the program tells about; the demo shows by itself what it lacks.
+# The extras that the program's line lists; the demo reports its own missing packages.
 OPTIONAL = ("web", "setup", "art", "notify")
 
 
 def program() -> Iterator[Check]:
-    """The Python it runs on, and which of the packages that can be added are there."""
+    """The Python version, and which optional packages are installed."""
     name = "program"
     installed = [part for part in OPTIONAL if is_installed(part)]
     lacking = [part for part in OPTIONAL if part not in installed]
@@ -40,10 +40,10 @@ def program() -> Iterator[Check]:
 
 
 def configuration(loaded: Loaded, file: Path) -> Iterator[Check]:
-    """What was given, what of it has no effect, and who may read the file."""
+    """The settings in use, those without effect, and who may read the file."""
     name = "configuration"
     changed = sum(origin != DEFAULT for origin in loaded.origin.values())
-    # Unlike the methods of Path, the functions of os.path raise nothing where we may not look.
+    # Unlike the methods of Path, the functions of os.path raise nothing for unreadable folders.
     source = f"; {file} is read" if os.path.isfile(file) else "; there is no plexsync.toml"  # noqa: PTH113
     yield Check(name, f"{many(changed, 'setting')} given, the others at their defaults{source}")
     closed = True
@@ -58,16 +58,16 @@ def configuration(loaded: Loaded, file: Path) -> Iterator[Check]:
         )
     if not loaded.config.enabled:
         yield warning("enabled", "PlexSync is switched off: events are kept, nothing is sent", "set enabled = true")
-    # Where nothing was said of it, the packages are not missed: they stand in the line of the program.
+    # If web_bind was not set, missing packages are no problem: the program's line lists them.
     if loaded.origin["web_bind"] != DEFAULT and (hindrance := hindrance_of(loaded.config)):
         yield warning("dashboard", f"serve has none: {hindrance}", "mend that, or set web_bind = none")
 
 
 def notices(config: PlexSyncConfig) -> Iterator[Check]:
-    """Whether somebody is told when something needs a person. Nothing is sent."""
+    """Whether notifications reach you when PlexSync needs you. Sends nothing."""
     name = "notifications"
     ways = list(tried_ways(config))
-    # Without the package, all addresses lack the same.
+    # Without the package, all addresses have the same fault.
     faults = [way for way in dict.fromkeys(ways) if way[1]]
     for setting, fault in faults:
         if setting == "notify_urls":
@@ -82,7 +82,7 @@ def notices(config: PlexSyncConfig) -> Iterator[Check]:
 
 
 def folder(place: Path, reason: str) -> Iterator[Check]:
-    """The folder of the database: ours, closed to others, and with room."""
+    """The folder of the database: owned by this user, closed to others, and with free space."""
     name = "data folder"
     if not os.path.exists(place):  # noqa: PTH110
         yield Check(name, f"{place} will be made and used: {reason}")
@@ -107,7 +107,7 @@ def folder(place: Path, reason: str) -> Iterator[Check]:
 
 
 def events(place: Path) -> Iterator[Check]:
-    """Events that hooks left as files, because they could not be stored or understood."""
+    """Events that hooks left as files because they could not be stored or parsed."""
     name = "events"
     waiting, unread = spooled(place)
     if unread:
@@ -120,12 +120,12 @@ def events(place: Path) -> Iterator[Check]:
 
 
 def _open_to_others(path: Path) -> bool:
-    """Whether the mode lets others than the owner in; on Windows it says nothing about that."""
+    """Whether the mode gives access to others than the owner; on Windows it does not say."""
     return os.name == "posix" and os.path.exists(path) and bool(path.stat().st_mode & 0o077)  # noqa: PTH110
 
 
 def log(folder: Path) -> Check:
-    """Where to read what a worker did."""
+    """The log file of the worker."""
     file = folder / LOG_FILE
     exists = os.path.exists(file)  # noqa: PTH110
     if exists and not os.access(file, os.W_OK):

@@ -15,15 +15,15 @@ from plexsync.rules.paths import map_path, name_key, path_key
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Reader
 
-# Scenes that are looked up for the path rules, from so many places of Stash.
+# The number of scenes to look up for the path rules, and of places in Stash that they come from.
 SAMPLE, PLACES = 50, 5
-# A rule that so many of their files agree with is worth telling also where most files are found by path.
+# A rule that this many of their files confirm is suggested even if most files are found by path.
 MANY = 5
 
 
 @dataclass
 class PathLookup:
-    """How the files of some scenes were found in the index."""
+    """The result of looking up the files of some scenes in the index."""
 
     scenes: int = 0
     by_path: int = 0
@@ -37,7 +37,7 @@ class PathLookup:
 
 
 def mapping(parts: Parts) -> Iterator[Check]:
-    """How many of some scenes are found by their full paths, and what to set where that are too few."""
+    """How many sampled scenes are found by their full paths, and what to set if too few are."""
     name = "path mapping"
     try:
         scenes = sample(parts.stash)
@@ -55,7 +55,7 @@ def mapping(parts: Parts) -> Iterator[Check]:
 
 
 def sample(stash: Stash) -> list[Scene]:
-    """Some scenes with files from all over Stash, since those of one folder have often come together."""
+    """Sample scenes with files from all over Stash, since those of one folder were often added together."""
     count = stash.newest()[Kind.SCENE].count
     places = [count * n // PLACES for n in range(PLACES)] if count > SAMPLE else [0]
     pages = (next(stash.walk(after=after, page=SAMPLE // len(places)), []) for after in places)
@@ -63,7 +63,7 @@ def sample(stash: Stash) -> list[Scene]:
 
 
 def looked_up(db: Reader, scenes: Sequence[Scene], rules: Sequence[Rule]) -> PathLookup:
-    """How these scenes are found in the index by these rules, and which rules would find more of them."""
+    """Look up these scenes in the index by these rules, and derive rules that would find more of them."""
     lookup = PathLookup(len(scenes))
     unmapped: list[Pair] = []
     mapped: list[Pair] = []
@@ -80,14 +80,14 @@ def looked_up(db: Reader, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Pat
 
 
 def _at_path(db: Reader, scene: Scene, rules: Sequence[Rule]) -> list[Pair]:
-    """The scene's files that are in Plex where the path rules lead."""
+    """The scene's files that Plex has at their mapped path."""
     places = {path_key(path): file.path for file in scene.files for path in map_path(file.path, tuple(rules))}
     parts = [part for entry in db.index.entries_at(sorted(places)) for part in entry.parts]
     return [(places[path_key(part.path)], part.path) for part in parts if path_key(part.path) in places]
 
 
 def _alike(db: Reader, scene: Scene) -> list[tuple[str, str]]:
-    """(path in Stash, path in Plex) of the scene's files that exactly one file in Plex is like, by name and size."""
+    """(path in Stash, path in Plex) of the scene's files with exactly one match in Plex by name and size."""
     pairs = []
     for file in scene.files:
         key = name_key(file.path)
@@ -99,7 +99,7 @@ def _alike(db: Reader, scene: Scene) -> list[tuple[str, str]]:
 
 
 def _rules_to_set(lookup: PathLookup, *, has_rules: bool) -> str:
-    """What to set so that full paths decide, since most files were found by name and size alone."""
+    """The path rules to set, since most files were found by name and size only."""
     rules = [json.dumps(" => ".join(suggestion.rule), ensure_ascii=False) for suggestion in lookup.suggestions]
     right, wrong = (sum(getattr(suggestion, name) for suggestion in lookup.suggestions) for name in ("right", "wrong"))
     agree = f"{right} of {many(right + wrong, 'file')} agree"

@@ -1,4 +1,4 @@
-"""Checks of both servers: reachable, authorised, new enough, and in agreement with us about files and time."""
+"""Checks of both servers: reachable, authorised, new enough, and consistent with PlexSync in files and time."""
 
 import re
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from plexsync.rules.records import Section
 from plexsync.rules.text import fold
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
-# Milliseconds by which clocks may differ before a person should know.
+# The clock difference in milliseconds above which a check warns.
 ASTRAY = 60_000
 
 
 def stash(parts: Parts) -> Iterator[Check]:
-    """Stash: the server, its clock, and our plugin in it."""
+    """Stash: the server, its clock, and the PlexSync plugin in it."""
     name = "Stash"
     try:
         parts.stash.probe()
@@ -44,7 +44,7 @@ def stash(parts: Parts) -> Iterator[Check]:
 
 
 def other_database(folder: Path, settings_file: str) -> Iterator[Check]:
-    """The plugin stores its events beside Stash's own settings; where that is on this machine, it should be our folder."""
+    """The plugin stores its events beside Stash's settings; on this machine, both programs should use one folder."""
     place = theirs(settings_file)
     try:
         events = events_in(place) if place and not (place.exists() and folder.samefile(place)) else ""
@@ -59,7 +59,7 @@ def other_database(folder: Path, settings_file: str) -> Iterator[Check]:
 
 
 def plex(parts: Parts) -> Iterator[Check]:
-    """Plex: the server, its clock, its libraries, and whether we may write there."""
+    """Plex: the server, its clock, its libraries, and write access."""
     name = "Plex"
     try:
         title, version = parts.plex.identity()
@@ -91,14 +91,14 @@ def library_words(section: Section) -> str:
 
 
 def away(name: str, error: NeighbourError, address: str) -> Check:
-    """A server that does not answer, or does not let us in."""
+    """A server that does not answer, or rejects the credentials."""
     if isinstance(error, Barred):
         return problem(name, str(error), f"change {error.setting}")
     return problem(name, str(error), f"is {address} right?")
 
 
 def _let_in(parts: Parts, server: Neighbour) -> Iterator[Check]:
-    """A server that answers and lets us in has no reason to be left alone any longer."""
+    """Lift the pause of a server that answers and accepts the credentials."""
     gate = Gate(server, READ)
     with parts.store.reading() as db:
         held = db.holds.find(gate.row)
@@ -108,7 +108,7 @@ def _let_in(parts: Parts, server: Neighbour) -> Iterator[Check]:
 
 
 def version_check(name: str, version: str, least: tuple[int, ...], status: str) -> Check:
-    """Whether a version (as its server writes it) is new enough; `status` is what else is known of the server."""
+    """Whether a version (as its server writes it) is new enough; `status` is the rest of the server's line."""
     needed = ".".join(map(str, least))
     number = re.match(r"v?(\d+(?:\.\d+)*)", version)
     if not number:
@@ -119,7 +119,7 @@ def version_check(name: str, version: str, least: tuple[int, ...], status: str) 
 
 
 def clock_check(server: str, date: str, now: int) -> Iterator[Check]:
-    """Whether the server's clock, by the `date` of an answer just got, shows the same time as ours."""
+    """Whether the server's clock, by the `date` of a fresh answer, agrees with this machine's."""
     name = f"clock of {server}"
     try:
         server_time = round(parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp() * 1000)

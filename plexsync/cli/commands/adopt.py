@@ -19,7 +19,7 @@ from validation.redact import MASK
 from validation.sources import STAND_INS, ConfigError, load, load_here
 from validation.writing import HEAD, changed, save
 
-LONGEST = 10_000  # characters of a setting that are shown
+LONGEST = 10_000  # the longest setting to show, in characters
 
 
 @command("adopt")
@@ -57,7 +57,7 @@ def adopt(call: Call, file: Path | None) -> int:
 
 
 def _check(settings: Mapping[str, object]) -> None:
-    """What can't be taken over is told all at once, before anything is written; raises ConfigError."""
+    """Report all settings that can't be imported at once, before anything is written; raises ConfigError."""
     try:
         load(environ={}, toml_path=None, plugin_settings={**STAND_INS, **settings})
     except ConfigError as error:
@@ -68,7 +68,7 @@ def _write(file: Path, settings: Mapping[str, object]) -> None:
     try:
         save(file, changed(HEAD, settings), new=True)
     except OSError as error:
-        # The place of a folder may be taken as well.
+        # The path of a folder may exist as well.
         if isinstance(error, FileExistsError) and os.path.lexists(file):
             raise ConfigError([f"{file} is there already: name another file, or move it away"]) from None
         raise ConfigError([f"{file} can't be written: {error.strerror}"]) from None

@@ -34,7 +34,7 @@ def backup(call: Call, file: Path, force: bool) -> int:
       plexsync backup /backups
     """
     with begun(call) as start:
-        if os.path.isdir(file):  # noqa: PTH112 - where we may not look, writing says so
+        if os.path.isdir(file):  # noqa: PTH112 - for an unreadable folder, writing reports the error
             moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
             file = file / f"plexsync-{moment:%Y%m%dT%H%M%SZ}.db"
         with LiveLine(start.console) as line:

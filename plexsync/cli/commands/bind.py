@@ -1,4 +1,4 @@
-"""`plexsync bind` and `plexsync unbind`: fix by hand which Plex item belongs to a scene."""
+"""`plexsync bind` and `plexsync unbind`: set by hand which Plex item belongs to a scene."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class ItemKey(click.ParamType[str]):
     name = "item"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The key without zeros in front."""
+        """The key without leading zeros."""
         if not re.fullmatch(r"[0-9]{1,18}", value) or not int(value):
             self.fail(f"{value!r} is not the rating key of an item: a number, as plexsync explain shows it", param, ctx)
         return str(int(value))

@@ -1,11 +1,11 @@
-"""`plexsync completion`: the script by which a shell completes commands, options, causes and scenes."""
+"""`plexsync completion`: the script with which a shell completes commands, options, causes and scenes."""
 
 import click
 
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.terminal.completion_scripts import SCRIPTS, nodes
 
-# Where each shell looks for such a script, or what makes it read one.
+# The place for the script of each shell, or the line that loads it.
 WHERE = {
     "bash": 'eval "$(plexsync completion bash)" in ~/.bashrc',
     "zsh": 'eval "$(plexsync completion zsh)" in ~/.zshrc, behind compinit',

@@ -1,7 +1,7 @@
-"""`plexsync demo`: the real thing against a made-up Stash and Plex, with an outage on the way.
+"""`plexsync demo`: the real program against a simulated Stash and Plex, with an outage on the way.
 
-The play has a stage (`Stage`: both simulators, a folder, `plexsync serve` as a process of its own) and acts. What it claims
-at the end was read back from Plex by `plexapi`, and compared with the truth that the library was made with.
+The demo has a stage (`Stage`: both simulators, a folder, `plexsync serve` as a process of its own) and acts. Its final
+claims are read back from Plex by `plexapi`, and compared with the data that the library was built from.
 """
 
 import itertools
@@ -70,7 +70,7 @@ def _check_packages() -> None:
 
 @contextmanager
 def ending_orderly() -> Iterator[None]:
-    """A signal that would end the process at once ends it behind everything that is to be stopped and removed."""
+    """Turn a signal that would end the process at once into an orderly end, after all cleanup."""
     before = {number: signal.signal(number, _leave) for number in SIGNALS}
     try:
         yield
@@ -106,7 +106,7 @@ def stay(stage: Stage, screen: Console) -> None:
 
 
 def edit_on(stage: Stage) -> None:
-    """People go on editing, so that there is something to see; without end."""
+    """Edit scenes without end, so that there is something to see."""
     ids = [stage.handles.scenes[handle] for handle, truth in stage.library.truth.items() if truth.movies]
     for number in itertools.count(1):
         id = ids[number * EDIT_STEP % len(ids)]

@@ -1,5 +1,7 @@
-"""The demo's verdict: what Plex shows, read by `plexapi`, against what the made-up Stash says. Shares no code with the
-rules that did the work, so that it can find them wrong."""
+"""The demo's verdict: what Plex shows, read by `plexapi`, against the data in the simulated Stash.
+
+It shares no code with the rules that did the work, so it can find errors in them.
+"""
 
 import unicodedata
 from collections import Counter
@@ -11,7 +13,11 @@ BATCH = 100
 
 @dataclass
 class Checked:
-    """`in_step` scenes; `wrong` ones in words; `reasons` of those without an item; `touched` movies that are nobody's."""
+    """The verdict on all scenes and movies.
+
+    `in_step` scenes; `wrong` ones with a description; `reasons` of those without an item; `touched` movies without a
+    scene.
+    """
 
     in_step: int = 0
     kept: int = 0
@@ -22,9 +28,9 @@ class Checked:
 
 
 def check(stage: Any, untouched: dict[str, Any], by_hand: dict[str, str]) -> Checked:
-    """Compare every scene with every movie that must show it, and every other movie with how it was before.
+    """Compare every scene with every movie that must show it, and every other movie with its original state.
 
-    `by_hand`: titles that were edited in Plex meanwhile, by movie.
+    `by_hand`: titles edited in Plex during the demo, by movie.
     """
     locked = {**stage.library.hand_locked, **by_hand}
     from plexapi.server import PlexServer

@@ -23,20 +23,20 @@ LOOK = 0.25
 
 
 class Play:
-    """The acts, and what is shown of them."""
+    """The acts, and their display."""
 
     def __init__(self, stage: Stage, screen: Console) -> None:
         self._stage = stage
         self._screen = screen
         self._told_why = False
-        # Titles that were edited by hand in the course of it, by movie.
+        # Titles edited by hand during the demo, by movie.
         self._by_hand: dict[str, str] = {}
         self._untouched = {
             handle: stage.plex.item(stage.handles.movies[handle]) for handle in sorted(stage.library.bystanders)
         }
 
     def perform(self) -> dict[str, Any]:
-        """All acts in order; returns the summary."""
+        """Perform all acts in order; returns the summary."""
         stage = self._stage
         began = time.monotonic()
         self._title(
@@ -68,7 +68,7 @@ class Play:
             return self._sum_up(spent)
 
     def _tell_of_pages(self) -> None:
-        """Where to watch it, and to take Plex away oneself."""
+        """Print the address of the pages on which you can watch, and take Plex down yourself."""
         config = self._stage.parts.config
         if hindrance := hindrance_of(config):
             say(self._screen, f"   no dashboard: {hindrance}")
@@ -77,7 +77,7 @@ class Play:
         say(self._screen, f"   Watch it in a browser: {address} (and take Plex down yourself: {address}/demo)")
 
     def _edit_by_hand(self, id: int) -> None:
-        """What a person edits in Plex stays, while Stash goes on changing other things."""
+        """Show that an edit in Plex stays while Stash goes on changing other fields."""
         stage = self._stage
         self._title("5. somebody edits a title in Plex by hand, and its scene gets another summary in Stash")
         for movie in self._movies(id):
@@ -92,10 +92,10 @@ class Play:
         )
 
     def _take_back(self, id: int) -> None:
-        """What a sync would do, and what it did, taken back; the next edit in Stash ends that."""
+        """Show a dry run, the push and its undo; the next edit in Stash ends the undo."""
         self._title("6. what a sync would do is shown before it is done, and what was done is taken back")
         stash = self._stage.stash
-        # With a time of yesterday, as a backup brings it back: else the next poll could be faster than the dry run.
+        # With yesterday's time, as from a restored backup: else the next poll could come before the dry run.
         stash.now = lambda: seconds_now() - 86_400
         stash.quiet_edit(id, title=f"Scene {id}, edited while nobody was told")
         stash.now = seconds_now
@@ -109,7 +109,7 @@ class Play:
         self._until(lambda now: self._pushed([id]) == 1 and not self._waiting(now), quiet=True)
 
     def _run(self, *words: str) -> None:
-        """A command as a person types it, and what it says."""
+        """Run a command as you would type it, and print its output."""
         say(self._screen, f"   $ plexsync {' '.join(words)}")
         done = subprocess.run(
             command_of("plexsync", "--config", str(self._stage.folder / "plexsync.toml"), *words),
@@ -131,7 +131,7 @@ class Play:
         )
 
     def _shown(self, id: int, field: str) -> set[str]:
-        """What the movies of a scene show in one field."""
+        """The values that the movies of a scene show in one field."""
         stage = self._stage
         return {
             str(stage.plex.item(stage.handles.movies[movie]).scalars.get(field) or "") for movie in self._movies(id)
@@ -144,7 +144,7 @@ class Play:
         return self._edit(range(150), "edited")
 
     def _edit(self, places: range, words: str) -> list[int]:
-        """Edit the matched scenes at these places; every third one twice, as people do."""
+        """Edit the matched scenes at these places; every third one twice, as users do."""
         ids = self._matched()[places.start : places.stop]
         for place, id in enumerate(ids):
             if place % 3 == 0:
@@ -164,7 +164,7 @@ class Play:
         ]
 
     def _pushed(self, ids: list[int]) -> int:
-        """How many of these scenes Plex shows with their present title."""
+        """The number of these scenes that Plex shows with their current title."""
         stage = self._stage
         movies = {stage.handles.scenes[handle]: truth.movies for handle, truth in stage.library.truth.items()}
         return sum(
@@ -175,14 +175,14 @@ class Play:
             for id in ids
         )
 
-    # --- what is shown on the way ------------------------------------------------------------------------------------
+    # --- progress ----------------------------------------------------------------------------------------------------
 
     def _title(self, text: str) -> None:
         self._screen.print()
         say(self._screen, text, style="bold")
 
     def _until(self, reached: Callable[[StatusFacts], bool], *, stalls: bool = False, quiet: bool = False) -> None:
-        """Show how everything stands, about once a second, until the act is over."""
+        """Show the status about once a second until the act is over."""
         began = reported_at = time.monotonic()
         last = -1
         while time.monotonic() - began < LONGEST_ACT:
@@ -203,7 +203,7 @@ class Play:
         self._screen.print("   this takes longer than it should; the summary tells what is missing")
 
     def _tell_why(self, breaker: BreakerFacts) -> None:
-        """Once per outage: what PlexSync says about it."""
+        """Print PlexSync's reason, once per outage."""
         if breaker["state"] == "closed":
             self._told_why = False
         elif not self._told_why:

@@ -1,6 +1,6 @@
-"""`plexsync serve` as the demo's child: it ends with the demo, also when that was killed and could not say so.
+"""`plexsync serve` as the demo's child: it ends with the demo, even if that was killed.
 
-The demo holds the other end of its standard input, which ends with the process that holds it.
+The demo holds the other end of its standard input, which closes when the demo's process ends.
 """
 
 import sys

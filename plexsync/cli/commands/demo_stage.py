@@ -31,7 +31,7 @@ LOOKS_PER_SCENE = 20
 
 @dataclass
 class Stage:
-    """Both neighbours, the library they hold, and PlexSync beside them."""
+    """Both servers, their library, and PlexSync with its settings."""
 
     stash: Any
     plex: Any
@@ -45,7 +45,7 @@ class Stage:
     @contextmanager
     def set(cls, scenes: int) -> Iterator["Stage"]:
         """Start everything; stop and remove it at the end."""
-        # Only here: no other command needs the simulators or what they are made of.
+        # Imported on use: no other command needs the simulators or their packages.
         from plexsync.simulator.library import build, populate
         from plexsync.simulator.plex_server import PlexSim
         from plexsync.simulator.stash_server import StashSim
@@ -78,7 +78,7 @@ class Stage:
                     yield cls(stash, plex, library, handles, folder, parts, switch)
 
     def install_hook(self) -> bool:
-        """Put our plugin into the simulated Stash; False where it is not at hand (a wheel carries none)."""
+        """Install the plugin into the simulated Stash; False if it is not available (a wheel has none)."""
         from plexsync.simulator.stash_hooks import HookRunner
 
         manifest = ROOT / "StashPlexSync.yml"
@@ -94,7 +94,7 @@ class Stage:
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """`plexsync serve`, as a process of its own, with its log beside the database."""
+        """Run `plexsync serve` as a process of its own, with its log beside the database."""
         with (
             (self.folder / "serve.log").open("w") as log,
             subprocess.Popen(
@@ -113,7 +113,7 @@ class Stage:
             try:
                 yield
             finally:
-                # It ends in good order with its input, on Windows too.
+                # It ends in good order when its input closes, on Windows too.
                 if process.stdin is not None:
                     process.stdin.close()
                 try:
@@ -123,13 +123,13 @@ class Stage:
 
 
 class Switch(threading.Thread):
-    """Takes the simulated Plex away while the play says so, or as long as there is the file that the demo's page makes."""
+    """Takes the simulated Plex down while the play asks for it, or while the file of the demo's page exists."""
 
     def __init__(self, plex: Any, file: Path) -> None:
         super().__init__(name="switch", daemon=True)
         self.file = file
         self.away = False
-        # While what is in Plex is read back, it is there and hurries.
+        # While Plex is read back, it is up and answers fast.
         self.resting = False
         self._plex = plex
         self._over = threading.Event()
@@ -145,7 +145,7 @@ class Switch(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Look, until the end."""
+        """Check until the end."""
         from plexsync.simulator.http import Fault
 
         reachable, away = Fault("latency", seconds=LATENCY), Fault("refuse")
@@ -157,7 +157,7 @@ class Switch(threading.Thread):
 
     @contextmanager
     def rest(self) -> Iterator[None]:
-        """Plex is there, whatever the page says."""
+        """Keep Plex up, whatever the page asks for."""
         self.resting = True
         time.sleep(2 * SWITCH_LOOK)
         try:
@@ -167,19 +167,19 @@ class Switch(threading.Thread):
 
 
 def seconds_now() -> float:
-    """The present for the made-up Stash, so that `sync --since 1h` finds what was edited."""
+    """The current time for the simulated Stash, so that `sync --since 1h` finds the edits."""
     return SystemClock().now() / 1000
 
 
 def over_weeks(scenes: int) -> Callable[[], float]:
-    """A clock that goes on whenever it is looked at: nobody makes a library within one second."""
+    """A clock that advances with every reading: no real library is created within one second."""
     now = seconds_now()
     moments = itertools.count(now - WEEKS, WEEKS / (LOOKS_PER_SCENE * scenes))
     return lambda: min(next(moments), now - 60)
 
 
 def write_settings(path: Path, config: PlexSyncConfig) -> None:
-    """The settings as a person would write them, for the owner's eyes only."""
+    """Write the settings file, readable by its owner only."""
     path.touch(mode=0o600)
     rules = ", ".join(f"'{rule}'" for rule in config.path_map)
     path.write_text(
@@ -201,7 +201,7 @@ def write_settings(path: Path, config: PlexSyncConfig) -> None:
 
 
 def free_port() -> int:
-    """The usual port of the dashboard, or any that is free."""
+    """The dashboard's default port, or any free one."""
     for port in (USUAL_PORT, 0):
         with socket.socket() as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -112,7 +112,7 @@ def _tell(
         )
         for row, name in rows
     ]
-    # What is empty in every row is left out: no title is known, or each died as the example above did.
+    # Columns that are empty in every row are left out: no title is known, or every row died as the example above did.
     kept = [place for place in range(len(HEADS)) if any(row[place] for row in shown)]
     out.print(table("", [HEADS[place] for place in kept], [[row[place] for place in kept] for row in shown]))
     if count > len(rows):
@@ -161,7 +161,7 @@ def show(call: Call, scene: Key) -> int:
 
 
 def _which(body: Callable[..., int]) -> Callable[..., int]:
-    """The three ways to say which ones."""
+    """The three ways to select dead letters."""
     body = click.option("--all", "all_", is_flag=True, help="All dead letters.")(body)
     body = click.option("--cause", type=causes, help="Everything that died of this cause.")(body)
     return click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=RowKey(), shell_complete=dead_scenes)(body)

@@ -45,7 +45,7 @@ def doctor(call: Call) -> int:
             with LiveLine(start.console) as line:
                 hidden = Redactor(start.config.secrets)
                 for check in _checks(call, start):
-                    # What is told may quote a server: its name, its version.
+                    # The message may quote a server: its name, its version.
                     checks.append(replace(check, message=hidden.redact(check.message)))
                     line.show(f"checked: {check.name}")
     except ConfigError as error:
@@ -81,7 +81,7 @@ WORDS = {OK: "ok", WARNING: "warn", PROBLEM: "fail"}
 STYLES = {OK: "", WARNING: "yellow", PROBLEM: "bold red"}
 
 
-# --- the checks, in the order in which one needs the other -----------------------------------------------------------
+# --- the checks, in the order of their dependencies ------------------------------------------------------------------
 
 
 def _checks(call: Call, start: Begun) -> Iterator[Check]:
@@ -124,6 +124,6 @@ def _shown(setting: Setting, value: object) -> str:
     if setting.secret:
         return MASK if value else "(not set)"
     if setting.name == "notify_command" and isinstance(value, list):
-        # Its arguments may hold a secret too.
+        # The command's arguments may contain a secret.
         return many(len(value), "word") if value else ""
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

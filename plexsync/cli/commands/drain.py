@@ -1,4 +1,4 @@
-"""`plexsync drain`: works what is due, then ends."""
+"""`plexsync drain`: works the jobs that are due, then ends."""
 
 import click
 
@@ -36,9 +36,9 @@ def drain(call: Call) -> int:
         with opened(start.config, start.folder) as parts:
             with parts.store.reading() as db:
                 overview = db.overview(parts.clock.now())
-            # Whoever works beside us has a schedule for it.
+            # Another worker has its own schedule for comparisons.
             owed = comparison_owed(parts) and not parts.someone_works()
-        # What went back for a server's sake waits a moment and may not be due again yet.
+        # A job returned because of a server waits a moment, and may not be due again yet.
         stuck = bool(ended.reason) and overview.due + overview.jobs.get(State.READY, 0) > 0
         facts = {
             "outcomes": dict(ended.outcomes),
@@ -56,7 +56,7 @@ def drain(call: Call) -> int:
 
 
 def _left(overview: Overview) -> str:
-    """What is still to be done: it is due, or was put off a moment ago."""
+    """The remaining jobs: due, or postponed a moment ago."""
     return (
         f"{many(overview.due, 'row')} still due"
         if overview.due

@@ -1,4 +1,4 @@
-"""`plexsync explain`: why a scene stands as it stands."""
+"""`plexsync explain`: why a scene has its status."""
 
 from collections.abc import Sequence
 
@@ -56,7 +56,7 @@ def explain(call: Call, scene: int) -> int:
 
 
 def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int:
-    """What the database knows, when a side can't be asked."""
+    """Report what the database knows if a server can't be asked."""
     with parts.store.reading() as db:
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
         known = known_facts(db, id)
@@ -79,7 +79,7 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
     return FAILED
 
 
-# --- as words --------------------------------------------------------------------------------------------------------
+# --- text output -----------------------------------------------------------------------------------------------------
 
 
 def _tell(explanation: Explanation, facts: SightFacts, now: int, out: Console) -> None:

@@ -1,7 +1,7 @@
-"""`plexsync init`: finds both servers, tries them, learns the path rules, and writes plexsync.toml.
+"""`plexsync init`: finds and tests both servers, learns the path rules, and writes plexsync.toml.
 
-Nothing is written before all of it is known, and then at once. A token or key is typed unseen, or read from a file or the
-environment; it is never a word of the command.
+The file is written only when everything is known, in one step. A token or key is typed without echo, or read from a
+file or the environment; it is never an argument of the command.
 """
 
 import os
@@ -81,7 +81,7 @@ def init(
       plexsync init --plex-url http://nas:32400 --plex-token-file token.txt --yes
     """
     if words:
-        # It may be a token: it is not said again.
+        # The argument may be a token: it is not repeated.
         raise click.UsageError("init takes options alone: a token is typed when it is asked for, or read from a file")
 
     def options(hidden: Hide) -> Given:
@@ -100,7 +100,7 @@ def init(
 
 
 def _set_up(call: Call, options: Callable[[Hide], Given], *, yes: bool) -> int:
-    """Find everything, show it, and write the file if a person agrees; returns the exit code."""
+    """Find everything, show it, and write the file if you agree; returns the exit code."""
     file = toml_of(call)
     with logged(call, level="error") as (console, hiding):
 
@@ -129,14 +129,14 @@ def _set_up(call: Call, options: Callable[[Hide], Given], *, yes: bool) -> int:
 
 
 def _here(call: Call, file: Path) -> Loaded:
-    """What is set already; a file that is still to be made is no fault, nor is a link to one."""
+    """The current settings; a file that does not exist yet is no error, nor is a link to one."""
     loaded = load_here(**{**sources(call), "toml_path": file if os.path.exists(file) else None})  # noqa: PTH110
     hide(call, loaded)
     return loaded
 
 
 def _secret(option: str, file: Path | None, variable: str, hidden: Hide) -> str:
-    """What a file or a variable holds, if one was named."""
+    """The content of the named file or variable, if any."""
     if file and variable:
         raise click.UsageError(f"give {option}-file or {option}-env, not both")
     text = ""
@@ -155,12 +155,12 @@ def _secret(option: str, file: Path | None, variable: str, hidden: Hide) -> str:
 
 @dataclass(frozen=True)
 class SetupPlan:
-    """What was found, and the settings that follow from it; None takes a setting out of the file."""
+    """The findings, and the settings that follow from them; None removes a setting from the file."""
 
     discovery: Discovery
     settings: Mapping[str, Any] = field(repr=False)
     over: tuple[str, ...]
-    """Variables of the environment that win over the file."""
+    """Environment variables that override the file."""
 
 
 def _plan(call: Call, person: Person, options: Given, here: Loaded, hidden: Hide) -> SetupPlan:
@@ -188,7 +188,7 @@ def _plan(call: Call, person: Person, options: Given, here: Loaded, hidden: Hide
 
 
 def _check(settings: Mapping[str, Any]) -> None:
-    """Whatever was found has to be usable as it will be read; raises ConfigError."""
+    """Check that the settings are valid when read back; raises ConfigError."""
     load(environ={}, toml_path=None, overrides={name: value for name, value in settings.items() if value is not None})
 
 
@@ -197,7 +197,7 @@ def _check(settings: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Writing:
-    """What is to be written: the file's new text, whether there is one already, and where that is kept."""
+    """The file to write: its new text, whether it exists already, and where the old one is kept."""
 
     file: Path
     text: str = field(repr=False)
@@ -208,7 +208,7 @@ class Writing:
 def _writing(file: Path, settings: Mapping[str, Any]) -> Writing:
     before = None
     try:
-        if os.path.exists(file):  # noqa: PTH110 - where we may not look, saving says so
+        if os.path.exists(file):  # noqa: PTH110 - for an unreadable folder, saving reports the error
             before = file.read_text(encoding="utf-8-sig")
         text = changed(HEAD if before is None else before, settings)
     except UnclearFile as error:
@@ -223,7 +223,7 @@ def _writing(file: Path, settings: Mapping[str, Any]) -> Writing:
 
 
 def _agreed(person: Person, plan: SetupPlan, write: Writing, *, yes: bool) -> bool:
-    """Whether a person agrees to what is about to be written."""
+    """Whether you agree to what will be written."""
     if yes:
         return True
     if person.present:
@@ -243,7 +243,7 @@ def _write(write: Writing) -> None:
 
 
 def _rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    # That none is named is a choice as well, and more than those that are there.
+    # An empty list is a choice as well: it includes libraries that are added later.
     rows = {**settings, "plex_libraries": settings["plex_libraries"] or "all"}
     return [(name, _shown(name, value)) for name, value in rows.items() if value is not None]
 

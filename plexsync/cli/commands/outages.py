@@ -56,7 +56,7 @@ def _row(outage: OutageFacts) -> tuple[str, ...]:
 
 
 def _line(figures: OutageTotals, days: int) -> str:
-    """One line that sums it up."""
+    """The summary in one line."""
     span = "the last day" if days == 1 else f"the last {days:,} days"
     if not figures.interruptions:
         return f"No outage in {span}: availability 100 %."

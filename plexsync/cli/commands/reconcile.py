@@ -91,7 +91,7 @@ def _check_options(
     anew: bool,
     wait: bool,
 ) -> None:
-    """Options that exclude each other; raises UsageError."""
+    """Check for options that exclude each other; raises UsageError."""
     if bool(scenes) + (since is not None) + bool(library) > 1:
         raise click.UsageError(
             "say which scenes in one way: their numbers, --since WHEN or --library NAME; or all of them"
@@ -103,7 +103,7 @@ def _check_options(
 
 
 def _look(call: Call, parts: Parts) -> int:
-    """What a poll has queued."""
+    """Run a poll, and report what it queued."""
     polled = parts.poller.poll()
     wanted = {kind.value: count for kind, count in polled.wanted.items()}
 
@@ -139,7 +139,7 @@ def _compare(
 
 
 def _lists(parts: Parts, report: ComparisonReport) -> dict[str, object]:
-    """Who stands alone, once everything was compared."""
+    """The unpaired items and scenes, after a full comparison."""
     if report.without_scene is None:
         return {}
     return {"scenes_without_item": list(lone_scenes(parts)), "items_without_scene": list(lone_items(parts))}
@@ -151,7 +151,7 @@ def _waiting(parts: Parts) -> list[int]:
 
 
 def _work(start: Begun, stop: Stop, ids: list[int]) -> tuple[Outcomes, str]:
-    """Work or watch until these are settled; what became of them, and why that ended early."""
+    """Work or watch until these scenes are settled; returns their outcomes, and why it ended early."""
     with ProgressBar(start.console, "syncing") as bar:
         ended = WorkLoop(start, stop, bar, Remaining(ids), patient=True).run()
     with opened(start.config, start.folder) as parts:

@@ -47,10 +47,10 @@ from validation.sources import load_here
 
 log = logging.getLogger("PlexSync.serve")
 
-LINE_PACE = 0.5  # seconds between two looks at the counts for the live line
-LOG_PACE = 10.0  # seconds whose batches share one line of the log
-ASK_PACE = 2.0  # seconds between two tries to get the settings that Stash may hold
-TELL_PACE = 60.0  # seconds between two lines that say so
+LINE_PACE = 0.5  # seconds between two updates of the live line
+LOG_PACE = 10.0  # seconds of batches per line of the log
+ASK_PACE = 2.0  # seconds between two requests for settings that Stash may hold
+TELL_PACE = 60.0  # seconds between two log lines about that
 BUSY = "another worker runs on this database: stop it first, or use that one"
 
 
@@ -81,7 +81,7 @@ def serve(call: Call, as_needed: bool, no_web: bool, demo_switch: Path | None) -
     try:
         return _served(call, as_needed=as_needed, no_web=no_web, demo_switch=demo_switch)
     except LocalFault as fault:
-        # Whoever looks after this process starts it again: by then it may have passed, or the database is made anew.
+        # A supervisor restarts this process: by then the fault may have passed, or the database is recreated.
         tell(fault, call)
         return FAILED
 
@@ -94,7 +94,7 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
         stoppable(terminated=0) as stop,
         ExitStack() as held,
     ):
-        # Who is started by every event has the lock before it waits for anything: there is one of them.
+        # A worker that is started by every event takes the lock before it waits: so there is only one.
         early = known_place(load_here(**sources(call)).config, os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(early.path, stop.event)):
             return call.refused(BUSY)
@@ -108,7 +108,7 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
             if as_needed:
                 log.info("from here on the log is %s", LOG_FILE)
             with (
-                # What Stash's plugin gives it to write to is not to grow for as long as it lives.
+                # The output file that Stash's plugin provides must not grow during a long run.
                 in_the_file_alone() if as_needed else nullcontext(),
                 LiveLine(console) as line,
                 dashboard(off=no_web or as_needed, switch=demo_switch) as pages,
@@ -130,7 +130,7 @@ def _work(
     *,
     as_needed: bool,
 ) -> None:
-    """Work until stopped: when settings change the parts are put together anew, on the same database and under its lock."""
+    """Work until stopped; changed settings rebuild the parts on the same database, under its lock."""
     current: Settings | None = initial
     while current is not None:
         config = current.loaded.config
@@ -147,7 +147,7 @@ def _work(
             if pages is not None:
                 pages.use(current.loaded, initial.place.path)
             watch = SettingsWatch(call, current, parts, stop.event)
-            # A signal ends the work at once, also while Stash is being asked.
+            # A signal ends the work at once, also during a request to Stash.
             stop.spread(watch.ended)
             watch.start()
             report.parts = parts
@@ -164,10 +164,10 @@ def _work(
 
 
 def put_together(held: ExitStack, config: PlexSyncConfig, folder: Path, stop: Stop, *, inside: bool) -> Parts | None:
-    """The parts, until `held` ends; None when stopped before, or (`inside`) switched off in Stash.
+    """The parts, until `held` ends; None if stopped before, or (`inside`) switched off in Stash.
 
-    A full disk, or a database that another process has for itself, may be so for a while: it is waited for, since a worker
-    that only wanted other settings would else be none.
+    A full disk, or a database that another process has locked, may be temporary: this waits, since a worker
+    that only reloads its settings would end otherwise.
     """
     logged_at: float | None = None
     while not stop and not (inside and off_inside(folder)):
@@ -184,9 +184,9 @@ def put_together(held: ExitStack, config: PlexSyncConfig, folder: Path, stop: St
 
 
 def patiently(call: Call, stop: threading.Event, *, inside: Path | None) -> Settings | None:
-    """The settings, as soon as nothing is missing that Stash alone may know; None when stopped before.
+    """The settings, once nothing is missing that only Stash may hold; None if stopped before.
 
-    `inside` is the folder of a worker that is started by events: it ends when it is switched off, or after some minutes.
+    `inside` is the folder of a worker started by events: it ends if it is switched off, or after some minutes.
     """
     place: DataFolder | None
     logged_at: float | None = None
@@ -201,7 +201,7 @@ def patiently(call: Call, stop: threading.Event, *, inside: Path | None) -> Sett
             place, reason = away.place, away.lines[-1]
         if logged_at is None and place is not None and inside is None:
             with lock_of(place.path):
-                pass  # a folder that can't be used is told of at once
+                pass  # an unusable folder is reported at once
         if logged_at is None or monotonic() - logged_at >= TELL_PACE:
             logged_at = monotonic()
             log.warning("waiting for Stash: %s", reason)
@@ -213,7 +213,7 @@ def patiently(call: Call, stop: threading.Event, *, inside: Path | None) -> Sett
 
 
 class Reporter:
-    """Hears of every step: keeps the live line up to date, and logs what was worked, ten seconds a line."""
+    """Receives every step: updates the live line, and logs the batches, one line per ten seconds."""
 
     def __init__(self, line: LiveLine, outcomes: Counter[str]) -> None:
         self.outcomes = outcomes
@@ -225,7 +225,7 @@ class Reporter:
         self._why = ""
 
     def __call__(self, step: Worked | ProbeResult | Idle) -> None:
-        """Take note of a step."""
+        """Record a step."""
         if isinstance(step, Worked):
             self._fresh.update(step.outcomes)
             self.outcomes.update(step.outcomes)
@@ -238,7 +238,7 @@ class Reporter:
             self._show()
 
     def flush(self) -> None:
-        """Log what was worked since the last line."""
+        """Log the batches since the last line."""
         if self._fresh:
             log.info("worked: %s", outcome_words(self._fresh))
         self._fresh = Counter()
@@ -249,7 +249,7 @@ class Reporter:
         try:
             text = self._text(self.parts) if self.parts else ""
         except LocalFault:
-            # The loop tells of it and waits; the line can wait as well.
+            # The loop reports the error and waits; the line can wait as well.
             return
         rate = sum(self._fresh.values()) / max(self._shown - self._logged, 1.0)
         self._line.show(f"{text} | {rate:.1f}/s" if rate else text)

@@ -1,4 +1,4 @@
-"""`plexsync status`: the status of everything."""
+"""`plexsync status`: the status of all scenes, or of one."""
 
 from collections.abc import Iterable
 
@@ -53,7 +53,7 @@ def status(call: Call, scene: int | None, without_scene: bool, without_item: boo
 
 
 def _tell_scene(call: Call, parts: Parts, id: int) -> int:
-    """How one scene stands; 1 for one that nothing is known of."""
+    """Print the status of one scene; returns 1 for an unknown one."""
     now = parts.clock.now()
     with parts.store.reading() as db:
         row, pushes = db.jobs.find(Kind.SCENE, id), db.pushes.of(Kind.SCENE, id)
@@ -76,7 +76,7 @@ def _is(status: SceneStatus) -> str:
 
 
 def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
-    """The list of those that stand alone."""
+    """Print the unpaired items or scenes."""
     with parts.store.reading() as db:
         run = noted(db.notes.text(LAST_RUN))
     if scenes:
@@ -92,7 +92,7 @@ def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
 
 
 def _tell_list(run: int | None, lines: Iterable[str], noun: str) -> None:
-    """Line by line, however many there are."""
+    """Print the list line by line, of any length."""
     if run is None:
         click.echo("Nothing is known yet: plexsync reconcile runs a full comparison.")
         return

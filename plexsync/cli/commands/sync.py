@@ -1,6 +1,6 @@
-"""`plexsync sync`: wants scenes, and with --wait sees them through; with --dry-run shows what would change.
+"""`plexsync sync`: queues scenes; --wait waits until they are settled, --dry-run shows what would change.
 
-The first write of a whole library needs a person's word: it is shown what would change, and asked once.
+The first write of a whole library needs your approval: the command shows what would change, and asks once.
 """
 
 import re
@@ -139,7 +139,7 @@ def _queue(
         try:
             queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
         except Unusable:
-            # It may be damaged. To find that out takes its time, and the worker's lock: not on every call.
+            # The database may be damaged. The check takes time and the worker's lock, so it does not run on every call.
             mend(start.folder)
             queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
         if queued is None:
@@ -171,7 +171,7 @@ def _queued(
     yes: bool,
     asks: bool,
 ) -> tuple[list[int], bool] | None:
-    """Want the scenes; returns them, and whether a worker runs. None when a person was asked first and said no."""
+    """Queue the scenes; returns them, and whether a worker runs. None if you were asked first and declined."""
     with opened(start.config, start.folder) as parts:
         if not scenes and since is None and not _agreed(start, parts, take_over=take_over, yes=yes, asks=asks):
             return None
@@ -179,8 +179,10 @@ def _queued(
 
 
 def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
-    """Whether a person has agreed that the whole library is written, now or before (now, if it is taken over); ends the
-    call if nobody can."""
+    """Whether you approved the first write, now or before (a take-over: now).
+
+    Ends the call if the question can't be answered.
+    """
     if bulk_approved(parts) and not take_over:
         return True
     if not yes:
@@ -205,7 +207,7 @@ def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | N
 
 
 def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool) -> int:
-    """Work or watch until all are settled; tell what became of them, and which of those named Stash does not have."""
+    """Work or watch until all are settled; report the outcomes, and the named scenes that Stash does not have."""
     with stoppable() as stop:
         with ProgressBar(start.console, "syncing") as bar:
             ended = WorkLoop(start, stop, bar, Remaining(None if whole else ids), patient=True).run()
@@ -227,6 +229,6 @@ def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool)
 
 
 def _gone(parts: Parts, ids: Sequence[int]) -> list[int]:
-    """Those that Stash does not have."""
+    """The scenes that Stash does not have."""
     with parts.store.reading() as db:
         return [id for id in ids if (row := db.jobs.find(Kind.SCENE, id)) and row.state is State.GONE]

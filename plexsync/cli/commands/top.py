@@ -1,4 +1,4 @@
-"""`plexsync top`: a live view of the queue, both servers and the scenes in work. It reads the database and nothing else."""
+"""`plexsync top`: a live view of the queue, both servers and the running jobs. It only reads the database."""
 
 import json
 import sys
@@ -20,9 +20,9 @@ from plexsync.cli.terminal.snapshot import Glance, Rates, facts, glance
 from plexsync.cli.terminal.top_screen import frame
 from plexsync.rules.errors import LocalFault
 
-# Seconds between two looks whether a key was pressed, the window has another size, or a signal has come.
+# Seconds between two checks for a key, a resized window, or a signal.
 LOOK = 0.1
-# Seconds between the two glances by which a single frame tells a pace.
+# Seconds between the two snapshots from which a single frame computes the rate.
 APART = 1.0
 NO_TERMINAL = (
     "top draws on a terminal, and this is none that it can draw on: plexsync top --once prints one frame, plexsync top "
@@ -63,7 +63,7 @@ def top(call: Call, once: bool, every: float) -> int:
             _print_once(parts, stop, out)
         else:
             _watch(parts, stop, out, every)
-    # To end it by Ctrl-C is the usual way.
+    # Ctrl-C is the usual way to end it.
     return FINE
 
 
@@ -93,7 +93,7 @@ def _write_lines(parts: Parts, stop: Stop, every: float, *, once: bool) -> None:
 
 
 def _watch(parts: Parts, stop: Stop, out: Console, every: float) -> None:
-    """Draw until a person has seen enough. What can't be read now is said, and looked for again."""
+    """Draw until the user quits. A read error is shown, and the read is repeated."""
     rates, snapshot, trouble = Rates(), glance(parts), ""
     rates.take(snapshot)
     with _screen(out) as live, pressed() as key:
@@ -119,7 +119,7 @@ def _screen(out: Console) -> Iterator[Live]:
 
 
 def _draw(live: Live, out: Console, snapshot: Glance, rates: Rates, trouble: str) -> ConsoleDimensions:
-    """Draw one frame; returns the size that it was drawn for."""
+    """Draw one frame; returns the size it was drawn for."""
     size = out.size
     drawn = frame(snapshot, rates.per_minute(), width=size.width, height=size.height, hint="q ends", trouble=trouble)
     live.update(drawn, refresh=True)

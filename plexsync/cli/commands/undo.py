@@ -1,4 +1,4 @@
-"""`plexsync undo` and `plexsync release`: takes back what was pushed, or leaves it in Plex without our locks."""
+"""`plexsync undo` and `plexsync release`: restore what was there before, or keep it and remove PlexSync's locks."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ from plexsync.rules.values import Held
 
 @dataclass(frozen=True)
 class Way:
-    """One of the two ways to take our hand off, and the words for it."""
+    """Undo or release, and its words."""
 
     mode: Undone
     question: str
@@ -51,7 +51,7 @@ RELEASE = Way(
 
 @dataclass(frozen=True)
 class Which:
-    """Which scenes are meant, as the command line has it."""
+    """The scenes selected on the command line."""
 
     scenes: tuple[int, ...]
     all_: bool
@@ -59,14 +59,14 @@ class Which:
     run: int | None
 
     def check(self, *, runs: bool) -> None:
-        """Exactly one way to say it."""
+        """Check that exactly one selection is given."""
         if bool(self.scenes) + self.all_ + (self.since is not None) + (self.run is not None) + runs != 1:
             raise click.UsageError(
                 "say which scenes: their numbers, --since WHEN, --run N, --all, or --runs to list runs"
             )
 
     def ids(self, parts: Parts) -> list[int]:
-        """The scenes' numbers; raises UsageError for a run that there is not."""
+        """The scenes' numbers; raises UsageError for an unknown run."""
         if self.scenes:
             return list(dict.fromkeys(self.scenes))
         if self.all_:
@@ -86,7 +86,7 @@ class Which:
 
 
 def _options(body: Body) -> Body:
-    """What both commands take."""
+    """The options of both commands."""
     for option in reversed(
         (
             click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber()),
@@ -212,7 +212,7 @@ def _facts(marked: Marked) -> dict[str, object]:
 
 
 def _complain(marked: Marked, *, named: bool) -> int:
-    """Say on standard error what was not as expected; the exit code."""
+    """Report scenes that could not be marked on standard error; returns the exit code."""
     if named and marked.untouched:
         click.echo(f"plexsync: nothing was pushed for {_listed(marked.untouched)}", err=True)
     if marked.ignored:
@@ -234,7 +234,7 @@ def _listed(ids: Sequence[int], most: int = 20) -> str:
 
 
 def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) -> int:
-    """Work or watch until all are settled; tell what became of them."""
+    """Work or watch until all are settled; report the outcomes."""
     with stoppable() as stop:
         with ProgressBar(start.console, "undoing") as bar:
             ended = WorkLoop(start, stop, bar, Remaining(marked.jobs), patient=True).run()
@@ -265,11 +265,11 @@ def _run_facts(run: RunRow) -> RunFacts:
     return {"run": run.last, "from": stamp(run.start), "until": stamp(run.end), "scenes": run.scenes}
 
 
-# --- what would be done ----------------------------------------------------------------------------------------------
+# --- dry run ---------------------------------------------------------------------------------------------------------
 
 
 def _show(call: Call, parts: Parts, ids: Sequence[int], way: Way) -> int:
-    """Every field that would be changed, or left to a person; nothing is written anywhere."""
+    """Show every field that would be changed, or left to you; writes nothing."""
     out, counts = paper(), Counter[str]()
     scenes = []
     for facts in _scenes(parts, ids, way, counts):

@@ -1,1 +1,1 @@
-"""What a command that runs for long needs: signals, changed settings, the dashboard beside it, its end."""
+"""Support for long-running commands: signals, changed settings, the dashboard process, the end."""

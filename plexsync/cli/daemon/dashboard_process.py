@@ -1,7 +1,7 @@
-"""The dashboard beside `plexsync serve`: a process of its own, started anew when it dies, and ended with us.
+"""The dashboard of `plexsync serve`: a child process that is restarted when it dies, and ended with its parent.
 
-It is told what it is to be by its standard input, so that no secret stands in its words or its environment; that input ends
-with this process, however this one ends, and the dashboard with it.
+It gets its configuration by its standard input, so that no secret is in its arguments or environment. That input closes
+with the parent process, however this ends, and the dashboard ends with it.
 """
 
 import ipaddress
@@ -23,19 +23,19 @@ from validation.sources import Loaded
 
 log = logging.getLogger("PlexSync.web")
 
-TAKEN = 3  # the exit code of plexsync/web/__main__.py when its place is another's
+TAKEN = 3  # the exit code of plexsync/web/__main__.py if its address is in use
 FIRST_WAIT, LONGEST_WAIT, TAKEN_WAIT = 1.0, 60.0, 15.0
-# A dashboard that lived so many seconds was well.
+# A dashboard that ran for this many seconds was healthy.
 WELL = 60.0
 LAST_WORDS = 4.0
 
 
 class Dashboard:
-    """The process, and the thread that looks after it."""
+    """The process, and the thread that supervises it."""
 
     def __init__(self, *, switch: Path | None = None) -> None:
         self._switch = switch
-        # Sessions outlive the process, not this one.
+        # Sessions survive a restart of the dashboard, but not of this process.
         self._key = secrets.token_hex(32)
         self._wake = threading.Condition()
         self._over = False
@@ -45,7 +45,7 @@ class Dashboard:
         self._told = ""
 
     def use(self, loaded: Loaded, folder: Path) -> None:
-        """From now on the dashboard is as these settings want it; a hindrance is told in one line."""
+        """Apply these settings to the dashboard; an obstacle is logged in one line."""
         hindrance = hindrance_of(loaded.config)
         if hindrance:
             log.warning("no dashboard: %s", hindrance)
@@ -61,13 +61,13 @@ class Dashboard:
         with self._wake:
             self._wanted = None if none else json.dumps(request)
             self._wake.notify_all()
-        # The work does not wait for it.
+        # The work does not wait for the dashboard's end.
         threading.Thread(target=self._end_process, name="dashboard end", daemon=True).start()
         if not self._thread.is_alive() and not none:
             self._thread.start()
 
     def end(self) -> None:
-        """End it, and wait until it has."""
+        """End the dashboard, and wait until it has ended."""
         with self._wake:
             self._over = True
             self._wake.notify_all()
@@ -93,7 +93,7 @@ class Dashboard:
             self._rest(request, TAKEN_WAIT if code == TAKEN else wait)
 
     def _next(self) -> str | None:
-        """What the dashboard is to be, as soon as there is to be one; None at the end."""
+        """Wait for the next configuration of the dashboard; None at the end."""
         with self._wake:
             self._wake.wait_for(lambda: self._over or self._wanted is not None)
             return None if self._over else self._wanted
@@ -103,8 +103,8 @@ class Dashboard:
             self._wake.wait_for(lambda: self._over or self._wanted != request, seconds)
 
     def _run(self, request: str) -> int:
-        """One life of the process; returns its exit code."""
-        process = subprocess.Popen(  # noqa: S603 - the words are ours
+        """Run the process once; returns its exit code."""
+        process = subprocess.Popen(  # noqa: S603 - the arguments are PlexSync's own
             command_of("plexsync.web"),
             env=environ(),
             stdin=subprocess.PIPE,
@@ -114,7 +114,7 @@ class Dashboard:
             encoding="utf-8",
             errors="replace",
         )
-        assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they were asked for
+        assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they were requested
         with self._wake:
             self._process = process
         listening = threading.Thread(target=_relay, args=(process.stderr,), name="dashboard log", daemon=True)
@@ -149,7 +149,7 @@ class Dashboard:
             process.kill()
 
     def _tell(self, line: str) -> None:
-        """Once, as long as it stays so."""
+        """Log a line once, as long as it does not change."""
         if line != self._told:
             self._told = line
             log.info("%s", line) if "http" in line else log.warning("%s; tried again every %.0f s", line, TAKEN_WAIT)
@@ -157,7 +157,7 @@ class Dashboard:
 
 @contextmanager
 def dashboard(*, off: bool, switch: Path | None = None) -> Iterator[Dashboard | None]:
-    """The dashboard while the block runs; None when there is to be none."""
+    """The dashboard for the time of the block; None if `off`."""
     if off:
         yield None
         return
@@ -169,7 +169,7 @@ def dashboard(*, off: bool, switch: Path | None = None) -> Iterator[Dashboard | 
 
 
 def hindrance_of(config: PlexSyncConfig) -> str:
-    """Why there can't be a dashboard with these settings; '' when there can."""
+    """Why these settings allow no dashboard; '' if they do."""
     if config.web_place is None:
         return ""
     if not is_installed("web"):
@@ -189,7 +189,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _relay(lines: IO[str]) -> None:
-    """What the dashboard says, in our log."""
+    """Copy the dashboard's output to the log."""
     with suppress(OSError, ValueError):
         for line in lines:
             level, _, text = line.rstrip().partition(" ")

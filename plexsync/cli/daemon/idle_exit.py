@@ -1,4 +1,4 @@
-"""The end of a worker that runs as it is needed: started from inside Stash, where nobody looks after it."""
+"""Ends a worker that Stash started on demand and that nobody supervises."""
 
 import logging
 import threading
@@ -17,15 +17,15 @@ from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 log = logging.getLogger("PlexSync.serve")
 
 OFF = "switched off in Stash"
-LOOK = 1.0  # seconds between two looks
-LAST_OF_OTHERS = 15.0  # seconds that the one before may take to end
-LONGEST_WAIT = 300.0  # seconds that Stash is waited for; the next event starts another worker
+LOOK = 1.0  # seconds between two checks
+LAST_OF_OTHERS = 15.0  # seconds that the previous worker may take to end
+LONGEST_WAIT = 300.0  # seconds to wait for Stash; the next event starts another worker
 
 Look = tuple[int, int]
 
 
 def installed() -> Look | None:
-    """What a file of this program looks like on the disk; None while it is being replaced."""
+    """The state of a program file on the disk; None while it is being replaced."""
     try:
         status = Path(plexsync.__file__).stat()
     except OSError:
@@ -37,11 +37,10 @@ BEGAN_WITH = installed()
 
 
 class Leaving(threading.Thread):
-    """Stops the worker when a person switched it off in Stash, when another PlexSync was installed over it, or when nothing
-    was to be done for `worker_idle_minutes`.
+    """Stops an unneeded worker: switched off in Stash, updated, or idle for `worker_idle_minutes`.
 
-    `stop` ends the worker, also one that a server keeps waiting; `ended` ends this look, since the worker goes on with
-    other settings.
+    `stop` ends the worker, also while it waits for a server; `ended` ends only this thread, for a worker that continues
+    with other settings.
     """
 
     def __init__(self, parts: Parts, stop: Stop, ended: threading.Event) -> None:
@@ -53,7 +52,7 @@ class Leaving(threading.Thread):
         self._last_look: Look | None = BEGAN_WITH
 
     def run(self) -> None:
-        """Look once a second; a database that can't be read just now is looked at later."""
+        """Check once a second; a database that can't be read now is checked later."""
         while not self._ended.wait(LOOK) and not self._asked:
             try:
                 reason = self._why()
@@ -61,9 +60,9 @@ class Leaving(threading.Thread):
                 log.debug("not looked whether to end: %s", fault)
                 continue
             except MemoryError:
-                # To tell of it takes memory as well; nobody else would hear of a stop.
+                # Logging needs memory as well; without this thread nothing would notice a stop.
                 continue
-            except Exception:  # the edge of a look: whatever it is, the next one hears of a stop
+            except Exception:  # the edge of a check: whatever the error, the next check still notices a stop
                 log.exception("looking whether to end failed by a fault of PlexSync")
                 continue
             if reason:
@@ -71,7 +70,7 @@ class Leaving(threading.Thread):
                 self._asked.ask()
 
     def _why(self) -> str:
-        """Why the worker is to end, '' while it is to go on."""
+        """Why the worker is to end, or '' while it is to continue."""
         if not wanted_inside(self._parts):
             return OFF
         if self._is_updated() and leave_inside(self._parts, idle=False):
@@ -85,13 +84,13 @@ class Leaving(threading.Thread):
         return f"nothing to do for {minutes} minutes: an event in Stash starts the worker again"
 
     def _is_updated(self) -> bool:
-        """Whether another version is there, and was at the last look: it takes a moment to unpack."""
+        """Whether another version is installed, in two checks in a row: unpacking takes a moment."""
         before, self._last_look = self._last_look, installed()
         return self._last_look is not None and self._last_look == before != BEGAN_WITH
 
 
 def waits_no_longer(folder: Path, since: float) -> str:
-    """Why a worker that has no settings yet is to end, '' while it is to wait."""
+    """Why a worker without settings is to end, or '' while it is to wait."""
     if off_inside(folder):
         return OFF
     minutes = round(LONGEST_WAIT / 60)
@@ -101,7 +100,7 @@ def waits_no_longer(folder: Path, since: float) -> str:
 
 @contextmanager
 def patient_lock(folder: Path, stop: threading.Event) -> Iterator[bool]:
-    """The worker's lock as `lock_of` gives it; a worker that is just ending is waited for."""
+    """Hold the worker's lock as `lock_of` does, but wait for a worker that is just ending."""
     began = monotonic()
     while True:
         with lock_of(folder) as mine:

@@ -19,17 +19,17 @@ from validation.sources import ConfigError, load, load_here
 
 log = logging.getLogger("PlexSync.settings")
 
-LOOK_PACE = 1.0  # seconds between two looks at plexsync.toml
-LAST_LOOK = 2 * ASK_READ + 1  # seconds that a look may go on when all ends
+LOOK_PACE = 1.0  # seconds between two checks of plexsync.toml
+LAST_LOOK = 2 * ASK_READ + 1  # seconds that a check may take at the end
 
 
 class SettingsWatch(threading.Thread):
-    """Looks at plexsync.toml every second, and asks Stash at the pace of `stash_poll_interval`.
+    """Checks plexsync.toml every second, and asks Stash at the pace of `stash_poll_interval`.
 
-    Stash is asked at that pace whatever the gates say: it may be what opens them again. While they stand open, settings that
-    are not known yet are asked for every second.
-    When other settings are to be used it leaves them in `fresh` and sets `ended`; so it does, without any, when `stop` is
-    set. Wrong ones are told once, and what is in use goes on.
+    It asks Stash at that pace whatever the gates say: the answer may be what opens them again. While they are open,
+    unknown settings are asked for every second. On changed settings it stores them in `fresh` and sets `ended`; it also
+    sets `ended` when `stop` is set, without fresh settings. Invalid settings are logged once, and the current ones stay
+    in use.
     """
 
     def __init__(self, call: Call, current: Settings, parts: Parts, stop: threading.Event) -> None:
@@ -47,7 +47,7 @@ class SettingsWatch(threading.Thread):
         self._folder = current.loaded.config.data_dir
 
     def end(self) -> None:
-        """Look no more. When this returns the database may be closed: no thread reads it under the closing."""
+        """Stop checking. After this returns, the database may be closed: no thread reads it any more."""
         self.ended.set()
         self.join(timeout=LAST_LOOK)
 
@@ -56,7 +56,7 @@ class SettingsWatch(threading.Thread):
         return self.ended.is_set() or self._stop_event.is_set()
 
     def run(self) -> None:
-        """Whatever goes wrong here stays here."""
+        """Check until the end; no error leaves this thread."""
         try:
             while self.fresh is None and not self._stop_event.wait(LOOK_PACE) and not self.ended.is_set():
                 self._try_to_look()
@@ -67,19 +67,19 @@ class SettingsWatch(threading.Thread):
         try:
             self.fresh = self._look()
         except (LocalFault, Unusable) as fault:
-            # The loop meets it as well, and says so once a minute.
+            # The loop meets the error as well, and logs it once a minute.
             log.debug("settings not looked at: %s", fault)
         except MemoryError:
-            # To tell of it takes memory as well, and the loop does once it meets it.
+            # Logging needs memory as well, and the loop logs the error once it meets it.
             return
-        except Exception:  # the edge of a look: whatever it is, the work goes on, and the next look tries anew
+        except Exception:  # the edge of a check: whatever the error, the work continues, and the next check tries again
             log.exception("looking at the settings failed by a fault of PlexSync")
 
     def _look(self) -> Settings | None:
-        """Other settings than those in use, if there are any."""
+        """Changed settings, if there are any."""
         content, before = self._content(), self._seen
         self._seen = content
-        # Half a file may be a valid one: it counts when it stays as it is from one look to the next.
+        # Half a file may be valid: a file counts once it is unchanged between two checks.
         changed = content == before and content != self._text
         if changed:
             self._text = content
@@ -104,7 +104,7 @@ class SettingsWatch(threading.Thread):
         try:
             self._said = ask_stash(here.config, os.environ, self._found.place).settings
         except NeighbourError as away:
-            # The worker meets it as well.
+            # The worker meets the error as well.
             log.debug("settings in Stash not asked for: %s", away)
             return False
         self._asked_at = monotonic()
@@ -127,7 +127,7 @@ class SettingsWatch(threading.Thread):
         return replace(self._found, loaded=loaded, stash_settings=self._said, away=None)
 
     def _given(self) -> Mapping[str, object]:
-        """What Stash said last in this process, else what is kept of what it said before."""
+        """Stash's last answer in this process, else the stored one."""
         if self._said is not None:
             return self._said
         kept = last_answer(self._parts.folder)
@@ -146,6 +146,6 @@ class SettingsWatch(threading.Thread):
 
 
 def differing(before: PlexSyncConfig, after: PlexSyncConfig) -> list[str]:
-    """The names of the settings that differ, but for the folder, which can't change under way."""
+    """The names of the settings that differ, except the folder, which can't change while running."""
     names = PlexSyncConfig.model_fields
     return [name for name in names if name != "data_dir" and getattr(before, name) != getattr(after, name)]

@@ -1,8 +1,8 @@
-"""Stopping in good order, and in time: the first signal asks, as `Stop.ask` does; the second one, or
-patience running out, ends the process.
+"""Stops a command in good order and in time.
 
-Ending at any instant is allowed: leases, saved pushes and the worker's lock were made for it. So a server that hangs can
-delay the end of the process by `GRACE` seconds and no more.
+The first signal asks for a stop, as `Stop.ask` does; a second one, or the end of the grace period, ends the process.
+It may end at any instant: leases, saved pushes and the worker's lock are made for that. So a server that hangs can
+delay the end of the process by at most `GRACE` seconds.
 """
 
 import os
@@ -16,12 +16,12 @@ from types import FrameType
 from plexsync.cli.call import INTERRUPTED
 
 GRACE = 5.0
-# On Windows nobody can send SIGTERM; Ctrl-Break, and a console that is closed, come as SIGBREAK.
+# On Windows, SIGTERM can't be sent; Ctrl-Break and a closed console arrive as SIGBREAK.
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 
 
 class Stop:
-    """Whether this call is to end. `event` is for whoever works; `code` is the exit code that the signal asks for."""
+    """The stop request of this call. `event` stops the work; `code` is the exit code for the signal."""
 
     def __init__(self, terminated: int) -> None:
         self.event = threading.Event()
@@ -34,32 +34,32 @@ class Stop:
         return self.event.is_set()
 
     def spread(self, event: threading.Event) -> None:
-        """From now on `event` is set together with ours, however busy its owner is; it takes the place of the one before."""
+        """Set `event` together with this one's from now on, however busy its owner is; it replaces the previous one."""
         self._other = event
         if self.event.is_set():
             event.set()
 
     def hear(self, number: int, _frame: FrameType | None = None) -> None:
-        """A signal has come."""
+        """Handle a signal."""
         self.code = INTERRUPTED if number == signal.SIGINT else self._terminated
         if self.event.is_set():
             self._leave()
         self.ask()
 
     def ask(self) -> None:
-        """All is to end in good order: now, or when patience has run out."""
+        """Request an orderly end; after the grace period the process ends at once."""
         self.event.set()
         if self._other is not None:
             self._other.set()
         if self._timer is None:
             self._timer = threading.Timer(GRACE, self._leave)
             self._timer.daemon = True
-            # Where there is no room for a thread, whoever sent the signal has patience of their own.
+            # If no thread can be started, the sender of the signal has its own timeout.
             with suppress(RuntimeError):
                 self._timer.start()
 
     def done(self) -> None:
-        """The work has ended in good order."""
+        """Record that the work has ended in good order."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -71,18 +71,18 @@ class Stop:
 
 
 def end_self() -> None:
-    """End this process as SIGTERM does, in good order where it is heard; from any thread."""
+    """End this process as SIGTERM does, in good order if it is handled; from any thread."""
     if sys.platform == "win32":
-        # There `os.kill` ends the process at once; this calls the handler.
+        # On Windows `os.kill` ends the process at once; this calls the handler.
         signal.raise_signal(signal.SIGTERM)
     else:
-        # To the whole process: it wakes the main thread out of whatever it waits for.
+        # Sent to the whole process: it wakes the main thread from any wait.
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
 def stoppable(*, terminated: int = 128 + signal.SIGTERM) -> Iterator[Stop]:
-    """Hear SIGINT, SIGTERM and SIGBREAK until the block ends; `terminated` is the exit code after the last two."""
+    """Handle SIGINT, SIGTERM and SIGBREAK until the block ends; `terminated` is the exit code after the last two."""
     stop = Stop(terminated)
     before = {number: signal.signal(number, stop.hear) for number in SIGNALS}
     try:

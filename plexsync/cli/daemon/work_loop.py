@@ -1,4 +1,4 @@
-"""Getting work done before a call ends: in this process when the worker's lock is free, else by watching whoever has it."""
+"""Works the queue until a call is done: in this process if the worker's lock is free, else by watching its holder."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -24,22 +24,22 @@ from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, counte
 from plexsync.store.database import Reader
 from worker.circuit_breaker import CircuitState
 
-# Milliseconds that everybody sits out: the rest of a scene that was just edited, or a breath after a failed request.
+# The longest wait in milliseconds that every call sits out: after an edit of a scene, or after a failed request.
 SHORT_REST = 3_000
-LOOK = 0.3  # seconds between two looks at what another process does
-COUNT_PACE = 0.5  # seconds between two counts for the bar
+LOOK = 0.3  # seconds between two checks of the other process
+COUNT_PACE = 0.5  # seconds between two counts for the progress bar
 SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
 
 
 class Remaining:
-    """What of these scenes is still to be worked (None: of everything). Cheap to ask again and again."""
+    """The unsettled ones of these scenes (None: all scenes). Cheap to count again and again."""
 
     def __init__(self, ids: Iterable[int] | None) -> None:
         self._pending = None if ids is None else list(ids)
         self.total = 0 if self._pending is None else len(self._pending)
 
     def count(self, parts: Parts) -> int:
-        """How many are not settled; for a long list at most that many."""
+        """The number of unsettled scenes; an upper bound for a long list."""
         if self._pending is None:
             unsettled_count = unsettled(parts.store, None)
             self.total = max(self.total, unsettled_count)
@@ -53,13 +53,13 @@ class Remaining:
 
 
 class Due:
-    """What is due now, or being worked: for a call that does not wait for later tries."""
+    """The jobs that are due or running, for a call that does not wait for later tries."""
 
     def __init__(self) -> None:
         self.total = 0
 
     def count(self, parts: Parts) -> int:
-        """How many rows are due or running."""
+        """The number of due or running rows."""
         with parts.store.reading() as db:
             overview = db.overview(parts.clock.now())
         count = overview.due + overview.jobs.get(State.RUNNING, 0)
@@ -69,7 +69,7 @@ class Due:
 
 @dataclass
 class WorkResult:
-    """How work ended: outcomes of batches worked in this process, and the `reason` of an early end, or ''."""
+    """The result of the work: outcomes of batches of this process, and the `reason` of an early end, or ''."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     reason: str = ""
@@ -93,7 +93,7 @@ class WorkLoop:
         self._until: int | None = None
 
     def run(self) -> WorkResult:
-        """Do it; raises LocalFault when the database can't be used."""
+        """Run the loop; raises LocalFault if the database can't be used."""
         ended = WorkResult()
         while True:
             with at_work(self._start.config, self._start.folder) as (parts, mine):
@@ -101,7 +101,7 @@ class WorkLoop:
                     return self._work(parts, ended)
                 if self._watch(parts, ended):
                     return ended
-            # Whoever worked has ended before the work did: it is ours now.
+            # The other worker ended before the work did: this process takes over.
 
     def _work(self, parts: Parts, ended: WorkResult) -> WorkResult:
         def told(step: Worked | ProbeResult | Idle) -> None:
@@ -117,7 +117,7 @@ class WorkLoop:
 
         self._start.tell(parts)
         if self._start.settings.away and not self._start.settings.sure:
-            # A switch that is off in Stash may be one that nobody here has seen.
+            # A switch that is off in Stash may be unknown here.
             parts.store.drain_spool(parts.clock.now())
             ended.reason = f"{self._start.settings.away}; settings may be kept there, so this is to be tried again"
             return ended
@@ -135,9 +135,10 @@ class WorkLoop:
         return ended
 
     def _compare(self, parts: Parts) -> None:
-        """Find what a damaged database has lost, and what other settings change, for machines where no schedule does it.
+        """Run an owed comparison, for machines without a schedule.
 
-        A side that is away is left.
+        It finds losses of a damaged database, and differences that changed settings cause. A server that is down is
+        skipped.
         """
         parts.reconciler.note_wishes()
         if parts.config.enabled and comparison_owed(parts):
@@ -145,11 +146,11 @@ class WorkLoop:
             parts.reconciler.try_reconcile(stopping=lambda: bool(self._stop))
 
     def _is_short(self, parts: Parts, ran: Ran) -> bool:
-        """Whether a call that does not wait for outages was stopped by a rest that is over in a moment."""
+        """Whether a call that does not wait for outages was stopped by a wait that ends in a moment."""
         if self._patient or ran.until is None or not parts.config.enabled:
             return False
         with parts.store.reading() as db:
-            # An outage or a hold may be tested again soon; that does not make it a short one.
+            # An outage or a hold may be tested again soon; that does not make it short.
             if any(
                 db.holds.find(server) or db.breakers.find(server).state != CircuitState.CLOSED for server in Neighbour
             ):
@@ -157,7 +158,7 @@ class WorkLoop:
         return unsettled(parts.store, None) > 0 and ran.until - parts.clock.now() <= SHORT_REST
 
     def _watch(self, parts: Parts, ended: WorkResult) -> bool:
-        """True when all is done or cannot be done now; False when nobody works any more."""
+        """True if all is done or can't be done now; False if the other worker is gone."""
         self._bar.say("plexsync serve is running; following its progress")
         seen_at = monotonic()
         while not self._stop:
@@ -202,18 +203,18 @@ def closed(parts: Parts, db: Reader) -> str:
 
 @dataclass
 class Outcomes:
-    """What became of scenes: how many stand how, by the names of outcomes in JSON, and the causes of dead letters."""
+    """The outcomes of scenes: counts by their JSON names, and the causes of dead letters."""
 
     standing: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
 
     @property
     def well(self) -> bool:
-        """Whether none is dead and none is left to do."""
+        """Whether no scene is dead or unfinished."""
         return not (self.standing["dead"] or self.standing["ambiguous"] or self.standing["waiting"])
 
     def line(self, words: Mapping[str, str] = MappingProxyType({})) -> str:
-        """`12 in sync, 1 needs you (refused 1)`; `words` has other words for some of the outcomes."""
+        """`12 in sync, 1 needs you (refused 1)`; `words` replaces the words of some outcomes."""
         causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()))
         sums: Counter[str] = Counter()
         for status in STATUSES:
@@ -223,7 +224,7 @@ class Outcomes:
 
 
 def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
-    """How these scenes stand now; each counts once, whatever happens to it meanwhile."""
+    """The current outcomes of these scenes; each counts once, whatever happens to it meanwhile."""
     result, wanted = Outcomes(), set(ids)
     with parts.store.reading() as db:
         states = {id: state for id, state in db.jobs.ids(Kind.SCENE) if id in wanted}
@@ -231,7 +232,7 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
     result.causes.update(causes.values())
     for id, state in states.items():
-        # What is dead no more was retried just now.
+        # No longer dead: it was retried just now.
         revived = state is State.DEAD and id not in causes
         status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "")
         result.standing[status.outcome] += 1
@@ -239,7 +240,7 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
 
 
 def outcome_words(counts: Counter[str], *, nothing: str = "nothing was due") -> str:
-    """`48 in sync, 2 need you` from the outcomes of batches; what fits no word is counted as it is named."""
+    """`48 in sync, 2 need you` from the outcomes of batches; an outcome without a word is counted by its name."""
     sums: Counter[str] = Counter()
     for name, count in counts.items():
         sums[BY_ENDING[name].word if name in BY_ENDING else name] += count

@@ -1,7 +1,7 @@
-"""The scripts by which a shell completes a command line. Names that never change stand in the script itself.
+"""The shell completion scripts. Names that never change are part of the script itself.
 
-So a press of the key costs nothing; only for the numbers of scenes the script asks the program, which reads the database
-and nothing else. The scripts are made from the commands, so they can't name what is not there.
+So completing them runs no program; only for scene numbers the script calls PlexSync, which just reads the
+database. The scripts are generated from the commands, so they can't name a missing one.
 """
 
 import shlex
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import click
 
-# What a value is when it is no list of words: a file, or what the program is asked for.
+# The kind of a value that is no list of words: a file, or a list that the program provides.
 FILE, NOTHING = "file", ""
 LONGEST_HELP = 100
 HEAD = "# Completes plexsync in {name}. Made by: plexsync completion {name}"
@@ -18,7 +18,7 @@ HEAD = "# Completes plexsync in {name}. Made by: plexsync completion {name}"
 
 @dataclass(frozen=True)
 class Value:
-    """What may stand as an argument, or behind an option: one of `words`, a file, or a scene that the program names."""
+    """The possible values of an argument or option: one of `words`, a file, or a scene from the program."""
 
     words: tuple[str, ...] = ()
     kind: str = NOTHING
@@ -36,7 +36,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Node:
-    """A command by its place (`/dlq/list`), with what may stand behind it."""
+    """A command by its path (`/dlq/list`), with its options and arguments."""
 
     place: str
     commands: tuple[tuple[str, str], ...]
@@ -45,7 +45,7 @@ class Node:
 
 
 def nodes(command: click.Command, context: click.Context, place: str = "") -> Iterator[Node]:
-    """A command and all below it."""
+    """Yield a command and all its subcommands."""
     below: list[tuple[str, click.Command]] = []
     if isinstance(command, click.Group):
         names = command.list_commands(context)
@@ -157,7 +157,7 @@ def _zsh_list(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _walk(tree: Sequence[Node], listed: Callable[[Sequence[tuple[str, str]]], str], **shell: str) -> str:
-    """The part that bash and zsh share: where on the command line we are, and what may stand there."""
+    """The common part for bash and zsh: the position on the command line, and what can follow there."""
 
     def offered(value: Value) -> str:
         return listed([(word, "") for word in value.words]) if value.words else f"kind={value.kind}"
@@ -194,7 +194,7 @@ def _walk(tree: Sequence[Node], listed: Callable[[Sequence[tuple[str, str]]], st
 
 
 def _valued_everywhere(tree: Sequence[Node]) -> set[str]:
-    """The options that take a value, whatever the command."""
+    """The options that take a value in any command."""
     names = ({name for option in node.options if option.value is not None for name in option.names} for node in tree)
     return set.intersection(*names)
 

@@ -1,4 +1,4 @@
-"""What a shell may complete that only the database knows. Nobody is asked; whatever is wrong completes nothing."""
+"""Completions from the database. Sends no request; on any error there are no completions."""
 
 import click
 from click.shell_completion import CompletionItem
@@ -9,17 +9,17 @@ MOST = 50
 
 
 def dead_scenes(context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The first of the scenes that were given up, with the cause of each."""
+    """The first dead letters, with the cause of each."""
     return _rows(context, "dead", incomplete)
 
 
 def ignored_scenes(context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The first of the scenes that are ignored."""
+    """The first ignored scenes."""
     return _rows(context, "ignored", incomplete)
 
 
 def _rows(context: click.Context, state: str, incomplete: str) -> list[CompletionItem]:
-    # A shell asks at every press of the key: what is heavier than the list of commands is read only for an answer.
+    # Imported on use: a shell calls this at every press of the key, and only an answer needs the heavier modules.
     from plexsync.app.quick import keys_in
     from plexsync.cli.quick_status import sources_of
 

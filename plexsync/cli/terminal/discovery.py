@@ -1,7 +1,7 @@
-"""What `plexsync init` finds: the records of both servers and the path rules, and how a person is asked again.
+"""The results of `plexsync init`: both servers and the path rules, and how it asks again.
 
-Each server is tried with the client that the work uses. If it does not answer or rejects the credentials, one line says so
-and the person may try again; if nobody is there to answer, the error ends the call.
+Each server is tested with the worker's client. If it does not answer or rejects the credentials, one line says so
+and you may try again; in a non-interactive call, the error ends the call.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from plexsync.rules.records import Section
 from validation.sources import STAND_INS, ConfigError, load
 
 PLEX_PORT, STASH_PORT = 32400, 9999
-# Seconds: an address of which it is only guessed that somebody answers there gets less patience.
+# Seconds; a guessed address gets the shorter timeout.
 PATIENCE, GUESSING = 8.0, 2.0
 
 Hide = Callable[..., None]
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Given:
-    """What was given by options ('' and () for what was not)."""
+    """The values given by options ('' and () for the others)."""
 
     plex_url: str = ""
     plex_token: str = field(default="", repr=False)
@@ -39,7 +39,7 @@ class Given:
 
 @dataclass(frozen=True)
 class FoundPlex:
-    """A Plex that answers and accepts the token. `libraries` are the names that were chosen, none for all."""
+    """A Plex server that answers and accepts the token. `libraries` are the chosen names, none for all."""
 
     url: str
     token: str = field(repr=False)
@@ -50,13 +50,13 @@ class FoundPlex:
 
     @property
     def titles(self) -> tuple[str, ...]:
-        """The libraries that will be used."""
+        """The libraries to use."""
         return self.libraries or tuple(section.title for section in self.sections)
 
 
 @dataclass(frozen=True)
 class FoundStash:
-    """A Stash that answers and lets us in; `key` is '' where it asks for none."""
+    """A Stash server that answers and accepts the key; `key` is '' if it needs none."""
 
     url: str
     key: str = field(repr=False)
@@ -65,7 +65,7 @@ class FoundStash:
 
 @dataclass(frozen=True)
 class FoundPaths:
-    """The path rules, and how so many scenes were found by them."""
+    """The path rules, and how many scenes they matched."""
 
     rules: tuple[Rule, ...] = ()
     scenes: int = 0
@@ -75,7 +75,7 @@ class FoundPaths:
 
 @dataclass(frozen=True)
 class Discovery:
-    """All that was found."""
+    """All findings."""
 
     plex: FoundPlex
     stash: FoundStash
@@ -83,7 +83,7 @@ class Discovery:
 
 
 def why_not(name: str, value: object) -> str:
-    """Why a setting can't have this value, in words that follow "it"; '' when it can."""
+    """Why a setting can't have this value, in words that follow "it"; '' if it can."""
     try:
         load(environ={}, toml_path=None, overrides={**STAND_INS, name: value})
     except ConfigError as error:
@@ -92,7 +92,7 @@ def why_not(name: str, value: object) -> str:
 
 
 def address(text: str, port: int) -> str:
-    """An address as a person may type it: without a scheme it is plain HTTP, at the usual port if none is named."""
+    """Complete a typed address: without a scheme it is plain HTTP, with the default port if none is given."""
     if not text or "://" in text:
         return text
     host = text.rstrip("/")
@@ -100,7 +100,7 @@ def address(text: str, port: int) -> str:
 
 
 def tried(person: Person, ask: Callable[[], T]) -> T | None:
-    """The answer. None if it failed and a person can try again: one line says why it failed."""
+    """The answer; None if it failed and you can try again: one line says why it failed."""
     try:
         return ask()
     except (NeighbourError, Unusable) as error:
@@ -111,7 +111,7 @@ def tried(person: Person, ask: Callable[[], T]) -> T | None:
 
 
 def until_answered(person: Person, ask: Callable[[], T]) -> T:
-    """Ask until an answer is usable."""
+    """Repeat the question until its answer is usable."""
     while (answer := tried(person, ask)) is None:
         continue
     return answer

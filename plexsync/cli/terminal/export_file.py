@@ -1,4 +1,4 @@
-"""Where an export goes: to a file of the owner's alone, or to standard output."""
+"""The target of an export: a file that only its owner can read, or standard output."""
 
 import os
 import sys
@@ -12,12 +12,12 @@ from plexsync.rules.errors import Unusable
 
 @contextmanager
 def output(target: str, *, replace: bool) -> Iterator[TextIO]:
-    """Where to write: standard output for `-`, else a file of mode 0600 that gets its name when it is complete."""
+    """Open the target: standard output for `-`, else a file of mode 0600 that gets its name when it is complete."""
     if target == "-":
         yield sys.stdout
         return
     path = Path(target)
-    # Unlike the methods of Path, these raise nothing where we may not look: opening says so.
+    # Unlike the methods of Path, these raise nothing for unreadable folders: opening reports the error.
     if not target or os.path.isdir(path):  # noqa: PTH112
         raise Unusable(f"{target} is a folder: name a file" if target else "name a file, or - for standard output")
     if os.path.exists(path) and not replace:  # noqa: PTH110

@@ -13,7 +13,7 @@ Pressed = Callable[[], str]
 
 @contextmanager
 def pressed() -> Iterator[Pressed]:
-    """A function that gives the key that was pressed last, or ''. The terminal is as it was afterwards."""
+    """Yield a function that returns the last pressed key, or ''. The terminal is restored afterwards."""
     if not sys.stdin.isatty():
         yield lambda: ""
     elif sys.platform == "win32":
@@ -28,7 +28,7 @@ def _pressed_on_windows() -> str:
 
 
 def _raw(handle: int) -> Iterator[Pressed]:
-    """No line has to be ended, and nothing that is typed is shown; Ctrl-C stays a signal."""
+    """Read keys without Enter and without echo; Ctrl-C stays a signal."""
     if sys.platform == "win32":
         raise OSError("Windows has no terminals of this kind")
     import termios

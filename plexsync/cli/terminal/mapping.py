@@ -8,12 +8,12 @@ from plexsync.rules.paths import PathRules, base_name, is_mapped, map_path, name
 from plexsync.rules.text import caseless, composed
 
 Rule = tuple[str, str]  # (folder in Stash, folder in Plex)
-Pair = tuple[str, str]  # a file in Stash, and the same in Plex
+Pair = tuple[str, str]  # a file in Stash, and the same file in Plex
 
 MOST = 10
-# A single pair says nothing: its file was moved, or is a copy.
+# A single pair proves nothing: its file was moved, or is a copy.
 LEAST = 2
-# Of so many files that a rule leads to the right place, one may be elsewhere: it was moved.
+# For this many files that a rule maps correctly, one may be elsewhere: it was moved.
 STRAY = 10
 
 
@@ -27,14 +27,14 @@ class Suggestion:
 
 
 def suggested(pairs: Sequence[Pair], rules: PathRules = (), *, mapped: Sequence[Pair] = ()) -> list[Suggestion]:
-    """Rules that turn the first path of several pairs into the second, those that most agree with first.
+    """Rules that map the first path of several pairs to the second, those with the most matches first.
 
-    They are to stand beside `rules`, by which the pairs that are `mapped` were found already. A folder whose files are in
-    several places gets none, nor does one in which a rule would lead other files astray.
+    They are added to `rules`, which already found the `mapped` pairs. A folder whose files are in
+    several places gets no rule, nor does one whose rule would map other files to the wrong place.
     """
     refused: set[Rule] = set(rules)
     while True:
-        # Each pair is for the widest rule that holds, so that one rule stands for a whole tree of folders.
+        # Each pair counts for the widest valid rule, so that one rule covers a whole tree of folders.
         counted = Counter(
             next((rule for rule in rules_of(stash_path, plex_path) if rule not in refused), None)
             for stash_path, plex_path in pairs
@@ -48,12 +48,12 @@ def suggested(pairs: Sequence[Pair], rules: PathRules = (), *, mapped: Sequence[
         ]
         if not doubtful:
             return sorted(suggestions, key=lambda suggestion: -suggestion.right)[:MOST]
-        # Without the worst, the others may decide what it has decided: they are judged anew.
+        # Without the worst rule, others may decide its pairs: they are evaluated again.
         refused.add(max(doubtful, key=lambda suggestion: (suggestion.wrong - suggestion.right, suggestion.rule)).rule)
 
 
 def rules_of(stash_path: str, plex_path: str) -> list[Rule]:
-    """The rules that make the second path of the first, the widest first; none where both are the same."""
+    """The rules that map the first path to the second, the widest first; none if both are the same."""
     (stash_root, stash_names), (plex_root, plex_names) = parted(stash_path), parted(plex_path)
     stash_folders, plex_folders = list(stash_names), list(plex_names)
     same = caseless if plex_root not in ("/", "") else composed
@@ -74,10 +74,10 @@ def rules_of(stash_path: str, plex_path: str) -> list[Rule]:
 
 
 def _judged(rule: Rule, rules: PathRules, pairs: Iterable[Pair]) -> Suggestion:
-    """How the pairs agree with a rule that stands among others; those that another one decides don't matter."""
+    """Count the pairs that agree with a rule among others; pairs that another rule decides don't count."""
     right = wrong = 0
     for stash_path, plex_path in pairs:
-        # In what case a name is written is not the rule's affair.
+        # A rule does not depend on the case of names.
         named = _named_as(stash_path, plex_path)
         target = map_path(named, [rule])
         if is_mapped(named, [rule]) and set(target) & set(map_path(named, rules)):
@@ -91,6 +91,6 @@ def _named_as(stash_path: str, plex_path: str) -> str:
 
 
 def _folder(root: str, names: Sequence[str]) -> str:
-    """The folder in the style of its side."""
+    """The folder with its side's separators."""
     separator = "/" if root == "/" else "\\"
     return root.replace("/", separator) + separator.join(names)

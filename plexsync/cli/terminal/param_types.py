@@ -1,4 +1,4 @@
-"""How a person names a row of the queue: `7` is scene 7, `tag:12` is tag 12."""
+"""Parameters that name a row of the queue: `7` is scene 7, `tag:12` is tag 12."""
 
 import re
 
@@ -15,7 +15,7 @@ class SceneNumber(click.ParamType[int]):
     name = "scene"
 
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number; what is none is told as it was written."""
+        """The number; an invalid one is quoted in the error."""
         if isinstance(value, int):
             return value
         if not re.fullmatch(r"[0-9]{1,19}", value) or not 1 <= int(value) <= LARGEST_ID:
@@ -31,7 +31,7 @@ class RowKey(click.ParamType[tuple[str, int]]):
     def convert(
         self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int]:
-        """(kind, number); a number alone is a scene's."""
+        """(kind, number); a plain number is a scene's."""
         if isinstance(value, tuple):
             return value
         if (key := key_of(value)) is None:

@@ -1,4 +1,4 @@
-"""Learn the path rules for `plexsync init` from scenes that both servers know."""
+"""Learns the path rules for `plexsync init` from scenes that both servers have."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,9 +16,9 @@ from validation.sources import STAND_INS, ConfigError, Loaded, load
 
 
 def learn_paths(person: Person, options: Given, here: Loaded, plex: FoundPlex, stash: FoundStash) -> FoundPaths:
-    """The rules by which files of Stash are found in Plex: those given or set, else those that pairs of files tell.
+    """The rules that map Stash's files to Plex: those given or set, else rules learned from pairs of files.
 
-    Both servers are looked at through a database that is thrown away.
+    Both servers are read through a temporary database.
     """
     if problem := options.rules and why_not("path_map", list(options.rules)):
         raise ConfigError([f"--path-map {problem}"])
@@ -51,14 +51,14 @@ def learn_paths(person: Person, options: Given, here: Loaded, plex: FoundPlex, s
 
 
 def _config(**settings: object) -> PlexSyncConfig:
-    """Settings that nothing else has a say in; raises ConfigError."""
+    """Settings without any other source; raises ConfigError."""
     return load(environ={}, toml_path=None, overrides=settings).config
 
 
 def _agreed(
     person: Person, look: Callable[[Sequence[Rule]], PathLookup], rules: tuple[Rule, ...], *, fixed: bool
 ) -> FoundPaths:
-    """The rules that a person agrees to."""
+    """The rules that you agree to."""
     lookup = look(rules)
     person.tell(f"Paths: {_lookup_words(lookup)}", style="bold")
     if fixed or (not lookup.suggestions and lookup.by_path):
@@ -82,7 +82,7 @@ def _agreed(
 
 
 def _typed_rules(person: Person, look: Callable[[Sequence[Rule]], PathLookup], rules: tuple[Rule, ...]) -> FoundPaths:
-    """Rules that a person types, one a line."""
+    """Rules that you type, one per line."""
     person.tell("Type rules as: folder in Stash => folder in Plex. An empty line ends.")
     lines = [" => ".join(rule) for rule in rules]
     while typed := person.line(
@@ -96,7 +96,7 @@ def _typed_rules(person: Person, look: Callable[[Sequence[Rule]], PathLookup], r
 
 
 def _lookup_words(lookup: PathLookup) -> str:
-    """How scenes were found, in words."""
+    """The result of a lookup in words."""
     text = f"of {many(lookup.scenes, 'scene')} looked at, {lookup.by_path} are found in Plex by their full path"
     text += f", {lookup.by_name} by name and size alone" if lookup.by_name else ""
     return text + (f", {lookup.missing} not at all" if lookup.missing else "")

@@ -1,7 +1,7 @@
-"""Tables and sentences for standard output, drawn without a library: for the commands that somebody waits for.
+"""Tables and sentences for standard output without a library, for commands that must start fast.
 
-They look as those of `plexsync.cli.terminal.screen`. On a terminal what is too wide is folded between words, and headings
-are bold unless NO_COLOR is set; elsewhere nothing is folded and no line ends in blanks.
+The output looks like that of `plexsync.cli.terminal.screen`. On a terminal, wide text is folded between words, and
+headings are bold unless NO_COLOR is set; elsewhere nothing is folded and no line ends in blanks.
 """
 
 import os
@@ -19,7 +19,7 @@ GAP = 2
 
 
 class Look:
-    """How wide a line may be (0: as wide as it is), whether headings are bold, and what a rule is drawn with."""
+    """The output style: the line width (0: unlimited), bold headings or not, and the character for rules."""
 
     def __init__(self, width: int, *, bold: bool, rule: str) -> None:
         self.width = width
@@ -27,14 +27,14 @@ class Look:
         self.rule = rule
 
     def sentence(self, text: str) -> str:
-        """A bold sentence, folded between words; a word that is longer than a line stays whole."""
+        """A bold sentence, folded between words; a word longer than a line stays whole."""
         lines = folded(text, self.width, whole=True) if self.width else text.splitlines()
         return "".join(f"{self._strong(line)}\n" for line in lines)
 
     def table(
         self, title: str, heads: "Sequence[str]", rows: "Iterable[Sequence[str]]", *, right: "Sequence[int]" = ()
     ) -> str:
-        """A table, with an empty line behind it; texts of others are made safe. `right` numbers the columns of figures."""
+        """A table with an empty line after it; foreign texts are made safe. `right` numbers the columns of figures."""
         cells = [[safe(cell) for cell in row] for row in rows]
         columns = range(len(heads))
         widths = self._fitted(heads, cells)
@@ -64,7 +64,7 @@ class Look:
         return (" " * GAP).join(parts)
 
     def _fitted(self, heads: "Sequence[str]", cells: "Sequence[Sequence[str]]") -> list[int]:
-        """The width of each column: as wide as its widest cell, or less where the line would not fit."""
+        """The width of each column: its widest cell, or less if the line would not fit."""
         columns = [[head, *(row[number] for row in cells)] for number, head in enumerate(heads)]
         widths = [max(map(width_of, column)) for column in columns]
         foldable = [number for number, column in enumerate(columns) if not all(map(_is_word, column[1:]))]
@@ -78,19 +78,19 @@ class Look:
 
 
 def _second(widths: "Sequence[int]", foldable: "Sequence[int]", widest: int) -> int:
-    """To what width the widest column is cut before the next one is."""
+    """The width to which the widest column is cut before the next one is."""
     others = [widths[number] for number in foldable if number != widest and widths[number] < widths[widest]]
     equal = any(widths[number] == widths[widest] for number in foldable if number != widest)
     return widths[widest] - 1 if equal else max(others, default=0)
 
 
 def _is_word(cell: str) -> bool:
-    """A moment, a number, a name: what nobody wants to read in two pieces."""
+    """Whether a cell is a moment, a number or a name, which should not be folded."""
     return " " not in cell and len(cell) <= LONGEST_WORD
 
 
 def look_of(out: "TextIO", environ: "Mapping[str, str]") -> Look:
-    """The look for this stream: that of the terminal, or that of COLUMNS, or plain."""
+    """The style for this stream: by the terminal, by COLUMNS, or plain."""
     tty = out.isatty()
     dumb = environ.get("TERM", "").lower() in ("dumb", "unknown")
     bold = tty and not dumb and not environ.get("NO_COLOR")
@@ -109,7 +109,7 @@ def _terminal_width(out: "TextIO") -> int:
 
 
 def safe(text: str, longest: int = LONGEST) -> str:
-    """A text of others for the terminal: one line, no control characters, not endless."""
+    """Clean a foreign text for the terminal: one line, no control characters, limited length."""
     line = text[: longest + 1]
     if not line.isprintable():
         from validation.redact import one_line
@@ -119,7 +119,7 @@ def safe(text: str, longest: int = LONGEST) -> str:
 
 
 def width_of(text: str) -> int:
-    """How many places a text takes on a terminal."""
+    """The number of columns that a text takes on a terminal."""
     if text.isascii():
         return len(text)
     import unicodedata
@@ -130,7 +130,7 @@ def width_of(text: str) -> int:
 
 
 def folded(text: str, width: int, *, whole: bool = False) -> list[str]:
-    """The text in lines of this width, broken between words; a longer word is broken too, unless it stays `whole`."""
+    """Fold the text to this width, between words; a longer word is broken too, unless it stays `whole`."""
     if width_of(text) <= width:
         return [text]
     lines, line = [], ""
@@ -148,7 +148,7 @@ def folded(text: str, width: int, *, whole: bool = False) -> list[str]:
 
 
 def _piece(word: str, width: int) -> str:
-    """The beginning of a word that fits, and one sign of it at least."""
+    """The longest beginning of a word that fits, at least one character."""
     end = 1
     while end < len(word) and width_of(word[: end + 1]) <= width:
         end += 1

@@ -1,4 +1,4 @@
-"""Find Plex for `plexsync init`: by options and settings, by signing in to plex.tv, or by a typed address and token."""
+"""Finds Plex for `plexsync init`: by options and settings, by plex.tv sign-in, or by a typed address and token."""
 
 import os
 import sys
@@ -31,11 +31,11 @@ from validation.sources import DEFAULT, STAND_INS, ConfigError, Loaded
 
 LINK = "https://plex.tv/link"
 TOKEN, SIGN_IN = "--plex-token-file FILE", "--plex-url URL and --plex-token-file FILE"
-POLL = 1.0  # seconds between two questions whether the PIN was confirmed
+POLL = 1.0  # seconds between two checks whether the PIN was confirmed
 
 
 def find_plex(person: Person, options: Given, here: Loaded, hidden: Hide) -> FoundPlex:
-    """Plex, with its libraries chosen."""
+    """Find Plex, and choose its libraries."""
     plex = (
         _plex_known(person, options, here)
         or _plex_by_account(person, options, here, hidden)
@@ -51,7 +51,7 @@ def find_plex(person: Person, options: Given, here: Loaded, hidden: Hide) -> Fou
 
 
 def _plex_known(person: Person, options: Given, here: Loaded) -> FoundPlex | None:
-    """The Plex that options and settings name; None when it is to be looked for."""
+    """The Plex server that options and settings name; None if there is none."""
     config = here.config
     configured = config.plex_token not in STAND_INS.values() and not options.typed
     token = options.plex_token or (config.plex_token if configured else "")
@@ -71,7 +71,7 @@ def _plex_known(person: Person, options: Given, here: Loaded) -> FoundPlex | Non
 
 
 def _plex_at(url: str, token: str, ca_file: str = "", *, patience: float = PATIENCE) -> FoundPlex:
-    """The server there; raises NeighbourError, and Unusable for what can't be one's address or token."""
+    """The server at an address; raises NeighbourError, and Unusable for an invalid address or token."""
     for name, value in (("plex_url", url), ("plex_token", token)):
         if problem := why_not(name, value):
             raise Unusable(f"{name} {problem}")
@@ -81,7 +81,7 @@ def _plex_at(url: str, token: str, ca_file: str = "", *, patience: float = PATIE
 
 
 def _plex_by_account(person: Person, options: Given, here: Loaded, hidden: Hide) -> FoundPlex | None:
-    """Sign in, and take a server of the account; None when that is not wanted or does not lead anywhere."""
+    """Sign in, and use a server of the account; None if you decline or it fails."""
     if options.typed or not person.present or options.plex_token:
         return None
     person.tell("Sign in to Plex (plexsync init --token asks for a token instead).")
@@ -106,7 +106,7 @@ def _plex_by_account(person: Person, options: Given, here: Loaded, hidden: Hide)
 
 
 def _signed_in(person: Person, *, browser: bool, hidden: Hide) -> "Account | None":
-    """The account of whoever confirms a PIN; None when nobody did in time."""
+    """The account that confirms a PIN; None if nobody does in time."""
     login = SignIn()
     person.tell(f"Open {LINK} in a browser, on any device, and enter this PIN:")
     person.tell(f"    {login.pin}", style="bold")
@@ -129,14 +129,14 @@ def _signed_in(person: Person, *, browser: bool, hidden: Hide) -> "Account | Non
 
 
 def _has_desktop() -> bool:
-    """Whether a browser that we open would be seen by the person; over SSH it would not."""
+    """Whether you would see an opened browser; over SSH you would not."""
     if "SSH_CONNECTION" in os.environ:
         return False
     return sys.platform in ("win32", "darwin") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
 
 
 def _of_account(person: Person, server: OwnServer, url_option: str, ca_file: str) -> FoundPlex | None:
-    """The server at the address given, else at the first of its own that answers here, else at one that is typed."""
+    """The server at the given address, else at its first address that answers, else at a typed one."""
     if url_option and (plex := tried(person, lambda: _plex_at(url_option, server.token, ca_file))) is not None:
         return plex
     with LiveLine(person.console) as line:
@@ -158,12 +158,12 @@ def _of_account(person: Person, server: OwnServer, url_option: str, ca_file: str
 
 
 def _plex_typed(person: Person, options: Given, here: Loaded, hidden: Hide) -> FoundPlex:
-    """The server at an address and with a token that are given or typed, the token unseen.
+    """The server with an address and a token that are given or typed; the token is typed without echo.
 
-    What was given counts for one try. After that both are asked for, and Enter takes what was tried before.
+    Given values are tried once. After that both are asked for, and Enter repeats the last value.
     """
     url, token = options.plex_url, options.plex_token
-    # With both of them it has been tried already.
+    # If both are set, they have been tried already.
     used = bool(url and token)
 
     def ask() -> FoundPlex:
@@ -182,7 +182,7 @@ def _plex_typed(person: Person, options: Given, here: Loaded, hidden: Hide) -> F
 
 
 def _token(person: Person, before: str) -> str:
-    """A token that is typed; an empty line takes the one before, if there is one."""
+    """A typed token; an empty line repeats the last one, if there is one."""
     hint = "typed unseen; empty takes the one before" if before else "typed unseen"
     typed = person.hidden(
         f"Plex token ({hint})", option=TOKEN, wrong=lambda text: why_not("plex_token", text or before)
@@ -191,7 +191,7 @@ def _token(person: Person, before: str) -> str:
 
 
 def _with_libraries(person: Person, options: Given, here: Loaded, plex: FoundPlex) -> FoundPlex:
-    """With the libraries that are to be used: those given, or chosen, or all."""
+    """Add the libraries to use: those given, or chosen, or all."""
     titles = {fold(section.title): section.title for section in plex.sections}
     if options.libraries:
         unknown = [name for name in options.libraries if fold(name) not in titles]
@@ -214,7 +214,7 @@ def _with_libraries(person: Person, options: Given, here: Loaded, plex: FoundPle
     if set(picked) == set(now):
         return _only(plex, before)
     chosen = [plex.sections[place].title for place in picked]
-    # All of them means those that are still to come as well.
+    # All of them includes libraries that are added later.
     return _only(plex, [] if len(chosen) == len(plex.sections) else chosen)
 
 

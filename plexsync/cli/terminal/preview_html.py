@@ -1,4 +1,4 @@
-"""A previewed scene as a section of the HTML report, and the head of that report."""
+"""A previewed scene as a section of the HTML report, and the report's head."""
 
 import html
 import re
@@ -9,7 +9,7 @@ from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, Preview
 from plexsync.reports.rows import short
 from plexsync.rules.status_words import finding_word
 
-# Nothing is loaded and nothing runs, whatever stands in a title.
+# Nothing is loaded or executed, whatever a title contains.
 HEAD = """<!doctype html>
 <html lang="en">
 <head>
@@ -42,7 +42,7 @@ _UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def shown(text: str) -> str:
-    """A text of others inside HTML: no mark-up, nothing that can't be shown, and its direction ends with it."""
+    """Escape a foreign text for HTML: no mark-up, no unprintable characters, and its text direction ends with it."""
     return f"<bdi>{html.escape(_UNSHOWN.sub(chr(0xFFFD), text))}</bdi>"
 
 

@@ -1,4 +1,4 @@
-"""What `plexsync sync --dry-run` shows: in words, as JSON, or as a report in one HTML file, each written as it comes."""
+"""The output of `plexsync sync --dry-run`: text, JSON, or a report in one HTML file, each written as results arrive."""
 
 import json
 import shutil
@@ -35,14 +35,17 @@ Facts = dict[str, Any]
 ALWAYS = 6
 FAULT = "a fault of PlexSync"
 POSTERS = "  {} would change to the picture in Stash (poster = none leaves them alone)"
-# Before the first write of a whole library, so many scenes are shown in full.
+# The number of scenes shown in full before the first write.
 FIRST_FEW = 5
 
 
 @dataclass
 class PreviewTotals:
-    """What a dry run has found so far. So many `posters` would be others; `failure` says what ended it early; `stopped`: a
-    person did."""
+    """The totals of a dry run so far.
+
+    `posters` is the number of posters that would change, `failure` the error that ended it, `stopped` whether the user
+    did.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     posters: int = 0
@@ -50,19 +53,19 @@ class PreviewTotals:
     stopped: bool = False
 
     def count(self, preview: Preview) -> None:
-        """Take note of a scene."""
+        """Count a scene."""
         self.counts[preview.standing] += 1
         changes = (change for item in preview.items for change in item.fields)
         self.posters += any(change.field == "thumb" and change.new.value != change.old.value for change in changes)
 
     @property
     def complete(self) -> bool:
-        """Whether it came to its end."""
+        """Whether the dry run covered all scenes."""
         return not (self.failure or self.stopped)
 
     @property
     def code(self) -> int:
-        """The exit code it asks for."""
+        """The exit code."""
         return FINE if self.complete and not (self.counts["failed"] or self.counts["gone"]) else FAILED
 
     def facts(self) -> Facts:
@@ -74,7 +77,7 @@ class PreviewTotals:
         return {"total": total, "counts": counts, "posters": self.posters, "complete": self.complete, **more}
 
     def lines(self) -> list[str]:
-        """In words."""
+        """The totals as lines of text."""
         facts = self.facts()
         ended = ", then stopped" if self.stopped else f", then it ended: {safe(self.failure)}" if self.failure else ""
         head = f"{many(facts['total'], 'scene')} compared{ended}"
@@ -85,16 +88,16 @@ class PreviewTotals:
         return [*lines, POSTERS.format(many(self.posters, "poster"))] if self.posters else lines
 
 
-# --- where it goes ---------------------------------------------------------------------------------------------------
+# --- output formats --------------------------------------------------------------------------------------------------
 
 
 class Paper(ABC):
-    """Where scenes are written as they come, and at the end the counts. `whole`: all scenes, else those that change."""
+    """The output of scenes as they arrive, then the totals. `whole`: all scenes, else only those that change."""
 
     whole = False
 
     def put(self, preview: Preview) -> None:
-        """Take note of a scene."""
+        """Count a scene, and write it if it is to be shown."""
         if self.whole or preview.standing == WOULD_CHANGE:
             self.write(preview)
 
@@ -108,7 +111,7 @@ class Paper(ABC):
 
 
 class Words(Paper):
-    """Lines for a person."""
+    """Lines of text."""
 
     def __init__(self, out: Console, *, whole: bool) -> None:
         self._out = out
@@ -120,7 +123,7 @@ class Words(Paper):
             say(self._out, line)
 
     def end(self, totals: PreviewTotals) -> None:
-        """The counts."""
+        """Write the totals."""
         say(self._out, "\n".join(totals.lines()))
 
 
@@ -134,19 +137,19 @@ class Document(Paper):
         out.write('{\n  "dry_run": true,\n  "scenes": [')
 
     def write(self, preview: Preview) -> None:
-        """An object of the list."""
+        """Write an object of the list."""
         self._out.write(("," if self._count else "") + "\n    " + json.dumps(scene_facts(preview)))
         self._count += 1
 
     def end(self, totals: PreviewTotals) -> None:
-        """The counts, and the end of the object."""
+        """Write the totals and the end of the object."""
         rest = (f",\n  {json.dumps(name)}: {json.dumps(value)}" for name, value in totals.facts().items())
         self._out.write(("\n  ]" if self._count else "]") + "".join(rest) + "\n}\n")
         self._out.flush()
 
 
 class HtmlReport(Paper):
-    """One HTML file: the counts stand before the scenes, which wait in a file without a name until then."""
+    """One HTML file: the totals come before the scenes, which are buffered in an unnamed file until then."""
 
     def __init__(self, out: TextIO, scenes: IO[str], at: str, *, whole: bool) -> None:
         self._out = out
@@ -155,11 +158,11 @@ class HtmlReport(Paper):
         self.whole = whole
 
     def write(self, preview: Preview) -> None:
-        """A section for each scene."""
+        """Write a section for each scene."""
         self._scenes.writelines(scene_html(preview))
 
     def end(self, totals: PreviewTotals) -> None:
-        """Put it together."""
+        """Write the totals, then the buffered sections."""
         head, *counts = totals.lines()
         self._out.write(HEAD)
         self._out.write(f"<h1>What a sync would change</h1>\n<p>{shown(head)}, {self._at}. Nothing was written.</p>\n")
@@ -171,10 +174,10 @@ class HtmlReport(Paper):
 
 @contextmanager
 def _on_paper(call: Call, parts: Parts, file: str, *, whole: bool, replace: bool) -> Iterator[Paper | None]:
-    """Where the scenes go; None where that depends on the screen."""
+    """The output for the scenes; None if it depends on the terminal."""
     if file:
         with output(file, replace=replace) as out:
-            # Beside the report: what it takes is free there, and nobody else reads it.
+            # In the folder of the report: that disk has space for it, and nobody else can read it.
             with tempfile.TemporaryFile("w+", encoding="utf-8", dir=Path(file).absolute().parent) as scenes:
                 yield HtmlReport(out, scenes, stamp(parts.clock.now()) or "", whole=whole)
     elif call.json:
@@ -196,7 +199,7 @@ def dry_run(
     replace: bool = False,
     take_over: bool = False,
 ) -> int:
-    """Show what a sync of these scenes (of all, or of those changed since then) would do; returns the exit code."""
+    """Show what a sync of these scenes (or all, or those changed since then) would do; returns the exit code."""
     out = paper()
     with opened(start.config, start.folder) as parts, stoppable() as stop:
         start.tell(parts)
@@ -204,7 +207,7 @@ def dry_run(
             raise start.settings.away
         with _on_paper(call, parts, file, whole=bool(ids), replace=replace) as chosen:
             with ProgressBar(start.console, "comparing") as bar:
-                # The bar moves out of the way of what is printed on its own console, and of nothing else there.
+                # The bar makes room only for output on its own console.
                 on = chosen or Words(start.console if out.is_terminal and bar.drawn else out, whole=bool(ids))
                 asked = PreviewRequest(list(ids) or None, moment(parts, since), take_over=take_over)
                 totals = _run(call, parts, asked, on, bar, stop)
@@ -216,7 +219,7 @@ def dry_run(
 
 
 def moment(parts: Parts, since: datetime | timedelta | None) -> datetime | None:
-    """The moment that is meant; one that is still to come is warned of."""
+    """The start of the period; warns if it is in the future."""
     now = parts.clock.now() / 1000
     if isinstance(since, timedelta):
         return datetime.fromtimestamp(now, UTC) - since
@@ -227,7 +230,7 @@ def moment(parts: Parts, since: datetime | timedelta | None) -> datetime | None:
 
 @dataclass(frozen=True)
 class PreviewRequest:
-    """Which scenes are looked at (None: all), and by which sync."""
+    """The scenes to preview (None: all), and the kind of sync."""
 
     ids: list[int] | None
     since: datetime | None
@@ -235,7 +238,7 @@ class PreviewRequest:
 
 
 def _run(call: Call, parts: Parts, asked: PreviewRequest, on: Paper, bar: ProgressBar, stop: Stop) -> PreviewTotals:
-    """Look at everything; when a side goes away what was seen until then is told, with the reason."""
+    """Preview everything; if a server goes down, the results so far are shown, with the reason."""
     totals = PreviewTotals()
     scenes = parts.previewer.preview(
         asked.ids, since=asked.since, take_over=asked.take_over, progress=bar.at, stopping=lambda: bool(stop)
@@ -249,9 +252,9 @@ def _run(call: Call, parts: Parts, asked: PreviewRequest, on: Paper, bar: Progre
         bar.say(f"plexsync: {safe(totals.failure)}")
     except OSError:
         raise
-    except Exception as error:  # whatever it is: whoever reads the object gets a whole one
+    except Exception as error:  # whatever the error, the reader of the JSON gets a complete object
         if isinstance(on, Document):
-            # A fault of our own may quote anything: it is told on standard error alone.
+            # An internal error may quote anything: it goes to standard error only.
             totals.failure = str(error) if isinstance(error, SyncError) else FAULT
             on.end(totals)
             call.json = False
@@ -261,7 +264,7 @@ def _run(call: Call, parts: Parts, asked: PreviewRequest, on: Paper, bar: Progre
 
 
 def first_look(start: Begun, parts: Parts, *, take_over: bool = False) -> PreviewTotals:
-    """What the first write of a whole library would do: the first few scenes in full, then the counts."""
+    """The effect of the first write: the first few scenes in full, then the totals."""
     out, first = paper(), list[Preview]()
     with stoppable() as stop, ProgressBar(start.console, "comparing") as bar:
         totals = PreviewTotals()

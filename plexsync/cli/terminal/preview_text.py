@@ -11,7 +11,7 @@ from plexsync.rules.values import Held
 
 
 def scene_lines(preview: Preview) -> Iterator[str]:
-    """A scene in words: a line for each field that would change, and for each note."""
+    """A scene as text: one line for each field that would change, and for each note."""
     name = f"Scene {preview.id}: {safe(preview.title, 120)}" if preview.title else f"Scene {preview.id}"
     if preview.standing != WOULD_CHANGE:
         yield f"{name}: {finding_word(preview.standing)}{f' ({safe(preview.reason)})' if preview.reason else ''}"
@@ -38,7 +38,7 @@ def _change_words(change: FieldChange) -> Iterator[str]:
 
 
 def single_values(change: FieldChange) -> tuple[str, str]:
-    """A single value before and after; of a picture, whose key tells a person nothing, where it comes from."""
+    """A single value before and after; for a picture its source, since its key is not readable."""
     old, new = str(change.old.value), str(change.new.value)
     if change.field not in PICTURES:
         return old, new
@@ -49,5 +49,5 @@ def single_values(change: FieldChange) -> tuple[str, str]:
 
 
 def lock_change(old: Held, new: Held) -> str:
-    """`lock`, `unlock`, or '' where the lock stays as it is."""
+    """`lock`, `unlock`, or '' if the lock does not change."""
     return "" if old.locked == new.locked else "lock" if new.locked else "unlock"

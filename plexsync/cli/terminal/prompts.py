@@ -1,4 +1,4 @@
-"""Asking a person: before something is done that can't be undone, and when PlexSync is set up."""
+"""Interactive questions: before an action that can't be undone, and during setup."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from plexsync.reports.format import safe
 
 
 def confirmed(question: str) -> bool:
-    """Ask on standard error; only `y` or `yes` is a yes. A call that nobody can answer has to say --yes."""
+    """Ask on standard error; only `y` or `yes` is a yes. Non-interactive runs need --yes."""
     click.echo(f"{question} [y/N] ", err=True, nl=False)
     answer = sys.stdin.readline()
     if not answer:
@@ -21,10 +21,10 @@ def confirmed(question: str) -> bool:
 
 
 class Person:
-    """Whoever sits at the terminal. `there`: somebody can answer; else every question ends the call and names an option.
+    """The user at the terminal. `there`: questions can be answered; else each ends the call and names an option.
 
-    What can't be used is answered by one line that says why, and asked again. Ctrl-C ends the call. What is told goes
-    through `hiding`, since it may quote a server.
+    An invalid answer gets one line that says why, and the question is repeated. Ctrl-C ends the call. Messages are
+    redacted by `hiding`, since they may quote a server.
     """
 
     def __init__(self, console: Console, *, present: bool, hiding: Callable[[str], str] = str) -> None:
@@ -33,11 +33,11 @@ class Person:
         self._hiding = hiding
 
     def tell(self, text: str, *, style: str | None = None) -> None:
-        """A sentence, on standard error as every question."""
+        """Print a sentence on standard error, where all questions go."""
         say(self.console, self._hiding(text), style=style)
 
     def line(self, question: str, *, option: str, default: str = "", wrong: Callable[[str], str] = lambda _: "") -> str:
-        """One line; `wrong` says why it can't be taken, in words that follow "it", or ''."""
+        """Ask for one line; `wrong` says why it is invalid, in words that follow "it", or ''."""
         self._check(option)
         while True:
             answer = str(click.prompt(question, default=default, err=True, show_default=bool(default))).strip()
@@ -46,7 +46,7 @@ class Person:
             self.tell(f"  it {safe(problem)}")
 
     def hidden(self, question: str, *, option: str, wrong: Callable[[str], str] = lambda _: "") -> str:
-        """One line that is not shown while it is typed, nor afterwards."""
+        """Ask for one line without echo."""
         self._check(option)
         while True:
             answer = str(click.prompt(question, default="", hide_input=True, err=True, show_default=False)).strip()
@@ -55,14 +55,14 @@ class Person:
             self.tell(f"  it {safe(problem)}")
 
     def agrees(self, question: str, *, option: str = "--yes") -> bool:
-        """Yes or no; Enter is a yes."""
+        """Ask for yes or no; Enter is a yes."""
         self._check(option)
         return click.confirm(question, default=True, err=True)
 
     def chosen(
         self, question: str, names: Sequence[str], *, option: str, several: bool = False, now: Sequence[int] = ()
     ) -> list[int]:
-        """Which of some things, by their numbers from 1 on; `several`: one or more. Enter takes those of `now`, else all."""
+        """Ask for a choice by number, from 1 on; `several`: one or more. Enter takes those of `now`, else all."""
         for position, name in enumerate(names, start=1):
             self.tell(f"  {position}  {safe(name)}")
         usual = ", ".join(str(place + 1) for place in now) or ("all" if several else "1")
@@ -86,7 +86,7 @@ class Person:
 
 
 def _numbers(answer: str) -> list[int] | None:
-    """The numbers in a line, none for `all`; None for what are no numbers."""
+    """The numbers in a line, none for `all`; None if they are not numbers."""
     words = answer.replace(",", " ").split()
     if words == ["all"]:
         return []

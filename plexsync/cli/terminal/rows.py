@@ -1,4 +1,4 @@
-"""A row of the queue, its failed attempts and its past pushes, in words."""
+"""A row of the queue, its failed attempts and its past pushes, as text."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from plexsync.rules.values import Held
 
 
 def row_table(row: JobRow, now: int, name: str = "") -> Table:
-    """The row in words, with the title of its scene if that is known."""
+    """The row as a table, with the title of its scene if that is known."""
     facts = [
         ("status", f"{job_word(row.state)}, since {stamp(row.since)} ({ago(row.since, now)})"),
         ("attempts", f"{row.attempts} counted, {row.streak} failed in a row"),
@@ -29,13 +29,13 @@ def row_table(row: JobRow, now: int, name: str = "") -> Table:
 
 
 def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
-    """Failed attempts in words, newest first."""
+    """Failed attempts as a table, newest first."""
     rows = [(stamp(attempt.at) or "", attempt.cls, job_word(attempt.state), attempt.error) for attempt in attempts]
     return table("Failed attempts", ("at", "cause", "then", "error"), rows)
 
 
 def push_table(pushes: Sequence[PushRow]) -> Table:
-    """Past pushes in words, a line for each field, newest first."""
+    """Past pushes as a table, a line for each field, newest first."""
     rows = [
         (stamp(push.at) or "", push.key, short(name), _held(moved.old), _held(moved.new))
         for push in pushes

@@ -1,7 +1,7 @@
-"""What a person sees: tables on standard output, progress on standard error.
+"""Rich terminal output: tables on standard output, progress on standard error.
 
-On a terminal progress is a bar or a live line; elsewhere it is a plain line now and then. Standard output carries the
-answer alone. Colour is used on terminals only.
+On a terminal, progress is a bar or a live line; elsewhere it is a plain line now and then. Standard output carries only
+the answer. Colour is used on terminals only.
 """
 
 import logging
@@ -27,47 +27,47 @@ from rich.text import Text
 from plexsync.reports.format import lasting, safe
 
 PLAIN_PACE = 10.0
-# Stash draws its own bar, from lines that are no text.
+# Stash draws its own progress bar, from lines in its own format.
 STASH_PACE = 0.5
 WIDEST = 10_000
 LONGEST_WORD = 24
-# So many lines of the log wait for whoever reads it, and so many seconds for the last of them to be read.
+# The number of log lines kept for a slow reader, and the seconds it has to read the last ones.
 LINES_KEPT = 1000
 LAST_WORDS = 1.0
 
 
 def paper() -> Console:
-    """Standard output, for answers in words. Where it is no terminal, nothing is folded and no line ends in blanks."""
+    """Standard output for text. If it is not a terminal, nothing is folded and no line ends in blanks."""
     out: IO[str] = sys.stdout if sys.stdout.isatty() else cast("IO[str]", Trimmed(sys.stdout))
     return Console(file=out, highlight=False, markup=False, emoji=False, width=_width(sys.stdout))
 
 
 class Trimmed:
-    """A file without the blanks at the ends of lines that a table leaves there."""
+    """A file that removes the trailing blanks of table lines."""
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
 
     def write(self, text: str) -> int:
-        """Write it; lines come whole."""
+        """Write the text; lines come whole."""
         return self._out.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
 
     def flush(self) -> None:
-        """Write it through."""
+        """Flush the file."""
         self._out.flush()
 
     def isatty(self) -> bool:
-        """It is none."""
+        """Return False: this is no terminal."""
         return False
 
 
 def _width(out: IO[str]) -> int | None:
-    """None, which is that of the terminal or COLUMNS, if there is either; else as wide as any line is long."""
+    """None, the width of the terminal or COLUMNS, if there is one; else unlimited."""
     return None if out.isatty() or os.environ.get("COLUMNS") else WIDEST
 
 
 def say(out: Console, text: str, *, style: str | None = None) -> None:
-    """A sentence: on a terminal wrapped between words, so that what is copied from it (a path, an address) stays whole."""
+    """Print a sentence; on a terminal it is wrapped between words, so that a copied path or address stays whole."""
     lines = [
         wrapped
         for line in text.splitlines()
@@ -77,9 +77,9 @@ def say(out: Console, text: str, *, style: str | None = None) -> None:
 
 
 class Margin(Console):
-    """A console that is not to be the end of the process: when nobody reads it any more, it falls silent.
+    """A console that goes silent when its reader is gone, instead of ending the process.
 
-    `draws`: what is written over and over can be shown here. It takes a terminal, whatever is said of colours.
+    `draws`: it can show a line that is redrawn. That takes a terminal, whatever the colour settings.
     """
 
     def __init__(self, *, draws: bool) -> None:
@@ -88,12 +88,12 @@ class Margin(Console):
         self.draws = draws and out.isatty() and not self.is_dumb_terminal
 
     def on_broken_pipe(self) -> None:
-        """What else would end the process."""
+        """Go silent; the default would end the process."""
         self.quiet = True
 
 
 def margin(*, draws: bool = True) -> Margin:
-    """Standard error, for progress and logs; without `draws` progress is plain lines on a terminal as well."""
+    """Standard error, for progress and logs; without `draws`, progress is plain lines on a terminal as well."""
     return Margin(draws=draws)
 
 
@@ -102,7 +102,7 @@ def _draws(console: Console) -> bool:
 
 
 def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
-    """A plain table; texts of others are made safe for the terminal. `right` numbers the columns of figures."""
+    """A plain table; foreign texts are made safe for the terminal. `right` numbers the columns of figures."""
     drawn = Table(
         title=title or None,
         title_justify="left",
@@ -124,12 +124,12 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, ri
 
 
 def _is_word(cell: str) -> bool:
-    """A moment, a number, a name: what nobody wants to read in two pieces."""
+    """Whether a cell is a moment, a number or a name, which should not be folded."""
     return " " not in cell and len(cell) <= LONGEST_WORD
 
 
 class ProgressBar:
-    """How far something is: a bar with rate and remaining time, or a plain line every ten seconds."""
+    """Progress: a bar with rate and remaining time, or a plain line every ten seconds."""
 
     def __init__(self, console: Console, label: str) -> None:
         self._console = console
@@ -162,11 +162,11 @@ class ProgressBar:
 
     @property
     def drawn(self) -> bool:
-        """Whether it is one, and no plain lines."""
+        """Whether it is drawn as a bar."""
         return self._progress is not None
 
     def at(self, done: int, total: int) -> None:
-        """So many of so many."""
+        """Show the progress: `done` of `total`."""
         self._done, self._total = done, total
         now = time.monotonic()
         if os.environ.get("PLEXSYNC_PROGRESS") == "stash":
@@ -180,7 +180,7 @@ class ProgressBar:
             say(self._console, f"{self._label}: {done:,} of {total:,}{self._outlook(now)}")
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print one line that stays."""
         say(self._console, text)
 
     def _rate(self, now: float) -> str:
@@ -196,7 +196,7 @@ class ProgressBar:
 
 
 class LiveLine:
-    """One line that is written over and over on a terminal; nothing at all elsewhere."""
+    """One line that is redrawn on a terminal; elsewhere nothing is shown."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, transient=True, auto_refresh=False) if _draws(console) else None
@@ -214,20 +214,20 @@ class LiveLine:
 
     @property
     def shown(self) -> bool:
-        """Whether there is anybody to see it."""
+        """Whether the line is visible."""
         return self._live is not None
 
     def show(self, text: str) -> None:
-        """What the line says now."""
+        """Set the text of the line."""
         if self._live is not None:
             self._live.update(Text(text, overflow="ellipsis", no_wrap=True), refresh=True)
 
 
 class ConsoleHandler(logging.Handler):
-    """Writes log lines above whatever is live on a console.
+    """Writes log lines above the live display of a console.
 
-    A thread does it, so that work never waits for a reader who does not read. Lines for which there is no room any more
-    are dropped, and their number is told as soon as there is.
+    A thread writes them, so that work never waits for a slow reader. Lines beyond the buffer are dropped, and their
+    number is logged as soon as there is room.
     """
 
     def __init__(self, console: Console) -> None:
@@ -239,14 +239,14 @@ class ConsoleHandler(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line, never wrapped or coloured."""
+        """Queue one line; it is printed without wrapping or colour."""
         try:
             self._lines.put_nowait(self.format(record))
         except queue.Full:
             self._dropped += 1
 
     def close(self) -> None:
-        """Write what is left, if somebody reads it."""
+        """Write the remaining lines, if somebody reads them."""
         with suppress(queue.Full):
             self._lines.put(None, timeout=LAST_WORDS)
             self._thread.join(LAST_WORDS)
@@ -260,6 +260,6 @@ class ConsoleHandler(logging.Handler):
                 self._print(f"{dropped} lines of the log were dropped, since nobody read it")
 
     def _print(self, line: str) -> None:
-        # Standard error may be closed: there is nowhere left to say so.
+        # Standard error may be closed: there is nowhere left to report it.
         with suppress(OSError, ValueError, MemoryError):
             self._console.print(Text(line), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What `plexsync top` shows of one moment, read from the database alone, and how fast things go between two of them."""
+"""The data of `plexsync top` at one moment, read from the database alone, and the rates between two moments."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ from plexsync.rules.status_words import ON_HOLD, job_word
 from plexsync.store.database import Reader
 
 MINUTE, HOUR = 60_000, 3_600_000
-# So many scenes in work and past events are read at most: more than a screen holds.
+# The maximum number of running jobs and past events to read: more than a screen holds.
 MOST = 60
 
 
 @dataclass(frozen=True)
 class RunningJob:
-    """A row that is being worked."""
+    """A running job."""
 
     key: str
     title: str
@@ -37,7 +37,7 @@ class RunningJob:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that came of work."""
+    """A result of the work."""
 
     at: int
     key: str
@@ -48,7 +48,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Coming:
-    """Something that will happen by itself."""
+    """A scheduled event."""
 
     at: int
     text: str
@@ -56,7 +56,7 @@ class Coming:
 
 @dataclass(frozen=True)
 class Glance:
-    """One moment. `servers` are the facts of breakers, with `stands` in words and `hold` if there is one."""
+    """One moment. `servers` are the facts of breakers, with `stands` as text and `hold` if there is one."""
 
     now: int
     jobs: Mapping[State, int]
@@ -74,7 +74,7 @@ class Glance:
 
 
 def glance(parts: Parts) -> Glance:
-    """How everything stands now, from one snapshot; raises LocalFault."""
+    """Read the current status, from one snapshot; raises LocalFault."""
     now = parts.clock.now()
     running, waiting = parts.someone_works(), spooled(parts.folder)[0]
     with parts.store.reading() as db:
@@ -119,7 +119,7 @@ def _work(db: Reader, row: JobRow) -> RunningJob:
         doing += f", after {row.attempts} that went wrong"
     elif not sending and row.lane == Lane.SWEEP:
         doing += ", as one of many"
-    # Before its first push nobody here knows what it is called, but what its file in Plex is called.
+    # Before its first push, a scene's only known name is that of its file in Plex.
     files = [base_name(part.path) for entry in db.index.entries(keys) for part in entry.parts[:1]] if keys else []
     name = title(db, row.kind, row.id) or next(iter(files), "")
     return RunningJob(written(row.kind, row.id), name, doing, row.since)
@@ -138,7 +138,7 @@ def _event(db: Reader, latest: Lately) -> Event:
 
 
 def _coming(parts: Parts, db: Reader, overview: Overview, now: int) -> list[Coming]:
-    """What will happen next by itself, the soonest first."""
+    """The next scheduled events, the soonest first."""
     coming: list[Coming] = []
     for server in Neighbour:
         facts = breaker(parts.config, overview.breakers.get(server, BreakerRow()), now)
@@ -161,12 +161,12 @@ def _coming(parts: Parts, db: Reader, overview: Overview, now: int) -> list[Comi
 
 @dataclass
 class Rates:
-    """How fast things go, by the glances of the last minute."""
+    """The rates from the snapshots of the last minute."""
 
     counts: deque[tuple[int, int]] = field(default_factory=deque)
 
     def take(self, snapshot: Glance) -> None:
-        """Take note of a moment; what was counted before a step back of the clock says nothing any more."""
+        """Add a snapshot; after a backward step of the clock, earlier ones are discarded."""
         if self.counts and self.counts[-1][0] > snapshot.now:
             self.counts.clear()
         self.counts.append((snapshot.now, snapshot.done))
@@ -174,13 +174,13 @@ class Rates:
             self.counts.popleft()
 
     def per_minute(self) -> float | None:
-        """Scenes done a minute; None before there is anything to compare."""
+        """Scenes done per minute; None before there are two snapshots."""
         (first, done), (last, done_now) = self.counts[0], self.counts[-1]
         return max(0, done_now - done) * MINUTE / (last - first) if last > first else None
 
 
 def facts(snapshot: Glance, rate: float | None) -> dict[str, Any]:
-    """A moment for JSON."""
+    """A snapshot for JSON."""
     return {
         "at": stamp(snapshot.now),
         "worker": {"running": snapshot.running, "heartbeat": stamp(snapshot.beat), "enabled": snapshot.enabled},

@@ -1,4 +1,4 @@
-"""Find Stash for `plexsync init`: by options and settings, at a usual address, or at a typed one."""
+"""Finds Stash for `plexsync init`: by options and settings, at a default address, or at a typed one."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ from validation.sources import DEFAULT, Loaded
 
 
 def find_stash(person: Person, options: Given, here: Loaded, hidden: Hide, *, near: str) -> FoundStash:
-    """Stash: at the address that is given, set, or found; `near` is the address of Plex."""
+    """Find Stash at the given, configured or guessed address; `near` is the address of Plex."""
     url = address(options.stash_url, STASH_PORT) or (
         here.config.stash_url if here.origin["stash_url"] != DEFAULT else ""
     )
@@ -59,7 +59,7 @@ def _stash_typed(person: Person, default: str, at: Callable[[str], FoundStash]) 
 
 
 def _stash_at(person: Person, url: str, key: str, hidden: Hide, ca_file: str) -> FoundStash:
-    """The Stash there; a key is asked for only where it wants one."""
+    """The Stash server at an address; a key is asked for only if it needs one."""
     if problem := why_not("stash_url", url):
         raise Unusable(f"stash_url {problem}")
     for candidate in dict.fromkeys((key, "")):
@@ -67,7 +67,7 @@ def _stash_at(person: Person, url: str, key: str, hidden: Hide, ca_file: str) ->
             return _stash_with(url, candidate, ca_file)
         except Barred as error:
             refused = error
-    # What else keeps us out, such as a certificate, no key mends.
+    # A key does not fix other obstacles, such as a certificate.
     if not person.present or refused.setting != "stash_api_key":
         raise refused
     person.tell(f"Stash at {url} asks for its API key (in Stash: Settings, Security, API Key).")
@@ -93,7 +93,7 @@ def _stash_with(url: str, key: str, ca_file: str) -> FoundStash:
 
 
 def _guessed(person: Person, near: str) -> str:
-    """The first of the usual addresses where a Stash answers, or wants a key; '' when there is none."""
+    """The first default address where Stash answers, or needs a key; '' if there is none."""
     hosts = ("localhost", urlsplit(near).hostname or "", "stash", "host.docker.internal")
     usual = [
         f"http://{f'[{host}]' if ':' in host else host}:{STASH_PORT}" for host in dict.fromkeys(filter(None, hosts))
@@ -104,7 +104,7 @@ def _guessed(person: Person, near: str) -> str:
 
 
 def _answering(urls: Sequence[str]) -> list[str]:
-    """Those where a Stash is, in their order; nobody is told a key."""
+    """The addresses with a Stash server, in the given order; no key is sent."""
 
     def is_there(url: str) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""The answer of `plexsync status` in words. Standard library only, since a shell waits for it."""
+"""The output of `plexsync status` as text. Imports only the standard library, to start fast."""
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.cli.terminal.plain import Look
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def page(facts: "StatusFacts", look: Look) -> str:
-    """The answer of `plexsync status` in words."""
+    """The output of `plexsync status` as text."""
     jobs, scenes, parts = facts["jobs"], facts["scenes"], []
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
@@ -31,7 +31,7 @@ def page(facts: "StatusFacts", look: Look) -> str:
     parts.append(look.table("Queue", ("state", "count", ""), rows, right=(1,)))
     parts.append(look.table("Servers", ("server", "state", "failures", "next try", "why"), _servers(facts)))
     if facts["dead"]:
-        # Only where there is something to explain: a shell waits for this.
+        # Imported on use, to start fast.
         from plexsync.rules.causes import cure_of
 
         dead = [(cause, f"{count:,}", cure_of(cause).meaning) for cause, count in sorted(facts["dead"].items())]
@@ -56,7 +56,7 @@ def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
 
 
 def _answered(facts: "StatusFacts", server: str) -> bool:
-    """Whether there is any trace of an answer of this server."""
+    """Whether this server was ever heard from."""
     if any(facts["jobs"][name] for name in ("idle", "absent", "gone")) or facts["last_reconcile"]:
         return True
     return bool(facts["index"]["libraries"]) if server == "plex" else bool(facts["last_poll"])
@@ -89,7 +89,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
 
 
 def _dead_letters(facts: "QueueFacts") -> str:
-    """How dead letters came and went."""
+    """How many dead letters were added and removed, by reason."""
     counts = (
         (facts["retried"], "retried"),
         (facts["cured"], "retried after a cure"),
@@ -103,21 +103,21 @@ def _dead_letters(facts: "QueueFacts") -> str:
 
 
 def _events(facts: "EventFacts") -> list[tuple[str, str]]:
-    """A line when events were left as files."""
+    """A line if events were left as files."""
     counts = [f"{facts['waiting']:,} left as files, for the worker"] if facts["waiting"] else []
     counts += [f"{facts['unread']:,} set aside, since they can't be read (plexsync doctor)"] if facts["unread"] else []
     return [("events", "; ".join(counts))] if counts else []
 
 
 def _undone(facts: "UndoneFacts") -> list[tuple[str, str]]:
-    """A line when scenes were undone, which count as in sync."""
+    """A line if scenes were undone; they count as in sync."""
     by_name = (("undone", facts["undone"]), ("released", facts["released"]))
     counts = [f"{many(count, 'scene')} {name}" for name, count in by_name if count]
     return [("undone", f"{', '.join(counts)}: left alone until they are edited in Stash")] if counts else []
 
 
 def _outages(facts: "OutagesNow") -> list[tuple[str, str]]:
-    """A line for each outage that lasts, and one for the last that is over."""
+    """A line for each outage under way, and one for the last that ended."""
     rows = [
         ("outage", f"{_outage(outage)} since {outage['since']}, {_length(outage)} so far")
         for outage in facts["current"]

@@ -12,14 +12,14 @@ from plexsync.rules.job import State
 from plexsync.rules.status_words import JOB_STATES, MAIN_STATES, SYNCING, UP, counted, job_colour, job_word
 
 IDLE, STILL = "nothing until something changes", "nothing while no worker runs"
-# From so many columns on, what is being synced and what came of it stand beside each other.
+# From this width on, running jobs and results are shown side by side.
 WIDE = 150
-# Lines above the lists; and of each list its title, and a line of air before it.
+# The number of lines above the lists; of each list's title with the blank line before it.
 ABOVE, TITLE = 10, 2
 
 
 def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint: str, trouble: str = "") -> Group:
-    """One screen of so many columns and lines; `hint` says how it ends, `trouble` what went wrong with looking."""
+    """One screen of this size; `hint` says how to quit, `trouble` is the last read error."""
     parts: list[RenderableType] = [
         _head(snapshot, width, hint),
         Text(""),
@@ -95,7 +95,7 @@ def _servers(snapshot: Glance) -> Table:
 
 
 def _bar(snapshot: Glance, width: int) -> Text:
-    """How the scenes are shared among the states, as one line of colours; without colours the signs tell them apart."""
+    """The share of each state as one line of colours; without colours, characters tell them apart."""
     signs = dict(zip(MAIN_STATES, "█▓▒░╳", strict=True))
     counts = {state: snapshot.jobs.get(State(state), 0) for state in JOB_STATES}
     total = sum(counts.values())
@@ -106,7 +106,7 @@ def _bar(snapshot: Glance, width: int) -> Text:
     for state, count in counts.items():
         if not count:
             continue
-        # Whoever is there at all is seen.
+        # Every present state gets at least one cell.
         cells = min(cells_left, max(1, round(cells_left * count / jobs_left)))
         line.append(signs.get(state, "─") * cells, style=job_colour(state))
         cells_left, jobs_left = cells_left - cells, max(1, jobs_left - count)
