@@ -6,11 +6,11 @@ from tests.measure import Measures, measures
 
 # Figure, what it is now at most.
 LIMITS = {
-    "vague": 127,
+    "vague": 126,
     "shared_class_names": 0,
-    "largest_class": 321,
+    "largest_class": 295,
     "longest_function": 49,
-    "long_files": 5,
+    "long_files": 4,
     "untyped": 36,
     "status_tables": 1,
 }

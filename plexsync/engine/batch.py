@@ -12,13 +12,14 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import Generic
 
+from plexsync.engine.admission import Admission
 from plexsync.engine.evidence import Evidence
 from plexsync.engine.flow import E, F, Flow, Outdated
 from plexsync.engine.gates import Gates
 from plexsync.engine.rules import WorkRules
 from plexsync.engine.settlement import Settle
-from plexsync.engine.tickets import READ, VOID, Closed, Gate, Ticket, by_row
-from plexsync.rules.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, Unavailable
+from plexsync.engine.tickets import READ, VOID, Gate, Ticket
+from plexsync.rules.errors import NO_MEMORY, LocalFault, NeighbourError, Unavailable
 from plexsync.rules.job import Dead, Done, Job, Later, Outcome, State, Waiting, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.store.database import Database, Writer
@@ -39,13 +40,13 @@ class Batch(Generic[F, E]):
 
     `until` is when the leases end (UTC ms). `known_until` is the latest end of an errand according to the saved
     entries. `lost` holds the tokens of jobs that now belong to another attempt. `sent` holds the errands that ended
-    since the last close, `failed` those with an unprocessed failure, `answered` those to read back. `tickets` admit the
-    next sends. All gates were last open at the store's revision `open_at`.
+    since the last close, `failed` those with an unprocessed failure, `answered` those to read back. `admission` holds
+    the tickets of the next sends.
     """
 
     until: int
     known_until: int
-    open_at: tuple[int, int, int] | None = None
+    admission: Admission
     errands: dict[str, Sequence[E]] = field(default_factory=dict)
     findings: dict[str, F] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
@@ -54,7 +55,6 @@ class Batch(Generic[F, E]):
     answered: list[E] = field(default_factory=list)
     sent: list[E] = field(default_factory=list)
     failed: list[E] = field(default_factory=list)
-    tickets: Mapping[Neighbour, Ticket] = field(default_factory=dict)
 
     def is_held(self, errand: E) -> bool:
         """Whether the errand's job is still open and this worker still holds it."""
@@ -63,6 +63,18 @@ class Batch(Generic[F, E]):
     def call_back(self) -> list[E]:
         """Cancel and return the errands that were handed over but have not begun."""
         return [self.running.pop(future) for future in list(self.running) if future.cancel()]
+
+    def drop_lost(self) -> None:
+        """Drop the errands of jobs that this worker no longer holds."""
+        self.todo = deque(errand for errand in self.todo if self.is_held(errand))
+
+    def give_up(self, lost: Iterable[str]) -> None:
+        """Take the jobs of these tokens out of the batch: another attempt holds them."""
+        for token in lost:
+            job = self.errands[token][0].job
+            log.warning("lease lost: %s %d belongs to another attempt", job.kind, job.id)
+            self.lost.add(token)
+            del self.errands[token]
 
 
 class Unsent(Exception):
@@ -128,7 +140,7 @@ class Sender(Generic[F, E]):
             if batch.todo and self._clock.now() >= batch.until:
                 # The machine slept past the lease, so another worker may hold these jobs by now.
                 self._renew(batch)
-                self._drop_lost(batch)
+                batch.drop_lost()
             if batch.todo or len(batch.running) > self._rules.parallel:
                 self._release_closed(batch, stopping)
             if batch.todo and self._clock.now() + self._deadline > batch.known_until:
@@ -140,7 +152,7 @@ class Sender(Generic[F, E]):
                 # The next errands run meanwhile.
                 self._close(batch)
                 settled_at = self._clock.monotonic()
-                self._drop_lost(batch)
+                batch.drop_lost()
             done, _ = wait(batch.running, timeout=SETTLE_EVERY, return_when=FIRST_COMPLETED)
             self._collect(batch, done)
         self._close(batch)
@@ -169,10 +181,6 @@ class Sender(Generic[F, E]):
         began = self._clock.monotonic() - OVERDUE * self._deadline / 1000
         return any(errand.since < began for errand in running)
 
-    @staticmethod
-    def _drop_lost(batch: Batch[F, E]) -> None:
-        batch.todo = deque(errand for errand in batch.todo if batch.is_held(errand))
-
     # --- before sending ----------------------------------------------------------------------------------------------
 
     def _save(self, findings: Sequence[tuple[Job, F]], judged: Mapping[str, Outcome]) -> Batch[F, E]:
@@ -182,7 +190,8 @@ class Sender(Generic[F, E]):
         """
         now = self._clock.now()
         until = now + self._rules.lease + self._deadline
-        batch: Batch[F, E] = Batch(until=now + self._rules.lease, known_until=until)
+        admission = Admission(self._store, self._gates, self._flow.writes, self._flow.gates)
+        batch: Batch[F, E] = Batch(now + self._rules.lease, until, admission)
         with self._store.writing() as tx:
             held = tx.jobs.renew([job.token for job, _ in findings], until=batch.until)
             for job, _ in findings:
@@ -216,7 +225,7 @@ class Sender(Generic[F, E]):
         While writes are closed, these are all that have not begun, else those that need a closed gate.
         """
         writes = self._flow.writes
-        closed = self._admit(batch)
+        closed = batch.admission.closed()
         away = next((reason for gate, reason in closed.items() if gate.neighbour is writes.neighbour), "")
         if reason := STOPPED if stopping() else away:
             batch.todo.extend(batch.call_back())
@@ -229,24 +238,6 @@ class Sender(Generic[F, E]):
                 self._release([errand], closed[gate])
         batch.todo = deque(errand for errand in batch.todo if errand.outcome is None)
 
-    def _admit(self, batch: Batch[F, E]) -> dict[Gate, str]:
-        """Take tickets for the next errands. Returns the closed gates with their reasons."""
-        revision = self._store.revision()
-        if revision == batch.open_at:
-            return {}
-        with self._store.reading() as db:
-            # The write gate comes last, so that its ticket is the one kept for its server.
-            gates = reversed(by_row([self._flow.writes, *self._flow.gates]))
-            answers = {gate: self._gates.admit_in(db, gate) for gate in gates}
-        batch.tickets = {
-            gate.neighbour: answer if isinstance(answer, Ticket) else Ticket(gate, VOID)
-            for gate, answer in answers.items()
-        }
-        closed = {gate: answer.reason for gate, answer in answers.items() if isinstance(answer, Closed)}
-        # Until the next commit, open gates stay open and their breakers keep their generation.
-        batch.open_at = None if closed else revision
-        return closed
-
     def _release(self, errands: Iterable[E], reason: str) -> None:
         """Release unsent errands without blame and withdraw their saved entries, since nothing of them can have arrived."""
         released = list(errands)
@@ -258,7 +249,7 @@ class Sender(Generic[F, E]):
     # --- sending -----------------------------------------------------------------------------------------------------
 
     def _hand_over(self, batch: Batch[F, E], errand: E) -> Future[None]:
-        errand.tickets = batch.tickets
+        errand.tickets = batch.admission.tickets
         try:
             return self._pool.submit(self._begin, batch, errand)
         except RuntimeError as error:
@@ -340,7 +331,7 @@ class Sender(Generic[F, E]):
                 if token in held and len(outcomes) == len(errands):
                     self._end(tx, errands[0].job, batch.findings[token], worst(outcomes))
                     ended.append(token)
-        self._give_up(batch, batch.errands.keys() - held)
+        batch.give_up(batch.errands.keys() - held)
         batch.until = until
         for token in ended:
             del batch.errands[token]
@@ -380,16 +371,8 @@ class Sender(Generic[F, E]):
         until = self._clock.now() + self._rules.lease
         with self._store.writing() as tx:
             held = tx.jobs.renew(list(batch.errands), until=until)
-        self._give_up(batch, batch.errands.keys() - held)
+        batch.give_up(batch.errands.keys() - held)
         batch.until = until
-
-    @staticmethod
-    def _give_up(batch: Batch[F, E], lost: set[str]) -> None:
-        for token in lost:
-            job = batch.errands[token][0].job
-            log.warning("lease lost: %s %d belongs to another attempt", job.kind, job.id)
-            batch.lost.add(token)
-            del batch.errands[token]
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
