@@ -25,6 +25,7 @@ def value_text(value: object) -> str:
 
 
 def kind_of(value: object) -> str:
+    """The type of a value in plain words, without the value."""
     match value:
         case bool():
             return "true or false"
@@ -41,12 +42,14 @@ def kind_of(value: object) -> str:
 
 
 def guess(name: str, names: Iterable[str]) -> str:
+    """A hint at the closest known name, or where the names are listed."""
     lowered = {candidate.lower(): candidate for candidate in names}
     near = difflib.get_close_matches(name.lower()[:100], lowered, n=1)
     return f"did you mean {lowered[near[0]]}?" if near else "docs/settings.md lists them all"
 
 
 def shortened(text: str) -> str:
+    """One line of at most 60 characters, cut with an ellipsis."""
     return one_line(text if len(text) <= 60 else text[:60] + "…")
 
 
@@ -57,12 +60,15 @@ def key_text(name: str) -> str:
 
 
 def quoted(text: str) -> str:
+    """A short text in quotation marks."""
     return f'"{shortened(text)}"'
 
 
 def file_name(path: Path) -> str:
+    """The name of a file without its folder, on one line."""
     return shortened(path.name)
 
 
 def full_path(path: Path) -> str:
+    """The path of a file, on one line."""
     return one_line(str(path))

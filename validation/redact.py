@@ -126,6 +126,7 @@ class RedactingFilter(logging.Filter):
         self._redactor = redactor
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Clean the record in place. Always True: no record is dropped."""
         record.msg = " | ".join(map(self._clean, _texts(record)))
         record.args = record.exc_info = record.exc_text = record.stack_info = None
         for name in vars(record).keys() - _OWN_FIELDS:

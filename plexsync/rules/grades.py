@@ -59,6 +59,7 @@ class Fit:
 
 
 def claimant_of(scene: Scene, rules: PathRules) -> Claimant:
+    """A scene with its files by the Plex paths that the rules lead to, and by name."""
     targets: dict[str, list[tuple[str, SceneFile]]] = {}
     for file in scene.files:
         for target in map_path(file.path, rules):
@@ -70,6 +71,7 @@ def claimant_of(scene: Scene, rules: PathRules) -> Claimant:
 
 
 def grade_of(claimant: Claimant, part: Part, rules: PathRules, *measures: Measure) -> Grade:
+    """The best grade of a part for a scene: by path if one fits, otherwise by name and one of the measures."""
     at_place = claimant.targets.get(path_key(part.path), ())
     best = max((_path_grade(target, file, part, rules) for target, file in at_place), default=Grade.NONE)
     files = claimant.named.get(name_key(part.path), ())
@@ -116,10 +118,12 @@ def has_other_sources(file: SceneFile, part: Part, rules: PathRules) -> bool:
 
 
 def sizes_agree(file: SceneFile, part: Part) -> bool:
+    """Whether both sizes are known and equal."""
     return file.size == part.size > 0
 
 
 def sizes_differ(file: SceneFile, part: Part) -> bool:
+    """Whether both sizes are known and differ."""
     return file.size > 0 and part.size > 0 and file.size != part.size
 
 

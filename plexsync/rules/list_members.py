@@ -15,6 +15,7 @@ from plexsync.rules.values import Held, alike_text, joined_names, name_keys, wit
 def list_decision(
     name: str, names: tuple[str, ...], now: Held, remembered: Remembered | None, *, take_over: bool
 ) -> Decision:
+    """The decision for a list field: the members to add and to remove, the lock, and what to remember."""
     if not names and (remembered is None or _is_for_undo(remembered)):
         return Decision(remembered)
     remembered = with_members_left(remembered, now)
@@ -113,6 +114,7 @@ def with_members_left(remembered: Remembered | None, now: Held) -> Remembered | 
 
 
 def is_lock_gone(remembered: Remembered, now: Held) -> bool:
+    """Whether the lock of the last push is no longer set in Plex."""
     return remembered.left.locked and not now.locked
 
 

@@ -314,16 +314,19 @@ _GRADES: Mapping[Grade, str] = {
 
 
 def fit_text(fit: Fit) -> str:
+    """One sentence: how the item fits, and by which file."""
     return f"Item {fit.entry.key} {_GRADES[fit.grade].format(by=fit.by)} {fit.part.path}"
 
 
 def doubt_text(owner: Reason, rival: int) -> str:
+    """Why it is in doubt that the item belongs to the scene."""
     if owner == "shared item":
         return f"its first file is scene {rival}'s"
     return f"it may be scene {rival}'s" if rival else "it lasts quite another time"
 
 
 def owner_text(owner: Owner, rival: int) -> str:
+    """The end of a sentence about a fitting item that belongs, or may belong, to another scene."""
     if owner == "ours":
         return "."
     return f", but it is scene {rival}'s." if owner == "theirs" else f", but {doubt_text(owner, rival)}."

@@ -35,6 +35,7 @@ def spelled_as_in_stash(
 
 
 def put(memory: dict[str, Remembered], name: str, remembered: Remembered | None) -> None:
+    """Set the memory of a field, or remove it if there is none."""
     if remembered is None:
         memory.pop(name, None)
     else:
@@ -42,6 +43,7 @@ def put(memory: dict[str, Remembered], name: str, remembered: Remembered | None)
 
 
 def said_value(remembered: Remembered | None) -> Value | None:
+    """The value that Stash had at the last push of the field, or None."""
     return remembered.said if remembered else None
 
 

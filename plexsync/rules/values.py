@@ -27,10 +27,12 @@ def held(item: Item, name: str) -> Held:
 
 
 def empty_value(name: str) -> Value:
+    """The empty value of a field: () for a list, '' for a scalar."""
     return () if name in LISTS else ""
 
 
 def matches(name: str, a: Held, b: Held) -> bool:
+    """Whether value and lock are the same."""
     return a.locked == b.locked and same_value(name, a.value, b.value)
 
 
@@ -58,6 +60,7 @@ def _alike_lists(in_plex: Value, sent: Value) -> bool:
 
 
 def alike_text(in_plex: str, sent: str) -> bool:
+    """Whether the texts are the same in folded form, or Plex holds a cut version of at least `LEAST_CUT` characters."""
     # A text that Plex cut inside a character ends in an undecodable one.
     a, b = fold(in_plex).rstrip("\ufffd"), fold(sent)
     return a == b or (len(a) >= LEAST_CUT and b.startswith(a))
@@ -76,6 +79,7 @@ def name_keys(names: Value) -> frozenset[str]:
 
 
 def without_names(names: Value, gone: Sequence[str] | frozenset[str]) -> tuple[str, ...]:
+    """The names that are not in `gone`, in their order."""
     keys = {fold(name) for name in gone}
     return tuple(name for name in names if fold(name) not in keys)
 
@@ -86,5 +90,6 @@ def joined_names(names: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ..
 
 
 def names_present(names: Sequence[str], now: Value) -> tuple[str, ...]:
+    """The names that are in `now`, in their own order."""
     present = name_keys(now)
     return tuple(name for name in names if fold(name) in present)

@@ -157,6 +157,7 @@ class _Open:
         self.version = self.data_version()
 
     def data_version(self) -> int:
+        """SQLite's counter of commits by other connections."""
         return int(self.connection.value("pragma data_version"))
 
 

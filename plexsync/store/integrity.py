@@ -158,10 +158,12 @@ def _one_line(message: object) -> str:
 
 
 def columns_of(db: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
+    """The columns of a table, as `pragma table_info` lists them."""
     return db.execute(COLUMNS, {"table": table}).fetchall()
 
 
 def opened(path: Path, mode: str = "ro") -> sqlite3.Connection:
+    """Open a connection to a database file. Undecodable bytes in texts are replaced, so that a damaged file can be read."""
     db = sqlite3.connect(intake.uri(str(path), mode), uri=True, timeout=10.0, isolation_level=None)
     db.row_factory = sqlite3.Row
     db.text_factory = lambda text: text.decode("utf-8", "replace")

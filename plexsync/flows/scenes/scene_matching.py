@@ -55,9 +55,11 @@ class SceneMatcher:
         self._patient = patient
 
     def freshen(self, *, force: bool = False) -> bool | None:
+        """Bring the index up to date; see `Indexer.freshen`."""
         return self._indexer.freshen(force=force, wait=self._patient)
 
     def gap(self) -> Waiting | None:
+        """The reason to wait while the index may lack items, or None."""
         gap = self._indexer.gap()
         return Waiting(gap, "unavailable") if gap else None
 
@@ -257,6 +259,7 @@ def entry_of(item: Item) -> Entry:
 
 
 def decided_among(verdicts: Mapping[int, Verdict]) -> list[Decided]:
+    """The verdicts that were reached: neither failed nor postponed."""
     return [verdict for verdict in verdicts.values() if not isinstance(verdict, NeighbourError | Waiting)]
 
 

@@ -44,6 +44,7 @@ class UndoneScenes:
         self._pictures = pictures
 
     def marked_among(self, ids: Iterable[int]) -> set[int]:
+        """The scenes among these whose undo is still in effect."""
         with self._store.reading() as db:
             return {id for (id, _), memory in db.memories.of(sorted(ids)).items() if undone(memory)}
 
