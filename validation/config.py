@@ -28,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from validation import path_rules, values
 from validation.redact import MASK, Redactor, is_safe
@@ -41,7 +41,7 @@ _SHORTEST_TELLING_SECRET = 8  # a shorter one can't be told from ordinary words 
 _log = logging.getLogger("PlexSync.config")
 
 
-def _libraries(value: object) -> Mapping[str, Mapping[str, Any]]:
+def _libraries(value: object) -> Mapping[str, Mapping[str, object]]:
     """Settings of single libraries, by name, checked like the settings themselves. A text is read as JSON."""
     if isinstance(value, str):
         try:
@@ -63,7 +63,7 @@ def _library(name: str) -> str:
     return name.strip()
 
 
-def _own_settings(number: int, table: Mapping[str, object]) -> Mapping[str, Any]:
+def _own_settings(number: int, table: Mapping[str, object]) -> Mapping[str, object]:
     unknown = [name for name in table if name not in OF_A_LIBRARY]
     if unknown:
         names = ", ".join(OF_A_LIBRARY)
@@ -71,7 +71,7 @@ def _own_settings(number: int, table: Mapping[str, object]) -> Mapping[str, Any]
     return {name: _own_value(number, name, value) for name, value in table.items()}
 
 
-def _own_value(number: int, name: str, value: object) -> Any:
+def _own_value(number: int, name: str, value: object) -> object:
     names = PlexSyncConfig.model_fields[name]
     shape: Any = Annotated[names.annotation, Field(), *names.metadata]
     try:
@@ -262,7 +262,7 @@ class PlexSyncConfig(BaseModel):
     """Address of a picture of each performer, such as https://example.org/people/{id}.jpg; Plex and its apps must reach
     it. Default empty: pictures of people are left to Plex."""
 
-    libraries: Annotated[Mapping[str, Mapping[str, Any]], BeforeValidator(_libraries)] = Field(default={})
+    libraries: Annotated[Mapping[str, Mapping[str, object]], BeforeValidator(_libraries)] = Field(default={})
     """Tables in plexsync.toml with settings for single libraries (see docs/fields.md). Default none."""
 
     conflict_policy: Literal["stash", "plex"] = Field(default="stash")
@@ -415,7 +415,7 @@ def _without_inputs(error: ValidationError) -> list[InitErrorDetails]:
     ]
 
 
-def _error_type(error: Mapping[str, Any]) -> str | PydanticCustomError:
+def _error_type(error: ErrorDetails) -> str | PydanticCustomError:
     return (
         PydanticCustomError("not_a_number", "must be a number")
         if error["type"] == "not_a_number"

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -109,7 +108,7 @@ def load(
     )
     missing: list[str] = []
     try:
-        config = PlexSyncConfig(**values)
+        config = PlexSyncConfig.model_validate(values)
     except ValidationError as error:
         if not settings.problems and all(value["type"] == "missing" for value in error.errors(include_input=False)):
             missing = [str(value["loc"][0]) for value in error.errors(include_input=False)]
@@ -138,9 +137,9 @@ def load_here(
     return here(plugin_settings=STAND_INS)
 
 
-def _merged(sources: Mapping[str, Mapping[str, object]]) -> tuple[dict[str, Any], dict[str, str]]:
+def _merged(sources: Mapping[str, Mapping[str, object]]) -> tuple[dict[str, object], dict[str, str]]:
     """The winning values, and the source of each setting. Later sources win."""
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     origin = dict.fromkeys(_SETTINGS, DEFAULT)
     for source, settings in sources.items():
         values.update(settings)
@@ -317,7 +316,7 @@ def _readers_warning(path: Path, table: Mapping[str, object]) -> list[str]:
     ]
 
 
-def _lines(error: ValidationError, values: Mapping[str, Any], origin: Mapping[str, str], file: str) -> list[str]:
+def _lines(error: ValidationError, values: Mapping[str, object], origin: Mapping[str, str], file: str) -> list[str]:
     lines = []
     for item in error.errors(include_url=False, include_input=False):
         setting = _SETTINGS[str(item["loc"][0])]

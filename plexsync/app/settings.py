@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from plexsync.app import status_settings
 from plexsync.app.clients import asking_stash
@@ -28,8 +28,14 @@ from validation.sources import STAND_INS, ConfigError, Loaded, default_data_dir,
 # The plugin's id in Stash: the name of the manifest without its extension.
 PLUGIN = "StashPlexSync"
 
-# Keyword arguments of `load`: where this machine's settings come from.
-Sources = Mapping[str, Any]
+
+class SettingSources(TypedDict):
+    """Keyword arguments of `load`: where this machine's settings come from."""
+
+    environ: Mapping[str, str]
+    toml_path: Path | None
+    overrides: Mapping[str, object]
+    may_be_missing: bool
 
 
 class SettingsNeed(Enum):
@@ -76,7 +82,7 @@ class Settings:
 # --- the settings of a call ------------------------------------------------------------------------------------------
 
 
-def settings(sources: Sources, need: SettingsNeed, *, hide: Callable[[Loaded], None]) -> Settings:
+def settings(sources: SettingSources, need: SettingsNeed, *, hide: Callable[[Loaded], None]) -> Settings:
     """Return the settings from all sources; raises ConfigError, or StashAway if Stash may have a missing one.
 
     `hide` receives all settings as they are loaded, so that no later error shows a secret.
@@ -101,7 +107,7 @@ def settings(sources: Sources, need: SettingsNeed, *, hide: Callable[[Loaded], N
 
 
 def _while_away(
-    sources: Sources,
+    sources: SettingSources,
     folder: DataFolder | None,
     need: SettingsNeed,
     away: NeighbourError,
@@ -127,7 +133,7 @@ def _unasked(away: NeighbourError) -> str:
 
 
 def _by_last_answer(
-    sources: Sources, last: Kept | None, need: SettingsNeed, hide: Callable[[Loaded], None]
+    sources: SettingSources, last: Kept | None, need: SettingsNeed, hide: Callable[[Loaded], None]
 ) -> tuple[Loaded, tuple[str, ...]]:
     """Return the settings by Stash's last answer, if stored, and the required ones that only its secrets held."""
     plugin_settings, lacking = dict(last.values) if last else {}, tuple[str, ...]()

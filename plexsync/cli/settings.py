@@ -3,10 +3,9 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from plexsync.app import settings as from_sources
-from plexsync.app.settings import Settings, SettingsNeed
+from plexsync.app.settings import Settings, SettingsNeed, SettingSources
 from plexsync.cli.call import Call
 from validation.sources import STAND_INS, Loaded, default_toml
 
@@ -16,7 +15,7 @@ def toml_of(call: Call) -> Path:
     return call.config_file or default_toml(os.environ)
 
 
-def sources(call: Call) -> dict[str, Any]:
+def sources(call: Call) -> SettingSources:
     """The sources of this machine's settings; a file that was not named explicitly may be missing."""
     data_dir = str(Path(call.data_dir).absolute()) if call.data_dir else None
     named = call.config_file is not None or bool(os.environ.get("PLEXSYNC_CONFIG"))

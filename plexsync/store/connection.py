@@ -11,7 +11,8 @@ from typing import Any
 
 # A row of a result. Its values can be read by position and by name.
 Row = Any
-Values = Mapping[str, Any] | Sequence[Any]
+# Values that the driver can store.
+Values = Mapping[str, object] | Sequence[object]
 
 
 class Connection:

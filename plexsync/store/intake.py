@@ -21,12 +21,12 @@ except ImportError:  # a Python built without it can still leave files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
-    from typing import Any, Protocol
+    from typing import Protocol
 
     class Statements(Protocol):
         """The part of a connection that a want needs; `sqlite3` and the store both provide it."""
 
-        def execute(self, sql: str, parameters: "dict[str, Any]", /) -> object:
+        def execute(self, sql: str, parameters: "dict[str, object]", /) -> object:
             """Run one statement."""
 
 

@@ -28,7 +28,22 @@ from plexsync.store.counts import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypedDict
+
+    class BreakerValues(TypedDict):
+        """The stored values of a breaker."""
+
+        state: str
+        failures: int
+        successes: int
+        opened_at: float | None
+        wait: float
+        trips: int
+        generation: int
+        probe_started: float | None
+        cause: str
+        error: str
+
 
 # The schema that the statements are written for.
 SCHEMA = 7
@@ -60,7 +75,7 @@ NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as bigint)"
 NOTE = "select value from note where name = :name"
 
 # Used instead of values that no breaker can have: open since long ago, so that the next request is a probe.
-UNREADABLE: "dict[str, Any]" = {
+UNREADABLE: "BreakerValues" = {
     "state": "open",
     "failures": 0,
     "successes": 0,
@@ -185,7 +200,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _rows(db: sqlite3.Connection, sql: str) -> "list[tuple[str, dict[str, Any]]]":
+def _rows(db: sqlite3.Connection, sql: str) -> "list[tuple[str, dict[str, object]]]":
     """Return the rows of the known servers, with their names. Other rows are left out."""
     cursor = db.execute(sql)
     names = [column[0] for column in cursor.description]

@@ -6,7 +6,13 @@ It shares no code with the rules that did the work, so it can find errors in the
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plexapi.server import PlexServer
+    from plexapi.video import Movie
+
+    from plexsync.simulator.plex_server import ItemSnapshot
 
 BATCH = 100
 
@@ -27,7 +33,7 @@ class Checked:
     example: int = 0
 
 
-def check(stage: Any, untouched: dict[str, Any], by_hand: dict[str, str]) -> Checked:
+def check(stage: Any, untouched: "dict[str, ItemSnapshot]", by_hand: dict[str, str]) -> Checked:
     """Compare every scene with every movie that must show it, and every other movie with its original state.
 
     `by_hand`: titles edited in Plex during the demo, by movie.
@@ -63,17 +69,18 @@ def check(stage: Any, untouched: dict[str, Any], by_hand: dict[str, str]) -> Che
     return checked
 
 
-def _read(server: Any, keys: dict[str, str]) -> dict[str, Any]:
+def _read(server: "PlexServer", keys: dict[str, str]) -> "dict[str, Movie]":
     handles = {key: handle for handle, key in keys.items()}
-    movies = {}
+    movies: dict[str, Movie] = {}
     ordered = sorted(handles)
     for start in range(0, len(ordered), BATCH):
-        for movie in server.fetchItems(f"/library/metadata/{','.join(ordered[start : start + BATCH])}"):
+        path = f"/library/metadata/{','.join(ordered[start : start + BATCH])}"
+        for movie in server.fetchItems(path):  # type: ignore[no-untyped-call]
             movies[handles[str(movie.ratingKey)]] = movie
     return movies
 
 
-def _differences(scene: Any, movie: Any, locked_title: str | None) -> list[tuple[str, object, object]]:
+def _differences(scene: Any, movie: "Movie", locked_title: str | None) -> list[tuple[str, object, object]]:
     day = movie.originallyAvailableAt
     wants = {
         "title": _plain(locked_title or scene.title or _stem(scene.files[0][0])),

@@ -7,11 +7,11 @@ file or the environment; it is never an argument of the command.
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import click
 
@@ -130,7 +130,9 @@ def _set_up(call: Call, options: Callable[[Hide], Given], *, yes: bool) -> int:
 
 def _here(call: Call, file: Path) -> Loaded:
     """The current settings; a file that does not exist yet is no error, nor is a link to one."""
-    loaded = load_here(**{**sources(call), "toml_path": file if os.path.exists(file) else None})  # noqa: PTH110
+    origins = sources(call)
+    origins["toml_path"] = file if os.path.exists(file) else None  # noqa: PTH110
+    loaded = load_here(**origins)
     hide(call, loaded)
     return loaded
 
@@ -153,12 +155,24 @@ def _secret(option: str, file: Path | None, variable: str, hidden: Hide) -> str:
     return text
 
 
+class FileSettings(TypedDict):
+    """The settings that `init` writes; None removes a setting from the file."""
+
+    plex_url: str
+    plex_token: str
+    plex_libraries: list[str] | None
+    stash_url: str
+    stash_api_key: str | None
+    path_map: list[str] | None
+    data_dir: NotRequired[str]
+
+
 @dataclass(frozen=True)
 class SetupPlan:
-    """The findings, and the settings that follow from them; None removes a setting from the file."""
+    """The findings, and the settings that follow from them."""
 
     discovery: Discovery
-    settings: Mapping[str, Any] = field(repr=False)
+    settings: FileSettings = field(repr=False)
     over: tuple[str, ...]
     """Environment variables that override the file."""
 
@@ -167,7 +181,7 @@ def _plan(call: Call, person: Person, options: Given, here: Loaded, hidden: Hide
     plex = find_plex(person, options, here, hidden)
     stash = find_stash(person, options, here, hidden, near=plex.url)
     paths = learn_paths(person, options, here, plex, stash)
-    settings: dict[str, Any] = {
+    settings: FileSettings = {
         "plex_url": plex.url,
         "plex_token": plex.token,
         "plex_libraries": list(plex.libraries) or None,
@@ -187,7 +201,7 @@ def _plan(call: Call, person: Person, options: Given, here: Loaded, hidden: Hide
     return SetupPlan(Discovery(plex, stash, paths), settings, over)
 
 
-def _check(settings: Mapping[str, Any]) -> None:
+def _check(settings: FileSettings) -> None:
     """Check that the settings are valid when read back; raises ConfigError."""
     load(environ={}, toml_path=None, overrides={name: value for name, value in settings.items() if value is not None})
 
@@ -205,7 +219,7 @@ class Writing:
     kept: Path | None
 
 
-def _writing(file: Path, settings: Mapping[str, Any]) -> Writing:
+def _writing(file: Path, settings: FileSettings) -> Writing:
     before = None
     try:
         if os.path.exists(file):  # noqa: PTH110 - for an unreadable folder, saving reports the error
@@ -242,19 +256,19 @@ def _write(write: Writing) -> None:
         raise ConfigError([f"{write.file} can't be written: {error.strerror}; nothing was changed"]) from None
 
 
-def _rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _rows(settings: FileSettings) -> list[tuple[str, str]]:
     # An empty list is a choice as well: it includes libraries that are added later.
-    rows = {**settings, "plex_libraries": settings["plex_libraries"] or "all"}
+    rows: dict[str, object] = {**settings, "plex_libraries": settings["plex_libraries"] or "all"}
     return [(name, _shown(name, value)) for name, value in rows.items() if value is not None]
 
 
-def _shown(name: str, value: Any) -> str:
+def _shown(name: str, value: object) -> str:
     if name in SECRETS:
         return MASK
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _facts(plan: SetupPlan, write: Writing, hidden: Redactor) -> dict[str, Any]:
+def _facts(plan: SetupPlan, write: Writing, hidden: Redactor) -> dict[str, object]:
     plex, stash, paths = plan.discovery.plex, plan.discovery.stash, plan.discovery.paths
     return {
         "file": str(write.file),
