@@ -6,12 +6,12 @@ from tests.measure import Measures, measures
 
 # Figure, what it is now at most.
 LIMITS = {
-    "vague": 126,
+    "vague": 116,
     "shared_class_names": 0,
     "largest_class": 295,
     "longest_function": 49,
-    "long_files": 4,
-    "untyped": 18,
+    "long_files": 3,
+    "untyped": 0,
     "status_tables": 1,
 }
 

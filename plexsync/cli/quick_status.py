@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from plexsync.reports.shapes import StatusFacts
+    from plexsync.reports.shapes.status import StatusFacts
 
     class CallOptions(Protocol):
         """The options of a call that matter here."""

@@ -7,7 +7,8 @@ from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
 from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp
-from plexsync.reports.shapes import NeedFacts, OutageFacts, StatusFacts
+from plexsync.reports.shapes.outages import OutageFacts
+from plexsync.reports.shapes.status import NeedFacts, StatusFacts
 from plexsync.rules.notices import NoticeRules, conditions
 from plexsync.rules.status_words import DOWN
 

@@ -3,7 +3,8 @@
 from collections import Counter
 
 from plexsync.flows.scenes.reconcile import ComparisonReport
-from plexsync.rules.status_words import COMPARED
+from plexsync.reports.shapes.comparisons import ComparisonFacts, FindingCounts, StrictCount
+from plexsync.rules.status_words import COMPARED, Finding
 
 _NAMES = {finding.stored: finding.value for finding in COMPARED}
 
@@ -13,13 +14,24 @@ def counted(report: ComparisonReport) -> Counter[str]:
     return Counter({_NAMES.get(name, name): count for name, count in report.standing.items()})
 
 
-def report_facts(report: ComparisonReport) -> dict[str, int | bool | str | None]:
+def report_facts(report: ComparisonReport) -> ComparisonFacts:
     """The report for JSON."""
     standing = counted(report)
+    counts = FindingCounts(
+        in_step=standing[Finding.IN_SYNC],
+        differ=standing[Finding.DIFFERS],
+        absent=standing[Finding.NOT_IN_PLEX],
+        ambiguous=standing[Finding.AMBIGUOUS],
+        out_of_scope=standing[Finding.OUT_OF_SCOPE],
+        kept_for_a_person=standing[Finding.KEPT],
+        undone=standing[Finding.UNDONE],
+        failed=standing[Finding.FAILED],
+    )
+    strict: StrictCount = {"strict": standing[Finding.STRICT]} if standing[Finding.STRICT] else {}
     return {
         "scenes": report.scenes,
-        **{finding.value: standing[finding] for finding in COMPARED},
-        **{name: count for name, count in standing.items() if name not in tuple(COMPARED)},
+        **counts,
+        **strict,
         "gone": report.gone,
         "wanted": report.wanted,
         "items": report.items,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from plexsync.app.parts import Parts
 from plexsync.reports.cures import cure
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in
-from plexsync.reports.shapes import LetterFacts
+from plexsync.reports.shapes.dead_letters import LetterFacts
 from plexsync.rules.job import State
 from plexsync.rules.records import JobRow
 from plexsync.store.database import Reader

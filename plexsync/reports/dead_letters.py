@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from plexsync.reports.cures import cure
-from plexsync.reports.shapes import GroupFacts
+from plexsync.reports.shapes.dead_letters import GroupFacts
 from plexsync.rules.job import State
 from plexsync.store.database import Reader
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
-from plexsync.reports.shapes import (
+from plexsync.reports.shapes.scenes import (
     FieldFacts,
     JobReport,
     KnownFacts,

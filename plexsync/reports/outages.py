@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from plexsync.app.parts import Parts
 from plexsync.reports.format import noted, stamp
-from plexsync.reports.shapes import OutageReport
+from plexsync.reports.shapes.outages import OutageReport
 from plexsync.reports.status import figure_facts, outage_facts
 from plexsync.rules.job import DAY
 from plexsync.rules.note_keys import BEGUN

@@ -1,9 +1,8 @@
 """What a sync would change, as facts."""
 
-from typing import cast
-
 from plexsync.flows.scenes.preview import FieldChange, Preview
-from plexsync.reports.shapes import ChangeFacts, ItemFacts, NoteFacts, PreviewFacts
+from plexsync.reports.shapes.comparisons import ChangeFacts, ItemFacts, PreviewFacts, PreviewReason
+from plexsync.reports.shapes.scenes import NoteFacts
 
 
 def scene_facts(preview: Preview) -> PreviewFacts:
@@ -13,9 +12,15 @@ def scene_facts(preview: Preview) -> PreviewFacts:
         for item in preview.items
     ]
     notes: list[NoteFacts] = [{"field": note.field, "reason": note.reason, "text": note.text} for note in preview.notes]
-    head: dict[str, object] = {"id": preview.id, "title": preview.title, "standing": preview.standing}
-    more = {"why": preview.reason} if preview.reason else {}
-    return cast("PreviewFacts", {**head, **more, "items": items, "notes": notes})
+    reason: PreviewReason = {"why": preview.reason} if preview.reason else {}
+    return {
+        "id": preview.id,
+        "title": preview.title,
+        "standing": preview.standing,
+        **reason,
+        "items": items,
+        "notes": notes,
+    }
 
 
 def _field_facts(change: FieldChange) -> ChangeFacts:

@@ -6,7 +6,7 @@ from typing import overload
 
 from plexsync.app.parts import Parts
 from plexsync.reports.format import stamp
-from plexsync.reports.shapes import AttemptFacts, JobFacts, PastAttempt, PastPush, PushFacts
+from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, PastAttempt, PastPush, PushFacts
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
 from plexsync.rules.job import KINDS, Kind, Lane, State
 from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PushRow

@@ -6,7 +6,7 @@ from itertools import chain
 
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
-from plexsync.reports.shapes import SceneFacts
+from plexsync.reports.shapes.scenes import SceneFacts
 from plexsync.rules.job import Kind
 from plexsync.rules.records import LAST_ID
 from plexsync.rules.scene_status import standing

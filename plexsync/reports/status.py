@@ -12,14 +12,12 @@ if TYPE_CHECKING:
     from plexsync.app.database_files import Summary
     from plexsync.app.parts import Parts
     from plexsync.app.status_settings import StatusSettings
-    from plexsync.reports.shapes import (
+    from plexsync.reports.shapes.outages import FigureFacts, OutageFacts, OutagesNow
+    from plexsync.reports.shapes.status import (
         BookFacts,
         BreakerFacts,
-        FigureFacts,
         HoldFacts,
         LibraryFacts,
-        OutageFacts,
-        OutagesNow,
         PaceFacts,
         QueueFacts,
         StatusFacts,

@@ -2,7 +2,7 @@
 
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.reports.rows import in_order
-from plexsync.reports.shapes import UndoFacts, UndoField, UndoItem
+from plexsync.reports.shapes.undo import UndoFacts, UndoField, UndoItem
 from plexsync.rules.plan_records import Change, Note
 from plexsync.rules.values import held
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from plexsync.app.parts import Parts
-from plexsync.reports.shapes import UnpairedFacts
+from plexsync.reports.shapes.comparisons import UnpairedFacts
 from plexsync.rules.item import Entry
 from plexsync.rules.note_keys import LAST_RUN
 

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,6 +22,22 @@ from plexsync.reports.format import stamp
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
 from plexsync.reports.scenes import facts_of, named_like, stand_so
+from plexsync.reports.shapes.comparisons import TaskFacts, TaskReport
+from plexsync.reports.shapes.dead_letters import Banner, LetterPage
+from plexsync.reports.shapes.outages import OutageReport
+from plexsync.reports.shapes.scenes import (
+    ExplainFacts,
+    HistoryFacts,
+    LatestFacts,
+    SceneFacts,
+    SceneList,
+    ScenePush,
+    SceneReport,
+    SceneRow,
+    Trouble,
+    UnreadFacts,
+)
+from plexsync.reports.shapes.status import NeedList, SettingList, StatusFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
@@ -34,35 +49,38 @@ from plexsync.web.settings_pages import setting_facts
 
 MOST = 500
 FEW = 100
-Facts = Mapping[str, Any]
+Facts = Mapping[str, object]
 Answer = Facts | tuple[Facts, int]
-Body = dict[str, Any]
+# The body of a request, as it was sent.
+Body = Mapping[str, object]
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def status(ask: Ask) -> Answer:
+def status(ask: Ask) -> StatusFacts:
     """As `plexsync status --json`."""
     return ask.desk.facts()
 
 
-def need(ask: Ask) -> Answer:
+def need(ask: Ask) -> NeedList:
     """What needs you, and what resolves itself."""
     return {"needs": [need_facts(entry) for entry in needs(ask.desk.parts, ask.desk.facts())]}
 
 
-def latest(ask: Ask) -> Answer:
+def latest(ask: Ask) -> LatestFacts:
     """The last pushes and the last failed attempts."""
     with ask.desk.parts.store.reading() as db:
-        pushes = [{"scene": scene, **push_facts([push])[0]} for scene, push in db.pushes.latest(LATEST)]
-        troubles = [
+        pushes: list[ScenePush] = [
+            {"scene": scene, **push_facts([push])[0]} for scene, push in db.pushes.latest(LATEST)
+        ]
+        troubles: list[Trouble] = [
             {"kind": kind, "id": id, **attempt_facts([attempt])[0]} for kind, id, attempt in db.attempts.latest(LATEST)
         ]
     return {"pushes": pushes, "troubles": troubles}
 
 
-def scenes(ask: Ask) -> Answer:
+def scenes(ask: Ask) -> SceneList:
     """A page of scenes: those with a status, or those with a text in title or path."""
     stands, text = ask.query.get("stands", "").replace(" ", "_"), ask.query.get("q", "")
     statuses = [status for status in STATUSES if status.value == stands]
@@ -78,7 +96,7 @@ def scenes(ask: Ask) -> Answer:
     return {"scenes": rows, "after": listed.after}
 
 
-def scene(ask: Ask) -> Answer:
+def scene(ask: Ask) -> SceneReport:
     """As `plexsync status SCENE --json`."""
     id = ask.number("id")
     with ask.desk.parts.store.reading() as db:
@@ -88,7 +106,7 @@ def scene(ask: Ask) -> Answer:
         return {**_scene(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
 
 
-def _scene(facts: Facts) -> Body:
+def _scene(facts: SceneFacts) -> SceneRow:
     return {
         "id": facts["id"],
         "title": facts["title"] or None,
@@ -98,19 +116,19 @@ def _scene(facts: Facts) -> Body:
     }
 
 
-def explained(ask: Ask) -> Answer:
+def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
     """As `plexsync explain SCENE --json`: asks both servers."""
     id = ask.number("id")
     try:
         with ask.desk.looking() as parts:
-            seen = explain(parts.store, parts.looker, parts.gates, id)
+            explanation = explain(parts.store, parts.looker, parts.gates, id)
     except NeighbourError as error:
         with ask.desk.parts.store.reading() as db:
             return {**known_facts(db, id), "error": str(error)}, 503
-    return {**sight_facts(seen.sight), **job_facts(seen.job, seen.attempts)}
+    return {**sight_facts(explanation.sight), **job_facts(explanation.job, explanation.attempts)}
 
 
-def history(ask: Ask) -> Answer:
+def history(ask: Ask) -> HistoryFacts:
     """As `plexsync history SCENE --json`."""
     id, limit = ask.number("id"), _whole(ask, "limit", FEW, MOST)
     with ask.desk.parts.store.reading() as db:
@@ -119,7 +137,7 @@ def history(ask: Ask) -> Answer:
     return {"kind": "scene", "id": id, "entries": entries, "total": len(past)}
 
 
-def given_up(ask: Ask) -> Answer:
+def given_up(ask: Ask) -> LetterPage:
     """As `plexsync dlq list --json`, with a page of the rows in the format of `dlq export`."""
     cause, limit = ask.query.get("cause", ""), _whole(ask, "limit", FEW, MOST)
     after = _key(ask.query["after"]) if "after" in ask.query else None
@@ -129,34 +147,34 @@ def given_up(ask: Ask) -> Answer:
         rows = db.jobs.in_state(State.DEAD, error_class=cause, limit=limit + 1, after=after or ("", 0))
         letters = [letter(db, row) for row in rows[:limit]]
     more = written(rows[limit - 1].kind, rows[limit - 1].id) if len(rows) > limit else None
-    banner = too_many(sum(counts.values()), ask.desk.parts.config.dlq_max)
-    head = {"dead": sum(group["count"] for group in groups), "causes": groups, **({"banner": banner} if banner else {})}
-    return {**head, "rows": letters, "after": more}
+    text = too_many(sum(counts.values()), ask.desk.parts.config.dlq_max)
+    banner: Banner = {"banner": text} if text else {}
+    count = sum(group["count"] for group in groups)
+    return {"dead": count, "causes": groups, **banner, "rows": letters, "after": more}
 
 
-def outages(ask: Ask) -> Answer:
+def outages(ask: Ask) -> OutageReport:
     """As `plexsync outages --json`."""
     return report(ask.desk.parts, _whole(ask, "days", 30, MOST_DAYS)).facts()
 
 
-def comparisons(ask: Ask) -> Answer:
+def comparisons(ask: Ask) -> TaskReport:
     """The last full comparisons, and the tasks started here."""
     with ask.desk.parts.store.reading() as db:
-        found = reports(db)
+        past = reports(db)
     errands = ask.desk.errands
+    current = errands.current
     return {
         "reports": [
-            {"began": stamp(entry.began), "ended": stamp(entry.ended), **report_facts(entry)} for entry in found
+            {"began": stamp(entry.began), "ended": stamp(entry.ended), **report_facts(entry)} for entry in past
         ],
-        "current": errand_facts(errands.current),
+        "current": errand_facts(current) if current else None,
         "past": [errand_facts(entry) for entry in list(errands.past)],
     }
 
 
-def errand_facts(errand: BackgroundTask | None) -> Body | None:
+def errand_facts(errand: BackgroundTask) -> TaskFacts:
     """A task for JSON."""
-    if errand is None:
-        return None
     return {
         "name": errand.name,
         "state": errand.state,
@@ -169,7 +187,7 @@ def errand_facts(errand: BackgroundTask | None) -> Body | None:
     }
 
 
-def settings(ask: Ask) -> Answer:
+def settings(ask: Ask) -> SettingList:
     """Every setting with its source; secrets as three stars."""
     return {"settings": setting_facts(ask.desk.parts.config, ask.desk.origins.by_name)}
 
@@ -238,7 +256,8 @@ def unignore(ask: Ask, body: Body) -> Answer:
 
 def _begun(ask: Ask, name: str) -> Answer:
     if not ask.desk.errands.start(name):
-        return {"error": "something else is under way", "current": errand_facts(ask.desk.errands.current)}, 409
+        current = ask.desk.errands.current
+        return {"error": "something else is under way", "current": errand_facts(current) if current else None}, 409
     return {"begun": name}, 202
 
 
@@ -253,13 +272,14 @@ def _moved(
         keys = body["scenes"]
         if not isinstance(keys, list) or len(keys) > MOST:
             raise Wrong(f"scenes must be a list of at most {MOST} keys")
-        count, missed = some(parts.store, parts.clock, [_key(str(one)) for one in keys])
+        count, missed = some(parts.store, parts.clock, [_key(str(key)) for key in keys])
         return {verb: count, **({"not_dead": [written(*key) for key in missed]} if missed else {})}
-    if "cause" in body and not (isinstance(body["cause"], str) and body["cause"]):
+    cause = body.get("cause", "")
+    if "cause" in body and not (isinstance(cause, str) and cause):
         raise Wrong("cause must be a text such as refused")
     if "all" in body and body["all"] is not True:
         raise Wrong("all must be true")
-    return {verb: every(parts.store, parts.clock, body.get("cause", ""))}
+    return {verb: every(parts.store, parts.clock, cause)}
 
 
 # --- parsing requests ------------------------------------------------------------------------------------------------
@@ -280,10 +300,13 @@ def _key(text: str) -> tuple[str, int]:
 
 def _numbers(body: Body) -> list[int]:
     numbers = body.get("scenes")
-    fine = isinstance(numbers, list) and 0 < len(numbers) <= MOST
-    if not fine or not all(type(number) is int and 1 <= number <= LARGEST_ID for number in numbers or ()):
+    if (
+        not isinstance(numbers, list)
+        or not 0 < len(numbers) <= MOST
+        or not all(type(number) is int and 1 <= number <= LARGEST_ID for number in numbers)
+    ):
         raise Wrong(f"scenes must be a list of 1 to {MOST} numbers of scenes")
-    return list(dict.fromkeys(numbers or ()))
+    return list(dict.fromkeys(numbers))
 
 
 def _only(body: Body, *names: str) -> None:

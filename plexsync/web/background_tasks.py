@@ -9,7 +9,6 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from plexsync.app.parts import Parts, opened
 from plexsync.app.switches import approve_bulk, bulk_approved
@@ -17,7 +16,14 @@ from plexsync.flows.scenes.preview import WOULD_CHANGE
 from plexsync.flows.scenes.verbs import want_all
 from plexsync.reports.comparison import report_facts
 from plexsync.reports.preview import scene_facts
-from plexsync.reports.shapes import PreviewFacts
+from plexsync.reports.shapes.comparisons import (
+    ComparisonFacts,
+    PollFacts,
+    PreviewFacts,
+    PreviewResult,
+    QueuedFacts,
+    TaskResult,
+)
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.rules.neighbours import Clock
 from validation.config import PlexSyncConfig
@@ -31,7 +37,7 @@ LAST_WAIT = 5.0
 
 @dataclass
 class BackgroundTask:
-    """One task, running or ended. `facts` is its result, in the shape of the command's --json."""
+    """One task, running or ended, with its result: at most one of `compared`, `polled`, `previewed` and `queued`."""
 
     name: str
     began: int
@@ -39,7 +45,10 @@ class BackgroundTask:
     done: int = 0
     total: int = 0
     why: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
+    compared: ComparisonFacts | None = None
+    polled: PollFacts | None = None
+    previewed: PreviewResult | None = None
+    queued: QueuedFacts | None = None
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
     stopped: bool = False
     """Whether the task ended because it was asked to stop. False for one that had already completed when asked."""
@@ -50,6 +59,11 @@ class BackgroundTask:
         if self.ended is None:
             return "stopping" if self.stop.is_set() else "running"
         return "failed" if self.why else "stopped" if self.stopped else "done"
+
+    @property
+    def facts(self) -> TaskResult:
+        """The result in the shape of the command's --json; empty if there is none yet."""
+        return self.compared or self.polled or self.previewed or self.queued or {}
 
     @property
     def stoppable(self) -> bool:
@@ -71,35 +85,36 @@ Do = Callable[[Parts, BackgroundTask], None]
 
 def compare(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile`."""
-    errand.facts = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping))
+    errand.compared = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping))
 
 
 def compare_anew(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile --anew`."""
-    errand.facts = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping, anew=True))
+    errand.compared = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping, anew=True))
 
 
 def look(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile --quick`."""
     polled = parts.poller.poll()
     wanted = {kind.value: count for kind, count in polled.wanted.items()}
-    errand.facts, errand.why = {"wanted": wanted, "complete": not polled.reason, "why": polled.reason}, polled.reason
+    errand.polled = {"wanted": wanted, "complete": not polled.reason, "why": polled.reason}
+    errand.why = polled.reason
 
 
 def preview(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was inspected."""
     counts: Counter[str] = Counter()
     scenes: list[PreviewFacts] = []
-    errand.facts = _seen(counts, scenes, complete=False)
-    for one in parts.previewer.preview(progress=errand.at, stopping=errand.stopping):
-        counts[one.standing] += 1
-        if one.standing == WOULD_CHANGE and len(scenes) < SHOWN_CHANGES:
-            scenes.append(scene_facts(one))
-        errand.facts = _seen(counts, scenes, complete=False)
-    errand.facts = _seen(counts, scenes, complete=not errand.stopped)
+    errand.previewed = _previewed(counts, scenes, complete=False)
+    for scene in parts.previewer.preview(progress=errand.at, stopping=errand.stopping):
+        counts[scene.standing] += 1
+        if scene.standing == WOULD_CHANGE and len(scenes) < SHOWN_CHANGES:
+            scenes.append(scene_facts(scene))
+        errand.previewed = _previewed(counts, scenes, complete=False)
+    errand.previewed = _previewed(counts, scenes, complete=not errand.stopped)
 
 
-def _seen(counts: Counter[str], scenes: list[PreviewFacts], *, complete: bool) -> dict[str, Any]:
+def _previewed(counts: Counter[str], scenes: list[PreviewFacts], *, complete: bool) -> PreviewResult:
     return {
         "dry_run": True,
         "total": counts.total(),
@@ -114,7 +129,7 @@ def sync_all(parts: Parts, errand: BackgroundTask) -> None:
     if not bulk_approved(parts):
         approve_bulk(parts)
     ids = want_all(parts.store, parts.stash, parts.gates, parts.clock)
-    errand.facts = {"wanted": len(ids)}
+    errand.queued = {"wanted": len(ids)}
     errand.at(len(ids), len(ids))
 
 
@@ -162,7 +177,7 @@ class BackgroundTasks:
 
     def last(self, name: str) -> BackgroundTask | None:
         """The last ended task of this name."""
-        return next((one for one in list(self.past) if one.name == name), None)
+        return next((errand for errand in list(self.past) if errand.name == name), None)
 
     def close(self) -> None:
         """Stop the running task."""

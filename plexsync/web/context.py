@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from plexsync.app.parts import Parts
-from plexsync.reports.shapes import StatusFacts
+from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import facts
 from plexsync.web.background_tasks import BackgroundTasks
 

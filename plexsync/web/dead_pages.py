@@ -13,7 +13,7 @@ from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import key_of, row_facts, written
 from plexsync.reports.scenes import facts_of
-from plexsync.reports.shapes import LetterFacts
+from plexsync.reports.shapes.dead_letters import LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import Kind, State

@@ -1,7 +1,6 @@
 """Monitoring endpoints: `/metrics` for Prometheus, `/health` for a supervisor that restarts an unhealthy process."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -11,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from plexsync.reports.format import unstamped
-from plexsync.reports.shapes import StatusFacts
+from plexsync.reports.shapes.status import HealthFacts, StatusFacts
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.context import Busy, Desk
 
@@ -132,7 +131,7 @@ async def health(request: Request) -> Response:
     return JSONResponse(problems, 200 if problems["status"] == "ok" else 503)
 
 
-def _health(desk: Desk) -> dict[str, Any]:
+def _health(desk: Desk) -> HealthFacts:
     try:
         worker = desk.facts()["worker"]
     except (LocalFault, NewerDatabase, Unusable):

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from starlette.responses import Response
 
 from plexsync.reports.outages import report
+from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.status import outage_facts
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import DAY
 from plexsync.rules.outages import bars, ticks
 from plexsync.rules.samples import Bucket, buckets
-from plexsync.web.charts import RANGES, SUBJECTS, Line, Range, Subject, draw, value
+from plexsync.web.charts import RANGES, SUBJECTS, Drawing, Line, Range, Subject, draw, value
 from plexsync.web.pages import TEMPLATES, Ask, PageNotFound, Wrong, page, picture
 
 DAYS = (1, 7, 30, 365)
@@ -22,52 +22,68 @@ POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
 SHEETS = ("/static/dashboard.css", "/static/pages.css")
 
 
+@dataclass(frozen=True)
+class LaneBar:
+    """An outage on the time line: its start and width in percent, what it was, and its facts."""
+
+    left: float
+    width: float
+    gate: str
+    facts: OutageFacts
+
+
+@dataclass(frozen=True)
+class TimeLane:
+    """The time line of a server."""
+
+    server: str
+    bars: list[LaneBar]
+
+
+@dataclass(frozen=True)
+class AxisMark:
+    """A label below the time lines, and its place in percent."""
+
+    left: float
+    text: str
+
+
 def outages(ask: Ask) -> Response:
     """The last days: a time line for each server, figures, the outages, and the transitions of the breakers."""
     days = _days(ask.query.get("days", "30"))
-    seen = report(ask.desk.parts, days)
+    past = report(ask.desk.parts, days)
     lines = [
-        {
-            "who": who.value,
-            "bars": [
-                {
-                    "left": 100 * bar.offset,
-                    "width": 100 * bar.width,
-                    "gate": bar.outage.gate.value,
-                    "told": outage_facts(bar.outage, seen.now, waiting=seen.waiting),
-                }
-                for bar in bars(seen.found, who, start=seen.start, end=seen.now)
+        TimeLane(
+            server.value,
+            [
+                LaneBar(
+                    100 * bar.offset,
+                    100 * bar.width,
+                    bar.outage.gate.value,
+                    outage_facts(bar.outage, past.now, waiting=past.waiting),
+                )
+                for bar in bars(past.found, server, start=past.start, end=past.now)
             ],
-        }
-        for who in Neighbour
+        )
+        for server in Neighbour
     ]
-    length = max(1, seen.now - seen.start)
+    length = max(1, past.now - past.start)
     form = "%H:%M" if length <= 2 * DAY else "%d %b" if length <= 400 * DAY else "%b %Y"
     marks = [
-        {"left": 100 * (at - seen.start) / length, "text": datetime.fromtimestamp(at / 1000, UTC).strftime(form)}
-        for at in ticks(seen.start, seen.now)
+        AxisMark(100 * (at - past.start) / length, datetime.fromtimestamp(at / 1000, UTC).strftime(form))
+        for at in ticks(past.start, past.now)
     ]
-    facts = seen.facts()
+    facts = past.facts()
     return ask.show(
         "outages.html",
         days=days,
         choices=DAYS,
         lines=lines,
         marks=marks,
-        start=seen.start,
-        found=sorted(facts["outages"], key=lambda one: str(one["since"]), reverse=True),
+        start=past.start,
+        found=sorted(facts["outages"], key=lambda outage: str(outage["since"]), reverse=True),
         figures=facts["summary"],
-        log=[
-            {
-                "at": one.at,
-                "who": one.server.value,
-                "old": one.old,
-                "new": one.new,
-                "cause": one.cause,
-                "error": one.error,
-            }
-            for one in reversed(seen.log)
-        ][:LOG_SHOWN],
+        log=list(reversed(past.log))[:LOG_SHOWN],
     )
 
 
@@ -78,6 +94,35 @@ def _days(text: str) -> int:
 
 
 # --- charts ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ChartPicture:
+    """A chart for its template, and the chart as text."""
+
+    chart: Drawing
+    words: str
+
+
+@dataclass(frozen=True)
+class ChartFigure:
+    """A chart with its values as a table: the rows are a time and a value for each head."""
+
+    name: str
+    title: str
+    unit: str
+    heads: list[str]
+    picture: ChartPicture
+    rows: list[tuple[int, list[float | None]]]
+
+
+@dataclass(frozen=True)
+class ChartSection:
+    """The charts of a period."""
+
+    name: str
+    words: str
+    subjects: list[ChartFigure]
 
 
 @dataclass(frozen=True)
@@ -94,9 +139,9 @@ class Record:
         text = "; ".join(filter(None, figures)) or "Nothing was recorded yet"
         return f"{subject.title}, {self.span.words}. {text}."
 
-    def picture(self, subject: Subject) -> dict[str, Any]:
-        """The values for the chart template."""
-        return {"chart": draw(subject, self.span, self.points), "words": self.words(subject)}
+    def picture(self, subject: Subject) -> ChartPicture:
+        """The chart, drawn."""
+        return ChartPicture(draw(subject, self.span, self.points), self.words(subject))
 
 
 def record(ask: Ask, span: Range) -> Record:
@@ -122,26 +167,23 @@ def charts(ask: Ask) -> Response:
     return ask.show("charts.html", ranges=[_range(name, record(ask, span)) for name, span in RANGES.items()])
 
 
-def _range(name: str, record: Record) -> dict[str, Any]:
-    return {
-        "name": name,
-        "words": record.span.words,
-        "subjects": [
-            {
-                "name": key,
-                "title": subject.title,
-                "unit": subject.unit,
-                "heads": [line.name for line in subject.lines],
-                "picture": record.picture(subject),
-                "rows": [
-                    (bucket.at, [value(bucket, line, rate=subject.rate) for line in subject.lines])
-                    for bucket in reversed(record.rows)
-                    if bucket.sample is not None
-                ],
-            }
-            for key, subject in SUBJECTS.items()
+def _range(name: str, record: Record) -> ChartSection:
+    return ChartSection(name, record.span.words, [_figure(key, subject, record) for key, subject in SUBJECTS.items()])
+
+
+def _figure(name: str, subject: Subject, record: Record) -> ChartFigure:
+    return ChartFigure(
+        name,
+        subject.title,
+        subject.unit,
+        heads=[line.name for line in subject.lines],
+        picture=record.picture(subject),
+        rows=[
+            (bucket.at, [value(bucket, line, rate=subject.rate) for line in subject.lines])
+            for bucket in reversed(record.rows)
+            if bucket.sample is not None
         ],
-    }
+    )
 
 
 def chart(ask: Ask) -> Response:
@@ -149,8 +191,8 @@ def chart(ask: Ask) -> Response:
     subject, span = SUBJECTS.get(str(ask.path["subject"])), RANGES.get(str(ask.path["span"]))
     if subject is None or span is None:
         raise PageNotFound
-    facts = record(ask, span).picture(subject)
-    answer = picture(TEMPLATES.get_template("chart.svg").render(facts, sheets=SHEETS))
+    drawn = record(ask, span).picture(subject)
+    answer = picture(TEMPLATES.get_template("chart.svg").render(chart=drawn.chart, words=drawn.words, sheets=SHEETS))
     answer.headers["Content-Security-Policy"] = POLICY
     return answer
 

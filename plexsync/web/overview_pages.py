@@ -1,6 +1,6 @@
 """The overview: the status, what needs you, and what happens next."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from starlette.responses import Response
 
@@ -8,7 +8,8 @@ from plexsync.app.rules import HOUR
 from plexsync.reports.attention import needs
 from plexsync.reports.format import unstamped
 from plexsync.reports.rows import short, title
-from plexsync.reports.shapes import StatusFacts
+from plexsync.reports.shapes.outages import OutageFacts
+from plexsync.reports.shapes.status import HoldFacts, StatusFacts
 from plexsync.reports.status import server_words
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
@@ -24,16 +25,64 @@ from plexsync.rules.status_words import (
     job_word,
 )
 from plexsync.web.charts import RANGES, SUBJECTS
-from plexsync.web.outage_pages import record
+from plexsync.web.outage_pages import ChartPicture, record
 from plexsync.web.pages import Ask, page
 
 LATEST = 8
 LIBRARIES = 4
 
 
+@dataclass(frozen=True)
+class ServerCard:
+    """The status of a server, as text."""
+
+    name: str
+    words: str
+    kind: str
+    """The CSS class of its colour."""
+    state: str
+    error: str
+    cause: str
+    failures: int
+    failures_allowed: int
+    opened_at: str | None
+    next: str | None
+    """When it is probed or tested next."""
+    hold: HoldFacts | None
+    ramp: int
+    last: OutageFacts | None
+    contacts: list[tuple[str, str, str | None]]
+
+
+@dataclass(frozen=True)
+class PushLine:
+    """A push, with the title of its scene and the names of its fields."""
+
+    at: int
+    scene: int
+    title: str
+    item: str
+    undone: str
+    fields: str
+
+
+@dataclass(frozen=True)
+class TroubleLine:
+    """A failed attempt, with the title of its object and the word for the state that the job got."""
+
+    at: int
+    kind: str
+    id: int
+    title: str
+    cause: str
+    error: str
+    then: str
+
+
 def overview(ask: Ask) -> Response:
     """The same facts as `plexsync status`, and the latest events."""
     facts = ask.desk.facts()
+    pushes, troubles = latest(ask)
     return ask.show(
         "overview.html",
         found=facts,
@@ -48,12 +97,13 @@ def overview(ask: Ask) -> Response:
         ],
         coming=coming(ask, facts),
         charts=charts(ask),
-        **latest(ask),
+        pushes=pushes,
+        troubles=troubles,
     )
 
 
-def charts(ask: Ask) -> list[tuple[str, dict[str, Any]]]:
-    """A few charts: the caption of each, and what its template needs."""
+def charts(ask: Ask) -> list[tuple[str, ChartPicture]]:
+    """A few charts, each with its caption."""
     hour, day = record(ask, RANGES["hour"]), record(ask, RANGES["day"])
     queue, rates = SUBJECTS["queue"], SUBJECTS["rates"]
     return [
@@ -63,7 +113,7 @@ def charts(ask: Ask) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def server(facts: StatusFacts, neighbour: Neighbour) -> dict[str, Any]:
+def server(facts: StatusFacts, neighbour: Neighbour) -> ServerCard:
     """The status of one server, as text."""
     breaker, held, pace = facts["breakers"][neighbour], facts["holds"].get(neighbour), facts["paces"].get(neighbour)
     patience = pace["not_before"] if pace else None
@@ -71,25 +121,25 @@ def server(facts: StatusFacts, neighbour: Neighbour) -> dict[str, Any]:
     ramp = pace["jobs_per_claim"] if pace else 0
     last = facts["outages"]["last"]
     kind = "bad" if held or breaker["state"] != "closed" else "wait" if words != UP or ramp else "well"
-    return {
-        "name": neighbour.title(),
-        "words": words,
-        "kind": kind,
-        "state": breaker["state"].replace("_", "-"),
-        "error": breaker["error"],
-        "cause": breaker["cause"],
-        "failures": breaker["failures"],
-        "failures_allowed": breaker["failures_allowed"],
-        "opened_at": breaker["opened_at"],
-        "next": held["retest_at"] if held else breaker["next_probe_at"] or patience,
-        "hold": held,
-        "ramp": ramp,
-        "last": last if last and last["server"] == neighbour else None,
-        "known": known(facts, neighbour),
-    }
+    return ServerCard(
+        name=neighbour.title(),
+        words=words,
+        kind=kind,
+        state=breaker["state"].replace("_", "-"),
+        error=breaker["error"],
+        cause=breaker["cause"],
+        failures=breaker["failures"],
+        failures_allowed=breaker["failures_allowed"],
+        opened_at=breaker["opened_at"],
+        next=held["retest_at"] if held else breaker["next_probe_at"] or patience,
+        hold=held,
+        ramp=ramp,
+        last=last if last and last["server"] == neighbour else None,
+        contacts=contacts(facts, neighbour),
+    )
 
 
-def known(facts: StatusFacts, neighbour: Neighbour) -> list[tuple[str, str, str | None]]:
+def contacts(facts: StatusFacts, neighbour: Neighbour) -> list[tuple[str, str, str | None]]:
     """The last contacts with a server: label, subject, and time (None: never)."""
     if neighbour is Neighbour.STASH:
         return [("last poll", "", facts["last_poll"])]
@@ -152,33 +202,33 @@ def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
     return upcoming
 
 
-def latest(ask: Ask) -> dict[str, Any]:
+def latest(ask: Ask) -> tuple[list[PushLine], list[TroubleLine]]:
     """The last pushes and the last failures, with the titles of their scenes."""
     with ask.desk.parts.store.reading() as db:
         pushes = [
-            {
-                "at": push.at,
-                "scene": scene,
-                "title": title(db, Kind.SCENE, scene),
-                "item": push.key,
-                "undone": push.undone,
-                "fields": ", ".join(map(short, push.moved)),
-            }
+            PushLine(
+                at=push.at,
+                scene=scene,
+                title=title(db, Kind.SCENE, scene),
+                item=push.key,
+                undone=push.undone,
+                fields=", ".join(map(short, push.moved)),
+            )
             for scene, push in db.pushes.latest(LATEST)
         ]
         troubles = [
-            {
-                "at": attempt.at,
-                "kind": kind,
-                "id": id,
-                "title": title(db, kind, id),
-                "cause": attempt.cls,
-                "error": attempt.error,
-                "then": job_word(attempt.state),
-            }
+            TroubleLine(
+                at=attempt.at,
+                kind=kind,
+                id=id,
+                title=title(db, kind, id),
+                cause=attempt.cls,
+                error=attempt.error,
+                then=job_word(attempt.state),
+            )
             for kind, id, attempt in db.attempts.latest(LATEST)
         ]
-    return {"pushes": pushes, "troubles": troubles}
+    return pushes, troubles
 
 
 routes = [page("/", overview)]

@@ -49,7 +49,7 @@ class Ask:
     session: Session
     here: str
     """The requested path."""
-    path: Mapping[str, Any]
+    path: Mapping[str, object]
     query: Mapping[str, str]
     form: Mapping[str, str]
     address: str

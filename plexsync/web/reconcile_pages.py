@@ -1,13 +1,13 @@
 """Full comparisons and their results, unpaired items and scenes, and a sync of all scenes."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from starlette.responses import Response
 
 from plexsync.app.switches import bulk_approved
-from plexsync.flows.scenes.reconcile import reports
+from plexsync.flows.scenes.reconcile import ComparisonReport, reports
 from plexsync.reports.comparison import counted
 from plexsync.reports.format import many, noted
 from plexsync.reports.unpaired import lone_items, lone_scenes
@@ -27,26 +27,46 @@ NAMES = {
 }
 
 
+@dataclass(frozen=True)
+class TaskLine:
+    """An ended task, as text."""
+
+    name: str
+    state: str
+    line: str
+    began: int
+    ended: int | None
+
+
+@dataclass(frozen=True)
+class ReportLine:
+    """A full comparison, and its number of scenes per status as text."""
+
+    report: ComparisonReport
+    counts: list[str]
+
+
 def reconcile(ask: Ask) -> Response:
     """The results of comparisons, and the tasks that you can start."""
     desk, parts = ask.desk, ask.desk.parts
     with parts.store.reading() as db:
-        found, run = reports(db), noted(db.notes.text(LAST_RUN))
+        past, run = reports(db), noted(db.notes.text(LAST_RUN))
     preview = desk.errands.last("preview")
+    result = preview.previewed if preview else None
     return ask.show(
         "reconcile.html",
         found=desk.facts(),
-        reports=[{"report": one, "counts": words(counted(one))} for one in found],
+        reports=[ReportLine(report, words(counted(report))) for report in past],
         run=run,
         scenes=list(islice(lone_scenes(parts), SHOWN + 1)),
         items=list(islice(lone_items(parts), SHOWN + 1)),
         shown=SHOWN,
         current=desk.errands.current,
-        past=[told(one) for one in list(desk.errands.past)],
+        past=[task_line(errand) for errand in list(desk.errands.past)],
         names=NAMES,
         preview=preview,
-        preview_counts=words(preview.facts.get("counts", {})) if preview else [],
-        seen_all=bool(preview and preview.facts.get("complete")),
+        preview_counts=words(result["counts"]) if result else [],
+        seen_all=bool(result and result["complete"]),
         approved=bulk_approved(parts),
         hours=parts.config.reconcile_interval_hours,
     )
@@ -57,29 +77,23 @@ def words(counts: Mapping[str, int]) -> list[str]:
     return [number_of(word, count) for word, count in finding_counts(counts)]
 
 
-def told(errand: BackgroundTask) -> dict[str, Any]:
+def task_line(errand: BackgroundTask) -> TaskLine:
     """An ended task, as text."""
-    facts = errand.facts
-    if errand.why:
-        line = errand.why
-    elif errand.name in ("compare", "compare anew") and facts:
-        line = f"{many(facts['scenes'], 'scene')} compared, {facts['wanted']:,} queued"
-    elif errand.name == "look":
-        news = ", ".join(many(count, kind) for kind, count in facts.get("wanted", {}).items() if count)
-        line = f"changed in Stash: {news or 'nothing'}"
-    elif errand.name == "preview" and facts:
-        line = f"{many(facts['total'], 'scene')} compared, {facts['counts'].get('would_change', 0):,} would change"
-    elif errand.name == "sync all" and facts:
-        line = f"{many(facts['wanted'], 'scene')} queued; the worker does the rest"
-    else:
-        line = ""
-    return {
-        "name": NAMES[errand.name],
-        "state": errand.state,
-        "line": line,
-        "began": errand.began,
-        "ended": errand.ended,
-    }
+    return TaskLine(NAMES[errand.name], errand.state, errand.why or _result_words(errand), errand.began, errand.ended)
+
+
+def _result_words(errand: BackgroundTask) -> str:
+    if errand.compared:
+        return f"{many(errand.compared['scenes'], 'scene')} compared, {errand.compared['wanted']:,} queued"
+    if errand.name == "look":
+        wanted = errand.polled["wanted"] if errand.polled else {}
+        news = ", ".join(many(count, kind) for kind, count in wanted.items() if count)
+        return f"changed in Stash: {news or 'nothing'}"
+    if result := errand.previewed:
+        return f"{many(result['total'], 'scene')} compared, {result['counts'].get('would_change', 0):,} would change"
+    if errand.queued:
+        return f"{many(errand.queued['wanted'], 'scene')} queued; the worker does the rest"
+    return ""
 
 
 def start(ask: Ask) -> Response:

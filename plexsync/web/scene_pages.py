@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -16,7 +15,8 @@ from plexsync.flows.scenes.verbs import explain, ignore_scenes, learn_names, uni
 from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.rows import past_facts, past_of
 from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
-from plexsync.reports.shapes import SceneFacts, UndoFacts
+from plexsync.reports.shapes.scenes import SceneFacts, SightFacts
+from plexsync.reports.shapes.undo import UndoFacts
 from plexsync.reports.undo import undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
@@ -105,45 +105,52 @@ def _number(text: str) -> int:
 # --- one scene -------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class LiveScene:
+    """A scene as the worker sees it; without facts if it was not inspected, `away` says why it can't be."""
+
+    facts: SightFacts | None = None
+    gone: bool = False
+    away: str = ""
+
+
 def scene(ask: Ask) -> Response:
     """A scene's stored facts, and its current state in Stash and Plex."""
     id = ask.number("id")
     # An open page that updates itself does not query both servers again and again.
-    seen, away = ({}, "") if ask.live else _seen(ask, id)
+    now = LiveScene() if ask.live else _now(ask, id)
     with ask.desk.parts.store.reading() as db:
         (stands,) = facts_of(db, [id])
         pushes = db.pushes.of(Kind.SCENE, id)
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
-        bound = [one for one in db.bindings.all() if one.scene == id]
-        known = known_facts(db, id)
-    gone = bool(seen) and seen["gone"]
-    if gone and stands["stands"] == SceneStatus.UNKNOWN:
+        bound = [binding for binding in db.bindings.all() if binding.scene == id]
+        remembered = known_facts(db, id)["remembered"]
+    if now.gone and stands["stands"] == SceneStatus.UNKNOWN:
         raise PageNotFound
     return ask.show(
         "scene.html",
         scene=stands,
-        title=(seen.get("title") or stands["title"]),
-        seen=seen,
-        away=away,
-        gone=gone,
+        title=(now.facts and now.facts["title"]) or stands["title"],
+        seen=now.facts or {},
+        away=now.away,
+        gone=now.gone,
         queue=job_facts(row, attempts)["job"],
-        past=[past_facts(one) for one in past_of(attempts, pushes)],
+        past=[past_facts(entry) for entry in past_of(attempts, pushes)],
         bound=bound,
-        known=known["remembered"],
+        known=remembered,
     )
 
 
-def _seen(ask: Ask, id: int) -> tuple[dict[str, Any], str]:
+def _now(ask: Ask, id: int) -> LiveScene:
     """The scene as the worker sees it, or why it can't be inspected now."""
     try:
         with ask.desk.looking() as parts:
-            found = explain(parts.store, parts.looker, parts.gates, id)
+            sight = explain(parts.store, parts.looker, parts.gates, id).sight
     except NeighbourError as error:
-        return {}, str(error)
+        return LiveScene(away=str(error))
     except Busy:
-        return {}, BUSY
-    sight = found.sight
-    return {**sight_facts(sight), "gone": isinstance(sight.outcome or sight.ends, Gone)}, ""
+        return LiveScene(away=BUSY)
+    return LiveScene(sight_facts(sight), gone=isinstance(sight.outcome or sight.ends, Gone))
 
 
 def _at(id: int) -> str:

@@ -1,9 +1,10 @@
 """The settings page: each setting's value, its source, and how to change it. Secrets are shown as set or not."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from starlette.responses import Response
 
+from plexsync.reports.shapes.status import SettingFacts
 from plexsync.web.pages import Ask, page
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.redact import MASK
@@ -106,7 +107,7 @@ def settings(ask: Ask) -> Response:
     )
 
 
-def setting_facts(config: PlexSyncConfig, by_name: Any) -> list[dict[str, Any]]:
+def setting_facts(config: PlexSyncConfig, by_name: Mapping[str, str]) -> list[SettingFacts]:
     """Every setting as facts, without any secret."""
     return [
         {

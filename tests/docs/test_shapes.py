@@ -5,26 +5,26 @@ from typing import get_type_hints
 
 import pytest
 
-from plexsync.reports import shapes
+from plexsync.reports.shapes import outages, status
 from plexsync.rules.job import State
 from plexsync.rules.status_words import STATUSES
 from tests.docs.pages import pages
 
 # By the section of docs/commands.md that has a table of keys.
 NESTED = {
-    "dlq": shapes.QueueFacts,
-    "breakers": shapes.BreakerFacts,
-    "holds": shapes.HoldFacts,
-    "paces": shapes.PaceFacts,
-    "worker": shapes.WorkerFacts,
-    "events": shapes.EventFacts,
-    "index": shapes.IndexFacts,
-    "books": shapes.BookFacts,
-    "outages": shapes.OutagesNow,
-    "undone": shapes.UndoneFacts,
+    "dlq": status.QueueFacts,
+    "breakers": status.BreakerFacts,
+    "holds": status.HoldFacts,
+    "paces": status.PaceFacts,
+    "worker": status.WorkerFacts,
+    "events": status.EventFacts,
+    "index": status.IndexFacts,
+    "books": status.BookFacts,
+    "outages": outages.OutagesNow,
+    "undone": status.UndoneFacts,
 }
 SECTIONS = {
-    "outages": (shapes.OutageReport, shapes.OutageFacts, shapes.FigureFacts),
+    "outages": (outages.OutageReport, outages.OutageFacts, outages.FigureFacts),
 }
 
 
@@ -37,7 +37,7 @@ def rows() -> dict[str, str]:
 
 def test_the_table_of_status_has_every_key_and_no_other() -> None:
     named = [key for keys in rows() for key in re.findall(r"`(\w+)`", keys)]
-    assert sorted(named) == sorted(get_type_hints(shapes.StatusFacts))
+    assert sorted(named) == sorted(get_type_hints(status.StatusFacts))
 
 
 @pytest.mark.parametrize("key", NESTED)

@@ -3,7 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TypedDict
 
 from rich.console import Console
 
@@ -12,7 +12,7 @@ from plexsync.cli.daemon.child import command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.screen import say, table
 from plexsync.reports.format import many
-from plexsync.reports.shapes import BreakerFacts, StatusFacts
+from plexsync.reports.shapes.status import BreakerFacts, StatusFacts
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.status_words import SceneStatus
@@ -20,6 +20,22 @@ from plexsync.rules.status_words import SceneStatus
 OUTAGE = 12.0
 LONGEST_ACT = 90.0
 LOOK = 0.25
+
+
+class DemoSummary(TypedDict):
+    """The result of the demo, for JSON. `well`: everything is as it should be."""
+
+    well: bool
+    scenes: int
+    in_step: int
+    not_written: dict[str, int]
+    kept_for_a_person: int
+    wrong: list[str]
+    bystanders_written: list[str]
+    attempts_used: int
+    requests: dict[str, int]
+    seconds: float
+    dead: dict[str, int]
 
 
 class Play:
@@ -35,7 +51,7 @@ class Play:
             handle: stage.plex.item(stage.handles.movies[handle]) for handle in sorted(stage.library.bystanders)
         }
 
-    def perform(self) -> dict[str, Any]:
+    def perform(self) -> DemoSummary:
         """Perform all acts in order; returns the summary."""
         stage = self._stage
         began = time.monotonic()
@@ -236,7 +252,7 @@ class Play:
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    def _sum_up(self, spent: float) -> dict[str, Any]:
+    def _sum_up(self, spent: float) -> DemoSummary:
         from plexsync.cli.commands.demo_check import check
 
         stage = self._stage

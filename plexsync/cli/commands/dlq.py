@@ -21,7 +21,7 @@ from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
-from plexsync.reports.shapes import GroupFacts, LetterFacts
+from plexsync.reports.shapes.dead_letters import GroupFacts, LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import State

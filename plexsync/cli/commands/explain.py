@@ -17,7 +17,7 @@ from plexsync.flows.scenes.verbs import explain as look_at
 from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import short
-from plexsync.reports.shapes import FieldFacts, SightFacts
+from plexsync.reports.shapes.scenes import FieldFacts, SightFacts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind
 from plexsync.rules.records import AttemptRow, JobRow

@@ -8,7 +8,7 @@ from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import lasting, share
 from plexsync.reports.outages import MOST_DAYS, report
-from plexsync.reports.shapes import OutageFacts
+from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.rules.outages import OutageKind, OutageTotals
 from plexsync.rules.status_words import DOWN, ON_HOLD
 

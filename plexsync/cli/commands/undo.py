@@ -23,7 +23,7 @@ from plexsync.engine.undo import Marked
 from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import short
-from plexsync.reports.shapes import RunFacts, UndoFacts
+from plexsync.reports.shapes.undo import RunFacts, UndoFacts
 from plexsync.reports.undo import DEEDS, undo_facts
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import RunRow

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, TextIO
 
 import click
 from rich.console import Console
@@ -27,10 +27,9 @@ from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.preview import scene_facts
+from plexsync.reports.shapes.comparisons import PreviewCounts, PreviewError
 from plexsync.rules.errors import NeighbourError, SyncError
 from plexsync.rules.status_words import PREVIEWED, counted, finding_counts
-
-Facts = dict[str, Any]
 
 ALWAYS = 6
 FAULT = "a fault of PlexSync"
@@ -68,11 +67,11 @@ class PreviewTotals:
         """The exit code."""
         return FINE if self.complete and not (self.counts["failed"] or self.counts["gone"]) else FAILED
 
-    def facts(self) -> Facts:
+    def facts(self) -> PreviewCounts:
         """For JSON."""
         names = dict.fromkeys((*(finding.value for finding in PREVIEWED), *self.counts))
         counts = {name: self.counts[name] for place, name in enumerate(names) if self.counts[name] or place < ALWAYS}
-        more = {"error": self.failure} if self.failure else {}
+        more: PreviewError = {"error": self.failure} if self.failure else {}
         total = self.counts.total()
         return {"total": total, "counts": counts, "posters": self.posters, "complete": self.complete, **more}
 

@@ -3,14 +3,13 @@
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from plexsync.app.database_files import spooled
 from plexsync.app.parts import Parts
 from plexsync.cli.terminal.rows import change_words
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.rows import short, title, written
-from plexsync.reports.shapes import ServerFacts
+from plexsync.reports.shapes.top import ServerFacts, TopFacts
 from plexsync.reports.status import breaker, hold, server_words
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Lane, State
@@ -179,12 +178,12 @@ class Rates:
         return max(0, done_now - done) * MINUTE / (last - first) if last > first else None
 
 
-def facts(snapshot: Glance, rate: float | None) -> dict[str, Any]:
+def facts(snapshot: Glance, rate: float | None) -> TopFacts:
     """A snapshot for JSON."""
     return {
         "at": stamp(snapshot.now),
         "worker": {"running": snapshot.running, "heartbeat": stamp(snapshot.beat), "enabled": snapshot.enabled},
-        "servers": snapshot.servers,
+        "servers": dict(snapshot.servers),
         "jobs": {state.value: snapshot.jobs.get(state, 0) for state in State},
         "due": snapshot.due,
         "events_waiting": snapshot.spooled,

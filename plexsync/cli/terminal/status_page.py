@@ -8,7 +8,8 @@ from plexsync.rules.status_words import DOWN, JOB_STATES, MAIN_STATES, ON_HOLD, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from plexsync.reports.shapes import EventFacts, OutageFacts, OutagesNow, QueueFacts, StatusFacts, UndoneFacts
+    from plexsync.reports.shapes.outages import OutageFacts, OutagesNow
+    from plexsync.reports.shapes.status import EventFacts, QueueFacts, StatusFacts, UndoneFacts
 
 
 def page(facts: "StatusFacts", look: Look) -> str:

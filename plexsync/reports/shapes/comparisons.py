@@ -1,0 +1,189 @@
+"""Comparisons and dry runs"""
+
+from typing import TypedDict
+
+from plexsync.reports.shapes.scenes import NoteFacts
+from plexsync.reports.shapes.values import FieldValue, Moment
+
+# --- comparisons -----------------------------------------------------------------------------------------------------
+
+
+class FindingCounts(TypedDict):
+    """The number of scenes by status, in a comparison."""
+
+    in_step: int
+    differ: int
+    absent: int
+    ambiguous: int
+    out_of_scope: int
+    kept_for_a_person: int
+    """In sync, apart from fields that you edited in Plex."""
+    undone: int
+    failed: int
+    """Scenes that could not be compared."""
+
+
+class StrictCount(TypedDict, total=False):
+    """The count of a comparison that is there only if it is not 0."""
+
+    strict: int
+    """Scenes that `strict_mode` rejects."""
+
+
+class ComparisonFacts(FindingCounts, StrictCount):
+    """The result of a comparison: the number of scenes by status, and what it queued."""
+
+    scenes: int
+    """Scenes compared."""
+    gone: int
+    """Jobs whose scene is gone from Stash."""
+    wanted: int
+    """Scenes queued."""
+    items: int
+    """Items in Plex."""
+    without_scene: int | None
+    """Items that no scene shows; null unless all scenes were compared."""
+    went_on_after: int | None
+    """The scene after which it resumed; null if it was not interrupted."""
+    complete: bool
+
+
+class PastComparison(ComparisonFacts):
+    """A full comparison of the past."""
+
+    began: Moment | None
+    ended: Moment | None
+
+
+class PollFacts(TypedDict):
+    """The result of a poll."""
+
+    wanted: dict[str, int]
+    """What was queued, by kind."""
+    complete: bool
+    why: str
+    """Why it is not complete, or empty."""
+
+
+class QueuedFacts(TypedDict):
+    """The result of a call that queues scenes."""
+
+    wanted: int
+
+
+# --- dry runs --------------------------------------------------------------------------------------------------------
+
+
+class ChangeFacts(TypedDict):
+    """What a sync would do to a field."""
+
+    field: str
+    old: FieldValue
+    new: FieldValue
+    adds: list[str]
+    removes: list[str]
+    was_locked: bool
+    locked: bool
+
+
+class ItemFacts(TypedDict):
+    """What a sync would do to an item."""
+
+    key: str
+    """The rating key."""
+    section: str
+    """The key of the library."""
+    fields: list[ChangeFacts]
+
+
+class PreviewReason(TypedDict, total=False):
+    """The reason of a result, if there is one."""
+
+    why: str
+
+
+class PreviewFacts(PreviewReason):
+    """A scene of a dry run."""
+
+    id: int
+    title: str
+    standing: str
+    """The result, such as `would_change`."""
+    items: list[ItemFacts]
+    notes: list[NoteFacts]
+
+
+class PreviewError(TypedDict, total=False):
+    """The error that ended a dry run, if one did."""
+
+    error: str
+
+
+class PreviewCounts(PreviewError):
+    """The totals of a dry run."""
+
+    total: int
+    counts: dict[str, int]
+    """The number of scenes by result."""
+    posters: int
+    """Posters that would change."""
+    complete: bool
+
+
+class PreviewResult(TypedDict):
+    """The result of a dry run that was started from the dashboard or the API."""
+
+    dry_run: bool
+    total: int
+    counts: dict[str, int]
+    """The number of scenes by result."""
+    complete: bool
+    scenes: list[PreviewFacts]
+    """The first scenes that would change."""
+
+
+# --- tasks of the dashboard and the API ------------------------------------------------------------------------------
+
+
+class NoResult(TypedDict):
+    """An empty object."""
+
+
+TaskResult = ComparisonFacts | PollFacts | PreviewResult | QueuedFacts | NoResult
+
+
+class TaskFacts(TypedDict):
+    """A task that was started from the dashboard or the API."""
+
+    name: str
+    """`compare`, `compare anew`, `look` (a poll), `preview` or `sync all`."""
+    state: str
+    """`running`, `stopping`, `done`, `failed` or `stopped`."""
+    began: Moment | None
+    ended: Moment | None
+    done: int
+    """Scenes so far."""
+    total: int
+    """Scenes in all; 0 if not known yet."""
+    error: str
+    found: TaskResult
+    """The result; empty until there is one."""
+
+
+class TaskReport(TypedDict):
+    """The latest full comparisons, and the tasks that were started from the dashboard or the API."""
+
+    reports: list[PastComparison]
+    """Newest first."""
+    current: TaskFacts | None
+    past: list[TaskFacts]
+    """Newest first."""
+
+
+class UnpairedFacts(TypedDict):
+    """An item in Plex without a scene."""
+
+    item: str
+    """The rating key."""
+    library: str
+    files: list[str]

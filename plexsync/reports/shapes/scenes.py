@@ -1,0 +1,279 @@
+"""Scenes"""
+
+from typing import TypedDict
+
+from plexsync.reports.shapes.values import FieldValue, Moment
+
+
+class SceneRow(TypedDict):
+    """A scene and its status."""
+
+    id: int
+    title: str | None
+    stands: str
+    """The status word, such as `in_step`."""
+    since: Moment | None
+    why: str
+    """The reason for the status, or empty."""
+
+
+class SceneFacts(TypedDict):
+    """A scene of a list in the dashboard."""
+
+    id: int
+    title: str
+    path: str
+    named: bool
+    """Whether the title was read from Stash."""
+    stands: str
+    since: Moment | None
+    why: str
+
+
+class SceneList(TypedDict):
+    """A page of scenes, sorted by number."""
+
+    scenes: list[SceneRow]
+    after: int | None
+    """Pass this as `after` to get the next page; null on the last page."""
+
+
+class RevisionFacts(TypedDict):
+    """The revisions of a job: each want adds 1 to `wanted`."""
+
+    wanted: int
+    claimed: int
+    """The revision that the worker claimed last."""
+    settled: int
+    """The revision that the worker settled last."""
+
+
+class JobFacts(TypedDict):
+    """A job."""
+
+    kind: str
+    """`scene`, `performer`, `studio`, `tag` or `group`."""
+    id: int
+    """The number in Stash."""
+    state: str
+    """See [the states](states.md#the-job)."""
+    lane: str
+    """`edit` or `sweep`."""
+    cause: str
+    """The cause of the last failure, or empty."""
+    error: str
+    """The last message, or empty."""
+    attempts: int
+    """Failed attempts that count against `max_retries`."""
+    failures_in_a_row: int
+    """All attempts without success since the last success."""
+    crashes: int
+    next_try_at: Moment | None
+    """Null if the job is not queued."""
+    since: Moment | None
+    """When the job came into this state."""
+    lease_until: Moment | None
+    """Until when the job belongs to a worker; null if none has it."""
+    revisions: RevisionFacts
+
+
+class SceneReport(SceneRow):
+    """A scene, its status and its job."""
+
+    job: JobFacts | None
+
+
+# --- history ---------------------------------------------------------------------------------------------------------
+
+
+class AttemptFacts(TypedDict):
+    """A failed attempt."""
+
+    at: Moment | None
+    cause: str
+    error: str
+    attempts: int
+    """Failed attempts that counted until then."""
+    then: str
+    """The state that the job got."""
+
+
+class MoveFacts(TypedDict):
+    """What a push did to a field."""
+
+    field: str
+    """The name of the field in Plex."""
+    old: FieldValue
+    new: FieldValue
+    was_locked: bool
+    locked: bool
+
+
+class PushFacts(TypedDict):
+    """A push: one edit of one item."""
+
+    at: Moment | None
+    item: str
+    """The rating key."""
+    fields: list[MoveFacts]
+
+
+class PastAttempt(AttemptFacts):
+    """A failed attempt in a history."""
+
+    what: str
+    """`attempt`."""
+
+
+class PastPush(PushFacts):
+    """A push in a history."""
+
+    what: str
+    """`push`, `undo` or `release`."""
+
+
+class HistoryFacts(TypedDict):
+    """The history of a scene, newest first."""
+
+    kind: str
+    id: int
+    entries: list[PastAttempt | PastPush]
+    total: int
+    """The number of entries that are kept."""
+
+
+class ScenePush(PushFacts):
+    """A push, with its scene."""
+
+    scene: int
+
+
+class Trouble(AttemptFacts):
+    """A failed attempt, with its object in Stash."""
+
+    kind: str
+    """`scene`, `performer`, `studio`, `tag` or `group`."""
+    id: int
+
+
+class LatestFacts(TypedDict):
+    """The latest work, newest first."""
+
+    pushes: list[ScenePush]
+    troubles: list[Trouble]
+
+
+# --- explain ---------------------------------------------------------------------------------------------------------
+
+
+class JobReport(TypedDict):
+    """A scene's job, and its failed attempts."""
+
+    job: JobFacts | None
+    attempts: list[AttemptFacts]
+    """Newest first."""
+
+
+class NoteFacts(TypedDict):
+    """A value that was changed to fit Plex, or kept, and why."""
+
+    field: str
+    reason: str
+    """A keyword, such as `cut`, `dropped` or `person`."""
+    text: str
+
+
+class StepFacts(TypedDict):
+    """A step of the match."""
+
+    rung: str
+    """The rule that was tried, such as `path`."""
+    text: str
+
+
+class CandidateFacts(TypedDict):
+    """An item that fits, with the command that binds it."""
+
+    key: str
+    """The rating key."""
+    section: str
+    """The key of the library."""
+    path: str
+    why: str
+    """Why PlexSync did not choose it."""
+    bind: str
+
+
+class FieldFacts(TypedDict):
+    """A field of an item: its value on both servers, and what a sync would do."""
+
+    field: str
+    stash: FieldValue | None
+    """Null if the field is not synced."""
+    plex: FieldValue
+    locked: bool
+    action: str
+    """In words, such as `write`, `add …` or `nothing`."""
+    reason: str
+    """Why a sync would change the field; empty if it would not."""
+    why: list[NoteFacts]
+
+
+class TargetFacts(TypedDict):
+    """An item of a scene."""
+
+    key: str
+    """The rating key."""
+    section: str
+    """The key of the library."""
+    files: list[str]
+    fields: list[FieldFacts]
+
+
+class SightFacts(TypedDict):
+    """A scene as the worker sees it now, on both servers."""
+
+    id: int
+    title: str | None
+    """Null if Stash has no such scene."""
+    files: list[str]
+    """The paths in Stash."""
+    verdict: str
+    """The status in one sentence."""
+    undone: str | None
+    """`undo`, `release` or `gone`; null if the scene is not undone."""
+    steps: list[StepFacts]
+    candidates: list[CandidateFacts]
+    """Empty unless the scene is ambiguous."""
+    notes: list[NoteFacts]
+    targets: list[TargetFacts]
+
+
+class ExplainFacts(SightFacts, JobReport):
+    """A scene as the worker sees it now, and its job."""
+
+
+class RememberedFacts(TypedDict):
+    """The remembered values of a field."""
+
+    key: str
+    """The rating key of the item."""
+    field: str
+    said: FieldValue
+    """The value in Stash at the last push."""
+    left: FieldValue
+    """The value that Plex had after it."""
+    left_locked: bool
+
+
+class KnownFacts(JobReport):
+    """What the database knows of a scene."""
+
+    id: int
+    remembered: list[RememberedFacts]
+
+
+class UnreadFacts(KnownFacts):
+    """What the database knows of a scene while a server can't be asked."""
+
+    error: str

@@ -1,0 +1,223 @@
+"""Status"""
+
+from typing import TypedDict
+
+from plexsync.reports.shapes.outages import OutagesNow
+from plexsync.reports.shapes.values import Moment
+
+
+class UndoneFacts(TypedDict):
+    """How many scenes were undone, and how many released."""
+
+    undone: int
+    released: int
+
+
+class StandingFacts(TypedDict):
+    """How many scenes have a status, and since when the oldest of them."""
+
+    count: int
+    since: Moment | None
+
+
+class ForgottenFacts(TypedDict):
+    """What was deleted because of its age."""
+
+    attempts: int
+    pushes: int
+
+
+class QueueFacts(TypedDict):
+    """The dead-letter queue: its size, whether that is too many, and the counts of letters added and removed.
+
+    The counts cover the time since the database was created.
+    """
+
+    count: int
+    max: int
+    """The setting `dlq_max`."""
+    over: bool
+    """Whether `count` is above `max`."""
+    died: int
+    """Letters added. This is the sum of `count` and the next six counts."""
+    retried: int
+    cured: int
+    """Letters that PlexSync retried by itself."""
+    dropped: int
+    ignored: int
+    pruned: int
+    """Letters deleted because of their age."""
+    renewed: int
+    """Letters whose scene was queued again by an event."""
+    forgotten: ForgottenFacts
+
+
+class BreakerFacts(TypedDict):
+    """A breaker at the time of reading."""
+
+    state: str
+    """`closed`, `open` or `half_open`."""
+    failures: int
+    """Failures in a row."""
+    failures_allowed: int
+    """The failure with this number opens the breaker."""
+    opened_at: Moment | None
+    next_probe_at: Moment | None
+    cause: str
+    """What failed: `read` or `write`; empty if nothing did."""
+    error: str
+    """The last message, or empty."""
+
+
+class HoldFacts(TypedDict):
+    """A hold, with the setting to correct."""
+
+    setting: str
+    message: str
+    since: Moment | None
+    retest_at: Moment | None
+    """When PlexSync tests the server again, even if the setting does not change."""
+
+
+class PaceFacts(TypedDict):
+    """A server's throttle and ramp."""
+
+    not_before: Moment | None
+    """The server is throttled until then; null if it is not."""
+    jobs_per_claim: int
+    """The size of the next batch while the server ramps up, otherwise 0."""
+
+
+class WorkerFacts(TypedDict):
+    """The worker."""
+
+    running: bool
+    heartbeat: Moment | None
+    enabled: bool
+    """The setting `enabled`. If it is false, nothing is synced."""
+
+
+class EventFacts(TypedDict):
+    """Events that hooks stored as files: waiting for a worker, or unreadable."""
+
+    waiting: int
+    unread: int
+
+
+class LibraryFacts(TypedDict):
+    """A library in the index."""
+
+    key: str
+    title: str
+    walked_at: Moment | None
+    """When the library was last read in full."""
+
+
+class IndexFacts(TypedDict):
+    """The index of Plex."""
+
+    items: int
+    libraries: list[LibraryFacts]
+
+
+class BookFacts(TypedDict):
+    """The books: accepted = coalesced + done + pruned + open."""
+
+    accepted: int
+    coalesced: int
+    """Wants for a scene that was queued already."""
+    done: int
+    pruned: int
+    open: int
+    balanced: bool
+    """Whether the equation holds."""
+
+
+class StatusFacts(TypedDict):
+    """The status of everything, from the database alone."""
+
+    at: Moment | None
+    jobs: dict[str, int]
+    """The number of jobs in each state."""
+    undone: UndoneFacts
+    scenes: dict[str, StandingFacts]
+    """By status word, such as `in_step`. Every word is there."""
+    due: int
+    """Queued jobs whose time has come."""
+    oldest_due: Moment | None
+    dead: dict[str, int]
+    """The number of dead letters by cause."""
+    dlq: QueueFacts
+    breakers: dict[str, BreakerFacts]
+    """`plex` and `stash`."""
+    holds: dict[str, HoldFacts]
+    """By server; a server that is not on hold is not there."""
+    outages: OutagesNow
+    paces: dict[str, PaceFacts]
+    """`plex` and `stash`."""
+    worker: WorkerFacts
+    events: EventFacts
+    index: IndexFacts
+    last_poll: Moment | None
+    last_reconcile: Moment | None
+    """When the last full comparison ended."""
+    comparison_due: bool
+    bulk_approved: bool
+    """Whether the first write was approved."""
+    books: BookFacts
+
+
+class NeedFacts(TypedDict):
+    """What needs you, or resolves itself."""
+
+    key: str
+    """A stable name, such as `hold:plex`."""
+    kind: str
+    """`person` if it needs you, `wait` if it resolves itself."""
+    title: str
+    text: str
+    since: Moment | None
+
+
+class NeedList(TypedDict):
+    """Everything that needs you or resolves itself; what needs you comes first."""
+
+    needs: list[NeedFacts]
+
+
+class SettingFacts(TypedDict):
+    """A setting."""
+
+    name: str
+    value: str
+    """As you would write it; `***` for a secret that is set."""
+    secret: bool
+    """Whether the value may contain a secret."""
+    set: bool
+    """Whether the value is neither empty, 0 nor false."""
+    source: str
+    """Where the value comes from: `default`, `plexsync.toml`, `environment` and so on."""
+    variable: str
+    """The name in the environment."""
+    in_stash: bool
+    """Whether it can be set in Stash."""
+    default: str
+    """As in `plexsync.toml`, or `required`."""
+    description: str
+
+
+class SettingList(TypedDict):
+    """All settings."""
+
+    settings: list[SettingFacts]
+
+
+class HealthFacts(TypedDict):
+    """The answer of `/health`."""
+
+    status: str
+    """`ok`, `failing` or `busy`."""
+    worker: bool
+    """Whether a worker runs and has sent a heartbeat in the last two minutes."""
+    database: bool
+    """Whether the database can be read."""

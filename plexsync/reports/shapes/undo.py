@@ -1,0 +1,47 @@
+"""Undo"""
+
+from typing import TypedDict
+
+from plexsync.reports.shapes.values import FieldValue, Moment
+
+
+class UndoField(TypedDict):
+    """What undo would do to a field."""
+
+    field: str
+    action: str
+    """`restore`, `remove`, `unlock`, `lock` or `leave`."""
+    now: FieldValue
+    locked: bool
+    then: FieldValue
+    then_locked: bool
+    removes: list[str]
+    """The names that it would remove from a list."""
+    why: str
+    """Why the field is left as it is, or empty."""
+
+
+class UndoItem(TypedDict):
+    """What undo would do to an item."""
+
+    key: str
+    """The rating key."""
+    fields: list[UndoField]
+
+
+class UndoFacts(TypedDict):
+    """What undo would do to a scene."""
+
+    id: int
+    title: str | None
+    items: list[UndoItem]
+    error: str
+    """Why it can't be shown now, or empty."""
+
+
+class RunFacts(TypedDict("RunFacts", {"from": Moment | None})):
+    """A run of pushes."""
+
+    run: int
+    until: Moment | None
+    scenes: int
