@@ -28,8 +28,8 @@ class OutageHistory:
 
     def facts(self) -> OutageReport:
         """For JSON."""
-        told = [outage_facts(one, self.now, waiting=self.waiting) for one in self.found]
-        return {"at": stamp(self.now), "days": self.days, "outages": told, "summary": figure_facts(self.figures)}
+        outages = [outage_facts(outage, self.now, waiting=self.waiting) for outage in self.found]
+        return {"at": stamp(self.now), "days": self.days, "outages": outages, "summary": figure_facts(self.figures)}
 
 
 def report(parts: Parts, days: int) -> OutageHistory:

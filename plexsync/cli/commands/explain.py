@@ -17,7 +17,7 @@ from plexsync.flows.scenes.verbs import explain as look_at
 from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import short
-from plexsync.reports.shapes.scenes import FieldFacts, SightFacts
+from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, SightFacts, UnreadFacts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind
 from plexsync.rules.records import AttemptRow, JobRow
@@ -49,8 +49,8 @@ def explain(call: Call, scene: int) -> int:
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
     sight = sight_facts(explanation.sight)
-    job = job_facts(explanation.job, explanation.attempts)
-    call.answer({**sight, **job}, lambda: _tell(explanation, sight, now, paper()))
+    facts: ExplainFacts = {**sight, **job_facts(explanation.job, explanation.attempts)}
+    call.answer(facts, lambda: _tell(explanation, sight, now, paper()))
     gone = isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)
     return FAILED if gone or explanation.sight.error else FINE
 
@@ -60,7 +60,7 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
     with parts.store.reading() as db:
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
         known = known_facts(db, id)
-    facts = {**known, "error": reason}
+    facts: UnreadFacts = {**known, "error": reason}
     remembered = known["remembered"]
 
     def tell() -> None:

@@ -12,6 +12,7 @@ from plexsync.cli.terminal.rows import change_words
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import PUSHES, past_facts, past_of, written
+from plexsync.reports.shapes.scenes import HistoryFacts
 from plexsync.rules.records import AttemptRow, PushRow
 from plexsync.rules.status_words import job_word
 
@@ -41,7 +42,12 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
         problem = f"{written(kind, id)} was never in the queue"
         return call.refused(problem, kind=kind, id=id, entries=[], total=0)
     past = past_of(attempts, pushes)
-    facts = {"kind": kind, "id": id, "entries": list(map(past_facts, past[:limit])), "total": len(past)}
+    facts: HistoryFacts = {
+        "kind": kind,
+        "id": id,
+        "entries": list(map(past_facts, past[:limit])),
+        "total": len(past),
+    }
 
     def tell() -> None:
         out = paper()

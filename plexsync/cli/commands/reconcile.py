@@ -16,6 +16,7 @@ from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.reconcile import ComparisonReport, ComparisonScope, UnknownLibrary
 from plexsync.reports.comparison import counted, report_facts
 from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.shapes.comparisons import PollFacts, ReconcileFacts, UnpairedLists, WaitResult
 from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.job import Kind, State
 from plexsync.rules.status_words import counted as number_of
@@ -74,9 +75,9 @@ def reconcile(
                 raise click.UsageError(str(error)) from error
             waiting = _waiting(parts) if wait else []
             busy = parts.someone_works()
-            lists = _lists(parts, report) if call.json else {}
+            lists: UnpairedLists = _lists(parts, report) if call.json else {}
         settled, ended_by = _work(start, stop, waiting) if wait and not stop else (None, "")
-        facts = {**_facts(report, settled, ended_by), **lists}
+        facts: ReconcileFacts = {**report_facts(report), **_work_facts(settled, ended_by), **lists}
         call.answer(facts, lambda: say(paper(), _words(report, settled, ended_by, busy=busy)))
         failed = report.standing["failed"] or (settled and not settled.well)
         return stop.code or (FAILED if failed else FINE)
@@ -111,7 +112,8 @@ def _look(call: Call, parts: Parts) -> int:
         changes = ", ".join(f"{many(count, name)}" for name, count in wanted.items() if count)
         say(paper(), f"changed in Stash: {changes or 'nothing'}")
 
-    call.answer({"wanted": wanted, "complete": not polled.reason, "why": polled.reason}, tell)
+    facts: PollFacts = {"wanted": wanted, "complete": not polled.reason, "why": polled.reason}
+    call.answer(facts, tell)
     if polled.reason:
         click.echo(f"plexsync: {safe(polled.reason)}", err=True)
     return FAILED if polled.reason else FINE
@@ -138,7 +140,7 @@ def _compare(
     return parts.reconciler.reconcile(bar.at, stopping=stopping, anew=anew)
 
 
-def _lists(parts: Parts, report: ComparisonReport) -> dict[str, object]:
+def _lists(parts: Parts, report: ComparisonReport) -> UnpairedLists:
     """The unpaired items and scenes, after a full comparison."""
     if report.without_scene is None:
         return {}
@@ -158,9 +160,10 @@ def _work(start: Begun, stop: Stop, ids: list[int]) -> tuple[Outcomes, str]:
         return outcomes(parts, ids), ended.reason
 
 
-def _facts(report: ComparisonReport, settled: Outcomes | None, ended_by: str) -> dict[str, object]:
-    worked = {"outcomes": dict(settled.standing), "causes": dict(settled.causes), "why": ended_by} if settled else {}
-    return {**report_facts(report), **worked}
+def _work_facts(settled: Outcomes | None, ended_by: str) -> WaitResult:
+    if settled is None:
+        return {}
+    return {"outcomes": dict(settled.standing), "causes": dict(settled.causes), "why": ended_by}
 
 
 def _words(report: ComparisonReport, settled: Outcomes | None, ended_by: str, *, busy: bool) -> str:

@@ -12,6 +12,7 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.reports.format import ago, noted, safe, stamp
 from plexsync.reports.rows import row_facts, title
+from plexsync.reports.shapes.scenes import SceneReport
 from plexsync.reports.status import facts as all_facts
 from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.job import Kind
@@ -60,14 +61,21 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
         stands = standing(row, db.standings.find(id), pushed=pushes[0].at if pushes else None)
         scene_title = title(db, Kind.SCENE, id)
     since = stamp(stands.since)
-    facts = {"id": id, "title": scene_title or None, "stands": stands.status.value, "since": since}
+    facts: SceneReport = {
+        "id": id,
+        "title": scene_title or None,
+        "stands": stands.status.value,
+        "since": since,
+        "why": stands.why,
+        "job": row_facts(row),
+    }
     lasts = f" since {since} ({ago(stands.since, now)})" if since else ""
     name = f"scene {id} ({safe(scene_title, 80)})" if scene_title else f"scene {id}"
     reason = f": {safe(stands.why)}" if stands.why else ""
     sentence = f"{name} {_is(stands.status)}{lasts}{reason}"
     if stands.status is SceneStatus.UNKNOWN:
         sentence = f"scene {id} is unknown: plexsync explain {id} reads it from both servers"
-    call.answer({**facts, "why": stands.why, "job": row_facts(row)}, lambda: say(paper(), sentence))
+    call.answer(facts, lambda: say(paper(), sentence))
     return FAILED if stands.status is SceneStatus.UNKNOWN else FINE
 
 

@@ -23,7 +23,7 @@ from plexsync.engine.undo import Marked
 from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.rows import short
-from plexsync.reports.shapes.undo import RunFacts, UndoFacts
+from plexsync.reports.shapes.undo import RunFacts, RunList, UndoFacts, UndoPreview
 from plexsync.reports.undo import DEEDS, undo_facts
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import RunRow
@@ -257,7 +257,8 @@ def _list_runs(call: Call, parts: Parts) -> int:
         runs = db.pushes.runs()
     rows = [(f"{run.last}", stamp(run.start) or "", stamp(run.end) or "", f"{run.scenes:,}") for run in runs]
     drawn = table("Runs", ("run", "from", "until", "scenes"), rows, right=(0, 3)) if rows else "nothing was pushed yet"
-    call.answer({"runs": [_run_facts(run) for run in runs]}, lambda: paper().print(drawn))
+    facts: RunList = {"runs": [_run_facts(run) for run in runs]}
+    call.answer(facts, lambda: paper().print(drawn))
     return FINE
 
 
@@ -278,7 +279,8 @@ def _show(call: Call, parts: Parts, ids: Sequence[int], way: Way) -> int:
         elif facts["items"] or facts["error"]:
             _tell(facts, out)
     totals = {name: counts[name] for name in ("scenes", "items", *DEEDS)}
-    call.answer({"counts": totals, "scenes": scenes}, lambda: say(out, _sum(counts)))
+    report: UndoPreview = {"counts": totals, "scenes": scenes}
+    call.answer(report, lambda: say(out, _sum(counts)))
     return FAILED if counts["failed"] else FINE
 
 

@@ -1,4 +1,4 @@
-"""Comparisons and dry runs"""
+"""Comparisons, dry runs, and the tasks of the dashboard and the API."""
 
 from typing import TypedDict
 
@@ -31,7 +31,7 @@ class StrictCount(TypedDict, total=False):
 
 
 class ComparisonFacts(FindingCounts, StrictCount):
-    """The result of a comparison: the number of scenes by status, and what it queued."""
+    """The result of a comparison."""
 
     scenes: int
     """Scenes compared."""
@@ -48,6 +48,39 @@ class ComparisonFacts(FindingCounts, StrictCount):
     complete: bool
 
 
+class UnpairedFacts(TypedDict):
+    """An item in Plex without a scene."""
+
+    item: str
+    """The rating key."""
+    library: str
+    files: list[str]
+
+
+class UnpairedLists(TypedDict, total=False):
+    """What a full comparison found without a counterpart."""
+
+    scenes_without_item: list[int]
+    """After a full comparison."""
+    items_without_scene: list[UnpairedFacts]
+    """After a full comparison."""
+
+
+class WaitResult(TypedDict, total=False):
+    """What was done about it, if the command waited."""
+
+    outcomes: dict[str, int]
+    """With `--wait`: the number of scenes by outcome."""
+    causes: dict[str, int]
+    """With `--wait`: the number of new dead letters by cause."""
+    why: str
+    """With `--wait`: why it ended early, or empty."""
+
+
+class ReconcileFacts(ComparisonFacts, WaitResult, UnpairedLists):
+    """The result of a comparison: `plexsync reconcile`."""
+
+
 class PastComparison(ComparisonFacts):
     """A full comparison of the past."""
 
@@ -56,7 +89,7 @@ class PastComparison(ComparisonFacts):
 
 
 class PollFacts(TypedDict):
-    """The result of a poll."""
+    """The result of a poll: `plexsync reconcile --quick`."""
 
     wanted: dict[str, int]
     """What was queued, by kind."""
@@ -130,6 +163,15 @@ class PreviewCounts(PreviewError):
     complete: bool
 
 
+class PreviewReport(PreviewCounts):
+    """A dry run: `plexsync sync --dry-run`."""
+
+    dry_run: bool
+    """True."""
+    scenes: list[PreviewFacts]
+    """The named scenes; with `--all` only those that would change."""
+
+
 class PreviewResult(TypedDict):
     """The result of a dry run that was started from the dashboard or the API."""
 
@@ -171,19 +213,10 @@ class TaskFacts(TypedDict):
 
 
 class TaskReport(TypedDict):
-    """The latest full comparisons, and the tasks that were started from the dashboard or the API."""
+    """The latest full comparisons, and the tasks that were started from the dashboard or the API: `/api/reconcile`."""
 
     reports: list[PastComparison]
     """Newest first."""
     current: TaskFacts | None
     past: list[TaskFacts]
     """Newest first."""
-
-
-class UnpairedFacts(TypedDict):
-    """An item in Plex without a scene."""
-
-    item: str
-    """The rating key."""
-    library: str
-    files: list[str]

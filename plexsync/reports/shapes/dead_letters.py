@@ -1,4 +1,4 @@
-"""Dead letters"""
+"""Dead letters: by cause, one by one, as a page and as a list."""
 
 from typing import TypedDict
 
@@ -44,7 +44,7 @@ class Banner(TypedDict, total=False):
 
 
 class LetterPage(Banner):
-    """A page of dead letters, by kind and number."""
+    """A page of dead letters, by kind and number: `/api/dead`."""
 
     dead: int
     """The number of dead letters of the chosen cause."""
@@ -56,7 +56,7 @@ class LetterPage(Banner):
 
 
 class LetterList(Banner):
-    """All dead letters, by kind and number, as `plexsync dlq list --json` writes them."""
+    """All dead letters, by kind and number: `plexsync dlq list`."""
 
     dead: int
     causes: list[GroupFacts]

@@ -1,4 +1,4 @@
-"""Outages"""
+"""The outages of both servers, and their figures."""
 
 from typing import TypedDict
 
@@ -50,7 +50,7 @@ class FigureFacts(TypedDict):
 
 
 class OutageReport(TypedDict):
-    """The outages of the last days."""
+    """The outages of the last days: `plexsync outages`, `/api/outages`."""
 
     at: Moment | None
     days: int

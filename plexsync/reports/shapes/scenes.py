@@ -1,4 +1,4 @@
-"""Scenes"""
+"""Scenes: lists, one scene with its job, its history, and why it has its status."""
 
 from typing import TypedDict
 
@@ -31,7 +31,7 @@ class SceneFacts(TypedDict):
 
 
 class SceneList(TypedDict):
-    """A page of scenes, sorted by number."""
+    """A page of scenes, sorted by number: `/api/scenes`."""
 
     scenes: list[SceneRow]
     after: int | None
@@ -78,7 +78,7 @@ class JobFacts(TypedDict):
 
 
 class SceneReport(SceneRow):
-    """A scene, its status and its job."""
+    """A scene, its status and its job: `plexsync status 7`, `/api/scenes/7`."""
 
     job: JobFacts | None
 
@@ -133,7 +133,7 @@ class PastPush(PushFacts):
 
 
 class HistoryFacts(TypedDict):
-    """The history of a scene, newest first."""
+    """The history of a scene, newest first: `plexsync history 7`, `/api/scenes/7/history`."""
 
     kind: str
     id: int
@@ -157,7 +157,7 @@ class Trouble(AttemptFacts):
 
 
 class LatestFacts(TypedDict):
-    """The latest work, newest first."""
+    """The latest work, newest first: `/api/latest`."""
 
     pushes: list[ScenePush]
     troubles: list[Trouble]
@@ -250,7 +250,7 @@ class SightFacts(TypedDict):
 
 
 class ExplainFacts(SightFacts, JobReport):
-    """A scene as the worker sees it now, and its job."""
+    """A scene as the worker sees it now, and its job: `plexsync explain 7`, `/api/scenes/7/explain`."""
 
 
 class RememberedFacts(TypedDict):
@@ -274,6 +274,6 @@ class KnownFacts(JobReport):
 
 
 class UnreadFacts(KnownFacts):
-    """What the database knows of a scene while a server can't be asked."""
+    """The answer of `plexsync explain 7` and `/api/scenes/7/explain` while a server can't be asked."""
 
     error: str

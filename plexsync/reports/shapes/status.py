@@ -1,4 +1,4 @@
-"""Status"""
+"""The status of scenes, queue, servers and worker; what needs you; the settings."""
 
 from typing import TypedDict
 
@@ -134,7 +134,7 @@ class BookFacts(TypedDict):
 
 
 class StatusFacts(TypedDict):
-    """The status of everything, from the database alone."""
+    """The status of everything, from the database alone: `plexsync status`, `/api/status`."""
 
     at: Moment | None
     jobs: dict[str, int]
@@ -180,7 +180,7 @@ class NeedFacts(TypedDict):
 
 
 class NeedList(TypedDict):
-    """Everything that needs you or resolves itself; what needs you comes first."""
+    """Everything that needs you or resolves itself: `/api/needs`. What needs you comes first."""
 
     needs: list[NeedFacts]
 
@@ -207,7 +207,7 @@ class SettingFacts(TypedDict):
 
 
 class SettingList(TypedDict):
-    """All settings."""
+    """All settings: `/api/settings`."""
 
     settings: list[SettingFacts]
 

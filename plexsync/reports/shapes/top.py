@@ -1,4 +1,4 @@
-"""The screen `top`"""
+"""The facts of the screen `top`."""
 
 from typing import TypedDict
 
@@ -49,7 +49,7 @@ class PlannedFacts(TypedDict):
 
 
 class TopFacts(TypedDict):
-    """One frame of `top`, from the database alone."""
+    """One frame, from the database alone: `plexsync top`."""
 
     at: Moment | None
     worker: WorkerFacts

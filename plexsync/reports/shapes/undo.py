@@ -1,4 +1,4 @@
-"""Undo"""
+"""Undo: what it would do, and the runs of pushes that it can take back."""
 
 from typing import TypedDict
 
@@ -45,3 +45,17 @@ class RunFacts(TypedDict("RunFacts", {"from": Moment | None})):
     run: int
     until: Moment | None
     scenes: int
+
+
+class UndoPreview(TypedDict):
+    """What undo would do: `plexsync undo --dry-run`."""
+
+    counts: dict[str, int]
+    """`scenes`, `items`, and the number of fields by `action`."""
+    scenes: list[UndoFacts]
+
+
+class RunList(TypedDict):
+    """All runs of pushes that are kept: `plexsync undo --runs`."""
+
+    runs: list[RunFacts]

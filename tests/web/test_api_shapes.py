@@ -1,0 +1,126 @@
+"""The API and `--json` answer with the keys and types that the shapes of the reports declare."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from plexsync.app.parts import opened
+from plexsync.reports.shapes import comparisons, dead_letters, outages, scenes, status, top, undo
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.records import HoldRow
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
+from tests.conformity import Conformity, reachable
+from tests.journey.world import KEY, TOKEN, World, until
+from tests.web.conftest import Dash, dashboard
+from tests.web.stage import config_of, furnish, refusing, work
+from tests.web.test_api import post
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, dict[str, int]]]:
+    """A world with a scene for each status and a month of outages, and the numbers of the scenes by status."""
+    folder = tmp_path_factory.mktemp("shapes") / "data"
+    folder.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
+        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+        ids = furnish(world)
+        # A note for one scene, and for another a dead letter with a push before it.
+        plex.hand_edit(plex.keys(world.section)[ids["in_step"] - 1], summary="Edited in Plex")
+        pushed = ids["gone"] + 1
+        stash.edit_scene(pushed, title="Refused by Plex, later")
+        with refusing(world, "Refused"):
+            work(world, [pushed])
+        stash.edit_scene(ids["waiting"], title="Not pushed yet, again")
+        yield world, ids
+
+
+def check(answers: Mapping[str, object], kinds: Mapping[str, type], *, absent: frozenset[type] = frozenset()) -> None:
+    """Every answer has its shape, and there is a value for every shape in them, apart from those that are `absent`."""
+    conformity = Conformity()
+    assert [problem for name in answers for problem in conformity.problems(answers[name], kinds[name], name)] == []
+    expected = {shape for kind in kinds.values() for shape in reachable(kind)}
+    assert {shape.__name__ for shape in expected - conformity.checked - absent} == set()
+
+
+def run_task(dash: Dash, path: str, body: dict[str, bool]) -> None:
+    """Start a task and wait for its end."""
+    assert post(dash, path, body)[0] == 202
+    until(lambda: dash.get("/api/reconcile").json()["current"] is None)
+
+
+def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[str, int]]) -> None:
+    world, ids = furnished
+    kinds = {
+        "/api/status": status.StatusFacts,
+        "/api/needs": status.NeedList,
+        "/api/settings": status.SettingList,
+        "/api/latest": scenes.LatestFacts,
+        "/api/scenes?limit=3": scenes.SceneList,
+        "/api/dead?limit=3": dead_letters.LetterPage,
+        "/api/outages": outages.OutageReport,
+        "/api/reconcile": comparisons.TaskReport,
+        "/health": status.HealthFacts,
+        **{f"/api/scenes/{id}": scenes.SceneReport for id in ids.values()},
+        **{f"/api/scenes/{id}/explain": scenes.ExplainFacts for id in ids.values()},
+        **{f"/api/scenes/{id}/history": scenes.HistoryFacts for id in ids.values()},
+    }
+    with dashboard(world) as dash:
+        answers = {path: dash.get(path).json() for path in kinds}
+        for path, body in {"preview": {}, "reconcile": {}, "sync": {"all": True}}.items():
+            run_task(dash, f"/api/{path}", body)
+        run_task(dash, "/api/reconcile", {"quick": True})
+        answers["/api/reconcile"] = dash.get("/api/reconcile").json()
+    check(answers, kinds, absent=frozenset({status.HoldFacts, comparisons.NoResult}))
+
+
+def test_every_report_with_json_has_its_shape(furnished: tuple[World, dict[str, int]]) -> None:
+    world, ids = furnished
+    kinds = {
+        "status": status.StatusFacts,
+        f"status {ids['failed']}": scenes.SceneReport,
+        f"explain {ids['in_step']}": scenes.ExplainFacts,
+        f"explain {ids['ambiguous']}": scenes.ExplainFacts,
+        f"history {ids['failed']}": scenes.HistoryFacts,
+        f"history {ids['in_step']}": scenes.HistoryFacts,
+        "dlq list": dead_letters.LetterList,
+        "outages": outages.OutageReport,
+        "reconcile": comparisons.ReconcileFacts,
+        "reconcile --quick": comparisons.PollFacts,
+        f"sync --dry-run {ids['hostile']} {ids['waiting']}": comparisons.PreviewReport,
+        f"undo --dry-run {ids['in_step']}": undo.UndoPreview,
+        "undo --runs": undo.RunList,
+        "top --once": top.TopFacts,
+    }
+    world.plex.add_movie(world.section, files=[("/media/scenes/alone.mp4", 5, 60_000)], title="alone")
+    answers: dict[str, object] = {command: world.json(*command.split()) for command in kinds}
+    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        now = parts.clock.now()
+        tx.holds.save(Neighbour.PLEX, HoldRow("plex_token", "Plex refuses the token", now, now + 60_000, ""))
+    for command in ("status", "top --once"):
+        answers[command] = world.json(*command.split())
+    check(answers, kinds, absent=frozenset({top.RunningFacts}))
+
+
+def test_explain_has_a_shape_while_a_server_is_down(world: World) -> None:
+    world.add(1)
+    assert world.run("sync", "1", "--wait").returncode == 0
+    with dashboard(world) as dash:
+        world.stash.stop()
+        answers = {"API": dash.get("/api/scenes/1/explain").json(), "terminal": world.json("explain", "1")}
+    check(answers, dict.fromkeys(answers, scenes.UnreadFacts), absent=frozenset({scenes.AttemptFacts}))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"undone": 1},
+        {"undone": 1, "released": 2, "more": 3},
+        {"undone": "1", "released": 2},
+        {"undone": None, "released": 2},
+        [],
+    ],
+)
+def test_another_key_or_type_is_a_problem(answer: object) -> None:
+    assert Conformity().problems({"undone": 1, "released": 2}, status.UndoneFacts, "answer") == []
+    assert Conformity().problems(answer, status.UndoneFacts, "answer")
