@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LOCK   := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help install setup docs pictures settings-page demo test measure check dist wheels changelog bench torture torture-long lock clean
+.PHONY: help install setup docs pictures settings-page shapes-page demo test measure check dist wheels changelog bench torture torture-long lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -95,6 +95,9 @@ pictures: setup ## the pictures of the documentation, from the real thing (needs
 
 settings-page: setup ## renew the tables of docs/settings.md after a setting has changed
 	$(BIN)/python -m tests.docs.settings_page
+
+shapes-page: setup ## renew the tables of docs/api-shapes.md after a shape of a report has changed
+	$(BIN)/python -m tests.docs.shapes_page
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

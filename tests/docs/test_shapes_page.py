@@ -1,0 +1,47 @@
+"""docs/api-shapes.md is what the shapes of the reports make of it."""
+
+import pytest
+
+from tests.docs.shapes_page import (
+    PAGE,
+    SECTIONS,
+    defined_in,
+    field_docs,
+    hints,
+    is_documented,
+    module_of,
+    modules,
+    renewed,
+)
+
+TEXT = PAGE.read_text(encoding="utf-8")
+SHAPES = [shape for name in SECTIONS for shape in defined_in(module_of(name))]
+
+
+def test_the_page_is_what_make_shapes_page_writes() -> None:
+    assert renewed(TEXT) == TEXT, "make shapes-page renews it"
+
+
+def test_a_table_that_differs_from_its_shape_is_renewed() -> None:
+    changed = TEXT.replace("| `due` | integer |", "| `due` | string |")
+    assert changed != TEXT
+    assert renewed(changed) == TEXT
+
+
+def test_every_module_with_shapes_is_a_section() -> None:
+    assert sorted(SECTIONS) == sorted(modules())
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+def test_a_shape_has_a_description_and_its_fields_are_on_the_page(shape: type) -> None:
+    assert shape.__doc__
+    if is_documented(shape):
+        assert f"\n### {shape.__name__}\n" in TEXT
+    assert all(f"| `{name}` |" in TEXT for name in hints(shape))
+
+
+def test_field_descriptions_belong_to_fields() -> None:
+    fields = {(shape.__name__, name) for shape in SHAPES for name in hints(shape)}
+    described = {field for name in SECTIONS for field in field_docs(module_of(name))}
+    assert described
+    assert described <= fields
