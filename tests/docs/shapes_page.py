@@ -10,6 +10,7 @@ import types
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
@@ -58,10 +59,18 @@ def is_documented(shape: type) -> bool:
     return bool(shape.__required_keys__) or not hints(shape)  # type: ignore[attr-defined]
 
 
+@cache
+def source_of(shape: type) -> ast.ClassDef:
+    """The class statement of a shape."""
+    module = ast.parse(inspect.getsource(import_module(shape.__module__)))
+    return next(node for node in module.body if isinstance(node, ast.ClassDef) and node.name == shape.__name__)
+
+
 def bases(shape: type) -> list[type]:
-    """The shapes whose fields a shape has too, if they have tables."""
-    above = getattr(shape, "__orig_bases__", ())
-    return [base for base in above if is_typeddict(base) and base.__name__ != shape.__name__ and is_documented(base)]
+    """The shapes that a shape inherits from. Before Python 3.12 only the source has them."""
+    names = [base.id for base in source_of(shape).bases if isinstance(base, ast.Name)]
+    above = [getattr(import_module(shape.__module__), name) for name in names]
+    return [base for base in above if is_typeddict(base)]
 
 
 def json_type(kind: Any) -> str:
@@ -84,29 +93,21 @@ def plural(kind: Any) -> str:
     return f"{NAMES[kind]}s" if kind in NAMES else json_type(kind)
 
 
-@cache
-def field_docs(module: ModuleType) -> dict[tuple[str, str], str]:
-    """The docstrings of all fields of a module, by shape and field."""
-    docs = {}
-    for shape in ast.parse(inspect.getsource(module)).body:
-        if isinstance(shape, ast.ClassDef):
-            for field, text in zip(shape.body, shape.body[1:], strict=False):
-                if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-                    docs[shape.name, ast.unparse(field.target)] = inspect.cleandoc(ast.literal_eval(text.value))
+def field_docs(shape: type) -> dict[str, str]:
+    """The docstrings of the fields that a shape declares, and of those that it inherits."""
+    docs = {name: text for base in bases(shape) for name, text in field_docs(base).items()}
+    body = source_of(shape).body
+    for field, text in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+            docs[ast.unparse(field.target)] = " ".join(ast.literal_eval(text.value).split())
     return docs
-
-
-def description(shape: type, field: str) -> str:
-    """The docstring of a field, here or in a base without a table."""
-    homes = [shape, *(base for base in getattr(shape, "__orig_bases__", ()) if is_typeddict(base))]
-    texts = (field_docs(inspect.getmodule(home)).get((home.__name__, field), "") for home in homes)  # type: ignore[arg-type]
-    return " ".join(next(filter(None, texts), "").split())
 
 
 def table(shape: type) -> Iterator[str]:
     """The lines about one shape."""
     yield from (f"### {shape.__name__}", "", " ".join(inspect.cleandoc(shape.__doc__ or "").split()), "")
-    above = bases(shape)
+    above = [base for base in bases(shape) if is_documented(base)]
+    docs = field_docs(shape)
     inherited = {name for base in above for name in hints(base)}
     own = {name: kind for name, kind in hints(shape).items() if name not in inherited}
     if above:
@@ -116,7 +117,7 @@ def table(shape: type) -> Iterator[str]:
         yield from ("| field | type | description |", "|---|---|---|")
         for name, kind in own.items():
             optional = ", optional" if name in shape.__optional_keys__ else ""  # type: ignore[attr-defined]
-            yield f"| `{name}` | {json_type(kind)}{optional} | {description(shape, name)} |"
+            yield f"| `{name}` | {json_type(kind)}{optional} | {docs.get(name, '')} |"
         yield ""
 
 
