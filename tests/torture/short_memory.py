@@ -25,10 +25,10 @@ from tests.torture.kill_jobs import (
     SCENES,
     Reference,
     a_pass,
+    beats,
     config_for,
     environ_for,
     rows,
-    wait_for_heartbeat,
     want_all,
 )
 from tests.torture.neighbours import Neighbours
@@ -40,6 +40,8 @@ QUEUE = {"sample": 10_000, "full": 100_000, "long": 100_000}
 LEAST, MOST = 10, 120
 # How long serve is let run.
 SECONDS = 3.0
+# What `serve` says while the settings in Stash can't be read.
+WAITS = "waiting for Stash"
 # Lines that tell of trouble, and how a process may end: libraries in C don't survive every allocation that fails.
 LINES = 12
 ENDS = (0, 1, 2, -signal.SIGSEGV, -signal.SIGABRT)
@@ -83,27 +85,34 @@ def limited(size: str, seed: int) -> list[Score]:
 
 def _run(made: dict, folder: Path, megabytes: int, command: str) -> tuple[int, list[str]]:
     """The exit code, and the lines it said to standard error."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.torture.short_memory", str(megabytes), command],
-        cwd=ROOT,
-        env=environ_for(made, folder) | {"PLEXSYNC_PLEX_READ_TIMEOUT": "60"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    errors = folder.with_name("errors.txt")
+    with errors.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.torture.short_memory", str(megabytes), command],
+            cwd=ROOT,
+            env=environ_for(made, folder) | {"PLEXSYNC_PLEX_READ_TIMEOUT": "60"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stream,
+        )
+    end = time.monotonic() + HANG
     if command == "serve":
-        wait_for_heartbeat(folder, process)
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end and process.poll() is None:
+        # Without its settings from Stash it waits, and no worker begins.
+        while not (process.poll() is not None or beats(folder) or WAITS in errors.read_text()):
+            assert time.monotonic() < end, errors.read_text()
+            time.sleep(0.02)
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
     try:
-        told = process.communicate(timeout=HANG)[1]
+        process.wait(timeout=HANG)
+        hangs = ""
     except subprocess.TimeoutExpired:
         process.kill()
-        told = process.communicate()[1] + "\nit hangs"
-    return process.returncode, told.splitlines()
+        process.wait()
+        hangs = "\nit hangs"
+    return process.returncode, (errors.read_text() + hangs).splitlines()
 
 
 def _judge_run(score: Score, case: str, code: int, told: list[str], folder: Path) -> None:
