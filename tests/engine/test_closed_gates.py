@@ -215,10 +215,10 @@ def rename(house, id):
 
 
 def live(house, who, watch, *, edits):
-    """Twelve hours, with an edit every half hour, against a server that refuses everything."""
+    """Six hours, with an edit every half hour, against a server that refuses everything."""
     sim = house.plex_sim if who is PLEX else house.stash_sim
     sim.faults.set(Fault("status", status=400))
-    for turn in range(24):
+    for turn in range(12):
         if edits:
             rename(house, 1 + turn % 6)
             house.want(1 + turn % 6)

@@ -16,7 +16,7 @@ from tests.engine.house import House
 from tests.engine.pools import Inline
 from tests.engine.test_engine_crashes import Killed
 
-DAYS = 400 if os.environ.get("PLEXSYNC_TORTURE") else 24
+DAYS = 400 if os.environ.get("PLEXSYNC_TORTURE") else 12
 STEPS = 40
 SCENES = 4
 

@@ -104,7 +104,7 @@ def test_an_outage_uses_nobodys_attempts_and_heals_without_a_hand(world: World, 
         time.sleep(2)
         world.plex.clear_log()
         began = time.monotonic()
-        time.sleep(6)
+        time.sleep(3)
         # At the pace of the breaker, however long that took.
         asked, allowed = world.plex.count(), 2 * (time.monotonic() - began)
         assert world.rows("select max(attempts) from job") == [(0,)]

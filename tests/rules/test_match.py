@@ -416,7 +416,7 @@ def test_the_index_is_asked_by_mapped_paths_and_by_names():
 
 # --- little libraries, judged by who knows the disks -----------------------------------------------------------------
 
-LIBRARIES = 60_000 if os.environ.get("PLEXSYNC_TORTURE") else 6_000
+LIBRARIES = 60_000 if os.environ.get("PLEXSYNC_TORTURE") else 3_000
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from plexsync.rules.read_back import learn
 from plexsync.rules.text import fold
 from plexsync.rules.undo import is_taken_back, is_undone, undo, undone
 
-HISTORIES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 4_000
+HISTORIES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 2_000
 BATCHES = 4
 STEPS = 24
 DEADLINE = 5

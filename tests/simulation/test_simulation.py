@@ -20,7 +20,7 @@ from tests.simulation.sim_run import FOUND, FOUND_STEPS, run_seed, run_seeds
 
 ROOT = Path(__file__).resolve().parents[2]
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
-SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else 64))
+SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else 40))
 STEPS = 500 if TORTURE else 200
 PARTS = 20 if TORTURE else 8
 FIRST = 1

@@ -432,5 +432,5 @@ class JobTable(RuleBasedStateMachine):
 
 TestJobTable = JobTable.TestCase
 TestJobTable.settings = settings(
-    max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=80, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )

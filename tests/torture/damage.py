@@ -40,7 +40,7 @@ DAY = 86_400_000
 # As long as a case may take before it counts as hanging.
 SECONDS = int(HANG)
 ROWS = 200
-MUTATIONS = {"sample": 60, "full": 10_000, "long": 40_000}
+MUTATIONS = {"sample": 30, "full": 10_000, "long": 40_000}
 MIXES = {"sample": 3, "full": 40, "long": 200}
 # The notes that hold a number, besides those of comparisons.
 NUMBERS = ("tick", "leapt", "dlq:warned", "reconcile:run", "poll:last", "worker:beat", "pruned:upto", "begun")

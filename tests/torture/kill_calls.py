@@ -18,7 +18,7 @@ from tests.torture.score import NAME, Score, workshop
 DISK = "pwrite64,fdatasync,fsync,ftruncate,unlink,unlinkat"
 NET = "connect,sendto,recvfrom,close"
 CALLS = {"disk": DISK, "network": NET}
-CASES = {"sample": 4, "full": 60, "long": 2000}
+CASES = {"sample": 2, "full": 60, "long": 2000}
 # What crashed a worker three times alone is given up; one kill never comes near that.
 PASSES = 4
 # strace ends as what it traced did.

@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = tuple(
     str(ROOT / "plexsync" / room) for room in ("store", "engine", "flows", "plex", "stash", "http", "rules", "app")
 )
-POINTS = {"sample": 24, "full": 10_000, "long": 40_000}
+POINTS = {"sample": 12, "full": 10_000, "long": 40_000}
 # On what kind of file system, which decides on the journal; whether scenes have covers; which share of the points.
 SHARES = (("ext4", False, 0.5), ("ext4", True, 0.25), ("nfs4", False, 0.25))
 STOPS = {"sample": 6, "full": 300, "long": 2000}

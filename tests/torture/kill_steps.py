@@ -27,7 +27,7 @@ MODES = {"ext4": "log", "nfs4": "rollback journal"}
 
 Ack = Callable[[str], None]
 # By mode, each so many steps a kill; the first by chance. And how often.
-SAMPLE = ({"ext4": 151, "nfs4": 151}, 1)
+SAMPLE = ({"ext4": 301, "nfs4": 301}, 1)
 FULL = ({"ext4": 1, "nfs4": 11}, 1)
 LONG = ({"ext4": 1, "nfs4": 1}, 20)
 

@@ -24,7 +24,7 @@ from tests.torture.score import NAME, Score, workshop
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTOR = 512
-IMAGES = {"sample": 80, "full": 4_000, "long": 40_000}
+IMAGES = {"sample": 40, "full": 4_000, "long": 40_000}
 CALLS = "openat,pwrite64,write,fdatasync,fsync,ftruncate,unlink,unlinkat,rename,renameat,renameat2,mkdir"
 MISSING = "left out: strace is not installed"
 
