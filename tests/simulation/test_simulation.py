@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else 40))
 STEPS = 500 if TORTURE else 200
-PARTS = 20 if TORTURE else 8
+PARTS = 20 if TORTURE else 2
 FIRST = 1
 
 

@@ -164,7 +164,7 @@ class PreviewCounts(PreviewError):
 
 
 class PreviewReport(PreviewCounts):
-    """A dry run: `plexsync sync --dry-run`."""
+    """A dry run: `plexsync sync --all --dry-run`."""
 
     dry_run: bool
     """True."""

@@ -48,7 +48,7 @@ class RunFacts(TypedDict("RunFacts", {"from": Moment | None})):
 
 
 class UndoPreview(TypedDict):
-    """What undo would do: `plexsync undo --dry-run`."""
+    """What undo would do: `plexsync undo --all --dry-run`."""
 
     counts: dict[str, int]
     """`scenes`, `items`, and the number of fields by `action`."""
