@@ -6,7 +6,6 @@ as SVG, the dashboard (where there is one) as small PNG. Then docs/pictures.md s
 """
 
 import argparse
-import importlib.util
 import io
 import os
 import pty
@@ -121,7 +120,7 @@ def main() -> None:
             until(lambda: world.count("ready") + world.count("running") == 0)
             taken |= {one.name: terminal(world, one) for one in TERMINALS if one.name in WHILE_SERVING}
         shown = [taken[one.name] for one in TERMINALS]
-        shown += list(dashboard(world)) if importlib.util.find_spec("web") else []
+        shown += list(dashboard(world))
     if not names:
         PAGE.write_text(page(shown), encoding="utf-8")
     for path, content in kept.items():
