@@ -173,6 +173,57 @@ def test_plex_is_told_by_its_header_or_where_a_proxy_drops_that_by_its_page(made
         made("http://nas", transport=answer).sections()
 
 
+def own_page(sim, section):
+    """A proxy that replaces Plex's 404 for items by a page of its own."""
+
+    def is_gone(request):
+        keys = set(request.path.removeprefix("/library/metadata/").split("/")[0].split(","))
+        there = keys & set(sim.keys(section))
+        return request.path.startswith("/library/metadata/") and (not there or (sim.strict_ids and there != keys))
+
+    return Fault("proxy", status=404, when=is_gone)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_behind_a_proxy_with_a_404_page_of_its_own_an_item_is_missing_while_a_listed_one_can_be_read(made, strict):
+    with PlexSim(token=TOKEN, strict_ids=strict) as sim:
+        section = sim.add_section("Movies")
+        first, *others = movies(sim, section, 5)
+        sim.remove(first)
+        sim.faults.set(own_page(sim, section))
+        plex = made(sim.url)
+        assert plex.items([first]) == {}
+        assert set(plex.items([first, *others])) == set(others)
+        for key in others[1:]:
+            sim.remove(key)
+        assert set(plex.items([first, *others])) == {others[0]}
+        assert plex.items([first, *others[1:]]) == {}
+
+
+def test_where_plex_lists_no_item_at_all_none_has_to_be_read(sim, section, plex):
+    (key,) = movies(sim, section, 1)
+    sim.remove(key)
+    sim.faults.set(own_page(sim, section))
+    assert plex.items([key]) == {}
+
+
+@pytest.mark.parametrize(
+    "dark",
+    [
+        pytest.param(lambda request: True, id="everything"),
+        pytest.param(lambda request: request.path.startswith("/library/metadata/"), id="items"),
+        pytest.param(lambda request: not request.path.startswith("/library/metadata/2"), id="lists"),
+    ],
+)
+def test_a_proxy_that_answers_404_for_existing_items_too_is_no_answer(sim, section, plex, dark):
+    keys = movies(sim, section, 2)
+    sim.remove(keys[0])
+    gone = own_page(sim, section)
+    sim.faults.set(Fault("proxy", status=404, when=lambda request: dark(request) or gone.when(request)))
+    with pytest.raises(Unavailable, match="404, and not as Plex does"):
+        plex.items([keys[0]])
+
+
 # --- listings --------------------------------------------------------------------------------------------------------
 
 
