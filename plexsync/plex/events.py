@@ -23,7 +23,7 @@ MOVIE = 1
 UNKNOWN_TYPE = -1
 DELETED = 9
 
-Number = int | str
+Number = int | float | str
 
 
 class TimelineEntry(msgspec.Struct):

@@ -510,6 +510,55 @@ def test_the_container_may_name_the_library(made):
     assert answering(made, body).items(["7"])["7"].section == "4"
 
 
+def test_a_number_with_a_fraction_costs_only_its_fraction(made):
+    one = {
+        **media(7.0),
+        "librarySectionID": 4.0,
+        "updatedAt": 1760000000.25,
+        "Media": [{"Part": [{"file": "/m/a.mp4", "size": "12.75", "duration": 60000.5}]}],
+    }
+    item = answering(made, container([one], size=1.0)).items(["7"])["7"]
+    assert (item.section, item.stamp, item.parts) == ("4", 1760000000, (Part("/m/a.mp4", 12, 60000),))
+    body = {"MediaContainer": {"size": 1, "totalSize": 1.0, "Metadata": [{**one, "updatedAt": "1760000000.25"}]}}
+    assert list(answering(made, body).entries("4")) == [[Entry("7", "4", item.parts, 1760000000)]]
+
+
+@pytest.mark.parametrize("number", ["1.5.2", ".", "x.5", "1e400", 1e300, "12.x", -1.5])
+def test_a_number_that_is_none_is_no_answer(made, number):
+    with pytest.raises(Unavailable):
+        answering(made, container([{**media(7), "librarySectionID": 4}], size=number)).items(["7"])
+
+
+def test_a_lock_without_a_field_costs_only_itself(made):
+    fields = [{"locked": True}, {"name": None, "locked": True}, {"name": "title", "locked": True}]
+    item = answering(made, container([{**media(7), "librarySectionID": 4, "Field": fields}])).items(["7"])["7"]
+    assert item.locks == {"title"}
+
+
+def test_an_item_of_no_library_is_left_out_unless_the_answer_as_a_whole_names_one(made):
+    items = [{**media(7), "librarySectionID": -1}, {**media(8), "librarySectionID": 4}]
+    assert answering(made, container(items)).items(["7", "8"]).keys() == {"8"}
+    body = {"MediaContainer": {"size": 1, "librarySectionID": 3, "Metadata": items[:1]}}
+    assert answering(made, body).items(["7"])["7"].section == "3"
+
+
+def test_a_picture_without_a_key_costs_only_itself(made):
+    posters = [
+        {"thumb": "/x"},
+        {"ratingKey": None},
+        {"key": "/library/metadata/7/file?url=a", "selected": True},
+        {"ratingKey": "upload://posters/b"},
+    ]
+    shown = answering(made, container(posters)).pictures("7", "thumb")
+    assert shown == {"/library/metadata/7/file?url=a": True, "upload://posters/b": False}
+
+
+def test_a_folder_without_a_path_costs_only_itself(made):
+    library = {"key": 1, "type": "movie", "title": "M", "Location": [{"id": 1}, {"path": "/media"}, {"path": None}]}
+    (section,) = answering(made, {"MediaContainer": {"size": 1, "Directory": [library]}}).sections()
+    assert section.locations == ("/media",)
+
+
 def test_what_was_not_asked_for_is_not_answered(made):
     client = answering(made, container([{**media(n), "librarySectionID": 1} for n in (1, 2)]))
     assert client.items(["2", "3"]).keys() == {"2"}
