@@ -15,7 +15,7 @@ import msgspec
 
 from plexsync.http.client import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire, unheard
 from plexsync.plex import answers, artwork, edits
-from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, TooLong, Unavailable
+from plexsync.rules.errors import Barred, ForeignNotFound, Missing, Neighbour, NeighbourError, Refused, TooLong
 from plexsync.rules.http_answers import Server
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.neighbours import Clock
@@ -44,10 +44,6 @@ IDENTITY = msgspec.json.Decoder(answers.IdentityAnswer)
 NOTHING = msgspec.json.Decoder(answers.Nothing)
 
 T = TypeVar("T")
-
-
-class ForeignNotFound(Unavailable):
-    """A 404 without Plex's signs: Plex is stopped behind a proxy, or the proxy replaces Plex's own page."""
 
 
 class PlexClient:
