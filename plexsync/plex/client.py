@@ -14,6 +14,7 @@ import httpx2
 import msgspec
 
 from plexsync.http.client import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire, unheard
+from plexsync.http.client import by_address as by_address
 from plexsync.plex import answers, artwork, edits
 from plexsync.rules.errors import Barred, ForeignNotFound, Missing, Neighbour, NeighbourError, Refused, TooLong
 from plexsync.rules.http_answers import Server
