@@ -1,7 +1,7 @@
 """Clients of Stash and Plex, and notice senders, built from the settings."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from plexsync.engine.clock import SystemClock
 from plexsync.flows.scenes.rules import LookRules
@@ -11,15 +11,18 @@ from plexsync.plex.account import Account as Account
 from plexsync.plex.account import OwnServer as OwnServer
 from plexsync.plex.account import SignIn as SignIn
 from plexsync.plex.client import PlexClient
+from plexsync.plex.client import by_address as by_address
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import Pillow
-from plexsync.rules.errors import Unusable
+from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.stash.client import StashClient
 from validation.config import PlexSyncConfig
 
 # Timeouts in seconds for loading the settings. They are short, because read-only commands wait for them too.
 ASK_CONNECT, ASK_READ = 2.0, 2.5
+# The number of IP addresses of a host at which Plex is tried.
+TRIED_ADDRESSES = 2
 
 
 @contextmanager
@@ -40,6 +43,15 @@ def plex_at(url: str, token: str, *, ca_file: str = "", patience: float = ASK_RE
         PlexClient(url, token, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
     ) as plex:
         yield plex
+
+
+def plex_by_address(config: PlexSyncConfig) -> str:
+    """Return `plex_url` with an IP address in place of its host name, if Plex accepts the token there; '' otherwise."""
+    for url in by_address(config.plex_url)[:TRIED_ADDRESSES]:
+        with suppress(NeighbourError), plex_at(url, config.plex_token) as plex:
+            plex.identity()
+            return url
+    return ""
 
 
 def asking_stash(config: PlexSyncConfig) -> StashClient:

@@ -133,7 +133,7 @@ def assemble(
     def looker(index: Indexer, *, patient: bool = True) -> Looker:
         pictures = None
         if settings.pictures:
-            pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging)
+            pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock)
         return Looker(store, stash, plex, index, gates, looks, pictures, patient=patient)
 
     indexer = Indexer(store, plex, gates, clock)

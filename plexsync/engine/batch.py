@@ -110,6 +110,8 @@ class Sender(Generic[F, E]):
         self._settle = settle
         self._alive = alive
         self._pool = pool
+        # Whether a send of this batch was accepted.
+        self._accepted = False
 
     def work(
         self,
@@ -289,6 +291,7 @@ class Sender(Generic[F, E]):
                 errand.outcome = Later(f"fault of PlexSync: {type(bug).__name__}")
             else:
                 self._gates.well(errand.tickets[self._flow.writes.neighbour])
+                self._accepted = True
                 answered.append(errand)
         return answered
 
@@ -299,7 +302,7 @@ class Sender(Generic[F, E]):
         elif not (error.applied or errand.begun or (isinstance(error, Unavailable) and error.sent)):
             with self._store.writing() as tx:
                 self._flow.journal.withdraw(tx, [errand])
-        return self._evidence.after_write(self._flow, errand.job, errand.key, error, ticket, desired=errand.desired)
+        return self._evidence.after_write(self._flow, errand, error, ticket, accepted=self._accepted)
 
     def _distrust(self, errand: E) -> None:
         with self._store.writing() as tx:

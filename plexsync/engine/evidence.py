@@ -3,14 +3,17 @@
 A failed write is the job's own, and counts as an attempt, if enough writes of others succeeded and few failed since its
 previous failure. If no other write was tried and the job failed several times in a row, canaries decide. A first
 failure never counts.
+
+A rejected write is the job's own, and final, if the server accepts a canary now. If it rejects that too, as a Plex that
+is starting rejects every edit, it is an outage.
 """
 
 import logging
 
-from plexsync.engine.flow import AnyFlow
-from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READ, Gate, Ticket
-from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.engine.flow import AnyFlow, Errand
+from plexsync.engine.gates import Gates, outage
+from plexsync.engine.tickets import READ, WRITE, Gate, Ticket
+from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, TooLong, Unavailable
 from plexsync.rules.job import Job, Outcome
 from plexsync.rules.outcomes import outcome_of, shared_outcome_of
 from plexsync.store.database import Database
@@ -43,12 +46,45 @@ class Evidence:
         return self.try_canaries(flow, flow.writes, CANARIES, but=job.id, key=key) is True
 
     def after_write(
-        self, flow: AnyFlow, job: Job, key: str, error: NeighbourError, ticket: Ticket, *, desired: str
+        self, flow: AnyFlow, errand: Errand, error: NeighbourError, ticket: Ticket, *, accepted: bool = False
     ) -> Outcome:
-        """Report a failed send and return the outcome of its job."""
-        own = isinstance(error, Unavailable) and ticket.gate == flow.writes and self.is_own(flow, job, key)
+        """Report a failed send and return the outcome of its job. `accepted`: another send of its batch was accepted."""
+        by_write, own = ticket.gate == flow.writes, False
+        if by_write and isinstance(error, Refused) and not self._is_refusal_own(flow, errand, error, accepted=accepted):
+            error = outage(error, WRITE)
+        elif by_write and isinstance(error, Unavailable):
+            own = self.is_own(flow, errand.job, errand.key)
         self._gates.ill(ticket, error, own=own)
-        return outcome_of(error, own=own, desired=desired)
+        return outcome_of(error, own=own, desired=errand.desired)
+
+    def _is_refusal_own(self, flow: AnyFlow, errand: Errand, error: Refused, *, accepted: bool) -> bool:
+        """Whether the server rejects this write alone. Without a canary, another accepted write of the batch shows it."""
+        if error.applied or isinstance(error, TooLong):
+            return True
+        if not self._gates.is_open(flow.writes):
+            return False
+        answer = self._accepts_any(flow, errand.job.id, errand.key)
+        return bool(accepted or self._accepts_any(flow) if answer is None else answer)
+
+    def _accepts_any(self, flow: AnyFlow, but: int | None = None, key: str = "") -> bool | None:
+        """Send canary writes until one is accepted: True. False if all fail, None if there are none."""
+        ticket = self._gates.ticket(flow.writes)
+        try:
+            canaries = flow.canaries(flow.writes, CANARIES, ticket=ticket, but=but, key=key)
+        except NeighbourError as error:
+            log.info("canary can't be read: %s", error)
+            return False
+        answer: bool | None = None
+        for canary in canaries:
+            try:
+                if self._gates.ask(flow.writes, canary, of_all=True):
+                    return True
+            except Missing:
+                continue
+            except NeighbourError as error:
+                log.info("canary failed: %s", error)
+                answer = False
+        return answer
 
     def after_read(self, flow: AnyFlow, job: Job, error: NeighbourError, *, desired: str = "") -> Outcome:
         """The outcome of a job whose read failed alone: it backs off, and is blamed only if other reads succeed."""

@@ -22,7 +22,7 @@ from functools import partial
 from typing import TypeVar
 
 from plexsync.engine import gate_rows
-from plexsync.engine.tickets import READ, READ_STASH, VOID, WRITE, Closed, Gate, Go, Probe, Ticket, by_row
+from plexsync.engine.tickets import READ, READ_STASH, VOID, WRITE, Access, Closed, Gate, Go, Probe, Ticket, by_row
 from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
 from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
 from plexsync.rules.records import BreakerRow, HoldRow
@@ -51,9 +51,15 @@ BREATH_CAP = 2.0
 Canary = Callable[[Ticket], bool | None]
 
 
-def outage(error: NeighbourError) -> NeighbourError:
-    """Convert the failure of many objects at once to an outage: a server that refuses them all is not the expected one."""
-    return Unavailable(error.neighbour, str(error)) if isinstance(error, Refused) else error
+def outage(error: NeighbourError, access: Access = READ) -> NeighbourError:
+    """Convert the failure of many objects at once to an outage: a server that refuses them all is not the expected one.
+
+    One that answers reads and refuses all writes may not have started completely.
+    """
+    if not isinstance(error, Refused):
+        return error
+    hint = ", like every other edit: is it still starting?" if access is WRITE else ""
+    return Unavailable(error.neighbour, f"{error}{hint}")
 
 
 class Gates:
@@ -254,7 +260,7 @@ class Gates:
         try:
             answer = request()
         except NeighbourError as error:
-            failure = outage(error) if of_all else error
+            failure = outage(error, ticket.gate.access) if of_all else error
             self.ill(ticket, failure)
             if failure is error:
                 raise

@@ -7,12 +7,14 @@ the original exception as its cause, because that one holds the request and its 
 
 import codecs
 import logging
+import socket
 import ssl
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import ip_address
 from typing import TypeVar
 
 import httpcore2
@@ -86,9 +88,7 @@ class Wire:
     ) -> None:
         base = address(url, server.url_setting)
         check_headers(headers, server.key_setting)
-        self.server = Server(
-            server.neighbour, f"{server.name} at {host_of(base)}", server.url_setting, server.key_setting
-        )
+        self.server = replace(server, name=f"{server.name} at {host_of(base)}", host=named_host(base))
         self._base = base
         self._prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
         self._clock = clock
@@ -321,6 +321,31 @@ def host_of(base: httpx2.URL) -> str:
     """Host and port for display."""
     host = f"[{base.host}]" if ":" in base.host else base.host
     return f"{host}:{base.port}" if base.port else host
+
+
+def named_host(base: httpx2.URL) -> str:
+    """The host name of an address; '' for an IP address, and for this machine, which every server knows."""
+    try:
+        ip_address(base.host)
+    except ValueError:
+        return "" if base.host == "localhost" else base.host
+    return ""
+
+
+def by_address(url: str) -> list[str]:
+    """The same address with the IP addresses of its host in place of its name; none if it has no name or is not `http`.
+
+    Blocks until the name is resolved. (A certificate names the host, so `https` needs the name.)
+    """
+    base = httpx2.URL(url.strip())
+    host = named_host(base)
+    if not host or base.scheme != "http":
+        return []
+    try:
+        resolved = socket.getaddrinfo(host, base.port or 80, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(base.copy_with(host=str(place[0]))) for *_, place in resolved))
 
 
 def _mended(body: bytes | bytearray | memoryview) -> bytes:

@@ -1,8 +1,9 @@
 """Decodes Plex's answers: strict about their shape, lenient where Plex itself mixes its types.
 
-Ids and numbers come as numbers or texts, flags as true or 1, empty texts and lists are left out. But a container must
-be present and state its size: nothing else counts as "no items". All functions are pure and raise ValueError for
-well-formed answers that contradict themselves.
+Ids and numbers come as numbers (also with a fraction) or texts, flags as true or 1, empty texts and lists are left out. A
+part that says nothing (a folder without a path, a lock without a field) is left out, and the rest is read. But a
+container must be present and state its size: nothing else counts as "no items". All functions are pure and raise
+ValueError for well-formed answers that contradict themselves.
 """
 
 import math
@@ -17,9 +18,10 @@ from plexsync.rules.records import Section
 UNREADABLE = "\ufffd"
 # Digits of a duration in milliseconds: thirty years.
 LONGEST_DURATION = 12
+LONGEST_NUMBER = 19
 
-Number = int | str
-Flag = bool | int | str
+Number = int | float | str
+Flag = bool | int | float | str
 
 
 class PlexTag(msgspec.Struct):
@@ -33,7 +35,7 @@ class PlexTag(msgspec.Struct):
 class FieldAnswer(msgspec.Struct):
     """The state of a field's lock."""
 
-    name: str
+    name: str | None = None
     locked: Flag = True
 
 
@@ -88,7 +90,7 @@ class ItemAnswer(msgspec.Struct):
 class LocationAnswer(msgspec.Struct):
     """A folder of a library."""
 
-    path: str
+    path: str | None = None
 
 
 class SectionAnswer(msgspec.Struct):
@@ -160,9 +162,10 @@ class IdentityAnswer(msgspec.Struct):
 
 
 class OfferedPicture(msgspec.Struct):
-    """A picture that an item can show."""
+    """A picture that an item can show. Its `key` is an address, in case it has no `ratingKey`."""
 
-    ratingKey: str
+    ratingKey: str | None = None
+    key: str | None = None
     selected: Flag = False
 
 
@@ -204,15 +207,16 @@ def total_of(container: Entries, header: str) -> int:
 
 
 def items_of(container: Items) -> dict[str, Item]:
-    """The items by rating key."""
+    """The items by rating key, without those that belong to no library (-1)."""
     _check_size(container.size, container.Metadata)
     items = {}
     for metadata in container.Metadata:
-        section = metadata.librarySectionID if metadata.librarySectionID is not None else container.librarySectionID
-        if section is None:
-            raise ValueError("an item of no library")
-        item = _item(metadata, _key(section))
-        items[item.key] = item
+        numbers = [number for number in (metadata.librarySectionID, container.librarySectionID) if number is not None]
+        if not numbers:
+            raise ValueError("an item that does not name its library")
+        if section := next((text for text in map(_whole, numbers) if _is_key(text)), ""):
+            item = _item(metadata, section)
+            items[item.key] = item
     return items
 
 
@@ -220,7 +224,8 @@ def pictures_of(container: OfferedPictures) -> dict[str, bool]:
     """For each picture, by key: whether it is the one shown."""
     offered = container.Metadata or container.Photo
     _check_size(container.size, offered)
-    return {picture.ratingKey: _flag(picture.selected) for picture in offered if picture.ratingKey}
+    keys = [(picture.ratingKey or picture.key or "", picture) for picture in offered]
+    return {key: _flag(picture.selected) for key, picture in keys if key}
 
 
 def sections_of(container: LibraryList) -> list[Section]:
@@ -230,7 +235,7 @@ def sections_of(container: LibraryList) -> list[Section]:
         Section(
             key=_key(directory.key),
             title=directory.title,
-            locations=tuple(place.path for place in directory.Location),
+            locations=tuple(place.path for place in directory.Location if place.path),
             scanned_at=_number(directory.scannedAt or 0),
             changed_at=_number(directory.contentChangedAt or 0),
             scanning=_flag(directory.refreshing),
@@ -242,7 +247,7 @@ def sections_of(container: LibraryList) -> list[Section]:
 
 
 def _item(metadata: ItemAnswer, section: str) -> Item:
-    locks = frozenset(field.name for field in metadata.Field if _flag(field.locked))
+    locks = frozenset(field.name for field in metadata.Field if field.name and _flag(field.locked))
     # A sort title equal to the title is left out; an unlocked one was not chosen by the user.
     sort_title = metadata.titleSort or (metadata.title if "titleSort" in locks else "")
     return Item(
@@ -294,7 +299,7 @@ def _duration(part: PartAnswer, media: MediaAnswer) -> int:
     It is only a hint for matching, so an invalid one does not make the answer invalid.
     """
     duration = part.duration or (media.duration if len(media.Part) == 1 else None)
-    text = str(duration or 0)
+    text = _whole(duration or 0)
     return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_DURATION else 0
 
 
@@ -305,17 +310,28 @@ def _check_size(size: Number, listed: Sequence[object]) -> None:
 
 def _key(number: Number) -> str:
     """A key as text. Keys go into URLs, so they must be plain numbers."""
-    text = str(number)
-    if not (text.isascii() and text.isdigit()):
+    text = _whole(number)
+    if not _is_key(text):
         raise ValueError("a key that is no number")
     return text
 
 
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def _number(number: Number) -> int:
-    text = str(number)
-    if len(text) > 19:
+    text = _whole(number)
+    if len(text) > LONGEST_NUMBER:
         raise ValueError("a number out of bounds")
     return int(text)
+
+
+def _whole(number: Number) -> str:
+    """The number as text, without its fraction."""
+    text = f"{number:f}" if isinstance(number, float) else str(number)
+    whole, point, fraction = text.partition(".")
+    return whole if point and fraction.isascii() and fraction.isdigit() else text
 
 
 def _flag(flag: Flag) -> bool:

@@ -5,6 +5,7 @@ there". Plex silently ignores unknown filters, so filtered results are checked a
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 from unicodedata import normalize
 from urllib.parse import quote, urlencode
@@ -13,8 +14,9 @@ import httpx2
 import msgspec
 
 from plexsync.http.client import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire, unheard
+from plexsync.http.client import by_address as by_address
 from plexsync.plex import answers, artwork, edits
-from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, TooLong
+from plexsync.rules.errors import Barred, ForeignNotFound, Missing, Neighbour, NeighbourError, Refused, TooLong
 from plexsync.rules.http_answers import Server
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.neighbours import Clock
@@ -32,6 +34,8 @@ FOUND_PAGE = 200
 MARK = "x-plex-protocol"
 NOT_FOUND = b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
 STEPS_BACK = 100
+# The number of listed items that are read to prove that Plex is up.
+PROOF = 20
 
 SECTIONS = msgspec.json.Decoder(answers.SectionsAnswer)
 ENTRIES = msgspec.json.Decoder(answers.EntriesAnswer)
@@ -175,21 +179,45 @@ class PlexClient:
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
         """Full items by rating key, in one request; missing ones are left out.
 
-        A 404 for several can mean that only one is missing, or in the trash: they are then requested in halves.
+        A 404 for several can mean that only one is missing, or in the trash: they are then requested in halves. A 404
+        that is not Plex's own counts only if Plex proves meanwhile that it is up: it lists items, and one of them can be
+        read (docs/decisions/0005-whose-404.md).
         """
         for key in keys:
             _check_number(key)
+        try:
+            return self._existing(keys, (Missing,))
+        except ForeignNotFound:
+            if not self._is_readable():
+                raise
+            return self._existing(keys, (Missing, ForeignNotFound))
+
+    def _existing(self, keys: Sequence[str], absent: tuple[type[NeighbourError], ...]) -> dict[str, Item]:
+        """The items; an error of the types `absent` for a single key means that there is no such item."""
         if not keys:
             return {}
-        target = f"/library/metadata/{','.join(keys)}?skipRefresh=1"
         try:
-            body = self._ask("GET", target, cap=LISTING_CAP).body
-        except Missing:
+            body = self._ask("GET", f"/library/metadata/{','.join(keys)}?skipRefresh=1", cap=LISTING_CAP).body
+        except absent:
             middle = len(keys) // 2
-            return {**self.items(keys[:middle]), **self.items(keys[middle:])} if middle else {}
+            halves = (keys[:middle], keys[middle:]) if middle else ()
+            return {key: item for half in halves for key, item in self._existing(half, absent).items()}
         container = self._wire.decoded(ITEMS, body).MediaContainer
         wanted = set(keys)
         return {key: item for key, item in self._checked(lambda: answers.items_of(container)).items() if key in wanted}
+
+    def _is_readable(self) -> bool:
+        """Whether Plex lists its libraries and their items now, and returns one of these; True if it has none."""
+        try:
+            pages = [self._page(section.key, {}, 0, PROOF)[0] for section in self.sections()]
+        except NeighbourError:
+            return False
+        listed = [[entry.key for entry in page] for page in pages if page]
+        for keys in listed:
+            with suppress(NeighbourError):
+                if self._existing(keys, (Missing,)):
+                    return True
+        return not listed
 
     def edit(self, section: str, key: str, edit: Edit, *, cast: Cast | None = None) -> None:
         """One PUT that applies all of `edit` to one item; several if it is too long (see `plexsync.plex.edits`).
@@ -259,7 +287,8 @@ class PlexClient:
         """The answer to one request; a 404 that is not Plex's own says nothing about the requested item."""
         answer = self._wire.send(method, target, content=content, cap=cap)
         if answer.status == 404 and MARK not in answer.headers and bytes(answer.body).strip() != NOT_FOUND:
-            raise self._wire.foreign("404, and not as Plex does: is it running, and is this its address?")
+            failure = self._wire.foreign("404, and not as Plex does: is it running, and is this its address?")
+            raise ForeignNotFound(failure.neighbour, str(failure))
         return self._wire.accepted(answer)
 
     def _page(self, section: str, filters: Mapping[str, str], start: int, size: int) -> tuple[list[Entry], int]:

@@ -1,6 +1,10 @@
-"""Plex's events as `plexsync.rules.events`: items that were added, changed or removed, and scans that ended."""
+"""Plex's events as `plexsync.rules.events`: items that were added, changed or removed, and scans that ended.
+
+Each entry of a message is read by itself, so that an entry in an unknown form costs only itself.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -15,9 +19,11 @@ TARGET = "/:/websockets/notifications"
 LIBRARY = "com.plexapp.plugins.library"
 SCAN = "library.update.section"
 MOVIE = 1
+# The type of some entries about a removal: Plex no longer knows it.
+UNKNOWN_TYPE = -1
 DELETED = 9
 
-Number = int | str
+Number = int | float | str
 
 
 class TimelineEntry(msgspec.Struct):
@@ -25,10 +31,10 @@ class TimelineEntry(msgspec.Struct):
 
     itemID: Number
     identifier: str = ""
-    sectionID: Number = ""
+    sectionID: Number | None = None
     type: Number = 0
     state: Number = 0
-    updatedAt: Number = 0
+    updatedAt: Number | None = None
 
 
 class Context(msgspec.Struct):
@@ -52,11 +58,11 @@ class ActivityNotification(msgspec.Struct):
 
 
 class NotificationContainer(msgspec.Struct):
-    """Any notification; most of them are not used."""
+    """Any notification; most of them are not used. Its entries are not decoded yet."""
 
     type: str = ""
-    TimelineEntry: "list[TimelineEntry]" = []
-    ActivityNotification: "list[ActivityNotification]" = []
+    TimelineEntry: list[msgspec.Raw] = []
+    ActivityNotification: list[msgspec.Raw] = []
 
 
 class Notification(msgspec.Struct):
@@ -66,6 +72,11 @@ class Notification(msgspec.Struct):
 
 
 NOTIFICATION = msgspec.json.Decoder(Notification)
+TIMELINE_ENTRY = msgspec.json.Decoder(TimelineEntry)
+ACTIVITY = msgspec.json.Decoder(ActivityNotification)
+UNREADABLE = (ValueError, msgspec.MsgspecError, RecursionError)
+
+T = TypeVar("T")
 
 
 class PlexEvents:
@@ -100,35 +111,53 @@ class PlexEvents:
 
 
 def events_of(message: bytes) -> Sequence[Event]:
-    """The events of a message; none for one that can't be parsed."""
+    """The events of a message; none for one that can't be parsed, or for an entry that can't be."""
     if not message:
         return ()
     try:
         container = NOTIFICATION.decode(message).NotificationContainer
-        if container.type == "timeline":
-            return [
-                _entry(notification)
-                for notification in container.TimelineEntry
-                if notification.identifier == LIBRARY and int(notification.type) == MOVIE
-            ]
-        if container.type == "activity":
-            return [_scan(notification) for notification in container.ActivityNotification if _is_scan(notification)]
-    except (ValueError, msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         return ()
+    if container.type == "timeline":
+        return _readable(container.TimelineEntry, TIMELINE_ENTRY, _entry)
+    if container.type == "activity":
+        return _readable(container.ActivityNotification, ACTIVITY, _scan)
     return ()
 
 
-def _entry(notification: TimelineEntry) -> Event:
-    key, section = str(int(notification.itemID)), str(notification.sectionID)
-    return (
-        Left(key, section) if int(notification.state) == DELETED else Touched(key, section, int(notification.updatedAt))
-    )
+def _readable(
+    entries: Sequence[msgspec.Raw], decoder: "msgspec.json.Decoder[T]", event_of: Callable[[T], Event | None]
+) -> Sequence[Event]:
+    """The events of the entries that can be read."""
+    events = []
+    for entry in entries:
+        try:
+            event = event_of(decoder.decode(entry))
+        except UNREADABLE:
+            continue
+        if event:
+            events.append(event)
+    return events
+
+
+def _entry(notification: TimelineEntry) -> Event | None:
+    """The event of a movie; None for anything else."""
+    deleted = int(notification.state) == DELETED
+    types = (MOVIE, UNKNOWN_TYPE) if deleted else (MOVIE,)
+    if notification.identifier != LIBRARY or int(notification.type) not in types:
+        return None
+    key = str(int(notification.itemID))
+    section = "" if notification.sectionID is None else str(notification.sectionID)
+    return Left(key, section) if deleted else Touched(key, section, int(notification.updatedAt or 0))
 
 
 def _is_scan(notification: ActivityNotification) -> bool:
     return notification.event == "ended" and notification.Activity is not None and notification.Activity.type == SCAN
 
 
-def _scan(notification: ActivityNotification) -> Event:
+def _scan(notification: ActivityNotification) -> Event | None:
+    """The end of a scan; None for any other activity."""
+    if not _is_scan(notification):
+        return None
     context = notification.Activity.Context if notification.Activity else None
     return Scanned(str(context.librarySectionID) if context else "")

@@ -2,6 +2,7 @@
 
 * SyncError
     * Unavailable     no answer, a 408 or 5xx, a cut or foreign body: left to the breaker; outages use up no attempts
+        * ForeignNotFound  a 404 that is not the server's own
     * Throttled       429 (or a 503 that names a time): all requests wait at least `retry_after`
     * Barred          401, 403, a bad certificate, a missing library: on hold until you change something
     * Missing         404 for one item: the server is up, the item is not there
@@ -51,6 +52,10 @@ class Unavailable(NeighbourError):
         super().__init__(neighbour, message)
         self.sent = sent
         self.retry_after = retry_after
+
+
+class ForeignNotFound(Unavailable):
+    """A 404 without Plex's signs: Plex is stopped behind a proxy, or the proxy replaces Plex's own page."""
 
 
 class Throttled(NeighbourError):

@@ -21,12 +21,16 @@ _SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 @dataclass(frozen=True)
 class Server:
-    """The server that was asked: its display `name` ("Plex at nas:32400"), and the settings that you may have to change."""
+    """The server that was asked: its display `name` ("Plex at nas:32400"), and the settings that you may have to change.
+
+    `host` is the host name of its address, '' if that is an IP address.
+    """
 
     neighbour: Neighbour
     name: str
     url_setting: str
     key_setting: str
+    host: str = ""
 
 
 def whole_request(silence: float) -> float:
@@ -60,7 +64,10 @@ def judge(
     if 200 <= status < 300:
         return None
     if status == 401:
-        return Barred(neighbour, f"{name} does not accept {server.key_setting} (401)", setting=server.key_setting)
+        # A Plex server that nobody has claimed answers 401 to every request under a host name that it does not know.
+        other = f", or does not know the host name {server.host}" if server.host and neighbour is Neighbour.PLEX else ""
+        message = f"{name} does not accept {server.key_setting} (401){other}"
+        return Barred(neighbour, message, setting=server.key_setting)
     if status == 403:
         return Barred(
             neighbour, f"{name} does not allow this with {server.key_setting} (403)", setting=server.key_setting

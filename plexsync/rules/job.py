@@ -72,7 +72,10 @@ class Why(StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """A claimed row as the engine holds it. Times are UTC milliseconds."""
+    """A claimed row as the engine holds it. Times are UTC milliseconds.
+
+    `on_time`: its own due time brought a row that is not in Plex yet, and no want or scan (`is_on_time`).
+    """
 
     kind: str
     id: int
@@ -87,6 +90,7 @@ class Job:
     ok_mark: int = 0
     bad_mark: int = 0
     cls: str = ""
+    on_time: bool = True
 
     @property
     def failures(self) -> int:
@@ -95,7 +99,7 @@ class Job:
 
     @property
     def looks(self) -> int:
-        """The number of looks in a row that did not find the scene in Plex."""
+        """The number of looks in a row that did not find the scene in Plex, without those made for a want or a scan."""
         return self.streak if self.cls == ABSENT else 0
 
 
@@ -190,12 +194,24 @@ def settle(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: floa
                 State.DEAD, job.attempts, job.streak, 0, now, outcome.error, outcome.cls, desired=outcome.desired
             )
         case Absent():
-            wait = 0 if scan > job.scan else ABSENT_PACE[min(job.looks, len(ABSENT_PACE) - 1)]
-            return Settled(State.ABSENT, 0, job.looks + 1, 0, now + wait, outcome.error, ABSENT)
+            # Edits and scans cause looks of their own, which would use up the quick ones within minutes.
+            looks = job.looks + 1 if job.on_time or not job.looks else job.looks
+            wait = 0 if scan > job.scan else _pace_after(looks)
+            return Settled(State.ABSENT, 0, looks, 0, now + wait, outcome.error, ABSENT)
         case Waiting():
             return _waits(job, outcome, now=now, max_retries=max_retries, draw=draw)
         case Later():
             return _tries_again(job, outcome, counted=True, now=now, max_retries=max_retries, draw=draw)
+
+
+def _pace_after(looks: int) -> int:
+    """The wait after this many looks (ms)."""
+    return ABSENT_PACE[min(max(looks, 1), len(ABSENT_PACE)) - 1]
+
+
+def is_on_time(state: State, looks: int, *, since: int, due: int) -> bool:
+    """Whether a claimable row waits in Plex's absence until its own due time: no want or scan has moved it since `since`."""
+    return state is State.ABSENT and due - since >= _pace_after(looks)
 
 
 def _waits(job: Job, outcome: Waiting, *, now: int, max_retries: int, draw: float) -> Settled:

@@ -1,9 +1,9 @@
 """Paths of two servers on different systems: when two paths name the same file, and where a path rule leads.
 
-A path is Windows-looking if it starts with a drive (`D:\\`, `D:/`), a share (`\\\\server\\share`) or `\\\\?\\`. Only in
-such a path is the backslash a separator and case irrelevant; elsewhere both belong to the name. Nothing here accesses a
-file system: keys are for comparison, and two files can share one (see `plexsync.rules.match`). A rule is a pair of
-folders, or a pattern as described in `plexsync.rules.patterns`.
+A path is Windows-looking if it starts with a drive (`D:\\`, `D:/`), a share (`\\\\server\\share`, `//server/share`) or
+`\\\\?\\`. Only in such a path is the backslash a separator and case irrelevant; elsewhere both belong to the name.
+Nothing here accesses a file system: keys are for comparison, and two files can share one (see `plexsync.rules.match`). A
+rule is a pair of folders, or a pattern as described in `plexsync.rules.patterns`.
 """
 
 import re
@@ -15,8 +15,10 @@ from plexsync.rules.text import caseless, composed
 PathRules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex), or (pattern, replacement)
 
 _DRIVE = re.compile(r"[A-Za-z]:(?:[\\/]|$)")
-_VERBATIM = "\\\\?\\"
-_VERBATIM_SHARE = "\\\\?\\UNC\\"
+# A Windows server lists both spellings of a share. With one name, or three slashes, a path is a Unix one.
+_SHARE = re.compile(r"//[^/]+/+[^/]")
+_VERBATIM = "//?/"
+_VERBATIM_SHARE = "//?/UNC/"
 
 
 def path_key(path: str) -> str:
@@ -178,7 +180,7 @@ def _placed(prefix: str, names: tuple[str, ...]) -> str:
 
 
 def _is_windows(path: str) -> bool:
-    return path.startswith("\\\\") or _DRIVE.match(path) is not None
+    return path.startswith("\\\\") or _DRIVE.match(path) is not None or _SHARE.match(path) is not None
 
 
 def _split(path: str, *, folded: bool = False) -> tuple[str, tuple[str, ...]]:
@@ -188,7 +190,7 @@ def _split(path: str, *, folded: bool = False) -> tuple[str, tuple[str, ...]]:
     """
     windows = _is_windows(path)
     if windows:
-        path = _without_verbatim(path).replace("\\", "/")
+        path = _without_verbatim(path.replace("\\", "/"))
     drive = path[:2] if windows and _DRIVE.match(path) else ""
     if drive:
         root = f"{drive}/"
@@ -205,5 +207,5 @@ def _split(path: str, *, folded: bool = False) -> tuple[str, tuple[str, ...]]:
 
 def _without_verbatim(path: str) -> str:
     if path[: len(_VERBATIM_SHARE)].upper() == _VERBATIM_SHARE:
-        return "\\\\" + path[len(_VERBATIM_SHARE) :]
+        return "//" + path[len(_VERBATIM_SHARE) :]
     return path.removeprefix(_VERBATIM)

@@ -154,6 +154,8 @@ class PlexSim(HttpServer):
         self.too_long = too_long
         self.scan_seconds = scan_seconds
         self.owner = owner
+        self.unknown_hosts: frozenset[str] = frozenset()
+        """Host names under which it answers every request with 401, as a server that nobody has claimed does."""
         self._clock = clock
         self._offset = started_at - clock()
         self._lock = threading.RLock()
@@ -467,7 +469,8 @@ class PlexSim(HttpServer):
         params = dict(pairs)
         path = parts.path.rstrip("/") or "/"
         token = request.headers.get("x-plex-token") or params.get("X-Plex-Token")
-        if path != "/identity" and token != self.token:
+        host = request.headers.get("host", "").partition(":")[0]
+        if (path != "/identity" and token != self.token) or host in self.unknown_hosts:
             return _page(401)
         as_json = TYPE_JSON in request.headers.get("accept", "")
         for methods, pattern, handle in ROUTES:

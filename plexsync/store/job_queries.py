@@ -6,7 +6,7 @@ Times are UTC milliseconds, given by the caller. Nothing here writes.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from plexsync.rules.job import HOUR, MINUTE, Job, Kind, Lane, State
+from plexsync.rules.job import HOUR, MINUTE, Job, Kind, Lane, State, is_on_time
 from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.store import intake
 from plexsync.store.books import ReadOnlyBooks
@@ -189,6 +189,7 @@ def claimed_job(row: Row, token: str, scans: int) -> Job:
         ok_mark=row["ok_mark"],
         bad_mark=row["bad_mark"],
         cls=row["cls"],
+        on_time=is_on_time(State(row["state"]), row["streak"], since=row["since"], due=row["due"]),
     )
 
 

@@ -30,7 +30,7 @@ SWEEPS_TURN = 10
 
 _ENDED = "(state = 'dead' or state = 'dropped' or state = 'gone')"
 DUE = f"""
-select kind, id, lane, wanted_rev, attempts, streak, crashes, alone, ok_mark, bad_mark, cls
+select kind, id, state, lane, wanted_rev, attempts, streak, crashes, alone, ok_mark, bad_mark, cls, since, due
   from job indexed by job_due
  where {WAITS} and lane = :lane and due <= :now
  order by due limit :limit

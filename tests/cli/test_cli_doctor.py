@@ -1,8 +1,10 @@
 """doctor: each check as one line, how to mend it, and the exit code."""
 
 import importlib.util
+import socket
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,6 +148,42 @@ def test_a_server_that_does_not_let_us_in_ends_with_1(
     assert words in check(done, name)["mend"]
     assert (check(done, name)["told"] + check(done, name)["mend"]).count("is it running") <= 1
     assert not [one for one in done.facts["checks"] if one["name"] == "path mapping"]
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    """Plex has a host name, as in a network of containers."""
+    resolve = socket.getaddrinfo
+
+    def resolved(host: object, *args: Any, **more: Any) -> Any:
+        return resolve("127.0.0.1" if host in ("plex-container", b"plex-container") else host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    world.settings["plex_url"] = world.plex.url.replace("127.0.0.1", "plex-container")
+
+
+def test_a_plex_that_does_not_know_its_host_name_is_told_from_a_refused_token(
+    named: None, world: World, door: Door
+) -> None:
+    world.plex.unknown_hosts = frozenset({"plex-container"})
+    done = door("doctor", "--json")
+    assert done.code == 1
+    told, mend = (check(done, "Plex")[name] for name in ("told", "mend"))
+    assert f"does not know the host name in plex_url (401), and accepts plex_token at {world.plex.url}" in told
+    assert mend == f"set plex_url to {world.plex.url}, or claim the server: sign in to it in Plex"
+    world.settings["plex_url"] = world.plex.url
+    assert door("doctor").code == 0
+
+
+def test_a_token_that_is_refused_under_the_address_too_is_a_refused_token(
+    named: None, world: World, door: Door
+) -> None:
+    world.plex.token = "another-token-0123456789"
+    done = door("doctor", "--json")
+    assert check(done, "Plex")["mend"] == "change plex_token"
+    assert (
+        "does not accept plex_token (401), or does not know the host name plex-container" in check(done, "Plex")["told"]
+    )
 
 
 def test_a_foreign_server_is_a_problem(world: World, door: Door) -> None:

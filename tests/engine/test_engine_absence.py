@@ -41,6 +41,35 @@ def test_an_absent_scene_is_looked_for_after_1_5_15_60_minutes_6_hours_then_dail
     assert house.books_balance()
 
 
+def test_looks_that_edits_cause_do_not_use_up_the_quick_ones(house):
+    id = absent_scene(house)
+    for n in range(6):
+        house.edit(id, title=f"Edit {n}")
+        house.work_for(10)
+    assert house.row(id).due - house.clock.now() <= 60_000
+    looks, start = [], house.row(id).since
+    while len(looks) < 4:
+        before = house.row(id).due
+        house.work_for((before - house.clock.now()) / 1000 + 0.001)
+        looks.append((before - start) / 60_000)
+        start = before
+    assert looks == [1, 5, 15, 60]
+
+
+def test_looks_that_scans_cause_do_not_use_up_the_quick_ones(house):
+    house.in_step(1, start=100)
+    id = house.add_scene(0)
+    house.want(id)
+    house.work_for(61)
+    for _ in range(6):
+        scan(house)
+        house.worker.poller.poll()
+        house.work_for(10)
+    row = house.row(id)
+    assert house.clock.now() - row.since <= 10_000, "the last scan made it due at once"
+    assert (row.streak, row.due - row.since) == (2, 5 * 60_000)
+
+
 def test_looking_for_absent_scenes_costs_two_requests_a_look(house):
     absent_scene(house)
     house.forget_requests()

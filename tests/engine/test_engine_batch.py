@@ -299,7 +299,8 @@ def test_a_plex_that_knows_no_libraries_uses_nobodys_attempts(house):
 
 def test_a_new_edit_revives_what_was_refused(house):
     (id,) = house.add()
-    house.plex_sim.faults.set(fails("PUT", status=400, times=1))
+    house.in_step(1, start=1)
+    house.plex_sim.faults.set(fails("PUT", house.key_of(id), status=400, times=1))
     house.want(id)
     house.work()
     assert house.row(id).state is State.DEAD

@@ -336,7 +336,7 @@ def test_a_database_that_is_full_for_real_pauses_and_goes_on_when_there_is_space
 
 def one_dead(house):
     (id,) = house.add()
-    house.plex_sim.faults.set(fails("PUT", status=400))
+    house.plex_sim.faults.set(fails("PUT", status=414))
     house.want(id)
     house.work()
     assert house.row(id).state is State.DEAD
@@ -373,7 +373,7 @@ def test_a_dead_row_is_deleted_exactly_when_its_retention_is_over(tmp_path):
 
 def test_what_was_pushed_stays_known_after_a_dead_row_is_pruned(house):
     (id,) = house.in_step()
-    house.plex_sim.faults.set(Fault("status", status=400, when=lambda request: request.method == "PUT"))
+    house.plex_sim.faults.set(fails("PUT", status=414))
     house.edit(id, title="Another")
     house.work()
     house.worker.engine.prune()

@@ -5,10 +5,11 @@ from itertools import pairwise
 import pytest
 
 from plexsync.engine.evidence import Evidence
+from plexsync.engine.flow import Errand
 from plexsync.engine.tickets import WRITE_PLEX
 from plexsync.flows.scenes import inspection
 from plexsync.rules.errors import Neighbour, Refused, Unavailable
-from plexsync.rules.job import Job, Kind, Lane, State
+from plexsync.rules.job import Dead, Job, Kind, Lane, State
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, HOUR, fails, put_of
 
@@ -246,6 +247,106 @@ def test_writes_to_other_items_are_the_evidence(house, since, own):
     house.add(1)
     assert judged(house, **since) is own
     assert house.plex_sim.count("PUT") == 0, "no canary where others are evidence"
+
+
+# --- rejected writes -------------------------------------------------------------------------------------------------
+
+
+def starting(house):
+    """A Plex that is starting: it answers reads, and rejects every edit."""
+    house.plex_sim.faults.set(Fault("status", status=400, when=lambda request: request.method == "PUT"))
+
+
+@pytest.mark.parametrize("known", [0, 1, 5])
+def test_a_plex_that_rejects_every_edit_while_it_starts_makes_no_dead_letters(house, known):
+    ids = house.add(5, start=100)
+    for id in house.in_step(known) if known else ():
+        house.stash_sim.edit_scene(id, title=f"Edited {id}")
+        ids.append(id)
+    starting(house)
+    house.want(*ids)
+    house.clock.move(3)
+    house.work_for(600)
+    assert house.states() == {State.READY: len(ids)}
+    assert (house.attempts_used(), house.breaker()) == (0, "open")
+    assert len([request for request in house.plex_sim.log if request.method == "PUT"]) < 30
+    assert "is it still starting?" in house.rows("select error from breaker where who = 'plex'")[0][0]
+    house.plex_sim.faults.clear()
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+    assert (house.breaker(), house.attempts_used()) == ("closed", 0)
+    assert house.books_balance()
+
+
+def test_an_edit_of_the_only_scene_that_a_starting_plex_rejects_is_sent_again_after_it_started(house):
+    (id,) = house.in_step(1)
+    starting(house)
+    house.edit(id, title="In the end")
+    house.work_for(HOUR)
+    assert (house.row(id).state, house.row(id).attempts, house.breaker()) == (State.READY, 0, "open")
+    house.plex_sim.faults.clear()
+    house.work_until_settled()
+    assert house.title_in_plex(id) == "In the end"
+
+
+def test_a_starting_plex_uses_no_attempt_of_a_scene_that_failed_before_while_others_were_written(house):
+    ids = house.in_step(6)
+    house.plex_sim.faults.set(fails("PUT", house.key_of(ids[0])))
+    house.edit(ids[0], title="In the end")
+    house.work()
+    edit_all(house, ids[1:], 1)
+    house.work()
+    assert house.rows(f"select bad_mark from job where id = {ids[0]}") == [(1,)]
+    starting(house)
+    house.work_for(HOUR)
+    assert (house.row(ids[0]).state, house.attempts_used()) == (State.READY, 0)
+
+
+def test_one_edit_that_plex_rejects_while_it_takes_a_lock_again_is_dead_at_once(house):
+    first, second = house.in_step(2)
+    key = house.key_of(first)
+    house.plex_sim.faults.set(fails("PUT", key, status=400))
+    before = house.plex_sim.item(house.key_of(second))
+    house.edit(first, title="Never")
+    house.work()
+    row = house.row(first)
+    assert (row.state, row.cls, row.attempts) == (State.DEAD, "refused", 0)
+    assert [put_of(request) == key for request in house.plex_sim.log if request.method == "PUT"] == [True, False]
+    after = house.plex_sim.item(house.key_of(second))
+    assert (after.scalars, after.lists, after.locks) == (before.scalars, before.lists, before.locks)
+    assert house.breaker() == "closed"
+
+
+def test_with_no_other_item_a_lock_of_its_own_shows_that_only_its_values_are_rejected(house):
+    (id,) = house.in_step(1)
+    house.plex_sim.faults.set(fails("PUT", status=400, times=1))
+    house.edit(id, title="Never")
+    house.work()
+    assert (house.row(id).state, house.row(id).cls) == (State.DEAD, "refused")
+
+
+def test_a_canary_that_is_rejected_for_its_item_alone_does_not_hide_that_others_are_accepted(house):
+    ids = house.in_step(4)
+    rejected = ids[0], ids[-1]
+    keys = [house.key_of(id) for id in rejected]
+    house.plex_sim.faults.set(Fault("status", status=400, when=lambda r: r.method == "PUT" and put_of(r) in keys))
+    house.edit(rejected[0], title="Never")
+    house.work()
+    assert (house.row(rejected[0]).state, house.breaker()) == (State.DEAD, "closed")
+
+
+def test_an_edit_of_which_a_part_was_accepted_is_rejected_for_itself(house):
+    ids = house.in_step(2)
+    house.forget_requests()
+    ticket = house.worker.gates.ticket(WRITE_PLEX)
+    error = Refused(Neighbour.PLEX, "no")
+    error.applied = True
+    job = Job(Kind.SCENE, ids[0], Lane.EDIT, "token", claimed_rev=1)
+    evidence = Evidence(house.store, house.worker.gates)
+    errand = Errand(job=job, key=house.key_of(ids[0]), desired="x")
+    outcome = evidence.after_write(house.worker.scenes, errand, error, ticket)
+    assert outcome == Dead("refused", "no", desired="x")
+    assert house.plex_sim.log == []
 
 
 @pytest.mark.parametrize(("streak", "own", "canaries"), [(0, False, 0), (1, False, 0), (2, True, 3)])

@@ -360,3 +360,47 @@ def test_when_many_items_are_gone_the_libraries_are_walked_once_instead_of_asked
     assert house.out_of_step(ids) == []
     listings = [r for r in house.plex_sim.log if r.method == "GET" and r.path.endswith("/all")]
     assert len(listings) == 1
+
+
+def own_404(house):
+    """A proxy that replaces Plex's 404 for items by a page of its own."""
+
+    def is_gone(request):
+        keys = request.path.removeprefix("/library/metadata/").split("/")[0].split(",")
+        return request.path.startswith("/library/metadata/") and not set(keys) & set(house.plex_sim.keys(house.section))
+
+    return Fault("proxy", status=404, when=is_gone)
+
+
+@pytest.mark.parametrize("count", [1, 2, 6])
+@pytest.mark.parametrize("outage", [Fault("refuse"), fails("PUT")], ids=["no answer", "failed writes"])
+def test_an_outage_ends_behind_a_proxy_with_its_own_404_page_though_the_item_that_is_probed_was_deleted(
+    house, outage, count
+):
+    ids = house.in_step(count)
+    with house.store.reading() as db:
+        probed = db.memories.healthy_locks(1)[0][1]
+    deleted = next(id for id in ids if house.key_of(id) == probed)
+    house.plex_sim.faults.set(outage)
+    for id in ids:
+        house.edit(id, title=f"Edited {id}")
+    house.work_for(600)
+    assert house.breaker() == "open"
+    house.plex_sim.remove(probed)
+    house.plex_sim.faults.set(own_404(house))
+    house.work_for(HOUR)
+    assert house.breaker() == "closed"
+    left = [id for id in ids if id != deleted]
+    assert house.out_of_step(left) == []
+    assert house.row(deleted).state is State.ABSENT
+    assert (house.attempts_used(), State.DEAD in house.states()) == (0, False)
+
+
+def test_an_item_deleted_behind_such_a_proxy_is_not_in_plex_yet_after_one_look(house):
+    deleted, _ = house.in_step(2)
+    house.plex_sim.remove(house.key_of(deleted))
+    house.plex_sim.faults.set(own_404(house))
+    house.edit(deleted, title="Edited")
+    house.work()
+    assert house.row(deleted).state is State.ABSENT
+    assert house.breaker() == "closed"

@@ -16,6 +16,7 @@ from plexsync.rules.records import BreakerRow
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House, path_of
+from tests.engine.pools import Inline
 
 RED, BLUE = png(200, 0, 0), png(0, 0, 200)
 VIDEO = b"\x00\x00\x00\x18ftypmp42" + b"\0" * 100
@@ -251,6 +252,58 @@ def test_a_cover_that_stash_can_not_read_is_this_scenes_trouble_alone(house):
     house.clock.move(3)
     house.work_until_settled()
     assert poster(house, ids[1]) == key_of("thumb", RED)
+
+
+def selecting(times=None, kind="status"):
+    """An uploaded picture that Plex does not know yet."""
+    return Fault(
+        kind, status=404, times=times, when=lambda request: request.method == "PUT" and "/poster" in request.path
+    )
+
+
+@pytest.mark.parametrize("kind", ["status", "proxy"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_uploaded_picture_that_can_not_be_selected_yet_is_selected_a_moment_later(tmp_path, kind, times):
+    with House(tmp_path / "data", profile=POSTER, pool=Inline()) as house:
+        house.plex_sim.faults.set(selecting(times, kind))
+        (id,) = house.add(1)
+        house.stash_sim.set_cover(id, RED)
+        house.clock.move(3)
+        before = house.clock.now()
+        house.want(id)
+        house.step()
+        assert house.row(id).state is State.IDLE
+        assert house.clock.now() - before == sum((500, 1000, 2000)[:times])
+        house.stash_sim.set_cover(id, BLUE)
+        again(house, id)
+        assert poster(house, id) == key_of("thumb", BLUE), "the first one was ours to replace"
+        assert (uploads(house), house.breaker()) == (2, "closed")
+
+
+def test_a_picture_that_can_never_be_selected_keeps_nothing_else_back_and_stays_ours(house, caplog):
+    house.plex_sim.faults.set(selecting())
+    (id,) = house.add(1)
+    house.stash_sim.set_cover(id, RED)
+    house.clock.move(3)
+    house.want(id)
+    house.step()
+    assert (house.row(id).state, house.title_in_plex(id)) == (State.IDLE, f"Title {0}")
+    assert "was not taken" in caplog.text
+    house.plex_sim.faults.clear()
+    house.stash_sim.set_cover(id, BLUE)
+    again(house, id)
+    assert poster(house, id) == key_of("thumb", BLUE)
+
+
+def test_a_picture_that_plex_had_and_lost_is_not_waited_for(house):
+    id = covered(house)
+    house.stash_sim.set_cover(id, BLUE)
+    again(house, id)
+    house.forget_requests()
+    house.plex_sim.faults.set(selecting())
+    house.stash_sim.set_cover(id, RED)
+    again(house, id)
+    assert len([r for r in house.plex_sim.log if r.method == "PUT" and "/poster" in r.path]) == 1
 
 
 def test_an_outage_while_a_picture_is_sent_uses_no_attempt(house):

@@ -151,7 +151,7 @@ def test_a_restored_backup_is_repaired_by_one_comparison(house):
 
 
 def test_a_value_that_died_is_not_wanted_again_and_a_new_one_is(synced):
-    synced.plex_sim.faults.set(fails("PUT", status=400))
+    synced.plex_sim.faults.set(fails("PUT", status=414))
     synced.stash_sim.quiet_edit(3, title="Refused")
     compare(synced)
     synced.clock.move(2)
@@ -167,7 +167,7 @@ def test_a_value_that_died_is_not_wanted_again_and_a_new_one_is(synced):
 
 
 def test_a_dropped_row_stays_dropped_while_its_value_stays(synced):
-    synced.plex_sim.faults.set(fails("PUT", status=400))
+    synced.plex_sim.faults.set(fails("PUT", status=414))
     synced.stash_sim.quiet_edit(3, title="Refused")
     compare(synced)
     synced.clock.move(2)

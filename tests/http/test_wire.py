@@ -16,7 +16,7 @@ import httpx2
 import msgspec
 import pytest
 
-from plexsync.http.client import ERROR_CAP, Timeouts, Wire
+from plexsync.http.client import ERROR_CAP, Timeouts, Wire, by_address, named_host
 from plexsync.rules.errors import Barred, Missing, Neighbour, Refused, Throttled, TooLong, Unavailable, Unusable
 from plexsync.rules.http_answers import Server
 from plexsync.simulator.http import Answer, Fault, HttpServer
@@ -486,3 +486,29 @@ def test_the_date_of_an_answer_that_has_none_is_that_of_the_one_before():
     with wired("http://nas", transport=httpx2.MockTransport(answer)) as wire:
         seen = [wire.send("GET", "/") and wire.date for _ in range(3)]
     assert seen == [f"Thu, 01 Jan 2026 00:00:0{second} GMT" for second in (0, 0, 9)]
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("http://plex:32400", "plex"),
+        ("https://nas.lan", "nas.lan"),
+        ("http://localhost:32400", ""),
+        ("http://192.168.1.10:32400", ""),
+        ("http://[::1]:32400", ""),
+    ],
+)
+def test_the_host_name_of_an_address(url, name):
+    assert named_host(httpx2.URL(url)) == name
+
+
+def test_an_address_by_numbers_is_offered_where_the_name_resolves_and_no_certificate_needs_it(monkeypatch):
+    def resolve(host, port, **_more):
+        if host == "nowhere":
+            raise socket.gaierror(socket.EAI_NONAME, "x")
+        return [(0, 0, 0, "", (number, port)) for number in ("10.0.0.5", "10.0.0.5", "fd00::5")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    assert by_address("http://plex:32400/base") == ["http://10.0.0.5:32400/base", "http://[fd00::5]:32400/base"]
+    for url in ("https://plex:32400", "http://10.0.0.9:32400", "http://localhost:32400", "http://nowhere"):
+        assert by_address(url) == []

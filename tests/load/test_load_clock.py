@@ -109,7 +109,7 @@ def test_nothing_waits_for_a_time_that_the_clock_has_taken_back(house, state, le
 @pytest.mark.parametrize("leap", LEAPS)
 def test_a_dead_row_is_dead_under_any_clock_and_lives_again_by_an_edit(house, leap):
     (id,) = house.add()
-    house.plex_sim.faults.set(fails("PUT", status=400))
+    house.plex_sim.faults.set(fails("PUT", status=414))
     house.want(id)
     house.work()
     house.worker.engine.prune()

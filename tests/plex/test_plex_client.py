@@ -173,6 +173,57 @@ def test_plex_is_told_by_its_header_or_where_a_proxy_drops_that_by_its_page(made
         made("http://nas", transport=answer).sections()
 
 
+def own_page(sim, section):
+    """A proxy that replaces Plex's 404 for items by a page of its own."""
+
+    def is_gone(request):
+        keys = set(request.path.removeprefix("/library/metadata/").split("/")[0].split(","))
+        there = keys & set(sim.keys(section))
+        return request.path.startswith("/library/metadata/") and (not there or (sim.strict_ids and there != keys))
+
+    return Fault("proxy", status=404, when=is_gone)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_behind_a_proxy_with_a_404_page_of_its_own_an_item_is_missing_while_a_listed_one_can_be_read(made, strict):
+    with PlexSim(token=TOKEN, strict_ids=strict) as sim:
+        section = sim.add_section("Movies")
+        first, *others = movies(sim, section, 5)
+        sim.remove(first)
+        sim.faults.set(own_page(sim, section))
+        plex = made(sim.url)
+        assert plex.items([first]) == {}
+        assert set(plex.items([first, *others])) == set(others)
+        for key in others[1:]:
+            sim.remove(key)
+        assert set(plex.items([first, *others])) == {others[0]}
+        assert plex.items([first, *others[1:]]) == {}
+
+
+def test_where_plex_lists_no_item_at_all_none_has_to_be_read(sim, section, plex):
+    (key,) = movies(sim, section, 1)
+    sim.remove(key)
+    sim.faults.set(own_page(sim, section))
+    assert plex.items([key]) == {}
+
+
+@pytest.mark.parametrize(
+    "dark",
+    [
+        pytest.param(lambda request: True, id="everything"),
+        pytest.param(lambda request: request.path.startswith("/library/metadata/"), id="items"),
+        pytest.param(lambda request: not request.path.startswith("/library/metadata/2"), id="lists"),
+    ],
+)
+def test_a_proxy_that_answers_404_for_existing_items_too_is_no_answer(sim, section, plex, dark):
+    keys = movies(sim, section, 2)
+    sim.remove(keys[0])
+    gone = own_page(sim, section)
+    sim.faults.set(Fault("proxy", status=404, when=lambda request: dark(request) or gone.when(request)))
+    with pytest.raises(Unavailable, match="404, and not as Plex does"):
+        plex.items([keys[0]])
+
+
 # --- listings --------------------------------------------------------------------------------------------------------
 
 
@@ -457,6 +508,55 @@ def test_types_that_plex_mixes_are_read_alike(made):
 def test_the_container_may_name_the_library(made):
     body = {"MediaContainer": {"size": 1, "librarySectionID": 4, "Metadata": [media(7)]}}
     assert answering(made, body).items(["7"])["7"].section == "4"
+
+
+def test_a_number_with_a_fraction_costs_only_its_fraction(made):
+    one = {
+        **media(7.0),
+        "librarySectionID": 4.0,
+        "updatedAt": 1760000000.25,
+        "Media": [{"Part": [{"file": "/m/a.mp4", "size": "12.75", "duration": 60000.5}]}],
+    }
+    item = answering(made, container([one], size=1.0)).items(["7"])["7"]
+    assert (item.section, item.stamp, item.parts) == ("4", 1760000000, (Part("/m/a.mp4", 12, 60000),))
+    body = {"MediaContainer": {"size": 1, "totalSize": 1.0, "Metadata": [{**one, "updatedAt": "1760000000.25"}]}}
+    assert list(answering(made, body).entries("4")) == [[Entry("7", "4", item.parts, 1760000000)]]
+
+
+@pytest.mark.parametrize("number", ["1.5.2", ".", "x.5", "1e400", 1e300, "12.x", -1.5])
+def test_a_number_that_is_none_is_no_answer(made, number):
+    with pytest.raises(Unavailable):
+        answering(made, container([{**media(7), "librarySectionID": 4}], size=number)).items(["7"])
+
+
+def test_a_lock_without_a_field_costs_only_itself(made):
+    fields = [{"locked": True}, {"name": None, "locked": True}, {"name": "title", "locked": True}]
+    item = answering(made, container([{**media(7), "librarySectionID": 4, "Field": fields}])).items(["7"])["7"]
+    assert item.locks == {"title"}
+
+
+def test_an_item_of_no_library_is_left_out_unless_the_answer_as_a_whole_names_one(made):
+    items = [{**media(7), "librarySectionID": -1}, {**media(8), "librarySectionID": 4}]
+    assert answering(made, container(items)).items(["7", "8"]).keys() == {"8"}
+    body = {"MediaContainer": {"size": 1, "librarySectionID": 3, "Metadata": items[:1]}}
+    assert answering(made, body).items(["7"])["7"].section == "3"
+
+
+def test_a_picture_without_a_key_costs_only_itself(made):
+    posters = [
+        {"thumb": "/x"},
+        {"ratingKey": None},
+        {"key": "/library/metadata/7/file?url=a", "selected": True},
+        {"ratingKey": "upload://posters/b"},
+    ]
+    shown = answering(made, container(posters)).pictures("7", "thumb")
+    assert shown == {"/library/metadata/7/file?url=a": True, "upload://posters/b": False}
+
+
+def test_a_folder_without_a_path_costs_only_itself(made):
+    library = {"key": 1, "type": "movie", "title": "M", "Location": [{"id": 1}, {"path": "/media"}, {"path": None}]}
+    (section,) = answering(made, {"MediaContainer": {"size": 1, "Directory": [library]}}).sections()
+    assert section.locations == ("/media",)
 
 
 def test_what_was_not_asked_for_is_not_answered(made):

@@ -146,6 +146,10 @@ ENTRY = {"identifier": "com.plexapp.plugins.library", "sectionID": "2", "itemID"
         (of("activity", ActivityNotification=[{"event": "ended", "Activity": {"type": "media.generate"}}]), []),
         (of("timeline", TimelineEntry=[{**ENTRY, "itemID": None}]), []),
         (of("timeline", TimelineEntry=[{**ENTRY, "itemID": "no number"}]), []),
+        (of("timeline", TimelineEntry=[{**ENTRY, "updatedAt": None}]), [Touched("7", "2")]),
+        (of("timeline", TimelineEntry=[{**ENTRY, "sectionID": None}]), [Touched("7", "")]),
+        (of("timeline", TimelineEntry=[{**ENTRY, "type": -1, "state": 9}]), [Left("7", "2")]),
+        (of("timeline", TimelineEntry=[{**ENTRY, "type": -1}]), []),
         (of("timeline", TimelineEntry="none"), []),
         (b"{", []),
         (b"[]", []),
@@ -155,3 +159,29 @@ ENTRY = {"identifier": "com.plexapp.plugins.library", "sectionID": "2", "itemID"
 )
 def test_what_a_message_tells(message, told):
     assert list(events_of(message)) == told
+
+
+ODD_ENTRIES = [
+    {name: value for name, value in ENTRY.items() if name != "itemID"},
+    {**ENTRY, "itemID": None},
+    {**ENTRY, "itemID": "no number"},
+    {**ENTRY, "type": "movie"},
+    {**ENTRY, "state": None},
+    {**ENTRY, "updatedAt": "soon"},
+    {**ENTRY, "identifier": None},
+    "no entry",
+    None,
+]
+
+
+@pytest.mark.parametrize("odd", ODD_ENTRIES, ids=str)
+def test_an_odd_entry_costs_only_itself(odd):
+    removal = {**ENTRY, "itemID": "9", "type": -1, "state": 9}
+    message = of("timeline", TimelineEntry=[{**ENTRY, "itemID": "8", "updatedAt": 3}, odd, removal])
+    assert list(events_of(message)) == [Touched("8", "2", 3), Left("9", "2")]
+
+
+def test_an_odd_activity_costs_only_itself():
+    ended = {"event": "ended", "Activity": {"type": "library.update.section", "Context": {"librarySectionID": 2}}}
+    message = of("activity", ActivityNotification=[{"event": 5}, {**ended, "Activity": []}, ended])
+    assert list(events_of(message)) == [Scanned("2")]

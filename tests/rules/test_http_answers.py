@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -134,3 +135,13 @@ def test_a_certificate_that_is_not_trusted_waits_for_a_person():
     assert type(error) is Barred
     assert error.setting == "plex_url"
     assert "certificate has expired" in str(error)
+
+
+def test_a_401_under_a_host_name_can_mean_that_plex_does_not_know_the_name():
+    named = replace(PLEX, host="plex")
+    assert str(judge(401, named)) == (
+        "Plex at nas:32400 does not accept plex_token (401), or does not know the host name plex"
+    )
+    assert "host name" not in str(judge(401, PLEX))
+    assert "host name" not in str(judge(401, replace(named, neighbour=Neighbour.STASH)))
+    assert "host name" not in str(judge(403, named))

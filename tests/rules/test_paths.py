@@ -27,6 +27,11 @@ E_NFC, E_NFD = "\u00e9", "e\u0301"
         (r"\\?\D:\Media\a.mkv", r"D:\Media\a.mkv"),
         (r"\\?\UNC\NAS\share\a.mkv", r"\\nas\share\a.mkv"),
         (rf"D:\{E_NFC.upper()}.mkv", rf"D:\{E_NFD}.mkv"),
+        ("//nas/share/a.mkv", r"\\nas\share\a.mkv"),
+        ("//NAS/Share//a.mkv", r"\\nas\share\A.mkv"),
+        ("//?/UNC/nas/share/a.mkv", r"\\?\UNC\nas\share\a.mkv"),
+        ("///data/a.mkv", "/data/a.mkv"),
+        ("//a.mkv", "/a.mkv"),
     ],
 )
 def test_two_spellings_of_one_place_share_a_key(a, b):
@@ -41,6 +46,7 @@ def test_two_spellings_of_one_place_share_a_key(a, b):
         ("data/a.mkv", "/data/a.mkv"),
         (r"D:\a.mkv", r"E:\a.mkv"),
         (r"\\nas\share\a.mkv", "/nas/share/a.mkv"),
+        ("//nas/share/a.mkv", "/nas/share/a.mkv"),
         ("/data/a.mkv", "/data/a.mkv "),
     ],
 )
@@ -60,6 +66,7 @@ def test_a_name_key_is_blind_to_folder_case_and_form():
         (r"D:\a\b.mkv", "b.mkv"),
         ("D:/a/b.mkv", "b.mkv"),
         (r"\\nas\s\b.mkv", "b.mkv"),
+        (r"//nas/s\b.mkv", "b.mkv"),
         (r"/a/b\c.mkv", r"b\c.mkv"),
         ("b.mkv", "b.mkv"),
         ("/", ""),
@@ -72,6 +79,7 @@ def test_the_base_name_is_what_stands_after_the_last_separator(path, name):
 
 def test_raw_equality_forgives_slashes_only():
     assert raw_equal(r"\\?\D:\a\b.mkv", "D:/a//b.mkv")
+    assert raw_equal(r"\\nas\v\b.mkv", "//nas/v/b.mkv")
     assert not raw_equal(r"D:\a\b.mkv", r"d:\a\b.mkv")
     assert not raw_equal(f"/{E_NFC}", f"/{E_NFD}")
 
@@ -91,6 +99,9 @@ RULES = (("/data", "/media/all"), ("/data/films/", "D:\\Films"), ("/data/films",
         ("D:\\a.mkv", (("D:\\", "/mnt"),), ("/mnt/a.mkv",)),
         (r"\\?\UNC\nas\v\a.mkv", ((r"\\nas\v", "/v"),), ("/v/a.mkv",)),
         ("/v/a.mkv", (("/v", r"\\nas\v"),), (r"\\nas\v\a.mkv",)),
+        ("/v/a.mkv", (("/v", "//nas/v"),), ("//nas/v/a.mkv",)),
+        ("//NAS/v/a.mkv", ((r"\\nas\v", "/v"),), ("/v/a.mkv",)),
+        (r"\\nas\v\a.mkv", (("//nas/v", "/v"),), ("/v/a.mkv",)),
         ("/v/a.mkv", (("/v", "/"),), ("/a.mkv",)),
         (f"/{E_NFD}/a.mkv", ((f"/{E_NFC}", "/x"),), ("/x/a.mkv",)),
         ("/data/../etc/a.mkv", RULES, ()),

@@ -132,7 +132,7 @@ def test_scenes_are_wanted_ignored_and_wanted_again(dash: Dash) -> None:
 
 def test_the_dead_are_seen_retried_and_dropped(world: World) -> None:
     world.add(4)
-    world.plex.faults.set(Fault("status", status=400, when=lambda request: request.method == "PUT"))
+    world.plex.faults.set(Fault("status", status=414, when=lambda request: request.method == "PUT"))
     assert world.run("sync", "--all", "--wait").returncode == 1
     with dashboard(world) as dash:
         found = dash.get("/api/dead?limit=3").json()

@@ -260,7 +260,7 @@ def test_a_control_that_is_gone_leaves_the_keyboard_in_its_section_and_at_no_oth
     world: World, look: Look
 ) -> None:
     world.add(3)
-    world.plex.faults.set(Fault("status", status=400, when=lambda request: request.method == "PUT"))
+    world.plex.faults.set(Fault("status", status=414, when=lambda request: request.method == "PUT"))
     assert world.run("sync", "--all", "--wait").returncode == 1
     with dashboard(world) as dash:
         page = look().page

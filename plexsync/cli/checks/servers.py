@@ -6,6 +6,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from plexsync.app.clients import plex_by_address
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN, events_in, theirs
 from plexsync.cli.checks.check import Check, problem, warning
@@ -65,7 +66,7 @@ def plex(parts: Parts) -> Iterator[Check]:
         title, version = parts.plex.identity()
         sections = parts.plex.sections()
     except NeighbourError as error:
-        yield away(name, error, "plex_url")
+        yield unknown_host(parts, error) or away(name, error, "plex_url")
         return
     yield from _let_in(parts, Neighbour.PLEX)
     yield version_check(name, version, LEAST_PLEX, f"{title or 'the server'} answers and accepts the token")
@@ -95,6 +96,16 @@ def away(name: str, error: NeighbourError, address: str) -> Check:
     if isinstance(error, Barred):
         return problem(name, str(error), f"change {error.setting}")
     return problem(name, str(error), f"is {address} right?")
+
+
+def unknown_host(parts: Parts, error: NeighbourError) -> Check | None:
+    """A Plex that rejects the token under its host name and accepts it under its IP address; None if that is not so."""
+    rejected = isinstance(error, Barred) and error.setting == "plex_token"
+    url = plex_by_address(parts.config) if rejected else ""
+    if not url:
+        return None
+    message = f"it does not know the host name in plex_url (401), and accepts plex_token at {url}"
+    return problem("Plex", message, f"set plex_url to {url}, or claim the server: sign in to it in Plex")
 
 
 def _let_in(parts: Parts, server: Neighbour) -> Iterator[Check]:

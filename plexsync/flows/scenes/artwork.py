@@ -15,9 +15,9 @@ from plexsync.engine.flow import Outdated
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.rules.desired import Profile, Wanted
-from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
+from plexsync.rules.errors import ForeignNotFound, Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item
-from plexsync.rules.neighbours import Imaging, Plex, Stash
+from plexsync.rules.neighbours import Clock, Imaging, Plex, Stash
 from plexsync.rules.pictures import LARGEST, asked_for, kind_of, known_by_place, may_be_early
 from plexsync.rules.plan_records import Memory, Note, Pushing
 from plexsync.rules.records import PictureRow
@@ -34,6 +34,8 @@ EARLY = ", early"
 FAILED = ", failed "
 # The number of failed reads of a picture after which its scene is synced without it.
 PATIENCE = 3
+# The pauses in seconds before an uploaded picture that Plex does not know yet is selected again.
+LAGS = (0.5, 1.0, 2.0)
 
 
 class PictureChanged(Outdated):
@@ -44,7 +46,10 @@ class PictureChanged(Outdated):
 
 
 class Artwork:
-    """The artwork of one Stash and one Plex. `key_of` returns the key of a picture in Plex. No `imaging`: no resizing."""
+    """The artwork of one Stash and one Plex. `key_of` returns the key of a picture in Plex. No `imaging`: no resizing.
+
+    `clock` makes the pauses while Plex stores an upload.
+    """
 
     def __init__(
         self,
@@ -54,6 +59,7 @@ class Artwork:
         gates: Gates,
         key_of: Callable[[str, bytes], str],
         imaging: Imaging | None,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._stash = stash
@@ -61,6 +67,7 @@ class Artwork:
         self._gates = gates
         self._key_of = key_of
         self._imaging = imaging
+        self._clock = clock
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()
 
@@ -202,10 +209,23 @@ class Artwork:
             return key in self._kept
 
     def send(self, item: Item, name: str, key: str, content: bytes) -> None:
-        """Select the picture with this key on the item, after uploading its bytes, if any."""
+        """Select the picture with this key on the item, after uploading its bytes, if any.
+
+        A 404 right after the upload is a lag of Plex, so it is tried again. If it stays, the error is `applied`.
+        """
         if content:
             self._plex.upload(item.key, name, content)
-        self._plex.show(item.key, name, key)
+        for pause in LAGS if content else ():
+            try:
+                return self._plex.show(item.key, name, key)
+            except (Missing, ForeignNotFound) as error:
+                log.info("an uploaded picture of item %s can't be selected yet: %s", item.key, error)
+                self._clock.sleep(pause)
+        try:
+            self._plex.show(item.key, name, key)
+        except NeighbourError as error:
+            error.applied = bool(content)
+            raise
 
     def put_back(self, item: Item, name: str, key: str) -> None:
         """Select the picture that the item showed before ('': none). If Plex no longer has it, the current one stays."""

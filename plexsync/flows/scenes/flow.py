@@ -9,6 +9,7 @@ from functools import partial
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
+from plexsync.flows.scenes.artwork import LAGS
 from plexsync.flows.scenes.errands import SceneErrand, SceneJournal
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
@@ -20,8 +21,9 @@ from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database, Writer
 
-# The maximum number of requests for both pictures and the edit. Each may take the full deadline.
-PICTURE_REQUESTS = 9
+# The maximum number of requests for both pictures and the edit, each of which may take the full deadline: per picture its
+# bytes, the list, the upload and the selection. One more stands for all pauses.
+PICTURE_REQUESTS = 2 * (4 + len(LAGS)) + 2
 
 
 class SceneFlow:
