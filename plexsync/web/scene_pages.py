@@ -17,7 +17,7 @@ from plexsync.reports.rows import past_facts, past_of
 from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
 from plexsync.reports.shapes.scenes import SceneFacts, SightFacts
 from plexsync.reports.shapes.undo import UndoFacts
-from plexsync.reports.undo import undo_facts
+from plexsync.reports.undo import rests, undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.plan_records import Undone
@@ -197,6 +197,8 @@ def bind(ask: Ask) -> Response:
     told = ", ".join(f"item {item.key} of {library}" for item, library in bound.items)
     others = ", ".join(map(str, bound.looked_again))
     more = f" Scene {others} had it, and is queued again." if others else ""
+    if bound.undone:
+        return ask.to(_at(id), f"Scene {id} is bound to {told}.{more} {rests(id, bound.undone)}.")
     return ask.to(_at(id), f"Scene {id} is bound to {told}, and is queued.{more}")
 
 

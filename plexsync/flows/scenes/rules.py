@@ -13,7 +13,8 @@ class LookRules:
     """How scenes are matched and compared.
 
     `paths` holds (Stash prefix, Plex prefix) pairs. `libraries` holds the profiles of libraries that have their own, by
-    folded title. `undo_gone`: undo the pushes of a scene when Stash no longer has it.
+    folded title. `undo_gone`: undo the pushes of a scene when Stash no longer has it. `by_duration`: a file of the same name
+    and duration is enough for a match.
     """
 
     profile: Profile
@@ -23,6 +24,7 @@ class LookRules:
     libraries: Mapping[str, Profile] = field(default_factory=dict)
     undo_gone: bool = False
     scope: Scope = field(default_factory=Scope)
+    by_duration: bool = False
 
     @property
     def pictured(self) -> bool:
