@@ -16,10 +16,10 @@ DEEDS = {
 }
 
 
-def rests(scene: int, how: Undone) -> str:
+def rests(scene: int, mode: Undone) -> str:
     """The sentence for an undone scene to which nothing is written now, although you have bound it to an item."""
-    what = "released" if how == "release" else "undone"
-    return f"Scene {scene} is {what}: nothing is written to the item until you edit the scene in Stash, which ends that"
+    word = "released" if mode == "release" else "undone"
+    return f"Scene {scene} is {word}: nothing is written to the item until you edit the scene in Stash, which ends that"
 
 
 def undo_facts(sight: Inspection) -> UndoFacts:

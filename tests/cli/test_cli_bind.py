@@ -171,7 +171,10 @@ def encoded(world: World, door: Door) -> dict[int, str]:
     return keys
 
 
-WHY = "it has a file of the same name and duration, but it has {} bytes, in Stash {}: it may be another encoding, or a different file"
+WHY = (
+    "it has a file of the same name and duration, but it has {} bytes, in Stash {}: it may be another encoding, or a "
+    "different file"
+)
 
 
 def test_explain_and_dry_run_say_that_a_duration_is_not_enough(encoded: dict[int, str], door: Door) -> None:

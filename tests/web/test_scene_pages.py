@@ -165,6 +165,18 @@ def test_an_ambiguous_scene_offers_its_candidates_and_binding_one_settles_it(sta
     assert dash.world.rows("select count(*) from binding where off = 0") == [(0,)]
 
 
+def test_binding_an_undone_scene_says_that_it_rests(staged) -> None:
+    dash, found = staged
+    id = found["in_step"]
+    dash.post(f"/scenes/{id}/undo", how="undo")
+    work(dash.world)
+    key = dash.world.plex.add_movie(dash.world.section, files=[("/elsewhere/other.mp4", 5, 60_000)], title="other")
+    after = plain(dash.post(f"/scenes/{id}/bind", item=key).text)
+    assert f"Scene {id} is bound to item {key} of Movies." in after
+    assert f"Scene {id} is undone: nothing is written to the item until you edit the scene in Stash" in after
+    assert "and is queued" not in after
+
+
 @pytest.mark.parametrize("item", ["", "x", "0", "12 34", "9" * 30, "-1"])
 def test_what_is_no_rating_key_binds_nothing(staged, item: str) -> None:
     dash, found = staged

@@ -113,8 +113,8 @@ def _bind_by_duration(call: Call, *, dry: bool, yes: bool) -> int:
         with ProgressBar(start.console, "binding") as bar:
             bound = bindings.bind_pairs(*context, parts.clock, pairs, bar.at)
         busy = parts.someone_works()
-    left = len(pairs) - len(bound)
-    more = f"; {many(left, 'scene')} left out, because something has changed meanwhile" if left else ""
+    changed = len(pairs) - len(bound)
+    more = f"; {many(changed, 'scene')} not bound, because something has changed meanwhile" if changed else ""
     line = f"{many(len(bound), 'scene')} bound and queued{more}; {_hint(busy)}"
     call.answer({**facts, "bound": [pair.scene for pair in bound]}, lambda: say(paper(), line))
     return FINE
@@ -127,7 +127,7 @@ def _pair_facts(pair: bindings.Pair) -> dict[str, object]:
         "file": pair.file,
         "item": pair.key,
         "path": pair.path,
-        "why": pair.why,
+        "why": pair.doubt,
     }
 
 
@@ -137,7 +137,7 @@ def _tell_pairs(pairs: Sequence[bindings.Pair]) -> None:
         title = f" ({safe(pair.title, 80)})" if pair.title else ""
         say(out, f"Scene {pair.scene}{title}: {safe(pair.file)}")
         say(out, f"  item {pair.key}: {safe(pair.path)}")
-        say(out, f"  {safe(pair.why)}")
+        say(out, f"  {safe(pair.doubt)}")
 
 
 def _sum(pairs: Sequence[bindings.Pair]) -> str:

@@ -42,14 +42,14 @@ class Bound:
 
 @dataclass(frozen=True)
 class Pair:
-    """A scene, and the only item that fits it, by name and duration only: `path` is the item's file, `why` the doubt."""
+    """A scene, and the only item that fits it, by name and duration only: `path` is the item's file."""
 
     scene: int
     title: str
     file: str
     key: str
     path: str
-    why: str
+    doubt: str
 
 
 def bind(
@@ -108,18 +108,27 @@ def pairs_by_duration(
     looker: Looker,
     gates: Gates,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    limit: int | None = None,
 ) -> list[Pair]:
     """The ambiguous scenes whose only candidate fits by name and duration only, as both servers have them now.
 
-    Writes nothing. Raises NeighbourError if a server can't be asked.
+    Writes nothing. `limit`: stop when that many are known. Raises NeighbourError if a server can't be asked.
     """
     ids = list(_ambiguous(store))
     pairs: list[Pair] = []
     for start in range(0, len(ids), BATCH):
-        gates.enter(*READS)
-        pairs += [pair for sight in looker.look(ids[start : start + BATCH]) if (pair := _pair(sight))]
+        pairs += pairs_among(looker, gates, ids[start : start + BATCH])
         progress(min(start + BATCH, len(ids)), len(ids))
-    return pairs
+        if limit is not None and len(pairs) >= limit:
+            break
+    return pairs[:limit]
+
+
+def pairs_among(looker: Looker, gates: Gates, ids: Sequence[int]) -> list[Pair]:
+    """Like `pairs_by_duration`, for these scenes."""
+    gates.enter(*READS)
+    return [pair for sight in looker.look(ids) if (pair := _pair(sight))]
 
 
 def bind_pairs(
@@ -137,9 +146,8 @@ def bind_pairs(
     """
     bound: list[Pair] = []
     for start in range(0, len(pairs), BATCH):
-        gates.enter(*READS)
         batch = pairs[start : start + BATCH]
-        same = set(batch) & {_pair(sight) for sight in looker.look([pair.scene for pair in batch])}
+        same = set(batch) & set(pairs_among(looker, gates, [pair.scene for pair in batch]))
         items = looker.items([pair.key for pair in batch if pair in same])
         with store.writing() as tx:
             taken = {binding.key for binding in tx.bindings.all()}
@@ -148,7 +156,7 @@ def bind_pairs(
                 if (
                     isinstance(item, Item)
                     and pair.key not in taken
-                    and any(one.path == pair.path for one in item.parts)
+                    and any(part.path == pair.path for part in item.parts)
                 ):
                     _bind(tx, pair.scene, [item], clock.now())
                     bound.append(pair)
@@ -173,17 +181,24 @@ def _pair(sight: Inspection) -> Pair | None:
     """The pair of a scene whose only candidate fits by name and duration only, else None."""
     if not (isinstance(sight.outcome, Dead) and sight.outcome.error.startswith(DURATION_ONLY) and sight.scene):
         return None
-    (one,) = sight.candidates
+    (candidate,) = sight.candidates
     files = ", ".join(file.path for file in sight.scene.files)
-    return Pair(sight.id, sight.scene.title, files, one.key, one.path, one.reason)
+    return Pair(sight.id, sight.scene.title, files, candidate.key, candidate.path, candidate.reason)
 
 
 def unbind(store: Database, clock: Clock, scene: int, key: str = "") -> int:
-    """Unbind one item (all of them: '') from a scene and queue it, so that its files decide again. Returns how many."""
+    """Unbind one item (all of them: '') from a scene and queue it, so that its files decide again. Returns how many.
+
+    Scenes that were pushed to these items before are queued too.
+    """
     with store.writing() as tx:
+        bindings = tx.bindings.all()
+        keys = [binding.key for binding in bindings if binding.scene == scene and key in ("", binding.key)]
         count = tx.bindings.unbind(scene, key)
         if count:
-            tx.jobs.want(Kind.SCENE, scene, Why.USER, clock.now())
+            others = {id for ids in tx.memories.owners(keys).values() for id in ids} - {scene}
+            for id in (scene, *sorted(others)):
+                tx.jobs.want(Kind.SCENE, id, Why.USER, clock.now())
             bindings_changed(tx)
     return count
 

@@ -36,7 +36,7 @@ from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
 from plexsync.rules.text import fold
-from plexsync.rules.undo import begun_anew, undone
+from plexsync.rules.undo import undone
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.look")
@@ -199,8 +199,7 @@ class Looker:
                 return replace(base, error=item, key=key)
             profile = past.profiles.get(item.section, self._rules.profile)
             shown = desired if profile is self._rules.profile else wanted(scene, profile)
-            memory, pushing = past.of(scene.id, key)
-            memory = begun_anew(memory)
+            memory, pushing = past.to_sync(scene.id, key)
             if self.pictures:
                 try:
                     shown = self.pictures.with_pictures(scene, shown, profile)
