@@ -38,7 +38,7 @@ def dead(ask: Ask) -> Response:
         found = db.jobs.in_state(State.DEAD, error_class=cause, limit=SHOWN + 1, after=after)
         rows = [
             {**(row_facts(row) or {}), "key": written(row.kind, row.id), "named": None}
-            | ({"named": facts_of(db, [row.id])[0]} if row.kind == Kind.SCENE else {})
+            | ({"named": facts_of(db, [row.id], ())[0]} if row.kind == Kind.SCENE else {})
             for row in found[:SHOWN]
         ]
         by_cause = groups(db, counts, None)
