@@ -149,6 +149,11 @@ class PlexSyncConfig(BaseModel):
     => replacement, see docs/matching.md), as a list, or as one text with ; or line breaks between rules. Default none:
     both use the same paths."""
 
+    match_by_duration: bool = Field(default=False)
+    """Take an item whose file has the name and duration of the scene's, but another or an unknown size: true or false,
+    default false, which shows it as a candidate. With true, PlexSync can write to a wrong item, because different files
+    may share a name and a duration."""
+
     scope: Annotated[tuple[str, ...], BeforeValidator(values.scope)] = Field(default=("all",))
     """Scenes to sync: all, organized, tag: NAME, studio: NAME, path: FOLDER (as Stash sees it); not before one of the
     last four excludes scenes. A list, or one text with ; or , between terms. Default all."""

@@ -60,6 +60,7 @@ def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> 
         "plex": prints[Neighbour.PLEX],
         "stash": prints[Neighbour.STASH],
         "strict": hashlib.blake2b(repr(strict).encode(), digest_size=8).hexdigest(),
+        "matching": hashlib.blake2b(repr(config.match_by_duration).encode(), digest_size=8).hexdigest(),
     }
 
 

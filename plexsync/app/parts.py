@@ -78,6 +78,11 @@ class Parts(Assembled):
     watchdog: Watchdog
     sampler: Sampler
 
+    @property
+    def picture_names(self) -> frozenset[str]:
+        """The names of the results for pictures that are synced, see `LookRules.picture_names`."""
+        return look_rules(self.config).picture_names
+
     def try_lock(self) -> Lock | None:
         """Take the worker's lock on this database; None while another process holds it."""
         return try_lock(self.folder)

@@ -38,7 +38,14 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
     gone = config.when_gone == "undo"
     scope = Scope(tuple(Term(cast("Kind", kind), name, out) for kind, name, out in config.scope_terms))
     return LookRules(
-        profile(config), policy, config.path_rules, config.strict_mode, libraries, undo_gone=gone, scope=scope
+        profile(config),
+        policy,
+        config.path_rules,
+        config.strict_mode,
+        libraries,
+        undo_gone=gone,
+        scope=scope,
+        by_duration=config.match_by_duration,
     )
 
 

@@ -1,6 +1,6 @@
 """The cure of a dead letter: the row of its cause or, for an ambiguous scene, the cure that fits its error."""
 
-from plexsync.flows.scenes.inspection import BOUND_ITEM, SHARED_ITEM
+from plexsync.flows.scenes.inspection import BOUND_ITEM, DURATION_ONLY, SHARED_ITEM
 from plexsync.rules.causes import Cause, Cure, cure_of
 
 # The cases of an ambiguous scene, told apart by how the error begins.
@@ -15,7 +15,11 @@ SHARED = Cure(
     "then retries it by itself.",
 )
 
-
+DURATION = Cure(
+    "one item in Plex has a file of the same name and duration, but no size confirms that it is the same file",
+    "explain shows the item: plexsync bind SCENE ITEM binds it, plexsync bind --by-duration all of this kind. Or set "
+    "path_map so that the full path decides. PlexSync then retries it by itself.",
+)
 BOUND = Cure(
     "the item that it was bound to by hand can't be written to",
     "plexsync bind SCENE ITEM binds it to the item that it is now, plexsync unbind SCENE matches it by its files. PlexSync "
@@ -26,6 +30,6 @@ BOUND = Cure(
 def cure(cause: str, error: str = "") -> Cure:
     """Return the row for a cause, or a general one; `error`, the row's error, selects a more specific cure."""
     if cause == Cause.AMBIGUOUS and error:
-        ways = ((SHARED_ITEM, SHARED), (BOUND_ITEM, BOUND))
+        ways = ((SHARED_ITEM, SHARED), (BOUND_ITEM, BOUND), (DURATION_ONLY, DURATION))
         return next((cure for begin, cure in ways if error.startswith(begin)), SEVERAL)
     return cure_of(cause)

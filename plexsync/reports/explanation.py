@@ -13,7 +13,9 @@ from plexsync.reports.shapes.scenes import (
     SightFacts,
     TargetFacts,
 )
+from plexsync.rules.item import PICTURES
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope
+from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Change, Note, Remembered
 from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.status_words import SceneStatus
@@ -29,7 +31,7 @@ def job_facts(row: JobRow | None, attempts: Sequence[AttemptRow]) -> JobReport:
 
 def sight_facts(sight: Inspection) -> SightFacts:
     """The result of an inspection, and what a sync would do to the scene's items."""
-    notes = sight.wanted.notes if sight.wanted else ()
+    notes = dict.fromkeys((*(sight.wanted.notes if sight.wanted else ()), *_picture_notes(sight)))
     return {
         "id": sight.id,
         "title": sight.scene.title if sight.scene else None,
@@ -50,6 +52,11 @@ def sight_facts(sight: Inspection) -> SightFacts:
         "notes": [_note_facts(note) for note in notes],
         "targets": [_target_facts(target) for target in sight.targets],
     }
+
+
+def _picture_notes(sight: Inspection) -> list[Note]:
+    """The notes on pictures, which depend on the library of the item."""
+    return [note for target in sight.targets for note in target.wanted.notes if note.field in PICTURES]
 
 
 def _note_facts(note: Note) -> NoteFacts:
@@ -100,7 +107,8 @@ def verdict(sight: Inspection) -> str:
     if sight.undone:
         return _undone_words(sight)
     if not changes:
-        return SceneStatus.IN_SYNC.word
+        missing = dict.fromkeys(left_out_text(note.field, note.text) for note in _picture_notes(sight))
+        return ", but ".join([SceneStatus.IN_SYNC.word, "; ".join(missing)] if missing else [SceneStatus.IN_SYNC.word])
     return f"{changes} {'field' if changes == 1 else 'fields'} would be changed"
 
 

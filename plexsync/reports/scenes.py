@@ -1,14 +1,15 @@
 """Scenes as a list, a page at a time: title, status, since when, and why. Sends no request."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
-from plexsync.reports.shapes.scenes import SceneFacts
+from plexsync.reports.shapes.scenes import LeftOutFacts, SceneFacts
 from plexsync.rules.job import Kind
-from plexsync.rules.records import LAST_ID
+from plexsync.rules.pictures import left_out, left_out_text
+from plexsync.rules.records import LAST_ID, PictureRow
 from plexsync.rules.scene_status import standing
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Reader
@@ -45,7 +46,7 @@ def named_like(db: Reader, text: str, *, after: int, limit: int) -> Listed:
 def _number(db: Reader, text: str) -> int:
     """The number of the scene if the text is the number of a known scene; else 0."""
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(LAST_ID)) else 0
-    return number if 1 <= number <= LAST_ID and facts_of(db, [number])[0]["stands"] != SceneStatus.UNKNOWN else 0
+    return number if 1 <= number <= LAST_ID and facts_of(db, [number], ())[0]["stands"] != SceneStatus.UNKNOWN else 0
 
 
 def _page(ids: Sequence[int], limit: int) -> Listed:
@@ -53,9 +54,10 @@ def _page(ids: Sequence[int], limit: int) -> Listed:
     return Listed(ids[:limit], ids[limit - 1] if more else None)
 
 
-def facts_of(db: Reader, ids: Sequence[int]) -> list[SceneFacts]:
-    """The status of these scenes, in this order."""
+def facts_of(db: Reader, ids: Sequence[int], pictures: Collection[str]) -> list[SceneFacts]:
+    """The status of these scenes, in this order. `pictures` are the names of the results for pictures that are synced."""
     called, pushed = db.scene_names.of(ids), db.pushes.last_at(ids)
+    results = db.pictures.of_all(ids) if pictures else {}
     scenes: list[SceneFacts] = []
     for id in ids:
         stands = standing(db.jobs.find(Kind.SCENE, id), db.standings.find(id), pushed=pushed.get(id))
@@ -69,6 +71,21 @@ def facts_of(db: Reader, ids: Sequence[int]) -> list[SceneFacts]:
                 "stands": stands.status.value,
                 "since": stamp(stands.since),
                 "why": stands.why,
+                "left_out": left_out_facts(stands.status, results.get(id, {}), pictures),
             }
         )
     return scenes
+
+
+def left_out_facts(
+    status: SceneStatus, results: Mapping[str, PictureRow], pictures: Collection[str]
+) -> list[LeftOutFacts]:
+    """The pictures that a scene in sync lacks in Plex, by the stored results."""
+    if status is not SceneStatus.IN_SYNC:
+        return []
+    return [{"field": name, "reason": reason} for name, reason in left_out(results, pictures).items()]
+
+
+def left_out_words(facts: Sequence[LeftOutFacts]) -> str:
+    """The pictures that could not be written, as the end of a sentence."""
+    return "; ".join(left_out_text(fact["field"], fact["reason"]) for fact in facts)

@@ -3,7 +3,7 @@
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.reports.rows import in_order
 from plexsync.reports.shapes.undo import UndoFacts, UndoField, UndoItem
-from plexsync.rules.plan_records import Change, Note
+from plexsync.rules.plan_records import Change, Note, Undone
 from plexsync.rules.values import held
 
 # Each action on a field, in the words of the summary.
@@ -14,6 +14,12 @@ DEEDS = {
     "lock": "locks put back",
     "leave": "left as a person has changed them",
 }
+
+
+def rests(scene: int, mode: Undone) -> str:
+    """The sentence for an undone scene to which nothing is written now, although you have bound it to an item."""
+    word = "released" if mode == "release" else "undone"
+    return f"Scene {scene} is {word}: nothing is written to the item until you edit the scene in Stash, which ends that"
 
 
 def undo_facts(sight: Inspection) -> UndoFacts:

@@ -6,7 +6,8 @@ The rungs, first to last:
 * the full path that the rules give (all items there)
 * an item that was matched before and still has a file of the same name and size
 * one item with a file of the same name and size
-* one item with a file of the same name and duration
+* one item with a file of the same name and duration: only if PlexSync has written to it for this scene, or if the setting
+  `match_by_duration` is on; otherwise it is a candidate that you can bind
 
 Below an exact full path, the match must be unique in both directions. So the match asks for the rivals, the other
 scenes in Stash with the same file names, but only if the decision needs them. Plex is known through the entries of the
@@ -26,6 +27,7 @@ from plexsync.rules.grades import (
     has_other_sources,
     is_only_place,
     places_spelled_exactly,
+    sizes_differ,
 )
 from plexsync.rules.item import Entry, Item, Part
 from plexsync.rules.match_records import (
@@ -212,8 +214,23 @@ def _by_name(offer: Offer, rung: Rung, fits: list[Fit], steps: list[Step]) -> Ve
         return None
     candidates += [*_own_candidates(unmeasured), *_bound_candidates(doubted, offer)]
     if judged.owned and len(candidates) == 1:
-        return Matched((judged.owned[0].entry.key,), tuple(steps))
+        return _only_one(offer, judged.owned[0], rung, steps)
     return _unclear(candidates, steps)
+
+
+def _only_one(offer: Offer, fit: Fit, rung: Rung, steps: list[Step]) -> Verdict:
+    """The verdict on the only item that fits by its file name.
+
+    A duration proves little: other files of the same name last as long. So it decides only for an item that has PlexSync's
+    values for this scene already, or if the settings say so.
+    """
+    key = fit.entry.key
+    if fit.by == "size" or offer.by_duration:
+        return Matched((key,), tuple(steps))
+    if key in offer.written:
+        steps.append(Step(rung, f"Item {key} stays this scene's, because PlexSync has written to it for this scene."))
+        return Matched((key,), tuple(steps))
+    return _unclear([(fit, "duration only", _size_text(fit, offer.scene))], steps)
 
 
 def _own_candidates(judged: _SortedFits) -> list[_Doubt]:
@@ -283,17 +300,16 @@ def _unlisted(fits: Sequence[Fit]) -> Verdict:
 
 
 def _unclear(doubtful: Sequence[_Doubt], steps: list[Step]) -> Unclear:
-    reason: Reason = (
-        "shared item" if all(reason_text == "shared item" for _, reason_text, _ in doubtful) else "look-alike"
-    )
+    reasons = {reason for _, reason, _ in doubtful}
+    reason: Reason = reasons.pop() if len(reasons) == 1 else "look-alike"
     candidates = (
         Candidate(
             fit.entry.key,
             fit.entry.section,
             fit.part.path,
-            f"{_REASONS[fit.grade].format(by=fit.by)}, but {reason_text}",
+            f"{_REASONS[fit.grade].format(by=fit.by)}, but {text}",
         )
-        for fit, _, reason_text in doubtful
+        for fit, _, text in doubtful
     )
     return Unclear(reason, tuple(candidates), tuple(steps))
 
@@ -311,6 +327,15 @@ _GRADES: Mapping[Grade, str] = {
     Grade.ALIKE: "has a file of the same name and {by}:",
     Grade.MAYBE: "has a file of the same name, of a {by} that can't be compared:",
 }
+
+
+def _size_text(fit: Fit, scene: Scene) -> str:
+    """Why a name and a duration are not enough, by the sizes."""
+    named = [file for file in scene.files if name_key(file.path) == name_key(fit.part.path)]
+    if all(sizes_differ(file, fit.part) for file in named):
+        sizes = " and ".join(f"{file.size:,}" for file in named)
+        return f"it has {fit.part.size:,} bytes, in Stash {sizes}: it may be another encoding, or a different file"
+    return "its size can't be compared: it may be a different file"
 
 
 def fit_text(fit: Fit) -> str:

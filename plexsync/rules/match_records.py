@@ -8,7 +8,7 @@ from plexsync.rules.item import Entry
 from plexsync.rules.paths import PathRules
 from plexsync.rules.scene import Scene
 
-Reason = Literal["look-alike", "shared item"]
+Reason = Literal["look-alike", "shared item", "duration only"]
 Rung = Literal["by hand", "files", "path", "remembered", "name and size", "name and duration"]
 
 
@@ -27,18 +27,21 @@ class Offer:
     """Everything that is known when a scene is matched.
 
     `entries`: every indexed item at one of `places`, with one of `names`, or remembered, each once, in any order.
-    `remembered`: keys of the items that this scene was pushed to. `owners`: by item key, the scenes it was pushed from.
+    `remembered`: keys of the items that this scene was pushed to. `written`: those of them that were not taken back since.
+    `owners`: by item key, the scenes it was pushed from.
     `rivals`: the scenes that Stash has for the names of an `AskRivals`, this one included; None: not asked.
-    `bindings`: all bindings, of all scenes.
+    `bindings`: all bindings, of all scenes. `by_duration`: the setting by which a name and a duration are enough.
     """
 
     scene: Scene
     entries: Sequence[Entry]
     rules: PathRules = ()
     remembered: frozenset[str] = frozenset()
+    written: frozenset[str] = frozenset()
     owners: Mapping[str, frozenset[int]] = field(default_factory=dict)
     rivals: Sequence[Scene] | None = None
     bindings: Sequence[Binding] = ()
+    by_duration: bool = False
 
     @property
     def bound(self) -> tuple[Binding, ...]:
@@ -89,7 +92,8 @@ class NotThere:
 class Unclear:
     """Something fits, but it is not certain that it is this scene's: nothing may be written.
 
-    `look-alike`: several items fit, or several scenes; `shared item`: the item's first file belongs to another scene.
+    `look-alike`: several items fit, or several scenes; `shared item`: the item's first file belongs to another scene;
+    `duration only`: one item fits, and nothing but the name and the duration of its file says so.
     """
 
     reason: Reason
@@ -102,6 +106,8 @@ class Unclear:
         items = ", ".join(candidate.key for candidate in self.candidates)
         if self.reason == "shared item":
             return f"the first file of the Plex item ({items}) belongs to another scene"
+        if self.reason == "duration only":
+            return f"one Plex item ({items}) fits by name and duration only"
         return f"it can't be told for certain which Plex item is this scene's (candidates: {items})"
 
 

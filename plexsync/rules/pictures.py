@@ -3,18 +3,47 @@
 Stash's stand-ins for missing pictures are drawings (SVG). Plex can't show anything but JPEG, PNG and WebP.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.plan_records import Memory, Pushing
+from plexsync.rules.records import PictureRow
 
 # Plex answers 500 to larger pictures.
 LARGEST = 10_000_000
 # Stash reports changes in full seconds. For so long after a change, there may have been another one in the same second.
 SAME_MOMENT = 2.0
+# The display name of each picture.
+WORDS = {"thumb": "poster", "art": "background"}
+PADDED = " padded"
+# Suffix of the version of a row: how many reads of the picture in a row failed.
+FAILED = ", failed "
+UNREADABLE = "the picture can't be read from Stash"
+
+
+def kept_as(name: str, source: str, *, padded: bool) -> str:
+    """The name of the row for a picture. Two libraries may have different rules for one scene."""
+    return f"{name} {source}{PADDED if padded and name == 'thumb' else ''}"
+
+
+def left_out(rows: Mapping[str, PictureRow], names: Collection[str]) -> dict[str, str]:
+    """The pictures of a scene that could not be written, each with the reason. `names` are the rows in use."""
+    reasons: dict[str, str] = {}
+    # Earlier versions of PlexSync stored the row under the name of the picture alone.
+    for kept in sorted(names):
+        name = kept.partition(" ")[0]
+        row = rows.get(kept) or rows.get(name)
+        if row and (reason := row.reason or (UNREADABLE if FAILED in row.version else "")):
+            reasons.setdefault(name, reason)
+    return reasons
+
+
+def left_out_text(name: str, reason: str) -> str:
+    """The end of a sentence about a scene that is in sync but for a picture."""
+    return f"its {WORDS[name]} could not be written: {reason}"
 
 
 def kind_of(content: bytes) -> str:

@@ -93,7 +93,7 @@ class Note:
     """A remark on one field for the user: what was kept, cut or dropped, and why."""
 
     field: str
-    reason: Literal["kept", "cut", "dropped", "person", "reverted"]
+    reason: Literal["kept", "cut", "dropped", "person", "reverted", "refused"]
     text: str
 
 

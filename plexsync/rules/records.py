@@ -165,7 +165,8 @@ class PollMark:
 class PictureRow:
     """The result for a picture of a scene: its `version`, Stash's `tag`, and its key in Plex.
 
-    The key is '' if there is no picture that Plex can show (`reason`).
+    The key is '' if there is no picture that Plex can show (`reason`). With a key, `reason` says why Plex did not accept
+    the picture when it was last sent.
     """
 
     version: str

@@ -17,7 +17,15 @@ insert into memory (scene, key, at, document, undone) values (:scene, :key, :now
 on conflict (scene, key) do update set at = :now, document = :document, undone = :undone
 """
 FORGET = "delete from memory where scene = :scene and key = :key"
-FORGET_OTHERS = "delete from memory where key = :key and scene <> :scene"
+# The mark of another scene that was undone stays: it holds for that scene, whoever writes to the item now. A scene that
+# is undone already writes nothing, so it takes the item from nobody.
+FORGET_OTHERS = """
+delete from memory
+ where key = :key and scene <> :scene and (undone = '' or undone = 'gone')
+   and (:undone = '' or not exists (
+        select 1 from memory as own where own.key = :key and own.scene = :scene and own.undone <> ''
+   ))
+"""
 FORGET_SCENES = "delete from memory where scene in (select value from json_each(:scenes))"
 SCENES = """
 select scene from memory where scene > :after
@@ -28,6 +36,7 @@ COUNT_UNDONE = """
 select undone, count(distinct scene) from memory indexed by memory_undone where undone <> '' group by undone
 """
 OWNERS = "select key, scene from memory where key in (select value from json_each(:keys))"
+WRITERS = "select key, scene from memory where undone = '' and key in (select value from json_each(:keys))"
 # Newest first, by the index on `at`. An item with a push of unknown result is not known to be healthy.
 WELL = """
 select item.section, memory.key, memory.document, memory.scene
@@ -56,10 +65,17 @@ class ReadOnlyMemories(Table):
 
     def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
         """Return the scenes that have a memory of these items. Items without one are left out."""
-        owners: dict[str, set[int]] = {}
-        for key, scene in self._db.rows(OWNERS, {"keys": json.dumps(list(keys))}):
-            owners.setdefault(key, set()).add(scene)
-        return {key: frozenset(scenes) for key, scenes in owners.items()}
+        return self._by_key(OWNERS, keys)
+
+    def writers(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
+        """Like `owners`, without the scenes that were undone or released."""
+        return self._by_key(WRITERS, keys)
+
+    def _by_key(self, sql: str, keys: Sequence[str]) -> dict[str, frozenset[int]]:
+        scenes_by_key: dict[str, set[int]] = {}
+        for key, scene in self._db.rows(sql, {"keys": json.dumps(list(keys))}):
+            scenes_by_key.setdefault(key, set()).add(scene)
+        return {key: frozenset(scenes) for key, scenes in scenes_by_key.items()}
 
     def healthy_locks(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
         """Return up to `limit` locks of PlexSync, as (section, item key, field), one per item whose latest push succeeded.
@@ -89,7 +105,7 @@ class Memories(ReadOnlyMemories):
     def save(self, scene: int, key: str, memory: Memory, *, now: int) -> None:
         """Replace the memory of one (scene, item). The item then belongs to no other scene.
 
-        An empty memory deletes it.
+        Other scenes that were undone keep their mark. An empty memory deletes it.
         """
         self.save_all([(scene, key, memory)], now=now)
 
@@ -102,8 +118,9 @@ class Memories(ReadOnlyMemories):
             {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key)), "undone": undone(memory)}
             for scene, key, memory in kept
         ]
+        names = ("scene", "key", "undone")
+        self._db.execute_many(FORGET_OTHERS, [{name: row[name] for name in names} for row in rows])
         self._db.execute_many(SAVE, rows)
-        self._db.execute_many(FORGET_OTHERS, [{"scene": scene, "key": key} for scene, key, _ in kept])
         self._db.execute_many(FORGET, [{"scene": scene, "key": key} for scene, key, memory in memories if not memory])
 
     def forget(self, scenes: Sequence[int]) -> None:

@@ -92,7 +92,7 @@ def scenes(ask: Ask) -> SceneList:
     with ask.desk.parts.store.reading() as db:
         page = {"after": after, "limit": limit}
         listed = named_like(db, text, **page) if text else stand_so(db, statuses, **page)
-        rows = [_scene(row) for row in facts_of(db, listed.ids)]
+        rows = [_scene(row) for row in facts_of(db, listed.ids, ask.desk.parts.picture_names)]
     return {"scenes": rows, "after": listed.after}
 
 
@@ -100,7 +100,7 @@ def scene(ask: Ask) -> SceneReport:
     """As `plexsync status SCENE --json`."""
     id = ask.number("id")
     with ask.desk.parts.store.reading() as db:
-        (facts,) = facts_of(db, [id])
+        (facts,) = facts_of(db, [id], ask.desk.parts.picture_names)
         if facts["stands"] == SceneStatus.UNKNOWN:
             raise PageNotFound
         return {**_scene(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
@@ -113,6 +113,7 @@ def _scene(facts: SceneFacts) -> SceneRow:
         "stands": facts["stands"],
         "since": facts["since"],
         "why": facts["why"],
+        "left_out": facts["left_out"],
     }
 
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unstamped
 from plexsync.reports.rows import short
+from plexsync.reports.scenes import left_out_words
 from plexsync.rules.status_words import SceneStatus, job_word
 from plexsync.web.context import Desk
 from plexsync.web.sessions import Session, Sessions
@@ -180,6 +181,7 @@ def _environment() -> Environment:
         "number": "{:,}".format,
         "share": share,
         "short": short,
+        "left_out": left_out_words,
     }
     made.globals |= {"many": many, "status": SceneStatus, "job_word": job_word}
     return made

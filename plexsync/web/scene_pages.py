@@ -17,7 +17,7 @@ from plexsync.reports.rows import past_facts, past_of
 from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
 from plexsync.reports.shapes.scenes import SceneFacts, SightFacts
 from plexsync.reports.shapes.undo import UndoFacts
-from plexsync.reports.undo import undo_facts
+from plexsync.reports.undo import rests, undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.plan_records import Undone
@@ -45,7 +45,7 @@ def scenes(ask: Ask) -> Response:
     after = _number(ask.query.get("after", "0"))
     with ask.desk.parts.store.reading() as db:
         listed = _listed(db, text, statuses, after)
-        rows = facts_of(db, listed.ids)
+        rows = facts_of(db, listed.ids, ask.desk.parts.picture_names)
     if not ask.live and any(not row["named"] for row in rows):
         rows = _named(ask, [row["id"] for row in rows if not row["named"]], listed)
     counts = {name: one["count"] for name, one in ask.desk.facts()["scenes"].items()}
@@ -73,7 +73,7 @@ def _named(ask: Ask, ids: Sequence[int], listed: Listed) -> list[SceneFacts]:
     with suppress(NeighbourError, LocalFault, Busy), ask.desk.looking() as parts:
         learn_names(parts.store, parts.stash, parts.gates, ids)
     with ask.desk.parts.store.reading() as db:
-        return facts_of(db, listed.ids)
+        return facts_of(db, listed.ids, ask.desk.parts.picture_names)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def scene(ask: Ask) -> Response:
     # An open page that updates itself does not query both servers again and again.
     now = LiveScene() if ask.live else _now(ask, id)
     with ask.desk.parts.store.reading() as db:
-        (stands,) = facts_of(db, [id])
+        (stands,) = facts_of(db, [id], ask.desk.parts.picture_names)
         pushes = db.pushes.of(Kind.SCENE, id)
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
         bound = [binding for binding in db.bindings.all() if binding.scene == id]
@@ -197,6 +197,8 @@ def bind(ask: Ask) -> Response:
     told = ", ".join(f"item {item.key} of {library}" for item, library in bound.items)
     others = ", ".join(map(str, bound.looked_again))
     more = f" Scene {others} had it, and is queued again." if others else ""
+    if bound.undone:
+        return ask.to(_at(id), f"Scene {id} is bound to {told}.{more} {rests(id, bound.undone)}.")
     return ask.to(_at(id), f"Scene {id} is bound to {told}, and is queued.{more}")
 
 
@@ -233,7 +235,7 @@ def confirm_undo(ask: Ask) -> Response:
     except Busy:
         away = BUSY
     with ask.desk.parts.store.reading() as db:
-        (stands,) = facts_of(db, [id])
+        (stands,) = facts_of(db, [id], ask.desk.parts.picture_names)
     return ask.show("undo.html", scene=stands, how=how, found=facts or {}, away=away)
 
 

@@ -25,6 +25,7 @@ PARTS = {
         "stash_api_key",
         "tls_ca_file",
         "path_map",
+        "match_by_duration",
     ),
     "What is synced": (
         "scope",

@@ -63,6 +63,7 @@ OTHER = {
         for name in ("title", "studio", "summary", "date", "rating", "cast", "genres", "collection")
     },
     "path_map": ["/a => /b"],
+    "match_by_duration": True,
     "title_template": "{studio}: {title}",
     "genre_tags": "A, -B",
     "tag_parents": True,

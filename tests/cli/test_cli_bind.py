@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from plexsync.reports.cures import BOUND
+from plexsync.reports.cures import BOUND, DURATION
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World
@@ -152,3 +152,122 @@ def test_a_failed_look_for_an_item_by_name_names_no_item(world: World, door: Doo
     done = door("explain", "1", "--json")
     assert done.code == 1
     assert done.facts["verdict"].startswith("it can't be looked at: Plex")
+
+
+# --- by duration -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def encoded(world: World, door: Door) -> dict[int, str]:
+    """Two scenes whose only items have another size, by the scenes' numbers."""
+    keys = {}
+    for n in (1, 2):
+        key = world.plex.add_movie(
+            world.section, files=[(f"/elsewhere/film {n}.mkv", 900 + n, 1_800_000)], title=f"film {n}"
+        )
+        id = world.stash.add_scene(title=f"Film {n}", files=[(f"/media/scenes/film {n}.mkv", 1500 + n, 1800.0)])
+        keys[id] = key
+    assert door("sync", "--all", "--wait").code == 1
+    return keys
+
+
+WHY = (
+    "it has a file of the same name and duration, but it has {} bytes, in Stash {}: it may be another encoding, or a "
+    "different file"
+)
+
+
+def test_explain_and_dry_run_say_that_a_duration_is_not_enough(encoded: dict[int, str], door: Door) -> None:
+    (id, key), *_ = encoded.items()
+    told = door("explain", id)
+    assert "one item fits by name and duration only: nothing is written" in told.out
+    assert WHY.format("901", "1,501") in " ".join(told.out.split())
+    assert f"  plexsync bind {id} {key}\n" in told.out
+    assert door("explain", id, "--json").facts["candidates"][0]["why"] == WHY.format("901", "1,501")
+    shown = door("sync", id, "--dry-run", "--json").facts
+    assert shown["scenes"][0]["standing"] == "ambiguous"
+    assert shown["scenes"][0]["why"].startswith("one item fits by name and duration only: nothing is written")
+    assert "needs you" in door("sync", id, "--dry-run").out
+    letter = door("dlq", "show", id).out
+    assert DURATION.meaning in letter
+
+
+def test_all_of_this_kind_are_listed_and_bound_after_a_question(
+    encoded: dict[int, str], world: World, door: Door
+) -> None:
+    dry = door("bind", "--by-duration", "--dry-run")
+    assert dry.code == 0
+    for n, (id, key) in enumerate(encoded.items(), start=1):
+        assert f"Scene {id} (Film {n}): /media/scenes/film {n}.mkv\n  item {key}: /elsewhere/film {n}.mkv\n" in dry.out
+    assert WHY.format("901", "1,501") in " ".join(dry.out.split())
+    assert dry.out.endswith("2 scenes would be bound\n")
+    assert door("bind", "--json").facts["count"] == 0
+    no = door("bind", "--by-duration", answer="n\n")
+    assert (no.code, no.err.splitlines()[-1]) == (1, "Bind 2 scenes to these items? [y/N] plexsync: nothing was bound")
+    assert door("bind", "--by-duration").code == 2, "nobody is there to answer"
+    assert door("bind", "--json").facts["count"] == 0
+    done = door("bind", "--by-duration", answer="y\n")
+    assert done.code == 0
+    assert done.out.endswith("2 scenes bound and queued; no worker runs: start plexsync serve, or run plexsync drain\n")
+    assert door("drain").code == 0
+    assert [world.plex.item(key).scalars["title"] for key in encoded.values()] == ["Film 1", "Film 2"]
+    assert door("bind", "--by-duration").out == "no scene has a candidate by name and duration only\n"
+
+
+def test_the_pairs_as_json(encoded: dict[int, str], door: Door) -> None:
+    dry = door("bind", "--by-duration", "--dry-run", "--json").facts
+    pairs = [
+        {
+            "scene": id,
+            "title": f"Film {n}",
+            "file": f"/media/scenes/film {n}.mkv",
+            "item": key,
+            "path": f"/elsewhere/film {n}.mkv",
+            "why": WHY.format(900 + n, f"{1500 + n:,}"),
+        }
+        for n, (id, key) in enumerate(encoded.items(), start=1)
+    ]
+    assert dry == {"pairs": pairs, "bound": []}
+    assert door("bind", "--by-duration", "--yes", "--json").facts == {"pairs": pairs, "bound": list(encoded)}
+
+
+def test_a_setting_takes_them_without_a_question(encoded: dict[int, str], world: World, door: Door) -> None:
+    world.settings["match_by_duration"] = "true"
+    assert door("drain").code == 0
+    assert [world.plex.item(key).scalars["title"] for key in encoded.values()] == ["Film 1", "Film 2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("7", "8", "--by-duration"), "--by-duration takes no scene"),
+        (("7", "8", "--yes"), "--dry-run and --yes go with --by-duration"),
+        (("--dry-run",), "--dry-run and --yes go with --by-duration"),
+        (("--by-duration", "--dry-run", "--yes"), "--dry-run no --yes"),
+    ],
+)
+def test_wrong_words_about_durations_are_told(world: World, door: Door, words: tuple[str, ...], line: str) -> None:
+    done = door("bind", *words)
+    assert done.code == 2
+    assert line in done.err
+
+
+# --- undone scenes ---------------------------------------------------------------------------------------------------
+
+
+def test_binding_an_undone_scene_says_that_it_rests_and_what_ends_that(world: World, door: Door) -> None:
+    world.add(1)
+    other = world.plex.add_movie(world.section, files=[("/elsewhere/other.mp4", 5, 60_000)], title="other")
+    assert door("sync", "1", "--wait").code == 0
+    assert door("undo", "1", "--wait").code == 0
+    done = door("bind", "1", other)
+    assert done.out.splitlines()[-1] == (
+        "Scene 1 is undone: nothing is written to the item until you edit the scene in Stash, which ends that"
+    )
+    assert "queued" not in done.out
+    assert door("bind", "1", other, "--json").facts["undone"] == "undo"
+    assert door("drain").code == 0
+    assert world.plex.item(other).scalars["title"] == "other"
+    world.stash.edit_scene(1, title="Edited")
+    assert door("sync", "1", "--wait").code == 0
+    assert world.plex.item(other).scalars["title"] == "Edited"

@@ -55,7 +55,7 @@ class Worker:
 
     def __init__(self, house: "House", *, holder: str, fingerprint: str, token: str, **rules: object) -> None:
         self._stack = ExitStack()
-        names = ("policy", "paths", "strict", "profile", "undo_gone", "scope")
+        names = ("policy", "paths", "strict", "profile", "undo_gone", "scope", "by_duration")
         looks = {name: rules.pop(name) for name in names if name in rules}
         looks["libraries"] = rules.pop("profiles", {})
         libraries, people = rules.pop("libraries", ()), bool(rules.pop("people", False))

@@ -335,15 +335,20 @@ def test_the_bindings_of_a_scene_that_is_long_gone_are_forgotten_with_it(house, 
 # --- remuxed ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_remuxed_file_is_found_by_its_name_and_duration(house):
+def test_a_remuxed_file_is_a_candidate_by_its_name_and_duration(house):
     id = house.stash_sim.add_scene(title="Remuxed", files=[("/stash/film.mkv", 900, 1234.56)])
     key = movie(house, ("/media/other folder/film.mkv", 1000, 1_234_620))
     house.want(id)
+    house.work()
+    assert house.row(id).cls == "ambiguous"
+    assert title_of(house, key) == "as scanned"
+    bind(house, id, key)
     house.work()
     assert title_of(house, key) == "Remuxed"
 
 
 def test_a_duration_that_comes_later_makes_an_absent_scene_found(house):
+    house.replace_worker(by_duration=True)
     id = house.stash_sim.add_scene(title="Remuxed", files=[("/stash/film.mkv", 900, 1234.56)])
     key = movie(house, ("/media/film.mkv", 1000, 0))
     house.want(id)

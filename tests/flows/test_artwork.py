@@ -2,16 +2,18 @@
 
 import io
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
 from plexsync.flows.scenes.undo import mark_undone
 from plexsync.plex.artwork import key_of
+from plexsync.reports.scenes import facts_of
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import State, Why
+from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.records import BreakerRow
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
@@ -182,6 +184,93 @@ def test_a_picture_that_plex_refuses_is_told_once_and_keeps_nothing_else_back(ho
     assert house.worker.reconciler.reconcile().wanted == 1
     again(house, id)
     assert poster(house, id) == key_of("thumb", RED)
+
+
+NAMES = {"thumb cover"}
+
+
+def missing(house, id):
+    """What the scene lacks in Plex, as status and the lists show it."""
+    with house.store.reading() as db:
+        (facts,) = facts_of(db, [id], NAMES)
+    return [(fact["field"], fact["reason"]) for fact in facts["left_out"]]
+
+
+def errors(house, id):
+    with house.store.reading() as db:
+        return [(attempt.cls, attempt.error, attempt.state) for attempt in db.attempts.of(Kind.SCENE, id)]
+
+
+def test_a_scene_whose_picture_is_refused_says_so_until_plex_takes_it(house):
+    house.plex_sim.faults.set(Fault("status", status=400, when=lambda request: request.method == "POST"))
+    id = covered(house)
+    refused = f"Plex at {urlsplit(house.plex_sim.url).netloc} refuses the request (400)"
+    assert (house.row(id).state, missing(house, id)) == (State.IDLE, [("thumb", refused)])
+    said = [("refused", f"its poster could not be written: {refused}", State.IDLE)]
+    assert errors(house, id) == said
+    assert house.worker.reconciler.reconcile().wanted == 1
+    assert missing(house, id) == [], "it is queued"
+    again(house, id)
+    assert missing(house, id) == [("thumb", refused)]
+    assert errors(house, id) == said, "the same refusal stands in the history once"
+    house.plex_sim.faults.clear()
+    again(house, id)
+    assert (poster(house, id), missing(house, id)) == (key_of("thumb", RED), [])
+    assert house.books_balance()
+
+
+def test_a_refusal_is_over_when_the_scene_has_another_cover_or_somebody_chose_it_in_plex(house):
+    house.plex_sim.faults.set(Fault("status", status=400, when=lambda request: request.method == "POST"))
+    ids = house.add(2)
+    for id in ids:
+        house.stash_sim.set_cover(id, RED)
+        again(house, id)
+        assert missing(house, id)
+    house.plex_sim.faults.clear()
+    house.stash_sim.set_cover(ids[0], BLUE)
+    again(house, ids[0])
+    assert missing(house, ids[0]) == []
+    house.plex_sim.hand_edit(house.key_of(ids[1]), thumb=BLUE)
+    again(house, ids[1])
+    assert missing(house, ids[1]) == []
+
+
+def test_in_strict_mode_a_refused_picture_is_tried_again_and_kills_no_scene(house):
+    house.replace_worker(strict=True, profile=house.rules["profile"])
+    house.plex_sim.faults.set(Fault("status", status=400, when=lambda request: request.method == "POST"))
+    id = covered(house)
+    again(house, id)
+    assert house.row(id).state is State.IDLE
+    house.plex_sim.faults.clear()
+    again(house, id)
+    assert poster(house, id) == key_of("thumb", RED)
+
+
+def test_a_cover_that_is_no_picture_or_that_stash_can_not_read_is_named_too(house):
+    no_picture, unread = covered(house, cover=VIDEO), house.add(1, start=1)[0]
+    assert missing(house, no_picture) == [("thumb", "the picture is no JPEG, PNG or WebP")]
+    assert errors(house, no_picture) == [
+        ("refused", "its poster could not be written: the picture is no JPEG, PNG or WebP", State.IDLE)
+    ]
+    house.stash_sim.set_cover(unread, RED)
+    broken = f"/scene/{unread}/screenshot"
+    house.stash_sim.faults.set(Fault("status", status=500, when=lambda request: request.path == broken))
+    house.want(unread)
+    house.work_for(600)
+    assert (house.row(unread).state, missing(house, unread)) == (
+        State.IDLE,
+        [("thumb", "the picture can't be read from Stash")],
+    )
+    house.stash_sim.faults.clear()
+    again(house, unread)
+    assert missing(house, unread) == []
+
+
+def test_a_picture_that_is_not_synced_any_more_is_not_missing(house):
+    id = covered(house, cover=VIDEO)
+    with house.store.reading() as db:
+        assert facts_of(db, [id], ())[0]["left_out"] == []
+        assert facts_of(db, [id], {"thumb studio"})[0]["left_out"] == []
 
 
 @pytest.mark.parametrize("status", [400, 500])

@@ -43,6 +43,7 @@ DEFAULTS = {
     "stash_api_key": "",
     "tls_ca_file": "",
     "path_map": (),
+    "match_by_duration": False,
     "scope": ("all",),
     "approve_bulk": False,
     "enabled": True,

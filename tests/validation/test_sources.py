@@ -112,6 +112,7 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "enabled": "false",
         "scan_absent": "true",
         "strict_mode": "true",
+        "match_by_duration": "true",
         "tag_parents": "true",
         "poster": "group",
         "performer_picture_url": "https://example.org/{id}.jpg",

@@ -14,10 +14,11 @@ from plexsync.app.parts import opened
 from plexsync.reports.dead_letter_export import COLUMNS
 from plexsync.rules.causes import cure_of
 from plexsync.rules.job import Kind, Why
+from plexsync.simulator.http import Fault
 from tests.journey.world import World
 from tests.patience import HANG
 from tests.web.conftest import Dash, dashboard
-from tests.web.stage import HOSTILE, config_of
+from tests.web.stage import HOSTILE, config_of, work
 
 # Three of each, and one that is no scene.
 CAUSES = ("ambiguous", "refused", "strict")
@@ -115,6 +116,69 @@ def test_after_a_button_among_those_of_one_cause_they_are_shown_again(bench: Das
     page = bench.post("/dead/retry", key="3", shown="strict")
     assert str(page.url).endswith("/dead?cause=strict")
     assert re.findall(r'id="row-([^"]+)"', page.text) == ["6", "9"]
+
+
+def look_alikes(world: World, count: int) -> dict[int, str]:
+    """Scenes whose only items fit by name and duration only."""
+    keys = {}
+    for n in range(count):
+        key = world.plex.add_movie(world.section, files=[(f"/elsewhere/film {n}.mkv", 900, 1_800_000)], title="film")
+        keys[world.stash.add_scene(title=f"Film {n}", files=[(f"/media/scenes/film {n}.mkv", 1500, 1800.0)])] = key
+    work(world, keys)
+    return keys
+
+
+def test_scenes_that_fit_by_duration_only_are_listed_and_bound_together(world: World) -> None:
+    keys = look_alikes(world, 3)
+    with dashboard(world) as dash:
+        assert 'href="/dead/by-duration"' in dash.get("/dead").text
+        page = dash.get("/dead/by-duration").text
+        shown = plain(page)
+        for n in range(3):
+            assert f"Film {n} /media/scenes/film {n}.mkv {keys[n + 1]} /elsewhere/film {n}.mkv" in shown
+        assert "it has 900 bytes, in Stash 1,500: it may be another encoding, or a different file" in shown
+        assert world.rows("select count(*) from binding") == [(0,)], "a question changes nothing"
+        fields = re.search(r'name="pairs" value="([^"]*)"', page)
+        assert fields
+        world.plex.remove(keys[1])
+        done = plain(dash.post("/dead/by-duration", pairs=fields[1]).text)
+        assert "2 scenes bound and queued. 1 scene not bound, because something has changed meanwhile." in done
+        assert world.rows("select scene, key from binding") == [(id, keys[id]) for id in (2, 3)]
+        assert "No scene has a candidate by name and duration only." in plain(dash.get("/dead/by-duration").text)
+    work(world)
+    assert [world.plex.item(keys[id]).scalars["title"] for id in (2, 3)] == ["Film 1", "Film 2"]
+
+
+def test_more_than_a_page_of_such_scenes_are_bound_page_by_page(world: World) -> None:
+    look_alikes(world, 51)
+    with dashboard(world) as dash:
+        for count in (50, 1):
+            page = dash.get("/dead/by-duration").text
+            fields = re.search(r'name="pairs" value="([^"]*)"', page)
+            assert fields
+            assert len(fields[1].split()) == count
+            assert ("There are more" in page) is (count == 50)
+            assert f"{count} scene" in plain(dash.post("/dead/by-duration", pairs=fields[1]).text)
+        assert world.rows("select count(*) from binding") == [(51,)]
+
+
+def test_a_pair_that_the_page_did_not_show_is_not_bound(world: World) -> None:
+    keys = look_alikes(world, 1)
+    other = world.plex.add_movie(world.section, files=[("/elsewhere/other.mkv", 5, 60_000)], title="other")
+    with dashboard(world) as dash:
+        assert "1 scene not bound" in plain(dash.post("/dead/by-duration", pairs=f"1:{other}").text)
+        assert dash.post("/dead/by-duration", pairs=f"1:{keys[1]}x").status_code == 400
+        assert dash.post("/dead/by-duration").status_code == 200
+    assert world.rows("select count(*) from binding") == [(0,)]
+
+
+def test_while_plex_is_down_the_page_says_so_and_binds_nothing(world: World) -> None:
+    keys = look_alikes(world, 1)
+    with dashboard(world) as dash:
+        world.plex.faults.set(Fault("refuse"))
+        assert "The scenes can't be shown now: Plex" in plain(dash.get("/dead/by-duration").text)
+        assert "Not all were bound: Plex" in plain(dash.post("/dead/by-duration", pairs=f"1:{keys[1]}").text)
+    assert world.rows("select count(*) from binding") == [(0,)]
 
 
 @pytest.mark.parametrize(

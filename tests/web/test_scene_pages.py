@@ -4,6 +4,7 @@ import html
 import re
 import threading
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -15,6 +16,7 @@ from plexsync.rules.records import BreakerRow
 from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import SceneStatus
 from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_images import png
 from tests.journey.world import World, until
 from tests.patience import HANG
 from tests.web.conftest import Dash, dashboard
@@ -163,6 +165,40 @@ def test_an_ambiguous_scene_offers_its_candidates_and_binding_one_settles_it(sta
     after = plain(dash.post(f"/scenes/{id}/unbind", item=keys[1]).text)
     assert f"Scene {id} is found by its files again" in after
     assert dash.world.rows("select count(*) from binding where off = 0") == [(0,)]
+
+
+def test_a_scene_whose_picture_is_refused_is_not_plainly_in_sync(world: World) -> None:
+    world.settings["poster"] = "cover"
+    world.add(2)
+    world.stash.set_cover(1, png(200, 0, 0))
+    world.plex.faults.set(Fault("status", status=400, when=lambda request: request.method == "POST"))
+    work(world, [1, 2])
+    why = f"Plex at {urlsplit(world.plex.url).netloc} refuses the request (400)"
+    reason = f"its poster could not be written: {why}"
+    with dashboard(world) as dash:
+        listed = plain(dash.get("/scenes").text)
+        assert listed.count(f"but {reason}") == 1
+        shown = plain(dash.get("/scenes/1").text)
+        assert f"But {reason}." in shown
+        assert f"failed attempt {reason} (refused, then in sync)" in shown
+        assert reason not in plain(dash.get("/scenes/2").text)
+        facts = {"field": "thumb", "reason": why}
+        rows = dash.get("/api/scenes").json()["scenes"]
+        assert [row["left_out"] for row in rows] == [[facts], []]
+        assert dash.get("/api/scenes/1").json()["left_out"] == [facts]
+        assert dash.get("/api/scenes/1/history").json()["entries"][0]["error"] == reason
+
+
+def test_binding_an_undone_scene_says_that_it_rests(staged) -> None:
+    dash, found = staged
+    id = found["in_step"]
+    dash.post(f"/scenes/{id}/undo", how="undo")
+    work(dash.world)
+    key = dash.world.plex.add_movie(dash.world.section, files=[("/elsewhere/other.mp4", 5, 60_000)], title="other")
+    after = plain(dash.post(f"/scenes/{id}/bind", item=key).text)
+    assert f"Scene {id} is bound to item {key} of Movies." in after
+    assert f"Scene {id} is undone: nothing is written to the item until you edit the scene in Stash" in after
+    assert "and is queued" not in after
 
 
 @pytest.mark.parametrize("item", ["", "x", "0", "12 34", "9" * 30, "-1"])

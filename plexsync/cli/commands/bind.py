@@ -7,13 +7,15 @@ import click
 
 from plexsync.app.parts import opened
 from plexsync.app.settings import SettingsNeed
-from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import begun
 from plexsync.cli.start import opened as opened_for
 from plexsync.cli.terminal.param_types import SceneNumber
-from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.flows.scenes import bindings
 from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.undo import rests
 from plexsync.rules.match_records import Binding
 
 
@@ -32,19 +34,35 @@ class ItemKey(click.ParamType[str]):
 @command("bind")
 @click.argument("scene", metavar="[SCENE]", required=False, type=SceneNumber())
 @click.argument("items", metavar="[ITEM]...", nargs=-1, type=ItemKey())
+@click.option(
+    "--by-duration", is_flag=True, help="Bind all scenes whose only candidate fits by name and duration only."
+)
+@click.option("--dry-run", "dry", is_flag=True, help="With --by-duration: show the pairs; bind nothing.")
+@click.option("--yes", is_flag=True, help="With --by-duration: do not ask.")
 @click.pass_obj
-def bind(call: Call, scene: int | None, items: tuple[str, ...]) -> int:
+def bind(call: Call, scene: int | None, items: tuple[str, ...], by_duration: bool, dry: bool, yes: bool) -> int:
     """Say for good which item of Plex is a scene's, or list what was said.
 
     ITEM is the rating key that explain shows. A bound item goes before everything that PlexSync finds by itself, and is
     no other scene's any more. Called again, it binds a further item: then the scene is written to each of them. The
     scene is put in the queue. Without arguments it lists the bindings.
 
+    With --by-duration it lists every scene whose only candidate has a file of the same name and duration, but of another
+    or an unknown size, and asks once before it binds them all. Look at the list first: different files can share a name
+    and a duration.
+
     \b
     Examples:
       plexsync bind 7 1234
       plexsync bind
+      plexsync bind --by-duration --dry-run
     """
+    if (dry or yes) and not by_duration:
+        raise click.UsageError("--dry-run and --yes go with --by-duration")
+    if by_duration:
+        if scene is not None or (dry and yes):
+            raise click.UsageError("--by-duration takes no scene, and --dry-run no --yes")
+        return _bind_by_duration(call, dry=dry, yes=yes)
     if scene is None:
         with opened_for(call) as parts, parts.store.reading() as db:
             return _list(call, db.bindings.all())
@@ -67,9 +85,69 @@ def bind(call: Call, scene: int | None, items: tuple[str, ...]) -> int:
         ],
         "forgotten": list(bound.forgotten),
         "looked_at_again": list(bound.looked_again),
+        **({"undone": bound.undone} if bound.undone else {}),
     }
     call.answer(facts, lambda: _tell(scene, bound, busy=busy))
     return FINE
+
+
+def _bind_by_duration(call: Call, *, dry: bool, yes: bool) -> int:
+    """List the pairs, ask once, and bind those that are still the same."""
+    with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
+        start.tell(parts)
+        if start.settings.away:
+            raise start.settings.away
+        context = (parts.store, parts.looker, parts.gates)
+        with ProgressBar(start.console, "looking") as bar:
+            pairs = bindings.pairs_by_duration(*context, bar.at)
+        facts = {"pairs": list(map(_pair_facts, pairs)), "bound": []}
+        if pairs and not call.json:
+            _tell_pairs(pairs)
+        if dry or not pairs:
+            call.answer(facts, lambda: say(paper(), _sum(pairs)))
+            return FINE
+        if not yes and not confirmed(f"Bind {many(len(pairs), 'scene')} to these items?"):
+            click.echo("plexsync: nothing was bound", err=True)
+            call.answer(facts, lambda: None)
+            return FAILED
+        with ProgressBar(start.console, "binding") as bar:
+            bound = bindings.bind_pairs(*context, parts.clock, pairs, bar.at)
+        busy = parts.someone_works()
+    changed = len(pairs) - len(bound)
+    more = f"; {many(changed, 'scene')} not bound, because something has changed meanwhile" if changed else ""
+    line = f"{many(len(bound), 'scene')} bound and queued{more}; {_hint(busy)}"
+    call.answer({**facts, "bound": [pair.scene for pair in bound]}, lambda: say(paper(), line))
+    return FINE
+
+
+def _pair_facts(pair: bindings.Pair) -> dict[str, object]:
+    return {
+        "scene": pair.scene,
+        "title": pair.title or None,
+        "file": pair.file,
+        "item": pair.key,
+        "path": pair.path,
+        "why": pair.doubt,
+    }
+
+
+def _tell_pairs(pairs: Sequence[bindings.Pair]) -> None:
+    out = paper()
+    for pair in pairs:
+        title = f" ({safe(pair.title, 80)})" if pair.title else ""
+        say(out, f"Scene {pair.scene}{title}: {safe(pair.file)}")
+        say(out, f"  item {pair.key}: {safe(pair.path)}")
+        say(out, f"  {safe(pair.doubt)}")
+
+
+def _sum(pairs: Sequence[bindings.Pair]) -> str:
+    if not pairs:
+        return "no scene has a candidate by name and duration only"
+    return f"{many(len(pairs), 'scene')} would be bound"
+
+
+def _hint(busy: bool) -> str:
+    return "the worker syncs it at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
 
 
 @command("unbind")
@@ -125,5 +203,7 @@ def _tell(scene: int, bound: bindings.Bound, *, busy: bool) -> None:
     if bound.looked_again:
         ids = ", ".join(map(str, bound.looked_again))
         out.print(f"Scene {ids} was pushed to it before, and is looked at again: it is no longer its")
-    hint = "the worker syncs it at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
-    out.print(f"It is queued; {hint}")
+    if bound.undone:
+        say(out, rests(scene, bound.undone))
+    else:
+        out.print(f"It is queued; {_hint(busy)}")

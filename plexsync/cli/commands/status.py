@@ -12,6 +12,7 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.reports.format import ago, noted, safe, stamp
 from plexsync.reports.rows import row_facts, title
+from plexsync.reports.scenes import left_out_facts, left_out_words
 from plexsync.reports.shapes.scenes import SceneReport
 from plexsync.reports.status import facts as all_facts
 from plexsync.reports.unpaired import lone_items, lone_scenes
@@ -60,6 +61,8 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
         row, pushes = db.jobs.find(Kind.SCENE, id), db.pushes.of(Kind.SCENE, id)
         stands = standing(row, db.standings.find(id), pushed=pushes[0].at if pushes else None)
         scene_title = title(db, Kind.SCENE, id)
+        results = db.pictures.of(id)
+    names = parts.picture_names
     since = stamp(stands.since)
     facts: SceneReport = {
         "id": id,
@@ -67,11 +70,14 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
         "stands": stands.status.value,
         "since": since,
         "why": stands.why,
+        "left_out": left_out_facts(stands.status, results, names),
         "job": row_facts(row),
     }
     lasts = f" since {since} ({ago(stands.since, now)})" if since else ""
     name = f"scene {id} ({safe(scene_title, 80)})" if scene_title else f"scene {id}"
     reason = f": {safe(stands.why)}" if stands.why else ""
+    if facts["left_out"]:
+        reason = f", but {safe(left_out_words(facts['left_out']))}"
     sentence = f"{name} {_is(stands.status)}{lasts}{reason}"
     if stands.status is SceneStatus.UNKNOWN:
         sentence = f"scene {id} is unknown: plexsync explain {id} reads it from both servers"

@@ -23,9 +23,12 @@ from plexsync.cli.terminal.preview_output import dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.verbs import want_all, want_scenes
-from plexsync.reports.format import many
+from plexsync.reports.format import many, safe
+from plexsync.reports.scenes import facts_of, left_out_words
+from plexsync.reports.shapes.scenes import LeftOutFacts
 from plexsync.rules.errors import Unusable
 from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.pictures import left_out
 
 LONGEST_SPAN = timedelta(days=36_525)
 FIRST = (
@@ -36,6 +39,8 @@ TAKING_OVER = (
     "this would take over the whole library: preview it with plexsync sync --all --take-over --dry-run, then say plexsync "
     "sync --all --take-over --yes"
 )
+# The number of scenes without a picture that are named, and of scenes that are read together.
+FEW, PAGE = 10, 500
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -214,18 +219,46 @@ def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool)
         with opened(start.config, start.folder) as parts:
             settled = outcomes(parts, ids)
             unknown = _gone(parts, ids) if named else []
+            incomplete = _incomplete(parts, ids)
         facts = {
             "wanted": len(ids),
             "outcomes": dict(settled.standing),
             "causes": dict(settled.causes),
             "why": ended.reason,
             **({"not_in_stash": unknown} if unknown else {}),
+            **(
+                {"left_out": [{"scene": id, **fact} for id, missing in incomplete for fact in missing]}
+                if incomplete
+                else {}
+            ),
         }
         reason = f"; {ended.reason}" if ended.reason else ""
-        call.answer(facts, lambda: say(paper(), settled.line() + reason))
+        call.answer(facts, lambda: _tell(settled.line() + reason, incomplete))
         for id in unknown:
             click.echo(f"plexsync: Stash has no scene {id}", err=True)
         return stop.code or (FINE if settled.well and not unknown else FAILED)
+
+
+def _tell(summary: str, incomplete: Sequence[tuple[int, list[LeftOutFacts]]]) -> None:
+    out = paper()
+    say(out, summary)
+    for id, missing in incomplete[:FEW]:
+        say(out, f"scene {id} is in sync, but {safe(left_out_words(missing))}")
+    if len(incomplete) > FEW:
+        say(out, f"and {many(len(incomplete) - FEW, 'more scene')}: plexsync status SCENE shows why")
+
+
+def _incomplete(parts: Parts, ids: Sequence[int]) -> list[tuple[int, list[LeftOutFacts]]]:
+    """The scenes that are in sync but for pictures that could not be written."""
+    names = parts.picture_names
+    incomplete: list[tuple[int, list[LeftOutFacts]]] = []
+    for start in range(0, len(ids) if names else 0, PAGE):
+        with parts.store.reading() as db:
+            results = db.pictures.of_all(ids[start : start + PAGE])
+            doubtful = [id for id, rows in results.items() if left_out(rows, names)]
+            facts = facts_of(db, sorted(doubtful), names)
+        incomplete += [(fact["id"], fact["left_out"]) for fact in facts if fact["left_out"]]
+    return incomplete
 
 
 def _gone(parts: Parts, ids: Sequence[int]) -> list[int]:

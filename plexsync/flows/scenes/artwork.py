@@ -18,7 +18,7 @@ from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import ForeignNotFound, Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.neighbours import Clock, Imaging, Plex, Stash
-from plexsync.rules.pictures import LARGEST, asked_for, kind_of, known_by_place, may_be_early
+from plexsync.rules.pictures import FAILED, LARGEST, PADDED, asked_for, kept_as, kind_of, known_by_place, may_be_early
 from plexsync.rules.plan_records import Memory, Note, Pushing
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import Image, Scene
@@ -28,10 +28,8 @@ log = logging.getLogger("PlexSync.picture")
 
 # The maximum number of bytes kept of pictures that were just decoded and will be sent soon.
 KEPT = 32_000_000
-PADDED = " padded"
-# Suffixes of a version: the picture may have changed again within the same second, or how many reads in a row failed.
+# Suffix of a version: the picture may have changed again within the same second.
 EARLY = ", early"
-FAILED = ", failed "
 # The number of failed reads of a picture after which its scene is synced without it.
 PATIENCE = 3
 # The pauses in seconds before an uploaded picture that Plex does not know yet is selected again.
@@ -81,7 +79,9 @@ class Artwork:
         pictures = profile.pictures.items()
         rows = {name: self._row(scene, name, source, profile, patient=patient) for name, source in pictures}
         values = {name: row.key for name, row in rows.items() if row.key or not row.reason}
-        notes = tuple(Note(name, "dropped", row.reason) for name, row in rows.items() if row.reason)
+        notes = tuple(
+            Note(name, "refused" if row.key else "dropped", row.reason) for name, row in rows.items() if row.reason
+        )
         return Wanted({**shown.values, **values}, shown.notes + notes) if rows else shown
 
     def _row(self, scene: Scene, name: str, source: str, profile: Profile, *, patient: bool) -> PictureRow:
@@ -90,12 +90,11 @@ class Artwork:
         if image is None:
             return PictureRow("", "", "")
         version = _version(image, padded=padded)
-        # Two libraries may have different rules for one scene.
-        kept_as = f"{name} {source}{PADDED if padded else ''}"
+        kept = kept_as(name, source, padded=padded)
         with self._store.reading() as db:
             rows = db.pictures.of(scene.id)
         # Earlier versions of PlexSync stored the row under the name alone.
-        last_row = rows.get(kept_as) or rows.get(name)
+        last_row = rows.get(kept) or rows.get(name)
         if last_row and last_row.version == version:
             return last_row
         if last_row and _source(last_row.version) != _source(version):
@@ -108,17 +107,17 @@ class Artwork:
             count = _failures(last_row, version) + 1
             # Known values are kept. The next inspection reads the picture again.
             failed = replace(last_row or PictureRow("", "", ""), version=f"{version}{FAILED}{count}")
-            self._save(scene.id, kept_as, failed)
+            self._save(scene.id, kept, failed)
             if patient and count <= PATIENCE and not isinstance(error, Refused):
                 raise
             return PictureRow(version, "", "", f"the picture can't be read: {error}")
         early = may_be_early(image.version, self._stash.date)
-        self._save(scene.id, kept_as, replace(row, version=version + EARLY) if early else row)
+        self._save(scene.id, kept, replace(row, version=version + EARLY) if early else row)
         return row
 
-    def _save(self, scene: int, kept_as: str, row: PictureRow) -> None:
+    def _save(self, scene: int, kept: str, row: PictureRow) -> None:
         with self._store.writing() as tx:
-            tx.pictures.save(scene, kept_as, row)
+            tx.pictures.save(scene, kept, row)
 
     def _fetched(
         self, name: str, image: Image, version: str, last_row: PictureRow | None, *, padded: bool

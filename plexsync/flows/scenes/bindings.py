@@ -1,16 +1,24 @@
 """Binds items to scenes by hand. A binding goes before every other match."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, READS
 from plexsync.flows.scenes.dead_letter_cures import bindings_changed
+from plexsync.flows.scenes.inspection import DURATION_ONLY, Looker
+from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.job import Dead, Kind, Why
 from plexsync.rules.match_records import Binding
 from plexsync.rules.neighbours import Clock, Plex, Stash
-from plexsync.store.database import Database
+from plexsync.rules.plan_records import Undone
+from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.undo import undone
+from plexsync.store.database import Database, Reader, Writer
+
+# The number of scenes inspected together.
+BATCH = 50
 
 
 class CantBind(Exception):
@@ -23,12 +31,25 @@ class Bound:
 
     `items` holds the bound items, each with the title of its library. `forgotten` holds the keys of earlier bindings
     that Plex no longer has; they were removed. `looked_again` holds the other scenes pushed to these items before; they
-    are queued.
+    are queued. `undone` tells how the scene was undone: it rests until its next edit, although it is bound.
     """
 
     items: tuple[tuple[Item, str], ...]
     forgotten: tuple[str, ...]
     looked_again: tuple[int, ...]
+    undone: Undone = ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A scene, and the only item that fits it, by name and duration only: `path` is the item's file."""
+
+    scene: int
+    title: str
+    file: str
+    key: str
+    path: str
+    doubt: str
 
 
 def bind(
@@ -57,23 +78,127 @@ def bind(
                 raise CantBind(
                     f"item {item.key} is bound to scene {other}: plexsync unbind {other} {item.key} takes it off"
                 )
-            tx.bindings.bind(Binding(scene, item.key, tuple(part.path for part in item.parts), now))
         for key in gone:
             tx.bindings.unbind(scene, key)
-        owners = tx.memories.owners([item.key for item in items])
-        pushed = sorted({id for ids in owners.values() for id in ids} - {scene})
-        for id in (scene, *pushed):
-            tx.jobs.want(Kind.SCENE, id, Why.USER, now)
+        pushed = _bind(tx, scene, items, now)
         bindings_changed(tx)
-    return Bound(tuple((item, titles[item.section]) for item in items), gone, tuple(pushed))
+        undo_mark = _undone(tx, scene)
+    return Bound(tuple((item, titles[item.section]) for item in items), gone, pushed, undo_mark)
+
+
+def _bind(tx: Writer, scene: int, items: Sequence[Item], now: int) -> tuple[int, ...]:
+    """Bind these items to the scene and queue it. Returns the other scenes pushed to them before; they are queued too."""
+    for item in items:
+        tx.bindings.bind(Binding(scene, item.key, tuple(part.path for part in item.parts), now))
+    owners = tx.memories.owners([item.key for item in items])
+    pushed = sorted({id for ids in owners.values() for id in ids} - {scene})
+    for id in (scene, *pushed):
+        tx.jobs.want(Kind.SCENE, id, Why.USER, now)
+    return tuple(pushed)
+
+
+def _undone(db: Reader, scene: int) -> Undone:
+    """How the scene was undone, if it was: then it rests. What was taken back for a missing scene does not rest."""
+    marks = map(undone, db.memories.of([scene]).values())
+    return next((mark for mark in marks if mark in ("undo", "release")), "")
+
+
+def pairs_by_duration(
+    store: Database,
+    looker: Looker,
+    gates: Gates,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    limit: int | None = None,
+) -> list[Pair]:
+    """The ambiguous scenes whose only candidate fits by name and duration only, as both servers have them now.
+
+    Writes nothing. `limit`: stop when that many are known. Raises NeighbourError if a server can't be asked.
+    """
+    ids = list(_ambiguous(store))
+    pairs: list[Pair] = []
+    for start in range(0, len(ids), BATCH):
+        pairs += pairs_among(looker, gates, ids[start : start + BATCH])
+        progress(min(start + BATCH, len(ids)), len(ids))
+        if limit is not None and len(pairs) >= limit:
+            break
+    return pairs[:limit]
+
+
+def pairs_among(looker: Looker, gates: Gates, ids: Sequence[int]) -> list[Pair]:
+    """Like `pairs_by_duration`, for these scenes."""
+    gates.enter(*READS)
+    return [pair for sight in looker.look(ids) if (pair := _pair(sight))]
+
+
+def bind_pairs(
+    store: Database,
+    looker: Looker,
+    gates: Gates,
+    clock: Clock,
+    pairs: Sequence[Pair],
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[Pair]:
+    """Bind the scenes of these pairs to their items, and queue them. Returns the pairs that were bound.
+
+    Each pair is inspected again first; one that is no longer the same is left out. Raises NeighbourError if a server can't
+    be asked; what was bound by then stays bound.
+    """
+    bound: list[Pair] = []
+    for start in range(0, len(pairs), BATCH):
+        batch = pairs[start : start + BATCH]
+        same = set(batch) & set(pairs_among(looker, gates, [pair.scene for pair in batch]))
+        items = looker.items([pair.key for pair in batch if pair in same])
+        with store.writing() as tx:
+            taken = {binding.key for binding in tx.bindings.all()}
+            for pair in batch:
+                item = items.get(pair.key)
+                if (
+                    isinstance(item, Item)
+                    and pair.key not in taken
+                    and any(part.path == pair.path for part in item.parts)
+                ):
+                    _bind(tx, pair.scene, [item], clock.now())
+                    bound.append(pair)
+            bindings_changed(tx)
+        progress(min(start + BATCH, len(pairs)), len(pairs))
+    return bound
+
+
+def _ambiguous(store: Database) -> Iterator[int]:
+    """The numbers of all ambiguous scenes."""
+    after = 0
+    while True:
+        with store.reading() as db:
+            page = db.standings.scenes(SceneStatus.AMBIGUOUS, limit=BATCH, after=after)
+        if not page:
+            return
+        yield from page
+        after = page[-1]
+
+
+def _pair(sight: Inspection) -> Pair | None:
+    """The pair of a scene whose only candidate fits by name and duration only, else None."""
+    if not (isinstance(sight.outcome, Dead) and sight.outcome.error.startswith(DURATION_ONLY) and sight.scene):
+        return None
+    (candidate,) = sight.candidates
+    files = ", ".join(file.path for file in sight.scene.files)
+    return Pair(sight.id, sight.scene.title, files, candidate.key, candidate.path, candidate.reason)
 
 
 def unbind(store: Database, clock: Clock, scene: int, key: str = "") -> int:
-    """Unbind one item (all of them: '') from a scene and queue it, so that its files decide again. Returns how many."""
+    """Unbind one item (all of them: '') from a scene and queue it, so that its files decide again. Returns how many.
+
+    Scenes that were pushed to these items before are queued too.
+    """
     with store.writing() as tx:
+        bindings = tx.bindings.all()
+        keys = [binding.key for binding in bindings if binding.scene == scene and key in ("", binding.key)]
         count = tx.bindings.unbind(scene, key)
         if count:
-            tx.jobs.want(Kind.SCENE, scene, Why.USER, clock.now())
+            others = {id for ids in tx.memories.owners(keys).values() for id in ids} - {scene}
+            for id in (scene, *sorted(others)):
+                tx.jobs.want(Kind.SCENE, id, Why.USER, clock.now())
             bindings_changed(tx)
     return count
 

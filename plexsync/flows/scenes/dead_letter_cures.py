@@ -34,6 +34,7 @@ CURES: Mapping[str, tuple[str, ...]] = {
     "plex": ("refused",),
     "stash": ("refused",),
     "strict": ("strict",),
+    "matching": ("ambiguous",),
 }
 
 
@@ -136,9 +137,7 @@ class Curer:
             ids = [row.id for row in rows if row.kind == Kind.SCENE]
             if not ids:
                 break
-            total += self._try_again(
-                {sight.id: sight.desired for sight in self._looker.look(ids) if sight.error is None}
-            )
+            total += self._try_again({sight.id: sight.desired for sight in self._looker.look(ids) if is_certain(sight)})
             after = (rows[-1].kind, rows[-1].id)
         if total:
             log.info("the items of Plex changed: %d ambiguous scenes are retried", total)

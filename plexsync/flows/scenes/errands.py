@@ -9,7 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import Errand
 from plexsync.flows.scenes.inspection_records import Inspection, Target
+from plexsync.flows.scenes.rules import names_of_pictures
+from plexsync.rules.causes import Cause
 from plexsync.rules.item import PICTURES, Item
+from plexsync.rules.job import Kind, State
+from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Memory, Pushing, Sending
 from plexsync.rules.records import Moved
 from plexsync.rules.values import held
@@ -21,7 +25,8 @@ class SceneErrand(Errand):
     """One edit of one item of a scene.
 
     `number` is its saved entry. `memory` is what is remembered after the read-back. `moved` holds its changes, for
-    display. `left_out` holds the fields that Plex failed to accept but may have applied.
+    display. `left_out` holds the fields that Plex failed to accept but may have applied. `refused` holds the error for each
+    picture that was left out.
     """
 
     sight: Inspection
@@ -31,10 +36,12 @@ class SceneErrand(Errand):
     stamp: int = 0
     moved: dict[str, Moved] = field(default_factory=dict)
     left_out: dict[str, Sending] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
 
-    def leave_out(self, name: str, *, unknown: bool) -> None:
-        """Leave out a field that Plex does not accept. The rest is still sent, and the next look finds its result."""
+    def leave_out(self, name: str, error: str, *, unknown: bool) -> None:
+        """Leave out a picture that Plex does not accept. The rest is still sent, and the next look finds its result."""
         plan = self.target.plan
+        self.refused[name] = error
         if unknown:
             self.left_out[name] = plan.sending[name]
         edit = {field: change for field, change in plan.edit.items() if field != name}
@@ -68,6 +75,13 @@ class SceneErrand(Errand):
         ]
 
 
+def record_left_out(tx: Writer, id: int, name: str, reason: str, *, now: int) -> None:
+    """Record in the history that a picture could not be written; the same text only once."""
+    text = left_out_text(name, reason)
+    if all(attempt.error != text for attempt in tx.attempts.of(Kind.SCENE, id)):
+        tx.attempts.add(Kind.SCENE, id, at=now, error_class=Cause.REFUSED, error=text, attempts=0, state=State.IDLE)
+
+
 class SceneJournal:
     """The `plexsync.engine.flow.Journal` of scene edits: the tables of unfinished, remembered and past pushes."""
 
@@ -99,6 +113,10 @@ class SceneJournal:
         for errand in done:
             if errand.left_out:
                 tx.pushings.add(errand.sight.id, errand.key, Pushing(errand.left_out, until))
+            for name, error in errand.refused.items():
+                kept = names_of_pictures(errand.target.profile).get(name, name)
+                tx.pictures.refuse(errand.sight.id, {kept, name}, error)
+                record_left_out(tx, errand.sight.id, name, error, now=now)
         tx.pushes.add_all([(errand.sight.id, errand.key, errand.moved, errand.sight.undone) for errand in done], at=now)
         # PlexSync moved these items itself, so the new stamps are no news.
         tx.index.stamp({errand.key: errand.stamp for errand in done})

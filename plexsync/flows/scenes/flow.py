@@ -10,12 +10,14 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.scenes.artwork import LAGS
-from plexsync.flows.scenes.errands import SceneErrand, SceneJournal
+from plexsync.flows.scenes.errands import SceneErrand, SceneJournal, record_left_out
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.push import Pusher
+from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.undo import SceneUndo
+from plexsync.rules.item import PICTURES
 from plexsync.rules.job import Absent, Dead, Done, Gone, Job, Kind, Outcome, State
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.scene import Scene
@@ -89,6 +91,8 @@ class SceneFlow:
             tx.notes.end_take_over(id)
         to_work = [(job, sight) for job, sight in findings if sight.outcome is None and sight.error is None]
         self._looker.save(tx, [sight for _, sight in to_work], now=now)
+        for _, sight in to_work:
+            _save_picture_notes(tx, sight, now)
         return {job.token: self._errands(tx, job, sight, until) for job, sight in to_work}
 
     @staticmethod
@@ -170,3 +174,14 @@ class SceneFlow:
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
         """Save for every item of a scene that it is undone, and what Stash says now."""
         return self._undo.undo(tx, id, recalled, mark, now=now)
+
+
+def _save_picture_notes(tx: Writer, sight: Inspection, now: int) -> None:
+    """Record the pictures that can't be written, and forget earlier refusals: a picture that differs is sent again now."""
+    notes = {note for target in sight.targets for note in target.wanted.notes if note.field in PICTURES}
+    for note in sorted(notes, key=lambda note: note.field):
+        if note.reason == "refused":
+            names = {names_of_pictures(target.profile).get(note.field, note.field) for target in sight.targets}
+            tx.pictures.refuse(sight.id, {*names, note.field}, "")
+        elif not sight.undone:
+            record_left_out(tx, sight.id, note.field, note.text, now=now)

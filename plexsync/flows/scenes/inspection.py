@@ -36,13 +36,15 @@ from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
 from plexsync.rules.text import fold
-from plexsync.rules.undo import begun_anew, undone
+from plexsync.rules.undo import undone
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.look")
 
 # Prefix of the error of a scene whose item belongs to another scene. Dead rows of other causes begin differently.
 SHARED_ITEM = "its item is another scene's"
+# Prefix of the error of a scene whose only candidate fits by name and duration.
+DURATION_ONLY = "one item fits by name and duration only"
 # Prefix of the error of a scene whose bound item can't be written to.
 BOUND_ITEM = "bound by hand, but item"
 # The mark of a take-over in a preview.
@@ -197,8 +199,7 @@ class Looker:
                 return replace(base, error=item, key=key)
             profile = past.profiles.get(item.section, self._rules.profile)
             shown = desired if profile is self._rules.profile else wanted(scene, profile)
-            memory, pushing = past.of(scene.id, key)
-            memory = begun_anew(memory)
+            memory, pushing = past.to_sync(scene.id, key)
             if self.pictures:
                 try:
                     shown = self.pictures.with_pictures(scene, shown, profile)
@@ -226,6 +227,9 @@ def absence(scene: Scene) -> str:
 def unclear(verdict: Unclear) -> Dead:
     """The dead letter of an ambiguous match: nothing is written. Inspected again when the candidates change."""
     keys = sorted(candidate.key for candidate in verdict.candidates)
+    if verdict.reason == "duration only":
+        remedy = "plexsync explain shows it, plexsync bind --by-duration binds it"
+        return Dead("ambiguous", f"{DURATION_ONLY}: nothing is written ({remedy})", ",".join(keys))
     summary = SHARED_ITEM if verdict.reason == "shared item" else "several files could be it"
     return Dead("ambiguous", f"{summary}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))
 

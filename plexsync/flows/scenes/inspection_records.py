@@ -101,6 +101,23 @@ class Past:
         memory = self.memories.get((source, key), {})
         return memory if source == id else begun_anew(memory), self.pushings.get((source, key), ())
 
+    def to_sync(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
+        """Like `of`, for a scene that is synced, whatever was undone before.
+
+        If another scene has written to the item since the undo, its values are there, and not those of this scene.
+        """
+        others = sorted(self.owners.get(key, frozenset()) - {id})
+        writer = next(
+            (other for other in others if (other, key) in self.memories and not self._undone(other, key)), None
+        )
+        if writer is not None and ((id, key) not in self.memories or self._undone(id, key)):
+            return self.memories[writer, key], self.pushings.get((writer, key), ())
+        memory, pushing = self.of(id, key)
+        return begun_anew(memory), pushing
+
+    def _undone(self, id: int, key: str) -> bool:
+        return bool(undone(self.memories[id, key]))
+
     def keys(self, id: int) -> list[str]:
         """The items with a memory or an unfinished push for a scene."""
         return sorted({key for scene, key in (*self.memories, *self.pushings) if scene == id})

@@ -76,7 +76,7 @@ class Pusher:
         else:
             return
         log.warning("a picture of scene %d was not taken, all else goes on without it: %s", errand.sight.id, failure)
-        errand.leave_out(name, unknown=isinstance(failure, Unavailable) or failure.applied)
+        errand.leave_out(name, str(failure), unknown=isinstance(failure, Unavailable) or failure.applied)
 
     # --- read-back ---------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from plexsync.rules.desired import Profile
+from plexsync.rules.pictures import kept_as
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.scope import Scope
 
@@ -13,7 +14,8 @@ class LookRules:
     """How scenes are matched and compared.
 
     `paths` holds (Stash prefix, Plex prefix) pairs. `libraries` holds the profiles of libraries that have their own, by
-    folded title. `undo_gone`: undo the pushes of a scene when Stash no longer has it.
+    folded title. `undo_gone`: undo the pushes of a scene when Stash no longer has it. `by_duration`: a file of the same name
+    and duration is enough for a match.
     """
 
     profile: Profile
@@ -23,8 +25,21 @@ class LookRules:
     libraries: Mapping[str, Profile] = field(default_factory=dict)
     undo_gone: bool = False
     scope: Scope = field(default_factory=Scope)
+    by_duration: bool = False
 
     @property
     def pictured(self) -> bool:
         """Whether any library shows pictures."""
-        return any(profile.pictures for profile in (self.profile, *self.libraries.values()))
+        return bool(self.picture_names)
+
+    @property
+    def picture_names(self) -> frozenset[str]:
+        """The names under which the results for pictures are stored, for all pictures that some library shows."""
+        return frozenset(
+            name for profile in (self.profile, *self.libraries.values()) for name in names_of_pictures(profile).values()
+        )
+
+
+def names_of_pictures(profile: Profile) -> dict[str, str]:
+    """The name under which the result for each picture is stored, by picture."""
+    return {name: kept_as(name, source, padded=profile.poster_padding) for name, source in profile.pictures.items()}

@@ -14,6 +14,7 @@ from plexsync.rules.match_records import AskRivals, Matched, NotThere, Offer, St
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.paths import base_name, name_key, path_key
 from plexsync.rules.scene import Scene
+from plexsync.rules.undo import is_taken_back
 from plexsync.store.database import Database, Reader
 from plexsync.store.db import clean
 
@@ -116,8 +117,12 @@ class SceneMatcher:
         places = {scene.id: match.places(scene, self._rules.paths) for scene in scenes}
         names = {scene.id: match.names(scene) for scene in scenes}
         remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
-        for id, key in db.memories.of(list(remembered)).keys() - unbound:
-            remembered[id].add(key)
+        written: dict[int, set[str]] = {scene.id: set() for scene in scenes}
+        for (id, key), memory in db.memories.of(list(remembered)).items():
+            if (id, key) not in unbound:
+                remembered[id].add(key)
+                if not is_taken_back(memory):
+                    written[id].add(key)
         at = by_part(db.index.entries_at(sorted(set().union(*places.values()))), path_key)
         named = by_part(db.index.entries_named(sorted(set().union(*names.values()))), name_key)
         past = {entry.key: entry for entry in db.index.entries(sorted(set().union(*remembered.values())))}
@@ -135,9 +140,11 @@ class SceneMatcher:
                 scene=scene,
                 entries=tuple(offered[scene.id].values()),
                 remembered=frozenset(remembered[scene.id]),
+                written=frozenset(written[scene.id]),
                 owners={key: owners[key] for key in offered[scene.id] if key in owners},
                 rules=self._rules.paths,
                 bindings=bindings,
+                by_duration=self._rules.by_duration,
             )
             for scene in scenes
         }
@@ -264,7 +271,10 @@ def decided_among(verdicts: Mapping[int, Verdict]) -> list[Decided]:
 
 
 def _needs_all(verdict: Verdict) -> bool:
-    """Whether the verdict holds only if the index is complete: no match, or one item by its file name."""
+    """Whether the verdict holds only if the index is complete: no match, or one item by its file name.
+
+    Also a candidate by its duration: the item at the full path may be new.
+    """
     if isinstance(verdict, Matched):
         return verdict.steps[-1].rung in ("name and size", "name and duration")
-    return isinstance(verdict, NotThere)
+    return isinstance(verdict, NotThere) or (isinstance(verdict, Unclear) and verdict.reason == "duration only")

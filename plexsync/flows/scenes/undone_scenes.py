@@ -96,6 +96,7 @@ class UndoneScenes:
             return {}
         matched = {id: keys_of(decided_among({id: verdict})) for id, verdict in verdicts.items()}
         keys = {sight.id: {*past.keys(sight.id), *matched.get(sight.id, ())} for sight in back if not sight.error}
+        keys = self._without_others_items(keys, past)
         all_items = {**items, **self._matcher.items({key for some in keys.values() for key in some} - items.keys())}
         # Items to which no file leads any more. PlexSync's values on them and the current scenes of their files tell
         # whose they are.
@@ -110,12 +111,45 @@ class UndoneScenes:
             names = {base_name(part.path) for key in asked for part in stray[key]}
             return dict.fromkeys(asked, self._stash.rivals(sorted(names)))
 
-        rival_scenes = self._reader.read(Neighbour.STASH, rivals, stray)
+        rival_scenes = self._without_undone(self._reader.read(Neighbour.STASH, rivals, stray))
         inspections = {sight.id: sight for sight in back}
         for id, some in keys.items():
             mine = {key: () if key in matched.get(id, set()) else rival_scenes.get(key) for key in sorted(some)}
             inspections[id] = self._with_own_targets(inspections[id], mine, all_items, past, afresh=afresh)
         return inspections
+
+    def _without_others_items(self, keys: Mapping[int, set[str]], past: Past) -> dict[int, set[str]]:
+        """The items of each scene without those that are another scene's by now.
+
+        That is an item that is bound to another scene, or that another scene has written to since this one was undone.
+        """
+        with self._store.reading() as db:
+            bound = {binding.key: binding.scene for binding in db.bindings.all()}
+            writers = db.memories.writers(sorted({key for some in keys.values() for key in some}))
+
+        def is_others(id: int, key: str) -> bool:
+            undone_before = bool(undone(past.memories.get((id, key), {})))
+            return bound.get(key, id) != id or (undone_before and bool(writers.get(key, frozenset()) - {id}))
+
+        return {id: {key for key in some if not is_others(id, key)} for id, some in keys.items()}
+
+    def _without_undone(
+        self, rivals: Mapping[str, Sequence[Scene] | NeighbourError]
+    ) -> dict[str, Sequence[Scene] | NeighbourError]:
+        """The rivals without the scenes whose mark says that they were undone on that item: they write nothing to it."""
+        ids = {rival.id for some in rivals.values() if not isinstance(some, NeighbourError) for rival in some}
+        if not ids:
+            return dict(rivals)
+        with self._store.reading() as db:
+            marked = {
+                pair for pair, memory in db.memories.of(sorted(ids)).items() if undone(memory) in ("undo", "release")
+            }
+        return {
+            key: some
+            if isinstance(some, NeighbourError)
+            else [rival for rival in some if (rival.id, key) not in marked]
+            for key, some in rivals.items()
+        }
 
     def stash_values(self, ids: Sequence[int], own: Mapping[str, Profile]) -> dict[int, StashValues | NeighbourError]:
         """What Stash says about these scenes now, in every field. `own` holds the profiles of libraries that have their own.

@@ -5,6 +5,14 @@ from typing import TypedDict
 from plexsync.reports.shapes.values import FieldValue, Moment
 
 
+class LeftOutFacts(TypedDict):
+    """A picture that could not be written."""
+
+    field: str
+    """`thumb` for the poster, `art` for the background."""
+    reason: str
+
+
 class SceneRow(TypedDict):
     """A scene and its status."""
 
@@ -15,6 +23,8 @@ class SceneRow(TypedDict):
     since: Moment | None
     why: str
     """The reason for the status, or empty."""
+    left_out: list[LeftOutFacts]
+    """The pictures that could not be written, although the scene is in sync; empty for any other status."""
 
 
 class SceneFacts(TypedDict):
@@ -28,6 +38,7 @@ class SceneFacts(TypedDict):
     stands: str
     since: Moment | None
     why: str
+    left_out: list[LeftOutFacts]
 
 
 class SceneList(TypedDict):
