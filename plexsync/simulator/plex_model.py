@@ -37,8 +37,8 @@ TAG_ELEMENTS = {
     "collection": "Collection",
     "label": "Label",
 }
-# States of an item on the timeline.
-CREATED, DONE, DELETED = 0, 5, 9
+# States of an item on the timeline. Where no agent works, it ends with PROGRESS.
+CREATED, PROGRESS, DONE, DELETED = 0, 1, 5, 9
 PICTURE_LOCKS = {"posters": "thumb", "arts": "art"}
 # The key prefix of uploads, by kind of picture.
 KEPT = {"posters": "upload://posters/", "arts": "upload://art/"}
@@ -338,7 +338,7 @@ class Library:
         item.updated_at = self.now()
         item.listed.clear()
         item.section.content_changed_at += 1
-        self.told("item", item, DONE)
+        self.told("item", item, PROGRESS if item.section.is_other else DONE)
 
     # fields
 

@@ -1,4 +1,4 @@
-"""The client and the simulated Plex against answers that real servers were recorded to send.
+"""The clients and the simulators of Plex and plex.tv against answers that real servers were recorded to send.
 
 The recordings are not part of the repository. They are looked for in the folder that PLEXSYNC_RECORDINGS names, else
 beside the repository.
@@ -25,6 +25,8 @@ from plexsync.rules.events import Event, Left, Scanned, Touched
 from plexsync.rules.http_answers import Server
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_traits import Traits
+from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
+from tests.plex.test_account import signed_in, stand_in
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("PLEXSYNC_RECORDINGS") or ROOT.parent / "shared" / "recordings")
@@ -402,3 +404,67 @@ def frames_of_a_short_life() -> list[dict]:
                 sim.finish_scan(section)
                 sim.remove(key)
     return received
+
+
+# plex.tv
+
+
+def recorded_servers(recording: Recording) -> list[Resource]:
+    """The devices of a recorded account, as the simulated plex.tv holds them."""
+    return [
+        Resource(
+            device["name"],
+            device.get("accessToken") or "",
+            tuple(
+                Connection(way["uri"], way["address"], way["port"], local=way["local"], relay=way["relay"])
+                for way in device["connections"]
+            ),
+            owned=device["owned"],
+            provides=device["provides"],
+            https_required=device["httpsRequired"],
+        )
+        for device in recording.document()
+    ]
+
+
+@pytest.mark.parametrize("recording", recordings("plex.tv resources"), ids=lambda one: one.file)
+def test_the_servers_of_a_recorded_account_are_listed(monkeypatch: pytest.MonkeyPatch, recording: Recording) -> None:
+    with PlexTvSim() as tv:
+        tv.servers = recorded_servers(recording)
+        stand_in(monkeypatch, tv.url)
+        servers = signed_in(tv).account().servers()
+
+    owned = [one for one in recording.document() if one["owned"] and "server" in one["provides"].split(",")]
+    assert owned
+    assert [server.name for server in servers] == [one["name"] for one in owned]
+    for server, device in zip(servers, owned, strict=True):
+        relays = {way["uri"] for way in device["connections"] if way["relay"]}
+        assert server.addresses
+        assert not relays & set(server.addresses)
+
+
+def test_the_simulated_plex_tv_sends_what_was_recorded() -> None:
+    pins = [one.document() for one in recordings("plex.tv pin")]
+    devices = [device for one in recordings("plex.tv resources") for device in one.document()]
+    recorded = {
+        "pin": {name for pin in pins for name in pin},
+        "resource": {name for device in devices for name in device},
+        "connection": {name for device in devices for way in device["connections"] for name in way},
+    }
+    with PlexTvSim() as tv:
+        tv.servers = recorded_servers(recordings("plex.tv resources")[0])
+        sent = [*of_plex_tv(tv, "POST", "pins").iter(), *of_plex_tv(tv, "GET", "resources").iter()]
+
+    assert {element.tag for element in sent} == {*recorded, "resources", "connections"}
+    for element in sent:
+        assert set(element.attrib) <= recorded.get(element.tag, set()), element.tag
+
+
+def of_plex_tv(tv: PlexTvSim, method: str, what: str) -> ElementTree.Element:
+    headers = {"X-Plex-Client-Identifier": "test", "X-Plex-Token": tv.token}
+    connection = HTTPConnection("127.0.0.1", tv.port, timeout=10)
+    try:
+        connection.request(method, f"/api/v2/{what}", headers=headers)
+        return ElementTree.fromstring(connection.getresponse().read())
+    finally:
+        connection.close()
