@@ -25,7 +25,6 @@ class Pref:
     default: Value
     group: str = ""
     choices: str = ""
-    advanced: bool = False
 
     def value(self, text: str) -> Value:
         """A written value as this setting answers it. Raises `Unacceptable` (400) for one that it does not take."""
@@ -72,7 +71,7 @@ def pref_nodes(known: Iterable[Pref], values: Mapping[str, str]) -> list[Node | 
                 "default": pref.default,
                 "value": pref.value(values[pref.id]) if pref.id in values else pref.default,
                 "hidden": False,
-                "advanced": pref.advanced,
+                "advanced": False,
                 "group": pref.group,
                 "enumValues": pref.choices or None,
             },
