@@ -30,10 +30,10 @@ DEFAULT = "default"
 COMMAND_LINE = "command line"
 
 # Variables with PlexSync's prefix that are not settings: the path of plexsync.toml, the log level, and the form of
-# progress output, which the plugin sets inside Stash. TEST_VARIABLES are for the tests alone: the folder of the API
-# contracts, the length of the random tests, and the number and choice of their seeds.
+# progress output, which the plugin sets inside Stash. TEST_VARIABLES are for the tests alone: the folders of the API
+# contracts and of recorded answers, the length of the random tests, and the number and choice of their seeds.
 OTHER_VARIABLES = ("PLEXSYNC_CONFIG", "PLEXSYNC_LOG", "PLEXSYNC_PROGRESS")
-TEST_VARIABLES = ("PLEXSYNC_CONTRACTS", "PLEXSYNC_TORTURE", "PLEXSYNC_SEEDS", "PLEXSYNC_SEED")
+TEST_VARIABLES = ("PLEXSYNC_CONTRACTS", "PLEXSYNC_RECORDINGS", "PLEXSYNC_TORTURE", "PLEXSYNC_SEEDS", "PLEXSYNC_SEED")
 # Kubernetes sets such variables in every container for a service named plexsync, or plexsync-something.
 _SERVICE = re.compile(r"PLEXSYNC_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://")

@@ -57,6 +57,8 @@ def _list_note(name: str, names: tuple[str, ...], now: Held, remembered: Remembe
     if is_lock_gone(remembered, now):
         return Note(name, "reverted", "Plex no longer has our lock; what Stash says is added again")
     away = without_names(without_names(names, _member_keys(now, remembered)), _added(names, now, remembered))
+    if away and not remembered.ours and not name_keys(remembered.said) & name_keys(remembered.left.value):
+        return Note(name, "kept", f"Plex did not take them, and has the list as it was: {', '.join(away)}")
     if away:
         return Note(name, "person", f"taken away in Plex since they were written; they stay away: {', '.join(away)}")
     return None

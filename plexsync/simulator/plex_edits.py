@@ -19,8 +19,9 @@ from plexsync.simulator.plex_model import (
     Library,
     Scalar,
     Tagging,
-    TagMode,
+    is_private,
 )
+from plexsync.simulator.plex_traits import PeoplePictures
 
 FIELD = re.compile(r"(\w+)\.(value|locked)")
 INDEXED = re.compile(r"(\w+)\[(\d+)\]\.(tag\.tag|tag\.thumb|tagging\.text)")
@@ -79,28 +80,30 @@ def _read_field(library: Library, edit: Edit, name: str, what: str, value: str) 
         edit.values[name] = library.readable(name, value)
 
 
-def apply_edit(library: Library, item: Item, edit: Edit, *, tag_mode: TagMode, mixed_removals: bool) -> None:
-    """Apply the edit to one item; an edited kind of tag is locked unless the edit says otherwise."""
+def apply_edit(library: Library, item: Item, edit: Edit) -> None:
+    """Apply the edit to one item, as the library's traits say."""
+    traits = library.traits
     collection = item.type == "collection"
     fields = COLLECTION_FIELDS if collection else SCALARS
     kinds = COLLECTION_KINDS if collection else tuple(TAG_ELEMENTS)
+    ignored = {"userRating": traits.rating_by_edit == "none", "addedAt": not traits.added_by_edit}
     for name, value in edit.values.items():
-        if name in fields:
+        if name in fields and not ignored.get(name):
             library.set_scalar(item, name, value)
     for kind, wanted in edit.tags.items():
-        if kind in kinds:
-            _apply_tags(library, item, kind, wanted, tag_mode=tag_mode, mixed_removals=mixed_removals)
-            item.locks.add(kind)
+        if kind in kinds and not (kind == "actor" and item.section.is_other and not traits.cast_on_other):
+            _apply_tags(library, item, kind, wanted)
+            if traits.tags_lock:
+                item.locks.add(kind)
     for name, locked in edit.locks.items():
         if name in fields or name in kinds or name in PICTURE_LOCKS.values():
             (item.locks.add if locked else item.locks.discard)(name)
     library.touch(item)
 
 
-def _apply_tags(
-    library: Library, item: Item, kind: str, wanted: TagEdit, *, tag_mode: TagMode, mixed_removals: bool
-) -> None:
-    replaces = wanted.emptied or (tag_mode == "replace" and wanted.given)
+def _apply_tags(library: Library, item: Item, kind: str, wanted: TagEdit) -> None:
+    traits = library.traits
+    replaces = wanted.emptied or (traits.tag_mode == "replace" and wanted.given)
     kept: dict[int, Tagging] = {} if replaces else {one.tag.id: one for one in item.lists.get(kind, ())}
     before = {one.tag.id: one for one in item.lists.get(kind, ())}
     for _, parts in sorted(wanted.given.items()):
@@ -109,10 +112,14 @@ def _apply_tags(
         made = library.tagging(item.section, kind, parts["tag.tag"])
         known = before.get(made.tag.id)
         made.text = parts.get("tagging.text", known.text if known else "").strip()
-        if "tag.thumb" in parts:
+        if "tag.thumb" in parts and _is_taken(traits.people_pictures, parts["tag.thumb"]):
             made.tag.thumb = parts["tag.thumb"]
         kept[made.tag.id] = made
-    if mixed_removals or not wanted.given:
-        gone = {library.tagging_key(name) for name in wanted.removed}
+    if traits.mixed_removals or not wanted.given:
+        gone = {library.tagging_key(name) for name in wanted.removed[: traits.removals_at_once]}
         kept = {tag_id: one for tag_id, one in kept.items() if library.tagging_key(one.tag.tag) not in gone}
     library.set_list(item, kind, list(kept.values()))
+
+
+def _is_taken(pictures: PeoplePictures, url: str) -> bool:
+    return pictures == "any" or (pictures == "public" and not (url and is_private(url)))

@@ -95,6 +95,7 @@ def _type_node(section: Section, kind: str) -> Node:
     attributes = {
         "key": f"/library/sections/{section.id}/all?type={number}",
         "type": kind,
+        "subtype": "clip" if section.is_other and kind == "movie" else None,
         "title": "Collections" if kind == "collection" else "Movies",
         "active": True,
     }

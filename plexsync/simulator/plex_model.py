@@ -6,16 +6,19 @@ whole epoch seconds of a clock that is passed in.
 """
 
 import hashlib
+import ipaddress
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Literal
+from urllib.parse import urlsplit
+
+from plexsync.simulator.plex_traits import Traits
 
 Scalar = str | int | float
-TagMode = Literal["add", "replace"]
 SectionType = Literal["movie", "show", "artist", "photo"]
 FileSpec = tuple[str, int, int]
 
@@ -34,8 +37,8 @@ TAG_ELEMENTS = {
     "collection": "Collection",
     "label": "Label",
 }
-# States of an item on the timeline.
-CREATED, DONE, DELETED = 0, 5, 9
+# States of an item on the timeline. Where no agent works, it ends with PROGRESS.
+CREATED, PROGRESS, DONE, DELETED = 0, 1, 5, 9
 PICTURE_LOCKS = {"posters": "thumb", "arts": "art"}
 # The key prefix of uploads, by kind of picture.
 KEPT = {"posters": "upload://posters/", "arts": "upload://art/"}
@@ -91,8 +94,11 @@ class File:
 class Item:
     """A movie or a collection.
 
-    `agent_*` are the values that a metadata refresh restores to unlocked fields, `tag_id` the tag that makes movies
-    members of a collection, `listed` the item as it was last written for a listing.
+    `agent_*` are the values that a metadata refresh restores to unlocked fields, `framed` says whether Plex has made
+    pictures from a frame, `arrivals` has the time of uploads that are not listed yet, by kind and key, `listed` is the
+    item as it was last written for a listing. `account_rating` hides the item's own. Of a collection: `tag_id` is the
+    tag that makes movies its members, `smart` the query that does so instead, `order` the members that were moved,
+    `prefs` its settings.
     """
 
     key: int
@@ -102,6 +108,7 @@ class Item:
     scalars: dict[str, Scalar] = field(default_factory=dict)
     lists: dict[str, list[Tagging]] = field(default_factory=dict)
     locks: set[str] = field(default_factory=set)
+    framed: bool = True
     agent_scalars: dict[str, Scalar] = field(default_factory=dict)
     agent_lists: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     pictures: dict[str, dict[str, bytes]] = field(default_factory=lambda: {"posters": {}, "arts": {}})
@@ -111,9 +118,20 @@ class Item:
     view_count: int = 0
     last_viewed_at: int | None = None
     last_rated_at: int | None = None
+    view_offset: int = 0
     tag_id: int = 0
+    smart: str = ""
+    order: list[int] = field(default_factory=list)
+    prefs: dict[str, str] = field(default_factory=dict)
     trashed: bool = False
+    account_rating: float | None = None
+    arrivals: dict[tuple[str, str], float] = field(default_factory=dict)
     listed: dict[object, str] = field(default_factory=dict)
+
+    @property
+    def user_rating(self) -> Scalar | None:
+        """The rating that the account sees."""
+        return self.scalars.get("userRating") if self.account_rating is None else self.account_rating
 
     @property
     def sort_title(self) -> str:
@@ -143,6 +161,7 @@ class Section:
     created_at: int
     updated_at: int
     scanned_at: int
+    traits: Traits
     content_changed_at: int = 1
     scan_ends: float | None = None
     scan_paths: list[str] = field(default_factory=list)
@@ -153,6 +172,13 @@ class Section:
     by_folder: dict[str, set[int]] = field(default_factory=dict)
     staged: list[Item] = field(default_factory=list)
     orders: dict[tuple[str, str], tuple[int, list[Item]]] = field(default_factory=dict)
+    prefs: dict[str, str] = field(default_factory=dict)
+    hubs: dict[int, dict[str, bool]] = field(default_factory=dict)
+
+    @property
+    def is_other(self) -> bool:
+        """Whether it is a library of Other Videos: movies without an agent."""
+        return self.type == "movie" and self.agent.endswith(".none")
 
 
 def base_name(path: str) -> str:
@@ -168,8 +194,18 @@ def folder_name(path: str) -> str:
 class Library:
     """All state of the server, and all changes to it."""
 
-    def __init__(self, now: Callable[[], int], *, normalise: bool = True, max_summary: int | None = None) -> None:
+    def __init__(
+        self,
+        now: Callable[[], int],
+        *,
+        traits: Traits | None = None,
+        normalise: bool = True,
+        max_summary: int | None = None,
+    ) -> None:
         self.now = now
+        # The same time with fractions.
+        self.moment: Callable[[], float] = now
+        self.traits = traits or Traits()
         self.normalise = normalise
         self.max_summary = max_summary
         self.max_bytes: int | None = None
@@ -177,6 +213,7 @@ class Library:
         self.items: dict[int, Item] = {}
         # Called for every event that listeners receive: ("item", item, state) or ("scan", section, event).
         self.told: Callable[[str, Item | Section, int | str], None] = lambda *_: None
+        self._arriving: list[Item] = []
         self._tags: dict[tuple[str, int, str], Tag] = {}
         self._last_key = 0
         self._last_tag = 0
@@ -201,6 +238,7 @@ class Library:
             created_at=now,
             updated_at=now,
             scanned_at=now,
+            traits=self.traits,
         )
         self.sections[number] = section
         return section
@@ -213,12 +251,19 @@ class Library:
         files: Iterable[FileSpec | Sequence[FileSpec]],
         scalars: dict[str, Scalar],
         lists: dict[str, list[tuple[str, str]]],
+        *,
+        framed: bool = True,
     ) -> Item:
-        """A movie with a new rating key, hidden until `reveal`."""
+        """A movie with a new rating key, hidden until `reveal`. One of Other Videos has the date of its file."""
         known = [part for one in files for part in self._media([one] if isinstance(one, tuple) else one)]
         own = {"title": _stem(known[0].name) if known else "", "addedAt": self.now(), **scalars}
-        item = Item(key=self._next_key(), section=section, type="movie", files=known, agent_scalars=own)
-        item.agent_lists = lists
+        if section.is_other and "originallyAvailableAt" not in own:
+            day = datetime.fromtimestamp(int(own["addedAt"]), UTC).date()
+            own = {"year": day.year, **own, "originallyAvailableAt": day.isoformat()}
+        item = Item(
+            key=self._next_key(), section=section, type="movie", files=known, agent_scalars=own, agent_lists=lists
+        )
+        item.framed = framed
         return item
 
     def reveal(self, item: Item) -> None:
@@ -226,10 +271,13 @@ class Library:
         section = item.section
         self.items[item.key] = section.items[item.key] = item
         item.scalars = dict(item.agent_scalars)
-        frame = f"media://{item.key:x}/posters/frame"
-        item.pictures["posters"][frame] = b""
-        item.selected["posters"] = frame
-        item.stamps["posters"] = self.now()
+        # Where no agent brings a background, the frame is that too.
+        for shelf in ("posters", "arts") if section.is_other else ("posters",):
+            if item.framed:
+                frame = f"media://{item.key:x}/{shelf}/frame"
+                item.pictures[shelf][frame] = b""
+                item.selected[shelf] = frame
+                item.stamps[shelf] = self.now()
         for kind, names in item.agent_lists.items():
             self.set_list(item, kind, [self.tagging(section, kind, name, text) for name, text in names])
         for one in item.files:
@@ -242,6 +290,8 @@ class Library:
         """Remove the movie; its key answers 404 from now on."""
         section = item.section
         self.set_list(item, "collection", [])
+        for keys in section.members.values():
+            keys.discard(item.key)
         del self.items[item.key], section.items[item.key]
         for one in item.files:
             section.by_name.get(one.name, set()).discard(item.key)
@@ -264,7 +314,8 @@ class Library:
     def renewed(self, item: Item) -> Item:
         """The same files as a new item, as after a re-add: new key, edits and locks lost."""
         files = [[(one.path, one.size, one.duration) for one in parts] for parts in item.media()]
-        fresh = self.new_movie(item.section, files, {**item.agent_scalars, "addedAt": self.now()}, item.agent_lists)
+        scalars = {**item.agent_scalars, "addedAt": self.now()}
+        fresh = self.new_movie(item.section, files, scalars, item.agent_lists, framed=item.framed)
         self.remove(item)
         self.reveal(fresh)
         return fresh
@@ -287,7 +338,7 @@ class Library:
         item.updated_at = self.now()
         item.listed.clear()
         item.section.content_changed_at += 1
-        self.told("item", item, DONE)
+        self.told("item", item, PROGRESS if item.section.is_other else DONE)
 
     # fields
 
@@ -400,37 +451,80 @@ class Library:
             del self._tags[_place(section, "collection", tag.tag)]
 
     def _rename(self, collection: Item, title: str) -> None:
+        if collection.smart:
+            return
         section = collection.section
         old, new = (_place(section, "collection", name) for name in (str(collection.scalars["title"]), title))
         if not title or (new in self._tags and self._tags[new].id != collection.tag_id):
             raise Unacceptable(409)
         tag = self._tags.pop(old)
         tag.tag = title
+        for item in self.members(collection):
+            item.listed.clear()
         self._tags[new] = tag
 
     def members(self, collection: Item) -> list[Item]:
-        """The movies in a collection, by key."""
+        """The movies in a collection: those that were moved in their order, the others by key."""
         keys = collection.section.members[collection.tag_id]
-        return [self.items[key] for key in sorted(keys)]
+        moved = [key for key in collection.order if key in keys]
+        return [self.items[key] for key in (*moved, *sorted(keys.difference(moved)))]
+
+    def move(self, collection: Item, key: int, after: int | None) -> None:
+        """Put a member behind another one, or first. Raises `Unacceptable` (404) for one that is no member."""
+        order = [item.key for item in self.members(collection)]
+        if key not in order or (after is not None and after not in order):
+            raise Unacceptable(404)
+        order.remove(key)
+        order.insert(0 if after is None else order.index(after) + 1, key)
+        collection.order = order
+        self.touch(collection)
+
+    def add_smart(self, section: Section, title: str, query: str, keys: Iterable[int]) -> Item:
+        """A smart collection with these members; no tag carries it."""
+        self._last_tag += 1
+        now = self.now()
+        made = Item(key=self._next_key(), section=section, type="collection", updated_at=now, tag_id=self._last_tag)
+        made.scalars = {"title": title, "addedAt": now}
+        made.smart = query
+        section.collections[made.tag_id] = self.items[made.key] = made
+        section.members[made.tag_id] = set(keys)
+        return made
 
     # pictures
 
     def upload(self, item: Item, shelf: str, data: bytes) -> str:
-        """Store a picture under the SHA-1 of its bytes, select and lock it; returns its key. Raises
-        `Unacceptable` (400, 500).
+        """Store a picture under the SHA-1 of its bytes, select and lock it unless the traits differ; returns its key.
+        Raises `Unacceptable` (400, 500).
         """
         if not data:
             raise Unacceptable(400)
         if len(data) > MAX_PICTURE_BYTES:
             raise Unacceptable(500)
         key = f"{KEPT[shelf]}{hashlib.sha1(data, usedforsecurity=False).hexdigest()}"
+        is_new = key not in item.pictures[shelf]
         item.pictures[shelf][key] = data
-        self.select(item, shelf, key)
+        if is_new and self.traits.picture_lag:
+            item.arrivals[shelf, key] = self.moment() + self.traits.picture_lag
+            if item not in self._arriving:
+                self._arriving.append(item)
+        elif self.traits.upload_selects:
+            self.select(item, shelf, key)
         return key
+
+    def settle_pictures(self) -> None:
+        """List the uploads that have arrived, and select them if uploads do that."""
+        for item in list(self._arriving):
+            for (shelf, key), moment in list(item.arrivals.items()):
+                if moment <= self.moment():
+                    del item.arrivals[shelf, key]
+                    if self.traits.upload_selects:
+                        self.select(item, shelf, key)
+            if not item.arrivals:
+                self._arriving.remove(item)
 
     def select(self, item: Item, shelf: str, key: str | None) -> None:
         """Select this picture (None: none) and lock the field. Raises `Unacceptable` (404) for an unknown one."""
-        if key is not None and key not in item.pictures[shelf]:
+        if key is not None and (key not in item.pictures[shelf] or (shelf, key) in item.arrivals):
             raise Unacceptable(404)
         item.selected[shelf] = key
         item.stamps[shelf] = max(item.stamps[shelf] + 1, self.now())
@@ -470,6 +564,15 @@ class Library:
             self._last_file += 1
             part_id = self._last_file + 100_000
             yield File(media_id=media_id, part_id=part_id, path=path, size=size, duration=duration)
+
+
+def is_private(url: str) -> bool:
+    """Whether an address lies in a private network."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".lan", ".home", ".internal"))
 
 
 def _place(section: Section, kind: str, name: str) -> tuple[str, int, str]:

@@ -57,11 +57,23 @@ def _narrowed(section: Section, asked: dict[str, str]) -> list[Item] | None:
     if asked.get("type") != "1":
         return None
     if file := asked.get("file"):
-        place = section.by_folder.get(folder_name(file)) if "/" in file or "\\" in file else section.by_name.get(file)
-        return [section.items[key] for key in sorted(place or ())]
+        return [section.items[key] for key in sorted(_with_file(section, file))]
     if keys := asked.get("id"):
         return [section.items[int(key)] for key in sorted(set(_numbers(keys))) if key in section.items]
     return None
+
+
+def _with_file(section: Section, file: str) -> set[int]:
+    """The keys of the movies that `file=` finds."""
+    if "/" in file or "\\" in file:
+        return section.by_folder.get(folder_name(file), set())
+    if section.traits.file_filter == "any case":
+        return {key for name, keys in section.by_name.items() if name.casefold() == file.casefold() for key in keys}
+    found = section.by_name.get(file, set())
+    if section.traits.file_filter == "folder":
+        folders = {folder_name(one.path) for key in found for one in section.items[key].files if one.name == file}
+        return {key for folder in folders for key in section.by_folder[folder]}
+    return found
 
 
 def _ordered(section: Section, kind: str | None, order: str, *, with_collections: bool) -> list[Item]:
@@ -113,6 +125,8 @@ def number_of(item: Item, name: str) -> float | None:
         value = item.last_viewed_at
     elif name == "lastRatedAt":
         value = item.last_rated_at
+    elif name == "userRating":
+        value = item.user_rating
     elif name == "duration":
         value = item.files[0].duration if item.files else None
     else:
@@ -133,6 +147,10 @@ def _test(library: Library, name: str, value: str) -> Test | None:
     if field in NUMBERS:
         return _number_test(field, operator, _numbers(value))
     if field in DATES:
+        if operator in (">==", "<=="):
+            return None
+        # With or without the doubled sign, a date is compared strictly.
+        operator = {">=": ">>=", "<=": "<<="}.get(operator, operator)
         return _number_test(field, operator, [_moment(library, one) for one in value.split(",")])
     if field in TAG_ELEMENTS:
         return _tag_test(field, operator, value.split(","))

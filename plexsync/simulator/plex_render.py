@@ -3,12 +3,12 @@
 A `Node` is an element with attributes and children. XML writes it as it is, booleans as 1 and 0. JSON gathers the
 children of one name into an array named like the element, except that movies, collections and pictures are all called
 `Metadata`; booleans are booleans, and the Python type of an id decides whether it is a string or a number.
-As on the real server, that differs from place to place: a part's id is a number in a listing and a string in the
-details.
+Names and types are those that real servers were recorded to send.
 """
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
@@ -16,10 +16,11 @@ from xml.sax.saxutils import quoteattr
 from plexsync.simulator.plex_model import PICTURE_LOCKS, TAG_ELEMENTS, File, Item, Section, Tagging, base_name
 
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
-LISTED_ROLES = 3
+# The tags of a listing, in order, and how many of each kind.
+LISTED_TAGS = {"genre": 2, "country": 2, "collection": None, "director": 3, "writer": 2, "actor": 3}
 # Half a character is kept as lone surrogates and sent as its original bytes.
 HALVES = "surrogateescape"
-LISTED_TAGS = ("genre", "country", "director", "writer", "actor")
+TAG_VERSION = 1_700_000_000
 
 Value = str | int | float | bool | None
 
@@ -97,7 +98,7 @@ def _xml_value(value: Value) -> str:
 
 
 def listed(item: Item, left: Left) -> Ready:
-    """The abridged item, rendered: three roles, no locks, no labels or collections. Cached until the item changes."""
+    """The abridged item, rendered: a few tags of each kind, no locks and no labels. Cached until the item changes."""
     text = item.listed.get(left)
     if text is None:
         node = collection_node(item) if item.type == "collection" else listed_node(item, left)
@@ -111,16 +112,13 @@ def listed_node(item: Item, left: Left) -> Node:
     """The abridged movie as a tree."""
     children: list[Node | Ready] = []
     if "Media" not in left.elements:
-        children += [_media_node(parts, left, {}, number=int) for parts in item.media()]
+        children += [_media_node(parts, left, {}) for parts in item.media()]
     if "Image" not in left.elements:
         children += _image_nodes(item)
-    for kind in LISTED_TAGS:
+    for kind, most in LISTED_TAGS.items():
         element = TAG_ELEMENTS[kind]
         if element not in left.elements:
-            taggings = item.lists.get(kind, [])
-            children += [
-                Node(element, {"tag": one.tag.tag}) for one in taggings[: LISTED_ROLES if kind == "actor" else None]
-            ]
+            children += [Node(element, {"tag": one.tag.tag}) for one in item.lists.get(kind, [])[:most]]
     attributes = {name: value for name, value in _attributes(item).items() if name not in left.fields}
     return Node("Video", attributes, children, name="Metadata")
 
@@ -128,11 +126,12 @@ def listed_node(item: Item, left: Left) -> Node:
 def detailed_node(item: Item, *, check_files: bool) -> Node:
     """The whole movie: every tag with its id, every lock."""
     children: list[Node | Ready] = []
-    seen: dict[str, Value] = {"accessible": True, "exists": True} if check_files else {}
-    children += [_media_node(parts, Left(as_json=True), seen, number=str) for parts in item.media()]
+    there = not item.trashed
+    seen: dict[str, Value] = {"accessible": there, "exists": there} if check_files else {}
+    children += [_media_node(parts, Left(as_json=True), seen) for parts in item.media()]
     children += _image_nodes(item)
     for kind, element in TAG_ELEMENTS.items():
-        children += [_tag_node(kind, element, one) for one in item.lists.get(kind, ())]
+        children += [_tag_node(item.section, kind, element, one) for one in item.lists.get(kind, ())]
     children += _lock_nodes(item)
     return Node("Video", {**_section_attributes(item.section), **_attributes(item)}, children, name="Metadata")
 
@@ -140,29 +139,39 @@ def detailed_node(item: Item, *, check_files: bool) -> Node:
 def collection_node(item: Item, *, with_locks: bool = False) -> Node:
     """A collection, in a listing or on its own."""
     key = str(item.key)
-    count = len(item.section.members[item.tag_id])
+    members = [item.section.items[one] for one in item.section.members[item.tag_id] if one in item.section.items]
+    count = len(members)
+    years = [str(one.scalars["year"]) for one in members if "year" in one.scalars]
+    composite = f"/library/collections/{key}/composite/{item.updated_at}?width=400&height=600"
     attributes: dict[str, Value] = {
         "ratingKey": key,
         "key": f"/library/collections/{key}/children",
-        "guid": f"collection://{key}",
+        "guid": _collection_guid(item.section, item.tag_id),
         "type": "collection",
         "title": item.scalars.get("title"),
         "titleSort": item.scalars.get("titleSort"),
         "subtype": "movie",
         "contentRating": item.scalars.get("contentRating"),
         "summary": item.scalars.get("summary", ""),
-        "userRating": item.scalars.get("userRating"),
+        "smart": True if item.smart else None,
+        "userRating": item.user_rating,
         "index": 1,
         "ratingCount": count,
-        "thumb": f"/library/collections/{key}/composite/{item.updated_at}",
+        "thumb": picture_path(item, "posters") or composite,
+        "art": picture_path(item, "arts") or None,
         "addedAt": item.scalars.get("addedAt"),
         "updatedAt": item.updated_at,
         "childCount": str(count),
+        "collectionMode": item.prefs.get("collectionMode"),
+        "collectionSort": item.prefs.get("collectionSort"),
+        "content": item.smart or None,
+        "maxYear": max(years, default=None),
+        "minYear": min(years, default=None),
     }
     children: list[Node | Ready] = []
     if with_locks:
         attributes = {**_section_attributes(item.section), **attributes}
-        children += [_tag_node("label", "Label", one) for one in item.lists.get("label", ())]
+        children += [_tag_node(item.section, "label", "Label", one) for one in item.lists.get("label", ())]
         children += _lock_nodes(item)
     return Node("Directory", attributes, children, name="Metadata")
 
@@ -175,13 +184,13 @@ def section_node(section: Section, *, owner: bool = True) -> Node:
         "composite": f"/library/sections/{section.id}/composite/{section.updated_at}",
         "filters": True,
         "refreshing": section.scan_ends is not None,
-        "thumb": "/:/resources/movie.png",
+        "thumb": _resource(section),
         "key": str(section.id),
         "type": section.type,
         "title": section.title,
         "agent": section.agent,
         "scanner": section.scanner,
-        "language": "en-US",
+        "language": "xn" if section.agent.endswith(".none") else "en-US",
         "uuid": section.uuid,
         "updatedAt": section.updated_at,
         "createdAt": section.created_at,
@@ -208,16 +217,35 @@ def listing_attributes(section: Section) -> dict[str, Value]:
         "librarySectionTitle": section.title,
         "librarySectionUUID": section.uuid,
         "mediaTagPrefix": "/system/bundle/media/flags/",
-        "mediaTagVersion": 1_700_000_000,
-        "thumb": "/:/resources/movie.png",
+        "mediaTagVersion": TAG_VERSION,
+        "thumb": _resource(section),
         "title1": section.title,
         "viewGroup": "movie",
     }
 
 
+def details_attributes(sections: Iterable[Section]) -> dict[str, Value]:
+    """The attributes of a container of items in full: those of their library if it is the same one."""
+    own: dict[str, Value] = {"allowSync": True, "identifier": "com.plexapp.plugins.library"}
+    shared: dict[str, Value] = {"mediaTagPrefix": "/system/bundle/media/flags/", "mediaTagVersion": TAG_VERSION}
+    first, *others = {section.id: section for section in sections}.values()
+    place: dict[str, Value] = {
+        "librarySectionID": first.id,
+        "librarySectionTitle": first.title,
+        "librarySectionUUID": first.uuid,
+    }
+    return {**own, **({} if others else place), **shared}
+
+
+def _resource(section: Section) -> str:
+    return "/:/resources/video.png" if section.is_other else "/:/resources/movie.png"
+
+
 def picture_nodes(item: Item, shelf: str) -> Iterable[Node]:
     """The available pictures, the selected one marked."""
     for key in item.pictures[shelf]:
+        if (shelf, key) in item.arrivals:
+            continue
         path = f"/library/metadata/{item.key}/file?url={quote(key, safe='')}"
         provider = "com.plexapp.agents.localmedia" if key.startswith("media://") else None
         attributes = {"key": path, "ratingKey": key, "thumb": path, "provider": provider}
@@ -227,13 +255,15 @@ def picture_nodes(item: Item, shelf: str) -> Iterable[Node]:
 def _attributes(item: Item) -> dict[str, Value]:
     scalars = item.scalars
     key = str(item.key)
+    other = item.section.is_other
     return {
         "ratingKey": key,
         "key": f"/library/metadata/{key}",
-        "guid": f"{'local' if item.section.agent.endswith('.none') else item.section.agent}://{key}",
+        "guid": _guid(item),
         "studio": scalars.get("studio"),
         "type": "movie",
         "title": scalars.get("title", ""),
+        "subtype": "clip" if other else None,
         # A sort title equal to the title is left out.
         "titleSort": sort_title if (sort_title := scalars.get("titleSort")) != scalars.get("title") else None,
         "originalTitle": scalars.get("originalTitle"),
@@ -241,8 +271,9 @@ def _attributes(item: Item) -> dict[str, Value]:
         "summary": scalars.get("summary", ""),
         "rating": scalars.get("rating"),
         "audienceRating": scalars.get("audienceRating"),
-        "userRating": scalars.get("userRating"),
+        "userRating": item.user_rating,
         "lastRatedAt": item.last_rated_at,
+        "viewOffset": item.view_offset or None,
         "viewCount": item.view_count or None,
         "lastViewedAt": item.last_viewed_at,
         "year": scalars.get("year"),
@@ -254,7 +285,24 @@ def _attributes(item: Item) -> dict[str, Value]:
         "originallyAvailableAt": scalars.get("originallyAvailableAt"),
         "addedAt": scalars.get("addedAt"),
         "updatedAt": item.updated_at,
+        "createdAtAccuracy": "epoch,local" if other else None,
+        "createdAtTZOffset": "0" if other else None,
     }
+
+
+def _guid(item: Item) -> str:
+    """A movie that no agent has matched; the file of one of Other Videos."""
+    if not item.section.is_other:
+        return f"local://{item.key}"
+    if item.section.agent != "com.plexapp.agents.none":
+        return f"{item.section.agent}://{item.key}"
+    path = item.files[0].path if item.files else ""
+    return f"{item.section.agent}://{hashlib.sha1(path.encode(), usedforsecurity=False).hexdigest()}?lang=xn"
+
+
+def _collection_guid(section: Section, tag_id: int) -> str:
+    digest = hashlib.sha1(f"{section.uuid} {tag_id}".encode(), usedforsecurity=False).hexdigest()
+    return f"collection://{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
 
 
 def _section_attributes(section: Section) -> dict[str, Value]:
@@ -269,13 +317,16 @@ def picture_path(item: Item, shelf: str) -> str:
     """The path of the selected picture; '' for none."""
     if item.selected[shelf] is None:
         return ""
-    return f"/library/metadata/{item.key}/{PICTURE_LOCKS[shelf]}/{item.stamps[shelf]}"
+    return f"/library/metadata/{item.key}/{PICTURE_LOCKS[shelf]}/{picture_stamp(item, shelf)}"
 
 
-def _media_node(
-    parts: Sequence[File], left: Left, seen: dict[str, Value], *, number: Callable[[int], int | str]
-) -> Node:
-    """A media with its parts. `seen` are further attributes of each part, `number` the type of its id."""
+def picture_stamp(item: Item, shelf: str) -> int:
+    """The number in the path of the selected picture."""
+    return item.updated_at if item.section.traits.one_stamp else item.stamps[shelf]
+
+
+def _media_node(parts: Sequence[File], left: Left, seen: dict[str, Value]) -> Node:
+    """A media with its parts. `seen` are further attributes of each part."""
     container = base_name(parts[0].path).rpartition(".")[2].lower() or None
     attributes: dict[str, Value] = {
         "id": parts[0].media_id,
@@ -295,7 +346,7 @@ def _media_node(
         Node(
             "Part",
             {
-                "id": number(one.part_id),
+                "id": one.part_id,
                 **seen,
                 "key": f"/library/parts/{one.part_id}/0/file.{container}",
                 "duration": one.duration or None,
@@ -319,7 +370,7 @@ def _image_nodes(item: Item) -> list[Node]:
     ]
 
 
-def _tag_node(kind: str, element: str, one: Tagging) -> Node:
+def _tag_node(section: Section, kind: str, element: str, one: Tagging) -> Node:
     tag = one.tag
     return Node(
         element,
@@ -327,6 +378,7 @@ def _tag_node(kind: str, element: str, one: Tagging) -> Node:
             "id": tag.id,
             "filter": f"{kind}={tag.id}",
             "tag": tag.tag,
+            "guid": _collection_guid(section, tag.id) if kind == "collection" else None,
             "role": one.text or None,
             "thumb": tag.thumb or None,
         },

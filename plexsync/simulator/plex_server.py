@@ -16,7 +16,9 @@ from urllib.parse import unquote, urlsplit
 
 from plexsync.simulator.feed import Feed
 from plexsync.simulator.http import Answer, HttpServer, Request, html_page
+from plexsync.simulator.plex_asked import TYPE_JSON, Asked
 from plexsync.simulator.plex_edits import apply_edit, is_edit, read_edit
+from plexsync.simulator.plex_history import OWNER, History
 from plexsync.simulator.plex_meta import detail_nodes, meta_node
 from plexsync.simulator.plex_model import (
     DELETED,
@@ -28,8 +30,19 @@ from plexsync.simulator.plex_model import (
     Scalar,
     Section,
     SectionType,
-    TagMode,
     Unacceptable,
+    is_private,
+)
+from plexsync.simulator.plex_prefs import (
+    COLLECTION,
+    SECTION,
+    SERVER,
+    change_hub,
+    hubs_answer,
+    make_hub,
+    pref_nodes,
+    prefs_answer,
+    write_prefs,
 )
 from plexsync.simulator.plex_query import parse_query, select
 from plexsync.simulator.plex_render import (
@@ -39,13 +52,15 @@ from plexsync.simulator.plex_render import (
     Value,
     collection_node,
     detailed_node,
-    document,
+    details_attributes,
     listed,
     listing_attributes,
     picture_nodes,
     picture_path,
+    picture_stamp,
     section_node,
 )
+from plexsync.simulator.plex_traits import CollectionEdits, TagMode, Traits
 
 VERSION = "1.43.1.10611-1e34174b1"
 API_VERSION = "1.2.0"
@@ -53,10 +68,12 @@ MACHINE = "5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e"
 EPOCH = 1_760_000_000
 # The documented path, and the one that clients use.
 NOTIFICATIONS = ("/:/websocket/notifications", "/:/websockets/notifications")
+STARTING = (
+    b"<html><head><title>Bad Request</title></head><body><h1>400 Bad Request</h1>"
+    b"the server is still starting up. Please retry later</body></html>"
+)
 REACHABLE = {"ReachabilityNotification": [{"reachability": True}]}
 SHELVES = {"posters": "posters", "poster": "posters", "thumb": "posters", "arts": "arts", "art": "arts"}
-TYPE_JSON = "application/json"
-TYPE_XML = "text/xml;charset=utf-8"
 
 
 @dataclass(frozen=True)
@@ -84,35 +101,12 @@ class ItemSnapshot:
     view_count: int
 
 
-@dataclass(frozen=True)
-class Asked:
-    """An accepted request, with its query parsed as Plex parses it."""
-
-    request: Request
-    pairs: list[tuple[str, str]]
-    params: dict[str, str]
-    groups: tuple[str, ...]
-    as_json: bool
-
-    def number(self, name: str) -> int | None:
-        """A paging value from the query, else from the header; None if absent. Raises `Unacceptable` (400)."""
-        text = self.params.get(name) or self.request.headers.get(name.lower())
-        if not text:
-            return None
-        if not text.isdecimal():
-            raise Unacceptable(400)
-        return int(text)
-
-    def names(self, name: str) -> frozenset[str]:
-        """Parse a comma list."""
-        return frozenset(self.params.get(name, "").split(",")) - {""}
-
-
 class PlexSim(HttpServer):
     """The server, with methods for the actions of users and disks.
 
-    tag_mode         whether indexed tags of an edit are added to the list or replace it
-    mixed_removals   False: removals are lost if the same request also adds tags of that kind
+    tag_mode, mixed_removals
+                     two of the traits
+    traits           the answers to open questions about real servers; may be changed at any time
     normalise        trim text, collapse blanks in titles and tags, round the user rating to one decimal
     max_summary      cut summaries to this many characters
     max_page         never list more than this many items at once, whatever the request
@@ -129,10 +123,11 @@ class PlexSim(HttpServer):
     def __init__(
         self,
         token: str = "plex-token",  # noqa: S107 - a simulated server's token guards nothing
-        tag_mode: TagMode = "add",
+        tag_mode: TagMode | None = None,
         port: int = 0,
         *,
-        mixed_removals: bool = True,
+        mixed_removals: bool | None = None,
+        traits: Traits | None = None,
         normalise: bool = True,
         max_summary: int | None = None,
         max_page: int | None = None,
@@ -146,8 +141,9 @@ class PlexSim(HttpServer):
     ) -> None:
         super().__init__(port=port)
         self.token = token
-        self.tag_mode = tag_mode
-        self.mixed_removals = mixed_removals
+        self.traits = traits or Traits()
+        self.tag_mode = tag_mode or self.traits.tag_mode
+        self.mixed_removals = self.traits.mixed_removals if mixed_removals is None else mixed_removals
         self.max_page = max_page
         self.strict_ids = strict_ids
         self.max_target = max_target
@@ -159,9 +155,30 @@ class PlexSim(HttpServer):
         self._clock = clock
         self._offset = started_at - clock()
         self._lock = threading.RLock()
-        self._library = Library(self.now, normalise=normalise, max_summary=max_summary)
+        self._library = Library(self.now, traits=self.traits, normalise=normalise, max_summary=max_summary)
+        self._library.moment = lambda: self._offset + self._clock()
         self._library.told = self._tell
+        self._history = History()
+        self._prefs: dict[str, str] = {}
         self._feeds: list[Feed] = []
+
+    @property
+    def tag_mode(self) -> TagMode:
+        """See `Traits`."""
+        return self.traits.tag_mode
+
+    @tag_mode.setter
+    def tag_mode(self, mode: TagMode) -> None:
+        self.traits.tag_mode = mode
+
+    @property
+    def mixed_removals(self) -> bool:
+        """See `Traits`."""
+        return self.traits.mixed_removals
+
+    @mixed_removals.setter
+    def mixed_removals(self, work: bool) -> None:
+        self.traits.mixed_removals = work
 
     # actions of users and disks, and time
 
@@ -194,16 +211,18 @@ class PlexSim(HttpServer):
         files: Iterable[FileSpec | Sequence[FileSpec]],
         title: str | None = None,
         year: int | None = None,
+        *,
+        framed: bool = True,
         **fields: object,
     ) -> str:
         """Add a movie that is visible at once; returns its rating key.
 
         Each file (path, bytes, milliseconds) becomes a media with one part, a list of files a media of several. Fields
         are scalars by name, or lists of names by kind (for `actor` also pairs of name and role); all count as the
-        agent's values.
+        agent's values. Of a movie that is not `framed`, Plex has made no picture.
         """
         with self._lock:
-            item = self._new_movie(section, files, title, year, fields)
+            item = self._new_movie(section, files, title, year, fields, framed=framed)
             self._library.reveal(item)
             return str(item.key)
 
@@ -213,11 +232,13 @@ class PlexSim(HttpServer):
         files: Iterable[FileSpec | Sequence[FileSpec]],
         title: str | None = None,
         year: int | None = None,
+        *,
+        framed: bool = True,
         **fields: object,
     ) -> str:
         """Add a movie on the disk that Plex shows after a scan of its folder; returns its future rating key."""
         with self._lock:
-            item = self._new_movie(section, files, title, year, fields)
+            item = self._new_movie(section, files, title, year, fields, framed=framed)
             item.section.staged.append(item)
             return str(item.key)
 
@@ -228,6 +249,8 @@ class PlexSim(HttpServer):
         title: str | None,
         year: int | None,
         fields: dict[str, object],
+        *,
+        framed: bool,
     ) -> Item:
         given = {**fields, **({"title": title} if title is not None else {})}
         scalars, lists = _split_fields(given)
@@ -235,7 +258,7 @@ class PlexSim(HttpServer):
             scalars["year"] = int(str(scalars["originallyAvailableAt"])[:4])
         if year is not None:
             scalars["year"] = year
-        return self._library.new_movie(self._library.sections[int(section)], files, scalars, lists)
+        return self._library.new_movie(self._library.sections[int(section)], files, scalars, lists, framed=framed)
 
     def cut_texts(self, size: int) -> None:
         """Cut texts and names to this many bytes from now on, also inside a character: such an answer is not
@@ -320,6 +343,46 @@ class PlexSim(HttpServer):
                 )
             self._library.touch(item)
 
+    def add_smart_collection(self, section: str, title: str, keys: Iterable[str], query: str = "type=1") -> str:
+        """Add a smart collection with these members; returns its key."""
+        with self._lock:
+            place = self._library.sections[int(section)]
+            content = f"/library/sections/{section}/all?{query}"
+            return str(self._library.add_smart(place, title, content, [int(key) for key in keys]).key)
+
+    def set_prefs(self, key: str, **values: str) -> None:
+        """Change the settings of a collection, as a user does in Plex."""
+        with self._lock:
+            item = self._item(key)
+            item.prefs.update(values)
+            self._library.touch(item)
+
+    def add_account(self, name: str) -> int:
+        """Add an account beside the owner's; returns its id."""
+        with self._lock:
+            number = len(self._history.accounts) + 1
+            self._history.accounts[number] = name
+            return number
+
+    def play(self, key: str, *, account: int = OWNER, at: int | None = None, device: int = 1) -> str:
+        """Play a movie to its end, now or at another moment; returns the key of its entry in the history."""
+        with self._lock:
+            item, moment = self._movie(key), self.now() if at is None else at
+            entry = self._history.add(item, account, moment, device)
+            if account == OWNER:
+                item.view_count += 1
+                item.view_offset = 0
+                item.last_viewed_at = max(item.last_viewed_at or 0, moment)
+                item.listed.clear()
+            return f"/status/sessions/history/{entry.id}"
+
+    def pause(self, key: str, offset: int) -> None:
+        """Stop playing a movie in the middle of it, as the owner, at this many milliseconds."""
+        with self._lock:
+            item = self._movie(key)
+            item.view_offset, item.last_viewed_at = offset, self.now()
+            item.listed.clear()
+
     # notifications
 
     def tell(self, container: Mapping[str, object]) -> None:
@@ -365,7 +428,7 @@ class PlexSim(HttpServer):
 
     def _tick(self) -> None:
         with self._lock:
-            self._settle_scans()
+            self._settle()
 
     def _unsubscribe(self, feed: Feed) -> None:
         with self._lock:
@@ -385,6 +448,8 @@ class PlexSim(HttpServer):
                 "updatedAt": about.updated_at,
                 **({"metadataState": "deleted"} if how == DELETED else {}),
             }
+            if how == DELETED and self.traits.deleted_type == -1:
+                entry = {name: entry[name] for name in ("identifier", "sectionID", "itemID", "state")} | {"type": -1}
             self.tell({"type": "timeline", "TimelineEntry": [entry]})
             return
         activity = {
@@ -405,7 +470,7 @@ class PlexSim(HttpServer):
     def keys(self, section: str) -> list[str]:
         """The rating keys of the visible movies, oldest first."""
         with self._lock:
-            self._settle_scans()
+            self._settle()
             return [str(key) for key in sorted(self._library.sections[int(section)].items)]
 
     def collections(self, section: str) -> dict[str, list[str]]:
@@ -414,10 +479,16 @@ class PlexSim(HttpServer):
             found = self._library.sections[int(section)].collections.values()
             return {str(one.scalars["title"]): [str(item.key) for item in self._library.members(one)] for one in found}
 
+    def collection_keys(self, section: str) -> dict[str, str]:
+        """The collections of a section: title to rating key."""
+        with self._lock:
+            found = self._library.sections[int(section)].collections.values()
+            return {str(one.scalars["title"]): str(one.key) for one in found}
+
     def item(self, key: str) -> ItemSnapshot:
         """The item as it is now; raises KeyError if there is none."""
         with self._lock:
-            self._settle_scans()
+            self._settle()
             item = self._item(key)
             return ItemSnapshot(
                 key=str(item.key),
@@ -457,7 +528,7 @@ class PlexSim(HttpServer):
         if len(request.target) > self.max_target:
             return _page(self.too_long)
         with self._lock:
-            self._settle_scans()
+            self._settle()
             try:
                 return self._routed(request)
             except Unacceptable as refused:
@@ -472,6 +543,10 @@ class PlexSim(HttpServer):
         host = request.headers.get("host", "").partition(":")[0]
         if (path != "/identity" and token != self.token) or host in self.unknown_hosts:
             return _page(401)
+        if not self.traits.claimed and not _is_known(request.headers.get("host", "")):
+            return _page(401)
+        if self.traits.starting and request.method in ("PUT", "POST", "DELETE"):
+            return Answer(400, STARTING, "text/html")
         as_json = TYPE_JSON in request.headers.get("accept", "")
         for methods, pattern, handle in ROUTES:
             if request.method in methods and (found := pattern.fullmatch(path)):
@@ -482,8 +557,9 @@ class PlexSim(HttpServer):
         ends = float("inf") if self.scan_seconds is None else self._clock() + self.scan_seconds
         self._library.start_scan(section, path, ends)
 
-    def _settle_scans(self) -> None:
-        """End overdue scans on access, so that no thread has to wait for them."""
+    def _settle(self) -> None:
+        """End overdue scans, and list uploads that are due, on access, so that no thread has to wait for them."""
+        self._library.settle_pictures()
         for section in self._library.sections.values():
             if section.scan_ends is not None and section.scan_ends <= self._clock():
                 self._library.finish_scan(section)
@@ -495,9 +571,12 @@ class PlexSim(HttpServer):
         return section
 
     def _wanted_items(self, asked: Asked) -> list[Item]:
-        """The items of a comma list that exist outside the trash; raises `Unacceptable` (404) if none does."""
+        """The items of a comma list that exist, outside the trash if that has no details; raises `Unacceptable` (404) if
+        none does.
+        """
         keys = dict.fromkeys(int(one) for one in unquote(asked.groups[0]).split(",") if one.isdecimal())
-        found = [item for key in keys if (item := self._library.items.get(key)) and not item.trashed]
+        shows_trash = self.traits.trash_details == 200
+        found = [item for key in keys if (item := self._library.items.get(key)) and (shows_trash or not item.trashed)]
         if not found or (self.strict_ids and len(found) < len(keys)):
             raise Unacceptable(404)
         return found
@@ -532,16 +611,21 @@ class PlexSim(HttpServer):
             "version": VERSION,
         }
         library = Node("Directory", {"count": 1, "key": "library", "title": "library"})
-        return _document(asked, Node("MediaContainer", attributes, [library]))
+        return asked.answer(Node("MediaContainer", attributes, [library]))
 
     def _identity(self, asked: Asked) -> Answer:
-        attributes: dict[str, Value] = {"size": 0, "claimed": True, "machineIdentifier": MACHINE, "version": VERSION}
-        return _document(asked, Node("MediaContainer", attributes))
+        attributes: dict[str, Value] = {
+            "size": 0,
+            "claimed": self.traits.claimed,
+            "machineIdentifier": MACHINE,
+            "version": VERSION,
+        }
+        return asked.answer(Node("MediaContainer", attributes))
 
     def _library_root(self, asked: Asked) -> Answer:
         attributes: dict[str, Value] = {"size": 1, "allowSync": False, "identifier": "com.plexapp.plugins.library"}
         sections = Node("Directory", {"key": "sections", "title": "Library Sections"})
-        return _document(asked, Node("MediaContainer", {**attributes, "title1": "Plex Library"}, [sections]))
+        return asked.answer(Node("MediaContainer", {**attributes, "title1": "Plex Library"}, [sections]))
 
     def _activities(self, asked: Asked) -> Answer:
         running: list[Node | Ready] = [
@@ -561,7 +645,7 @@ class PlexSim(HttpServer):
             for section in self._library.sections.values()
             if section.scan_ends is not None
         ]
-        return _document(asked, Node("MediaContainer", {"size": len(running)}, running))
+        return asked.answer(Node("MediaContainer", {"size": len(running)}, running))
 
     # sections
 
@@ -570,7 +654,7 @@ class PlexSim(HttpServer):
             section_node(section, owner=self.owner) for section in self._library.sections.values()
         ]
         attributes: dict[str, Value] = {"size": len(sections), "allowSync": self.owner, "title1": "Plex Library"}
-        return _document(asked, Node("MediaContainer", attributes, sections))
+        return asked.answer(Node("MediaContainer", attributes, sections))
 
     def _section_detail(self, asked: Asked) -> Answer:
         section = self._section(asked)
@@ -580,7 +664,7 @@ class PlexSim(HttpServer):
                 if isinstance(child, Node):
                     child.children = []
         attributes = {**listing_attributes(section), "size": len(children), "content": "secondary"}
-        return _document(asked, Node("MediaContainer", attributes, children))
+        return asked.answer(Node("MediaContainer", attributes, children))
 
     def _listing(self, asked: Asked) -> Answer:
         section = self._section(asked)
@@ -598,23 +682,14 @@ class PlexSim(HttpServer):
         """The requested slice. Only paging requests get the total."""
         if limit := asked.number("limit"):
             items = items[:limit]
-        start, size = asked.number("X-Plex-Container-Start"), asked.number("X-Plex-Container-Size")
-        total, paged = len(items), start is not None or size is not None
-        start = start or 0
-        size = total if size is None else size
-        if self.max_page is not None and (paged or size > self.max_page):
-            size, paged = min(size, self.max_page), True
-        shown = items[start : start + size]
+        piece, totals, headers = asked.page(len(items), self.max_page)
+        shown = items[piece]
         left = Left(asked.as_json, asked.names("excludeElements"), asked.names("excludeFields"))
         children: list[Node | Ready] = [listed(item, left) for item in shown]
         if asked.params.get("includeMeta") == "1":
             children.insert(0, meta_node(section, kind))
-        attributes: dict[str, Value] = {"size": len(shown)}
-        headers: dict[str, str] = {}
-        if paged:
-            attributes |= {"totalSize": total, "offset": start}
-            headers = {"X-Plex-Container-Start": str(start), "X-Plex-Container-Total-Size": str(total)}
-        return _document(asked, Node("MediaContainer", attributes | listing_attributes(section), children), headers)
+        attributes: dict[str, Value] = {"size": len(shown), **totals, **listing_attributes(section)}
+        return asked.answer(Node("MediaContainer", attributes, children), headers)
 
     def _tag_choices(self, asked: Asked) -> Answer:
         section, kind = self._section(asked), asked.groups[1]
@@ -630,7 +705,7 @@ class PlexSim(HttpServer):
             )
             for tag in self._library.tags(section, kind)
         ]
-        return _document(asked, Node("MediaContainer", {**listing_attributes(section), "size": len(choices)}, choices))
+        return asked.answer(Node("MediaContainer", {**listing_attributes(section), "size": len(choices)}, choices))
 
     def _edit_section(self, asked: Asked) -> Answer:
         """Apply an edit; without `id`, or with an empty one, it reaches every item of the type."""
@@ -641,7 +716,7 @@ class PlexSim(HttpServer):
         items = select(self._library, section, choice, default_sort="id")
         if not items and asked.params.get("id"):
             raise Unacceptable(404)
-        return self._edit(asked, items)
+        return self._edit(asked, items, "section")
 
     def _scan(self, asked: Asked) -> Answer:
         section = self._section(asked)
@@ -666,18 +741,18 @@ class PlexSim(HttpServer):
     def _details(self, asked: Asked) -> Answer:
         items = self._wanted_items(asked)
         check_files = asked.params.get("checkFiles") == "1"
-        children: list[Node | Ready] = [
-            collection_node(item, with_locks=True)
-            if item.type == "collection"
-            else detailed_node(item, check_files=check_files)
-            for item in items
-        ]
-        attributes = {"size": len(children), **listing_attributes(items[0].section)}
-        if len({item.section.id for item in items}) > 1:
-            for name in ("librarySectionID", "librarySectionTitle", "librarySectionUUID", "title1"):
-                del attributes[name]
-        attributes["mediaTagVersion"] = str(attributes["mediaTagVersion"])
-        return _document(asked, Node("MediaContainer", attributes, children))
+        with_prefs = asked.params.get("includePreferences") == "1"
+        children: list[Node | Ready] = []
+        for item in items:
+            if item.type == "movie":
+                children.append(detailed_node(item, check_files=check_files))
+                continue
+            node = collection_node(item, with_locks=True)
+            if with_prefs:
+                node.children.append(Node("Preferences", {}, pref_nodes(COLLECTION, item.prefs), single=True))
+            children.append(node)
+        attributes = {"size": len(children), **details_attributes(item.section for item in items)}
+        return asked.answer(Node("MediaContainer", attributes, children))
 
     def _members(self, asked: Asked) -> Answer:
         item = self._wanted_items(asked)[0]
@@ -685,13 +760,37 @@ class PlexSim(HttpServer):
         return self._page_of(asked, item.section, items, "movie")
 
     def _edit_items(self, asked: Asked) -> Answer:
-        return self._edit(asked, self._wanted_items(asked))
+        return self._edit(asked, self._wanted_items(asked), "item")
 
-    def _edit(self, asked: Asked, items: list[Item]) -> Answer:
+    def _edit(self, asked: Asked, items: list[Item], form: CollectionEdits) -> Answer:
+        if self.traits.collection_edits not in ("both", form) and any(item.type == "collection" for item in items):
+            raise Unacceptable(404)
         edit = read_edit(self._library, asked.pairs)
         for item in list(items):
-            apply_edit(self._library, item, edit, tag_mode=self.tag_mode, mixed_removals=self.mixed_removals)
+            apply_edit(self._library, item, edit)
         return Answer()
+
+    def _write_item_prefs(self, asked: Asked) -> Answer:
+        items = self._wanted_items(asked)
+        for item in items:
+            if item.type == "collection":
+                write_prefs(asked, COLLECTION, item.prefs)
+                self._library.touch(item)
+        return Answer()
+
+    def _move_member(self, asked: Asked) -> Answer:
+        collection = self._collection(asked)
+        after = asked.params.get("after")
+        if after is not None and not after.isdecimal():
+            raise Unacceptable(400)
+        self._library.move(collection, int(asked.groups[1]), int(after) if after else None)
+        return self._members(asked)
+
+    def _collection(self, asked: Asked) -> Item:
+        item = self._wanted_items(asked)[0]
+        if item.type != "collection":
+            raise Unacceptable(404)
+        return item
 
     def _refresh_items(self, asked: Asked) -> Answer:
         for item in self._wanted_items(asked):
@@ -709,7 +808,7 @@ class PlexSim(HttpServer):
         item, shelf = self._wanted_items(asked)[0], SHELVES[asked.groups[1]]
         shown: list[Node | Ready] = list(picture_nodes(item, shelf))
         attributes: dict[str, Value] = {"size": len(shown), "identifier": "com.plexapp.plugins.library"}
-        return _document(asked, Node("MediaContainer", attributes, shown))
+        return asked.answer(Node("MediaContainer", attributes, shown))
 
     def _upload(self, asked: Asked) -> Answer:
         item, shelf = self._wanted_items(asked)[0], SHELVES[asked.groups[1]]
@@ -734,7 +833,7 @@ class PlexSim(HttpServer):
     def _picture_bytes(self, asked: Asked) -> Answer:
         item, shelf = self._wanted_items(asked)[0], SHELVES[asked.groups[1]]
         selected = item.selected[shelf]
-        if selected is None or str(item.stamps[shelf]) != asked.groups[2]:
+        if selected is None or str(picture_stamp(item, shelf)) != asked.groups[2]:
             raise Unacceptable(404)
         return Answer(200, item.pictures[shelf][selected], "image/jpeg")
 
@@ -754,20 +853,25 @@ class PlexSim(HttpServer):
         value = None if clears else self._library.readable("userRating", rating)
         if value is None and not clears:
             raise Unacceptable(400)
-        self._library.set_scalar(item, "userRating", value)
+        if self.traits.rating_by_edit == "item":
+            item.account_rating = None if value is None else float(value)
+            item.last_rated_at = self.now()
+        else:
+            self._library.set_scalar(item, "userRating", value)
         self._library.touch(item)
         return Answer()
 
     def _scrobble(self, asked: Asked) -> Answer:
         item = self._keyed(asked)
         item.view_count += 1
+        item.view_offset = 0
         item.last_viewed_at = self.now()
         self._library.touch(item)
         return Answer()
 
     def _unscrobble(self, asked: Asked) -> Answer:
         item = self._keyed(asked)
-        item.view_count, item.last_viewed_at = 0, None
+        item.view_count, item.view_offset, item.last_viewed_at = 0, 0, None
         self._library.touch(item)
         return Answer()
 
@@ -797,19 +901,19 @@ def _split_fields(fields: dict[str, object]) -> tuple[dict[str, Scalar], dict[st
 
 def _fetched(url: str) -> bytes:
     """Stands for a picture fetched from the internet; private addresses are rejected (406)."""
-    host = urlsplit(url).hostname or ""
-    try:
-        private = not ipaddress.ip_address(host).is_global
-    except ValueError:
-        private = "." not in host or host.endswith((".local", ".lan", ".home", ".internal"))
-    if private:
+    if is_private(url):
         raise Unacceptable(406)
     return f"picture of {url}".encode()
 
 
-def _document(asked: Asked, container: Node, headers: dict[str, str] | None = None) -> Answer:
-    content_type = TYPE_JSON if asked.as_json else TYPE_XML
-    return Answer(200, document(container, as_json=asked.as_json), content_type, headers or {})
+def _is_known(host: str) -> bool:
+    """Whether a Host header names this machine as an unclaimed server knows it: by an address."""
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost"
+    return True
 
 
 def _page(status: int) -> Answer:
@@ -821,6 +925,7 @@ _KINDS = "|".join(TAG_ELEMENTS)
 _SHELVES = "|".join(SHELVES)
 _METADATA = rf"/library/metadata/{_KEYS}"
 _SECTION = r"/library/sections/(\d+)"
+_HUBS = r"/hubs/sections/(\d+)/manage"
 
 ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], Answer]]] = [
     (methods, re.compile(pattern), handle)
@@ -841,6 +946,7 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
         (("GET",), _METADATA, PlexSim._details),
         (("PUT",), _METADATA, PlexSim._edit_items),
         (("GET",), rf"{_METADATA}/children", PlexSim._members),
+        (("PUT",), rf"{_METADATA}/prefs", PlexSim._write_item_prefs),
         (("PUT",), rf"{_METADATA}/refresh", PlexSim._refresh_items),
         (("PUT",), rf"{_METADATA}/analyze", PlexSim._analyze),
         (("GET",), rf"{_METADATA}/file", PlexSim._picture_file),
@@ -851,6 +957,22 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
         (("GET",), rf"{_METADATA}/(thumb|art)/(\d+)", PlexSim._picture_bytes),
         (("GET",), rf"/library/collections/{_KEYS}", PlexSim._details),
         (("GET",), rf"/library/collections/{_KEYS}/(?:children|items)", PlexSim._members),
+        (("PUT",), rf"/library/collections/{_KEYS}/prefs", PlexSim._write_item_prefs),
+        (("PUT",), rf"/library/collections/{_KEYS}/items/(\d+)/move", PlexSim._move_member),
+        (("GET",), rf"{_SECTION}/prefs", lambda sim, asked: prefs_answer(asked, SECTION, sim._section(asked).prefs)),
+        (("PUT",), rf"{_SECTION}/prefs", lambda sim, asked: write_prefs(asked, SECTION, sim._section(asked).prefs)),
+        (("GET",), _HUBS, lambda sim, asked: hubs_answer(asked, sim._section(asked))),
+        (("POST",), _HUBS, lambda sim, asked: make_hub(asked, sim._library, sim._section(asked))),
+        (("PUT", "DELETE"), rf"{_HUBS}/([\w.]+)", lambda sim, asked: change_hub(asked, sim._section(asked))),
+        (("GET",), r"/:/prefs", lambda sim, asked: prefs_answer(asked, SERVER, sim._prefs)),
+        (("PUT",), r"/:/prefs", lambda sim, asked: write_prefs(asked, SERVER, sim._prefs)),
+        (("GET",), r"/accounts", lambda sim, asked: sim._history.account_list(asked)),
+        (("GET",), r"/status/sessions/history/all", lambda sim, asked: sim._history.listing(sim._library, asked)),
+        (
+            ("GET", "DELETE"),
+            r"/status/sessions/history/(\d+)",
+            lambda sim, asked: sim._history.entry(sim._library, asked),
+        ),
         (("PUT",), r"/:/rate", PlexSim._rate),
         (("GET", "PUT"), r"/:/scrobble", PlexSim._scrobble),
         (("GET", "PUT"), r"/:/unscrobble", PlexSim._unscrobble),

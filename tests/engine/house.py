@@ -110,13 +110,14 @@ class House:
         self.rules = rules
         self._stack = ExitStack()
         version = str(rules.pop("stash_version", "v0.30.1"))
+        agent = str(rules.pop("agent", "tv.plex.agents.movie"))
         self.stash_sim = self._stack.enter_context(StashSim(api_key=KEY, version=version))
         self.stash_sim.now = lambda: self.clock.wall / 1000
         self.plex_sim = self._stack.enter_context(PlexSim(token=TOKEN, scan_seconds=None, clock=self.clock.monotonic))
         for sim in (self.stash_sim, self.plex_sim):
             sim.idle_seconds = UNHURRIED
             sim.wall = lambda: self.clock.wall / 1000
-        self.section = self.plex_sim.add_section("Movies", locations=("/media",))
+        self.section = self.plex_sim.add_section("Movies", locations=("/media",), agent=agent)
         self.store = Database(folder / "plexsync.db", worker=True)
         self._stack.callback(self.store.close)
         self.worker = self.hire()

@@ -66,6 +66,14 @@ def test_items_that_come_change_and_go_and_scans_that_end_are_heard(sim):
         assert set(ears.heard) == {Touched(key, "1", 0), Touched(key, "1", stamp), Scanned("1"), Left(key, "1")}
 
 
+def test_videos_without_an_agent_are_heard_although_they_are_never_done(sim):
+    section = sim.add_section("Clips", locations=("/clips",), agent="com.plexapp.agents.none")
+    with Ears(sim) as ears:
+        key = sim.add_movie(section, files=[("/clips/a.mp4", 1, 1)])
+        stamp = sim.item(key).updated_at
+        until(lambda: Touched(key, section, stamp) in ears.heard)
+
+
 def test_the_token_goes_in_a_header_and_never_in_the_address(sim):
     with Ears(sim):
         (request,) = [one for one in sim.log if "notifications" in one.path]

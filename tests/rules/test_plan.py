@@ -235,6 +235,14 @@ def test_members_stay_away_that_a_person_removed():
     assert made.notes == (Note("genre", "person", "taken away in Plex since they were written; they stay away: a"),)
 
 
+def test_members_that_plex_never_took_are_not_called_taken_away_by_a_person():
+    made = decide("genre", ("a", "b"), genres("x", locked=False))
+    learnt = learn(made.memory, made.sending, genres("x"))
+    again = decide("genre", ("a", "b"), genres("x"), learnt.memory["genre"])
+    assert again.edit == {}
+    assert again.notes == (Note("genre", "kept", "Plex did not take them, and has the list as it was: a, b"),)
+
+
 def test_members_go_that_we_added_and_stash_dropped():
     made = decide("genre", ("b",), genres("a", "b", "x"), known_genres("a", "b"))
     assert made.edit == {"genre": Change(("b", "x"), True, removes=("a",))}

@@ -140,16 +140,16 @@ def test_line_breaks_in_a_summary_survive_xml(sim: PlexSim, client: Client) -> N
     assert client.xml(f"/library/metadata/{key}")[0].get("summary") == "one\ntwo"
 
 
-def test_an_id_is_a_string_in_one_place_and_a_number_in_another(sim: PlexSim, client: Client) -> None:
+def test_keys_of_items_are_texts_and_ids_of_files_numbers(sim: PlexSim, client: Client) -> None:
     key = sim.add_movie("1", [FILE])
 
     listed = client.get("/library/sections/1/all?type=1")["Metadata"][0]
     detailed = client.detail(key)
 
-    assert isinstance(listed["Media"][0]["Part"][0]["id"], int)
-    assert isinstance(detailed["Media"][0]["Part"][0]["id"], str)
-    assert listed["ratingKey"] == key
+    assert listed["Media"][0]["Part"][0]["id"] == detailed["Media"][0]["Part"][0]["id"] == 100_801
+    assert listed["ratingKey"] == detailed["ratingKey"] == key
     assert detailed["librarySectionID"] == 1
+    assert isinstance(client.get(f"/library/metadata/{key}")["mediaTagVersion"], int)
 
 
 def test_large_answers_are_compressed_for_those_who_take_it(sim: PlexSim, client: Client) -> None:
@@ -282,14 +282,18 @@ def test_listings_are_sorted(sim: PlexSim, client: Client, order: str, expected:
 
 def test_a_listing_is_abridged_and_the_details_are_not(sim: PlexSim, client: Client) -> None:
     cast = [("Ann", "Herself"), ("Bob", ""), ("Cy", ""), ("Di", "")]
-    key = sim.add_movie("1", [FILE], actor=cast, label=["mine"], collection=["Best"])
+    three = {kind: ["a", "b", "c"] for kind in ("genre", "country", "writer")}
+    key = sim.add_movie("1", [FILE], actor=cast, label=["mine"], collection=["Best"], **three)
     sim.hand_edit(key, title="mine")
 
     listed = client.get("/library/sections/1/all?type=1")["Metadata"][0]
     detailed = client.detail(key)
 
     assert tags(listed, "Role") == ["Ann", "Bob", "Cy"]
-    assert not {"Field", "Label", "Collection"} & set(listed)
+    assert [tags(listed, element) for element in ("Genre", "Country", "Writer")] == [["a", "b"]] * 3
+    assert [tags(detailed, element) for element in ("Genre", "Country", "Writer")] == [["a", "b", "c"]] * 3
+    assert tags(listed, "Collection") == ["Best"]
+    assert not {"Field", "Label"} & set(listed)
     assert tags(detailed, "Role") == ["Ann", "Bob", "Cy", "Di"]
     assert detailed["Role"][0]["role"] == "Herself"
     assert locks(detailed) == {"title"}

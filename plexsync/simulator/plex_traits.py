@@ -1,0 +1,56 @@
+"""What is not known of real Plex servers: each open question is a switch of the simulated one.
+
+The default is what most sources say. A client has to be right under every combination.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+TagMode = Literal["add", "replace"]
+PeoplePictures = Literal["any", "public", "none"]
+RatingByEdit = Literal["account", "item", "none"]
+CollectionEdits = Literal["both", "section", "item"]
+FileFilter = Literal["exact", "any case", "folder"]
+
+
+@dataclass
+class Traits:
+    """The answers of one server. They may be changed while it runs.
+
+    tag_mode          whether indexed tags of an edit are added to the list or replace it
+    mixed_removals    False: removals are lost if the same request also adds tags of that kind
+    removals_at_once  the number of removals of one kind that a request can carry, the rest is lost; None: any number
+    tags_lock         whether an edit of a list locks it by itself
+    cast_on_other     whether items of Other Videos take a cast; else its tags are ignored
+    people_pictures   which addresses of people's pictures are taken: any, public ones, or none
+    rating_by_edit    what `userRating` in an edit is: the account's rating, one of the item that an account's rating
+                      hides, or ignored
+    added_by_edit     whether an edit can change `addedAt`
+    collection_edits  which form edits collections, by section or by item; the other one answers 404
+    upload_selects    whether an uploaded picture is selected at once
+    picture_lag       seconds until an uploaded picture is listed, can be selected, and is selected by its upload
+    one_stamp         whether the addresses of pictures carry the item's stamp, so that they change with every edit
+    trash_details     the status of details of an item in the trash
+    deleted_type      the type of an item that was removed, in the event that says so
+    file_filter       what `file=` finds: the exact name, the name in any case, or all items of the file's folder
+    starting          whether the server still starts: reads are answered, and every write is 400
+    claimed           False: the server belongs to no account, and answers 401 to a host name that it does not know
+    """
+
+    tag_mode: TagMode = "add"
+    mixed_removals: bool = True
+    removals_at_once: int | None = None
+    tags_lock: bool = True
+    cast_on_other: bool = True
+    people_pictures: PeoplePictures = "any"
+    rating_by_edit: RatingByEdit = "account"
+    added_by_edit: bool = True
+    collection_edits: CollectionEdits = "both"
+    upload_selects: bool = True
+    picture_lag: float = 0.0
+    one_stamp: bool = False
+    trash_details: Literal[200, 404] = 404
+    deleted_type: Literal[1, -1] = 1
+    file_filter: FileFilter = "exact"
+    starting: bool = False
+    claimed: bool = True
