@@ -26,6 +26,7 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.poll import Poller
 from plexsync.flows.scenes.preview import Previewer
 from plexsync.flows.scenes.reconcile import Reconciler
+from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
@@ -34,6 +35,7 @@ from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
 from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
+from plexsync.store.journal import WriteJournal
 from plexsync.store.lock import Lock, is_locked, try_lock
 from plexsync.store.summary import Summary
 from validation.config import PlexSyncConfig
@@ -134,17 +136,16 @@ def assemble(
 ) -> Assembled:
     """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
     looks = settings.looks
-
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
-
     identity = ServerIdentity(store, plex, clock)
     gates.plex_check = identity.check
+    recovery = Recovery(store, WriteJournal(store.folder), clock)
 
     def looker(index: Indexer, *, patient: bool = True, by: ServerIdentity = identity) -> Looker:
         pictures = None
         if settings.pictures:
             pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock)
-        return Looker(store, stash, plex, index, gates, looks, by, pictures, patient=patient)
+        return Looker(store, stash, plex, index, gates, looks, by, recovery, pictures, patient=patient)
 
     indexer = Indexer(store, plex, gates, clock)
     watch_looker = looker(indexer)

@@ -22,7 +22,7 @@ class Remembered:
     are names that were there before PlexSync and were taken over since: they are in `ours` while they are in Plex, and
     an undo restores them. While `undone`, the only write is the one that restores `found`; once it is done, or someone
     else's value is there, `left` and `found` are what Plex had. `before` is the value that was pushed before the undo,
-    if Stash had another value by then, which was never written.
+    if Stash had another value by then, which was never written. `stamp` is the item's stamp when `left` was read.
     """
 
     said: Value
@@ -32,6 +32,7 @@ class Remembered:
     undone: Undone = ""
     adopted: tuple[str, ...] = ()
     before: Value | None = None
+    stamp: int = 0
 
     def undo(self, desired: Value, mode: Undone) -> "Remembered":
         """The same field, undone while Stash has this value."""
@@ -98,18 +99,27 @@ class Note:
 
 
 @dataclass(frozen=True)
+class RestoreDecisions:
+    """The fields whose value was decided by evidence of a restore: PlexSync's own again, or left as a person's."""
+
+    own: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """The work on one item for one scene.
 
     `edit` empty: nothing to send. `memory` is what to remember at once, whatever the result of the push (resolved
     pushes, fields that were already right, forgotten fields). `sending` is saved before the edit is sent, and `learn`
-    turns it into memory once the item was read back.
+    turns it into memory once the item was read back. `recovery` says what was decided by evidence of a restore.
     """
 
     edit: Edit
     memory: Memory
     sending: Mapping[str, Sending]
     notes: tuple[Note, ...] = ()
+    recovery: RestoreDecisions = field(default_factory=RestoreDecisions)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
 from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_matching import (
     BEING_LISTED,
@@ -24,7 +25,7 @@ from plexsync.flows.scenes.scene_matching import (
     keys_of,
 )
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
-from plexsync.rules.desired import digest, wanted
+from plexsync.rules.desired import Profile, Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, OutOfScope, Waiting
@@ -67,6 +68,7 @@ class Looker:
         gates: Gates,
         rules: LookRules,
         identity: ServerIdentity,
+        recovery: Recovery,
         pictures: Artwork | None = None,
         *,
         patient: bool = True,
@@ -79,6 +81,7 @@ class Looker:
         self._rules = rules
         self._gates = gates
         self._identity = identity
+        self.recovery = recovery
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
@@ -113,6 +116,7 @@ class Looker:
 
     def _look_in_plex(self, scenes: Sequence[Scene], undoing: Undone, *, taking_over: bool) -> list[Inspection]:
         self._identity.ensure(self._gates)
+        self.recovery.check()
         news = self._matcher.freshen() if self._indexer.empty() else False
         verdicts = self._matcher.decide(scenes)
         missing = self._matcher.missing(scenes, verdicts)
@@ -129,6 +133,7 @@ class Looker:
             return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
         self._matcher.decide_again(scenes, verdicts, items)
         past = self._past(verdicts).believed(items)
+        past = replace(past, provenances=self.recovery.provenances(items, past.memories))
         if taking_over:
             past = replace(past, take_overs={scene.id: ASKED for scene in scenes})
         back = (
@@ -148,6 +153,8 @@ class Looker:
         learnt = [(id, key, target.plan.memory) for id, key, target in targets if target.plan.memory != target.memory]
         tx.memories.save_all(learnt, now=now)
         tx.memories.renew_files((id, key) for id, key, target in targets if target.has_other_files)
+        if known_again := [key for _, key, target in targets if target.was_lost]:
+            tx.notes.end_losses(known_again)
         tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=now)
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
@@ -221,20 +228,23 @@ class Looker:
                     return replace(base, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
             if self._rules.strict and (cut := [note for note in shown.notes if note.reason in ("cut", "dropped")]):
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(shown)))
-            policy = replace(self._rules.policy, take_over=bool(mark))
-            steps = plan(shown.values, item, memory, pushing, policy)
-            steps = replace(steps, memory=placed(steps.memory, item))
-            targets.append(
-                Target(
-                    item,
-                    steps,
-                    past.memories.get((scene.id, key), {}),
-                    shown,
-                    profile,
-                    has_other_files=past.has_other_files(scene.id, item),
-                )
-            )
+            targets.append(self._target(scene.id, item, shown, profile, past))
         return replace(base, targets=tuple(targets))
+
+    def _target(self, id: int, item: Item, shown: Wanted, profile: Profile, past: Past) -> Target:
+        """One item of a scene, with its plan."""
+        memory, pushing = past.to_sync(id, item.key)
+        policy = replace(self._rules.policy, take_over=bool(past.take_overs.get(id, "")))
+        steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key))
+        return Target(
+            item,
+            replace(steps, memory=placed(steps.memory, item)),
+            past.memories.get((id, item.key), {}),
+            shown,
+            profile,
+            has_other_files=past.has_other_files(id, item),
+            was_lost=past.was_lost(item.key),
+        )
 
 
 def absence(scene: Scene) -> str:

@@ -231,9 +231,11 @@ class UndoneScenes:
         if self._pictures:
             unknown = {name for name in shown.values if name not in memory}
             item = self._pictures.told(item, dict.fromkeys((*unknown, *ours_in(memory)), True), memory, pushing)
-        steps = plan(shown.values, item, memory, pushing, self._rules.policy)
+        steps = plan(shown.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
         steps = replace(steps, memory=placed(steps.memory, item))
-        return Target(item, steps, past.memories.get((sight.id, item.key), {}), shown, profile)
+        return Target(
+            item, steps, past.memories.get((sight.id, item.key), {}), shown, profile, was_lost=past.was_lost(item.key)
+        )
 
     def _values(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
         """What Stash says about a scene, including disabled fields."""
