@@ -162,6 +162,14 @@ class Looker:
         """The full items, in one request. Missing ones are left out."""
         return self._matcher.items(keys)
 
+    def correct(self, planned: Item, item: Item) -> set[int]:
+        """Correct the index by an item that got other files, see `SceneMatcher.correct`."""
+        return self._matcher.correct(planned, item)
+
+    def now(self) -> int:
+        """The time of the index's clock (UTC ms)."""
+        return self._indexer.now()
+
     def said(self, ids: Sequence[int]) -> dict[int, StashValues | NeighbourError]:
         """What Stash says about these scenes now, in every field. Missing ones are left out."""
         return self._undone_scenes.stash_values(ids, self._past({}).profiles)
@@ -169,7 +177,7 @@ class Looker:
     def _past(self, verdicts: Mapping[int, Verdict]) -> Past:
         keys = keys_of(decided_among(verdicts))
         with self._store.reading() as db:
-            owners = {key: frozenset(scenes) for key, scenes in db.memories.owners(sorted(keys)).items()}
+            owners = {key: frozenset(scenes) for key, scenes in db.memories.pushers(sorted(keys)).items()}
             ids = sorted({*verdicts, *(id for scenes in owners.values() for id in scenes)})
             rows = db.sections.all()
             titles = {row.key: fold(row.title) for row in rows} if self._rules.libraries else {}
