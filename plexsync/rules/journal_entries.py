@@ -126,3 +126,29 @@ def read_fields(sending: Mapping[str, Sending], memory: Memory, salt: bytes) -> 
 def _read_field(name: str, remembered: Remembered, salt: bytes) -> FieldTrace:
     adds = name_hashes(remembered.ours.values(), salt) if name in LISTS else ()
     return FieldTrace(hashes_of(name, remembered.left.value, salt), remembered.left.locked, adds)
+
+
+def learnt_fields(
+    before: Memory, after: Memory, sending: Mapping[str, Sending], salt: bytes
+) -> tuple[dict[str, FieldTrace], dict[str, FieldTrace]]:
+    """The fields whose memory has changed without a push, as if they had been (sent, read back)."""
+    sent: dict[str, FieldTrace] = {}
+    read: dict[str, FieldTrace] = {}
+    for name in dict.fromkeys((*before, *after)):
+        remembered = after.get(name)
+        if name in sending or _content(name, before.get(name)) == _content(name, remembered):
+            continue
+        if remembered is None or remembered.undone:
+            sent[trace_name(name, salt)] = FieldTrace(locked=False, ended=True)
+        else:
+            sent[trace_name(name, salt)] = FieldTrace(hashes_of(name, remembered.said, salt), remembered.left.locked)
+            read[trace_name(name, salt)] = _read_field(name, remembered, salt)
+    return sent, read
+
+
+def _content(name: str, remembered: Remembered | None) -> object:
+    """What the journal can hold of the memory of a field."""
+    if remembered is None or remembered.undone:
+        return None
+    members = set(remembered.ours.values()) if name in LISTS else set()
+    return remembered.said, remembered.left, members

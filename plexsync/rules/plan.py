@@ -63,7 +63,7 @@ def _plan(values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequ
     sending = {name: replace(step.sending, was=resolved.get(name)) for name, step in steps.items() if step.sending}
     for name, step in steps.items():
         put(resolved, name, step.memory)
-    resolved = {name: _stamped(name, entry, memory.get(name), item) for name, entry in resolved.items()}
+    resolved = {name: _stamped(entry, memory.get(name), item) for name, entry in resolved.items()}
     return Plan(
         edit={name: step.change for name, step in steps.items() if step.change},
         memory=resolved,
@@ -72,10 +72,10 @@ def _plan(values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequ
     )
 
 
-def _stamped(name: str, remembered: Remembered, earlier: Remembered | None, item: Item) -> Remembered:
-    """The memory with the item's stamp, if the value that Plex has now was learnt by this look."""
+def _stamped(remembered: Remembered, earlier: Remembered | None, item: Item) -> Remembered:
+    """The memory with the item's stamp, if this look learnt what the last push left."""
     is_new = earlier is None or remembered.left != earlier.left
-    return replace(remembered, stamp=item.stamp) if is_new and remembered.left == held(item, name) else remembered
+    return replace(remembered, stamp=item.stamp) if is_new else remembered
 
 
 def _field_decision(name: str, value: Value, now: Held, remembered: Remembered | None, policy: Policy) -> Decision:

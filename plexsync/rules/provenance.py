@@ -54,6 +54,11 @@ class FieldHistory:
         """The pushes with a higher number."""
         return replace(self, pushes=tuple(push for push in self.pushes if push[0].number > number))
 
+    def until(self, stamp: int) -> "FieldHistory":
+        """The pushes before the first one that was read back later than this stamp of the item."""
+        later = [number for number, (_, read) in enumerate(self.pushes) if read and read.stamp > stamp]
+        return replace(self, pushes=self.pushes[: later[0]] if later else self.pushes)
+
     def traces(self) -> list[tuple[FieldTrace, FieldTrace | None, JournalEntry]]:
         """Per push: the field as sent, as read back (None if not), and the entry with the salt."""
         return [
@@ -145,7 +150,10 @@ def recovered(
     newest = max((remembered.stamp for remembered in result.memory.values()), default=0)
     if 0 < item.stamp < max([newest, *(history.stamp for history in histories.values())]):
         for name in names:
-            _set_back(name, values.get(name), item, histories.get(name) or FieldHistory(name), result)
+            history = histories.get(name) or FieldHistory(name)
+            last = max(result.memory[name].stamp if name in result.memory else 0, history.stamp)
+            if item.stamp < last:
+                _set_back(name, values.get(name), item, history, result)
     return result
 
 
@@ -194,7 +202,7 @@ def _replayed_value(
     for sent, read, entry in reversed(history.traces()):
         shown = set(hashes_of(history.name, now.value, entry.salt))
         is_shown = bool(shown & {*sent.values, *(read or sent).values})
-        if not read and not is_shown:
+        if not read and not is_shown and not _is_edited_since(value, now, remembered, sent, history, entry.salt):
             # The push never arrived, as far as can be told.
             continue
         if sent.ended:
@@ -205,6 +213,24 @@ def _replayed_value(
         original = remembered.found if remembered else Held("", locked=False)
         return Replayed(Remembered(in_stash, Held(in_plex, sent.locked), original, stamp=history.stamp))
     return None
+
+
+def _is_edited_since(
+    value: Value | None,
+    now: Held,
+    remembered: Remembered | None,
+    sent: FieldTrace,
+    history: FieldHistory,
+    salt: bytes,
+) -> bool:
+    """Whether you edited the field after a push of unknown result; then the push counts as finished first.
+
+    Only if Stash still has the pushed value.
+    """
+    if value is None or not now.locked or not set(hashes_of(history.name, value, salt)) <= {*sent.values}:
+        return False
+    is_earlier = remembered is not None and same_value(history.name, now.value, remembered.left.value)
+    return not is_earlier and not history.was_own(str(now.value))
 
 
 def _replayed_list(
@@ -221,7 +247,7 @@ def _replayed_list(
 class _ListState:
     """A list while its pushes are replayed. Sets hold keys of names (`fold`); `names` are the names known by their hash.
 
-    `in_stash` and `in_plex` are the names at the last push, `own` those of PlexSync.
+    `in_stash` and `in_plex` are the names at the last push, `own` those of PlexSync then, `ever_own` those at any time.
     """
 
     names: dict[str, str]
@@ -230,6 +256,7 @@ class _ListState:
     own: set[str] = field(default_factory=set)
     in_stash: set[str] = field(default_factory=set)
     in_plex: set[str] = field(default_factory=set)
+    ever_own: set[str] = field(default_factory=set)
     moved: bool = False
     ended: bool = False
 
@@ -238,6 +265,7 @@ class _ListState:
         by_hash = dict(zip(name_hashes(self.names, salt), self.names, strict=True))
         present = name_keys(self.now.value)
         adds, removes = _keys(sent.adds, by_hash), _keys(sent.removes, by_hash)
+        self.ever_own |= adds
         arrived = bool(adds & present) or bool(sent.removes and not removes & present)
         if not read and not arrived:
             return
@@ -253,7 +281,11 @@ class _ListState:
         present = [name for name in self.now.value if fold(name) in self.own]
         mine = {spelling: name for name, spelling in remembered.ours.items()} if remembered else {}
         members = {mine.get(spelling, name): spelling for name, spelling in owned_names(present, names).items()}
-        original = remembered.found if remembered else Held(without_names(self.now.value, present), locked=False)
+        original = (
+            remembered.found
+            if remembered
+            else Held(without_names(self.now.value, frozenset(self.ever_own)), locked=False)
+        )
         in_stash = () if self.ended else tuple(self.names[key] for key in self.names if key in self.in_stash)
         in_plex = tuple(self.names[key] for key in self.names if key in self.in_plex)
         adopted = remembered.adopted if remembered else ()
@@ -286,13 +318,14 @@ def _keys(hashes: Sequence[str], by_hash: Mapping[str, str]) -> set[str]:
 
 def _set_back(name: str, value: Value | None, item: Item, history: FieldHistory, result: Recovered) -> None:
     """Decide whose the value of a field is that is older than the last push of this field."""
-    remembered, now = result.memory.get(name), held(item, name)
-    if not item.stamp < max(remembered.stamp if remembered else 0, history.stamp):
-        return
+    remembered, now, earlier = result.memory.get(name), held(item, name), history.until(item.stamp)
     if name in LISTS:
-        recalled = _list_set_back(now, remembered, history, value if isinstance(value, tuple) else ())
+        last = remembered.stamp if remembered else 0
+        recalled = _list_set_back(
+            now, remembered, history, earlier, value if isinstance(value, tuple) else (), left_later=item.stamp < last
+        )
     else:
-        recalled = _value_set_back(name, value, now, history, result)
+        recalled = _value_set_back(name, value, now, earlier, result)
     if recalled is not None and recalled != remembered:
         result.memory[name] = recalled
         result.own.append(name)
@@ -326,31 +359,44 @@ def _was_own(name: str, now: Held, remembered: Remembered, history: FieldHistory
 
 
 def _list_set_back(
-    now: Held, remembered: Remembered | None, history: FieldHistory, names: tuple[str, ...]
+    now: Held,
+    remembered: Remembered | None,
+    history: FieldHistory,
+    earlier: FieldHistory,
+    names: tuple[str, ...],
+    *,
+    left_later: bool,
 ) -> Remembered | None:
     """The memory of a list that is from an older moment.
 
-    Members of PlexSync that are back belong to it. Members that the last push left are missing because of the restore, so
-    they are added again.
+    `earlier` is the history up to that moment. Members of PlexSync that are back belong to it. Members that the last
+    push left are missing because of the restore (`left_later`: it was after that moment), so they are added again.
     """
     if remembered is None:
-        back = [name for name in now.value if history.was_added(name)]
+        back = [name for name in now.value if earlier.was_added(name)]
         original = Held(without_names(now.value, back), locked=False)
         return Remembered(tuple(owned_names(back, names)), now, original, owned_names(back, names)) if back else None
     at_push, before = name_keys(remembered.left.value), name_keys(remembered.found.value)
-    gone = at_push - name_keys(now.value)
+    gone = at_push - name_keys(now.value) if left_later else frozenset[str]()
     gone |= {fold(name) for name, spelling in remembered.ours.items() if fold(spelling) in gone}
     adopted = name_keys(remembered.adopted)
     back = [
         name
         for name in now.value
-        if (key := fold(name)) not in at_push and (key in adopted or (key not in before and history.was_added(name)))
+        if (key := fold(name)) not in at_push and (key in adopted or (key not in before and earlier.was_added(name)))
     ]
-    if not gone and not back:
+    # What PlexSync added only after that moment was there by another hand.
+    later = {
+        fold(spelling)
+        for spelling in remembered.ours.values()
+        if history.was_added(spelling) and not earlier.was_added(spelling)
+    }
+    members = {name: spelling for name, spelling in remembered.ours.items() if fold(spelling) not in later}
+    if not gone and not back and len(members) == len(remembered.ours):
         return remembered
     return replace(
         remembered,
         said=without_names(remembered.said, gone),
         left=Held(now.value, remembered.left.locked),
-        ours={**remembered.ours, **owned_names(back, names)},
+        ours={**members, **owned_names(back, names)},
     )

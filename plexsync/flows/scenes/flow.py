@@ -91,6 +91,7 @@ class SceneFlow:
             tx.notes.end_take_over(id)
         to_work = [(job, sight) for job, sight in findings if sight.outcome is None and sight.error is None]
         self._looker.save(tx, [sight for _, sight in to_work], now=now)
+        self._looker.recovery.has_learnt(tx, [sight for _, sight in to_work])
         for _, sight in to_work:
             _save_picture_notes(tx, sight, now)
         errands = {job.token: self._errands(tx, job, sight, until) for job, sight in to_work}

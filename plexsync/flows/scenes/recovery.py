@@ -8,7 +8,7 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind
-from plexsync.rules.journal_entries import JournalEntry, file_hashes, read_fields, sent_fields
+from plexsync.rules.journal_entries import JournalEntry, file_hashes, learnt_fields, read_fields, sent_fields
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.plan_records import Memory, Sending
@@ -127,6 +127,21 @@ class Recovery:
             for number, id, item, sending in pushes
         ]
         self._journal.append(entries, sync=True)
+
+    def has_learnt(self, tx: Writer, sights: Iterable[Inspection]) -> None:
+        """Record what these findings change in the memory without a push. Raises LocalFault."""
+        salt = self._journal.salt()
+        learnt = [
+            (sight.id, target.item, traces)
+            for sight in sights
+            for target in sight.targets
+            if (traces := learnt_fields(target.memory, target.plan.memory, target.plan.sending, salt))[0]
+        ]
+        entries: list[JournalEntry] = []
+        for number, (id, item, (sent, read)) in enumerate(learnt, start=self.number(tx, len(learnt))):
+            entry = replace(self._entry(number, id, item, salt), files=file_hashes(item.parts, salt))
+            entries += [replace(entry, fields=sent), replace(entry, kind="read", stamp=item.stamp, fields=read)]
+        self._journal.append(entries, sync=False)
 
     def was_read(self, pushes: Iterable[tuple[int, int, Item, Mapping[str, Sending], Memory, int]]) -> None:
         """Record what was read back, as (number, scene, item, fields, memory, stamp). Raises LocalFault."""
