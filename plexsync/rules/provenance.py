@@ -358,6 +358,14 @@ def _was_own(name: str, now: Held, remembered: Remembered, history: FieldHistory
     return any(same_value(name, now.value, value) for value in earlier) or history.was_own(str(now.value))
 
 
+def _own_members(now: Held, history: FieldHistory) -> set[str]:
+    """The keys of the members that belonged to PlexSync after these pushes."""
+    state = _list_state((), now, None)
+    for sent, read, entry in history.traces():
+        state.push(sent, read, entry.salt)
+    return state.own
+
+
 def _list_set_back(
     now: Held,
     remembered: Remembered | None,
@@ -372,25 +380,22 @@ def _list_set_back(
     `earlier` is the history up to that moment. Members of PlexSync that are back belong to it. Members that the last
     push left are missing because of the restore (`left_later`: it was after that moment), so they are added again.
     """
+    own = _own_members(now, earlier)
     if remembered is None:
-        back = [name for name in now.value if earlier.was_added(name)]
+        back = [name for name in now.value if fold(name) in own]
         original = Held(without_names(now.value, back), locked=False)
         return Remembered(tuple(owned_names(back, names)), now, original, owned_names(back, names)) if back else None
-    at_push, before = name_keys(remembered.left.value), name_keys(remembered.found.value)
+    at_push, adopted = name_keys(remembered.left.value), name_keys(remembered.adopted)
     gone = at_push - name_keys(now.value) if left_later else frozenset[str]()
     gone |= {fold(name) for name, spelling in remembered.ours.items() if fold(spelling) in gone}
-    adopted = name_keys(remembered.adopted)
+    mine = name_keys(tuple(remembered.ours.values()))
     back = [
         name
         for name in now.value
-        if (key := fold(name)) not in at_push and (key in adopted or (key not in before and earlier.was_added(name)))
+        if (key := fold(name)) not in mine and (key in own or (key in adopted and key not in at_push))
     ]
     # What PlexSync added only after that moment was there by another hand.
-    later = {
-        fold(spelling)
-        for spelling in remembered.ours.values()
-        if history.was_added(spelling) and not earlier.was_added(spelling)
-    }
+    later = {fold(name) for name in remembered.ours.values() if history.was_added(name)} - own
     members = {name: spelling for name, spelling in remembered.ours.items() if fold(spelling) not in later}
     if not gone and not back and len(members) == len(remembered.ours):
         return remembered
