@@ -12,7 +12,7 @@ from dataclasses import replace
 from plexsync.rules.cast import beside_cast, cast_after, is_outside_cast
 from plexsync.rules.item import PICTURES, Item, beside_whom, is_lockless, is_of_person
 from plexsync.rules.list_members import list_decision
-from plexsync.rules.memory import is_as_left, is_untouched, named_fields, put, spelled_as_in_stash
+from plexsync.rules.memory import is_as_left, is_untouched, named_fields, put, spelled_as_in_stash, stamped
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Policy, Pushing, Remembered, Sending
 from plexsync.rules.provenance import Provenance, recovered
 from plexsync.rules.undo import begun_anew, is_undone, take_back_plan, with_earlier_value
@@ -34,6 +34,8 @@ def plan(
     memory in Plex; its unfinished pushes are resolved all the same. With a `provenance`, the database or the item may be
     from an older moment, and the memory is first brought up to date.
     """
+    # A push that was planned on a newer item is not in this one: Plex was restored.
+    pushing = [push for push in pushing if not 0 < item.stamp < push.stamp]
     memory, pushing = spelled_as_in_stash(values, memory, pushing)
     if provenance is None:
         return _plan(values, item, memory, pushing, policy or Policy())
@@ -64,6 +66,8 @@ def _plan(values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequ
     for name, step in steps.items():
         put(resolved, name, step.memory)
     resolved = {name: _stamped(entry, memory.get(name), item) for name, entry in resolved.items()}
+    if resolved != memory:
+        resolved = stamped(resolved, item.stamp)
     return Plan(
         edit={name: step.change for name, step in steps.items() if step.change},
         memory=resolved,

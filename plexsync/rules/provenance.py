@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.journal_entries import FieldTrace, JournalEntry, hashes_of, name_hashes, trace_name
 from plexsync.rules.list_members import owned_names
-from plexsync.rules.memory import is_as_left, put
+from plexsync.rules.memory import is_as_left, last_stamp, put, stamped
 from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, RestoreDecisions
 from plexsync.rules.text import fold
 from plexsync.rules.values import Held, Value, held, name_keys, same_value, without_names
@@ -55,9 +55,15 @@ class FieldHistory:
         return replace(self, pushes=tuple(push for push in self.pushes if push[0].number > number))
 
     def until(self, stamp: int) -> "FieldHistory":
-        """The pushes before the first one that was read back later than this stamp of the item."""
-        later = [number for number, (_, read) in enumerate(self.pushes) if read and read.stamp > stamp]
-        return replace(self, pushes=self.pushes[: later[0]] if later else self.pushes)
+        """The pushes up to this stamp of the item, in the order of its stamps, which a restore of Plex sets back.
+
+        A push that was not read back belongs to the one before it.
+        """
+        stamps: list[int] = []
+        for _, read in self.pushes:
+            stamps.append(read.stamp if read else stamps[-1] if stamps else 0)
+        order = sorted(range(len(stamps)), key=lambda number: stamps[number])
+        return replace(self, pushes=tuple(self.pushes[number] for number in order if stamps[number] <= stamp))
 
     def traces(self) -> list[tuple[FieldTrace, FieldTrace | None, JournalEntry]]:
         """Per push: the field as sent, as read back (None if not), and the entry with the salt."""
@@ -100,7 +106,7 @@ def history_of(name: str, entries: Sequence[JournalEntry]) -> FieldHistory:
 
 def is_older(item: Item, memory: Memory) -> bool:
     """Whether the item in Plex is older than the last push that was read back: Plex was restored."""
-    return 0 < item.stamp < max((remembered.stamp for remembered in memory.values()), default=0)
+    return 0 < item.stamp < last_stamp(memory)
 
 
 @dataclass
@@ -116,11 +122,19 @@ class Recovered:
     set_back: dict[str, Remembered | None] = field(default_factory=dict)
     own: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    recalled: dict[str, Remembered] = field(default_factory=dict)
 
     @property
     def fields(self) -> RestoreDecisions:
         """The fields that were decided."""
-        return RestoreDecisions(tuple(self.own), tuple(self.kept))
+        return RestoreDecisions(tuple(self.own), tuple(self.kept), self.recalled)
+
+    def end_pushes(self, name: str) -> None:
+        """Take a field out of the unresolved pushes."""
+        self.pushing = [
+            replace(push, fields={field: sent for field, sent in push.fields.items() if field != name})
+            for push in self.pushing
+        ]
 
     def finished(self, planned: Plan) -> Plan:
         """The plan that was made on this memory, with the memory that is to be saved now."""
@@ -147,8 +161,8 @@ def recovered(
     if provenance.after is not None:
         for name, history in histories.items():
             _replay(name, values.get(name), item, history.above(provenance.after), result)
-    newest = max((remembered.stamp for remembered in result.memory.values()), default=0)
-    if 0 < item.stamp < max([newest, *(history.stamp for history in histories.values())]):
+        result.memory = stamped(result.memory, item.stamp)
+    if 0 < item.stamp < max([last_stamp(result.memory), *(history.stamp for history in histories.values())]):
         for name in names:
             history = histories.get(name) or FieldHistory(name)
             last = max(result.memory[name].stamp if name in result.memory else 0, history.stamp)
@@ -172,11 +186,9 @@ def _replay(name: str, value: Value | None, item: Item, history: FieldHistory, r
         return
     recalled = replayed.memory
     put(result.memory, name, recalled)
+    put(result.recalled, name, recalled)
     # An older push that ended unknown as far as the database knows has ended before this one.
-    result.pushing = [
-        replace(push, fields={field: sent for field, sent in push.fields.items() if field != name})
-        for push in result.pushing
-    ]
+    result.end_pushes(name)
     if recalled is None or not now.value:
         return
     if name in LISTS:
@@ -319,10 +331,13 @@ def _keys(hashes: Sequence[str], by_hash: Mapping[str, str]) -> set[str]:
 def _set_back(name: str, value: Value | None, item: Item, history: FieldHistory, result: Recovered) -> None:
     """Decide whose the value of a field is that is older than the last push of this field."""
     remembered, now, earlier = result.memory.get(name), held(item, name), history.until(item.stamp)
+    is_later = remembered is not None and item.stamp < remembered.stamp
+    if is_later:
+        # What was sent after that is not in the item any more.
+        result.end_pushes(name)
     if name in LISTS:
-        last = remembered.stamp if remembered else 0
         recalled = _list_set_back(
-            now, remembered, history, earlier, value if isinstance(value, tuple) else (), left_later=item.stamp < last
+            now, remembered, history, earlier, value if isinstance(value, tuple) else (), left_later=is_later
         )
     else:
         recalled = _value_set_back(name, value, now, earlier, result)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.list_members import emptied_list, owned_names, still_adopted, without_adopted
-from plexsync.rules.memory import put, released
+from plexsync.rules.memory import put, released, stamped
 from plexsync.rules.plan_records import Change, Learnt, Memory, Note, Remembered, Sending
 from plexsync.rules.text import fold
 from plexsync.rules.values import (
@@ -38,7 +38,8 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
         put(updated, name, learnt)
         if was_ignored(sent, now):
             notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
-    return Learnt({name: _stamped(name, entry, item) for name, entry in updated.items()}, again, tuple(notes))
+    updated = {name: _stamped(name, entry, item) for name, entry in updated.items()}
+    return Learnt(stamped(updated, item.stamp), again, tuple(notes))
 
 
 def _stamped(name: str, remembered: Remembered, item: Item) -> Remembered:

@@ -225,7 +225,7 @@ class World:
         self.now += DEADLINE + 1
         made = self.planned()
         self.judge(made)
-        sent, read = learnt_fields(self.memory, made.memory, made.sending, SALT)
+        sent, read = learnt_fields({**self.memory, **made.recovery.recalled}, made.memory, made.sending, SALT)
         if sent:
             self.number += 1
             learnt = JournalEntry("sent", self.number, self.now, "scene", 1, "", "7", fields=sent, salt=SALT)
@@ -237,7 +237,7 @@ class World:
                 self.settle()
             return
         self.number += 1
-        entry = Pushing(made.sending, self.now + DEADLINE)
+        entry = Pushing(made.sending, self.now + DEADLINE, self.stamp)
         self.pushing.append(entry)
         files = ()
         sent = JournalEntry(

@@ -38,6 +38,11 @@ class Target:
     was_lost: bool = False
 
     @property
+    def known_memory(self) -> Mapping[str, Remembered]:
+        """What was remembered before, with what the journal has added."""
+        return {**self.memory, **self.plan.recovery.recalled}
+
+    @property
     def has_unknown_values(self) -> bool:
         """Whether a locked value in Plex counts as yours: it differs from Stash's, or is a list never written before."""
         if any(note.reason in ("person", "kept") for note in self.plan.notes):
@@ -48,7 +53,7 @@ class Target:
 
     def entry(self, until: int) -> Pushing:
         """The push to save before the edit is sent."""
-        return Pushing(fields=self.plan.sending, until=until)
+        return Pushing(fields=self.plan.sending, until=until, stamp=self.item.stamp)
 
 
 @dataclass(frozen=True)

@@ -295,7 +295,9 @@ class Reconciler:
     def _recover(self, tx: Writer, sights: Sequence[Inspection], report: ComparisonReport) -> None:
         """Count what evidence of a restore decided, and save the memories that the journal has completed."""
         report.count_evidence(sights, is_first=self._looker.recovery.is_unproven(tx))
-        self._looker.save(tx, self._looker.recovery.completed(tx, sights), now=self._clock.now())
+        if completed := self._looker.recovery.completed(tx, sights):
+            self._looker.save(tx, completed, now=self._clock.now())
+            self._looker.recovery.has_learnt(tx, completed)
 
     def _news(self, row: JobRow | None, sight: Inspection, *, settled: bool) -> bool:
         """Whether the queue must learn of it. A queued, running or absent row finds out by itself.

@@ -135,7 +135,7 @@ class Recovery:
             (sight.id, target.item, traces)
             for sight in sights
             for target in sight.targets
-            if (traces := learnt_fields(target.memory, target.plan.memory, target.plan.sending, salt))[0]
+            if (traces := learnt_fields(target.known_memory, target.plan.memory, target.plan.sending, salt))[0]
         ]
         entries: list[JournalEntry] = []
         for number, (id, item, (sent, read)) in enumerate(learnt, start=self.number(tx, len(learnt))):
