@@ -181,7 +181,7 @@ def _replay(name: str, value: Value | None, item: Item, history: FieldHistory, r
         names = value if isinstance(value, tuple) else ()
         replayed = _replayed_list(names, now, remembered, history)
     else:
-        replayed = _replayed_value(value, now, remembered, history)
+        replayed = _replayed_value(value, now, remembered, history, item.stamp)
     if replayed is None:
         return
     recalled = replayed.memory
@@ -208,7 +208,7 @@ class Replayed:
 
 
 def _replayed_value(
-    value: Value | None, now: Held, remembered: Remembered | None, history: FieldHistory
+    value: Value | None, now: Held, remembered: Remembered | None, history: FieldHistory, stamp: int
 ) -> Replayed | None:
     """The memory of a single value after the last push that was read back, or whose value is there. None if none was."""
     for sent, read, entry in reversed(history.traces()):
@@ -223,7 +223,9 @@ def _replayed_value(
         in_stash = UNKNOWN if is_news or value is None else value
         in_plex = now.value if is_shown else in_stash
         original = remembered.found if remembered else Held("", locked=False)
-        return Replayed(Remembered(in_stash, Held(in_plex, sent.locked), original, stamp=history.stamp))
+        return Replayed(
+            Remembered(in_stash, Held(in_plex, sent.locked), original, stamp=history.stamp if read else stamp)
+        )
     return None
 
 
@@ -290,7 +292,7 @@ class _ListState:
         """The memory at the end."""
         if self.ended and not self.own:
             return Replayed(None)
-        present = [name for name in self.now.value if fold(name) in self.own]
+        present = [name for key, name in self.names.items() if key in self.own]
         mine = {spelling: name for name, spelling in remembered.ours.items()} if remembered else {}
         members = {mine.get(spelling, name): spelling for name, spelling in owned_names(present, names).items()}
         original = (
