@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.rules.cast import beside_cast, cast_after, is_outside_cast
+from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import PICTURES, Item, beside_whom, is_lockless, is_of_person
 from plexsync.rules.list_members import list_decision
 from plexsync.rules.memory import is_as_left, is_untouched, named_fields, put, spelled_as_in_stash, stamped
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Policy, Pushing, Remembered, Sending
-from plexsync.rules.provenance import Provenance, recovered
+from plexsync.rules.provenance import recovered
 from plexsync.rules.undo import begun_anew, is_undone, take_back_plan, with_earlier_value
 from plexsync.rules.unfinished_pushes import resolved_field
 from plexsync.rules.values import Held, Value, held, name_keys, same_value

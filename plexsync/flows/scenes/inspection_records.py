@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from plexsync.rules.desired import Profile, Wanted, digest
 from plexsync.rules.errors import NeighbourError
+from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.job import Dead, Done, Outcome, OutOfScope
 from plexsync.rules.match_records import Candidate, Step
 from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Undone
-from plexsync.rules.provenance import Provenance
 from plexsync.rules.scene import Scene
 from plexsync.rules.undo import begun_anew, undone
 from plexsync.rules.values import Value

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
+from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind
 from plexsync.rules.journal_entries import JournalEntry, file_hashes, learnt_fields, read_fields, sent_fields
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.plan_records import Memory, Sending
-from plexsync.rules.provenance import Provenance, is_older
+from plexsync.rules.provenance import is_older
 from plexsync.store.database import Database, Reader, Writer
 from plexsync.store.journal import WriteJournal
 
