@@ -99,7 +99,7 @@ def _replay(name: str, value: Value | None, item: Item, history: FieldHistory, r
     remembered, now = result.memory.get(name), held(item, name)
     if name in LISTS:
         names = value if isinstance(value, tuple) else ()
-        replayed = _replayed_list(names, now, remembered, history)
+        replayed = _replayed_list(names, now, remembered, history, item.stamp)
     else:
         replayed = _replayed_value(value, now, remembered, history, item.stamp)
     if replayed is None:
@@ -168,13 +168,13 @@ def _is_edited_since(
 
 
 def _replayed_list(
-    names: tuple[str, ...], now: Held, remembered: Remembered | None, history: FieldHistory
+    names: tuple[str, ...], now: Held, remembered: Remembered | None, history: FieldHistory, stamp: int
 ) -> Replayed | None:
     """The memory of a list after the pushes that arrived. None if none did."""
     state = _list_state(names, now, remembered)
     for sent, read, entry in history.traces():
         state.push(sent, read, entry.salt)
-    return state.replayed(names, remembered, history.stamp) if state.moved else None
+    return state.replayed(names, remembered, history.stamp if state.is_read else stamp) if state.moved else None
 
 
 @dataclass
@@ -192,6 +192,7 @@ class _ListState:
     in_plex: set[str] = field(default_factory=set)
     ever_own: set[str] = field(default_factory=set)
     moved: bool = False
+    is_read: bool = False
     ended: bool = False
 
     def push(self, sent: FieldTrace, read: FieldTrace | None, salt: bytes, *, whole: bool = False) -> None:
@@ -205,7 +206,7 @@ class _ListState:
         arrived = arrived and not (whole and is_partial)
         if not read and not arrived:
             return
-        self.moved, self.ended = True, sent.ended
+        self.moved, self.ended, self.is_read = True, sent.ended, read is not None
         self.in_stash, self.locked = _keys(sent.values, by_hash), sent.locked
         self.own = _keys(read.adds, by_hash) if read else (self.own - removes) | (adds & present)
         self.in_plex = _keys(read.values, by_hash) if read else (self.in_plex | adds) - removes

@@ -122,6 +122,9 @@ class World:
             name: value for name, value in protected.items() if value not in self.ever_ours[name] and self.settled[name]
         }
         self.set_again = set(again)
+        if not self.memory and self.after is None:
+            # Without any memory of the item, nothing shows that it is from an older moment.
+            self.untold |= set(FIELDS)
         self.counts["plex restored"] += 1
 
     # --- the hands ---------------------------------------------------------------------------------------------------
@@ -288,11 +291,10 @@ class World:
         self.sync()
         assert not self.planned().edit, "no rest is found"
         for name in SCALARS:
-            if name in untold or self.author[name] == PERSON or not self.stash[name] or not self.memory:
+            if name in untold or self.author[name] == PERSON or not self.stash[name]:
                 continue
             assert self.value[name] == self.stash[name], f"{name} is stuck at {self.value[name]}"
-        if "genre" in untold or not self.memory:
-            # Without any memory of the item, nothing shows that it is from an older moment.
+        if "genre" in untold:
             return
         ours = {member for member, author in self.members.items() if author == US}
         assert ours <= set(self.stash["genre"]), f"members stay behind: {ours - set(self.stash['genre'])}"
