@@ -37,7 +37,7 @@ def compared(size: str, seed: int) -> list[Score]:
     score = Score(
         "F11", "log lost or an older copy back: one comparison wants all that differs, also edits there and back", seed
     )
-    drifted = 0
+    drifted = reverted = 0
     with workshop() as place, Neighbours() as town:
         for case in range(CASES[size]):
             dice = random.Random(seed * 1_000_003 + case)
@@ -50,10 +50,11 @@ def compared(size: str, seed: int) -> list[Score]:
             edited = dice.sample(made["ids"], dice.randint(1, SCENES))
             for id in edited:
                 town.ask("edit", id, f"Newer {id}", ["Kept", "Later"])
-            _killed(config, folder, edited, dice)
-            back = dice.sample(edited, dice.randint(0, len(edited)))
+            _killed(config, folder, edited, dice, works=bool(case % 2))
+            back = dice.sample(edited, dice.randint(1, len(edited)))
             for id in back:
                 town.ask("edit", id, f"Title {made['ids'].index(id)}", ["Kept"])
+            reverted += sum(_shown(town, id) for id in back)
             name, lose = dice.choice(list(LOSSES.items()))
             lose(folder, dice)
             told = f"case {case}, {name}"
@@ -70,14 +71,14 @@ def compared(size: str, seed: int) -> list[Score]:
                 score.lose(f"{told}: {sorted(lost)} of {sorted(drift)} differ, and the comparison did not want them")
             _judge(score, told, config, folder, town, made["ids"], edited, back)
     score.what += f" ({drifted} scenes)"
-    if not drifted:
-        score.spoil("no want was ever lost: this harness proves nothing")
+    if not drifted or not reverted:
+        score.spoil("no want or no push was ever lost: this harness proves nothing")
     return [score]
 
 
-def _killed(config: PlexSyncConfig, folder: Path, ids: list[int], dice: random.Random) -> None:
-    """A worker that dies without closing: after its wants, after its work, or at any line in between."""
-    how = dice.choice(("wants", "works", "line"))
+def _killed(config: PlexSyncConfig, folder: Path, ids: list[int], dice: random.Random, *, works: bool) -> None:
+    """A worker that dies without closing: after its work, or else after its wants or at any line in between."""
+    how = "works" if works else dice.choice(("wants", "line"))
     before = forks.Lines(OURS, dice.randrange(1, LINES)).watch if how == "line" else _nothing
     forks.run(lambda ack: _want_and_die(config, folder, ids, ack, works=how != "wants"), before=before)
 
@@ -95,6 +96,7 @@ def _want_and_die(
             want_scenes(parts.store, [id], Why.USER, SystemClock())
             ack(str(id))
         if works:
+            rush(folder / NAME)
             drain(parts, threading.Event(), lambda _step: None)
         os.kill(os.getpid(), signal.SIGKILL)
 
