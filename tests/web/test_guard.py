@@ -415,6 +415,8 @@ def test_a_script_of_a_page_of_ours_may_use_the_api_with_its_token(locked: Dash)
 
 ALL_DOORS = """
 GET /
+GET /accept
+GET /api/accept
 GET /api/dead
 GET /api/latest
 GET /api/needs
@@ -441,6 +443,8 @@ GET /scenes
 GET /scenes/{id}
 GET /scenes/{id}/undo
 GET /settings
+POST /accept
+POST /api/accept
 POST /api/dead/drop
 POST /api/dead/retry
 POST /api/preview
