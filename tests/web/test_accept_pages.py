@@ -6,6 +6,9 @@ from random import Random
 import pytest
 
 from plexsync.reports.shapes import status
+from plexsync.rules.choices import Choice
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.records import HoldRow
 from tests.conformity import Conformity
 from tests.journey.world import World
 from tests.web.conftest import Dash, dashboard
@@ -82,6 +85,19 @@ def test_the_api_asks_and_accepts(reinstalled: World) -> None:
         assert post(dash, "/api/accept", {"choice": "plex-server"}) == (200, {"accepted": "plex-server"})
         assert dash.get("/api/accept").json() == {"asked": []}
     assert goes_on(reinstalled)
+
+
+def test_two_questions_at_once_are_both_asked_and_the_name_of_a_server_stays_text(dash: Dash) -> None:
+    now = dash.parts.clock.now()
+    with dash.parts.store.writing() as tx:
+        for server, choice in ((Neighbour.PLEX, Choice.ITEMS_GONE), (Neighbour.STASH, Choice.STASH)):
+            tx.holds.save(server, HoldRow("url", "<script>x</script> has changed", now, now + 60_000, "", choice))
+    page = dash.get("/accept").text
+    assert "<script>x" not in page
+    told = plain(page)
+    assert "Many items are gone from Plex" in told
+    assert "Another Stash answers" in told
+    assert page.count('name="choice"') == 2
 
 
 def test_a_choice_that_does_not_exist_is_refused(dash: Dash) -> None:
