@@ -98,7 +98,7 @@ def _bind(tx: Writer, scene: int, items: Sequence[Item], now: int) -> tuple[int,
 
 
 def _undone(db: Reader, scene: int) -> Undone:
-    """How the scene was undone, if it was: then it rests. What was bound_keys back for a missing scene does not rest."""
+    """How the scene was undone, if it was: then it rests. What was taken back for a missing scene does not rest."""
     marks = map(undone, db.memories.of([scene]).values())
     return next((mark for mark in marks if mark in ("undo", "release")), "")
 
