@@ -149,7 +149,7 @@ def test_looking_changes_nothing(world: World, dash: Dash) -> None:
 
 
 # What is learned of Plex on the way: its libraries and where its files are.
-INDEX = {"item", "part", "section"}
+INDEX = {"item", "part", "library"}
 
 
 def tables(world: World) -> dict[str, list[tuple[object, ...]]]:
@@ -431,6 +431,7 @@ GET /api/status
 GET /charts
 GET /charts/{subject}-{span}.svg
 GET /dead
+GET /dead/by-duration
 GET /dead/drop
 GET /dead/export.{kind}
 GET /health
@@ -453,6 +454,7 @@ POST /api/scenes/{id}/ignore
 POST /api/scenes/{id}/unignore
 POST /api/stop
 POST /api/sync
+POST /dead/by-duration
 POST /dead/drop
 POST /dead/retry
 POST /login
