@@ -59,6 +59,7 @@ class Assembled:
     settings: PartSettings
     gates: Gates
     identity: ServerIdentity
+    visitor: ServerIdentity
     indexer: Indexer
     looker: Looker
     work_looker: Looker
@@ -158,6 +159,7 @@ def assemble(
         settings=settings,
         gates=gates,
         identity=identity,
+        visitor=visitor,
         indexer=indexer,
         looker=glances,
         work_looker=looker(indexer, patient=False),
