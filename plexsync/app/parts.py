@@ -146,9 +146,7 @@ def assemble(
 ) -> Assembled:
     """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
     looks = settings.looks
-
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
-
     by = _identities(store, stash, plex, clock)
     gates.plex_check, gates.stash_check = (identity.check for identity in by)
 

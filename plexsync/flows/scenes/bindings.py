@@ -161,13 +161,13 @@ def bind_pairs(
         scenes = {pair: sight.scene for sight in sights if (pair := _pair(sight)) and sight.scene}
         items = looker.items([pair.key for pair in batch if pair in scenes])
         with store.writing() as tx:
-            taken = {binding.key for binding in tx.bindings.all()}
+            bound_keys = {binding.key for binding in tx.bindings.all()}
             for pair in batch:
                 item, scene = items.get(pair.key), scenes.get(pair)
                 if (
                     scene is not None
                     and isinstance(item, Item)
-                    and pair.key not in taken
+                    and pair.key not in bound_keys
                     and any(part.path == pair.path for part in item.parts)
                 ):
                     _bind(tx, scene, [item], clock.now())
