@@ -10,7 +10,7 @@ from plexsync.rules.choices import ACCEPTED, Choice
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import State, Why
 from plexsync.simulator.http import Fault
-from tests.engine.house import HOUR, path_of
+from tests.engine.house import HOUR, House, path_of
 from tests.engine.test_engine_matching import bind as bound
 from tests.engine.test_engine_matching import bound_pairs, movie, title_of, unbind, walk
 from tests.flows.test_undo import pictures, reconciled, undo
@@ -172,6 +172,21 @@ def test_a_restart_of_stash_during_which_it_was_rebuilt_is_told_by_the_probe(hou
     house.work_for(HOUR)
     assert hold(house).choice == Choice.STASH
     assert house.plex_sim.count("PUT") == 0
+
+
+def test_a_rebuilt_stash_with_fewer_scenes_takes_nothing_back(tmp_path):
+    """The first scene that is looked at is gone, and what was pushed for those that are gone is to be undone."""
+    with House(tmp_path / "data", undo_gone=True) as house:
+        ids = house.in_step(SCENES)
+        before = pictures(house)
+        house.clock.move(HOUR)
+        rebuild(house)
+        house.stash_sim.data.remove_scene(house.stash_sim.data.scenes[ids[-1]])
+        house.want(ids[-1])
+        house.clock.move(2)
+        house.work()
+        assert hold(house).choice == Choice.STASH
+        assert pictures(house) == before
 
 
 # --- single scenes ---------------------------------------------------------------------------------------------------

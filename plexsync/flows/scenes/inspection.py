@@ -96,6 +96,8 @@ class Looker:
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
         failed = [Inspection(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
         gone = [id for id in ids if id not in answers]
+        if gone and self._rules.undo_gone:
+            self._stash_identity.check_again(self._gates)
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
         return inspections + failed + self._undone_scenes.removed(gone, undoing)
 

@@ -16,7 +16,7 @@ from plexsync.rules.job import Dead, Kind
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, STASH_TAKEN
 from plexsync.rules.scene import Scene
-from plexsync.rules.scene_origin import SceneOrigin, is_another_stash, scene_origin
+from plexsync.rules.scene_origin import KnownScene, SceneOrigin, is_another_stash, scene_origin
 from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.identity")
@@ -45,10 +45,14 @@ class StashIdentity:
         """
         with self._store.reading() as db:
             remembered = db.scene_names.known(scene.id for scene in scenes)
-            others = others_among(db, scenes)
+        others = _differing(scenes, remembered)
         if any(not remembered[id].ignored for id in others):
-            gates.ask(READ_STASH, self.check, of_all=True)
+            self.check_again(gates)
         return others
+
+    def check_again(self, gates: Gates) -> None:
+        """Check now. Raises NeighbourError."""
+        gates.ask(READ_STASH, self.check, of_all=True)
 
     def check(self) -> None:
         """Read some of the known scenes again. Raises Barred if most are others now and you have not accepted that."""
@@ -84,9 +88,8 @@ class StashIdentity:
 
 def others_among(db: Reader, scenes: Iterable[Scene]) -> frozenset[int]:
     """The scenes whose id meant another scene when it was last seen."""
-    present = {scene.id: scene for scene in scenes}
-    remembered = db.scene_names.known(present)
-    return frozenset(id for id, entry in remembered.items() if not entry.origin.agrees(scene_origin(present[id])))
+    present = list(scenes)
+    return _differing(present, db.scene_names.known(scene.id for scene in present))
 
 
 def remember_scenes(tx: Writer, scenes: Iterable[Scene], *, now: int) -> frozenset[int]:
@@ -124,6 +127,14 @@ def ignored_another(id: int) -> Dead:
         f" (plexsync unignore {id}, or plexsync ignore {id})"
     )
     return Dead("ambiguous", summary, "ignored another")
+
+
+def _differing(scenes: Iterable[Scene], remembered: Mapping[int, KnownScene]) -> frozenset[int]:
+    return frozenset(
+        scene.id
+        for scene in scenes
+        if scene.id in remembered and not remembered[scene.id].origin.agrees(scene_origin(scene))
+    )
 
 
 def _compared(
