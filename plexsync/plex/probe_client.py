@@ -77,7 +77,7 @@ class ProbeClient(PlexClient):
         item = self._checked(lambda: answers.items_of(items)).get(key)
         if item is None:
             raise Missing(Neighbour.PLEX, f"{self._wire.server.name} has no item {key} in a library")
-        metadata = next(one for one in container.Metadata if str(one.ratingKey) == key)
+        metadata = next(entry for entry in container.Metadata if str(entry.ratingKey) == key)
         rating = item.scalars.get("userRating", "")
         added = self._checked(lambda: answers.whole_number(metadata.addedAt or 0))
         return ProbedItem(item, added, float(rating) if rating else None, metadata.subtype == "clip")
@@ -94,8 +94,8 @@ class ProbeClient(PlexClient):
         check_number(section)
         query = urlencode({"title": title}, quote_via=quote)
         body = self._ask("GET", f"/library/sections/{section}/collections?{query}").body
-        found = self._wire.decoded(COLLECTIONS, body).MediaContainer.Metadata
-        return [str(collection.ratingKey) for collection in found if collection.title == title]
+        listed = self._wire.decoded(COLLECTIONS, body).MediaContainer.Metadata
+        return [str(collection.ratingKey) for collection in listed if collection.title == title]
 
     def describe(self, section: str, key: str, summary: str, form: CollectionEdits) -> None:
         """Write the summary of a collection, by its library or by the collection; Missing if the form is not accepted."""
@@ -112,8 +112,8 @@ class ProbeClient(PlexClient):
         """The summary of a collection."""
         check_number(key)
         body = self._ask("GET", f"/library/metadata/{key}").body
-        found = self._wire.decoded(COLLECTIONS, body).MediaContainer.Metadata
-        return found[0].summary if found else ""
+        listed = self._wire.decoded(COLLECTIONS, body).MediaContainer.Metadata
+        return listed[0].summary if listed else ""
 
     def files_found(self, section: str, name: str) -> list[str]:
         """The paths of all files of the items that the filter by file finds, in one page."""

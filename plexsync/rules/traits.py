@@ -74,9 +74,9 @@ class LearntTraits:
         """The newer answers; a question without one keeps the earlier answer of the same server and version."""
         if (self.machine, self.version) != (newer.machine, newer.version):
             return newer
-        known = {name: answer for name, answer in newer.traits.answers().items() if answer is not None}
+        newest = {name: answer for name, answer in newer.traits.answers().items() if answer is not None}
         return LearntTraits(
-            newer.machine, newer.version, traits_from({**self.traits.answers(), **known}), newer.learnt_at
+            newer.machine, newer.version, traits_from({**self.traits.answers(), **newest}), newer.learnt_at
         )
 
 
@@ -158,6 +158,38 @@ ANSWERS: Mapping[tuple[str, str], str] = {
     ("file_filter", "any case"): "the name in any case",
     ("file_filter", "folder"): "all items of the folder",
 }
+
+# What PlexSync does with an answer that it knows; the other answers are stored only.
+USES: Mapping[str, str] = {
+    "tag_mode": "where names replace the list, no removals are sent",
+    "mixed_removals": "if not, removals get a request of their own",
+    "removals_at_once": "longer removals are split",
+    "cast_on_other": "if not, no cast is sent there",
+    "people_pictures": "other addresses are not sent",
+    "rating_by_edit": "if it is ignored, PlexSync rates as the account",
+}
+# The groups of questions of a probe, each with its traits.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "files": ("file_filter",),
+    "lists": ("tag_mode", "mixed_removals", "removals_at_once", "tags_lock", "one_stamp"),
+    "date added": ("added_by_edit",),
+    "rating": ("rating_by_edit",),
+    "cast": ("cast_on_other", "people_pictures"),
+    "collection": ("collection_edits",),
+    "pictures": ("upload_selects", "picture_lag"),
+}
+NOT_ASKED = "the answers of Plex did not tell"
+
+
+def unanswered(traits: ServerTraits, skipped: Mapping[str, str]) -> dict[str, str]:
+    """The traits without an answer, each with the reason; `skipped` has the reasons by group."""
+    answers = traits.answers()
+    return {
+        name: skipped.get(group, NOT_ASKED)
+        for group, names in GROUPS.items()
+        for name in names
+        if answers[name] is None
+    }
 
 
 def answer_words(name: str, answer: Answer) -> str:

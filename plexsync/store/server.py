@@ -1,4 +1,7 @@
-"""The Plex server: the traits that `plexsync probe` has learnt, and an item that it has not restored yet."""
+"""The Plex server: the traits that `plexsync probe` has learnt, an item that it has not restored yet, and its turn.
+
+A process that does not hold the worker's lock asks the worker for a probe, and finds the result here.
+"""
 
 from plexsync.rules.scratch import Original, original_from_text, original_to_text
 from plexsync.rules.traits import LearntTraits, from_text, to_text
@@ -7,6 +10,9 @@ from plexsync.store.notes import Notes, ReadOnlyNotes
 
 TRAITS = "server:traits"
 PROBED = "probe:original"
+ASKED = "probe:asked"
+RUNNING = "probe:running"
+RESULT = "probe:result"
 
 
 class ReadOnlyServerTable(Table):
@@ -21,6 +27,19 @@ class ReadOnlyServerTable(Table):
         """Return the item that a probe is changing, or has not restored, as it was before; None if there is none."""
         text = ReadOnlyNotes(self._db).text(PROBED)
         return original_from_text(text) if text else None
+
+    def probe_asked(self) -> tuple[str, int] | None:
+        """Return the item that the worker is asked to probe, and when it was asked (UTC ms); None if there is none."""
+        key, _, at = ReadOnlyNotes(self._db).text(ASKED).partition(" ")
+        return (key, int(at)) if key.isdecimal() and at.isdecimal() else None
+
+    def probe_running(self) -> int | None:
+        """Return when the probe was asked for that the worker runs, or was running when it ended; None if there is none."""
+        return ReadOnlyNotes(self._db).number(RUNNING)
+
+    def probe_result(self) -> str:
+        """Return the result of the last probe by the worker; '' if there is none."""
+        return ReadOnlyNotes(self._db).text(RESULT)
 
 
 class ServerTable(ReadOnlyServerTable):
@@ -38,3 +57,22 @@ class ServerTable(ReadOnlyServerTable):
     def end_probe(self) -> None:
         """Forget the item: it is restored."""
         Notes(self._db).save(PROBED, "")
+
+    def ask_probe(self, key: str, *, now: int) -> None:
+        """Ask the worker to probe this item; replaces an earlier request."""
+        Notes(self._db).save(ASKED, f"{key} {now}")
+
+    def run_probe(self, asked: int) -> None:
+        """Save that the worker runs the probe that was asked for then."""
+        Notes(self._db).save(RUNNING, str(asked))
+
+    def withdraw_probe(self) -> None:
+        """Withdraw the request: a worker that runs the probe ends it, and restores the item."""
+        Notes(self._db).save(ASKED, "")
+
+    def save_probe_result(self, result: str) -> None:
+        """Save the result of the probe that was asked for, which ends it."""
+        notes = Notes(self._db)
+        notes.save(RESULT, result)
+        notes.save(ASKED, "")
+        notes.save(RUNNING, "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plexsync.app.probe.restore import restore_left
-from plexsync.app.probe.run import Probed, probe
+from plexsync.app.probe.run import ProbeOutcome, probe
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_traits import Traits
@@ -48,7 +48,7 @@ class Stage:
     key: str
     other: str
 
-    def probe(self, **more: Any) -> Probed:
+    def probe(self, **more: Any) -> ProbeOutcome:
         return probe(self.store, self.client, self.clock, self.key, **more)
 
     def restore(self) -> object:

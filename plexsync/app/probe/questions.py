@@ -1,7 +1,7 @@
 """The questions of the probe: each changes something small on the item, reads it back, and learns the answer from that.
 
 Every list is sent whole, with the scratch names behind its own, so that no name of yours is missing at any moment. What is
-changed was saved before, and is taken back by `plexsync.app.probe.restore`.
+changed was saved before, and is accepted back by `plexsync.app.probe.restore`.
 """
 
 import logging
@@ -115,7 +115,7 @@ class Examination:
             return
         rest = set(self._original.files) - {path}
         by_name, by_case = (
-            [found for found in self._plex.files_found(section, text) if found not in rest]
+            [other for other in self._plex.files_found(section, text) if other not in rest]
             for text in (name, name.swapcase())
         )
         answer = rules.file_filter(name, by_name, by_case, folder_name(path), alone=not self._has_sibling(path))
@@ -136,29 +136,29 @@ class Examination:
 
     def _lists(self) -> None:
         """Add scratch labels and remove them: labels, because no metadata agent changes them meanwhile."""
-        own, (one, two, three, four, five) = self._now.names("label"), self._original.tags
+        own, (first, second, third, fourth, fifth) = self._now.names("label"), self._original.tags
         if "label" in self._now.locks:
             self._write("label.locked", "0")
         unlocked = "label" not in self._now.locks
-        now = self._edit({"label": Change((*own, one, two))})
-        if not _has(now, "label", one, two):
+        now = self._edit({"label": Change((*own, first, second))})
+        if not _has(now, "label", first, second):
             self.skipped["lists"] = "Plex did not take the labels"
             return
         if unlocked:
             self._learn(tags_lock="label" in now.locks)
-        now = self._edit({"label": Change((*own, two, three, four))})
-        mode = rules.tag_mode(left_out_name_stays=_has(now, "label", one))
-        sent = [name for name in (two, three, four) if _has(now, "label", name)]
+        now = self._edit({"label": Change((*own, second, third, fourth))})
+        mode = rules.tag_mode(left_out_name_stays=_has(now, "label", first))
+        sent = [name for name in (second, third, fourth) if _has(now, "label", name)]
         now = self._edit({"label": Change(None, removes=tuple(sent))})
         removed = [name for name in sent if not _has(now, "label", name)]
         self._learn(tag_mode=mode, removals_at_once=rules.removals_at_once(len(sent), len(removed)))
         # Where an edit replaces the list, a name that it leaves out is removed by that alone.
-        victim = (one,) if mode == "replace" else ()
-        if not _has(now, "label", one):
-            now = self._edit({"label": Change((*own, one))})
-        now = self._edit({"label": Change((*own, five, *victim), removes=(one,))})
-        if _has(now, "label", five):
-            self._learn(mixed_removals=not _has(now, "label", one))
+        victim = (first,) if mode == "replace" else ()
+        if not _has(now, "label", first):
+            now = self._edit({"label": Change((*own, first))})
+        now = self._edit({"label": Change((*own, fifth, *victim), removes=(first,))})
+        if _has(now, "label", fifth):
+            self._learn(mixed_removals=not _has(now, "label", first))
         self._remove("label", self._original.tags)
         before, after = self._first.item, self._now.item
         place = next((name for name in ("thumb", "art") if before.pictures.get(name)), "thumb")
@@ -211,19 +211,19 @@ class Examination:
 
     def _cast(self) -> None:
         """Add two scratch people, one with a public picture address and one with a private one."""
-        own, (one, two) = self._now.names("actor"), self._original.people
-        faces = {beside(FACE, one): Change(PUBLIC_FACE), beside(FACE, two): Change(PRIVATE_FACE)}
-        now = self._edit({"actor": Change((*own, one, two)), **faces})
-        taken = _has(now, "actor", one, two)
+        own, (first, second) = self._now.names("actor"), self._original.people
+        faces = {beside(FACE, first): Change(PUBLIC_FACE), beside(FACE, second): Change(PRIVATE_FACE)}
+        now = self._edit({"actor": Change((*own, first, second)), **faces})
+        accepted = _has(now, "actor", first, second)
         if now.clip:
-            self._learn(cast_on_other=taken)
+            self._learn(cast_on_other=accepted)
         else:
             self.skipped["cast"] = "the item is in no library of Other Videos"
-        if taken:
+        if accepted:
             shown = now.item.faces
             self._learn(
                 people_pictures=rules.people_pictures(
-                    public_taken=bool(shown.get(one)), private_taken=bool(shown.get(two))
+                    public_taken=bool(shown.get(first)), private_taken=bool(shown.get(second))
                 )
             )
         self._remove("actor", self._original.people)
@@ -242,8 +242,6 @@ class Examination:
         else:
             self.skipped["collection"] = "Plex did not list the scratch collection"
         self._remove("collection", (name,))
-        if self._plex.collections(self._original.section, name):
-            self.skipped["collection"] = f"the collection {name} stayed, without items: delete it in Plex"
 
     def _is_described(self, key: str, form: CollectionEdits) -> bool:
         self._go_on()

@@ -19,14 +19,26 @@ OTHER = "the item has other files now, or this is another Plex server: nothing i
 
 
 @dataclass(frozen=True)
-class Restored:
-    """The result: `fields` are not as before, `note` says why nothing was written; '' otherwise."""
+class Restoration:
+    """The result: `fields` are not as before, `note` says why nothing was written, '' otherwise.
+
+    `remains` is the name of the scratch collection if Plex keeps it without items.
+    """
 
     fields: tuple[str, ...] = ()
     note: str = ""
+    remains: str = ""
+
+    def words(self) -> str:
+        """What is not as before, or '' if everything is."""
+        if self.note:
+            return self.note
+        remains = f"the collection {self.remains} stayed, without items: delete it in Plex" if self.remains else ""
+        fields = f"not as before: {', '.join(self.fields)}" if self.fields else ""
+        return "; ".join(filter(None, (fields, remains)))
 
 
-def restore_left(store: Database, plex: ProbeClient) -> Restored | None:
+def restore_left(store: Database, plex: ProbeClient) -> Restoration | None:
     """Restore the item of an interrupted probe; None if there is none. Raises NeighbourError if Plex is down."""
     with store.reading() as db:
         original = db.server.probed()
@@ -35,46 +47,47 @@ def restore_left(store: Database, plex: ProbeClient) -> Restored | None:
     restored = restore(plex, original)
     with store.writing() as tx:
         tx.server.end_probe()
-    if restored.note or restored.fields:
-        log.warning("item %s after plexsync probe: %s", original.key, restored.note or ", ".join(restored.fields))
+    if words := restored.words():
+        log.warning("item %s after plexsync probe: %s", original.key, words)
     else:
         log.info("item %s is restored after an interrupted plexsync probe", original.key)
     return restored
 
 
-def restore(plex: ProbeClient, original: Original) -> Restored:
+def restore(plex: ProbeClient, original: Original) -> Restoration:
     """Take back what is left of the probe on the item, and compare it with what it was."""
     try:
         if plex.server()[0] != original.machine:
-            return Restored(note=OTHER)
+            return Restoration(note=OTHER)
         now = plex.probed(original.key)
         for number in range(ROUNDS):
             if not is_same_item(original, now):
-                return Restored(note=OTHER)
-            left = leftovers(original, now)
-            if not left:
+                return Restoration(note=OTHER)
+            rest = leftovers(original, now)
+            if not rest:
                 break
-            _take_back(plex, original, now, left, number)
+            _take_back(plex, original, now, rest, number)
             now = plex.probed(original.key)
     except Missing:
-        return Restored(note=GONE)
-    return Restored(differences(original, now))
+        return Restoration(note=GONE)
+    remains = bool(plex.collections(original.section, original.collection))
+    return Restoration(differences(original, now), remains=original.collection if remains else "")
 
 
-def _take_back(plex: ProbeClient, original: Original, now: ProbedItem, left: Leftovers, number: int) -> None:
+def _take_back(plex: ProbeClient, original: Original, now: ProbedItem, rest: Leftovers, number: int) -> None:
     """Send what takes the rest back: names first, then values, then locks, since each edit may lock its field."""
     section, key = original.section, original.key
-    for role, names in left.names.items():
+    for role, names in rest.names.items():
         for edit in _removals(role, names, now, number):
             _try(plex, now, {role: edit})
-    if left.added_at is not None:
-        _write(plex, section, key, "addedAt.value", str(left.added_at))
-    if left.rating:
+    if rest.added_at is not None:
+        _write(plex, section, key, "addedAt.value", str(rest.added_at))
+    if rest.rating:
         plex.rate(key, None)
         # A rating of the item itself shows once the account has none.
         if plex.probed(key).rating is not None:
             _write(plex, section, key, "userRating.value", "")
-    for name, locked in left.locks.items():
+    for name, locked in rest.locks.items():
         _write(plex, section, key, f"{name}.locked", str(int(locked)))
 
 

@@ -1,16 +1,17 @@
 """One probe: saves the item, asks the questions one by one, restores the item, and stores what was learnt."""
 
+import json
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 
 from plexsync.app.probe.questions import Examination, Halted
-from plexsync.app.probe.restore import Restored, restore
+from plexsync.app.probe.restore import Restoration, restore
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.scratch import Original, original_of
-from plexsync.rules.traits import LearntTraits, ServerTraits
+from plexsync.rules.traits import UNKNOWN, LearntTraits, ServerTraits, traits_from
 from plexsync.store.database import Database
 
 Progress = Callable[[int, int], None]
@@ -21,17 +22,44 @@ class CantProbe(Exception):
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbeOutcome:
     """The result of a probe. `skipped` says for groups of questions why one has no answer.
 
     `error` is why the probe ended early, '' if it did not; `restored` None: the item is not restored yet.
     """
 
-    version: str
-    traits: ServerTraits
-    skipped: dict[str, str] = field(default_factory=dict)
+    version: str = ""
+    traits: ServerTraits = UNKNOWN
+    skipped: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
-    restored: Restored | None = None
+    restored: Restoration | None = None
+
+    def to_text(self, asked: int) -> str:
+        """The stored form, with the time at which it was asked for."""
+        return json.dumps({**asdict(self), "asked": asked})
+
+
+def _restored_from(stored: Mapping[str, object]) -> Restoration:
+    fields = stored["fields"]
+    names = tuple(map(str, fields)) if isinstance(fields, list) else ()
+    return Restoration(names, str(stored["note"]), str(stored["remains"]))
+
+
+def outcome_from_text(text: str) -> tuple[ProbeOutcome, int] | None:
+    """The result in the stored form, and the time at which it was asked for; None for a text that is not one."""
+    try:
+        stored = json.loads(text)
+        restored = stored["restored"]
+        probed = ProbeOutcome(
+            version=str(stored["version"]),
+            traits=traits_from(stored["traits"]),
+            skipped={str(step): str(reason) for step, reason in stored["skipped"].items()},
+            error=str(stored["error"]),
+            restored=_restored_from(restored) if restored else None,
+        )
+        return probed, int(stored["asked"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
 
 
 def probe(
@@ -42,7 +70,7 @@ def probe(
     *,
     progress: Progress = lambda _done, _total: None,
     stopping: Callable[[], bool] = lambda: False,
-) -> Probed:
+) -> ProbeOutcome:
     """Ask the questions on this item, and restore it.
 
     The caller holds the worker's lock and has restored the item of an earlier probe. Raises CantProbe for an item that
@@ -66,10 +94,10 @@ def probe(
         raise
     restored, trouble = _restored(store, plex, original)
     traits = examination.traits
-    if traits != ServerTraits():
+    if traits != UNKNOWN:
         with store.writing() as tx:
             tx.server.save_traits(LearntTraits(machine, version, traits, clock.now()))
-    return Probed(version, traits, examination.skipped, error or trouble, restored)
+    return ProbeOutcome(version, traits, examination.skipped, error or trouble, restored)
 
 
 def _asked(examination: Examination, progress: Progress) -> str:
@@ -87,7 +115,7 @@ def _asked(examination: Examination, progress: Progress) -> str:
     return ""
 
 
-def _restored(store: Database, plex: ProbeClient, original: Original) -> tuple[Restored | None, str]:
+def _restored(store: Database, plex: ProbeClient, original: Original) -> tuple[Restoration | None, str]:
     """Restore the item; if that fails, it stays saved for the next run."""
     try:
         restored = restore(plex, original)
