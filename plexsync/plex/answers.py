@@ -85,6 +85,7 @@ class ItemAnswer(msgspec.Struct):
     Label: list[PlexTag] = []
     Field: list[FieldAnswer] = []
     Media: list[MediaAnswer] = []
+    subtype: str | None = None
 
 
 class LocationAnswer(msgspec.Struct):
@@ -276,6 +277,7 @@ def _item(metadata: ItemAnswer, section: str) -> Item:
         faces={role.tag: role.thumb for role in metadata.Role if role.tag and role.thumb},
         pictures={name: path for name, path in (("thumb", metadata.thumb), ("art", metadata.art)) if path},
         stamp=whole_number(metadata.updatedAt or 0),
+        clip=metadata.subtype == "clip",
     )
 
 

@@ -18,7 +18,6 @@ class ProbedAnswer(answers.ItemAnswer):
     """An item in full, with the fields that only the probe reads."""
 
     addedAt: answers.Number | None = None
-    subtype: str | None = None
 
 
 class ProbedAnswers(msgspec.Struct):
@@ -80,7 +79,7 @@ class ProbeClient(PlexClient):
         metadata = next(entry for entry in container.Metadata if str(entry.ratingKey) == key)
         rating = item.scalars.get("userRating", "")
         added = self._checked(lambda: answers.whole_number(metadata.addedAt or 0))
-        return ProbedItem(item, added, float(rating) if rating else None, metadata.subtype == "clip")
+        return ProbedItem(item, added, float(rating) if rating else None)
 
     def write(self, section: str, key: str, fields: Sequence[tuple[str, str]]) -> None:
         """Edit one movie by fields that are sent as they are; raises ValueError without an item."""

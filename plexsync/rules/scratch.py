@@ -25,12 +25,11 @@ EARLIER = 1
 
 @dataclass(frozen=True)
 class ProbedItem:
-    """An item with the fields that only the probe reads. `rating` None: none. `clip`: an item of Other Videos."""
+    """An item with the fields that only the probe reads. `rating` None: none."""
 
     item: Item
     added_at: int
     rating: float | None
-    clip: bool
 
     @property
     def locks(self) -> frozenset[str]:

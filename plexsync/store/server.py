@@ -4,7 +4,7 @@ A process that does not hold the worker's lock asks the worker for a probe, and 
 """
 
 from plexsync.rules.scratch import Original, original_from_text, original_to_text
-from plexsync.rules.traits import LearntTraits, from_text, to_text
+from plexsync.rules.traits import UNKNOWN, LearntTraits, ServerTraits, from_text, to_text
 from plexsync.store.connection import Table
 from plexsync.store.notes import Notes, ReadOnlyNotes
 
@@ -22,6 +22,11 @@ class ReadOnlyServerTable(Table):
         """Return the learnt traits; None if there are none."""
         text = ReadOnlyNotes(self._db).text(TRAITS)
         return from_text(text) if text else None
+
+    def present_traits(self) -> ServerTraits:
+        """Return the traits to work by: those that were learnt, or none."""
+        learnt = self.traits()
+        return learnt.traits if learnt else UNKNOWN
 
     def probed(self) -> Original | None:
         """Return the item that a probe is changing, or has not restored, as it was before; None if there is none."""

@@ -215,7 +215,7 @@ class Examination:
         faces = {beside(FACE, first): Change(PUBLIC_FACE), beside(FACE, second): Change(PRIVATE_FACE)}
         now = self._edit({"actor": Change((*own, first, second)), **faces})
         accepted = _has(now, "actor", first, second)
-        if now.clip:
+        if now.item.clip:
             self._learn(cast_on_other=accepted)
         else:
             self.skipped["cast"] = "the item is in no library of Other Videos"

@@ -142,7 +142,8 @@ def _tell(facts: ProbeFacts) -> None:
     rows = [
         (
             QUESTIONS[trait["name"]],
-            answer_words(trait["name"], trait["answer"]) or f"not answered{': ' if trait['reason'] else ''}{trait['reason']}",
+            answer_words(trait["name"], trait["answer"])
+            or f"not answered{': ' if trait['reason'] else ''}{trait['reason']}",
             USES.get(trait["name"], "stored only"),
         )
         for trait in facts["traits"]

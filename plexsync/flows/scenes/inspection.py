@@ -36,6 +36,7 @@ from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
 from plexsync.rules.text import fold
+from plexsync.rules.trait_effects import takeable
 from plexsync.rules.undo import undone
 from plexsync.store.database import Database, Writer
 
@@ -47,6 +48,8 @@ SHARED_ITEM = "its item is another scene's"
 DURATION_ONLY = "one item fits by name and duration only"
 # Prefix of the error of a scene whose bound item can't be written to.
 BOUND_ITEM = "bound by hand, but item"
+# The outcome while an item has scratch names: inspected again soon, and without blame.
+BEING_PROBED = Waiting("plexsync probe has not restored its item yet", "released", after=10.0, backoff=False)
 # The mark of a take-over in a preview.
 ASKED = "asked"
 
@@ -90,7 +93,7 @@ class Looker:
         failed = [Inspection(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
         gone = [id for id in ids if id not in answers]
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
-        return inspections + failed + self._undone_scenes.removed(gone, undoing)
+        return inspections + failed + self._beside_probe(self._undone_scenes.removed(gone, undoing))
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
         """Inspect scenes that were just read from Stash. Otherwise as `look`.
@@ -101,7 +104,7 @@ class Looker:
         back = set(exclusions) if undoing else self._undone_scenes.marked_among(exclusions)
         inside = [scene for scene in scenes if scene.id not in exclusions or scene.id in back]
         sights = self._look_in_plex(inside, undoing, taking_over=taking_over) if inside or not exclusions else []
-        by_id = {sight.id: sight for sight in sights}
+        by_id = {sight.id: sight for sight in self._beside_probe(sights)}
         for scene in scenes:
             if scene.id in exclusions and not (scene.id in by_id and by_id[scene.id].undone):
                 by_id[scene.id] = Inspection(scene.id, scene, outcome=OutOfScope(exclusions[scene.id]))
@@ -130,6 +133,21 @@ class Looker:
             list(back.values()), verdicts, items, past, afresh=bool(undoing)
         )
         return [undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes]
+
+    def _beside_probe(self, sights: Sequence[Inspection]) -> list[Inspection]:
+        """The inspections, in which a scene waits whose item `plexsync probe` is changing or has not restored yet."""
+        if not any(sight.targets for sight in sights):
+            return list(sights)
+        with self._store.reading() as db:
+            probed = db.server.probed()
+        if probed is None:
+            return list(sights)
+        return [
+            Inspection(sight.id, sight.scene, sight.wanted, outcome=BEING_PROBED)
+            if any(target.item.key == probed.key for target in sight.targets)
+            else sight
+            for sight in sights
+        ]
 
     @staticmethod
     def save(tx: Writer, sights: Iterable[Inspection], *, now: int) -> None:
@@ -165,7 +183,9 @@ class Looker:
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
             sections = frozenset(row.key for row in rows)
             marks = db.notes.take_overs(sorted(verdicts))
-            return Past(db.memories.of(ids), db.pushings.of(ids), owners, own, sections, marks)
+            return Past(
+                db.memories.of(ids), db.pushings.of(ids), owners, own, sections, marks, db.server.present_traits()
+            )
 
     def _sight(
         self,
@@ -199,6 +219,7 @@ class Looker:
                 return replace(base, error=item, key=key)
             profile = past.profiles.get(item.section, self._rules.profile)
             shown = desired if profile is self._rules.profile else wanted(scene, profile)
+            shown = takeable(shown, item, past.traits)
             memory, pushing = past.to_sync(scene.id, key)
             if self.pictures:
                 try:
@@ -213,7 +234,7 @@ class Looker:
             policy = replace(self._rules.policy, take_over=bool(mark))
             steps = plan(shown.values, item, memory, pushing, policy)
             steps = replace(steps, memory=placed(steps.memory, item))
-            targets.append(Target(item, steps, past.memories.get((scene.id, key), {}), shown, profile))
+            targets.append(Target(item, steps, past.memories.get((scene.id, key), {}), shown, profile, past.traits))
         return replace(base, targets=tuple(targets))
 
 

@@ -10,6 +10,7 @@ from plexsync.rules.job import Dead, Done, Outcome, OutOfScope
 from plexsync.rules.match_records import Candidate, Step
 from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Undone
 from plexsync.rules.scene import Scene
+from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.undo import begun_anew, undone
 from plexsync.rules.values import Value
 
@@ -22,7 +23,7 @@ class Target:
     """One item of a scene, with the plan that brings it in sync.
 
     `memory` is what was remembered before. `wanted` holds the desired values in its library, according to its
-    `profile`.
+    `profile`. `traits` are those of the server.
     """
 
     item: Item
@@ -30,6 +31,7 @@ class Target:
     memory: Mapping[str, Remembered]
     wanted: Wanted
     profile: Profile
+    traits: ServerTraits = UNKNOWN
 
     def entry(self, until: int) -> Pushing:
         """The push to save before the edit is sent."""
@@ -80,7 +82,8 @@ class Past:
     """What is remembered about items.
 
     It holds memories and unfinished pushes by (scene, item key), the earlier owners of items, the profiles of libraries
-    that have their own (by library key), the keys of the synced libraries, and the marks of take-overs by scene.
+    that have their own (by library key), the keys of the synced libraries, the marks of take-overs by scene, and the
+    traits of the server.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -89,6 +92,7 @@ class Past:
     profiles: Mapping[str, Profile]
     sections: frozenset[str]
     take_overs: Mapping[int, str] = field(default_factory=dict)
+    traits: ServerTraits = UNKNOWN
 
     def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
         """The memory of a scene's item. If the item is new to the scene, the memory of the scene that had it before.

@@ -232,7 +232,7 @@ class UndoneScenes:
             item = self._pictures.told(item, dict.fromkeys((*unknown, *ours_in(memory)), True), memory, pushing)
         steps = plan(shown.values, item, memory, pushing, self._rules.policy)
         steps = replace(steps, memory=placed(steps.memory, item))
-        return Target(item, steps, past.memories.get((sight.id, item.key), {}), shown, profile)
+        return Target(item, steps, past.memories.get((sight.id, item.key), {}), shown, profile, past.traits)
 
     def _values(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
         """What Stash says about a scene, including disabled fields."""
