@@ -1,12 +1,13 @@
 """The answers of a Plex server to the questions of `plexsync probe`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from plexsync.app.parts import Parts
 from plexsync.app.probe.run import ProbeOutcome
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.probe import ProbeFacts, TraitFacts
-from plexsync.rules.traits import UNKNOWN, USES, LearntTraits, ServerTraits, unanswered
+from plexsync.rules.traits import QUESTIONS, UNKNOWN, USES, LearntTraits, ServerTraits, answer_words, unanswered
 
 
 def stored_traits(parts: Parts) -> LearntTraits | None:
@@ -38,6 +39,30 @@ def trait_facts(traits: ServerTraits, skipped: Mapping[str, str], *, asked: bool
         {"name": name, "answer": answer, "reason": reasons.get(name, ""), "used": name in USES}
         for name, answer in traits.answers().items()
     ]
+
+
+@dataclass(frozen=True)
+class TraitRow:
+    """A question with its answer ('' if there is none, with the reason if it is known), and its use, as text."""
+
+    question: str
+    answer: str
+    reason: str
+    use: str
+
+
+def trait_rows(learnt: LearntTraits | None, probed: ProbeOutcome | None) -> list[TraitRow]:
+    """The stored answers as text; `probed` is the last probe, which knows why there is no answer."""
+    traits = learnt.traits if learnt else UNKNOWN
+    facts = trait_facts(traits, probed.skipped if probed else {}, asked=bool(probed and probed.version))
+    return [row_of(trait) for trait in facts]
+
+
+def row_of(trait: TraitFacts) -> TraitRow:
+    """A trait as text."""
+    name = trait["name"]
+    use = USES.get(name, "stored only")
+    return TraitRow(QUESTIONS[name], answer_words(name, trait["answer"]), trait["reason"], use)
 
 
 def is_restored(probed: ProbeOutcome) -> bool:

@@ -13,6 +13,7 @@ PROBED = "probe:original"
 ASKED = "probe:asked"
 RUNNING = "probe:running"
 RESULT = "probe:result"
+RESULT_OF = "probe:result of"
 
 
 class ReadOnlyServerTable(Table):
@@ -46,6 +47,10 @@ class ReadOnlyServerTable(Table):
         """Return the result of the last probe by the worker; '' if there is none."""
         return ReadOnlyNotes(self._db).text(RESULT)
 
+    def probe_result_time(self) -> int | None:
+        """Return when the probe with that result was asked for (UTC ms); None if there is none."""
+        return ReadOnlyNotes(self._db).number(RESULT_OF)
+
 
 class ServerTable(ReadOnlyServerTable):
     """Read and write access to what is known of the server."""
@@ -75,9 +80,12 @@ class ServerTable(ReadOnlyServerTable):
         """Withdraw the request: a worker that runs the probe ends it, and restores the item."""
         Notes(self._db).save(ASKED, "")
 
-    def save_probe_result(self, result: str) -> None:
-        """Save the result of the probe that was asked for, which ends it."""
+    def save_probe_result(self, result: str, *, asked: int) -> None:
+        """Save the result of the probe that was asked for then, which ends it."""
         notes = Notes(self._db)
         notes.save(RESULT, result)
-        notes.save(ASKED, "")
+        notes.save(RESULT_OF, str(asked))
         notes.save(RUNNING, "")
+        request = self.probe_asked()
+        if request and request[1] == asked:
+            notes.save(ASKED, "")

@@ -25,6 +25,7 @@ from plexsync.web import (
     metrics,
     outage_pages,
     overview_pages,
+    probe_pages,
     reconcile_pages,
     scene_pages,
     settings_pages,
@@ -50,6 +51,7 @@ MODULES = (
     outage_pages,
     reconcile_pages,
     settings_pages,
+    probe_pages,
 )
 
 

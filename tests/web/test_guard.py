@@ -429,6 +429,7 @@ GET /api/status
 GET /charts
 GET /charts/{subject}-{span}.svg
 GET /dead
+GET /dead/by-duration
 GET /dead/drop
 GET /dead/export.{kind}
 GET /health
@@ -441,6 +442,8 @@ GET /scenes
 GET /scenes/{id}
 GET /scenes/{id}/undo
 GET /settings
+GET /settings/plex
+GET /settings/plex/probe
 POST /api/dead/drop
 POST /api/dead/retry
 POST /api/preview
@@ -449,6 +452,7 @@ POST /api/scenes/{id}/ignore
 POST /api/scenes/{id}/unignore
 POST /api/stop
 POST /api/sync
+POST /dead/by-duration
 POST /dead/drop
 POST /dead/retry
 POST /login
@@ -461,6 +465,8 @@ POST /scenes/{id}/sync
 POST /scenes/{id}/unbind
 POST /scenes/{id}/undo
 POST /scenes/{id}/unignore
+POST /settings/plex/probe
+POST /settings/plex/stop
 """
 
 

@@ -55,7 +55,7 @@ class ProbeTurn:
             probed, asked, running = db.server.probed(), db.server.probe_asked(), db.server.probe_running()
         if running is not None:
             with store.writing() as tx:
-                tx.server.save_probe_result(ProbeOutcome(error=ENDED).to_text(running))
+                tx.server.save_probe_result(ProbeOutcome(error=ENDED).to_text(running), asked=running)
             asked = None
         if probed is not None and not self._restored(passed):
             return
@@ -93,7 +93,7 @@ class ProbeTurn:
         except (CantProbe, NeighbourError) as error:
             probed = ProbeOutcome(error=str(error))
         with store.writing() as tx:
-            tx.server.save_probe_result(probed.to_text(at))
+            tx.server.save_probe_result(probed.to_text(at), asked=at)
 
 
 def result_of(store: Database, asked: int) -> ProbeOutcome | None:

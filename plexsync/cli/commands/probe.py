@@ -18,9 +18,8 @@ from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.reports.format import safe
-from plexsync.reports.probe import is_restored, probe_facts, stored_traits
+from plexsync.reports.probe import is_restored, probe_facts, row_of, stored_traits
 from plexsync.reports.shapes.probe import ProbeFacts
-from plexsync.rules.traits import QUESTIONS, USES, answer_words
 
 PACE = 0.2  # seconds between two looks for the worker's result
 QUESTION = (
@@ -140,13 +139,8 @@ def _tell(facts: ProbeFacts) -> None:
     if facts["plex"] is None:
         return say(paper(), "Nothing was learnt yet: plexsync probe ITEM asks the server.")
     rows = [
-        (
-            QUESTIONS[trait["name"]],
-            answer_words(trait["name"], trait["answer"])
-            or f"not answered{': ' if trait['reason'] else ''}{trait['reason']}",
-            USES.get(trait["name"], "stored only"),
-        )
-        for trait in facts["traits"]
+        (row.question, row.answer or f"not answered{': ' if row.reason else ''}{row.reason}", row.use)
+        for row in map(row_of, facts["traits"])
     ]
     paper().print(table(f"Plex {safe(facts['plex'])}", ("question", "answer", "what PlexSync does with it"), rows))
     return None
