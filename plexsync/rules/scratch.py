@@ -99,9 +99,12 @@ def original_of(now: ProbedItem, *, machine: str, mark: str) -> Original:
 
 
 def is_same_item(original: Original, now: ProbedItem) -> bool:
-    """Whether the item is the probed one: after a reinstallation of Plex its key can name another item."""
-    item = now.item
-    return item.section == original.section and {part.path for part in item.parts} == set(original.files)
+    """Whether the item is the probed one: after a reinstallation of Plex its key can name another item.
+
+    One file in common is enough, since a file can have been added or moved meanwhile.
+    """
+    files, before = {part.path for part in now.item.parts}, set(original.files)
+    return now.item.section == original.section and (bool(files & before) or files == before)
 
 
 def leftovers(original: Original, now: ProbedItem) -> Leftovers:

@@ -52,7 +52,7 @@ class Stage:
         return probe(self.store, self.client, self.clock, self.key, **more)
 
     def restore(self) -> object:
-        return restore_left(self.store, self.client)
+        return restore_left(self.store, self.client, self.clock)
 
     def saved(self) -> object:
         with self.store.reading() as db:

@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 
+from plexsync.app.probe.restore import PAUSES
 from plexsync.plex.artwork import key_of
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules import traits as rules
@@ -234,7 +235,7 @@ class Examination:
         """Make a scratch collection of this item alone, edit it, give it a picture, and take the item out again."""
         own, name = self._now.names("collection"), self._original.collection
         self._edit({"collection": Change((*own, name))})
-        keys = self._plex.collections(self._original.section, name)
+        keys = self._listed(name)
         if len(keys) == 1:
             changed = {form: self._is_described(keys[0], form) for form in FORMS}
             self._learn(collection_edits=rules.collection_edits(by_section=changed["section"], by_item=changed["item"]))
@@ -242,6 +243,15 @@ class Examination:
         else:
             self.skipped["collection"] = "Plex did not list the scratch collection"
         self._remove("collection", (name,))
+
+    def _listed(self, name: str) -> list[str]:
+        """The keys of the scratch collection, which Plex may list a moment after the edit."""
+        for pause in PAUSES:
+            if keys := self._plex.collections(self._original.section, name):
+                return keys
+            self._go_on()
+            self._clock.sleep(pause)
+        return self._plex.collections(self._original.section, name)
 
     def _is_described(self, key: str, form: CollectionEdits) -> bool:
         self._go_on()

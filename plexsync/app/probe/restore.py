@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.errors import Missing, Refused
+from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Change
 from plexsync.rules.scratch import Leftovers, Original, ProbedItem, differences, is_same_item, leftovers
 from plexsync.rules.values import name_keys, without_names
@@ -14,6 +15,8 @@ log = logging.getLogger("PlexSync.probe")
 
 # A server may lose a part of a request, so what is left is taken back again, one name at a time.
 ROUNDS = 4
+# Seconds between looks for the scratch collection.
+PAUSES = (0.5, 1.0, 2.0)
 GONE = "Plex no longer has the item, so nothing is left to restore"
 OTHER = "the item has other files now, or this is another Plex server: nothing is written to it"
 
@@ -38,13 +41,13 @@ class Restoration:
         return "; ".join(filter(None, (fields, remains)))
 
 
-def restore_left(store: Database, plex: ProbeClient) -> Restoration | None:
+def restore_left(store: Database, plex: ProbeClient, clock: Clock) -> Restoration | None:
     """Restore the item of an interrupted probe; None if there is none. Raises NeighbourError if Plex is down."""
     with store.reading() as db:
         original = db.server.probed()
     if original is None:
         return None
-    restored = restore(plex, original)
+    restored = restore(plex, original, clock)
     with store.writing() as tx:
         tx.server.end_probe()
     if words := restored.words():
@@ -54,7 +57,7 @@ def restore_left(store: Database, plex: ProbeClient) -> Restoration | None:
     return restored
 
 
-def restore(plex: ProbeClient, original: Original) -> Restoration:
+def restore(plex: ProbeClient, original: Original, clock: Clock) -> Restoration:
     """Take back what is left of the probe on the item, and compare it with what it was."""
     try:
         if plex.server()[0] != original.machine:
@@ -70,8 +73,17 @@ def restore(plex: ProbeClient, original: Original) -> Restoration:
             now = plex.probed(original.key)
     except Missing:
         return Restoration(note=GONE)
-    remains = bool(plex.collections(original.section, original.collection))
+    remains = _collection_remains(plex, original, clock)
     return Restoration(differences(original, now), remains=original.collection if remains else "")
+
+
+def _collection_remains(plex: ProbeClient, original: Original, clock: Clock) -> bool:
+    """Whether Plex still lists the scratch collection; it can take a moment to delete an empty one."""
+    for pause in PAUSES:
+        if not plex.collections(original.section, original.collection):
+            return False
+        clock.sleep(pause)
+    return bool(plex.collections(original.section, original.collection))
 
 
 def _take_back(plex: ProbeClient, original: Original, now: ProbedItem, rest: Leftovers, number: int) -> None:

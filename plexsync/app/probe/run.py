@@ -90,9 +90,9 @@ def probe(
     try:
         error = _asked(examination, progress)
     except BaseException:
-        _restored(store, plex, original)
+        _restored(store, plex, original, clock)
         raise
-    restored, trouble = _restored(store, plex, original)
+    restored, trouble = _restored(store, plex, original, clock)
     traits = examination.traits
     if traits != UNKNOWN:
         with store.writing() as tx:
@@ -115,10 +115,10 @@ def _asked(examination: Examination, progress: Progress) -> str:
     return ""
 
 
-def _restored(store: Database, plex: ProbeClient, original: Original) -> tuple[Restoration | None, str]:
+def _restored(store: Database, plex: ProbeClient, original: Original, clock: Clock) -> tuple[Restoration | None, str]:
     """Restore the item; if that fails, it stays saved for the next run."""
     try:
-        restored = restore(plex, original)
+        restored = restore(plex, original, clock)
     except NeighbourError as error:
         return None, str(error)
     with store.writing() as tx:

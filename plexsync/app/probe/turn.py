@@ -67,7 +67,7 @@ class ProbeTurn:
             return False
         try:
             with closing(self._connect()) as plex:
-                restore_left(self._parts.store, plex)
+                restore_left(self._parts.store, plex, self._parts.clock)
         except NeighbourError as error:
             self._retry_at = passed + RETRY
             log.warning("the item of an interrupted plexsync probe can't be restored yet: %s", error)

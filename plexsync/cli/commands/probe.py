@@ -77,7 +77,7 @@ def probe(call: Call, item: str | None, yes: bool) -> int:
                 restored = is_restored(probed) if probed else db.server.probed() is None
         facts = probe_facts(learnt, probed, restored=restored, program=version())
         call.answer(facts, lambda: _tell(facts))
-        _complain(item, probed, earlier)
+        _complain(item, probed, earlier, restored=restored)
         return stop.code or (FINE if restored and facts["complete"] else FAILED)
 
 
@@ -102,7 +102,7 @@ def _restored(parts: Parts) -> Restoration | None:
     if earlier is None:
         return None
     with closing(connected(parts)) as plex:
-        return restore_left(parts.store, plex)
+        return restore_left(parts.store, plex, parts.clock)
 
 
 def _probed(start: Begun, parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
@@ -146,11 +146,13 @@ def _tell(facts: ProbeFacts) -> None:
     return None
 
 
-def _complain(item: str | None, probed: ProbeOutcome | None, earlier: Restoration | None) -> None:
+def _complain(item: str | None, probed: ProbeOutcome | None, earlier: Restoration | None, *, restored: bool) -> None:
     """Report on standard error what was not done, and what was restored."""
     if earlier is not None:
         click.echo(f"plexsync: the item of an interrupted probe: {safe(earlier.words() or 'restored')}", err=True)
     if probed is None:
+        if not restored:
+            click.echo("plexsync: the item of an interrupted probe is not restored yet: the worker does it", err=True)
         return
     if probed.error:
         click.echo(f"plexsync: the probe ended early: {safe(probed.error)}", err=True)
