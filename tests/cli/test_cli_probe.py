@@ -9,7 +9,7 @@ import pytest
 from plexsync.rules.traits import TRAITS
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_server import VERSION
-from plexsync.store.lock import is_locked
+from plexsync.store.lock import is_locked, try_lock
 from tests.app.probe_stage import furnish, state_of
 from tests.app.test_probe_interrupted import Count
 from tests.cli.conftest import Door
@@ -183,3 +183,28 @@ def test_a_worker_restores_an_interrupted_probe_before_it_syncs(world: World, do
     assert (item.lists["label"], "label" in item.locks) == ([], False)
     assert item.scalars["title"] == "Title 0"
     assert world.out_of_step([1]) == []
+
+
+def test_a_plex_that_repeats_the_request_gets_no_secret_out(world: World, door: Door, item: str) -> None:
+    # The door looks for secrets in everything that is written.
+    world.plex.faults.set(Fault("status", status=400, when=lambda request: request.method == "PUT"))
+
+    done = door("probe", item, "--yes", "--json", "-v")
+
+    assert {trait["answer"] for trait in done.facts["traits"] if trait["name"] != "file_filter"} == {None}
+    assert "Plex rejected a request for it" in done.out
+
+
+def test_a_worker_that_probes_with_an_item_left_says_so(world: World, door: Door, item: str) -> None:
+    away: list[bool] = []
+    world.plex.faults.set(
+        Fault("status", status=503, when=lambda _request: bool(away)),
+        Fault("reset_after", when=Count(3, lambda: away.append(True))),
+    )
+    assert door("probe", item, "--yes").code == 1
+    lock = try_lock(world.folder)
+    assert lock is not None
+    with lock:
+        done = door("probe")
+    assert done.code == 1
+    assert "is not restored yet: the worker does it" in done.err
