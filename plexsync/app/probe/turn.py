@@ -15,7 +15,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.probe.restore import restore_left
 from plexsync.app.probe.run import CantProbe, ProbeOutcome, outcome_from_text, probe
 from plexsync.plex.probe_client import ProbeClient
-from plexsync.rules.errors import NeighbourError
+from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.probe")
@@ -25,6 +25,7 @@ LOOK, RETRY = 1.0, 30.0
 # A request that no worker took for so long (ms) is dropped: nobody waits for it any more.
 STALE = 300_000
 ENDED = "the worker ended during the probe"
+FAULT = "a fault of PlexSync; the log says more"
 
 Connect: TypeAlias = Callable[[], ProbeClient]
 
@@ -69,10 +70,16 @@ class ProbeTurn:
             with closing(self._connect()) as plex:
                 restore_left(self._parts.store, plex, self._parts.clock)
         except NeighbourError as error:
-            self._retry_at = passed + RETRY
             log.warning("the item of an interrupted plexsync probe can't be restored yet: %s", error)
-            return False
-        return True
+        except (LocalFault, NewerDatabase, Unusable):
+            raise
+        except Exception:
+            # The queue goes on without this item, whose scenes wait.
+            log.exception("restoring the item of an interrupted plexsync probe failed by a fault of PlexSync")
+        else:
+            return True
+        self._retry_at = passed + RETRY
+        return False
 
     def _run(self, key: str, at: int) -> None:
         store, clock = self._parts.store, self._parts.clock
@@ -92,6 +99,11 @@ class ProbeTurn:
                 probed = probe(store, plex, clock, key, stopping=stopping)
         except (CantProbe, NeighbourError) as error:
             probed = ProbeOutcome(error=str(error))
+        except (LocalFault, NewerDatabase, Unusable):
+            raise
+        except Exception:
+            log.exception("plexsync probe failed by a fault of PlexSync")
+            probed = ProbeOutcome(error=FAULT)
         with store.writing() as tx:
             tx.server.save_probe_result(probed.to_text(at), asked=at)
 
