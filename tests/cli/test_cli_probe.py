@@ -208,3 +208,21 @@ def test_a_worker_that_probes_with_an_item_left_says_so(world: World, door: Door
         done = door("probe")
     assert done.code == 1
     assert "is not restored yet: the worker does it" in done.err
+
+
+def test_a_scene_whose_item_was_probed_stays_in_sync_and_nothing_counts_as_edited(world: World, door: Door) -> None:
+    world.add(2)
+    assert door("sync", "--all", "--yes", "--wait").code == 0
+    world.plex.advance(3600)
+    (key, _) = world.plex.keys(world.section)
+
+    assert door("probe", key, "--yes").code == 0
+
+    # The item has another stamp, so its scene is looked at once.
+    assert door("reconcile", "--json").facts["in_step"] == 2
+    world.plex.clear_log()
+    assert door("drain").code == 0
+    assert (world.plex.count("PUT"), world.plex.count("POST")) == (0, 0)
+    fields = door("explain", "1", "--json").facts["targets"][0]["fields"]
+    assert all(field["action"].startswith("nothing") for field in fields)
+    assert world.out_of_step([1, 2]) == []
