@@ -234,3 +234,26 @@ def test_an_item_with_a_rating_keeps_it_and_the_question_is_not_asked(tmp_path: 
         assert probed.traits.rating_by_edit is None
         assert "name an item without one" in probed.skipped["rating"]
         assert state_of(here.plex) == before
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_what_a_person_edits_while_the_probe_runs_stays(tmp_path: Path, server: str) -> None:
+    count = steps_of(tmp_path, server, WRITES)
+    for number in range(1, count + 1):
+        with stage(tmp_path / f"{number}", traits_of(server)) as here:
+            seen: list[int] = []
+
+            def edit(here: Stage = here) -> None:
+                now = here.plex.item(here.key).lists["label"]
+                here.plex.hand_edit(here.key, label=[*(name for name in now if name != "mine"), "by hand"])
+
+            # The edit comes just before a request that reads is answered.
+            hook = Count(number, lambda edit=edit, seen=seen: (seen.append(1), edit()), ("GET",))
+            here.plex.faults.set(Fault("latency", when=hook))
+
+            here.probe()
+
+            if seen:
+                labels = here.plex.item(here.key).lists["label"]
+                assert set(labels) == {"yours, too", "by hand"}, f"at read {number}"
+                assert "label" in here.plex.item(here.key).locks

@@ -21,7 +21,7 @@ from plexsync.rules.plan_records import Change
 from plexsync.rules.scratch import EARLIER, RATING_BY_ACCOUNT, RATING_BY_EDIT, Original, ProbedItem
 from plexsync.rules.text import fold
 from plexsync.rules.traits import Answer, CollectionEdits, ServerTraits
-from plexsync.rules.values import name_keys
+from plexsync.rules.values import name_keys, without_names
 
 log = logging.getLogger("PlexSync.probe")
 
@@ -100,6 +100,10 @@ class Examination:
         self._plex.write(self._original.section, self._original.key, [(name, value)])
         return self._read()
 
+    def _own(self, role: str) -> tuple[str, ...]:
+        """The names of a list that are not the probe's, as they were read last."""
+        return without_names(self._now.names(role), name_keys(self._original.scratch(role)))
+
     def _restore_lock(self, name: str) -> None:
         locked = name in self._original.locks
         if (name in self._now.locks) != locked:
@@ -137,17 +141,17 @@ class Examination:
 
     def _lists(self) -> None:
         """Add scratch labels and remove them: labels, because no metadata agent changes them meanwhile."""
-        own, (first, second, third, fourth, fifth) = self._now.names("label"), self._original.tags
+        first, second, third, fourth, fifth = self._original.tags
         if "label" in self._now.locks:
             self._write("label.locked", "0")
         unlocked = "label" not in self._now.locks
-        now = self._edit({"label": Change((*own, first, second))})
+        now = self._edit({"label": Change((*self._own("label"), first, second))})
         if not _has(now, "label", first, second):
             self.skipped["lists"] = "Plex did not take the labels"
             return
         if unlocked:
             self._learn(tags_lock="label" in now.locks)
-        now = self._edit({"label": Change((*own, second, third, fourth))})
+        now = self._edit({"label": Change((*self._own("label"), second, third, fourth))})
         mode = rules.tag_mode(left_out_name_stays=_has(now, "label", first))
         sent = [name for name in (second, third, fourth) if _has(now, "label", name)]
         now = self._edit({"label": Change(None, removes=tuple(sent))})
@@ -156,8 +160,8 @@ class Examination:
         # Where an edit replaces the list, a name that it leaves out is removed by that alone.
         victim = (first,) if mode == "replace" else ()
         if not _has(now, "label", first):
-            now = self._edit({"label": Change((*own, first))})
-        now = self._edit({"label": Change((*own, fifth, *victim), removes=(first,))})
+            now = self._edit({"label": Change((*self._own("label"), first))})
+        now = self._edit({"label": Change((*self._own("label"), fifth, *victim), removes=(first,))})
         if _has(now, "label", fifth):
             self._learn(mixed_removals=not _has(now, "label", first))
         self._remove("label", self._original.tags)
@@ -212,9 +216,9 @@ class Examination:
 
     def _cast(self) -> None:
         """Add two scratch people, one with a public picture address and one with a private one."""
-        own, (first, second) = self._now.names("actor"), self._original.people
+        first, second = self._original.people
         faces = {beside(FACE, first): Change(PUBLIC_FACE), beside(FACE, second): Change(PRIVATE_FACE)}
-        now = self._edit({"actor": Change((*own, first, second)), **faces})
+        now = self._edit({"actor": Change((*self._own("actor"), first, second)), **faces})
         accepted = _has(now, "actor", first, second)
         if now.item.clip:
             self._learn(cast_on_other=accepted)
@@ -233,8 +237,8 @@ class Examination:
 
     def _collection(self) -> None:
         """Make a scratch collection of this item alone, edit it, give it a picture, and take the item out again."""
-        own, name = self._now.names("collection"), self._original.collection
-        self._edit({"collection": Change((*own, name))})
+        name = self._original.collection
+        self._edit({"collection": Change((*self._own("collection"), name))})
         keys = self._listed(name)
         if len(keys) == 1:
             changed = {form: self._is_described(keys[0], form) for form in FORMS}
