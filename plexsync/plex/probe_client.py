@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from plexsync.plex import answers
-from plexsync.plex.client import FOUND_PAGE, IDENTITY, PlexClient, check_number
+from plexsync.plex.client import FOUND_PAGE, PlexClient, check_number
 from plexsync.rules.errors import Missing, Neighbour
 from plexsync.rules.scratch import ProbedItem
 from plexsync.rules.traits import CollectionEdits
@@ -62,17 +62,14 @@ COLLECTIONS = msgspec.json.Decoder(CollectionsBody)
 class ProbeClient(PlexClient):
     """A Plex client with the requests of the probe."""
 
-    def server(self) -> tuple[str, str]:
-        """The server's (machine identifier, version)."""
-        container = self._wire.decoded(IDENTITY, self._ask("GET", "/").body).MediaContainer
-        return container.machineIdentifier, container.version
-
     def probed(self, key: str) -> ProbedItem:
         """One item in full; Missing if it is gone."""
         check_number(key)
         body = self._ask("GET", f"/library/metadata/{key}?skipRefresh=1").body
         container = self._wire.decoded(PROBED, body).MediaContainer
-        items = answers.Items(container.size, container.librarySectionID, list(container.Metadata))
+        items = answers.Items(
+            size=container.size, librarySectionID=container.librarySectionID, Metadata=list(container.Metadata)
+        )
         item = self._checked(lambda: answers.items_of(items)).get(key)
         if item is None:
             raise Missing(Neighbour.PLEX, f"{self._wire.server.name} has no item {key} in a library")

@@ -13,7 +13,7 @@ from plexsync.rules.traits import QUESTIONS, UNKNOWN, USES, LearntTraits, Server
 def stored_traits(parts: Parts) -> LearntTraits | None:
     """The stored answers; None if there are none."""
     with parts.store.reading() as db:
-        return db.server.traits()
+        return db.probes.traits()
 
 
 def probe_facts(

@@ -107,22 +107,17 @@ def _is_answer(name: str, answer: object) -> bool:
     return isinstance(answer, bool)
 
 
-def to_text(learnt: LearntTraits) -> str:
+def to_text(traits: ServerTraits) -> str:
     """The stored form."""
-    stored = {"machine": learnt.machine, "version": learnt.version, "learnt_at": learnt.learnt_at}
-    return json.dumps({**stored, "traits": learnt.traits.answers()})
+    return json.dumps(traits.answers())
 
 
-def from_text(text: str) -> LearntTraits | None:
-    """The traits in the stored form; None for a text that is not one."""
+def from_text(text: str) -> ServerTraits:
+    """The traits in the stored form; none for a text that is not one."""
     try:
-        stored = json.loads(text)
-        answers = stored["traits"]
-        return LearntTraits(
-            str(stored["machine"]), str(stored["version"]), traits_from(dict(answers)), int(stored["learnt_at"])
-        )
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
+        return traits_from(dict(json.loads(text)))
+    except (ValueError, TypeError, RecursionError):
+        return UNKNOWN
 
 
 # --- words for the screen --------------------------------------------------------------------------------------------

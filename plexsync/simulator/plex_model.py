@@ -10,6 +10,7 @@ import ipaddress
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import groupby
@@ -45,6 +46,18 @@ KEPT = {"posters": "upload://posters/", "arts": "upload://art/"}
 LOCKABLE = frozenset((*SCALARS, *TAG_ELEMENTS, *PICTURE_LOCKS.values()))
 MAX_PICTURE_BYTES = 10 * 1024 * 1024
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+# The attributes of a `Library` that its database holds.
+STORED = (
+    "era",
+    "sections",
+    "items",
+    "_arriving",
+    "_tags",
+    "_last_section",
+    "_last_key",
+    "_last_tag",
+    "_last_file",
+)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
@@ -149,7 +162,7 @@ class Item:
 
 @dataclass
 class Section:
-    """One library."""
+    """One library. `away`: movies whose files are on a drive that is not there."""
 
     id: int
     title: str
@@ -171,6 +184,7 @@ class Section:
     by_name: dict[str, set[int]] = field(default_factory=dict)
     by_folder: dict[str, set[int]] = field(default_factory=dict)
     staged: list[Item] = field(default_factory=list)
+    away: list[Item] = field(default_factory=list)
     orders: dict[tuple[str, str], tuple[int, list[Item]]] = field(default_factory=dict)
     prefs: dict[str, str] = field(default_factory=dict)
     hubs: dict[int, dict[str, bool]] = field(default_factory=dict)
@@ -213,20 +227,43 @@ class Library:
         self.items: dict[int, Item] = {}
         # Called for every event that listeners receive: ("item", item, state) or ("scan", section, event).
         self.told: Callable[[str, Item | Section, int | str], None] = lambda *_: None
+        # What no two servers or libraries of one name share, although they may share all their numbers.
+        self.era = ""
         self._arriving: list[Item] = []
         self._tags: dict[tuple[str, int, str], Tag] = {}
+        self._last_section = 0
         self._last_key = 0
         self._last_tag = 0
         self._last_file = 800
 
+    # the whole database
+
+    def rows(self) -> dict[str, object]:
+        """A copy of everything in the database: no later change reaches it."""
+        return deepcopy({name: getattr(self, name) for name in STORED}, {id(self.traits): self.traits})
+
+    def replace_rows(self, rows: dict[str, object]) -> None:
+        """Put a copy of such a copy in the place of everything. No scan runs afterwards."""
+        for name, value in deepcopy(rows, {id(self.traits): self.traits}).items():
+            setattr(self, name, value)
+        for section in self.sections.values():
+            section.scan_ends, section.scan_paths = None, []
+
+    def clear(self) -> None:
+        """Forget everything; sections, keys and tags are numbered from the beginning again."""
+        self.replace_rows(Library(self.now, traits=self.traits).rows())
+
     # sections
 
-    def add_section(self, title: str, locations: Iterable[str], agent: str, type: SectionType) -> Section:
+    def add_section(
+        self, title: str, locations: Iterable[str], agent: str, type: SectionType, *, number: int | None = None
+    ) -> Section:
         """Add a section; an agent that ends in `.none` makes it one for other videos."""
-        number = len(self.sections) + 1
+        if number is None:
+            number = self._last_section = self._last_section + 1
         now = self.now()
         scanner = "Plex Video Files Scanner" if agent.endswith(".none") else "Plex Movie"
-        uuid = str(hashlib.sha1(f"{number}{title}".encode(), usedforsecurity=False).hexdigest())
+        uuid = str(hashlib.sha1(f"{number}{title}{self.era}".encode(), usedforsecurity=False).hexdigest())
         section = Section(
             id=number,
             title=title,
@@ -280,9 +317,7 @@ class Library:
                 item.stamps[shelf] = self.now()
         for kind, names in item.agent_lists.items():
             self.set_list(item, kind, [self.tagging(section, kind, name, text) for name, text in names])
-        for one in item.files:
-            section.by_name.setdefault(one.name, set()).add(item.key)
-            section.by_folder.setdefault(folder_name(one.path), set()).add(item.key)
+        self._note_places(item)
         self.told("item", item, CREATED)
         self.touch(item)
 
@@ -293,29 +328,45 @@ class Library:
         for keys in section.members.values():
             keys.discard(item.key)
         del self.items[item.key], section.items[item.key]
-        for one in item.files:
-            section.by_name.get(one.name, set()).discard(item.key)
-            section.by_folder.get(folder_name(one.path), set()).discard(item.key)
+        self._forget_places(item)
         section.content_changed_at += 1
         self.told("item", item, DELETED)
 
     def rename(self, item: Item, old: str, new: str) -> None:
         """Change the path of one of the movie's files."""
-        section = item.section
-        for one in item.files:
-            section.by_name.get(one.name, set()).discard(item.key)
-            section.by_folder.get(folder_name(one.path), set()).discard(item.key)
+        self._forget_places(item)
         item.files = [replace(one, path=new) if one.path == old else one for one in item.files]
-        for one in item.files:
-            section.by_name.setdefault(one.name, set()).add(item.key)
-            section.by_folder.setdefault(folder_name(one.path), set()).add(item.key)
+        self._note_places(item)
         self.touch(item)
+
+    def swap_files(self, one: Item, other: Item) -> None:
+        """Exchange the files of two movies."""
+        for item in (one, other):
+            self._forget_places(item)
+        one.files, other.files = other.files, one.files
+        for item in (one, other):
+            self._note_places(item)
+            item.listed.clear()
+
+    def _forget_places(self, item: Item) -> None:
+        for one in item.files:
+            item.section.by_name.get(one.name, set()).discard(item.key)
+            item.section.by_folder.get(folder_name(one.path), set()).discard(item.key)
+
+    def _note_places(self, item: Item) -> None:
+        for one in item.files:
+            item.section.by_name.setdefault(one.name, set()).add(item.key)
+            item.section.by_folder.setdefault(folder_name(one.path), set()).add(item.key)
+
+    def anew(self, item: Item, section: Section) -> Item:
+        """The same files as a new item of a section, with the agent's values, hidden until `reveal`."""
+        files = [[(one.path, one.size, one.duration) for one in parts] for parts in item.media()]
+        scalars = {**item.agent_scalars, "addedAt": self.now()}
+        return self.new_movie(section, files, scalars, item.agent_lists, framed=item.framed)
 
     def renewed(self, item: Item) -> Item:
         """The same files as a new item, as after a re-add: new key, edits and locks lost."""
-        files = [[(one.path, one.size, one.duration) for one in parts] for parts in item.media()]
-        scalars = {**item.agent_scalars, "addedAt": self.now()}
-        fresh = self.new_movie(item.section, files, scalars, item.agent_lists, framed=item.framed)
+        fresh = self.anew(item, item.section)
         self.remove(item)
         self.reveal(fresh)
         return fresh

@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from random import Random
 from urllib.parse import unquote, urlsplit
 
 from plexsync.simulator.feed import Feed
 from plexsync.simulator.http import Answer, HttpServer, Request, html_page
 from plexsync.simulator.plex_asked import TYPE_JSON, Asked
+from plexsync.simulator.plex_changes import Dealt, PlexBackup, empty, next_machine, refill, reinstall, remake
 from plexsync.simulator.plex_edits import apply_edit, is_edit, read_edit
 from plexsync.simulator.plex_history import OWNER, History
 from plexsync.simulator.plex_meta import detail_nodes, meta_node
@@ -150,6 +152,8 @@ class PlexSim(HttpServer):
         self.too_long = too_long
         self.scan_seconds = scan_seconds
         self.owner = owner
+        self.machine = MACHINE
+        """The identifier of the installation, which a reinstallation changes."""
         self.unknown_hosts: frozenset[str] = frozenset()
         """Host names under which it answers every request with 401, as a server that nobody has claimed does."""
         self._clock = clock
@@ -294,8 +298,47 @@ class PlexSim(HttpServer):
     def swap_files(self, key: str, other: str) -> None:
         """Swap the files of two movies, as after files were renamed or an old Plex database was restored."""
         with self._lock:
-            one, two = self._movie(key), self._movie(other)
-            one.files, two.files = two.files, one.files
+            self._library.swap_files(self._movie(key), self._movie(other))
+
+    def backup(self) -> PlexBackup:
+        """A copy of the server's whole database."""
+        with self._lock:
+            return PlexBackup(self.machine, self._library.rows(), tuple(self._history.plays))
+
+    def restore(self, backup: PlexBackup) -> None:
+        """Put a backup back, after which the server has restarted. The items' times are those of then, and keys that were
+        dealt since are dealt again. The backup of another installation makes the server that one.
+        """
+        self.hang_up()
+        with self._lock:
+            self.machine = backup.machine
+            self._library.replace_rows(backup.rows)
+            self._history.plays = list(backup.plays)
+
+    def reinstall(self, dice: Random) -> Dealt:
+        """Replace the server by a new installation that has scanned the same files: another identifier, other libraries'
+        uuids, keys from the beginning in another order, agents' values, no locks.
+        """
+        self.hang_up()
+        with self._lock:
+            self.machine = next_machine(self.machine)
+            self._history.plays = []
+            return reinstall(self._library, self.machine, dice)
+
+    def remake_section(self, section: str, *, same_id: bool = False) -> Dealt:
+        """Delete a library and make it anew: another uuid, new keys, agents' values, no locks. `same_id`: under its id."""
+        with self._lock:
+            return remake(self._library, self._library.sections[int(section)], same_id=same_id)
+
+    def empty_section(self, section: str) -> None:
+        """Remove all movies of a library, as after its drive was unmounted and its trash emptied."""
+        with self._lock:
+            empty(self._library, self._library.sections[int(section)])
+
+    def refill_section(self, section: str) -> Dealt:
+        """Put back the files of an emptied library: the next scan shows them under new keys."""
+        with self._lock:
+            return refill(self._library, self._library.sections[int(section)])
 
     def trash(self, key: str) -> None:
         """Remove the movie's files while the library keeps it in the trash: it is listed, and its details are 404."""
@@ -597,7 +640,7 @@ class PlexSim(HttpServer):
             "countryCode": "deu",
             "eventStream": True,
             "friendlyName": "Simulated Plex",
-            "machineIdentifier": MACHINE,
+            "machineIdentifier": self.machine,
             "multiuser": True,
             "myPlex": True,
             "myPlexMappingState": "mapped",
@@ -617,7 +660,7 @@ class PlexSim(HttpServer):
         attributes: dict[str, Value] = {
             "size": 0,
             "claimed": self.traits.claimed,
-            "machineIdentifier": MACHINE,
+            "machineIdentifier": self.machine,
             "version": VERSION,
         }
         return asked.answer(Node("MediaContainer", attributes))

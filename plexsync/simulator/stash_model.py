@@ -11,7 +11,9 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, TypeVar
 
 from plexsync.simulator.stash_graphql import StashError
@@ -182,6 +184,15 @@ class SceneSnapshot:
 
 
 R = TypeVar("R", Studio, Performer, Tag, Group)
+KINDS = ("scenes", "files", "performers", "studios", "tags", "groups")
+
+
+@dataclass(frozen=True)
+class StashBackup:
+    """The records of each kind by id, and the last id of each kind. By default those of an empty database."""
+
+    records: Mapping[str, dict[int, Any]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    last_ids: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -202,6 +213,30 @@ class StashData:
         """The next id of a kind of record; ids are never reused."""
         self.last_ids[kind] = self.last_ids.get(kind, 0) + 1
         return self.last_ids[kind]
+
+    def backup(self) -> StashBackup:
+        """A copy of all records: no later change reaches it."""
+        return StashBackup(deepcopy({kind: getattr(self, kind) for kind in KINDS}), dict(self.last_ids))
+
+    def restore(self, backup: StashBackup) -> None:
+        """Put a copy of these records in the place of all."""
+        for kind, records in deepcopy(dict(backup.records)).items():
+            setattr(self, kind, records)
+        self.last_ids = dict(backup.last_ids)
+
+    def rebuild(self, dice: Random) -> dict[int, int]:
+        """Number all records anew, in another order, created now; returns the new ids of the scenes by the old ones."""
+        ids: dict[str, dict[int, int]] = {}
+        for kind in KINDS:
+            records = list(getattr(self, kind).values())
+            dice.shuffle(records)
+            ids[kind] = {record.id: number for number, record in enumerate(records, start=1)}
+            for record in records:
+                record.id = ids[kind][record.id]
+                record.created_at = record.updated_at = self.stamp()
+            setattr(self, kind, {record.id: record for record in records})
+            self.last_ids[kind.removesuffix("s")] = len(records)
+        return ids["scenes"]
 
     def performer_named(self, name: Name) -> Performer:
         """The performer with this name (and disambiguation), created if missing."""

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ from plexsync.simulator.stash_graphql import Executor, StashError
 from plexsync.simulator.stash_hooks import Event, HookRunner, Sessions, Visited
 from plexsync.simulator.stash_images import DEFAULT_IMAGE, media_type
 from plexsync.simulator.stash_jobs import Job, Jobs
-from plexsync.simulator.stash_model import FileSpec, Name, SceneSnapshot, StashData
+from plexsync.simulator.stash_model import FileSpec, Name, SceneSnapshot, StashBackup, StashData
 from plexsync.simulator.stash_schema import schema
 
 BEGINNING = datetime(2026, 1, 15, 10, 0, tzinfo=UTC).timestamp()
@@ -222,6 +223,32 @@ class StashSim(HttpServer):
             for file in self.data.files.values():
                 if file.path.startswith(old):
                     file.path = new + file.path[len(old) :]
+
+    # the whole database
+
+    def backup(self) -> StashBackup:
+        """A copy of the whole database."""
+        with self.data.lock:
+            return self.data.backup()
+
+    def restore(self, backup: StashBackup) -> None:
+        """Put a backup back: ids that were dealt since are dealt again. No hook runs."""
+        with self.data.lock:
+            self.data.restore(backup)
+
+    def wipe(self) -> StashBackup:
+        """Empty the database, as after another one was mounted; returns the copy that brings everything back."""
+        with self.data.lock:
+            backup = self.data.backup()
+            self.data.restore(StashBackup())
+            return backup
+
+    def rebuild(self, dice: Random) -> dict[int, int]:
+        """Replace the database by a new one of the same files and values: other ids, another `created_at`. Returns the new
+        ids of the scenes by the old ones. No hook runs.
+        """
+        with self.data.lock:
+            return self.data.rebuild(dice)
 
     # inspecting the state
 

@@ -34,13 +34,14 @@ from plexsync.store.notes import Notes, ReadOnlyNotes
 from plexsync.store.paces import Paces, ReadOnlyPaces
 from plexsync.store.pictures import Pictures, ReadOnlyPictures
 from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
+from plexsync.store.probes import Probes, ReadOnlyProbes
 from plexsync.store.pushes import Pushes, ReadOnlyPushes
 from plexsync.store.pushings import Pushings, ReadOnlyPushings
 from plexsync.store.samples import ReadOnlySamples, Samples
 from plexsync.store.scan_requests import ScanRequests
 from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
 from plexsync.store.sections import ReadOnlySections, Sections
-from plexsync.store.server import ReadOnlyServerTable, ServerTable
+from plexsync.store.servers import ReadOnlyServers, Servers
 from plexsync.store.standings import ReadOnlyStandings, Standings
 from plexsync.store.tallies import ReadOnlyTallies, Tallies
 from plexsync.store.transitions import ReadOnlyTransitions, Transitions
@@ -83,7 +84,8 @@ class Reader:
         self.samples = ReadOnlySamples(db)
         self.scene_names = ReadOnlySceneNames(db)
         self.sections = ReadOnlySections(db)
-        self.server = ReadOnlyServerTable(db)
+        self.probes = ReadOnlyProbes(db)
+        self.servers = ReadOnlyServers(db)
         self.standings = ReadOnlyStandings(db)
         self.tallies = ReadOnlyTallies(db)
         self.transitions = ReadOnlyTransitions(db)
@@ -136,7 +138,8 @@ class Writer(Reader):
         self.scan_requests: ScanRequests = ScanRequests(db)
         self.scene_names: SceneNames = SceneNames(db)
         self.sections: Sections = Sections(db)
-        self.server: ServerTable = ServerTable(db)
+        self.probes: Probes = Probes(db)
+        self.servers: Servers = Servers(db)
         self.standings: Standings = Standings(db)
         self.tallies: Tallies = Tallies(db)
         self.transitions: Transitions = Transitions(db)

@@ -20,8 +20,8 @@ def plex(ask: Ask) -> Response:
     """The answers, and whether a probe is under way."""
     parts = ask.desk.parts
     with parts.store.reading() as db:
-        asked, running, last = db.server.probe_asked(), db.server.probe_running(), db.server.probe_result_time()
-        changed = db.server.probed() is not None
+        asked, running, last = db.probes.probe_asked(), db.probes.probe_running(), db.probes.probe_result_time()
+        changed = db.probes.probed() is not None
     outcome = result_of(parts.store, last) if last else None
     learnt = stored_traits(parts)
     return ask.show(
@@ -67,16 +67,16 @@ def start(ask: Ask) -> Response:
     if not parts.someone_works():
         return ask.to(HERE, NO_WORKER, well=False)
     with parts.store.writing() as tx:
-        if tx.server.probe_asked():
+        if tx.probes.probe_asked():
             return ask.to(HERE, "A probe is under way: wait for it, or stop it.", well=False)
-        tx.server.ask_probe(key, now=parts.clock.now())
+        tx.probes.ask_probe(key, now=parts.clock.now())
     return ask.to(HERE, f"The worker probes Plex with item {key}. That takes some seconds.")
 
 
 def stop(ask: Ask) -> Response:
     """Withdraw the request; the worker restores the item."""
     with ask.desk.parts.store.writing() as tx:
-        tx.server.withdraw_probe()
+        tx.probes.withdraw_probe()
     return ask.to(HERE, "The probe ends, and the item is restored.")
 
 

@@ -56,11 +56,11 @@ class Stage:
 
     def saved(self) -> object:
         with self.store.reading() as db:
-            return db.server.probed()
+            return db.probes.probed()
 
     def learnt(self) -> dict[str, object]:
         with self.store.reading() as db:
-            learnt = db.server.traits()
+            learnt = db.probes.traits()
         return learnt.traits.answers() if learnt else {}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.app.probe.restore import GONE, OTHER, Restoration
-from plexsync.rules.errors import NeighbourError
+from plexsync.rules.errors import Barred, NeighbourError
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
 from tests.app.probe_stage import Stage, stage, state_of
@@ -206,15 +206,29 @@ def test_an_item_that_is_another_one_now_is_not_written_to(tmp_path: Path) -> No
         assert here.saved() is None
 
 
-def test_another_server_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_server_is_not_written_to(tmp_path: Path) -> None:
     with stage(tmp_path / "data") as here:
         interrupted(here, 3)
-        monkeypatch.setattr("plexsync.simulator.plex_server.MACHINE", "another")
+        here.plex.machine = "another"
         here.plex.clear_log()
 
         assert here.restore() == Restoration(note=OTHER)
 
         assert here.plex.count("PUT") == 0
+
+
+def test_another_server_than_that_of_the_database_is_not_probed(tmp_path: Path) -> None:
+    with stage(tmp_path / "data") as here:
+        here.probe()
+        before = here.learnt()
+        here.plex.machine = "another"
+        here.plex.clear_log()
+
+        with pytest.raises(Barred):
+            here.probe()
+
+        assert here.plex.count("PUT") == 0
+        assert (here.saved(), here.learnt()) == (None, before)
 
 
 def test_an_item_that_is_gone_needs_no_restoration(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class Turn:
     def ask(self) -> int:
         now = self.here.clock.now()
         with self.here.store.writing() as tx:
-            tx.server.ask_probe(self.here.key, now=now)
+            tx.probes.ask_probe(self.here.key, now=now)
         return now
 
 
@@ -75,7 +75,7 @@ def test_a_request_that_nobody_took_for_long_is_dropped(beside: Turn) -> None:
 
     assert beside.here.plex.log == []
     with beside.here.store.reading() as db:
-        assert db.server.probe_asked() is None
+        assert db.probes.probe_asked() is None
 
 
 def test_an_item_that_is_not_there_is_the_result(beside: Turn) -> None:
@@ -90,7 +90,7 @@ def test_an_item_that_is_not_there_is_the_result(beside: Turn) -> None:
 def test_a_probe_whose_worker_ended_is_not_begun_again(beside: Turn) -> None:
     asked = beside.ask()
     with beside.here.store.writing() as tx:
-        tx.server.run_probe(asked)
+        tx.probes.run_probe(asked)
 
     beside.take()
 
@@ -102,9 +102,9 @@ def test_a_probe_whose_worker_ended_is_not_begun_again(beside: Turn) -> None:
 
 def test_an_item_that_cannot_be_restored_yet_is_tried_again_later(beside: Turn) -> None:
     here = beside.here
-    original = original_of(here.client.probed(here.key), machine=here.client.server()[0], mark="x")
+    original = original_of(here.client.probed(here.key), machine=here.client.server().machine, mark="x")
     with here.store.writing() as tx:
-        tx.server.begin_probe(original)
+        tx.probes.begin_probe(original)
     here.plex.hand_edit(here.key, label=["mine", "yours, too", original.tags[0]])
     here.plex.faults.set(Fault("status", status=503))
     here.plex.clear_log()

@@ -580,6 +580,6 @@ def test_answers_of_a_probe_count_for_the_version_of_plex_that_gave_them(world: 
     assert told()[0] == "ok"
     database = sqlite3.connect(world.folder / "plexsync.db")
     with database:
-        database.execute("update note set value = replace(value, ?, '1.42.0') where name = 'server:traits'", (VERSION,))
+        database.execute("update server set learnt_version = '1.42.0'")
     database.close()
     assert told() == ("warning", f"learnt from version 1.42.0, and this is version {VERSION}")

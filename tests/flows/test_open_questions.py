@@ -145,7 +145,7 @@ def test_a_scene_waits_while_a_probe_has_scratch_names_on_its_item(tmp_path: Pat
         ids = house.in_step(2)
         probed = Original("m", house.key_of(ids[0]), house.section, (), {}, (), 0, None, (), (), "")
         with house.store.writing() as tx:
-            tx.server.begin_probe(probed)
+            tx.probes.begin_probe(probed)
         house.forget_requests()
         for id in ids:
             house.edit(id, title=f"New {id}")
@@ -156,7 +156,7 @@ def test_a_scene_waits_while_a_probe_has_scratch_names_on_its_item(tmp_path: Pat
         row = house.row(ids[0])
         assert (row.state, row.attempts) == (State.READY, 0)
         with house.store.writing() as tx:
-            tx.server.end_probe()
+            tx.probes.end_probe()
         house.work_until_settled()
         assert house.title_in_plex(ids[0]) == "New 1"
 
@@ -164,7 +164,9 @@ def test_a_scene_waits_while_a_probe_has_scratch_names_on_its_item(tmp_path: Pat
 def learn_traits(house: House, **answers: object) -> None:
     """What `plexsync probe` would have learnt; 0 stands for any number of removals."""
     with house.store.writing() as tx:
-        tx.server.save_traits(LearntTraits("m", "v", traits_from(answers), house.clock.now()))
+        server = house.worker.plex.server()
+        tx.servers.save(server.machine, server.version, now=house.clock.now())
+        tx.probes.save_traits(LearntTraits(server.machine, "v", traits_from(answers), house.clock.now()))
 
 
 def settled(house: House, ids: list[int]) -> None:

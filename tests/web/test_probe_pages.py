@@ -29,8 +29,9 @@ def test_the_answers_and_the_reasons_for_missing_ones_are_shown(dash: Dash) -> N
     traits = ServerTraits(tag_mode="replace", rating_by_edit="none")
     skipped = {"cast": "the item is in no library of Other Videos"}
     with dash.parts.store.writing() as tx:
-        tx.server.save_traits(LearntTraits("m", "1.43 <b>", traits, dash.parts.clock.now()))
-        tx.server.save_probe_result(ProbeOutcome("1.43", traits, skipped).to_text(7), asked=7)
+        tx.servers.save("m", "1.43", now=1)
+        tx.probes.save_traits(LearntTraits("m", "1.43 <b>", traits, dash.parts.clock.now()))
+        tx.probes.save_probe_result(ProbeOutcome("1.43", traits, skipped).to_text(7), asked=7)
 
     text = plain(dash.get(PAGE).text)
 
@@ -50,7 +51,7 @@ def test_a_probe_is_confirmed_and_needs_a_worker(dash: Dash, world: World) -> No
     assert "No worker is running" in plain(dash.post(f"{PAGE}/probe", item=key).text)
     assert dash.post(f"{PAGE}/probe", item="x").status_code == 400
     with dash.parts.store.reading() as db:
-        assert db.server.probe_asked() is None
+        assert db.probes.probe_asked() is None
 
 
 def test_the_worker_probes_when_the_button_is_pressed(dash: Dash, world: World) -> None:
@@ -69,10 +70,10 @@ def test_the_worker_probes_when_the_button_is_pressed(dash: Dash, world: World) 
 
 def test_a_probe_that_was_asked_for_can_be_stopped(dash: Dash) -> None:
     with dash.parts.store.writing() as tx:
-        tx.server.ask_probe("7", now=dash.parts.clock.now())
+        tx.probes.ask_probe("7", now=dash.parts.clock.now())
     assert "The worker begins the probe in a moment." in plain(dash.get(PAGE).text)
 
     assert "The probe ends" in plain(dash.post(f"{PAGE}/stop").text)
 
     with dash.parts.store.reading() as db:
-        assert db.server.probe_asked() is None
+        assert db.probes.probe_asked() is None

@@ -44,12 +44,12 @@ class Restoration:
 def restore_left(store: Database, plex: ProbeClient, clock: Clock) -> Restoration | None:
     """Restore the item of an interrupted probe; None if there is none. Raises NeighbourError if Plex is down."""
     with store.reading() as db:
-        original = db.server.probed()
+        original = db.probes.probed()
     if original is None:
         return None
     restored = restore(plex, original, clock)
     with store.writing() as tx:
-        tx.server.end_probe()
+        tx.probes.end_probe()
     if words := restored.words():
         log.warning("item %s after plexsync probe: %s", original.key, words)
     else:
@@ -60,7 +60,7 @@ def restore_left(store: Database, plex: ProbeClient, clock: Clock) -> Restoratio
 def restore(plex: ProbeClient, original: Original, clock: Clock) -> Restoration:
     """Take back what is left of the probe on the item, and compare it with what it was."""
     try:
-        if plex.server()[0] != original.machine:
+        if plex.server().machine != original.machine:
             return Restoration(note=OTHER)
         now = plex.probed(original.key)
         for number in range(ROUNDS):

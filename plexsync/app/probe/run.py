@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from plexsync.app.probe.questions import Examination, Halted
 from plexsync.app.probe.restore import Restoration, restore
+from plexsync.engine.server_identity import ServerIdentity
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.neighbours import Clock
@@ -74,18 +75,19 @@ def probe(
     """Ask the questions on this item, and restore it.
 
     The caller holds the worker's lock and has restored the item of an earlier probe. Raises CantProbe for an item that
-    can't be probed, and NeighbourError if Plex does not answer; nothing was changed then.
+    can't be probed, and NeighbourError if Plex does not answer or is another server; nothing was changed then.
     """
-    machine, version = plex.server()
+    ServerIdentity(store, plex, clock).check()
+    server = plex.server()
     now = plex.probed(key)
     section = next((row for row in plex.sections() if row.key == now.item.section), None)
     if section is None:
         raise CantProbe(f"item {key} is in no movie library that PlexSync uses")
     if not section.owned:
         raise CantProbe("plex_token is not that of the server's owner, who alone can edit items")
-    original = original_of(now, machine=machine, mark=secrets.token_hex(3))
+    original = original_of(now, machine=server.machine, mark=secrets.token_hex(3))
     with store.writing() as tx:
-        tx.server.begin_probe(original)
+        tx.probes.begin_probe(original)
     examination = Examination(plex, clock, original, now, stopping=stopping)
     try:
         error = _asked(examination, progress)
@@ -96,8 +98,8 @@ def probe(
     traits = examination.traits
     if traits != UNKNOWN:
         with store.writing() as tx:
-            tx.server.save_traits(LearntTraits(machine, version, traits, clock.now()))
-    return ProbeOutcome(version, traits, examination.skipped, error or trouble, restored)
+            tx.probes.save_traits(LearntTraits(server.machine, server.version, traits, clock.now()))
+    return ProbeOutcome(server.version, traits, examination.skipped, error or trouble, restored)
 
 
 def _asked(examination: Examination, progress: Progress) -> str:
@@ -122,5 +124,5 @@ def _restored(store: Database, plex: ProbeClient, original: Original, clock: Clo
     except NeighbourError as error:
         return None, str(error)
     with store.writing() as tx:
-        tx.server.end_probe()
+        tx.probes.end_probe()
     return restored, ""

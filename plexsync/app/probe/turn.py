@@ -53,10 +53,10 @@ class ProbeTurn:
             return
         self._looked = passed
         with store.reading() as db:
-            probed, asked, running = db.server.probed(), db.server.probe_asked(), db.server.probe_running()
+            probed, asked, running = db.probes.probed(), db.probes.probe_asked(), db.probes.probe_running()
         if running is not None:
             with store.writing() as tx:
-                tx.server.save_probe_result(ProbeOutcome(error=ENDED).to_text(running), asked=running)
+                tx.probes.save_probe_result(ProbeOutcome(error=ENDED).to_text(running), asked=running)
             asked = None
         if probed is not None and not self._restored(passed):
             return
@@ -85,14 +85,14 @@ class ProbeTurn:
         store, clock = self._parts.store, self._parts.clock
         if not 0 <= clock.now() - at < STALE:
             with store.writing() as tx:
-                tx.server.withdraw_probe()
+                tx.probes.withdraw_probe()
             return
         with store.writing() as tx:
-            tx.server.run_probe(at)
+            tx.probes.run_probe(at)
 
         def stopping() -> bool:
             with store.reading() as db:
-                return self._stop.is_set() or db.server.probe_asked() != (key, at)
+                return self._stop.is_set() or db.probes.probe_asked() != (key, at)
 
         try:
             with closing(self._connect()) as plex:
@@ -105,12 +105,12 @@ class ProbeTurn:
             log.exception("plexsync probe failed by a fault of PlexSync")
             probed = ProbeOutcome(error=FAULT)
         with store.writing() as tx:
-            tx.server.save_probe_result(probed.to_text(at), asked=at)
+            tx.probes.save_probe_result(probed.to_text(at), asked=at)
 
 
 def result_of(store: Database, asked: int) -> ProbeOutcome | None:
     """The result of the probe that was asked for then; None if it is not there yet."""
     with store.reading() as db:
-        text = db.server.probe_result()
+        text = db.probes.probe_result()
     result = outcome_from_text(text) if text else None
     return result[0] if result and result[1] == asked else None

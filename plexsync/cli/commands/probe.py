@@ -74,7 +74,7 @@ def probe(call: Call, item: str | None, yes: bool) -> int:
                     return call.refused(str(error))
             learnt = stored_traits(parts)
             with parts.store.reading() as db:
-                restored = is_restored(probed) if probed else db.server.probed() is None
+                restored = is_restored(probed) if probed else db.probes.probed() is None
         facts = probe_facts(learnt, probed, restored=restored, program=version())
         call.answer(facts, lambda: _tell(facts))
         _complain(item, probed, earlier, restored=restored)
@@ -98,7 +98,7 @@ def _agreed(call: Call, start: Begun, item: str, *, yes: bool) -> bool:
 def _restored(parts: Parts) -> Restoration | None:
     """Restore the item of an interrupted probe."""
     with parts.store.reading() as db:
-        earlier = db.server.probed()
+        earlier = db.probes.probed()
     if earlier is None:
         return None
     with closing(connected(parts)) as plex:
@@ -115,19 +115,19 @@ def _by_worker(parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
     """Let the worker probe, and wait for its result."""
     asked = parts.clock.now()
     with parts.store.writing() as tx:
-        tx.server.ask_probe(item, now=asked)
+        tx.probes.ask_probe(item, now=asked)
     withdrawn = False
     while (result := result_of(parts.store, asked)) is None:
         if not parts.someone_works():
             with parts.store.writing() as tx:
-                tx.server.withdraw_probe()
+                tx.probes.withdraw_probe()
             return result_of(parts.store, asked) or ProbeOutcome(error=ENDED)
         if stop and not withdrawn:
             withdrawn = True
             with parts.store.writing() as tx:
-                tx.server.withdraw_probe()
+                tx.probes.withdraw_probe()
             with parts.store.reading() as db:
-                if db.server.probe_running() is None:
+                if db.probes.probe_running() is None:
                     raise CantProbe("stopped before the worker began: nothing was changed")
         parts.clock.sleep(PACE)
     if not result.version:

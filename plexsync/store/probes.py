@@ -1,4 +1,4 @@
-"""The Plex server: the traits that `plexsync probe` has learnt, an item that it has not restored yet, and its turn.
+"""Probes: the traits that they have learnt, an item that one has not restored yet, and a request to the worker.
 
 A process that does not hold the worker's lock asks the worker for a probe, and finds the result here.
 """
@@ -7,8 +7,8 @@ from plexsync.rules.scratch import Original, original_from_text, original_to_tex
 from plexsync.rules.traits import UNKNOWN, LearntTraits, ServerTraits, from_text, to_text
 from plexsync.store.connection import Table
 from plexsync.store.notes import Notes, ReadOnlyNotes
+from plexsync.store.servers import ReadOnlyServers, Servers
 
-TRAITS = "server:traits"
 PROBED = "probe:original"
 ASKED = "probe:asked"
 RUNNING = "probe:running"
@@ -16,13 +16,15 @@ RESULT = "probe:result"
 RESULT_OF = "probe:result of"
 
 
-class ReadOnlyServerTable(Table):
-    """Read access to what is known of the server."""
+class ReadOnlyProbes(Table):
+    """Read access to traits and probes."""
 
     def traits(self) -> LearntTraits | None:
-        """Return the learnt traits; None if there are none."""
-        text = ReadOnlyNotes(self._db).text(TRAITS)
-        return from_text(text) if text else None
+        """Return the learnt traits of the server of this database; None if there are none."""
+        row = ReadOnlyServers(self._db).find()
+        if row is None or not row.learnt_version:
+            return None
+        return LearntTraits(row.machine, row.learnt_version, from_text(row.traits), row.learnt_at)
 
     def present_traits(self) -> ServerTraits:
         """Return the traits to work by: those that were learnt, or none."""
@@ -52,13 +54,20 @@ class ReadOnlyServerTable(Table):
         return ReadOnlyNotes(self._db).number(RESULT_OF)
 
 
-class ServerTable(ReadOnlyServerTable):
-    """Read and write access to what is known of the server."""
+class Probes(ReadOnlyProbes):
+    """Read and write access to traits and probes."""
 
-    def save_traits(self, learnt: LearntTraits) -> None:
-        """Save the traits. Those of the same server and version keep answers that the new ones lack."""
-        earlier = self.traits()
-        Notes(self._db).save(TRAITS, to_text(earlier.joined(learnt) if earlier else learnt))
+    def save_traits(self, learnt: LearntTraits) -> bool:
+        """Save the traits; False if this is not the server of this database.
+
+        Answers of the same version that the new ones lack are kept.
+        """
+        servers, earlier = Servers(self._db), self.traits()
+        row = servers.find()
+        if row is None or row.machine != learnt.machine:
+            return False
+        joined = earlier.joined(learnt) if earlier else learnt
+        return servers.learn(to_text(joined.traits), learnt.version, now=learnt.learnt_at)
 
     def begin_probe(self, original: Original) -> None:
         """Save an item as it is before a probe."""
