@@ -1,11 +1,12 @@
-"""Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat, and take-over marks.
+"""Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat, and marks of scenes.
 
-There is a take-over mark for each scene whose values are to be taken over, and a mark of loss for each item with pushes
-that the database does not know (`plexsync.flows.scenes.recovery`).
+There is a take-over mark for each scene whose values are to be taken over, a mark for each scene whose id meant another
+scene when that one was ignored, and a mark of loss for each item with pushes that the database does not know
+(`plexsync.flows.scenes.recovery`).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
@@ -15,8 +16,12 @@ DIGITS = 18
 
 FIND = "select value from note where name = :name"
 # There may be as many marks as scenes.
-LIST = "select name, value from note where name not like 'take-over:%' and name not like 'loss:%' order by name"
+LIST = """
+select name, value from note
+ where name not like 'take-over:%' and name not like 'ignored:%' and name not like 'loss:%' order by name
+"""
 MARKS = "select name, value from note where name in (select 'take-over:' || value from json_each(:scenes))"
+HELD_IGNORES = "select name from note where name in (select 'ignored:' || value from json_each(:scenes))"
 LOSSES = "select name, value from note where name in (select 'loss:' || value from json_each(:items))"
 HAS_LOSSES = "select 1 from note where name >= 'loss:' and name < 'loss;' limit 1"
 _LOSE = "insert or ignore into note (name, value) select 'loss:' || value, :after from json_each(:items)"
@@ -62,6 +67,11 @@ class ReadOnlyNotes(Table):
         """Whether any item has such pushes."""
         return bool(self._db.row(HAS_LOSSES))
 
+    def held_ignores(self, scenes: Iterable[int]) -> frozenset[int]:
+        """Return those of these scenes whose id meant another scene when that one was ignored."""
+        rows = self._db.rows(HELD_IGNORES, {"scenes": json.dumps(list(scenes))})
+        return frozenset(int(str(name).rpartition(":")[2]) for (name,) in rows)
+
 
 class Notes(ReadOnlyNotes):
     """Read and write access to the notes."""
@@ -96,3 +106,11 @@ class Notes(ReadOnlyNotes):
     def end_losses(self, items: Sequence[str]) -> None:
         """Remove the marks of these items: what was lost is known again."""
         self._db.execute(FIND_AGAIN, {"items": json.dumps(list(items))})
+
+    def hold_ignore(self, scene: int, *, now: int) -> None:
+        """Mark a scene: you have to say whether the ignore is meant for it."""
+        self.save(f"ignored:{scene}", str(now))
+
+    def end_held_ignore(self, scene: int) -> bool:
+        """Remove that mark; False if there was none."""
+        return self._db.execute(DROP, {"name": f"ignored:{scene}", "value": ""}) > 0

@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.web import (
+    accept_pages,
     api,
     dead_pages,
     demo_pages,
@@ -25,6 +26,7 @@ from plexsync.web import (
     metrics,
     outage_pages,
     overview_pages,
+    probe_pages,
     reconcile_pages,
     scene_pages,
     settings_pages,
@@ -50,6 +52,8 @@ MODULES = (
     outage_pages,
     reconcile_pages,
     settings_pages,
+    accept_pages,
+    probe_pages,
 )
 
 

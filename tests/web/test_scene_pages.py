@@ -160,7 +160,7 @@ def test_an_ambiguous_scene_offers_its_candidates_and_binding_one_settles_it(sta
     after = plain(dash.post(f"/scenes/{id}/bind", item=keys[1]).text)
     assert f"Scene {id} is bound to item {keys[1]} of Movies" in after
     assert f"Bound by hand to item {keys[1]}" in after
-    assert dash.world.rows("select scene, key from binding where off = 0") == [(id, keys[1])]
+    assert dash.world.rows("select subject, item from binding where off = 0") == [(id, keys[1])]
     assert state_of(dash.world, id) is State.READY
     after = plain(dash.post(f"/scenes/{id}/unbind", item=keys[1]).text)
     assert f"Scene {id} is found by its files again" in after
@@ -233,6 +233,19 @@ def test_ignoring_and_taking_that_back(staged) -> None:
     assert "was ignored already" in plain(dash.post(f"/scenes/{id}/ignore").text)
     assert "is synced again" in plain(dash.post(f"/scenes/{id}/unignore").text)
     assert state_of(dash.world, id) is State.READY
+
+
+def test_whether_another_scene_is_to_be_ignored_can_be_answered_on_its_page(staged) -> None:
+    dash, found = staged
+    id = found["in_step"]
+    assert f"/scenes/{id}/unignore" not in dash.get(f"/scenes/{id}").text
+    with opened(config_of(dash.world), dash.world.folder) as parts, parts.store.writing() as tx:
+        tx.notes.hold_ignore(id, now=parts.clock.now())
+    page = dash.get(f"/scenes/{id}").text
+    assert f"another scene was ignored, which had the id {id} then" in plain(page)
+    assert f'"/scenes/{id}/ignore"' in page
+    assert "is synced again" in plain(dash.post(f"/scenes/{id}/unignore").text)
+    assert f"/scenes/{id}/unignore" not in dash.get(f"/scenes/{id}").text
 
 
 def test_undo_asks_first_and_the_worker_takes_it_back(staged) -> None:

@@ -11,7 +11,8 @@ from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN, events_in, theirs
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.engine.tickets import READ, Gate
-from plexsync.reports.format import lasting
+from plexsync.reports.format import lasting, stamp
+from plexsync.rules.choices import hold_remedy
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError
 from plexsync.rules.records import Section
 from plexsync.rules.text import fold
@@ -65,11 +66,13 @@ def plex(parts: Parts) -> Iterator[Check]:
     try:
         title, version = parts.plex.identity()
         sections = parts.plex.sections()
+        parts.visitor.check()
     except NeighbourError as error:
         yield unknown_host(parts, error) or away(name, error, "plex_url")
         return
     yield from _let_in(parts, Neighbour.PLEX)
     yield version_check(name, version, LEAST_PLEX, f"{title or 'the server'} answers and accepts the token")
+    yield traits_check(parts, version)
     yield from clock_check(name, parts.plex.date, parts.clock.now())
     if not sections:
         yield problem("libraries", "Plex has no movie library", "add one there that holds the files of Stash")
@@ -86,6 +89,22 @@ def plex(parts: Parts) -> Iterator[Check]:
         yield warning("libraries", "the token seems to be somebody's with whom they are shared: he can't edit", mend)
 
 
+def traits_check(parts: Parts, version: str) -> Check:
+    """Whether the answers of `plexsync probe` are from this version of Plex, and its item is restored."""
+    name = "edits in Plex"
+    with parts.store.reading() as db:
+        learnt, probed = db.probes.traits(), db.probes.probed()
+    if probed is not None:
+        mend = "run plexsync probe; a worker does it by itself"
+        return warning(name, f"item {probed.key} is not restored after an interrupted plexsync probe", mend)
+    if learnt is None:
+        return Check(name, "how this server treats them is not known: plexsync probe ITEM learns it")
+    if learnt.version != version:
+        mend = "run plexsync probe ITEM again"
+        return warning(name, f"learnt from version {learnt.version}, and this is version {version}", mend)
+    return Check(name, f"learnt from this version, {stamp(learnt.learnt_at)}")
+
+
 def library_words(section: Section) -> str:
     """A library with its folders."""
     return f"{section.title} ({', '.join(section.locations)})"
@@ -94,7 +113,7 @@ def library_words(section: Section) -> str:
 def away(name: str, error: NeighbourError, address: str) -> Check:
     """A server that does not answer, or rejects the credentials."""
     if isinstance(error, Barred):
-        return problem(name, str(error), f"change {error.setting}")
+        return problem(name, str(error), hold_remedy(error.setting, error.choice))
     return problem(name, str(error), f"is {address} right?")
 
 

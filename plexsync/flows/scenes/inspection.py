@@ -15,6 +15,7 @@ from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValu
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.flows.scenes.scene_identity import StashIdentity, ignored_another
 from plexsync.flows.scenes.scene_matching import (
     BEING_LISTED,
     SceneMatcher,
@@ -28,7 +29,7 @@ from plexsync.flows.scenes.undone_scenes import UndoneScenes
 from plexsync.rules.desired import Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import Absent, Dead, OutOfScope, Waiting
+from plexsync.rules.job import Absent, Dead, Outcome, OutOfScope, Waiting
 from plexsync.rules.match import untenable
 from plexsync.rules.match_records import Binding, NotThere, Unclear
 from plexsync.rules.neighbours import Plex, Stash
@@ -38,6 +39,7 @@ from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
 from plexsync.rules.text import fold
+from plexsync.rules.trait_effects import takeable
 from plexsync.rules.undo import undone
 from plexsync.store.database import Database, Writer
 
@@ -49,6 +51,8 @@ SHARED_ITEM = "its item is another scene's"
 DURATION_ONLY = "one item fits by name and duration only"
 # Prefix of the error of a scene whose bound item can't be written to.
 BOUND_ITEM = "bound by hand, but item"
+# The outcome while an item has scratch names: inspected again soon, and without blame.
+BEING_PROBED = Waiting("plexsync probe has not restored its item yet", "released", after=10.0, backoff=False)
 # The mark of a take-over in a preview.
 ASKED = "asked"
 
@@ -68,6 +72,7 @@ class Looker:
         gates: Gates,
         rules: LookRules,
         identity: ServerIdentity,
+        stash_identity: StashIdentity,
         recovery: Recovery,
         pictures: Artwork | None = None,
         *,
@@ -81,6 +86,7 @@ class Looker:
         self._rules = rules
         self._gates = gates
         self._identity = identity
+        self._stash_identity = stash_identity
         self.recovery = recovery
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
@@ -96,25 +102,36 @@ class Looker:
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
         failed = [Inspection(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
         gone = [id for id in ids if id not in answers]
+        if gone and self._rules.undo_gone:
+            self._stash_identity.check_again(self._gates)
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
-        return inspections + failed + self._undone_scenes.removed(gone, undoing)
+        return inspections + failed + self._beside_probe(self._undone_scenes.removed(gone, undoing))
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
         """Inspect scenes that were just read from Stash. Otherwise as `look`.
 
-        Scenes out of scope cost no request to Plex, unless they are being undone.
+        Scenes out of scope cost no request to Plex, unless they are being undone. Nor do those that may be ignored.
         """
-        exclusions = {scene.id: reason for scene in scenes if (reason := outside(scene, self._rules.scope))}
-        back = set(exclusions) if undoing else self._undone_scenes.marked_among(exclusions)
-        inside = [scene for scene in scenes if scene.id not in exclusions or scene.id in back]
-        sights = self._look_in_plex(inside, undoing, taking_over=taking_over) if inside or not exclusions else []
-        by_id = {sight.id: sight for sight in sights}
+        others = self._stash_identity.ensure(self._gates, scenes)
+        settled: dict[int, Outcome] = {
+            scene.id: OutOfScope(reason) for scene in scenes if (reason := outside(scene, self._rules.scope))
+        }
+        back = set(settled) if undoing else self._undone_scenes.marked_among(settled) - others
+        with self._store.reading() as db:
+            held_ignores = db.notes.held_ignores(scene.id for scene in scenes)
+        settled |= {id: ignored_another(id) for id in held_ignores}
+        back -= held_ignores
+        inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
+        sights = self._look_in_plex(inside, others, undoing, taking_over=taking_over) if inside or not settled else []
+        by_id = {sight.id: sight for sight in self._beside_probe(sights)}
         for scene in scenes:
-            if scene.id in exclusions and not (scene.id in by_id and by_id[scene.id].undone):
-                by_id[scene.id] = Inspection(scene.id, scene, outcome=OutOfScope(exclusions[scene.id]))
+            if scene.id in settled and not (scene.id in by_id and by_id[scene.id].undone):
+                by_id[scene.id] = Inspection(scene.id, scene, outcome=settled[scene.id])
         return [by_id[scene.id] for scene in scenes]
 
-    def _look_in_plex(self, scenes: Sequence[Scene], undoing: Undone, *, taking_over: bool) -> list[Inspection]:
+    def _look_in_plex(
+        self, scenes: Sequence[Scene], others: Collection[int], undoing: Undone, *, taking_over: bool
+    ) -> list[Inspection]:
         self._identity.ensure(self._gates)
         self.recovery.check()
         news = self._matcher.freshen() if self._indexer.empty() else False
@@ -132,7 +149,7 @@ class Looker:
             self._indexer.freshen(soon=True, wait=False)
             return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
         self._matcher.decide_again(scenes, verdicts, items)
-        past = self._past(verdicts).believed(items)
+        past = self._past(verdicts).without(others).believed(items)
         past = replace(past, provenances=self.recovery.provenances(items, past.memories))
         if taking_over:
             past = replace(past, take_overs={scene.id: ASKED for scene in scenes})
@@ -145,6 +162,21 @@ class Looker:
             list(back.values()), verdicts, items, past, afresh=bool(undoing)
         )
         return [undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes]
+
+    def _beside_probe(self, sights: Sequence[Inspection]) -> list[Inspection]:
+        """The inspections, in which a scene waits whose item `plexsync probe` is changing or has not restored yet."""
+        if not any(sight.targets for sight in sights):
+            return list(sights)
+        with self._store.reading() as db:
+            probed = db.probes.probed()
+        if probed is None:
+            return list(sights)
+        return [
+            Inspection(sight.id, sight.scene, sight.wanted, outcome=BEING_PROBED)
+            if any(target.item.key == probed.key for target in sight.targets)
+            else sight
+            for sight in sights
+        ]
 
     @staticmethod
     def save(tx: Writer, sights: Iterable[Inspection], *, now: int) -> None:
@@ -234,12 +266,13 @@ class Looker:
             ):
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
-        return replace(base, targets=tuple(targets))
+        return replace(base, targets=tuple(targets), bound=verdict.bound)
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
         """Plan one item of a scene. Raises NeighbourError if one of its pictures can't be read."""
         profile = past.profiles.get(item.section, self._rules.profile)
         shown = desired if profile is self._rules.profile else wanted(scene, profile)
+        shown = takeable(shown, item, past.traits)
         memory, pushing = past.to_sync(scene.id, item.key)
         if self.pictures:
             shown = self.pictures.with_pictures(scene, shown, profile)
@@ -249,8 +282,8 @@ class Looker:
         steps = replace(steps, memory=placed(steps.memory, item))
         remembered = past.memories.get((scene.id, item.key), {})
         has_other_files = past.has_other_files(scene.id, item)
-        was_lost = past.was_lost(item.key)
-        return Target(item, steps, remembered, shown, profile, has_other_files=has_other_files, was_lost=was_lost)
+        target = Target(item, steps, remembered, shown, profile, has_other_files=has_other_files, traits=past.traits)
+        return replace(target, was_lost=past.was_lost(item.key))
 
 
 def absence(scene: Scene) -> str:

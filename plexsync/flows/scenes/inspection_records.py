@@ -8,10 +8,11 @@ from plexsync.rules.errors import NeighbourError
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.job import Dead, Done, Outcome, OutOfScope
-from plexsync.rules.match_records import Candidate, Step
+from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Undone
 from plexsync.rules.scene import Scene
+from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.undo import begun_anew, undone
 from plexsync.rules.values import Value
 from plexsync.store.database import Reader
@@ -25,8 +26,8 @@ class Target:
     """One item of a scene, with the plan that brings it in sync.
 
     `memory` is what was remembered before. `wanted` holds the desired values in its library, according to its
-    `profile`. `has_other_files`: the item has got other files since it was remembered, and is still the same.
-    `was_lost`: the database did not know all pushes to the item.
+    `profile`. `has_other_files`: the item has got other files since it was remembered, and is still the same. `traits`
+    are those of the server. `was_lost`: the database did not know all pushes to the item.
     """
 
     item: Item
@@ -34,6 +35,7 @@ class Target:
     memory: Mapping[str, Remembered]
     wanted: Wanted
     profile: Profile
+    traits: ServerTraits = UNKNOWN
     has_other_files: bool = False
     was_lost: bool = False
 
@@ -66,7 +68,7 @@ class Inspection:
 
     `undone` tells how the scene was undone: then the targets are the items that PlexSync had written to. `ends` is the
     outcome of the job once the targets are in sync. `take_over` is the mark of a requested take-over; it is done when
-    the job is.
+    the job is. `bound` are the bindings that led to the targets.
     """
 
     id: int
@@ -82,6 +84,7 @@ class Inspection:
     ends: Outcome = field(default_factory=Done)
     keys: tuple[str, ...] = ()
     take_over: str = ""
+    bound: tuple[Binding, ...] = ()
 
     @property
     def has_recovered(self) -> bool:
@@ -116,8 +119,8 @@ class Past:
 
     It holds memories and unfinished pushes by (scene, item key), the earlier owners of items, the profiles of libraries
     that have their own (by library key), the keys of the synced libraries, and the marks of take-overs by scene.
-    `origins` has the library and the files that the items had then. `provenances` has what the journal knows about items
-    that are older than their memory, or whose memory is.
+    `origins` has the library and the files that the items had then, `traits` are those of the server. `provenances` has what
+    the journal knows about items that are older than their memory, or whose memory is.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -126,6 +129,7 @@ class Past:
     profiles: Mapping[str, Profile]
     sections: frozenset[str]
     take_overs: Mapping[int, str] = field(default_factory=dict)
+    traits: ServerTraits = UNKNOWN
     origins: Mapping[tuple[int, str], Origin] = field(default_factory=dict)
     provenances: Mapping[str, Provenance] = field(default_factory=dict)
 
@@ -166,6 +170,18 @@ class Past:
 
     def _undone(self, id: int, key: str) -> bool:
         return bool(undone(self.memories[id, key]))
+
+    def without(self, others: Collection[int]) -> "Past":
+        """Without what was undone or is to be taken over of these scenes: their ids meant other scenes then."""
+        if not others:
+            return self
+        return replace(
+            self,
+            memories={
+                pair: begun_anew(memory) if pair[0] in others else memory for pair, memory in self.memories.items()
+            },
+            take_overs={id: mark for id, mark in self.take_overs.items() if id not in others},
+        )
 
     def believed(self, items: Mapping[str, Item | NeighbourError]) -> "Past":
         """Without the memories and pushes of which these items are not: their keys were dealt to others since."""
@@ -217,6 +233,7 @@ def past_of(db: Reader, ids: Sequence[int]) -> Past:
         {},
         frozenset(),
         origins=origins,
+        traits=db.probes.present_traits(),
     )
 
 

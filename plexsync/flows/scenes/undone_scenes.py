@@ -233,9 +233,9 @@ class UndoneScenes:
             item = self._pictures.told(item, dict.fromkeys((*unknown, *ours_in(memory)), True), memory, pushing)
         steps = plan(shown.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
         steps = replace(steps, memory=placed(steps.memory, item))
-        return Target(
-            item, steps, past.memories.get((sight.id, item.key), {}), shown, profile, was_lost=past.was_lost(item.key)
-        )
+        remembered = past.memories.get((sight.id, item.key), {})
+        target = Target(item, steps, remembered, shown, profile, traits=past.traits)
+        return replace(target, was_lost=past.was_lost(item.key))
 
     def _values(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
         """What Stash says about a scene, including disabled fields."""
