@@ -1,6 +1,7 @@
 """After Plex or PlexSync's database was restored or lost: whose value is it, and is Stash's written again."""
 
 from plexsync.app.database_files import restore_backup, save_backup
+from plexsync.rules.plan_records import Policy
 from plexsync.store.database import Database
 from tests.engine.house import House
 
@@ -218,3 +219,16 @@ def forget_database(house, *, journal=False):
 
 def genres(house, id):
     return set(house.plex_sim.item(house.key_of(id)).lists["genre"])
+
+
+def test_with_the_switch_locked_lists_that_agree_with_stash_count_as_plexsyncs_own(tmp_path):
+    with House(tmp_path / "data", policy=Policy(adopt_lists=True)) as house:
+        ids = house.in_step(3)
+        by_hand(house, ids[0], genre=["Tag 0", "Mine"])
+        restarted(house, between=lambda: forget_database(house, journal=True))
+        first = compared(house)
+        for id in ids:
+            house.stash_sim.edit_scene(id, tags=["Renamed"])
+        compared(house)
+        assert [genres(house, id) for id in ids] == [{"Renamed", "Tag 0", "Mine"}, {"Renamed"}, {"Renamed"}]
+        assert first.undecidable == 1
