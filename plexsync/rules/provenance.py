@@ -209,7 +209,7 @@ class _ListState:
         self.moved, self.ended, self.is_read = True, sent.ended, read is not None
         self.in_stash, self.locked = _keys(sent.values, by_hash), sent.locked
         self.own = _keys(read.adds, by_hash) if read else (self.own - removes) | (adds & present)
-        self.in_plex = _keys(read.values, by_hash) if read else (self.in_plex | adds) - removes
+        self.in_plex = _keys(read.values, by_hash) if read else set(present)
 
     def replayed(self, names: tuple[str, ...], remembered: Remembered | None, stamp: int) -> Replayed:
         """The memory at the end."""
