@@ -201,15 +201,16 @@ class _ListState:
         present = name_keys(self.now.value)
         adds, removes = _keys(sent.adds, by_hash), _keys(sent.removes, by_hash)
         self.ever_own |= adds
-        is_partial = bool(adds - present or removes & present)
-        arrived = bool(adds & present) or bool(sent.removes and not removes & present)
-        arrived = arrived and not (whole and is_partial)
+        effect = adds & present if sent.adds else set(sent.removes)
+        arrived = bool(effect) and not removes & present and not (whole and adds - present)
         if not read and not arrived:
             return
-        self.moved, self.ended, self.is_read = True, sent.ended, read is not None
+        # Where a member of PlexSync is missing, the list was edited since, and is as Plex has it now.
+        is_as_read = read is not None and set(read.adds) <= set(name_hashes(self.now.value, salt))
+        self.moved, self.ended, self.is_read = True, sent.ended, is_as_read
         self.in_stash, self.locked = _keys(sent.values, by_hash), sent.locked
         self.own = _keys(read.adds, by_hash) if read else (self.own - removes) | (adds & present)
-        self.in_plex = _keys(read.values, by_hash) if read else set(present)
+        self.in_plex = _keys(read.values, by_hash) if read and is_as_read else set(present)
 
     def replayed(self, names: tuple[str, ...], remembered: Remembered | None, stamp: int) -> Replayed:
         """The memory at the end."""
