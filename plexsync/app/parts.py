@@ -27,6 +27,7 @@ from plexsync.flows.scenes.poll import Poller
 from plexsync.flows.scenes.preview import Previewer
 from plexsync.flows.scenes.reconcile import Reconciler
 from plexsync.flows.scenes.scan_requests import Scans
+from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Neighbour
@@ -59,6 +60,7 @@ class Assembled:
     settings: PartSettings
     gates: Gates
     identity: ServerIdentity
+    losses: SceneLosses
     indexer: Indexer
     looker: Looker
     work_looker: Looker
@@ -139,12 +141,14 @@ def assemble(
 
     identity = ServerIdentity(store, plex, clock)
     gates.plex_check = identity.check
+    losses = SceneLosses(store, stash, gates, clock)
+    gates.stash_check = losses.check
 
     def looker(index: Indexer, *, patient: bool = True, by: ServerIdentity = identity) -> Looker:
         pictures = None
         if settings.pictures:
             pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock)
-        return Looker(store, stash, plex, index, gates, looks, by, pictures, patient=patient)
+        return Looker(store, stash, plex, index, gates, looks, by, losses, pictures, patient=patient)
 
     indexer = Indexer(store, plex, gates, clock)
     watch_looker = looker(indexer)
@@ -160,12 +164,13 @@ def assemble(
         settings=settings,
         gates=gates,
         identity=identity,
+        losses=losses,
         indexer=indexer,
         looker=glances,
         work_looker=looker(indexer, patient=False),
         watch_looker=watch_looker,
-        poller=Poller(store, stash, indexer, gates, clock),
-        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, identity, **prints),
+        poller=Poller(store, stash, indexer, gates, clock, losses),
+        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, identity, losses, **prints),
         previewer=Previewer(store, stash, glances, gates, clock),
         listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
         scans=Scans(store, plex, gates, clock, looks.paths) if settings.scan_absent else None,

@@ -23,6 +23,16 @@ def pulse(plex: Plex, keys: Sequence[str], check: Callable[[], None]) -> None:
     check()
 
 
+def in_turn(*checks: Callable[[], None]) -> Callable[[], None]:
+    """All of these checks as one."""
+
+    def check_all() -> None:
+        for check in checks:
+            check()
+
+    return check_all
+
+
 def nothing() -> None:
     """Check nothing."""
 

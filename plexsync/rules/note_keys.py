@@ -27,3 +27,5 @@ STASH_SETTINGS = "stash:settings"
 STATUS_SETTINGS = "status:settings"
 # A random text of this database, the salt of its hashes.
 SALT = "salt"
+# The last loss of scenes that you accepted.
+SCENES_LOST = "losses:scenes"

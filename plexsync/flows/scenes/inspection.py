@@ -14,6 +14,7 @@ from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.flows.scenes.scene_matching import (
     BEING_LISTED,
     SceneMatcher,
@@ -67,6 +68,7 @@ class Looker:
         gates: Gates,
         rules: LookRules,
         identity: ServerIdentity,
+        losses: SceneLosses,
         pictures: Artwork | None = None,
         *,
         patient: bool = True,
@@ -79,6 +81,7 @@ class Looker:
         self._rules = rules
         self._gates = gates
         self._identity = identity
+        self._losses = losses
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
@@ -93,8 +96,10 @@ class Looker:
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
         failed = [Inspection(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
         gone = [id for id in ids if id not in answers]
+        self._losses.ensure(gone)
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
-        return inspections + failed + self._undone_scenes.removed(gone, undoing)
+        lost = self._losses.known_among(gone) if gone else ()
+        return inspections + failed + self._undone_scenes.removed(gone, undoing, lost)
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
         """Inspect scenes that were just read from Stash. Otherwise as `look`.
