@@ -9,6 +9,8 @@ from plexsync.rules.job import DAY
 LEAST = 10
 # Larger deletions are unusual if they are more than this share of the library.
 SHARE = 0.05
+# An acceptance ends after this time, even if some of its scenes have not been worked off.
+LONG = 30 * DAY
 
 
 def is_large(lost: int, size: int) -> bool:
@@ -27,9 +29,10 @@ class AcceptedLoss:
         """The time since when scenes that are gone count as one event with those that are missing now."""
         return self.at if self.count else max(self.at, now - DAY)
 
-    def is_over(self, now: int, others: int) -> bool:
-        """Whether all accepted scenes are gone by now: a day later, no `others` than the new ones are missing."""
-        return self.count > 0 and others <= 0 and not 0 <= now - self.at < DAY
+    def is_over(self, now: int, gone: int) -> bool:
+        """Whether the accepted scenes have been worked off for a day, since `gone` are gone since then, or long ago."""
+        age = now - self.at
+        return self.count > 0 and not 0 <= age < (DAY if gone >= self.count else LONG)
 
     def text(self) -> str:
         """As the text of a note."""

@@ -111,10 +111,9 @@ class SceneLosses:
             accepted = accepted_loss(db.notes.text(SCENES_LOST))
             recent = db.jobs.count_lost(since=accepted.begins(now))
         fewer = lost if count is None else size - count
-        if count is not None and accepted.is_over(now, fewer - lost):
-            accepted = AcceptedLoss(now)
+        if accepted.is_over(now, recent):
+            accepted, recent = AcceptedLoss(now), 0
             self._save(accepted)
-            recent = 0
         vanished = recent + max(lost, fewer) - accepted.count
         before = max(size + recent - accepted.count, vanished)
         if is_large(vanished, before):
