@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plexsync.rules.item import Item, Part
-from plexsync.rules.memory import is_as_left
 from plexsync.rules.paths import name_key, path_key
-from plexsync.rules.plan_records import Memory
-from plexsync.rules.values import held
+from plexsync.rules.plan_records import Memory, Pushing
+from plexsync.rules.values import held, matches
 
 
 @dataclass(frozen=True)
@@ -28,15 +27,15 @@ class Origin:
         return not self.files or any(_is_same(old, new) for old in self.files for new in parts)
 
 
-def is_of(origin: Origin, memory: Memory, item: Item) -> bool:
-    """Whether a memory is believed for an item.
+def is_of(origin: Origin, memory: Memory, pushings: Sequence[Pushing], item: Item) -> bool:
+    """Whether a memory, and pushes of unknown result, are believed for an item.
 
     If only its files are others now, the item is still the same one when it shows the title or the summary that
-    PlexSync left there: its files were swapped, and its values are PlexSync's.
+    PlexSync left or sent there: its files were swapped, and its values are PlexSync's.
     """
     if origin.agrees(item.library, item.parts):
         return True
-    return origin.agrees(item.library, origin.files) and _shows_text_of(memory, item)
+    return origin.agrees(item.library, origin.files) and _shows_text_of(memory, pushings, item)
 
 
 def _is_same(old: Part, new: Part) -> bool:
@@ -46,9 +45,11 @@ def _is_same(old: Part, new: Part) -> bool:
     return old.size == new.size > 0 and name_key(old.path) == name_key(new.path)
 
 
-def _shows_text_of(memory: Memory, item: Item) -> bool:
-    return any(
-        bool(memory[name].left.value) and is_as_left(name, held(item, name), memory[name])
-        for name in ("title", "summary")
-        if name in memory
-    )
+def _shows_text_of(memory: Memory, pushings: Sequence[Pushing], item: Item) -> bool:
+    for name in ("title", "summary"):
+        now = held(item, name)
+        remembered = [memory[name].left] if name in memory else []
+        sent = [push.fields[name].sent for push in pushings if name in push.fields]
+        if now.value and any(matches(name, now, value) for value in (*remembered, *sent)):
+            return True
+    return False

@@ -54,6 +54,12 @@ select item, subject, library, files from memory
  where item in (select value from json_each(:keys)) and flow = :flow and {of_this_library("memory")}
 """
 OWNERS = _OF_ITEMS
+PUSHERS = f"""
+{_OF_ITEMS}
+union
+select item, subject, library, files from pushing
+ where item in (select value from json_each(:keys)) and flow = :flow and {of_this_library("pushing")}
+"""
 WRITERS = f"{_OF_ITEMS} and undone = ''"
 # Newest first, by the index on `at`. An item with a push of unknown result is not known to be healthy.
 WELL = f"""
@@ -106,6 +112,10 @@ class ReadOnlyMemories(Table):
     def owners(self, keys: Sequence[str]) -> dict[str, dict[int, Origin]]:
         """Return the scenes that have a memory of these items, each with its origin. Items without one are left out."""
         return self._by_key(OWNERS, keys)
+
+    def pushers(self, keys: Sequence[str]) -> dict[str, dict[int, Origin]]:
+        """Like `owners`, with the scenes that have only a push of unknown result."""
+        return self._by_key(PUSHERS, keys)
 
     def writers(self, keys: Sequence[str]) -> dict[str, dict[int, Origin]]:
         """Like `owners`, without the scenes that were undone or released."""

@@ -102,9 +102,14 @@ class Past:
         yours. That it was undone applied to the earlier scene, and not to this one.
         """
         before = sorted(self.owners.get(key, frozenset()) - {id})
-        source = next((scene for scene in (id, *before) if (scene, key) in self.memories), id)
-        memory = self.memories.get((source, key), {})
-        return memory if source == id else begun_anew(memory), self.pushings.get((source, key), ())
+        pairs = [(scene, key) for scene in (id, *before)]
+        sources = (pair for held in (self.memories, self.pushings) for pair in pairs if pair in held)
+        source, _ = next(sources, (id, key))
+        memory, pushing = self.memories.get((source, key), {}), self.pushings.get((source, key), ())
+        if source == id:
+            return memory, pushing
+        # A push of this scene that was planned with that memory, and whose result is unknown.
+        return begun_anew(memory), (*pushing, *self.pushings.get((id, key), ()))
 
     def to_sync(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
         """Like `of`, for a scene that is synced, whatever was undone before.
@@ -116,7 +121,8 @@ class Past:
             (other for other in others if (other, key) in self.memories and not self._undone(other, key)), None
         )
         if writer is not None and ((id, key) not in self.memories or self._undone(id, key)):
-            return self.memories[writer, key], self.pushings.get((writer, key), ())
+            own = () if (id, key) in self.memories else self.pushings.get((id, key), ())
+            return self.memories[writer, key], (*self.pushings.get((writer, key), ()), *own)
         memory, pushing = self.of(id, key)
         return begun_anew(memory), pushing
 
@@ -129,7 +135,8 @@ class Past:
         doubted = {
             pair
             for pair, origin in self.origins.items()
-            if pair[1] in read and not is_of(origin, self.memories.get(pair, {}), read[pair[1]])
+            if pair[1] in read
+            and not is_of(origin, self.memories.get(pair, {}), self.pushings.get(pair, ()), read[pair[1]])
         }
         if not doubted:
             return self

@@ -333,6 +333,10 @@ class Indexer:
         if woken:
             log.info("%s has new files: %d scenes are matched again", section.title, woken)
 
+    def now(self) -> int:
+        """The present time (UTC ms)."""
+        return self._clock.now()
+
     def correct(self, entries: Sequence[Entry], *, gone: Sequence[str]) -> None:
         """Correct the entries of items that were just read, and forget those that are gone."""
         with self._store.writing() as tx:

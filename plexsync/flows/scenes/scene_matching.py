@@ -220,6 +220,19 @@ class SceneMatcher:
         self._indexer.find(sorted({base_name(file.path) for scene in scenes for file in scene.files}))
         return True
 
+    def correct(self, planned: Item, item: Item) -> set[int]:
+        """Correct the index by an item that has other files than planned, and look for those in Plex.
+
+        Returns the scenes that may have its files now; none if Stash can't be asked: then the next comparison finds
+        them.
+        """
+        self._indexer.correct([entry_of(item)], gone=[])
+        self._indexer.find(sorted({base_name(part.path) for part in planned.parts}))
+        names = sorted({base_name(part.path) for part in item.parts})
+        answer = self._reader.read(Neighbour.STASH, lambda _: {item.key: self._stash.rivals(names)}, [item.key])
+        rivals = answer[item.key]
+        return set() if isinstance(rivals, NeighbourError) else {rival.id for rival in rivals}
+
     def items(self, keys: Iterable[str]) -> dict[str, Item | NeighbourError]:
         """The full items in one request, halved as described in `BatchReader`. Missing ones are left out."""
         return self._reader.read(Neighbour.PLEX, self._plex.items, keys)
