@@ -15,11 +15,13 @@ from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, pri
 from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.engine.clock import SystemClock, SystemDice
 from plexsync.engine.gates import Gates
+from plexsync.engine.pulse import in_turn
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.item_losses import ItemLosses
 from plexsync.flows.scenes.metrics_sampler import Heard, Sampler
 from plexsync.flows.scenes.plex_events import Events, Listener
 from plexsync.flows.scenes.plex_index import Indexer
@@ -138,7 +140,8 @@ def assemble(
     looks = settings.looks
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
     identity = ServerIdentity(store, plex, clock)
-    gates.plex_check = identity.check
+    item_losses = ItemLosses(store, plex, clock)
+    gates.plex_check = in_turn(identity.check, item_losses.check)
     losses = SceneLosses(store, stash, gates, clock)
     gates.stash_check = losses.check
 
@@ -148,11 +151,11 @@ def assemble(
             pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock)
         return Looker(store, stash, plex, index, gates, looks, by, losses, pictures, patient=patient)
 
-    indexer = Indexer(store, plex, gates, clock)
+    indexer = Indexer(store, plex, gates, clock, item_losses)
     watch_looker = looker(indexer)
     prints = {"settings": settings.print_of_all, "wishes": settings.wishes}
     visitor = ServerIdentity(store, plex, clock, looks_only=True)
-    glances = looker(Indexer(store, plex, gates, clock, looks_only=True), by=visitor)
+    glances = looker(Indexer(store, plex, gates, clock, item_losses, looks_only=True), by=visitor)
     return Assembled(
         store=store,
         stash=stash,

@@ -69,7 +69,7 @@ class PlexClient:
         ca_file: str = "",
         alive: Callable[[], None] = unheard,
     ) -> None:
-        self._libraries = tuple(libraries)
+        self.libraries = tuple(libraries)
         self._token = token
         self._wire = Wire(
             Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token"),
@@ -323,12 +323,12 @@ class PlexClient:
         return self._wire.decoded(ENTRIES, answer.body).MediaContainer, total
 
     def _chosen(self, sections: list[Section]) -> list[Section]:
-        if not self._libraries and not sections:
+        if not self.libraries and not sections:
             message = f"{self._wire.server.name} shows no movie library to this plex_token"
             raise Barred(Neighbour.PLEX, message, setting="plex_token")
-        if not self._libraries:
+        if not self.libraries:
             return sections
-        wanted = {fold(name): name for name in self._libraries}
+        wanted = {fold(name): name for name in self.libraries}
         missing = [
             name for folded, name in wanted.items() if folded not in {fold(section.title) for section in sections}
         ]

@@ -125,6 +125,11 @@ class Imaging(Protocol):
 class Plex(Protocol):
     """The server that PlexSync writes to."""
 
+    @property
+    def libraries(self) -> Sequence[str]:
+        """The names of the libraries to use; empty for all."""
+        ...
+
     def server(self) -> ServerInfo:
         """The server's identifier, version and name, in one authenticated request."""
         ...

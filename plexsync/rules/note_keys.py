@@ -29,3 +29,7 @@ STATUS_SETTINGS = "status:settings"
 SALT = "salt"
 # The last loss of scenes that you accepted.
 SCENES_LOST = "losses:scenes"
+# The items of each library before the loss that is asked about.
+ITEMS_LOST = "losses:items"
+# The number of items that vanished a few at a time within a day, by library.
+ITEMS_DROPPED = "losses:dropped"

@@ -1,4 +1,4 @@
-"""Scenes that are gone from Stash: few of them at once without a question, many only if a person says so; back at any time."""
+"""Scenes that are gone from Stash: few at once without a question, many only if you say so; back at any time."""
 
 import pytest
 
