@@ -21,7 +21,6 @@ from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.item_losses import ItemLosses
 from plexsync.flows.scenes.metrics_sampler import Heard, Sampler
 from plexsync.flows.scenes.plex_events import Events, Listener
 from plexsync.flows.scenes.plex_index import Indexer
@@ -62,7 +61,6 @@ class Assembled:
     settings: PartSettings
     gates: Gates
     identity: ServerIdentity
-    losses: SceneLosses
     indexer: Indexer
     looker: Looker
     work_looker: Looker
@@ -140,22 +138,19 @@ def assemble(
     looks = settings.looks
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
     identity = ServerIdentity(store, plex, clock)
-    item_losses = ItemLosses(store, plex, clock)
-    gates.plex_check = in_turn(identity.check, item_losses.check)
     losses = SceneLosses(store, stash, gates, clock)
     gates.stash_check = losses.check
+    indexer = Indexer(store, plex, gates, clock)
+    gates.plex_check = in_turn(identity.check, indexer.losses.check)
 
     def looker(index: Indexer, *, patient: bool = True, by: ServerIdentity = identity) -> Looker:
-        pictures = None
-        if settings.pictures:
-            pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock)
+        pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock) if settings.pictures else None
         return Looker(store, stash, plex, index, gates, looks, by, losses, pictures, patient=patient)
 
-    indexer = Indexer(store, plex, gates, clock, item_losses)
     watch_looker = looker(indexer)
     prints = {"settings": settings.print_of_all, "wishes": settings.wishes}
     visitor = ServerIdentity(store, plex, clock, looks_only=True)
-    glances = looker(Indexer(store, plex, gates, clock, item_losses, looks_only=True), by=visitor)
+    glances = looker(Indexer(store, plex, gates, clock, looks_only=True), by=visitor)
     return Assembled(
         store=store,
         stash=stash,
@@ -165,7 +160,6 @@ def assemble(
         settings=settings,
         gates=gates,
         identity=identity,
-        losses=losses,
         indexer=indexer,
         looker=glances,
         work_looker=looker(indexer, patient=False),

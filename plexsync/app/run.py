@@ -47,7 +47,6 @@ def scene_flow(parts: Assembled) -> SceneFlow:
         parts.plex,
         parts.work_looker,
         parts.gates,
-        parts.losses,
         max_retries=parts.settings.work.max_retries,
         scans=parts.scans,
     )

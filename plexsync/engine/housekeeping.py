@@ -90,9 +90,9 @@ class Housekeeping:
             return int(row is not None)
 
         self._delete(end_next, ends)
-        left = list(rest)
-        count = sum((row.kind, row.id) not in existing for row in due[: len(due) - len(left)])
-        return count, bool(left) or (len(ended) == PRUNE_BATCH and len(unknown) < PRUNE_BATCH)
+        remaining = list(rest)
+        count = sum((row.kind, row.id) not in existing for row in due[: len(due) - len(remaining)])
+        return count, bool(remaining) or (len(ended) == PRUNE_BATCH and len(unknown) < PRUNE_BATCH)
 
     def _asked_for(self, gone: Sequence[JobRow]) -> tuple[set[Key], set[Key]]:
         """Those of these rows whose objects exist, and those of which that is unknown. One request per flow."""

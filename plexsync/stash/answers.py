@@ -4,7 +4,7 @@ Null is valid where the schema allows it and an error anywhere else, so a partia
 functions are pure and raise ValueError for well-formed answers that contradict themselves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -170,13 +170,6 @@ class Pictured(msgspec.Struct):
     """The data of a picture query; null if the object is gone."""
 
     found: PicturePath | None = None
-
-
-class ExistingAnswer(msgspec.Struct):
-    """A part of the data of the query of `queries.existing`: a scene, or the number of all."""
-
-    id: Id = 0
-    count: int = -1
 
 
 class NewestOfAll(msgspec.Struct):
@@ -370,17 +363,6 @@ def files_of(answers: Sequence[FileAnswer]) -> tuple[SceneFile, ...]:
 def stamps_of(answers: Sequence[Stamped]) -> list[tuple[int, str]]:
     """(id, updated_at) of each."""
     return [(number(row.id), row.updated_at) for row in answers]
-
-
-def existing_of(answer: Mapping[str, ExistingAnswer | None], asked: Sequence[int]) -> tuple[frozenset[int], int]:
-    """Those of the scenes that exist, and the number of all. Raises ValueError for another answer than to this query."""
-    total = answer.get("all")
-    if total is None or total.count < 0 or answer.keys() != {"all", *(f"s{id}" for id in asked)}:
-        raise ValueError("not what was asked for")
-    scenes = {id: scene for id in asked if (scene := answer[f"s{id}"]) is not None}
-    if any(number(scene.id) != id for id, scene in scenes.items()):
-        raise ValueError("another scene than was asked for")
-    return frozenset(scenes), total.count
 
 
 def newest_of(answer: FoundThings) -> Newest:

@@ -19,7 +19,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import name_key
 from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import Image, Scene
-from plexsync.stash import answers, queries
+from plexsync.stash import answers, existing, queries
 from plexsync.stash.names import pattern
 
 EVERYTHING = -1
@@ -48,7 +48,7 @@ class Envelope(msgspec.Struct):
 
 ENVELOPE = msgspec.json.Decoder(Envelope)
 SCENES = msgspec.json.Decoder(dict[str, answers.SceneAnswer | None])
-EXISTING = msgspec.json.Decoder(dict[str, answers.ExistingAnswer | None])
+EXISTING = msgspec.json.Decoder(dict[str, existing.ExistingAnswer | None])
 WALKED = msgspec.json.Decoder(answers.Walked)
 WALKED_IDS = msgspec.json.Decoder(answers.WalkedIds)
 RIVALS = msgspec.json.Decoder(answers.Rivals)
@@ -151,7 +151,7 @@ class StashClient:
         """Those of these scenes that exist, and the number of all scenes, in one request."""
         asked = list(dict.fromkeys(ids))
         data = self._ask(EXISTING, queries.existing(asked))
-        return self._checked(lambda: answers.existing_of(data, asked))
+        return self._checked(lambda: existing.existing_of(data, asked))
 
     def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
         """Every scene with an id above `after`, in full, in pages by id."""

@@ -16,7 +16,6 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
-from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
@@ -44,7 +43,6 @@ class SceneFlow:
         plex: Plex,
         looker: Looker,
         gates: Gates,
-        losses: SceneLosses,
         *,
         max_retries: int,
         scans: Scans | None = None,
@@ -53,7 +51,6 @@ class SceneFlow:
         self._stash = stash
         self._looker = looker
         self._gates = gates
-        self._losses = losses
         self._pusher = Pusher(store, plex, looker, gates, max_retries=max_retries)
         self._scans = scans
         self._undo = SceneUndo(looker, gates)
@@ -165,7 +162,7 @@ class SceneFlow:
         """The scenes among these that Stash has."""
         if isinstance(closed := self._gates.admit(READ_STASH), Closed):
             raise Unavailable(Neighbour.STASH, closed.reason, sent=False)
-        return self._losses.existing(ids)
+        return self._looker.losses.existing(ids)
 
     def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
         """Forget what is remembered about the items of a scene that is gone from Stash. Pushes for other scenes stay."""

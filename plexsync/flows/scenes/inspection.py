@@ -81,7 +81,7 @@ class Looker:
         self._rules = rules
         self._gates = gates
         self._identity = identity
-        self._losses = losses
+        self.losses = losses
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
@@ -96,9 +96,9 @@ class Looker:
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
         failed = [Inspection(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
         gone = [id for id in ids if id not in answers]
-        self._losses.ensure(gone)
+        self.losses.ensure(gone)
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
-        lost = self._losses.known_among(gone) if gone else ()
+        lost = self.losses.known_among(gone) if gone else ()
         return inspections + failed + self._undone_scenes.removed(gone, undoing, lost)
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:

@@ -37,14 +37,14 @@ class ItemLosses:
         with self._store.reading() as db:
             return frozenset(_numbers(db, ITEMS_LOST))
 
-    def ensure_walked(self, section: Section, walk: int, known: int) -> None:
-        """Raise Barred if a complete walk did not meet too many of the `known` items of a library."""
+    def ensure_walked(self, section: Section, walk: int, size: int) -> None:
+        """Raise Barred if a complete walk did not meet too many of the items of a library, which has had `size`."""
         with self._store.reading() as db:
             before = self._dropped(db).get(section.key, 0)
             lost = db.index.count_lost(section.key, walk=walk)
-        self._ensure(section.key, section.title, before + lost, known + before)
+        self._ensure(section.key, section.title, before + lost, size + before)
         self._settle({section.key})
-        if lost and not is_large(before + lost, known + before):
+        if lost and not is_large(before + lost, size + before):
             self._note_dropped({section.key: before + lost})
 
     def ensure_dropped(self, keys: Sequence[str]) -> None:
@@ -54,10 +54,10 @@ class ItemLosses:
             if not lost:
                 return
             dropped, titles = self._dropped(db), {row.key: row.title for row in db.sections.all()}
-            known = {section: db.index.count_in(section) for section in lost}
+            sizes = {section: db.index.count_in(section) for section in lost}
         total = {section: dropped.get(section, 0) + count for section, count in lost.items()}
         for section, count in total.items():
-            self._ensure(section, titles.get(section, ""), count, known[section] + dropped.get(section, 0))
+            self._ensure(section, titles.get(section, ""), count, sizes[section] + dropped.get(section, 0))
         self._note_dropped(total)
 
     def ensure_listed(self, sections: Sequence[Section], rows: Mapping[str, SectionRow]) -> None:
@@ -71,8 +71,8 @@ class ItemLosses:
             for row in unlisted:
                 if self._is_used(row.title) and fold(row.title) not in titles:
                     with self._store.reading() as db:
-                        known = db.index.count_in(row.key)
-                    self._ensure(row.key, row.title, known, known)
+                        size = db.index.count_in(row.key)
+                    self._ensure(row.key, row.title, size, size)
         if unlisted:
             self._settle({row.key for row in unlisted})
 
@@ -88,18 +88,18 @@ class ItemLosses:
         if hold is None or hold.choice != Choice.ITEMS_GONE or is_accepted:
             return
         listed = {section.key for section in self._plex.sections()}
-        for key, known in lost.items():
+        for key, size in lost.items():
             if key in rows and (key in listed or self._is_used(rows[key].title)):
                 count = self._plex.count(key) if key in listed else 0
-                if is_large(known - count, known):
-                    raise _barred(rows[key].title, known - count, known)
+                if is_large(size - count, size):
+                    raise _barred(rows[key].title, size - count, size)
 
     def _is_used(self, title: str) -> bool:
         return not self._plex.libraries or fold(title) in map(fold, self._plex.libraries)
 
-    def _ensure(self, section: str, title: str, lost: int, known: int) -> None:
+    def _ensure(self, section: str, title: str, lost: int, size: int) -> None:
         """Raise Barred if so many items of a library are too many and you have not accepted it."""
-        size = max(lost, known)
+        size = max(lost, size)
         if not is_large(lost, size):
             return
         with self._store.writing() as tx:
@@ -116,14 +116,14 @@ class ItemLosses:
         with self._store.reading() as db:
             noted = _numbers(db, ITEMS_LOST)
             is_accepted = bool(db.notes.text(NOTE))
-        left = {section: count for section, count in noted.items() if section not in sections}
-        if left == noted and not (is_accepted and not left):
+        others = {section: count for section, count in noted.items() if section not in sections}
+        if others == noted and not (is_accepted and not others):
             return
         with self._store.writing() as tx:
             dropped = {section: count for section, count in self._dropped(tx).items() if section not in sections}
             tx.notes.save(ITEMS_DROPPED, json.dumps({**dropped, "since": self._began(tx)}))
-            tx.notes.save(ITEMS_LOST, json.dumps(left))
-            if not left:
+            tx.notes.save(ITEMS_LOST, json.dumps(others))
+            if not others:
                 tx.notes.save(NOTE, "")
 
     def _note_dropped(self, counts: Mapping[str, int]) -> None:
@@ -143,10 +143,10 @@ class ItemLosses:
         return 0 <= self._clock.now() - _numbers(db, ITEMS_DROPPED).get("since", -DAY) < DAY
 
 
-def _barred(title: str, lost: int, known: int) -> Barred:
+def _barred(title: str, lost: int, size: int) -> Barred:
     return Barred(
         Neighbour.PLEX,
-        f"{lost:,} of {known:,} items are gone from the Plex library {title}: nothing is forgotten. Bring them back (is a"
+        f"{lost:,} of {size:,} items are gone from the Plex library {title}: nothing is forgotten. Bring them back (is a"
         f" drive not mounted?), or accept that they are gone ({remedy(Choice.ITEMS_GONE)})",
         setting="plex_libraries",
         choice=Choice.ITEMS_GONE,

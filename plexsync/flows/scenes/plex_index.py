@@ -54,15 +54,13 @@ class Indexer:
     `looks_only`: queue and wake nothing, and leave all changes to be found by others.
     """
 
-    def __init__(
-        self, store: Database, plex: Plex, gates: Gates, clock: Clock, losses: ItemLosses, *, looks_only: bool = False
-    ) -> None:
+    def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock, *, looks_only: bool = False) -> None:
         self._store = store
         self._plex = plex
         self._gates = gates
         self._clock = clock
-        self._losses = losses
-        self._libraries = Libraries(store, clock, losses)
+        self.losses = ItemLosses(store, plex, clock)
+        self._libraries = Libraries(store, clock, self.losses)
         self.is_foreign = self._libraries.is_foreign
         self._asked: float | None = None
         self._unlisted: dict[str, str] = {}
@@ -133,7 +131,7 @@ class Indexer:
         with self._store.reading() as db:
             section_rows = {row.key: row for row in db.sections.all()}
         dropped = self._libraries.drop_unlisted(sections, section_rows)
-        pending = self._losses.pending()
+        pending = self.losses.pending()
         first = not any(row.walked_at for row in section_rows.values())
         replaced = [] if self._looks_only else self._libraries.know_by_uuid(sections, section_rows)
         # The action for each library that has changed.
@@ -218,14 +216,14 @@ class Indexer:
 
     def _walk_all(self, section: Section, row: SectionRow | None, first: bool, walk: int) -> None:
         with self._store.reading() as db:
-            known = db.index.count_in(section.key)
+            size = db.index.count_in(section.key)
         pages = self._plex.entries(section.key)
         count = news = stamp = 0
         while (page := next(pages, None)) is not None:
             count += len(page)
             stamp = max(stamp, newest(page))
             news += self._take(page, walk=walk)
-        self._losses.ensure_walked(section, walk, known)
+        self.losses.ensure_walked(section, walk, size)
         # Before the mark is saved: after a kill in between, all of it is done again.
         scanned = row is None or row.scanned_at != section.scanned_at
         if not first and (news or scanned):
@@ -309,7 +307,7 @@ class Indexer:
         if gone and not self._looks_only:
             ticket = self._gates.ticket(READ_PLEX)
             try:
-                self._losses.ensure_dropped(gone)
+                self.losses.ensure_dropped(gone)
             except Barred as error:
                 self._gates.ill(ticket, error)
                 raise

@@ -46,8 +46,8 @@ class SceneLosses:
 
         Costs one request if any of them was there when last seen, else none.
         """
-        if ids and (known := self.known_among(ids)):
-            self._ensure(len(known))
+        if ids and (lost := self.known_among(ids)):
+            self._ensure(len(lost))
 
     def ensure_range(self, present: Collection[int], *, after: int, upto: int = LAST_ID) -> None:
         """As `ensure`, for the scenes with an id above `after`, up to `upto`. `present` are all of Stash in this range."""
@@ -60,9 +60,9 @@ class SceneLosses:
         """Those of these scenes that Stash has, in one request. Raises as `ensure`."""
 
         def ask() -> frozenset[int]:
-            there, count = self._stash.existing(ids)
+            scenes, count = self._stash.existing(ids)
             self._judge(0, count)
-            return there
+            return scenes
 
         return self._gates.ask(READ_STASH, ask, of_all=True)
 
