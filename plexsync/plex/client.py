@@ -108,7 +108,8 @@ class PlexClient:
         (setting plex_token): for a token without access, a Plex server looks empty.
         """
         container = self._wire.decoded(SECTIONS, self._ask("GET", "/library/sections").body).MediaContainer
-        return self._chosen(self._checked(lambda: answers.sections_of(container)))
+        sections = self._checked(lambda: answers.sections_of(container))
+        return chosen(sections, self.libraries, server=self._wire.server.name, token=self._token)
 
     def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
         """Every item of a library, in pages without repeats; an incomplete listing raises Unavailable."""
@@ -322,23 +323,6 @@ class PlexClient:
         total = answer.headers.get("x-plex-container-total-size", "")
         return self._wire.decoded(ENTRIES, answer.body).MediaContainer, total
 
-    def _chosen(self, sections: list[Section]) -> list[Section]:
-        if not self.libraries and not sections:
-            message = f"{self._wire.server.name} shows no movie library to this plex_token"
-            raise Barred(Neighbour.PLEX, message, setting="plex_token")
-        if not self.libraries:
-            return sections
-        wanted = {fold(name): name for name in self.libraries}
-        missing = [
-            name for folded, name in wanted.items() if folded not in {fold(section.title) for section in sections}
-        ]
-        if missing:
-            titles = ", ".join(section.title for section in sections) or "none"
-            titles = titles.replace(self._token, "***")
-            message = f"Plex has no movie library named {', '.join(missing)}; it has: {titles}"
-            raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
-        return [section for section in sections if fold(section.title) in wanted]
-
     def _checked(self, read: Callable[[], T]) -> T:
         """The parsed answer; raises Unavailable if it contradicts itself."""
         try:
@@ -362,3 +346,19 @@ def _too_long(error: Refused, *, applied: bool) -> TooLong:
 def _check_number(text: str) -> None:
     if not (text.isascii() and text.isdigit()):
         raise ValueError("a library or item is named by a number")
+
+
+def chosen(sections: list[Section], libraries: Sequence[str], *, server: str, token: str) -> list[Section]:
+    """Return the sections with these names, or all. Raises Barred if there are none, or if a name does not exist."""
+    if not libraries and not sections:
+        raise Barred(Neighbour.PLEX, f"{server} shows no movie library to this plex_token", setting="plex_token")
+    if not libraries:
+        return sections
+    wanted = {fold(name): name for name in libraries}
+    existing = {fold(section.title) for section in sections}
+    missing = [name for folded, name in wanted.items() if folded not in existing]
+    if missing:
+        titles = (", ".join(section.title for section in sections) or "none").replace(token, "***")
+        message = f"Plex has no movie library named {', '.join(missing)}; it has: {titles}"
+        raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
+    return [section for section in sections if fold(section.title) in wanted]

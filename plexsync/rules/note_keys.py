@@ -31,5 +31,5 @@ SALT = "salt"
 SCENES_LOST = "losses:scenes"
 # The items of each library before the loss that is asked about.
 ITEMS_LOST = "losses:items"
-# The number of items that vanished a few at a time within a day, by library.
+# The number of items that vanished one by one since the last walk, by library.
 ITEMS_DROPPED = "losses:dropped"

@@ -112,6 +112,16 @@ def test_a_slow_trickle_is_one_loss(undoing):
     assert undoing.states()[State.GONE] == LEAST
 
 
+def test_a_hold_for_a_slow_trickle_does_not_end_by_waiting(undoing):
+    ids = polled(undoing, MANY)
+    for id in ids[: LEAST + 1]:
+        destroy(undoing, [id])
+        undoing.work_for(60)
+    undoing.work_for(30 * HOUR)
+    assert held(undoing) == Choice.SCENES_GONE
+    assert undoing.states()[State.GONE] == LEAST
+
+
 def test_new_scenes_hide_no_loss(undoing):
     ids = polled(undoing, MANY)
     for n in range(MANY, 2 * MANY):

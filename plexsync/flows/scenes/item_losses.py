@@ -37,18 +37,20 @@ class ItemLosses:
         with self._store.reading() as db:
             return frozenset(_numbers(db, ITEMS_LOST))
 
-    def ensure_walked(self, section: Section, walk: int, size: int) -> None:
-        """Raise Barred if a complete walk did not meet too many of the items of a library, which has had `size`."""
+    def ensure_walked(self, section: Section, walk: int, *, size: int, met: int) -> None:
+        """Raise Barred if a complete walk did not meet too many of the items of a library. It has had `size`, and met `met`.
+
+        Items that vanished one by one since the walk before count as well, unless as many have come since.
+        """
         with self._store.reading() as db:
-            before = self._dropped(db).get(section.key, 0)
+            dropped = self._dropped(db).get(section.key, 0)
             lost = db.index.count_lost(section.key, walk=walk)
-        self._ensure(section.key, section.title, before + lost, size + before)
+        before = size + dropped
+        self._ensure(section.key, section.title, lost + min(dropped, max(0, before - met - lost)), before)
         self._settle({section.key})
-        if lost and not is_large(before + lost, size + before):
-            self._note_dropped({section.key: before + lost})
 
     def ensure_dropped(self, keys: Sequence[str]) -> None:
-        """Raise Barred if too many items of a library vanished within a day, the last of them these."""
+        """Raise Barred if too many items of a library vanished since its last walk, the last of them these."""
         with self._store.reading() as db:
             lost = db.index.count_gone(keys)
             if not lost:
@@ -58,7 +60,8 @@ class ItemLosses:
         total = {section: dropped.get(section, 0) + count for section, count in lost.items()}
         for section, count in total.items():
             self._ensure(section, titles.get(section, ""), count, sizes[section] + dropped.get(section, 0))
-        self._note_dropped(total)
+        with self._store.writing() as tx:
+            tx.notes.save(ITEMS_DROPPED, json.dumps({**dropped, **total, "since": self._began(tx)}))
 
     def ensure_listed(self, sections: Sequence[Section], rows: Mapping[str, SectionRow]) -> None:
         """Raise Barred if Plex no longer has a library that the settings ask for, with too many items to forget at once.
@@ -114,25 +117,21 @@ class ItemLosses:
     def _settle(self, sections: Collection[str]) -> None:
         """Forget the losses of these libraries: they are back, were small, or were accepted."""
         with self._store.reading() as db:
-            noted = _numbers(db, ITEMS_LOST)
+            noted, dropped = _numbers(db, ITEMS_LOST), self._dropped(db)
             is_accepted = bool(db.notes.text(NOTE))
         others = {section: count for section, count in noted.items() if section not in sections}
-        if others == noted and not (is_accepted and not others):
+        kept = {section: count for section, count in dropped.items() if section not in sections}
+        ends = is_accepted and not others
+        if (others, kept, ends) == (noted, dropped, False):
             return
         with self._store.writing() as tx:
-            dropped = {section: count for section, count in self._dropped(tx).items() if section not in sections}
-            tx.notes.save(ITEMS_DROPPED, json.dumps({**dropped, "since": self._began(tx)}))
+            tx.notes.save(ITEMS_DROPPED, json.dumps({**kept, "since": self._began(tx)}))
             tx.notes.save(ITEMS_LOST, json.dumps(others))
-            if not others:
+            if ends:
                 tx.notes.save(NOTE, "")
 
-    def _note_dropped(self, counts: Mapping[str, int]) -> None:
-        with self._store.writing() as tx:
-            values = {**self._dropped(tx), **counts, "since": self._began(tx)}
-            tx.notes.save(ITEMS_DROPPED, json.dumps(values))
-
     def _dropped(self, db: Reader) -> dict[str, int]:
-        """The number of items that vanished a few at a time, by library, since the present window began."""
+        """The number of items that vanished one by one, by library, since the last walk."""
         counts = _numbers(db, ITEMS_DROPPED)
         return {section: count for section, count in counts.items() if section != "since"} if self._is_fresh(db) else {}
 

@@ -131,18 +131,14 @@ class Indexer:
         with self._store.reading() as db:
             section_rows = {row.key: row for row in db.sections.all()}
         dropped = self._libraries.drop_unlisted(sections, section_rows)
-        pending = self.losses.pending()
+        forced = {section.key for section in sections} if force else self.losses.pending()
         first = not any(row.walked_at for row in section_rows.values())
         replaced = [] if self._looks_only else self._libraries.know_by_uuid(sections, section_rows)
         # The action for each library that has changed.
         stale = [
             (section, section_rows.get(section.key), look)
             for section in sections
-            if (
-                look := self._look(
-                    section, section_rows.get(section.key), force=force or section.key in pending, first=first
-                )
-            )
+            if (look := self._look(section, section_rows.get(section.key), force=section.key in forced, first=first))
         ]
         failures = [failure for section, row, look in stale if (failure := self._failure(section, row, look, first))]
         # The breaker ignores the failure of one library among several. Other reads show whether Plex is up.
@@ -223,7 +219,7 @@ class Indexer:
             count += len(page)
             stamp = max(stamp, newest(page))
             news += self._take(page, walk=walk)
-        self.losses.ensure_walked(section, walk, size)
+        self.losses.ensure_walked(section, walk, size=size, met=count)
         # Before the mark is saved: after a kill in between, all of it is done again.
         scanned = row is None or row.scanned_at != section.scanned_at
         if not first and (news or scanned):

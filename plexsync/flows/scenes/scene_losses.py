@@ -79,7 +79,7 @@ class SceneLosses:
         missing = self._count_missing()
         if is_accepted:
             self._accept(missing)
-        self._judge(missing)
+        self._judge(missing, since=hold.since)
 
     def _ensure(self, lost: int) -> None:
         self._gates.ask(READ_STASH, partial(self._ask, lost), of_all=True)
@@ -103,13 +103,16 @@ class SceneLosses:
         with self._store.reading() as db:
             return missing + db.standings.count_missing((), after=after)
 
-    def _judge(self, lost: int, count: int | None = None) -> None:
-        """Raise Barred if too many are missing: at least `lost`, and at least as many as Stash has fewer than it had."""
+    def _judge(self, lost: int, count: int | None = None, *, since: int | None = None) -> None:
+        """Raise Barred if too many are missing: at least `lost`, and at least as many as Stash has fewer than it had.
+
+        `since`: when the hold began. What had become gone by then does not grow old meanwhile.
+        """
         now = self._clock.now()
         with self._store.reading() as db:
             size = db.standings.count()
             accepted = accepted_loss(db.notes.text(SCENES_LOST))
-            recent = db.jobs.count_lost(since=accepted.begins(now))
+            recent = db.jobs.count_lost(since=accepted.begins(now if since is None else since))
         fewer = lost if count is None else size - count
         if accepted.is_over(now, recent):
             accepted, recent = AcceptedLoss(now), 0
