@@ -93,7 +93,8 @@ def test_an_empty_stash_undoes_nothing_and_is_asked_about(undoing, by):
 def test_a_run_against_an_empty_stash_loses_nothing(house):
     ids = polled(house, MANY)
     backup = house.stash_sim.wipe()
-    go_on(house)
+    house.worker.reconciler.try_reconcile()
+    house.work_for(HOUR)
     house.stash_sim.restore(backup)
     house.stash_sim.quiet_edit(ids[0], title="Edited since")
     go_on(house)
