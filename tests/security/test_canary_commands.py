@@ -72,7 +72,7 @@ class Repeating(PlexSim):
             return super().answer(request)
         heard = request.headers.get("x-plex-token", "")
         page = f"<html><head><title>{heard}</title></head><body>{request.headers} bad token {heard}</body></html>"
-        return Answer(400, page.encode(), "text/html", {"X-Echo": heard, "Location": f"/?X-Plex-Token={heard}"})
+        return Answer(414, page.encode(), "text/html", {"X-Echo": heard, "Location": f"/?X-Plex-Token={heard}"})
 
 
 def commands(out: Path) -> list[tuple[int, list[str]]]:
@@ -93,6 +93,9 @@ def commands(out: Path) -> list[tuple[int, list[str]]]:
         (0, "dlq export -"),
         (0, "dlq export - --format csv"),
         (2, f"dlq export {out}/nowhere/x"),
+        (0, "accept"),
+        (0, "accept --json"),
+        (1, "accept plex-server"),
         (0, "ignore 3"),
         (0, "ignore --list"),
         (0, "ignore --list --json"),
