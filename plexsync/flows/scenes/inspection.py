@@ -15,6 +15,7 @@ from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValu
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity, ignored_another
+from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.flows.scenes.scene_matching import (
     BEING_LISTED,
     SceneMatcher,
@@ -72,6 +73,7 @@ class Looker:
         rules: LookRules,
         identity: ServerIdentity,
         stash_identity: StashIdentity,
+        losses: SceneLosses,
         pictures: Artwork | None = None,
         *,
         patient: bool = True,
@@ -85,6 +87,7 @@ class Looker:
         self._gates = gates
         self._identity = identity
         self._stash_identity = stash_identity
+        self.losses = losses
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
@@ -101,8 +104,10 @@ class Looker:
         gone = [id for id in ids if id not in answers]
         if gone and self._rules.undo_gone:
             self._stash_identity.check_again(self._gates)
+        self.losses.ensure(gone)
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
-        return inspections + failed + self._beside_probe(self._undone_scenes.removed(gone, undoing))
+        lost = self.losses.known_among(gone) if gone else ()
+        return inspections + failed + self._beside_probe(self._undone_scenes.removed(gone, undoing, lost))
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
         """Inspect scenes that were just read from Stash. Otherwise as `look`.
