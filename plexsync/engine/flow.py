@@ -165,6 +165,10 @@ class Flow(Undoing, Protocol[F, E]):
         """
         ...
 
+    def will_send(self, errands: Sequence[E]) -> None:
+        """Record saved errands that are about to be sent, outside the database. Raises LocalFault; nothing is sent then."""
+        ...
+
     def requires(self, errand: E) -> Collection[Gate]:
         """The gates that this errand must pass."""
         ...

@@ -106,6 +106,9 @@ class StampFlow:
         )
         return [StampErrand(job=job, key=str(job.id), desired=stamp.desired, stamp=stamp)]
 
+    def will_send(self, errands):
+        pass
+
     def requires(self, errand):
         return (WRITE_STASH,)
 

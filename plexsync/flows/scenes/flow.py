@@ -96,9 +96,23 @@ class SceneFlow:
             tx.notes.end_take_over(id)
         to_work = [(job, sight) for job, sight in findings if sight.outcome is None and sight.error is None]
         self._looker.save(tx, [sight for _, sight in to_work], now=now)
+        self._looker.recovery.has_learnt(tx, [sight for _, sight in to_work])
         for _, sight in to_work:
             _save_picture_notes(tx, sight, now)
-        return {job.token: self._errands(tx, job, sight, until) for job, sight in to_work}
+        errands = {job.token: self._errands(tx, job, sight, until) for job, sight in to_work}
+        everything = [errand for some in errands.values() for errand in some]
+        for number, errand in enumerate(everything, start=self._looker.recovery.number(tx, len(everything))):
+            errand.entry_number = number
+        return errands
+
+    def will_send(self, errands: Sequence[SceneErrand]) -> None:
+        """Record what is about to be sent in the journal of writes, which outlives the database."""
+        self._looker.recovery.will_send(
+            [
+                (errand.entry_number, errand.sight.id, errand.target.item, errand.target.plan.sending)
+                for errand in errands
+            ]
+        )
 
     @staticmethod
     def _errands(tx: Writer, job: Job, sight: Inspection, until: int) -> list[SceneErrand]:
@@ -127,6 +141,20 @@ class SceneFlow:
     def read_back(self, errands: Sequence[SceneErrand]) -> None:
         """Read the items as they are now."""
         self._pusher.read_back(errands)
+        self._looker.recovery.was_read(
+            [
+                (
+                    errand.entry_number,
+                    errand.sight.id,
+                    errand.target.item,
+                    errand.target.plan.sending,
+                    errand.memory,
+                    errand.stamp,
+                )
+                for errand in errands
+                if isinstance(errand.outcome, Done) and errand.memory is not None
+            ]
+        )
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""

@@ -234,10 +234,11 @@ class UndoneScenes:
         if self._pictures:
             unknown = {name for name in shown.values if name not in memory}
             item = self._pictures.told(item, dict.fromkeys((*unknown, *ours_in(memory)), True), memory, pushing)
-        steps = plan(shown.values, item, memory, pushing, self._rules.policy)
+        steps = plan(shown.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
         steps = replace(steps, memory=placed(steps.memory, item))
         remembered = past.memories.get((sight.id, item.key), {})
-        return Target(item, steps, remembered, shown, profile, traits=past.traits)
+        target = Target(item, steps, remembered, shown, profile, traits=past.traits)
+        return replace(target, was_lost=past.was_lost(item.key))
 
     def _values(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
         """What Stash says about a scene, including disabled fields."""
