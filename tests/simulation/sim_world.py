@@ -93,7 +93,7 @@ class World:
     def __init__(self, seed: int, folder: Path) -> None:
         self.seed = seed
         self.dice = Random(seed)
-        self.nature = Nature.of(self.dice)
+        self.nature = self._drawn()
         self.clock = Clock()
         self.plex = SteadyPlex(self.clock, tag_mode="replace" if self.nature.replaces_lists else "add")
         self.stash = StashSim(api_key=KEY)
@@ -105,7 +105,7 @@ class World:
         # Pictures came later still: half of the seeds have none. Their chance is their own as well.
         self.pictured = seed % 8 in (0, 1, 2, 4)
         self.setting = replace(self.nature.setting, pictured=self.pictured)
-        self.truth = Truth((*FIELDS, POSTER) if self.pictured else FIELDS)
+        self.truth = self._truth((*FIELDS, POSTER) if self.pictured else FIELDS)
         self.picture_dice = Random(f"pictures {seed}")
         # What requests for covers, and pictures given to Plex, meet: by the neighbour, until somebody mends it.
         self.spoilt: dict[Neighbour, str] = {}
@@ -117,7 +117,7 @@ class World:
         self._bad_luck = Random(f"disk {seed}")
         self._failing = self._bad_luck.choice((0.0, 0.0, 0.0, 0.002, 0.02))
         # Two lives of five have only their hooks: nobody polls, compares or asks for everything before they are judged.
-        self.hooks_alone = lives_by_hooks_alone(seed)
+        self.hooks_alone = self._has_only_hooks()
         if self.hooks_alone:
             self.nature = replace(self.nature, hooks=1.0)
         self._spool_dice = Random(f"spool {seed}")
@@ -125,7 +125,7 @@ class World:
         self._heard = False
         self.told = Told(self)
         # People who take back and use groups came later: half of the seeds have none, and still live the same life.
-        self.takes_back = seed % 2 == 0
+        self.takes_back = self._takes_back()
         self.depth = 0
         self.tally: Counter[str] = Counter()
         self.history: deque[str] = deque(maxlen=HISTORY)
@@ -141,6 +141,24 @@ class World:
         self.people = None
         self.others = None
         self._hire()
+        self.open_for_others()
+
+    # What another kind of life has otherwise.
+
+    def _drawn(self) -> Nature:
+        return Nature.of(self.dice)
+
+    def _has_only_hooks(self) -> bool:
+        return lives_by_hooks_alone(self.seed)
+
+    def _takes_back(self) -> bool:
+        return self.seed % 2 == 0
+
+    def _truth(self, fields: tuple[str, ...]) -> Truth:
+        return Truth(fields)
+
+    def open_for_others(self) -> None:
+        """The connection of other processes."""
         self.others = sqlite3.connect(self.path, isolation_level=None, timeout=5)
         self.others.execute("pragma wal_autocheckpoint = 0")
         self.others.execute("pragma synchronous = off")
