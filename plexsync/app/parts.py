@@ -15,6 +15,7 @@ from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, pri
 from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.engine.clock import SystemClock, SystemDice
 from plexsync.engine.gates import Gates
+from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.dead_letter_cures import Curer
@@ -57,6 +58,7 @@ class Assembled:
     dice: Dice
     settings: PartSettings
     gates: Gates
+    identity: ServerIdentity
     indexer: Indexer
     looker: Looker
     work_looker: Looker
@@ -135,16 +137,20 @@ def assemble(
 
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
 
-    def looker(index: Indexer, *, patient: bool = True) -> Looker:
+    identity = ServerIdentity(store, plex, clock)
+    gates.plex_check = identity.check
+
+    def looker(index: Indexer, *, patient: bool = True, by: ServerIdentity = identity) -> Looker:
         pictures = None
         if settings.pictures:
             pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock)
-        return Looker(store, stash, plex, index, gates, looks, pictures, patient=patient)
+        return Looker(store, stash, plex, index, gates, looks, by, pictures, patient=patient)
 
     indexer = Indexer(store, plex, gates, clock)
     watch_looker = looker(indexer)
     prints = {"settings": settings.print_of_all, "wishes": settings.wishes}
-    glances = looker(Indexer(store, plex, gates, clock, looks_only=True))
+    visitor = ServerIdentity(store, plex, clock, looks_only=True)
+    glances = looker(Indexer(store, plex, gates, clock, looks_only=True), by=visitor)
     return Assembled(
         store=store,
         stash=stash,
@@ -153,12 +159,13 @@ def assemble(
         dice=dice,
         settings=settings,
         gates=gates,
+        identity=identity,
         indexer=indexer,
         looker=glances,
         work_looker=looker(indexer, patient=False),
         watch_looker=watch_looker,
         poller=Poller(store, stash, indexer, gates, clock),
-        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, **prints),
+        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, identity, **prints),
         previewer=Previewer(store, stash, glances, gates, clock),
         listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
         scans=Scans(store, plex, gates, clock, looks.paths) if settings.scan_absent else None,

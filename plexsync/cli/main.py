@@ -43,6 +43,7 @@ COMMANDS = {
     "unignore": "Sync ignored scenes again.",
     "undo": "Take back what was pushed.",
     "release": "Leave what was pushed in Plex, without PlexSync's locks.",
+    "accept": "Accept a change of a server that only you can judge.",
     "outages": "Show when the servers were down or on hold.",
     "reconcile": "Compare Stash with Plex, and queue what differs.",
     "backup": "Copy the database to a file.",
@@ -53,7 +54,7 @@ COMMANDS = {
 PARTS = {
     "Set up": ("init", "doctor", "adopt", "completion"),
     "Sync": ("serve", "sync", "drain", "reconcile"),
-    "Show": ("status", "top", "explain", "history", "outages"),
+    "Show": ("status", "top", "explain", "history", "outages", "accept"),
     "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release"),
     "Database": ("backup", "restore"),
     "Try": ("demo",),

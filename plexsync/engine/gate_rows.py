@@ -110,8 +110,11 @@ def save_hold(tx: Writer, gate: Gate, row: HoldRow, now: int) -> None:
         tx.notes.save(HELD + gate.row, gate.access)
     tx.holds.save(gate.row, row)
     if before is None:
-        tx.transitions.log(gate.row, at=now, old="free", new="hold", cause=row.setting, error=row.message)
-        log.warning("on hold until %s is put right: %s", row.setting, row.message)
+        tx.transitions.log(gate.row, at=now, old="free", new="hold", cause=row.choice or row.setting, error=row.message)
+        if row.choice:
+            log.warning("on hold until you decide: %s", row.message)
+        else:
+            log.warning("on hold until %s is put right: %s", row.setting, row.message)
 
 
 def end_hold(tx: Writer, gate: Gate, now: int) -> None:

@@ -15,15 +15,15 @@ One object serves all threads of a process, since the ticket carries everything 
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from plexsync.engine import gate_rows
+from plexsync.engine.pulse import nothing, patience, pulse
 from plexsync.engine.tickets import READ, READ_STASH, VOID, WRITE, Access, Closed, Gate, Go, Probe, Ticket, by_row
-from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, Throttled, Unavailable
+from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Refused, Throttled, Unavailable
 from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
 from plexsync.rules.records import BreakerRow, HoldRow
 from plexsync.store.database import Database, Reader, Writer
@@ -41,11 +41,6 @@ from worker.circuit_breaker import (
 log = logging.getLogger("PlexSync.gates")
 
 T = TypeVar("T")
-
-# The shortest wait after a throttled request in seconds, plus up to as many again at random.
-LEAST_PATIENCE = 1.0
-BREATH = 0.25
-BREATH_CAP = 2.0
 
 # Sends one write with the probe's ticket. Returns whether it was answered, or None if there was nothing to send.
 Canary = Callable[[Ticket], bool | None]
@@ -83,6 +78,8 @@ class Gates:
         self._dice = dice
         self._fingerprints = fingerprints
         self._tally = Tally()
+        # What a probe of Plex checks besides: raises NeighbourError if this is not the expected server.
+        self.plex_check: Callable[[], None] = nothing
 
     # --- before a request --------------------------------------------------------------------------------------------
 
@@ -238,7 +235,7 @@ class Gates:
         else:
             with self._store.reading() as db:
                 keys = [] if writes and canary else [key for _, key, _ in db.memories.healthy_locks(1)]
-            self.ask(ticket.to(READ), partial(_pulse, self._plex, keys), of_all=True)
+            self.ask(ticket.to(READ), partial(pulse, self._plex, keys, self.plex_check), of_all=True)
         answered = (canary(ticket) if canary else None) if writes else True
         if answered is None and not self._is_closed(gate):
             self.trust(gate)
@@ -328,7 +325,7 @@ class Gates:
             self._report(tx, gate, row, lambda breaker, at: after_neutral(breaker, rules, at, generation))
         if isinstance(error, Barred):
             self._bar(tx, gate, error, now)
-        gate_rows.slow_down(tx, gate, round(_patience(error, gate, row.failures, self._dice) * 1000), now)
+        gate_rows.slow_down(tx, gate, round(patience(error, gate, row.failures, self._dice) * 1000), now)
 
     def _bar(self, tx: Writer, gate: Gate, error: Barred, now: int) -> None:
         hold = tx.holds.find(gate.row)
@@ -339,6 +336,7 @@ class Gates:
             since=since,
             retest_at=now + self._retest(since, now),
             fingerprint=self._fingerprints[gate.neighbour],
+            choice=error.choice,
         )
         gate_rows.save_hold(tx, gate, row, now)
 
@@ -376,25 +374,3 @@ class Tally:
         """Return and reset the counts of a gate."""
         with self._lock:
             return self._counts.pop(gate.row, (0, 0))
-
-
-def _pulse(plex: Plex, keys: Sequence[str]) -> None:
-    """Send the requests that Plex answers if the token is valid, and that read known items."""
-    # A missing object is an answer as well.
-    with suppress(Missing):
-        plex.sections()
-    if keys:
-        plex.items(keys)
-
-
-def _patience(error: NeighbourError, gate: Gate, failures: int, dice: Dice) -> float:
-    """Seconds to throttle: what the server asked for, or a short wait, so that a blip does not open the breaker."""
-    if isinstance(error, Throttled):
-        # A server that asks for no wait and refuses again would be asked without end.
-        return max(error.retry_after, LEAST_PATIENCE * (1 + dice.random()))
-    if isinstance(error, Unavailable):
-        if error.retry_after:
-            return error.retry_after
-        if gate.access is READ or not error.sent:
-            return min(BREATH_CAP, BREATH * 2.0**failures) * (1 + dice.random()) / 2
-    return 0.0

@@ -67,6 +67,7 @@ class ItemAnswer(msgspec.Struct):
 
     ratingKey: Number
     librarySectionID: Number | None = None
+    librarySectionUUID: str | None = None
     updatedAt: Number | None = None
     title: str | None = None
     titleSort: str | None = None
@@ -99,6 +100,7 @@ class SectionAnswer(msgspec.Struct):
     key: Number
     type: str
     title: str
+    uuid: str | None = None
     Location: list[LocationAnswer] = []
     scannedAt: Number | None = None
     contentChangedAt: Number | None = None
@@ -119,6 +121,7 @@ class Items(msgspec.Struct):
 
     size: Number
     librarySectionID: Number | None = None
+    librarySectionUUID: str | None = None
     Metadata: list[ItemAnswer] = []
 
 
@@ -215,7 +218,7 @@ def items_of(container: Items) -> dict[str, Item]:
         if not numbers:
             raise ValueError("an item that does not name its library")
         if section := next((text for text in map(_whole, numbers) if _is_key(text)), ""):
-            item = _item(metadata, section)
+            item = _item(metadata, section, metadata.librarySectionUUID or container.librarySectionUUID or "")
             items[item.key] = item
     return items
 
@@ -240,13 +243,14 @@ def sections_of(container: LibraryList) -> list[Section]:
             changed_at=_number(directory.contentChangedAt or 0),
             scanning=_flag(directory.refreshing),
             owned=_flag(directory.allowSync),
+            uuid=directory.uuid or "",
         )
         for directory in container.Directory
         if directory.type == "movie"
     ]
 
 
-def _item(metadata: ItemAnswer, section: str) -> Item:
+def _item(metadata: ItemAnswer, section: str, library: str) -> Item:
     locks = frozenset(field.name for field in metadata.Field if field.name and _flag(field.locked))
     # A sort title equal to the title is left out; an unlocked one was not chosen by the user.
     sort_title = metadata.titleSort or (metadata.title if "titleSort" in locks else "")
@@ -276,6 +280,7 @@ def _item(metadata: ItemAnswer, section: str) -> Item:
         faces={role.tag: role.thumb for role in metadata.Role if role.tag and role.thumb},
         pictures={name: path for name, path in (("thumb", metadata.thumb), ("art", metadata.art)) if path},
         stamp=_number(metadata.updatedAt or 0),
+        library=library,
     )
 
 

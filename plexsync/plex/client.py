@@ -22,7 +22,7 @@ from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import base_name
 from plexsync.rules.plan_records import Edit
-from plexsync.rules.records import Section
+from plexsync.rules.records import Section, ServerInfo
 from plexsync.rules.text import composed, fold
 
 MOVIE = "1"
@@ -93,8 +93,13 @@ class PlexClient:
 
     def identity(self) -> tuple[str, str]:
         """The server's (name, version), in one authenticated request."""
+        server = self.server()
+        return server.name, server.version
+
+    def server(self) -> ServerInfo:
+        """The server's identifier, version and name, in one authenticated request."""
         container = self._wire.decoded(IDENTITY, self._ask("GET", "/").body).MediaContainer
-        return container.friendlyName, container.version
+        return ServerInfo(container.machineIdentifier, container.version, container.friendlyName)
 
     def sections(self) -> list[Section]:
         """The movie libraries to use, at least one.

@@ -67,11 +67,15 @@ class Throttled(NeighbourError):
 
 
 class Barred(NeighbourError):
-    """The server denies access, or a configured resource does not exist. `setting` names the setting to change."""
+    """The server denies access, or a configured resource does not exist. `setting` names the setting to change.
 
-    def __init__(self, neighbour: Neighbour, message: str, *, setting: str) -> None:
+    `choice` (of `plexsync.rules.choices.Choice`): something has changed that only you can judge, and you may accept it.
+    """
+
+    def __init__(self, neighbour: Neighbour, message: str, *, setting: str, choice: str = "") -> None:
         super().__init__(neighbour, message)
         self.setting = setting
+        self.choice = choice
 
 
 class Missing(NeighbourError):

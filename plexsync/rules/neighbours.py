@@ -11,7 +11,7 @@ from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.job import Kind
 from plexsync.rules.notices import Notice
 from plexsync.rules.plan_records import Edit
-from plexsync.rules.records import Newest, News, Picture, Section
+from plexsync.rules.records import Newest, News, Picture, Section, ServerInfo
 from plexsync.rules.scene import Image, Scene
 
 
@@ -120,6 +120,10 @@ class Imaging(Protocol):
 
 class Plex(Protocol):
     """The server that PlexSync writes to."""
+
+    def server(self) -> ServerInfo:
+        """The server's identifier, version and name, in one authenticated request."""
+        ...
 
     def sections(self) -> list[Section]:
         """The configured movie libraries, in one authenticated request; also the probe.

@@ -39,13 +39,17 @@ class BreakerRow:
 
 @dataclass(frozen=True)
 class HoldRow:
-    """Work is on hold until you change `setting`. It is tested again at `retest_at`, or at once if `fingerprint` changes."""
+    """Work is on hold until you change `setting`. It is tested again at `retest_at`, or at once if `fingerprint` changes.
+
+    With a `choice` (of `plexsync.rules.choices.Choice`), it also ends when you accept that.
+    """
 
     setting: str
     message: str
     since: int
     retest_at: int
     fingerprint: str
+    choice: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class PaceRow:
 class SectionRow:
     """A Plex library in the index, with its marks at the last complete walk (`walked_at` 0: never).
 
-    `stamp` is the newest stamp of any item in a walk; later changes have greater ones.
+    `stamp` is the newest stamp of any item in a walk; later changes have greater ones. `uuid` is '' until Plex says it.
     """
 
     key: str
@@ -74,6 +78,19 @@ class SectionRow:
     changed_at: int = 0
     walked_at: int = 0
     stamp: int = 0
+    uuid: str = ""
+
+
+@dataclass(frozen=True)
+class ServerRow:
+    """The Plex server of the database: its identifier and version when last seen, and what a probe learnt (JSON)."""
+
+    machine: str
+    version: str
+    seen_at: int
+    traits: str = "{}"
+    learnt_at: int = 0
+    learnt_version: str = ""
 
 
 @dataclass(frozen=True)
@@ -248,10 +265,20 @@ class Plugin:
 
 
 @dataclass(frozen=True)
+class ServerInfo:
+    """A Plex server as it introduces itself: its identifier, its version and its name."""
+
+    machine: str
+    version: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Section:
     """A movie library of Plex. `scanned_at` and `changed_at` are marks for comparison and nothing else.
 
-    `owned`: Plex grants PlexSync the rights of the server's owner there.
+    `owned`: Plex grants PlexSync the rights of the server's owner there. `uuid` tells it from another library that gets
+    its key later ('' if Plex did not say).
     """
 
     key: str
@@ -261,3 +288,4 @@ class Section:
     changed_at: int
     scanning: bool
     owned: bool = True
+    uuid: str = ""

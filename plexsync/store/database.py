@@ -40,6 +40,7 @@ from plexsync.store.samples import ReadOnlySamples, Samples
 from plexsync.store.scan_requests import ScanRequests
 from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
 from plexsync.store.sections import ReadOnlySections, Sections
+from plexsync.store.servers import ReadOnlyServers, Servers
 from plexsync.store.standings import ReadOnlyStandings, Standings
 from plexsync.store.tallies import ReadOnlyTallies, Tallies
 from plexsync.store.transitions import ReadOnlyTransitions, Transitions
@@ -82,6 +83,7 @@ class Reader:
         self.samples = ReadOnlySamples(db)
         self.scene_names = ReadOnlySceneNames(db)
         self.sections = ReadOnlySections(db)
+        self.servers = ReadOnlyServers(db)
         self.standings = ReadOnlyStandings(db)
         self.tallies = ReadOnlyTallies(db)
         self.transitions = ReadOnlyTransitions(db)
@@ -134,6 +136,7 @@ class Writer(Reader):
         self.scan_requests: ScanRequests = ScanRequests(db)
         self.scene_names: SceneNames = SceneNames(db)
         self.sections: Sections = Sections(db)
+        self.servers: Servers = Servers(db)
         self.standings: Standings = Standings(db)
         self.tallies: Tallies = Tallies(db)
         self.transitions: Transitions = Transitions(db)

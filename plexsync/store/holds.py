@@ -4,10 +4,10 @@ from plexsync.rules.records import HoldRow
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
 
-LIST = "select setting, message, since, retest_at, fingerprint, who from hold"
+LIST = "select setting, message, since, retest_at, fingerprint, choice, who from hold"
 SAVE = """
-insert or replace into hold (who, setting, message, since, retest_at, fingerprint)
-values (:who, :setting, :message, :since, :retest_at, :fingerprint)
+insert or replace into hold (who, setting, message, since, retest_at, fingerprint, choice)
+values (:who, :setting, :message, :since, :retest_at, :fingerprint, :choice)
 """
 END = "delete from hold where who = :who"
 

@@ -14,6 +14,7 @@ delete from item where key in (
     select key from item where section not in (select value from json_each(:but)) limit :limit
 )
 """
+DROP_IN = "delete from item where key in (select key from item where section = :section limit :limit)"
 COUNT = "select count(*) from item"
 OUTLINE = "select count(*), total(cast(key as bigint)) from item"
 OUTLINE_PARTS = "select count(*), total(size), total(length(path)) from part"
@@ -49,8 +50,8 @@ update item set scene = :scene, paired = :run where key in (select value from js
 # An item that entered the index after that comparison, or lost its scene, is judged by its pushes.
 _UNPAIRED = """
  where item.paired <> :run and not exists (
-    select 1 from memory join job on job.kind = 'scene' and job.id = memory.scene
-     where memory.key = item.key and job.state <> 'gone'
+    select 1 from memory join job on job.kind = memory.flow and job.id = memory.subject
+     where memory.item = item.key and memory.flow = 'scene' and job.state <> 'gone'
  )
 """
 UNPAIRED = f"select item.key from item {_UNPAIRED} and item.key > :after order by item.key limit :limit"
@@ -60,7 +61,7 @@ UNMET = """
 select key from item where section = :section and walk <> :walk and key > :after order by key limit :limit
 """
 SCENES_OF = """
-select scene from memory where key in (select value from json_each(:keys))
+select subject from memory where item in (select value from json_each(:keys)) and flow = 'scene'
  union
 select scene from item where key in (select value from json_each(:keys)) and scene > 0
 """
@@ -132,6 +133,10 @@ class Index(ReadOnlyIndex):
     def drop_outside(self, but: Sequence[str], *, limit: int) -> int:
         """Forget up to `limit` items (-1: all) of the libraries that are not in `but`; returns how many."""
         return self._db.execute(DROP_ITEMS, {"but": json.dumps(list(but)), "limit": limit})
+
+    def drop_in(self, section: str, *, limit: int) -> int:
+        """Forget up to `limit` items of a library; returns how many."""
+        return self._db.execute(DROP_IN, {"section": section, "limit": limit})
 
     def save(self, entries: Iterable[Entry], *, walk: int, stamped: bool = False) -> int:
         """Save items as met by a walk; returns how many are new or have changed files.

@@ -1,81 +1,131 @@
 """The memory of each (scene, item): what PlexSync wrote, what it left in Plex, and what it found there."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from plexsync.rules.item import FIELDS, LOCKLESS
+from plexsync.rules.job import Kind
+from plexsync.rules.origin import Origin
 from plexsync.rules.plan_records import Memory, Remembered
 from plexsync.rules.undo import undone
-from plexsync.store.connection import Table
+from plexsync.store.connection import Connection, Table
 from plexsync.store.documents import decode, encode
+from plexsync.store.origins import FILES, LIBRARY, of_this_library, origin_of
 
-LIST = """
-select scene, key, document from memory where scene in (select value from json_each(:scenes))
+LIST = f"""
+select subject, item, library, files, document from memory
+ where flow = :flow and subject in (select value from json_each(:scenes)) and {of_this_library("memory")}
+ order by at
 """
-SAVE = """
-insert into memory (scene, key, at, document, undone) values (:scene, :key, :now, :document, :undone)
-on conflict (scene, key) do update set at = :now, document = :document, undone = :undone
+SAVE = f"""
+insert into memory (flow, subject, library, item, at, document, undone, files)
+values (:flow, :scene, {LIBRARY}, :item, :now, :document, :undone, {FILES})
+on conflict (flow, subject, library, item) do update
+   set at = :now, document = :document, undone = :undone, files = excluded.files
 """
-FORGET = "delete from memory where scene = :scene and key = :key"
+FORGET = "delete from memory where flow = :flow and subject = :scene and item = :item"
 # The mark of another scene that was undone stays: it holds for that scene, whoever writes to the item now. A scene that
-# is undone already writes nothing, so it takes the item from nobody.
-FORGET_OTHERS = """
+# is undone already writes nothing, so it takes the item from nobody. An item has one library.
+FORGET_OTHERS = f"""
 delete from memory
- where key = :key and scene <> :scene and (undone = '' or undone = 'gone')
-   and (:undone = '' or not exists (
-        select 1 from memory as own where own.key = :key and own.scene = :scene and own.undone <> ''
-   ))
+ where item = :item and flow = :flow
+   and (subject <> :scene and (undone = '' or undone = 'gone')
+        and (:undone = '' or not exists (
+            select 1 from memory as own
+             where own.flow = :flow and own.item = :item and own.subject = :scene and own.undone <> ''
+        ))
+        or subject = :scene and library <> {LIBRARY})
 """
-FORGET_SCENES = "delete from memory where scene in (select value from json_each(:scenes))"
+RENEW_FILES = f"""
+update memory set files = {FILES}, library = {LIBRARY} where flow = :flow and subject = :scene and item = :item
+"""
+FORGET_SCENES = "delete from memory where flow = :flow and subject in (select value from json_each(:scenes))"
 SCENES = """
-select scene from memory where scene > :after
-union select scene from pushing where scene > :after
+select subject from memory where flow = :flow and subject > :after
+union select subject from pushing where flow = :flow and subject > :after
 order by 1 limit :limit
 """
 COUNT_UNDONE = """
-select undone, count(distinct scene) from memory indexed by memory_undone where undone <> '' group by undone
+select undone, count(distinct subject) from memory indexed by memory_undone
+ where undone <> '' and flow = :flow group by undone
 """
-OWNERS = "select key, scene from memory where key in (select value from json_each(:keys))"
-WRITERS = "select key, scene from memory where undone = '' and key in (select value from json_each(:keys))"
+_OF_ITEMS = f"""
+select item, subject, library, files from memory
+ where item in (select value from json_each(:keys)) and flow = :flow and {of_this_library("memory")}
+"""
+OWNERS = _OF_ITEMS
+PUSHERS = f"""
+{_OF_ITEMS}
+union
+select item, subject, library, files from pushing
+ where item in (select value from json_each(:keys)) and flow = :flow and {of_this_library("pushing")}
+"""
+WRITERS = f"{_OF_ITEMS} and undone = ''"
 # Newest first, by the index on `at`. An item with a push of unknown result is not known to be healthy.
-WELL = """
-select item.section, memory.key, memory.document, memory.scene
-  from memory join item on item.key = memory.key
- where memory.undone = '' and not exists (select 1 from pushing where pushing.key = memory.key)
+WELL = f"""
+select item.section, memory.item, memory.document, memory.subject
+  from memory join item on item.key = memory.item
+ where memory.flow = :flow and memory.undone = '' and {of_this_library("memory")}
+   and not exists (select 1 from pushing where pushing.item = memory.item and pushing.flow = :flow)
  order by memory.at desc
+"""
+# Rows from before the uuid of their library was known.
+UNPLACED = """
+select flow, subject, item from memory
+ where library = '' and item in (
+    select key from item join library on library.section = item.section where library.uuid <> ''
+ ) limit :limit
+"""
+PLACE = f"""
+update memory set library = {LIBRARY} where flow = :flow and subject = :scene and item = :item and library = ''
 """
 
 
 class ReadOnlyMemories(Table):
-    """Read access to the memories."""
+    """Read access to the memories of one flow. A memory of an item in another library than it is in now is left out."""
+
+    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
+        super().__init__(db)
+        self._flow = str(flow)
 
     def of(self, scenes: Sequence[int]) -> dict[tuple[int, str], Memory]:
         """Return all memories of these scenes, by (scene, item key)."""
-        rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
-        read = ((scene, key, _memory(scene, key, document)) for scene, key, document in rows)
-        return {(scene, key): memory for scene, key, memory in read if memory}
+        return {pair: memory for pair, (memory, _) in self.with_origins(scenes).items()}
+
+    def with_origins(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Memory, Origin]]:
+        """Return all memories of these scenes, by (scene, item key), each with the item's library and files then."""
+        rows = self._db.rows(LIST, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+        return {
+            (scene, key): (memory, origin_of(library, files))
+            for scene, key, library, files, document in rows
+            if (memory := _memory(scene, key, document))
+        }
 
     def scenes(self, *, after: int, limit: int) -> list[int]:
         """Return up to `limit` scenes above `after` with a memory or a push of unknown result, by number."""
-        return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
+        return [scene for (scene,) in self._db.rows(SCENES, {"flow": self._flow, "after": after, "limit": limit})]
 
     def count_undone(self) -> dict[str, int]:
         """Count the scenes that were undone or released, by how (`plexsync.rules.plan_records.Undone`)."""
-        return dict(self._db.rows(COUNT_UNDONE))
+        return dict(self._db.rows(COUNT_UNDONE, {"flow": self._flow}))
 
-    def owners(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
-        """Return the scenes that have a memory of these items. Items without one are left out."""
+    def owners(self, keys: Sequence[str]) -> dict[str, dict[int, Origin]]:
+        """Return the scenes that have a memory of these items, each with its origin. Items without one are left out."""
         return self._by_key(OWNERS, keys)
 
-    def writers(self, keys: Sequence[str]) -> dict[str, frozenset[int]]:
+    def pushers(self, keys: Sequence[str]) -> dict[str, dict[int, Origin]]:
+        """Like `owners`, with the scenes that have only a push of unknown result."""
+        return self._by_key(PUSHERS, keys)
+
+    def writers(self, keys: Sequence[str]) -> dict[str, dict[int, Origin]]:
         """Like `owners`, without the scenes that were undone or released."""
         return self._by_key(WRITERS, keys)
 
-    def _by_key(self, sql: str, keys: Sequence[str]) -> dict[str, frozenset[int]]:
-        scenes_by_key: dict[str, set[int]] = {}
-        for key, scene in self._db.rows(sql, {"keys": json.dumps(list(keys))}):
-            scenes_by_key.setdefault(key, set()).add(scene)
-        return {key: frozenset(scenes) for key, scenes in scenes_by_key.items()}
+    def _by_key(self, sql: str, keys: Sequence[str]) -> dict[str, dict[int, Origin]]:
+        scenes_by_key: dict[str, dict[int, Origin]] = {}
+        for key, scene, library, files in self._db.rows(sql, {"flow": self._flow, "keys": json.dumps(list(keys))}):
+            scenes_by_key.setdefault(key, {})[scene] = origin_of(library, files)
+        return scenes_by_key
 
     def healthy_locks(self, limit: int, *, but: frozenset[str] = frozenset()) -> list[tuple[str, str, str]]:
         """Return up to `limit` locks of PlexSync, as (section, item key, field), one per item whose latest push succeeded.
@@ -90,7 +140,7 @@ class ReadOnlyMemories(Table):
         return list(locks.values())
 
     def _locks(self, but: frozenset[str]) -> Iterator[tuple[str, str, str]]:
-        for section, key, document, scene in self._db.stream(WELL):
+        for section, key, document, scene in self._db.stream(WELL, {"flow": self._flow}):
             memory = None if key in but else _memory(scene, key, document)
             locked = [name for name in FIELDS if memory and name in memory and memory[name].left.locked]
             # A rating with a value counts as locked, but Plex has no lock for it that could be sent.
@@ -115,17 +165,30 @@ class Memories(ReadOnlyMemories):
         holders = {key: scene for scene, key, memory in memories if memory}
         kept = [(scene, key, memory) for scene, key, memory in memories if memory and holders[key] == scene]
         rows = [
-            {"scene": scene, "key": key, "now": now, "document": encode(memory, (scene, key)), "undone": undone(memory)}
+            {**self._pair(scene, key), "now": now, "document": encode(memory, (scene, key)), "undone": undone(memory)}
             for scene, key, memory in kept
         ]
-        names = ("scene", "key", "undone")
+        names = ("flow", "scene", "item", "undone")
         self._db.execute_many(FORGET_OTHERS, [{name: row[name] for name in names} for row in rows])
         self._db.execute_many(SAVE, rows)
-        self._db.execute_many(FORGET, [{"scene": scene, "key": key} for scene, key, memory in memories if not memory])
+        self._db.execute_many(FORGET, [self._pair(scene, key) for scene, key, memory in memories if not memory])
+
+    def renew_files(self, pairs: Iterable[tuple[int, str]]) -> None:
+        """Remember the present files and library of these (scene, item key), as the index has them."""
+        self._db.execute_many(RENEW_FILES, [self._pair(scene, key) for scene, key in pairs])
+
+    def place(self, *, limit: int) -> int:
+        """Save the library of up to `limit` memories that lack it, now that the index knows it; returns how many."""
+        rows = self._db.rows(UNPLACED, {"limit": limit})
+        self._db.execute_many(PLACE, [{"flow": flow, "scene": scene, "item": item} for flow, scene, item in rows])
+        return len(rows)
 
     def forget(self, scenes: Sequence[int]) -> None:
         """Delete all memories of these scenes."""
-        self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+        self._db.execute(FORGET_SCENES, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+
+    def _pair(self, scene: int, key: str) -> dict[str, object]:
+        return {"flow": self._flow, "scene": scene, "item": key}
 
 
 def _memory(scene: int, key: str, document: bytes) -> Memory | None:

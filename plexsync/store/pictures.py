@@ -3,38 +3,48 @@
 import json
 from collections.abc import Collection, Sequence
 
+from plexsync.rules.job import Kind
 from plexsync.rules.records import PictureRow
-from plexsync.store.connection import Table
+from plexsync.store.connection import Connection, Table
 from plexsync.store.db import clean
 
-LIST = "select name, version, tag, key, why from picture where scene = :scene"
+# A picture of a scene is judged once for all its items, so library and item are ''.
+_OF = "flow = :flow and library = '' and item = ''"
+LIST = f"select name, version, tag, key, why from picture where {_OF} and subject = :scene"
 SAVE = """
-insert or replace into picture (scene, name, version, tag, key, why) values (:scene, :name, :version, :tag, :key, :why)
+insert or replace into picture (flow, subject, library, item, name, version, tag, key, why)
+values (:flow, :scene, '', '', :name, :version, :tag, :key, :why)
 """
-LIST_ALL = """
-select scene, name, version, tag, key, why from picture where scene in (select value from json_each(:scenes))
+LIST_ALL = f"""
+select subject, name, version, tag, key, why from picture
+ where {_OF} and subject in (select value from json_each(:scenes))
 """
-REFUSE = """
+REFUSE = f"""
 update picture set why = :why
- where scene = :scene and name in (select value from json_each(:names)) and key <> '' and why <> :why
+ where {_OF} and subject = :scene and name in (select value from json_each(:names)) and key <> '' and why <> :why
 """
-FORGET = "delete from picture where scene = :scene"
+FORGET = f"delete from picture where {_OF} and subject = :scene"
 
 
 class ReadOnlyPictures(Table):
-    """Read access to the results for pictures."""
+    """Read access to one flow's results for pictures."""
+
+    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
+        super().__init__(db)
+        self._flow = str(flow)
 
     def of(self, scene: int) -> dict[str, PictureRow]:
         """Return the results for a scene's pictures, by name (`thumb`, `art`)."""
         return {
             name: PictureRow(version, tag, key, reason)
-            for name, version, tag, key, reason in self._db.rows(LIST, {"scene": scene})
+            for name, version, tag, key, reason in self._db.rows(LIST, {"flow": self._flow, "scene": scene})
         }
 
     def of_all(self, scenes: Sequence[int]) -> dict[int, dict[str, PictureRow]]:
         """Return the results for the pictures of these scenes. Scenes without one are left out."""
         rows: dict[int, dict[str, PictureRow]] = {}
-        for scene, name, version, tag, key, reason in self._db.rows(LIST_ALL, {"scenes": json.dumps(list(scenes))}):
+        values = {"flow": self._flow, "scenes": json.dumps(list(scenes))}
+        for scene, name, version, tag, key, reason in self._db.rows(LIST_ALL, values):
             rows.setdefault(scene, {})[name] = PictureRow(version, tag, key, reason)
         return rows
 
@@ -45,12 +55,13 @@ class Pictures(ReadOnlyPictures):
     def save(self, scene: int, name: str, row: PictureRow) -> None:
         """Replace the result for one picture."""
         values = {"version": clean(row.version), "tag": clean(row.tag), "key": row.key, "why": clean(row.reason)}
-        self._db.execute(SAVE, {"scene": scene, "name": name, **values})
+        self._db.execute(SAVE, {"flow": self._flow, "scene": scene, "name": name, **values})
 
     def refuse(self, scene: int, names: Collection[str], reason: str) -> None:
         """Save why Plex did not accept these pictures of a scene ('': it did). Only pictures with a key can be sent."""
-        self._db.execute(REFUSE, {"scene": scene, "names": json.dumps(sorted(names)), "why": clean(reason)})
+        values = {"names": json.dumps(sorted(names)), "why": clean(reason)}
+        self._db.execute(REFUSE, {"flow": self._flow, "scene": scene, **values})
 
     def forget(self, scene: int) -> None:
         """Forget the pictures of a scene that is gone."""
-        self._db.execute(FORGET, {"scene": scene})
+        self._db.execute(FORGET, {"flow": self._flow, "scene": scene})

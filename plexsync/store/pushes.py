@@ -11,6 +11,7 @@ from plexsync.rules.records import Moved, PushRow, RunRow
 from plexsync.rules.values import Held
 from plexsync.store.connection import Connection, Table
 from plexsync.store.documents import decode, encode
+from plexsync.store.origins import LIBRARY
 from plexsync.store.tallies import Tallies
 
 KEPT = 20
@@ -19,39 +20,51 @@ UNDATED = 50
 # A summary may be long, and up to twenty are stored twice. For display, its beginning is enough.
 LONGEST_TEXT = 500
 
-ADD = """
-insert into push (scene, key, at, document, undone) values (:scene, :key, :at, :document, :undone)
+ADD = f"""
+insert into push (flow, subject, library, item, at, document, undone)
+values (:flow, :scene, {LIBRARY}, :item, :at, :document, :undone)
 """
 FORGET_OLD = f"""
 delete from push
- where scene = :scene and key = :key and number <= (
-    select number from push where scene = :scene and key = :key order by number desc limit 1 offset {KEPT}
+ where flow = :flow and subject = :scene and item = :item and number <= (
+    select number from push where flow = :flow and subject = :scene and item = :item
+     order by number desc limit 1 offset {KEPT}
  )
 """
-LIST = "select key, at, document, undone from push where scene = :scene order by number desc"
-LATEST = "select scene, key, at, document, undone from push order by number desc limit :limit"
-COUNT_SINCE = "select count(*) from push indexed by push_at where at >= :since"
+LIST = """
+select item, at, document, undone from push where flow = :flow and subject = :scene order by number desc
+"""
+LATEST = """
+select subject, item, at, document, undone from push where flow = :flow order by number desc limit :limit
+"""
+COUNT_SINCE = "select count(*) from push indexed by push_at where at >= :since and flow = :flow"
 PUSHED_AT = """
-select scene, at from push
- where number in (select max(number) from push where scene in (select value from json_each(:scenes)) group by scene)
+select subject, at from push
+ where number in (
+    select max(number) from push
+     where flow = :flow and subject in (select value from json_each(:scenes)) group by subject
+ )
 """
 SINCE = """
-select scene from push indexed by push_at where at >= :since
-union select scene from pushing where until >= :since
+select subject from push indexed by push_at where at >= :since and flow = :flow
+union select subject from pushing where until >= :since and flow = :flow
 order by 1
 """
 # Milliseconds without a push after which the next push begins another run.
 PAUSE = 600_000
 RUNS = f"""
 with placed as (
-    select number, at, scene, sum(fresh) over (order by number) as run
-      from (select number, at, scene,
+    select number, at, subject, sum(fresh) over (order by number) as run
+      from (select number, at, subject,
                    case when at - lag(at) over (order by number) <= {PAUSE} then 0 else 1 end as fresh
-              from push where undone = '') as parted
+              from push where undone = '' and flow = :flow) as parted
 )
-select min(number), max(number), min(at), max(at), count(distinct scene) from placed group by run order by 2 desc
+select min(number), max(number), min(at), max(at), count(distinct subject) from placed group by run order by 2 desc
 """
-BETWEEN = "select distinct scene from push where number between :first and :last and undone = '' order by scene"
+BETWEEN = """
+select distinct subject from push
+ where number between :first and :last and undone = '' and flow = :flow order by subject
+"""
 # A row dated in the future, from before the clock was set back, would never be old enough to prune.
 UNDATE = f"""
 update push set at = :now where number in (
@@ -66,45 +79,53 @@ delete from push where number in (
 
 
 class ReadOnlyPushes(Table):
-    """Read access to the past pushes."""
+    """Read access to one flow's past pushes."""
+
+    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
+        super().__init__(db)
+        self._flow = str(flow)
 
     def of(self, kind: str, id: int) -> list[PushRow]:
-        """Return the pushes of a scene, newest first; none for other kinds."""
-        rows = self._db.rows(LIST, {"scene": id}) if kind == Kind.SCENE else ()
+        """Return the pushes of a subject of a flow (its kind), newest first."""
+        rows = self._db.rows(LIST, {"flow": kind, "scene": id})
         pushes = (_push(id, key, at, document, undone) for key, at, document, undone in rows)
         return [push for push in pushes if push.moved]
 
     def latest(self, limit: int) -> list[tuple[int, PushRow]]:
         """Return the latest pushes of all scenes as (scene, push), newest first."""
-        pushes = ((scene, _push(scene, *row)) for scene, *row in self._db.rows(LATEST, {"limit": limit}))
+        pushes = (
+            (scene, _push(scene, *row)) for scene, *row in self._db.rows(LATEST, {"flow": self._flow, "limit": limit})
+        )
         return [(scene, push) for scene, push in pushes if push.moved]
 
     def count_since(self, since: int) -> int:
         """Count the pushes at `since` or later."""
-        return int(self._db.value(COUNT_SINCE, {"since": since}))
+        return int(self._db.value(COUNT_SINCE, {"flow": self._flow, "since": since}))
 
     def last_at(self, scenes: Sequence[int]) -> dict[int, int]:
         """Return the time of the last push of these scenes. Scenes without one are left out."""
-        return dict(self._db.rows(PUSHED_AT, {"scenes": json.dumps(list(scenes))}))
+        return dict(self._db.rows(PUSHED_AT, {"flow": self._flow, "scenes": json.dumps(list(scenes))}))
 
     def scenes_since(self, since: int) -> list[int]:
         """Return the scenes with a push at `since` or later, or a push of unknown result then, by number."""
-        return [scene for (scene,) in self._db.rows(SINCE, {"since": since})]
+        return [scene for (scene,) in self._db.rows(SINCE, {"flow": self._flow, "since": since})]
 
     def runs(self) -> list[RunRow]:
         """Return the runs of pushes, split where none was made for `PAUSE`, latest first. Undo is left out."""
-        return [RunRow(*row) for row in self._db.rows(RUNS)]
+        return [RunRow(*row) for row in self._db.rows(RUNS, {"flow": self._flow})]
 
     def scenes_in(self, run: RunRow) -> list[int]:
         """Return the scenes that were pushed in a run, by number."""
-        return [scene for (scene,) in self._db.rows(BETWEEN, {"first": run.first, "last": run.last})]
+        return [
+            scene for (scene,) in self._db.rows(BETWEEN, {"flow": self._flow, "first": run.first, "last": run.last})
+        ]
 
 
 class Pushes(ReadOnlyPushes):
     """Read and write access to the past pushes."""
 
-    def __init__(self, db: Connection) -> None:
-        super().__init__(db)
+    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
+        super().__init__(db, flow)
         self._tallies = Tallies(db)
 
     def add(self, scene: int, key: str, moved: Mapping[str, Moved], *, at: int, undone: str = "") -> None:
@@ -117,12 +138,13 @@ class Pushes(ReadOnlyPushes):
     def add_all(self, pushes: Iterable[tuple[int, str, Mapping[str, Moved], str]], *, at: int) -> None:
         """Like `add`, for several (scene, item key, changes, undone)."""
         rows = [
-            {"scene": scene, "key": key, "at": at, "document": _document(scene, key, moved), "undone": undone}
+            {**self._pair(scene, key), "at": at, "document": _document(scene, key, moved), "undone": undone}
             for scene, key, moved, undone in pushes
             if moved
         ]
         self._db.execute_many(ADD, rows)
-        self._db.execute_many(FORGET_OLD, [{"scene": row["scene"], "key": row["key"]} for row in rows])
+        names = ("flow", "scene", "item")
+        self._db.execute_many(FORGET_OLD, [{name: row[name] for name in names} for row in rows])
 
     def prune(self, *, now: int, before: int, limit: int) -> int:
         """Delete up to `limit` pushes made before `before`, oldest first; tallies and returns their number.
@@ -133,6 +155,9 @@ class Pushes(ReadOnlyPushes):
         count = self._db.execute(PRUNE, {"before": before, "limit": limit})
         self._tallies.add("pushes_pruned", count)
         return count
+
+    def _pair(self, scene: int, key: str) -> dict[str, object]:
+        return {"flow": self._flow, "scene": scene, "item": key}
 
 
 def _push(scene: int, key: str, at: int, document: bytes, undone: str) -> PushRow:

@@ -3,32 +3,48 @@
 import json
 from collections.abc import Iterable, Sequence
 
+from plexsync.rules.job import Kind
+from plexsync.rules.origin import Origin
 from plexsync.rules.plan_records import Pushing
-from plexsync.store.connection import Table
+from plexsync.store.connection import Connection, Table
 from plexsync.store.documents import decode, encode
+from plexsync.store.origins import FILES, LIBRARY, of_this_library, origin_of
 
-LIST = """
-select scene, key, document from pushing
- where scene in (select value from json_each(:scenes))
+LIST = f"""
+select subject, item, library, files, document from pushing
+ where flow = :flow and subject in (select value from json_each(:scenes)) and {of_this_library("pushing")}
  order by number
 """
-ADD = "insert into pushing (scene, key, until, document) values (:scene, :key, :until, :document) returning number"
+ADD = f"""
+insert into pushing (flow, subject, library, item, until, document, files)
+values (:flow, :scene, {LIBRARY}, :item, :until, :document, {FILES})
+returning number
+"""
 PROLONG = "update pushing set until = :until where number in (select value from json_each(:numbers))"
-DROP_ONE = "delete from pushing where scene = :scene and key = :key and number = :number"
-DROP_ENDED = "delete from pushing where scene = :scene and key = :key and until <= :ended"
+DROP_ONE = "delete from pushing where flow = :flow and subject = :scene and item = :item and number = :number"
+DROP_ENDED = "delete from pushing where flow = :flow and subject = :scene and item = :item and until <= :ended"
 
-FORGET_SCENES = "delete from pushing where scene in (select value from json_each(:scenes))"
+FORGET_SCENES = "delete from pushing where flow = :flow and subject in (select value from json_each(:scenes))"
 
 
 class ReadOnlyPushings(Table):
-    """Read access to the pushes of unknown result."""
+    """Read access to one flow's pushes of unknown result."""
+
+    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
+        super().__init__(db)
+        self._flow = str(flow)
 
     def of(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Pushing, ...]]:
         """Return the pushes of these scenes, oldest first, by (scene, item key)."""
-        pushings: dict[tuple[int, str], tuple[Pushing, ...]] = {}
-        for scene, key, document in self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}):
+        return {pair: tuple(pushing for pushing, _ in pushings) for pair, pushings in self.with_origins(scenes).items()}
+
+    def with_origins(self, scenes: Sequence[int]) -> dict[tuple[int, str], list[tuple[Pushing, Origin]]]:
+        """Like `of`, each push with the item's library and files then."""
+        pushings: dict[tuple[int, str], list[tuple[Pushing, Origin]]] = {}
+        values = {"flow": self._flow, "scenes": json.dumps(list(scenes))}
+        for scene, key, library, files, document in self._db.rows(LIST, values):
             if pushing := decode(document, Pushing, f"a push of scene {scene} to item {key}", (scene, key)):
-                pushings[scene, key] = (*pushings.get((scene, key), ()), pushing)
+                pushings.setdefault((scene, key), []).append((pushing, origin_of(library, files)))
         return pushings
 
 
@@ -37,7 +53,7 @@ class Pushings(ReadOnlyPushings):
 
     def add(self, scene: int, key: str, pushing: Pushing) -> int:
         """Save a push before its edit is sent; returns its number, which is never used again."""
-        row = {"scene": scene, "key": key, "until": pushing.until, "document": encode(pushing, (scene, key))}
+        row = {**self._pair(scene, key), "until": pushing.until, "document": encode(pushing, (scene, key))}
         return int(self._db.value(ADD, row))
 
     def prolong(self, numbers: Sequence[int], until: int) -> None:
@@ -51,13 +67,16 @@ class Pushings(ReadOnlyPushings):
     def drop_all(self, pushings: Iterable[tuple[int, str, int]]) -> None:
         """Forget the pushes of these (scene, item key, number)."""
         self._db.execute_many(
-            DROP_ONE, [{"scene": scene, "key": key, "number": number} for scene, key, number in pushings]
+            DROP_ONE, [{**self._pair(scene, key), "number": number} for scene, key, number in pushings]
         )
 
     def drop_ended(self, pairs: Iterable[tuple[int, str]], *, ended: int) -> None:
         """Forget the pushes of these (scene, item key) whose `until` is at or before `ended`."""
-        self._db.execute_many(DROP_ENDED, [{"scene": scene, "key": key, "ended": ended} for scene, key in pairs])
+        self._db.execute_many(DROP_ENDED, [{**self._pair(scene, key), "ended": ended} for scene, key in pairs])
 
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget the pushes of these scenes."""
-        self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+        self._db.execute(FORGET_SCENES, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+
+    def _pair(self, scene: int, key: str) -> dict[str, object]:
+        return {"flow": self._flow, "scene": scene, "item": key}

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plexsync.rules.errors import Unusable
-from plexsync.rules.job import DAY, KINDS, Lane, State
+from plexsync.rules.job import DAY, KINDS, Kind, Lane, State
 from plexsync.rules.note_keys import REPAIRED
 from plexsync.store import books, documents, intake
 from plexsync.store.db import MOUNTS, connect, faults, lost_its_file, sync_to_disk
@@ -45,7 +45,11 @@ TABLES = (
     "note",
     "binding",
     "sample",
+    "server",
 )
+# Columns of tables as older schemas named them. What was remembered then belongs to the flow of scenes.
+RENAMED = {table: {"scene": "subject", "key": "item"} for table in ("memory", "pushing", "push", "binding")}
+OF_SCENES: Mapping[str, object] = {"flow": str(Kind.SCENE), "library": ""}
 # The poller's notes on Stash are useless without the wants that belong to them.
 LEFT_NOTES = "poll:"
 
@@ -131,6 +135,7 @@ def _read_what_can_be_read(old: sqlite3.Connection, new: sqlite3.Connection, now
     for table in TABLES:
         columns, read = columns_of(new, table), time.monotonic()
         for row in _rows(old, table):
+            _rename(table, row)
             if table == "job":
                 _quieten(row, now)
             if _fits(row, columns) and (table != "job" or _is_job(row)) and _insert(new, table, row):
@@ -151,6 +156,14 @@ def _rows(old: sqlite3.Connection, table: str) -> Iterator[dict[str, object]]:
         except (sqlite3.Error, UnicodeDecodeError):
             continue
         return
+
+
+def _rename(table: str, row: dict[str, object]) -> None:
+    """Bring a row of an older schema to the columns of the newest one."""
+    if table in RENAMED and "subject" not in row:
+        for old, new in RENAMED[table].items():
+            row[new] = row.pop(old, None)
+        row.update(OF_SCENES)
 
 
 def _quieten(row: dict[str, object], now: int) -> None:
@@ -198,7 +211,7 @@ def _fits(row: dict[str, object], columns: Iterable[sqlite3.Row]) -> bool:
         elif expected is not None and type(value) is not expected:
             return False
     document = row.get("document")
-    return not isinstance(document, bytes) or documents.sound(document, (row.get("scene"), row.get("key")))
+    return not isinstance(document, bytes) or documents.sound(document, (row.get("subject"), row.get("item")))
 
 
 def _insert(new: sqlite3.Connection, table: str, row: Mapping[str, object]) -> bool:

@@ -315,6 +315,132 @@ SAMPLES = (
     """,
 )
 
+# The Plex that this database belongs to, as it last introduced itself, and what `probe` learnt of it (JSON).
+SERVER = (
+    """
+    create table server (
+        one integer primary key check (one = 1),
+        machine text not null,
+        version text not null,
+        seen_at integer not null,
+        traits text not null default '{}',
+        learnt_at integer not null default 0,
+        learnt_version text not null default ''
+    )
+    """,
+    """
+    create table library (
+        section text primary key,
+        uuid text not null,
+        title text not null,
+        scanned_at integer not null,
+        changed_at integer not null,
+        walked_at integer not null,
+        stamp integer not null
+    ) without rowid
+    """,
+    """
+    insert into library (section, uuid, title, scanned_at, changed_at, walked_at, stamp)
+    select key, '', title, scanned_at, changed_at, walked_at, stamp from section
+    """,
+    "drop table section",
+    "alter table hold add column choice text not null default ''",
+)
+
+# What is known of an item belongs to a flow, its subject there, the library (by its uuid, '' while unknown) and the
+# item. `files` are the item's files at that time, as [path, size].
+_FILES = "(select json_group_array(json_array(path, size)) from part where part.item = {item})"
+KEYED = (
+    "alter table memory rename to old_memory",
+    "drop index memory_key",
+    "drop index memory_at",
+    "drop index memory_undone",
+    """
+    create table memory (
+        flow text not null,
+        subject integer not null,
+        library text not null,
+        item text not null,
+        at integer not null,
+        document blob not null,
+        undone text not null default '',
+        files text not null default '[]',
+        primary key (flow, subject, library, item)
+    ) without rowid
+    """,
+    f"""
+    insert into memory (flow, subject, library, item, at, document, undone, files)
+    select 'scene', scene, '', key, at, document, undone, {_FILES.format(item="old_memory.key")} from old_memory
+    """,
+    "drop table old_memory",
+    "create index memory_item on memory (item, flow, subject)",
+    "create index memory_at on memory (at)",
+    "create index memory_undone on memory (undone, subject) where undone <> ''",
+    "drop index pushing_pair",
+    "drop index pushing_key",
+    "alter table pushing rename column scene to subject",
+    "alter table pushing rename column key to item",
+    "alter table pushing add column flow text not null default 'scene'",
+    "alter table pushing add column library text not null default ''",
+    "alter table pushing add column files text not null default '[]'",
+    f"update pushing set files = {_FILES.format(item='pushing.item')}",
+    "create index pushing_pair on pushing (flow, subject, item, number)",
+    "create index pushing_item on pushing (item)",
+    "drop index push_pair",
+    "alter table push rename column scene to subject",
+    "alter table push rename column key to item",
+    "alter table push add column flow text not null default 'scene'",
+    "alter table push add column library text not null default ''",
+    "create index push_pair on push (flow, subject, item, number)",
+    "alter table picture rename to old_picture",
+    """
+    create table picture (
+        flow text not null,
+        subject integer not null,
+        library text not null,
+        item text not null,
+        name text not null,
+        version text not null,
+        tag text not null,
+        key text not null,
+        why text not null,
+        primary key (flow, subject, library, item, name)
+    ) without rowid
+    """,
+    """
+    insert into picture (flow, subject, library, item, name, version, tag, key, why)
+    select 'scene', scene, '', '', name, version, tag, key, why from old_picture
+    """,
+    "drop table old_picture",
+    "alter table binding rename to old_binding",
+    "drop index binding_key",
+    """
+    create table binding (
+        flow text not null,
+        subject integer not null,
+        library text not null,
+        item text not null,
+        at integer not null,
+        files text not null,
+        off integer not null default 0,
+        created_at text not null default '',
+        subject_files text not null default '[]',
+        primary key (flow, subject, library, item)
+    ) without rowid
+    """,
+    """
+    insert into binding (flow, subject, library, item, at, files, off)
+    select 'scene', scene, '', key, at, files, off from old_binding
+    """,
+    "drop table old_binding",
+    "create unique index binding_item on binding (flow, item) where off = 0",
+)
+# A scene is told from another one of its id by its time of creation in Stash and its files.
+TOLD_APART = (
+    "alter table shown add column created_at text not null default ''",
+    "alter table shown add column files text not null default '[]'",
+)
+
 Migrations = Sequence[Sequence[str]]
 MIGRATIONS: Migrations = (
     (*JOBS, *GATES, *KNOWLEDGE),
@@ -324,6 +450,7 @@ MIGRATIONS: Migrations = (
     LIGHTER,
     (*FAN_OUT, *PICTURES, *BINDINGS, *UNDO, *APPROVED, *COMPARED),
     (*CALLED, *LISTED, *SAMPLES),
+    (*SERVER, *KEYED, *TOLD_APART),
 )
 
 

@@ -8,12 +8,14 @@ from plexsync.store.connection import Connection, Table
 from plexsync.store.db import clean
 from plexsync.store.index import Index
 
-LIST = "select key, title, scanned_at, changed_at, walked_at, stamp from section order by key"
-SAVE = """
-insert or replace into section (key, title, scanned_at, changed_at, walked_at, stamp)
-values (:key, :title, :scanned_at, :changed_at, :walked_at, :stamp)
+LIST = """
+select section as key, title, scanned_at, changed_at, walked_at, stamp, uuid from library order by section
 """
-DROP = "delete from section where key not in (select value from json_each(:but))"
+SAVE = """
+insert or replace into library (section, uuid, title, scanned_at, changed_at, walked_at, stamp)
+values (:key, :uuid, :title, :scanned_at, :changed_at, :walked_at, :stamp)
+"""
+DROP = "delete from library where section not in (select value from json_each(:but))"
 
 
 class ReadOnlySections(Table):

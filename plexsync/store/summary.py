@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 # The schema that the statements are written for.
-SCHEMA = 7
+SCHEMA = 8
 APPLICATION_ID = 0x506C5379
 BUSY_SECONDS = 2.0
 STATES = ("ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored", "outside")
@@ -67,8 +67,11 @@ PACES = "select who, not_before, ramp from pace"
 TRANSITIONS = "select who, at, old, new, cause, error, waiting from transition order by number"
 BOOKS = "select accepted, coalesced, done, pruned from books"
 TALLIES = "select name, count from tally"
-UNDONE = "select undone, count(distinct scene) from memory indexed by memory_undone where undone <> '' group by undone"
-SECTIONS = "select key, title, walked_at from section order by key"
+UNDONE = """
+select undone, count(distinct subject) from memory indexed by memory_undone
+ where undone <> '' and flow = 'scene' group by undone
+"""
+SECTIONS = "select section, title, walked_at from library order by section"
 COUNT_ITEMS = "select count(*) from item"
 # The wall-clock time read through SQLite, in UTC milliseconds.
 NOW = "select cast(round((julianday('now') - 2440587.5) * 86400000) as bigint)"

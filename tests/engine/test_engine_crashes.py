@@ -197,8 +197,8 @@ def test_what_another_has_taken_over_is_neither_settled_nor_remembered_by_the_fi
     house.want(*ids)
     assert house.step().outcomes == {"done": 2}
     assert house.row(2).state is State.RUNNING
-    assert house.rows("select scene from memory order by scene") == [(1,), (3,)]
-    assert house.rows("select scene from pushing") == [(2,)]
+    assert house.rows("select subject from memory order by subject") == [(1,), (3,)]
+    assert house.rows("select subject from pushing") == [(2,)]
 
 
 @pytest.mark.parametrize("status", [200, 500])

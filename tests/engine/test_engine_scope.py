@@ -91,7 +91,7 @@ def test_the_item_of_a_scene_out_of_scope_has_a_scene(narrow):
     narrow.plex_sim.add_movie(narrow.section, files=[("/media/named.mp4", 77, 60_000)], title="named")
     report = compare(narrow)
     assert (report.standing["outside"], report.without_scene) == (4, 1)
-    ((library,),) = narrow.rows("select title from section")
+    ((library,),) = narrow.rows("select title from library")
     narrow.worker.reconciler.reconcile_some(reconcile.ComparisonScope(library=library))
     with narrow.store.reading() as db:
         assert db.index.count_unpaired(report.began) == 1

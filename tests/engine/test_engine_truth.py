@@ -77,7 +77,7 @@ def test_a_scene_that_was_deleted_and_made_anew_takes_over_what_the_old_one_left
     item = house.plex_sim.item(house.key_of(new))
     assert (item.scalars["title"], item.scalars.get("studio", "")) == ("Made anew", "")
     assert item.lists["genre"] == ["Tag 9"]
-    assert house.rows("select scene from memory") == [(new,)]
+    assert house.rows("select subject from memory") == [(new,)]
 
 
 def test_a_value_of_a_person_is_kept_by_the_scene_that_takes_over(house):
@@ -218,7 +218,7 @@ def test_a_saved_push_outlives_every_edit_of_a_batch_that_takes_long(house):
     left, real = [], house.worker.plex.edit
 
     def slow(section, key, *words, **options):
-        ((until,),) = house.rows(f"select until from pushing where key = '{key}'")
+        ((until,),) = house.rows(f"select until from pushing where item = '{key}'")
         left.append(until - house.clock.now())
         house.clock.move(59)
         return real(section, key, *words, **options)

@@ -21,7 +21,7 @@ def pair(house):
 
 
 def marks(house):
-    return dict(house.rows("select scene, undone from memory where undone <> ''"))
+    return dict(house.rows("select subject, undone from memory where undone <> ''"))
 
 
 def unbound(house, scene):

@@ -144,7 +144,7 @@ def test_a_whole_walk_tells_of_edits_as_well(synced):
 def test_a_plex_that_tells_no_stamps_is_walked_and_wants_nothing(tmp_path):
     with House(tmp_path / "data") as house:
         house.in_step(3)
-        house.change("update section set stamp = 0")
+        house.change("update library set stamp = 0")
         house.change("update item set stamp = 0")
         house.plex_sim.advance(5)
         house.plex_sim.hand_edit(house.key_of(2), title="By hand")
@@ -173,7 +173,7 @@ def test_scenes_that_stash_does_not_have_any_more_are_left_alone(synced):
     synced.clock.move(60)
     assert synced.row(4).state is State.GONE
     synced.plex_sim.advance(5)
-    (key,) = [key for (key,) in synced.rows("select key from memory where scene = 4")]
+    (key,) = [key for (key,) in synced.rows("select item from memory where subject = 4")]
     synced.plex_sim.hand_edit(key, title="By hand")
     look(synced)
     assert wanted(synced) == set()

@@ -13,7 +13,7 @@ def prune(house):
 
 
 def remembered(house):
-    return {scene for (scene,) in house.rows("select distinct scene from memory")}
+    return {scene for (scene,) in house.rows("select distinct subject from memory")}
 
 
 def test_the_memory_of_a_gone_scene_goes_with_its_row_and_no_other(house):

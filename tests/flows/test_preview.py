@@ -192,7 +192,7 @@ def test_scenes_are_told_as_they_come_with_how_far_it_is(house):
     scenes = house.worker.previewer.preview(progress=lambda done, total: seen.append((done, total)))
     first = next(scenes)
     assert (first.id, seen) == (1, [])
-    assert house.plex_sim.count() == 1, "the items of one batch"
+    assert house.plex_sim.count() == 2, "who the server is, and the items of one batch"
     assert len(list(scenes)) == 119
     assert seen == [(50, 120), (100, 120), (120, 120)]
 

@@ -438,7 +438,7 @@ def test_a_preview_tells_what_will_be_done_and_does_nothing(house):
     ids = house.in_step(2)
     house.plex_sim.hand_edit(house.key_of(ids[1]), title="By hand")
     house.forget_requests()
-    before = house.rows("select scene, key, document from memory")
+    before = house.rows("select subject, item, document from memory")
     worker = house.worker
     seen = list(preview(house.store, worker.looker, worker.gates, [*ids, 99], "undo"))
     assert [sight.id for sight in seen] == ids
@@ -446,7 +446,7 @@ def test_a_preview_tells_what_will_be_done_and_does_nothing(house):
     assert set(promised[0]) == {"title", "studio", "genre", "collection"}
     assert set(promised[1]) == {"studio", "genre", "collection"}
     assert house.plex_sim.count("PUT") == 0
-    assert house.rows("select scene, key, document from memory") == before
+    assert house.rows("select subject, item, document from memory") == before
 
 
 # --- scenes that are gone --------------------------------------------------------------------------------------------

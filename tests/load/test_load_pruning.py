@@ -42,11 +42,12 @@ select 'scene', 1 + i % :rows, :since, 'refused', :error, 1, 'ready' from n
 """
 PUSHES = """
 with recursive n (i) as (select 1 union all select i + 1 from n where i < :rows)
-insert into push (scene, key, at, document) select i, i, :since, zeroblob(800) from n
+insert into push (subject, item, at, document) select i, i, :since, zeroblob(800) from n
 """
 MEMORIES = """
 with recursive n (i) as (select 1 union all select i + 1 from n where i < :rows)
-insert into memory (scene, key, at, document) select i, i, :since, zeroblob(3000) from n where i % 10 = 0
+insert into memory (flow, subject, library, item, at, document)
+select 'scene', i, '', i, :since, zeroblob(3000) from n where i % 10 = 0
 """
 
 

@@ -391,7 +391,7 @@ def test_an_edit_that_arrives_while_a_batch_is_written_is_in_plex_two_seconds_la
     house.worker.plex.edit = writing
     house.work()
     assert house.title_in_plex(edited) == "Edited by hand"
-    stamp = house.rows(f"select at from memory where scene = {edited}")[0][0]
+    stamp = house.rows(f"select at from memory where subject = {edited}")[0][0]
     assert stamp - arrived[0] <= 2_000
 
 

@@ -435,9 +435,9 @@ class People:
         want = desired(scene)[name]
         item = world.plex.item(key)
         rows = world.rows("select state from job where kind = 'scene' and id = ?", scene.id)
-        documents = world.rows("select document from memory where scene = ? and key = ?", scene.id, key)
+        documents = world.rows("select document from memory where subject = ? and item = ?", scene.id, key)
         said, left = remembered(documents[0][0] if documents else None, name)
-        pending = world.rows("select 1 from pushing where key = ?", key)
+        pending = world.rows("select 1 from pushing where item = ?", key)
         still = not world.depth and not pending and not any(weather.late for weather in world.weather.values())
         quiet = still and rows == [("idle",)]
         in_step = held(item, name) == want and (name in item.locks or name in LOCKLESS)

@@ -245,7 +245,7 @@ class Ending:
     def _known(self, scene: SceneSnapshot) -> list[ItemSnapshot]:
         """The items that the worker has seen; of one more that the index learned of later no hook tells."""
         targets = self._targets(scene)
-        seen = {key for (key,) in self.world.rows("select key from memory where scene = ?", scene.id)}
+        seen = {key for (key,) in self.world.rows("select item from memory where subject = ?", scene.id)}
         return [item for item in targets if item.key in seen] or targets
 
     def _may_be_dead(self, state: str, cls: str) -> bool:
@@ -344,7 +344,7 @@ class Ending:
             want = world.truth.wanted[scene.id]["title"]
             for item in self._targets(scene):
                 truth = world.truth.items[item.key]
-                documents = world.rows("select document from memory where scene = ? and key = ?", scene.id, item.key)
+                documents = world.rows("select document from memory where subject = ? and item = ?", scene.id, item.key)
                 said, _ = remembered(documents[0][0] if documents else None, "title")
                 if said is not None and "title" not in truth.touched and shown(str(said)) != want:
                     raise Violation("lost", f"scene {scene.id} was told of as {want!r}, and {said!r} was said last")

@@ -29,6 +29,10 @@ HELPERS = (
     "create function julianday(text) returns double precision language sql"
     " as 'select extract(epoch from now())::double precision / 86400 + 2440587.5'",
     "create function total_of(numeric, numeric) returns numeric language sql immutable as 'select $1 + coalesce($2, 0)'",
+    "create function json_array(text, bigint) returns text language sql immutable"
+    " as 'select json_build_array($1, $2)::text'",
+    "create function listed(text, text) returns text language sql immutable as 'select $1 || $2'",
+    "create aggregate json_group_array(text) (sfunc = listed, stype = text, initcond = '')",
     "create aggregate total(numeric) (sfunc = total_of, stype = numeric, initcond = '0')",
 )
 # Columns that SQLite gives no type, since a damaged one has to be readable.
@@ -101,11 +105,10 @@ KEYS = {
     "hold": "who",
     "pace": "who",
     "note": "name",
-    "picture": "scene, name",
-    "section": "key",
+    "picture": "flow, subject, library, item, name",
+    "library": "section",
     "seen": "kind, id",
     "shown": "scene",
-    "binding": "scene, key",
 }
 
 

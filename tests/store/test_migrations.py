@@ -31,6 +31,15 @@ NEWEST = len(schema.MIGRATIONS)
 RELEASED = range(1, NEWEST)
 SHAPE = "select type, name, sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by rowid"
 
+# What has had another name since then.
+RENAMED = {
+    (table, old): new
+    for table in ("memory", "pushing", "push", "picture", "binding")
+    for old, new in (("scene", "subject"), ("key", "item"))
+    if (table, old) != ("picture", "key")
+} | {("section", "key"): "section"}
+RENAMED_TABLES = {"section": "library"}
+
 each_released = pytest.mark.parametrize("version", RELEASED)
 
 
@@ -60,7 +69,8 @@ def missing(old: Path, new: Path) -> dict[str, set[tuple]]:
         for table, rows in dump(old).items():
             if table == "schema":
                 continue
-            found = set(db.execute(f"select {', '.join(columns(old, table))} from {table}"))
+            names = [RENAMED.get((table, name), name) for name in columns(old, table)]
+            found = set(db.execute(f"select {', '.join(names)} from {RENAMED_TABLES.get(table, table)}"))
             if left := set(rows) - found:
                 gone[table] = left
     return gone

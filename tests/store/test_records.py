@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.job import Kind
+from plexsync.rules.origin import Origin
 from plexsync.rules.paths import name_key, path_key
 from plexsync.rules.plan_records import Pushing, Remembered, Sending
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, PollMark, SectionRow
@@ -60,14 +61,14 @@ def test_the_owner_of_an_item_is_the_scene_that_remembered_it_last(store):
     remember(store, 1, "10", {"title": title("One")})
     remember(store, 2, "10", {"title": title("Two")})
     with store.reading() as db:
-        assert db.memories.owners(["10", "11"]) == {"10": frozenset({2})}, "an item is one scene's"
+        assert db.memories.owners(["10", "11"]) == {"10": {2: Origin()}}, "an item is one scene's"
 
 
 def test_a_memory_that_can_not_be_read_counts_as_none(store, folder, caplog):
     remember(store, 1, "10", {"title": title("One")})
     remember(store, 2, "11", {"title": title("Two")})
     db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
-    db.execute("update memory set document = ? where scene = 1", [documents.encode({"title": 5}, (1, "10"))])
+    db.execute("update memory set document = ? where subject = 1", [documents.encode({"title": 5}, (1, "10"))])
     db.close()
     assert list(memories(store, 1, 2)) == [(2, "11")]
     assert "scene 1" in caplog.text
@@ -77,8 +78,8 @@ def test_a_memory_under_another_scene_or_item_than_its_own_counts_as_none(store,
     remember(store, 1, "10", {"title": title("One")})
     remember(store, 2, "11", {"title": title("Two")})
     db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
-    db.execute("update memory set scene = 3 where scene = 1")
-    db.execute("update memory set key = '12' where scene = 2")
+    db.execute("update memory set subject = 3 where subject = 1")
+    db.execute("update memory set item = '12' where subject = 2")
     db.close()
     assert memories(store, 1, 2, 3) == {}
 

@@ -94,7 +94,11 @@ def test_what_a_person_has_bound_is_kept(database):
 
 
 def test_the_files_of_a_binding_that_can_not_be_read_are_unknown(database):
-    change(database, "insert into binding (scene, key, at, files) values (1, '5', 0, '[\"/a'), (2, '6', 0, '7')")
+    change(
+        database,
+        "insert into binding (flow, subject, library, item, at, files)"
+        " values ('scene', 1, '', '5', 0, '[\"/a'), ('scene', 2, '', '6', 0, '7')",
+    )
     store = Database(database)
     with store.reading() as db:
         assert db.bindings.all() == [Binding(1, "5"), Binding(2, "6")]

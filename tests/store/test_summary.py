@@ -144,7 +144,7 @@ def test_a_snapshot_knows_the_present_moment(path: Path) -> None:
         assert summary.now(db) > T
 
 
-@pytest.mark.parametrize("mark", ["user_version = 6", "user_version = 8", "application_id = 1"])
+@pytest.mark.parametrize("mark", ["user_version = 7", "user_version = 9", "application_id = 1"])
 def test_a_database_of_another_kind_is_not_read(mark: str, path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"pragma {mark}")

@@ -250,7 +250,7 @@ def _serve_a_moment(folder: Path, town: dict) -> None:
 
 def _untrue(db: Reader, ids: list[int]) -> Iterator[str]:
     """What a plan would be made of, and was never written: it may be unknown, and must not be something else."""
-    pairs = {scene for (scene,) in db._db.rows("select scene from memory union select scene from pushing")}
+    pairs = {scene for (scene,) in db._db.rows("select subject from memory union select subject from pushing")}
     scenes = sorted({*ids, *(one for one in pairs if isinstance(one, int))})
     for (scene, key), memory in db.memories.of(scenes).items():
         if key != str(scene) or memory != memory_of(scene):

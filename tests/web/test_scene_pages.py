@@ -245,7 +245,7 @@ def test_undo_asks_first_and_the_worker_takes_it_back(staged) -> None:
     assert world.rows("select count(*) from memory where undone <> ''") == [(0,)], "a question changes nothing"
     after = plain(dash.post(f"/scenes/{id}/undo", how="undo").text)
     assert "What was pushed is taken back as soon as the worker comes to" in after
-    assert world.rows(f"select undone from memory where scene = {id}") == [("undo",)]
+    assert world.rows(f"select undone from memory where subject = {id}") == [("undo",)]
     work(world)
     assert world.plex.item("1").scalars["title"] == "scene 00000"
     assert "Nothing in Plex would change" in plain(dash.get(f"/scenes/{id}/undo").text)

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.engine.gates import Gates
+from plexsync.engine.server_identity import ServerIdentity
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
-from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target
+from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_matching import (
@@ -65,6 +66,7 @@ class Looker:
         indexer: Indexer,
         gates: Gates,
         rules: LookRules,
+        identity: ServerIdentity,
         pictures: Artwork | None = None,
         *,
         patient: bool = True,
@@ -75,6 +77,8 @@ class Looker:
         self._stash = stash
         self._indexer = indexer
         self._rules = rules
+        self._gates = gates
+        self._identity = identity
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
@@ -108,6 +112,7 @@ class Looker:
         return [by_id[scene.id] for scene in scenes]
 
     def _look_in_plex(self, scenes: Sequence[Scene], undoing: Undone, *, taking_over: bool) -> list[Inspection]:
+        self._identity.ensure(self._gates)
         news = self._matcher.freshen() if self._indexer.empty() else False
         verdicts = self._matcher.decide(scenes)
         missing = self._matcher.missing(scenes, verdicts)
@@ -117,8 +122,13 @@ class Looker:
             # The unlisted library may hold what they lack, or the item for which a look-alike would be taken.
             verdicts |= dict.fromkeys((scene.id for scene in self._matcher.missing(scenes, verdicts)), lacks)
         items = self._matcher.items(claims(verdicts))
+        if self._indexer.is_foreign(items.values()):
+            # Another server, or a library that was made anew since it was listed.
+            self._identity.check_again(self._gates)
+            self._indexer.freshen(soon=True, wait=False)
+            return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
         self._matcher.decide_again(scenes, verdicts, items)
-        past = self._past(verdicts)
+        past = self._past(verdicts).believed(items)
         if taking_over:
             past = replace(past, take_overs={scene.id: ASKED for scene in scenes})
         back = (
@@ -137,6 +147,7 @@ class Looker:
         targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
         learnt = [(id, key, target.plan.memory) for id, key, target in targets if target.plan.memory != target.memory]
         tx.memories.save_all(learnt, now=now)
+        tx.memories.renew_files((id, key) for id, key, target in targets if target.has_other_files)
         tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=now)
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
@@ -151,6 +162,14 @@ class Looker:
         """The full items, in one request. Missing ones are left out."""
         return self._matcher.items(keys)
 
+    def correct(self, planned: Item, item: Item) -> set[int]:
+        """Correct the index by an item that got other files, see `SceneMatcher.correct`."""
+        return self._matcher.correct(planned, item)
+
+    def now(self) -> int:
+        """The time of the index's clock (UTC ms)."""
+        return self._indexer.now()
+
     def said(self, ids: Sequence[int]) -> dict[int, StashValues | NeighbourError]:
         """What Stash says about these scenes now, in every field. Missing ones are left out."""
         return self._undone_scenes.stash_values(ids, self._past({}).profiles)
@@ -158,14 +177,14 @@ class Looker:
     def _past(self, verdicts: Mapping[int, Verdict]) -> Past:
         keys = keys_of(decided_among(verdicts))
         with self._store.reading() as db:
-            owners = db.memories.owners(sorted(keys))
+            owners = {key: frozenset(scenes) for key, scenes in db.memories.pushers(sorted(keys)).items()}
             ids = sorted({*verdicts, *(id for scenes in owners.values() for id in scenes)})
             rows = db.sections.all()
             titles = {row.key: fold(row.title) for row in rows} if self._rules.libraries else {}
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
             sections = frozenset(row.key for row in rows)
             marks = db.notes.take_overs(sorted(verdicts))
-            return Past(db.memories.of(ids), db.pushings.of(ids), owners, own, sections, marks)
+            return replace(past_of(db, ids), owners=owners, profiles=own, sections=sections, take_overs=marks)
 
     def _sight(
         self,
@@ -213,7 +232,16 @@ class Looker:
             policy = replace(self._rules.policy, take_over=bool(mark))
             steps = plan(shown.values, item, memory, pushing, policy)
             steps = replace(steps, memory=placed(steps.memory, item))
-            targets.append(Target(item, steps, past.memories.get((scene.id, key), {}), shown, profile))
+            targets.append(
+                Target(
+                    item,
+                    steps,
+                    past.memories.get((scene.id, key), {}),
+                    shown,
+                    profile,
+                    has_other_files=past.has_other_files(scene.id, item),
+                )
+            )
         return replace(base, targets=tuple(targets))
 
 

@@ -1,17 +1,19 @@
 """The records of an inspection: the items of a scene with their plans, and what the database remembers about them."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from plexsync.rules.desired import Profile, Wanted, digest
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Dead, Done, Outcome, OutOfScope
 from plexsync.rules.match_records import Candidate, Step
+from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.undo import begun_anew, undone
 from plexsync.rules.values import Value
+from plexsync.store.database import Reader
 
 # Takes the place of the hash of desired values for a scene that is out of scope.
 NOTHING_WANTED = "outside"
@@ -22,7 +24,7 @@ class Target:
     """One item of a scene, with the plan that brings it in sync.
 
     `memory` is what was remembered before. `wanted` holds the desired values in its library, according to its
-    `profile`.
+    `profile`. `has_other_files`: the item has got other files since it was remembered, and is still the same.
     """
 
     item: Item
@@ -30,6 +32,7 @@ class Target:
     memory: Mapping[str, Remembered]
     wanted: Wanted
     profile: Profile
+    has_other_files: bool = False
 
     def entry(self, until: int) -> Pushing:
         """The push to save before the edit is sent."""
@@ -81,6 +84,7 @@ class Past:
 
     It holds memories and unfinished pushes by (scene, item key), the earlier owners of items, the profiles of libraries
     that have their own (by library key), the keys of the synced libraries, and the marks of take-overs by scene.
+    `origins` has the library and the files that the items had then.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -89,6 +93,7 @@ class Past:
     profiles: Mapping[str, Profile]
     sections: frozenset[str]
     take_overs: Mapping[int, str] = field(default_factory=dict)
+    origins: Mapping[tuple[int, str], Origin] = field(default_factory=dict)
 
     def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
         """The memory of a scene's item. If the item is new to the scene, the memory of the scene that had it before.
@@ -97,9 +102,14 @@ class Past:
         yours. That it was undone applied to the earlier scene, and not to this one.
         """
         before = sorted(self.owners.get(key, frozenset()) - {id})
-        source = next((scene for scene in (id, *before) if (scene, key) in self.memories), id)
-        memory = self.memories.get((source, key), {})
-        return memory if source == id else begun_anew(memory), self.pushings.get((source, key), ())
+        pairs = [(scene, key) for scene in (id, *before)]
+        known = (pair for held in (self.memories, self.pushings) for pair in pairs if pair in held)
+        source, _ = next(known, (id, key))
+        memory, pushing = self.memories.get((source, key), {}), self.pushings.get((source, key), ())
+        if source == id:
+            return memory, pushing
+        # A push of this scene that was planned with that memory, and whose result is unknown.
+        return begun_anew(memory), (*pushing, *self.pushings.get((id, key), ()))
 
     def to_sync(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
         """Like `of`, for a scene that is synced, whatever was undone before.
@@ -111,12 +121,41 @@ class Past:
             (other for other in others if (other, key) in self.memories and not self._undone(other, key)), None
         )
         if writer is not None and ((id, key) not in self.memories or self._undone(id, key)):
-            return self.memories[writer, key], self.pushings.get((writer, key), ())
+            own = () if (id, key) in self.memories else self.pushings.get((id, key), ())
+            return self.memories[writer, key], (*self.pushings.get((writer, key), ()), *own)
         memory, pushing = self.of(id, key)
         return begun_anew(memory), pushing
 
     def _undone(self, id: int, key: str) -> bool:
         return bool(undone(self.memories[id, key]))
+
+    def believed(self, items: Mapping[str, Item | NeighbourError]) -> "Past":
+        """Without the memories and pushes of which these items are not: their keys were dealt to others since."""
+        read = {key: item for key, item in items.items() if isinstance(item, Item)}
+        doubted = {
+            pair
+            for pair, origin in self.origins.items()
+            if pair[1] in read
+            and not is_of(origin, self.memories.get(pair, {}), self.pushings.get(pair, ()), read[pair[1]])
+        }
+        if not doubted:
+            return self
+        return replace(
+            self,
+            memories={pair: memory for pair, memory in self.memories.items() if pair not in doubted},
+            pushings={pair: pushings for pair, pushings in self.pushings.items() if pair not in doubted},
+            owners={
+                key: frozenset(id for id in scenes if (id, key) not in doubted) for key, scenes in self.owners.items()
+            },
+            origins={pair: origin for pair, origin in self.origins.items() if pair not in doubted},
+        )
+
+    def has_other_files(self, id: int, item: Item) -> bool:
+        """Whether the item has other files, or another library, than those remembered with its memory."""
+        origin = self.origins.get((id, item.key))
+        if origin is None or (id, item.key) not in self.memories:
+            return False
+        return {part.path for part in origin.files} != {part.path for part in item.parts} or not origin.library
 
     def keys(self, id: int) -> list[str]:
         """The items with a memory or an unfinished push for a scene."""
@@ -126,6 +165,21 @@ class Past:
         """How a scene was undone, whatever Stash says about it now."""
         marks = (undone(memory) for (scene, _), memory in self.memories.items() if scene == id)
         return next(filter(None, marks), "")
+
+
+def past_of(db: Reader, ids: Sequence[int]) -> Past:
+    """What is remembered about the items of these scenes, without owners, profiles and marks."""
+    memories, pushings = db.memories.with_origins(ids), db.pushings.with_origins(ids)
+    origins = {pair: pushed[-1][1] for pair, pushed in pushings.items()}
+    origins |= {pair: origin for pair, (_, origin) in memories.items()}
+    return Past(
+        {pair: memory for pair, (memory, _) in memories.items()},
+        {pair: tuple(pushing for pushing, _ in pushed) for pair, pushed in pushings.items()},
+        {},
+        {},
+        frozenset(),
+        origins=origins,
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ stamp that was read back after an edit identifies it.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -22,7 +22,7 @@ from functools import partial
 from plexsync.engine.gates import Gates, outage
 from plexsync.engine.tickets import READ_PLEX
 from plexsync.rules.errors import NeighbourError, Refused, Unavailable
-from plexsync.rules.item import Entry
+from plexsync.rules.item import Entry, Item
 from plexsync.rules.job import Kind, Lane, State, Why
 from plexsync.rules.neighbours import Clock, Plex
 from plexsync.rules.records import Section, SectionRow
@@ -44,6 +44,8 @@ BATCH = 1_000
 PATIENCE = 1.0
 # Stamps are whole seconds: an item may have changed again within the second of the newest one.
 SECOND = 1
+# The number of no walk: every item of a library is unmet by it.
+NO_WALK = -1
 # This many absent scenes keep their place before the sweeps.
 FEW = 50
 
@@ -130,6 +132,7 @@ class Indexer:
             with self._store.writing() as tx:
                 tx.sections.drop(section_keys)
         first = not any(row.walked_at for row in section_rows.values())
+        replaced = [] if self._looks_only else self._known_by_uuid(sections, section_rows)
         # The action for each library that has changed.
         stale = [
             (section, section_rows.get(section.key), look)
@@ -140,7 +143,42 @@ class Indexer:
         # The breaker ignores the failure of one library among several. Other reads show whether Plex is up.
         if first and len(failures) == len(stale) > 0:
             raise failures[0]
-        return bool(dropped) or len(stale) > len(failures)
+        return bool(dropped or replaced) or len(stale) > len(failures)
+
+    def _known_by_uuid(self, sections: Sequence[Section], section_rows: dict[str, SectionRow]) -> list[str]:
+        """Save the uuids of libraries, and forget the items of those that were made anew; returns their keys.
+
+        A library that was deleted and made anew, or another one with a key that was used before, has other items.
+        """
+        replaced = []
+        for section in sections:
+            row = section_rows.get(section.key)
+            if row is None or not section.uuid or row.uuid == section.uuid:
+                continue
+            fresh = replace(row, uuid=section.uuid)
+            if row.uuid:
+                log.warning("library %s is another one than before: its items are matched anew", section.title)
+                self._forget_items(section)
+                fresh = SectionRow(section.key, section.title, uuid=section.uuid)
+                replaced.append(section.key)
+            with self._store.writing() as tx:
+                tx.sections.save(fresh)
+            section_rows[section.key] = fresh
+            self._in_batches(lambda tx: tx.memories.place(limit=BATCH))
+        return replaced
+
+    def _forget_items(self, section: Section) -> None:
+        self._want_unmet(section, NO_WALK)
+        self._in_batches(lambda tx: tx.index.drop_in(section.key, limit=BATCH))
+
+    def is_foreign(self, items: Iterable[Item | NeighbourError]) -> bool:
+        """Whether one of these items, just read, is in another library than the one that the index knows by its key."""
+        with self._store.reading() as db:
+            uuids = {row.key: row.uuid for row in db.sections.all()}
+        return any(
+            isinstance(item, Item) and bool(item.library) and uuids.get(item.section, "") not in ("", item.library)
+            for item in items
+        )
 
     def _look(self, section: Section, row: SectionRow | None, *, force: bool, first: bool) -> "Look | None":
         """How to check a library now; None if there is nothing to check, or it has to wait."""
@@ -185,7 +223,7 @@ class Indexer:
             self._put_off(section, error)
             if row is None:
                 with self._store.writing() as tx:
-                    tx.sections.save(SectionRow(section.key, section.title, 0, 0, 0))
+                    tx.sections.save(SectionRow(section.key, section.title, uuid=section.uuid))
             return error
         self._unlisted.pop(section.key, None)
         return None
@@ -221,13 +259,15 @@ class Indexer:
         with self._store.writing() as tx:
             forgotten = tx.index.sweep(section.key, walk=walk)
             tx.sections.save(
-                SectionRow(section.key, section.title, section.scanned_at, section.changed_at, walk, stamp)
+                SectionRow(
+                    section.key, section.title, section.scanned_at, section.changed_at, walk, stamp, section.uuid
+                )
             )
         log.info("library %s walked: %d items, %d forgotten", section.title, count, forgotten)
 
     def _catch_up(self, section: Section, row: SectionRow | None, first: bool) -> None:
         """List the changes since the last check, and walk everything if the number of items then does not add up."""
-        last_row = row or SectionRow(section.key, section.title)
+        last_row = row or SectionRow(section.key, section.title, uuid=section.uuid)
         try:
             caught_up = self._caught_up(section, last_row)
         except (Unavailable, Refused) as error:
@@ -292,6 +332,10 @@ class Indexer:
             woken += tx.jobs.scan_finished(now)
         if woken:
             log.info("%s has new files: %d scenes are matched again", section.title, woken)
+
+    def now(self) -> int:
+        """The present time (UTC ms)."""
+        return self._clock.now()
 
     def correct(self, entries: Sequence[Entry], *, gone: Sequence[str]) -> None:
         """Correct the entries of items that were just read, and forget those that are gone."""

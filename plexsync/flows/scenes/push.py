@@ -12,8 +12,9 @@ from plexsync.flows.scenes.errands import SceneErrand
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import Item
-from plexsync.rules.job import Done, Waiting
+from plexsync.rules.job import Done, Kind, Waiting, Why
 from plexsync.rules.neighbours import Plex
+from plexsync.rules.origin import Origin
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan_records import Change, Edit
 from plexsync.rules.read_back import learn
@@ -111,11 +112,26 @@ class Pusher:
                 errand.outcome = Waiting("the item vanished while it was edited", "missing", counted=True)
             elif isinstance(item, NeighbourError):
                 errand.outcome = Waiting(str(item), "unavailable")
+            elif not Origin(errand.target.item.library, errand.target.item.parts).agrees(item.library, item.parts):
+                self._mend(errand, item)
             elif (again := self._learn(errand, item)) and not last:
                 unresolved.append((errand, again))
             elif errand.outcome is None:
                 errand.outcome = Done()
         return unresolved
+
+    def _mend(self, errand: SceneErrand, item: Item) -> None:
+        """The item got other files between the plan and the read-back, so it is another scene's, and has got these values.
+
+        The saved entry tells the next look that what was sent is PlexSync's own. This scene and those that may have the
+        files now are queued.
+        """
+        log.warning("item %s got other files while it was edited: its scenes are inspected again", item.key)
+        errand.outcome = Waiting("its item got other files while it was edited", "released", backoff=False)
+        ids = self._looker.correct(errand.target.item, item)
+        with self._store.writing() as tx:
+            for id in sorted(ids - {errand.sight.id}):
+                tx.jobs.want(Kind.SCENE, id, Why.SWEEP, self._looker.now())
 
     def _learn(self, errand: SceneErrand, item: Item) -> Edit:
         """Save the item as it was read back. Returns the part of the edit that did not apply."""

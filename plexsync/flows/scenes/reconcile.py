@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from plexsync.engine.gates import Gates
+from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
@@ -101,6 +102,7 @@ class Reconciler:
         indexer: Indexer,
         gates: Gates,
         clock: Clock,
+        identity: ServerIdentity,
         *,
         settings: str = "",
         wishes: str = "",
@@ -111,6 +113,7 @@ class Reconciler:
         self._indexer = indexer
         self._gates = gates
         self._clock = clock
+        self._identity = identity
         self._settings = settings
         self._wishes = wishes
 
@@ -135,6 +138,7 @@ class Reconciler:
         Continues an interrupted comparison, unless `anew`.
         """
         self._enter()
+        self._identity.check_again(self._gates)
         report = self._begun(anew=anew)
         total = self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
         before = self._indexer.wanted
@@ -165,6 +169,7 @@ class Reconciler:
     ) -> ComparisonReport:
         """Compare the scenes of a scope. Raises NeighbourError if a server is down, and UnknownLibrary."""
         self._enter()
+        self._identity.check_again(self._gates)
         with self._store.reading() as db:
             report = ComparisonReport(began=db.notes.number(LAST_RUN) or 0)
         before = self._indexer.wanted

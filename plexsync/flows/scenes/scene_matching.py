@@ -118,14 +118,16 @@ class SceneMatcher:
         names = {scene.id: match.names(scene) for scene in scenes}
         remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
         written: dict[int, set[str]] = {scene.id: set() for scene in scenes}
-        for (id, key), memory in db.memories.of(list(remembered)).items():
-            if (id, key) not in unbound:
+        memories = db.memories.with_origins(list(remembered))
+        past = {entry.key: entry for entry in db.index.entries(sorted({key for _, key in memories}))}
+        for (id, key), (memory, origin) in memories.items():
+            # An item that is not in the index can't be matched.
+            if (id, key) not in unbound and (key not in past or origin.agrees(origin.library, past[key].parts)):
                 remembered[id].add(key)
                 if not is_taken_back(memory):
                     written[id].add(key)
         at = by_part(db.index.entries_at(sorted(set().union(*places.values()))), path_key)
         named = by_part(db.index.entries_named(sorted(set().union(*names.values()))), name_key)
-        past = {entry.key: entry for entry in db.index.entries(sorted(set().union(*remembered.values())))}
         offered = {
             id: {
                 **_united(at, places[id]),
@@ -134,14 +136,18 @@ class SceneMatcher:
             }
             for id, keys in remembered.items()
         }
-        owners = db.memories.owners(sorted({key for entries in offered.values() for key in entries}))
+        indexed = {key: entry for entries in offered.values() for key, entry in entries.items()}
+        owners = {
+            key: frozenset(id for id, origin in scenes.items() if origin.agrees(origin.library, indexed[key].parts))
+            for key, scenes in db.memories.owners(sorted(indexed)).items()
+        }
         return {
             scene.id: Offer(
                 scene=scene,
                 entries=tuple(offered[scene.id].values()),
                 remembered=frozenset(remembered[scene.id]),
                 written=frozenset(written[scene.id]),
-                owners={key: owners[key] for key in offered[scene.id] if key in owners},
+                owners={key: owners[key] for key in offered[scene.id] if owners.get(key)},
                 rules=self._rules.paths,
                 bindings=bindings,
                 by_duration=self._rules.by_duration,
@@ -213,6 +219,19 @@ class SceneMatcher:
             return self.freshen(force=True) is not None
         self._indexer.find(sorted({base_name(file.path) for scene in scenes for file in scene.files}))
         return True
+
+    def correct(self, planned: Item, item: Item) -> set[int]:
+        """Correct the index by an item that has other files than planned, and look for those in Plex.
+
+        Returns the scenes that may have its files now; none if Stash can't be asked: then the next comparison finds
+        them.
+        """
+        self._indexer.correct([entry_of(item)], gone=[])
+        self._indexer.find(sorted({base_name(part.path) for part in planned.parts}))
+        names = sorted({base_name(part.path) for part in item.parts})
+        answer = self._reader.read(Neighbour.STASH, lambda _: {item.key: self._stash.rivals(names)}, [item.key])
+        rivals = answer[item.key]
+        return set() if isinstance(rivals, NeighbourError) else {rival.id for rival in rivals}
 
     def items(self, keys: Iterable[str]) -> dict[str, Item | NeighbourError]:
         """The full items in one request, halved as described in `BatchReader`. Missing ones are left out."""

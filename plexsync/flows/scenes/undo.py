@@ -12,7 +12,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import BATCH, Marked, Progress, quiet, wish_undone
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.inspection_records import Inspection, StashValues
+from plexsync.flows.scenes.inspection_records import Inspection, StashValues, past_of
 from plexsync.flows.scenes.verbs import CHUNK
 from plexsync.rules.job import Kind, State
 from plexsync.rules.neighbours import Clock
@@ -111,8 +111,19 @@ def mark_undone(
 
 
 def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]:
-    """The memory and unfinished pushes of each item of a scene. Excludes items that another scene has now."""
-    memories, pushings = db.memories.of([id]), db.pushings.of([id])
+    """The memory and unfinished pushes of each item of a scene.
+
+    Excludes items that another scene has now, and items of which the index has quite other files than those remembered.
+    """
+    past = past_of(db, [id])
+    entries = {entry.key: entry for entry in db.index.entries(sorted(key for _, key in past.origins))}
+    others = {
+        pair
+        for pair, origin in past.origins.items()
+        if pair[1] in entries and not origin.agrees(origin.library, entries[pair[1]].parts)
+    }
+    memories = {pair: memory for pair, memory in past.memories.items() if pair not in others}
+    pushings = {pair: pushing for pair, pushing in past.pushings.items() if pair not in others}
     keys = [key for _, key in memories]
     strays = [key for _, key in pushings if key not in keys]
     owners = db.memories.owners(strays)

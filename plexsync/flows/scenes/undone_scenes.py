@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
-from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target
+from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_matching import SceneMatcher, Verdict, decided_among, keys_of
 from plexsync.rules import match
@@ -73,7 +73,7 @@ class UndoneScenes:
     def removed(self, ids: Sequence[int], undoing: Undone) -> list[Inspection]:
         """Scenes that Stash does not have. There is nothing to do unless their pushes are to be undone."""
         with self._store.reading() as db:
-            past = Past(db.memories.of(ids), db.pushings.of(ids), {}, {}, frozenset())
+            past = past_of(db, ids)
         usual: Undone = "gone" if self._rules.undo_gone else ""
         back = []
         for id in ids:
@@ -98,6 +98,7 @@ class UndoneScenes:
         keys = {sight.id: {*past.keys(sight.id), *matched.get(sight.id, ())} for sight in back if not sight.error}
         keys = self._without_others_items(keys, past)
         all_items = {**items, **self._matcher.items({key for some in keys.values() for key in some} - items.keys())}
+        past = past.believed(all_items)
         # Items to which no file leads any more. PlexSync's values on them and the current scenes of their files tell
         # whose they are.
         stray = {
@@ -129,7 +130,7 @@ class UndoneScenes:
 
         def is_others(id: int, key: str) -> bool:
             undone_before = bool(undone(past.memories.get((id, key), {})))
-            return bound.get(key, id) != id or (undone_before and bool(writers.get(key, frozenset()) - {id}))
+            return bound.get(key, id) != id or (undone_before and bool(writers.get(key, {}).keys() - {id}))
 
         return {id: {key for key in some if not is_others(id, key)} for id, some in keys.items()}
 

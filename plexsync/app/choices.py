@@ -1,0 +1,26 @@
+"""Accept a change that only you can judge (`plexsync.rules.choices`), after which work goes on."""
+
+from plexsync.app.parts import Parts
+from plexsync.engine.tickets import READ, Gate
+from plexsync.rules.choices import ACCEPTED, HELD_BY, Choice
+from plexsync.rules.records import HoldRow
+
+
+def asked(parts: Parts) -> dict[Choice, HoldRow]:
+    """What you are asked now: each choice with the hold that waits for it."""
+    with parts.store.reading() as db:
+        rows = [db.holds.find(server) for server in dict.fromkeys(HELD_BY.values())]
+    return {Choice(row.choice): row for row in rows if row and row.choice in set(Choice)}
+
+
+def accept(parts: Parts, choice: Choice) -> bool:
+    """Accept the change and test at once whether work can go on; False if nobody asked for it.
+
+    True does not mean that the server answers now: then the worker tests it again later.
+    """
+    if choice not in asked(parts):
+        return False
+    with parts.store.writing() as tx:
+        tx.notes.save(ACCEPTED + choice, str(parts.clock.now()))
+    parts.gates.retest(Gate(HELD_BY[choice], READ))
+    return True

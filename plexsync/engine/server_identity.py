@@ -1,0 +1,67 @@
+"""Detects that another Plex server answers at the address of the old one.
+
+The rating keys of another server name other items, and its values belong to others. So nothing is written until the old
+server is back or you accept the new one.
+"""
+
+import logging
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX
+from plexsync.rules.choices import ACCEPTED, Choice, remedy
+from plexsync.rules.errors import Barred, Neighbour
+from plexsync.rules.neighbours import Clock, Plex
+from plexsync.store.database import Database
+
+log = logging.getLogger("PlexSync.identity")
+
+NOTE = ACCEPTED + Choice.PLEX_SERVER
+
+
+class ServerIdentity:
+    """The identity of the Plex server of one database. The first server that answers is the one.
+
+    `looks_only`: save nothing.
+    """
+
+    def __init__(self, store: Database, plex: Plex, clock: Clock, *, looks_only: bool = False) -> None:
+        self._store = store
+        self._plex = plex
+        self._clock = clock
+        self._looks_only = looks_only
+        self._checked: int | None = None
+
+    def ensure(self, gates: Gates) -> None:
+        """Check once per process, and once after each outage. Raises NeighbourError."""
+        with self._store.reading() as db:
+            generation = db.breakers.find(READ_PLEX.row).generation
+        if self._checked != generation:
+            gates.ask(READ_PLEX, self.check, of_all=True)
+            self._checked = generation
+
+    def check_again(self, gates: Gates) -> None:
+        """Check now, since an answer does not fit this server. Raises NeighbourError."""
+        self._checked = None
+        self.ensure(gates)
+
+    def check(self) -> None:
+        """Ask the server who it is, in one request. Raises Barred if it is another one that you have not accepted."""
+        server = self._plex.server()
+        with self._store.reading() as db:
+            known, accepted = db.servers.find(), db.notes.text(NOTE)
+        is_new = known is None or known.machine != server.machine
+        if known and is_new and not accepted:
+            raise Barred(
+                Neighbour.PLEX,
+                f"this is another Plex server ({server.name or 'without a name'}) than the one that PlexSync has written"
+                f" to: nothing is written. Start fresh there ({remedy(Choice.PLEX_SERVER)}), or go back to the old one",
+                setting="plex_url",
+                choice=Choice.PLEX_SERVER,
+            )
+        if self._looks_only or (known and not is_new and known.version == server.version and not accepted):
+            return
+        with self._store.writing() as tx:
+            tx.servers.save(server.machine, server.version, now=self._clock.now())
+            tx.notes.save(NOTE, "")
+        if known and is_new:
+            log.warning("another Plex server was accepted: what was remembered about items of the old one is not used")

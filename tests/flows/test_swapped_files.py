@@ -1,0 +1,42 @@
+"""Two items swap their files between the plan and the write: the read-back notices, and both show the right scene."""
+
+import pytest
+
+from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
+from tests.engine.house import House
+from tests.engine.pools import Inline
+
+
+def files_of(plex: PlexSim, key: str) -> list[str]:
+    return [path for path, *_ in plex.item(key).files]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_item_that_swaps_its_files_while_it_is_edited_is_mended_at_once(tmp_path, known):
+    with House(tmp_path / "data", pool=Inline()) as house:
+        ids = house.in_step(2) if known else house.add(2)
+        house.worker.indexer.freshen()
+        keys = [house.key_of(id) for id in ids]
+        house.stash_sim.edit_scene(ids[0], title="Newer")
+        house.want(ids[0])
+        swapped = []
+
+        def swap(request):
+            if request.method == "PUT" and not swapped:
+                swapped.append(True)
+                house.plex_sim.swap_files(*keys)
+            return False
+
+        house.plex_sim.faults.set(Fault("status", status=500, when=swap))
+        house.clock.move(2)
+        house.work_until_settled()
+        assert swapped
+        assert files_of(house.plex_sim, keys[0]) != files_of(house.plex_sim, keys[1])
+        assert house.title_in_plex(ids[0]) == "Newer"
+        assert house.title_in_plex(ids[1]) == "Title 1", "without a comparison"
+        assert house.worker.reconciler.try_reconcile()
+        house.work_until_settled()
+        assert house.out_of_step(ids) == []
+        locks = [house.plex_sim.item(key).locks for key in keys]
+        assert "title" in locks[0] & locks[1]
