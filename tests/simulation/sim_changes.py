@@ -278,7 +278,7 @@ class ServerPeople(People):
         for key in self.visible():
             item, shown = world.plex.item(key), world.truth.items[key]
             shown.restored, shown.written = True, shown.written or key in world.written_at
-            unfinished = world.rows("select 1 from pushing where key = ?", key)
+            unfinished = world.rows("select 1 from pushing where item = ?", key)
             needs_evidence = world.written_at.get(key, 0.0) >= shelf.at
             if needs_evidence and (
                 unfinished or self.database_pending or not world.read_back.get(key, 0) > item.updated_at

@@ -11,17 +11,18 @@ written to a wrong item or to a server that nobody has agreed to, and no scene i
 """
 
 import argparse
-import importlib
-import importlib.util
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
+from plexsync.app.choices import accept, asked
+from plexsync.rules.choices import Choice
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.plan_records import Policy
 from plexsync.simulator.http import Answer, Request
@@ -226,11 +227,9 @@ class ServerWorld(World):
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
-    def questions(self) -> dict[Neighbour, str]:
-        """The choices that are put to a person now."""
-        with self.process.store.reading() as db:
-            holds = {who: db.holds.find(who) for who in Neighbour}
-        return {who: choice for who, row in holds.items() if (choice := getattr(row, "choice", ""))}
+    def questions(self) -> list[Choice]:
+        """What a person is asked now."""
+        return list(asked(self.process.parts))
 
     def work(self) -> None:
         if self.at_rest and self.process is not None:
@@ -246,13 +245,13 @@ class ServerWorld(World):
 def answer_questions(world: ServerWorld) -> None:
     """Accept each change that is asked about, or go back, at random."""
     people, foreign = world.people, world.people.foreign
-    for choice in world.questions().values():
+    for choice in world.questions():
         world.tally[f"asked: {choice}"] += 1
         back, keep = {
-            "plex server": (people.put_plex_back if foreign.old_plex else None, people.keep_plex),
-            "scenes gone": (people.unwipe if foreign.wiped is not None else None, people.give_up_scenes),
-            "items gone": (people.mount if foreign.emptied else None, _nothing),
-            "another stash": (people.put_stash_back if foreign.old_stash else None, people.keep_stash),
+            Choice.PLEX_SERVER: (people.put_plex_back if foreign.old_plex else None, people.keep_plex),
+            Choice.SCENES_GONE: (people.unwipe if foreign.wiped is not None else None, people.give_up_scenes),
+            Choice.ITEMS_GONE: (people.mount if foreign.emptied else None, _nothing),
+            Choice.STASH: (people.put_stash_back if foreign.old_stash else None, people.keep_stash),
         }[choice]
         if back is not None and people.luck.random() < 0.5:
             world.tell(f"asked about {choice}: back")
@@ -260,24 +259,11 @@ def answer_questions(world: ServerWorld) -> None:
             continue
         world.tell(f"asked about {choice}: accepted")
         keep()
-        accept(world, choice)
+        world.at_work(f"accept {choice}", partial(accept, world.process.parts, choice))
 
 
 def _nothing() -> None:
     pass
-
-
-def accept(world: ServerWorld, choice: str) -> None:
-    """Tell the product that a change is to stay."""
-
-    def tell() -> None:
-        if importlib.util.find_spec("plexsync.app.choices"):
-            importlib.import_module("plexsync.app.choices").accept(world.process.parts, choice)
-        else:
-            with world.process.store.writing() as tx:
-                tx.notes.save(f"accepted:{choice}", str(world.clock.now()))
-
-    world.at_work(f"accept {choice}", tell)
 
 
 class ServerEnding(Ending):
@@ -333,7 +319,7 @@ class ServerEnding(Ending):
         raise Violation("lost", f"no rest after {ROUNDS} rounds: {world.states()}, {world.questions()}")
 
     def _judge_asked(self) -> None:
-        if self.people.foreign.old_plex is not None and "plex server" not in self.world.questions().values():
+        if self.people.foreign.old_plex is not None and Choice.PLEX_SERVER not in self.world.questions():
             raise Violation("wrong", "all is compared with another Plex, and nobody is asked")
 
     def _judge_rows(self) -> None:
