@@ -134,9 +134,7 @@ def assemble(
 ) -> Assembled:
     """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
     looks = settings.looks
-
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
-
     identity = ServerIdentity(store, plex, clock)
     gates.plex_check = identity.check
 

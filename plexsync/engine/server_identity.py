@@ -48,9 +48,9 @@ class ServerIdentity:
         """Ask the server who it is, in one request. Raises Barred if it is another one that you have not accepted."""
         server = self._plex.server()
         with self._store.reading() as db:
-            known, accepted = db.servers.find(), db.notes.text(NOTE)
-        is_new = known is None or known.machine != server.machine
-        if known and is_new and not accepted:
+            stored, accepted = db.servers.find(), db.notes.text(NOTE)
+        is_new = stored is None or stored.machine != server.machine
+        if stored and is_new and not accepted:
             raise Barred(
                 Neighbour.PLEX,
                 f"this is another Plex server ({server.name or 'without a name'}) than the one that PlexSync has written"
@@ -58,10 +58,10 @@ class ServerIdentity:
                 setting="plex_url",
                 choice=Choice.PLEX_SERVER,
             )
-        if self._looks_only or (known and not is_new and known.version == server.version and not accepted):
+        if self._looks_only or (stored and not is_new and stored.version == server.version and not accepted):
             return
         with self._store.writing() as tx:
             tx.servers.save(server.machine, server.version, now=self._clock.now())
             tx.notes.save(NOTE, "")
-        if known and is_new:
+        if stored and is_new:
             log.warning("another Plex server was accepted: what was remembered about items of the old one is not used")

@@ -48,8 +48,8 @@ def _is_same(old: Part, new: Part) -> bool:
 def _shows_text_of(memory: Memory, pushings: Sequence[Pushing], item: Item) -> bool:
     for name in ("title", "summary"):
         now = held(item, name)
-        left = [memory[name].left] if name in memory else []
+        remembered = [memory[name].left] if name in memory else []
         sent = [push.fields[name].sent for push in pushings if name in push.fields]
-        if now.value and any(matches(name, now, ours) for ours in (*left, *sent)):
+        if now.value and any(matches(name, now, value) for value in (*remembered, *sent)):
             return True
     return False

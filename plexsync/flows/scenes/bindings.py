@@ -150,12 +150,12 @@ def bind_pairs(
         same = set(batch) & set(pairs_among(looker, gates, [pair.scene for pair in batch]))
         items = looker.items([pair.key for pair in batch if pair in same])
         with store.writing() as tx:
-            taken = {binding.key for binding in tx.bindings.all()}
+            bound_keys = {binding.key for binding in tx.bindings.all()}
             for pair in batch:
                 item = items.get(pair.key)
                 if (
                     isinstance(item, Item)
-                    and pair.key not in taken
+                    and pair.key not in bound_keys
                     and any(part.path == pair.path for part in item.parts)
                 ):
                     _bind(tx, pair.scene, [item], clock.now())

@@ -24,7 +24,7 @@ from plexsync.flows.scenes.scene_matching import (
     keys_of,
 )
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
-from plexsync.rules.desired import digest, wanted
+from plexsync.rules.desired import Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, OutOfScope, Waiting
@@ -216,33 +216,33 @@ class Looker:
                 return replace(base, outcome=Absent("Plex no longer has the item"))
             if isinstance(item, NeighbourError):
                 return replace(base, error=item, key=key)
-            profile = past.profiles.get(item.section, self._rules.profile)
-            shown = desired if profile is self._rules.profile else wanted(scene, profile)
-            memory, pushing = past.to_sync(scene.id, key)
-            if self.pictures:
-                try:
-                    shown = self.pictures.with_pictures(scene, shown, profile)
-                    item = self.pictures.told(item, shown.values, memory, pushing)
-                except NeighbourError as error:
-                    if not may_be_its_own(error):
-                        raise
-                    return replace(base, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
-            if self._rules.strict and (cut := [note for note in shown.notes if note.reason in ("cut", "dropped")]):
-                return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(shown)))
-            policy = replace(self._rules.policy, take_over=bool(mark))
-            steps = plan(shown.values, item, memory, pushing, policy)
-            steps = replace(steps, memory=placed(steps.memory, item))
-            targets.append(
-                Target(
-                    item,
-                    steps,
-                    past.memories.get((scene.id, key), {}),
-                    shown,
-                    profile,
-                    has_other_files=past.has_other_files(scene.id, item),
-                )
-            )
+            try:
+                target = self._target(scene, desired, item, past, mark)
+            except NeighbourError as error:
+                if not may_be_its_own(error):
+                    raise
+                return replace(base, error=error, key=key if error.neighbour is Neighbour.PLEX else "")
+            if self._rules.strict and (
+                cut := [note for note in target.wanted.notes if note.reason in ("cut", "dropped")]
+            ):
+                return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
+            targets.append(target)
         return replace(base, targets=tuple(targets))
+
+    def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
+        """Plan one item of a scene. Raises NeighbourError if one of its pictures can't be read."""
+        profile = past.profiles.get(item.section, self._rules.profile)
+        shown = desired if profile is self._rules.profile else wanted(scene, profile)
+        memory, pushing = past.to_sync(scene.id, item.key)
+        if self.pictures:
+            shown = self.pictures.with_pictures(scene, shown, profile)
+            item = self.pictures.told(item, shown.values, memory, pushing)
+        policy = replace(self._rules.policy, take_over=bool(take_over))
+        steps = plan(shown.values, item, memory, pushing, policy)
+        steps = replace(steps, memory=placed(steps.memory, item))
+        remembered = past.memories.get((scene.id, item.key), {})
+        has_other_files = past.has_other_files(scene.id, item)
+        return Target(item, steps, remembered, shown, profile, has_other_files=has_other_files)
 
 
 def absence(scene: Scene) -> str:

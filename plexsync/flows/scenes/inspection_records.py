@@ -103,8 +103,8 @@ class Past:
         """
         before = sorted(self.owners.get(key, frozenset()) - {id})
         pairs = [(scene, key) for scene in (id, *before)]
-        known = (pair for held in (self.memories, self.pushings) for pair in pairs if pair in held)
-        source, _ = next(known, (id, key))
+        sources = (pair for held in (self.memories, self.pushings) for pair in pairs if pair in held)
+        source, _ = next(sources, (id, key))
         memory, pushing = self.memories.get((source, key), {}), self.pushings.get((source, key), ())
         if source == id:
             return memory, pushing
