@@ -241,7 +241,9 @@ class ServerPeople(People):
         if self.foreign.old_plex is not None or self.foreign.emptied:
             return
         world.drop_late()
-        self.foreign.old_plex = self._plex_shelf()
+        if world.rows("select 1 from server"):
+            # Nobody can be asked about one that we have never met.
+            self.foreign.old_plex = self._plex_shelf()
         before, world.truth.items = world.truth.items, {}
         world.truth.retired |= set(before)
         self._dealt(world.plex.reinstall(self.luck), before)

@@ -149,6 +149,10 @@ class ServerWorld(World):
     def _takes_back(self) -> bool:
         return False
 
+    def _is_indexing(self, asked: Request) -> bool:
+        # Where libraries are other ones, the walk asks the server who it is.
+        return asked.path == "/" or super()._is_indexing(asked)
+
     def _truth(self, fields: tuple[str, ...]) -> ServerTruth:
         return ServerTruth(fields)
 

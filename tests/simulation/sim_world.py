@@ -157,6 +157,10 @@ class World:
     def _truth(self, fields: tuple[str, ...]) -> Truth:
         return Truth(fields)
 
+    def _is_indexing(self, asked: Request) -> bool:
+        """Whether the request may be part of a walk of the index, which the watcher waits for."""
+        return asked.method == "GET" and asked.path.startswith("/library/sections")
+
     def open_for_others(self) -> None:
         """The connection of other processes."""
         self.others = sqlite3.connect(self.path, isolation_level=None, timeout=5)
@@ -273,7 +277,7 @@ class World:
         if self.process is not None and self.process.store.open:
             raise Violation("broken", f"a transaction is open while {told(asked)} is under way")
         self.land_late()
-        self._moment(f"before {told(asked)}", watchers=not _indexing(asked))
+        self._moment(f"before {told(asked)}", watchers=not self._is_indexing(asked))
 
     def carried_out(self, who: Neighbour, asked: Request, answer: Answer) -> None:
         if asked.method != "GET" and PICTURES.fullmatch(asked.path):
@@ -288,7 +292,7 @@ class World:
     def before_answer(self, who: Neighbour, asked: Request) -> None:
         if self._heard and who is Neighbour.STASH:
             self.told.hear(map(int, ASKED_FOR.findall(asked.body)), self.truth.seq)
-        self._moment(f"after {told(asked)}", watchers=not _indexing(asked))
+        self._moment(f"after {told(asked)}", watchers=not self._is_indexing(asked))
 
     def before_begin(self) -> None:
         """`sim_process.Disk`, as for those that follow."""
@@ -481,8 +485,3 @@ def _is_of_picture(asked: Request) -> bool:
 def _asks_for_cover(asked: Request) -> bool:
     """Whether Stash is asked if a scene has a cover at all."""
     return b"query LacksCover(" in asked.body
-
-
-def _indexing(asked: Request) -> bool:
-    """Whether the request is part of a walk of the index, which the watcher waits for."""
-    return asked.method == "GET" and asked.path.startswith("/library/sections")

@@ -126,6 +126,9 @@ class Indexer:
         with self._store.reading() as db:
             section_rows = {row.key: row for row in db.sections.all()}
         dropped = section_rows.keys() - {section.key for section in sections}
+        if dropped or any(_is_another(section, section_rows.get(section.key)) for section in sections):
+            # Other libraries: perhaps on another server, whose keys name other items.
+            self._gates.plex_check()
         if dropped:
             section_keys = [section.key for section in sections]
             self._in_batches(lambda tx: tx.index.drop_outside(section_keys, limit=BATCH))
@@ -156,7 +159,7 @@ class Indexer:
             if row is None or not section.uuid or row.uuid == section.uuid:
                 continue
             fresh = replace(row, uuid=section.uuid)
-            if row.uuid:
+            if _is_another(section, row):
                 log.warning("library %s is another one than before: its items are matched anew", section.title)
                 self._forget_items(section)
                 fresh = SectionRow(section.key, section.title, uuid=section.uuid)
@@ -397,6 +400,11 @@ def want_scenes_of(tx: Writer, keys: Sequence[str], *, now: int) -> int:
             tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now)
             news += row is None or row.state is State.IDLE
     return news
+
+
+def _is_another(section: Section, row: SectionRow | None) -> bool:
+    """Whether a library is another one than the one that was known by its key."""
+    return row is not None and bool(row.uuid and section.uuid) and row.uuid != section.uuid
 
 
 def newest(page: Sequence[Entry]) -> int:
