@@ -20,7 +20,8 @@ def pulse(plex: Plex, keys: Sequence[str], check: Callable[[], None]) -> None:
         plex.sections()
     if keys:
         plex.items(keys)
-    check()
+    with suppress(Missing):
+        check()
 
 
 def nothing() -> None:

@@ -8,7 +8,7 @@ from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, path_of
 
-PRINTS = {"paths": "no rules", "plex": "one token", "stash": "one key", "strict": "strict"}
+PRINTS = {"matching": "by name and size", "paths": "no rules", "plex": "one token", "stash": "one key", "strict": "strict"}
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_first_worker_only_notes_how_things_are_set(house):
     bury(house, "ambiguous", "refused", "strict")
     assert curer(house).apply() == 0
     assert states(house) == ["dead", "dead", "dead"]
-    assert house.rows("select count(*) from note where name like 'cured:%'") == [(4,)]
+    assert house.rows("select count(*) from note where name like 'cured:%'") == [(5,)]
 
 
 def test_the_same_settings_cure_nothing(house):
@@ -56,6 +56,7 @@ def test_the_same_settings_cure_nothing(house):
 
 
 CURED = [
+    ("matching", {"ambiguous"}),
     ("paths", {"ambiguous"}),
     ("plex", {"refused"}),
     ("stash", {"refused"}),

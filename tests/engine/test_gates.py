@@ -218,10 +218,10 @@ def probing(house):
     house.forget_requests()
 
 
-def test_a_probe_is_one_cheap_request(house):
+def test_a_probe_is_two_cheap_requests(house):
     probing(house)
     assert house.step() == ProbeResult(PLEX, well=True)
-    assert [request.path for request in house.plex_sim.log] == ["/library/sections"]
+    assert [request.path for request in house.plex_sim.log] == ["/library/sections", "/"]
     assert house.stash_sim.count() == 0
     assert breaker(house).state == "closed"
 
@@ -235,7 +235,7 @@ def test_a_probe_answered_429_is_asked_again_only_after_that_time(house):
     assert house.plex_sim.count() == 1
     house.work_for(2)
     assert breaker(house).state == "closed"
-    assert house.plex_sim.count() == 2
+    assert house.plex_sim.count() == 3
 
 
 def test_a_probe_answered_401_turns_the_outage_into_a_hold(house):
@@ -285,7 +285,7 @@ def test_a_breaker_tripped_by_writes_is_probed_by_a_write(house):
     house.clock.move(63)
     house.plex_sim.faults.set(fails("PUT"))
     assert house.step() == ProbeResult(PLEX, well=False)
-    assert [request.method for request in house.plex_sim.log] == ["GET", "GET", "PUT"]
+    assert [request.method for request in house.plex_sim.log] == ["GET", "GET", "GET", "PUT"]
     assert breaker(house).state == "open"
     house.plex_sim.faults.clear()
     house.work_for(130)

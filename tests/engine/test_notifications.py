@@ -119,7 +119,7 @@ def test_what_lasts_is_told_once_a_day_also_across_restarts(house, watch):
 def give_up_twelve(house, watch):
     ids = house.add(12)
     watch.noticer.notice()
-    house.plex_sim.faults.set(Fault("status", status=400, when=lambda request: request.method == "PUT"))
+    house.plex_sim.faults.set(Fault("status", status=414, when=lambda request: request.method == "PUT"))
     house.want(*ids)
     watch.pass_by(2 * MINUTE)
     assert watch.box.keys() == [("dead", False)]

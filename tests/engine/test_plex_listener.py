@@ -185,7 +185,7 @@ def test_what_a_glance_has_met_first_stays_new_while_stash_can_not_be_asked_who_
     synced.want(waiting)
     synced.work()
     glanced_at(synced, waiting)
-    synced.change(f"insert into hold values ('stash', '', 'closed', 0, {synced.clock.now() + 60_000}, 'as set up')")
+    synced.change(f"insert into hold values ('stash', '', 'closed', 0, {synced.clock.now() + 60_000}, 'as set up', '')")
     ears.look_into()
     synced.change("delete from hold")
     assert synced.row(waiting).due > synced.clock.now()
