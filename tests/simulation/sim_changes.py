@@ -241,7 +241,7 @@ class ServerPeople(People):
         if self.foreign.old_plex is not None or self.foreign.emptied:
             return
         world.drop_late()
-        if world.rows("select 1 from server"):
+        if world.has_met_plex():
             # Nobody can be asked about one that we have never met.
             self.foreign.old_plex = self._plex_shelf()
         before, world.truth.items = world.truth.items, {}

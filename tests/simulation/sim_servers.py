@@ -51,6 +51,12 @@ DETAILS = "/library/metadata/"
 WRITING = ("PUT", "POST", "DELETE")
 
 
+def drawn_changes(seed: int) -> tuple[str, ...]:
+    """What can happen to servers and databases in the life of a seed: little, so that one change does not hide another."""
+    dice = Random(f"kinds {seed}")
+    return tuple(dice.sample(CHANGES, dice.choice((1, 1, 2, 3))))
+
+
 @dataclass
 class ServerTruth(Truth):
     """The truth where keys and ids are dealt anew. `retired`: keys that were items once."""
@@ -129,7 +135,7 @@ class ServerWorld(World):
     def _drawn(self) -> Nature:
         nature, dice = Nature.of(self.dice), Random(f"servers {self.seed}")
         calm = dice.random() < 0.5
-        self.kinds = tuple(dice.sample(CHANGES, dice.choice((1, 1, 2, 3))))
+        self.kinds = drawn_changes(self.seed)
         return replace(
             nature,
             kills=0.0 if calm else min(nature.kills, 0.01),
@@ -228,6 +234,10 @@ class ServerWorld(World):
         self._hire()
         self.open_for_others()
         self.at_rest = rest
+
+    def has_met_plex(self) -> bool:
+        """Whether we know a Plex, so that another one can be told from it."""
+        return bool(self.rows("select 1 from server"))
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
