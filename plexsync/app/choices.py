@@ -3,6 +3,7 @@
 from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READ, Gate
 from plexsync.rules.choices import ACCEPTED, HELD_BY, Choice
+from plexsync.rules.note_keys import CHANGED, CURSOR, WISHES
 from plexsync.rules.records import HoldRow
 
 
@@ -16,11 +17,14 @@ def asked(parts: Parts) -> dict[Choice, HoldRow]:
 def accept(parts: Parts, choice: Choice) -> bool:
     """Accept the change and test at once whether work can go on; False if nobody asked for it.
 
-    True does not mean that the server answers now: then the worker tests it again later.
+    True does not mean that the server answers now: then the worker tests it again later. A full comparison from the
+    first scene is due, since each scene may stand differently now.
     """
     if choice not in asked(parts):
         return False
     with parts.store.writing() as tx:
         tx.notes.save(ACCEPTED + choice, str(parts.clock.now()))
+        tx.notes.save(WISHES, CHANGED)
+        tx.notes.save(CURSOR, "")
     parts.gates.retest(Gate(HELD_BY[choice], READ))
     return True

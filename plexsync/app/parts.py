@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 from plexsync.app.breaker import breaker_rules
 from plexsync.app.clients import padded, pillow, plex_client, plex_events, stash_client
@@ -27,6 +28,7 @@ from plexsync.flows.scenes.poll import Poller
 from plexsync.flows.scenes.preview import Previewer
 from plexsync.flows.scenes.reconcile import Reconciler
 from plexsync.flows.scenes.scan_requests import Scans
+from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Neighbour
@@ -41,6 +43,13 @@ from validation.config import PlexSyncConfig
 # Seconds without a heartbeat after which a worker is ended. Longer than a request or a busy database can take.
 LEAST_WATCHED = 180.0
 HANG = "hang.txt"
+
+
+class Identities(NamedTuple):
+    """The checks of who answers as Plex and as Stash."""
+
+    plex: ServerIdentity
+    stash: StashIdentity
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ class Assembled:
     settings: PartSettings
     gates: Gates
     identity: ServerIdentity
+    visitor: ServerIdentity
     indexer: Indexer
     looker: Looker
     work_looker: Looker
@@ -121,6 +131,15 @@ def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
     )
 
 
+def _identities(
+    store: Database, stash: StashClient, plex: PlexClient, clock: Clock, *, looks_only: bool = False
+) -> Identities:
+    return Identities(
+        ServerIdentity(store, plex, clock, looks_only=looks_only),
+        StashIdentity(store, stash, clock, looks_only=looks_only),
+    )
+
+
 def assemble(
     store: Database,
     stash: StashClient,
@@ -135,20 +154,20 @@ def assemble(
     """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
     looks = settings.looks
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
-    identity = ServerIdentity(store, plex, clock)
-    gates.plex_check = identity.check
+    by = _identities(store, stash, plex, clock)
+    gates.plex_check, gates.stash_check = (identity.check for identity in by)
 
-    def looker(index: Indexer, *, patient: bool = True, by: ServerIdentity = identity) -> Looker:
+    def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
         pictures = None
         if settings.pictures:
             pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock)
-        return Looker(store, stash, plex, index, gates, looks, by, pictures, patient=patient)
+        return Looker(store, stash, plex, index, gates, looks, *by, pictures, patient=patient)
 
     indexer = Indexer(store, plex, gates, clock)
     watch_looker = looker(indexer)
     prints = {"settings": settings.print_of_all, "wishes": settings.wishes}
-    visitor = ServerIdentity(store, plex, clock, looks_only=True)
-    glances = looker(Indexer(store, plex, gates, clock, looks_only=True), by=visitor)
+    visitors = _identities(store, stash, plex, clock, looks_only=True)
+    glances = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors)
     return Assembled(
         store=store,
         stash=stash,
@@ -157,13 +176,14 @@ def assemble(
         dice=dice,
         settings=settings,
         gates=gates,
-        identity=identity,
+        identity=by.plex,
+        visitor=visitors.plex,
         indexer=indexer,
         looker=glances,
         work_looker=looker(indexer, patient=False),
         watch_looker=watch_looker,
         poller=Poller(store, stash, indexer, gates, clock),
-        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, identity, **prints),
+        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, by.plex, **prints),
         previewer=Previewer(store, stash, glances, gates, clock),
         listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
         scans=Scans(store, plex, gates, clock, looks.paths) if settings.scan_absent else None,

@@ -109,8 +109,9 @@ def save_hold(tx: Writer, gate: Gate, row: HoldRow, now: int) -> None:
     if before is None or gate.access is WRITE:
         tx.notes.save(HELD + gate.row, gate.access)
     tx.holds.save(gate.row, row)
-    if before is None:
-        tx.transitions.log(gate.row, at=now, old="free", new="hold", cause=row.choice or row.setting, error=row.message)
+    if before is None or before.choice != row.choice:
+        old = "hold" if before else "free"
+        tx.transitions.log(gate.row, at=now, old=old, new="hold", cause=row.choice or row.setting, error=row.message)
         if row.choice:
             log.warning("on hold until you decide: %s", row.message)
         else:

@@ -21,7 +21,7 @@ from functools import partial
 from typing import TypeVar
 
 from plexsync.engine import gate_rows
-from plexsync.engine.pulse import nothing, patience, pulse
+from plexsync.engine.pulse import greet, nothing, patience, pulse
 from plexsync.engine.tickets import READ, READ_STASH, VOID, WRITE, Access, Closed, Gate, Go, Probe, Ticket, by_row
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Refused, Throttled, Unavailable
 from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
@@ -80,6 +80,8 @@ class Gates:
         self._tally = Tally()
         # What a probe of Plex checks besides: raises NeighbourError if this is not the expected server.
         self.plex_check: Callable[[], None] = nothing
+        # The same for Stash.
+        self.stash_check: Callable[[], None] = nothing
 
     # --- before a request --------------------------------------------------------------------------------------------
 
@@ -231,7 +233,7 @@ class Gates:
         writes = gate.access is WRITE
         if gate.neighbour is Neighbour.STASH:
             asked = ticket if gate == READ_STASH else READ_STASH
-            self.ask(asked, self._stash.probe, of_all=True)
+            self.ask(asked, partial(greet, self._stash, self.stash_check), of_all=True)
         else:
             with self._store.reading() as db:
                 keys = [] if writes and canary else [key for _, key, _ in db.memories.healthy_locks(1)]

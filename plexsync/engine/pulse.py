@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from plexsync.engine.tickets import READ, Gate
 from plexsync.rules.errors import Missing, NeighbourError, Throttled, Unavailable
-from plexsync.rules.neighbours import Dice, Plex
+from plexsync.rules.neighbours import Dice, Plex, Stash
 
 # The shortest wait after a throttled request in seconds, plus up to as many again at random.
 LEAST_PATIENCE = 1.0
@@ -22,6 +22,12 @@ def pulse(plex: Plex, keys: Sequence[str], check: Callable[[], None]) -> None:
         plex.items(keys)
     with suppress(Missing):
         check()
+
+
+def greet(stash: Stash, check: Callable[[], None]) -> None:
+    """Send the request that Stash answers if it is ready; then `check`."""
+    stash.probe()
+    check()
 
 
 def nothing() -> None:

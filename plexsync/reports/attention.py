@@ -9,6 +9,7 @@ from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import NeedFacts, StatusFacts
+from plexsync.rules.choices import hold_cause
 from plexsync.rules.notices import NoticeRules, conditions
 from plexsync.rules.status_words import DOWN
 
@@ -28,21 +29,25 @@ class Need:
     since: int | None = None
 
 
-def needs(parts: Parts, found: StatusFacts) -> list[Need]:
+def needs(parts: Parts, facts: StatusFacts) -> list[Need]:
     """Derive the findings from the facts of `plexsync.reports.status`, by the rules that notifications use."""
     now = parts.clock.now()
     rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
     with parts.store.reading() as db:
         sight = seen(db, now, None)
-    told = [_of(one.key, one.text, one.since) for one in conditions(sight, rules, None, now)]
-    told += _more(found)
+    told = [_of(one.key, one.text, one.since, facts) for one in conditions(sight, rules, None, now)]
+    told += _more(facts)
     known = {one.key.partition(":")[2] for one in told if one.key.startswith(("away:", "hold:"))}
-    told += [_away(one) for one in found["outages"]["current"] if one["kind"] != "hold" and one["server"] not in known]
+    told += [_away(one) for one in facts["outages"]["current"] if one["kind"] != "hold" and one["server"] not in known]
     return sorted(told, key=lambda one: one.kind != "person")
 
 
-def _of(key: str, text: str, since: int) -> Need:
+def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:
     head, _, rest = key.partition(":")
+    held = facts["holds"].get(rest) if head == "hold" else None
+    if held and held["choice"]:
+        change = hold_cause(held["choice"])
+        return Need(key, "person", f"{change[0].upper()}{change[1:]}", text, "/accept", since)
     title = {
         "hold": f"{rest.title()} does not let PlexSync in",
         "away": f"{rest.title()} is {DOWN}",
@@ -53,10 +58,10 @@ def _of(key: str, text: str, since: int) -> Need:
     return Need(key, "wait" if head == "away" else "person", title, text, where, since)
 
 
-def _more(found: StatusFacts) -> list[Need]:
-    worker, kept = found["worker"], found["books"]
+def _more(facts: StatusFacts) -> list[Need]:
+    worker, kept = facts["worker"], facts["books"]
     told = []
-    if not found["bulk_approved"]:
+    if not facts["bulk_approved"]:
         told.append(
             Need(
                 "approve",
@@ -71,9 +76,9 @@ def _more(found: StatusFacts) -> list[Need]:
         told.append(Need("off", "person", "PlexSync is switched off", off, "/settings"))
     elif not worker["running"]:
         told.append(Need("idle", "person", "No worker runs", "Nothing is synced until plexsync serve runs again."))
-    if found["events"]["unread"]:
+    if facts["events"]["unread"]:
         unread = (
-            f"{found['events']['unread']:,} events of the hook can't be read: plexsync doctor tells where they are."
+            f"{facts['events']['unread']:,} events of the hook can't be read: plexsync doctor tells where they are."
         )
         told.append(Need("unread", "person", "Events were set aside", unread))
     if not kept["balanced"]:

@@ -120,9 +120,10 @@ def server_words(breaker: "BreakerFacts", *, held: bool, patience: bool = False)
 
 
 def hold(row: "HoldRow | SimpleNamespace") -> "HoldFacts":
-    """A hold, with the setting to correct."""
+    """A hold, with the setting to correct, or the change that you may accept."""
     return {
         "setting": row.setting,
+        "choice": row.choice,
         "message": row.message,
         "since": stamp(row.since),
         "retest_at": stamp(row.retest_at),
@@ -160,8 +161,8 @@ def figure_facts(figures: "Figures") -> "FigureFacts":
 
 
 OWED = (
-    "a full comparison is due, since the database was rebuilt or restored, or settings have changed: "
-    "plexsync reconcile runs it"
+    "a full comparison is due, since the database was rebuilt or restored, settings have changed, or you accepted a "
+    "change: plexsync reconcile runs it"
 )
 
 

@@ -26,6 +26,43 @@ HELD_BY: Mapping[Choice, Neighbour] = {
 ACCEPTED = "accepted:"
 
 
-def remedy(choice: Choice) -> str:
+# What has changed.
+CHANGES: Mapping[Choice, str] = {
+    Choice.PLEX_SERVER: "another Plex server answers",
+    Choice.STASH: "another Stash answers",
+    Choice.SCENES_GONE: "many scenes are gone from Stash",
+    Choice.ITEMS_GONE: "many items are gone from Plex",
+}
+# What accepting does, in full sentences.
+EFFECTS: Mapping[Choice, str] = {
+    Choice.PLEX_SERVER: (
+        "PlexSync writes to this server from now on, and compares every scene with it. What it remembered about the items "
+        "of the old one is not used, so values that someone has locked here stay."
+    ),
+    Choice.STASH: (
+        "PlexSync takes its scenes from this Stash from now on, and compares every one. Bindings and ignored scenes of the "
+        "old one count only for the same scene."
+    ),
+    Choice.SCENES_GONE: "PlexSync goes on without these scenes, as the setting when_gone says.",
+    Choice.ITEMS_GONE: "PlexSync goes on without these items: their scenes wait until Plex has their files again.",
+}
+
+
+def remedy(choice: str) -> str:
     """What to run to accept, as the end of a message."""
     return f"plexsync accept {choice}"
+
+
+def hold_cause(cause: str) -> str:
+    """The cause of a hold as text: what has changed, or else the setting to put right."""
+    return next((change for choice, change in CHANGES.items() if choice == cause), cause)
+
+
+def hold_remedy(setting: str, choice: str) -> str:
+    """What ends a hold: accepting the `choice` or going back, else a change of the setting."""
+    return f"{remedy(choice)}, or go back" if choice else f"change {setting}"
+
+
+def hold_line(setting: str, message: str, choice: str) -> str:
+    """A hold in one short line: its cause, and what ends it."""
+    return f"{hold_cause(choice) if choice else message}: {hold_remedy(setting, choice)}"

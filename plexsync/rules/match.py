@@ -45,6 +45,7 @@ from plexsync.rules.match_records import (
 )
 from plexsync.rules.paths import PathRules, base_name, map_path, name_key, path_key, raw_equal
 from plexsync.rules.scene import Scene
+from plexsync.rules.scene_origin import scene_origin
 
 
 def places(scene: Scene, rules: PathRules) -> frozenset[str]:
@@ -93,11 +94,14 @@ def match(offer: Offer) -> Verdict:
 
 
 def untenable(binding: Binding, scene: Scene, item: Item | None, sections: Iterable[str]) -> str:
-    """Why a bound item can't be written to, as the end of "item 7 ..."; '' if it can.
+    """Why a bound item can't be written to for the scene, as the end of "item 7 ..."; '' if it can.
 
     After a restore of Plex's database, or with another Plex, the same keys name other items. So one of the item's files
-    must be among those at the time of the binding, or have the name of a file of the scene.
+    must be among those at the time of the binding, or have the name of a file of the scene. After a rebuild of Stash the
+    same ids mean other scenes.
     """
+    if not binding.origin.agrees(scene_origin(scene)):
+        return f"was bound to another scene, which had the id {scene.id} then"
     if item is None:
         return "is not in Plex (any more)"
     if item.section not in sections:

@@ -7,6 +7,7 @@ from typing import Literal
 from plexsync.rules.item import Entry
 from plexsync.rules.paths import PathRules
 from plexsync.rules.scene import Scene
+from plexsync.rules.scene_origin import SceneOrigin
 
 Reason = Literal["look-alike", "shared item", "duration only"]
 Rung = Literal["by hand", "files", "path", "remembered", "name and size", "name and duration"]
@@ -14,12 +15,16 @@ Rung = Literal["by hand", "files", "path", "remembered", "name and size", "name 
 
 @dataclass(frozen=True)
 class Binding:
-    """Your choice of the item `key` for the scene. `files` are the item's paths at that time."""
+    """Your choice of the item `key` for the scene. `files` are the item's paths at that time.
+
+    `origin` tells the scene from another one that gets its id later.
+    """
 
     scene: int
     key: str
     files: tuple[str, ...] = ()
     at: int = 0
+    origin: SceneOrigin = field(default_factory=SceneOrigin)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
+from plexsync.rules.choices import Choice
 from plexsync.rules.outages import Outage, OutageKind
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -136,13 +137,21 @@ def conditions(sight: Situation, rules: NoticeRules, base: int | None, now: int)
 def _outage(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
     name = outage.server.value.title()
     if outage.gate is OutageKind.HOLD:
-        reason = f"PlexSync needs you: {name} does not let it in. Put the setting {outage.cause} right"
-        text = f"{reason}. {_sentence(outage.error)} {_waiting(outage.most)}".strip()
-        return Condition(f"hold:{outage.server}", outage.start, text, f"{name} lets PlexSync in again.")
+        return _hold(outage, name)
     if outage.lasted(now) < rules.after:
         return None
     text = f"{name} has not answered since {moment(outage.start)}. {_sentence(outage.error)} {_waiting(outage.most)}"
     return Condition(f"away:{outage.server}", outage.start, text.strip(), f"{name} answers again.")
+
+
+def _hold(outage: Outage, name: str) -> Condition:
+    key = f"hold:{outage.server}"
+    if outage.cause in set(Choice):
+        text = f"PlexSync needs you: {_sentence(outage.error)} {_waiting(outage.most)}"
+        return Condition(key, outage.start, text, f"The work with {name} goes on.")
+    reason = f"PlexSync needs you: {name} does not let it in. Put the setting {outage.cause} right"
+    text = f"{reason}. {_sentence(outage.error)} {_waiting(outage.most)}".strip()
+    return Condition(key, outage.start, text, f"{name} lets PlexSync in again.")
 
 
 def _dead(dead: int, base: int, rules: NoticeRules, now: int) -> list[Condition]:

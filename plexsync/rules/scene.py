@@ -61,3 +61,4 @@ class Scene:
     references: tuple[tuple[str, int], ...] = ()
     images: tuple["Image", ...] = ()
     people: tuple["Performer", ...] = ()
+    created_at: str = ""

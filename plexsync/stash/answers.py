@@ -74,6 +74,7 @@ class SceneAnswer(msgspec.Struct):
     date: str | None
     rating100: int | None
     organized: bool
+    created_at: str
     updated_at: str
     studio: StudioAnswer | None
     performers: list[PerformerAnswer]
@@ -311,6 +312,7 @@ def scene_of(answer: SceneAnswer) -> Scene:
         groups=tuple(entry.group.name for entry in answer.groups),
         organized=answer.organized,
         files=files_of(answer.files),
+        created_at=answer.created_at,
         updated_at=answer.updated_at,
         images=tuple(_images(answer)),
         people=tuple(map(_performer, answer.performers)),

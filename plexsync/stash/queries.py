@@ -10,7 +10,7 @@ from plexsync.rules.job import Kind
 
 SCENE_FIELDS = """
 fragment SceneFields on Scene {
-  id title code details director date rating100 organized updated_at
+  id title code details director date rating100 organized created_at updated_at
   studio { id name updated_at parent_studio { id name parent_studio { id name parent_studio { id name } } } }
   performers { ...PerformerFields }
   tags { ...TagFields }

@@ -317,6 +317,14 @@ def page_approve(call: TaskRun) -> Facts:
     return _then_worked(call, call.facts("sync", "--all", "--yes"))
 
 
+def page_accept(call: TaskRun) -> Facts:
+    """Accept a change that only you can judge; a worker then compares every scene."""
+    choice = str(call.args.get("choice", ""))
+    if not re.fullmatch(r"[a-z][a-z-]{0,30}", choice):
+        raise Failed("no choice is named")
+    return _then_worked(call, call.facts("accept", choice))
+
+
 def _then_worked(call: TaskRun, facts: Facts) -> Facts:
     return {**facts, "worker": _worker_runs(call)}
 
@@ -360,6 +368,7 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
     "page_scene": page_scene,
     "page_sync": page_sync,
     "page_approve": page_approve,
+    "page_accept": page_accept,
 }
 
 

@@ -1,24 +1,35 @@
 """Bindings: the items that you have bound to scenes. They go before every other match."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from plexsync.rules.job import Kind
 from plexsync.rules.match_records import Binding
+from plexsync.rules.scene_origin import SceneOrigin
 from plexsync.store.connection import Connection, Table
 from plexsync.store.db import clean
-from plexsync.store.origins import LIBRARY, of_this_library
+from plexsync.store.origins import LIBRARY, file_pairs, files_text, of_this_library
 
 LIST = f"""
-select subject, item, files, at from binding
+select subject, item, files, at, created_at, subject_files from binding
  where flow = :flow and off = 0 and {of_this_library("binding")} order by subject, cast(item as bigint), item
 """
 LIST_OFF = f"select subject, item from binding where flow = :flow and off <> 0 and {of_this_library('binding')}"
 HOLDER = "select subject from binding where flow = :flow and item = :item and off = 0"
 FORGET_OLD = "delete from binding where flow = :flow and subject = :scene and item = :item"
 SAVE = f"""
+insert into binding (flow, subject, library, item, files, at, off, created_at, subject_files)
+values (:flow, :scene, {LIBRARY}, :item, :files, :at, 0, :created_at, :subject_files)
+"""
+WITHDRAW = f"""
 insert into binding (flow, subject, library, item, files, at, off)
-values (:flow, :scene, {LIBRARY}, :item, :files, :at, 0)
+select :flow, :scene, {LIBRARY}, :item, '[]', :at, 1
+ where not exists (select 1 from binding where flow = :flow and subject = :scene and item = :item)
+"""
+RENEW = """
+update binding set created_at = :created_at, subject_files = :subject_files
+ where flow = :flow and subject = :scene and item = :item and off = 0
+   and created_at = :old_created_at and subject_files = :old_files
 """
 TAKE_OFF = """
 update binding set off = 1, files = '[]'
@@ -37,12 +48,12 @@ class ReadOnlyBindings(Table):
     def all(self) -> list[Binding]:
         """Return all bindings, by scene and item."""
         return [
-            Binding(scene, key, _files(files), at)
-            for scene, key, files, at in self._db.rows(LIST, {"flow": self._flow})
+            Binding(scene, key, _files(files), at, SceneOrigin(created_at, file_pairs(of_scene)))
+            for scene, key, files, at, created_at, of_scene in self._db.rows(LIST, {"flow": self._flow})
         ]
 
     def withdrawn(self) -> frozenset[tuple[int, str]]:
-        """Return the (scene, item) pairs whose binding was removed."""
+        """Return the (scene, item) pairs that do not belong together: the binding was removed, or `withdraw` says so."""
         return frozenset((scene, key) for scene, key in self._db.rows(LIST_OFF, {"flow": self._flow}))
 
 
@@ -60,8 +71,30 @@ class Bindings(ReadOnlyBindings):
             return False
         files = json.dumps([clean(path) for path in binding.files])
         self._db.execute(FORGET_OLD, pair)
-        self._db.execute(SAVE, {**pair, "files": files, "at": binding.at})
+        origin = {"created_at": clean(binding.origin.created_at), "subject_files": files_text(binding.origin.files)}
+        self._db.execute(SAVE, {**pair, **origin, "files": files, "at": binding.at})
         return True
+
+    def withdraw(self, pairs: Iterable[tuple[int, str]], *, at: int) -> None:
+        """Save that these items (scene, item key) are not the scenes' unless they are bound, now or later."""
+        rows = [{"flow": self._flow, "scene": scene, "item": clean(key), "at": at} for scene, key in pairs]
+        self._db.execute_many(WITHDRAW, rows)
+
+    def renew(self, bindings: Iterable[tuple[Binding, SceneOrigin]]) -> None:
+        """Save the present origin of the scene of each binding, unless it was bound anew meanwhile."""
+        rows = [
+            {
+                "flow": self._flow,
+                "scene": binding.scene,
+                "item": binding.key,
+                "created_at": clean(origin.created_at),
+                "subject_files": files_text(origin.files),
+                "old_created_at": binding.origin.created_at,
+                "old_files": files_text(binding.origin.files),
+            }
+            for binding, origin in bindings
+        ]
+        self._db.execute_many(RENEW, rows)
 
     def unbind(self, scene: int, key: str = "") -> int:
         """Remove the binding of one item to a scene, or all bindings of the scene; returns how many were removed."""

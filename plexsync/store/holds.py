@@ -1,4 +1,4 @@
-"""Holds: a server's work pauses, independently of its breaker, until you change a setting."""
+"""Holds: a server's work pauses, independently of its breaker, until you change a setting or accept a change."""
 
 from plexsync.rules.records import HoldRow
 from plexsync.store.connection import Table

@@ -7,7 +7,7 @@ from plexsync.rules.item import FIELDS, LOCKLESS
 from plexsync.rules.job import Kind
 from plexsync.rules.origin import Origin
 from plexsync.rules.plan_records import Memory, Remembered
-from plexsync.rules.undo import undone
+from plexsync.rules.undo import begun_anew, undone
 from plexsync.store.connection import Connection, Table
 from plexsync.store.documents import decode, encode
 from plexsync.store.origins import FILES, LIBRARY, of_this_library, origin_of
@@ -35,6 +35,10 @@ delete from memory
              where own.flow = :flow and own.item = :item and own.subject = :scene and own.undone <> ''
         ))
         or subject = :scene and library <> {LIBRARY})
+"""
+BEGIN_ANEW = """
+update memory set document = :document, undone = ''
+ where flow = :flow and subject = :scene and item = :item
 """
 RENEW_FILES = f"""
 update memory set files = {FILES}, library = {LIBRARY} where flow = :flow and subject = :scene and item = :item
@@ -172,6 +176,18 @@ class Memories(ReadOnlyMemories):
         self._db.execute_many(FORGET_OTHERS, [{name: row[name] for name in names} for row in rows])
         self._db.execute_many(SAVE, rows)
         self._db.execute_many(FORGET, [self._pair(scene, key) for scene, key, memory in memories if not memory])
+
+    def begin_anew(self, scenes: Sequence[int]) -> None:
+        """End the undone marks of these scenes. An item that another scene has written to since is then that scene's."""
+        undone_memories = {pair: memory for pair, memory in self.of(scenes).items() if undone(memory)}
+        owners = self.owners(sorted({key for _, key in undone_memories}))
+        for (scene, key), memory in undone_memories.items():
+            fresh = {} if len(owners.get(key, {})) > 1 else begun_anew(memory)
+            row = self._pair(scene, key)
+            if fresh:
+                self._db.execute(BEGIN_ANEW, {**row, "document": encode(fresh, (scene, key))})
+            else:
+                self._db.execute(FORGET, row)
 
     def renew_files(self, pairs: Iterable[tuple[int, str]]) -> None:
         """Remember the present files and library of these (scene, item key), as the index has them."""

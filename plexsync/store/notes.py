@@ -1,10 +1,11 @@
-"""Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat, and take-over marks.
+"""Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat, and marks of scenes.
 
-There is a take-over mark for each scene whose values are to be taken over.
+There is a take-over mark for each scene whose values are to be taken over, and a mark for each scene whose id meant
+another scene when that one was ignored.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
@@ -14,8 +15,9 @@ DIGITS = 18
 
 FIND = "select value from note where name = :name"
 # There may be as many marks as scenes.
-LIST = "select name, value from note where name not like 'take-over:%' order by name"
+LIST = "select name, value from note where name not like 'take-over:%' and name not like 'ignored:%' order by name"
 MARKS = "select name, value from note where name in (select 'take-over:' || value from json_each(:scenes))"
+HELD_IGNORES = "select name from note where name in (select 'ignored:' || value from json_each(:scenes))"
 DROP = "delete from note where name = :name and (:value = '' or value = :value)"
 LOWER = """
 update note set value = cast(cast(:value as bigint) as text)
@@ -46,6 +48,11 @@ class ReadOnlyNotes(Table):
         rows = self._db.rows(MARKS, {"scenes": json.dumps(list(scenes))})
         return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
 
+    def held_ignores(self, scenes: Iterable[int]) -> frozenset[int]:
+        """Return those of these scenes whose id meant another scene when that one was ignored."""
+        rows = self._db.rows(HELD_IGNORES, {"scenes": json.dumps(list(scenes))})
+        return frozenset(int(str(name).rpartition(":")[2]) for (name,) in rows)
+
 
 class Notes(ReadOnlyNotes):
     """Read and write access to the notes."""
@@ -68,3 +75,11 @@ class Notes(ReadOnlyNotes):
     def end_take_over(self, scene: int, mark: str = "") -> None:
         """Remove this mark, or any mark (''); a newer mark stays."""
         self._db.execute(DROP, {"name": f"take-over:{scene}", "value": mark})
+
+    def hold_ignore(self, scene: int, *, now: int) -> None:
+        """Mark a scene: you have to say whether the ignore is meant for it."""
+        self.save(f"ignored:{scene}", str(now))
+
+    def end_held_ignore(self, scene: int) -> bool:
+        """Remove that mark; False if there was none."""
+        return self._db.execute(DROP, {"name": f"ignored:{scene}", "value": ""}) > 0

@@ -1,8 +1,10 @@
-"""The last known content of each scene: its title, the path of its first file, and what it shows.
+"""The last known content of each scene: its title, the path of its first file, what it shows, and its origin.
 
-Title and path let you search for a scene even while Stash is away. The performers, studios, tags and groups are stored
-because Stash at once forgets what it deletes, and reports only its id. They are one text per scene (" performer:3 tag:5
-"), because they are read rarely and written often: a query reads all of them, 60 bytes per scene.
+Title and path let you search for a scene even while Stash is away. The origin (`plexsync.rules.scene_origin`) tells the
+scene from another one that gets its id later. While a scene is ignored, its origin stays that of the ignored scene. The
+performers, studios, tags and groups are stored because Stash at once forgets what it deletes, and reports only its id.
+They are one text per scene (" performer:3 tag:5 "), because they are read rarely and written often: a query reads all
+of them, 60 bytes per scene.
 """
 
 import json
@@ -12,17 +14,32 @@ from collections.abc import Iterable, Sequence
 from plexsync.rules.job import Kind
 from plexsync.rules.records import Called
 from plexsync.rules.scene import Scene
+from plexsync.rules.scene_origin import KnownScene, SceneOrigin, scene_origin
 from plexsync.rules.text import caseless
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
+from plexsync.store.origins import file_pairs, files_text
 
 # On most systems no path is longer, and a title is shown on one line.
 LONGEST = 4096
 # The stored values of a scene without any content.
-NOTHING = ("", "", "")
+NOTHING = ("", "", "", "", "[]")
 
-KNOWN = "select scene, things, title, path from shown where scene in (select value from json_each(:scenes))"
-SAVE = "insert or replace into shown (scene, things, title, path) values (:scene, :things, :title, :path)"
+_IGNORED = "exists (select 1 from job where kind = 'scene' and id = shown.scene and state = 'ignored')"
+KNOWN = f"""
+select scene, things, title, path, created_at, files, {_IGNORED} as ignored from shown
+ where scene in (select value from json_each(:scenes))
+"""
+SAVE = """
+insert or replace into shown (scene, things, title, path, created_at, files)
+values (:scene, :things, :title, :path, :created_at, :files)
+"""
+LAST = "select max(scene) from shown where created_at <> ''"
+# One of the scenes that are not ignored.
+NEXT = f"""
+select scene, created_at, files from shown
+ where scene >= :from and created_at <> '' and not {_IGNORED} order by scene limit 1
+"""
 FORGET = "delete from shown where scene = :scene"
 SHOWING = "select scene from shown where instr(things, :thing) order by scene"
 WITH = "select things from shown where instr(things, :kind)"
@@ -51,6 +68,26 @@ class ReadOnlySceneNames(Table):
         rows = self._db.rows(CALLED, {"scenes": json.dumps(list(scenes))})
         return {scene: Called(title, path) for scene, title, path in rows if title or path}
 
+    def known(self, scenes: Iterable[int]) -> dict[int, KnownScene]:
+        """Return those of these scenes whose origin is known."""
+        rows = self._db.rows(KNOWN, {"scenes": json.dumps(list(scenes))})
+        return {
+            row["scene"]: KnownScene(SceneOrigin(row["created_at"], file_pairs(row["files"])), bool(row["ignored"]))
+            for row in rows
+            if row["created_at"]
+        }
+
+    def sample(self, size: int) -> dict[int, SceneOrigin]:
+        """Return up to `size` scenes that are not ignored and whose origin is known, spread over all ids."""
+        last = self._db.value(LAST) or 0
+        origins: dict[int, SceneOrigin] = {}
+        for number in range(size):
+            row = self._db.row(NEXT, {"from": max(last * number // size, max(origins, default=0) + 1)})
+            if row is None:
+                break
+            origins[row["scene"]] = SceneOrigin(row["created_at"], file_pairs(row["files"]))
+        return origins
+
     def search(self, text: str, *, limit: int, after: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` whose title or path contains the text in any case, by number.
 
@@ -70,28 +107,34 @@ class SceneNames(ReadOnlySceneNames):
     """Read and write access to the last known content of scenes."""
 
     def save(self, scenes: Iterable[Scene]) -> None:
-        """Save the title, path and references (`Scene.references`) of these scenes; forgets a scene that has none.
+        """Save the title, path, references (`Scene.references`) and origin of these scenes; forgets one that has none.
 
-        Writes only what has changed.
+        Writes only what has changed. The known origin of an ignored scene stays.
         """
         fresh = {scene.id: _shown(scene) for scene in scenes}
-        rows = self._db.rows(KNOWN, {"scenes": json.dumps(list(fresh))})
-        stored = {scene: (references, title, path) for scene, references, title, path in rows}
+        stored: dict[int, tuple[str, ...]] = {}
+        for scene, *values, created_at, files, ignored in self._db.rows(KNOWN, {"scenes": json.dumps(list(fresh))}):
+            stored[scene] = (*values, created_at, files)
+            if ignored and created_at:
+                fresh[scene] = (*fresh[scene][:3], created_at, files)
         changed = {scene: shown for scene, shown in fresh.items() if stored.get(scene, NOTHING) != shown}
+        names = ("things", "title", "path", "created_at", "files")
         saved = [
-            {"scene": scene, "things": references, "title": title, "path": path}
-            for scene, (references, title, path) in changed.items()
-            if references or title or path
+            {"scene": scene, **dict(zip(names, shown, strict=True))}
+            for scene, shown in changed.items()
+            if shown != NOTHING
         ]
         self._db.execute_many(SAVE, saved)
-        self._db.execute_many(FORGET, [{"scene": scene} for scene, shown in changed.items() if not any(shown)])
+        self._db.execute_many(FORGET, [{"scene": scene} for scene, shown in changed.items() if shown == NOTHING])
 
 
-def _shown(scene: Scene) -> tuple[str, str, str]:
-    """Return the stored values of a scene: (things, title, path)."""
+def _shown(scene: Scene) -> tuple[str, ...]:
+    """Return the stored values of a scene: (things, title, path, created_at, files)."""
     references = "".join(f" {kind}:{id}" for kind, id in sorted(scene.references))
     path = scene.files[0].path if scene.files else ""
-    return (f"{references} " if references else "", clean(scene.title[:LONGEST]), clean(path[:LONGEST]))
+    names = (f"{references} " if references else "", clean(scene.title[:LONGEST]), clean(path[:LONGEST]))
+    origin = scene_origin(scene)
+    return (*names, clean(origin.created_at), files_text(origin.files))
 
 
 def _pattern(text: str) -> str:

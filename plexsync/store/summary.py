@@ -62,7 +62,7 @@ select kind, id, cls from job indexed by job_state
 BREAKERS = """
 select who, state, failures, successes, opened_at, wait, trips, generation, probe_started, cause, error from breaker
 """
-HOLDS = "select who, setting, message, since, retest_at from hold"
+HOLDS = "select who, setting, message, since, retest_at, choice from hold"
 PACES = "select who, not_before, ramp from pace"
 TRANSITIONS = "select who, at, old, new, cause, error, waiting from transition order by number"
 BOOKS = "select accepted, coalesced, done, pruned from books"

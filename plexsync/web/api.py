@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from plexsync.app.advice import UNAPPROVED
+from plexsync.app.choices import accept as accept_choice
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.reconcile import reports
@@ -20,6 +21,7 @@ from plexsync.reports.dead_letter_export import letter
 from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.format import stamp
 from plexsync.reports.outages import MOST_DAYS, report
+from plexsync.reports.questions import questions
 from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
 from plexsync.reports.scenes import facts_of, named_like, stand_so
 from plexsync.reports.shapes.comparisons import TaskFacts, TaskReport
@@ -37,11 +39,12 @@ from plexsync.reports.shapes.scenes import (
     Trouble,
     UnreadFacts,
 )
-from plexsync.reports.shapes.status import NeedList, SettingList, StatusFacts
+from plexsync.reports.shapes.status import NeedList, QuestionList, SettingList, StatusFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
+from plexsync.web.accept_pages import choice_named
 from plexsync.web.background_tasks import BackgroundTask
 from plexsync.web.overview_pages import LATEST
 from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, asked, later
@@ -188,6 +191,11 @@ def errand_facts(errand: BackgroundTask) -> TaskFacts:
     }
 
 
+def choices(ask: Ask) -> QuestionList:
+    """As `plexsync accept --json`: what you are asked."""
+    return {"asked": questions(ask.desk.parts)}
+
+
 def settings(ask: Ask) -> SettingList:
     """Every setting with its source; secrets as three stars."""
     return {"settings": setting_facts(ask.desk.parts.config, ask.desk.origins.by_name)}
@@ -253,6 +261,16 @@ def unignore(ask: Ask, body: Body) -> Answer:
     _only(body)
     parts = ask.desk.parts
     return {"unignored": len(unignore_scenes(parts.store, [ask.number("id")], parts.clock))}
+
+
+def accept(ask: Ask, body: Body) -> Answer:
+    """As `plexsync accept CHOICE --json`."""
+    _only(body, "choice")
+    choice = choice_named(str(body.get("choice", "")))
+    with ask.desk.looking() as parts:
+        if not accept_choice(parts, choice):
+            return {"error": f"nothing waits for {choice}", "asked": questions(parts)}, 409
+    return {"accepted": choice}
 
 
 def _begun(ask: Ask, name: str) -> Answer:
@@ -358,10 +376,12 @@ routes = [
     _get("outages", outages),
     _get("reconcile", comparisons),
     _get("settings", settings),
+    _get("accept", choices),
     _post("sync", sync),
     _post("reconcile", reconcile),
     _post("preview", preview),
     _post("stop", stop),
+    _post("accept", accept),
     _post("dead/retry", retry),
     _post("dead/drop", drop),
     _post("scenes/{id}/ignore", ignore),

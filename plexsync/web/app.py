@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.web import (
+    accept_pages,
     api,
     dead_pages,
     demo_pages,
@@ -50,6 +51,7 @@ MODULES = (
     outage_pages,
     reconcile_pages,
     settings_pages,
+    accept_pages,
 )
 
 

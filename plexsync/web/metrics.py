@@ -75,7 +75,7 @@ def _servers(facts: StatusFacts) -> Iterator[Metric]:
     failures = {server: breaker["failures"] for server, breaker in facts["breakers"].items()}
     yield _gauge("plexsync_breaker_failures", "Failures in a row of a server.", "server", failures)
     holds = {server: float(server in facts["holds"]) for server in facts["breakers"]}
-    yield _gauge("plexsync_hold", "1 while the server is on hold until you change a setting.", "server", holds)
+    yield _gauge("plexsync_hold", "1 while the server is on hold until you act.", "server", holds)
 
 
 def _moments(facts: StatusFacts) -> Iterator[Metric]:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unstamped
 from plexsync.reports.rows import short
 from plexsync.reports.scenes import left_out_words
+from plexsync.rules.choices import hold_cause
 from plexsync.rules.status_words import SceneStatus, job_word
 from plexsync.web.context import Desk
 from plexsync.web.sessions import Session, Sessions
@@ -182,6 +183,7 @@ def _environment() -> Environment:
         "share": share,
         "short": short,
         "left_out": left_out_words,
+        "hold_cause": hold_cause,
     }
     made.globals |= {"many": many, "status": SceneStatus, "job_word": job_word}
     return made

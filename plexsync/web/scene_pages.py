@@ -125,6 +125,7 @@ def scene(ask: Ask) -> Response:
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
         bound = [binding for binding in db.bindings.all() if binding.scene == id]
         remembered = known_facts(db, id)["remembered"]
+        held_ignore = bool(db.notes.held_ignores([id]))
     if now.gone and stands["stands"] == SceneStatus.UNKNOWN:
         raise PageNotFound
     return ask.show(
@@ -137,6 +138,7 @@ def scene(ask: Ask) -> Response:
         queue=job_facts(row, attempts)["job"],
         past=[past_facts(entry) for entry in past_of(attempts, pushes)],
         bound=bound,
+        held_ignore=held_ignore,
         known=remembered,
     )
 

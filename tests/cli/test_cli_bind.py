@@ -78,7 +78,7 @@ def test_a_bound_item_that_is_gone_is_told_with_its_cure(
     assert f"bound by hand, but item {other} is not in Plex (any more)" in door("explain", id).out
     assert BOUND.meaning in door("dlq", "show", id).out
     done = door("bind", id, one)
-    assert f"Item {other} is not in Plex any more: it was taken off scene {id}" in done.out
+    assert f"Item {other} was taken off scene {id}: Plex no longer has it" in done.out
     assert door("drain").code == 0
     assert world.plex.item(one).scalars["title"] == "The one"
 

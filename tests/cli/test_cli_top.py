@@ -191,6 +191,16 @@ def test_a_frame_fits_any_size(size: tuple[int, int], count: int) -> None:
         assert any("tag:0" in line for line in lines)
 
 
+def test_a_choice_fits_into_eighty_columns() -> None:
+    hold = {"setting": "plex_url", "choice": "plex-server", "message": HOSTILE, "since": None, "retest_at": None}
+    snapshot = Glance(**{**vars(crowded(0)), "servers": {"plex": {**SERVER, "stands": "on hold", "hold": hold}}})
+    out = Console(width=80, height=24, color_system=None)
+    with out.capture() as caught:
+        out.print(frame(snapshot, None, width=80, height=24, hint=""))
+    (line,) = [line for line in caught.get().splitlines() if line.startswith("Plex ")]
+    assert "another Plex server answers: plexsync accept plex-server" in line
+
+
 def test_without_colours_the_bar_tells_the_states_apart() -> None:
     out = Console(width=80, height=24, color_system=None)
     with out.capture() as caught:

@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from plexapi.server import PlexServer
@@ -77,6 +78,12 @@ def no_library(world: World) -> None:
     world.settings["plex_libraries"] = "Films"
 
 
+def reinstalled(world: World) -> None:
+    well(world)
+    world.plex.reinstall(Random(1))
+    world.run("sync", "1", "--wait")
+
+
 def well(world: World) -> None:
     world.add(1)
     world.run("sync", "1", "--wait")
@@ -103,6 +110,7 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "Nothing happens": never_begun,
     "The token is refused": refused,
     "A library is not found": no_library,
+    "This is another Plex server": reinstalled,
     "Plex or Stash is down": well,
     "Scenes need you": unclear,
     "A setting is wrong": misspelt,

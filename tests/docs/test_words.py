@@ -27,6 +27,7 @@ PLACES = {
     "NAME": "Movies",
     "DIR": "dir",
     "COMMAND": "status",
+    "CHOICE": "plex-server",
 }
 
 

@@ -8,7 +8,13 @@ from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, path_of
 
-PRINTS = {"matching": "by name and size", "paths": "no rules", "plex": "one token", "stash": "one key", "strict": "strict"}
+PRINTS = {
+    "matching": "by name and size",
+    "paths": "no rules",
+    "plex": "one token",
+    "stash": "one key",
+    "strict": "strict",
+}
 
 
 @pytest.fixture

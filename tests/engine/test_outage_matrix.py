@@ -263,6 +263,7 @@ FIELDS = (
     "date",
     "rating100",
     "organized",
+    "created_at",
     "updated_at",
     "studio",
     "performers",

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plexsync.rules.choices import Choice
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.notices import (
     CALM,
@@ -88,6 +89,14 @@ def test_a_hold_needs_a_person_at_once_and_names_the_setting():
     assert found.key == "hold:plex"
     assert "plex_token right" in found.text
     assert "(401)." in found.text
+
+
+def test_a_hold_with_a_choice_tells_the_question_and_names_no_setting():
+    question = "this is another Plex server: start fresh there (plexsync accept plex-server), or go back"
+    found = only(sight(held(cause=Choice.PLEX_SERVER, error=question)), 0)
+    assert found.key == "hold:plex"
+    assert found.text == f"PlexSync needs you: {question}. 5 scenes queued; nothing is lost."
+    assert found.over == "The work with Plex goes on."
 
 
 def test_a_server_that_does_not_let_us_in_is_not_told_as_away_too():

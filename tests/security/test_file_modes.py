@@ -107,6 +107,8 @@ COMMANDS = [
     "dlq retry --all",
     "dlq drop --all --yes",
     "dlq export -",
+    "accept",
+    "accept plex-server",
     "ignore 1",
     "unignore 1",
     "undo 1",

@@ -347,12 +347,15 @@ class ServerEnding(Ending):
             elif state == "ignored":
                 if id not in people.ignored or id in people.stale(people.ignored):
                     raise Violation("lost", f"scene {id} is ignored, and it is another one than a person has ignored")
-            elif state == "dead" and cls == "ambiguous" and self._misses_its_bound_item(scene):
+            elif state == "dead" and cls == "ambiguous" and self._asks_for_its_word(scene):
                 continue
             elif state != (right := self._right_state(scene, cls)):
                 raise Violation("lost", f"scene {id} is {state} ({error}), not {right}")
 
-    def _misses_its_bound_item(self, scene: SceneSnapshot) -> bool:
+    def _asks_for_its_word(self, scene: SceneSnapshot) -> bool:
+        """Whether a person has to say again what was said of another scene under its id, or of an item that it has lost."""
+        if scene.id in self.people.stale(self.people.ignored):
+            return True
         key, created = self.people.bound.get(scene.id, ("", scene.created_at))
         return bool(key) and (created != scene.created_at or key not in {item.key for item in self._targets(scene)})
 

@@ -102,6 +102,7 @@ def test_a_scene_in_full(sim, stash):
             organized=True,
             references=(("performer", 1), ("performer", 2), ("studio", 1), ("tag", 1), ("tag", 2)),
             files=(SceneFile("/data/a.mp4", 5_000_000_000, 61.5), SceneFile("/data/b.mp4", 7, 60.0)),
+            created_at=sim.scene(id).created_at,
             updated_at=sim.scene(id).updated_at,
             images=(
                 Image("cover", f"/scene/{id}/screenshot", sim.scene(id).updated_at),
@@ -324,6 +325,7 @@ GOOD = {
     "date": "2024-05-17",
     "rating100": 85,
     "organized": True,
+    "created_at": "2026-01-10T09:00:00Z",
     "updated_at": "2026-01-15T10:00:00Z",
     "studio": {"id": "1", "name": "S"},
     "performers": [{"id": "1", "name": "Ann"}],
@@ -345,7 +347,10 @@ def spoiled(**changes):
 
 SPOILED = [
     *(without(name) for name in GOOD),
-    *(spoiled(**{name: None}) for name in ("id", "organized", "updated_at", "performers", "tags", "groups", "files")),
+    *(
+        spoiled(**{name: None})
+        for name in ("id", "organized", "created_at", "updated_at", "performers", "tags", "groups", "files")
+    ),
     *(
         spoiled(**{name: 7})
         for name in (

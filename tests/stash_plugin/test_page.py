@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
@@ -71,6 +72,23 @@ def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside,
     expect(page.locator(".plexsync-tile", has_text="in sync").locator("strong")).to_have_text("1")
     page.get_by_role("button", name="Stop the worker").click()
     expect(page.get_by_role("button", name="Start the worker")).to_be_visible()
+    assert faults == []
+
+
+def test_another_plex_server_is_a_question_with_a_button(page, inside, faults):
+    inside.stash.plugin_settings["StashPlexSync"]["approve_bulk"] = True
+    inside.ask("page_sync", scene=1)
+    until(lambda: inside.title() == "One")
+    inside.plex.reinstall(Random(1))
+    inside.stash.quiet_edit(1, title="Edited while another server answers")
+    inside.ask("page_sync", scene=1)
+    go(page, inside, "/plugins/plexsync")
+    expect(page.get_by_text("PlexSync needs you: this is another Plex server")).to_be_visible()
+    page.get_by_role("button", name="Accept the change").click()
+    expect(page.get_by_text("Accepted: ")).to_be_visible()
+    expect(page.get_by_text("PlexSync needs you: this is another Plex server")).to_have_count(0)
+    inside.ask("page_sync", scene=1)
+    until(lambda: inside.title() == "Edited while another server answers")
     assert faults == []
 
 

@@ -81,7 +81,7 @@ def test_it_reads_what_is_known_of_the_servers(path: Path, store: Database) -> N
     row = BreakerRow(state="open", failures=5, opened_at=1.5, wait=60.0, trips=1, cause="read", error="away")
     with store.writing() as tx:
         tx.breakers.save(Neighbour.PLEX, row)
-        tx.holds.save(Neighbour.STASH, HoldRow("stash_api_key", "barred", T, T + 1, "print"))
+        tx.holds.save(Neighbour.STASH, HoldRow("stash_api_key", "barred", T, T + 1, "print", "stash"))
         tx.paces.save(Neighbour.STASH, PaceRow(not_before=T + 9, ramp=4))
         tx.transitions.log(Neighbour.PLEX, at=T, old="closed", new="open", cause="read", error="away")
         tx.sections.save(SectionRow("1", "Movies", walked_at=T))
@@ -93,6 +93,7 @@ def test_it_reads_what_is_known_of_the_servers(path: Path, store: Database) -> N
         "message": "barred",
         "since": T,
         "retest_at": T + 1,
+        "choice": "stash",
     }
     assert vars(seen.paces["stash"]) == {"not_before": T + 9, "ramp": 4}
     assert seen.sections == [("1", "Movies", T)]

@@ -149,7 +149,7 @@ def test_looking_changes_nothing(world: World, dash: Dash) -> None:
 
 
 # What is learned of Plex on the way: its libraries and where its files are.
-INDEX = {"item", "part", "section"}
+INDEX = {"item", "part", "library"}
 
 
 def tables(world: World) -> dict[str, list[tuple[object, ...]]]:
@@ -415,6 +415,8 @@ def test_a_script_of_a_page_of_ours_may_use_the_api_with_its_token(locked: Dash)
 
 ALL_DOORS = """
 GET /
+GET /accept
+GET /api/accept
 GET /api/dead
 GET /api/latest
 GET /api/needs
@@ -429,6 +431,7 @@ GET /api/status
 GET /charts
 GET /charts/{subject}-{span}.svg
 GET /dead
+GET /dead/by-duration
 GET /dead/drop
 GET /dead/export.{kind}
 GET /health
@@ -441,6 +444,8 @@ GET /scenes
 GET /scenes/{id}
 GET /scenes/{id}/undo
 GET /settings
+POST /accept
+POST /api/accept
 POST /api/dead/drop
 POST /api/dead/retry
 POST /api/preview
@@ -449,6 +454,7 @@ POST /api/scenes/{id}/ignore
 POST /api/scenes/{id}/unignore
 POST /api/stop
 POST /api/sync
+POST /dead/by-duration
 POST /dead/drop
 POST /dead/retry
 POST /login

@@ -235,6 +235,19 @@ def test_ignoring_and_taking_that_back(staged) -> None:
     assert state_of(dash.world, id) is State.READY
 
 
+def test_whether_another_scene_is_to_be_ignored_can_be_answered_on_its_page(staged) -> None:
+    dash, found = staged
+    id = found["in_step"]
+    assert f"/scenes/{id}/unignore" not in dash.get(f"/scenes/{id}").text
+    with opened(config_of(dash.world), dash.world.folder) as parts, parts.store.writing() as tx:
+        tx.notes.hold_ignore(id, now=parts.clock.now())
+    page = dash.get(f"/scenes/{id}").text
+    assert f"another scene was ignored, which had the id {id} then" in plain(page)
+    assert f'"/scenes/{id}/ignore"' in page
+    assert "is synced again" in plain(dash.post(f"/scenes/{id}/unignore").text)
+    assert f"/scenes/{id}/unignore" not in dash.get(f"/scenes/{id}").text
+
+
 def test_undo_asks_first_and_the_worker_takes_it_back(staged) -> None:
     dash, found = staged
     world, id = dash.world, found["in_step"]

@@ -11,6 +11,7 @@ from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.reports.format import ago, many, noted
 from plexsync.reports.status import OWED, books, server_words
 from plexsync.reports.status import breaker as breaker_facts
+from plexsync.rules.choices import hold_remedy
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.rules.records import BreakerRow, Overview
@@ -86,7 +87,7 @@ def _gate(parts: Parts, overview: Overview, server: Neighbour, now: int) -> Chec
     name = f"way to {server.title()}"
     if held := overview.holds.get(server):
         message = f"on hold, begun {ago(held.since, now)}: {held.message}"
-        return warning(name, message, f"change {held.setting}; it is tried again by itself")
+        return warning(name, message, f"{hold_remedy(held.setting, held.choice)}; it is tried again by itself")
     facts = breaker_facts(parts.config, overview.breakers.get(server, BreakerRow()), now)
     words = server_words(facts, held=False)
     if facts["state"] == "closed" and not facts["error"]:

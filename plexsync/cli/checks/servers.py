@@ -12,6 +12,7 @@ from plexsync.app.settings import PLUGIN, events_in, theirs
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.engine.tickets import READ, Gate
 from plexsync.reports.format import lasting
+from plexsync.rules.choices import hold_remedy
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError
 from plexsync.rules.records import Section
 from plexsync.rules.text import fold
@@ -65,6 +66,7 @@ def plex(parts: Parts) -> Iterator[Check]:
     try:
         title, version = parts.plex.identity()
         sections = parts.plex.sections()
+        parts.visitor.check()
     except NeighbourError as error:
         yield unknown_host(parts, error) or away(name, error, "plex_url")
         return
@@ -94,7 +96,7 @@ def library_words(section: Section) -> str:
 def away(name: str, error: NeighbourError, address: str) -> Check:
     """A server that does not answer, or rejects the credentials."""
     if isinstance(error, Barred):
-        return problem(name, str(error), f"change {error.setting}")
+        return problem(name, str(error), hold_remedy(error.setting, error.choice))
     return problem(name, str(error), f"is {address} right?")
 
 

@@ -1,14 +1,16 @@
 """`plexsync accept`: accept a change of a server that only you can judge."""
 
 import click
+from rich.console import Console
 
 from plexsync.app.choices import accept as accept_choice
-from plexsync.app.choices import asked
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
-from plexsync.cli.terminal.plain import safe
-from plexsync.cli.terminal.screen import paper, table
-from plexsync.rules.choices import Choice
+from plexsync.cli.terminal.screen import paper, say
+from plexsync.reports.format import safe
+from plexsync.reports.questions import questions
+from plexsync.reports.shapes.status import QuestionFacts
+from plexsync.rules.choices import Choice, remedy
 
 
 @command("accept")
@@ -27,15 +29,20 @@ def accept(call: Call, choice: str | None) -> int:
     """
     with opened(call) as parts:
         if choice is None:
-            questions = asked(parts)
-            facts = {str(name): row.message for name, row in questions.items()}
-            shown = [(str(name), safe(row.message)) for name, row in questions.items()]
-            call.answer(
-                {"asked": facts},
-                lambda: paper().print(table("", ("choice", "question"), shown) if shown else "nothing is asked"),
-            )
+            asked = questions(parts)
+            call.answer({"asked": asked}, lambda: _tell(asked, paper()))
             return FINE
         if not accept_choice(parts, Choice(choice)):
             return call.refused(f"nothing waits for {choice} (plexsync accept shows what is asked)")
     call.answer({"accepted": choice}, lambda: paper().print(f"{choice} accepted: work goes on"))
     return FINE
+
+
+def _tell(asked: list[QuestionFacts], out: Console) -> None:
+    if not asked:
+        out.print("nothing is asked")
+    for question in asked:
+        change = question["change"]
+        say(out, f"{change[0].upper()}{change[1:]}, since {question['since']}.")
+        say(out, f"  {safe(question['message'])}.")
+        say(out, f"  {remedy(question['choice'])}: {question['effect']}")

@@ -199,7 +199,8 @@ def _tell(scene: int, bound: bindings.Bound, *, busy: bool) -> None:
         files = ", ".join(part.path for part in item.parts)
         out.print(safe(f"Scene {scene} is bound to item {item.key} of {library}: {item.scalars['title']} ({files})"))
     for key in bound.forgotten:
-        out.print(f"Item {key} is not in Plex any more: it was taken off scene {scene}")
+        reason = "Plex no longer has it, or another scene had this id when it was bound"
+        out.print(f"Item {key} was taken off scene {scene}: {reason}")
     if bound.looked_again:
         ids = ", ".join(map(str, bound.looked_again))
         out.print(f"Scene {ids} was pushed to it before, and is looked at again: it is no longer its")

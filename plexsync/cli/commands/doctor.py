@@ -27,7 +27,8 @@ def doctor(call: Call) -> int:
     """Check everything from settings to servers, and say how to mend what is not right.
 
     Run it first, and whenever something seems wrong. It asks both servers a few questions and writes to neither. A hold
-    ("on hold until plex_token is put right") is lifted when the server accepts requests again.
+    ("on hold until plex_token is put right") is lifted when the server accepts requests again. A hold that asks for a
+    choice is lifted by `plexsync accept`.
 
     Exits with 0 if work can go on (there may be warnings), 1 if something stops it, 2 if settings or database are wrong,
     3 if the database is newer than this program.

@@ -9,6 +9,7 @@ from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import lasting, share
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.shapes.outages import OutageFacts
+from plexsync.rules.choices import hold_cause
 from plexsync.rules.outages import OutageKind, OutageTotals
 from plexsync.rules.status_words import DOWN, ON_HOLD
 
@@ -47,7 +48,7 @@ def _row(outage: OutageFacts) -> tuple[str, ...]:
         outage["since"] or "",
         lasted if outage["until"] is not None else f"{lasted}, goes on",
         outage["server"].title(),
-        f"{ON_HOLD}: {cause}"
+        f"{ON_HOLD}: {hold_cause(cause)}"
         if outage["kind"] == OutageKind.HOLD
         else DOWN + (" (writes)" if cause == "write" else ""),
         f"{outage['waiting']:,}",

@@ -1,7 +1,7 @@
 """The output of `plexsync status` as text. Imports only the standard library, to start fast."""
 
 from plexsync.app.advice import UNAPPROVED
-from plexsync.cli.terminal.plain import Look
+from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.format import lasting, many
 from plexsync.reports.status import OWED, server_words, too_many
 from plexsync.rules.status_words import DOWN, JOB_STATES, MAIN_STATES, ON_HOLD, UP, buckets, job_meaning, job_word
@@ -9,7 +9,7 @@ from plexsync.rules.status_words import DOWN, JOB_STATES, MAIN_STATES, ON_HOLD, 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plexsync.reports.shapes.outages import OutageFacts, OutagesNow
-    from plexsync.reports.shapes.status import EventFacts, QueueFacts, StatusFacts, UndoneFacts
+    from plexsync.reports.shapes.status import EventFacts, HoldFacts, QueueFacts, StatusFacts, UndoneFacts
 
 
 def page(facts: "StatusFacts", look: Look) -> str:
@@ -17,6 +17,11 @@ def page(facts: "StatusFacts", look: Look) -> str:
     jobs, scenes, parts = facts["jobs"], facts["scenes"], []
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
+    parts += [
+        look.sentence(safe(f"{server.title()} is {ON_HOLD}: {held['message']}."))
+        for server, held in facts["holds"].items()
+        if held["choice"]
+    ]
     statuses = []
     for bucket in buckets():
         if count := sum(scenes[status]["count"] for status in bucket):
@@ -49,11 +54,19 @@ def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
         state = server_words(breaker, held=held is not None, patience=patience is not None)
         again, reason = breaker["next_probe_at"] or patience, breaker["error"]
         if held:
-            again, reason = held["retest_at"], f"{held['message']}: change {held['setting']}"
+            again, reason = held["retest_at"], _hold(held)
         if state == UP and not _answered(facts, server):
             state = "nothing known yet"
         rows.append((server.title(), state, f"{breaker['failures']}", again or "", reason))
     return rows
+
+
+def _hold(held: "HoldFacts") -> str:
+    """The reason for a hold, with what ends it."""
+    # Imported on use, to start fast.
+    from plexsync.rules.choices import hold_line
+
+    return hold_line(held["setting"], held["message"], held["choice"])
 
 
 def _answered(facts: "StatusFacts", server: str) -> bool:
@@ -131,7 +144,13 @@ def _outages(facts: "OutagesNow") -> list[tuple[str, str]]:
 
 
 def _outage(outage: "OutageFacts") -> str:
-    state = f"{ON_HOLD} ({outage['cause']})" if outage["kind"] == "hold" else DOWN
+    if outage["kind"] == "hold":
+        # Imported on use, to start fast.
+        from plexsync.rules.choices import hold_cause
+
+        state = f"{ON_HOLD} ({hold_cause(outage['cause'])})"
+    else:
+        state = DOWN
     return f"{outage['server'].title()} {state}"
 
 

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from plexsync.cli.terminal.snapshot import Coming, Event, Glance, RunningJob
 from plexsync.reports.format import ago, lasting, safe, stamp
+from plexsync.rules.choices import hold_line
 from plexsync.rules.job import State
 from plexsync.rules.status_words import JOB_STATES, MAIN_STATES, SYNCING, UP, counted, job_colour, job_word
 
@@ -81,7 +82,7 @@ def _servers(snapshot: Glance) -> Table:
     for server, breaker in snapshot.servers.items():
         held = breaker["hold"]
         well = breaker["stands"] == UP
-        reason = f"{held['message']}: change {held['setting']}" if held else breaker["error"]
+        reason = hold_line(held["setting"], held["message"], held["choice"]) if held else breaker["error"]
         if breaker["asked_for_patience_until"] and not reason:
             reason = f"until {breaker['asked_for_patience_until']}"
         if well and breaker["jobs_per_claim"]:

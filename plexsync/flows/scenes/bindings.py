@@ -13,6 +13,8 @@ from plexsync.rules.job import Dead, Kind, Why
 from plexsync.rules.match_records import Binding
 from plexsync.rules.neighbours import Clock, Plex, Stash
 from plexsync.rules.plan_records import Undone
+from plexsync.rules.scene import Scene
+from plexsync.rules.scene_origin import scene_origin
 from plexsync.rules.status_words import SceneStatus
 from plexsync.rules.undo import undone
 from plexsync.store.database import Database, Reader, Writer
@@ -30,8 +32,9 @@ class Bound:
     """The result of binding.
 
     `items` holds the bound items, each with the title of its library. `forgotten` holds the keys of earlier bindings
-    that Plex no longer has; they were removed. `looked_again` holds the other scenes pushed to these items before; they
-    are queued. `undone` tells how the scene was undone: it rests until its next edit, although it is bound.
+    that were removed: Plex no longer has the item, or it was bound to another scene, which had this id then.
+    `looked_again` holds the other scenes pushed to these items before; they are queued. `undone` tells how the scene was
+    undone: it rests until its next edit, although it is bound.
     """
 
     items: tuple[tuple[Item, str], ...]
@@ -61,14 +64,17 @@ def bind(
     server can't be asked.
     """
     gates.enter(*READS)
-    if scene not in gates.ask(READ_STASH, lambda: stash.scenes([scene])):
+    present = gates.ask(READ_STASH, lambda: stash.scenes([scene])).get(scene)
+    if present is None:
         raise CantBind(f"Stash has no scene {scene}")
     with store.reading() as db:
-        before = [binding.key for binding in db.bindings.all() if binding.scene == scene]
+        earlier = [binding for binding in db.bindings.all() if binding.scene == scene]
+    before = [binding.key for binding in earlier]
+    of_others = {binding.key for binding in earlier if not binding.origin.agrees(scene_origin(present))} - set(keys)
     titles = {section.key: section.title for section in gates.ask(READ_PLEX, plex.sections, of_all=True)}
     answers = gates.ask(READ_PLEX, lambda: plex.items(list(dict.fromkeys([*keys, *before]))))
     items = [_bindable(key, answers.get(key), titles) for key in dict.fromkeys(keys)]
-    gone = tuple(key for key in before if key not in answers)
+    gone = tuple(key for key in before if key not in answers or key in of_others)
     now = clock.now()
     with store.writing() as tx:
         others = {binding.key: binding.scene for binding in tx.bindings.all() if binding.scene != scene}
@@ -80,19 +86,19 @@ def bind(
                 )
         for key in gone:
             tx.bindings.unbind(scene, key)
-        pushed = _bind(tx, scene, items, now)
+        pushed = _bind(tx, present, items, now)
         bindings_changed(tx)
         undo_mark = _undone(tx, scene)
     return Bound(tuple((item, titles[item.section]) for item in items), gone, pushed, undo_mark)
 
 
-def _bind(tx: Writer, scene: int, items: Sequence[Item], now: int) -> tuple[int, ...]:
+def _bind(tx: Writer, scene: Scene, items: Sequence[Item], now: int) -> tuple[int, ...]:
     """Bind these items to the scene and queue it. Returns the other scenes pushed to them before; they are queued too."""
     for item in items:
-        tx.bindings.bind(Binding(scene, item.key, tuple(part.path for part in item.parts), now))
+        tx.bindings.bind(Binding(scene.id, item.key, tuple(part.path for part in item.parts), now, scene_origin(scene)))
     owners = tx.memories.owners([item.key for item in items])
-    pushed = sorted({id for ids in owners.values() for id in ids} - {scene})
-    for id in (scene, *pushed):
+    pushed = sorted({id for ids in owners.values() for id in ids} - {scene.id})
+    for id in (scene.id, *pushed):
         tx.jobs.want(Kind.SCENE, id, Why.USER, now)
     return tuple(pushed)
 
@@ -127,8 +133,12 @@ def pairs_by_duration(
 
 def pairs_among(looker: Looker, gates: Gates, ids: Sequence[int]) -> list[Pair]:
     """Like `pairs_by_duration`, for these scenes."""
+    return [pair for sight in _look(looker, gates, ids) if (pair := _pair(sight))]
+
+
+def _look(looker: Looker, gates: Gates, ids: Sequence[int]) -> list[Inspection]:
     gates.enter(*READS)
-    return [pair for sight in looker.look(ids) if (pair := _pair(sight))]
+    return looker.look(ids)
 
 
 def bind_pairs(
@@ -147,18 +157,20 @@ def bind_pairs(
     bound: list[Pair] = []
     for start in range(0, len(pairs), BATCH):
         batch = pairs[start : start + BATCH]
-        same = set(batch) & set(pairs_among(looker, gates, [pair.scene for pair in batch]))
-        items = looker.items([pair.key for pair in batch if pair in same])
+        sights = _look(looker, gates, [pair.scene for pair in batch])
+        scenes = {pair: sight.scene for sight in sights if (pair := _pair(sight)) and sight.scene}
+        items = looker.items([pair.key for pair in batch if pair in scenes])
         with store.writing() as tx:
             bound_keys = {binding.key for binding in tx.bindings.all()}
             for pair in batch:
-                item = items.get(pair.key)
+                item, scene = items.get(pair.key), scenes.get(pair)
                 if (
-                    isinstance(item, Item)
+                    scene is not None
+                    and isinstance(item, Item)
                     and pair.key not in bound_keys
                     and any(part.path == pair.path for part in item.parts)
                 ):
-                    _bind(tx, pair.scene, [item], clock.now())
+                    _bind(tx, scene, [item], clock.now())
                     bound.append(pair)
             bindings_changed(tx)
         progress(min(start + BATCH, len(pairs)), len(pairs))

@@ -16,6 +16,7 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
+from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import Absent, Dead, Done, Gone, Job, Kind, Outcome, State
@@ -85,7 +86,10 @@ class SceneFlow:
         """Save names, shown objects and the findings of the inspection, and an entry for each edit."""
         sights = [sight for _, sight in findings]
         gone = {sight.id for sight in sights if sight.error is None and isinstance(sight.outcome or sight.ends, Gone)}
-        tx.scene_names.save(sight.scene or Scene(sight.id) for sight in sights if sight.scene or sight.id in gone)
+        remember_scenes(
+            tx, (sight.scene or Scene(sight.id) for sight in sights if sight.scene or sight.id in gone), now=now
+        )
+        renew_bindings(tx, sights)
         for id in gone:
             tx.pictures.forget(id)
             tx.notes.end_take_over(id)

@@ -14,6 +14,7 @@ from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.flows.scenes.scene_identity import StashIdentity, ignored_another
 from plexsync.flows.scenes.scene_matching import (
     BEING_LISTED,
     SceneMatcher,
@@ -27,7 +28,7 @@ from plexsync.flows.scenes.undone_scenes import UndoneScenes
 from plexsync.rules.desired import Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import Absent, Dead, OutOfScope, Waiting
+from plexsync.rules.job import Absent, Dead, Outcome, OutOfScope, Waiting
 from plexsync.rules.match import untenable
 from plexsync.rules.match_records import Binding, NotThere, Unclear
 from plexsync.rules.neighbours import Plex, Stash
@@ -67,6 +68,7 @@ class Looker:
         gates: Gates,
         rules: LookRules,
         identity: ServerIdentity,
+        stash_identity: StashIdentity,
         pictures: Artwork | None = None,
         *,
         patient: bool = True,
@@ -79,6 +81,7 @@ class Looker:
         self._rules = rules
         self._gates = gates
         self._identity = identity
+        self._stash_identity = stash_identity
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
@@ -93,25 +96,36 @@ class Looker:
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
         failed = [Inspection(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
         gone = [id for id in ids if id not in answers]
+        if gone and self._rules.undo_gone:
+            self._stash_identity.check_again(self._gates)
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
         return inspections + failed + self._undone_scenes.removed(gone, undoing)
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
         """Inspect scenes that were just read from Stash. Otherwise as `look`.
 
-        Scenes out of scope cost no request to Plex, unless they are being undone.
+        Scenes out of scope cost no request to Plex, unless they are being undone. Nor do those that may be ignored.
         """
-        exclusions = {scene.id: reason for scene in scenes if (reason := outside(scene, self._rules.scope))}
-        back = set(exclusions) if undoing else self._undone_scenes.marked_among(exclusions)
-        inside = [scene for scene in scenes if scene.id not in exclusions or scene.id in back]
-        sights = self._look_in_plex(inside, undoing, taking_over=taking_over) if inside or not exclusions else []
+        others = self._stash_identity.ensure(self._gates, scenes)
+        settled: dict[int, Outcome] = {
+            scene.id: OutOfScope(reason) for scene in scenes if (reason := outside(scene, self._rules.scope))
+        }
+        back = set(settled) if undoing else self._undone_scenes.marked_among(settled) - others
+        with self._store.reading() as db:
+            held_ignores = db.notes.held_ignores(scene.id for scene in scenes)
+        settled |= {id: ignored_another(id) for id in held_ignores}
+        back -= held_ignores
+        inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
+        sights = self._look_in_plex(inside, others, undoing, taking_over=taking_over) if inside or not settled else []
         by_id = {sight.id: sight for sight in sights}
         for scene in scenes:
-            if scene.id in exclusions and not (scene.id in by_id and by_id[scene.id].undone):
-                by_id[scene.id] = Inspection(scene.id, scene, outcome=OutOfScope(exclusions[scene.id]))
+            if scene.id in settled and not (scene.id in by_id and by_id[scene.id].undone):
+                by_id[scene.id] = Inspection(scene.id, scene, outcome=settled[scene.id])
         return [by_id[scene.id] for scene in scenes]
 
-    def _look_in_plex(self, scenes: Sequence[Scene], undoing: Undone, *, taking_over: bool) -> list[Inspection]:
+    def _look_in_plex(
+        self, scenes: Sequence[Scene], others: Collection[int], undoing: Undone, *, taking_over: bool
+    ) -> list[Inspection]:
         self._identity.ensure(self._gates)
         news = self._matcher.freshen() if self._indexer.empty() else False
         verdicts = self._matcher.decide(scenes)
@@ -131,7 +145,7 @@ class Looker:
             self._identity.check_again(self._gates)
             self._indexer.freshen(soon=True, wait=False)
             return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
-        past = self._past(verdicts).believed(items)
+        past = self._past(verdicts).without(others).believed(items)
         if taking_over:
             past = replace(past, take_overs={scene.id: ASKED for scene in scenes})
         back = (
@@ -230,7 +244,7 @@ class Looker:
             ):
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
-        return replace(base, targets=tuple(targets))
+        return replace(base, targets=tuple(targets), bound=verdict.bound)
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
         """Plan one item of a scene. Raises NeighbourError if one of its pictures can't be read."""

@@ -7,7 +7,7 @@ from plexsync.rules.desired import Profile, Wanted, digest
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Dead, Done, Outcome, OutOfScope
-from plexsync.rules.match_records import Candidate, Step
+from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Undone
 from plexsync.rules.scene import Scene
@@ -49,7 +49,7 @@ class Inspection:
 
     `undone` tells how the scene was undone: then the targets are the items that PlexSync had written to. `ends` is the
     outcome of the job once the targets are in sync. `take_over` is the mark of a requested take-over; it is done when
-    the job is.
+    the job is. `bound` are the bindings that led to the targets.
     """
 
     id: int
@@ -65,6 +65,7 @@ class Inspection:
     ends: Outcome = field(default_factory=Done)
     keys: tuple[str, ...] = ()
     take_over: str = ""
+    bound: tuple[Binding, ...] = ()
 
     @property
     def desired(self) -> str:
@@ -128,6 +129,18 @@ class Past:
 
     def _undone(self, id: int, key: str) -> bool:
         return bool(undone(self.memories[id, key]))
+
+    def without(self, others: Collection[int]) -> "Past":
+        """Without what was undone or is to be taken over of these scenes: their ids meant other scenes then."""
+        if not others:
+            return self
+        return replace(
+            self,
+            memories={
+                pair: begun_anew(memory) if pair[0] in others else memory for pair, memory in self.memories.items()
+            },
+            take_overs={id: mark for id, mark in self.take_overs.items() if id not in others},
+        )
 
     def believed(self, items: Mapping[str, Item | NeighbourError]) -> "Past":
         """Without the memories and pushes of which these items are not: their keys were dealt to others since."""

@@ -21,10 +21,11 @@ from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.note_keys import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, WISHES
+from plexsync.rules.note_keys import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN, WISHES
 from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.rules.text import fold
 from plexsync.store.database import Database, Reader, Writer
@@ -244,6 +245,8 @@ class Reconciler:
             tx.notes.save(LAST_RECONCILE, str(self._clock.now()))
             tx.notes.save(CURSOR, "")
             tx.notes.save(WISHES, self._wishes)
+            if (tx.notes.number(STASH_TAKEN) or 0) <= report.began:
+                tx.notes.save(STASH_TAKEN, "")
         with self._store.reading() as db:
             report.items, report.without_scene = db.index.count(), db.index.count_unpaired(report.began)
         report.complete, report.ended = True, self._clock.now()
@@ -293,7 +296,8 @@ class Reconciler:
         now = self._clock.now()
         sights = [sight for sight in sights if not isinstance(sight.outcome, Gone)]
         standings = {sight.id: stands(sight) for sight in sights}
-        tx.scene_names.save(sight.scene for sight in sights if sight.scene is not None)
+        others = remember_scenes(tx, (sight.scene for sight in sights if sight.scene is not None), now=now)
+        renew_bindings(tx, sights)
         tx.index.pair({sight.id: sight.keys for sight in sights if sight.keys}, run=report.began)
         # These scenes are in Plex, or need not be, so they no longer wait for a scan.
         served = [sight.id for sight in sights if sight.targets or standings[sight.id] == "outside"]
@@ -303,7 +307,12 @@ class Reconciler:
             standing = standings[sight.id]
             report.scenes += 1
             report.standing[standing] += 1
-            if self._news(rows.get(sight.id), sight, settled=standing in ("in step", "person", "undone")):
+            row = rows.get(sight.id)
+            if sight.id in others and row is not None and row.state in (State.DEAD, State.DROPPED):
+                # Another scene died or was dropped under this id.
+                tx.jobs.want(Kind.SCENE, sight.id, Why.EDIT, now, behind=True)
+                report.wanted += 1
+            elif self._news(row, sight, settled=standing in ("in step", "person", "undone")):
                 tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=sight.desired)
                 report.wanted += 1
         tx.standings.save(standings, now=now)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.flows.scenes.scene_identity import others_among
 from plexsync.rules import match
 from plexsync.rules.errors import Neighbour, NeighbourError, Unavailable
 from plexsync.rules.item import Entry, Item
@@ -113,7 +114,7 @@ class SceneMatcher:
 
     def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, Offer]:
         """What the index and the memory offer for each of these scenes, read for all of them together."""
-        bindings, unbound = db.bindings.all(), db.bindings.withdrawn()
+        bindings, unbound, others = db.bindings.all(), db.bindings.withdrawn(), others_among(db, scenes)
         places = {scene.id: match.places(scene, self._rules.paths) for scene in scenes}
         names = {scene.id: match.names(scene) for scene in scenes}
         remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
@@ -121,8 +122,12 @@ class SceneMatcher:
         memories = db.memories.with_origins(list(remembered))
         past = {entry.key: entry for entry in db.index.entries(sorted({key for _, key in memories}))}
         for (id, key), (memory, origin) in memories.items():
-            # An item that is not in the index can't be matched.
-            if (id, key) not in unbound and (key not in past or origin.agrees(origin.library, past[key].parts)):
+            # An item that is not in the index can't be matched. What another scene had under this id is not remembered.
+            if (
+                (id, key) not in unbound
+                and id not in others
+                and (key not in past or origin.agrees(origin.library, past[key].parts))
+            ):
                 remembered[id].add(key)
                 if not is_taken_back(memory):
                     written[id].add(key)

@@ -70,9 +70,11 @@ class BreakerFacts(TypedDict):
 
 
 class HoldFacts(TypedDict):
-    """A hold, with the setting to correct."""
+    """A hold, with the setting to correct, or the change that you may accept."""
 
     setting: str
+    choice: str
+    """What to accept, such as `plex-server`; empty if only the setting helps."""
     message: str
     since: Moment | None
     retest_at: Moment | None
@@ -183,6 +185,27 @@ class NeedList(TypedDict):
     """Everything that needs you or resolves itself: `/api/needs`. What needs you comes first."""
 
     needs: list[NeedFacts]
+
+
+class QuestionFacts(TypedDict):
+    """A change that only you can judge. Its server is on hold until you accept it or go back."""
+
+    choice: str
+    """What to accept, such as `plex-server`."""
+    server: str
+    """`plex` or `stash`."""
+    change: str
+    """What has changed, in a few words."""
+    message: str
+    effect: str
+    """What accepting does."""
+    since: Moment | None
+
+
+class QuestionList(TypedDict):
+    """What you are asked now: `plexsync accept`, `/api/accept`."""
+
+    asked: list[QuestionFacts]
 
 
 class SettingFacts(TypedDict):

@@ -301,6 +301,7 @@
     return e(
       React.Fragment,
       null,
+      ["plex", "stash"].filter((who) => facts.holds[who] && facts.holds[who].choice).map((who) => e(Question, { key: who, hold: facts.holds[who], deeds })),
       facts.bulk_approved === false && e(FirstWrite, { deeds }),
       facts.worker.enabled === false && e(Note, { kind: "warning" }, "PlexSync is switched off: events are kept, and nothing is sent."),
       !runs && !facts.inside && (jobs.ready || (facts.events && facts.events.waiting)) > 0 &&
@@ -344,6 +345,23 @@
 
   function row(name, ...what) {
     return e(React.Fragment, { key: name }, e("dt", null, name), e("dd", null, ...what));
+  }
+
+  function Question({ hold, deeds }) {
+    const accept = () => {
+      if (window.confirm(hold.message + ". Accept the change?")) {
+        deeds.run("accept", async () => {
+          const found = await ask("page_accept", { choice: hold.choice });
+          return told(found, "Accepted: " + (found.worker ? "every scene is compared now" : "run Reconcile to compare every scene"));
+        });
+      }
+    };
+    return e(
+      Note,
+      { kind: "warning" },
+      e("p", null, "PlexSync needs you: " + hold.message + "."),
+      e(Button, { busy: deeds.busy, onClick: accept }, "Accept the change")
+    );
   }
 
   function FirstWrite({ deeds }) {

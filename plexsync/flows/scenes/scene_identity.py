@@ -1,0 +1,145 @@
+"""Detects that ids in Stash mean other scenes than before: single scenes made anew, or another Stash.
+
+What is remembered under an id is then not this scene's. A few such scenes are handled one by one. With many of them at
+once nothing is written until the old Stash is back or you accept the new one.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.rules.choices import ACCEPTED, Choice, remedy
+from plexsync.rules.errors import Barred, Neighbour
+from plexsync.rules.job import Dead, Kind
+from plexsync.rules.neighbours import Clock, Stash
+from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, STASH_TAKEN
+from plexsync.rules.scene import Scene
+from plexsync.rules.scene_origin import KnownScene, SceneOrigin, is_another_stash, scene_origin
+from plexsync.store.database import Database, Reader, Writer
+
+log = logging.getLogger("PlexSync.identity")
+
+NOTE = ACCEPTED + Choice.STASH
+# The number of known scenes that are read again to tell another Stash from a few scenes that were made anew.
+SAMPLE = 20
+
+
+class StashIdentity:
+    """The identity of the Stash of one database: the origins of the scenes that it has shown.
+
+    `looks_only`: save nothing.
+    """
+
+    def __init__(self, store: Database, stash: Stash, clock: Clock, *, looks_only: bool = False) -> None:
+        self._store = store
+        self._stash = stash
+        self._clock = clock
+        self._looks_only = looks_only
+
+    def ensure(self, gates: Gates, scenes: Sequence[Scene]) -> frozenset[int]:
+        """Return which of these scenes have the id of another one that was known. Raises NeighbourError.
+
+        If there are any, some of all known scenes are read again, in one request.
+        """
+        with self._store.reading() as db:
+            remembered = db.scene_names.known(scene.id for scene in scenes)
+        others = _differing(scenes, remembered)
+        if any(not remembered[id].ignored for id in others):
+            self.check_again(gates)
+        return others
+
+    def check_again(self, gates: Gates) -> None:
+        """Check now. Raises NeighbourError."""
+        gates.ask(READ_STASH, self.check, of_all=True)
+
+    def check(self) -> None:
+        """Read some of the known scenes again. Raises Barred if most are others now and you have not accepted that."""
+        with self._store.reading() as db:
+            accepted, is_taken = db.notes.text(NOTE), bool(db.notes.text(STASH_TAKEN))
+            remembered = {} if is_taken else db.scene_names.sample(SAMPLE)
+        if not is_another_stash(*_compared(remembered, self._stash.scenes(list(remembered)))):
+            if accepted and not self._looks_only:
+                # The old one is back.
+                with self._store.writing() as tx:
+                    tx.notes.save(NOTE, "")
+            return
+        if not accepted:
+            raise Barred(
+                Neighbour.STASH,
+                "this is another Stash than before, or it was rebuilt: its ids mean other scenes. Nothing is written until"
+                f" the old one is back, or until you accept this one ({remedy(Choice.STASH)})",
+                setting="stash_url",
+                choice=Choice.STASH,
+            )
+        if not self._looks_only:
+            self._take()
+
+    def _take(self) -> None:
+        """Take the scenes as they are now. The full comparison that this requests sees them all."""
+        with self._store.writing() as tx:
+            tx.notes.save(NOTE, "")
+            tx.notes.save(STASH_TAKEN, str(self._clock.now()))
+            tx.notes.save(CURSOR, "")
+            tx.notes.save(LAST_RECONCILE, "")
+        log.warning("another Stash was accepted: what was remembered about scenes of the old one is not used")
+
+
+def others_among(db: Reader, scenes: Iterable[Scene]) -> frozenset[int]:
+    """The scenes whose id meant another scene when it was last seen."""
+    present = list(scenes)
+    return _differing(present, db.scene_names.known(scene.id for scene in present))
+
+
+def remember_scenes(tx: Writer, scenes: Iterable[Scene], *, now: int) -> frozenset[int]:
+    """Save the names and origins of these scenes. Returns those whose id meant another scene until now.
+
+    What was undone, or was to be taken over, was the other scene. If the other scene was ignored, the present one needs
+    you.
+    """
+    present = list(scenes)
+    others = others_among(tx, present)
+    if others:
+        tx.memories.begin_anew(sorted(others))
+        # The memory stays with the items, so that the scenes that show them now know whose values are there.
+        tx.bindings.withdraw(tx.memories.of(sorted(others)), at=now)
+        for id in others:
+            tx.notes.end_take_over(id)
+            tx.pictures.forget(id)
+            if tx.jobs.unignore(Kind.SCENE, id, now=now):
+                tx.notes.hold_ignore(id, now=now)
+        log.info("%d ids in Stash mean other scenes than before", len(others))
+    tx.scene_names.save(present)
+    return others
+
+
+def renew_bindings(tx: Writer, sights: Iterable[Inspection]) -> None:
+    """Save the present origins of the scenes that were led to their items by a binding."""
+    applied = [(binding, scene_origin(sight.scene)) for sight in sights if sight.scene for binding in sight.bound]
+    tx.bindings.renew((binding, origin) for binding, origin in applied if binding.origin != origin)
+
+
+def ignored_another(id: int) -> Dead:
+    """The dead letter of a scene whose id meant another one when it was ignored."""
+    summary = (
+        f"another scene was ignored, which had the id {id} then: nothing is written"
+        f" (plexsync unignore {id}, or plexsync ignore {id})"
+    )
+    return Dead("ambiguous", summary, "ignored another")
+
+
+def _differing(scenes: Iterable[Scene], remembered: Mapping[int, KnownScene]) -> frozenset[int]:
+    return frozenset(
+        scene.id
+        for scene in scenes
+        if scene.id in remembered and not remembered[scene.id].origin.agrees(scene_origin(scene))
+    )
+
+
+def _compared(
+    remembered: Mapping[int, SceneOrigin], scenes: Mapping[int, Scene]
+) -> tuple[Collection[int], Sequence[int]]:
+    """(the scenes that are others now, the scenes that are there)."""
+    present = [id for id in remembered if id in scenes]
+    return [id for id in present if not remembered[id].agrees(scene_origin(scenes[id]))], present
