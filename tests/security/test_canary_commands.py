@@ -72,7 +72,7 @@ class Repeating(PlexSim):
             return super().answer(request)
         heard = request.headers.get("x-plex-token", "")
         page = f"<html><head><title>{heard}</title></head><body>{request.headers} bad token {heard}</body></html>"
-        return Answer(400, page.encode(), "text/html", {"X-Echo": heard, "Location": f"/?X-Plex-Token={heard}"})
+        return Answer(414, page.encode(), "text/html", {"X-Echo": heard, "Location": f"/?X-Plex-Token={heard}"})
 
 
 def commands(out: Path) -> list[tuple[int, list[str]]]:
