@@ -359,6 +359,12 @@ class ServerEnding(Ending):
         key, created = self.people.bound.get(scene.id, ("", scene.created_at))
         return bool(key) and (created != scene.created_at or key not in {item.key for item in self._targets(scene)})
 
+    def _targets(self, scene: SceneSnapshot) -> list[ItemSnapshot]:
+        # What a person has bound to another scene is no item of this one, as long as that scene is there.
+        there = set(self.world.stash.scene_ids())
+        others = {key for id, (key, _) in self.people.bound.items() if id in there and id != scene.id}
+        return [item for item in super()._targets(scene) if item.key not in others]
+
     def _judge_scenes(self) -> None:
         dead = {id for (id,) in self.world.rows("select id from job where kind = 'scene' and state = 'dead'")}
         for scene in self.people.scenes():

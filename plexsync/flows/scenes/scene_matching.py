@@ -114,7 +114,8 @@ class SceneMatcher:
 
     def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, Offer]:
         """What the index and the memory offer for each of these scenes, read for all of them together."""
-        bindings, unbound, others = db.bindings.all(), db.bindings.withdrawn(), others_among(db, scenes)
+        bindings = db.bindings.present([scene.id for scene in scenes])
+        unbound, others = db.bindings.withdrawn(), others_among(db, scenes)
         places = {scene.id: match.places(scene, self._rules.paths) for scene in scenes}
         names = {scene.id: match.names(scene) for scene in scenes}
         remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
