@@ -108,7 +108,8 @@ class PlexClient:
         (setting plex_token): for a token without access, a Plex server looks empty.
         """
         container = self._wire.decoded(SECTIONS, self._ask("GET", "/library/sections").body).MediaContainer
-        return self._chosen(self._checked(lambda: answers.sections_of(container)))
+        sections = self._checked(lambda: answers.sections_of(container))
+        return _chosen(sections, self._libraries, self._wire.server.name, self._token)
 
     def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
         """Every item of a library, in pages without repeats; an incomplete listing raises Unavailable."""
@@ -173,7 +174,7 @@ class PlexClient:
 
         All servers accept GET for this; Plex's documentation names only POST.
         """
-        _check_number(section)
+        check_number(section)
         query = urlencode({"path": folder}, errors="replace", quote_via=quote)
         target = f"/library/sections/{section}/refresh?{query}"
         try:
@@ -189,7 +190,7 @@ class PlexClient:
         read (docs/decisions/0005-whose-404.md).
         """
         for key in keys:
-            _check_number(key)
+            check_number(key)
         try:
             return self._existing(keys, (Missing,))
         except ForeignNotFound:
@@ -260,14 +261,14 @@ class PlexClient:
         """The item's pictures (`thumb` or `art`) by key, and whether each is the selected one; Missing if the item is
         gone.
         """
-        _check_number(key)
+        check_number(key)
         body = self._ask("GET", artwork.shelf(key, name), cap=LISTING_CAP).body
         container = self._wire.decoded(PICTURES, body).MediaContainer
         return self._checked(lambda: answers.pictures_of(container))
 
     def upload(self, key: str, name: str, content: bytes) -> None:
         """Upload a picture to the item; Plex selects and locks it. Raises Refused if Plex rejects it."""
-        _check_number(key)
+        check_number(key)
         self._ask("POST", artwork.shelf(key, name), content=content)
 
     def show(self, key: str, name: str, picture: str) -> None:
@@ -275,13 +276,19 @@ class PlexClient:
 
         Plex answers with the new address of the selected picture, as plain text.
         """
-        _check_number(key)
+        check_number(key)
         self._ask("PUT", artwork.choice(key, name, picture))
 
     def hide(self, key: str, name: str) -> None:
         """Deselect the item's picture. Raises Refused or Missing if Plex is too old for it (before 1.43)."""
-        _check_number(key)
+        check_number(key)
         self._ask("DELETE", artwork.shown(key, name))
+
+    def rate(self, key: str, rating: float | None) -> None:
+        """Set the rating that the account gives an item, on a scale of 10; None clears it."""
+        check_number(key)
+        value = -1 if rating is None else rating
+        self._put(f"/:/rate?identifier=com.plexapp.plugins.library&key={key}&rating={value:g}")
 
     def _put(self, target: str) -> None:
         body = self._ask("PUT", target).body
@@ -308,7 +315,7 @@ class PlexClient:
     def _listing(
         self, section: str, filters: Mapping[str, str], *, start: int, size: int
     ) -> tuple[answers.Entries, str]:
-        _check_number(section)
+        check_number(section)
         query = {
             "type": MOVIE,
             **filters,
@@ -322,23 +329,6 @@ class PlexClient:
         total = answer.headers.get("x-plex-container-total-size", "")
         return self._wire.decoded(ENTRIES, answer.body).MediaContainer, total
 
-    def _chosen(self, sections: list[Section]) -> list[Section]:
-        if not self._libraries and not sections:
-            message = f"{self._wire.server.name} shows no movie library to this plex_token"
-            raise Barred(Neighbour.PLEX, message, setting="plex_token")
-        if not self._libraries:
-            return sections
-        wanted = {fold(name): name for name in self._libraries}
-        missing = [
-            name for folded, name in wanted.items() if folded not in {fold(section.title) for section in sections}
-        ]
-        if missing:
-            titles = ", ".join(section.title for section in sections) or "none"
-            titles = titles.replace(self._token, "***")
-            message = f"Plex has no movie library named {', '.join(missing)}; it has: {titles}"
-            raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
-        return [section for section in sections if fold(section.title) in wanted]
-
     def _checked(self, read: Callable[[], T]) -> T:
         """The parsed answer; raises Unavailable if it contradicts itself."""
         try:
@@ -346,6 +336,23 @@ class PlexClient:
         except ValueError:
             failure = self._wire.foreign("with something that contradicts itself")
         raise failure
+
+
+def _chosen(sections: list[Section], libraries: Sequence[str], server: str, token: str) -> list[Section]:
+    """The libraries of these names; raises Barred if one does not exist."""
+    if not libraries and not sections:
+        message = f"{server} shows no movie library to this plex_token"
+        raise Barred(Neighbour.PLEX, message, setting="plex_token")
+    if not libraries:
+        return sections
+    wanted = {fold(name): name for name in libraries}
+    missing = [name for folded, name in wanted.items() if folded not in {fold(section.title) for section in sections}]
+    if missing:
+        titles = ", ".join(section.title for section in sections) or "none"
+        titles = titles.replace(token, "***")
+        message = f"Plex has no movie library named {', '.join(missing)}; it has: {titles}"
+        raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
+    return [section for section in sections if fold(section.title) in wanted]
 
 
 def _is_too_long(error: Refused, target: str) -> bool:
@@ -359,6 +366,6 @@ def _too_long(error: Refused, *, applied: bool) -> TooLong:
     return parameter
 
 
-def _check_number(text: str) -> None:
+def check_number(text: str) -> None:
     if not (text.isascii() and text.isdigit()):
         raise ValueError("a library or item is named by a number")
