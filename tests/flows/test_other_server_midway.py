@@ -74,3 +74,13 @@ def test_scenes_that_were_matched_before_the_libraries_were_listed_are_matched_a
     titles = {house.key_of(id): house.stash_sim.scene(id).title for id in ids}
     assert {pair for pair in given if titles.get(pair[0]) != pair[1]} == set()
     assert house.out_of_step(ids) == []
+
+
+@pytest.mark.parametrize("same_id", [False, True])
+def test_one_edit_finds_its_item_in_a_library_that_was_made_anew_before_anybody_has_listed_it(house, same_id):
+    ids = house.in_step(COUNT)
+    house.section = house.plex_sim.remake_section(house.section, same_id=same_id).sections[house.section]
+    house.edit(ids[0], title="Newer")
+    house.work_until_settled()
+    assert house.title_in_plex(ids[0]) == "Newer"
+    assert house.attempts_used() == 0
