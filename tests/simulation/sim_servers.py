@@ -63,6 +63,14 @@ class ServerTruth(Truth):
 
     retired: set[str] = field(default_factory=set)
     in_flight: set[str] = field(default_factory=set)
+    by_hand: dict[tuple[str, str], set[str]] = field(default_factory=dict)  # content, field -> whatever hands put there
+
+    def note_scalar(
+        self, key: str, name: str, value: str, *, locked: bool, sure: bool, first: bool, wanted: str
+    ) -> None:
+        """A person has edited a scalar in Plex."""
+        self.by_hand.setdefault((self.items[key].content, name), set()).add(value)
+        super().note_scalar(key, name, value, locked=locked, sure=sure, first=first, wanted=wanted)
 
     def judge_write(self, asked: Request) -> None:
         """As for one server; what was under way when two files were swapped is judged by what is left in the end."""
@@ -99,7 +107,8 @@ class ServerTruth(Truth):
         if not wrong or (shown.forgotten and not want):
             # What was there before us is forgotten: what to put back for what Stash has emptied, nobody knows.
             return ""
-        if hand and (shown.restored or shown.forgotten) and have == hand.value:
+        if (shown.restored or shown.forgotten) and have in self.by_hand.get((shown.content, name), ()):
+            # A hand's, maybe of what came after the backup: then it was remembered as what was there before us.
             return ""
         if hand and shown.forgotten and policy.first_push == "stash" and have == want:
             return ""
