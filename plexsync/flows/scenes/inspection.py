@@ -143,17 +143,20 @@ class Looker:
         verdicts = self._matcher.decide(scenes)
         missing = self._matcher.missing(scenes, verdicts)
         if missing and news is not None and (news := self._matcher.freshen()):
-            verdicts |= self._matcher.decide(missing)
+            # All of them: where a library is another one now, the keys that were found before name other items.
+            verdicts = self._matcher.decide(scenes)
         if lacks := BEING_LISTED if news is None else self._matcher.gap():
             # The unlisted library may hold what they lack, or the item for which a look-alike would be taken.
             verdicts |= dict.fromkeys((scene.id for scene in self._matcher.missing(scenes, verdicts)), lacks)
         items = self._matcher.items(claims(verdicts))
+        if not self._indexer.is_foreign(items.values()):
+            self._matcher.decide_again(scenes, verdicts, items)
+        # Also an item that was found just now, in the place of one that is gone.
         if self._indexer.is_foreign(items.values()):
             # Another server, or a library that was made anew since it was listed.
             self._identity.check_again(self._gates)
             self._indexer.freshen(soon=True, wait=False)
             return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
-        self._matcher.decide_again(scenes, verdicts, items)
         past = self._past(verdicts).without(others).believed(items)
         past = replace(past, provenances=self.recovery.provenances(items, past.memories))
         if taking_over:

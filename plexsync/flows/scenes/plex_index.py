@@ -130,6 +130,9 @@ class Indexer:
         sections = self._plex.sections()
         with self._store.reading() as db:
             section_rows = {row.key: row for row in db.sections.all()}
+        if self._libraries.are_others(sections, section_rows):
+            # Perhaps on another server, whose keys name other items.
+            self._gates.plex_check()
         dropped = self._libraries.drop_unlisted(sections, section_rows)
         forced = {section.key for section in sections} if force else self.losses.pending()
         first = not any(row.walked_at for row in section_rows.values())

@@ -1,7 +1,7 @@
 """The libraries in the index: which are used now, which were made anew, and the scenes of the items that leave them."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.flows.scenes.item_losses import ItemLosses
@@ -29,6 +29,12 @@ class Libraries:
         self._losses = losses
         self.wanted = 0
 
+    @staticmethod
+    def are_others(sections: Sequence[Section], section_rows: Mapping[str, SectionRow]) -> bool:
+        """Whether a library is not listed any more, or is another one than before under its key."""
+        unlisted = section_rows.keys() - {section.key for section in sections}
+        return bool(unlisted) or any(_is_another(section, section_rows.get(section.key)) for section in sections)
+
     def drop_unlisted(self, sections: Sequence[Section], section_rows: dict[str, SectionRow]) -> bool:
         """Forget the libraries that are not used any more, and their items. True if there were any.
 
@@ -54,7 +60,7 @@ class Libraries:
             if row is None or not section.uuid or row.uuid == section.uuid:
                 continue
             fresh = replace(row, uuid=section.uuid)
-            if row.uuid:
+            if _is_another(section, row):
                 log.warning("library %s is another one than before: its items are matched anew", section.title)
                 self._forget_items(section)
                 fresh = SectionRow(section.key, section.title, uuid=section.uuid)
@@ -99,6 +105,10 @@ class Libraries:
             total += count
             self._clock.sleep(self._clock.monotonic() - began)
         return total
+
+
+def _is_another(section: Section, row: SectionRow | None) -> bool:
+    return row is not None and bool(row.uuid and section.uuid) and row.uuid != section.uuid
 
 
 def want_scenes_of(tx: Writer, keys: Sequence[str], *, now: int) -> int:
