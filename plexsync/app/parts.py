@@ -16,7 +16,6 @@ from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, pri
 from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.engine.clock import SystemClock, SystemDice
 from plexsync.engine.gates import Gates
-from plexsync.engine.pulse import in_turn
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.artwork import Artwork
@@ -157,11 +156,10 @@ def assemble(
 ) -> Assembled:
     """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
-    by = _identities(store, stash, plex, clock)
+    by, visitors = (_identities(store, stash, plex, clock, looks_only=looks_only) for looks_only in (False, True))
     losses = SceneLosses(store, stash, gates, clock)
     indexer = Indexer(store, plex, gates, clock)
-    gates.plex_check = in_turn(by.plex.check, indexer.losses.check)
-    gates.stash_check = in_turn(by.stash.check, losses.check)
+    gates.check(plex=(by.plex.check, indexer.losses.check), stash=(by.stash.check, losses.check))
     recovery = Recovery(store, WriteJournal(store.folder), clock)
 
     def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
@@ -172,7 +170,6 @@ def assemble(
 
     watch_looker = looker(indexer)
     prints = {"settings": settings.print_of_all, "wishes": settings.wishes}
-    visitors = _identities(store, stash, plex, clock, looks_only=True)
     glances = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors)
     return Assembled(
         store=store,

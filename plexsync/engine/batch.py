@@ -191,9 +191,10 @@ class Sender(Generic[F, E]):
         Inspection takes time. Nothing is saved or sent for jobs that another attempt has claimed meanwhile.
         """
         now = self._clock.now()
-        until = now + self._rules.lease + self._deadline
-        admission = Admission(self._store, self._gates, self._flow.writes, self._flow.gates)
-        batch: Batch[F, E] = Batch(now + self._rules.lease, until, admission)
+        leased, until = now + self._rules.lease, now + self._rules.lease + self._deadline
+        batch: Batch[F, E] = Batch(
+            leased, until, Admission(self._store, self._gates, self._flow.writes, self._flow.gates)
+        )
         with self._store.writing() as tx:
             held = tx.jobs.renew([job.token for job, _ in findings], until=batch.until)
             for job, _ in findings:

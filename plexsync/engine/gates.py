@@ -15,13 +15,13 @@ One object serves all threads of a process, since the ticket carries everything 
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from plexsync.engine import gate_rows
-from plexsync.engine.pulse import greet, nothing, patience, pulse
+from plexsync.engine.pulse import greet, in_turn, nothing, patience, pulse
 from plexsync.engine.tickets import READ, READ_STASH, VOID, WRITE, Access, Closed, Gate, Go, Probe, Ticket, by_row
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Refused, Throttled, Unavailable
 from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
@@ -81,6 +81,10 @@ class Gates:
         # What a probe checks besides: raises NeighbourError if this is not the expected server, or not as expected.
         self.plex_check: Callable[[], None] = nothing
         self.stash_check: Callable[[], None] = nothing
+
+    def check(self, *, plex: Sequence[Callable[[], None]], stash: Sequence[Callable[[], None]]) -> None:
+        """Set what a probe of each server checks besides: each check raises NeighbourError if something is not as expected."""
+        self.plex_check, self.stash_check = in_turn(*plex), in_turn(*stash)
 
     # --- before a request --------------------------------------------------------------------------------------------
 
