@@ -83,7 +83,7 @@ class Gates:
         self.stash_check: Callable[[], None] = nothing
 
     def check(self, *, plex: Sequence[Callable[[], None]], stash: Sequence[Callable[[], None]]) -> None:
-        """Set what a probe of each server checks besides: each check raises NeighbourError if something is not as expected."""
+        """Set what a probe of each server checks besides. A check raises NeighbourError if it fails."""
         self.plex_check, self.stash_check = in_turn(*plex), in_turn(*stash)
 
     # --- before a request --------------------------------------------------------------------------------------------
