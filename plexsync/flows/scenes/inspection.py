@@ -32,7 +32,7 @@ from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Outcome, OutOfScope, Waiting
 from plexsync.rules.match import untenable
-from plexsync.rules.match_records import Binding, NotThere, Unclear
+from plexsync.rules.match_records import Binding, Matched, NotThere, Unclear
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
@@ -143,8 +143,11 @@ class Looker:
         verdicts = self._matcher.decide(scenes)
         missing = self._matcher.missing(scenes, verdicts)
         if missing and news is not None and (news := self._matcher.freshen()):
-            # All of them: where a library is another one now, the keys that were found before name other items.
-            verdicts = self._matcher.decide(scenes)
+            # Also what was found: where a library is another one now, the keys that were found name other items.
+            lacking = {scene.id for scene in missing}
+            verdicts |= self._matcher.decide(
+                [scene for scene in scenes if scene.id in lacking or isinstance(verdicts[scene.id], Matched)]
+            )
         if lacks := BEING_LISTED if news is None else self._matcher.gap():
             # The unlisted library may hold what they lack, or the item for which a look-alike would be taken.
             verdicts |= dict.fromkeys((scene.id for scene in self._matcher.missing(scenes, verdicts)), lacks)
