@@ -14,6 +14,7 @@ from plexsync.plex.client import PlexClient
 from plexsync.plex.client import by_address as by_address
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import Pillow
+from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.stash.client import StashClient
@@ -85,6 +86,21 @@ def stash_client(config: PlexSyncConfig, clock: Clock, looks: LookRules, *, aliv
 def plex_client(config: PlexSyncConfig, clock: Clock, *, client_id: str, alive: Callable[[], None]) -> PlexClient:
     """Return a Plex client that identifies itself by `client_id`; it calls `alive` on every request."""
     return PlexClient(
+        config.plex_url,
+        config.plex_token,
+        libraries=config.library_names,
+        connect_timeout=config.plex_connect_timeout,
+        read_timeout=config.plex_read_timeout,
+        client_id=client_id,
+        clock=clock,
+        ca_file=config.tls_ca_file,
+        alive=alive,
+    )
+
+
+def probe_client(config: PlexSyncConfig, clock: Clock, *, client_id: str, alive: Callable[[], None]) -> ProbeClient:
+    """Return a Plex client for `plexsync probe`, for the configured libraries; it calls `alive` on every request."""
+    return ProbeClient(
         config.plex_url,
         config.plex_token,
         libraries=config.library_names,

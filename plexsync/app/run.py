@@ -11,6 +11,7 @@ from functools import partial
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers
 from plexsync.app.parts import Assembled, Parts
+from plexsync.app.probe.turn import ProbeTurn
 from plexsync.app.rules import HOUR, MINUTE
 from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
@@ -173,6 +174,7 @@ def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, pa
         begin=lambda: take_up(parts, works),
         report=report,
         paused=paused or Standstill(parts.clock),
+        between=ProbeTurn(parts, stop),
     )
 
 

@@ -27,6 +27,7 @@ from plexsync.cli.streams import prepare_streams
 COMMANDS = {
     "init": "Find both servers, and write plexsync.toml.",
     "doctor": "Check everything, and say how to mend what is not right.",
+    "probe": "Ask a Plex server how it treats edits, with one item.",
     "adopt": "Take over the settings of Stash2Plex.",
     "completion": "Let the shell complete commands and options.",
     "serve": "Keep Plex in sync with Stash until stopped.",
@@ -52,7 +53,7 @@ COMMANDS = {
 }
 # The section of the list for each command; the others come last.
 PARTS = {
-    "Set up": ("init", "doctor", "adopt", "completion"),
+    "Set up": ("init", "doctor", "probe", "adopt", "completion"),
     "Sync": ("serve", "sync", "drain", "reconcile"),
     "Show": ("status", "top", "explain", "history", "outages", "accept"),
     "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release"),

@@ -54,7 +54,7 @@ class Loop:
     """Drives one engine. `stop` ends it between two requests; `report` receives every step.
 
     `begin` runs before the first step of `serve`, and again until it succeeds. `paused` receives every fault of the
-    local disk or database that pauses the work, and None when the work continues.
+    local disk or database that pauses the work, and None when the work continues. `between` runs before every step.
     """
 
     def __init__(
@@ -68,7 +68,9 @@ class Loop:
         begin: Callable[[], object] = lambda: None,
         report: Callable[[Worked | ProbeResult | Idle], None] = lambda _step: None,
         paused: Callable[[SyncError | None], None] = lambda _fault: None,
+        between: Callable[[], object] = lambda: None,
     ) -> None:
+        self._between = between
         self._engine = engine
         self._store = store
         self._clock = clock
@@ -131,6 +133,7 @@ class Loop:
     def _step(self) -> Worked | ProbeResult | Idle:
         self._take_spool()
         self._beat()
+        self._between()
         step = self._engine.step(stopping=self._stop.is_set)
         if isinstance(step, Idle):
             self._engine.prune()

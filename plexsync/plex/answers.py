@@ -86,6 +86,7 @@ class ItemAnswer(msgspec.Struct):
     Label: list[PlexTag] = []
     Field: list[FieldAnswer] = []
     Media: list[MediaAnswer] = []
+    subtype: str | None = None
 
 
 class LocationAnswer(msgspec.Struct):
@@ -196,14 +197,14 @@ def entries_of(container: Entries, section: str) -> list[Entry]:
     """The entries of a page."""
     _check_size(container.size, container.Metadata)
     return [
-        Entry(_key(entry.ratingKey), section, _parts(entry.Media), _number(entry.updatedAt or 0))
+        Entry(_key(entry.ratingKey), section, _parts(entry.Media), whole_number(entry.updatedAt or 0))
         for entry in container.Metadata
     ]
 
 
 def total_of(container: Entries, header: str) -> int:
     """The size of the whole listing, from the body or else from the header with the same value."""
-    total = _number(header if container.totalSize is None else container.totalSize)
+    total = whole_number(header if container.totalSize is None else container.totalSize)
     if total < 0:
         raise ValueError("a negative total")
     return total
@@ -239,8 +240,8 @@ def sections_of(container: LibraryList) -> list[Section]:
             key=_key(directory.key),
             title=directory.title,
             locations=tuple(place.path for place in directory.Location if place.path),
-            scanned_at=_number(directory.scannedAt or 0),
-            changed_at=_number(directory.contentChangedAt or 0),
+            scanned_at=whole_number(directory.scannedAt or 0),
+            changed_at=whole_number(directory.contentChangedAt or 0),
             scanning=_flag(directory.refreshing),
             owned=_flag(directory.allowSync),
             uuid=directory.uuid or "",
@@ -279,7 +280,8 @@ def _item(metadata: ItemAnswer, section: str, library: str) -> Item:
         roles={role.tag: role.role for role in metadata.Role if role.tag and role.role},
         faces={role.tag: role.thumb for role in metadata.Role if role.tag and role.thumb},
         pictures={name: path for name, path in (("thumb", metadata.thumb), ("art", metadata.art)) if path},
-        stamp=_number(metadata.updatedAt or 0),
+        stamp=whole_number(metadata.updatedAt or 0),
+        clip=metadata.subtype == "clip",
         library=library,
     )
 
@@ -292,7 +294,7 @@ def _parts(media: Iterable[MediaAnswer]) -> tuple[Part, ...]:
     """The files, without those whose name is not UTF-8: its readable rest could match another name."""
     files = ((part, medium) for medium in media for part in medium.Part)
     return tuple(
-        Part(part.file, _number(part.size or 0), _duration(part, medium))
+        Part(part.file, whole_number(part.size or 0), _duration(part, medium))
         for part, medium in files
         if part.file and UNREADABLE not in part.file
     )
@@ -309,7 +311,7 @@ def _duration(part: PartAnswer, media: MediaAnswer) -> int:
 
 
 def _check_size(size: Number, listed: Sequence[object]) -> None:
-    if _number(size) != len(listed):
+    if whole_number(size) != len(listed):
         raise ValueError("a container that does not hold what it says")
 
 
@@ -325,7 +327,8 @@ def _is_key(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _number(number: Number) -> int:
+def whole_number(number: Number) -> int:
+    """A number without its fraction; raises ValueError for a text that is none."""
     text = _whole(number)
     if len(text) > LONGEST_NUMBER:
         raise ValueError("a number out of bounds")

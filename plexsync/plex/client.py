@@ -109,7 +109,7 @@ class PlexClient:
         """
         container = self._wire.decoded(SECTIONS, self._ask("GET", "/library/sections").body).MediaContainer
         sections = self._checked(lambda: answers.sections_of(container))
-        return chosen(sections, self.libraries, server=self._wire.server.name, token=self._token)
+        return _chosen(sections, self.libraries, self._wire.server.name, self._token)
 
     def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
         """Every item of a library, in pages without repeats; an incomplete listing raises Unavailable."""
@@ -174,7 +174,7 @@ class PlexClient:
 
         All servers accept GET for this; Plex's documentation names only POST.
         """
-        _check_number(section)
+        check_number(section)
         query = urlencode({"path": folder}, errors="replace", quote_via=quote)
         target = f"/library/sections/{section}/refresh?{query}"
         try:
@@ -190,7 +190,7 @@ class PlexClient:
         read (docs/decisions/0005-whose-404.md).
         """
         for key in keys:
-            _check_number(key)
+            check_number(key)
         try:
             return self._existing(keys, (Missing,))
         except ForeignNotFound:
@@ -261,14 +261,14 @@ class PlexClient:
         """The item's pictures (`thumb` or `art`) by key, and whether each is the selected one; Missing if the item is
         gone.
         """
-        _check_number(key)
+        check_number(key)
         body = self._ask("GET", artwork.shelf(key, name), cap=LISTING_CAP).body
         container = self._wire.decoded(PICTURES, body).MediaContainer
         return self._checked(lambda: answers.pictures_of(container))
 
     def upload(self, key: str, name: str, content: bytes) -> None:
         """Upload a picture to the item; Plex selects and locks it. Raises Refused if Plex rejects it."""
-        _check_number(key)
+        check_number(key)
         self._ask("POST", artwork.shelf(key, name), content=content)
 
     def show(self, key: str, name: str, picture: str) -> None:
@@ -276,13 +276,19 @@ class PlexClient:
 
         Plex answers with the new address of the selected picture, as plain text.
         """
-        _check_number(key)
+        check_number(key)
         self._ask("PUT", artwork.choice(key, name, picture))
 
     def hide(self, key: str, name: str) -> None:
         """Deselect the item's picture. Raises Refused or Missing if Plex is too old for it (before 1.43)."""
-        _check_number(key)
+        check_number(key)
         self._ask("DELETE", artwork.shown(key, name))
+
+    def rate(self, key: str, rating: float | None) -> None:
+        """Set the rating that the account gives an item, on a scale of 10; None clears it."""
+        check_number(key)
+        value = -1 if rating is None else rating
+        self._put(f"/:/rate?identifier=com.plexapp.plugins.library&key={key}&rating={value:g}")
 
     def _put(self, target: str) -> None:
         body = self._ask("PUT", target).body
@@ -309,7 +315,7 @@ class PlexClient:
     def _listing(
         self, section: str, filters: Mapping[str, str], *, start: int, size: int
     ) -> tuple[answers.Entries, str]:
-        _check_number(section)
+        check_number(section)
         query = {
             "type": MOVIE,
             **filters,
@@ -332,6 +338,23 @@ class PlexClient:
         raise failure
 
 
+def _chosen(sections: list[Section], libraries: Sequence[str], server: str, token: str) -> list[Section]:
+    """The libraries of these names; raises Barred if one does not exist."""
+    if not libraries and not sections:
+        message = f"{server} shows no movie library to this plex_token"
+        raise Barred(Neighbour.PLEX, message, setting="plex_token")
+    if not libraries:
+        return sections
+    wanted = {fold(name): name for name in libraries}
+    missing = [name for folded, name in wanted.items() if folded not in {fold(section.title) for section in sections}]
+    if missing:
+        titles = ", ".join(section.title for section in sections) or "none"
+        titles = titles.replace(token, "***")
+        message = f"Plex has no movie library named {', '.join(missing)}; it has: {titles}"
+        raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
+    return [section for section in sections if fold(section.title) in wanted]
+
+
 def _is_too_long(error: Refused, target: str) -> bool:
     """Whether a request was rejected for its length. Plex has no status of its own for that: it answers 400."""
     return isinstance(error, TooLong) or len(target) > edits.LINE_LIMIT
@@ -343,22 +366,6 @@ def _too_long(error: Refused, *, applied: bool) -> TooLong:
     return parameter
 
 
-def _check_number(text: str) -> None:
+def check_number(text: str) -> None:
     if not (text.isascii() and text.isdigit()):
         raise ValueError("a library or item is named by a number")
-
-
-def chosen(sections: list[Section], libraries: Sequence[str], *, server: str, token: str) -> list[Section]:
-    """Return the sections with these names, or all. Raises Barred if there are none, or if a name does not exist."""
-    if not libraries and not sections:
-        raise Barred(Neighbour.PLEX, f"{server} shows no movie library to this plex_token", setting="plex_token")
-    if not libraries:
-        return sections
-    wanted = {fold(name): name for name in libraries}
-    existing = {fold(section.title) for section in sections}
-    missing = [name for folded, name in wanted.items() if folded not in existing]
-    if missing:
-        titles = (", ".join(section.title for section in sections) or "none").replace(token, "***")
-        message = f"Plex has no movie library named {', '.join(missing)}; it has: {titles}"
-        raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
-    return [section for section in sections if fold(section.title) in wanted]

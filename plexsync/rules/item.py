@@ -73,7 +73,7 @@ class Item:
     `roles` keeps the role text of each actor that has one, so that sending the cast again does not lose it; `faces`
     keeps the address of the picture. `pictures` has, by name (of `PICTURES`), the address at which Plex shows a picture
     now; the address changes with the picture. The key of that picture is a scalar of the same name, once it was
-    requested. `library` is the uuid of its library ('' if Plex did not say).
+    requested. `library` is the uuid of its library ('' if Plex did not say). `clip`: it is in a library of Other Videos.
     """
 
     key: str
@@ -86,6 +86,7 @@ class Item:
     faces: Mapping[str, str] = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)
     stamp: int = field(default=0, compare=False)
+    clip: bool = False
     library: str = field(default="", compare=False)
 
     def locked(self, name: str) -> bool:

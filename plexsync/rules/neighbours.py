@@ -181,6 +181,10 @@ class Plex(Protocol):
         """Deselect an item's picture of this kind. Raises Refused or Missing on an old Plex, which can't do this."""
         ...
 
+    def rate(self, key: str, rating: float | None) -> None:
+        """Set the rating that the account gives an item, on a scale of 10; None clears it."""
+        ...
+
     def edit(self, section: str, key: str, edit: Edit, *, cast: Cast | None = None) -> None:
         """Apply all of `edit` to one item with one PUT, split only if it is too long.
 

@@ -34,6 +34,7 @@ from plexsync.store.notes import Notes, ReadOnlyNotes
 from plexsync.store.paces import Paces, ReadOnlyPaces
 from plexsync.store.pictures import Pictures, ReadOnlyPictures
 from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
+from plexsync.store.probes import Probes, ReadOnlyProbes
 from plexsync.store.pushes import Pushes, ReadOnlyPushes
 from plexsync.store.pushings import Pushings, ReadOnlyPushings
 from plexsync.store.samples import ReadOnlySamples, Samples
@@ -83,6 +84,7 @@ class Reader:
         self.samples = ReadOnlySamples(db)
         self.scene_names = ReadOnlySceneNames(db)
         self.sections = ReadOnlySections(db)
+        self.probes = ReadOnlyProbes(db)
         self.servers = ReadOnlyServers(db)
         self.standings = ReadOnlyStandings(db)
         self.tallies = ReadOnlyTallies(db)
@@ -136,6 +138,7 @@ class Writer(Reader):
         self.scan_requests: ScanRequests = ScanRequests(db)
         self.scene_names: SceneNames = SceneNames(db)
         self.sections: Sections = Sections(db)
+        self.probes: Probes = Probes(db)
         self.servers: Servers = Servers(db)
         self.standings: Standings = Standings(db)
         self.tallies: Tallies = Tallies(db)

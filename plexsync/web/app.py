@@ -26,6 +26,7 @@ from plexsync.web import (
     metrics,
     outage_pages,
     overview_pages,
+    probe_pages,
     reconcile_pages,
     scene_pages,
     settings_pages,
@@ -52,6 +53,7 @@ MODULES = (
     reconcile_pages,
     settings_pages,
     accept_pages,
+    probe_pages,
 )
 
 

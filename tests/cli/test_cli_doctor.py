@@ -14,6 +14,7 @@ from plexsync.cli.terminal.mapping import rules_of, suggested
 from plexsync.extras import PARTS
 from plexsync.rules.paths import map_path, name_key, path_key, unmap_path
 from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import VERSION
 from plexsync.simulator.stash_hooks import HookRunner
 from plexsync.store.lock import try_lock
 from tests.cli.conftest import Answer, Door
@@ -50,6 +51,7 @@ def test_all_well(world: World, door: Door) -> None:
         "clock of Stash",
         "plugin in Stash",
         "Plex",
+        "edits in Plex",
         "clock of Plex",
         "libraries",
         "way to Plex",
@@ -565,3 +567,19 @@ def test_versions_are_compared_as_numbers(version: str, state: str) -> None:
     found = version_check("Stash", version, (0, 28), "it answers")
     assert isinstance(found, Check)
     assert found.state == state
+
+
+def test_answers_of_a_probe_count_for_the_version_of_plex_that_gave_them(world: World, door: Door) -> None:
+    def told() -> tuple[str, str]:
+        (check,) = [one for one in door("doctor", "--json").facts["checks"] if one["name"] == "edits in Plex"]
+        return check["state"], check["told"]
+
+    assert told() == ("ok", "how this server treats them is not known: plexsync probe ITEM learns it")
+    key = world.plex.add_movie(world.section, files=[("/media/scenes/a.mp4", 1, 1)])
+    assert door("probe", key, "--yes").code == 0
+    assert told()[0] == "ok"
+    database = sqlite3.connect(world.folder / "plexsync.db")
+    with database:
+        database.execute("update server set learnt_version = '1.42.0'")
+    database.close()
+    assert told() == ("warning", f"learnt from version 1.42.0, and this is version {VERSION}")

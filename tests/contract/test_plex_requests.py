@@ -11,6 +11,7 @@ from plexsync.plex.client import PlexClient
 from plexsync.rules.item import Cast
 from plexsync.rules.plan_records import Change
 from plexsync.simulator.plex_server import PlexSim
+from tests.app.probe_stage import stage
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("PLEXSYNC_CONTRACTS") or ROOT.parent / "shared" / "contracts")
@@ -40,6 +41,13 @@ OTHER_PARAMETERS = {
         "<tag>[<n>].tagging.text": "not described; used for roles by clients of real servers",
         "<tag>[<n>].tag.thumb": "not described; used for pictures of people by clients of real servers",
     },
+}
+# What the probe sends beside that.
+OF_THE_PROBE = {
+    ("GET", "/library/sections"): "see OTHER_PATHS",
+    ("GET", "/library/metadata/5/posters"): "described for POST; as plexapi asks",
+    ("PUT", "/library/metadata/{ids}", "summary.value"): "one of the two forms that the probe tells apart",
+    ("GET", "/library/sections/{sectionId}/collections", "title"): "a media query; the answer is checked again",
 }
 # How the description writes what stands for many names.
 GENERAL = (
@@ -86,6 +94,15 @@ def sent():
         return [(request.method, request.path, [name for name, _ in request.query]) for request in sim.log]
 
 
+@pytest.fixture(scope="module")
+def probing(tmp_path_factory):
+    """(method, path, names) of every request of a probe."""
+    with stage(tmp_path_factory.mktemp("probe") / "data") as here:
+        here.plex.clear_log()
+        assert here.probe().error == ""
+        return [(request.method, request.path, [name for name, _ in request.query]) for request in here.plex.log]
+
+
 def operation_of(described, method, path):
     """(described path, operation) for a real path."""
     for template, operations in described["paths"].items():
@@ -123,7 +140,19 @@ def test_every_parameter_is_described(described, sent):
     assert unknown == set()
 
 
-def test_an_edit_always_names_its_item(sent):
-    edits = [names for method, _, names in sent if method == "PUT"]
+def test_every_path_and_parameter_of_a_probe_is_described(described, probing):
+    unknown = set()
+    for method, path, names in probing:
+        template, operation = operation_of(described, method, path)
+        if operation is None:
+            unknown.add((method, path))
+            continue
+        accepted = parameters_of(described, operation) | OTHER_PARAMETERS.get((method, template), {}).keys()
+        unknown |= {(method, template, name) for name in names if general(name) not in accepted}
+    assert unknown == OF_THE_PROBE.keys()
+
+
+def test_an_edit_always_names_its_item(sent, probing):
+    edits = [names for method, path, names in (*sent, *probing) if method == "PUT" and path.endswith("/all")]
     assert edits
     assert all("id" in names and "type" in names for names in edits)

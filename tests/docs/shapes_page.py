@@ -28,6 +28,7 @@ SECTIONS = {
     "comparisons": "Comparisons and dry runs",
     "dead_letters": "Dead letters",
     "top": "Top",
+    "probe": "Probe",
 }
 NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

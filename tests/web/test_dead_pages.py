@@ -143,7 +143,7 @@ def test_scenes_that_fit_by_duration_only_are_listed_and_bound_together(world: W
         world.plex.remove(keys[1])
         done = plain(dash.post("/dead/by-duration", pairs=fields[1]).text)
         assert "2 scenes bound and queued. 1 scene not bound, because something has changed meanwhile." in done
-        assert world.rows("select scene, key from binding") == [(id, keys[id]) for id in (2, 3)]
+        assert world.rows("select subject, item from binding") == [(id, keys[id]) for id in (2, 3)]
         assert "No scene has a candidate by name and duration only." in plain(dash.get("/dead/by-duration").text)
     work(world)
     assert [world.plex.item(keys[id]).scalars["title"] for id in (2, 3)] == ["Film 1", "Film 2"]

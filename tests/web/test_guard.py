@@ -444,6 +444,8 @@ GET /scenes
 GET /scenes/{id}
 GET /scenes/{id}/undo
 GET /settings
+GET /settings/plex
+GET /settings/plex/probe
 POST /accept
 POST /api/accept
 POST /api/dead/drop
@@ -467,6 +469,8 @@ POST /scenes/{id}/sync
 POST /scenes/{id}/unbind
 POST /scenes/{id}/undo
 POST /scenes/{id}/unignore
+POST /settings/plex/probe
+POST /settings/plex/stop
 """
 
 

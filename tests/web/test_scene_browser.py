@@ -156,7 +156,7 @@ def test_a_candidate_is_bound_by_its_button(staged: Staged, look: Look) -> None:
     page.goto(f"{dash.url}/scenes/{found['ambiguous']}")
     page.get_by_role("button", name=re.compile(r"^Bind \d+$")).first.click()
     expect(page.get_by_role("status").first).to_contain_text("is bound to item")
-    assert dash.world.rows("select scene from binding where off = 0") == [(found["ambiguous"],)]
+    assert dash.world.rows("select subject from binding where off = 0") == [(found["ambiguous"],)]
 
 
 def test_scenes_are_found_and_opened_by_keyboard_alone(staged: Staged, look: Look) -> None:

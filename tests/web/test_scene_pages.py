@@ -160,7 +160,7 @@ def test_an_ambiguous_scene_offers_its_candidates_and_binding_one_settles_it(sta
     after = plain(dash.post(f"/scenes/{id}/bind", item=keys[1]).text)
     assert f"Scene {id} is bound to item {keys[1]} of Movies" in after
     assert f"Bound by hand to item {keys[1]}" in after
-    assert dash.world.rows("select scene, key from binding where off = 0") == [(id, keys[1])]
+    assert dash.world.rows("select subject, item from binding where off = 0") == [(id, keys[1])]
     assert state_of(dash.world, id) is State.READY
     after = plain(dash.post(f"/scenes/{id}/unbind", item=keys[1]).text)
     assert f"Scene {id} is found by its files again" in after

@@ -11,7 +11,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN, events_in, theirs
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.engine.tickets import READ, Gate
-from plexsync.reports.format import lasting
+from plexsync.reports.format import lasting, stamp
 from plexsync.rules.choices import hold_remedy
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError
 from plexsync.rules.records import Section
@@ -72,6 +72,7 @@ def plex(parts: Parts) -> Iterator[Check]:
         return
     yield from _let_in(parts, Neighbour.PLEX)
     yield version_check(name, version, LEAST_PLEX, f"{title or 'the server'} answers and accepts the token")
+    yield traits_check(parts, version)
     yield from clock_check(name, parts.plex.date, parts.clock.now())
     if not sections:
         yield problem("libraries", "Plex has no movie library", "add one there that holds the files of Stash")
@@ -86,6 +87,22 @@ def plex(parts: Parts) -> Iterator[Check]:
     if not all(section.owned for section in sections):
         mend = "take the token of the account that owns the server: plexsync init signs in with it"
         yield warning("libraries", "the token seems to be somebody's with whom they are shared: he can't edit", mend)
+
+
+def traits_check(parts: Parts, version: str) -> Check:
+    """Whether the answers of `plexsync probe` are from this version of Plex, and its item is restored."""
+    name = "edits in Plex"
+    with parts.store.reading() as db:
+        learnt, probed = db.probes.traits(), db.probes.probed()
+    if probed is not None:
+        mend = "run plexsync probe; a worker does it by itself"
+        return warning(name, f"item {probed.key} is not restored after an interrupted plexsync probe", mend)
+    if learnt is None:
+        return Check(name, "how this server treats them is not known: plexsync probe ITEM learns it")
+    if learnt.version != version:
+        mend = "run plexsync probe ITEM again"
+        return warning(name, f"learnt from version {learnt.version}, and this is version {version}", mend)
+    return Check(name, f"learnt from this version, {stamp(learnt.learnt_at)}")
 
 
 def library_words(section: Section) -> str:

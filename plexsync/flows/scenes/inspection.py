@@ -39,6 +39,7 @@ from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
 from plexsync.rules.text import fold
+from plexsync.rules.trait_effects import takeable
 from plexsync.rules.undo import undone
 from plexsync.store.database import Database, Writer
 
@@ -50,6 +51,8 @@ SHARED_ITEM = "its item is another scene's"
 DURATION_ONLY = "one item fits by name and duration only"
 # Prefix of the error of a scene whose bound item can't be written to.
 BOUND_ITEM = "bound by hand, but item"
+# The outcome while an item has scratch names: inspected again soon, and without blame.
+BEING_PROBED = Waiting("plexsync probe has not restored its item yet", "released", after=10.0, backoff=False)
 # The mark of a take-over in a preview.
 ASKED = "asked"
 
@@ -104,7 +107,7 @@ class Looker:
         self.losses.ensure(gone)
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
         lost = self.losses.known_among(gone) if gone else ()
-        return inspections + failed + self._undone_scenes.removed(gone, undoing, lost)
+        return inspections + failed + self._beside_probe(self._undone_scenes.removed(gone, undoing, lost))
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
         """Inspect scenes that were just read from Stash. Otherwise as `look`.
@@ -122,7 +125,7 @@ class Looker:
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
         sights = self._look_in_plex(inside, others, undoing, taking_over=taking_over) if inside or not settled else []
-        by_id = {sight.id: sight for sight in sights}
+        by_id = {sight.id: sight for sight in self._beside_probe(sights)}
         for scene in scenes:
             if scene.id in settled and not (scene.id in by_id and by_id[scene.id].undone):
                 by_id[scene.id] = Inspection(scene.id, scene, outcome=settled[scene.id])
@@ -159,6 +162,21 @@ class Looker:
             list(back.values()), verdicts, items, past, afresh=bool(undoing)
         )
         return [undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes]
+
+    def _beside_probe(self, sights: Sequence[Inspection]) -> list[Inspection]:
+        """The inspections, in which a scene waits whose item `plexsync probe` is changing or has not restored yet."""
+        if not any(sight.targets for sight in sights):
+            return list(sights)
+        with self._store.reading() as db:
+            probed = db.probes.probed()
+        if probed is None:
+            return list(sights)
+        return [
+            Inspection(sight.id, sight.scene, sight.wanted, outcome=BEING_PROBED)
+            if any(target.item.key == probed.key for target in sight.targets)
+            else sight
+            for sight in sights
+        ]
 
     @staticmethod
     def save(tx: Writer, sights: Iterable[Inspection], *, now: int) -> None:
@@ -252,6 +270,7 @@ class Looker:
         """Plan one item of a scene. Raises NeighbourError if one of its pictures can't be read."""
         profile = past.profiles.get(item.section, self._rules.profile)
         shown = desired if profile is self._rules.profile else wanted(scene, profile)
+        shown = takeable(shown, item, past.traits)
         memory, pushing = past.to_sync(scene.id, item.key)
         if self.pictures:
             shown = self.pictures.with_pictures(scene, shown, profile)
@@ -261,7 +280,7 @@ class Looker:
         steps = replace(steps, memory=placed(steps.memory, item))
         remembered = past.memories.get((scene.id, item.key), {})
         has_other_files = past.has_other_files(scene.id, item)
-        return Target(item, steps, remembered, shown, profile, has_other_files=has_other_files)
+        return Target(item, steps, remembered, shown, profile, has_other_files=has_other_files, traits=past.traits)
 
 
 def absence(scene: Scene) -> str:

@@ -11,6 +11,7 @@ from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Undone
 from plexsync.rules.scene import Scene
+from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.undo import begun_anew, undone
 from plexsync.rules.values import Value
 from plexsync.store.database import Reader
@@ -24,7 +25,8 @@ class Target:
     """One item of a scene, with the plan that brings it in sync.
 
     `memory` is what was remembered before. `wanted` holds the desired values in its library, according to its
-    `profile`. `has_other_files`: the item has got other files since it was remembered, and is still the same.
+    `profile`. `has_other_files`: the item has got other files since it was remembered, and is still the same. `traits`
+    are those of the server.
     """
 
     item: Item
@@ -32,6 +34,7 @@ class Target:
     memory: Mapping[str, Remembered]
     wanted: Wanted
     profile: Profile
+    traits: ServerTraits = UNKNOWN
     has_other_files: bool = False
 
     def entry(self, until: int) -> Pushing:
@@ -85,7 +88,7 @@ class Past:
 
     It holds memories and unfinished pushes by (scene, item key), the earlier owners of items, the profiles of libraries
     that have their own (by library key), the keys of the synced libraries, and the marks of take-overs by scene.
-    `origins` has the library and the files that the items had then.
+    `origins` has the library and the files that the items had then, `traits` are those of the server.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -94,6 +97,7 @@ class Past:
     profiles: Mapping[str, Profile]
     sections: frozenset[str]
     take_overs: Mapping[int, str] = field(default_factory=dict)
+    traits: ServerTraits = UNKNOWN
     origins: Mapping[tuple[int, str], Origin] = field(default_factory=dict)
 
     def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
@@ -192,6 +196,7 @@ def past_of(db: Reader, ids: Sequence[int]) -> Past:
         {},
         frozenset(),
         origins=origins,
+        traits=db.probes.present_traits(),
     )
 
 

@@ -19,6 +19,8 @@ from plexsync.rules.pictures import placed
 from plexsync.rules.plan_records import Change, Edit
 from plexsync.rules.read_back import learn
 from plexsync.rules.scene import Scene
+from plexsync.rules.trait_effects import edits_of, rating_in
+from plexsync.rules.traits import ServerTraits
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.push")
@@ -55,7 +57,23 @@ class Pusher:
             for name, key in errand.pictures_to_send():
                 self._show(self._pictures, errand, name, key)
         if edit := errand.target.plan.edit:
-            self._plex.edit(item.section, item.key, edit, cast=item.cast)
+            self._edit(item, edit, errand.target.traits)
+
+    def _edit(self, item: Item, edit: Edit, traits: ServerTraits) -> None:
+        """Send an edit as the server takes it. If a later request fails, the error is `applied`."""
+        rating = rating_in(edit, traits)
+        whole = edit if rating is None else {name: change for name, change in edit.items() if name != "userRating"}
+        requests = [
+            partial(self._plex.edit, item.section, item.key, some, cast=item.cast) for some in edits_of(whole, traits)
+        ]
+        if rating is not None:
+            requests.append(partial(self._plex.rate, item.key, float(rating) if rating else None))
+        for number, request in enumerate(requests):
+            try:
+                request()
+            except NeighbourError as error:
+                error.applied = error.applied or number > 0
+                raise
 
     def _show(self, pictures: Artwork, errand: SceneErrand, name: str, key: str) -> None:
         """Select a picture on the item. Leave it out if Plex rejects it, or has failed to accept it several times.
@@ -86,7 +104,7 @@ class Pusher:
         for errand, again in self._read_back(errands):
             item = errand.target.item
             try:
-                self._gates.ask(WRITE_PLEX, partial(self._plex.edit, item.section, item.key, again))
+                self._gates.ask(WRITE_PLEX, partial(self._edit, item, again, errand.target.traits))
             except Refused as error:
                 # Plex keeps the member. What is read back now is remembered.
                 log.info("a removal was refused: %s", error)

@@ -236,7 +236,8 @@ class UndoneScenes:
             item = self._pictures.told(item, dict.fromkeys((*unknown, *ours_in(memory)), True), memory, pushing)
         steps = plan(shown.values, item, memory, pushing, self._rules.policy)
         steps = replace(steps, memory=placed(steps.memory, item))
-        return Target(item, steps, past.memories.get((sight.id, item.key), {}), shown, profile)
+        remembered = past.memories.get((sight.id, item.key), {})
+        return Target(item, steps, remembered, shown, profile, traits=past.traits)
 
     def _values(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
         """What Stash says about a scene, including disabled fields."""

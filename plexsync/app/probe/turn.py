@@ -1,0 +1,116 @@
+"""Probes beside a worker: another process asks for one, and the worker runs it between two steps.
+
+So nothing else writes to the item meanwhile. The worker also restores the item of an interrupted probe.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from typing import TypeAlias
+
+from plexsync.app.clients import probe_client
+from plexsync.app.fingerprints import client_id
+from plexsync.app.parts import Parts
+from plexsync.app.probe.restore import restore_left
+from plexsync.app.probe.run import CantProbe, ProbeOutcome, outcome_from_text, probe
+from plexsync.plex.probe_client import ProbeClient
+from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.store.database import Database
+
+log = logging.getLogger("PlexSync.probe")
+
+# Seconds between two looks for a request, and before a failed restoration is tried again.
+LOOK, RETRY = 1.0, 30.0
+# A request that no worker took for so long (ms) is dropped: nobody waits for it any more.
+STALE = 300_000
+ENDED = "the worker ended during the probe"
+FAULT = "a fault of PlexSync; the log says more"
+
+Connect: TypeAlias = Callable[[], ProbeClient]
+
+
+def connected(parts: Parts) -> ProbeClient:
+    """A client for a probe by these parts."""
+    client = client_id(parts.store)
+    return probe_client(parts.config, parts.clock, client_id=client, alive=parts.watchdog.alive)
+
+
+class ProbeTurn:
+    """The worker's turn at a probe. Call it between two steps."""
+
+    def __init__(self, parts: Parts, stop: threading.Event, connect: Connect | None = None) -> None:
+        self._parts = parts
+        self._stop = stop
+        self._connect = connect or (lambda: connected(parts))
+        self._looked: float | None = None
+        self._retry_at = 0.0
+
+    def __call__(self) -> None:
+        """Restore what an interrupted probe has left, then run the probe that was asked for, if any."""
+        store, passed = self._parts.store, self._parts.clock.monotonic()
+        if self._looked is not None and passed - self._looked < LOOK:
+            return
+        self._looked = passed
+        with store.reading() as db:
+            probed, asked, running = db.probes.probed(), db.probes.probe_asked(), db.probes.probe_running()
+        if running is not None:
+            with store.writing() as tx:
+                tx.probes.save_probe_result(ProbeOutcome(error=ENDED).to_text(running), asked=running)
+            asked = None
+        if probed is not None and not self._restored(passed):
+            return
+        if asked is not None:
+            self._run(*asked)
+
+    def _restored(self, passed: float) -> bool:
+        if passed < self._retry_at:
+            return False
+        try:
+            with closing(self._connect()) as plex:
+                restore_left(self._parts.store, plex, self._parts.clock)
+        except NeighbourError as error:
+            log.warning("the item of an interrupted plexsync probe can't be restored yet: %s", error)
+        except (LocalFault, NewerDatabase, Unusable):
+            raise
+        except Exception:
+            # The queue goes on without this item, whose scenes wait.
+            log.exception("restoring the item of an interrupted plexsync probe failed by a fault of PlexSync")
+        else:
+            return True
+        self._retry_at = passed + RETRY
+        return False
+
+    def _run(self, key: str, at: int) -> None:
+        store, clock = self._parts.store, self._parts.clock
+        if not 0 <= clock.now() - at < STALE:
+            with store.writing() as tx:
+                tx.probes.withdraw_probe()
+            return
+        with store.writing() as tx:
+            tx.probes.run_probe(at)
+
+        def stopping() -> bool:
+            with store.reading() as db:
+                return self._stop.is_set() or db.probes.probe_asked() != (key, at)
+
+        try:
+            with closing(self._connect()) as plex:
+                probed = probe(store, plex, clock, key, stopping=stopping)
+        except (CantProbe, NeighbourError) as error:
+            probed = ProbeOutcome(error=str(error))
+        except (LocalFault, NewerDatabase, Unusable):
+            raise
+        except Exception:
+            log.exception("plexsync probe failed by a fault of PlexSync")
+            probed = ProbeOutcome(error=FAULT)
+        with store.writing() as tx:
+            tx.probes.save_probe_result(probed.to_text(at), asked=at)
+
+
+def result_of(store: Database, asked: int) -> ProbeOutcome | None:
+    """The result of the probe that was asked for then; None if it is not there yet."""
+    with store.reading() as db:
+        text = db.probes.probe_result()
+    result = outcome_from_text(text) if text else None
+    return result[0] if result and result[1] == asked else None

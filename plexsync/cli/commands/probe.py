@@ -1,0 +1,162 @@
+"""`plexsync probe`: asks a Plex server the questions on which sources disagree, with one item, and restores it."""
+
+import re
+from contextlib import closing
+
+import click
+
+from plexsync.app.parts import Parts, at_work, opened
+from plexsync.app.probe.restore import Restoration, restore_left
+from plexsync.app.probe.run import CantProbe, ProbeOutcome
+from plexsync.app.probe.run import probe as probe_item
+from plexsync.app.probe.turn import ENDED, connected, result_of
+from plexsync.app.settings import SettingsNeed
+from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.main import version
+from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.reports.format import safe
+from plexsync.reports.probe import is_restored, probe_facts, row_of, stored_traits
+from plexsync.reports.shapes.probe import ProbeFacts
+
+PACE = 0.2  # seconds between two looks for the worker's result
+QUESTION = (
+    "This edits item {} ({}) for some seconds: scratch labels, people and a collection, its date added, and a rating if "
+    "it has none. Everything is restored at the end. Go on?"
+)
+
+
+class RatingKey(click.ParamType[str]):
+    """The rating key of an item in Plex."""
+
+    name = "item"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The key without leading zeros."""
+        if not re.fullmatch(r"[0-9]{1,18}", value) or not int(value):
+            self.fail(f"{value!r} is not the rating key of an item: a number, as plexsync explain shows it", param, ctx)
+        return str(int(value))
+
+
+@command("probe")
+@click.argument("item", metavar="[ITEM]", required=False, type=RatingKey())
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def probe(call: Call, item: str | None, yes: bool) -> int:
+    """Ask your Plex server how it treats edits, with one item that you name, and use the answers.
+
+    Sources disagree on some points, and Plex does not document them. The command tries each on the item with this rating
+    key: it adds scratch names and takes them away again, reads back after each request, and restores everything at the
+    end. What it changes is saved before: after Ctrl-C or a crash the item is restored at the end or by the next run. Take
+    an item without a rating; with one in a library of Other Videos, its questions are answered too. Labels, cast and
+    collections that you have stay at every moment. If a worker runs, it does the work between two of its own steps.
+
+    Without an item it shows what was learnt, and restores an item that an interrupted call has left. With --json the
+    answer holds no names, paths or tokens: you can share it. Exits with 1 if the probe was not completed.
+
+    \b
+    Examples:
+      plexsync probe
+      plexsync probe 1234 --yes
+    """
+    with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
+        if item is not None and not _agreed(call, start, item, yes=yes):
+            return FAILED
+        with at_work(start.config, start.folder) as (parts, mine):
+            earlier = _restored(parts) if mine else None
+            probed = None
+            if item is not None:
+                try:
+                    probed = _probed(start, parts, stop, item) if mine else _by_worker(parts, stop, item)
+                except CantProbe as error:
+                    return call.refused(str(error))
+            learnt = stored_traits(parts)
+            with parts.store.reading() as db:
+                restored = is_restored(probed) if probed else db.probes.probed() is None
+        facts = probe_facts(learnt, probed, restored=restored, program=version())
+        call.answer(facts, lambda: _tell(facts))
+        _complain(item, probed, earlier, restored=restored)
+        return stop.code or (FINE if restored and facts["complete"] else FAILED)
+
+
+def _agreed(call: Call, start: Begun, item: str, *, yes: bool) -> bool:
+    """Whether the probe may begin. Names the item by its title, so that a wrong number is noticed."""
+    with opened(start.config, start.folder) as parts:
+        start.tell(parts)
+        named = parts.plex.items([item]).get(item)
+    if named is None:
+        call.refused(f"Plex has no item {item} in a library")
+        return False
+    if yes or confirmed(QUESTION.format(item, safe(named.scalars.get("title", ""), 60))):
+        return True
+    call.refused("nothing was changed")
+    return False
+
+
+def _restored(parts: Parts) -> Restoration | None:
+    """Restore the item of an interrupted probe."""
+    with parts.store.reading() as db:
+        earlier = db.probes.probed()
+    if earlier is None:
+        return None
+    with closing(connected(parts)) as plex:
+        return restore_left(parts.store, plex, parts.clock)
+
+
+def _probed(start: Begun, parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
+    """Probe in this process, which holds the worker's lock."""
+    with ProgressBar(start.console, "asking") as bar, closing(connected(parts)) as plex:
+        return probe_item(parts.store, plex, parts.clock, item, progress=bar.at, stopping=stop.event.is_set)
+
+
+def _by_worker(parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
+    """Let the worker probe, and wait for its result."""
+    asked = parts.clock.now()
+    with parts.store.writing() as tx:
+        tx.probes.ask_probe(item, now=asked)
+    withdrawn = False
+    while (result := result_of(parts.store, asked)) is None:
+        if not parts.someone_works():
+            with parts.store.writing() as tx:
+                tx.probes.withdraw_probe()
+            return result_of(parts.store, asked) or ProbeOutcome(error=ENDED)
+        if stop and not withdrawn:
+            withdrawn = True
+            with parts.store.writing() as tx:
+                tx.probes.withdraw_probe()
+            with parts.store.reading() as db:
+                if db.probes.probe_running() is None:
+                    raise CantProbe("stopped before the worker began: nothing was changed")
+        parts.clock.sleep(PACE)
+    if not result.version:
+        raise CantProbe(result.error)
+    return result
+
+
+def _tell(facts: ProbeFacts) -> None:
+    if facts["plex"] is None:
+        return say(paper(), "Nothing was learnt yet: plexsync probe ITEM asks the server.")
+    rows = [
+        (row.question, row.answer or f"not answered{': ' if row.reason else ''}{row.reason}", row.use)
+        for row in map(row_of, facts["traits"])
+    ]
+    paper().print(table(f"Plex {safe(facts['plex'])}", ("question", "answer", "what PlexSync does with it"), rows))
+    return None
+
+
+def _complain(item: str | None, probed: ProbeOutcome | None, earlier: Restoration | None, *, restored: bool) -> None:
+    """Report on standard error what was not done, and what was restored."""
+    if earlier is not None:
+        click.echo(f"plexsync: the item of an interrupted probe: {safe(earlier.words() or 'restored')}", err=True)
+    if probed is None:
+        if not restored:
+            click.echo("plexsync: the item of an interrupted probe is not restored yet: the worker does it", err=True)
+        return
+    if probed.error:
+        click.echo(f"plexsync: the probe ended early: {safe(probed.error)}", err=True)
+    if probed.restored is None:
+        click.echo(f"plexsync: item {item} is not restored yet: plexsync probe does it once Plex is up", err=True)
+    elif words := probed.restored.words():
+        click.echo(f"plexsync: item {item}: {safe(words)}", err=True)

@@ -1,0 +1,50 @@
+"""The record of what a probe has learnt: how it is stored, joined and told."""
+
+import json
+
+import pytest
+
+from plexsync.rules import scratch, traits
+from plexsync.rules.traits import CHOICES, GROUPS, QUESTIONS, TRAITS, USES, LearntTraits, ServerTraits
+
+SOME = ServerTraits(tag_mode="add", removals_at_once=0, picture_lag=1.5, cast_on_other=False)
+
+
+def test_every_trait_has_a_question_and_a_group() -> None:
+    assert set(QUESTIONS) == set(TRAITS) == {name for names in GROUPS.values() for name in names}
+    assert set(USES) < set(TRAITS)
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"), [(name, choice) for name, choices in CHOICES.items() for choice in choices]
+)
+def test_every_answer_has_words(name: str, choice: str) -> None:
+    assert traits.answer_words(name, choice)
+    assert (name, choice) in traits.ANSWERS
+
+
+def test_the_stored_form_is_read_back() -> None:
+    assert traits.from_text(traits.to_text(SOME)) == SOME
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "{}", "[1]", "7", "[" * 100_000])
+def test_a_text_that_is_no_stored_form_counts_as_nothing_learnt(text: str) -> None:
+    assert traits.from_text(text) == ServerTraits()
+    assert scratch.original_from_text(text) is None
+
+
+def test_a_stored_answer_of_another_version_of_plexsync_counts_as_none() -> None:
+    stored = json.loads(traits.to_text(SOME))
+    stored |= {"tag_mode": "mix", "removals_at_once": -1, "picture_lag": "long", "new": True, "tags_lock": 1}
+    assert traits.from_text(json.dumps(stored)) == ServerTraits(cast_on_other=False)
+
+
+@pytest.mark.parametrize(
+    ("machine", "version", "expected"), [("m", "v", "add"), ("other", "v", None), ("m", "newer", None)]
+)
+def test_an_earlier_answer_counts_for_the_same_server_and_version(
+    machine: str, version: str, expected: str | None
+) -> None:
+    newer = LearntTraits(machine, version, ServerTraits(tags_lock=True), 9)
+    joined = LearntTraits("m", "v", SOME, 7).joined(newer)
+    assert (joined.traits.tag_mode, joined.traits.tags_lock, joined.learnt_at) == (expected, True, 9)
