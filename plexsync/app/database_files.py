@@ -11,7 +11,7 @@ from pathlib import Path
 
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import LocalFault, Unusable
-from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, LAST_RUN, RESTORED, STASH_SETTINGS
+from plexsync.rules.note_keys import CURSOR, JOURNALLED, LAST_RECONCILE, LAST_RUN, RESTORED, STASH_SETTINGS
 from plexsync.store import backup, intake, schema, summary
 from plexsync.store.backup import Copied, Restored
 from plexsync.store.db import faults, file_system, on_network
@@ -99,7 +99,9 @@ def mend(folder: Path) -> None:
 def _repair(folder: Path) -> None:
     _check_place(folder)
     repaired = repair(
-        folder / DATABASE, now=SystemClock().now(), forget=(LAST_RECONCILE, LAST_RUN, CURSOR, STASH_SETTINGS)
+        folder / DATABASE,
+        now=SystemClock().now(),
+        forget=(LAST_RECONCILE, LAST_RUN, CURSOR, STASH_SETTINGS, JOURNALLED),
     )
     if repaired:
         log.error("%s", repaired)

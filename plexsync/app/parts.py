@@ -16,6 +16,7 @@ from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, pri
 from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.engine.clock import SystemClock, SystemDice
 from plexsync.engine.gates import Gates
+from plexsync.engine.pulse import in_turn
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.artwork import Artwork
@@ -27,8 +28,10 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.poll import Poller
 from plexsync.flows.scenes.preview import Previewer
 from plexsync.flows.scenes.reconcile import Reconciler
+from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import StashIdentity
+from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Neighbour
@@ -36,6 +39,7 @@ from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
 from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
+from plexsync.store.journal import WriteJournal
 from plexsync.store.lock import Lock, is_locked, try_lock
 from plexsync.store.summary import Summary
 from validation.config import PlexSyncConfig
@@ -152,18 +156,20 @@ def assemble(
     imaging: Imaging | None = None,
 ) -> Assembled:
     """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
-    looks = settings.looks
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
     by = _identities(store, stash, plex, clock)
-    gates.plex_check, gates.stash_check = (identity.check for identity in by)
+    losses = SceneLosses(store, stash, gates, clock)
+    indexer = Indexer(store, plex, gates, clock)
+    gates.plex_check = in_turn(by.plex.check, indexer.losses.check)
+    gates.stash_check = in_turn(by.stash.check, losses.check)
+    recovery = Recovery(store, WriteJournal(store.folder), clock)
 
     def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
-        pictures = None
-        if settings.pictures:
-            pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock)
-        return Looker(store, stash, plex, index, gates, looks, *by, pictures, patient=patient)
+        pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock) if settings.pictures else None
+        return Looker(
+            store, stash, plex, index, gates, settings.looks, *by, losses, recovery, pictures, patient=patient
+        )
 
-    indexer = Indexer(store, plex, gates, clock)
     watch_looker = looker(indexer)
     prints = {"settings": settings.print_of_all, "wishes": settings.wishes}
     visitors = _identities(store, stash, plex, clock, looks_only=True)
@@ -182,11 +188,11 @@ def assemble(
         looker=glances,
         work_looker=looker(indexer, patient=False),
         watch_looker=watch_looker,
-        poller=Poller(store, stash, indexer, gates, clock),
-        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, by.plex, **prints),
+        poller=Poller(store, stash, indexer, gates, clock, losses),
+        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, by.plex, losses, **prints),
         previewer=Previewer(store, stash, glances, gates, clock),
         listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
-        scans=Scans(store, plex, gates, clock, looks.paths) if settings.scan_absent else None,
+        scans=Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None,
         curer=Curer(store, watch_looker, gates, clock, settings.cures),
     )
 

@@ -209,6 +209,7 @@ class Sender(Generic[F, E]):
                     self._settle(tx, job, outcome)
                 else:
                     self._complete(tx, job, finding)
+        self._flow.will_send([errand for some in batch.errands.values() for errand in some])
         return batch
 
     def _prolong(self, batch: Batch[F, E]) -> None:

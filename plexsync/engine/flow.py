@@ -165,6 +165,10 @@ class Flow(Undoing, Protocol[F, E]):
         """
         ...
 
+    def will_send(self, errands: Sequence[E]) -> None:
+        """Record saved errands that are about to be sent, outside the database. Raises LocalFault; nothing is sent then."""
+        ...
+
     def requires(self, errand: E) -> Collection[Gate]:
         """The gates that this errand must pass."""
         ...
@@ -201,6 +205,13 @@ class Flow(Undoing, Protocol[F, E]):
 
     def worked(self, findings: Sequence[F]) -> None:
         """Called when all jobs of a batch are settled. The flow may request what helps the jobs that could not be synced."""
+        ...
+
+    def existing(self, ids: Sequence[int]) -> Collection[int]:
+        """Those of these ids whose objects exist, in one request through the gates.
+
+        Raises NeighbourError if that is unknown now: also while a gate is closed.
+        """
         ...
 
     def forget(self, tx: Writer, id: int, *, gone: bool) -> None:

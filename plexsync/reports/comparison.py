@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from plexsync.flows.scenes.reconcile import ComparisonReport
+from plexsync.flows.scenes.comparison_report import ComparisonReport
+from plexsync.reports.format import many
 from plexsync.reports.shapes.comparisons import ComparisonFacts, FindingCounts, StrictCount
 from plexsync.rules.status_words import COMPARED, Finding
 
@@ -35,7 +36,29 @@ def report_facts(report: ComparisonReport) -> ComparisonFacts:
         "gone": report.gone,
         "wanted": report.wanted,
         "items": report.items,
+        "recovered": report.recovered,
+        "kept_after_restore": report.kept,
+        "undecidable": report.undecidable,
         "without_scene": report.without_scene,
         "went_on_after": report.after or None,
         "complete": report.complete,
     }
+
+
+def evidence_lines(report: ComparisonReport) -> list[str]:
+    """What a comparison decided after a restore of Plex or of the database; empty if there was nothing to decide."""
+    lines = []
+    if report.recovered:
+        lines.append(
+            f"{many(report.recovered, 'scene')} with values that PlexSync wrote before a restore; they are its own"
+        )
+    if report.kept:
+        lines.append(
+            f"{many(report.kept, 'scene')} with values that PlexSync did not write before a restore; they are kept"
+        )
+    if report.undecidable:
+        lines.append(
+            f"{many(report.undecidable, 'scene')} with locked values that an earlier database may have written;"
+            " nothing tells, so they count as yours (see adopt_locked_lists)"
+        )
+    return lines

@@ -67,3 +67,18 @@ def is_as_left(name: str, now: Held, remembered: Remembered) -> bool:
 def is_untouched(name: str, now: Held, remembered: Remembered) -> bool:
     """Whether Plex has the value that PlexSync left, and no lock was added."""
     return same_value(name, now.value, remembered.left.value) and (remembered.left.locked or not now.locked)
+
+
+def last_stamp(memory: Memory) -> int:
+    """The item's stamp when any of its fields was last read; 0 if unknown."""
+    return max((max(remembered.stamp, remembered.item_stamp) for remembered in memory.values()), default=0)
+
+
+def stamped(memory: Memory, stamp: int) -> dict[str, Remembered]:
+    """The memory of an item of which a field was read at this stamp."""
+    return {
+        name: replace(remembered, item_stamp=stamp)
+        if stamp > max(remembered.stamp, remembered.item_stamp)
+        else remembered
+        for name, remembered in memory.items()
+    }

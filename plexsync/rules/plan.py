@@ -10,24 +10,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.rules.cast import beside_cast, cast_after, is_outside_cast
+from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import PICTURES, Item, beside_whom, is_lockless, is_of_person
 from plexsync.rules.list_members import list_decision
-from plexsync.rules.memory import is_as_left, is_untouched, named_fields, put, spelled_as_in_stash
+from plexsync.rules.memory import is_as_left, is_untouched, named_fields, put, spelled_as_in_stash, stamped
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Policy, Pushing, Remembered, Sending
+from plexsync.rules.provenance import recovered
 from plexsync.rules.undo import begun_anew, is_undone, take_back_plan, with_earlier_value
 from plexsync.rules.unfinished_pushes import resolved_field
 from plexsync.rules.values import Held, Value, held, name_keys, same_value
 
 
 def plan(
-    values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing], policy: Policy | None = None
+    values: Mapping[str, Value],
+    item: Item,
+    memory: Memory,
+    pushing: Sequence[Pushing],
+    policy: Policy | None = None,
+    provenance: Provenance | None = None,
 ) -> Plan:
     """The plan by which the item shows `values` (by field; a field that is missing is disabled).
 
     `memory` and `pushing` (oldest first) belong to this scene and item. A disabled field keeps its value, lock and
-    memory in Plex; its unfinished pushes are resolved all the same.
+    memory in Plex; its unfinished pushes are resolved all the same. With a `provenance`, the database or the item may be
+    from an older moment, and the memory is first brought up to date.
     """
+    # A push that was planned on a newer item is not in this one: Plex was restored.
+    pushing = [push for push in pushing if not 0 < item.stamp < push.stamp]
     memory, pushing = spelled_as_in_stash(values, memory, pushing)
+    if provenance is None:
+        return _plan(values, item, memory, pushing, policy or Policy())
+    result = recovered(values, item, memory, pushing, provenance)
+    return result.finished(_plan(values, item, result.memory, result.pushing, policy or Policy()))
+
+
+def _plan(values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing], policy: Policy) -> Plan:
     resolved = {
         name: remembered
         for name in named_fields(values, memory, pushing)
@@ -39,22 +56,31 @@ def plan(
     steps: dict[str, Decision] = {}
     for name, value in values.items():
         if (value or name != "title") and not beside_whom(name):
-            steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy or Policy())
+            steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy)
     cast = cast_after(item, steps)
     for name in [name for name in resolved if is_outside_cast(name, cast | name_keys(item.lists.get("actor", ())))]:
         del resolved[name]
     for name, value in beside_cast(values, resolved).items():
         if not is_outside_cast(name, cast):
-            steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy or Policy())
+            steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy)
     sending = {name: replace(step.sending, was=resolved.get(name)) for name, step in steps.items() if step.sending}
     for name, step in steps.items():
         put(resolved, name, step.memory)
+    resolved = {name: _stamped(entry, memory.get(name), item) for name, entry in resolved.items()}
+    if resolved != memory:
+        resolved = stamped(resolved, item.stamp)
     return Plan(
         edit={name: step.change for name, step in steps.items() if step.change},
         memory=resolved,
         sending=sending,
         notes=tuple(step.note for step in steps.values() if step.note),
     )
+
+
+def _stamped(remembered: Remembered, earlier: Remembered | None, item: Item) -> Remembered:
+    """The memory with the item's stamp, if this look learnt what the last push left."""
+    is_new = earlier is None or remembered.left != earlier.left
+    return replace(remembered, stamp=item.stamp) if is_new else remembered
 
 
 def _field_decision(name: str, value: Value, now: Held, remembered: Remembered | None, policy: Policy) -> Decision:

@@ -22,7 +22,8 @@ class Remembered:
     are names that were there before PlexSync and were taken over since: they are in `ours` while they are in Plex, and
     an undo restores them. While `undone`, the only write is the one that restores `found`; once it is done, or someone
     else's value is there, `left` and `found` are what Plex had. `before` is the value that was pushed before the undo,
-    if Stash had another value by then, which was never written.
+    if Stash had another value by then, which was never written. `stamp` is the item's stamp when `left` was read,
+    `item_stamp` a later one at which another field was (0: none).
     """
 
     said: Value
@@ -32,6 +33,8 @@ class Remembered:
     undone: Undone = ""
     adopted: tuple[str, ...] = ()
     before: Value | None = None
+    stamp: int = 0
+    item_stamp: int = 0
 
     def undo(self, desired: Value, mode: Undone) -> "Remembered":
         """The same field, undone while Stash has this value."""
@@ -65,10 +68,14 @@ class Sending:
 
 @dataclass(frozen=True)
 class Pushing:
-    """A push whose end may be unknown: it may still take effect until `until` (UTC ms), the end of its total deadline."""
+    """A push whose end may be unknown: it may still take effect until `until` (UTC ms), the end of its total deadline.
+
+    `stamp` is the item's stamp when the push was planned (0: unknown).
+    """
 
     fields: Mapping[str, Sending]
     until: int
+    stamp: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,18 +105,31 @@ class Note:
 
 
 @dataclass(frozen=True)
+class RestoreDecisions:
+    """The fields whose value was decided by evidence of a restore: PlexSync's own again, or left as a person's.
+
+    `recalled` is the memory before the plan, as the journal completed it.
+    """
+
+    own: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    recalled: Memory = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Plan:
     """The work on one item for one scene.
 
     `edit` empty: nothing to send. `memory` is what to remember at once, whatever the result of the push (resolved
     pushes, fields that were already right, forgotten fields). `sending` is saved before the edit is sent, and `learn`
-    turns it into memory once the item was read back.
+    turns it into memory once the item was read back. `recovery` says what was decided by evidence of a restore.
     """
 
     edit: Edit
     memory: Memory
     sending: Mapping[str, Sending]
     notes: tuple[Note, ...] = ()
+    recovery: RestoreDecisions = field(default_factory=RestoreDecisions)
 
 
 @dataclass(frozen=True)

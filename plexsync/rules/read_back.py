@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.list_members import emptied_list, owned_names, still_adopted, without_adopted
-from plexsync.rules.memory import put, released
+from plexsync.rules.memory import put, released, stamped
 from plexsync.rules.plan_records import Change, Learnt, Memory, Note, Remembered, Sending
 from plexsync.rules.text import fold
 from plexsync.rules.values import (
@@ -14,6 +14,7 @@ from plexsync.rules.values import (
     alike_value,
     held,
     joined_names,
+    matches,
     name_keys,
     names_present,
     same_value,
@@ -37,7 +38,13 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
         put(updated, name, learnt)
         if was_ignored(sent, now):
             notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
-    return Learnt(updated, again, tuple(notes))
+    updated = {name: _stamped(name, entry, item) for name, entry in updated.items()}
+    return Learnt(stamped(updated, item.stamp), again, tuple(notes))
+
+
+def _stamped(name: str, remembered: Remembered, item: Item) -> Remembered:
+    """The memory of a field with the item's stamp, if Plex has now what was left there."""
+    return replace(remembered, stamp=item.stamp) if matches(name, held(item, name), remembered.left) else remembered
 
 
 def _left(name: str, sent: Sending, now: Held) -> Held:

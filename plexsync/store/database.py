@@ -192,6 +192,11 @@ class Database:
         self._stuck: dict[str, str] = {}
         self._connection()
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the database."""
+        return self._path.parent
+
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         """Yield one snapshot."""

@@ -1,7 +1,8 @@
 """Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat, and marks of scenes.
 
-There is a take-over mark for each scene whose values are to be taken over, and a mark for each scene whose id meant
-another scene when that one was ignored.
+There is a take-over mark for each scene whose values are to be taken over, a mark for each scene whose id meant another
+scene when that one was ignored, and a mark of loss for each item with pushes that the database does not know
+(`plexsync.flows.scenes.recovery`).
 """
 
 import json
@@ -15,9 +16,18 @@ DIGITS = 18
 
 FIND = "select value from note where name = :name"
 # There may be as many marks as scenes.
-LIST = "select name, value from note where name not like 'take-over:%' and name not like 'ignored:%' order by name"
+LIST = """
+select name, value from note
+ where name not like 'take-over:%' and name not like 'ignored:%' and name not like 'loss:%' order by name
+"""
 MARKS = "select name, value from note where name in (select 'take-over:' || value from json_each(:scenes))"
 HELD_IGNORES = "select name from note where name in (select 'ignored:' || value from json_each(:scenes))"
+LOSSES = "select name, value from note where name in (select 'loss:' || value from json_each(:items))"
+HAS_LOSSES = "select 1 from note where name >= 'loss:' and name < 'loss;' limit 1"
+_LOSE = "insert or ignore into note (name, value) select 'loss:' || value, :after from json_each(:items)"
+LOSE = f"{_LOSE} where true"
+LOSE_UNKNOWN = f"{_LOSE} where value not in (select item from memory union select item from pushing)"
+FIND_AGAIN = "delete from note where name in (select 'loss:' || value from json_each(:items))"
 DROP = "delete from note where name = :name and (:value = '' or value = :value)"
 LOWER = """
 update note set value = cast(cast(:value as bigint) as text)
@@ -48,6 +58,15 @@ class ReadOnlyNotes(Table):
         rows = self._db.rows(MARKS, {"scenes": json.dumps(list(scenes))})
         return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
 
+    def losses(self, items: Sequence[str]) -> dict[str, int]:
+        """Return those of these items that have pushes of which the database knows only those up to a number."""
+        rows = self._db.rows(LOSSES, {"items": json.dumps(list(items))})
+        return {str(name).partition(":")[2]: int(value) for name, value in rows}
+
+    def has_losses(self) -> bool:
+        """Whether any item has such pushes."""
+        return bool(self._db.row(HAS_LOSSES))
+
     def held_ignores(self, scenes: Iterable[int]) -> frozenset[int]:
         """Return those of these scenes whose id meant another scene when that one was ignored."""
         rows = self._db.rows(HELD_IGNORES, {"scenes": json.dumps(list(scenes))})
@@ -75,6 +94,18 @@ class Notes(ReadOnlyNotes):
     def end_take_over(self, scene: int, mark: str = "") -> None:
         """Remove this mark, or any mark (''); a newer mark stays."""
         self._db.execute(DROP, {"name": f"take-over:{scene}", "value": mark})
+
+    def mark_losses(self, items: Sequence[str], after: int, *, unknown_only: bool) -> None:
+        """Mark items with pushes above this number, which the database does not know. An earlier mark stays.
+
+        `unknown_only`: only the items of which it remembers nothing.
+        """
+        sql = LOSE_UNKNOWN if unknown_only else LOSE
+        self._db.execute(sql, {"items": json.dumps(list(items)), "after": str(after)})
+
+    def end_losses(self, items: Sequence[str]) -> None:
+        """Remove the marks of these items: what was lost is known again."""
+        self._db.execute(FIND_AGAIN, {"items": json.dumps(list(items))})
 
     def hold_ignore(self, scene: int, *, now: int) -> None:
         """Mark a scene: you have to say whether the ignore is meant for it."""

@@ -12,7 +12,7 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.app.choices import accept as accept_choice
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import dead_letters
-from plexsync.flows.scenes.reconcile import reports
+from plexsync.flows.scenes.comparison_report import reports
 from plexsync.flows.scenes.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
 from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs

@@ -7,8 +7,8 @@ from itertools import islice
 from starlette.responses import Response
 
 from plexsync.app.switches import bulk_approved
-from plexsync.flows.scenes.reconcile import ComparisonReport, reports
-from plexsync.reports.comparison import counted
+from plexsync.flows.scenes.comparison_report import ComparisonReport, reports
+from plexsync.reports.comparison import counted, evidence_lines
 from plexsync.reports.format import many, noted
 from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.note_keys import LAST_RUN
@@ -40,10 +40,11 @@ class TaskLine:
 
 @dataclass(frozen=True)
 class ReportLine:
-    """A full comparison, and its number of scenes per status as text."""
+    """A full comparison, and its number of scenes per status as text, and what evidence of a restore decided."""
 
     report: ComparisonReport
     counts: list[str]
+    evidence: list[str]
 
 
 def reconcile(ask: Ask) -> Response:
@@ -56,7 +57,7 @@ def reconcile(ask: Ask) -> Response:
     return ask.show(
         "reconcile.html",
         found=desk.facts(),
-        reports=[ReportLine(report, words(counted(report))) for report in past],
+        reports=[ReportLine(report, words(counted(report)), evidence_lines(report)) for report in past],
         run=run,
         scenes=list(islice(lone_scenes(parts), SHOWN + 1)),
         items=list(islice(lone_items(parts), SHOWN + 1)),

@@ -106,6 +106,9 @@ class StampFlow:
         )
         return [StampErrand(job=job, key=str(job.id), desired=stamp.desired, stamp=stamp)]
 
+    def will_send(self, errands):
+        pass
+
     def requires(self, errand):
         return (WRITE_STASH,)
 
@@ -146,6 +149,10 @@ class StampFlow:
 
     def worked(self, findings):
         """Nothing helps those that could not be worked."""
+
+    def existing(self, ids):
+        self._gates.enter(READ_STASH)
+        return self._gates.ask(READ_STASH, partial(self._stash.scenes, ids)).keys()
 
     def forget(self, tx, id, *, gone):
         if gone:

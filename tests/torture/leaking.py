@@ -40,8 +40,9 @@ def leaks_of(*files: Path) -> list[str]:
 
 
 def leaks_beside(database: Path) -> list[str]:
-    """The database, its side files and copies, and the spool."""
-    return leaks_of(*database.parent.glob(f"{database.name}*"), *database.parent.glob("spool/**/*"))
+    """The database, its side files and copies, the journal of writes, and the spool."""
+    folder = database.parent
+    return leaks_of(*folder.glob(f"{database.name}*"), *folder.glob("journal*"), *folder.glob("spool/**/*"))
 
 
 # What was found in folders that are no more.

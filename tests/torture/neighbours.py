@@ -55,8 +55,8 @@ class Town:
             files=[(path, 1000 + n, 60.0)],
         )
 
-    def edit(self, id: int, title: str) -> dict[str, Any]:
-        self.sims[0].edit_scene(id, title=title)
+    def edit(self, id: int, title: str, tags: list[str] | None = None) -> dict[str, Any]:
+        self.sims[0].edit_scene(id, title=title, **({} if tags is None else {"tags": tags}))
         return {}
 
     def slow(self, seconds: float) -> dict[str, Any]:

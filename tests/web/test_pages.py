@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.app.switches import bulk_approved
-from plexsync.flows.scenes.reconcile import ComparisonReport
+from plexsync.flows.scenes.comparison_report import ComparisonReport
 from plexsync.reports.comparison import report_facts
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Why

@@ -13,8 +13,9 @@ from plexsync.cli.daemon.work_loop import Outcomes, Remaining, WorkLoop, outcome
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
-from plexsync.flows.scenes.reconcile import ComparisonReport, ComparisonScope, UnknownLibrary
-from plexsync.reports.comparison import counted, report_facts
+from plexsync.flows.scenes.comparison_report import ComparisonReport
+from plexsync.flows.scenes.reconcile import ComparisonScope, UnknownLibrary
+from plexsync.reports.comparison import counted, evidence_lines, report_facts
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.shapes.comparisons import PollFacts, ReconcileFacts, UnpairedLists, WaitResult
 from plexsync.reports.unpaired import lone_items, lone_scenes
@@ -172,6 +173,7 @@ def _words(report: ComparisonReport, settled: Outcomes | None, ended_by: str, *,
         begun = stamp(report.began)
         lines.append(f"  gone on with behind scene {report.after}; begun {begun} (--anew begins at the first)")
     lines += [f"  {number_of(word, count)}" for word, count in finding_counts(counted(report))]
+    lines += [f"  {line}" for line in evidence_lines(report)]
     if report.gone:
         lines.append(f"  {report.gone:,} gone from Stash")
     if report.without_scene:

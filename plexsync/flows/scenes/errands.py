@@ -24,14 +24,15 @@ from plexsync.store.database import Writer
 class SceneErrand(Errand):
     """One edit of one item of a scene.
 
-    `number` is its saved entry. `memory` is what is remembered after the read-back. `moved` holds its changes, for
-    display. `left_out` holds the fields that Plex failed to accept but may have applied. `refused` holds the error for each
-    picture that was left out.
+    `number` is its saved entry, `entry_number` its number in the journal of writes. `memory` is what is remembered after the
+    read-back. `moved` holds its changes, for display. `left_out` holds the fields that Plex failed to accept but may have
+    applied. `refused` holds the error for each picture that was left out.
     """
 
     sight: Inspection
     target: Target
     number: int = 0
+    entry_number: int = 0
     memory: Memory | None = None
     stamp: int = 0
     moved: dict[str, Moved] = field(default_factory=dict)

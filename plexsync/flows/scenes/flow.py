@@ -8,7 +8,7 @@ from functools import partial
 
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
 from plexsync.flows.scenes.artwork import LAGS
 from plexsync.flows.scenes.errands import SceneErrand, SceneJournal, record_left_out
 from plexsync.flows.scenes.inspection import Looker
@@ -18,6 +18,7 @@ from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import SceneUndo
+from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import Absent, Dead, Done, Gone, Job, Kind, Outcome, State
 from plexsync.rules.neighbours import Plex, Stash
@@ -50,7 +51,7 @@ class SceneFlow:
         self._store = store
         self._stash = stash
         self._looker = looker
-        self._ask = gates.ask
+        self._gates = gates
         self._pusher = Pusher(store, plex, looker, gates, max_retries=max_retries)
         self._scans = scans
         self._undo = SceneUndo(looker, gates)
@@ -65,7 +66,7 @@ class SceneFlow:
         Stash lists no scenes for an object that was deleted or removed from them.
         """
         kind = Kind(notice.kind)
-        now = self._ask(READ_STASH, partial(self._stash.showing, kind, notice.id))
+        now = self._gates.ask(READ_STASH, partial(self._stash.showing, kind, notice.id))
         with self._store.reading() as db:
             return {*now, *db.scene_names.scenes_showing(kind, notice.id)}
 
@@ -95,9 +96,23 @@ class SceneFlow:
             tx.notes.end_take_over(id)
         to_work = [(job, sight) for job, sight in findings if sight.outcome is None and sight.error is None]
         self._looker.save(tx, [sight for _, sight in to_work], now=now)
+        self._looker.recovery.has_learnt(tx, [sight for _, sight in to_work])
         for _, sight in to_work:
             _save_picture_notes(tx, sight, now)
-        return {job.token: self._errands(tx, job, sight, until) for job, sight in to_work}
+        errands = {job.token: self._errands(tx, job, sight, until) for job, sight in to_work}
+        everything = [errand for some in errands.values() for errand in some]
+        for number, errand in enumerate(everything, start=self._looker.recovery.number(tx, len(everything))):
+            errand.entry_number = number
+        return errands
+
+    def will_send(self, errands: Sequence[SceneErrand]) -> None:
+        """Record what is about to be sent in the journal of writes, which outlives the database."""
+        self._looker.recovery.will_send(
+            [
+                (errand.entry_number, errand.sight.id, errand.target.item, errand.target.plan.sending)
+                for errand in errands
+            ]
+        )
 
     @staticmethod
     def _errands(tx: Writer, job: Job, sight: Inspection, until: int) -> list[SceneErrand]:
@@ -126,6 +141,20 @@ class SceneFlow:
     def read_back(self, errands: Sequence[SceneErrand]) -> None:
         """Read the items as they are now."""
         self._pusher.read_back(errands)
+        self._looker.recovery.was_read(
+            [
+                (
+                    errand.entry_number,
+                    errand.sight.id,
+                    errand.target.item,
+                    errand.target.plan.sending,
+                    errand.memory,
+                    errand.stamp,
+                )
+                for errand in errands
+                if isinstance(errand.outcome, Done) and errand.memory is not None
+            ]
+        )
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
@@ -160,6 +189,12 @@ class SceneFlow:
                 tx.standings.save({id: outcome.cls}, now=now)
             case Gone():
                 tx.standings.drop((), after=id - 1, upto=id)
+
+    def existing(self, ids: Sequence[int]) -> Collection[int]:
+        """The scenes among these that Stash has."""
+        if isinstance(closed := self._gates.admit(READ_STASH), Closed):
+            raise Unavailable(Neighbour.STASH, closed.reason, sent=False)
+        return self._looker.losses.existing(ids)
 
     def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
         """Forget what is remembered about the items of a scene that is gone from Stash. Pushes for other scenes stay."""

@@ -13,8 +13,10 @@ from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
 from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity, ignored_another
+from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.flows.scenes.scene_matching import (
     BEING_LISTED,
     SceneMatcher,
@@ -72,6 +74,8 @@ class Looker:
         rules: LookRules,
         identity: ServerIdentity,
         stash_identity: StashIdentity,
+        losses: SceneLosses,
+        recovery: Recovery,
         pictures: Artwork | None = None,
         *,
         patient: bool = True,
@@ -85,6 +89,8 @@ class Looker:
         self._gates = gates
         self._identity = identity
         self._stash_identity = stash_identity
+        self.losses = losses
+        self.recovery = recovery
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
@@ -101,8 +107,10 @@ class Looker:
         gone = [id for id in ids if id not in answers]
         if gone and self._rules.undo_gone:
             self._stash_identity.check_again(self._gates)
+        self.losses.ensure(gone)
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
-        return inspections + failed + self._beside_probe(self._undone_scenes.removed(gone, undoing))
+        lost = self.losses.known_among(gone) if gone else ()
+        return inspections + failed + self._beside_probe(self._undone_scenes.removed(gone, undoing, lost))
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
         """Inspect scenes that were just read from Stash. Otherwise as `look`.
@@ -130,6 +138,7 @@ class Looker:
         self, scenes: Sequence[Scene], others: Collection[int], undoing: Undone, *, taking_over: bool
     ) -> list[Inspection]:
         self._identity.ensure(self._gates)
+        self.recovery.check()
         news = self._matcher.freshen() if self._indexer.empty() else False
         verdicts = self._matcher.decide(scenes)
         missing = self._matcher.missing(scenes, verdicts)
@@ -152,6 +161,7 @@ class Looker:
             self._indexer.freshen(soon=True, wait=False)
             return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
         past = self._past(verdicts).without(others).believed(items)
+        past = replace(past, provenances=self.recovery.provenances(items, past.memories))
         if taking_over:
             past = replace(past, take_overs={scene.id: ASKED for scene in scenes})
         back = (
@@ -186,6 +196,8 @@ class Looker:
         learnt = [(id, key, target.plan.memory) for id, key, target in targets if target.plan.memory != target.memory]
         tx.memories.save_all(learnt, now=now)
         tx.memories.renew_files((id, key) for id, key, target in targets if target.has_other_files)
+        if known_again := [key for _, key, target in targets if target.was_lost]:
+            tx.notes.end_losses(known_again)
         tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=now)
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
@@ -277,11 +289,12 @@ class Looker:
             shown = self.pictures.with_pictures(scene, shown, profile)
             item = self.pictures.told(item, shown.values, memory, pushing)
         policy = replace(self._rules.policy, take_over=bool(take_over))
-        steps = plan(shown.values, item, memory, pushing, policy)
+        steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key))
         steps = replace(steps, memory=placed(steps.memory, item))
         remembered = past.memories.get((scene.id, item.key), {})
         has_other_files = past.has_other_files(scene.id, item)
-        return Target(item, steps, remembered, shown, profile, has_other_files=has_other_files, traits=past.traits)
+        target = Target(item, steps, remembered, shown, profile, has_other_files=has_other_files, traits=past.traits)
+        return replace(target, was_lost=past.was_lost(item.key))
 
 
 def absence(scene: Scene) -> str:

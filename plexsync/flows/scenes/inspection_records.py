@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from plexsync.rules.desired import Profile, Wanted, digest
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.item import Item
+from plexsync.rules.field_history import Provenance
+from plexsync.rules.item import LISTS, Item
 from plexsync.rules.job import Dead, Done, Outcome, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.origin import Origin, is_of
@@ -26,7 +27,7 @@ class Target:
 
     `memory` is what was remembered before. `wanted` holds the desired values in its library, according to its
     `profile`. `has_other_files`: the item has got other files since it was remembered, and is still the same. `traits`
-    are those of the server.
+    are those of the server. `was_lost`: the database did not know all pushes to the item.
     """
 
     item: Item
@@ -36,10 +37,25 @@ class Target:
     profile: Profile
     traits: ServerTraits = UNKNOWN
     has_other_files: bool = False
+    was_lost: bool = False
+
+    @property
+    def known_memory(self) -> Mapping[str, Remembered]:
+        """What was remembered before, with what the journal has added."""
+        return {**self.memory, **self.plan.recovery.recalled}
+
+    @property
+    def has_unknown_values(self) -> bool:
+        """Whether a locked value in Plex counts as yours: it differs from Stash's, or is a list never written before."""
+        if any(note.reason in ("person", "kept") for note in self.plan.notes):
+            return True
+        lists = [name for name in LISTS if name in self.wanted.values and name not in self.memory]
+        owned = {name for name in lists if name in self.plan.memory and self.plan.memory[name].ours}
+        return any(self.item.locked(name) and self.item.lists.get(name) for name in lists if name not in owned)
 
     def entry(self, until: int) -> Pushing:
         """The push to save before the edit is sent."""
-        return Pushing(fields=self.plan.sending, until=until)
+        return Pushing(fields=self.plan.sending, until=until, stamp=self.item.stamp)
 
 
 @dataclass(frozen=True)
@@ -71,6 +87,21 @@ class Inspection:
     bound: tuple[Binding, ...] = ()
 
     @property
+    def has_recovered(self) -> bool:
+        """Whether evidence of a restore shows that a value is PlexSync's own."""
+        return any(target.plan.recovery.own for target in self.targets)
+
+    @property
+    def has_kept(self) -> bool:
+        """Whether a value is left as yours although there is evidence of a restore."""
+        return any(target.plan.recovery.kept for target in self.targets)
+
+    @property
+    def is_undecidable(self) -> bool:
+        """Whether locked values in Plex may be from an earlier database, and no journal tells. They count as yours."""
+        return any(target.has_unknown_values for target in self.targets if not target.was_lost)
+
+    @property
     def desired(self) -> str:
         """A hash of the desired values (of an ambiguous scene: its candidates), to tell a new request from a dead one."""
         if isinstance(self.outcome, Dead):
@@ -88,7 +119,8 @@ class Past:
 
     It holds memories and unfinished pushes by (scene, item key), the earlier owners of items, the profiles of libraries
     that have their own (by library key), the keys of the synced libraries, and the marks of take-overs by scene.
-    `origins` has the library and the files that the items had then, `traits` are those of the server.
+    `origins` has the library and the files that the items had then, `traits` are those of the server. `provenances` has what
+    the journal knows about items that are older than their memory, or whose memory is.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -99,6 +131,11 @@ class Past:
     take_overs: Mapping[int, str] = field(default_factory=dict)
     traits: ServerTraits = UNKNOWN
     origins: Mapping[tuple[int, str], Origin] = field(default_factory=dict)
+    provenances: Mapping[str, Provenance] = field(default_factory=dict)
+
+    def was_lost(self, key: str) -> bool:
+        """Whether the database does not know all pushes to an item."""
+        return key in self.provenances and self.provenances[key].after is not None
 
     def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
         """The memory of a scene's item. If the item is new to the scene, the memory of the scene that had it before.

@@ -12,31 +12,30 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.flows.scenes.comparison_report import EVIDENCE, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
+from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN, WISHES
 from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.rules.text import fold
-from plexsync.store.database import Database, Reader, Writer
+from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.reconcile")
 
 # The states of rows that do not notice by themselves, or not soon, that their scene is gone from Stash.
 LEAVING = (State.IDLE, State.ABSENT, State.OUTSIDE)
-# The reports of the last full comparisons, newest first, as a list of `ComparisonReport`s in JSON.
-REPORTS = "reconcile:reports"
-REPORTS_KEPT = 10
 # An interrupted comparison older than this starts anew.
 OLDEST = DAY
 # The number of scenes inspected together: their items are one request to Plex.
@@ -47,29 +46,6 @@ LOST = 500
 
 class UnknownLibrary(Exception):
     """No library in use has that name. The message lists those in use."""
-
-
-@dataclass
-class ComparisonReport:
-    """The result of a comparison.
-
-    `scenes` is the number of compared scenes, and `standing` counts them by status: `in step`, `differs`, `absent`,
-    `ambiguous`, `outside`, `person` (in sync except for values that you keep in Plex), `undone` (undone and left
-    alone), `failed`. `wanted` scenes were queued. `gone` counts rows whose scene is gone from Stash. `after`: it
-    continued after this scene, where the comparison that started at `began` was interrupted. `ended` is 0 until all are
-    compared. `without_scene` counts the items in Plex that no scene shows; None unless all were compared.
-    """
-
-    scenes: int = 0
-    standing: Counter[str] = field(default_factory=Counter)
-    wanted: int = 0
-    gone: int = 0
-    items: int = 0
-    began: int = 0
-    after: int = 0
-    without_scene: int | None = None
-    complete: bool = False
-    ended: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +80,7 @@ class Reconciler:
         gates: Gates,
         clock: Clock,
         identity: ServerIdentity,
+        losses: SceneLosses,
         *,
         settings: str = "",
         wishes: str = "",
@@ -115,6 +92,7 @@ class Reconciler:
         self._gates = gates
         self._clock = clock
         self._identity = identity
+        self._losses = losses
         self._settings = settings
         self._wishes = wishes
 
@@ -140,6 +118,7 @@ class Reconciler:
         """
         self._enter()
         self._identity.check_again(self._gates)
+        self._looker.recovery.check(again=True)
         report = self._begun(anew=anew)
         total = self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
         before = self._indexer.wanted
@@ -154,10 +133,11 @@ class Reconciler:
                 self._enter()
                 scenes = page[start : start + BATCH]
                 sights = self._with_items(self._looker.look_at(scenes))
+                upto, present = scenes[-1].id, {scene.id for scene in scenes}
+                self._losses.ensure_range(present, after=last, upto=upto)
                 with self._store.writing() as tx:
                     self._compare(tx, sights, report)
-                    upto = scenes[-1].id
-                    self._settle_range(tx, {scene.id for scene in scenes}, report, after=last, upto=upto)
+                    self._settle_range(tx, present, report, after=last, upto=upto)
                     tx.notes.save(CURSOR, self._cursor(report, upto))
                 last = upto
                 progress(report.scenes, total)
@@ -214,7 +194,13 @@ class Reconciler:
             if progress["settings"] == self._settings and 0 <= now - began <= OLDEST:
                 standing = Counter(progress["standing"])
                 return ComparisonReport(
-                    progress["scenes"], standing, progress["wanted"], progress["gone"], began=began, after=after
+                    progress["scenes"],
+                    standing,
+                    progress["wanted"],
+                    progress["gone"],
+                    began=began,
+                    after=after,
+                    **{name: progress.get(name, 0) for name in EVIDENCE},
                 )
         except (ValueError, KeyError, TypeError):
             # Nothing was interrupted, or the position is unreadable.
@@ -230,11 +216,13 @@ class Reconciler:
             "standing": report.standing,
             "wanted": report.wanted,
             "gone": report.gone,
+            **{name: getattr(report, name) for name in EVIDENCE},
         }
         return json.dumps(progress)
 
     def _end(self, report: ComparisonReport, last: int) -> None:
         """Finish the comparison: no scenes follow the last one of Stash, and every item was compared."""
+        self._losses.ensure_range((), after=last)
         while lost := self._lost(last):
             with self._store.writing() as tx:
                 self._want_gone(tx, lost, report)
@@ -251,7 +239,7 @@ class Reconciler:
             report.items, report.without_scene = db.index.count(), db.index.count_unpaired(report.began)
         report.complete, report.ended = True, self._clock.now()
         with self._store.writing() as tx:
-            tx.notes.save(REPORTS, json.dumps([vars(entry) for entry in (report, *reports(tx))][:REPORTS_KEPT]))
+            save_report(tx, report)
 
     # --- scope -------------------------------------------------------------------------------------------------------
 
@@ -316,18 +304,28 @@ class Reconciler:
                 tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=sight.desired)
                 report.wanted += 1
         tx.standings.save(standings, now=now)
+        self._recover(tx, sights, report)
+
+    def _recover(self, tx: Writer, sights: Sequence[Inspection], report: ComparisonReport) -> None:
+        """Count what evidence of a restore decided, and save the memories that the journal has completed."""
+        report.count_evidence(sights, is_first=self._looker.recovery.is_unproven(tx))
+        if completed := self._looker.recovery.completed(tx, sights):
+            self._looker.save(tx, completed, now=self._clock.now())
+            self._looker.recovery.has_learnt(tx, completed)
 
     def _news(self, row: JobRow | None, sight: Inspection, *, settled: bool) -> bool:
         """Whether the queue must learn of it. A queued, running or absent row finds out by itself.
 
-        `settled`: nothing has to be done, which is news only for a scene that was out of scope.
+        `settled`: nothing has to be done, which is news only for a scene that was out of scope, or is back in Stash.
         """
         out = sight.outcome.error if isinstance(sight.outcome, OutOfScope) else ""
         if row is not None and row.state is State.OUTSIDE:
             return out != row.error
+        if row is not None and row.state is State.GONE:
+            return True
         if settled:
             return False
-        if row is None or row.state in (State.IDLE, State.GONE):
+        if row is None or row.state is State.IDLE:
             return True
         if out and row.state is State.DROPPED:
             # You dropped the scene, so it is left alone.
@@ -361,17 +359,6 @@ class Reconciler:
                 tx.jobs.want(Kind.SCENE, id, Why.EDIT, now)
                 report.wanted += 1
         report.gone += len(ids)
-
-
-def reports(db: Reader) -> list[ComparisonReport]:
-    """The reports of the last full comparisons, newest first."""
-    try:
-        return [
-            ComparisonReport(**{**entry, "standing": Counter(entry["standing"])})
-            for entry in json.loads(db.notes.text(REPORTS) or "[]")
-        ]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return []
 
 
 def stands(sight: Inspection) -> str:

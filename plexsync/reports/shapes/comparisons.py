@@ -41,6 +41,12 @@ class ComparisonFacts(FindingCounts, StrictCount):
     """Scenes queued."""
     items: int
     """Items in Plex."""
+    recovered: int
+    """Scenes with values that count as PlexSync's own, by evidence that Plex or the database was restored."""
+    kept_after_restore: int
+    """Scenes with values that are left as yours although there is such evidence."""
+    undecidable: int
+    """Scenes with locked values that may be from an earlier database of PlexSync, and count as yours."""
     without_scene: int | None
     """Items that no scene shows; null unless all scenes were compared."""
     went_on_after: int | None

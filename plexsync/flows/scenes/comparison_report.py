@@ -1,0 +1,67 @@
+"""The report of a full comparison, and the reports of the last ones."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.store.database import Reader, Writer
+
+# The reports of the last full comparisons, newest first, as a list of `ComparisonReport`s in JSON.
+REPORTS = "reconcile:reports"
+REPORTS_KEPT = 10
+# What a report counts by evidence of a restore.
+EVIDENCE = ("recovered", "kept", "undecidable")
+
+
+@dataclass
+class ComparisonReport:
+    """The result of a comparison.
+
+    `scenes` is the number of compared scenes, and `standing` counts them by status: `in step`, `differs`, `absent`,
+    `ambiguous`, `outside`, `person` (in sync except for values that you keep in Plex), `undone` (undone and left
+    alone), `failed`. `wanted` scenes were queued. `gone` counts rows whose scene is gone from Stash. `after`: it
+    continued after this scene, where the comparison that started at `began` was interrupted. `ended` is 0 until all are
+    compared. After a restore, `recovered` scenes have values that count as PlexSync's own by evidence, and `kept` scenes
+    values that are left as yours. In a database without a full comparison since it began or was restored, `undecidable`
+    scenes have locked values that may be from an earlier database; they count as yours. `without_scene` counts the items in
+    Plex that no scene shows; None unless all were compared.
+    """
+
+    scenes: int = 0
+    standing: Counter[str] = field(default_factory=Counter)
+    wanted: int = 0
+    gone: int = 0
+    items: int = 0
+    began: int = 0
+    after: int = 0
+    without_scene: int | None = None
+    complete: bool = False
+    ended: int = 0
+    recovered: int = 0
+    kept: int = 0
+    undecidable: int = 0
+
+    def count_evidence(self, sights: Iterable[Inspection], *, is_first: bool) -> None:
+        """Count the scenes for which evidence of a restore decided; `is_first`: and those for which nothing could."""
+        for sight in sights:
+            self.recovered += sight.has_recovered
+            self.kept += sight.has_kept
+            self.undecidable += is_first and sight.is_undecidable
+
+
+def reports(db: Reader) -> list[ComparisonReport]:
+    """The reports of the last full comparisons, newest first."""
+    try:
+        return [
+            ComparisonReport(**{**entry, "standing": Counter(entry["standing"])})
+            for entry in json.loads(db.notes.text(REPORTS) or "[]")
+        ]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+
+
+def save_report(tx: Writer, report: ComparisonReport) -> None:
+    """Save a report as the newest one."""
+    tx.notes.save(REPORTS, json.dumps([vars(entry) for entry in (report, *reports(tx))][:REPORTS_KEPT]))

@@ -1,0 +1,162 @@
+"""Finds out, from the journal of writes, that the database or Plex is from an older moment, and what it then knows."""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.field_history import Provenance
+from plexsync.rules.item import Item
+from plexsync.rules.job import Kind
+from plexsync.rules.journal_entries import JournalEntry, file_hashes, learnt_fields, read_fields, sent_fields
+from plexsync.rules.neighbours import Clock
+from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
+from plexsync.rules.plan_records import Memory, Sending
+from plexsync.rules.provenance import is_older
+from plexsync.store.database import Database, Reader, Writer
+from plexsync.store.journal import WriteJournal
+
+
+class Recovery:
+    """The journal beside one database.
+
+    Each push has a number, which the database notes before the journal has it. A journal with a higher number than the
+    database is newer: what the database has lost since is marked item by item, until that item was planned once.
+    """
+
+    def __init__(self, store: Database, journal: WriteJournal, clock: Clock) -> None:
+        self._store = store
+        self._journal = journal
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._checked = False
+        self._marked = False
+
+    # --- what was lost -----------------------------------------------------------------------------------------------
+
+    def check(self, *, again: bool = False) -> None:
+        """Compare the database with the journal, once in a process; `again`: another process may have restored it since.
+
+        Raises LocalFault.
+        """
+        with self._lock:
+            if self._checked and not again:
+                return
+            # Read first: the database notes a number before the journal has it.
+            last = self._journal.last()
+            with self._store.reading() as db:
+                is_older_database = last > (db.notes.number(JOURNALLED) or 0)
+                self._marked = db.notes.has_losses()
+            if is_older_database:
+                self._mark(last)
+                self._marked = True
+            self._checked = True
+
+    def _mark(self, last: int) -> None:
+        with self._store.writing() as tx:
+            noted = tx.notes.number(JOURNALLED)
+            # A rebuilt database has all that could be read, so only items without any memory have lost something.
+            rebuilt = noted is None and (tx.notes.number(REPAIRED) or 0) > (tx.notes.number(RESTORED) or 0)
+            if last > (noted or 0):
+                tx.notes.mark_losses(self._journal.items(after=noted or 0), noted or 0, unknown_only=rebuilt)
+                tx.notes.save(JOURNALLED, str(last))
+
+    def provenances(
+        self, items: Mapping[str, Item | NeighbourError], memories: Mapping[tuple[int, str], Memory]
+    ) -> dict[str, Provenance]:
+        """What the journal knows about those of these items that are older than their memory, or whose memory is.
+
+        Raises LocalFault.
+        """
+        read = {key: item for key, item in items.items() if isinstance(item, Item)}
+        losses: dict[str, int] = {}
+        if self._marked and read:
+            with self._store.reading() as db:
+                losses = db.notes.losses(sorted(read))
+        older = {key for (_, key), memory in memories.items() if key in read and is_older(read[key], memory)}
+        doubted = {*losses, *older}
+        if not doubted:
+            return {}
+        entries = self._journal.of(doubted)
+        return {key: Provenance(entries.get(key, ()), losses.get(key)) for key in doubted}
+
+    @staticmethod
+    def is_unproven(db: Reader) -> bool:
+        """Whether no full comparison has completed since this database began, was restored or was rebuilt."""
+        last = db.notes.number(LAST_RECONCILE)
+        return last is None or last < max(db.notes.number(name) or 0 for name in (RESTORED, REPAIRED))
+
+    @staticmethod
+    def completed(db: Reader, sights: Sequence[Inspection]) -> list[Inspection]:
+        """Those of these findings whose memory the journal has completed, and that nobody has saved since they were read."""
+        completed = [sight for sight in sights if any(target.was_lost for target in sight.targets)]
+        if not completed:
+            return []
+        marks = db.notes.losses([target.item.key for sight in completed for target in sight.targets])
+        memories = db.memories.of([sight.id for sight in completed])
+        return [
+            sight
+            for sight in completed
+            if all(
+                target.item.key in marks and memories.get((sight.id, target.item.key), {}) == target.memory
+                for target in sight.targets
+            )
+        ]
+
+    # --- what is written ---------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def number(tx: Writer, count: int) -> int:
+        """Note the numbers of so many pushes; returns the first one."""
+        last = tx.notes.number(JOURNALLED) or 0
+        if count:
+            tx.notes.save(JOURNALLED, str(last + count))
+        return last + 1
+
+    def will_send(self, pushes: Sequence[tuple[int, int, Item, Mapping[str, Sending]]]) -> None:
+        """Record what is about to be sent, as (number, scene, item, fields). Raises LocalFault."""
+        if not pushes:
+            return
+        salt = self._journal.salt()
+        entries = [
+            replace(
+                self._entry(number, id, item, salt),
+                files=file_hashes(item.parts, salt),
+                fields=sent_fields(sending, salt),
+            )
+            for number, id, item, sending in pushes
+        ]
+        self._journal.append(entries, sync=True)
+
+    def has_learnt(self, tx: Writer, sights: Iterable[Inspection]) -> None:
+        """Record what these findings change in the memory without a push. Raises LocalFault."""
+        salt = self._journal.salt()
+        learnt = [
+            (sight.id, target.item, traces)
+            for sight in sights
+            for target in sight.targets
+            if (traces := learnt_fields(target.known_memory, target.plan.memory, target.plan.sending, salt))[0]
+        ]
+        entries: list[JournalEntry] = []
+        for number, (id, item, (sent, read)) in enumerate(learnt, start=self.number(tx, len(learnt))):
+            entry = replace(self._entry(number, id, item, salt), files=file_hashes(item.parts, salt))
+            entries += [replace(entry, fields=sent), replace(entry, kind="read", stamp=item.stamp, fields=read)]
+        self._journal.append(entries, sync=False)
+
+    def was_read(self, pushes: Iterable[tuple[int, int, Item, Mapping[str, Sending], Memory, int]]) -> None:
+        """Record what was read back, as (number, scene, item, fields, memory, stamp). Raises LocalFault."""
+        salt = self._journal.salt()
+        entries = [
+            replace(
+                self._entry(number, id, item, salt),
+                kind="read",
+                stamp=stamp,
+                fields=read_fields(sending, memory, salt),
+            )
+            for number, id, item, sending, memory, stamp in pushes
+        ]
+        self._journal.append(entries, sync=False)
+
+    def _entry(self, number: int, id: int, item: Item, salt: bytes) -> JournalEntry:
+        return JournalEntry("sent", number, self._clock.now(), Kind.SCENE.value, id, item.library, item.key, salt=salt)

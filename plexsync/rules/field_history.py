@@ -1,0 +1,88 @@
+"""What the journal of writes knows about one item, and the history of each of its fields."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from plexsync.rules.item import Item
+from plexsync.rules.journal_entries import FieldTrace, JournalEntry, hashes_of, name_hashes, trace_name
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the journal knows about one item: its entries, oldest first.
+
+    `after`: the database has lost what is above this number; None if it has lost nothing.
+    """
+
+    entries: tuple[JournalEntry, ...] = ()
+    after: int | None = None
+
+    def of(self, item: Item) -> "Provenance":
+        """Only the entries that can be about this item: another one may have had its key."""
+        return replace(self, entries=tuple(entry for entry in self.entries if entry.agrees(item)))
+
+
+@dataclass(frozen=True)
+class FieldHistory:
+    """The pushes of one field, oldest first, as (entry before sending, entry after the read-back or None)."""
+
+    name: str
+    pushes: tuple[tuple[JournalEntry, JournalEntry | None], ...] = ()
+
+    @property
+    def stamp(self) -> int:
+        """The item's stamp at the last read-back of the field; 0 if unknown."""
+        return max((read.stamp for _, read in self.pushes if read), default=0)
+
+    def above(self, number: int) -> "FieldHistory":
+        """The pushes with a higher number."""
+        return replace(self, pushes=tuple(push for push in self.pushes if push[0].number > number))
+
+    def until(self, stamp: int) -> "FieldHistory":
+        """The pushes up to this stamp of the item, in the order of its stamps, which a restore of Plex sets back.
+
+        A push that was not read back belongs to the one before it.
+        """
+        stamps: list[int] = []
+        for _, read in self.pushes:
+            stamps.append(read.stamp if read else stamps[-1] if stamps else 0)
+        order = sorted(range(len(stamps)), key=lambda number: stamps[number])
+        return replace(self, pushes=tuple(self.pushes[number] for number in order if stamps[number] <= stamp))
+
+    def traces(self) -> list[tuple[FieldTrace, FieldTrace | None, JournalEntry]]:
+        """Per push: the field as sent, as read back (None if not), and the entry with the salt."""
+        return [
+            (
+                sent.fields[trace_name(self.name, sent.salt)],
+                _read_trace(self.name, sent, read) if read else None,
+                sent,
+            )
+            for sent, read in self.pushes
+        ]
+
+    def was_own(self, value: str) -> bool:
+        """Whether a single value was PlexSync's at any time."""
+        return any(
+            not sent.ended and set(hashes_of(self.name, value, entry.salt)) & {*sent.values, *(read or sent).values}
+            for sent, read, entry in self.traces()
+        )
+
+    def was_added(self, member: str) -> bool:
+        """Whether PlexSync added this name to the list at any time."""
+        return any(
+            set(name_hashes((member,), entry.salt)) & {*sent.adds, *(read.adds if read else ())}
+            for sent, read, entry in self.traces()
+        )
+
+
+def _read_trace(name: str, sent: JournalEntry, read: JournalEntry) -> FieldTrace:
+    """The field as it was read back: a single value that Plex took as it was sent has no trace of its own."""
+    own = trace_name(name, sent.salt)
+    return read.fields.get(own) or replace(sent.fields[own], adds=())
+
+
+def history_of(name: str, entries: Sequence[JournalEntry]) -> FieldHistory:
+    """The pushes of a field."""
+    reads = {entry.number: entry for entry in entries if entry.kind == "read"}
+    sent = [entry for entry in entries if entry.kind == "sent" and trace_name(name, entry.salt) in entry.fields]
+    return FieldHistory(name, tuple((entry, reads.get(entry.number)) for entry in sent))

@@ -1,0 +1,154 @@
+"""Entries of the journal of writes (`plexsync.store.journal`): hashes of what was sent to Plex, and of what was read back.
+
+The journal is beside the database and survives its loss. It holds no text: a value is known again by its hash.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from plexsync.rules.item import LISTS, Item, Part, beside_whom
+from plexsync.rules.paths import path_key
+from plexsync.rules.plan_records import Memory, Remembered, Sending
+from plexsync.rules.text import composed, fold
+from plexsync.rules.values import Value
+
+HASH_BYTES = 8
+
+
+@dataclass(frozen=True)
+class FieldTrace:
+    """One field of an entry, in hashes.
+
+    `values`: the single value, or the names that Stash had (in a read-back: the names in Plex). `adds` and `removes` are
+    the names that a list edit adds and removes (in a read-back: `adds` are all names that belong to PlexSync). `ended`:
+    PlexSync gave the field up, so the value is not its own.
+    """
+
+    values: tuple[str, ...] = ()
+    locked: bool = True
+    adds: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """One push to one item: before it was sent (`sent`), or as it was read back (`read`, with the item's stamp then).
+
+    Both entries of a push have its number. `files` are hashes of the item's paths. `salt` is that of the hashes.
+    """
+
+    kind: Literal["sent", "read"]
+    number: int
+    at: int
+    flow: str
+    subject: int
+    library: str
+    item: str
+    stamp: int = 0
+    files: tuple[str, ...] = ()
+    fields: Mapping[str, FieldTrace] = field(default_factory=dict)
+    salt: bytes = b""
+
+    def agrees(self, item: Item) -> bool:
+        """Whether the entry can be about this item: its library and one of its files are the same."""
+        if self.library and item.library and self.library != item.library:
+            return False
+        return not self.files or bool(set(self.files) & set(file_hashes(item.parts, self.salt)))
+
+
+def text_hash(text: str, salt: bytes) -> str:
+    """The hash of a text."""
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=HASH_BYTES, key=salt).hexdigest()
+
+
+def value_hash(name: str, value: str, salt: bytes) -> str:
+    """The hash of a single value: the same for values that `same_value` calls the same."""
+    if name == "userRating":
+        try:
+            return text_hash(repr(float(value)), salt)
+        except ValueError:
+            pass
+    return text_hash(composed(value), salt)
+
+
+def name_hashes(names: Iterable[str], salt: bytes) -> tuple[str, ...]:
+    """The hashes of a list's names, in their order."""
+    return tuple(text_hash(fold(name), salt) for name in names)
+
+
+def file_hashes(parts: Sequence[Part], salt: bytes) -> tuple[str, ...]:
+    """The hashes of the paths of an item."""
+    return tuple(text_hash(path_key(part.path), salt) for part in parts)
+
+
+def trace_name(name: str, salt: bytes) -> str:
+    """The name of a field in the journal. The name of a cast member is hashed."""
+    about = beside_whom(name)
+    return name if about is None else f"{about[0]}:{text_hash(fold(about[1]), salt)}"
+
+
+def hashes_of(name: str, value: Value, salt: bytes) -> tuple[str, ...]:
+    """The hashes of a value: of each name of a list, or of the single value."""
+    return name_hashes(value, salt) if isinstance(value, tuple) else (value_hash(name, value, salt),)
+
+
+def sent_fields(sending: Mapping[str, Sending], salt: bytes) -> dict[str, FieldTrace]:
+    """The fields of a push that is about to be sent."""
+    return {trace_name(name, salt): _sent_field(name, sent, salt) for name, sent in sending.items()}
+
+
+def _sent_field(name: str, sent: Sending, salt: bytes) -> FieldTrace:
+    ended = bool(sent.undone) or sent.said is None
+    if name not in LISTS:
+        return FieldTrace(hashes_of(name, sent.sent.value, salt), sent.sent.locked, ended=ended)
+    adds = name_hashes((*sent.adds, *sent.adopts), salt)
+    return FieldTrace(
+        hashes_of(name, sent.said or (), salt), sent.sent.locked, adds, name_hashes(sent.removes, salt), ended
+    )
+
+
+def read_fields(sending: Mapping[str, Sending], memory: Memory, salt: bytes) -> dict[str, FieldTrace]:
+    """The fields of a push as they were read back: all lists, and the single values that Plex changed."""
+    traces: dict[str, FieldTrace] = {}
+    for name, sent in sending.items():
+        remembered = memory.get(name)
+        if remembered is None or remembered.undone:
+            continue
+        trace = _read_field(name, remembered, salt)
+        if name in LISTS or trace.values != hashes_of(name, sent.sent.value, salt):
+            traces[trace_name(name, salt)] = trace
+    return traces
+
+
+def _read_field(name: str, remembered: Remembered, salt: bytes) -> FieldTrace:
+    adds = name_hashes(remembered.ours.values(), salt) if name in LISTS else ()
+    return FieldTrace(hashes_of(name, remembered.left.value, salt), remembered.left.locked, adds)
+
+
+def learnt_fields(
+    before: Memory, after: Memory, sending: Mapping[str, Sending], salt: bytes
+) -> tuple[dict[str, FieldTrace], dict[str, FieldTrace]]:
+    """The fields whose memory has changed without a push, as if they had been (sent, read back)."""
+    sent: dict[str, FieldTrace] = {}
+    read: dict[str, FieldTrace] = {}
+    for name in dict.fromkeys((*before, *after)):
+        remembered = after.get(name)
+        if name in sending or _content(name, before.get(name)) == _content(name, remembered):
+            continue
+        if remembered is None or remembered.undone:
+            sent[trace_name(name, salt)] = FieldTrace(locked=False, ended=True)
+        else:
+            sent[trace_name(name, salt)] = FieldTrace(hashes_of(name, remembered.said, salt), remembered.left.locked)
+            read[trace_name(name, salt)] = _read_field(name, remembered, salt)
+    return sent, read
+
+
+def _content(name: str, remembered: Remembered | None) -> object:
+    """What the journal can hold of the memory of a field."""
+    if remembered is None or remembered.undone:
+        return None
+    members = set(remembered.ours.values()) if name in LISTS else set()
+    return remembered.said, remembered.left, members

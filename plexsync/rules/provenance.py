@@ -1,0 +1,347 @@
+"""Whose a value is after a restore: of Plex, or of PlexSync's database.
+
+A value that was once PlexSync's proves nothing alone, because you may have set it back. It counts as PlexSync's only with
+evidence:
+
+- The database is older than the journal. Then the pushes that it does not know are replayed from the journal, in hashes.
+- The item in Plex is older than PlexSync's last push of the field, by the item's stamp. Then nobody has edited the field
+  since, and a value that was PlexSync's at any time, or was there before PlexSync, is not an edit of yours.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from plexsync.rules.field_history import FieldHistory, Provenance, history_of
+from plexsync.rules.item import LISTS, Item
+from plexsync.rules.journal_entries import FieldTrace, hashes_of, name_hashes
+from plexsync.rules.list_members import owned_names
+from plexsync.rules.memory import is_as_left, last_stamp, put, stamped
+from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, RestoreDecisions
+from plexsync.rules.text import fold
+from plexsync.rules.values import Held, Value, held, name_keys, same_value, without_names
+
+# Stands for a text of which only the hash is known. No field of Plex or Stash can hold it.
+UNKNOWN = "\0"
+
+
+def is_older(item: Item, memory: Memory) -> bool:
+    """Whether the item in Plex is older than the last push that was read back: Plex was restored."""
+    return 0 < item.stamp < last_stamp(memory)
+
+
+@dataclass
+class Recovered:
+    """The memory after a restore, the pushes that are still unresolved, and the fields that were decided by evidence.
+
+    `set_back` holds the real memory of single values that are written again because Plex is older. It stays as it is until
+    they are: if you edit the item before that, its stamp is new, and your value is yours.
+    """
+
+    memory: dict[str, Remembered]
+    pushing: Sequence[Pushing]
+    set_back: dict[str, Remembered | None] = field(default_factory=dict)
+    own: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    recalled: dict[str, Remembered] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> RestoreDecisions:
+        """The fields that were decided."""
+        return RestoreDecisions(tuple(self.own), tuple(self.kept), self.recalled)
+
+    def end_pushes(self, name: str) -> None:
+        """Take a field out of the unresolved pushes."""
+        self.pushing = [
+            replace(push, fields={field: sent for field, sent in push.fields.items() if field != name})
+            for push in self.pushing
+        ]
+
+    def finished(self, planned: Plan) -> Plan:
+        """The plan that was made on this memory, with the memory that is to be saved now."""
+        memory, sending = dict(planned.memory), dict(planned.sending)
+        for name, remembered in self.set_back.items():
+            put(memory, name, remembered)
+            if name in sending:
+                sending[name] = replace(sending[name], was=remembered)
+        return replace(planned, memory=memory, sending=sending, recovery=self.fields)
+
+
+def recovered(
+    values: Mapping[str, Value],
+    item: Item,
+    memory: Memory,
+    pushing: Sequence[Pushing],
+    provenance: Provenance,
+) -> Recovered:
+    """The memory that the database would have without the loss, and that an item from an older moment needs."""
+    result = Recovered(dict(memory), pushing)
+    entries = provenance.of(item).entries
+    names = dict.fromkeys([*values, *memory, *(name for push in pushing for name in push.fields)])
+    histories = {name: history_of(name, entries) for name in names} if entries else {}
+    if provenance.after is not None:
+        for name, history in histories.items():
+            _replay(name, values.get(name), item, history.above(provenance.after), result)
+        result.memory = stamped(result.memory, item.stamp)
+    if 0 < item.stamp < max([last_stamp(result.memory), *(history.stamp for history in histories.values())]):
+        for name in names:
+            history = histories.get(name) or FieldHistory(name)
+            last = max(result.memory[name].stamp if name in result.memory else 0, history.stamp)
+            if item.stamp < last:
+                _set_back(name, values.get(name), item, history, result)
+    return result
+
+
+# --- the database is older -------------------------------------------------------------------------------------------
+
+
+def _replay(name: str, value: Value | None, item: Item, history: FieldHistory, result: Recovered) -> None:
+    """Bring the memory of a field up to the last push that arrived."""
+    remembered, now = result.memory.get(name), held(item, name)
+    if name in LISTS:
+        names = value if isinstance(value, tuple) else ()
+        replayed = _replayed_list(names, now, remembered, history, item.stamp)
+    else:
+        replayed = _replayed_value(value, now, remembered, history, item.stamp)
+    if replayed is None:
+        return
+    recalled = replayed.memory
+    put(result.memory, name, recalled)
+    put(result.recalled, name, recalled)
+    # An older push that ended unknown as far as the database knows has ended before this one.
+    result.end_pushes(name)
+    if recalled is None or not now.value:
+        return
+    if name in LISTS:
+        if recalled.ours:
+            result.own.append(name)
+    elif is_as_left(name, now, recalled):
+        result.own.append(name)
+    elif now.locked:
+        result.kept.append(name)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """The memory after a replay; None if PlexSync had given the field up."""
+
+    memory: Remembered | None
+
+
+def _replayed_value(
+    value: Value | None, now: Held, remembered: Remembered | None, history: FieldHistory, stamp: int
+) -> Replayed | None:
+    """The memory of a single value after the last push that was read back, or whose value is there. None if none was."""
+    for sent, read, entry in reversed(history.traces()):
+        shown = set(hashes_of(history.name, now.value, entry.salt))
+        is_shown = bool(shown & {*sent.values, *(read or sent).values})
+        if not read and not is_shown and not _is_edited_since(value, now, remembered, sent, history, entry.salt):
+            # The push never arrived, as far as can be told.
+            continue
+        if sent.ended:
+            return Replayed(None)
+        is_news = value is None or not set(hashes_of(history.name, value, entry.salt)) <= {*sent.values}
+        in_stash = UNKNOWN if is_news or value is None else value
+        in_plex = now.value if is_shown else in_stash
+        original = remembered.found if remembered else Held("", locked=False)
+        return Replayed(
+            Remembered(in_stash, Held(in_plex, sent.locked), original, stamp=history.stamp if read else stamp)
+        )
+    return None
+
+
+def _is_edited_since(
+    value: Value | None,
+    now: Held,
+    remembered: Remembered | None,
+    sent: FieldTrace,
+    history: FieldHistory,
+    salt: bytes,
+) -> bool:
+    """Whether you edited the field after a push of unknown result; then the push counts as finished first.
+
+    Only if Stash still has the pushed value.
+    """
+    if value is None or not now.locked or not set(hashes_of(history.name, value, salt)) <= {*sent.values}:
+        return False
+    is_earlier = remembered is not None and same_value(history.name, now.value, remembered.left.value)
+    return not is_earlier and not history.was_own(str(now.value))
+
+
+def _replayed_list(
+    names: tuple[str, ...], now: Held, remembered: Remembered | None, history: FieldHistory, stamp: int
+) -> Replayed | None:
+    """The memory of a list after the pushes that arrived. None if none did."""
+    state = _list_state(names, now, remembered)
+    for sent, read, entry in history.traces():
+        state.push(sent, read, entry.salt)
+    return state.replayed(names, remembered, history.stamp if state.is_read else stamp) if state.moved else None
+
+
+@dataclass
+class _ListState:
+    """A list while its pushes are replayed. Sets hold keys of names (`fold`); `names` are the names known by their hash.
+
+    `in_stash` and `in_plex` are the names at the last push, `own` those of PlexSync then, `ever_own` those at any time.
+    """
+
+    names: dict[str, str]
+    now: Held
+    locked: bool
+    own: set[str] = field(default_factory=set)
+    in_stash: set[str] = field(default_factory=set)
+    in_plex: set[str] = field(default_factory=set)
+    ever_own: set[str] = field(default_factory=set)
+    moved: bool = False
+    is_read: bool = False
+    ended: bool = False
+
+    def push(self, sent: FieldTrace, read: FieldTrace | None, salt: bytes, *, whole: bool = False) -> None:
+        """Replay one push, if it arrived. `whole`: one that was not read back did only if all of it is there."""
+        by_hash = dict(zip(name_hashes(self.names, salt), self.names, strict=True))
+        present = name_keys(self.now.value)
+        adds, removes = _keys(sent.adds, by_hash), _keys(sent.removes, by_hash)
+        self.ever_own |= adds
+        is_partial = bool(adds - present or removes & present)
+        arrived = bool(adds & present) or bool(sent.removes and not removes & present)
+        arrived = arrived and not (whole and is_partial)
+        if not read and not arrived:
+            return
+        self.moved, self.ended, self.is_read = True, sent.ended, read is not None
+        self.in_stash, self.locked = _keys(sent.values, by_hash), sent.locked
+        self.own = _keys(read.adds, by_hash) if read else (self.own - removes) | (adds & present)
+        self.in_plex = _keys(read.values, by_hash) if read else (self.in_plex | adds) - removes
+
+    def replayed(self, names: tuple[str, ...], remembered: Remembered | None, stamp: int) -> Replayed:
+        """The memory at the end."""
+        if self.ended and not self.own:
+            return Replayed(None)
+        present = [name for key, name in self.names.items() if key in self.own]
+        mine = {spelling: name for name, spelling in remembered.ours.items()} if remembered else {}
+        members = {mine.get(spelling, name): spelling for name, spelling in owned_names(present, names).items()}
+        original = (
+            remembered.found
+            if remembered
+            else Held(without_names(self.now.value, frozenset(self.ever_own)), locked=False)
+        )
+        in_stash = () if self.ended else tuple(self.names[key] for key in self.names if key in self.in_stash)
+        in_plex = tuple(self.names[key] for key in self.names if key in self.in_plex)
+        adopted = remembered.adopted if remembered else ()
+        return Replayed(
+            Remembered(in_stash, Held(in_plex, self.locked), original, members, adopted=adopted, stamp=stamp)
+        )
+
+
+def _list_state(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> _ListState:
+    """The list before its pushes are replayed."""
+    if remembered is None:
+        return _ListState({fold(name): name for name in (*names, *now.value)}, now, now.locked)
+    past = (*remembered.ours.values(), *remembered.left.value, *remembered.said)
+    return _ListState(
+        {fold(name): name for name in (*past, *names, *now.value)},
+        now,
+        remembered.left.locked,
+        own=set(name_keys(tuple(remembered.ours.values()))),
+        in_stash=set(name_keys(remembered.said)),
+        in_plex=set(name_keys(remembered.left.value)),
+    )
+
+
+def _keys(hashes: Sequence[str], by_hash: Mapping[str, str]) -> set[str]:
+    return {by_hash[text] for text in hashes if text in by_hash}
+
+
+# --- Plex is older ---------------------------------------------------------------------------------------------------
+
+
+def _set_back(name: str, value: Value | None, item: Item, history: FieldHistory, result: Recovered) -> None:
+    """Decide whose the value of a field is that is older than the last push of this field."""
+    remembered, now, earlier = result.memory.get(name), held(item, name), history.until(item.stamp)
+    is_later = remembered is not None and item.stamp < remembered.stamp
+    if is_later:
+        # What was sent after that is not in the item any more.
+        result.end_pushes(name)
+    if name in LISTS:
+        recalled = _list_set_back(
+            now, remembered, history, earlier, value if isinstance(value, tuple) else (), left_later=is_later
+        )
+    else:
+        recalled = _value_set_back(name, value, now, earlier, result)
+    if recalled is not None and recalled != remembered:
+        result.memory[name] = recalled
+        result.own.append(name)
+        if name not in LISTS and not recalled.undone and value != now.value:
+            result.set_back[name] = remembered
+
+
+def _value_set_back(
+    name: str, value: Value | None, now: Held, history: FieldHistory, result: Recovered
+) -> Remembered | None:
+    """The memory by which a single value from an older moment is replaced; None if it stays as it is."""
+    remembered = result.memory.get(name)
+    if not now.locked or (remembered and is_as_left(name, now, remembered)):
+        return None
+    if remembered is None:
+        # Given up since, and there again.
+        is_own = value is not None and history.was_own(str(now.value))
+        return Remembered(UNKNOWN, now, Held("", locked=False)) if is_own else None
+    if value is None and not remembered.undone:
+        return None
+    if not _was_own(name, now, remembered, history):
+        result.kept.append(name)
+        return None
+    is_written = not remembered.undone and value != now.value
+    return replace(remembered, said=UNKNOWN if is_written else remembered.said, left=now)
+
+
+def _was_own(name: str, now: Held, remembered: Remembered, history: FieldHistory) -> bool:
+    earlier = [remembered.said, remembered.found.value, *([] if remembered.before is None else [remembered.before])]
+    return any(same_value(name, now.value, value) for value in earlier) or history.was_own(str(now.value))
+
+
+def _own_members(now: Held, history: FieldHistory) -> set[str]:
+    """The keys of the members that belonged to PlexSync after these pushes."""
+    state = _list_state((), now, None)
+    for sent, read, entry in history.traces():
+        state.push(sent, read, entry.salt, whole=True)
+    return state.own
+
+
+def _list_set_back(
+    now: Held,
+    remembered: Remembered | None,
+    history: FieldHistory,
+    earlier: FieldHistory,
+    names: tuple[str, ...],
+    *,
+    left_later: bool,
+) -> Remembered | None:
+    """The memory of a list that is from an older moment.
+
+    `earlier` is the history up to that moment. Members of PlexSync that are back belong to it. Members that the last
+    push left are missing because of the restore (`left_later`: it was after that moment), so they are added again.
+    """
+    own = _own_members(now, earlier)
+    if remembered is None:
+        back = [name for name in now.value if fold(name) in own]
+        original = Held(without_names(now.value, back), locked=False)
+        return Remembered(tuple(owned_names(back, names)), now, original, owned_names(back, names)) if back else None
+    at_push, adopted = name_keys(remembered.left.value), name_keys(remembered.adopted)
+    gone = at_push - name_keys(now.value) if left_later else frozenset[str]()
+    gone |= {fold(name) for name, spelling in remembered.ours.items() if fold(spelling) in gone}
+    mine = name_keys(tuple(remembered.ours.values()))
+    back = [
+        name
+        for name in now.value
+        if (key := fold(name)) not in mine and (key in own or (key in adopted and key not in at_push))
+    ]
+    # What PlexSync added only after that moment was there by another hand.
+    later = {fold(name) for name in remembered.ours.values() if history.was_added(name)} - own
+    members = {name: spelling for name, spelling in remembered.ours.items() if fold(spelling) not in later}
+    if not gone and not back and len(members) == len(remembered.ours):
+        return remembered
+    return replace(
+        remembered,
+        said=without_names(remembered.said, gone),
+        left=Held(now.value, remembered.left.locked),
+        ours={**members, **owned_names(back, names)},
+    )

@@ -1,0 +1,220 @@
+"""After Plex or PlexSync's database was restored or lost: whose value is it, and is Stash's written again."""
+
+from plexsync.app.database_files import restore_backup, save_backup
+from plexsync.store.database import Database
+from tests.engine.house import House
+
+
+def restarted(house, *, between=lambda: None):
+    """The worker ends, something happens to the data folder, and another one starts on what is there."""
+    house.worker.close()
+    house.store.close()
+    between()
+    house.store = Database(house.folder / "plexsync.db", worker=True)
+    house._stack.callback(house.store.close)
+    house.replace_worker()
+
+
+def restored(house, copy):
+    restarted(house, between=lambda: restore_backup(house.folder, copy))
+
+
+def compared(house):
+    report = house.worker.reconciler.reconcile(anew=True)
+    house.clock.move(2)
+    house.work_until_settled()
+    return report
+
+
+def saved(house):
+    copy = house.folder.parent / "copy.db"
+    save_backup(house.folder, copy, replace=True)
+    return copy
+
+
+def title_of(house, id):
+    return house.title_in_plex(id)
+
+
+def edited(house, id, **values):
+    house.edit(id, **values)
+    house.work_until_settled()
+
+
+def by_hand(house, id, **fields):
+    """A person edits fields in Plex, which locks them."""
+    house.clock.move(5)
+    house.plex_sim.hand_edit(house.key_of(id), **fields)
+
+
+def test_edits_there_and_back_are_written_after_an_older_database_was_restored(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(5)
+        copy = saved(house)
+        for id in ids:
+            edited(house, id, title=f"Newer {id}")
+        for n, id in enumerate(ids):
+            house.stash_sim.edit_scene(id, title=f"Title {n}")
+        restored(house, copy)
+        compared(house)
+        assert [title_of(house, id) for id in ids] == [f"Title {n}" for n in range(5)]
+
+
+def test_what_the_journal_does_not_know_is_a_persons_after_an_older_database_was_restored(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(3)
+        copy = saved(house)
+        for id in ids:
+            edited(house, id, title=f"Newer {id}")
+        by_hand(house, ids[0], title="Mine")
+        by_hand(house, ids[1], title="Title 1")
+        restored(house, copy)
+        report = compared(house)
+        assert [title_of(house, id) for id in ids] == ["Mine", "Title 1", f"Newer {ids[2]}"]
+        assert (report.recovered, report.kept) == (1, 2)
+
+
+def test_a_hand_edit_after_the_restore_is_kept_even_if_plexsync_once_wrote_that_value(tmp_path):
+    with House(tmp_path / "data") as house:
+        [id] = house.in_step()
+        copy = saved(house)
+        edited(house, id, title="Newer")
+        house.stash_sim.edit_scene(id, title="Title 0")
+        restored(house, copy)
+        compared(house)
+        by_hand(house, id, title="Newer")
+        compared(house)
+        assert title_of(house, id) == "Newer"
+
+
+def test_tags_that_were_pushed_since_the_copy_go_when_stash_drops_them(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(5)
+        copy = saved(house)
+        for id in ids:
+            edited(house, id, tags=["Tag", "Later"])
+        by_hand(house, ids[0], genre=["Tag", "Later", "Mine"])
+        for id in ids:
+            house.stash_sim.edit_scene(id, tags=["Tag"])
+        restored(house, copy)
+        compared(house)
+        assert [genres(house, id) for id in ids] == [{"Tag", "Mine"}, *[{"Tag"}] * 4]
+
+
+def test_a_tag_that_a_person_took_away_since_the_copy_stays_away(tmp_path):
+    with House(tmp_path / "data") as house:
+        [id] = house.in_step()
+        copy = saved(house)
+        edited(house, id, tags=["Tag", "Later"])
+        by_hand(house, id, genre=["Tag"])
+        restored(house, copy)
+        compared(house)
+        assert genres(house, id) == {"Tag"}
+
+
+def test_after_plex_was_restored_from_its_backup_stashs_values_are_written_again(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(10)
+        backup = house.plex_sim.backup()
+        for id in ids:
+            edited(house, id, title=f"Newer {id}", tags=["Newer"])
+        house.plex_sim.restore(backup)
+        report = compared(house)
+        assert house.out_of_step(ids) == []
+        assert [genres(house, id) for id in ids] == [{"Newer"}] * 10
+        assert (report.recovered, report.kept) == (10, 0)
+
+
+def test_a_hand_edit_that_plexs_backup_has_is_kept(tmp_path):
+    with House(tmp_path / "data") as house:
+        first, second = house.in_step(2)
+        by_hand(house, first, summary="Mine", title="Mine")
+        backup = house.plex_sim.backup()
+        for id in (first, second):
+            edited(house, id, tags=["Newer"])
+        house.plex_sim.restore(backup)
+        compared(house)
+        assert house.plex_sim.item(house.key_of(first)).scalars["title"] == "Mine"
+        assert [genres(house, id) for id in (first, second)] == [{"Newer"}] * 2
+
+
+def test_an_older_title_that_a_person_sets_again_is_kept(tmp_path):
+    with House(tmp_path / "data") as house:
+        [id] = house.in_step()
+        edited(house, id, title="Newer")
+        by_hand(house, id, title="Title 0")
+        report = compared(house)
+        assert title_of(house, id) == "Title 0"
+        assert (report.recovered, report.kept) == (0, 0)
+
+
+def test_a_hand_edit_made_after_plex_was_restored_is_kept(tmp_path):
+    with House(tmp_path / "data") as house:
+        [id] = house.in_step()
+        backup = house.plex_sim.backup()
+        edited(house, id, title="Newer")
+        house.plex_sim.restore(backup)
+        by_hand(house, id, title="Mine")
+        compared(house)
+        assert title_of(house, id) == "Mine"
+
+
+def test_what_was_emptied_in_stash_is_taken_back_again_after_plex_was_restored(tmp_path):
+    with House(tmp_path / "data") as house:
+        [id] = house.in_step()
+        backup = house.plex_sim.backup()
+        edited(house, id, studio="", tags=[])
+        house.plex_sim.restore(backup)
+        compared(house)
+        item = house.plex_sim.item(house.key_of(id))
+        assert (item.scalars.get("studio"), genres(house, id)) == (None, set())
+
+
+def test_both_restored_at_once(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(3)
+        copy = saved(house)
+        for id in ids:
+            edited(house, id, title=f"Second {id}", tags=["Second"])
+        backup = house.plex_sim.backup()
+        for id in ids:
+            edited(house, id, title=f"Third {id}", tags=["Third"])
+        house.plex_sim.restore(backup)
+        restored(house, copy)
+        compared(house)
+        assert house.out_of_step(ids) == []
+        assert [genres(house, id) for id in ids] == [{"Third"}] * 3
+
+
+def test_a_new_database_with_the_journal_knows_its_own_tags_again(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(5)
+        by_hand(house, ids[0], genre=["Tag 0", "Mine"], title="Mine")
+        restarted(house, between=lambda: forget_database(house))
+        for id in ids:
+            house.stash_sim.edit_scene(id, tags=["Renamed"])
+        compared(house)
+        assert [genres(house, id) for id in ids] == [{"Renamed", "Mine"}, *[{"Renamed"}] * 4]
+        assert title_of(house, ids[0]) == "Mine"
+
+
+def test_without_database_and_journal_locked_values_count_as_yours_and_the_comparison_says_so(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(5)
+        restarted(house, between=lambda: forget_database(house, journal=True))
+        first = compared(house)
+        for id in ids:
+            house.stash_sim.edit_scene(id, tags=["Renamed"])
+        second = compared(house)
+        assert all({"Renamed"} < genres(house, id) for id in ids)
+        assert (first.undecidable, second.undecidable) == (5, 0)
+
+
+def forget_database(house, *, journal=False):
+    for path in house.folder.iterdir():
+        if path.name.startswith("plexsync.db") or (journal and path.name.startswith("journal")):
+            path.unlink()
+
+
+def genres(house, id):
+    return set(house.plex_sim.item(house.key_of(id)).lists["genre"])
