@@ -16,6 +16,7 @@ from plexsync.flows.scenes.bindings import CantBind, bind
 from plexsync.flows.scenes.reconcile import ComparisonReport
 from plexsync.flows.scenes.verbs import ignore_scenes
 from plexsync.rules.errors import NeighbourError
+from plexsync.rules.losses import LEAST
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, RESTORED
 from plexsync.simulator.plex_changes import Dealt, PlexBackup
 from plexsync.simulator.stash_model import SceneSnapshot, StashBackup
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 KEPT = 2
 SIDES = ("-wal", "-shm", "-journal")
 TURNS_OF_CALM = 200
+# So many contents that PlexSync asks before it believes that all of them are gone.
+ENOUGH_TO_ASK = 16
 SINGLE = ("plain", "absent", "twins")
 
 
@@ -95,6 +98,8 @@ class ServerPeople(People):
         self.ignored: dict[int, str] = {}  # scene -> its time of creation
         self.bound: dict[int, tuple[str, str]] = {}  # scene -> item, and the scene's time of creation
         super().__init__(world)
+        while {"stash wiped", "library emptied"} & set(world.kinds) and len(self.spots) < ENOUGH_TO_ASK:
+            self.new_content("plain")
 
     def _weights(self) -> list[tuple[int, str, Callable[[], None]]]:
         changes: dict[str, Callable[[], None]] = {
@@ -396,8 +401,11 @@ class ServerPeople(People):
             return
         if self.foreign.old_stash is not None:
             return
+        # So few go one by one, and nobody is asked.
+        written = {shown.content for shown in self.world.truth.items.values() if shown.written}
+        known = [scene for scene in self.scenes() if written & set(self.world.truth.of(scene))]
+        self.foreign.gone_for_good = not is_many(len(known))
         self.foreign.wiped = self.world.stash.wipe()
-        self.foreign.gone_for_good = False
         self.told.clear()
         self._stir_all()
         self.world.tell("Stash: an empty database is mounted")
@@ -535,6 +543,9 @@ class ServerPeople(People):
                 shown.doubts.add("*")
         self.database_pending = True
         self.told.clear()
+        if (old := self.foreign.old_plex) and (old.backup.machine,) not in world.rows("select machine from server"):
+            # With our database it was forgotten that there was another one.
+            self.keep_plex()
         store = world.process.store
         with store.reading() as db:
             bound = {(binding.scene, binding.key) for binding in db.bindings.all()}
@@ -615,6 +626,11 @@ class ServerPeople(People):
             self.pending.clear()
             self.database_pending = False
             world.tell(f"calm: {reports[0]}")
+
+
+def is_many(scenes: int) -> bool:
+    """Whether PlexSync asks when so many scenes are gone at once, which are all that there were."""
+    return scenes > LEAST
 
 
 def without_sides(path: Path) -> None:
