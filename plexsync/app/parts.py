@@ -30,6 +30,7 @@ from plexsync.flows.scenes.reconcile import Reconciler
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import StashIdentity
+from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Neighbour
@@ -154,21 +155,21 @@ def assemble(
     imaging: Imaging | None = None,
 ) -> Assembled:
     """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
-    looks = settings.looks
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
-    by = _identities(store, stash, plex, clock)
-    gates.plex_check, gates.stash_check = (identity.check for identity in by)
+    by, visitors = (_identities(store, stash, plex, clock, looks_only=looks_only) for looks_only in (False, True))
+    losses = SceneLosses(store, stash, gates, clock)
+    indexer = Indexer(store, plex, gates, clock)
+    gates.check(plex=(by.plex.check, indexer.losses.check), stash=(by.stash.check, losses.check))
     recovery = Recovery(store, WriteJournal(store.folder), clock)
 
     def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
-        pictures = None
-        if settings.pictures:
-            pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock)
-        return Looker(store, stash, plex, index, gates, looks, *by, recovery, pictures, patient=patient)
+        pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock) if settings.pictures else None
+        return Looker(
+            store, stash, plex, index, gates, settings.looks, *by, losses, recovery, pictures, patient=patient
+        )
 
-    watch_looker = looker(indexer := Indexer(store, plex, gates, clock))
+    watch_looker = looker(indexer)
     prints = {"settings": settings.print_of_all, "wishes": settings.wishes}
-    visitors = _identities(store, stash, plex, clock, looks_only=True)
     glances = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors)
     return Assembled(
         store=store,
@@ -184,11 +185,11 @@ def assemble(
         looker=glances,
         work_looker=looker(indexer, patient=False),
         watch_looker=watch_looker,
-        poller=Poller(store, stash, indexer, gates, clock),
-        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, by.plex, **prints),
+        poller=Poller(store, stash, indexer, gates, clock, losses),
+        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, by.plex, losses, **prints),
         previewer=Previewer(store, stash, glances, gates, clock),
         listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
-        scans=Scans(store, plex, gates, clock, looks.paths) if settings.scan_absent else None,
+        scans=Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None,
         curer=Curer(store, watch_looker, gates, clock, settings.cures),
     )
 

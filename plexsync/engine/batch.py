@@ -191,14 +191,13 @@ class Sender(Generic[F, E]):
         Inspection takes time. Nothing is saved or sent for jobs that another attempt has claimed meanwhile.
         """
         now = self._clock.now()
-        until = now + self._rules.lease + self._deadline
+        leased, until = now + self._rules.lease, now + self._rules.lease + self._deadline
         admission = Admission(self._store, self._gates, self._flow.writes, self._flow.gates)
-        batch: Batch[F, E] = Batch(now + self._rules.lease, until, admission)
+        batch: Batch[F, E] = Batch(leased, until, admission)
         with self._store.writing() as tx:
             held = tx.jobs.renew([job.token for job, _ in findings], until=batch.until)
-            for job, _ in findings:
-                if job.token not in held:
-                    log.warning("lease lost: %s %d belongs to another attempt", job.kind, job.id)
+            for job in (job for job, _ in findings if job.token not in held):
+                log.warning("lease lost: %s %d belongs to another attempt", job.kind, job.id)
             held_findings = [(job, finding) for job, finding in findings if job.token in held]
             errands = self._flow.save(tx, held_findings, now=now, until=until)
             for job, finding in held_findings:

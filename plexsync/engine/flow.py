@@ -207,6 +207,13 @@ class Flow(Undoing, Protocol[F, E]):
         """Called when all jobs of a batch are settled. The flow may request what helps the jobs that could not be synced."""
         ...
 
+    def existing(self, ids: Sequence[int]) -> Collection[int]:
+        """Those of these ids whose objects exist, in one request through the gates.
+
+        Raises NeighbourError if that is unknown now: also while a gate is closed.
+        """
+        ...
+
     def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
         """Forget what only this job needed, since its row is deleted.
 

@@ -5,10 +5,11 @@ they take and back to a row, and logs each change of state.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from plexsync.engine.tickets import READ, READ_STASH, WRITE, WRITE_STASH, Access, Closed, Gate
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.errors import Barred, Neighbour
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow
 from plexsync.rules.status_words import DOWN, THROTTLED
 from plexsync.store.database import Reader, Writer
@@ -116,6 +117,16 @@ def save_hold(tx: Writer, gate: Gate, row: HoldRow, now: int) -> None:
             log.warning("on hold until you decide: %s", row.message)
         else:
             log.warning("on hold until %s is put right: %s", row.setting, row.message)
+
+
+def bar(
+    tx: Writer, gate: Gate, error: Barred, now: int, *, retest: Callable[[int, int], int], fingerprint: str
+) -> None:
+    """Hold a gate for this error. `retest`: the wait before the next test, by the times of the hold's begin and of now."""
+    hold = tx.holds.find(gate.row)
+    since = hold.since if hold else now
+    row = HoldRow(error.setting, str(error), since, now + retest(since, now), fingerprint, error.choice)
+    save_hold(tx, gate, row, now)
 
 
 def end_hold(tx: Writer, gate: Gate, now: int) -> None:

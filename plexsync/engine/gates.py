@@ -15,17 +15,17 @@ One object serves all threads of a process, since the ticket carries everything 
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from plexsync.engine import gate_rows
-from plexsync.engine.pulse import greet, nothing, patience, pulse
+from plexsync.engine.pulse import greet, in_turn, nothing, patience, pulse
 from plexsync.engine.tickets import READ, READ_STASH, VOID, WRITE, Access, Closed, Gate, Go, Probe, Ticket, by_row
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Refused, Throttled, Unavailable
 from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
-from plexsync.rules.records import BreakerRow, HoldRow
+from plexsync.rules.records import BreakerRow
 from plexsync.store.database import Database, Reader, Writer
 from worker.circuit_breaker import (
     Breaker,
@@ -78,10 +78,13 @@ class Gates:
         self._dice = dice
         self._fingerprints = fingerprints
         self._tally = Tally()
-        # What a probe of Plex checks besides: raises NeighbourError if this is not the expected server.
+        # What a probe checks besides: raises NeighbourError if this is not the expected server, or not as expected.
         self.plex_check: Callable[[], None] = nothing
-        # The same for Stash.
         self.stash_check: Callable[[], None] = nothing
+
+    def check(self, *, plex: Sequence[Callable[[], None]], stash: Sequence[Callable[[], None]]) -> None:
+        """Set what a probe of each server checks besides. A check raises NeighbourError if it fails."""
+        self.plex_check, self.stash_check = in_turn(*plex), in_turn(*stash)
 
     # --- before a request --------------------------------------------------------------------------------------------
 
@@ -326,21 +329,9 @@ class Gates:
         else:
             self._report(tx, gate, row, lambda breaker, at: after_neutral(breaker, rules, at, generation))
         if isinstance(error, Barred):
-            self._bar(tx, gate, error, now)
+            fingerprint = self._fingerprints[gate.neighbour]
+            gate_rows.bar(tx, gate, error, now, retest=self._retest, fingerprint=fingerprint)
         gate_rows.slow_down(tx, gate, round(patience(error, gate, row.failures, self._dice) * 1000), now)
-
-    def _bar(self, tx: Writer, gate: Gate, error: Barred, now: int) -> None:
-        hold = tx.holds.find(gate.row)
-        since = hold.since if hold else now
-        row = HoldRow(
-            setting=error.setting,
-            message=str(error),
-            since=since,
-            retest_at=now + self._retest(since, now),
-            fingerprint=self._fingerprints[gate.neighbour],
-            choice=error.choice,
-        )
-        gate_rows.save_hold(tx, gate, row, now)
 
     def _report(self, tx: Writer, gate: Gate, row: BreakerRow, rule: Callable[[Breaker, float], Breaker]) -> None:
         now = self._clock.now()

@@ -1,13 +1,15 @@
 """Deletes dead letters and history older than the retention, one batch at a time."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from plexsync.engine.flow import AnyFlow
+from plexsync.engine.flow import AnyFlow, Key
 from plexsync.engine.rules import WorkRules
-from plexsync.rules.job import State
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import State, Why
 from plexsync.rules.neighbours import Clock
+from plexsync.rules.records import JobRow
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.engine")
@@ -44,6 +46,9 @@ class Housekeeping:
         every call deletes a batch; otherwise the next one comes a minute later. No transaction makes more than
         `PRUNE_PIECE` deletions or starts another one after `PRUNE_HOLD`. Between two transactions the database is free
         for at least as long.
+
+        Rows of objects that are gone are deleted only after their flow has asked again. An object that exists is queued
+        instead. While that is unknown, its row stays.
         """
         now = self._clock.now()
         if abs(now - self._pruned_at) < PRUNE_EVERY:
@@ -54,7 +59,7 @@ class Housekeeping:
         rows = past = 0
         more = more_past = False
         if may:
-            rows, more = self._delete(partial(self._prune_row, now=now, before=before), ends)
+            rows, more = self._prune_rows(now, before, ends)
             past, more_past = self._delete(partial(_prune_past, now=now, before=before), ends)
             self._delete(partial(_prune_samples, now=now), ends)
         with self._store.reading() as db:
@@ -67,12 +72,45 @@ class Housekeeping:
         self._pruned_at = 0 if more or more_past else now
         return rows
 
-    def _prune_row(self, tx: Writer, *, now: int, before: int) -> int:
-        rows = tx.jobs.prune(now=now, before=before, limit=1)
-        for kind, id, state in rows:
+    def _prune_rows(self, now: int, before: int, ends: float) -> tuple[int, bool]:
+        with self._store.writing() as tx:
+            ended = tx.jobs.ended(now=now, before=before, limit=PRUNE_BATCH)
+        existing, unknown = self._asked_for([row for row in ended if row.state is State.GONE])
+        if existing:
+            log.warning("%d objects that were gone from Stash are back: they are synced again", len(existing))
+        due = [row for row in ended if (row.kind, row.id) not in unknown]
+        rest = iter(due)
+
+        def end_next(tx: Writer) -> int:
+            row = next(rest, None)
+            if row is not None and (row.kind, row.id) in existing:
+                tx.jobs.want(row.kind, row.id, Why.SWEEP, now)
+            elif row is not None:
+                self._prune_row(tx, row)
+            return int(row is not None)
+
+        self._delete(end_next, ends)
+        remaining = list(rest)
+        count = sum((row.kind, row.id) not in existing for row in due[: len(due) - len(remaining)])
+        return count, bool(remaining) or (len(ended) == PRUNE_BATCH and len(unknown) < PRUNE_BATCH)
+
+    def _asked_for(self, gone: Sequence[JobRow]) -> tuple[set[Key], set[Key]]:
+        """Those of these rows whose objects exist, and those of which that is unknown. One request per flow."""
+        existing: set[Key] = set()
+        unknown: set[Key] = set()
+        for kind in sorted({row.kind for row in gone}):
+            ids = [row.id for row in gone if row.kind == kind]
             if flow := self._flows.get(kind):
-                flow.forget(tx, id, gone=state is State.GONE)
-        return len(rows)
+                try:
+                    existing |= {(kind, id) for id in flow.existing(ids)}
+                except NeighbourError as error:
+                    log.debug("what is gone (%s) is not forgotten now: %s", kind, error)
+                    unknown |= {(kind, id) for id in ids}
+        return existing, unknown
+
+    def _prune_row(self, tx: Writer, row: JobRow) -> None:
+        if tx.jobs.prune(row) and (flow := self._flows.get(row.kind)):
+            flow.forget(tx, row.id, gone=row.state is State.GONE)
 
     def _delete(self, delete: Callable[[Writer], int], ends: float) -> tuple[int, bool]:
         """Delete a batch in pieces, starting none after `ends`. Returns the number of rows and whether more may remain."""

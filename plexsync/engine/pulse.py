@@ -24,6 +24,16 @@ def pulse(plex: Plex, keys: Sequence[str], check: Callable[[], None]) -> None:
         check()
 
 
+def in_turn(*checks: Callable[[], None]) -> Callable[[], None]:
+    """All of these checks as one."""
+
+    def check_all() -> None:
+        for check in checks:
+            check()
+
+    return check_all
+
+
 def greet(stash: Stash, check: Callable[[], None]) -> None:
     """Send the request that Stash answers if it is ready; then `check`."""
     stash.probe()

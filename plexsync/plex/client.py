@@ -69,7 +69,7 @@ class PlexClient:
         ca_file: str = "",
         alive: Callable[[], None] = unheard,
     ) -> None:
-        self._libraries = tuple(libraries)
+        self.libraries = tuple(libraries)
         self._token = token
         self._wire = Wire(
             Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token"),
@@ -109,7 +109,7 @@ class PlexClient:
         """
         container = self._wire.decoded(SECTIONS, self._ask("GET", "/library/sections").body).MediaContainer
         sections = self._checked(lambda: answers.sections_of(container))
-        return _chosen(sections, self._libraries, self._wire.server.name, self._token)
+        return chosen(sections, self.libraries, server=self._wire.server.name, token=self._token)
 
     def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
         """Every item of a library, in pages without repeats; an incomplete listing raises Unavailable."""
@@ -338,23 +338,6 @@ class PlexClient:
         raise failure
 
 
-def _chosen(sections: list[Section], libraries: Sequence[str], server: str, token: str) -> list[Section]:
-    """The libraries of these names; raises Barred if one does not exist."""
-    if not libraries and not sections:
-        message = f"{server} shows no movie library to this plex_token"
-        raise Barred(Neighbour.PLEX, message, setting="plex_token")
-    if not libraries:
-        return sections
-    wanted = {fold(name): name for name in libraries}
-    missing = [name for folded, name in wanted.items() if folded not in {fold(section.title) for section in sections}]
-    if missing:
-        titles = ", ".join(section.title for section in sections) or "none"
-        titles = titles.replace(token, "***")
-        message = f"Plex has no movie library named {', '.join(missing)}; it has: {titles}"
-        raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
-    return [section for section in sections if fold(section.title) in wanted]
-
-
 def _is_too_long(error: Refused, target: str) -> bool:
     """Whether a request was rejected for its length. Plex has no status of its own for that: it answers 400."""
     return isinstance(error, TooLong) or len(target) > edits.LINE_LIMIT
@@ -369,3 +352,19 @@ def _too_long(error: Refused, *, applied: bool) -> TooLong:
 def check_number(text: str) -> None:
     if not (text.isascii() and text.isdigit()):
         raise ValueError("a library or item is named by a number")
+
+
+def chosen(sections: list[Section], libraries: Sequence[str], *, server: str, token: str) -> list[Section]:
+    """Return the sections with these names, or all. Raises Barred if there are none, or if a name does not exist."""
+    if not libraries and not sections:
+        raise Barred(Neighbour.PLEX, f"{server} shows no movie library to this plex_token", setting="plex_token")
+    if not libraries:
+        return sections
+    wanted = {fold(name): name for name in libraries}
+    existing = {fold(section.title) for section in sections}
+    missing = [name for folded, name in wanted.items() if folded not in existing]
+    if missing:
+        titles = (", ".join(section.title for section in sections) or "none").replace(token, "***")
+        message = f"Plex has no movie library named {', '.join(missing)}; it has: {titles}"
+        raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
+    return [section for section in sections if fold(section.title) in wanted]

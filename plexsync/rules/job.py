@@ -18,6 +18,8 @@ DAY = 24 * HOUR
 ABSENT_PACE = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
 # The class of a row whose scene is not in Plex yet.
 ABSENT = "absent"
+# The class of a row whose scene was in Stash when last seen, and is gone.
+LOST = "lost"
 # The class of a row whose scene is out of scope.
 SCOPE = "scope"
 POISON_CRASHES = 3
@@ -148,7 +150,9 @@ class Dead:
 
 @dataclass(frozen=True)
 class Gone:
-    """The scene no longer exists in Stash."""
+    """The scene no longer exists in Stash. `lost`: it did when last seen."""
+
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,7 @@ def settle(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: floa
         case Done():
             return Settled(State.IDLE, 0, 0, 0, now)
         case Gone():
-            return Settled(State.GONE, 0, 0, 0, now)
+            return Settled(State.GONE, 0, 0, 0, now, cls=LOST if outcome.lost else "")
         case OutOfScope():
             return Settled(State.OUTSIDE, 0, 0, 0, now, outcome.error, SCOPE)
         case Dead():

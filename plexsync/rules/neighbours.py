@@ -66,6 +66,10 @@ class Stash(Protocol):
         """The scenes with these ids, in one request. Ids that do not exist are left out."""
         ...
 
+    def existing(self, ids: Sequence[int]) -> tuple[frozenset[int], int]:
+        """Those of these scenes that exist, and the number of all scenes, in one request."""
+        ...
+
     def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
         """Every scene with an id above `after`, complete, in pages by id."""
         ...
@@ -120,6 +124,11 @@ class Imaging(Protocol):
 
 class Plex(Protocol):
     """The server that PlexSync writes to."""
+
+    @property
+    def libraries(self) -> Sequence[str]:
+        """The names of the libraries to use; empty for all."""
+        ...
 
     def server(self) -> ServerInfo:
         """The server's identifier, version and name, in one authenticated request."""

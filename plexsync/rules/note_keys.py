@@ -31,3 +31,9 @@ STATUS_SETTINGS = "status:settings"
 JOURNALLED = "journal:last"
 # A random text of this database, the salt of its hashes.
 SALT = "salt"
+# The last loss of scenes that you accepted.
+SCENES_LOST = "losses:scenes"
+# The items of each library before the loss that is asked about.
+ITEMS_LOST = "losses:items"
+# The number of items that vanished one by one since the last walk, by library.
+ITEMS_DROPPED = "losses:dropped"

@@ -19,7 +19,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import name_key
 from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import Image, Scene
-from plexsync.stash import answers, queries
+from plexsync.stash import answers, existing, queries
 from plexsync.stash.names import pattern
 
 EVERYTHING = -1
@@ -48,6 +48,7 @@ class Envelope(msgspec.Struct):
 
 ENVELOPE = msgspec.json.Decoder(Envelope)
 SCENES = msgspec.json.Decoder(dict[str, answers.SceneAnswer | None])
+EXISTING = msgspec.json.Decoder(dict[str, existing.ExistingAnswer | None])
 WALKED = msgspec.json.Decoder(answers.Walked)
 WALKED_IDS = msgspec.json.Decoder(answers.WalkedIds)
 RIVALS = msgspec.json.Decoder(answers.Rivals)
@@ -145,6 +146,12 @@ class StashClient:
         cap = min(LISTING_CAP, SCENES_CAP + SCENE_CAP * len(wanted))
         data = self._ask(SCENES, queries.scenes(wanted, tags_above=self._tags_above, people=self._people), cap=cap)
         return self._checked(lambda: _scenes_of(data, wanted))
+
+    def existing(self, ids: Sequence[int]) -> tuple[frozenset[int], int]:
+        """Those of these scenes that exist, and the number of all scenes, in one request."""
+        asked = list(dict.fromkeys(ids))
+        data = self._ask(EXISTING, queries.existing(asked))
+        return self._checked(lambda: existing.existing_of(data, asked))
 
     def walk(self, *, after: int = 0, page: int = 500) -> Iterator[list[Scene]]:
         """Every scene with an id above `after`, in full, in pages by id."""

@@ -152,11 +152,22 @@ def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str
     `findScenes(ids:)` fails as a whole if one of them is missing; `findScene` answers null. Raises ValueError for an id
     that is not a plain positive number: ids are the only values that are written into a query.
     """
+    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ ...SceneFields }}" for id in _checked(ids))
+    return f"query Scenes {{\n{aliases}\n}}\n{fragments(tags_above=tags_above, people=people)}"
+
+
+def existing(ids: Sequence[int]) -> str:
+    """One query for which of these scenes exist, each under the alias `s<id>`, and for the number of all scenes."""
+    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ id }}" for id in _checked(ids))
+    return f"query Existing {{\n  all: findScenes(filter: {{ per_page: 0 }}) {{ count }}\n{aliases}\n}}\n"
+
+
+def _checked(ids: Sequence[int]) -> Sequence[int]:
+    """These ids; raises ValueError for one that is not a plain positive number."""
     for id in ids:
         if type(id) is not int or id < 0:
             raise ValueError("a scene is named by a number")
-    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ ...SceneFields }}" for id in ids)
-    return f"query Scenes {{\n{aliases}\n}}\n{fragments(tags_above=tags_above, people=people)}"
+    return ids
 
 
 def page(size: int, *, sort: str, number: int = 1, descending: bool = False) -> dict[str, object]:

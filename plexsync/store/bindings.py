@@ -1,7 +1,7 @@
 """Bindings: the items that you have bound to scenes. They go before every other match."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.job import Kind
 from plexsync.rules.match_records import Binding
@@ -13,6 +13,13 @@ from plexsync.store.origins import LIBRARY, file_pairs, files_text, of_this_libr
 LIST = f"""
 select subject, item, files, at, created_at, subject_files from binding
  where flow = :flow and off = 0 and {of_this_library("binding")} order by subject, cast(item as bigint), item
+"""
+LIST_PRESENT = f"""
+select subject, item, files, at, created_at, subject_files from binding
+ where flow = :flow and off = 0 and {of_this_library("binding")}
+   and (subject in (select value from json_each(:scenes))
+        or not exists (select 1 from job where kind = :flow and id = subject and state = 'gone'))
+ order by subject, cast(item as bigint), item
 """
 LIST_OFF = f"select subject, item from binding where flow = :flow and off <> 0 and {of_this_library('binding')}"
 HOLDER = "select subject from binding where flow = :flow and item = :item and off = 0"
@@ -47,9 +54,16 @@ class ReadOnlyBindings(Table):
 
     def all(self) -> list[Binding]:
         """Return all bindings, by scene and item."""
+        return self._read(LIST, {"flow": self._flow})
+
+    def present(self, scenes: Sequence[int]) -> list[Binding]:
+        """Like `all`, without those of scenes that are gone from Stash and are not among these: they keep no item."""
+        return self._read(LIST_PRESENT, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+
+    def _read(self, sql: str, values: Mapping[str, object]) -> list[Binding]:
         return [
             Binding(scene, key, _files(files), at, SceneOrigin(created_at, file_pairs(of_scene)))
-            for scene, key, files, at, created_at, of_scene in self._db.rows(LIST, {"flow": self._flow})
+            for scene, key, files, at, created_at, of_scene in self._db.rows(sql, values)
         ]
 
     def withdrawn(self) -> frozenset[tuple[int, str]]:

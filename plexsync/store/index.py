@@ -60,6 +60,20 @@ STAMP = "update item set stamp = :stamp where key = :key"
 UNMET = """
 select key from item where section = :section and walk <> :walk and key > :after order by key limit :limit
 """
+_HELD_ELSEWHERE = """exists (
+    select 1 from part join part as other on other.name_key = part.name_key and other.item <> part.item
+      join item as holder on holder.key = other.item
+     where part.item = item.key and (other.path_key = part.path_key or other.size = part.size) and {held}
+)"""
+COUNT_LOST = f"""
+select count(*) from item where section = :section and walk <> :walk
+   and not {_HELD_ELSEWHERE.format(held="(holder.section <> :section or holder.walk = :walk)")}
+"""
+COUNT_GONE = f"""
+select section, count(*) from item where key in (select value from json_each(:keys))
+   and not {_HELD_ELSEWHERE.format(held="holder.key not in (select value from json_each(:keys))")}
+ group by section
+"""
 SCENES_OF = """
 select subject from memory where item in (select value from json_each(:keys)) and flow = 'scene'
  union
@@ -100,6 +114,14 @@ class ReadOnlyIndex(Table):
         """Return up to `limit` keys of a library that a complete walk did not meet, in key order, after the key `after`."""
         values = {"section": section, "walk": walk, "limit": limit, "after": after}
         return [key for (key,) in self._db.rows(UNMET, values)]
+
+    def count_lost(self, section: str, *, walk: int) -> int:
+        """Count the items of a library that a complete walk did not meet and whose files no other item has by now."""
+        return int(self._db.value(COUNT_LOST, {"section": section, "walk": walk}))
+
+    def count_gone(self, keys: Sequence[str]) -> dict[str, int]:
+        """Count, by library, those of these items whose files none but these has."""
+        return dict(self._db.rows(COUNT_GONE, {"keys": json.dumps(list(keys))}))
 
     def scenes_of(self, keys: Sequence[str]) -> set[int]:
         """Return the scenes that were pushed to these items, or that a comparison found for them."""

@@ -6,7 +6,7 @@ Times are UTC milliseconds, given by the caller. Nothing here writes.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from plexsync.rules.job import HOUR, MINUTE, Job, Kind, Lane, State, is_on_time
+from plexsync.rules.job import HOUR, LOST, MINUTE, Job, Kind, Lane, State, is_on_time
 from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.store import intake
 from plexsync.store.books import ReadOnlyBooks
@@ -29,46 +29,51 @@ LONGEST_LEASE = 24 * HOUR
 STEP = MINUTE
 # Not on the usual path from ready through running to idle. These are the rows in the index job_state.
 RARE = frozenset(State) - {State.READY, State.RUNNING, State.IDLE}
-_ROW = (
+ROW = (
     "kind, id, state, lane, wanted_rev, claimed_rev, settled_rev, attempts, streak, crashes, due, since, lease_until,"
     " error, cls, desired"
 )
 
 
-FIND = f"select {_ROW} from job where kind = :kind and id = :id"
-OF = f"select {_ROW} from job where kind = :kind and id in (select value from json_each(:ids))"
+FIND = f"select {ROW} from job where kind = :kind and id = :id"
+OF = f"select {ROW} from job where kind = :kind and id in (select value from json_each(:ids))"
 LIST = f"""
-select {_ROW} from job
+select {ROW} from job
  where state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
  order by kind, id limit :limit
 """
 
 
 LIST_RARE = f"""
-select {_ROW} from job indexed by job_state
+select {ROW} from job indexed by job_state
  where {IS_RARE} and state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
  order by kind, id limit :limit
 """
 
 
 LIST_DEAD_OF = f"""
-select {_ROW} from job
+select {ROW} from job
  where state = 'dead' and cls = :cls and (kind, id) > (:after_kind, :after_id)
  order by kind, id limit :limit
 """
 
 
-IN_WORK = f"select {_ROW} from job indexed by job_lease where state = 'running' order by lease_until limit :limit"
+IN_WORK = f"select {ROW} from job indexed by job_lease where state = 'running' order by lease_until limit :limit"
 IDS = "select id, state from job where kind = :kind and id > :after and id <= :upto order by id"
 NEXT_DUE = f"select due from job indexed by job_due where {WAITS} and lane = :lane order by due limit 1"
 NEXT_LEASE = "select lease_until from job indexed by job_lease where state = 'running' order by lease_until limit 1"
 EXPIRED = f"""
-select {_ROW}, alone, first_crash from job
+select {ROW}, alone, first_crash from job
  where state = 'running' and (:all or lease_until <= :now or lease_until > :now + {LONGEST_LEASE})
  order by kind, id
 """
 
 
+COUNT_LOST = """
+select count(*) from job indexed by job_ended
+ where (state = 'dead' or state = 'dropped' or state = 'gone') and state = 'gone' and kind = 'scene' and cls = :cls
+   and since >= :since
+"""
 DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit) as counted"
 
 
@@ -82,12 +87,12 @@ class ReadOnlyJobs(Table):
     def find(self, kind: str, id: int) -> JobRow | None:
         """Return one row; None if there is none."""
         row = self._db.row(FIND, {"kind": kind, "id": id})
-        return _job_row(row) if row else None
+        return job_row(row) if row else None
 
     def of(self, kind: str, ids: Iterable[int]) -> dict[int, JobRow]:
         """Return the rows of these ids, by id. Ids without a row are left out."""
         rows = self._db.rows(OF, {"kind": kind, "ids": json.dumps(list(ids))})
-        return {row["id"]: _job_row(row) for row in rows}
+        return {row["id"]: job_row(row) for row in rows}
 
     def in_state(
         self, state: State, *, error_class: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)
@@ -96,11 +101,11 @@ class ReadOnlyJobs(Table):
         sql = LIST_DEAD_OF if state is State.DEAD and error_class else LIST_RARE if state in RARE else LIST
         kind, id = after
         values = {"state": state, "cls": error_class, "limit": limit, "after_kind": kind, "after_id": id}
-        return [_job_row(row) for row in self._db.rows(sql, values)]
+        return [job_row(row) for row in self._db.rows(sql, values)]
 
     def running(self, limit: int) -> list[JobRow]:
         """Return up to `limit` running rows, by the end of their leases."""
-        return [_job_row(row) for row in self._db.rows(IN_WORK, {"limit": limit})]
+        return [job_row(row) for row in self._db.rows(IN_WORK, {"limit": limit})]
 
     def ids(self, kind: str, *, after: int = 0, upto: int = LAST_ID) -> Iterator[tuple[int, State]]:
         """Yield (id, state) of one kind's rows with an id above `after`, up to `upto`, by id."""
@@ -150,7 +155,11 @@ class ReadOnlyJobs(Table):
     def expired(self, *, now: int, dead_holders: bool = False) -> list[tuple[JobRow, bool, int]]:
         """Return running rows with an expired lease, or all of them: (row, claimed alone, first crash)."""
         rows = self._db.rows(EXPIRED, {"now": now, "all": dead_holders})
-        return [(_job_row(row), bool(row["alone"]), row["first_crash"]) for row in rows]
+        return [(job_row(row), bool(row["alone"]), row["first_crash"]) for row in rows]
+
+    def count_lost(self, *, since: int) -> int:
+        """Count the scenes that are gone since then and were in Stash when last seen before."""
+        return int(self._db.value(COUNT_LOST, {"since": since, "cls": LOST}))
 
     def count_dead_up_to(self, limit: int) -> int:
         """Count the dead rows, up to `limit`."""
@@ -193,7 +202,8 @@ def claimed_job(row: Row, token: str, scans: int) -> Job:
     )
 
 
-def _job_row(row: Row) -> JobRow:
+def job_row(row: Row) -> JobRow:
+    """Return a row of these columns as a record."""
     return JobRow(
         kind=row["kind"],
         id=row["id"],

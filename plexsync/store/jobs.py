@@ -19,7 +19,7 @@ from plexsync.store.connection import Connection, Row
 from plexsync.store.counts import WAITS
 from plexsync.store.db import clean
 from plexsync.store.intake import QUIET
-from plexsync.store.job_queries import STEP, ReadOnlyJobs, claimed_job, of_kinds
+from plexsync.store.job_queries import ROW, STEP, ReadOnlyJobs, claimed_job, job_row, of_kinds
 from plexsync.store.notes import Notes
 from plexsync.store.tallies import Tallies
 
@@ -118,12 +118,12 @@ update job set since = :now where (kind, id) in (
     select kind, id from job indexed by job_ended where {_ENDED} and since > :now limit {UNDATED}
 )
 """
-PRUNE = f"""
-select kind, id, state, since from job indexed by job_ended
+ENDED = f"""
+select {ROW} from job indexed by job_ended
  where {_ENDED} and state <> 'dropped' and since >= :since and since < :before
  order by since limit :limit
 """
-DELETE = "delete from job where kind = :kind and id = :id"
+DELETE = "delete from job where kind = :kind and id = :id and state = :state and since = :since"
 
 
 class Jobs(ReadOnlyJobs):
@@ -359,25 +359,31 @@ class Jobs(ReadOnlyJobs):
         self._books.lift_tick(now)
         return self._db.execute(WAKE_ABSENT, {"now": now, "limit": limit, "lane": lane})
 
-    def prune(self, *, now: int, before: int, limit: int) -> list[tuple[str, int, State]]:
-        """Delete up to `limit` rows that became dead or gone before `before`, oldest first, with their attempts.
+    def ended(self, *, now: int, before: int, limit: int) -> list[JobRow]:
+        """Return up to `limit` rows that became dead or gone before `before`, oldest first, to be pruned.
 
-        Dropped rows stay: without its row, a comparison would queue the scene again. Returns the keys and states of the
-        deleted rows, for their flow to forget its own data on them. Up to `UNDATED` rows that ended after `now` are
-        re-dated to `now`.
+        Up to `UNDATED` rows that ended after `now` are re-dated to `now`.
         """
         self._db.execute(UNDATE, {"now": now})
         noted = self._notes.number(PRUNED) or 0
-        rows = self._db.rows(PRUNE, {"since": min(noted, before), "before": before, "limit": limit})
-        upto = before if len(rows) < limit else rows[-1]["since"]
+        rows = self._db.rows(ENDED, {"since": min(noted, before), "before": before, "limit": limit})
+        upto = rows[0]["since"] if rows else before
         if not noted <= upto < noted + WALK:
             self._notes.save(PRUNED, str(max(0, upto)))
-        if not rows:
-            return []
-        self._db.execute_many(DELETE, [{"kind": row["kind"], "id": row["id"]} for row in rows])
-        self._books.count_pruned(len(rows))
-        self._tallies.add("pruned", sum(row["state"] == State.DEAD for row in rows))
-        return [(row["kind"], row["id"], State(row["state"])) for row in rows]
+        return [job_row(row) for row in rows]
+
+    def prune(self, row: JobRow) -> bool:
+        """Delete a row that `ended` returned, with its attempts; False if it has changed since.
+
+        Dropped rows stay: without its row, a comparison would queue the scene again. The flow forgets its own data on
+        the row.
+        """
+        values = {"kind": row.kind, "id": row.id, "state": row.state, "since": row.since}
+        if not self._db.execute(DELETE, values):
+            return False
+        self._books.count_pruned(1)
+        self._tallies.add("pruned", int(row.state is State.DEAD))
+        return True
 
 
 def where_dead(kind: str | None, id: int | None, error_class: str) -> str:

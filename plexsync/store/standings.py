@@ -43,9 +43,18 @@ with recursive known (word) as (
 )
 select word from known where word is not null
 """
-DROP = """
+_MISSING = "scene > :after and scene <= :upto and scene not in (select value from json_each(:scenes))"
+COUNT = "select count(*) from standing"
+COUNT_MISSING = f"select count(*) from standing where {_MISSING}"
+OF = "select scene from standing where scene in (select value from json_each(:scenes))"
+# A scene whose row is to be looked at keeps its standing until then: it tells that the scene was there when last seen.
+DROP = f"""
 delete from standing
- where scene > :after and scene <= :upto and scene not in (select value from json_each(:scenes))
+ where {_MISSING} and not exists (
+    select 1 from job
+     where job.kind = 'scene' and job.id = standing.scene
+       and job.state not in ('gone', 'dead', 'dropped', 'ignored')
+ )
 """
 
 
@@ -56,6 +65,18 @@ class ReadOnlyStandings(Table):
         """Return how a scene stood in the last comparison that saw it; None if none has."""
         row = self._db.row(FIND, {"scene": scene})
         return Stood(row[0], row[1]) if row else None
+
+    def count(self) -> int:
+        """Count the scenes that have one: they were in Stash when last seen."""
+        return int(self._db.value(COUNT))
+
+    def of(self, scenes: Iterable[int]) -> list[int]:
+        """Return those of these scenes that have one."""
+        return [scene for (scene,) in self._db.rows(OF, {"scenes": json.dumps(list(scenes))})]
+
+    def count_missing(self, present: Iterable[int], *, after: int, upto: int = LAST_ID) -> int:
+        """Count the scenes above `after`, up to `upto`, that have one and are not among `present`."""
+        return int(self._db.value(COUNT_MISSING, {"scenes": json.dumps(list(present)), "after": after, "upto": upto}))
 
     def compared(self, word: str, *, limit: int, after: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` that stood so in the last comparison that saw them, by number."""

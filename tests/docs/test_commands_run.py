@@ -29,6 +29,9 @@ NOT_RUN = {
 }
 # What ends with 1 in this world, and why that is right.
 ENDS_WITH_1 = {
+    "plexsync accept plex-server": "it is the same server",
+    "plexsync accept scenes-gone": "no scene is gone",
+    "plexsync accept items-gone": "no item is gone",
     "plexsync unignore 7": "7 is not ignored",
     "plexsync unbind 7 1234": "7 is not bound",
 }

@@ -83,7 +83,7 @@ class Worker:
         )
         events = PlexEvents(house.plex_sim.url, token, **to_plex)
         parts = assemble(house.store, stash, plex, house.clock, house.dice, settings, events=events, imaging=Pillow())
-        self.store, self.stash, self.plex = house.store, stash, plex
+        self.store, self.stash, self.plex, self.clock = house.store, stash, plex, house.clock
         self.gates = parts.gates
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.looker, self.glances, self.previewer = parts.work_looker, parts.looker, parts.previewer

@@ -150,6 +150,10 @@ class StampFlow:
     def worked(self, findings):
         """Nothing helps those that could not be worked."""
 
+    def existing(self, ids):
+        self._gates.enter(READ_STASH)
+        return self._gates.ask(READ_STASH, partial(self._stash.scenes, ids)).keys()
+
     def forget(self, tx, id, *, gone):
         if gone:
             tx.notes.save(f"stamp:{id}", "")

@@ -160,9 +160,9 @@ class Slow(Watched):
         with self._store.writing() as tx:
             real = tx.jobs.prune
 
-            def prune(**values) -> int:
+            def prune(row) -> bool:
                 self._clock.move(self._seconds)
-                return real(**values)
+                return real(row)
 
             tx.jobs.prune = prune
             try:

@@ -103,6 +103,7 @@ class Setting:
     retention: int
     policy: Policy
     pictured: bool = False
+    undo_gone: bool = False
 
 
 class Process:
@@ -126,7 +127,7 @@ class Process:
         self._clients = (stash, plex)
         profile = Profile(frozenset(FIELDS), poster="cover" if setting.pictured else "none")
         settings = PartSettings(
-            looks=LookRules(profile, setting.policy),
+            looks=LookRules(profile, setting.policy, undo_gone=setting.undo_gone),
             work=WorkRules(
                 batch=setting.batch, parallel=setting.parallel, deadline=round(2000 * READ), retention=setting.retention
             ),
@@ -136,7 +137,7 @@ class Process:
         )
         # Nobody listens here: what Plex announces is told by no wire.
         events = PlexEvents("http://plex", TOKEN, **timeouts)
-        parts = assemble(self.store, stash, plex, clock, dice, settings, events=events)
+        parts = self.parts = assemble(self.store, stash, plex, clock, dice, settings, events=events)
         self.clock = clock
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.gates, self.watch_looker = parts.gates, parts.watch_looker

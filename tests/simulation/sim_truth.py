@@ -110,6 +110,14 @@ class Shown:
     ever_added: dict[str, set[str]] = field(default_factory=dict)
     removed: dict[str, set[str]] = field(default_factory=dict)
     refreshed_away: dict[str, set[str]] = field(default_factory=dict)
+    # Of lives in which servers change (sim_servers.py): whether we ever wrote to it, the contents that it had before, the
+    # fields of which nobody can tell whose value is there ("*": all), and what has happened to it or to what we knew of it.
+    written: bool = False
+    once: set[str] = field(default_factory=set)
+    doubts: set[str] = field(default_factory=set)
+    restored: bool = False
+    forgotten: bool = False
+    blind: bool = False
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ class World:
     def __init__(self, seed: int, folder: Path) -> None:
         self.seed = seed
         self.dice = Random(seed)
-        self.nature = Nature.of(self.dice)
+        self.nature = self._drawn()
         self.clock = Clock()
         self.plex = SteadyPlex(self.clock, tag_mode="replace" if self.nature.replaces_lists else "add")
         self.stash = StashSim(api_key=KEY)
@@ -105,7 +105,7 @@ class World:
         # Pictures came later still: half of the seeds have none. Their chance is their own as well.
         self.pictured = seed % 8 in (0, 1, 2, 4)
         self.setting = replace(self.nature.setting, pictured=self.pictured)
-        self.truth = Truth((*FIELDS, POSTER) if self.pictured else FIELDS)
+        self.truth = self._truth((*FIELDS, POSTER) if self.pictured else FIELDS)
         self.picture_dice = Random(f"pictures {seed}")
         # What requests for covers, and pictures given to Plex, meet: by the neighbour, until somebody mends it.
         self.spoilt: dict[Neighbour, str] = {}
@@ -117,7 +117,7 @@ class World:
         self._bad_luck = Random(f"disk {seed}")
         self._failing = self._bad_luck.choice((0.0, 0.0, 0.0, 0.002, 0.02))
         # Two lives of five have only their hooks: nobody polls, compares or asks for everything before they are judged.
-        self.hooks_alone = lives_by_hooks_alone(seed)
+        self.hooks_alone = self._has_only_hooks()
         if self.hooks_alone:
             self.nature = replace(self.nature, hooks=1.0)
         self._spool_dice = Random(f"spool {seed}")
@@ -125,7 +125,7 @@ class World:
         self._heard = False
         self.told = Told(self)
         # People who take back and use groups came later: half of the seeds have none, and still live the same life.
-        self.takes_back = seed % 2 == 0
+        self.takes_back = self._takes_back()
         self.depth = 0
         self.tally: Counter[str] = Counter()
         self.history: deque[str] = deque(maxlen=HISTORY)
@@ -141,6 +141,28 @@ class World:
         self.people = None
         self.others = None
         self._hire()
+        self.open_for_others()
+
+    # What another kind of life has otherwise.
+
+    def _drawn(self) -> Nature:
+        return Nature.of(self.dice)
+
+    def _has_only_hooks(self) -> bool:
+        return lives_by_hooks_alone(self.seed)
+
+    def _takes_back(self) -> bool:
+        return self.seed % 2 == 0
+
+    def _truth(self, fields: tuple[str, ...]) -> Truth:
+        return Truth(fields)
+
+    def _is_indexing(self, asked: Request) -> bool:
+        """Whether the request may be part of a walk of the index, which the watcher waits for."""
+        return asked.method == "GET" and asked.path.startswith("/library/sections")
+
+    def open_for_others(self) -> None:
+        """The connection of other processes."""
         self.others = sqlite3.connect(self.path, isolation_level=None, timeout=5)
         self.others.execute("pragma wal_autocheckpoint = 0")
         self.others.execute("pragma synchronous = off")
@@ -255,7 +277,7 @@ class World:
         if self.process is not None and self.process.store.open:
             raise Violation("broken", f"a transaction is open while {told(asked)} is under way")
         self.land_late()
-        self._moment(f"before {told(asked)}", watchers=not _indexing(asked))
+        self._moment(f"before {told(asked)}", watchers=not self._is_indexing(asked))
 
     def carried_out(self, who: Neighbour, asked: Request, answer: Answer) -> None:
         if asked.method != "GET" and PICTURES.fullmatch(asked.path):
@@ -270,7 +292,7 @@ class World:
     def before_answer(self, who: Neighbour, asked: Request) -> None:
         if self._heard and who is Neighbour.STASH:
             self.told.hear(map(int, ASKED_FOR.findall(asked.body)), self.truth.seq)
-        self._moment(f"after {told(asked)}", watchers=not _indexing(asked))
+        self._moment(f"after {told(asked)}", watchers=not self._is_indexing(asked))
 
     def before_begin(self) -> None:
         """`sim_process.Disk`, as for those that follow."""
@@ -463,8 +485,3 @@ def _is_of_picture(asked: Request) -> bool:
 def _asks_for_cover(asked: Request) -> bool:
     """Whether Stash is asked if a scene has a cover at all."""
     return b"query LacksCover(" in asked.body
-
-
-def _indexing(asked: Request) -> bool:
-    """Whether the request is part of a walk of the index, which the watcher waits for."""
-    return asked.method == "GET" and asked.path.startswith("/library/sections")

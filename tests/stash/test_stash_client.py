@@ -119,6 +119,29 @@ def test_a_bare_scene(sim, stash):
     assert (scene.title, scene.details, scene.date, scene.rating100, scene.studio) == ("", "", "", None, "")
 
 
+def test_which_scenes_exist_and_how_many_there_are_is_one_request(sim, stash):
+    ids = many(sim, 5)
+    sim.destroy_scene(ids[1])
+    assert stash.existing([*ids, 999, ids[0]]) == (frozenset({ids[0], *ids[2:]}), 4)
+    assert stash.existing([]) == (frozenset(), 4)
+    assert len(sim.log) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"all": {"count": 1}},
+        {"all": None, "s1": None},
+        {"all": {"count": -1}, "s1": None},
+        {"all": {"count": 1}, "s1": {"id": "2"}},
+        {"all": {"count": 1}, "s1": None, "s2": None},
+    ],
+)
+def test_half_an_answer_says_of_no_scene_that_it_is_gone(made, answer):
+    with pytest.raises(Unavailable):
+        answering(made, lambda request: data(answer)).existing([1])
+
+
 def test_many_scenes_in_one_request_without_those_that_are_gone(sim, stash):
     ids = many(sim, 5)
     sim.destroy_scene(ids[1])

@@ -12,6 +12,7 @@ from plexsync.store.books import ReadOnlyBooks
 from plexsync.store.connection import Connection
 from plexsync.store.database import Database
 from plexsync.store.db import connect
+from tests.store.pruning import prune
 
 T = 1_700_000_000_000
 SCENE = Kind.SCENE
@@ -530,9 +531,9 @@ def test_pruning_deletes_what_ended_before_in_batches_with_its_history(store):
     want(store, 6, T)
     settle(store, claim(store, T)[0], State.IDLE)
     with store.writing() as tx:
-        assert len(tx.jobs.prune(now=T + DAY, before=T + 4, limit=2)) == 2
-        assert len(tx.jobs.prune(now=T + DAY, before=T + 4, limit=2)) == 1
-        assert len(tx.jobs.prune(now=T + DAY, before=T + 4, limit=2)) == 0
+        assert prune(tx, now=T + DAY, before=T + 4, limit=2) == 2
+        assert prune(tx, now=T + DAY, before=T + 4, limit=2) == 1
+        assert prune(tx, now=T + DAY, before=T + 4, limit=2) == 0
     with store.reading() as db:
         assert [id for id, _ in db.jobs.ids(SCENE)] == [4, 5, 6]
         assert db.attempts.of(SCENE, 1) == []
@@ -546,7 +547,7 @@ def test_what_was_dropped_stays_at_any_age_and_holds_up_nothing(store):
         assert sum(tx.jobs.drop(kind=SCENE, id=id, now=T + id * HOUR) for id in (1, 2, 4)) == 3
     for left in (1, 1, 1, 0):
         with store.writing() as tx:
-            assert len(tx.jobs.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=1)) == left
+            assert prune(tx, now=T + 90 * DAY, before=T + 60 * DAY, limit=1) == left
     with store.reading() as db:
         assert list(db.jobs.ids(SCENE)) == [(id, State.DROPPED) for id in (1, 2, 4)]
     assert book(store)["pruned"] == 3
@@ -554,17 +555,17 @@ def test_what_was_dropped_stays_at_any_age_and_holds_up_nothing(store):
 
 def test_what_died_by_a_clock_that_was_behind_grows_old_as_well(store):
     with store.writing() as tx:
-        assert len(tx.jobs.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=10)) == 0
+        assert prune(tx, now=T + 90 * DAY, before=T + 60 * DAY, limit=10) == 0
     dead(store, 1, "refused", T)
     with store.writing() as tx:
-        assert len(tx.jobs.prune(now=T + 90 * DAY, before=T + 60 * DAY, limit=10)) == 1
+        assert prune(tx, now=T + 90 * DAY, before=T + 60 * DAY, limit=10) == 1
 
 
 def test_what_died_while_the_clock_was_ahead_grows_old_from_now_on(store):
     dead(store, 1, "refused", T + 3650 * DAY)
     with store.writing() as tx:
-        assert len(tx.jobs.prune(now=T, before=T - DAY, limit=10)) == 0
-        assert len(tx.jobs.prune(now=T + 2 * DAY, before=T + DAY, limit=10)) == 1
+        assert prune(tx, now=T, before=T - DAY, limit=10) == 0
+        assert prune(tx, now=T + 2 * DAY, before=T + DAY, limit=10) == 1
 
 
 # --- absent ----------------------------------------------------------------------------------------------------------
@@ -727,7 +728,7 @@ def test_waking_absent_rows_finds_them_by_when_they_are_due(large):
         (job_queries.LIST, "PRIMARY KEY ((kind,id)>(?,?))"),
         (job_queries.LIST_RARE, "job_state (state=? AND (kind,id)>(?,?))"),
         (job_queries.LIST_DEAD_OF, "job_dead (cls=? AND (kind,id)>(?,?))"),
-        (jobs.PRUNE, "job_ended (since>? AND since<?)"),
+        (jobs.ENDED, "job_ended (since>? AND since<?)"),
         (jobs.UNDATE, "job_ended (since>?)"),
         (jobs.RENEW, "job_token (token=?)"),
         (jobs.SETTLE, "PRIMARY KEY (kind=? AND id=?)"),

@@ -15,6 +15,7 @@ from plexsync.rules.job import Crashed, Job, Kind, Lane, Settled, State, Why
 from plexsync.store.books import COUNTERS, ReadOnlyBooks
 from plexsync.store.connection import Connection
 from plexsync.store.database import Database
+from tests.store.pruning import prune
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 T = 1_700_000_000_000
@@ -374,7 +375,7 @@ class JobTable(RuleBasedStateMachine):
     @rule(age=st.sampled_from([0, HOUR]), limit=st.integers(1, 2))
     def prune(self, age, limit) -> None:
         with self.store.writing() as tx:
-            count = len(tx.jobs.prune(now=self.now, before=self.now - age, limit=limit))
+            count = prune(tx, now=self.now, before=self.now - age, limit=limit)
         assert count == self.model.prune(self.now, self.now - age, limit)
 
     @rule()

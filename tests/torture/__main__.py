@@ -64,10 +64,18 @@ RUNS: dict[str, Callable[[str, int], list[Score]]] = {
     "F46-limit": short_memory.limited,
 }
 # What `make test` runs as tests of its own, here in full figures.
-SUITES = {"F48": suites.lives, **{name: partial(suites.run, name) for name in suites.SUITES}}
+SUITES = {
+    "F48": suites.lives,
+    "F48-servers": suites.server_lives,
+    **{name: partial(suites.run, name) for name in suites.SUITES},
+}
 AT_ONCE = 3
 # Those that take long begin first, so that at the end nobody waits for one alone.
-FULL = {**{name: SUITES[name] for name in ("F48", "F44", "models", "F36", "S1-S4", "F30", "F39")}, **RUNS, **SUITES}
+FULL = {
+    **{name: SUITES[name] for name in ("F48", "F48-servers", "F44", "models", "F36", "S1-S4", "F30", "F39")},
+    **RUNS,
+    **SUITES,
+}
 
 
 def main() -> int:

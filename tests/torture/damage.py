@@ -30,6 +30,7 @@ from plexsync.store.database import Database, Reader
 from plexsync.store.db import connect
 from plexsync.store.repair import repair
 from tests.patience import HANG
+from tests.store.pruning import prune
 from tests.torture import forks
 from tests.torture.kill_jobs import config_for
 from tests.torture.neighbours import Neighbours
@@ -213,7 +214,7 @@ def live(path: Path, ack: Callable[[str], None], town: dict | None = None) -> No
         with store.writing() as tx:
             for job in tx.jobs.claim(50, now=NOW + DAY, lease_ms=60_000, holder="two"):
                 tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, NOW), now=NOW + DAY, ok_mark=0, bad_mark=0)
-            tx.jobs.prune(now=NOW + DAY, before=NOW, limit=500)
+            prune(tx, now=NOW + DAY, before=NOW, limit=500)
         with store.reading() as db:
             db.overview(NOW + DAY)
             ids = [id for id, _ in db.jobs.ids(Kind.SCENE)]

@@ -13,6 +13,7 @@ from plexsync.rules.job import Crashed, Job, Kind, Settled, State, Why
 from plexsync.store import intake, schema
 from plexsync.store.database import Database
 from plexsync.store.db import connect
+from tests.store.pruning import prune
 from tests.torture import forks
 from tests.torture.forks import Steps
 from tests.torture.score import NAME, Score, dump, workshop
@@ -172,7 +173,7 @@ class Prune(SettleDead):
                 tx.jobs.settle(job, self.settled(job), now=NOW + 2000, ok_mark=1, bad_mark=1)
 
     def within(self, tx) -> None:
-        tx.jobs.prune(now=NOW + 40 * DAY, before=NOW + DAY, limit=500)
+        prune(tx, now=NOW + 40 * DAY, before=NOW + DAY, limit=500)
 
 
 class Retry(Prune):

@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.simulation import sim_servers
 from tests.simulation.sim_run import FOUND, FOUND_STEPS, Report, run_seed, run_seeds
 from tests.torture.picked import VARIABLE
 from tests.torture.score import Score
@@ -492,6 +493,7 @@ def told(trouble: ET.Element) -> str:
 # --- F48 -------------------------------------------------------------------------------------------------------------
 
 LIVES = {"sample": (40, 200), "full": (2_000, 200), "long": (10_000, 500)}
+SERVER_LIVES = {"sample": (20, 200), "full": (2_000, 200), "long": (10_000, 200)}
 
 
 def lives(size: str, seed: int) -> list[Score]:
@@ -503,12 +505,36 @@ def lives(size: str, seed: int) -> list[Score]:
     return [score, *found_lives()]
 
 
-def judge_lives(score: Score, report: Report) -> None:
-    """What was lost, doubled or wrong; and whether these lives were lives at all."""
+def server_lives(size: str, seed: int) -> list[Score]:
+    """Lives in which servers and databases are replaced, restored and lost; one seed each."""
+    count, steps = SERVER_LIVES[size]
+    report = sim_servers.run_server_seeds(seed, count, steps)
+    score = Score("F48", f"lives of {steps} steps in which servers and databases change", seed, report.count)
+    judge_server_lives(score, report)
+    return [score]
+
+
+def judge_server_lives(score: Score, report: Report) -> None:
+    """What was lost, doubled or wrong; and whether everything that can happen to a server has happened."""
+    tell_failures(score, report, "sim_servers")
+    for name in sim_servers.CHANGES:
+        if not report.tally[name]:
+            score.spoil(f"no {name} in {report.count} lives: they prove nothing")
+    if report.tally["writes"] < report.count:
+        score.spoil(f"{report.tally['writes']} writes in {report.count} lives: they prove nothing")
+
+
+def tell_failures(score: Score, report: Report, module: str) -> None:
+    """What was lost, doubled or wrong, and how to live the first of it again."""
     score.lost, score.doubled, score.wrong = report.lost, report.doubled, report.wrong
     for failure in report.failures[:2]:
         score.remark(f"{failure}"[-EXAMPLE:])
-        score.remark(f"again: python -m tests.simulation.sim_run {failure.seed} 1 {failure.steps}")
+        score.remark(f"again: python -m tests.simulation.{module} {failure.seed} 1 {failure.steps}")
+
+
+def judge_lives(score: Score, report: Report) -> None:
+    """What was lost, doubled or wrong; and whether these lives were lives at all."""
+    tell_failures(score, report, "sim_run")
     for name in ("writes", "kills", "leaps", "full disk", "failing disk"):
         if report.tally[name] < report.count // 20:
             score.spoil(f"{report.tally[name]} {name} in {report.count} lives: they prove nothing")

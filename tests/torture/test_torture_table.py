@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.sim_run import Failure, Report
+from tests.simulation.sim_servers import CHANGES
 from tests.torture import leaking, suites
 from tests.torture.__main__ import RUNS, SUITES, alone, faults_of, place_of, table
 from tests.torture.neighbours import KEY, TOKEN
@@ -184,6 +185,15 @@ def test_a_life_that_failed_is_told_with_its_seed():
     score = lived(failures=[Failure(33, 200, "lost", "a scene is lost", ("a", "b"))])
     assert (score.lost, score.clean) == (1, False)
     assert any("sim_run 33 1 200" in note for note in score.notes)
+
+
+def test_lives_in_which_every_server_changed_are_clean_and_those_without_a_change_prove_nothing():
+    for left_out in ("", *CHANGES):
+        score = Score("F48", "lives", 1, 40)
+        tally = Counter({"writes": 100, **{name: 1 for name in CHANGES if name != left_out}})
+        suites.judge_server_lives(score, Report(1, 40, 200, tally=tally))
+        assert score.clean is (not left_out)
+        assert not left_out or f"no {left_out}" in score.notes[0]
 
 
 # --- secrets ---------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from functools import partial
 
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
 from plexsync.flows.scenes.artwork import LAGS
 from plexsync.flows.scenes.errands import SceneErrand, SceneJournal, record_left_out
 from plexsync.flows.scenes.inspection import Looker
@@ -18,6 +18,7 @@ from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import SceneUndo
+from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import Absent, Dead, Done, Gone, Job, Kind, Outcome, State
 from plexsync.rules.neighbours import Plex, Stash
@@ -50,7 +51,7 @@ class SceneFlow:
         self._store = store
         self._stash = stash
         self._looker = looker
-        self._ask = gates.ask
+        self._gates = gates
         self._pusher = Pusher(store, plex, looker, gates, max_retries=max_retries)
         self._scans = scans
         self._undo = SceneUndo(looker, gates)
@@ -65,7 +66,7 @@ class SceneFlow:
         Stash lists no scenes for an object that was deleted or removed from them.
         """
         kind = Kind(notice.kind)
-        now = self._ask(READ_STASH, partial(self._stash.showing, kind, notice.id))
+        now = self._gates.ask(READ_STASH, partial(self._stash.showing, kind, notice.id))
         with self._store.reading() as db:
             return {*now, *db.scene_names.scenes_showing(kind, notice.id)}
 
@@ -188,6 +189,12 @@ class SceneFlow:
                 tx.standings.save({id: outcome.cls}, now=now)
             case Gone():
                 tx.standings.drop((), after=id - 1, upto=id)
+
+    def existing(self, ids: Sequence[int]) -> Collection[int]:
+        """The scenes among these that Stash has."""
+        if isinstance(closed := self._gates.admit(READ_STASH), Closed):
+            raise Unavailable(Neighbour.STASH, closed.reason, sent=False)
+        return self._looker.losses.existing(ids)
 
     def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
         """Forget what is remembered about the items of a scene that is gone from Stash. Pushes for other scenes stay."""

@@ -16,6 +16,7 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity, ignored_another
+from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.flows.scenes.scene_matching import (
     BEING_LISTED,
     SceneMatcher,
@@ -31,7 +32,7 @@ from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Outcome, OutOfScope, Waiting
 from plexsync.rules.match import untenable
-from plexsync.rules.match_records import Binding, NotThere, Unclear
+from plexsync.rules.match_records import Binding, Matched, NotThere, Unclear
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
@@ -73,6 +74,7 @@ class Looker:
         rules: LookRules,
         identity: ServerIdentity,
         stash_identity: StashIdentity,
+        losses: SceneLosses,
         recovery: Recovery,
         pictures: Artwork | None = None,
         *,
@@ -87,6 +89,7 @@ class Looker:
         self._gates = gates
         self._identity = identity
         self._stash_identity = stash_identity
+        self.losses = losses
         self.recovery = recovery
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
@@ -104,8 +107,10 @@ class Looker:
         gone = [id for id in ids if id not in answers]
         if gone and self._rules.undo_gone:
             self._stash_identity.check_again(self._gates)
+        self.losses.ensure(gone)
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
-        return inspections + failed + self._beside_probe(self._undone_scenes.removed(gone, undoing))
+        lost = self.losses.known_among(gone) if gone else ()
+        return inspections + failed + self._beside_probe(self._undone_scenes.removed(gone, undoing, lost))
 
     def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
         """Inspect scenes that were just read from Stash. Otherwise as `look`.
@@ -138,17 +143,23 @@ class Looker:
         verdicts = self._matcher.decide(scenes)
         missing = self._matcher.missing(scenes, verdicts)
         if missing and news is not None and (news := self._matcher.freshen()):
-            verdicts |= self._matcher.decide(missing)
+            # Also what was found: where a library is another one now, the keys that were found name other items.
+            lacking = {scene.id for scene in missing}
+            verdicts |= self._matcher.decide(
+                [scene for scene in scenes if scene.id in lacking or isinstance(verdicts[scene.id], Matched)]
+            )
         if lacks := BEING_LISTED if news is None else self._matcher.gap():
             # The unlisted library may hold what they lack, or the item for which a look-alike would be taken.
             verdicts |= dict.fromkeys((scene.id for scene in self._matcher.missing(scenes, verdicts)), lacks)
         items = self._matcher.items(claims(verdicts))
+        if not self._indexer.is_foreign(items.values()):
+            self._matcher.decide_again(scenes, verdicts, items)
+        # Also an item that was found just now, in the place of one that is gone.
         if self._indexer.is_foreign(items.values()):
             # Another server, or a library that was made anew since it was listed.
             self._identity.check_again(self._gates)
             self._indexer.freshen(soon=True, wait=False)
             return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
-        self._matcher.decide_again(scenes, verdicts, items)
         past = self._past(verdicts).without(others).believed(items)
         past = replace(past, provenances=self.recovery.provenances(items, past.memories))
         if taking_over:

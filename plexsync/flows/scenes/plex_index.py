@@ -14,16 +14,18 @@ stamp that was read back after an edit identifies it.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
 from plexsync.engine.gates import Gates, outage
 from plexsync.engine.tickets import READ_PLEX
-from plexsync.rules.errors import NeighbourError, Refused, Unavailable
-from plexsync.rules.item import Entry, Item
-from plexsync.rules.job import Kind, Lane, State, Why
+from plexsync.flows.scenes.item_losses import ItemLosses
+from plexsync.flows.scenes.plex_libraries import BATCH, Libraries, want_scenes_of
+from plexsync.rules.errors import Barred, NeighbourError, Refused, Unavailable
+from plexsync.rules.item import Entry
+from plexsync.rules.job import Lane
 from plexsync.rules.neighbours import Clock, Plex
 from plexsync.rules.records import Section, SectionRow
 from plexsync.store.database import Database, Writer
@@ -38,14 +40,10 @@ MARKS_PACE = 2.0
 # Seconds to leave a library alone that can't be listed: half as long as it has failed, within these limits.
 UNLISTED_PACE = 10.0
 LONGEST_UNLISTED = 600.0
-# The number of rows changed at once: a save in Stash must not wait for all of them.
-BATCH = 1_000
 # Seconds to wait even if the caller does not wait for a walk: the other thread may only be checking the marks.
 PATIENCE = 1.0
 # Stamps are whole seconds: an item may have changed again within the second of the newest one.
 SECOND = 1
-# The number of no walk: every item of a library is unmet by it.
-NO_WALK = -1
 # This many absent scenes keep their place before the sweeps.
 FEW = 50
 
@@ -61,12 +59,14 @@ class Indexer:
         self._plex = plex
         self._gates = gates
         self._clock = clock
+        self.losses = ItemLosses(store, plex, clock)
+        self._libraries = Libraries(store, clock, self.losses)
+        self.is_foreign = self._libraries.is_foreign
         self._asked: float | None = None
         self._unlisted: dict[str, str] = {}
         self._failing_since: dict[str, float] = {}
         self._again_at: dict[str, float] = {}
         self._caught_up_at: dict[str, int] = {}
-        self.wanted = 0
         self._looks_only = looks_only
         self._glanced: dict[str, Section] = {}
         # The worker and the poller share one index. Of two walks at once, each would remove what the other has just
@@ -74,6 +74,11 @@ class Indexer:
         self._lock = threading.Lock()
         # The number of the current walk, by the key of its library.
         self._walks: dict[str, int] = {}
+
+    @property
+    def wanted(self) -> int:
+        """The number of scenes queued so far for changes found during walks."""
+        return self._libraries.wanted
 
     def empty(self) -> bool:
         """Whether no library was ever walked completely."""
@@ -125,60 +130,24 @@ class Indexer:
         sections = self._plex.sections()
         with self._store.reading() as db:
             section_rows = {row.key: row for row in db.sections.all()}
-        dropped = section_rows.keys() - {section.key for section in sections}
-        if dropped:
-            section_keys = [section.key for section in sections]
-            self._in_batches(lambda tx: tx.index.drop_outside(section_keys, limit=BATCH))
-            with self._store.writing() as tx:
-                tx.sections.drop(section_keys)
+        if self._libraries.are_others(sections, section_rows):
+            # Perhaps on another server, whose keys name other items.
+            self._gates.plex_check()
+        dropped = self._libraries.drop_unlisted(sections, section_rows)
+        forced = {section.key for section in sections} if force else self.losses.pending()
         first = not any(row.walked_at for row in section_rows.values())
-        replaced = [] if self._looks_only else self._known_by_uuid(sections, section_rows)
+        replaced = [] if self._looks_only else self._libraries.know_by_uuid(sections, section_rows)
         # The action for each library that has changed.
         stale = [
             (section, section_rows.get(section.key), look)
             for section in sections
-            if (look := self._look(section, section_rows.get(section.key), force=force, first=first))
+            if (look := self._look(section, section_rows.get(section.key), force=section.key in forced, first=first))
         ]
         failures = [failure for section, row, look in stale if (failure := self._failure(section, row, look, first))]
         # The breaker ignores the failure of one library among several. Other reads show whether Plex is up.
         if first and len(failures) == len(stale) > 0:
             raise failures[0]
         return bool(dropped or replaced) or len(stale) > len(failures)
-
-    def _known_by_uuid(self, sections: Sequence[Section], section_rows: dict[str, SectionRow]) -> list[str]:
-        """Save the uuids of libraries, and forget the items of those that were made anew; returns their keys.
-
-        A library that was deleted and made anew, or another one with a key that was used before, has other items.
-        """
-        replaced = []
-        for section in sections:
-            row = section_rows.get(section.key)
-            if row is None or not section.uuid or row.uuid == section.uuid:
-                continue
-            fresh = replace(row, uuid=section.uuid)
-            if row.uuid:
-                log.warning("library %s is another one than before: its items are matched anew", section.title)
-                self._forget_items(section)
-                fresh = SectionRow(section.key, section.title, uuid=section.uuid)
-                replaced.append(section.key)
-            with self._store.writing() as tx:
-                tx.sections.save(fresh)
-            section_rows[section.key] = fresh
-            self._in_batches(lambda tx: tx.memories.place(limit=BATCH))
-        return replaced
-
-    def _forget_items(self, section: Section) -> None:
-        self._want_unmet(section, NO_WALK)
-        self._in_batches(lambda tx: tx.index.drop_in(section.key, limit=BATCH))
-
-    def is_foreign(self, items: Iterable[Item | NeighbourError]) -> bool:
-        """Whether one of these items, just read, is in another library than the one that the index knows by its key."""
-        with self._store.reading() as db:
-            uuids = {row.key: row.uuid for row in db.sections.all()}
-        return any(
-            isinstance(item, Item) and bool(item.library) and uuids.get(item.section, "") not in ("", item.library)
-            for item in items
-        )
 
     def _look(self, section: Section, row: SectionRow | None, *, force: bool, first: bool) -> "Look | None":
         """How to check a library now; None if there is nothing to check, or it has to wait."""
@@ -245,17 +214,20 @@ class Indexer:
             del self._walks[section.key]
 
     def _walk_all(self, section: Section, row: SectionRow | None, first: bool, walk: int) -> None:
+        with self._store.reading() as db:
+            size = db.index.count_in(section.key)
         pages = self._plex.entries(section.key)
         count = news = stamp = 0
         while (page := next(pages, None)) is not None:
             count += len(page)
             stamp = max(stamp, newest(page))
             news += self._take(page, walk=walk)
+        self.losses.ensure_walked(section, walk, size=size, met=count)
         # Before the mark is saved: after a kill in between, all of it is done again.
         scanned = row is None or row.scanned_at != section.scanned_at
         if not first and (news or scanned):
             self._wake(section)
-        self._want_unmet(section, walk)
+        self._libraries.want_unmet(section, walk)
         with self._store.writing() as tx:
             forgotten = tx.index.sweep(section.key, walk=walk)
             tx.sections.save(
@@ -306,20 +278,9 @@ class Indexer:
         with self._store.writing() as tx:
             stamps = {entry.key: entry.stamp for entry in tx.index.entries([entry.key for entry in page])}
             moved = [entry.key for entry in page if stamps.get(entry.key) and stamps[entry.key] != entry.stamp]
-            self.wanted += want_scenes_of(tx, moved, now=self._clock.now())
+            self._libraries.wanted += want_scenes_of(tx, moved, now=self._clock.now())
             glanced = sum(stamps.get(entry.key) == 0 < entry.stamp for entry in page)
             return tx.index.save(page, walk=walk, stamped=True) + glanced
-
-    def _want_unmet(self, section: Section, walk: int) -> None:
-        """Queue the scenes of items that are gone from a library, a few at a time."""
-        after = ""
-        while True:
-            with self._store.writing() as tx:
-                keys = tx.index.unmet(section.key, walk=walk, limit=BATCH, after=after)
-                self.wanted += want_scenes_of(tx, keys, now=self._clock.now())
-            if len(keys) < BATCH:
-                return
-            after = keys[-1]
 
     def _wake(self, section: Section) -> None:
         """Make absent scenes due at once, since their files may be in Plex now, and mark running ones for another look."""
@@ -327,7 +288,7 @@ class Indexer:
         with self._store.writing() as tx:
             woken = tx.jobs.wake_absent(now, limit=FEW)
         # A larger number goes behind edits.
-        woken += self._in_batches(lambda tx: tx.jobs.wake_absent(now, limit=BATCH, lane=Lane.SWEEP))
+        woken += self._libraries.in_batches(lambda tx: tx.jobs.wake_absent(now, limit=BATCH, lane=Lane.SWEEP))
         with self._store.writing() as tx:
             woken += tx.jobs.scan_finished(now)
         if woken:
@@ -338,7 +299,17 @@ class Indexer:
         return self._clock.now()
 
     def correct(self, entries: Sequence[Entry], *, gone: Sequence[str]) -> None:
-        """Correct the entries of items that were just read, and forget those that are gone."""
+        """Correct the entries of items that were just read, and forget those that are gone.
+
+        Raises Barred if too many are gone by now.
+        """
+        if gone and not self._looks_only:
+            ticket = self._gates.ticket(READ_PLEX)
+            try:
+                self.losses.ensure_dropped(gone)
+            except Barred as error:
+                self._gates.ill(ticket, error)
+                raise
         with self._store.writing() as tx:
             if self._looks_only:
                 # The entry stays, without its files, so that the next walk by others finds it missing.
@@ -359,17 +330,6 @@ class Indexer:
         with self._lock:
             yield
 
-    def _in_batches(self, change: Callable[[Writer], int]) -> int:
-        """Change many rows, a few at a time, with the database free for as long in between. Returns how many."""
-        total, count = 0, BATCH
-        while count == BATCH:
-            began = self._clock.monotonic()
-            with self._store.writing() as tx:
-                count = change(tx)
-            total += count
-            self._clock.sleep(self._clock.monotonic() - began)
-        return total
-
     def find(self, names: list[str]) -> bool:
         """Ask Plex for files with these base names, one request per library and name. True if any was found."""
         with self._store.reading() as db:
@@ -383,20 +343,6 @@ class Indexer:
                     with self._store.writing() as tx:
                         self._put(tx, entries)
         return any_item
-
-
-def want_scenes_of(tx: Writer, keys: Sequence[str], *, now: int) -> int:
-    """Queue the scenes of these items as sweeps, except those that are gone from Stash.
-
-    Returns how many of them had no row or were in sync.
-    """
-    news = 0
-    for id in sorted(tx.index.scenes_of(keys)):
-        row = tx.jobs.find(Kind.SCENE, id)
-        if row is None or row.state is not State.GONE:
-            tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now)
-            news += row is None or row.state is State.IDLE
-    return news
 
 
 def newest(page: Sequence[Entry]) -> int:

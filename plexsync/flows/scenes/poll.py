@@ -21,6 +21,7 @@ from typing import TypeVar
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
@@ -60,12 +61,15 @@ class Polled:
 class Poller:
     """Watches one Stash, and also whether Plex has finished a scan."""
 
-    def __init__(self, store: Database, stash: Stash, indexer: Indexer, gates: Gates, clock: Clock) -> None:
+    def __init__(
+        self, store: Database, stash: Stash, indexer: Indexer, gates: Gates, clock: Clock, losses: SceneLosses
+    ) -> None:
         self._store = store
         self._stash = stash
         self._indexer = indexer
         self._gates = gates
         self._clock = clock
+        self._losses = losses
 
     def poll(self) -> Polled:
         """Queue what changed since the last poll. The first poll only stores the start; reconcile does the rest."""
@@ -178,21 +182,29 @@ class Poller:
             log.info("poll: %d changed (%s)", len(ordered), kind)
 
     def _compare_ids(self, last: int, wanted: set[int]) -> None:
-        """Queue rows whose scene is gone (deleted or merged without a hook), and new scenes with an old time."""
+        """Queue what differs between the rows and all ids of Stash.
+
+        That is a scene that is gone (deleted or merged without a hook), one that is back, and a new one with an old
+        time.
+        """
         after = 0
         pages = self._stash.walk_ids()
         while (page := self._ask(lambda: next(pages, None))) is not None:
             ids = {id for id, _ in page}
             upto = page[-1][0]
-            self._want(Kind.SCENE, self._lost(ids, after, upto) | {id for id in ids if id > last} - wanted)
+            self._want(Kind.SCENE, self._misjudged(ids, after, upto) | {id for id in ids if id > last} - wanted)
             after = upto
-        self._want(Kind.SCENE, self._lost(set(), after, LAST_ID))
+        self._want(Kind.SCENE, self._misjudged(set(), after, LAST_ID))
 
-    def _lost(self, present: set[int], after: int, upto: int) -> set[int]:
-        """Rows in this range of ids that are not gone and whose id is not in `present`."""
+    def _misjudged(self, present: set[int], after: int, upto: int) -> set[int]:
+        """Rows in this range of ids that are gone although their scene is in `present`, or not gone although it is not.
+
+        Raises Barred if too many scenes are gone at once.
+        """
+        self._losses.ensure_range(present, after=after, upto=upto)
         with self._store.reading() as db:
             rows = db.jobs.ids(Kind.SCENE, after=after, upto=upto)
-            return {id for id, state in rows if id not in present and state is not State.GONE}
+            return {id for id, state in rows if (id in present) is (state is State.GONE)}
 
     def _poll_files(self, newest: Newest) -> int:
         """Queue the scenes of files newer than the newest seen. Returns how many."""

@@ -23,6 +23,7 @@ from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
+from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
@@ -79,6 +80,7 @@ class Reconciler:
         gates: Gates,
         clock: Clock,
         identity: ServerIdentity,
+        losses: SceneLosses,
         *,
         settings: str = "",
         wishes: str = "",
@@ -90,6 +92,7 @@ class Reconciler:
         self._gates = gates
         self._clock = clock
         self._identity = identity
+        self._losses = losses
         self._settings = settings
         self._wishes = wishes
 
@@ -130,10 +133,11 @@ class Reconciler:
                 self._enter()
                 scenes = page[start : start + BATCH]
                 sights = self._with_items(self._looker.look_at(scenes))
+                upto, present = scenes[-1].id, {scene.id for scene in scenes}
+                self._losses.ensure_range(present, after=last, upto=upto)
                 with self._store.writing() as tx:
                     self._compare(tx, sights, report)
-                    upto = scenes[-1].id
-                    self._settle_range(tx, {scene.id for scene in scenes}, report, after=last, upto=upto)
+                    self._settle_range(tx, present, report, after=last, upto=upto)
                     tx.notes.save(CURSOR, self._cursor(report, upto))
                 last = upto
                 progress(report.scenes, total)
@@ -218,6 +222,7 @@ class Reconciler:
 
     def _end(self, report: ComparisonReport, last: int) -> None:
         """Finish the comparison: no scenes follow the last one of Stash, and every item was compared."""
+        self._losses.ensure_range((), after=last)
         while lost := self._lost(last):
             with self._store.writing() as tx:
                 self._want_gone(tx, lost, report)
@@ -311,14 +316,16 @@ class Reconciler:
     def _news(self, row: JobRow | None, sight: Inspection, *, settled: bool) -> bool:
         """Whether the queue must learn of it. A queued, running or absent row finds out by itself.
 
-        `settled`: nothing has to be done, which is news only for a scene that was out of scope.
+        `settled`: nothing has to be done, which is news only for a scene that was out of scope, or is back in Stash.
         """
         out = sight.outcome.error if isinstance(sight.outcome, OutOfScope) else ""
         if row is not None and row.state is State.OUTSIDE:
             return out != row.error
+        if row is not None and row.state is State.GONE:
+            return True
         if settled:
             return False
-        if row is None or row.state in (State.IDLE, State.GONE):
+        if row is None or row.state is State.IDLE:
             return True
         if out and row.state is State.DROPPED:
             # You dropped the scene, so it is left alone.

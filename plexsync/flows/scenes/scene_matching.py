@@ -8,7 +8,7 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import others_among
 from plexsync.rules import match
-from plexsync.rules.errors import Neighbour, NeighbourError, Unavailable
+from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Unavailable
 from plexsync.rules.item import Entry, Item
 from plexsync.rules.job import Waiting
 from plexsync.rules.match_records import AskRivals, Matched, NotThere, Offer, Step, Unclear
@@ -114,7 +114,8 @@ class SceneMatcher:
 
     def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, Offer]:
         """What the index and the memory offer for each of these scenes, read for all of them together."""
-        bindings, unbound, others = db.bindings.all(), db.bindings.withdrawn(), others_among(db, scenes)
+        bindings = db.bindings.present([scene.id for scene in scenes])
+        unbound, others = db.bindings.withdrawn(), others_among(db, scenes)
         places = {scene.id: match.places(scene, self._rules.paths) for scene in scenes}
         names = {scene.id: match.names(scene) for scene in scenes}
         remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
@@ -222,7 +223,15 @@ class SceneMatcher:
         """Ask Plex for the files of these scenes. False if that has to wait for the walk of another thread."""
         if len(scenes) > FIND_AT_MOST:
             return self.freshen(force=True) is not None
-        self._indexer.find(sorted({base_name(file.path) for scene in scenes for file in scene.files}))
+        return self._find({base_name(file.path) for scene in scenes for file in scene.files})
+
+    def _find(self, names: Collection[str]) -> bool:
+        """Ask Plex for files with these names. False if that has to wait for the walk of another thread."""
+        try:
+            self._indexer.find(sorted(names))
+        except Missing:
+            # A library was deleted since it was listed. It may have been made anew under another id.
+            return self.freshen(force=True) is not None
         return True
 
     def correct(self, planned: Item, item: Item) -> set[int]:
@@ -232,7 +241,7 @@ class SceneMatcher:
         them.
         """
         self._indexer.correct([entry_of(item)], gone=[])
-        self._indexer.find(sorted({base_name(part.path) for part in planned.parts}))
+        self._find({base_name(part.path) for part in planned.parts})
         names = sorted({base_name(part.path) for part in item.parts})
         answer = self._reader.read(Neighbour.STASH, lambda _: {item.key: self._stash.rivals(names)}, [item.key])
         rivals = answer[item.key]

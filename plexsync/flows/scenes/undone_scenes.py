@@ -1,6 +1,6 @@
 """Undone scenes: which of them stay undone, and what to restore on their items."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.flows.scenes.artwork import Artwork
@@ -70,17 +70,20 @@ class UndoneScenes:
                 inspections[scene.id] = replace(base, error=error)
         return inspections
 
-    def removed(self, ids: Sequence[int], undoing: Undone) -> list[Inspection]:
-        """Scenes that Stash does not have. There is nothing to do unless their pushes are to be undone."""
+    def removed(self, ids: Sequence[int], undoing: Undone, lost: Collection[int]) -> list[Inspection]:
+        """Scenes that Stash does not have. There is nothing to do unless their pushes are to be undone.
+
+        `lost` are those that it had when they were last seen.
+        """
         with self._store.reading() as db:
             past = past_of(db, ids)
         usual: Undone = "gone" if self._rules.undo_gone else ""
         back = []
         for id in ids:
             if past.keys(id) and (undo_mark := undoing or past.mark(id) or usual):
-                back.append(Inspection(id, undone=undo_mark, ends=Gone()))
+                back.append(Inspection(id, undone=undo_mark, ends=Gone(lost=id in lost)))
         inspections = self.with_targets(back, {}, {}, past, afresh=bool(undoing))
-        return [inspections.get(id) or Inspection(id, outcome=Gone()) for id in ids]
+        return [inspections.get(id) or Inspection(id, outcome=Gone(lost=id in lost)) for id in ids]
 
     def with_targets(
         self,

@@ -1,0 +1,45 @@
+"""How much may vanish at once, and what an accepted loss means for the next one."""
+
+import pytest
+
+from plexsync.rules.job import DAY
+from plexsync.rules.losses import AcceptedLoss, accepted_loss, is_large
+
+T = 1_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("lost", "size", "large"),
+    [
+        (3, 5, False),
+        (5, 1000, False),
+        (10, 10, False),
+        (11, 11, True),
+        (30, 30, True),
+        (50, 1000, False),
+        (51, 1000, True),
+        (0, 0, False),
+    ],
+)
+def test_a_loss_is_large_by_its_number_and_its_share(lost, size, large):
+    assert is_large(lost, size) is large
+
+
+def test_losses_of_a_day_are_one_and_an_accepted_one_counts_from_its_time():
+    assert AcceptedLoss().begins(T) == T - DAY
+    assert AcceptedLoss(T - 3 * DAY, 40).begins(T) == T - 3 * DAY
+    assert AcceptedLoss(T - DAY // 2).begins(T) == T - DAY // 2
+
+
+@pytest.mark.parametrize(("age", "gone", "over"), [(0, 40, False), (1, 40, True), (1, 39, False), (30, 0, True)])
+def test_an_accepted_loss_is_over_a_day_later_once_it_is_worked_off(age, gone, over):
+    assert AcceptedLoss(T, 40).is_over(T + age * DAY, gone) is over
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"at": -1}', '{"at": "x", "count": 1}', '{"more": 1}', "[" * 10_000])
+def test_an_unreadable_note_is_no_loss(text):
+    assert accepted_loss(text) == AcceptedLoss()
+
+
+def test_a_loss_is_read_as_it_was_written():
+    assert accepted_loss(AcceptedLoss(T, 40).text()) == AcceptedLoss(T, 40)

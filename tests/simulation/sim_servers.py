@@ -1,0 +1,465 @@
+"""Another kind of life: servers are replaced, restored and made anew, databases restored and lost, files swapped.
+
+Hand edits and edits in Stash go on meanwhile. Whatever happens, no hand's edit is lost where it can be told, nothing is
+written to a wrong item or to a server that nobody has agreed to, and no scene is stuck in silence. What can be told:
+
+* A value of ours that a restored Plex shows again is ours if the item's time is older than the one that was read back.
+* What we had sent before our own database was restored or lost is ours as long as the data folder is left.
+* Anything else may be a person's. It stays, and is shown as such.
+
+`python -m tests.simulation.sim_servers FIRST COUNT STEPS` runs a range by hand and prints the history of what fails.
+"""
+
+import argparse
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from random import Random
+from urllib.parse import urlsplit
+
+from plexsync.app.choices import accept, asked
+from plexsync.rules.choices import Choice
+from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.plan_records import Policy
+from plexsync.simulator.http import Answer, Request
+from plexsync.simulator.plex_server import ItemSnapshot
+from plexsync.simulator.stash_model import SceneSnapshot
+from tests.simulation.sim_changes import ServerPeople
+from tests.simulation.sim_run import ROUNDS, Ending, Failure, Report, listening, scratch
+from tests.simulation.sim_truth import LISTS, MARK, PICTURED, POSTER, Shown, Truth, Violation, held
+from tests.simulation.sim_world import Nature, World
+
+CHANGES = (
+    "plex reinstalled",
+    "plex restored",
+    "library made anew",
+    "library emptied",
+    "files swapped",
+    "stash restored",
+    "stash wiped",
+    "stash rebuilt",
+    "database restored",
+    "database log lost",
+    "database deleted",
+    "data folder lost",
+)
+DETAILS = "/library/metadata/"
+WRITING = ("PUT", "POST", "DELETE")
+
+
+def drawn_changes(seed: int) -> tuple[str, ...]:
+    """What can happen to servers and databases in the life of a seed: little, so that one change does not hide another."""
+    dice = Random(f"kinds {seed}")
+    return tuple(dice.sample(CHANGES, dice.choice((1, 1, 2, 3))))
+
+
+@dataclass
+class ServerTruth(Truth):
+    """The truth where keys and ids are dealt anew. `retired`: keys that were items once."""
+
+    retired: set[str] = field(default_factory=set)
+    in_flight: set[str] = field(default_factory=set)
+    by_hand: dict[tuple[str, str], set[str]] = field(default_factory=dict)  # content, field -> whatever hands put there
+
+    def note_scalar(
+        self, key: str, name: str, value: str, *, locked: bool, sure: bool, first: bool, wanted: str
+    ) -> None:
+        """A person has edited a scalar in Plex."""
+        self.by_hand.setdefault((self.items[key].content, name), set()).add(value)
+        super().note_scalar(key, name, value, locked=locked, sure=sure, first=first, wanted=wanted)
+
+    def judge_write(self, asked: Request) -> None:
+        """As for one server; what was under way when two files were swapped is judged by what is left in the end."""
+        key = asked.params.get("id", "")
+        if key not in self.items and key in self.retired:
+            return
+        if key not in self.in_flight:
+            super().judge_write(asked)
+        self.items[key].written = True
+
+    def judge_picture(self, asked: Request) -> None:
+        """As for one server."""
+        found = PICTURED.fullmatch(asked.path)
+        key = found[1] if found else ""
+        if key not in self.items and key in self.retired:
+            return
+        if key not in self.in_flight:
+            super().judge_picture(asked)
+        self.items[key].written = True
+
+    def _judge_removal(self, key: str, item: Shown, kind: str, names: frozenset[str]) -> None:
+        known = set().union(*(self.said.get(content, {}).get(kind, set()) for content in item.once))
+        super()._judge_removal(key, item, kind, names - known)
+
+    def judge_field(self, scene: int, key: str, item: ItemSnapshot, name: str, *, policy: Policy, adds: bool) -> str:
+        """As for one server, but for what nobody can tell."""
+        shown, have, want = self.items[key], held(item, name), self.wanted[scene][name]
+        hand = shown.hands.get(name)
+        if isinstance(have, str) and (strange := set(MARK.findall(have)) - self.marks_of(shown.content)):
+            return f"{have!r} is of {strange}"
+        if {name, "*"} & shown.doubts:
+            return ""
+        wrong = super().judge_field(scene, key, item, name, policy=policy, adds=adds)
+        if not wrong or (shown.forgotten and not want):
+            # What was there before us is forgotten: what to put back for what Stash has emptied, nobody knows.
+            return ""
+        if (shown.restored or shown.forgotten) and have in self.by_hand.get((shown.content, name), ()):
+            # A hand's, maybe of what came after the backup: then it was remembered as what was there before us.
+            return ""
+        if hand and shown.forgotten and policy.first_push == "stash" and have == want:
+            return ""
+        if shown.blind and self._was_ours(shown, name, want, have):
+            return ""
+        return wrong
+
+    def _was_ours(self, shown: Shown, name: str, want: object, have: object) -> bool:
+        """Whether a field shows nothing that neither we, nor a hand, nor the agent had put there."""
+        said = self.said.get(shown.content, {}).get(name, set())
+        if isinstance(have, frozenset) and isinstance(want, frozenset):
+            agent = shown.agent.get(name, frozenset())
+            known = said | set(agent) | shown.ever_added.get(name, set())
+            return have <= known and not want - have - shown.removed.get(name, set())
+        return have in said
+
+
+class ServerWorld(World):
+    """A world in which servers change. Its other troubles are fewer, so that they do not hide what these do."""
+
+    truth: ServerTruth
+    people: ServerPeople
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.written_at: dict[str, float] = {}
+        self.read_back: dict[str, int] = {}
+        self.copies = folder / "copies"
+        self.copies.mkdir()
+        (folder / "data").mkdir(mode=0o700)
+        super().__init__(seed, folder / "data")
+        self._failing = 0.0
+
+    def _drawn(self) -> Nature:
+        nature, dice = Nature.of(self.dice), Random(f"servers {self.seed}")
+        calm = dice.random() < 0.5
+        self.kinds = drawn_changes(self.seed)
+        return replace(
+            nature,
+            kills=0.0 if calm else min(nature.kills, 0.01),
+            meanwhile=0.0 if calm else nature.meanwhile,
+            blips=0.0,
+            outages=nature.outages and not calm,
+            bars=False,
+            leaps=False,
+            full_disk=False,
+            poison=False,
+            setting=replace(nature.setting, undo_gone=dice.random() < 0.25),
+        )
+
+    def _has_only_hooks(self) -> bool:
+        return False
+
+    def _takes_back(self) -> bool:
+        return False
+
+    def _is_indexing(self, asked: Request) -> bool:
+        # Where libraries are other ones, the walk asks the server who it is.
+        return asked.path == "/" or super()._is_indexing(asked)
+
+    def _truth(self, fields: tuple[str, ...]) -> ServerTruth:
+        return ServerTruth(fields)
+
+    @property
+    def in_flight(self) -> set[str]:
+        """The items whose files were swapped since the last step began."""
+        return self.truth.in_flight
+
+    @in_flight.setter
+    def in_flight(self, keys: set[str]) -> None:
+        self.truth.in_flight = keys
+
+    def drop_late(self) -> None:
+        """What is under way to a server that ends reaches no other one."""
+        for weather in self.weather.values():
+            weather.late.clear()
+
+    # --- judging what is sent ----------------------------------------------------------------------------------------
+
+    def carried_out(self, who: Neighbour, asked: Request, answer: Answer) -> None:
+        if who is Neighbour.PLEX and self.people is not None:
+            if asked.method in WRITING:
+                self._judge_agreed(asked)
+            self._note(asked, answer)
+        super().carried_out(who, asked, answer)
+
+    def _note(self, asked: Request, answer: Answer) -> None:
+        """When each item was last written to, and the time that it showed when it was read back after that."""
+        found = PICTURED.fullmatch(asked.path)
+        if asked.method in WRITING:
+            key = found[1] if found else asked.params.get("id", "")
+            self.written_at[key] = self.clock.steady
+            self.read_back.pop(key, None)
+        elif asked.path.startswith(DETAILS) and answer.status == 200:
+            for key in asked.path.removeprefix(DETAILS).replace("%2C", ",").split(","):
+                if key in self.written_at and key in self.truth.items and key not in self.read_back:
+                    try:
+                        self.read_back[key] = self.plex.item(key).updated_at
+                    except KeyError:
+                        continue
+
+    def _judge_agreed(self, asked: Request) -> None:
+        """Nothing is written to another server before a person has agreed, nor taken back for scenes that a person has not
+        given up.
+        """
+        foreign = self.people.foreign
+        place = urlsplit(asked.target)
+        if foreign.old_plex is not None:
+            raise Violation(
+                "wrong", f"{asked.method} {place.path}?{place.query[:200]} to another Plex, and nobody was asked"
+            )
+        if foreign.wiped is not None and not foreign.gone_for_good:
+            found = PICTURED.fullmatch(asked.path)
+            key = found[1] if found else asked.params.get("id", "")
+            content = self.truth.items[key].content if key in self.truth.items else ""
+            if content in self.truth.owner and self.truth.owner[content] in self.truth.wanted:
+                raise Violation(
+                    "wrong", f"{key} of {content} was written to while Stash was empty, and nobody was asked"
+                )
+
+    # --- our database ------------------------------------------------------------------------------------------------
+
+    def replace_database(self, what: str, put: Callable[[Path], None]) -> None:
+        """The process ends, something happens to its database, and the next one begins at once."""
+        rest, self.at_rest = self.at_rest, True
+        if self.process is not None:
+            self.process.kill()
+            self.process = None
+        self.others.close()
+        put(self.path)
+        self.tally[f"our database: {what}"] += 1
+        self.tell(f"our database: {what}")
+        self._hire()
+        self.open_for_others()
+        self.at_rest = rest
+
+    def has_met_plex(self) -> bool:
+        """Whether we know a Plex, so that another one can be told from it."""
+        return bool(self.rows("select 1 from server"))
+
+    # --- questions ---------------------------------------------------------------------------------------------------
+
+    def questions(self) -> list[Choice]:
+        """What a person is asked now."""
+        return list(asked(self.process.parts))
+
+    def work(self) -> None:
+        if self.at_rest and self.process is not None:
+            self.answer()
+        super().work()
+
+    def answer(self) -> None:
+        """A person answers what is asked, if anything is."""
+        if self.process is not None:
+            answer_questions(self)
+
+
+def answer_questions(world: ServerWorld) -> None:
+    """Accept each change that is asked about, or go back, at random."""
+    people, foreign = world.people, world.people.foreign
+    for choice in world.questions():
+        world.tally[f"asked: {choice}"] += 1
+        back, keep = {
+            Choice.PLEX_SERVER: (people.put_plex_back if foreign.old_plex else None, people.keep_plex),
+            Choice.SCENES_GONE: (people.unwipe if foreign.wiped is not None else None, people.give_up_scenes),
+            Choice.ITEMS_GONE: (people.mount if foreign.emptied else None, _nothing),
+            Choice.STASH: (people.put_stash_back if foreign.old_stash else None, people.keep_stash),
+        }[choice]
+        if back is not None and people.luck.random() < 0.5:
+            world.tell(f"asked about {choice}: back")
+            back()
+            continue
+        world.tell(f"asked about {choice}: accepted")
+        keep()
+        world.at_work(f"accept {choice}", partial(accept, world.process.parts, choice))
+
+
+def _nothing() -> None:
+    pass
+
+
+class ServerEnding(Ending):
+    """Everything is put where it belongs, every question is answered, and what is left is judged."""
+
+    world: ServerWorld
+    people: ServerPeople
+
+    def judge(self) -> None:
+        """Raise Violation for whatever is not as it was promised."""
+        self._judge_blame()
+        self._end_trouble()
+        self.people.unwipe()
+        self.people.mount()
+        self._come_to_rest()
+        self._judge_rows()
+        self._judge_scenes()
+        self._judge_silence()
+        self.world.judge_books()
+        self.world.judge_database()
+
+    def _judge_blame(self) -> None:
+        for kind, id, cls, error in self.world.rows("select kind, id, cls, error from job where state = 'dead'"):
+            if cls != "ambiguous" and not (cls == "poison" and self._may_be_poison()):
+                raise Violation("lost", f"{kind} {id} died of {cls}: {error}")
+
+    def _come_to_rest(self) -> None:
+        world = self.world
+        for section in self.people.sections:
+            self.people.finish_scan(section)
+        self._work()
+        for n in range(ROUNDS):
+            world.pass_time(600)
+            world.poll()
+            self._work()
+            if n == 1:
+                self._retry()
+                self._work()
+            world.pass_time(600)
+            self._work()
+            try:
+                found = world.process.reconciler.reconcile(anew=n == 0)
+            except NeighbourError as error:
+                world.tell(f"no reconcile: {error}")
+                self._work()
+                continue
+            world.tell(f"reconcile: {found}")
+            self._judge_asked()
+            # What a person has ignored differs for good.
+            left = found.standing["differs"] + found.standing["failed"]
+            if n > 1 and not found.wanted and left <= len(self.people.ignored):
+                return
+        raise Violation("lost", f"no rest after {ROUNDS} rounds: {world.states()}, {world.questions()}")
+
+    def _judge_asked(self) -> None:
+        if self.people.foreign.old_plex is not None and Choice.PLEX_SERVER not in self.world.questions():
+            raise Violation("wrong", "all is compared with another Plex, and nobody is asked")
+
+    def _judge_rows(self) -> None:
+        people = self.people
+        there = {scene.id: scene for scene in people.scenes()}
+        for kind, id, state, cls, error in self.world.rows("select kind, id, state, cls, error from job"):
+            scene = there.get(id) if kind == "scene" else None
+            if scene is None:
+                if kind != "scene" or state not in ("gone", "idle", "ignored"):
+                    raise Violation("lost", f"{kind} {id} is no more, and its row is {state}: {error}")
+            elif state == "ignored":
+                if id not in people.ignored or id in people.stale(people.ignored):
+                    raise Violation("lost", f"scene {id} is ignored, and it is another one than a person has ignored")
+            elif state == "dead" and cls == "ambiguous" and self._asks_for_its_word(scene):
+                continue
+            elif state != (right := self._right_state(scene, cls)):
+                raise Violation("lost", f"scene {id} is {state} ({error}), not {right}")
+
+    def _asks_for_its_word(self, scene: SceneSnapshot) -> bool:
+        """Whether a person has to say again what was said of another scene under its id, or of an item that it has lost."""
+        if scene.id in self.people.stale(self.people.ignored):
+            return True
+        key, created = self.people.bound.get(scene.id, ("", scene.created_at))
+        return bool(key) and (created != scene.created_at or key not in {item.key for item in self._targets(scene)})
+
+    def _targets(self, scene: SceneSnapshot) -> list[ItemSnapshot]:
+        # What a person has bound to another scene is no item of this one, as long as that scene is there.
+        there = set(self.world.stash.scene_ids())
+        others = {key for id, (key, _) in self.people.bound.items() if id in there and id != scene.id}
+        return [item for item in super()._targets(scene) if item.key not in others]
+
+    def _judge_scenes(self) -> None:
+        dead = {id for (id,) in self.world.rows("select id from job where kind = 'scene' and state = 'dead'")}
+        for scene in self.people.scenes():
+            if scene.id not in self.people.ignored and scene.id not in dead:
+                self._judge_shown(scene, self._targets(scene), self.world.truth.fields)
+
+    def _judge_silence(self) -> None:
+        """What Plex does not show as Stash says is said to be so, by name."""
+        idle = [id for (id,) in self.world.rows("select id from job where kind = 'scene' and state = 'idle'")]
+        scenes = {scene.id: scene for scene in self.people.scenes()}
+        for sight in self.world.process.parts.looker.look([id for id in idle if id in scenes]):
+            wanted = self.world.truth.wanted[sight.id]
+            for target in sight.targets:
+                noted = {note.field for note in target.plan.notes} | set(target.plan.edit)
+                item = self.world.plex.item(target.item.key)
+                for name in self.world.truth.fields:
+                    if name in LISTS or name == POSTER or not wanted[name]:
+                        continue
+                    if held(item, name) != wanted[name] and name not in noted:
+                        raise Violation(
+                            "lost", f"scene {sight.id} lacks {name} in item {item.key}, and nothing says so"
+                        )
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+def run_server_seeds(first: int, count: int, steps: int) -> Report:
+    """Live so many of these lives, one after the other; failures are in the report, each with its seed."""
+    report = Report(first, count, steps)
+    began = time.monotonic()
+    for seed in range(first, first + count):
+        failure, tally, digest = run_server_seed(seed, steps)
+        report.tally += tally
+        report.digests[seed] = digest
+        if failure:
+            report.failures.append(failure)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def run_server_seed(seed: int, steps: int) -> tuple[Failure | None, Counter[str], int]:
+    """One seed: its failure if it has one, what happened, and the digest of its history."""
+    with scratch() as folder, listening():
+        world = ServerWorld(seed, folder)
+        try:
+            return _lived(world, seed, steps), world.tally, world.digest
+        finally:
+            world.close()
+
+
+def _lived(world: ServerWorld, seed: int, steps: int) -> Failure | None:
+    try:
+        people = world.people = ServerPeople(world)
+        world.tell(f"changes: {world.kinds}, {world.nature}")
+        for _ in range(steps):
+            people.act()
+            world.judge_books()
+        ServerEnding(world, people).judge()
+    except Violation as violation:
+        return Failure(seed, steps, violation.kind, str(violation), tuple(world.history))
+    except Exception:  # noqa: BLE001 - a fault of any kind is a finding
+        return Failure(seed, steps, "broken", traceback.format_exc(), tuple(world.history))
+    return None
+
+
+def main() -> None:
+    """Run a range by hand."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("first", type=int)
+    parser.add_argument("count", type=int, nargs="?", default=1)
+    parser.add_argument("steps", type=int, nargs="?", default=200)
+    parser.add_argument("--brief", action="store_true", help="a line for each failure, without its history")
+    options = parser.parse_args()
+    report = run_server_seeds(options.first, options.count, options.steps)
+    for failure in report.failures:
+        print(
+            f"seed {failure.seed}: {failure.text[-300:]}" if options.brief else failure, end="\n" * (2 - options.brief)
+        )
+    print(dict(report.tally.most_common()))
+    print(
+        f"{report.count} seeds of {report.steps} steps in {report.seconds:.1f} s: "
+        f"{report.lost} lost, {report.doubled} doubled, {report.wrong} wrong; "
+        f"seeds {[failure.seed for failure in report.failures]}"
+    )
+
+
+if __name__ == "__main__":
+    main()

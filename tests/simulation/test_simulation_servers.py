@@ -1,0 +1,54 @@
+"""Lives in which servers and databases are replaced, restored and lost: see sim_servers.
+
+A seed that fails prints its history, and fails again the same way: `python -m tests.simulation.sim_servers SEED 1 STEPS`.
+PLEXSYNC_TORTURE=1 lives 2,000 seeds, PLEXSYNC_SEEDS so many more.
+"""
+
+import os
+
+import pytest
+
+from plexsync.engine.server_identity import ServerIdentity
+from tests.simulation import sim_servers
+from tests.simulation.sim_servers import CHANGES, ServerWorld, drawn_changes, run_server_seed, run_server_seeds
+
+TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
+# How many of these lives the sample lives.
+SAMPLE_OF_SERVER_LIVES = 0
+SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else SAMPLE_OF_SERVER_LIVES))
+STEPS = 200
+PARTS = 20 if TORTURE else 2
+
+
+@pytest.mark.timeout(3600 if TORTURE else 300)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_happens_to_servers_no_hand_is_lost_nothing_is_wrong_and_nothing_is_stuck_in_silence(part):
+    count = SEEDS // PARTS
+    report = run_server_seeds(1 + part * count, count, STEPS)
+    assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
+    assert report.tally["writes"] >= count
+
+
+def test_every_change_happens_in_some_life():
+    assert {change for seed in range(1, 40) for change in drawn_changes(seed)} == set(CHANGES)
+
+
+def test_a_life_with_changes_is_the_same_one_again():
+    digests = {run_server_seed(3, 60)[2] for _ in range(2)}
+    assert len(digests) == 1
+
+
+@pytest.mark.timeout(120)
+def test_a_product_that_does_not_ask_who_the_server_is_is_found(monkeypatch):
+    monkeypatch.setattr(ServerIdentity, "check", lambda self: None)
+    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ("plex reinstalled",))
+    monkeypatch.setattr(ServerWorld, "has_met_plex", lambda self: True)
+    assert run_server_seeds(1, 8, 80).wrong
+
+
+@pytest.mark.timeout(120)
+def test_lives_without_a_change_end_well(monkeypatch):
+    monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ())
+    report = run_server_seeds(1, 4, 120)
+    assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
+    assert report.tally["writes"]
