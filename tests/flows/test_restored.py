@@ -3,6 +3,7 @@
 import pytest
 
 from plexsync.app.database_files import restore_backup, save_backup
+from plexsync.reports.comparison import evidence_lines
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.plan_records import Policy
 from plexsync.store.database import Database
@@ -127,6 +128,10 @@ def test_after_plex_was_restored_from_its_backup_stashs_values_are_written_again
         assert house.out_of_step(ids) == []
         assert [genres(house, id) for id in ids] == [{"Newer"}] * 10
         assert (report.recovered, report.kept) == (10, 0)
+        assert evidence_lines(report) == [
+            "10 scenes with values that PlexSync wrote before a restore; they are its own"
+        ]
+        assert evidence_lines(compared(house)) == []
 
 
 def test_a_hand_edit_that_plexs_backup_has_is_kept(tmp_path):
@@ -211,6 +216,8 @@ def test_without_database_and_journal_locked_values_count_as_yours_and_the_compa
             house.stash_sim.edit_scene(id, tags=["Renamed"])
         second = compared(house)
         assert all({"Renamed"} < genres(house, id) for id in ids)
+        [line] = evidence_lines(first)
+        assert line.startswith("5 scenes with locked values that an earlier database may have written; nothing tells")
         assert (first.undecidable, second.undecidable) == (5, 0)
 
 

@@ -165,6 +165,9 @@ class World:
 
     def hand_list(self):
         names = self.value["genre"]
+        if self.after is not None and self.open_push("genre"):
+            # The database has lost a push that nobody has read back, and now it can't be seen any more whether it arrived.
+            self.untold.add("genre")
         if names and self.dice.random() < 0.5:
             gone = self.dice.choice(names)
             self.value["genre"] = tuple(member for member in names if member != gone)
