@@ -33,7 +33,9 @@ SWITCHES = {
 
 def look_rules(config: PlexSyncConfig) -> LookRules:
     """Return the rules of a comparison: what is compared, and which side wins."""
-    policy = Policy(conflict=config.conflict_policy, first_push=config.first_push)
+    policy = Policy(
+        conflict=config.conflict_policy, first_push=config.first_push, adopt_lists=config.adopt_locked_lists
+    )
     libraries = {fold(name): profile(config.of_library(name)) for name in config.libraries}
     gone = config.when_gone == "undo"
     scope = Scope(tuple(Term(cast("Kind", kind), name, out) for kind, name, out in config.scope_terms))

@@ -57,8 +57,13 @@ def evidence_lines(report: ComparisonReport) -> list[str]:
             f"{many(report.kept, 'scene')} with values that PlexSync did not write before a restore; they are kept"
         )
     if report.undecidable:
-        lines.append(
-            f"{many(report.undecidable, 'scene')} with locked values that an earlier database may have written;"
-            " nothing tells, so they count as yours (see adopt_locked_lists)"
-        )
+        lines.append(undecidable_line(report.undecidable))
     return lines
+
+
+def undecidable_line(count: int) -> str:
+    """What is taken for yours because nothing tells who wrote it."""
+    return (
+        f"{many(count, 'scene')} with locked values that an earlier database may have written; nothing tells, so they"
+        " count as yours (see adopt_locked_lists)"
+    )

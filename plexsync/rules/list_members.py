@@ -37,6 +37,14 @@ def list_decision(
     return Decision(remembered, change, sending, _list_note(name, names, now, remembered))
 
 
+def adopted_list(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> Remembered | None:
+    """The memory of a list that was never written, as if it had been: it is locked, and Stash has all its members."""
+    if remembered is not None or not now.locked or not now.value or without_names(now.value, name_keys(names)):
+        return remembered
+    members = tuple(now.value)
+    return Remembered(members, now, Held((), locked=False), owned_names(members, names))
+
+
 def _list_memory(
     names: tuple[str, ...], now: Held, original: Held, remembered: Remembered | None, adopts: tuple[str, ...]
 ) -> Remembered | None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from plexsync.rules.cast import beside_cast, cast_after, is_outside_cast
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import PICTURES, Item, beside_whom, is_lockless, is_of_person
-from plexsync.rules.list_members import list_decision
+from plexsync.rules.list_members import adopted_list, list_decision
 from plexsync.rules.memory import is_as_left, is_untouched, named_fields, put, spelled_as_in_stash, stamped
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Policy, Pushing, Remembered, Sending
 from plexsync.rules.provenance import recovered
@@ -85,6 +85,8 @@ def _stamped(remembered: Remembered, earlier: Remembered | None, item: Item) -> 
 
 def _field_decision(name: str, value: Value, now: Held, remembered: Remembered | None, policy: Policy) -> Decision:
     if isinstance(value, tuple):
+        if policy.adopt_lists:
+            remembered = adopted_list(value, now, remembered)
         return list_decision(name, value, now, remembered, take_over=policy.take_over)
     if not value:
         return _emptied_field(name, now, remembered)

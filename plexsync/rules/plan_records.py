@@ -138,12 +138,14 @@ class Policy:
 
     `conflict`: Stash changed a field that you edited in Plex. `first_push`: Plex has a locked value of its own in a
     field that PlexSync never wrote. `take_over`: this once, Stash wins such fields, and list members that were there
-    before PlexSync belong to it from now on.
+    before PlexSync belong to it from now on. `adopt_lists`: the members of a locked list that PlexSync never wrote belong
+    to it if Stash has all of them.
     """
 
     conflict: Literal["stash", "plex"] = "stash"
     first_push: Literal["keep", "stash"] = "keep"
     take_over: bool = False
+    adopt_lists: bool = False
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def _replayed_list(
     names: tuple[str, ...], now: Held, remembered: Remembered | None, history: FieldHistory, stamp: int
 ) -> Replayed | None:
     """The memory of a list after the pushes that arrived. None if none did."""
-    state = _list_state(names, now, remembered)
+    state = replace(_list_state(names, now, remembered), is_older=stamp < history.stamp)
     for sent, read, entry in history.traces():
         state.push(sent, read, entry.salt)
     return state.replayed(names, remembered, history.stamp if state.is_read else stamp) if state.moved else None
@@ -193,6 +193,7 @@ class _ListState:
     ever_own: set[str] = field(default_factory=set)
     moved: bool = False
     is_read: bool = False
+    is_older: bool = False
     ended: bool = False
 
     def push(self, sent: FieldTrace, read: FieldTrace | None, salt: bytes, *, whole: bool = False) -> None:
@@ -201,15 +202,17 @@ class _ListState:
         present = name_keys(self.now.value)
         adds, removes = _keys(sent.adds, by_hash), _keys(sent.removes, by_hash)
         self.ever_own |= adds
-        is_partial = bool(adds - present or removes & present)
-        arrived = bool(adds & present) or bool(sent.removes and not removes & present)
-        arrived = arrived and not (whole and is_partial)
+        effect = adds & present if sent.adds else set(sent.removes)
+        arrived = bool(effect) and not removes & present and not (whole and adds - present)
         if not read and not arrived:
             return
-        self.moved, self.ended, self.is_read = True, sent.ended, read is not None
+        # If a member of PlexSync is missing, the list was edited since, and is as Plex has it now; unless Plex is older.
+        is_whole = read is not None and set(read.adds) <= set(name_hashes(self.now.value, salt))
+        is_as_read = read is not None and (self.is_older or is_whole)
+        self.moved, self.ended, self.is_read = True, sent.ended, is_as_read
         self.in_stash, self.locked = _keys(sent.values, by_hash), sent.locked
         self.own = _keys(read.adds, by_hash) if read else (self.own - removes) | (adds & present)
-        self.in_plex = _keys(read.values, by_hash) if read else (self.in_plex | adds) - removes
+        self.in_plex = _keys(read.values, by_hash) if read and is_as_read else set(present)
 
     def replayed(self, names: tuple[str, ...], remembered: Remembered | None, stamp: int) -> Replayed:
         """The memory at the end."""

@@ -40,6 +40,7 @@ PARTS = {
         "sync_rating",
         "conflict_policy",
         "first_push",
+        "adopt_locked_lists",
         "when_gone",
         "strict_mode",
     ),

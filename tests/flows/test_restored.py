@@ -1,8 +1,12 @@
 """After Plex or PlexSync's database was restored or lost: whose value is it, and is Stash's written again."""
 
+import pytest
+
 from plexsync.app.database_files import restore_backup, save_backup
+from plexsync.rules.errors import LocalFault
+from plexsync.rules.plan_records import Policy
 from plexsync.store.database import Database
-from tests.engine.house import House
+from tests.engine.house import House, fails
 
 
 def restarted(house, *, between=lambda: None):
@@ -218,3 +222,79 @@ def forget_database(house, *, journal=False):
 
 def genres(house, id):
     return set(house.plex_sim.item(house.key_of(id)).lists["genre"])
+
+
+def test_with_the_switch_locked_lists_that_agree_with_stash_count_as_plexsyncs_own(tmp_path):
+    with House(tmp_path / "data", policy=Policy(adopt_lists=True)) as house:
+        ids = house.in_step(3)
+        by_hand(house, ids[0], genre=["Tag 0", "Mine"])
+        restarted(house, between=lambda: forget_database(house, journal=True))
+        first = compared(house)
+        for id in ids:
+            house.stash_sim.edit_scene(id, tags=["Renamed"])
+        compared(house)
+        assert [genres(house, id) for id in ids] == [{"Renamed", "Tag 0", "Mine"}, {"Renamed"}, {"Renamed"}]
+        assert first.undecidable == 1
+
+
+def test_nothing_is_sent_before_the_journal_has_it(tmp_path):
+    with House(tmp_path / "data") as house:
+        [id] = house.in_step()
+        journal = house.folder / "journal"
+        lines = journal.read_bytes().count(b'["sent"')
+        house.plex_sim.faults.set(fails("PUT"))
+        house.edit(id, title="Newer")
+        house.step()
+        assert journal.read_bytes().count(b'["sent"') == lines + 1
+
+
+def test_a_journal_that_can_not_be_written_stops_the_send_and_a_later_step_goes_on(tmp_path):
+    with House(tmp_path / "data") as house:
+        [id] = house.in_step()
+        journal = house.folder / "journal"
+        aside = journal.rename(house.folder.parent / "aside")
+        journal.mkdir()
+        house.edit(id, title="Newer")
+        with pytest.raises(LocalFault):
+            house.step()
+        assert house.plex_sim.count("PUT") == 0
+        journal.rmdir()
+        aside.rename(journal)
+        house.work_until_settled()
+        assert title_of(house, id) == "Newer"
+
+
+def test_edits_there_and_back_are_written_after_the_log_of_a_killed_worker_was_lost(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(4)
+        restarted(house)
+        for id in ids:
+            edited(house, id, title=f"Newer {id}", tags=["Newer"])
+        by_hand(house, ids[0], title="Mine")
+        files = {path: path.read_bytes() for path in house.folder.iterdir() if path.name in ("plexsync.db", "journal")}
+        for n, id in enumerate(ids):
+            title = f"Title {n}" if n else f"Newer {id}"
+            house.stash_sim.edit_scene(id, title=title, tags=[f"Tag {n}"])
+
+        def as_killed():
+            forget_database(house)
+            for path, content in files.items():
+                path.write_bytes(content)
+
+        restarted(house, between=as_killed)
+        compared(house)
+        assert [title_of(house, id) for id in ids] == ["Mine", "Title 1", "Title 2", "Title 3"]
+        assert [genres(house, id) for id in ids] == [{f"Tag {n}"} for n in range(4)]
+
+
+def test_a_database_that_was_rebuilt_without_its_memory_knows_its_own_tags_again(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(3)
+        house.change("delete from memory where subject <> 1")
+        house.change("delete from note where name = 'journal:last'")
+        house.change(f"insert into note (name, value) values ('repaired', '{house.clock.now()}')")
+        restarted(house)
+        for id in ids:
+            house.stash_sim.edit_scene(id, tags=["Renamed"])
+        compared(house)
+        assert [genres(house, id) for id in ids] == [{"Renamed"}] * 3

@@ -25,6 +25,7 @@ from plexsync.cli.terminal.preview_html import HEAD, scene_html, shown
 from plexsync.cli.terminal.preview_text import scene_lines
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
+from plexsync.reports.comparison import undecidable_line
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.preview import scene_facts
 from plexsync.reports.shapes.comparisons import PreviewCounts, PreviewError
@@ -42,18 +43,20 @@ FIRST_FEW = 5
 class PreviewTotals:
     """The totals of a dry run so far.
 
-    `posters` is the number of posters that would change, `failure` the error that ended it, `stopped` whether the user
-    did.
+    `posters` is the number of posters that would change, `undecidable` that of scenes with locked values that an earlier
+    database may have written, `failure` the error that ended it, `stopped` whether the user did.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     posters: int = 0
+    undecidable: int = 0
     failure: str = ""
     stopped: bool = False
 
     def count(self, preview: Preview) -> None:
         """Count a scene."""
         self.counts[preview.standing] += 1
+        self.undecidable += preview.undecidable
         changes = (change for item in preview.items for change in item.fields)
         self.posters += any(change.field == "thumb" and change.new.value != change.old.value for change in changes)
 
@@ -73,7 +76,14 @@ class PreviewTotals:
         counts = {name: self.counts[name] for place, name in enumerate(names) if self.counts[name] or place < ALWAYS}
         more: PreviewError = {"error": self.failure} if self.failure else {}
         total = self.counts.total()
-        return {"total": total, "counts": counts, "posters": self.posters, "complete": self.complete, **more}
+        return {
+            "total": total,
+            "counts": counts,
+            "posters": self.posters,
+            "undecidable": self.undecidable,
+            "complete": self.complete,
+            **more,
+        }
 
     def lines(self) -> list[str]:
         """The totals as lines of text."""
@@ -84,7 +94,8 @@ class PreviewTotals:
             head,
             *(f"  {counted(word, count)}" for word, count in finding_counts(self.counts, PREVIEWED[:ALWAYS])),
         ]
-        return [*lines, POSTERS.format(many(self.posters, "poster"))] if self.posters else lines
+        lines += [POSTERS.format(many(self.posters, "poster"))] if self.posters else []
+        return [*lines, undecidable_line(self.undecidable)] if self.undecidable else lines
 
 
 # --- output formats --------------------------------------------------------------------------------------------------

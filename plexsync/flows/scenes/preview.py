@@ -5,7 +5,7 @@ little memory. New files in Plex are added to the index, and stay new for the wo
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from plexsync.engine.gates import Gates
@@ -53,7 +53,10 @@ class ItemChange:
 
 @dataclass(frozen=True)
 class Preview:
-    """The status of one scene in one word, with the reason if nothing would change, else the changes of its items."""
+    """The status of one scene in one word, with the reason if nothing would change, else the changes of its items.
+
+    `undecidable`: it has locked values that an earlier database may have written. They count as yours.
+    """
 
     id: int
     standing: str
@@ -61,6 +64,7 @@ class Preview:
     reason: str = ""
     items: tuple[ItemChange, ...] = ()
     notes: tuple[Note, ...] = ()
+    undecidable: bool = False
 
 
 class Previewer:
@@ -97,8 +101,10 @@ class Previewer:
                 return
             with self._store.reading() as db:
                 rows = {sight.id: db.jobs.find(Kind.SCENE, sight.id) for sight in sights}
+                is_first = self._looker.recovery.is_unproven(db)
             for sight in sights:
-                yield preview_of(sight, rows[sight.id], sweep=ids is None)
+                preview = preview_of(sight, rows[sight.id], sweep=ids is None)
+                yield replace(preview, undecidable=is_first and not take_over and sight.is_undecidable)
             done += len(sights)
             progress(done, max(done, total))
 

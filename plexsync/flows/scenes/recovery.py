@@ -89,17 +89,23 @@ class Recovery:
 
     @staticmethod
     def completed(db: Reader, sights: Sequence[Inspection]) -> list[Inspection]:
-        """Those of these findings whose memory the journal has completed, and that nobody has saved since they were read."""
-        completed = [sight for sight in sights if any(target.was_lost for target in sight.targets)]
+        """Those of these findings whose memory is to be saved although nothing is sent.
+
+        The journal has completed it, or the scene is in sync and nothing was remembered. Nobody may have saved it since it
+        was read.
+        """
+        completed = [sight for sight in sights if any(target.was_lost for target in sight.targets) or _is_new(sight)]
         if not completed:
             return []
         marks = db.notes.losses([target.item.key for sight in completed for target in sight.targets])
         memories = db.memories.of([sight.id for sight in completed])
+        owners = db.memories.owners([key for sight in completed for key in sight.keys])
         return [
             sight
             for sight in completed
             if all(
-                target.item.key in marks and memories.get((sight.id, target.item.key), {}) == target.memory
+                (target.item.key in marks if target.was_lost else target.item.key not in owners)
+                and memories.get((sight.id, target.item.key), {}) == target.memory
                 for target in sight.targets
             )
         ]
@@ -160,3 +166,12 @@ class Recovery:
 
     def _entry(self, number: int, id: int, item: Item, salt: bytes) -> JournalEntry:
         return JournalEntry("sent", number, self._clock.now(), Kind.SCENE.value, id, item.library, item.key, salt=salt)
+
+
+def _is_new(sight: Inspection) -> bool:
+    """Whether a scene is in sync with items that PlexSync has no memory of, such as those of an earlier database."""
+    return (
+        bool(sight.targets)
+        and not sight.undone
+        and all(not target.memory and target.plan.memory and not target.plan.edit for target in sight.targets)
+    )

@@ -166,6 +166,8 @@ class PreviewCounts(PreviewError):
     """The number of scenes by result."""
     posters: int
     """Posters that would change."""
+    undecidable: int
+    """Scenes with locked values that may be from an earlier database of PlexSync, and count as yours."""
     complete: bool
 
 
