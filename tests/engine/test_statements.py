@@ -2,9 +2,10 @@
 
 from tests.engine.house import House
 
-SCENES = 50
+# As many as are inspected together.
+SCENES = 100
 # Those that begin and end transactions included; what is sent for many rows at once is one.
-STATEMENTS = 15
+STATEMENTS = 14
 TRANSACTIONS = 2.3
 
 

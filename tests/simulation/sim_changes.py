@@ -193,7 +193,8 @@ class ServerPeople(People):
             # Whatever is remembered under its key belongs to another item.
             still = not self.world.depth and not any(weather.late for weather in self.world.weather.values())
             return False, still and self.world.nature.setting.policy.first_push == "keep", wanted
-        return sure, first, wanted
+        # The memory stays with the item when its scene gets another id.
+        return sure, first and not self.world.rows("select 1 from memory where item = ?", key), wanted
 
     def _stir(self, key: str) -> None:
         if key in self.pending:

@@ -152,10 +152,12 @@ class Looker:
             # The unlisted library may hold what they lack, or the item for which a look-alike would be taken.
             verdicts |= dict.fromkeys((scene.id for scene in self._matcher.missing(scenes, verdicts)), lacks)
         items = self._matcher.items(claims(verdicts))
-        if not self._indexer.is_foreign(items.values()):
+        if not (is_foreign := self._indexer.is_foreign(items.values())):
+            count = len(items)
             self._matcher.decide_again(scenes, verdicts, items)
-        # Also an item that was found just now, in the place of one that is gone.
-        if self._indexer.is_foreign(items.values()):
+            # Also an item that was found just now, in the place of one that is gone.
+            is_foreign = len(items) > count and self._indexer.is_foreign(items.values())
+        if is_foreign:
             # Another server, or a library that was made anew since it was listed.
             self._identity.check_again(self._gates)
             self._indexer.freshen(soon=True, wait=False)

@@ -43,8 +43,10 @@ class UndoneScenes:
         self._rules = rules
         self._pictures = pictures
 
-    def marked_among(self, ids: Iterable[int]) -> set[int]:
+    def marked_among(self, ids: Collection[int]) -> set[int]:
         """The scenes among these whose undo is still in effect."""
+        if not ids:
+            return set()
         with self._store.reading() as db:
             return {id for (id, _), memory in db.memories.of(sorted(ids)).items() if undone(memory)}
 
