@@ -83,6 +83,7 @@ def _read_trace(name: str, sent: JournalEntry, read: JournalEntry) -> FieldTrace
 
 def history_of(name: str, entries: Sequence[JournalEntry]) -> FieldHistory:
     """The pushes of a field."""
-    reads = {entry.number: entry for entry in entries if entry.kind == "read"}
+    # Hashes with another salt can't be compared with those that were sent.
+    reads = {(entry.number, entry.salt): entry for entry in entries if entry.kind == "read"}
     sent = [entry for entry in entries if entry.kind == "sent" and trace_name(name, entry.salt) in entry.fields]
-    return FieldHistory(name, tuple((entry, reads.get(entry.number)) for entry in sent))
+    return FieldHistory(name, tuple((entry, reads.get((entry.number, entry.salt))) for entry in sent))

@@ -47,14 +47,14 @@ class WriteJournal:
 
     # --- appending ---------------------------------------------------------------------------------------------------
 
-    def salt(self) -> bytes:
+    def salt(self, *, goes_on: bool = False) -> bytes:
         """Return the salt of the hashes of the next entries. Begins the file if it is missing, full or has no salt.
 
-        Raises LocalFault.
+        `goes_on`: a full file is used all the same, for what belongs to entries in it. Raises LocalFault.
         """
         with self._lock, self._faults():
             salt = _salt(self._path)
-            if not salt or self._path.stat().st_size >= self._limit:
+            if not salt or (not goes_on and self._path.stat().st_size >= self._limit):
                 salt = self._begin()
             return salt
 
@@ -68,7 +68,7 @@ class WriteJournal:
         # A torn line of a process that was killed ends here.
         content = b"\n" + b"".join(_line(entry) for entry in entries)
         with self._lock, self._faults():
-            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
             try:
                 while content:
                     content = content[os.write(handle, content) :]

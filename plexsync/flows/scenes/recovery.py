@@ -152,7 +152,7 @@ class Recovery:
 
     def was_read(self, pushes: Iterable[tuple[int, int, Item, Mapping[str, Sending], Memory, int]]) -> None:
         """Record what was read back, as (number, scene, item, fields, memory, stamp). Raises LocalFault."""
-        salt = self._journal.salt()
+        salt = self._journal.salt(goes_on=True)
         entries = [
             replace(
                 self._entry(number, id, item, salt),
