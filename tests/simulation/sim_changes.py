@@ -96,6 +96,8 @@ class ServerPeople(People):
         self.pending: set[str] = set()  # items that were restored, and not compared since
         self.database_pending = False
         self.ignored: dict[int, str] = {}  # scene -> its time of creation
+        self.midway: set[tuple[str, str]] = set()  # item, field: edited by hand while a request was under way
+        self.unclear: set[int] = set()  # ignored on a Stash that PlexSync has not met yet
         self.bound: dict[int, tuple[str, str]] = {}  # scene -> item, and the scene's time of creation
         super().__init__(world)
         while {"stash wiped", "library emptied"} & set(world.kinds) and len(self.spots) < ENOUGH_TO_ASK:
@@ -187,6 +189,8 @@ class ServerPeople(People):
     # --- hands -------------------------------------------------------------------------------------------------------
 
     def _is_at_rest(self, key: str, name: str) -> tuple[bool, bool, str]:
+        if self.world.depth:
+            self.midway.add((key, name))
         sure, first, wanted = super()._is_at_rest(key, name)
         shown = self.world.truth.items[key]
         if not shown.written:
@@ -586,6 +590,8 @@ class ServerPeople(People):
             return
         if world.at_work("ignore", lambda: ignore_scenes(world.process.store, [scene.id], world.clock)):
             self.ignored[scene.id] = scene.created_at
+            if world.rows("select created_at from shown where scene = ?", scene.id) != [(scene.created_at,)]:
+                self.unclear.add(scene.id)
             world.tell(f"scene {scene.id} is ignored")
 
     def _single_scene(self) -> SceneSnapshot | None:

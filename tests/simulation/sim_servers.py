@@ -354,9 +354,11 @@ class ServerEnding(Ending):
                 if kind != "scene" or state not in ("gone", "idle", "ignored"):
                     raise Violation("lost", f"{kind} {id} is no more, and its row is {state}: {error}")
             elif state == "ignored":
-                if id not in people.ignored or id in people.stale(people.ignored):
+                if id not in people.ignored or id in people.stale(people.ignored) - people.unclear:
                     raise Violation("lost", f"scene {id} is ignored, and it is another one than a person has ignored")
             elif state == "dead" and cls == "ambiguous" and self._asks_for_its_word(scene):
+                continue
+            elif self._is_kept_by_a_held_binding(scene):
                 continue
             elif state != (right := self._right_state(scene, cls)):
                 raise Violation("lost", f"scene {id} is {state} ({error}), not {right}")
@@ -369,15 +371,31 @@ class ServerEnding(Ending):
         return bool(key) and (created != scene.created_at or key not in {item.key for item in self._targets(scene)})
 
     def _targets(self, scene: SceneSnapshot) -> list[ItemSnapshot]:
-        # What a person has bound to another scene is no item of this one, as long as that scene is there.
-        there = set(self.world.stash.scene_ids())
-        others = {key for id, (key, _) in self.people.bound.items() if id in there and id != scene.id}
-        return [item for item in super()._targets(scene) if item.key not in others]
+        """The items of a scene: the one that a person has bound to it, and none that is bound to another one."""
+        items, bound = super()._targets(scene), self.people.bound
+        key, created = bound.get(scene.id, ("", ""))
+        if key and created == scene.created_at:
+            return [item for item in items if item.key == key]
+        others = {key for id, (key, _) in bound.items() if id != scene.id} - self._loose()
+        return [item for item in items if item.key not in others]
+
+    def _loose(self) -> set[str]:
+        """The items bound to a scene that is gone, or whose id is another scene's now: a held binding keeps its item."""
+        there = {scene.id: scene.created_at for scene in self.people.scenes()}
+        return {key for id, (key, created) in self.people.bound.items() if there.get(id) != created}
+
+    def _is_kept_by_a_held_binding(self, scene: SceneSnapshot) -> bool:
+        """Whether a scene's item may be withheld from it: that of a binding which waits for a person's word."""
+        return bool({item.key for item in self._targets(scene)} & self._loose())
 
     def _judge_scenes(self) -> None:
         dead = {id for (id,) in self.world.rows("select id from job where kind = 'scene' and state = 'dead'")}
         for scene in self.people.scenes():
-            if scene.id not in self.people.ignored and scene.id not in dead:
+            if (
+                scene.id not in self.people.ignored
+                and scene.id not in dead
+                and not self._is_kept_by_a_held_binding(scene)
+            ):
                 self._judge_shown(scene, self._targets(scene), self.world.truth.fields)
 
     def _judge_silence(self) -> None:
@@ -392,7 +410,9 @@ class ServerEnding(Ending):
                 for name in self.world.truth.fields:
                     if name in LISTS or name == POSTER or not wanted[name]:
                         continue
-                    if held(item, name) != wanted[name] and name not in noted:
+                    # What a hand set between a write and its read-back counts as read back.
+                    midway = (item.key, name) in self.people.midway
+                    if held(item, name) != wanted[name] and name not in noted and not midway:
                         raise Violation(
                             "lost", f"scene {sight.id} lacks {name} in item {item.key}, and nothing says so"
                         )
