@@ -356,10 +356,11 @@ class ServerEnding(Ending):
             elif state == "ignored":
                 if id not in people.ignored or id in people.stale(people.ignored) - people.unclear:
                     raise Violation("lost", f"scene {id} is ignored, and it is another one than a person has ignored")
-            elif state == "dead" and cls == "ambiguous" and self._asks_for_its_word(scene):
-                continue
             elif self._is_kept_by_a_held_binding(scene):
                 continue
+            elif state == "dead" and cls == "ambiguous":
+                if not self._asks_for_its_word(scene) and self._right_state(scene, cls) != "dead":
+                    raise Violation("lost", f"scene {id} is dead ({error})")
             elif state != (right := self._right_state(scene, cls)):
                 raise Violation("lost", f"scene {id} is {state} ({error}), not {right}")
 
