@@ -20,7 +20,7 @@ from plexsync.rules.plan_records import Pushing
 from plexsync.rules.provenance import is_older
 from plexsync.rules.read_back import learn
 
-HISTORIES = 40_000 if os.environ.get("PLEXSYNC_TORTURE") else 3_000
+HISTORIES = 12_000 if os.environ.get("PLEXSYNC_TORTURE") else 3_000
 BATCHES = 4
 STEPS = 30
 DEADLINE = 3
