@@ -232,7 +232,9 @@ class World:
         self.now += DEADLINE + 1
         made = self.planned()
         self.judge(made)
-        sent, read = learnt_fields({**self.memory, **made.recovery.recalled}, made.memory, made.sending, SALT)
+        sent, read = learnt_fields(
+            {**self.memory, **made.recovery.recalled}, made.memory, made.sending, self.item(), SALT
+        )
         if sent:
             self.number += 1
             learnt = JournalEntry("sent", self.number, self.now, "scene", 1, "", "7", fields=sent, salt=SALT)
