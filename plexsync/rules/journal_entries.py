@@ -5,7 +5,7 @@ The journal is beside the database and survives its loss. It holds no text: a va
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from plexsync.rules.item import LISTS, Item, Part, beside_whom
@@ -129,9 +129,9 @@ def _read_field(name: str, remembered: Remembered, salt: bytes) -> FieldTrace:
 
 
 def learnt_fields(
-    before: Memory, after: Memory, sending: Mapping[str, Sending], salt: bytes
+    before: Memory, after: Memory, sending: Mapping[str, Sending], item: Item, salt: bytes
 ) -> tuple[dict[str, FieldTrace], dict[str, FieldTrace]]:
-    """The fields whose memory has changed without a push, as if they had been (sent, read back)."""
+    """The fields whose memory has changed without a push, as if (sent, read back). Lists are as `item` has them."""
     sent: dict[str, FieldTrace] = {}
     read: dict[str, FieldTrace] = {}
     for name in dict.fromkeys((*before, *after)):
@@ -142,7 +142,10 @@ def learnt_fields(
             sent[trace_name(name, salt)] = FieldTrace(locked=False, ended=True)
         else:
             sent[trace_name(name, salt)] = FieldTrace(hashes_of(name, remembered.said, salt), remembered.left.locked)
-            read[trace_name(name, salt)] = _read_field(name, remembered, salt)
+            trace = _read_field(name, remembered, salt)
+            if name in LISTS:
+                trace = replace(trace, values=name_hashes(item.lists.get(name, ()), salt))
+            read[trace_name(name, salt)] = trace
     return sent, read
 
 

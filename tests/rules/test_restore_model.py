@@ -20,7 +20,7 @@ from plexsync.rules.plan_records import Pushing
 from plexsync.rules.provenance import is_older
 from plexsync.rules.read_back import learn
 
-HISTORIES = 40_000 if os.environ.get("PLEXSYNC_TORTURE") else 3_000
+HISTORIES = 12_000 if os.environ.get("PLEXSYNC_TORTURE") else 3_000
 BATCHES = 4
 STEPS = 30
 DEADLINE = 3
@@ -232,7 +232,9 @@ class World:
         self.now += DEADLINE + 1
         made = self.planned()
         self.judge(made)
-        sent, read = learnt_fields({**self.memory, **made.recovery.recalled}, made.memory, made.sending, SALT)
+        sent, read = learnt_fields(
+            {**self.memory, **made.recovery.recalled}, made.memory, made.sending, self.item(), SALT
+        )
         if sent:
             self.number += 1
             learnt = JournalEntry("sent", self.number, self.now, "scene", 1, "", "7", fields=sent, salt=SALT)

@@ -4,12 +4,19 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind
-from plexsync.rules.journal_entries import JournalEntry, file_hashes, learnt_fields, read_fields, sent_fields
+from plexsync.rules.journal_entries import (
+    FieldTrace,
+    JournalEntry,
+    file_hashes,
+    learnt_fields,
+    read_fields,
+    sent_fields,
+)
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.plan_records import Memory, Sending
@@ -142,7 +149,7 @@ class Recovery:
             (sight.id, target.item, traces)
             for sight in sights
             for target in sight.targets
-            if (traces := learnt_fields(target.known_memory, target.plan.memory, target.plan.sending, salt))[0]
+            if (traces := _learnt(target, salt))[0]
         ]
         entries: list[JournalEntry] = []
         for number, (id, item, (sent, read)) in enumerate(learnt, start=self.number(tx, len(learnt))):
@@ -166,6 +173,10 @@ class Recovery:
 
     def _entry(self, number: int, id: int, item: Item, salt: bytes) -> JournalEntry:
         return JournalEntry("sent", number, self._clock.now(), Kind.SCENE.value, id, item.library, item.key, salt=salt)
+
+
+def _learnt(target: Target, salt: bytes) -> tuple[dict[str, FieldTrace], dict[str, FieldTrace]]:
+    return learnt_fields(target.known_memory, target.plan.memory, target.plan.sending, target.item, salt)
 
 
 def _is_new(sight: Inspection) -> bool:
