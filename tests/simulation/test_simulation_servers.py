@@ -14,7 +14,7 @@ from tests.simulation.sim_servers import CHANGES, ServerWorld, drawn_changes, ru
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 # How many of these lives the sample lives.
-SAMPLE_OF_SERVER_LIVES = 0
+SAMPLE_OF_SERVER_LIVES = 30
 SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else SAMPLE_OF_SERVER_LIVES))
 STEPS = 200
 PARTS = 20 if TORTURE else 2
