@@ -21,6 +21,8 @@ LONGEST_DURATION = 12
 LONGEST_NUMBER = 19
 
 Number = int | float | str
+# How many members a container has; nothing else says that an answer is whole.
+Size = int | str
 Flag = bool | int | float | str
 
 
@@ -112,7 +114,7 @@ class SectionAnswer(msgspec.Struct):
 class Entries(msgspec.Struct):
     """A page of a listing."""
 
-    size: Number
+    size: Size
     totalSize: Number | None = None
     Metadata: list[EntryAnswer] = []
 
@@ -120,7 +122,7 @@ class Entries(msgspec.Struct):
 class Items(msgspec.Struct):
     """Items in full; the library of all of them, for items that don't name theirs."""
 
-    size: Number
+    size: Size
     librarySectionID: Number | None = None
     librarySectionUUID: str | None = None
     Metadata: list[ItemAnswer] = []
@@ -129,7 +131,7 @@ class Items(msgspec.Struct):
 class LibraryList(msgspec.Struct):
     """The libraries."""
 
-    size: Number
+    size: Size
     Directory: list[SectionAnswer] = []
 
 
@@ -176,7 +178,7 @@ class OfferedPicture(msgspec.Struct):
 class OfferedPictures(msgspec.Struct):
     """The pictures that an item can show; in XML, and from some servers in JSON too, each is called a photo."""
 
-    size: Number
+    size: Size
     Metadata: list[OfferedPicture] = []
     Photo: list[OfferedPicture] = []
 

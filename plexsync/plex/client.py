@@ -99,7 +99,9 @@ class PlexClient:
     def server(self) -> ServerInfo:
         """The server's identifier, version and name, in one authenticated request."""
         container = self._wire.decoded(IDENTITY, self._ask("GET", "/").body).MediaContainer
-        return ServerInfo(container.machineIdentifier, container.version, container.friendlyName)
+        about = (container.machineIdentifier, container.version, container.friendlyName)
+        # A server may be named like its token.
+        return ServerInfo(*(text.replace(self._token, "***") if self._token else text for text in about))
 
     def sections(self) -> list[Section]:
         """The movie libraries to use, at least one.

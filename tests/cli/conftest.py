@@ -98,6 +98,6 @@ def refusing(world: World) -> Callable[..., None]:
         def edits(request: Request) -> bool:
             return request.method == "PUT" and request.params.get("id") in keys
 
-        world.plex.faults.set(Fault("status", status=400, when=edits))
+        world.plex.faults.set(Fault("status", status=414, when=edits))
 
     return refuse

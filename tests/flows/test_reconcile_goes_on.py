@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from plexsync.flows.scenes.reconcile import BATCH, ComparisonScope, UnknownLibrary
+from plexsync.rules.choices import ACCEPTED, Choice
 from plexsync.rules.errors import Unavailable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE
@@ -89,6 +90,8 @@ def test_scenes_that_stash_lost_are_found_on_both_sides_of_the_break(large):
 def test_a_stash_without_any_scene_has_lost_them_all(large):
     for id in range(1, 2 * BATCH + 31):
         large.stash_sim.clean_scene(id)
+    with large.store.writing() as tx:
+        tx.notes.save(ACCEPTED + Choice.SCENES_GONE, str(large.clock.now()))
     assert compare(large).gone == 2 * BATCH + 30
 
 

@@ -72,6 +72,7 @@ class Watched:
     def __init__(self, store) -> None:
         self._store = store
         self.reading = store.reading
+        self.folder = store.folder
         self.close = store.close
 
     def changed(self) -> bool:

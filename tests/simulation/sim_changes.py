@@ -578,8 +578,9 @@ class ServerPeople(People):
                 return False
             return True
 
+        world.at_work("bind", bound)
         # Killed on the way it may have been bound.
-        if world.at_work("bind", bound) is not False:
+        if world.rows("select 1 from binding where subject = ? and item = ? and off = 0", scene.id, key):
             self.bound[scene.id] = (key, scene.created_at)
             world.tell(f"scene {scene.id} is bound to {key}")
 

@@ -22,7 +22,7 @@ from plexsync.store import backup, intake, schema
 from plexsync.store.database import Database
 from plexsync.store.db import connect
 from plexsync.store.integrity import damage
-from tests.torture.damage import FIXTURES, old_database
+from tests.torture.damage import FIXTURES, missing, old_database
 from tests.torture.score import broken, dump
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,15 +30,6 @@ NAME = "plexsync.db"
 NEWEST = len(schema.MIGRATIONS)
 RELEASED = range(1, NEWEST)
 SHAPE = "select type, name, sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by rowid"
-
-# What has had another name since then.
-RENAMED = {
-    (table, old): new
-    for table in ("memory", "pushing", "push", "picture", "binding")
-    for old, new in (("scene", "subject"), ("key", "item"))
-    if (table, old) != ("picture", "key")
-} | {("section", "key"): "section"}
-RENAMED_TABLES = {"section": "library"}
 
 each_released = pytest.mark.parametrize("version", RELEASED)
 
@@ -55,25 +46,6 @@ def kept(database: Path, version: int) -> Path:
 def value(path: Path, sql: str) -> object:
     with closing(sqlite3.connect(path)) as db:
         return db.execute(sql).fetchone()[0]
-
-
-def columns(path: Path, table: str) -> list[str]:
-    with closing(sqlite3.connect(path)) as db:
-        return [row[1] for row in db.execute(f"pragma table_info({table})")]
-
-
-def missing(old: Path, new: Path) -> dict[str, set[tuple]]:
-    """Rows by table that were in the old database and, as far as it knew their columns, are not in the new one."""
-    gone = {}
-    with closing(sqlite3.connect(new)) as db:
-        for table, rows in dump(old).items():
-            if table == "schema":
-                continue
-            names = [RENAMED.get((table, name), name) for name in columns(old, table)]
-            found = set(db.execute(f"select {', '.join(names)} from {RENAMED_TABLES.get(table, table)}"))
-            if left := set(rows) - found:
-                gone[table] = left
-    return gone
 
 
 def killed_while_open(database: Path) -> None:

@@ -262,7 +262,7 @@ def everyone(size: str, seed: int) -> list[Score]:
         for one in ends:
             if one.failed or one.killed:
                 score.spoil(f"a process failed: {one.acks[-1:]}")
-        if code or any(word in told for word in ("Traceback", " ERROR ", " CRITICAL ", "busy", "locked")):
+        if code or any(word in told for word in ("Traceback", " ERROR ", " CRITICAL ", "is busy", "is locked")):
             score.spoil(f"serve: exit {code}: {told[-600:]}")
         if largest >= LOG_LIMIT:
             score.spoil(f"the log grew to {largest} bytes")

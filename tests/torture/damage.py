@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from plexsync.app.parts import opened
@@ -48,6 +49,35 @@ NUMBERS = ("tick", "leapt", "dlq:warned", "reconcile:run", "poll:last", "worker:
 SIDES = ("", "-wal", "-shm", "-journal")
 # What databases of released schemas looked like, as SQL.
 FIXTURES = Path(__file__).resolve().parents[1] / "store" / "fixtures"
+
+
+# What has had another name in older schemas.
+RENAMED = {
+    (table, old): new
+    for table in ("memory", "pushing", "push", "picture", "binding")
+    for old, new in (("scene", "subject"), ("key", "item"))
+    if (table, old) != ("picture", "key")
+} | {("section", "key"): "section"}
+RENAMED_TABLES = {"section": "library"}
+
+
+def columns(path: Path, table: str) -> list[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return [row[1] for row in db.execute(f"pragma table_info({table})")]
+
+
+def missing(old: Path, new: Path) -> dict[str, set[tuple]]:
+    """Rows by table that were in the old database and, as far as it knew their columns, are not in the new one."""
+    gone = {}
+    with closing(sqlite3.connect(new)) as db:
+        for table, rows in dump(old).items():
+            if table == "schema":
+                continue
+            names = [RENAMED.get((table, name), name) for name in columns(old, table)]
+            found = set(db.execute(f"select {', '.join(names)} from {RENAMED_TABLES.get(table, table)}"))
+            if left := set(rows) - found:
+                gone[table] = left
+    return gone
 
 
 def old_database(path: Path, version: int) -> None:
@@ -539,9 +569,5 @@ def _judge_older(score: Score, case: str, path: Path, before: dict[str, list[tup
         score.spoil(f"{case}: what is kept is not what was there, or not for the owner alone")
     if left := [file.name for file in path.parent.iterdir() if ".tmp" in file.name]:
         score.spoil(f"{case}: left behind are {left}")
-    now = dump(path)
-    for table, rows in before.items():
-        # Columns are added at the end, so what was known then is how a row begins.
-        width = len(rows[0]) if rows else 0
-        if table != "schema" and (gone := set(rows) - {row[:width] for row in now.get(table, ())}):
-            score.lose(f"{case}: {sorted(gone)[:2]} of {table}")
+    for table, gone in missing(copy, path).items():
+        score.lose(f"{case}: {sorted(gone)[:2]} of {table}")

@@ -44,6 +44,7 @@ DEFAULTS = {
     "tls_ca_file": "",
     "path_map": (),
     "match_by_duration": False,
+    "adopt_locked_lists": False,
     "scope": ("all",),
     "approve_bulk": False,
     "enabled": True,

@@ -113,6 +113,7 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "scan_absent": "true",
         "strict_mode": "true",
         "match_by_duration": "true",
+        "adopt_locked_lists": "true",
         "tag_parents": "true",
         "poster": "group",
         "performer_picture_url": "https://example.org/{id}.jpg",
