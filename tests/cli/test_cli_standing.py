@@ -60,7 +60,7 @@ def change(world: World, sql: str) -> None:
     ("scene", "stands", "why"),
     [
         (1, "in_step", ""),
-        (2, "failed", "refuses the request"),
+        (2, "failed", "the request was too long"),
         (3, "ignored", ""),
         (4, "absent", "no item in Plex has this file"),
         (5, "ambiguous", "nothing is written"),

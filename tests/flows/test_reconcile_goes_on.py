@@ -235,6 +235,7 @@ def test_since_when_a_scene_stands_so_is_kept_while_it_does(house):
         assert (db.standings.find(2).word, db.standings.find(2).since) == ("differs", house.clock.now())
     house.stash_sim.clean_scene(1)
     compare(house)
+    house.work()
     with house.store.reading() as db:
         assert db.standings.find(1) is None
 
