@@ -21,8 +21,6 @@ LONGEST_DURATION = 12
 LONGEST_NUMBER = 19
 
 Number = int | float | str
-# How many members a container has; nothing else says that an answer is whole.
-Size = int | str
 Flag = bool | int | float | str
 
 
@@ -114,7 +112,7 @@ class SectionAnswer(msgspec.Struct):
 class Entries(msgspec.Struct):
     """A page of a listing."""
 
-    size: Size
+    size: Number
     totalSize: Number | None = None
     Metadata: list[EntryAnswer] = []
 
@@ -122,7 +120,7 @@ class Entries(msgspec.Struct):
 class Items(msgspec.Struct):
     """Items in full; the library of all of them, for items that don't name theirs."""
 
-    size: Size
+    size: Number
     librarySectionID: Number | None = None
     librarySectionUUID: str | None = None
     Metadata: list[ItemAnswer] = []
@@ -131,7 +129,7 @@ class Items(msgspec.Struct):
 class LibraryList(msgspec.Struct):
     """The libraries."""
 
-    size: Size
+    size: Number
     Directory: list[SectionAnswer] = []
 
 
@@ -178,7 +176,7 @@ class OfferedPicture(msgspec.Struct):
 class OfferedPictures(msgspec.Struct):
     """The pictures that an item can show; in XML, and from some servers in JSON too, each is called a photo."""
 
-    size: Size
+    size: Number
     Metadata: list[OfferedPicture] = []
     Photo: list[OfferedPicture] = []
 
@@ -313,7 +311,8 @@ def _duration(part: PartAnswer, media: MediaAnswer) -> int:
 
 
 def _check_size(size: Number, listed: Sequence[object]) -> None:
-    if whole_number(size) != len(listed):
+    # Nothing else says that the answer is whole, so a size is a whole number.
+    if whole_number(size) != len(listed) or (isinstance(size, float) and not size.is_integer()):
         raise ValueError("a container that does not hold what it says")
 
 

@@ -23,7 +23,7 @@ class ProbedAnswer(answers.ItemAnswer):
 class ProbedAnswers(msgspec.Struct):
     """Items in full."""
 
-    size: answers.Size
+    size: answers.Number
     librarySectionID: answers.Number | None = None
     Metadata: list[ProbedAnswer] = []
 
@@ -45,7 +45,7 @@ class CollectionAnswer(msgspec.Struct):
 class CollectionAnswers(msgspec.Struct):
     """The collections of a library, or one of them."""
 
-    size: answers.Size
+    size: answers.Number
     Metadata: list[CollectionAnswer] = []
 
 
