@@ -5,7 +5,6 @@ import pytest
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.verbs import explain
 from plexsync.rules.job import State
-from plexsync.store.database import Database
 from tests.engine.house import House
 from tests.engine.test_engine_absence import scan
 from tests.engine.test_engine_matching import bound_pairs, movie, recheck, title_of, walk
@@ -213,7 +212,7 @@ def test_a_wrong_item_that_was_undone_is_not_written_again(upgraded):
 
 def test_a_scene_that_was_never_written_to_its_item_needs_you_after_the_upgrade(upgraded):
     house, id, key = upgraded
-    with Database(house.folder / "plexsync.db").writing() as tx:
+    with house.store.writing() as tx:
         tx.memories.forget([id])
     house.want(id)
     house.clock.move(2)
