@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,7 @@ def test_work_tells_how_far_it_is_and_is_cancelled_without_loss(inside):
     assert inside.runner.runs[-1].outcome.returncode == -9
     # The program was on a leash: it stops in good order, and gives back what it had.
     until(lambda: not is_locked(inside.folder))
-    with Database(inside.folder / "plexsync.db").reading() as db:
+    with closing(Database(inside.folder / "plexsync.db")) as store, store.reading() as db:
         assert db.jobs.count_unsettled() > 0
         assert db.overview(0).jobs.get("running", 0) == 0
     inside.plex.faults.clear()
