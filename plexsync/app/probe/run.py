@@ -91,7 +91,7 @@ def probe(
     examination = Examination(plex, clock, original, now, stopping=stopping)
     try:
         error = _asked(examination, progress)
-    except BaseException:
+    except BaseException:  # whatever ends it, also an interrupt: the item has to be restored here
         _restored(store, plex, original, clock)
         raise
     restored, trouble = _restored(store, plex, original, clock)

@@ -73,8 +73,7 @@ class ProbeTurn:
             log.warning("the item of an interrupted plexsync probe can't be restored yet: %s", error)
         except (LocalFault, NewerDatabase, Unusable):
             raise
-        except Exception:
-            # The queue goes on without this item, whose scenes wait.
+        except Exception:  # the edge of a restore: the queue goes on without this item, whose scenes wait
             log.exception("restoring the item of an interrupted plexsync probe failed by a fault of PlexSync")
         else:
             return True
@@ -101,7 +100,7 @@ class ProbeTurn:
             probed = ProbeOutcome(error=str(error))
         except (LocalFault, NewerDatabase, Unusable):
             raise
-        except Exception:
+        except Exception:  # the edge of a probe: whatever the error, the worker goes on, and the probe's caller is told
             log.exception("plexsync probe failed by a fault of PlexSync")
             probed = ProbeOutcome(error=FAULT)
         with store.writing() as tx:
