@@ -238,9 +238,9 @@ def test_the_worker_is_stopped_while_plex_hangs(inside):
 # A task with less patience than inside Stash.
 HASTY = """
 import json, sys
-from plexsync.stash_plugin import tasks
+from plexsync.stash_plugin import tasks, worker_process
 order = json.load(sys.stdin)
-vars(tasks).update(order.pop("patience"))
+vars(worker_process).update(order.pop("patience"))
 print(json.dumps(tasks.done(**order)))
 """
 
