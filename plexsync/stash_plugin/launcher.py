@@ -115,7 +115,7 @@ def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
 def life_of(folder: str, server: Mapping[str, object]) -> dict[str, str]:
     """Return the folder for signs of life, and the name of Stash's address."""
     above = str(server.get("Dir") or os.path.dirname(folder))
-    return {"folder": life_signs.folder_in(above), "address": life_signs.address_name(server)}
+    return {"folder": os.path.abspath(above), "address": life_signs.address_name(server)}
 
 
 def _order(
