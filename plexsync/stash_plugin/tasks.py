@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from plexsync.stash_plugin import dependencies, launcher, worker_process
 from plexsync.stash_plugin.worker_process import Failed, log
@@ -183,7 +183,9 @@ def page_status(call: TaskRun) -> Facts:
 
 def wake(call: TaskRun) -> Facts:
     """Start the worker if it is switched on and does not run: called by the wake-up inside Stash, and by its page."""
-    return {"told": worker_process.wake(call)}
+    session = call.args.get("session")
+    server = {**call.server, "SessionCookie": session} if isinstance(session, dict) else call.server
+    return {"told": worker_process.wake(replace(call, server=server))}
 
 
 def page_letters(call: TaskRun) -> Facts:

@@ -50,13 +50,13 @@
     return wanted;
   }
 
-  // Have the worker started, if its plugin is there to do it.
-  function wake() {
+  // Have the worker started, if its plugin is there to do it. Stash gives a request of a script no session of its own.
+  function wake(session) {
     var plugins = gql.Do("query PlexSyncThere { plugins { id enabled } }", {}).plugins;
     for (var i = 0; i < plugins.length; i += 1) {
       if (plugins[i].id === "StashPlexSync" && plugins[i].enabled) {
         gql.Do("mutation PlexSyncWake($args: Map!) { runPluginOperation(plugin_id: \"StashPlexSync\", args: $args) }", {
-          args: { mode: "wake" }
+          args: { mode: "wake", session: session ? { Name: session.Name, Value: session.Value } : null }
         });
       }
     }
@@ -67,7 +67,7 @@
     tell(change);
     try {
       if (isFirst(change) && !isOwn(change.input) && isMissed(input.ServerConnection)) {
-        wake();
+        wake(input.ServerConnection.SessionCookie);
       }
     } catch (error) {
       log.Debug("PlexSync: no worker was started: " + error);
