@@ -420,7 +420,7 @@ def directory(path: str) -> dict[str, Any]:
         where, begins = where.parent, where.name.lower()
     if not where.is_dir():
         raise StashError(f"open {where}: no such file or directory")
-    names = sorted(one.name for one in where.iterdir() if one.is_dir() and not one.is_symlink())
+    names = sorted(entry.name for entry in where.iterdir() if entry.is_dir() and not entry.is_symlink())
     found_here = [str(where / name) for name in names if name.lower().startswith(begins)]
     return {"path": path, "parent": str(Path(path).parent), "directories": found_here}
 
