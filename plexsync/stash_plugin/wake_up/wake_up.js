@@ -1,29 +1,21 @@
-// Stash runs this script in its own process after each change, and the save waits for it. It writes one log line at the
-// level Trace, which wakes PlexSync's worker. The script must be valid ECMAScript 5. Its value is the plugin's answer.
+// Stash runs this script in its own process after each change, and the save waits for it: it compiles the script anew each
+// time, so the script is short and has no pattern. It writes one log line at the level Trace, which wakes PlexSync's worker,
+// such as "PlexSync edit scene 12 update". It must be valid ECMAScript 5. Its value is the plugin's answer.
 "use strict";
 
-(function () {
-  var EVENT = /^(Scene|Performer|Studio|Tag|Group)\.(Create|Update|Destroy|Merge)\.Post$/;
-  // PlexSync's own writes to Stash carry this mark and wake nobody.
-  var OWN = "plexsync";
+// PlexSync's own writes to Stash carry this mark and wake nobody. `cause` is what the request said, or a list of it.
+function isOwn(cause) {
+  var first = cause && typeof cause !== "string" && cause.length > 0 ? cause[0] : cause;
+  return !!first && String(first.clientMutationId) === "plexsync";
+}
 
-  // Whether PlexSync made the change. `input` is what the request said, or a list of it.
-  function isOwn(input) {
-    var first = input && typeof input !== "string" && input.length > 0 ? input[0] : input;
-    return !!first && String(first.clientMutationId) === OWN;
-  }
+function tell(made) {
+  var words = made.type.toLowerCase().split(".");
+  log.Trace("PlexSync edit " + words[0] + " " + made.id + " " + words[1]);
+}
 
-  // Write the line for a change, such as "PlexSync edit scene 12 update".
-  function tell(change) {
-    var event = EVENT.exec(String(change.type));
-    if (event && !isOwn(change.input)) {
-      log.Trace("PlexSync edit " + event[1].toLowerCase() + " " + change.id + " " + event[2].toLowerCase());
-    }
-  }
-
-  var change = input.Args.hookContext;
-  if (change) {
-    tell(change);
-  }
-  return { Output: null, Error: null };
-})();
+var change = input.Args.hookContext;
+if (change && !isOwn(change.input)) {
+  tell(change);
+}
+({ Error: null });
