@@ -203,6 +203,13 @@ def test_the_pages_name_what_the_release_publishes(page: str) -> None:
     assert f"ghcr.io/${{OWNER,,}}/{project()['name']}" in step["run"]
 
 
+def test_the_install_page_names_every_plugin_of_the_source() -> None:
+    text = (build.ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \(`(\w+)`\) \|", text, re.MULTILINE)
+    made = [(re.search(r"^name: (.*)$", one.manifest, re.MULTILINE)[1], one.id) for one in build.packages()]
+    assert rows == made
+
+
 def test_no_page_names_an_account() -> None:
     found = re.compile(
         r"ghcr\.io/(?!OWNER/|\$)|//(?!OWNER\.)[\w-]+\.github\.io|github\.com/[\w-]+/plexsync", re.IGNORECASE
