@@ -26,7 +26,12 @@ MAY = {
     "plexsync.simulator": set(),
     "plexsync.engine": {"plexsync.rules", "plexsync.store", "worker"},
     "plexsync.flows": {"plexsync.rules", "plexsync.engine", "plexsync.store", "worker"},
-    "plexsync.stash_plugin": {"plexsync.store.intake", "plexsync.store.lock", "plexsync.rules.errors"},
+    "plexsync.stash_plugin": {
+        "plexsync.store.intake",
+        "plexsync.store.lock",
+        "plexsync.store.setup_files",
+        "plexsync.rules.errors",
+    },
     "plexsync.app": {
         "plexsync.extras",
         "plexsync.rules",
@@ -80,6 +85,7 @@ NARROWER = {
     "plexsync/extras.py": set(),
     "plexsync/store/counts.py": set(),
     "plexsync/store/intake.py": set(),
+    "plexsync/store/setup_files.py": set(),
     "plexsync/store/lock.py": {"plexsync.rules.errors"},
     "plexsync/rules/errors.py": set(),
     # What is in its own package it imports only for a task, and to start the worker.

@@ -86,7 +86,12 @@ def run(
 
 
 def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
-    """Start the worker as a process that outlives this one and ends by itself; raises OSError.
+    """Start the worker as a process that outlives this one and ends by itself; raises OSError."""
+    return start_detached(place, "serve", "--as-needed")
+
+
+def start_detached(place: Runtime, *words: str) -> "subprocess.Popen[bytes]":
+    """Start a command of `plexsync` as a process that outlives this one; raises OSError.
 
     It shares no stream and no session with this process: otherwise Stash would wait for it, or kill it.
     """
@@ -102,7 +107,7 @@ def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
             start_new_session=os.name != "nt",
         )
     with process.stdin as order:  # type: ignore[union-attr]
-        order.write(_order(place, "plexsync", ("serve", "--as-needed"), leash=False))
+        order.write(_order(place, "plexsync", words, leash=False))
     return process
 
 

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from plexsync.rules.errors import Unusable
-from plexsync.stash_plugin import dependencies, launcher
+from plexsync.stash_plugin import dependencies, installer, launcher
 from plexsync.store import intake
 from plexsync.store.lock import is_locked
 
@@ -176,6 +177,13 @@ def install(call: TaskRun) -> str:
     return dependencies.install(
         call.folder, lambda part: log("p", f"{part:.3f}"), lambda line: log("d", line), tidy=tidy
     )
+
+
+def provide(call: TaskRun) -> None:
+    """After an update that changed the list of packages, install it before the task runs."""
+    if dependencies.is_outdated(call.folder):
+        log("i", "PlexSync: after the update its packages are installed first")
+        install(call)
 
 
 def start(call: TaskRun) -> str:
@@ -372,13 +380,20 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
 }
 
 
-def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) -> Facts:
-    """Run the task or operation that `args` name; returns the answer to Stash."""
+def done(
+    folder: str,
+    server: Mapping[str, object],
+    args: Mapping[str, object],
+    more: "Mapping[str, Callable[[TaskRun], Facts]]" = MappingProxyType({}),
+) -> Facts:
+    """Run the task or operation that `args` name, or one of `more` operations; returns the answer to Stash."""
     call, mode = TaskRun(folder, server, args), str(args.get("mode"))
     try:
-        if mode in OPERATIONS:
-            return {"output": _asked(call, OPERATIONS[mode])}
+        if operation := OPERATIONS.get(mode) or more.get(mode):
+            return {"output": _asked(call, operation)}
         if mode in TASKS:
+            if mode not in ("install", "stop"):
+                provide(call)
             summary = TASKS[mode](call)
             log("i", f"PlexSync: {summary}")
             return {"output": summary}
@@ -389,12 +404,22 @@ def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) 
     return {"error": f"PlexSync: {mode[:40]!r} is no task"}
 
 
+def not_ready(call: TaskRun, error: dependencies.NotReady) -> Facts:
+    """Return why the packages can't be used; after an update their installation is started, and the worker's then."""
+    installation = dependencies.installation(call.folder)
+    waits = not installation["running"] and not installation["error"]
+    if waits and dependencies.is_outdated(call.folder):
+        installer.start_installing(call.folder, call.server)
+        installation = {**installation, "running": True}
+    return {"error": str(error), "installed": False, "installation": installation}
+
+
 def _asked(call: TaskRun, operation: Callable[[TaskRun], Facts]) -> Facts:
     """Run an operation; a failure becomes part of its data, for the page to show."""
     try:
         os.makedirs(call.folder, mode=0o700, exist_ok=True)
         return operation(call)
     except dependencies.NotReady as error:
-        return {"error": str(error), "installed": False}
+        return not_ready(call, error)
     except Failed as error:
         return {"error": str(error)}
